@@ -1,0 +1,1 @@
+"""The Clarifai platform on your own machine."""

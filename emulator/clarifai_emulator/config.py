@@ -1,0 +1,86 @@
+"""The emulator's configuration: one frozen object, checked whole, built by the CLI, the plugin or a test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from clarifai_emulator.errors import ConfigError
+
+DEFAULT_PORT = 7878
+MEBIBYTE = 1024 * 1024
+
+
+def default_cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where model environments are kept between runs (``$XDG_CACHE_HOME/clarifai-emulator``)."""
+    base = environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base) / "clarifai-emulator"
+
+
+def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where a running emulator says how to reach it (``$XDG_STATE_HOME/clarifai-emulator``)."""
+    base = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return Path(base) / "clarifai-emulator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatorConfig:
+    """How one emulator behaves. Times are seconds, sizes are bytes.
+
+    ``port`` 0 takes a free one. ``pats`` maps each accepted token to its user; empty means that any
+    well-formed token is ``user_id``. ``hold_seconds`` bounds how long a request waits for a replica to start
+    before it is answered 21351; ``request_seconds`` bounds the whole request. ``queue_size`` bounds how many
+    requests of one deployment may wait. ``num_threads`` overrides how many requests a replica takes at once.
+    ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    user_id: str = "me"
+    pats: Mapping[str, str] = field(default_factory=dict[str, str])
+    topology: tuple[Path, ...] = ()
+    hold_seconds: float = 120.0
+    request_seconds: float = 1800.0
+    queue_size: int = 128
+    num_threads: int | None = None
+    start_method: Literal["auto", "fork", "spawn"] = "auto"
+    max_message_bytes: int = 128 * MEBIBYTE
+    stop_seconds: float = 5.0
+    cache_dir: Path = field(default_factory=default_cache_dir)
+    state_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        problems = list(self._problems())
+        if problems:
+            raise ConfigError("The emulator's configuration cannot be used:", problems)
+
+    def _problems(self) -> list[str]:
+        problems: list[str] = []
+        if not 0 <= self.port <= 65535:
+            problems.append(f"port must be between 0 and 65535, got {self.port}")
+        if not self.user_id:
+            problems.append("user_id must not be empty")
+        if ":" in self.host:
+            problems.append(f"host must be an IPv4 address or a name, got {self.host!r}")
+        for pat, user in self.pats.items():
+            if not pat or not user:
+                problems.append("pats must map non-empty tokens to non-empty user ids")
+        for name in ("hold_seconds", "request_seconds", "stop_seconds"):
+            if getattr(self, name) < 0:
+                problems.append(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.queue_size < 1:
+            problems.append(f"queue_size must be at least 1, got {self.queue_size}")
+        if self.num_threads is not None and self.num_threads < 1:
+            problems.append(f"num_threads must be at least 1, got {self.num_threads}")
+        for path in self.topology:
+            if not path.is_file():
+                problems.append(f"topology file {path} does not exist")
+        return problems
+
+    @property
+    def is_loopback(self) -> bool:
+        """True when only this machine can connect."""
+        return self.host == "localhost" or self.host.startswith("127.")

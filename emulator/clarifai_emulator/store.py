@@ -1,0 +1,135 @@
+"""The one place where resources live, as the platform's own protobuf messages.
+
+A resource's key is its path of ids below the platform: ``("me", "cluster", "nodepool")``. Every proper prefix of a
+key is indexed, so a listing costs as much as its page, not as the store. Messages in the store are never
+changed in place: copy, change, ``put`` again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+Key = tuple[str, ...]
+Watcher = Callable[["Kind", Key], None]
+
+
+class Kind(StrEnum):
+    """The kinds of resource, each with the ids that make its key."""
+
+    USER = "user"  # user
+    APP = "app"  # user, app
+    MODEL = "model"  # user, app, model
+    MODEL_VERSION = "model_version"  # user, app, model, version
+    COMPUTE_CLUSTER = "compute_cluster"  # user, cluster
+    NODEPOOL = "nodepool"  # user, cluster, nodepool
+    DEPLOYMENT = "deployment"  # user, deployment
+    RUNNER = "runner"  # user, cluster, nodepool, runner
+    KEY = "key"  # user, key
+    SECRET = "secret"  # user, secret
+    SOURCE = "source"  # user, app, model, version -> where the version's code is (models.directory.ModelSource)
+
+
+class Store:
+    """All resources of one emulator. Used from the emulator's event loop only."""
+
+    def __init__(self) -> None:
+        self._items: dict[Kind, dict[Key, Any]] = {kind: {} for kind in Kind}
+        self._below: dict[Kind, dict[Key, dict[Key, None]]] = {kind: defaultdict(dict) for kind in Kind}
+        self._index_of: dict[Kind, Callable[[Any], Iterable[Hashable]]] = {}
+        self._indexed: dict[Kind, dict[Hashable, dict[Key, None]]] = {}
+        self._watchers: list[Watcher] = []
+
+    def add_index(self, kind: Kind, values_of: Callable[[Any], Iterable[Hashable]]) -> None:
+        """Make resources of ``kind`` findable by the values ``values_of`` gives for each (see ``find``)."""
+        self._index_of[kind] = values_of
+        self._indexed[kind] = defaultdict(dict)
+        for key, item in self._items[kind].items():
+            self._index(kind, key, item)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Call ``watcher(kind, key)`` after every change."""
+        self._watchers.append(watcher)
+
+    def get(self, kind: Kind, key: Key) -> Any | None:
+        """The resource with exactly this key, or None."""
+        return self._items[kind].get(key)
+
+    def put(self, kind: Kind, key: Key, item: Any) -> None:
+        """Add the resource, or replace the one with the same key (its place in listings stays)."""
+        old = self._items[kind].get(key)
+        if old is None:
+            for depth in range(len(key)):
+                self._below[kind][key[:depth]][key] = None
+        else:
+            self._unindex(kind, key, old)
+        self._items[kind][key] = item
+        self._index(kind, key, item)
+        self._changed(kind, key)
+
+    def delete(self, kind: Kind, key: Key) -> bool:
+        """Remove the resource; False when there was none."""
+        item = self._items[kind].pop(key, None)
+        if item is None:
+            return False
+        self._unindex(kind, key, item)
+        for depth in range(len(key)):
+            siblings = self._below[kind][key[:depth]]
+            del siblings[key]
+            if not siblings:
+                del self._below[kind][key[:depth]]
+        self._changed(kind, key)
+        return True
+
+    def keys(self, kind: Kind, prefix: Key = ()) -> Iterator[Key]:
+        """Keys below ``prefix``, newest first."""
+        return reversed(self._below[kind].get(prefix, {}))
+
+    def list(self, kind: Kind, prefix: Key = ()) -> Iterator[Any]:
+        """Resources below ``prefix``, newest first."""
+        items = self._items[kind]
+        return (items[key] for key in self.keys(kind, prefix))
+
+    def page(self, kind: Kind, prefix: Key, start: int, size: int) -> list[Any]:
+        """``size`` resources below ``prefix`` after the first ``start``, newest first."""
+        return list(islice(self.list(kind, prefix), start, start + size))
+
+    def newest(self, kind: Kind, prefix: Key) -> Any | None:
+        """The resource that was added last below ``prefix``, or None."""
+        return next(self.list(kind, prefix), None)
+
+    def find(self, kind: Kind, value: Hashable) -> list[Any]:
+        """Resources of an indexed kind that have this index value, oldest first."""
+        items = self._items[kind]
+        return [items[key] for key in self._indexed[kind].get(value, ())]
+
+    def count(self, kind: Kind, prefix: Key = ()) -> int:
+        """How many resources there are below ``prefix``."""
+        return len(self._below[kind].get(prefix, ()))
+
+    def reset(self) -> None:
+        """Forget every resource; indexes and watchers stay."""
+        for kind in Kind:
+            self._items[kind].clear()
+            self._below[kind].clear()
+        for index in self._indexed.values():
+            index.clear()
+
+    def _index(self, kind: Kind, key: Key, item: Any) -> None:
+        if kind in self._index_of:
+            for value in self._index_of[kind](item):
+                self._indexed[kind][value][key] = None
+
+    def _unindex(self, kind: Kind, key: Key, item: Any) -> None:
+        if kind in self._index_of:
+            for value in self._index_of[kind](item):
+                self._indexed[kind][value].pop(key, None)
+                if not self._indexed[kind][value]:
+                    del self._indexed[kind][value]
+
+    def _changed(self, kind: Kind, key: Key) -> None:
+        for watcher in self._watchers:
+            watcher(kind, key)
