@@ -1,0 +1,114 @@
+"""Serves handlers over gRPC: one generic handler over the RPC table, each request through the request chain."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from clarifai_emulator.api.chain import Call, Handler, RequestChain
+from clarifai_emulator.api.rpc import SERVICE, Rpc, rpc_table
+
+# Windows large enough that a payload of many MiB is not metered out 64 KiB at a time.
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5000),
+    ("grpc.max_metadata_size", 64 * 1024),
+)
+
+
+def server_options(max_message_bytes: int) -> list[tuple[str, int]]:
+    """Channel arguments of the emulator's listeners. The client gets 1 MiB on top of the runner's own limit,
+    so that an item that is just too large is refused by name and not by the transport."""
+    size = max_message_bytes + 1024 * 1024
+    return [
+        *_OPTIONS,
+        ("grpc.max_receive_message_length", size),
+        ("grpc.max_send_message_length", size),
+    ]
+
+
+class ApiHandlers(grpc.GenericRpcHandler):
+    """All RPCs of the platform: those with a handler answer, the others say UNIMPLEMENTED and their name."""
+
+    def __init__(self, handlers: Mapping[str, Handler], chain: RequestChain) -> None:
+        table = rpc_table()
+        unknown = sorted(set(handlers) - set(table))
+        if unknown:
+            raise ValueError(f"handlers for RPCs that the platform does not have: {', '.join(unknown)}")
+        self._chain = chain
+        self._methods = {table[name].path: self._method(table[name], handlers[name]) for name in handlers}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """The handler of a method path (called by gRPC for every request)."""
+        path: str = handler_call_details.method
+        method = self._methods.get(path)
+        if method is None and path.startswith(f"/{SERVICE}/"):
+            return _unimplemented(path.rpartition("/")[2])
+        return method
+
+    def _method(self, rpc: Rpc, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
+        make = _SHAPES[rpc.client_streaming, rpc.server_streaming]
+        serve = self._serve_unary if not rpc.server_streaming else self._serve_stream
+        return make(
+            serve(rpc, handler),
+            request_deserializer=rpc.request_type.FromString,
+            response_serializer=rpc.response_type.SerializeToString,
+        )
+
+    def _serve_unary(self, rpc: Rpc, handler: Any) -> Any:
+        async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            call = self._begin(rpc, context)
+            response = await self._chain.unary(call, handler, request)
+            context.set_trailing_metadata(tuple(call.trailers.items()))
+            return response
+
+        return serve
+
+    def _serve_stream(self, rpc: Rpc, handler: Any) -> Any:
+        async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            call = self._begin(rpc, context)
+            requests = request if rpc.client_streaming else _one(request)
+            async for response in self._chain.stream(call, handler, requests):
+                yield response
+            context.set_trailing_metadata(tuple(call.trailers.items()))
+
+        return serve
+
+    def _begin(self, rpc: Rpc, context: grpc.aio.ServicerContext[Any, Any]) -> Call:
+        metadata = {
+            str(key): value if isinstance(value, str) else value.decode("utf-8", "replace")
+            for key, value in context.invocation_metadata() or ()
+        }
+        return self._chain.begin(rpc, metadata, peer=context.peer(), seconds_left=context.time_remaining() or None)
+
+
+_SHAPES: dict[tuple[bool, bool], Any] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+async def _one(request: Any) -> AsyncIterator[Any]:
+    yield request
+
+
+def _unimplemented(name: str) -> grpc.RpcMethodHandler[Any, Any]:
+    known = name in rpc_table()
+    text = (
+        f"{name} is an RPC of the platform that the emulator does not have yet; "
+        "`clarifai-emulator doctor --rpcs` lists those it has."
+        if known
+        else f"{name} is not an RPC of {SERVICE}."
+    )
+
+    async def refuse(_request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
+
+    return grpc.stream_stream_rpc_method_handler(refuse)

@@ -1,0 +1,88 @@
+"""The one table of the platform's RPCs, read from the service descriptor of ``clarifai_grpc``.
+
+gRPC, authentication and the coverage page all read it; nothing of it is written by hand a second time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from typing import Any
+
+from clarifai_grpc.grpc.api import service_pb2
+from clarifai_grpc.grpc.auth.scope import scope_pb2
+from clarifai_grpc.grpc.auth.util import extension_pb2
+from google.api import annotations_pb2
+from google.protobuf.message_factory import GetMessageClass
+
+SERVICE = "clarifai.api.V2"
+
+
+class Auth(IntEnum):
+    """Which credential an RPC asks for; the numbers are those of ``clarifai.auth.types.AuthType``."""
+
+    UNDEFINED = 0
+    NONE = 1
+    KEY = 2
+    SESSION_TOKEN = 3
+    ADMIN = 4
+    PAT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class HttpBinding:
+    """One REST form of an RPC: ``method`` (``GET``…), ``path`` with ``{field.path}`` variables, ``body`` rule."""
+
+    method: str
+    path: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc:
+    """One RPC as the descriptor states it."""
+
+    name: str
+    request_type: type[Any]
+    response_type: type[Any]
+    client_streaming: bool
+    server_streaming: bool
+    auth: Auth
+    scopes: tuple[str, ...]
+    http: tuple[HttpBinding, ...]
+
+    @property
+    def path(self) -> str:
+        """The gRPC method path, ``/clarifai.api.V2/GetModel``."""
+        return f"/{SERVICE}/{self.name}"
+
+
+@cache
+def rpc_table() -> dict[str, Rpc]:
+    """Every RPC of the platform by name. Built once; about 10 ms."""
+    service = service_pb2.DESCRIPTOR.services_by_name["V2"]
+    return {method.name: _rpc(method) for method in service.methods}
+
+
+def _rpc(method: Any) -> Rpc:
+    options = method.GetOptions()
+    return Rpc(
+        name=method.name,
+        request_type=GetMessageClass(method.input_type),
+        response_type=GetMessageClass(method.output_type),
+        client_streaming=method.client_streaming,
+        server_streaming=method.server_streaming,
+        auth=Auth(options.Extensions[extension_pb2.cl_auth_type]),
+        scopes=tuple(scope_pb2.S.Name(s) for s in options.Extensions[extension_pb2.cl_depending_scopes]),
+        http=tuple(_bindings(options.Extensions[annotations_pb2.http])),
+    )
+
+
+def _bindings(rule: Any) -> list[HttpBinding]:
+    bindings: list[HttpBinding] = []
+    for entry in (rule, *rule.additional_bindings):
+        verb = entry.WhichOneof("pattern")
+        if verb is not None:
+            bindings.append(HttpBinding(verb.upper(), getattr(entry, verb), entry.body))
+    return bindings
