@@ -86,7 +86,8 @@ class ConfigError(EmulatorError):
 class ModelError(EmulatorError):
     """A model directory that cannot be deployed: broken files, a missing dependency, code that raises.
 
-    ``summary``: one sentence with the cause. ``log``: the model's own traceback or the installer's last lines.
+    ``summary``: one sentence with the cause. ``log``: the model's own traceback or the
+    installer's last lines.
     """
 
     def __init__(self, summary: str, *, hint: str = "", log: str = "") -> None:

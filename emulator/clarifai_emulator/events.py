@@ -62,9 +62,9 @@ class EventBus:
         """Kept events after ``since``, oldest first, whose kind starts with ``prefix`` and whose fields equal
         ``match``."""
         for event in tuple(self._events):
-            if event.seq > since and event.kind.startswith(prefix):
-                if all(event.fields.get(name) == value for name, value in match.items()):
-                    yield event
+            matches = all(event.fields.get(name) == value for name, value in match.items())
+            if event.seq > since and event.kind.startswith(prefix) and matches:
+                yield event
 
     @property
     def last_seq(self) -> int:

@@ -1,8 +1,8 @@
 """The one place where resources live, as the platform's own protobuf messages.
 
-A resource's key is its path of ids below the platform: ``("me", "cluster", "nodepool")``. Every proper prefix of a
-key is indexed, so a listing costs as much as its page, not as the store. Messages in the store are never
-changed in place: copy, change, ``put`` again.
+A resource's key is its path of ids below the platform: ``("me", "cluster", "nodepool")``. Every
+proper prefix of a key is indexed, so a listing costs as much as its page, not as the store. Messages in the
+store are never changed in place: copy, change, ``put`` again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Kind(StrEnum):
     RUNNER = "runner"  # user, cluster, nodepool, runner
     KEY = "key"  # user, key
     SECRET = "secret"  # user, secret
-    SOURCE = "source"  # user, app, model, version -> where the version's code is (models.directory.ModelSource)
+    SOURCE = "source"  # user, app, model, version -> models.directory.ModelSource
 
 
 class Store:

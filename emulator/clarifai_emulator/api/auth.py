@@ -7,7 +7,7 @@ with the statuses the platform is publicly known to answer (docs/fidelity.md, "A
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -32,7 +32,10 @@ class Caller:
 class Authenticator:
     """Checks credentials against the configured tokens, or accepts every well-formed one as one user."""
 
-    def __init__(self, *, user_id: str, pats: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, user_id: str, pats: Mapping[str, str], is_replica: Callable[[str], bool] = lambda token: False
+    ) -> None:
+        self._is_replica = is_replica
         self._anyone = Caller(user_id)
         self._callers = {pat: Caller(user) for pat, user in pats.items()}
 
@@ -42,7 +45,7 @@ class Authenticator:
         Raises ``CallerError`` 11102 for a missing or malformed header, 11008 for a token that no key can look
         like, 11009 for one that is not known.
         """
-        token = _token(metadata)
+        token = token_of(metadata)
         if not token:
             raise CallerError(
                 StatusCode.CONN_INVALID_REQUEST,
@@ -50,6 +53,12 @@ class Authenticator:
             )
         if not _TOKEN_CHARACTERS.issuperset(token):
             raise CallerError(StatusCode.CONN_KEY_INVALID, "Invalid format of key.")
+        if self._is_replica(token):
+            raise CallerError(
+                StatusCode.CONN_INSUFFICIENT_SCOPES,
+                "This credential belongs to a replica and is good for ProcessRunnerItems only.",
+                hint="A model that calls other models needs a token of its own, from a secret.",
+            )
         if not self._callers:
             return self._anyone
         caller = self._callers.get(token)
@@ -62,7 +71,8 @@ class Authenticator:
         return caller
 
 
-def _token(metadata: Mapping[str, str]) -> str:
+def token_of(metadata: Mapping[str, str]) -> str:
+    """The token a request carries; empty when there is none, or its scheme is not one of the platform's."""
     session = metadata.get("x-clarifai-session-token")
     if session:
         return session

@@ -80,11 +80,17 @@ class ApiHandlers(grpc.GenericRpcHandler):
         return serve
 
     def _begin(self, rpc: Rpc, context: grpc.aio.ServicerContext[Any, Any]) -> Call:
-        metadata = {
-            str(key): value if isinstance(value, str) else value.decode("utf-8", "replace")
-            for key, value in context.invocation_metadata() or ()
-        }
-        return self._chain.begin(rpc, metadata, peer=context.peer(), seconds_left=context.time_remaining() or None)
+        return self._chain.begin(
+            rpc, metadata_of(context), peer=context.peer(), seconds_left=context.time_remaining() or None
+        )
+
+
+def metadata_of(context: grpc.aio.ServicerContext[Any, Any]) -> dict[str, str]:
+    """A request's metadata by lower-case name; bytes that are no text are replaced, not refused."""
+    return {
+        str(key): value if isinstance(value, str) else value.decode("utf-8", "replace")
+        for key, value in context.invocation_metadata() or ()
+    }
 
 
 _SHAPES: dict[tuple[bool, bool], Any] = {

@@ -1,0 +1,178 @@
+"""The three inference RPCs: from a client's request to a lane, and the outputs back.
+
+    request ─► ask ─► routing.choose ─► lane.submit(work) ─► … runner … ─► outputs ─► response
+
+Streaming inputs are forwarded as they come; nothing is collected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.dispatch.lane import Lane
+from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING, UNARY_UNARY, Work
+from clarifai_emulator.errors import CallerError
+from clarifai_emulator.events import EventBus
+from clarifai_emulator.routing import Ask, Decision, RoutingError
+
+Route = Callable[[Ask], tuple[Decision, Lane]]
+
+
+class Inference:
+    """Handlers of the inference RPCs. ``route`` decides, and gives the lane of the decision."""
+
+    def __init__(self, *, route: Route, events: EventBus, config: EmulatorConfig) -> None:
+        self._route = route
+        self._events = events
+        self._config = config
+
+    def handlers(self) -> dict[str, Handler]:
+        return {
+            "PostModelOutputs": self.predict,
+            "GenerateModelOutputs": self.generate,
+            "StreamModelOutputs": self.stream,
+        }
+
+    async def predict(self, call: Call, request: Any) -> Any:
+        """One request, one answer."""
+        work = self._submit(call, request, UNARY_UNARY, None)
+        try:
+            async with self._deadline(call, work):
+                async for output in work.outputs():
+                    return output
+        finally:
+            work.cancel()
+        raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
+
+    async def generate(self, call: Call, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """One request, any number of answers."""
+        request = await anext(requests)
+        work = self._submit(call, request, UNARY_STREAMING, None)
+        async for output in self._outputs(call, work):
+            yield output
+
+    async def stream(self, call: Call, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Requests and answers as they come; the first request decides the route."""
+        try:
+            request = await anext(requests)
+        except StopAsyncIteration:
+            return
+        work = self._submit(call, request, STREAMING_STREAMING, requests)
+        async for output in self._outputs(call, work):
+            yield output
+
+    async def _outputs(self, call: Call, work: Work) -> AsyncIterator[Any]:
+        try:
+            async with self._deadline(call, work):
+                async for output in work.outputs():
+                    yield output
+        finally:
+            work.cancel()
+
+    def _submit(self, call: Call, request: Any, method_type: int, more: AsyncIterator[Any] | None) -> Work:
+        ask = ask_of(call, request)
+        try:
+            decision, lane = self._route(ask)
+        except RoutingError as error:
+            self._events.emit("route.refused", request_id=call.request_id, **error.as_dict())
+            raise
+        call.notes["rule"] = decision.rule.value
+        call.trailers["x-clarifai-emulator-rule"] = decision.rule.value
+        self._events.emit("route.decided", request_id=call.request_id, **decision.as_dict())
+        work = Work(
+            request,
+            method_type=method_type,
+            events=self._events,
+            request_id=call.request_id,
+            nodepools=decision.nodepools,
+            runner_id=decision.runner_id,
+            more=more,
+        )
+        lane.submit(work)
+        self._hold(work, lane)
+        return work
+
+    def _hold(self, work: Work, lane: Lane) -> None:
+        """A request that waits for a replica to start is held, but not for ever (21351 makes clients retry)."""
+        if lane.live_replicas or not work.is_open:
+            return
+
+        def give_up() -> None:
+            if work.replica_id == "" and work.is_open:
+                lane.forget(work)
+                work.fail(still_deploying(lane, self._config.hold_seconds))
+
+        if self._config.hold_seconds == 0:
+            give_up()
+        else:
+            asyncio.get_running_loop().call_later(self._config.hold_seconds, give_up)
+
+    def _deadline(self, call: Call, work: Work) -> _Deadline:
+        return _Deadline(call, work, self._config.request_seconds)
+
+
+class _Deadline:
+    """Fails the work when its time is up, and tells the client which replica answered."""
+
+    def __init__(self, call: Call, work: Work, seconds: float) -> None:
+        self._call = call
+        self._work = work
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._work.replica_id:
+            self._call.notes["replica_id"] = self._work.replica_id
+            self._call.trailers["x-clarifai-emulator-replica"] = self._work.replica_id
+
+    def _expire(self) -> None:
+        self._work.expire(
+            CallerError(
+                StatusCode.RPC_REQUEST_TIMEOUT,
+                f"The model had not answered after {self._seconds:g} s, the longest a request may take.",
+                hint="Start the emulator with a larger --request-seconds if that is not enough.",
+            )
+        )
+
+
+def ask_of(call: Call, request: Any) -> Ask:
+    """What a request says about where it wants to go, with ``me`` resolved."""
+    selector = request.runner_selector
+    deployment = nodepool = None
+    if selector.HasField("deployment"):
+        deployment = (call.caller.resolve(selector.deployment.user_id), selector.deployment.id)
+    if selector.HasField("nodepool"):
+        cluster = selector.nodepool.compute_cluster
+        nodepool = (call.caller.resolve(cluster.user_id), cluster.id, selector.nodepool.id)
+    return Ask(
+        caller=call.caller.user_id,
+        model_user=call.resolve_user(request.user_app_id),
+        model_app=request.user_app_id.app_id,
+        model_id=request.model_id,
+        version_id=request.version_id or request.model.model_version.id,
+        deployment=deployment,
+        nodepool=nodepool,
+        runner_id=selector.runner.id,
+        seed=call.request_id,
+    )
+
+
+def still_deploying(lane: Lane, seconds: float) -> CallerError:
+    """No replica was there in time."""
+    reason = f" {lane.pending_reason}." if lane.pending_reason else ""
+    return CallerError(
+        StatusCode.MODEL_DEPLOYING,
+        f"No replica of '{lane.key.deployment_id}' was ready within {seconds:g} s.{reason}",
+        hint="`clarifai-emulator status` shows what it is waiting for.",
+    )

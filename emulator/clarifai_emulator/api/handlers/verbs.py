@@ -1,0 +1,156 @@
+"""Post, Get, List, Patch and Delete as handlers, written once for every row of the resource table.
+
+request → whose, which → allowed? → ``Resources`` checks and stores → shown
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.handlers.listing import page_of, refuse_unknown_filters
+from clarifai_emulator.api.handlers.resource import Resources, at_path
+from clarifai_emulator.api.handlers.rows import Resource
+from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.errors import CallerError
+from clarifai_emulator.store import Key
+
+
+def serve(resources: Resources, row: Resource) -> dict[str, Handler]:
+    """Register a row; gives its handlers, for those of its RPCs that the platform has."""
+    resources.register(row)
+    verbs: dict[str, Handler] = {
+        f"Post{row.stem}s": partial(post, resources, row),
+        f"Get{row.stem}": partial(get, resources, row),
+        f"List{row.stem}s": partial(list_page, resources, row),
+        f"Patch{row.stem}": partial(patch, resources, row),
+        f"Patch{row.stem}s": partial(patch, resources, row),
+        f"Delete{row.stem}": partial(delete, resources, row),
+        f"Delete{row.stem}s": partial(delete, resources, row),
+    }
+    return {name: handler for name, handler in verbs.items() if name in rpc_table()}
+
+
+def post(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
+    """Create the items of a request for the caller: all or none."""
+    owner = require_owner(call, request)
+    _, *parents = _prefix(row, call, request)
+    return _answer(resources, row, call, resources.post(row.kind, owner, parents, _items(row, request)))
+
+
+def get(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
+    """Show one resource."""
+    return _answer(resources, row, call, [target(resources, row, call, request)])
+
+
+def list_page(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
+    """Show a page of what the caller may see: of one user, or of everybody when the request names no user."""
+    own_fields = ("user_app_id", "page", "per_page", *(parent.in_request for parent in row.parents))
+    refuse_unknown_filters(request, known=own_fields + row.filters, ignored=row.ignored_filters)
+    caller = call.caller.user_id
+    prefix = _prefix(row, call, request)
+    if not request.user_app_id.user_id and not any(prefix[1:]):
+        prefix = ()
+    else:
+        resources.require_user(prefix[0], caller)
+        resources.require_parents(row, (*prefix, ""), caller)
+    matches = row.matches(call, request)
+    found = (
+        (key, item)
+        for key in resources.below(row.kind, prefix)
+        if resources.visible(row.kind, key, caller)
+        for item in (resources.store.get(row.kind, key),)
+        if matches is None or matches(key, item)
+    )
+    return _answer(resources, row, call, [key for key, _ in page_of(request, row.order(request, found))])
+
+
+def patch(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
+    """Change the items of a request: all or none."""
+    owner = require_owner(call, request)
+    _, *parents = _prefix(row, call, request)
+    items = _items(row, request)
+    if call.rpc.name == f"Patch{row.stem}" and items and not items[0].id:
+        items[0].id = at_path(request, row.in_request)  # REST names the one resource in its path
+    return _answer(resources, row, call, resources.patch(row.kind, owner, parents, items, request.action))
+
+
+def delete(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
+    """Remove what a request names; nothing when one of them does not exist."""
+    require_owner(call, request)
+    prefix = _prefix(row, call, request)
+    ids = _ids(row, request)
+    if getattr(request, "delete_all", False):
+        keys = list(resources.below(row.kind, prefix))
+    elif not ids:
+        raise CallerError(row.invalid_argument, "ids must name at least one resource to delete; it is empty.")
+    else:
+        keys = [resources.existing(row.kind, (*prefix, each)) for each in ids]
+    resources.delete(row.kind, keys)
+    return call.rpc.response_type()
+
+
+def target(resources: Resources, row: Resource, call: Call, request: Any) -> Key:
+    """The key of the resource that a Get request names. Raises ``CallerError`` when there is none that the
+    caller may see."""
+    pattern = (*_prefix(row, call, request), at_path(request, row.in_request))
+    key = resources.find(row.kind, pattern)
+    if key is None and row.make is not None and pattern[0] == call.caller.user_id:
+        row.make(pattern)
+        key = pattern
+    if key is None or not resources.visible(row.kind, key, call.caller.user_id):
+        error = resources.missing(row.kind, pattern, call.caller.user_id)
+        call.notes["hint"] = error.hint
+        raise error
+    return key
+
+
+def require_owner(call: Call, request: Any) -> str:
+    """The user whose resources a writing request changes. Raises ``CallerError`` 11007 when that is not the
+    caller."""
+    owner, caller = call.resolve_user(request.user_app_id), call.caller.user_id
+    if owner != caller:
+        raise CallerError(
+            StatusCode.CONN_INSUFFICIENT_SCOPES,
+            f"User {caller!r} may not change resources of user {owner!r}.",
+            hint=f"Send the request with a PAT of {owner!r}, or name your own user id.",
+        )
+    return owner
+
+
+def _answer(resources: Resources, row: Resource, call: Call, keys: Iterable[Key]) -> Any:
+    response = call.rpc.response_type()
+    fields = response.DESCRIPTOR.fields_by_name
+    shown = [resources.shown(row.kind, key) for key in keys]
+    if row.names in fields:
+        getattr(response, row.names).extend(shown)
+    elif row.name in fields and shown:
+        getattr(response, row.name).CopyFrom(shown[0])
+    return response
+
+
+def _prefix(row: Resource, call: Call, request: Any) -> Key:
+    ids = (at_path(request, parent.in_request) for parent in row.parents)
+    return (call.resolve_user(request.user_app_id), *ids)
+
+
+def _items(row: Resource, request: Any) -> list[Any]:
+    """The items of a Post or Patch request: every field of the row's message type, single or list."""
+    items: list[Any] = []
+    for each in request.DESCRIPTOR.fields:
+        if each.message_type is row.message.DESCRIPTOR:
+            if each.is_repeated:
+                items.extend(getattr(request, each.name))
+            elif request.HasField(each.name):
+                items.append(getattr(request, each.name))
+    return items
+
+
+def _ids(row: Resource, request: Any) -> list[str]:
+    if "ids" in request.DESCRIPTOR.fields_by_name:
+        return list(request.ids)
+    return [at_path(request, row.in_request)]

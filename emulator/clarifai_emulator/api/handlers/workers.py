@@ -1,0 +1,76 @@
+"""What a deployment or runner runs: a model, and which version of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Worker
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.handlers.resource import Resources
+from clarifai_emulator.api.handlers.rows import Problem
+from clarifai_emulator.store import Key, Kind, Store
+
+
+def model_key(worker: Worker) -> Key:
+    """The key of the model that a worker runs."""
+    return worker.model.user_id, worker.model.app_id, worker.model.id
+
+
+def newest_version(store: Store, worker: Worker) -> str:
+    """Id of the newest version of the worker's model; empty when it has none."""
+    return next((key[-1] for key in store.keys(Kind.MODEL_VERSION, model_key(worker))), "")
+
+
+def served_version(store: Store, deployment: Deployment) -> str:
+    """Id of the model version that a deployment serves now: the pinned one, or the newest with
+    ``deploy_latest_version``; empty when the model has no version yet."""
+    worker = deployment.desired_worker
+    pinned = worker.model.model_version.id
+    return newest_version(store, worker) if deployment.deploy_latest_version else pinned
+
+
+def prepare_worker(worker: Worker, owner: str, store: Store) -> None:
+    """Fill in what a worker leaves out: the model's user (the owner) and, when only one of that user's apps has
+    a model of this id, the app."""
+    if worker.WhichOneof("worker") != "model":
+        return
+    model = worker.model
+    if model.user_id in ("", "me"):
+        model.user_id = owner
+    if not model.app_id:
+        apps = [key[1] for key in store.keys(Kind.MODEL, (model.user_id,)) if key[2] == model.id]
+        if len(apps) == 1:
+            model.app_id = apps[0]
+
+
+def validate_worker(worker: Worker, owner: str, resources: Resources) -> Iterator[Problem]:
+    """What is wrong with a worker of ``owner``: no model, or a model or version that does not exist for it."""
+    kind = worker.WhichOneof("worker")
+    if kind is None:
+        yield Problem("worker", "must name the model to run")
+        return
+    if kind != "model":
+        yield Problem(
+            f"worker.{kind}", "the emulator runs models only, no workflows or users", StatusCode.NOT_IMPLEMENTED
+        )
+        return
+    model = worker.model
+    for name in ("id", "app_id"):
+        if not getattr(model, name):
+            yield Problem(f"worker.model.{name}", "must not be empty")
+            return
+    key = model_key(worker)
+    if resources.store.get(Kind.MODEL, key) is None or not resources.visible(Kind.MODEL, key, owner):
+        yield Problem(
+            "worker.model",
+            f"model {model.id!r} does not exist in app {model.app_id!r} of user {model.user_id!r}; "
+            "upload it, or name it in a topology file",
+            StatusCode.MODEL_DOES_NOT_EXIST,
+        )
+    elif model.model_version.id and resources.store.get(Kind.MODEL_VERSION, (*key, model.model_version.id)) is None:
+        yield Problem(
+            "worker.model.model_version.id",
+            f"model {model.id!r} has no version {model.model_version.id!r}",
+            StatusCode.MODEL_DOES_NOT_EXIST,
+        )

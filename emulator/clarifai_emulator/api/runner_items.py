@@ -1,0 +1,204 @@
+"""The platform's half of the runner protocol: ``ProcessRunnerItems``.
+
+    runner ──RUNNER_STREAM_START──►  "this stream is idle"
+           ◄──one runner item─────   one stream carries one item
+           ──outputs…────────────►
+           ──half-close──────────►   end of the item; the runner opens a new stream
+
+A control stream (runner id ``control-…``) stays open for the life of the runner and carries cancellations.
+Facts: the protocol is observed, not documented; docs/fidelity.md has a row for each choice. Two rules keep
+runners alive: a stream is never closed with a gRPC code that ends the runner's thread, and nothing raised
+here reaches gRPC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+from clarifai_grpc.grpc.api import service_pb2
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+from grpc.aio import EOF  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
+
+from clarifai_emulator.api.grpc_server import metadata_of
+from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
+from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
+from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_UNARY, Work
+from clarifai_emulator.errors import describe
+
+log = logging.getLogger(__name__)
+
+CONTROL_PREFIX = "control-"
+
+# The end of a stream is how a finished item looks, and for a moment also a dying replica. Within this time the
+# stream of a dead one is cancelled (which raises), its control stream ends, or its process is reported gone.
+_GRACE_SECONDS = 0.003
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A runner that may speak: which runner, as which replica. ``replica_id`` empty lets the runner choose."""
+
+    link: RunnerLink
+    replica_id: str = ""
+
+
+Admit = Callable[[Mapping[str, str], Any], Admission | int]
+
+
+class RunnerItems(grpc.GenericRpcHandler):
+    """Serves the streams of every runner that ``admit(metadata, first message)`` lets in."""
+
+    def __init__(self, dispatcher: Dispatcher, admit: Admit) -> None:
+        self._dispatcher = dispatcher
+        self._admit = admit
+        rpc = rpc_table()["ProcessRunnerItems"]
+        self._path = rpc.path
+        self._method = grpc.stream_stream_rpc_method_handler(
+            self._serve,
+            request_deserializer=rpc.request_type.FromString,
+            response_serializer=rpc.response_type.SerializeToString,
+        )
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """This handler for ``ProcessRunnerItems``, nothing else."""
+        return self._method if handler_call_details.method == self._path else None
+
+    async def _serve(self, _requests: Any, context: Context) -> None:
+        """Keep what goes wrong here from the runner: an error code would end its thread for good."""
+        try:
+            await self._process(context)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("a runner's stream failed")
+
+    async def _process(self, context: Context) -> None:
+        """One stream, from its first message to its end."""
+        first = await context.read()
+        if first is EOF:
+            return
+        admission = self._admit(metadata_of(context), first)
+        if not isinstance(admission, Admission):
+            await context.write(_status(admission))
+            return
+        replica_id = admission.replica_id or first.runner_replica_id or first.runner_id
+        if first.runner_id.startswith(CONTROL_PREFIX):
+            await self._control(context, self._dispatcher.connect(admission.link, replica_id))
+        else:
+            await self._work(context, self._dispatcher.connect(admission.link, replica_id))
+
+    async def _control(self, context: Context, replica: Replica) -> None:
+        """Forward cancellations until the runner goes away."""
+        cancelled: asyncio.Queue[str] = asyncio.Queue()
+        replica.cancel_item = cancelled.put_nowait
+        replica.had_control = True
+        try:
+            while True:
+                await context.write(_cancellation(await cancelled.get()))
+        finally:
+            replica.cancel_item = None
+
+    async def _work(self, context: Context, replica: Replica) -> None:
+        """Wait for one item, hand it over, bring its outputs back."""
+        self._dispatcher.hear(replica)
+        slot = Slot(replica)
+        replica.runner.lane.offer(slot)
+        try:
+            work = await slot.work
+        except asyncio.CancelledError:
+            self._give_back(slot)
+            raise
+        try:
+            await self._carry(context, replica, work)
+        except asyncio.CancelledError:
+            work.fail(runner_lost(replica.replica_id, "its connection was closed"))
+            raise
+        except Exception as error:
+            log.exception("runner item %s", work.id)
+            work.fail(runner_lost(replica.replica_id, f"its stream failed ({error})"))
+        finally:
+            replica.release(work)
+
+    def _give_back(self, slot: Slot) -> None:
+        """The idle stream is gone; work it was given in the same instant has not been written to it."""
+        replica = slot.replica
+        if slot.work.done() and not slot.work.cancelled():
+            work = slot.work.result()
+            replica.release(work)
+            replica.runner.lane.return_unsent(work)
+        elif slot in replica.idle:
+            replica.idle.remove(slot)
+
+    async def _carry(self, context: Context, replica: Replica, work: Work) -> None:
+        await context.write(_item(work, work.request))
+        pump = None
+        if work.method_type == STREAMING_STREAMING and work.more is not None:
+            pump = asyncio.create_task(_pump(context, work, work.more))
+        try:
+            while True:
+                message = await context.read()
+                if message is EOF:
+                    break
+                for output in message.runner_item_outputs:
+                    await work.output(output.multi_output_response)
+                if work.method_type == UNARY_UNARY and message.runner_item_outputs:
+                    work.finish()
+            await self._end(replica, work)
+        finally:
+            if pump is not None:
+                pump.cancel()
+
+    async def _end(self, replica: Replica, work: Work) -> None:
+        """The runner has half-closed the stream. Decide between "finished" and "died"; see _GRACE_SECONDS."""
+        if not work.is_open:
+            return
+        if work.method_type == UNARY_UNARY:
+            work.fail(runner_lost(replica.replica_id, "it ended its stream without an output"))
+            return
+        await asyncio.sleep(_GRACE_SECONDS)
+        if replica.lost or (replica.had_control and replica.cancel_item is None):
+            work.fail(runner_lost(replica.replica_id, "its process has ended"))
+        work.finish()
+
+
+async def _pump(context: Context, work: Work, more: AsyncIterator[Any]) -> None:
+    """Send the client's further messages of a bidirectional call down the item's stream, then its end."""
+    try:
+        async for request in more:
+            await context.write(_item(work, request))
+        await context.write(_status(StatusCode.RUNNER_STREAM_END))
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        log.debug("client stream of runner item %s ended: %s", work.id, error)
+
+
+def _status(code: int) -> Any:
+    response = service_pb2.MultiRunnerItemResponse()
+    response.status.code = code  # pyright: ignore[reportAttributeAccessIssue]
+    response.status.description = describe(code)
+    return response
+
+
+def _item(work: Work, request: Any) -> Any:
+    response = _status(StatusCode.SUCCESS)
+    item = response.runner_items.add(id=work.id, post_model_outputs_request=request)
+    item.processing_info.runner_method_type = work.method_type
+    item.processing_info.status.code = StatusCode.SUCCESS
+    return response
+
+
+def _cancellation(item_id: str) -> Any:
+    response = _status(StatusCode.SUCCESS)
+    item = response.runner_items.add(id=item_id)
+    item.processing_info.status.code = StatusCode.RUNNER_ITEM_CANCELLED
+    return response

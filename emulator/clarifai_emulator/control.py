@@ -1,0 +1,201 @@
+"""The emulator's own controls, beside the platform's API: deploy a directory, explain a route, show, reset, stop.
+
+JSON over gRPC at ``/clarifai.emulator.Control/<Name>``, one request, a stream of answers. Guarded by a token of
+its own that only the user who started the emulator can read: a model under test cannot use it. The last answer
+of a call is ``{"result": …}`` or ``{"error": …}``; those before it are ``{"progress": …}`` or ``{"line": …}``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+from google.protobuf.json_format import MessageToDict
+
+from clarifai_emulator.api.grpc_server import metadata_of
+from clarifai_emulator.deployer import Deployed, DeployRequest
+from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
+from clarifai_emulator.routing import Ask, RoutingError
+from clarifai_emulator.snapshot import snapshot
+
+if TYPE_CHECKING:
+    from clarifai_emulator.emulator import Emulator
+
+log = logging.getLogger(__name__)
+
+SERVICE = "clarifai.emulator.Control"
+TOKEN_HEADER = "x-clarifai-emulator-token"
+
+Answers = AsyncIterator[dict[str, Any]]
+
+
+class Control(grpc.GenericRpcHandler):
+    """Serves the controls of one emulator."""
+
+    def __init__(self, emulator: Emulator, token: str) -> None:
+        self._emulator = emulator
+        self._token = token
+        self.stop_requested = asyncio.Event()
+        self._calls: dict[str, Callable[[dict[str, Any]], Answers]] = {
+            "Deploy": self._deploy,
+            "Down": self._down,
+            "Events": self._events,
+            "Logs": self._logs,
+            "Reset": self._reset,
+            "Route": self._route,
+            "Status": self._status,
+        }
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """The handler of a control; None for any other path."""
+        service, _, name = handler_call_details.method.removeprefix("/").rpartition("/")
+        call = self._calls.get(name) if service == SERVICE else None
+        return grpc.unary_stream_rpc_method_handler(self._serve(call)) if call is not None else None
+
+    def _serve(self, call: Callable[[dict[str, Any]], Answers]) -> Any:
+        async def serve(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[bytes]:
+            if not hmac.compare_digest(metadata_of(context).get(TOKEN_HEADER, ""), self._token):
+                await context.abort(grpc.StatusCode.PERMISSION_DENIED, "The control token is missing or wrong.")
+            try:
+                async for answer in call(json.loads(request)):
+                    yield json.dumps(answer).encode()
+            except EmulatorError as error:
+                yield json.dumps({"error": error_as_dict(error)}).encode()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.exception("a control failed")
+                yield json.dumps({"error": {"kind": "bug", "message": f"{type(error).__name__}: {error}"}}).encode()
+
+        return serve
+
+    async def _deploy(self, request: dict[str, Any]) -> Answers:
+        lines: asyncio.Queue[str] = asyncio.Queue()
+        wanted = DeployRequest(path=Path(request.pop("path")), **request)
+        task = asyncio.create_task(self._emulator.deployer.deploy(wanted, lines.put_nowait))
+        try:
+            while not task.done() or not lines.empty():
+                getter = asyncio.create_task(lines.get())
+                await asyncio.wait([task, getter], return_when=asyncio.FIRST_COMPLETED)
+                if getter.done():
+                    yield {"progress": getter.result()}
+                else:
+                    getter.cancel()
+            yield {"result": deployed_as_dict(await task)}
+        finally:
+            task.cancel()
+
+    async def _status(self, request: dict[str, Any]) -> Answers:
+        yield {"result": snapshot(self._emulator)}
+
+    async def _route(self, request: dict[str, Any]) -> Answers:
+        yield {"result": self._explain(request)}
+
+    def _explain(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The decision for a request that is only asked about."""
+        user = self._emulator.config.user_id
+        ask = Ask(
+            caller=request.get("caller") or user,
+            model_user=request.get("model_user") or user,
+            model_app=request.get("model_app", ""),
+            model_id=request.get("model_id", ""),
+            version_id=request.get("version_id", ""),
+            deployment=_key(request.get("deployment")),
+            nodepool=_key(request.get("nodepool")),
+            runner_id=request.get("runner_id", ""),
+        )
+        try:
+            return {"ask": ask.as_dict(), "decision": self._emulator.decide(ask).as_dict()}
+        except RoutingError as error:
+            return {"ask": ask.as_dict(), "refusal": error.as_dict()}
+
+    async def _events(self, request: dict[str, Any]) -> Answers:
+        """Kept events after ``since`` whose kind begins with ``prefix``, then, with ``follow``, new ones."""
+        bus, prefix = self._emulator.events, request.get("prefix", "")
+        kept = bus.recent(prefix, since=request.get("since", 0))
+        async for event in _then_follow(kept, bus.subscribe, follow=request.get("follow", False)):
+            if event.kind.startswith(prefix):
+                yield {"event": event.as_dict()}
+        yield {"result": {"last_seq": bus.last_seq}}
+
+    async def _logs(self, request: dict[str, Any]) -> Answers:
+        """Lines of the log streams in ``log_types`` that match ``deployment``'s model, oldest first."""
+        book, types = self._emulator.logbook, request.get("log_types", ["runner"])
+        match = {name: value for name, value in request.get("match", {}).items() if value}
+        kept = [entry for kind in types for entry in book.entries(kind, **match)]
+        async for entry in _then_follow(kept, book.subscribe, follow=request.get("follow", False)):
+            matches = all(getattr(entry.meta, name, None) == value for name, value in match.items())
+            if entry.log_type in types and matches:
+                yield {
+                    "line": {
+                        "message": entry.message,
+                        "log_type": entry.log_type,
+                        "runner_id": entry.meta.runner_id,
+                    }
+                }
+        yield {"result": {}}
+
+    async def _reset(self, request: dict[str, Any]) -> Answers:
+        await self._emulator.reset()
+        yield {"result": {}}
+
+    async def _down(self, request: dict[str, Any]) -> Answers:
+        yield {"result": {"pid": os.getpid()}}
+        self.stop_requested.set()
+
+
+async def _then_follow(
+    kept: Any, subscribe: Callable[[Callable[[Any], None]], Callable[[], None]], *, follow: bool
+) -> AsyncIterator[Any]:
+    """What there is, then, with ``follow``, what comes."""
+    coming: asyncio.Queue[Any] = asyncio.Queue()
+    unsubscribe = subscribe(coming.put_nowait)
+    try:
+        for item in list(kept):
+            yield item
+        while follow:
+            yield await coming.get()
+    finally:
+        unsubscribe()
+
+
+def _key(value: list[str] | None) -> Any:
+    return tuple(value) if value else None
+
+
+def error_as_dict(error: EmulatorError) -> dict[str, Any]:
+    """An error as JSON: ``kind``, ``message``, and what its kind has."""
+    if isinstance(error, CallerError):
+        return {"kind": "refused", "code": error.code, "message": error.details, "hint": error.hint}
+    if isinstance(error, ModelError):
+        return {"kind": "model", "message": error.summary, "hint": error.hint, "log": error.log}
+    return {"kind": "config", "message": str(error)}
+
+
+def deployed_as_dict(deployed: Deployed) -> dict[str, Any]:
+    """What a deploy did, as JSON; the signatures as protobuf JSON."""
+    user, app, model = deployed.model
+    return {
+        "model_url": deployed.model_url,
+        "model_user_id": user,
+        "app_id": app,
+        "model_id": model,
+        "version_id": deployed.version_id,
+        "is_new_version": deployed.is_new_version,
+        "user_id": deployed.user_id,
+        "deployment_id": deployed.deployment_id,
+        "compute_cluster_id": deployed.compute_cluster_id,
+        "nodepool_id": deployed.nodepool_id,
+        "environment": deployed.environment,
+        "seconds": round(deployed.seconds, 3),
+        "signatures": [MessageToDict(s, preserving_proto_field_name=True) for s in deployed.signatures],
+        "warnings": list(deployed.warnings),
+    }

@@ -1,0 +1,251 @@
+"""From a model directory to a served deployment, step by step, with progress.
+
+    read the directory ─► Python environment ─► signatures (imports model.py)
+                       ─► model version ─► deployment ─► ready
+
+The steps go through the same checks as the API. An unchanged directory keeps its version; a failed step leaves
+what was deployed before as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool, Visibility
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.handlers.resource import Resources
+from clarifai_emulator.catalogue import Catalogue
+from clarifai_emulator.clock import Clock
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.dispatch.lane import LaneKey
+from clarifai_emulator.errors import CallerError, ModelError
+from clarifai_emulator.events import EventBus
+from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.models.environment import describe_environment, prepare_environment
+from clarifai_emulator.nodepools.supervisor import Supervisor
+from clarifai_emulator.runners.backend import Backend
+from clarifai_emulator.store import Key, Kind, Store
+
+Progress = Callable[[str], None]
+ModelKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployRequest:
+    """What to deploy, and where. Empty ids are chosen: the model's from config.yaml, the deployment's from the
+    model's. ``min_replicas`` 0 starts nothing before the first request. ``wait`` until a replica is ready."""
+
+    path: Path
+    nodepool_id: str = "cpu"
+    compute_cluster_id: str = ""
+    deployment_id: str = ""
+    model: str = ""  # USER/APP/models/ID, to deploy it under another name than config.yaml's
+    min_replicas: int = 1
+    max_replicas: int = 5
+    wait: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """What ``deploy`` did. ``signatures`` are the version's ``MethodSignature`` messages."""
+
+    model: ModelKey
+    version_id: str
+    is_new_version: bool
+    user_id: str
+    deployment_id: str
+    compute_cluster_id: str
+    nodepool_id: str
+    environment: str
+    seconds: float
+    signatures: Sequence[Any] = field(default_factory=tuple)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def model_url(self) -> str:
+        """The model's address as the SDK takes it."""
+        user, app, model = self.model
+        return f"https://clarifai.com/{user}/{app}/models/{model}"
+
+
+class Deployer:
+    """Deploys model directories into one emulator."""
+
+    def __init__(
+        self,
+        *,
+        config: EmulatorConfig,
+        store: Store,
+        resources: Resources,
+        supervisor: Supervisor,
+        catalogue: Catalogue,
+        backends: Mapping[str, Backend],
+        events: EventBus,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._resources = resources
+        self._supervisor = supervisor
+        self._catalogue = catalogue
+        self._backends = backends
+        self._events = events
+        self._clock = clock
+
+    async def deploy(self, request: DeployRequest, progress: Progress) -> Deployed:
+        """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend."""
+        started = self._clock.monotonic()
+        nodepool = self._nodepool(request)
+        directory, key, version_id, is_new = await self.publish(request.path, request.model, progress)
+        deployment = self._put_deployment(request, key, version_id, nodepool)
+        progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
+        if request.wait and request.min_replicas:
+            await self._ready(LaneKey(deployment[0], deployment[1], version_id), progress)
+        source: ModelSource = self._store.get(Kind.SOURCE, (*key, version_id))  # pyright: ignore[reportAssignmentType]
+        version: ModelVersion = self._store.get(Kind.MODEL_VERSION, (*key, version_id))  # pyright: ignore[reportAssignmentType]
+        return Deployed(
+            model=key,
+            version_id=version_id,
+            is_new_version=is_new,
+            user_id=deployment[0],
+            deployment_id=deployment[1],
+            compute_cluster_id=nodepool[1],
+            nodepool_id=nodepool[2],
+            environment=source.environment,
+            seconds=self._clock.monotonic() - started,
+            signatures=tuple(version.method_signatures),
+            warnings=directory.warnings,
+        )
+
+    async def publish(
+        self, path: Path, name: str, progress: Progress
+    ) -> tuple[ModelDirectory, ModelKey, str, bool]:
+        """Make the directory's code a model version: (directory, model, version id, whether it is new)."""
+        progress(f"reading {path}")
+        directory = await asyncio.to_thread(read_model_directory, path)
+        key = self._model_key(directory, name)
+        python = await prepare_environment(directory, self._config.cache_dir, progress)
+        source = ModelSource(directory.path, python, directory.content_hash, describe_environment(python))
+        newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
+        if newest is not None and self._store.get(Kind.SOURCE, (*key, newest.id)) == source:
+            progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
+            return directory, key, newest.id, False
+        progress("reading the method signatures of model.py")
+        signatures = await self._backends["process"].signatures(source)
+        if not signatures:
+            raise ModelError(
+                f"{directory.model_file} has no method that a client could call.",
+                hint="Mark the methods of your ModelClass subclass with @ModelClass.method.",
+            )
+        version_id = self._put_version(directory, key, source, signatures)
+        progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
+        return directory, key, version_id, True
+
+    def _model_key(self, directory: ModelDirectory, name: str) -> ModelKey:
+        if not name:
+            user = directory.user_id if directory.user_id not in ("", "me") else self._config.user_id
+            return (user, directory.app_id, directory.model_id)
+        parts = name.removeprefix("https://clarifai.com/").split("/")
+        if len(parts) != 4 or parts[2] != "models" or not all(parts):
+            raise CallerError(
+                StatusCode.MODEL_INVALID_ARGUMENT,
+                f"'{name}' does not name a model.",
+                hint="Write USER/APP/models/ID, or the model's whole URL without a version.",
+            )
+        return (parts[0], parts[1], parts[3])
+
+    def _put_version(
+        self, directory: ModelDirectory, key: ModelKey, source: ModelSource, signatures: Sequence[Any]
+    ) -> str:
+        user, app, model_id = key
+        if self._store.get(Kind.MODEL, key) is None:
+            model = Model(id=model_id, model_type_id=directory.model_type_id)
+            # Somebody else's model is of use here only if our user may see it.
+            if user != self._config.user_id:
+                model.visibility.gettable = Visibility.PUBLIC
+                self._put_public_app(user, app)
+            self._resources.post(Kind.MODEL, user, (app,), [model])
+        version = ModelVersion(num_threads=directory.num_threads or 0, method_signatures=signatures)
+        version.inference_compute_info.CopyFrom(self._compute_info(directory))
+        version.status.code = StatusCode.MODEL_TRAINED
+        version.status.description = "Model is trained and ready for deployment"
+        version.metadata.update({"content_hash": directory.content_hash})
+        stored = self._resources.post(Kind.MODEL_VERSION, user, (app, model_id), [version])[0]
+        self._store.put(Kind.SOURCE, stored, source)
+        return stored[-1]
+
+    def _put_public_app(self, user: str, app: str) -> None:
+        if self._store.get(Kind.APP, (user, app)) is None:
+            from clarifai_grpc.grpc.api.resources_pb2 import App
+
+            self._resources.post(
+                Kind.APP, user, (), [App(id=app, visibility=Visibility(gettable=Visibility.PUBLIC))]
+            )
+
+    def _compute_info(self, directory: ModelDirectory) -> Any:
+        instance = self._catalogue.find(directory.instance) if directory.instance else None
+        return instance.compute_info if instance is not None else directory.compute_info
+
+    def _nodepool(self, request: DeployRequest) -> Key:
+        """The nodepool's key; its cluster may be left out when the id is unique."""
+        user = self._config.user_id
+        prefix: Key = (user, request.compute_cluster_id) if request.compute_cluster_id else (user,)
+        known = list(self._store.keys(Kind.NODEPOOL, prefix))
+        found = [key for key in known if key[2] == request.nodepool_id]
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(sorted(f"{key[1]}/{key[2]}" for key in known)) or "none"
+        if found:
+            raise CallerError(
+                StatusCode.NODEPOOL_INVALID_REQUEST,
+                f"Several clusters have a nodepool '{request.nodepool_id}': {names}.",
+                hint="Name the cluster too (--cluster).",
+            )
+        raise CallerError(
+            StatusCode.NODEPOOL_DOES_NOT_EXIST,
+            f"There is no nodepool '{request.nodepool_id}' of user '{user}'. There are: {names}.",
+            hint="Create it with the SDK or the clarifai CLI, or start the emulator with a --topology that has it.",
+        )
+
+    def _put_deployment(self, request: DeployRequest, model: ModelKey, version_id: str, nodepool: Key) -> Key:
+        user = self._config.user_id
+        deployment_id = request.deployment_id or f"deploy-{model[2]}"[:64]
+        deployment = Deployment(id=deployment_id, scheduling_choice=Deployment.PERFORMANCE)
+        deployment.visibility.gettable = Visibility.PRIVATE
+        deployment.autoscale_config.min_replicas = request.min_replicas
+        deployment.autoscale_config.max_replicas = max(request.max_replicas, request.min_replicas)
+        target = deployment.desired_worker.model
+        target.user_id, target.app_id, target.id = model
+        target.model_version.id = version_id
+        entry = Nodepool(id=nodepool[2])
+        entry.compute_cluster.id, entry.compute_cluster.user_id = nodepool[1], nodepool[0]
+        deployment.nodepools.append(entry)
+        if self._store.get(Kind.DEPLOYMENT, (user, deployment_id)) is None:
+            return self._resources.post(Kind.DEPLOYMENT, user, (), [deployment])[0]
+        return self._resources.patch(Kind.DEPLOYMENT, user, (), [deployment], "overwrite")[0]
+
+    async def _ready(self, key: LaneKey, progress: Progress) -> None:
+        """Wait until a replica takes work, or until it is clear that none will."""
+        changed = asyncio.Event()
+        unsubscribe = self._events.subscribe(lambda event: changed.set())
+        said = ""
+        try:
+            while True:
+                fleet = self._supervisor.fleets.get(key)
+                if fleet is not None and fleet.live:
+                    return
+                if fleet is not None and fleet.lane.refusal is not None:
+                    raise fleet.lane.refusal
+                reason = fleet.lane.pending_reason if fleet is not None else ""
+                if reason and reason != said:
+                    said = reason
+                    progress(f"waiting: {reason}")
+                changed.clear()
+                await changed.wait()
+        finally:
+            unsubscribe()

@@ -1,0 +1,137 @@
+"""Finds the lane of a routing decision and the runner of a stream; the registry between the two halves.
+
+``inference`` asks for lanes, ``runner_items`` asks for replicas by credential, the supervisor registers both.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.clock import Clock
+from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
+from clarifai_emulator.dispatch.work import NodepoolKey
+from clarifai_emulator.errors import CallerError
+from clarifai_emulator.events import EventBus
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What one replica may do: be that replica of that runner, and nothing else."""
+
+    token: str
+    runner_id: str
+    replica_id: str
+
+
+class Dispatcher:
+    """All lanes and runners of one emulator."""
+
+    def __init__(self, *, events: EventBus, clock: Clock, queue_size: int) -> None:
+        self._events = events
+        self._clock = clock
+        self._queue_size = queue_size
+        self._lanes: dict[LaneKey, Lane] = {}
+        self._runners: dict[str, RunnerLink] = {}
+        self._credentials: dict[str, Credential] = {}
+        self.on_demand: Callable[[Lane], None] = lambda lane: None
+        self.on_replica: Callable[[Replica], None] = lambda replica: None
+
+    def lane(self, key: LaneKey) -> Lane:
+        """The lane of a deployment at a version; made on first use."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(
+                key, queue_size=self._queue_size, clock=self._clock, on_demand=lambda lane: self.on_demand(lane)
+            )
+        return lane
+
+    def find_lane(self, key: LaneKey) -> Lane | None:
+        """The lane, if anything has used it yet."""
+        return self._lanes.get(key)
+
+    def close_lane(self, key: LaneKey, error: CallerError) -> None:
+        """Its deployment is gone: whoever waits or is being served is told so."""
+        lane = self._lanes.pop(key, None)
+        if lane is None:
+            return
+        lane.refuse(error)
+        for link in tuple(lane.runners.values()):
+            for replica in link.replicas.values():
+                for work in tuple(replica.busy):
+                    work.fail(error)
+            self.remove_runner(link.runner_id)
+
+    def add_runner(self, runner_id: str, nodepool: NodepoolKey, lane: Lane) -> RunnerLink:
+        """Let replicas of this runner serve the lane."""
+        link = RunnerLink(runner_id, nodepool, lane)
+        self._runners[runner_id] = lane.runners[runner_id] = link
+        return link
+
+    def remove_runner(self, runner_id: str) -> None:
+        """Its replicas are sent no more work."""
+        link = self._runners.pop(runner_id, None)
+        if link is not None:
+            link.lane.runners.pop(runner_id, None)
+
+    def runner(self, runner_id: str) -> RunnerLink | None:
+        """The runner with this id, if it is registered."""
+        return self._runners.get(runner_id)
+
+    def issue_credential(self, runner_id: str) -> Credential:
+        """A fresh token for a replica that is about to start."""
+        replica_id = secrets.token_hex(16)
+        credential = Credential(f"replica-{secrets.token_hex(24)}", runner_id, replica_id)
+        self._credentials[credential.token] = credential
+        return credential
+
+    def revoke(self, credential: Credential) -> None:
+        """The replica has ended; its token opens nothing any more."""
+        self._credentials.pop(credential.token, None)
+
+    def credential(self, token: str) -> Credential | None:
+        """Whose token this is, if it is a replica's."""
+        return self._credentials.get(token)
+
+    def connect(self, link: RunnerLink, replica_id: str) -> Replica:
+        """The replica behind a stream that has just started; registered with its first stream."""
+        replica = link.replicas.get(replica_id)
+        if replica is None:
+            replica = link.replicas[replica_id] = Replica(replica_id, link)
+        return replica
+
+    def hear(self, replica: Replica) -> None:
+        """A work stream of the replica says that it is idle: it lives, and with the first one it is ready."""
+        replica.starts += 1
+        if replica.starts == 1:
+            self._events.emit("replica.ready", replica_id=replica.replica_id, runner_id=replica.runner.runner_id)
+            self.on_replica(replica)
+
+    def lose(self, link: RunnerLink, replica_id: str, why: str) -> None:
+        """The replica's process has ended: what it worked on is answered now (design: EOF is never success)."""
+        replica = link.replicas.pop(replica_id, None)
+        if replica is None:
+            return
+        replica.lost = True
+        for work in tuple(replica.busy):
+            work.fail(runner_lost(replica_id, why))
+        replica.drained.set()
+        self.on_replica(replica)
+
+    def reset(self) -> None:
+        """Forget every lane, runner and credential."""
+        self._lanes.clear()
+        self._runners.clear()
+        self._credentials.clear()
+
+
+def runner_lost(replica_id: str, why: str) -> CallerError:
+    """The error of a request whose replica ended while it worked on it."""
+    return CallerError(
+        StatusCode.RUNNER_PROCESSING_FAILED,
+        f"Replica {replica_id[:8]} ended while it worked on this request: {why}.",
+        hint="The request was not repeated, because part of it may have run; see `clarifai-emulator logs`.",
+    )

@@ -1,0 +1,226 @@
+"""The queue of one deployment and the runners that serve it.
+
+    submit(work) ──► a free slot now?  ──yes──► slot.take(work)
+                          │ no
+                          ▼
+                       waiting ──next slot that becomes free and that the work allows──► slot.take(work)
+
+A *slot* is one idle ``ProcessRunnerItems`` stream: a thread of a replica that waits for work. Called by the
+inference handlers (submit) and by ``api/runner_items.py`` (slots); the supervisor adds and removes runners.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.clock import Clock
+from clarifai_emulator.dispatch.work import NodepoolKey, State, Work
+from clarifai_emulator.errors import CallerError
+
+
+class LaneKey(NamedTuple):
+    """What a lane serves: one deployment (or, on shared compute, none) at one model version."""
+
+    user_id: str
+    deployment_id: str
+    version_id: str
+
+
+class Slot:
+    """One idle stream of a replica, waiting for work."""
+
+    __slots__ = ("replica", "work")
+
+    def __init__(self, replica: Replica) -> None:
+        self.replica = replica
+        self.work: asyncio.Future[Work] = asyncio.get_running_loop().create_future()
+
+    def take(self, work: Work) -> None:
+        """Give this slot its one piece of work."""
+        self.replica.idle.remove(self)
+        self.replica.busy.add(work)
+        work.on_cancel = self.replica.abandon
+        work.sent_at = self.replica.runner.lane.now()
+        work.send(self.replica.replica_id)
+        self.work.set_result(work)
+
+
+@dataclass(slots=True, eq=False)
+class Replica:
+    """One runner process as dispatch sees it: its streams, and what they carry."""
+
+    replica_id: str
+    runner: RunnerLink
+    idle: deque[Slot] = field(default_factory=deque[Slot])
+    busy: set[Work] = field(default_factory=set[Work])
+    starts: int = 0  # RUNNER_STREAM_START messages so far: proof of life
+    draining: bool = False
+    lost: bool = False
+    cancel_item: Callable[[str], None] | None = None  # set while the control stream is up
+    had_control: bool = False
+    drained: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_live(self) -> bool:
+        """Its model is loaded and it asks for work."""
+        return self.starts > 0 and not self.lost
+
+    def abandon(self, work: Work) -> None:
+        """The client of this work went away: tell the model. Its slot stays busy until the model is through."""
+        if self.cancel_item is not None:
+            self.cancel_item(work.id)
+
+    def release(self, work: Work) -> None:
+        """A stream is through with this work."""
+        self.busy.discard(work)
+        self.runner.finished(work)
+        if self.draining and not self.busy:
+            self.drained.set()
+
+    def drain(self) -> None:
+        """Give it nothing new; ``drained`` is set when what it has is done."""
+        self.draining = True
+        if not self.busy:
+            self.drained.set()
+
+
+@dataclass(slots=True, eq=False)
+class RunnerLink:
+    """A runner (one deployment in one nodepool) and its connected replicas."""
+
+    runner_id: str
+    nodepool: NodepoolKey
+    lane: Lane
+    replicas: dict[str, Replica] = field(default_factory=dict[str, Replica])
+    latency_ms: float = 0.0  # moving average, from sent to finished
+
+    def finished(self, work: Work) -> None:
+        """Note how long this work took."""
+        self.lane.touch()
+        took = (self.lane.now() - work.sent_at) * 1000
+        self.latency_ms = took if self.latency_ms == 0 else 0.9 * self.latency_ms + 0.1 * took
+
+    def freest(self) -> Replica | None:
+        """The replica with the most free slots, or None when all are busy."""
+        best: Replica | None = None
+        for replica in self.replicas.values():
+            usable = replica.idle and not replica.draining and not replica.lost
+            if usable and (best is None or len(replica.idle) > len(best.idle)):
+                best = replica
+        return best
+
+
+class Lane:
+    """See the module's picture. ``on_demand`` is told when work finds no free slot, so that replicas start."""
+
+    def __init__(self, key: LaneKey, *, queue_size: int, clock: Clock, on_demand: Callable[[Lane], None]) -> None:
+        self.key = key
+        self.runners: dict[str, RunnerLink] = {}
+        self.waiting: deque[Work] = deque()
+        self.refusal: CallerError | None = None  # set while no replica can be started
+        self.pending_reason = ""  # why a wanted replica is not there yet
+        self.last_active: float | None = None  # when a request last came or ended, by the clock's monotonic()
+        self._clock = clock
+        self._queue_size = queue_size
+        self._on_demand = on_demand
+
+    @property
+    def in_flight(self) -> int:
+        """How many items its replicas work on."""
+        return sum(len(replica.busy) for link in self.runners.values() for replica in link.replicas.values())
+
+    @property
+    def live_replicas(self) -> int:
+        """How many replicas take work."""
+        return sum(
+            replica.is_live and not replica.draining
+            for link in self.runners.values()
+            for replica in link.replicas.values()
+        )
+
+    def now(self) -> float:
+        """The clock's monotonic()."""
+        return self._clock.monotonic()
+
+    def touch(self) -> None:
+        """A request came or ended: the deployment is in use."""
+        self.last_active = self._clock.monotonic()
+
+    def submit(self, work: Work) -> None:
+        """Hand the work to a free slot, or queue it. Raises ``CallerError`` 21354 when the queue is full, and the
+        supervisor's refusal when no replica can be started."""
+        self.touch()
+        if self.refusal is not None:
+            self._on_demand(self)
+            raise self.refusal
+        replica = self._free_replica(work)
+        if replica is not None:
+            replica.idle[-1].take(work)
+            return
+        if len(self.waiting) >= self._queue_size:
+            raise CallerError(
+                StatusCode.MODEL_BUSY_PLEASE_RETRY,
+                f"Deployment '{self.key.deployment_id}' has {len(self.waiting)} requests waiting, which is all its "
+                "queue holds.",
+                hint="Try again in a moment, raise max_replicas of the deployment, or start the emulator with a "
+                "larger --queue-size.",
+            )
+        work.on_cancel = self.forget
+        self.waiting.append(work)
+        self._on_demand(self)
+
+    def _free_replica(self, work: Work) -> Replica | None:
+        """The freest replica in the most preferred nodepool that has one."""
+        for nodepool in work.nodepools:
+            for link in self.runners.values():
+                if link.nodepool == nodepool and work.allows(nodepool, link.runner_id):
+                    replica = link.freest()
+                    if replica is not None:
+                        return replica
+        return None
+
+    def offer(self, slot: Slot) -> None:
+        """A stream has become idle: it takes the first waiting work that may run there."""
+        replica = slot.replica
+        replica.idle.append(slot)
+        if replica.draining:
+            return
+        link = replica.runner
+        for work in self.waiting:
+            if work.allows(link.nodepool, link.runner_id):
+                self.waiting.remove(work)
+                slot.take(work)
+                return
+
+    def return_unsent(self, work: Work) -> None:
+        """The slot that took the work vanished before anything was written: the work goes to the front again."""
+        if work.state is State.SENT:
+            work.requeue()
+            replica = self._free_replica(work)
+            if replica is not None:
+                replica.idle[-1].take(work)
+            else:
+                work.on_cancel = self.forget
+                self.waiting.appendleft(work)
+            self._on_demand(self)
+
+    def refuse(self, error: CallerError) -> None:
+        """No replica can be started: whoever waits is told now, and whoever comes until ``accept``."""
+        self.refusal = error
+        while self.waiting:
+            self.waiting.popleft().fail(error)
+
+    def accept(self) -> None:
+        """Replicas can be started again."""
+        self.refusal = None
+
+    def forget(self, work: Work) -> None:
+        """Nobody wants this work any more."""
+        if work in self.waiting:
+            self.waiting.remove(work)

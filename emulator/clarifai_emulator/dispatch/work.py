@@ -1,0 +1,177 @@
+"""One request in flight, as a state machine.
+
+    QUEUED ──send()──► SENT ──finish()──► DONE
+      │                  │ ├──fail()────► FAILED     the runner was lost, or answered nonsense
+      │                  │ └──cancel()──► CANCELLED  the client went away; outputs that still come are dropped
+      └──fail()/cancel() before it was sent
+
+The inference handler reads ``outputs()`` at one end, the runner's stream feeds ``output()`` at the other.
+Every transition emits one event; nothing else does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from enum import StrEnum
+from typing import Any
+
+from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
+
+from clarifai_emulator.errors import CallerError
+from clarifai_emulator.events import EventBus
+
+NodepoolKey = tuple[str, str, str]  # user, compute cluster, nodepool
+
+UNARY_UNARY = RunnerMethodType.UNARY_UNARY
+UNARY_STREAMING = RunnerMethodType.UNARY_STREAMING
+STREAMING_STREAMING = RunnerMethodType.STREAMING_STREAMING
+
+# A client that reads slower than the model writes holds the model back after this many chunks.
+_OUTPUTS_AHEAD = 64
+
+
+class State(StrEnum):
+    """Where a work item is on its way."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Work:
+    """One runner item: a client's request, its further messages, and the outputs that come back.
+
+    ``nodepools`` are those the routing decision allows, in order of preference; ``runner_id`` pins one runner.
+    ``more`` are the client's further messages of a bidirectional call.
+    """
+
+    __slots__ = (
+        "_chunk_came",
+        "_chunk_taken",
+        "_chunks",
+        "_error",
+        "_events",
+        "id",
+        "method_type",
+        "more",
+        "nodepools",
+        "on_cancel",
+        "replica_id",
+        "request",
+        "request_id",
+        "runner_id",
+        "sent_at",
+        "state",
+    )
+
+    def __init__(
+        self,
+        request: Any,
+        *,
+        method_type: int,
+        events: EventBus,
+        request_id: str = "",
+        nodepools: tuple[NodepoolKey, ...] = (),
+        runner_id: str = "",
+        more: AsyncIterator[Any] | None = None,
+    ) -> None:
+        self.id = secrets.token_hex(16)
+        self.request = request
+        self.request_id = request_id
+        self.method_type = method_type
+        self.nodepools = nodepools
+        self.runner_id = runner_id
+        self.more = more
+        self.state = State.QUEUED
+        self.replica_id = ""
+        self.sent_at = 0.0
+        self.on_cancel: Callable[[Work], None] | None = None
+        self._events = events
+        self._chunks: deque[Any] = deque()
+        self._chunk_came = asyncio.Event()
+        self._chunk_taken = asyncio.Event()
+        self._error: CallerError | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """True until the outcome is settled."""
+        return self.state is State.QUEUED or self.state is State.SENT
+
+    def allows(self, nodepool: NodepoolKey, runner_id: str) -> bool:
+        """Whether the routing decision lets this runner take the work."""
+        return nodepool in self.nodepools and self.runner_id in ("", runner_id)
+
+    def send(self, replica_id: str) -> None:
+        """A replica takes the work."""
+        self.replica_id = replica_id
+        self._move(State.SENT)
+
+    def requeue(self) -> None:
+        """The replica vanished before a byte of the work was written to it: someone else may have it."""
+        self.replica_id = ""
+        self.state = State.QUEUED
+
+    async def output(self, response: Any) -> None:
+        """One output of the runner; waits while the client is far behind. Dropped when nobody wants it."""
+        while self.is_open and len(self._chunks) >= _OUTPUTS_AHEAD:
+            self._chunk_taken.clear()
+            await self._chunk_taken.wait()
+        if self.is_open:
+            self._chunks.append(response)
+            self._chunk_came.set()
+
+    def finish(self) -> None:
+        """The runner is through with it: no more outputs."""
+        if self.is_open:
+            self._move(State.DONE)
+            self._chunk_came.set()
+
+    def fail(self, error: CallerError) -> None:
+        """It cannot be completed; outputs that already came are still delivered, then ``error``."""
+        if self.is_open:
+            self._error = error
+            self._move(State.FAILED, error=error.message)
+            self._chunk_came.set()
+            self._chunk_taken.set()
+
+    def cancel(self) -> None:
+        """The client went away, or its time is up."""
+        if self.is_open:
+            self._move(State.CANCELLED)
+            self._chunks.clear()
+            self._chunk_taken.set()
+            if self.on_cancel is not None:
+                self.on_cancel(self)
+
+    def expire(self, error: CallerError) -> None:
+        """Its time is up: the client gets ``error``, the model is told like for any other cancellation."""
+        if self.is_open:
+            tell = self.on_cancel
+            self.fail(error)
+            if tell is not None:
+                tell(self)
+
+    async def outputs(self) -> AsyncIterator[Any]:
+        """The outputs in order. Raises the ``CallerError`` the work failed with, after the last of them."""
+        while True:
+            while self._chunks:
+                chunk = self._chunks.popleft()
+                self._chunk_taken.set()
+                yield chunk
+            if not self.is_open:
+                break
+            self._chunk_came.clear()
+            await self._chunk_came.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _move(self, state: State, **fields: Any) -> None:
+        self.state = state
+        self._events.emit(
+            f"work.{state}", work_id=self.id, request_id=self.request_id, replica_id=self.replica_id, **fields
+        )

@@ -1,0 +1,302 @@
+"""Builds an emulator out of its parts, starts it, stops it. The one place where everything is wired.
+
+    async with Emulator(EmulatorConfig(port=0)) as emulator:
+        await emulator.deployer.deploy(DeployRequest(path=Path("my-model")), print)
+
+``thread.EmulatorThread`` is the same for code without an event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+from clarifai_grpc.grpc.api.resources_pb2 import (
+    CloudProvider,
+    ComputeCluster,
+    NodeCapacityType,
+    Nodepool,
+    Visibility,
+)
+
+from clarifai_emulator.api.admission import Admissions
+from clarifai_emulator.api.auth import Authenticator
+from clarifai_emulator.api.chain import Handler, RequestChain
+from clarifai_emulator.api.grpc_server import ApiHandlers, server_options
+from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, users
+from clarifai_emulator.api.handlers.inference import Inference
+from clarifai_emulator.api.handlers.resource import Resources
+from clarifai_emulator.api.port import Port
+from clarifai_emulator.api.runner_items import RunnerItems
+from clarifai_emulator.api.visibility import can_see
+from clarifai_emulator.catalogue import (
+    CLARIFAI_USER,
+    LOCAL_PROVIDER,
+    Catalogue,
+    local_instance_type,
+    shared_cluster,
+    shared_nodepools,
+)
+from clarifai_emulator.clock import Clock, SystemClock
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.control import Control
+from clarifai_emulator.deployer import Deployer
+from clarifai_emulator.dispatch.dispatcher import Dispatcher
+from clarifai_emulator.dispatch.lane import Lane, LaneKey
+from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.events import EventBus
+from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.nodepools.accelerators import AcceleratorPool, discover
+from clarifai_emulator.nodepools.capacity import Capacity
+from clarifai_emulator.nodepools.landscape import StoreLandscape
+from clarifai_emulator.nodepools.machine import measure_machine
+from clarifai_emulator.nodepools.metrics import FleetMetrics
+from clarifai_emulator.nodepools.supervisor import Supervisor
+from clarifai_emulator.nodepools.targets import Targets
+from clarifai_emulator.routing import Ask, Decision, choose
+from clarifai_emulator.runners.backend import Backend
+from clarifai_emulator.runners.process import ProcessBackend
+from clarifai_emulator.store import Kind, Store
+
+log = logging.getLogger(__name__)
+
+LOCAL_CLUSTER = "local"
+# Replicas of this machine pull their work here, past the public port.
+_REPLICA_HOST = "127.0.0.1"
+
+
+class Emulator:
+    """One emulated platform. ``url`` is its base URL once it has started."""
+
+    def __init__(self, config: EmulatorConfig | None = None, *, clock: Clock | None = None) -> None:
+        self.config = config or EmulatorConfig()
+        self.clock = clock or SystemClock()
+        self.events = EventBus(self.clock)
+        self.logbook = LogBook()
+        self.store = Store()
+        self.capacity = Capacity()
+        self.discovery = discover(visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
+        self.catalogue = Catalogue(self._local_instance())
+        self.resources = Resources(self.store, self.clock)
+        self.dispatcher = Dispatcher(events=self.events, clock=self.clock, queue_size=self.config.queue_size)
+        self.targets = Targets(self.store)
+        self.backends: dict[str, Backend] = {}
+        self.supervisor = Supervisor(
+            config=self.config,
+            store=self.store,
+            targets=self.targets,
+            dispatcher=self.dispatcher,
+            backends=self.backends,
+            accelerators=AcceleratorPool(self.discovery.accelerators, reason=self.discovery.reason),
+            capacity=self.capacity,
+            events=self.events,
+            logbook=self.logbook,
+            clock=self.clock,
+        )
+        self.landscape = StoreLandscape(
+            store=self.store,
+            targets=self.targets,
+            supervisor=self.supervisor,
+            capacity=self.capacity,
+            can_see=can_see,
+        )
+        self.deployer = Deployer(
+            config=self.config,
+            store=self.store,
+            resources=self.resources,
+            supervisor=self.supervisor,
+            catalogue=self.catalogue,
+            backends=self.backends,
+            events=self.events,
+            clock=self.clock,
+        )
+        self.token = secrets.token_hex(24)
+        self.control = Control(self, self.token)
+        self.port = 0
+        self._servers: list[grpc.aio.Server] = []
+        self._front: Port | None = None
+        self._runtime_dir: Path | None = None
+
+    @property
+    def url(self) -> str:
+        """The base URL for ``CLARIFAI_API_BASE``."""
+        host = "127.0.0.1" if self.config.host in ("0.0.0.0", "") else self.config.host  # noqa: S104
+        return f"http://{host}:{self.port}"
+
+    async def __aenter__(self) -> Emulator:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen, create what every account begins with, and the topology. Raises ``ConfigError``."""
+        try:
+            await self._listen()
+            self.supervisor.start()
+            self._furnish()
+            await self._apply_topology()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End every replica, close every port, remove every temporary file. May be called twice."""
+        if self._front is not None:
+            await self._front.close()
+            self._front = None
+        await self.supervisor.stop(grace=self.config.stop_seconds)
+        await asyncio.gather(*(server.stop(None) for server in self._servers))
+        self._servers.clear()
+        await asyncio.gather(*(backend.close() for backend in self.backends.values()))
+        self.backends.clear()
+        if self._runtime_dir is not None:
+            shutil.rmtree(self._runtime_dir, ignore_errors=True)
+            self._runtime_dir = None
+
+    async def reset(self) -> None:
+        """Forget every resource, replica, log and event; begin again as after ``start``, at the same address."""
+        await self.supervisor.reset()
+        self.store.reset()
+        self.dispatcher.reset()
+        self.capacity.reset()
+        self.logbook.clear()
+        self.events.clear()
+        self._furnish()
+        await self._apply_topology()
+
+    def decide(self, ask: Ask) -> Decision:
+        """Where a request would go. Raises ``RoutingError``."""
+        return choose(ask, self.landscape)
+
+    def route(self, ask: Ask) -> tuple[Decision, Lane]:
+        """Decide where a request goes, and give the queue it waits in."""
+        decision = self.decide(ask)
+        if decision.deployment is not None:
+            return decision, self.dispatcher.lane(LaneKey(*decision.deployment, decision.version_id))
+        if decision.runner_id:
+            link = self.dispatcher.runner(decision.runner_id)
+            if link is not None:
+                return decision, link.lane
+        lane = self.supervisor.use_shared(decision.nodepools[0], decision.model, decision.version_id)
+        return decision, lane
+
+    async def _listen(self) -> None:
+        authenticator = Authenticator(
+            user_id=self.config.user_id,
+            pats=self.config.pats,
+            is_replica=lambda token: self.dispatcher.credential(token) is not None,
+        )
+        admissions = Admissions(
+            dispatcher=self.dispatcher,
+            authenticator=authenticator,
+            store=self.store,
+            adopt=self.supervisor.adopt,
+        )
+        chain = RequestChain(authenticator=authenticator, events=self.events, clock=self.clock)
+        self._runtime_dir = Path(tempfile.mkdtemp(prefix="clarifai-emulator-"))
+        socket_path = self._runtime_dir / "grpc.sock"
+        await self._serve(
+            f"unix:{socket_path}",
+            RunnerItems(self.dispatcher, admissions.admit_anyone),
+            self.control,
+            ApiHandlers(self._handlers(), chain),
+        )
+        replica_port = await self._serve(
+            f"{_REPLICA_HOST}:0", RunnerItems(self.dispatcher, admissions.admit_replica)
+        )
+        self._front = Port(backend=str(socket_path), on_odd=self._odd_client)
+        try:
+            self.port = await self._front.listen(self.config.host, self.config.port)
+        except OSError as error:
+            raise _cannot_listen(self.config, error) from None
+        self.supervisor.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
+        self.supervisor.api_base = self.url
+        self.backends["process"] = ProcessBackend(api_base=self.url, start_method=self.config.start_method)
+
+    async def _serve(self, address: str, *handlers: grpc.GenericRpcHandler) -> int:
+        server = grpc.aio.server(options=server_options(self.config.max_message_bytes))
+        server.add_generic_rpc_handlers(handlers)
+        port = server.add_insecure_port(address)
+        await server.start()
+        self._servers.append(server)
+        return port
+
+    def _handlers(self) -> dict[str, Handler]:
+        """Every RPC the emulator has; the others answer UNIMPLEMENTED."""
+        inference = Inference(route=self.route, events=self.events, config=self.config)
+        return {
+            **users.handlers(self.resources),
+            **apps.handlers(self.resources),
+            **models.handlers(self.resources),
+            **compute.handlers(self.resources, self.catalogue, FleetMetrics(self.supervisor)),
+            **access.handlers(self.resources),
+            **catalogue.handlers(self.catalogue),
+            **logs.handlers(self.logbook),
+            **inference.handlers(),
+        }
+
+    def _local_instance(self) -> Any:
+        machine = measure_machine()
+        devices = [(device.name, device.memory) for device in self.discovery.accelerators]
+        return local_instance_type(machine.cpus, machine.memory, devices)
+
+    def _furnish(self) -> None:
+        """What every account begins with: Clarifai's shared compute, and this machine as a cluster of one's own."""
+        shared = shared_cluster()
+        self.resources.ensure_user(CLARIFAI_USER)
+        self.store.put(Kind.COMPUTE_CLUSTER, (CLARIFAI_USER, shared.id), shared)
+        for nodepool in shared_nodepools(self.catalogue):
+            self.store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
+        user = self.config.user_id
+        cluster = ComputeCluster(
+            id=LOCAL_CLUSTER,
+            description="This machine",
+            cloud_provider=CloudProvider(id=LOCAL_PROVIDER),
+            region=LOCAL_PROVIDER,
+            cluster_type="dedicated",
+            managed_by="user",
+            visibility=Visibility(gettable=Visibility.PRIVATE),
+        )
+        self.resources.post(Kind.COMPUTE_CLUSTER, user, (), [cluster])
+        names = ["cpu", "gpu"] if self.discovery.accelerators else ["cpu"]
+        self.resources.post(Kind.NODEPOOL, user, (LOCAL_CLUSTER,), [self._local_nodepool(name) for name in names])
+
+    def _local_nodepool(self, name: str) -> Nodepool:
+        return Nodepool(
+            id=name,
+            description=f"This machine's {name.upper()}s",
+            instance_types=[self._local_instance()],
+            node_capacity_type=NodeCapacityType(capacity_types=[NodeCapacityType.ON_DEMAND_TYPE]),
+            max_instances=1,
+            visibility=Visibility(gettable=Visibility.PRIVATE),
+        )
+
+    async def _apply_topology(self) -> None:
+        if self.config.topology:
+            from clarifai_emulator.topology import load_topology
+
+            await self.deployer.apply(load_topology(self.config.topology), log.info)
+
+    def _odd_client(self, kind: str, what: str) -> None:
+        self.events.emit(f"connection.{kind}", what=what)
+
+
+def _cannot_listen(config: EmulatorConfig, error: OSError) -> ConfigError:
+    if error.errno == errno.EADDRINUSE:
+        return ConfigError(
+            f"Port {config.port} of {config.host} is in use.",
+            [],
+            hint="Another emulator may be running (`clarifai-emulator status`); stop it with `clarifai-emulator "
+            "down`, or choose another port with --port (0 takes a free one).",
+        )
+    return ConfigError(f"Cannot listen on {config.host}:{config.port}: {error.strerror or error}.", [])

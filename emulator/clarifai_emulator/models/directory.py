@@ -1,0 +1,212 @@
+"""Read a model directory: config.yaml, requirements.txt and 1/model.py, checked before anything runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from clarifai_grpc.grpc.api import resources_pb2
+
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.config_file import CONFIG_FILE, ConfigFile, read_config_file
+
+REQUIREMENTS_FILE = "requirements.txt"
+
+# A file this large is a checkpoint: its size and time stand for its contents in the hash.
+_HASH_CONTENT_BELOW = 16 * 1024 * 1024
+_NOT_CODE_DIRS = frozenset({"__pycache__", "node_modules", "venv"})
+_NOT_CODE_FILES = frozenset({"Dockerfile", "config.yaml.bak"})
+_NOT_CODE_SUFFIXES = (".pyc", ".pyo", ".swp", ".tmp", "~")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDirectory:
+    """A model directory that passed every check.
+
+    ``path`` and ``model_file`` are absolute. ``user_id`` and ``python_version`` are empty when the files do
+    not say; ``app_id`` and ``model_type_id`` then have the platform's defaults. ``num_threads`` is ``None``
+    when not given. ``compute_info`` is what ``inference_compute_info`` says, or what the instance type of
+    ``compute.instance`` has, which ``instance`` then names. ``requirements`` are the lines of
+    requirements.txt without comments and blank lines. ``config`` is config.yaml as it is. ``content_hash``
+    changes when a file that the model can see changes. ``warnings``: what works here and not on the platform.
+    """
+
+    path: Path
+    user_id: str
+    app_id: str
+    model_id: str
+    model_type_id: str
+    compute_info: resources_pb2.ComputeInfo
+    instance: str
+    python_version: str
+    num_threads: int | None
+    requirements: tuple[str, ...]
+    model_file: Path
+    config: dict[str, Any]
+    concepts: tuple[resources_pb2.Concept, ...]
+    content_hash: str
+    warnings: tuple[str, ...]
+
+    @property
+    def requirements_file(self) -> Path:
+        return self.path / REQUIREMENTS_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where the code of a model version is, and which interpreter runs it.
+
+    ``path``: the model directory. ``python``: the interpreter. ``content_hash``: of the directory when the
+    version was made. ``environment``: the interpreter's environment in words, for people.
+    """
+
+    path: Path
+    python: Path
+    content_hash: str
+    environment: str
+
+
+def read_model_directory(path: Path) -> ModelDirectory:
+    """Read and check a model directory.
+
+    Raises ``ModelError`` that lists every problem: the file, what was expected and the fix.
+    """
+    directory = Path(os.path.abspath(path.expanduser())).resolve()
+    _require_directory(directory)
+    config = _config(directory)
+    problems = list(config.problems)
+    requirements = _requirements(directory, problems)
+    model_file = _model_file(directory, problems, config.warnings)
+    if problems:
+        raise _refusal(directory, problems)
+    return ModelDirectory(
+        path=directory,
+        user_id=config.user_id,
+        app_id=config.app_id,
+        model_id=config.model_id,
+        model_type_id=config.model_type_id,
+        compute_info=config.compute_info,
+        instance=config.instance,
+        python_version=config.python_version,
+        num_threads=config.num_threads,
+        requirements=requirements,
+        model_file=model_file,
+        config=config.values,
+        concepts=config.concepts,
+        content_hash=content_hash(directory),
+        warnings=tuple(config.warnings),
+    )
+
+
+def content_hash(directory: Path) -> str:
+    """sha256 (hex) over the names and contents of the files the model can see.
+
+    Caches, hidden files, virtual environments and Dockerfiles do not count. Large files count by size and
+    modification time, so that a checkpoint of many GiB costs nothing.
+    """
+    digest = hashlib.sha256()
+    for relative in sorted(_files(directory), key=PurePath.as_posix):
+        file = directory / relative
+        try:
+            stat = file.stat()
+            content = (
+                hashlib.sha256(file.read_bytes()).hexdigest()
+                if stat.st_size < _HASH_CONTENT_BELOW
+                else f"{stat.st_size} {stat.st_mtime_ns}"
+            )
+        except OSError:
+            content = "unreadable"
+        digest.update(f"{relative.as_posix()}\0{content}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def is_part_of_model(relative: PurePath) -> bool:
+    """Whether a file (path relative to the model directory) belongs to the model: code, config, data."""
+    *folders, name = relative.parts
+    if any(folder in _NOT_CODE_DIRS or folder.startswith(".") for folder in folders):
+        return False
+    if name.startswith(".") and not name.startswith(".env"):
+        return False
+    return not (name in _NOT_CODE_FILES or name.endswith(_NOT_CODE_SUFFIXES))
+
+
+def _files(directory: Path) -> Iterator[PurePath]:
+    for folder, folders, names in os.walk(directory):
+        folders[:] = [name for name in folders if name not in _NOT_CODE_DIRS and not name.startswith(".")]
+        base = PurePath(folder).relative_to(directory)
+        yield from (base / name for name in names if is_part_of_model(base / name))
+
+
+def _require_directory(directory: Path) -> None:
+    if directory.is_dir():
+        return
+    if not directory.exists():
+        raise ModelError(
+            f"The model directory {directory} does not exist.",
+            hint="Check the path; a model directory holds config.yaml, requirements.txt and 1/model.py.",
+        )
+    owner = next((p for p in directory.parents if (p / CONFIG_FILE).is_file()), directory.parent)
+    raise ModelError(
+        f"{directory} is a file, not a model directory.", hint=f"Give the directory that holds it: {owner}"
+    )
+
+
+def _config(directory: Path) -> ConfigFile:
+    file = directory / CONFIG_FILE
+    if file.is_file():
+        return read_config_file(file)
+    if (directory.parent / CONFIG_FILE).is_file():
+        raise ModelError(
+            f"{directory} is a part of a model directory: {CONFIG_FILE} is one level up.",
+            hint=f"Give the directory that holds it: {directory.parent}",
+        )
+    config = ConfigFile()
+    if (directory / "config.yml").is_file():
+        fix = f"there is a config.yml; rename it to {CONFIG_FILE}"
+    else:
+        fix = 'create it with a "model:" section that has an "id:"'
+    config.problems.append(f"{CONFIG_FILE} is missing; {fix}")
+    return config
+
+
+def _requirements(directory: Path, problems: list[str]) -> tuple[str, ...]:
+    file = directory / REQUIREMENTS_FILE
+    if not file.is_file():
+        problems.append(f'{REQUIREMENTS_FILE} is missing; create it with at least the line "clarifai"')
+        return ()
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{REQUIREMENTS_FILE} cannot be read: {error}")
+        return ()
+    stripped = (line.strip() for line in lines)
+    return tuple(line for line in stripped if line and not line.startswith("#"))
+
+
+def _model_file(directory: Path, problems: list[str], warnings: list[str]) -> Path:
+    """``1/model.py``, or the ``model.py`` beside config.yaml that the SDK's loader looks for first."""
+    usual = directory / "1" / "model.py"
+    beside = directory / "model.py"
+    has_folder = usual.parent.is_dir()
+    if beside.is_file() and not has_folder:
+        problems.append('1/model.py is missing, but there is a model.py; move it into the folder "1"')
+    elif not usual.is_file() and not beside.is_file():
+        problems.append("1/model.py is missing; create it with a class that inherits from ModelClass")
+    elif beside.is_file():
+        warnings.append(
+            "model.py beside config.yaml is what runs"
+            + (", not 1/model.py; remove one of them" if usual.is_file() else "; the platform needs 1/model.py")
+        )
+        return beside
+    return usual
+
+
+def _refusal(directory: Path, problems: list[str]) -> ModelError:
+    if len(problems) == 1:
+        return ModelError(f"The model directory {directory} cannot be used: {problems[0]}")
+    listed = "\n".join(f"  - {problem}" for problem in problems)
+    return ModelError(f"The model directory {directory} cannot be used, {len(problems)} problems:\n{listed}")

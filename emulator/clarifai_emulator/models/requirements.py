@@ -1,0 +1,165 @@
+"""Compare a requirements.txt with the packages of the current interpreter, without installing anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+_INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=|(?=[^\s=-]))(?P<file>.+)")
+_CONSTRAINT = re.compile(r"(?:-c|--constraint)(?:\s+|=|(?=[^\s=-]))(?P<file>.+)")
+_EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(?P<target>.+)")
+_DIRECT = re.compile(r"(?:[a-z+]+:(?://)?|\.{0,2}/|~/)|.*\.(?:whl|tar\.gz|zip)$", re.IGNORECASE)
+_CLARIFAI_TARGET = re.compile(r"clarifai-python(?!-grpc)\b|egg=clarifai\b(?!-)|/clarifai-\d", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One requirement as it is written. ``constraint``: it limits a version but installs nothing."""
+
+    text: str
+    constraint: bool = False
+
+    @property
+    def is_direct(self) -> bool:
+        """A URL, a version control address, an archive or a path: its installed state cannot be compared."""
+        return bool(_EDITABLE.match(self.text) or _DIRECT.match(self.text))
+
+
+class UnreadableRequirements(Exception):
+    """A requirements file, or one that it includes, is missing or is no text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What the current interpreter has; tests give their own.
+
+    ``version``: of a package by its canonical name, ``None`` when it is not installed. ``requires``: its
+    requirement lines.
+    """
+
+    version: Callable[[str], str | None]
+    requires: Callable[[str], list[str]]
+
+
+def _installed_version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+CURRENT_INTERPRETER = Installed(
+    version=_installed_version, requires=lambda name: list(metadata.requires(name) or ())
+)
+
+
+def read_lines(file: Path, *, constraint: bool = False, _seen: frozenset[Path] = frozenset()) -> Iterator[Line]:
+    """Requirement lines of a file and of the files it includes, without comments and options.
+
+    Raises ``UnreadableRequirements``.
+    """
+    if file.resolve() in _seen:
+        return
+    seen = _seen | {file.resolve()}
+    for text in _logical_lines(_text(file)):
+        limits = _CONSTRAINT.match(text)
+        include = _INCLUDE.match(text) or limits
+        if include:
+            name = include["file"].strip()
+            if not (file.parent / name).is_file():
+                raise UnreadableRequirements(f"{file.name} includes {name}, which does not exist")
+            yield from read_lines(file.parent / name, constraint=constraint or bool(limits), _seen=seen)
+        elif _EDITABLE.match(text) or not text.startswith("-"):
+            # Options of one requirement, such as --hash, follow it on its line.
+            yield Line(re.split(r"\s+--", text)[0].strip(), constraint)
+
+
+def unsatisfied_requirements(file: Path, installed: Installed = CURRENT_INTERPRETER) -> list[str]:
+    """Why the current interpreter cannot run these requirements, one sentence each; empty when it can."""
+    try:
+        return [reason for line in read_lines(file) for reason in _reasons(line, installed)]
+    except UnreadableRequirements as error:
+        return [str(error)]
+
+
+def names_clarifai(lines: list[Line]) -> bool:
+    """Whether the requirements install the SDK themselves, from an index or from a URL."""
+    for line in lines:
+        if line.constraint:
+            continue
+        if line.is_direct:
+            if _CLARIFAI_TARGET.search(line.text):
+                return True
+            continue
+        try:
+            requirement = Requirement(line.text)
+        except InvalidRequirement:
+            continue
+        if canonicalize_name(requirement.name) == "clarifai" and _applies(requirement):
+            return True
+    return False
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableRequirements(f"{file.name} cannot be read: {error}") from error
+
+
+def _logical_lines(text: str) -> Iterator[str]:
+    joined = re.sub(r"\\\n", " ", text.replace("\r\n", "\n"))
+    for line in joined.split("\n"):
+        stripped = re.sub(r"(^|\s)#.*$", "", line).strip()
+        if stripped:
+            yield stripped
+
+
+def _reasons(line: Line, installed: Installed) -> list[str]:
+    if line.is_direct:
+        return [f"{line.text} is a URL or a path, always installed afresh"]
+    try:
+        requirement = Requirement(line.text)
+    except InvalidRequirement as error:
+        return [f"{line.text!r} cannot be read as a requirement: {str(error).splitlines()[0]}"]
+    if not _applies(requirement):
+        return []
+    if requirement.url:
+        return [f"{requirement.name} comes from a URL, always installed afresh"]
+    if line.constraint and installed.version(canonicalize_name(requirement.name)) is None:
+        return []
+    problem = _compare(requirement, installed)
+    return [problem] if problem else _missing_extras(requirement, installed)
+
+
+def _compare(requirement: Requirement, installed: Installed) -> str:
+    version = installed.version(canonicalize_name(requirement.name))
+    if version is None:
+        return f"{requirement.name} is not installed"
+    if not requirement.specifier.contains(version, prereleases=True):
+        return f"{requirement.name}{requirement.specifier} is required, {version} is installed"
+    return ""
+
+
+def _missing_extras(requirement: Requirement, installed: Installed) -> list[str]:
+    """What the extras ask for, one level deep: enough to notice an extra that was never installed."""
+    reasons: list[str] = []
+    for extra in sorted(requirement.extras):
+        for text in installed.requires(canonicalize_name(requirement.name)):
+            needed = Requirement(text)
+            if needed.marker is None or _applies(needed) or not _applies(needed, extra):
+                continue
+            problem = _compare(needed, installed)
+            if problem:
+                reasons.append(f"{problem} ({requirement.name}[{extra}] needs it)")
+    return reasons
+
+
+def _applies(requirement: Requirement, extra: str = "") -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})

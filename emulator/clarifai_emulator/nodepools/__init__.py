@@ -1,0 +1,1 @@
+"""Nodepools: which replicas should run, and keeping them alive."""

@@ -1,0 +1,194 @@
+"""Which accelerators this machine has, and which replica holds which of them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo
+
+from clarifai_emulator.nodepools.capacity import NoRoom
+from clarifai_emulator.quantities import format_memory, parse_memory
+
+NVIDIA_SMI = ("nvidia-smi", "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits")
+_QUERY_SECONDS = 15.0
+_MEBIBYTE = 1024 * 1024
+
+# The platform's names that are shorter than the driver's (docs, "Supported Cloud Instances").
+_PLATFORM_NAMES = ("RTX-PRO-6000", "GH200")
+# Where the driver's name begins to tell the form and not the kind: A100-SXM4-80GB, H100 80GB HBM3.
+_FORM = re.compile(r"(SXM\d*|PCIE|PCI|NVL|HBM\w*|\d+GB?|\d+MIB)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """One GPU. ``name``: the platform's type name (``NVIDIA-A10G``). ``memory``: bytes, 0 when not known."""
+
+    index: int
+    uuid: str
+    name: str
+    memory: int
+
+    def __str__(self) -> str:
+        size = format_memory(self.memory) if self.memory else "memory unknown"
+        return f"#{self.index} {self.name} ({size})"
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """``accelerators`` of this machine; ``reason`` says why there are none, and is empty when there are."""
+
+    accelerators: tuple[Accelerator, ...]
+    reason: str = ""
+
+
+def run_nvidia_smi(command: Sequence[str]) -> str:
+    """Standard output of the command. Raises ``OSError`` and ``subprocess.SubprocessError``."""
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_QUERY_SECONDS)
+    return done.stdout
+
+
+def discover(*, run: Callable[[Sequence[str]], str] = run_nvidia_smi, visible: str | None = None) -> Discovery:
+    """The NVIDIA GPUs of this machine, by index. Blocks for as long as ``nvidia-smi`` takes, 15 s at most.
+
+    ``visible``: the ``CUDA_VISIBLE_DEVICES`` the emulator was started with; GPUs it hides are left alone.
+    """
+    try:
+        output = run(NVIDIA_SMI)
+    except FileNotFoundError:
+        return Discovery((), "there is no nvidia-smi on the PATH")
+    except subprocess.TimeoutExpired as error:
+        return Discovery((), f"nvidia-smi did not answer within {error.timeout:g} s")
+    except subprocess.CalledProcessError as error:
+        said = " ".join(f"{error.stdout or ''} {error.stderr or ''}".split())
+        return Discovery((), f"nvidia-smi failed with exit status {error.returncode}: {said or 'no output'}")
+    except OSError as error:
+        return Discovery((), f"nvidia-smi cannot be run: {error}")
+    found, unread = _parse(output)
+    if not found:
+        return Discovery((), f"nvidia-smi answered {unread[0]!r}" if unread else "nvidia-smi lists no GPU")
+    shown = tuple(each for each in found if _is_visible(each, visible))
+    return Discovery(shown, "" if shown else f"CUDA_VISIBLE_DEVICES={visible!r} hides every GPU")
+
+
+def platform_name(driver_name: str) -> str:
+    """The platform's type name for a driver's: ``NVIDIA A100-SXM4-80GB`` → ``NVIDIA-A100``."""
+    words = driver_name.replace("-", " ").split()
+    if words and words[0].upper() in ("NVIDIA", "TESLA"):
+        words = words[1:]
+    joined = "-".join(words)
+    for known in _PLATFORM_NAMES:
+        if joined.upper().startswith(known):
+            return f"NVIDIA-{known}"
+    kind = words[:1]
+    for word in words[1:]:
+        if _FORM.fullmatch(word):
+            break
+        kind.append(word)
+    return "-".join(["NVIDIA", *kind])
+
+
+class AcceleratorPool:
+    """Hands out accelerators, each to one holder at a time. ``reason``: why the machine has none."""
+
+    def __init__(self, accelerators: Iterable[Accelerator], *, reason: str = "") -> None:
+        self._all = tuple(accelerators)
+        self._reason = reason
+        self._holders: dict[str, str] = {}
+
+    @property
+    def free(self) -> tuple[Accelerator, ...]:
+        return tuple(each for each in self._all if each.uuid not in self._holders)
+
+    @property
+    def holders(self) -> dict[str, str]:
+        """UUID → who holds it, as a copy."""
+        return dict(self._holders)
+
+    def allocate_for(self, required: ComputeInfo, *, holder: str) -> tuple[str, ...]:
+        """UUIDs of what ``required`` asks for: joined with commas they are ``CUDA_VISIBLE_DEVICES``.
+
+        Raises ``NoRoom`` as ``allocate`` does, and ``ValueError`` for an amount of memory that is none.
+        """
+        memory = parse_memory(required.accelerator_memory) if required.accelerator_memory else 0
+        taken = self.allocate(required.num_accelerators, tuple(required.accelerator_type), memory, holder=holder)
+        return tuple(each.uuid for each in taken)
+
+    def allocate(
+        self, count: int, types: Sequence[str] = (), memory: int = 0, *, holder: str
+    ) -> tuple[Accelerator, ...]:
+        """Take ``count`` accelerators for ``holder``, the smallest that fit.
+
+        ``types``: alternatives, each a name or a wildcard (``NVIDIA-*``); empty takes any. ``memory``: bytes
+        that each must have. Raises ``NoRoom`` and takes none; ``for_good`` when not even a free machine would do.
+        """
+        fitting = [each for each in self._all if _matches(each, types) and each.memory >= memory]
+        free = [each for each in fitting if each.uuid not in self._holders]
+        chosen = sorted(free, key=lambda each: (each.memory, each.index))[:count]
+        if len(chosen) < count:
+            asked = _asked(count, types, memory)
+            raise NoRoom(self._refusal(asked, fitting), for_good=len(fitting) < count)
+        self._holders.update({each.uuid: holder for each in chosen})
+        return tuple(sorted(chosen, key=lambda e: e.index))
+
+    def release(self, uuids: Iterable[str]) -> None:
+        """Give accelerators back. Those that nobody holds are passed over, so it may be called twice."""
+        for uuid in uuids:
+            self._holders.pop(uuid, None)
+
+    def _refusal(self, asked: str, fitting: list[Accelerator]) -> str:
+        if not self._all:
+            why = f": {self._reason}" if self._reason else ""
+            return f"{asked} wanted, but this machine has none{why}."
+        lines = [f"{asked} wanted. This machine has:"]
+        for each in self._all:
+            holder = self._holders.get(each.uuid)
+            state = f"used by {holder}" if holder else "free"
+            lines.append(f"  - {each}, {state}{'' if each in fitting else ', does not fit'}")
+        return "\n".join(lines)
+
+
+def _matches(accelerator: Accelerator, types: Sequence[str]) -> bool:
+    """Older configs write a wildcard as ``[NVIDIA*]``, hence the brackets."""
+    name = accelerator.name.upper()
+    return not types or any(fnmatchcase(name, wanted.strip("[] ").upper()) for wanted in types)
+
+
+def _asked(count: int, types: Sequence[str], memory: int) -> str:
+    kind = f" of type {' or '.join(types)}" if types else ""
+    size = f" with {format_memory(memory)}{' each' if count > 1 else ''}" if memory else ""
+    return f"{count} accelerator{'' if count == 1 else 's'}{kind}{size}"
+
+
+def _parse(output: str) -> tuple[tuple[Accelerator, ...], list[str]]:
+    """GPUs, and the lines that describe none."""
+    found: list[Accelerator] = []
+    unread: list[str] = []
+    for line in filter(None, map(str.strip, output.splitlines())):
+        columns = [column.strip() for column in line.split(",")]
+        if len(columns) != 4 or not columns[0].isdecimal():
+            unread.append(line)
+            continue
+        index, uuid, name, memory = columns
+        # A GPU that shares the machine's memory answers "[N/A]".
+        size = int(memory) * _MEBIBYTE if memory.isdecimal() else 0
+        found.append(Accelerator(int(index), uuid, platform_name(name), size))
+    return tuple(sorted(found, key=lambda each: each.index)), unread
+
+
+def _is_visible(accelerator: Accelerator, visible: str | None) -> bool:
+    """CUDA takes indexes and beginnings of UUIDs, and stops at the first entry it cannot read."""
+    if visible is None:
+        return True
+    for entry in map(str.strip, visible.split(",")):
+        if entry.isdecimal():
+            if int(entry) == accelerator.index:
+                return True
+        elif not entry.upper().startswith(("GPU-", "MIG-")):
+            return False
+        elif accelerator.uuid.startswith(entry):
+            return True
+    return False

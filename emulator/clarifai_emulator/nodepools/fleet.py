@@ -1,0 +1,155 @@
+"""The replicas of one deployment at one model version: what is wanted, what is there, what went wrong.
+
+State only; ``supervisor.py`` acts on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from clarifai_grpc.grpc.api.resources_pb2 import AutoscaleConfig, Deployment, Model, ModelVersion, Nodepool, Runner
+
+from clarifai_emulator.dispatch.dispatcher import Credential
+from clarifai_emulator.dispatch.lane import Lane
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.nodepools.capacity import NodepoolKey, Placement
+from clarifai_emulator.nodepools.scaling import Demand
+from clarifai_emulator.runners.backend import ReplicaProcess
+
+_TAIL_LINES = 200
+_TRACEBACK_LINES = 60
+_TRACEBACK = "Traceback (most recent call last):"
+
+
+class ReplicaState(StrEnum):
+    """A replica's life, in order."""
+
+    STARTING = "starting"
+    LIVE = "live"
+    DRAINING = "draining"
+
+
+@dataclass(slots=True, eq=False)
+class ReplicaRecord:
+    """One replica from the moment it is wanted until its process has ended. Times are the clock's monotonic()."""
+
+    credential: Credential
+    runner: Runner
+    placement: Placement
+    started: float
+    devices: tuple[str, ...] = ()
+    state: ReplicaState = ReplicaState.STARTING
+    ready: float | None = None
+    served: bool = False
+    process: ReplicaProcess | None = None
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def replica_id(self) -> str:
+        return self.credential.replica_id
+
+    @property
+    def nodepool(self) -> NodepoolKey:
+        return self.placement.nodepool
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a fleet runs, and where it may. ``deployment`` is None on shared compute (default autoscaling)."""
+
+    deployment: Deployment | None
+    model: Model
+    version: ModelVersion
+    source: ModelSource | None
+    nodepools: tuple[tuple[NodepoolKey, Nodepool], ...]
+    is_user_run: bool = False  # its nodepools have no nodes of their own: the user starts the runners
+    backend: str = "process"
+
+    @property
+    def autoscale(self) -> AutoscaleConfig:
+        return self.deployment.autoscale_config if self.deployment is not None else AutoscaleConfig()
+
+    @property
+    def name(self) -> str:
+        """For messages: the deployment, or the shared nodepool."""
+        if self.deployment is not None:
+            return f"deployment '{self.deployment.id}'"
+        return f"shared nodepool '{self.nodepools[0][1].id}'"
+
+
+@dataclass(slots=True, eq=False)
+class Fleet:
+    """The replicas of one lane."""
+
+    lane: Lane
+    target: Target
+    records: dict[str, ReplicaRecord] = field(default_factory=dict[str, ReplicaRecord])
+    retired: bool = False  # nothing may run any more: the deployment is gone, disabled or at another version
+    failures: int = 0
+    last_failure: str = ""
+    retry_at: float = 0.0
+    wanted: int = 0
+    last_scale_up: float | None = None
+    last_scale_down: float | None = None
+    peaks: deque[tuple[float, int]] = field(default_factory=deque[tuple[float, int]])
+
+    @property
+    def active(self) -> list[ReplicaRecord]:
+        """Replicas that serve or will serve."""
+        return [record for record in self.records.values() if record.state is not ReplicaState.DRAINING]
+
+    @property
+    def live(self) -> list[ReplicaRecord]:
+        """Replicas that take work."""
+        return [record for record in self.records.values() if record.state is ReplicaState.LIVE]
+
+    def demand(self, now: float, history_seconds: float) -> Demand:
+        """What is asked of the fleet at this moment."""
+        in_flight, queued = self.lane.in_flight, len(self.lane.waiting)
+        self.peaks.append((now, in_flight + queued))
+        while self.peaks and self.peaks[0][0] < now - history_seconds:
+            self.peaks.popleft()
+        active = self.lane.last_active
+        return Demand(
+            in_flight=in_flight,
+            queued=queued,
+            slots_per_replica=self.slots_per_replica,
+            peak=max(load for _, load in self.peaks),
+            last_request_ago=None if active is None else now - active,
+        )
+
+    @property
+    def slots_per_replica(self) -> int:
+        """How many requests a replica takes at once: as many as the runner has threads."""
+        return self.target.version.num_threads or 16
+
+    def unserved_nodepools(self) -> Sequence[NodepoolKey]:
+        """Nodepools that waiting work insists on and where nothing runs or starts; most urgent first."""
+        there = {record.nodepool for record in self.active}
+        for work in self.lane.waiting:
+            if not there.intersection(work.nodepools):
+                return work.nodepools
+        return ()
+
+
+def model_traceback(lines: Iterable[str]) -> str:
+    """The last traceback in a replica's output, or its last lines when there is none."""
+    kept = list(lines)
+    starts = [number for number, line in enumerate(kept) if line.strip().startswith(_TRACEBACK)]
+    if not starts:
+        return "\n".join(kept[-10:])
+    first = starts[-1]
+    # A chain ("During handling of the above exception…") is one story: begin at its first traceback.
+    while len(starts) > 1 and first - starts[-2] < _TRACEBACK_LINES and _is_chained(kept[starts[-2] : first]):
+        starts.pop()
+        first = starts[-1]
+    return "\n".join(kept[first : first + _TRACEBACK_LINES])
+
+
+def _is_chained(lines: Sequence[str]) -> bool:
+    return any("the above exception" in line.lower() for line in lines)

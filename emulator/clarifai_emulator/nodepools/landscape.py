@@ -1,0 +1,108 @@
+"""What routing sees: the store's resources, and how busy the replicas behind them are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from clarifai_grpc.grpc.api.resources_pb2 import (
+    ComputeCluster,
+    Deployment,
+    Model,
+    ModelVersion,
+    Nodepool,
+    Runner,
+    Visibility,
+)
+
+from clarifai_emulator.catalogue import CLARIFAI_USER, SHARED_CLUSTER
+from clarifai_emulator.dispatch.lane import LaneKey
+from clarifai_emulator.nodepools.capacity import Capacity
+from clarifai_emulator.nodepools.scaling import replica_bounds
+from clarifai_emulator.nodepools.supervisor import Supervisor
+from clarifai_emulator.nodepools.targets import Targets
+from clarifai_emulator.routing.decision import Load, NodepoolKey
+from clarifai_emulator.store import Key, Kind, Store
+
+Visible = Callable[[str, str, Visibility], bool]
+
+# How many ids a message may list; more would not be read.
+_NAMES = 50
+
+
+class StoreLandscape:
+    """The ``routing.Landscape`` of one emulator. Read only."""
+
+    def __init__(
+        self, *, store: Store, targets: Targets, supervisor: Supervisor, capacity: Capacity, can_see: Visible
+    ) -> None:
+        self._store = store
+        self._targets = targets
+        self._supervisor = supervisor
+        self._capacity = capacity
+        self._can_see = can_see
+
+    def model(self, user: str, app: str, model: str) -> Model | None:
+        return self._store.get(Kind.MODEL, (user, app, model))
+
+    def model_ids(self, user: str, app: str) -> Sequence[str]:
+        return self._ids(Kind.MODEL, (user, app))
+
+    def version(self, user: str, app: str, model: str, version: str) -> ModelVersion | None:
+        if version:
+            return self._store.get(Kind.MODEL_VERSION, (user, app, model, version))
+        return self._store.newest(Kind.MODEL_VERSION, (user, app, model))
+
+    def deployment(self, user: str, id: str) -> Deployment | None:
+        return self._store.get(Kind.DEPLOYMENT, (user, id))
+
+    def deployment_ids(self, user: str) -> Sequence[str]:
+        return self._ids(Kind.DEPLOYMENT, (user,))
+
+    def deployments_of(self, user: str, app: str, model: str) -> Sequence[Deployment]:
+        return self._targets.serving((user, app, model))
+
+    def cluster(self, user: str, id: str) -> ComputeCluster | None:
+        return self._store.get(Kind.COMPUTE_CLUSTER, (user, id))
+
+    def cluster_ids(self, user: str) -> Sequence[str]:
+        return self._ids(Kind.COMPUTE_CLUSTER, (user,))
+
+    def nodepool(self, user: str, cluster: str, id: str) -> Nodepool | None:
+        return self._store.get(Kind.NODEPOOL, (user, cluster, id))
+
+    def nodepool_ids(self, user: str, cluster: str) -> Sequence[str]:
+        return self._ids(Kind.NODEPOOL, (user, cluster))
+
+    def runner(self, user: str, cluster: str, nodepool: str, runner_id: str) -> Runner | None:
+        return self._store.get(Kind.RUNNER, (user, cluster, nodepool, runner_id))
+
+    def runner_ids(self, user: str, cluster: str, nodepool: str) -> Sequence[str]:
+        return self._ids(Kind.RUNNER, (user, cluster, nodepool))
+
+    def shared_nodepools(self) -> Sequence[Nodepool]:
+        return self._store.page(Kind.NODEPOOL, (CLARIFAI_USER, SHARED_CLUSTER), 0, _NAMES)
+
+    def load(self, deployment_user: str, deployment_id: str, nodepool_key: NodepoolKey, version_id: str) -> Load:
+        """How busy the deployment is there. Whether one more replica would fit is asked only when it matters."""
+        fleet = self._supervisor.fleets.get(LaneKey(deployment_user, deployment_id, version_id))
+        if fleet is None:
+            return Load(startable_replicas=1)
+        links = [link for link in fleet.lane.runners.values() if link.nodepool == nodepool_key]
+        live = [replica for link in links for replica in link.replicas.values() if replica.is_live]
+        free = sum(len(replica.idle) for replica in live if not replica.draining)
+        queued = sum(nodepool_key in work.nodepools for work in fleet.lane.waiting)
+        startable = 0
+        if not free and len(fleet.active) < replica_bounds(fleet.target.autoscale)[1]:
+            nodepool = self._store.get(Kind.NODEPOOL, nodepool_key)
+            required = fleet.target.version.inference_compute_info
+            startable = int(nodepool is not None and self._capacity.has_room(nodepool_key, nodepool, required))
+        latency = min((link.latency_ms for link in links), default=0.0)
+        return Load(len(live), free, queued, startable, round(latency, 3))
+
+    def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool:
+        return self._can_see(caller, owner, visibility)
+
+    def _ids(self, kind: Kind, prefix: Key) -> Sequence[str]:
+        found: list[Any] = self._store.page(kind, prefix, 0, _NAMES)
+        return sorted(each.id for each in found)

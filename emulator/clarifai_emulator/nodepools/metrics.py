@@ -1,0 +1,51 @@
+"""What deployments and runners report of themselves: replicas wanted, live, and pods, read off the fleets."""
+
+from __future__ import annotations
+
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment, DeploymentMetrics, Runner, RunnerMetrics
+
+from clarifai_emulator.nodepools.fleet import Fleet, ReplicaState
+from clarifai_emulator.nodepools.supervisor import Supervisor
+
+
+class FleetMetrics:
+    """The numbers that clients poll for readiness (``live_replicas``, ``pods_running``)."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    def deployment_metrics(self, deployment: Deployment) -> DeploymentMetrics:
+        """Replicas of the deployment, in all and by nodepool."""
+        metrics = DeploymentMetrics()
+        by_nodepool: dict[tuple[str, str, str], list[int]] = {}
+        for fleet in self._fleets_of(deployment):
+            metrics.desired_replicas += 0 if fleet.retired else max(fleet.wanted, len(fleet.active))
+            metrics.live_replicas += len(fleet.live)
+            metrics.rollout_in_progress |= fleet.retired and bool(fleet.records)
+            for record in fleet.active:
+                counts = by_nodepool.setdefault(record.nodepool, [0, 0])
+                counts[0] += 1
+                counts[1] += record.state is ReplicaState.LIVE
+        metrics.aggregate.desired_replicas = metrics.desired_replicas
+        metrics.aggregate.live_replicas = metrics.live_replicas
+        for (_, cluster, nodepool), (desired, live) in by_nodepool.items():
+            entry = metrics.nodepool_metrics.add(compute_cluster_id=cluster, nodepool_id=nodepool)
+            entry.metrics.desired_replicas, entry.metrics.live_replicas = desired, live
+        return metrics
+
+    def runner_metrics(self, runner: Runner) -> RunnerMetrics:
+        """Pods of the runner: those that exist, and those that serve."""
+        records = [
+            record
+            for fleet in self._supervisor.fleets.values()
+            for record in fleet.records.values()
+            if record.runner.id == runner.id
+        ]
+        return RunnerMetrics(
+            pods_total=len(records),
+            pods_running=sum(record.state is ReplicaState.LIVE for record in records),
+        )
+
+    def _fleets_of(self, deployment: Deployment) -> list[Fleet]:
+        wanted = (deployment.user_id, deployment.id)
+        return [fleet for key, fleet in self._supervisor.fleets.items() if key[:2] == wanted]

@@ -1,0 +1,190 @@
+"""The words of routing: what a request asks, what there is, what was decided or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from clarifai_grpc.grpc.api.resources_pb2 import (
+    ComputeCluster,
+    Deployment,
+    Model,
+    ModelVersion,
+    Nodepool,
+    Runner,
+    Visibility,
+)
+
+from clarifai_emulator.errors import CallerError
+
+ModelKey = tuple[str, str, str]  # user, app, model
+DeploymentKey = tuple[str, str]  # user, deployment
+NodepoolKey = tuple[str, str, str]  # user, compute cluster, nodepool
+
+
+class Rule(StrEnum):
+    """The routing rule that decided."""
+
+    DEPLOYMENT = "explicit_deployment"
+    NODEPOOL = "explicit_nodepool"
+    OWNER_DEFAULT = "owner_default"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a request says about where it wants to go; ``me`` is already a user id everywhere.
+
+    ``model_id`` may be empty when a deployment is named, ``version_id`` always. ``seed`` is what the scheduling
+    choice RANDOM draws from (a request id): the same ask with the same seed goes to the same place.
+    """
+
+    caller: str
+    model_user: str
+    model_app: str
+    model_id: str
+    version_id: str = ""
+    deployment: DeploymentKey | None = None
+    nodepool: NodepoolKey | None = None
+    runner_id: str = ""
+    seed: str = ""
+
+    @property
+    def model(self) -> ModelKey:
+        """The key of the model the request names."""
+        return (self.model_user, self.model_app, self.model_id)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The ask as JSON."""
+        return {
+            "caller": self.caller,
+            "model": "/".join(self.model) if self.model_id else None,
+            "version_id": self.version_id or None,
+            "deployment": "/".join(self.deployment) if self.deployment else None,
+            "nodepool": "/".join(self.nodepool) if self.nodepool else None,
+            "runner_id": self.runner_id or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy one deployment is in one nodepool now. ``latency_ms`` is 0 before anything was measured."""
+
+    live_replicas: int = 0
+    free_slots: int = 0
+    queued: int = 0
+    startable_replicas: int = 0
+    latency_ms: float = 0.0
+
+    @property
+    def is_full(self) -> bool:
+        """True when no replica has a free slot and none can be started."""
+        return self.free_slots <= 0 and self.startable_replicas <= 0
+
+
+class Landscape(Protocol):
+    """What there is: a read-only view of the emulator's resources and of how busy they are."""
+
+    def model(self, user: str, app: str, model: str) -> Model | None: ...
+
+    def model_ids(self, user: str, app: str) -> Sequence[str]: ...
+
+    def version(self, user: str, app: str, model: str, version: str) -> ModelVersion | None:
+        """The version with this id; the newest for an empty id."""
+        ...
+
+    def deployment(self, user: str, id: str) -> Deployment | None: ...
+
+    def deployment_ids(self, user: str) -> Sequence[str]: ...
+
+    def deployments_of(self, user: str, app: str, model: str) -> Sequence[Deployment]:
+        """Every user's deployments that serve this model, oldest first."""
+        ...
+
+    def cluster(self, user: str, id: str) -> ComputeCluster | None: ...
+
+    def cluster_ids(self, user: str) -> Sequence[str]: ...
+
+    def nodepool(self, user: str, cluster: str, id: str) -> Nodepool | None: ...
+
+    def nodepool_ids(self, user: str, cluster: str) -> Sequence[str]: ...
+
+    def runner(self, user: str, cluster: str, nodepool: str, runner_id: str) -> Runner | None: ...
+
+    def runner_ids(self, user: str, cluster: str, nodepool: str) -> Sequence[str]: ...
+
+    def shared_nodepools(self) -> Sequence[Nodepool]: ...
+
+    def load(
+        self, deployment_user: str, deployment_id: str, nodepool_key: NodepoolKey, version_id: str
+    ) -> Load: ...
+
+    def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something that was considered and not taken: ``deployment me/a``, and why not."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where a request goes, and why.
+
+    ``deployment`` is None on shared compute and for a runner without one: default autoscaling applies there.
+    ``nodepools`` in order of preference: a request that finds the first one full goes on to the next.
+    """
+
+    rule: Rule
+    deployment: DeploymentKey | None
+    nodepools: tuple[NodepoolKey, ...]
+    model: ModelKey
+    version_id: str
+    runner_id: str
+    reason: str
+    rejected: tuple[Candidate, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The decision as JSON; keys are joined with slashes."""
+        return {
+            "rule": self.rule.value,
+            "deployment": "/".join(self.deployment) if self.deployment else None,
+            "nodepools": ["/".join(key) for key in self.nodepools],
+            "model": "/".join(self.model),
+            "version_id": self.version_id,
+            "runner_id": self.runner_id or None,
+            "reason": self.reason,
+            "rejected": rejected_as_dicts(self.rejected),
+        }
+
+
+class RoutingError(CallerError):
+    """No place for this request: what it asked, what was considered, and what to do."""
+
+    def __init__(
+        self, code: int, details: str, *, ask: Ask, hint: str = "", rejected: Sequence[Candidate] = ()
+    ) -> None:
+        super().__init__(code, details, hint=hint)
+        self.ask = ask
+        self.rejected = tuple(rejected)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The refusal as JSON."""
+        return {
+            "code": self.code,
+            "description": self.description,
+            "details": self.details,
+            "hint": self.hint,
+            "ask": self.ask.as_dict(),
+            "rejected": rejected_as_dicts(self.rejected),
+        }
+
+
+def rejected_as_dicts(rejected: Sequence[Candidate]) -> list[dict[str, str]]:
+    """Candidates as JSON."""
+    return [{"what": each.what, "reason": each.reason} for each in rejected]

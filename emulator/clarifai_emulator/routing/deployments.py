@@ -1,0 +1,145 @@
+"""Which deployments can serve a request, which of them is first, and why not the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment, DeployRestriction, Model
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.routing.decision import ModelKey, NodepoolKey
+from clarifai_emulator.routing.nodepools import Ranking, Wanted, rank
+from clarifai_emulator.routing.search import Search, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a deployment cannot take the request, as the end of a sentence that begins with its name."""
+
+    code: int
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A deployment that can take the request, and its nodepools in order."""
+
+    deployment: Deployment
+    ranking: Ranking
+
+    @property
+    def name(self) -> str:
+        """The deployment for people."""
+        return quoted((self.deployment.user_id, self.deployment.id))
+
+    @property
+    def busyness(self) -> tuple[int, int, float]:
+        """Smaller is better: a free slot before a replica that must start before full; then the shorter
+        queue; then the latency (documentation: "picks ... based on queue depth and latency")."""
+        load = self.ranking.places[0].load
+        wait = 0 if load.free_slots > 0 else 2 if load.is_full else 1
+        return (wait, load.queued, load.latency_ms)
+
+
+def served_model(deployment: Deployment) -> Model | None:
+    """The model a deployment serves; None for a workflow. ``worker`` is what is observed, ``desired_worker``
+    what was written and may not be observed yet."""
+    for worker in (deployment.worker, deployment.desired_worker):
+        if worker.HasField("model"):
+            return worker.model
+    return None
+
+
+def model_key_of(deployment: Deployment, model: Model) -> ModelKey:
+    """The key of the model a deployment serves; without a user it is the deployment's."""
+    return (model.user_id or deployment.user_id, model.app_id, model.id)
+
+
+def served_version_id(search: Search, deployment: Deployment) -> str:
+    """The version a deployment serves: the pinned one, or the newest with ``deploy_latest_version`` or no pin."""
+    model = served_model(deployment)
+    if model is None:
+        return ""
+    if model.model_version.id and not deployment.deploy_latest_version:
+        return model.model_version.id
+    newest = search.landscape.version(*model_key_of(deployment, model), "")
+    return newest.id if newest else ""
+
+
+def objection_to(search: Search, deployment: Deployment, model: Model, version_id: str) -> Objection | None:
+    """Why the deployment cannot serve this version of its model for the caller; None when it can.
+
+    An empty ``version_id`` takes whatever version it serves.
+    """
+    if reason := search.hidden(deployment):
+        return Objection(StatusCode.DEPLOYMENT_DOES_NOT_EXIST, reason)
+    if deployment.status == Deployment.DISABLED:
+        hint = f"Enable deployment {deployment.id!r}: set its status to ENABLED."
+        return Objection(StatusCode.DEPLOYMENT_DISABLED, "is disabled and cannot serve traffic", hint)
+    if reason := forbidden_on_dedicated(model, deployment.user_id):
+        return Objection(StatusCode.MODEL_PERMISSION_DENIED, f"cannot be used: {reason}")
+    serves = served_version_id(search, deployment)
+    if version_id in ("", serves):
+        return None
+    meant = (
+        "which the request names" if search.ask.version_id else "the newest, which a request without version means"
+    )
+    hint = (
+        f"Name version {serves!r} in the request, or deploy {version_id!r}: patch the deployment's"
+        " desired_worker.model.model_version.id, or set deploy_latest_version."
+    )
+    return Objection(StatusCode.MODEL_NOT_DEPLOYED, f"serves version {serves!r}, not {version_id!r}, {meant}", hint)
+
+
+def forbidden_on_dedicated(model: Model, user: str) -> str:
+    """Why the model may not run on dedicated compute of ``user``, or empty (proto: DeployRestriction)."""
+    restriction = model.deploy_restriction
+    if restriction == DeployRestriction.SHARED_COMPUTE_ONLY:
+        return "the model's deploy_restriction SHARED_COMPUTE_ONLY forbids dedicated compute"
+    if restriction == DeployRestriction.MODEL_OWNER_DEDICATED_COMPUTE_ONLY and user != model.user_id:
+        name = DeployRestriction.Name(restriction)
+        return f"the model's deploy_restriction {name} allows dedicated compute of {model.user_id!r} only"
+    return ""
+
+
+def usable_options(
+    search: Search,
+    model: Model,
+    wanted: Wanted,
+    deployments: Iterable[Deployment],
+    only: Sequence[NodepoolKey] = (),
+) -> list[Option]:
+    """The deployments that can take the request, in the order given; the others are rejected."""
+    options: list[Option] = []
+    for deployment in deployments:
+        if objection := objection_to(search, deployment, model, wanted.version.id):
+            search.reject(deployment, objection.reason, objection.hint)
+            continue
+        ranking = rank(search.landscape, wanted, deployment, only)
+        if ranking.problem:
+            search.reject(deployment, ranking.problem)
+        else:
+            options.append(Option(deployment, ranking))
+    return options
+
+
+def least_busy(search: Search, options: Sequence[Option]) -> Option:
+    """The option that can take the request soonest, the oldest of equals; the others are rejected."""
+    best, *others = sorted(options, key=lambda option: option.busyness)
+    for other in others:
+        search.reject(other.deployment, _why_not(best, other))
+    return best
+
+
+def _why_not(best: Option, other: Option) -> str:
+    (wait, queued, latency), (least_wait, least_queued, least_latency) = other.busyness, best.busyness
+    if wait != least_wait:
+        state = ("a free slot", "no free slot before a replica starts", "no free capacity")
+        return f"has {state[wait]}, {best.name} has {state[least_wait]}"
+    if queued != least_queued:
+        return f"has {queued} queued, {best.name} has {least_queued}"
+    if latency != least_latency:
+        return f"has a latency of {latency:g} ms, {best.name} has {least_latency:g} ms"
+    return f"is as busy as {best.name}, which is older"

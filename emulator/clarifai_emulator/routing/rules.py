@@ -1,0 +1,216 @@
+"""The four routing rules, in the order they are tried (see the package's docstring)."""
+
+from __future__ import annotations
+
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment, DeployRestriction, Model, Nodepool
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.catalogue import CLARIFAI_USER, price_of
+from clarifai_emulator.routing.decision import Ask, Candidate, Decision, DeploymentKey, Landscape, NodepoolKey, Rule
+from clarifai_emulator.routing.deployments import (
+    Option,
+    forbidden_on_dedicated,
+    least_busy,
+    model_key_of,
+    objection_to,
+    served_model,
+    served_version_id,
+    usable_options,
+)
+from clarifai_emulator.routing.nodepools import (
+    Wanted,
+    disabled,
+    fitting,
+    is_shared,
+    nodepool_key,
+    nodepool_keys,
+    rank,
+    unusable,
+)
+from clarifai_emulator.routing.search import Search, quoted
+
+DEPLOY_HINT = "Create a deployment for it first: `clarifai-emulator deploy PATH_TO_THE_MODEL`."
+
+
+def choose(ask: Ask, landscape: Landscape) -> Decision:
+    """Decide where a request goes.
+
+    Pure: the same ask over the same landscape gives the same decision. Raises ``RoutingError`` when no rule
+    finds a place: 21200 no such model or version; 25900, 25700, 25800, 25600 no such deployment, nodepool,
+    cluster or runner; 25903 the deployment is disabled; 25902, 25702, 25603, 21203 the request contradicts
+    what it names; 21201 ``deploy_restriction`` forbids it; 21353 the version is deployed nowhere it may go;
+    21350 it is deployed where it cannot run.
+    """
+    search = Search(ask, landscape)
+    if ask.deployment is not None:
+        return _explicit_deployment(search, ask.deployment)
+    if not ask.model_id:
+        raise search.refuse(
+            StatusCode.MODEL_INVALID_REQUEST,
+            "The request names neither a model nor a deployment.",
+            "Name a model (user_id, app_id, model_id), or runner_selector.deployment.",
+        )
+    model = search.find_model(ask.model)
+    wanted = Wanted(ask, ask.model, search.find_version(ask.model, ask.version_id))
+    if ask.nodepool is not None:
+        return _explicit_nodepool(search, model, wanted, ask.nodepool)
+    if ask.runner_id:
+        raise search.refuse(
+            StatusCode.RUNNER_INVALID_REQUEST,
+            f"The request names runner {ask.runner_id!r} without its nodepool.",
+            "Fill in runner_selector.nodepool (id, compute_cluster.id, compute_cluster.user_id) too.",
+        )
+    return _owner_default(search, model, wanted) or _shared(search, model, wanted)
+
+
+def _explicit_deployment(search: Search, key: DeploymentKey) -> Decision:
+    """Rule 1. Naming a deployment without a version means the version it serves."""
+    ask, name = search.ask, f"Deployment {quoted(key)}"
+    if ask.model_id:
+        search.find_model(ask.model)
+    deployment = search.find_deployment(key)
+    served = served_model(deployment)
+    if served is None:
+        raise search.refuse(StatusCode.DEPLOYMENT_INVALID_REQUEST, f"{name} serves no model.")
+    model_key = model_key_of(deployment, served)
+    if ask.model_id and model_key != ask.model:
+        details = f"{name} serves model {quoted(model_key)}, not {quoted(ask.model)}, which the request names."
+        raise search.refuse(StatusCode.DEPLOYMENT_INVALID_REQUEST, details, _deployments_hint(search))
+    model = search.find_model(model_key)
+    if objection := objection_to(search, deployment, model, ask.version_id):
+        raise search.refuse(objection.code, f"{name} {objection.reason}.", objection.hint)
+    wanted = Wanted(ask, model_key, search.find_version(model_key, served_version_id(search, deployment)))
+    ranking = rank(search.landscape, wanted, deployment, search.nodepools_named(deployment, wanted))
+    if ranking.is_ambiguous:
+        hint = "Name a nodepool in the request, or give the deployment's nodepools priorities."
+        raise search.refuse(StatusCode.DEPLOYMENT_INVALID_REQUEST, f"{name} {ranking.problem}.", hint)
+    if ranking.problem:
+        search.rejected.extend(ranking.rejected)
+        raise search.refuse(StatusCode.MODEL_DEPLOYMENT_FAILED, f"{name} {ranking.problem}.")
+    said = f"The request names deployment {quoted(key)}"
+    return _decision(search, Rule.DEPLOYMENT, said, Option(deployment, ranking), wanted)
+
+
+def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: NodepoolKey) -> Decision:
+    """Rule 2. The nodepool's deployment of the model; else the runner named; else Clarifai's shared compute."""
+    nodepool = search.find_nodepool(key)
+    name = f"Nodepool {quoted(key)}"
+    if reason := disabled(nodepool):
+        raise search.refuse(StatusCode.NODEPOOL_INVALID_REQUEST, f"{name} {reason}.")
+    shared = is_shared(search.landscape, key)
+    if shared and (reason := _no_shared_compute(model, wanted)):
+        raise search.refuse(StatusCode.MODEL_NOT_DEPLOYED, f"{name} is shared compute; {reason}.", DEPLOY_HINT)
+    if not shared and (reason := forbidden_on_dedicated(model, key[0])):
+        raise search.refuse(StatusCode.MODEL_PERMISSION_DENIED, f"{name} cannot be used: {reason}.")
+    runner = search.find_runner(key, wanted) if search.ask.runner_id else None
+    if runner is None and (reason := unusable(search.landscape, key, nodepool, wanted.version)):
+        raise search.refuse(StatusCode.MODEL_DEPLOYMENT_FAILED, f"{name} {reason}.")
+    said = f"The request names nodepool {quoted(key)}"
+    if option := _deployment_in(search, model, wanted, key):
+        return _decision(search, Rule.NODEPOOL, f"{said}, where {option.name} serves the model", option, wanted)
+    if runner is not None:
+        return search.decide(Rule.NODEPOOL, key, wanted, f"{said} and runner {runner.id!r} in it.")
+    if shared:
+        return search.decide(Rule.NODEPOOL, key, wanted, f"{said}, which is Clarifai's shared compute.")
+    raise search.refuse(
+        StatusCode.MODEL_NOT_DEPLOYED,
+        f"{name} has no deployment that can serve version {wanted.version.id!r} of model {quoted(wanted.model)}."
+        f"{search.considered()}",
+        search.hint or DEPLOY_HINT,
+    )
+
+
+def _deployment_in(search: Search, model: Model, wanted: Wanted, key: NodepoolKey) -> Option | None:
+    """The deployment to use in a nodepool: the caller's before the model owner's before others'."""
+    rank_of = {search.ask.caller: 0, wanted.model[0]: 1}
+    found = [each for each in search.landscape.deployments_of(*wanted.model) if key in nodepool_keys(each)]
+    found.sort(key=lambda each: rank_of.get(each.user_id, 2))
+    usable = usable_options(search, model, wanted, found, only=[key])
+    for other in usable[1:]:
+        search.reject(other.deployment, f"comes after {usable[0].name}: one deployment of a model per nodepool")
+    return usable[0] if usable else None
+
+
+def _owner_default(search: Search, model: Model, wanted: Wanted) -> Decision | None:
+    """Rule 3. None when neither the model's owner nor the caller has a deployment that can serve."""
+    owner, caller = wanted.model[0], search.ask.caller
+    found: list[Deployment] = []
+    for deployment in search.landscape.deployments_of(*wanted.model):
+        if deployment.user_id in (owner, caller):
+            found.append(deployment)
+        else:
+            search.reject(deployment, "belongs to neither the model's owner nor the caller")
+    usable = usable_options(search, model, wanted, found)
+    owners = [option for option in usable if option.deployment.user_id == owner]
+    for option in usable:
+        if owners and option not in owners:
+            search.reject(option.deployment, "is the caller's; the model owner's comes first")
+    if not usable:
+        return None
+    best = least_busy(search, owners or usable)
+    whose = "The model's owner has" if owners else "The model's owner has none, the caller has"
+    return _decision(search, Rule.OWNER_DEFAULT, f"{whose} deployment {best.name} for this version", best, wanted)
+
+
+def _shared(search: Search, model: Model, wanted: Wanted) -> Decision:
+    """Rule 4. "The most cost-effective Clarifai shared compute nodepool" that can run the model."""
+    if reason := _no_shared_compute(model, wanted):
+        raise search.refuse(
+            StatusCode.MODEL_NOT_DEPLOYED,
+            f"Model {quoted(wanted.model)} has no deployment that can serve version {wanted.version.id!r},"
+            f" and {reason}.{search.considered()}",
+            search.hint or DEPLOY_HINT,
+        )
+    fit: list[Nodepool] = []
+    for nodepool in search.landscape.shared_nodepools():
+        key = nodepool_key(nodepool)
+        if reason := unusable(search.landscape, key, nodepool, wanted.version):
+            search.rejected.append(Candidate(f"nodepool {'/'.join(key)}", reason))
+        else:
+            fit.append(nodepool)
+    if not fit:
+        raise search.refuse(
+            StatusCode.MODEL_DEPLOYMENT_FAILED,
+            f"No shared nodepool can run model {quoted(wanted.model)}.{search.considered()}",
+            "Ask for less in inference_compute_info, or create a deployment in a nodepool that fits.",
+        )
+    cheapest, *others = sorted(fit, key=lambda each: min(map(price_of, fitting(each, wanted.version))))
+    for other in others:
+        what = f"nodepool {'/'.join(nodepool_key(other))}"
+        search.rejected.append(Candidate(what, f"is no cheaper than {cheapest.id!r}"))
+    key = nodepool_key(cheapest)
+    why = (
+        f"Clarifai owns the model and no deployment serves it; {quoted(key)} is the cheapest shared one that fits."
+    )
+    return search.decide(Rule.SHARED, key, wanted, why)
+
+
+def _no_shared_compute(model: Model, wanted: Wanted) -> str:
+    if wanted.model[0] != CLARIFAI_USER:
+        return "shared compute runs only models that Clarifai uploaded and owns"
+    restriction = model.deploy_restriction
+    if restriction in (
+        DeployRestriction.DEDICATED_COMPUTE_ONLY,
+        DeployRestriction.MODEL_OWNER_DEDICATED_COMPUTE_ONLY,
+    ):
+        return f"its deploy_restriction {DeployRestriction.Name(restriction)} forbids shared compute"
+    return ""
+
+
+def _deployments_hint(search: Search) -> str:
+    serving = [quoted((each.user_id, each.id)) for each in search.landscape.deployments_of(*search.ask.model)]
+    return f"The model is served by {', '.join(serving[:5])}." if serving else DEPLOY_HINT
+
+
+def _decision(search: Search, rule: Rule, said: str, option: Option, wanted: Wanted) -> Decision:
+    places = option.ranking.places
+    return Decision(
+        rule=rule,
+        deployment=(option.deployment.user_id, option.deployment.id),
+        nodepools=tuple(place.key for place in places),
+        model=wanted.model,
+        version_id=wanted.version.id,
+        runner_id=search.ask.runner_id,
+        reason=f"{said}; it goes to {quoted(places[0].key)}: {option.ranking.why}.",
+        rejected=(*search.rejected, *option.ranking.rejected),
+    )

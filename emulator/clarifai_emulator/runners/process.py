@@ -1,0 +1,182 @@
+"""The process backend: replicas are the genuine runner, forked from a warm parent per Python environment.
+
+Where a fork is not safe (macOS, Windows) or not wanted, each replica is a fresh process of the same script.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from clarifai_grpc.grpc.api import resources_pb2
+
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.runners.backend import Exit, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.runners.output import OutputPipe
+from clarifai_emulator.runners.zygote import SCRIPT, Child, Zygote, runner_environ
+
+_INSPECT_SECONDS = 120.0
+
+
+class ProcessBackend:
+    """Replicas as processes of this machine."""
+
+    name = "process"
+
+    def __init__(self, *, api_base: str, start_method: Literal["auto", "fork", "spawn"]) -> None:
+        self._forks = start_method == "fork" or (start_method == "auto" and sys.platform.startswith("linux"))
+        self._api_base = api_base
+        self._zygotes: dict[Path, Zygote] = {}
+        self._spawned: set[SpawnedProcess] = set()
+
+    async def warm(self, python: Path) -> None:
+        """Import the SDK in this interpreter now, so that the first replica starts in milliseconds."""
+        if self._forks:
+            await self._zygote(python)
+
+    async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
+        job = {
+            "op": "run",
+            "model_path": str(spec.source.path),
+            "base_url": spec.base_url,
+            "num_threads": spec.num_threads,
+            "environ": {**runner_environ(), **spec.environ, "PYTHONPATH": str(spec.source.path)},
+        }
+        return await self._begin(spec.source.python, job, on_line)
+
+    async def signatures(self, source: ModelSource) -> Sequence[Any]:
+        """The model's method signatures. Raises ``ModelError`` with the model's own traceback."""
+        lines: list[str] = []
+        environ = {**runner_environ(), "CLARIFAI_API_BASE": self._api_base, "PYTHONPATH": str(source.path)}
+        job = {"op": "inspect", "model_path": str(source.path), "environ": environ}
+        with tempfile.TemporaryFile() as result:
+            process = await self._begin(source.python, job, lines.append, result.fileno())
+            try:
+                exit_ = await asyncio.wait_for(asyncio.shield(process.exited), _INSPECT_SECONDS)
+            except TimeoutError:
+                raise ModelError(
+                    f"model.py was still being imported after {_INSPECT_SECONDS:.0f} s.",
+                    hint="Move slow work from the module's top level into load_model().",
+                    log="\n".join(lines[-20:]),
+                ) from None
+            finally:
+                process.kill()
+            result.seek(0)
+            return _signatures(result.read(), exit_, lines)
+
+    async def close(self) -> None:
+        for zygote in self._zygotes.values():
+            zygote.close()
+        self._zygotes.clear()
+        for process in tuple(self._spawned):
+            process.kill()
+        await asyncio.gather(*(process.exited for process in tuple(self._spawned)))
+
+    async def _begin(
+        self, python: Path, job: Mapping[str, Any], on_line: Callable[[str], None], *fds: int
+    ) -> ReplicaProcess:
+        if self._forks:
+            zygote = await self._zygote(python)
+            child: Child = zygote.fork(job, OutputPipe(on_line), *fds)
+            await child.started
+            return child
+        process = SpawnedProcess(OutputPipe(on_line))
+        await process.start(python, job, *fds)
+        self._spawned.add(process)
+        process.exited.add_done_callback(lambda _: self._spawned.discard(process))
+        return process
+
+    async def _zygote(self, python: Path) -> Zygote:
+        zygote = self._zygotes.get(python)
+        if zygote is None or not zygote.is_alive:
+            environ = {**runner_environ(), "CLARIFAI_API_BASE": self._api_base}
+            zygote = self._zygotes[python] = Zygote(python, environ)
+        try:
+            await zygote.start()
+        except ModelError:
+            self._zygotes.pop(python, None)
+            raise
+        return zygote
+
+
+class SpawnedProcess:
+    """A replica that is a process of its own."""
+
+    def __init__(self, output: OutputPipe) -> None:
+        self._output = output
+        self._process: asyncio.subprocess.Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process is not None else 0
+
+    async def start(self, python: Path, job: Mapping[str, Any], *fds: int) -> None:
+        result_fd = fds[0] if fds else self._output.write_fd
+        self._process = await asyncio.create_subprocess_exec(
+            python,
+            SCRIPT,
+            "--once",
+            str(result_fd),
+            env=dict(job["environ"]),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=self._output.write_fd,
+            stderr=self._output.write_fd,
+            pass_fds=[result_fd],
+            start_new_session=True,
+        )
+        self._output.give_away()
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(job).encode())
+        self._process.stdin.close()
+        self._watcher = asyncio.create_task(self._watch(self._process))
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        code = await process.wait()
+        self._output.close()
+        self.exited.set_result(Exit(code) if code >= 0 else Exit(signal=-code))
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
+
+def _signatures(answer: bytes, exit_: Exit, lines: Sequence[str]) -> list[Any]:
+    if not answer:
+        raise ModelError(
+            f"model.py ended the interpreter while it was being imported ({exit_}).",
+            hint="Look for os._exit(), sys.exit() or a crashing native library at the module's top level.",
+            log="\n".join(lines[-20:]),
+        )
+    result = json.loads(answer)
+    if "error" in result:
+        raise ModelError(
+            f"model.py cannot be used: {result['error'].splitlines()[-1]}",
+            hint=_hint(result),
+            log=result["traceback"],
+        )
+    decoded = (base64.b64decode(text) for text in result["signatures"])
+    return [resources_pb2.MethodSignature.FromString(data) for data in decoded]
+
+
+def _hint(result: Mapping[str, str]) -> str:
+    if result["kind"] == "ModuleNotFoundError":
+        return "Add the package to requirements.txt, or the module to the model directory, and deploy again."
+    if result["kind"] in ("SyntaxError", "IndentationError", "TabError"):
+        return "Mend the line above and deploy again."
+    return "The platform would refuse or fail this model in the same way; mend it and deploy again."

@@ -1,0 +1,229 @@
+"""The warm parent of replicas: imports the SDK once, then forks the genuine runner in some 40 ms.
+
+Runs in the *model's* Python environment, as a script, with the standard library and the SDK only; nothing of
+the emulator can be imported here. Started by ``zygote.py`` with one end of a socket pair; each packet is one
+JSON message, with file descriptors attached.
+
+    emulator ──{"op": "run" | "inspect", "id", …} + fds──►  fork ──► child: the runner, or the signature reader
+             ◄─{"event": "ready" | "exited", "id", …}────   SIGCHLD
+
+When the emulator goes away the socket closes, and every child is killed. ``--once`` does one job without
+forking, for systems where a fork is not safe.
+"""
+
+import base64
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+
+_PACKET = 1 << 20
+_PR_SET_PDEATHSIG = 1
+
+
+def import_sdk():
+    """Import everything a runner needs.
+
+    Importing the SDK asks the package index for its newest version, twice; a proxy that refuses at once keeps
+    that from costing seconds, or anything from leaving this machine.
+    """
+    names = [name + "_PROXY" for name in ("HTTP", "HTTPS", "ALL", "NO")]
+    names += [name.lower() for name in names]
+    saved = {name: os.environ.pop(name, None) for name in names}
+    os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = "http://127.0.0.1:9"
+    try:
+        importlib.import_module("clarifai.runners.server")
+    finally:
+        for name, value in saved.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def prepare(job):
+    """Make this process look like the model's container: its environment, folder and import path."""
+    os.environ.clear()
+    os.environ.update(job["environ"])
+    os.chdir(job["model_path"])
+    sys.path.insert(0, job["model_path"])
+    sys.dont_write_bytecode = True
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")
+
+
+def run(job):
+    """Be the genuine runner until it ends."""
+    from clarifai.runners import server
+
+    sys.argv = ["clarifai.runners.server", "--model_path", job["model_path"], "--base_url", job["base_url"]]
+    sys.argv += ["--num_threads", str(job["num_threads"]), "--health_check_port", "0"]
+    server.main()
+
+
+def inspect(job, result_fd):
+    """Import the model and write its signatures, or why there are none, as one JSON object."""
+    answer = {}
+    try:
+        from clarifai.runners.models.model_builder import ModelBuilder
+
+        builder = ModelBuilder(job["model_path"], download_validation_only=True, user_id="me", app_id="main")
+        signatures = builder.get_method_signatures(mocking=False)
+        answer["signatures"] = [base64.b64encode(s.SerializeToString()).decode() for s in signatures]
+    except BaseException as error:
+        answer["error"] = "".join(traceback.format_exception_only(error)).strip()
+        answer["kind"] = type(error).__name__
+        answer["traceback"] = model_traceback(error, job["model_path"])
+    with os.fdopen(result_fd, "w") as result:
+        json.dump(answer, result)
+
+
+def model_traceback(error, model_path):
+    """The traceback from the model's own first frame on; the frames before it say nothing to its author."""
+    frames = traceback.extract_tb(error.__traceback__)
+    first = next((i for i, frame in enumerate(frames) if frame.filename.startswith(model_path)), len(frames))
+    lines = traceback.format_list(frames[first:])
+    if lines:
+        lines.insert(0, "Traceback (most recent call last):\n")
+    return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
+
+
+def do(job, fds):
+    """Run one job in this process and leave it."""
+    code = 0
+    try:
+        prepare(job)
+        if job["op"] == "inspect":
+            inspect(job, fds[1])
+        else:
+            run(job)
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+class Zygote:
+    """The loop of the warm parent."""
+
+    def __init__(self, control):
+        self.control = control
+        self.children = {}  # pid -> job id
+
+    def serve(self):
+        wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_read, False)
+        os.set_blocking(wake_write, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        self.send({"event": "ready"})
+        gc.collect()
+        gc.freeze()
+        while True:
+            ready, _, _ = select.select([self.control, wake_read], [], [])
+            if wake_read in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(wake_read, 4096)
+                self.reap()
+            if self.control in ready:
+                data, fds, _, _ = socket.recv_fds(self.control, _PACKET, 4)
+                if not data:
+                    self.end()
+                self.handle(json.loads(data), fds)
+
+    def handle(self, job, fds):
+        if job["op"] == "signal":
+            for pid, job_id in self.children.items():
+                if job_id == job["id"]:
+                    deliver(pid, job["signal"], whole_group=job["group"])
+            return
+        pid = os.fork()
+        if pid == 0:
+            self.become(job, fds)
+        self.children[pid] = job["id"]
+        for fd in fds:
+            os.close(fd)
+        self.send({"event": "started", "id": job["id"], "pid": pid})
+
+    def become(self, job, fds):
+        """In the child: cut every tie to the parent but its life, then do the job."""
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
+        self.control.close()
+        with contextlib.suppress(Exception):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.dup2(fds[0], 1)
+        os.dup2(fds[0], 2)
+        do(job, fds)
+
+    def reap(self):
+        while self.children:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            deliver(pid, signal.SIGKILL, whole_group=True)  # what the replica itself had started
+            code = os.waitstatus_to_exitcode(status)
+            job_id = self.children.pop(pid, None)
+            ended = {"code": code} if code >= 0 else {"signal": -code}
+            self.send({"event": "exited", "id": job_id, **ended})
+
+    def send(self, message):
+        try:
+            self.control.send(json.dumps(message).encode())
+        except OSError:
+            self.end()
+
+    def end(self):
+        """The emulator is gone: so is everything it started."""
+        for pid in self.children:
+            deliver(pid, signal.SIGKILL, whole_group=True)
+        os._exit(0)
+
+
+def deliver(pid, number, whole_group):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if whole_group:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
+
+
+def main():
+    # The script's own folder must not be importable: its modules would hide packages of the same name.
+    sys.path.pop(0)
+    if sys.argv[1] == "--once":
+        result_fd = int(sys.argv[2])
+        job = json.loads(sys.stdin.read())
+        do(job, [1, result_fd])
+    control = socket.socket(fileno=int(sys.argv[1]))
+    try:
+        import_sdk()
+    except BaseException:
+        control.send(json.dumps({"event": "failed", "error": traceback.format_exc()}).encode())
+        os._exit(1)
+    Zygote(control).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The state of an emulator as one JSON object: what `status` prints and the dashboard draws."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment
+
+from clarifai_emulator.nodepools.fleet import Fleet
+from clarifai_emulator.nodepools.targets import served_model
+from clarifai_emulator.store import Kind
+
+if TYPE_CHECKING:
+    from clarifai_emulator.emulator import Emulator
+
+
+def snapshot(emulator: Emulator) -> dict[str, Any]:
+    """Clusters, nodepools, deployments and replicas as they are now."""
+    store = emulator.store
+    return {
+        "url": emulator.url,
+        "pid": os.getpid(),
+        "user_id": emulator.config.user_id,
+        "accelerators": [str(device) for device in emulator.discovery.accelerators],
+        "no_accelerators_because": emulator.discovery.reason,
+        "nodepools": [_nodepool(emulator, key) for key in sorted(store.keys(Kind.NODEPOOL))],
+        "deployments": [_deployment(emulator, deployment) for deployment in store.list(Kind.DEPLOYMENT)],
+        "shared": [_fleet(fleet) for key, fleet in emulator.supervisor.fleets.items() if not key.user_id],
+        "models": ["/".join(key) for key in sorted(store.keys(Kind.MODEL))],
+    }
+
+
+def _nodepool(emulator: Emulator, key: tuple[str, ...]) -> dict[str, Any]:
+    nodepool: Any = emulator.store.get(Kind.NODEPOOL, key)
+    return {
+        "user_id": key[0],
+        "compute_cluster_id": key[1],
+        "nodepool_id": key[2],
+        "instance_types": [kind.id for kind in nodepool.instance_types],
+        "max_instances": nodepool.max_instances,
+        "instances_in_use": emulator.capacity.nodes_in_use((key[0], key[1], key[2])),
+    }
+
+
+def _deployment(emulator: Emulator, deployment: Deployment) -> dict[str, Any]:
+    served = served_model(deployment)
+    fleets = emulator.supervisor.fleets.items()
+    return {
+        "user_id": deployment.user_id,
+        "deployment_id": deployment.id,
+        "model": f"{served.user_id}/{served.app_id}/{served.id}" if served is not None else None,
+        "enabled": deployment.status == Deployment.ENABLED,
+        "min_replicas": deployment.autoscale_config.min_replicas,
+        "max_replicas": deployment.autoscale_config.max_replicas,
+        "versions": [_fleet(f) for key, f in fleets if key[:2] == (deployment.user_id, deployment.id)],
+    }
+
+
+def _fleet(fleet: Fleet) -> dict[str, Any]:
+    refusal = fleet.lane.refusal
+    return {
+        "version_id": fleet.target.version.id,
+        "state": _state(fleet),
+        "wanted": fleet.wanted,
+        "in_flight": fleet.lane.in_flight,
+        "queued": len(fleet.lane.waiting),
+        "pending": fleet.lane.pending_reason,
+        "error": refusal.message if refusal is not None else "",
+        "replicas": [
+            {
+                "replica_id": record.replica_id,
+                "state": record.state.value,
+                "pid": record.process.pid if record.process is not None else 0,
+                "nodepool": "/".join(record.nodepool),
+                "devices": list(record.devices),
+            }
+            for record in fleet.records.values()
+        ],
+    }
+
+
+def _state(fleet: Fleet) -> str:
+    if fleet.retired:
+        return "draining"
+    if fleet.lane.refusal is not None:
+        return "failed"
+    if fleet.live:
+        return "ready"
+    if fleet.records:
+        return "starting"
+    return "pending" if fleet.wanted else "scaled to zero"

@@ -1,0 +1,115 @@
+"""An emulator in a thread of its own, for code without an event loop: tests, notebooks, scripts.
+
+with EmulatorThread(EmulatorConfig(port=0)) as emulator:
+    deployed = emulator.deploy("my-model")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.deployer import Deployed, DeployRequest
+from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.events import Event
+from clarifai_emulator.routing import Ask, Decision
+from clarifai_emulator.snapshot import snapshot
+
+T = TypeVar("T")
+
+
+class EmulatorThread:
+    """Starts with ``start`` or ``with``; every method may be called from any thread."""
+
+    def __init__(self, config: EmulatorConfig | None = None) -> None:
+        self.config = config or EmulatorConfig(port=0)
+        self._loop = asyncio.new_event_loop()
+        self._thread: threading.Thread | None = None
+        self.emulator: Emulator | None = None
+
+    def __enter__(self) -> EmulatorThread:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The base URL for ``CLARIFAI_API_BASE``."""
+        return self._running.url
+
+    def start(self) -> None:
+        """Start and wait until it answers. Raises ``ConfigError``."""
+        self._thread = threading.Thread(target=self._loop.run_forever, name="clarifai-emulator", daemon=True)
+        self._thread.start()
+        try:
+            self.emulator = self._call(self._begin())
+        except BaseException:
+            self._end_loop()
+            raise
+
+    def stop(self) -> None:
+        """Stop and wait until nothing of it runs."""
+        if self.emulator is not None:
+            self._call(self.emulator.stop())
+            self.emulator = None
+        self._end_loop()
+
+    def deploy(
+        self, path: str | Path, *, progress: Callable[[str], None] = lambda line: None, **options: Any
+    ) -> Deployed:
+        """Deploy a model directory; ``options`` are the fields of ``DeployRequest``."""
+        request = DeployRequest(path=Path(path), **options)
+        return self._call(self._running.deployer.deploy(request, progress))
+
+    def reset(self) -> None:
+        """Back to the state after ``start``."""
+        self._call(self._running.reset())
+
+    def route(self, ask: Ask) -> Decision:
+        """Where a request would go. Raises ``RoutingError``."""
+        return self.run(lambda emulator: emulator.decide(ask))
+
+    def status(self) -> dict[str, Any]:
+        """What `clarifai-emulator status --json` shows."""
+        return self.run(snapshot)
+
+    def events(self, prefix: str = "", **match: Any) -> list[Event]:
+        """The kept events whose kind begins with ``prefix`` and whose fields equal ``match``."""
+        return self.run(lambda emulator: list(emulator.events.recent(prefix, **match)))
+
+    def run(self, function: Callable[[Emulator], T]) -> T:
+        """Call ``function`` with the emulator, in its event loop."""
+        emulator = self._running
+
+        async def call() -> T:
+            return function(emulator)
+
+        return self._call(call())
+
+    @property
+    def _running(self) -> Emulator:
+        if self.emulator is None:
+            raise RuntimeError("The emulator is not running: use it inside `with EmulatorThread() as emulator:`.")
+        return self.emulator
+
+    async def _begin(self) -> Emulator:
+        emulator = Emulator(self.config)
+        await emulator.start()
+        return emulator
+
+    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _end_loop(self) -> None:
+        if self._thread is None:
+            return
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._thread = None
+        self._loop.close()

@@ -1,0 +1,257 @@
+"""Topology files: the users, clusters, nodepools, models and deployments that an emulator starts with.
+
+A file that works with the SDK's ``create_compute_cluster``, ``create_nodepool`` or ``create_deployment`` works
+here unchanged; several resources, documents and files are put together. Nothing is stored here: the result is
+messages, which whoever applies them gives to ``api.handlers.resource.Resources``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from clarifai_grpc.grpc.api.resources_pb2 import App, ComputeCluster, Deployment, Model, Nodepool, Secret, User
+from yaml.nodes import Node
+
+from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.protobuf_yaml import YamlFile, unknown
+
+Message = TypeVar("Message")
+
+_SINGULAR = {
+    "user": User,
+    "app": App,
+    "secret": Secret,
+    "compute_cluster": ComputeCluster,
+    "nodepool": Nodepool,
+    "model": Model,
+    "deployment": Deployment,
+}
+_PLURAL = {f"{name}s": name for name in _SINGULAR}
+_MODEL_KEYS = ("path", "deploy")
+_DEPLOY_KEYS = (
+    "nodepool",
+    "nodepool_id",
+    "compute_cluster",
+    "compute_cluster_id",
+    "deployment_id",
+    "min_replicas",
+    "max_replicas",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[Message]):
+    """One resource of a topology. ``user_id``: its owner, empty for the emulator's own user. ``where``:
+    ``file:line`` of it, to name in an error."""
+
+    message: Message
+    user_id: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDeploy:
+    """How a model of a topology is to be deployed. Empty or None: not said."""
+
+    nodepool_id: str = ""
+    compute_cluster_id: str = ""
+    deployment_id: str = ""
+    min_replicas: int | None = None
+    max_replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry(Entry[Model]):
+    """A model of a topology. ``path``: its directory (absolute), None for a model that is only named: there is
+    nothing to run for it. ``deploy``: None when it is not to be deployed."""
+
+    path: Path | None = None
+    deploy: ModelDeploy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Everything that the files name, each kind in the order of the files."""
+
+    users: tuple[Entry[User], ...] = ()
+    apps: tuple[Entry[App], ...] = ()
+    secrets: tuple[Entry[Secret], ...] = ()
+    compute_clusters: tuple[Entry[ComputeCluster], ...] = ()
+    nodepools: tuple[Entry[Nodepool], ...] = ()
+    models: tuple[ModelEntry, ...] = ()
+    deployments: tuple[Entry[Deployment], ...] = ()
+
+
+def load_topology(paths: Sequence[Path]) -> Topology:
+    """Read topology files. Raises ``ConfigError`` with every problem of every file, each with file and line."""
+    reading = _Reading()
+    problems: list[str] = []
+    for path in paths:
+        file = YamlFile(path)
+        for document in file.documents():
+            reading.read(file, document)
+        problems.extend(file.problems)
+    problems.extend(reading.settle())
+    if problems:
+        raise ConfigError("The topology cannot be used:", problems)
+    return reading.topology()
+
+
+@dataclass(slots=True)
+class _Item:
+    """A resource while its owner and cluster are not settled yet."""
+
+    kind: str
+    message: Any
+    where: str
+    path: Path | None = None
+    deploy: ModelDeploy | None = None
+
+
+@dataclass(slots=True)
+class _Reading:
+    items: list[_Item] = field(default_factory=list[_Item])
+
+    def read(self, file: YamlFile, document: Node) -> None:
+        """Take in one document."""
+        for name, (name_node, value) in file.mapping(document, "").items():
+            if name in _SINGULAR:
+                self._add(file, name, value, name)
+            elif name in _PLURAL:
+                for index, item in enumerate(file.items(value, name)):
+                    self._add(file, _PLURAL[name], item, f"{name}[{index}]")
+            else:
+                file.complain(name_node, name, unknown(name, [*_SINGULAR, *_PLURAL]))
+
+    def _add(self, file: YamlFile, kind: str, node: Node, key: str) -> None:
+        message: Any = _SINGULAR[kind]()
+        file.message(node, message, key, besides=_MODEL_KEYS if kind == "model" else ())
+        item = _Item(kind, message, file.where(node))
+        if kind == "model":
+            _read_model_keys(file, node, key, item)
+        if not message.id and item.path is None:
+            file.complain(node, key, "needs an id")
+        if kind == "model" and not item.path and not message.app_id:
+            file.complain(node, key, "needs an app_id (or a path, whose config.yaml has it)")
+        self.items.append(item)
+
+    def settle(self) -> list[str]:
+        """Find for each nodepool its cluster and for each resource its owner; what stays open is a problem."""
+        problems = list(self._settle_clusters())
+        self._settle_owners()
+        seen: Counter[tuple[str, ...]] = Counter()
+        for item in self.items:
+            identity = _identity(item)
+            if item.message.id and seen[identity]:
+                problems.append(f"{item.where}: {item.kind} {item.message.id!r} is named twice in the topology")
+            seen[identity] += 1
+        return problems
+
+    def _settle_clusters(self) -> Iterable[str]:
+        clusters = [item.message.id for item in self._of("compute_cluster")]
+        for item in self._of("nodepool"):
+            if item.message.compute_cluster.id:
+                continue
+            if len(set(clusters)) == 1:
+                item.message.compute_cluster.id = clusters[0]
+                continue
+            choices = f"one of {', '.join(clusters)}" if clusters else "the topology has no compute cluster"
+            yield f"{item.where}: nodepool {item.message.id!r} needs compute_cluster.id ({choices})"
+        homes: dict[str, set[str]] = {}
+        for item in self._of("nodepool"):
+            homes.setdefault(item.message.id, set()).add(item.message.compute_cluster.id)
+        for reference in self._references():
+            found = homes.get(reference.id, set())
+            if not reference.compute_cluster.id and len(found) == 1:
+                reference.compute_cluster.id = next(iter(found))
+
+    def _settle_owners(self) -> None:
+        """One owner per cluster id: where a file leaves the user out, another may have said it."""
+        said: dict[str, set[str]] = {}
+        for cluster in [*(item.message for item in self._of("compute_cluster")), *self._mentioned_clusters()]:
+            if cluster.user_id:
+                said.setdefault(cluster.id, set()).add(cluster.user_id)
+        owners = {cluster_id: next(iter(users)) for cluster_id, users in said.items() if len(users) == 1}
+        for cluster in [*(item.message for item in self._of("compute_cluster")), *self._mentioned_clusters()]:
+            cluster.user_id = cluster.user_id or owners.get(cluster.id, "")
+        for item in self._of("deployment"):
+            users = {reference.compute_cluster.user_id for reference in _nodepools_of(item.message)}
+            if not item.message.user_id and len(users) == 1:
+                item.message.user_id = users.pop()
+
+    def _of(self, kind: str) -> list[_Item]:
+        return [item for item in self.items if item.kind == kind]
+
+    def _references(self) -> list[Any]:
+        return [reference for item in self._of("deployment") for reference in _nodepools_of(item.message)]
+
+    def _mentioned_clusters(self) -> list[Any]:
+        nodepools = [item.message for item in self._of("nodepool")]
+        return [each.compute_cluster for each in (*nodepools, *self._references())]
+
+    def topology(self) -> Topology:
+        """What was read."""
+        entries = {
+            plural: tuple(Entry(item.message, _owner(item), item.where) for item in self._of(singular))
+            for plural, singular in _PLURAL.items()
+            if singular != "model"
+        }
+        models = tuple(
+            ModelEntry(item.message, _owner(item), item.where, item.path, item.deploy) for item in self._of("model")
+        )
+        return Topology(models=models, **entries)
+
+
+def _read_model_keys(file: YamlFile, node: Node, key: str, item: _Item) -> None:
+    entries = file.mapping(node, key)
+    if "path" in entries:
+        path_node = entries["path"][1]
+        path = (file.path.parent / file.text(path_node, f"{key}.path")).resolve()
+        if not path.is_dir():
+            file.complain(path_node, f"{key}.path", f"{path} is not a directory")
+        item.path = path
+    if "deploy" in entries:
+        item.deploy = _read_deploy(file, entries["deploy"][1], f"{key}.deploy")
+        if item.deploy is not None and item.path is None:
+            file.complain(node, key, "has deploy but no path: there is nothing to run")
+
+
+def _read_deploy(file: YamlFile, node: Node, key: str) -> ModelDeploy | None:
+    value = file.value(node)
+    if isinstance(value, bool):
+        return ModelDeploy() if value else None
+    texts: dict[str, str] = {}
+    numbers: dict[str, int | None] = {}
+    for name, (name_node, inner) in file.mapping(node, key).items():
+        if name not in _DEPLOY_KEYS:
+            file.complain(name_node, f"{key}.{name}", unknown(name, _DEPLOY_KEYS))
+        elif name.endswith("_replicas"):
+            numbers[name] = file.integer(inner, f"{key}.{name}")
+        else:
+            texts[name if name.endswith("_id") else f"{name}_id"] = file.text(inner, f"{key}.{name}")
+    return ModelDeploy(**texts, min_replicas=numbers.get("min_replicas"), max_replicas=numbers.get("max_replicas"))
+
+
+def _nodepools_of(deployment: Deployment) -> list[Any]:
+    return [*deployment.nodepools, *deployment.deployment_nodepools]
+
+
+def _owner(item: _Item) -> str:
+    message = item.message
+    if item.kind == "user":
+        user_id = message.id
+    elif item.kind == "nodepool":
+        user_id = message.compute_cluster.user_id
+    else:
+        user_id = message.user_id
+    return "" if user_id == "me" else user_id
+
+
+def _identity(item: _Item) -> tuple[str, ...]:
+    message = item.message
+    inside = {"nodepool": lambda: message.compute_cluster.id, "model": lambda: message.app_id}
+    return (item.kind, _owner(item), inside.get(item.kind, str)(), message.id)

@@ -1,0 +1,121 @@
+"""The resource handlers as tests call them: directly, without a server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clarifai_grpc.grpc.api import resources_pb2, service_pb2
+from clarifai_grpc.grpc.api.resources_pb2 import DeploymentMetrics, RunnerMetrics
+
+from clarifai_emulator.api.auth import Caller
+from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, users
+from clarifai_emulator.api.handlers.resource import Resources
+from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.catalogue import Catalogue
+from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.store import Store
+
+
+class StillClock:
+    """A clock that moves only when a test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_700_000_000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> float:
+        return self.seconds
+
+
+class FixedMetrics:
+    """Two of three replicas are up, everywhere."""
+
+    def deployment_metrics(self, _deployment: resources_pb2.Deployment) -> DeploymentMetrics:
+        return DeploymentMetrics(desired_replicas=3, live_replicas=2)
+
+    def runner_metrics(self, _runner: resources_pb2.Runner) -> RunnerMetrics:
+        return RunnerMetrics(pods_total=3, pods_running=2)
+
+
+class ResourceApi:
+    """Every resource handler over one store. ``api("GetModel", {...})`` calls as user ``ada``."""
+
+    def __init__(self) -> None:
+        self.clock = StillClock()
+        self.store = Store()
+        self.resources = Resources(self.store, self.clock)
+        self.logbook = LogBook()
+        self.catalogue = Catalogue()
+        self.handlers: dict[str, Handler] = {
+            **users.handlers(self.resources),
+            **apps.handlers(self.resources),
+            **models.handlers(self.resources),
+            **compute.handlers(self.resources, self.catalogue, FixedMetrics()),
+            **access.handlers(self.resources),
+            **catalogue.handlers(self.catalogue),
+            **logs.handlers(self.logbook),
+        }
+
+    def __call__(self, rpc_name: str, _user: str = "ada", **fields: Any) -> Any:
+        """Answer of an RPC. ``user_id`` and ``app_id`` are short for ``user_app_id``."""
+        rpc = rpc_table()[rpc_name]
+        ids = {name: fields.pop(name) for name in ("user_id", "app_id") if name in fields}
+        if "user_app_id" in rpc.request_type.DESCRIPTOR.fields_by_name:
+            fields["user_app_id"] = {"user_id": "me", **ids}
+        call = Call(rpc, {}, 0.0, caller=Caller(_user))
+        return self.handlers[rpc_name](call, rpc.request_type(**fields))
+
+    # What most tests need first.
+
+    def cluster(self, cluster_id: str = "cluster", _user: str = "ada", **fields: Any) -> Any:
+        given = {
+            "id": cluster_id,
+            "cloud_provider": {"id": "aws"},
+            "region": "us-east-1",
+            "cluster_type": "dedicated",
+            "managed_by": "clarifai",
+            **fields,
+        }
+        return self("PostComputeClusters", _user, compute_clusters=[given]).compute_clusters[0]
+
+    def nodepool(
+        self, nodepool_id: str = "pool", cluster_id: str = "cluster", _user: str = "ada", **fields: Any
+    ) -> Any:
+        given = {
+            "id": nodepool_id,
+            "node_capacity_type": {"capacity_types": [1]},
+            "instance_types": [{"id": "t3a.medium"}],
+            "max_instances": 1,
+            **fields,
+        }
+        return self("PostNodepools", _user, compute_cluster_id=cluster_id, nodepools=[given]).nodepools[0]
+
+    def model(self, model_id: str = "model", app_id: str = "app", _user: str = "ada", **fields: Any) -> Any:
+        return self("PostModels", _user, app_id=app_id, models=[{"id": model_id, **fields}]).model
+
+    def version(self, model_id: str = "model", app_id: str = "app", _user: str = "ada", **fields: Any) -> str:
+        """Id of a new model version."""
+        answer = self("PostModelVersions", _user, app_id=app_id, model_id=model_id, model_versions=[fields])
+        return answer.model.model_version.id
+
+    def deployment(self, deployment_id: str = "deployment", _user: str = "ada", **fields: Any) -> Any:
+        given = {
+            "id": deployment_id,
+            "worker": {"model": {"id": "model", "app_id": "app"}},
+            "nodepools": [{"id": "pool", "compute_cluster": {"id": "cluster"}}],
+            **fields,
+        }
+        return self("PostDeployments", _user, deployments=[given]).deployments[0]
+
+    def ready_to_deploy(self) -> str:
+        """Cluster, nodepool, model and one version, whose id comes back."""
+        self.cluster()
+        self.nodepool()
+        self.model()
+        return self.version()
+
+
+__all__ = ["FixedMetrics", "ResourceApi", "StillClock", "service_pb2"]

@@ -1,0 +1,81 @@
+"""The log book keeps what builds and runners write."""
+
+from __future__ import annotations
+
+import pytest
+
+from clarifai_emulator.logbook import BUILDER, RUNNER, RUNNER_EVENTS, LogBook
+
+
+def messages(book: LogBook, log_type: str, **match: str) -> list[str]:
+    return [entry.message for entry in book.entries(log_type, **match)]
+
+
+def test_an_entry_says_where_it_is_from() -> None:
+    entry = LogBook().append(
+        RUNNER, "ready", user_id="ada", compute_cluster_id="c", nodepool_id="n", runner_id="r", model_id="m"
+    )
+    assert entry.log_type == "runner"
+    assert entry.meta.user_app_id.user_id == "ada"
+    assert entry.meta.compute_cluster_user_id == "ada"
+    assert (entry.meta.compute_cluster_id, entry.meta.nodepool_id, entry.meta.runner_id) == ("c", "n", "r")
+
+
+def test_every_entry_has_its_own_url_also_across_log_books() -> None:
+    urls = {book.append(BUILDER, "same", user_id="ada").url for book in (LogBook(), LogBook()) for _ in range(3)}
+    assert len(urls) == 6
+
+
+def test_entries_of_several_sources_come_in_the_order_they_were_written() -> None:
+    book = LogBook()
+    for number, runner in enumerate("abab"):
+        book.append(RUNNER, f"{number}", user_id="ada", runner_id=runner)
+    book.append(RUNNER_EVENTS, "scheduled", user_id="ada", runner_id="a")
+
+    assert messages(book, RUNNER) == ["0", "1", "2", "3"]
+    assert messages(book, RUNNER, runner_id="b") == ["1", "3"]
+    assert messages(book, RUNNER, runner_id="") == ["0", "1", "2", "3"]
+    assert messages(book, RUNNER, runner_id="c") == []
+    assert messages(book, RUNNER_EVENTS) == ["scheduled"]
+
+
+def test_a_name_that_no_source_has_is_refused() -> None:
+    with pytest.raises(TypeError, match="a log entry has no runner; it has user_id, app_id"):
+        LogBook().entries(RUNNER, runner="a")
+
+
+def test_a_stream_keeps_its_newest_entries() -> None:
+    book = LogBook(keep=2)
+    for number in range(4):
+        book.append(RUNNER, f"{number}", user_id="ada", runner_id="loud")
+    book.append(RUNNER, "quiet", user_id="ada", runner_id="quiet")
+    assert messages(book, RUNNER) == ["2", "3", "quiet"]
+
+
+def test_the_stream_that_is_silent_for_longest_goes_first() -> None:
+    book = LogBook(streams=2)
+    for runner in ("a", "b", "a", "c"):
+        book.append(RUNNER, runner, user_id="ada", runner_id=runner)
+    assert messages(book, RUNNER) == ["a", "a", "c"]
+
+
+def test_subscribers_hear_of_each_entry_until_they_leave() -> None:
+    book = LogBook()
+    heard: list[str] = []
+    leave = book.subscribe(lambda entry: heard.append(entry.message))
+    book.append(RUNNER, "one", user_id="ada")
+    leave()
+    leave()
+    book.append(RUNNER, "two", user_id="ada")
+    assert heard == ["one"]
+
+
+def test_clear_forgets_entries_but_not_subscribers() -> None:
+    book = LogBook()
+    heard: list[str] = []
+    book.subscribe(lambda entry: heard.append(entry.message))
+    first = book.append(RUNNER, "one", user_id="ada")
+    book.clear()
+    assert messages(book, RUNNER) == []
+    assert book.append(RUNNER, "two", user_id="ada").url != first.url
+    assert heard == ["one", "two"]
