@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarifai_grpc.grpc.api import resources_pb2, service_pb2
+import pytest
+from clarifai_grpc.grpc.api import resources_pb2
 from clarifai_grpc.grpc.api.resources_pb2 import DeploymentMetrics, RunnerMetrics
 
 from clarifai_emulator.api.auth import Caller
@@ -13,6 +14,7 @@ from clarifai_emulator.api.handlers import access, apps, catalogue, compute, log
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.catalogue import Catalogue
+from clarifai_emulator.errors import CallerError
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.store import Store
 
@@ -113,9 +115,17 @@ class ResourceApi:
     def ready_to_deploy(self) -> str:
         """Cluster, nodepool, model and one version, whose id comes back."""
         self.cluster()
-        self.nodepool()
+        return self.ready_to_deploy_in("pool")
+
+    def ready_to_deploy_in(self, nodepool_id: str) -> str:
+        """Nodepool in the cluster that is there, model and one version, whose id comes back."""
+        self.nodepool(nodepool_id)
         self.model()
         return self.version()
 
 
-__all__ = ["FixedMetrics", "ResourceApi", "StillClock", "service_pb2"]
+def refusal(api: ResourceApi, rpc: str, _user: str = "ada", **fields: Any) -> tuple[int, str]:
+    """Code and text with which an RPC refuses a request."""
+    with pytest.raises(CallerError) as caught:
+        api(rpc, _user, **fields)
+    return caught.value.code, caught.value.message

@@ -1,9 +1,9 @@
 """What compute there is to ask for: cloud providers, regions, instance types, and Clarifai's shared nodepools.
 
-Sizes and prices are those the platform publishes: ListInstanceTypes' sample answer for AWS, and the table
-"Supported Cloud Instances" of its documentation for the others. ``price`` carries no unit on the wire. Every
-published hourly price is the wire's number × 0.036 US dollars, rounded to the cent, so the figures here are
-thousandths of a cent per second. The emulator uses them only to order instance types by cost.
+Sizes and prices of AWS are those of the documentation's sample answer of ListInstanceTypes; the others are from
+its table "Supported Cloud Instances", which prices by the hour. The wire's ``price`` has no stated unit, but the
+eleven AWS types that stand in both agree: hourly dollars are the wire's number × 0.036, rounded to the cent
+(thousandths of a cent per second). The emulator uses prices only to order instance types by cost.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LOCAL_PROVIDER = "local"
 LOCAL_REGION = "na"  # what the SDK's `model serve` gives its own cluster
 LOCAL_INSTANCE = "local"
 
-# Only us-east-1 (AWS) and us-central1 (GCP) are named in public; the others are the providers' own names.
+# us-east-1 and us-central1 are named in Clarifai's documentation and SDK; azure, vultr and oracle are guesses.
 _REGIONS = {
     "aws": "us-east-1",
     "gcp": "us-central1",
@@ -234,7 +234,9 @@ def fits(required: ComputeInfo, instance: InstanceType) -> str:
     try:
         return (
             _lacks("CPUs", required.cpu_limit or required.cpu_requests, has.cpu_limit, parse_cpu)
-            or _lacks("memory", required.cpu_memory or required.cpu_memory_requests, has.cpu_memory, parse_memory)
+            or _lacks(
+                "of memory", required.cpu_memory or required.cpu_memory_requests, has.cpu_memory, parse_memory
+            )
             or _lacks_accelerators(required, has)
         )
     except ValueError as error:
@@ -275,8 +277,8 @@ def _lacks(what: str, needed: str, has: str, parse: Callable[[str], int]) -> str
     if not needed or parse(needed) == 0:
         return ""
     if not has:
-        return f"needs {needed} of {what}, and it does not say how much it has"
-    return "" if parse(needed) <= parse(has) else f"needs {needed} of {what}, it has {has}"
+        return f"needs {needed} {what}, and it does not say how much it has"
+    return "" if parse(needed) <= parse(has) else f"needs {needed} {what}, it has {has}"
 
 
 def _lacks_accelerators(required: ComputeInfo, has: ComputeInfo) -> str:
@@ -289,7 +291,7 @@ def _lacks_accelerators(required: ComputeInfo, has: ComputeInfo) -> str:
         return f"needs {count} accelerator{'s' if count > 1 else ''}, it has {has.num_accelerators or 'none'}"
     if wanted and not any(_matches(name, pattern) for name in has.accelerator_type for pattern in wanted):
         return f"needs {_any_of(wanted)}, it has {_any_of(has.accelerator_type) or 'an unnamed accelerator'}"
-    return _lacks("memory per accelerator", required.accelerator_memory, has.accelerator_memory, parse_memory)
+    return _lacks("of memory per accelerator", required.accelerator_memory, has.accelerator_memory, parse_memory)
 
 
 def _matches(name: str, pattern: str) -> bool:

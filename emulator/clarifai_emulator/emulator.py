@@ -59,6 +59,8 @@ from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.landscape import StoreLandscape
 from clarifai_emulator.nodepools.machine import measure_machine
 from clarifai_emulator.nodepools.metrics import FleetMetrics
+from clarifai_emulator.nodepools.replicas import Replicas
+from clarifai_emulator.nodepools.reports import Reporter
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.nodepools.targets import Targets
 from clarifai_emulator.routing import Ask, Decision, choose
@@ -89,16 +91,24 @@ class Emulator:
         self.dispatcher = Dispatcher(events=self.events, clock=self.clock, queue_size=self.config.queue_size)
         self.targets = Targets(self.store)
         self.backends: dict[str, Backend] = {}
+        reporter = Reporter(events=self.events, logbook=self.logbook)
+        self.replicas = Replicas(
+            config=self.config,
+            store=self.store,
+            dispatcher=self.dispatcher,
+            backends=self.backends,
+            accelerators=AcceleratorPool(self.discovery.accelerators, reason=self.discovery.reason),
+            capacity=self.capacity,
+            reporter=reporter,
+            clock=self.clock,
+        )
         self.supervisor = Supervisor(
             config=self.config,
             store=self.store,
             targets=self.targets,
             dispatcher=self.dispatcher,
-            backends=self.backends,
-            accelerators=AcceleratorPool(self.discovery.accelerators, reason=self.discovery.reason),
-            capacity=self.capacity,
-            events=self.events,
-            logbook=self.logbook,
+            replicas=self.replicas,
+            reporter=reporter,
             clock=self.clock,
         )
         self.landscape = StoreLandscape(
@@ -219,8 +229,8 @@ class Emulator:
             self.port = await self._front.listen(self.config.host, self.config.port)
         except OSError as error:
             raise _cannot_listen(self.config, error) from None
-        self.supervisor.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
-        self.supervisor.api_base = self.url
+        self.replicas.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
+        self.replicas.api_base = self.url
         self.backends["process"] = ProcessBackend(api_base=self.url, start_method=self.config.start_method)
 
     async def _serve(self, address: str, *handlers: grpc.GenericRpcHandler) -> int:

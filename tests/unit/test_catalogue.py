@@ -154,8 +154,8 @@ def test_speed_goes_by_the_accelerator_for_models_that_use_one_and_by_cpus_for_o
     [
         ({}, ""),
         ({"cpu_limit": "3", "cpu_memory": "14Gi"}, ""),
-        ({"cpu_limit": "8"}, "needs 8 of CPUs, it has 7525m"),
-        ({"cpu_requests": "8"}, "needs 8 of CPUs, it has 7525m"),
+        ({"cpu_limit": "8"}, "needs 8 CPUs, it has 7525m"),
+        ({"cpu_requests": "8"}, "needs 8 CPUs, it has 7525m"),
         ({"cpu_memory": "29Gi"}, "needs 29Gi of memory, it has 29033Mi"),
         ({"num_accelerators": 1, "accelerator_memory": "21Gi"}, ""),
         (
@@ -192,7 +192,7 @@ def test_a_cpu_instance_has_no_accelerator() -> None:
 def test_an_instance_that_does_not_say_its_size_cannot_be_matched() -> None:
     unknown = InstanceType(id="my-rack")
     assert fits(ComputeInfo(), unknown) == ""
-    assert fits(ComputeInfo(cpu_limit="1"), unknown) == "needs 1 of CPUs, and it does not say how much it has"
+    assert fits(ComputeInfo(cpu_limit="1"), unknown) == "needs 1 CPUs, and it does not say how much it has"
 
 
 # Clarifai's shared compute

@@ -70,7 +70,7 @@ def _add_deployment(draw: st.DrawFn, world: World, path: str) -> None:
         priorities=priorities if draw(st.booleans()) else (),
         choice=draw(st.sampled_from(Deployment.SchedulingChoice.values())),
         latest=draw(st.booleans()),
-        disabled=draw(rarely),
+        disabled=draw(st.sampled_from([False, False, True])),
         visibility=draw(visibilities),
     )
     for nodepool in nodepools:

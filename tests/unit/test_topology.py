@@ -111,7 +111,7 @@ def test_an_owner_that_one_file_names_holds_for_the_others(folder: Path) -> None
 
 
 def test_without_any_owner_everything_is_the_emulators_own_user(folder: Path) -> None:
-    topology = load(folder, CLUSTER, "nodepool: {id: pool}\n---\ncompute_cluster: {id: other, user_id: me}")
+    topology = load(folder, CLUSTER, "app: {id: a}\n---\ncompute_cluster: {id: other, user_id: me}")
     assert [entry.user_id for entry in topology.compute_clusters] == ["", ""]
     assert topology.compute_clusters[1].where.endswith("file2.yaml:3")
 
@@ -220,7 +220,7 @@ def test_every_problem_is_named_with_file_line_and_key(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("compute_cluster: [", "file1.yaml:1: is not valid YAML: expected the node content, but found '<stream end>'"),
+        ("compute_cluster: [", "file1.yaml:1: is not valid YAML: expected the node content"),
         ("- nodepool", "file1.yaml:1: expected a mapping of names to values, found a list"),
         ("apps: {id: one}", "file1.yaml:1: apps: expected a list, found a mapping"),
         ("app: text", "file1.yaml:1: app: expected a mapping of names to values, found 'text'"),

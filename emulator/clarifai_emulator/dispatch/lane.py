@@ -60,6 +60,7 @@ class Replica:
     idle: deque[Slot] = field(default_factory=deque[Slot])
     busy: set[Work] = field(default_factory=set[Work])
     starts: int = 0  # RUNNER_STREAM_START messages so far: proof of life
+    completed: int = 0  # items it has finished
     draining: bool = False
     lost: bool = False
     cancel_item: Callable[[str], None] | None = None  # set while the control stream is up
@@ -79,6 +80,7 @@ class Replica:
     def release(self, work: Work) -> None:
         """A stream is through with this work."""
         self.busy.discard(work)
+        self.completed += work.state is State.DONE
         self.runner.finished(work)
         if self.draining and not self.busy:
             self.drained.set()
@@ -107,11 +109,11 @@ class RunnerLink:
         self.latency_ms = took if self.latency_ms == 0 else 0.9 * self.latency_ms + 0.1 * took
 
     def freest(self) -> Replica | None:
-        """The replica with the most free slots, or None when all are busy."""
+        """The least busy replica that has a free slot, or None when there is none."""
         best: Replica | None = None
         for replica in self.replicas.values():
             usable = replica.idle and not replica.draining and not replica.lost
-            if usable and (best is None or len(replica.idle) > len(best.idle)):
+            if usable and (best is None or len(replica.busy) < len(best.busy)):
                 best = replica
         return best
 
@@ -124,6 +126,7 @@ class Lane:
         self.runners: dict[str, RunnerLink] = {}
         self.waiting: deque[Work] = deque()
         self.refusal: CallerError | None = None  # set while no replica can be started
+        self.bounced = False  # a request was sent away because no replica was there
         self.pending_reason = ""  # why a wanted replica is not there yet
         self.last_active: float | None = None  # when a request last came or ended, by the clock's monotonic()
         self._clock = clock
@@ -187,6 +190,7 @@ class Lane:
 
     def offer(self, slot: Slot) -> None:
         """A stream has become idle: it takes the first waiting work that may run there."""
+        self.bounced = False
         replica = slot.replica
         replica.idle.append(slot)
         if replica.draining:
@@ -209,6 +213,13 @@ class Lane:
                 work.on_cancel = self.forget
                 self.waiting.appendleft(work)
             self._on_demand(self)
+
+    def bounce(self, work: Work, error: CallerError) -> None:
+        """Send a waiting request away: no replica was there in time. One is wanted all the same."""
+        self.forget(work)
+        work.fail(error)
+        self.bounced = True
+        self._on_demand(self)
 
     def refuse(self, error: CallerError) -> None:
         """No replica can be started: whoever waits is told now, and whoever comes until ``accept``."""

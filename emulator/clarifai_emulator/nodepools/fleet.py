@@ -14,12 +14,13 @@ from enum import StrEnum
 from clarifai_grpc.grpc.api.resources_pb2 import AutoscaleConfig, Deployment, Model, ModelVersion, Nodepool, Runner
 
 from clarifai_emulator.dispatch.dispatcher import Credential
-from clarifai_emulator.dispatch.lane import Lane
+from clarifai_emulator.dispatch.lane import Lane, Replica
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.capacity import NodepoolKey, Placement
 from clarifai_emulator.nodepools.scaling import Demand
 from clarifai_emulator.runners.backend import ReplicaProcess
 
+_HEALTHY_SECONDS = 10.0
 _TAIL_LINES = 200
 _TRACEBACK_LINES = 60
 _TRACEBACK = "Traceback (most recent call last):"
@@ -44,7 +45,7 @@ class ReplicaRecord:
     devices: tuple[str, ...] = ()
     state: ReplicaState = ReplicaState.STARTING
     ready: float | None = None
-    served: bool = False
+    replica: Replica | None = None  # what dispatch sees of it, once it is ready
     process: ReplicaProcess | None = None
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
     task: asyncio.Task[None] | None = None
@@ -56,6 +57,16 @@ class ReplicaRecord:
     @property
     def nodepool(self) -> NodepoolKey:
         return self.placement.nodepool
+
+    @property
+    def busy(self) -> int:
+        """How many items it works on."""
+        return len(self.replica.busy) if self.replica is not None else 0
+
+    def was_healthy(self, now: float) -> bool:
+        """It completed a request, or was ready for long: its end is a new misfortune, not more of the last."""
+        completed = self.replica is not None and self.replica.completed > 0
+        return completed or (self.ready is not None and now - self.ready > _HEALTHY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,7 @@ class Fleet:
     lane: Lane
     target: Target
     records: dict[str, ReplicaRecord] = field(default_factory=dict[str, ReplicaRecord])
+    slots_per_replica: int = 1
     retired: bool = False  # nothing may run any more: the deployment is gone, disabled or at another version
     failures: int = 0
     last_failure: str = ""
@@ -111,6 +123,8 @@ class Fleet:
     def demand(self, now: float, history_seconds: float) -> Demand:
         """What is asked of the fleet at this moment."""
         in_flight, queued = self.lane.in_flight, len(self.lane.waiting)
+        if self.lane.bounced and not self.active:
+            queued += 1
         self.peaks.append((now, in_flight + queued))
         while self.peaks and self.peaks[0][0] < now - history_seconds:
             self.peaks.popleft()
@@ -122,11 +136,6 @@ class Fleet:
             peak=max(load for _, load in self.peaks),
             last_request_ago=None if active is None else now - active,
         )
-
-    @property
-    def slots_per_replica(self) -> int:
-        """How many requests a replica takes at once: as many as the runner has threads."""
-        return self.target.version.num_threads or 16
 
     def unserved_nodepools(self) -> Sequence[NodepoolKey]:
         """Nodepools that waiting work insists on and where nothing runs or starts; most urgent first."""

@@ -32,7 +32,9 @@ def handlers(resources: Resources) -> dict[str, Handler]:
         in_request="key_id",
         does_not_exist=StatusCode.CONN_KEY_NOT_FOUND,
         invalid_argument=StatusCode.CONN_INVALID_REQUEST,
+        not_found_text="The key does not exist.",
         assigns_id=True,
+        hides_id=True,  # it is the credential itself, and error texts are logged
         filters=("not_expired", "scopes", "endpoints", "type"),
         prepare=_prepare_key,
         validate=_validate_key,

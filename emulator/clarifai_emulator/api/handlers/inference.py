@@ -105,8 +105,7 @@ class Inference:
 
         def give_up() -> None:
             if work.replica_id == "" and work.is_open:
-                lane.forget(work)
-                work.fail(still_deploying(lane, self._config.hold_seconds))
+                lane.bounce(work, still_deploying(lane, self._config.hold_seconds))
 
         if self._config.hold_seconds == 0:
             give_up()

@@ -15,6 +15,7 @@ from clarifai_emulator.store import Key
 
 DEFAULT_PER_PAGE = 128
 MAX_PER_PAGE = 1000
+_PAGING = ("user_app_id", "page", "per_page")
 _SORT_KEYS = {
     "sort_by_name": "name",
     "sort_by_id": "id",
@@ -45,7 +46,7 @@ def refuse_unknown_filters(request: Any, *, known: Collection[str], ignored: Col
     """
     unknown = [field.name for field, _ in request.ListFields() if field.name not in (*known, *ignored)]
     if unknown:
-        supported = sorted(set(known) - {"user_app_id", "page", "per_page"})
+        supported = sorted(name for name in known if name not in _PAGING and "." not in name)
         raise CallerError(
             StatusCode.NOT_IMPLEMENTED,
             f"The emulator does not know the filter {', '.join(unknown)} of {type(request).__name__}.",

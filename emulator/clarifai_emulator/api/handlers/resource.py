@@ -201,7 +201,9 @@ class Resources:
         for index, draft in enumerate(drafts):
             found = [*self._own_problems(row, draft), *row.validate(draft)]
             if draft.key in seen:
-                found.append(Problem("id", f"{draft.key[-1]!r} is given twice", StatusCode.DATABASE_DUPLICATE_KEY))
+                found.append(
+                    Problem("id", f"{row.quoted(draft)} is given twice", StatusCode.DATABASE_DUPLICATE_KEY)
+                )
             seen.add(draft.key)
             problems.extend(Problem(f"{row.names}[{index}].{each.where}", each.text, each.code) for each in found)
         if problems:
@@ -212,11 +214,11 @@ class Resources:
         if draft.old is None:
             text = id_problem(draft.message.id)
             if text:
-                yield Problem("id", text)
+                yield Problem("id", "is not a valid id" if row.hides_id else text)
             elif self.store.get(row.kind, draft.key) is not None:
                 yield Problem(
                     "id",
-                    f"{row.noun} {draft.key[-1]!r} already exists; choose another id, or patch or delete that one",
+                    f"{row.noun} {row.quoted(draft)} already exists; choose another id, or patch or delete that one",
                     StatusCode.DATABASE_DUPLICATE_KEY,
                 )
             for parent, name in zip(row.parents, draft.key[1:-1], strict=True):

@@ -78,6 +78,7 @@ class Resource:
     parents: tuple[Parent, ...] = ()
     assigns_id: bool = False
     inherits_visibility: bool = False
+    hides_id: bool = False
     read_only: tuple[str, ...] = ()
     actions: tuple[str, ...] = ("overwrite",)
     filters: tuple[str, ...] = ()
@@ -100,6 +101,10 @@ class Resource:
     def names(self) -> str:
         """The plural field of answers, ``compute_clusters``."""
         return f"{self.name}s"
+
+    def quoted(self, draft: Draft) -> str:
+        """The id of a draft as an error may show it."""
+        return "(not shown)" if self.hides_id else repr(draft.key[-1])
 
     def has(self, field_name: str) -> bool:
         """Whether the platform's message has this field."""

@@ -1,0 +1,91 @@
+"""Events as readable lines: one per request, with the rule, the replica, the status and the time."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from clarifai_emulator.cli.output import status_name
+
+SUCCESS = 10000
+_REMEMBERED = 1000
+_COLOURS = {
+    "replica.live": "green",
+    "replica.crashed": "red",
+    "replica.substituted": "yellow",
+    "deployment.failed": "red",
+    "deployment.pending": "yellow",
+    "route.refused": "red",
+}
+# Steps within a request or a start that the lines above and below already tell.
+_DETAILS = ("route.decided", "replica.ready", "work.")
+_BORING = frozenset({"seq", "time", "kind"})
+
+
+class EventLines:
+    """Formats one stream of events. ``details`` shows every event instead of one line per happening."""
+
+    def __init__(self, *, details: bool = False) -> None:
+        self._details = details
+        self._decided: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+
+    def line(self, event: Mapping[str, Any]) -> str | None:
+        """The line for an event (``Event.as_dict``); None when it is part of another one."""
+        kind = str(event["kind"])
+        if kind == "route.decided":
+            self._remember(event)
+        if kind.startswith(_DETAILS) and not self._details:
+            return None
+        text = self._text(kind, event)
+        return f"{click.style(_clock(float(event['time'])), dim=True)}  {text}"
+
+    def _remember(self, event: Mapping[str, Any]) -> None:
+        self._decided[str(event["request_id"])] = event
+        if len(self._decided) > _REMEMBERED:
+            self._decided.popitem(last=False)
+
+    def _text(self, kind: str, event: Mapping[str, Any]) -> str:
+        if kind == "request.finished":
+            return self._request(event)
+        label = click.style(kind, fg=_COLOURS.get(kind))
+        if kind == "route.refused":
+            return f"{label}  {status_name(int(event['code']))}: {event['details']}"
+        if kind.startswith("replica.") and "message" in event:
+            return f"{label}  {event['deployment_id']} {str(event['replica_id'])[:8]}: {event['message']}"
+        if kind.startswith("deployment.") and "reason" in event:
+            trace = str(event.get("traceback") or "").rstrip()
+            return f"{label}  {event['deployment_id']}: {event['reason']}" + (f"\n{trace}" if trace else "")
+        fields = (f"{name}={_short(value)}" for name, value in event.items() if name not in _BORING)
+        return f"{label}  {' '.join(fields)}"
+
+    def _request(self, event: Mapping[str, Any]) -> str:
+        decided = self._decided.pop(str(event["request_id"]), None)
+        parts = [click.style(str(event["rpc"]), bold=True)]
+        if decided is not None:
+            parts.append(f"{decided['rule']} → {decided['deployment'] or ' '.join(decided['nodepools'][:1])}")
+        if event.get("replica_id"):
+            parts.append(f"replica {str(event['replica_id'])[:8]}")
+        parts.append(_status(event))
+        parts.append(f"{float(event['milliseconds']):.1f} ms")
+        error = str(event.get("error") or "").rstrip()
+        return "  ".join(parts) + (f"\n    {error}" if error else "")
+
+
+def _status(event: Mapping[str, Any]) -> str:
+    if event.get("cancelled"):
+        return click.style("cancelled by the client", fg="yellow")
+    code = int(event.get("status") or 0)
+    return click.style("ok", fg="green") if code == SUCCESS else click.style(status_name(code), fg="red")
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 120 else text[:119] + "…"

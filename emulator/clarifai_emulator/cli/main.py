@@ -1,0 +1,84 @@
+"""The command ``clarifai-emulator``: finds each subcommand when it is needed, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+
+import click
+
+PROGRAM = "clarifai-emulator"
+
+# Command → module below clarifai_emulator.cli that defines a function of that name.
+_COMMANDS = {
+    "up": "up",
+    "env": "env",
+    "deploy": "deploy",
+    "predict": "predict",
+    "status": "status",
+    "logs": "logs",
+    "events": "logs",
+    "route": "route",
+    "reset": "lifecycle",
+    "down": "lifecycle",
+    "init": "init",
+    "demo": "demo",
+    "doctor": "doctor",
+    "completion": "completion",
+}
+
+
+class _Commands(click.Group):
+    """Subcommands by name, in the order in which a newcomer meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        return getattr(importlib.import_module(f"clarifai_emulator.cli.{module}"), cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            guess = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(_COMMANDS)}."
+            ctx.fail(f"There is no command '{args[0]}'.{guess}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """The Clarifai platform on your own machine: nodepools, deployments and routing for your model directories.
+
+    \b
+    Examples:
+      clarifai-emulator up --detach             start it
+      eval "$(clarifai-emulator env)"           point the Clarifai SDK at it
+      clarifai-emulator deploy my-model         run a model directory
+      clarifai-emulator predict my-model prompt=Hello
+      clarifai-emulator demo                    see all of it in one go
+
+    \b
+    Exit codes:
+      0  it worked
+      1  it failed: the model raised, the emulator refused, a check failed
+      2  the command line cannot be understood
+      3  there is no route for the request
+      4  no emulator is running
+    """
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line; ends the process."""
+    cli.main(args=list(args) if args is not None else None, prog_name=PROGRAM)

@@ -1,0 +1,143 @@
+"""What the commands print: failures with their way out, JSON, columns and colours."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any, TypeVar
+
+import click
+
+FAILED = 1
+USAGE = 2
+NO_ROUTE = 3
+NOT_RUNNING = 4
+
+_JSON = "clarifai_emulator.json"
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Failure(click.ClickException):
+    """Ends a command. ``message``: what happened; ``log``: what the model or uv said; ``hint``: what to do.
+
+    ``data`` are further facts for ``--json``. Shown as one JSON object on stdout where the command was asked
+    for JSON, else as text on stderr.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        log: str = "",
+        code: int = FAILED,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.exit_code = code
+        self.hint = hint
+        self.log = log
+        self.data = dict(data or {})
+        self.as_json = wants_json()
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        if self.as_json:
+            print_json({"error": {"message": self.message, "hint": self.hint, "log": self.log, **self.data}})
+            return
+        click.echo(click.style("Error: ", fg="red", bold=True) + self.message, file=file, err=True)
+        if self.log.strip():
+            click.echo("\n" + textwrap.indent(self.log.rstrip(), "    ") + "\n", file=file, err=True)
+        if self.hint:
+            click.echo(click.style("Next: ", bold=True) + self.hint, file=file, err=True)
+
+
+def failure_of(error: Mapping[str, Any]) -> Failure:
+    """The failure for an ``error`` that the emulator answered."""
+    message = str(error.get("message", "unknown error"))
+    if error.get("kind") == "bug":
+        return Failure(
+            f"The emulator failed inside: {message}",
+            hint="This is a bug of the emulator; the output of `clarifai-emulator up` has the trace.",
+            data=error,
+        )
+    return Failure(
+        message if "code" not in error else f"{message} ({status_name(int(error['code']))})",
+        hint=str(error.get("hint", "")),
+        log=str(error.get("log", "")),
+        data=error,
+    )
+
+
+def status_name(code: int) -> str:
+    """``21351 MODEL_DEPLOYING`` for a Clarifai status code."""
+    from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+    try:
+        return f"{code} {StatusCode.Name(code)}"  # pyright: ignore[reportArgumentType]
+    except ValueError:
+        return str(code)
+
+
+def json_option(help: str = "Print JSON instead of text.") -> Callable[[_Function], _Function]:
+    """The option ``--json``, as the parameter ``as_json``; failures are then JSON too."""
+
+    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
+        ctx.meta[_JSON] = value
+        return value
+
+    return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=remember, help=help)
+
+
+def port_option() -> Callable[[_Function], _Function]:
+    """The option ``--port`` of commands that talk to a running emulator; None for the only one."""
+    return click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        envvar="CLARIFAI_EMULATOR_PORT",
+        show_envvar=True,
+        help="Which running emulator; may be left out while there is only one.",
+    )
+
+
+def wants_json() -> bool:
+    """Whether the command that runs was asked for JSON."""
+    context = click.get_current_context(silent=True)
+    return bool(context is not None and context.meta.get(_JSON))
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout; indented for people, one line for pipes."""
+    import sys
+
+    click.echo(json.dumps(value, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False))
+
+
+def step(text: str) -> None:
+    """One line of progress; on stderr when stdout is for JSON."""
+    click.echo(click.style("  · ", fg="cyan") + text, err=wants_json())
+
+
+def warn(text: str) -> None:
+    """A warning, on stderr."""
+    click.echo(click.style("Warning: ", fg="yellow", bold=True) + text, err=True)
+
+
+def heading(text: str) -> None:
+    """A bold line."""
+    click.echo(click.style(text, bold=True))
+
+
+def columns(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:
+    """The rows as lines with aligned columns; what a row lacks is empty."""
+    widths: list[int] = []
+    for row in rows:
+        for position, cell in enumerate(row):
+            if position == len(widths):
+                widths.append(0)
+            widths[position] = max(widths[position], len(click.unstyle(cell)))
+    return [indent + "  ".join(_pad(cell, widths[n]) for n, cell in enumerate(row)).rstrip() for row in rows]
+
+
+def _pad(cell: str, width: int) -> str:
+    return cell + " " * (width - len(click.unstyle(cell)))

@@ -1,0 +1,139 @@
+"""How commands find a running emulator: a file that it writes when it answers and removes when it stops."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from clarifai_emulator.cli.output import NOT_RUNNING, USAGE, Failure
+
+ANY_TOKEN = "local-emulator-token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A running emulator. ``token`` opens its controls, so the file is for its user only; ``pat`` is a token
+    that its API accepts; ``started`` is seconds since the epoch."""
+
+    url: str
+    pid: int
+    token: str
+    user_id: str
+    port: int
+    started: float
+    pat: str = ANY_TOKEN
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or "127.0.0.1"
+
+
+def state_dir() -> Path:
+    """Where the state files of this user are."""
+    from clarifai_emulator.config import default_state_dir
+
+    return default_state_dir()
+
+
+def state_file(folder: Path, port: int) -> Path:
+    return folder / f"emulator-{port}.json"
+
+
+def write_state(folder: Path, running: Running) -> Path:
+    """Write the state file, whole or not at all, readable by its user only."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = state_file(folder, running.port)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        draft.unlink()
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(asdict(running), file)
+    draft.replace(path)
+    return path
+
+
+def remove_state(folder: Path, port: int, pid: int) -> None:
+    """Remove the state file, if it is still that process's."""
+    path = state_file(folder, port)
+    found = _read(path)
+    if found is not None and found.pid == pid:
+        path.unlink(missing_ok=True)
+
+
+def running_emulators(folder: Path) -> list[Running]:
+    """The emulators that run now, by port. Removes the files of those that ended without doing so."""
+    found: list[Running] = []
+    for path in sorted(folder.glob("emulator-*.json")):
+        running = _read(path)
+        if running is None:
+            continue
+        if not _is_alive(running.pid):
+            path.unlink(missing_ok=True)
+        elif _answers(running):
+            found.append(running)
+    return sorted(found, key=lambda each: each.port)
+
+
+def find_running(port: int | None) -> Running:
+    """The emulator to talk to. Raises ``Failure`` when there is none, or when it could be several."""
+    found = running_emulators(state_dir())
+    if port:
+        chosen = [each for each in found if each.port == port]
+        if chosen:
+            return chosen[0]
+        others = f" Running: {_listed(found)}." if found else ""
+        raise Failure(
+            f"No emulator is running on port {port}.{others}",
+            hint=f"Start one with `clarifai-emulator up --port {port}`.",
+            code=NOT_RUNNING,
+        )
+    if not found:
+        raise Failure(
+            "No emulator is running.",
+            hint="Start one with `clarifai-emulator up` in another terminal, or `clarifai-emulator up --detach`.",
+            code=NOT_RUNNING,
+        )
+    if len(found) > 1:
+        raise Failure(
+            f"{len(found)} emulators are running: {_listed(found)}.",
+            hint="Choose one with --port, or set CLARIFAI_EMULATOR_PORT.",
+            code=USAGE,
+            data={"running": [{"url": each.url, "port": each.port, "pid": each.pid} for each in found]},
+        )
+    return found[0]
+
+
+def _listed(found: list[Running]) -> str:
+    return ", ".join(f"{each.url} (process {each.pid})" for each in found)
+
+
+def _read(path: Path) -> Running | None:
+    """The file's contents; None when it is gone or not one of ours."""
+    try:
+        return Running(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _answers(running: Running) -> bool:
+    """A process id may have been given to another process since: only a listening port is proof."""
+    try:
+        with socket.create_connection((running.host, running.port), timeout=2.0):
+            return True
+    except OSError:
+        return False

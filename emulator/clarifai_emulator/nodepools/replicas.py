@@ -1,0 +1,246 @@
+"""The life of replicas: placed, started, watched, drained, ended. One task per replica, as long as its process.
+
+launch ─► place (room, devices) ─► backend.start ─► … serves … ─► process has ended ─► all given back
+                                                      drain ─► nothing new ─► idle ─► SIGTERM ─┘
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner
+
+from clarifai_emulator.clock import Clock
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.dispatch.dispatcher import Dispatcher
+from clarifai_emulator.dispatch.lane import Replica
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.nodepools.accelerators import AcceleratorPool
+from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement
+from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, model_traceback
+from clarifai_emulator.nodepools.reports import Reporter, keeps_failing
+from clarifai_emulator.nodepools.scaling import crash_delay, is_failed
+from clarifai_emulator.runners.backend import Backend, ReplicaSpec
+from clarifai_emulator.store import Kind, Store
+
+
+class Replicas:
+    """Starts and ends the replicas of fleets. ``on_change(fleet)`` hears when a fleet's replicas changed.
+
+    ``runner_url`` is where replicas pull their work, ``api_base`` what a model sees as the platform's address.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: EmulatorConfig,
+        store: Store,
+        dispatcher: Dispatcher,
+        backends: Mapping[str, Backend],
+        accelerators: AcceleratorPool,
+        capacity: Capacity,
+        reporter: Reporter,
+        clock: Clock,
+    ) -> None:
+        self.runner_url = ""
+        self.api_base = ""
+        self.on_change: Callable[[Fleet], None] = lambda fleet: None
+        self._config = config
+        self._store = store
+        self._dispatcher = dispatcher
+        self._backends = backends
+        self._accelerators = accelerators
+        self._capacity = capacity
+        self._report = reporter
+        self._clock = clock
+        self._drains: set[asyncio.Task[None]] = set()
+
+    def launch(self, fleet: Fleet) -> None:
+        """Take room and devices for one more replica and start its task. Raises ``NoRoom``."""
+        placement, devices = self._place(fleet)
+        runner = self._runner(fleet, placement.nodepool)
+        credential = self._dispatcher.issue_credential(runner.id)
+        record = ReplicaRecord(credential, runner, placement, self._clock.monotonic(), devices=devices)
+        fleet.records[record.replica_id] = record
+        self._report.replica(fleet, record, "replica.starting", f"in nodepool '{placement.nodepool[2]}'")
+        record.task = asyncio.create_task(self._live(fleet, record), name=f"replica {record.replica_id[:8]}")
+
+    def connected(self, fleet: Fleet, replica: Replica) -> None:
+        """The replica's first stream is there: its model is loaded and it takes work."""
+        record = fleet.records.get(replica.replica_id)
+        if record is not None and record.state is ReplicaState.STARTING and replica.is_live:
+            record.state = ReplicaState.LIVE
+            record.replica = replica
+            record.ready = self._clock.monotonic()
+            self._report.replica(
+                fleet, record, "replica.live", f"ready after {record.ready - record.started:.2f} s"
+            )
+
+    def drain(self, fleet: Fleet, record: ReplicaRecord, reason: str, *, at_once: bool = False) -> None:
+        """Give it nothing new, let it finish, then end it: SIGTERM alone would lose what it works on."""
+        record.state = ReplicaState.DRAINING
+        self._report.replica(fleet, record, "replica.draining", reason)
+        if record.replica is not None:
+            record.replica.drain()
+        task = asyncio.create_task(self._finish(record, at_once=at_once))
+        self._drains.add(task)
+        task.add_done_callback(self._drains.discard)
+
+    async def end_all(self, records: Iterable[ReplicaRecord], *, grace: float) -> None:
+        """End these replicas: SIGTERM, and after ``grace`` seconds SIGKILL."""
+        for task in tuple(self._drains):
+            task.cancel()
+        await asyncio.gather(*(self._end(record, grace=grace) for record in records))
+
+    # Where it goes.
+
+    def _place(self, fleet: Fleet) -> tuple[Placement, tuple[str, ...]]:
+        """Room in the first nodepool that has it, and its devices. Raises the most hopeful ``NoRoom``."""
+        required = fleet.target.version.inference_compute_info
+        urgent = fleet.unserved_nodepools()
+        refusals: list[NoRoom] = []
+        for key, nodepool in fleet.target.nodepools:
+            if urgent and key not in urgent:
+                continue
+            try:
+                spread = fleet.target.autoscale.disable_packing
+                placement = self._capacity.place(key, nodepool, required, spread=spread)
+            except NoRoom as no_room:
+                refusals.append(no_room)
+                continue
+            try:
+                return placement, self._devices(fleet, required)
+            except NoRoom as no_room:
+                self._capacity.release(placement)
+                refusals.append(no_room)
+        if not refusals:
+            raise NoRoom("none of its nodepools exists any more", for_good=True)
+        raise next((refusal for refusal in refusals if not refusal.for_good), refusals[0])
+
+    def _devices(self, fleet: Fleet, required: ComputeInfo) -> tuple[str, ...]:
+        """Accelerators of this machine for one replica: of the type asked for, else any with the memory.
+
+        A nodepool may emulate an instance type whose accelerators this machine does not have; then the model
+        runs on what is there, and it is said. Raises ``NoRoom``: never on none.
+        """
+        if not required.num_accelerators:
+            return ()
+        try:
+            return self._accelerators.allocate_for(required, holder=fleet.target.name)
+        except NoRoom as no_room:
+            if not no_room.for_good:
+                raise
+        untyped = ComputeInfo()
+        untyped.CopyFrom(required)
+        untyped.ClearField("accelerator_type")
+        devices = self._accelerators.allocate_for(untyped, holder=fleet.target.name)
+        asked = " or ".join(required.accelerator_type)
+        self._report.fleet(fleet, "replica.substituted", f"runs on {', '.join(devices)}, not on {asked}")
+        return devices
+
+    def _runner(self, fleet: Fleet, nodepool: NodepoolKey) -> Runner:
+        """The runner of this fleet in this nodepool: the record that ListRunners shows, made on first use."""
+        for link in fleet.lane.runners.values():
+            if link.nodepool == nodepool:
+                runner = self._store.get(Kind.RUNNER, (*nodepool, link.runner_id))
+                if runner is not None:
+                    return runner
+        runner = Runner(id=uuid.uuid4().hex, description=f"Runs {fleet.target.name}")
+        runner.created_at.GetCurrentTime()
+        runner.modified_at.CopyFrom(runner.created_at)
+        runner.worker.model.CopyFrom(fleet.target.model)
+        runner.worker.model.model_version.CopyFrom(fleet.target.version)
+        runner.nodepool.CopyFrom(dict(fleet.target.nodepools)[nodepool])
+        runner.compute_info.CopyFrom(fleet.target.version.inference_compute_info)
+        runner.min_replicas = fleet.target.autoscale.min_replicas
+        self._store.put(Kind.RUNNER, (*nodepool, runner.id), runner)
+        self._dispatcher.add_runner(runner.id, nodepool, fleet.lane)
+        return runner
+
+    # Its life.
+
+    async def _live(self, fleet: Fleet, record: ReplicaRecord) -> None:
+        """A replica's whole life: start it, wait until its process has ended, give everything back."""
+        why = "the emulator stopped it"
+        try:
+            record.process = await self._backends[fleet.target.backend].start(
+                self._spec(fleet, record), lambda line: self._printed(fleet, record, line)
+            )
+            why = str(await asyncio.shield(record.process.exited))
+        except ModelError as error:
+            why = error.summary
+            record.tail.extend(str(error).splitlines())
+        finally:
+            self._give_back(fleet, record, why)
+        self._ended(fleet, record, why)
+
+    def _spec(self, fleet: Fleet, record: ReplicaRecord) -> ReplicaSpec:
+        source = fleet.target.source
+        assert source is not None
+        user_id, cluster_id, nodepool_id = record.nodepool
+        return ReplicaSpec(
+            replica_id=record.replica_id,
+            source=source,
+            base_url=self.runner_url,
+            num_threads=self._config.num_threads or fleet.target.version.num_threads,
+            environ={
+                "CLARIFAI_USER_ID": user_id,
+                "CLARIFAI_COMPUTE_CLUSTER_ID": cluster_id,
+                "CLARIFAI_NODEPOOL_ID": nodepool_id,
+                "CLARIFAI_RUNNER_ID": record.runner.id,
+                "CLARIFAI_API_BASE": self.api_base,
+                "CLARIFAI_PAT": record.credential.token,
+                "CLARIFAI_RUNNER_REPLICA_ID": record.replica_id,
+                "CUDA_VISIBLE_DEVICES": ",".join(record.devices),
+            },
+        )
+
+    def _printed(self, fleet: Fleet, record: ReplicaRecord, line: str) -> None:
+        record.tail.append(line)
+        self._report.log(fleet, "runner", line, record.runner)
+
+    def _give_back(self, fleet: Fleet, record: ReplicaRecord, why: str) -> None:
+        self._capacity.release(record.placement)
+        self._accelerators.release(record.devices)
+        self._dispatcher.revoke(record.credential)
+        fleet.records.pop(record.replica_id, None)
+        link = self._dispatcher.runner(record.runner.id)
+        if link is not None:
+            self._dispatcher.lose(link, record.replica_id, why)
+
+    def _ended(self, fleet: Fleet, record: ReplicaRecord, why: str) -> None:
+        """Its process has ended. If nobody asked for that, it starts again, later each time."""
+        if record.state is ReplicaState.DRAINING or fleet.retired:
+            self._report.replica(fleet, record, "replica.stopped", why)
+        else:
+            now = self._clock.monotonic()
+            fleet.failures = 1 if record.was_healthy(now) else fleet.failures + 1
+            fleet.retry_at = now + crash_delay(fleet.failures)
+            fleet.last_failure = model_traceback(record.tail)
+            again = f"starts again in {fleet.retry_at - now:.1f} s"
+            self._report.replica(fleet, record, "replica.crashed", f"{why}; {again}")
+            # Only what never loaded is refused: a model that dies at work is started again, however often.
+            if is_failed(fleet.failures) and record.ready is None and not fleet.live:
+                fleet.lane.refuse(keeps_failing(fleet, why))
+                self._report.fleet(fleet, "deployment.failed", why, traceback=fleet.last_failure)
+        self.on_change(fleet)
+
+    async def _finish(self, record: ReplicaRecord, *, at_once: bool) -> None:
+        if record.replica is not None and not at_once:
+            await record.replica.drained.wait()
+        await self._end(record, grace=self._config.stop_seconds)
+
+    async def _end(self, record: ReplicaRecord, *, grace: float) -> None:
+        task, process = record.task, record.process
+        if task is None:
+            return
+        if process is None:
+            task.cancel()
+        else:
+            if grace:
+                process.terminate()
+                await asyncio.wait([process.exited], timeout=grace)
+            process.kill()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,104 @@
+"""What the supervisor says: events, log entries, and the errors callers get while nothing can serve them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clarifai_grpc.grpc.api.resources_pb2 import Runner
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.errors import CallerError
+from clarifai_emulator.events import EventBus
+from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, Target
+
+
+class Reporter:
+    """Tells the event bus and the log book what happens to fleets and their replicas."""
+
+    def __init__(self, *, events: EventBus, logbook: LogBook) -> None:
+        self._events = events
+        self._logbook = logbook
+
+    def replica(self, fleet: Fleet, record: ReplicaRecord, kind: str, message: str, **fields: Any) -> None:
+        """Something happened to one replica."""
+        nodepool = "/".join(record.nodepool)
+        self._events.emit(
+            kind, message=message, replica_id=record.replica_id, nodepool=nodepool, **_names(fleet), **fields
+        )
+        self.log(fleet, "runner.events", f"{kind}: {message}", record.runner)
+
+    def fleet(self, fleet: Fleet, kind: str, message: str, **fields: Any) -> None:
+        """Something happened to a deployment as a whole."""
+        self._events.emit(kind, reason=message, **_names(fleet), **fields)
+        self.log(fleet, "runner.events", f"{kind}: {message}")
+
+    def log(self, fleet: Fleet, log_type: str, line: str, runner: Runner | None = None) -> None:
+        """One line of a log that clients can list."""
+        version, model, nodepools = fleet.target.version, fleet.target.model, fleet.target.nodepools
+        _, cluster_id, nodepool_id = nodepools[0][0] if nodepools else ("", "", "")
+        self._logbook.append(
+            log_type,
+            line,
+            user_id=model.user_id,
+            app_id=model.app_id,
+            model_id=model.id,
+            model_version_id=version.id,
+            compute_cluster_id=cluster_id,
+            nodepool_id=nodepool_id if runner is None else runner.nodepool.id,
+            runner_id="" if runner is None else runner.id,
+        )
+
+
+def _names(fleet: Fleet) -> dict[str, str]:
+    return {
+        "deployment_id": fleet.lane.key.deployment_id,
+        "user_id": fleet.lane.key.user_id,
+        "model_id": fleet.target.model.id,
+        "version_id": fleet.target.version.id,
+    }
+
+
+def keeps_failing(fleet: Fleet, why: str) -> CallerError:
+    return CallerError(
+        StatusCode.MODEL_DEPLOYMENT_FAILED,
+        f"{fleet.target.name.capitalize()} has no replica: {fleet.failures} starts in a row failed, the last "
+        f"because {why}.\n{fleet.last_failure}\n",
+        hint="Mend the model and deploy it again; `clarifai-emulator logs` has everything it printed.",
+    )
+
+
+def cannot_be_placed(reason: str) -> CallerError:
+    return CallerError(
+        StatusCode.MODEL_DEPLOYMENT_FAILED,
+        f"No replica can be placed for {reason}.",
+        hint="Deploy it to a nodepool that has what the model asks for (a nodepool of the instance type you will "
+        "use later is emulated by its size), or change inference_compute_info in config.yaml.",
+    )
+
+
+def no_code(target: Target) -> CallerError:
+    path = f"{target.model.user_id}/{target.model.app_id}/models/{target.model.id}"
+    return CallerError(
+        StatusCode.MODEL_DEPLOYMENT_FAILED,
+        f"No replica can be started for {target.name}: model {path} is known by name only, its code is not on "
+        "this machine.",
+        hint="Deploy a model directory under that name: `clarifai-emulator deploy DIR --model "
+        f"{path}`, or name it under `models:` in the topology file.",
+    )
+
+
+def deleted(target: Target) -> CallerError:
+    return CallerError(
+        StatusCode.DEPLOYMENT_DOES_NOT_EXIST,
+        f"{target.name.capitalize()} was deleted while it served this request.",
+    )
+
+
+def superseded(target: Target) -> CallerError:
+    return CallerError(
+        StatusCode.MODEL_NOT_DEPLOYED,
+        f"{target.name.capitalize()} no longer serves version {target.version.id[:8]} of model "
+        f"'{target.model.id}'.",
+        hint="Send the request again: it is routed to the version that is deployed now.",
+    )

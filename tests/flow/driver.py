@@ -1,0 +1,153 @@
+"""What flow tests drive the emulator with: the unmodified SDK, raw calls, and a wait that fails in time.
+
+The SDK reads its base URL when it is imported, so the session's address is fixed, and set, before that.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.thread import EmulatorThread
+
+MODELS = Path(__file__).parents[2] / "fixtures" / "models"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+PORT = _free_port()
+os.environ.update(
+    CLARIFAI_API_BASE=f"http://127.0.0.1:{PORT}",
+    CLARIFAI_PAT="0123456789abcdef0123456789abcdef",
+    CLARIFAI_USER_ID="me",
+    HOME=tempfile.mkdtemp(prefix="clarifai-home-"),
+)
+
+from clarifai.client import Model  # noqa: E402 - after the address is set, see above
+
+
+class Client:
+    """Raw calls without the SDK's retries and checks: what the platform itself answers."""
+
+    def __init__(self, url: str, pat: str = "any-token") -> None:
+        self._channel = grpc.insecure_channel(
+            url.removeprefix("http://"),
+            options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
+        )
+        self._pat = pat
+
+    def call(
+        self, name: str, request: Any = None, *, metadata: Any = None, timeout: float = 30, **fields: Any
+    ) -> Any:
+        """One unary RPC by name; the request is given, or made of ``fields``."""
+        rpc = rpc_table()[name]
+        method = self._channel.unary_unary(
+            rpc.path,
+            request_serializer=rpc.request_type.SerializeToString,
+            response_deserializer=rpc.response_type.FromString,
+        )
+        sent = [("authorization", f"Key {self._pat}")] if metadata is None else metadata
+        return method(
+            request if request is not None else rpc.request_type(**fields), metadata=sent, timeout=timeout
+        )
+
+    def call_with_trailers(self, name: str, request: Any) -> tuple[Any, dict[str, str]]:
+        """Like ``call``, with the trailing metadata."""
+        rpc = rpc_table()[name]
+        method = self._channel.unary_unary(
+            rpc.path,
+            request_serializer=rpc.request_type.SerializeToString,
+            response_deserializer=rpc.response_type.FromString,
+        )
+        response, call = method.with_call(request, metadata=[("authorization", f"Key {self._pat}")], timeout=30)
+        return response, {str(key): str(value) for key, value in call.trailing_metadata()}
+
+    def generate(self, request: Any, *, timeout: float = 30) -> Any:
+        """The answers of GenerateModelOutputs, as a call that can be cancelled."""
+        rpc = rpc_table()["GenerateModelOutputs"]
+        method = self._channel.unary_stream(
+            rpc.path,
+            request_serializer=rpc.request_type.SerializeToString,
+            response_deserializer=rpc.response_type.FromString,
+        )
+        return method(request, metadata=[("authorization", f"Key {self._pat}")], timeout=timeout)
+
+    def stream(self, requests: Iterator[Any], *, timeout: float = 30) -> Any:
+        """The answers of StreamModelOutputs."""
+        rpc = rpc_table()["StreamModelOutputs"]
+        method = self._channel.stream_stream(
+            rpc.path,
+            request_serializer=rpc.request_type.SerializeToString,
+            response_deserializer=rpc.response_type.FromString,
+        )
+        return method(requests, metadata=[("authorization", f"Key {self._pat}")], timeout=timeout)
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+def inference_request(
+    model_id: str,
+    method: str = "predict",
+    *,
+    deployment: str = "",
+    user: str = "me",
+    app: str = "demo",
+    **parts: Any,
+) -> Any:
+    """A request as the SDK makes it, with ``parts`` of str and int arguments."""
+    request = rpc_table()["PostModelOutputs"].request_type(model_id=model_id)
+    request.user_app_id.user_id, request.user_app_id.app_id = user, app
+    data = request.inputs.add().data
+    data.metadata["_method_name"] = method
+    for name, value in parts.items():
+        part = data.parts.add(id=name)
+        if isinstance(value, str):
+            part.data.string_value = value
+        elif isinstance(value, float):
+            part.data.float_value = value
+        elif isinstance(value, bytes):
+            part.data.bytes_value = value
+        else:
+            part.data.int_value = value
+    if deployment:
+        request.runner_selector.deployment.id = deployment
+        request.runner_selector.deployment.user_id = "me"
+    return request
+
+
+def wait_for(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
+    """Poll until ``condition`` gives something true; fails the test when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"{condition} did not become true within {seconds} s")
+
+
+@contextmanager
+def running(**settings: Any) -> Iterator[EmulatorThread]:
+    """A further emulator with settings of its own."""
+    with EmulatorThread(EmulatorConfig(**{"port": 0, "stop_seconds": 0.5, **settings})) as emulator:
+        yield emulator
+
+
+def sdk_model(name: str, **options: Any) -> Any:
+    """The SDK's ``Model`` for a sample model."""
+    return Model(url=f"https://clarifai.com/me/demo/models/{name}", **options)

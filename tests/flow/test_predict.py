@@ -1,0 +1,107 @@
+"""A prediction goes all the way: the unmodified SDK, the emulator's routing, the genuine runner, and back."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from clarifai_emulator.thread import EmulatorThread
+from flow.driver import MODELS, Client, inference_request, sdk_model
+
+ROUTES = {
+    "explicit_deployment": {"deployment_id": "deploy-hello"},
+    "explicit_nodepool": {"compute_cluster_id": "local", "nodepool_id": "cpu"},
+    "owner_default": {},
+}
+
+
+@pytest.mark.parametrize(("rule", "selector"), ROUTES.items())
+def test_predict_generate_and_stream_answer_by_every_way_to_the_deployment(
+    emulator: EmulatorThread, rule: str, selector: dict[str, str]
+) -> None:
+    emulator.deploy(MODELS / "hello")
+    model = sdk_model("hello", **selector)
+
+    assert model.predict(prompt="world", n=3) == "Hello, world!!!"
+    assert list(model.generate(prompt="you there")) == ["Hello,", "you", "there!"]
+    assert list(model.stream(iter(["a", "b"]))) == ["Hello, a!", "Hello, b!"]
+
+    assert {event.fields["rule"] for event in emulator.events("route.decided")} == {rule}
+
+
+def test_the_answer_names_the_rule_the_replica_and_the_request(emulator: EmulatorThread, client: Client) -> None:
+    emulator.deploy(MODELS / "hello")
+
+    response, trailers = client.call_with_trailers("PostModelOutputs", inference_request("hello", prompt="x"))
+
+    replica = emulator.status()["deployments"][0]["versions"][0]["replicas"][0]
+    assert trailers["x-clarifai-emulator-rule"] == "owner_default"
+    assert trailers["x-clarifai-emulator-replica"] == replica["replica_id"]
+    assert response.status.req_id == trailers["x-clarifai-request-id"]
+
+
+def test_the_first_message_of_a_stream_is_answered_before_the_second_is_sent(emulator: EmulatorThread) -> None:
+    emulator.deploy(MODELS / "hello")
+    answered = threading.Event()
+
+    def prompts() -> Any:
+        yield "first"
+        assert answered.wait(10), "the answer to the first message did not come before the second was sent"
+        yield "second"
+
+    answers = sdk_model("hello").stream(prompts())
+    assert next(answers) == "Hello, first!"
+    answered.set()
+    assert list(answers) == ["Hello, second!"]
+
+
+def test_a_batch_is_one_request_with_as_many_outputs(emulator: EmulatorThread) -> None:
+    emulator.deploy(MODELS / "batch")
+    inputs = [{"text": f"item {number}"} for number in range(20)]
+    assert sdk_model("batch").predict(inputs) == [f"item {number}" for number in range(20)]
+    assert len(emulator.events("work.done")) == 1
+
+
+def test_with_proto_gives_the_message_too(emulator: EmulatorThread) -> None:
+    emulator.deploy(MODELS / "hello")
+    value, response = sdk_model("hello").predict(prompt="x", with_proto=True)
+    assert value == "Hello, x!"
+    assert response.status.req_id.startswith("sdk-python-")
+
+
+def test_what_a_method_raises_reaches_the_client_with_its_traceback(emulator: EmulatorThread) -> None:
+    emulator.deploy(MODELS / "crash_method")
+    with pytest.raises(Exception, match="cannot answer") as raised:
+        sdk_model("crash_method").predict(prompt="x")
+    assert "model.py" in str(raised.value)
+
+
+def test_an_unknown_method_is_named_by_the_runner(emulator: EmulatorThread, client: Client) -> None:
+    emulator.deploy(MODELS / "hello")
+    response = client.call("PostModelOutputs", inference_request("hello", "nope", prompt="x"))
+    assert response.status.details == "Method nope not found in model class"
+
+
+def test_ten_mebibytes_go_in_and_come_out(emulator: EmulatorThread) -> None:
+    emulator.deploy(MODELS / "large")
+    model = sdk_model("large")
+    size = 10 * 1024 * 1024
+    assert model.length(data=b"x" * size) == size
+    assert len(model.predict(size=size)) == size
+
+
+def test_many_clients_at_once_each_get_their_own_answer(emulator: EmulatorThread) -> None:
+    emulator.deploy(MODELS / "hello")
+    answers: dict[int, str] = {}
+
+    def ask(number: int) -> None:
+        answers[number] = sdk_model("hello").predict(prompt=str(number))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {number: f"Hello, {number}!" for number in range(40)}

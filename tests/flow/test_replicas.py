@@ -1,0 +1,284 @@
+"""Replicas: started when wanted, replaced when they die, drained before they are stopped, never more than fits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import grpc
+import pytest
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.errors import CallerError
+from clarifai_emulator.thread import EmulatorThread
+from flow.driver import MODELS, Client, inference_request, running, sdk_model, wait_for
+
+
+def replicas(emulator: EmulatorThread, deployment: str) -> list[dict[str, Any]]:
+    """The replicas of a deployment, over all its versions."""
+    found = next(d for d in emulator.status()["deployments"] if d["deployment_id"] == deployment)
+    return [replica for version in found["versions"] for replica in version["replicas"]]
+
+
+def live(emulator: EmulatorThread, deployment: str) -> list[dict[str, Any]]:
+    return [replica for replica in replicas(emulator, deployment) if replica["state"] == "live"]
+
+
+def test_the_first_request_starts_a_replica_and_is_held_until_it_is_there(emulator: EmulatorThread) -> None:
+    emulator.deploy(MODELS / "hello", min_replicas=0)
+    assert replicas(emulator, "deploy-hello") == []
+    assert sdk_model("hello").predict(prompt="x") == "Hello, x!"
+    assert len(live(emulator, "deploy-hello")) == 1
+
+
+def test_a_request_that_may_not_be_held_is_bounced_with_model_deploying() -> None:
+    with running(hold_seconds=0) as emulator:
+        emulator.deploy(MODELS / "hello", min_replicas=0)
+        client = Client(emulator.url)
+        response = client.call("PostModelOutputs", inference_request("hello", prompt="x"))
+        assert response.status.code == StatusCode.MODEL_DEPLOYING
+        assert "No replica of 'deploy-hello' was ready within 0 s." in response.status.details
+        wait_for(lambda: live(emulator, "deploy-hello"))
+        assert (
+            client.call("PostModelOutputs", inference_request("hello", prompt="x")).status.code
+            == StatusCode.SUCCESS
+        )
+        client.close()
+
+
+def test_min_replicas_are_started_and_all_serve(emulator: EmulatorThread) -> None:
+    emulator.deploy(MODELS / "slow", min_replicas=3)
+    wait_for(lambda: len(live(emulator, "deploy-slow")) == 3)
+    threads = [threading.Thread(target=lambda: sdk_model("slow").predict(seconds=0.2)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({event.fields["replica_id"] for event in emulator.events("work.sent")}) == 3
+
+
+@pytest.mark.parametrize("way", ["hard_exit", "kill"])
+def test_a_replica_that_dies_at_work_fails_that_request_and_comes_back(
+    emulator: EmulatorThread, client: Client, way: str
+) -> None:
+    emulator.deploy(MODELS / "crash_method")
+    began = time.monotonic()
+    response = client.call("PostModelOutputs", inference_request("crash_method", way))
+    assert time.monotonic() - began < 1.5
+    assert response.status.code == StatusCode.RUNNER_PROCESSING_FAILED
+    assert "ended while it worked on this request" in response.status.details
+    assert "The request was not repeated" in response.status.details
+    assert sdk_model("crash_method").echo(prompt="again") == "again"
+
+
+def test_a_replica_that_dies_in_mid_generate_is_never_a_short_success(
+    emulator: EmulatorThread, client: Client
+) -> None:
+    emulator.deploy(MODELS / "crash_method")
+    for _ in range(3):
+        answers = list(client.generate(inference_request("crash_method", "generate_then_exit", chunks=3)))
+        assert answers[-1].status.code == StatusCode.RUNNER_PROCESSING_FAILED
+        assert len(answers) <= 4
+        wait_for(lambda: live(emulator, "deploy-crash_method"))
+
+
+def test_a_request_of_another_replica_does_not_notice_that_one_died(
+    emulator: EmulatorThread, client: Client
+) -> None:
+    emulator.deploy(MODELS / "crash_method", min_replicas=2)
+    wait_for(lambda: len(live(emulator, "deploy-crash_method")) == 2)
+    killed = threading.Event()
+
+    def prompts() -> Any:
+        yield "before"
+        assert killed.wait(10)
+        yield "after"
+
+    answers = sdk_model("crash_method").stream(prompts())
+    assert next(answers) == "before"
+    # The replica with the open stream has one slot less, so the freer one gets this.
+    response = client.call("PostModelOutputs", inference_request("crash_method", "kill"))
+    assert response.status.code == StatusCode.RUNNER_PROCESSING_FAILED
+    killed.set()
+    assert list(answers) == ["after"]
+
+
+def test_a_model_that_cannot_load_fails_its_deployment_with_its_own_traceback(
+    emulator: EmulatorThread, client: Client
+) -> None:
+    with pytest.raises(CallerError) as raised:
+        emulator.deploy(MODELS / "crash_load")
+    assert raised.value.code == StatusCode.MODEL_DEPLOYMENT_FAILED
+    assert "3 starts in a row failed" in str(raised.value)
+    assert "Traceback (most recent call last):" in str(raised.value)
+    assert "load_model" in str(raised.value)
+
+    response = client.call("PostModelOutputs", inference_request("crash_load", prompt="x"))
+    assert response.status.code == StatusCode.MODEL_DEPLOYMENT_FAILED
+    assert "load_model" in response.status.details
+    version = emulator.status()["deployments"][0]["versions"][0]
+    assert version["state"] == "failed"
+    assert "load_model" in version["error"]
+
+
+def test_a_deployment_is_deleted_under_its_requests_and_they_are_told(
+    emulator: EmulatorThread, client: Client
+) -> None:
+    emulator.deploy(MODELS / "slow")
+    answers: list[Any] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(
+            client.call("PostModelOutputs", inference_request("slow", seconds=10.0, deployment="deploy-slow"))
+        )
+    )
+    asking.start()
+    wait_for(lambda: emulator.events("work.sent"))
+    client.call("DeleteDeployments", ids=["deploy-slow"])
+    asking.join(timeout=5)
+    assert answers[0].status.code == StatusCode.DEPLOYMENT_DOES_NOT_EXIST
+    assert "was deleted while it served this request" in answers[0].status.details
+    wait_for(lambda: emulator.events("replica.stopped"))
+
+
+def test_scaling_down_lets_what_runs_finish(emulator: EmulatorThread, client: Client) -> None:
+    emulator.deploy(MODELS / "slow")
+    answers: list[str] = []
+    asking = threading.Thread(target=lambda: answers.append(sdk_model("slow").predict(seconds=1.0)))
+    asking.start()
+    wait_for(lambda: emulator.events("work.sent"))
+    disabled = Deployment(id="deploy-slow", status=Deployment.DISABLED)
+    client.call("PatchDeployments", deployments=[disabled], action="overwrite")
+    asking.join(timeout=10)
+    assert answers == ["slept 1 s"]
+    kinds = [event.kind for event in emulator.events() if event.kind in ("work.done", "replica.stopped")]
+    wait_for(lambda: emulator.events("replica.stopped"))
+    assert kinds[0] == "work.done"
+
+
+def test_a_full_queue_refuses_with_a_retryable_status() -> None:
+    with running(queue_size=2, num_threads=1) as emulator:
+        emulator.deploy(MODELS / "slow", max_replicas=1)
+        client = Client(emulator.url)
+        request = inference_request("slow", seconds=0.8)
+        waiting = [threading.Thread(target=client.call, args=("PostModelOutputs", request)) for _ in range(3)]
+        for thread in waiting:
+            thread.start()
+        wait_for(lambda: emulator.status()["deployments"][0]["versions"][0]["queued"] == 2)
+        response = client.call("PostModelOutputs", request)
+        assert response.status.code == StatusCode.MODEL_BUSY_PLEASE_RETRY
+        assert "has 2 requests waiting, which is all its queue holds" in response.status.details
+        for thread in waiting:
+            thread.join()
+        client.close()
+
+
+def test_a_queue_that_grows_starts_another_replica() -> None:
+    with running(num_threads=1) as emulator:
+        emulator.deploy(MODELS / "slow", max_replicas=2)
+        client = Client(emulator.url)
+        threads = [
+            threading.Thread(target=client.call, args=("PostModelOutputs", inference_request("slow", seconds=1.0)))
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: len(live(emulator, "deploy-slow")) == 2)
+        for thread in threads:
+            thread.join()
+        client.close()
+
+
+def test_a_deployment_that_does_not_fit_waits_and_says_why(emulator: EmulatorThread, client: Client) -> None:
+    instance = emulator.run(lambda e: e.catalogue.find("t3a.medium"))
+    assert instance is not None
+    _small_nodepool(client)
+    emulator.deploy(MODELS / "hello", nodepool_id="small", min_replicas=3)
+    emulator.deploy(MODELS / "slow", nodepool_id="small", min_replicas=1, wait=False)
+    pending = wait_for(lambda: emulator.events("deployment.pending"))[0]
+    assert "nodepool 'small' is full: its 1 of 1 instances hold 3 replicas" in pending.fields["reason"]
+    client.call("DeleteDeployments", ids=["deploy-hello"])
+    wait_for(lambda: live(emulator, "deploy-slow"))
+
+
+def test_a_model_that_wants_an_accelerator_is_refused_where_none_is(
+    emulator: EmulatorThread, client: Client
+) -> None:
+    _gpu_nodepool(client)
+    with pytest.raises(CallerError) as raised:
+        emulator.deploy(MODELS / "gpu", nodepool_id="gpus")
+    assert "this machine has none" in str(raised.value)
+    assert replicas(emulator, "deploy-gpu") == []
+
+
+def test_a_client_that_goes_away_stops_the_model_and_its_late_outputs_are_dropped(
+    emulator: EmulatorThread, client: Client
+) -> None:
+    emulator.deploy(MODELS / "aborting")
+    answers = client.generate(inference_request("aborting", "generate", chunks=200))
+    next(answers)
+    answers.cancel()
+    wait_for(lambda: emulator.events("work.cancelled"))
+    aborted = wait_for(lambda: sdk_model("aborting").predict())
+    assert aborted == [emulator.events("work.cancelled")[0].fields["work_id"]]
+    wait_for(lambda: sdk_model("aborting").finished_items() == 1)
+
+
+def test_a_deadline_of_the_client_reaches_the_model(emulator: EmulatorThread, client: Client) -> None:
+    emulator.deploy(MODELS / "aborting")
+    answers = client.generate(inference_request("aborting", "generate", chunks=200), timeout=0.5)
+    with pytest.raises(grpc.RpcError) as raised:
+        list(answers)
+    assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED  # pyright: ignore[reportAttributeAccessIssue]
+    wait_for(lambda: emulator.events("work.cancelled"))
+
+
+def test_an_edited_model_becomes_a_new_version_and_takes_over(emulator: EmulatorThread, tmp_path: Any) -> None:
+    import shutil
+
+    directory = tmp_path / "hello"
+    shutil.copytree(MODELS / "hello", directory)
+    first = emulator.deploy(directory)
+    again = emulator.deploy(directory)
+    assert (again.version_id, again.is_new_version) == (first.version_id, False)
+
+    source = directory / "1" / "model.py"
+    source.write_text(source.read_text().replace("Hello, {prompt}", "Goodbye, {prompt}"))
+    second = emulator.deploy(directory)
+    assert second.is_new_version
+    assert sdk_model("hello").predict(prompt="x") == "Goodbye, x!"
+    wait_for(lambda: len(replicas(emulator, "deploy-hello")) == 1)
+
+
+def test_a_broken_edit_leaves_what_is_deployed(emulator: EmulatorThread, tmp_path: Any) -> None:
+    import shutil
+
+    directory = tmp_path / "hello"
+    shutil.copytree(MODELS / "hello", directory)
+    emulator.deploy(directory)
+    (directory / "1" / "model.py").write_text("def broken(:\n")
+    with pytest.raises(Exception, match=r"model\.py cannot be used"):
+        emulator.deploy(directory)
+    assert sdk_model("hello").predict(prompt="x") == "Hello, x!"
+
+
+def _small_nodepool(client: Client) -> None:
+    _nodepool(client, "small", "t3a.medium")
+
+
+def _gpu_nodepool(client: Client) -> None:
+    _nodepool(client, "gpus", "g5.xlarge")
+
+
+def _nodepool(client: Client, nodepool_id: str, instance_type: str) -> None:
+    from clarifai_grpc.grpc.api.resources_pb2 import InstanceType, NodeCapacityType, Nodepool
+
+    nodepool = Nodepool(
+        id=nodepool_id,
+        instance_types=[InstanceType(id=instance_type)],
+        node_capacity_type=NodeCapacityType(capacity_types=[1]),
+        max_instances=1,
+    )
+    response = client.call("PostNodepools", compute_cluster_id="local", nodepools=[nodepool])
+    assert response.status.code == StatusCode.SUCCESS, response.status
