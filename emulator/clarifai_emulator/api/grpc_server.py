@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import grpc
 import grpc.aio
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+from google.protobuf.message import DecodeError
 
 from clarifai_emulator.api.chain import Call, Handler, RequestChain
 from clarifai_emulator.api.rpc import SERVICE, Rpc, rpc_table
+from clarifai_emulator.errors import CallerError
 
 # Windows large enough that a payload of many MiB is not metered out 64 KiB at a time.
 _OPTIONS: tuple[tuple[str, int], ...] = (
@@ -56,14 +59,15 @@ class ApiHandlers(grpc.GenericRpcHandler):
         serve = self._serve_unary if not rpc.server_streaming else self._serve_stream
         return make(
             serve(rpc, handler),
-            request_deserializer=rpc.request_type.FromString,
+            request_deserializer=_reader(rpc),
             response_serializer=rpc.response_type.SerializeToString,
         )
 
     def _serve_unary(self, rpc: Rpc, handler: Any) -> Any:
         async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             call = self._begin(rpc, context)
-            response = await self._chain.unary(call, handler, request)
+            checked = _refuse if isinstance(request, Unreadable) else handler
+            response = await self._chain.unary(call, checked, request)
             context.set_trailing_metadata(tuple(call.trailers.items()))
             return response
 
@@ -72,7 +76,7 @@ class ApiHandlers(grpc.GenericRpcHandler):
     def _serve_stream(self, rpc: Rpc, handler: Any) -> Any:
         async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             call = self._begin(rpc, context)
-            requests = request if rpc.client_streaming else _one(request)
+            requests = _readable(request if rpc.client_streaming else _one(request))
             async for response in self._chain.stream(call, handler, requests):
                 yield response
             context.set_trailing_metadata(tuple(call.trailers.items()))
@@ -99,6 +103,41 @@ _SHAPES: dict[tuple[bool, bool], Any] = {
     (True, False): grpc.stream_unary_rpc_method_handler,
     (True, True): grpc.stream_stream_rpc_method_handler,
 }
+
+
+class Unreadable:
+    """Bytes that are no message of the RPC's request type."""
+
+    def __init__(self, rpc: Rpc, error: DecodeError) -> None:
+        self.error = CallerError(
+            StatusCode.BAD_REQUEST_FORMAT,
+            f"The request of {rpc.name} cannot be read as {rpc.request_type.DESCRIPTOR.full_name}: {error}.",
+            hint="Send it with the stubs of clarifai-grpc, of a version that this platform knows.",
+        )
+
+
+def _reader(rpc: Rpc) -> Callable[[bytes], Any]:
+    """Parses requests; what cannot be parsed goes through the chain as such, so that the client is told."""
+    parse = rpc.request_type.FromString
+
+    def read(data: bytes) -> Any:
+        try:
+            return parse(data)
+        except DecodeError as error:
+            return Unreadable(rpc, error)
+
+    return read
+
+
+def _refuse(_call: Call, request: Unreadable) -> Any:
+    raise request.error
+
+
+async def _readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        if isinstance(request, Unreadable):
+            raise request.error
+        yield request
 
 
 async def _one(request: Any) -> AsyncIterator[Any]:

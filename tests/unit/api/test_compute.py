@@ -140,6 +140,11 @@ class TestNodepools:
             "Did you mean 't3a.medium'? Or give its compute_info."
         )
 
+    def test_the_id_that_the_cli_deploys_to_by_default(self, api: ResourceApi) -> None:
+        [instance] = api.nodepool(instance_types=[{"id": "cpu-t3a-2xlarge"}]).instance_types
+        assert instance.id == "cpu-t3a-2xlarge"
+        assert instance.compute_info.cpu_limit == "7525m"
+
     def test_an_instance_type_with_its_own_sizes(self, api: ResourceApi) -> None:
         nodepool = api.nodepool(instance_types=[{"id": "own", "compute_info": {"cpu_limit": "2"}}])
         assert nodepool.instance_types[0].compute_info.cpu_limit == "2"

@@ -169,7 +169,7 @@ class _Compute:
         nodepool.compute_cluster.user_id = draft.owner
         if not nodepool.node_capacity_type.capacity_types:
             nodepool.node_capacity_type.capacity_types.append(NodeCapacityType.ON_DEMAND_TYPE)
-        resolved = [self.catalogue.resolve(each) for each in nodepool.instance_types]
+        resolved = [self._resolved(each) for each in nodepool.instance_types]
         nodepool.ClearField("instance_types")
         nodepool.instance_types.extend(resolved)
         # The emulator has no plans that could limit what was asked for.
@@ -200,17 +200,29 @@ class _Compute:
         if named not in ("", draft.key[1]):
             yield Problem("compute_cluster.id", f"is {named!r}, but the request is about cluster {draft.key[1]!r}")
 
+    def _resolved(self, instance: InstanceType) -> InstanceType:
+        """The instance type with the catalogue's sizes. ``clarifai model deploy`` without ``--instance`` asks for
+        an id of an older catalogue, ``cpu-t3a-2xlarge``: it gets the sizes of today's ``t3a.2xlarge``."""
+        if self.catalogue.find(instance.id) is not None or instance.HasField("compute_info"):
+            return self.catalogue.resolve(instance)
+        named = instance.id.removeprefix("cpu-")
+        today = next((each for each in self._known_types() if each.id.replace(".", "-") == named), instance)
+        resolved = InstanceType()
+        resolved.CopyFrom(today)
+        resolved.id = instance.id
+        return resolved
+
+    def _known_types(self) -> Iterator[InstanceType]:
+        for provider in self.catalogue.providers():
+            for region in self.catalogue.regions(provider.id):
+                yield from self.catalogue.instance_types(provider.id, region)
+
     def _instance_problems(self, where: str, instance: InstanceType) -> Iterable[Problem]:
         if not instance.id:
             return [Problem(f"{where}.id", "must not be empty")]
         if self.catalogue.find(instance.id) is not None or instance.HasField("compute_info"):
             return []
-        types = [
-            each.id
-            for provider in self.catalogue.providers()
-            for region in self.catalogue.regions(provider.id)
-            for each in self.catalogue.instance_types(provider.id, region)
-        ]
+        types = [each.id for each in self._known_types()]
         hint = nearest(instance.id, types, noun="instance type")
         text = f"instance type {instance.id!r} is not known. {hint} Or give its compute_info"
         return [Problem(f"{where}.id", text, StatusCode.INSTANCE_TYPE_DOES_NOT_EXIST)]

@@ -218,7 +218,8 @@ class Resources:
             elif self.store.get(row.kind, draft.key) is not None:
                 yield Problem(
                     "id",
-                    f"{row.noun} {row.quoted(draft)} already exists; choose another id, or patch or delete that one",
+                    f"{row.noun} {row.quoted(draft)} already exists; "
+                    "choose another id, or patch or delete that one",
                     StatusCode.DATABASE_DUPLICATE_KEY,
                 )
             for parent, name in zip(row.parents, draft.key[1:-1], strict=True):

@@ -1,0 +1,27 @@
+"""The command ``completion``: the script that completes commands and options in a shell."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the completion script of a shell.
+
+    \b
+    Examples:
+      eval "$(clarifai-emulator completion bash)"     in ~/.bashrc
+      eval "$(clarifai-emulator completion zsh)"      in ~/.zshrc
+      clarifai-emulator completion fish > ~/.config/fish/completions/clarifai-emulator.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    root = ctx.find_root()
+    name = root.info_name or "clarifai-emulator"
+    kind = get_completion_class(shell)
+    assert kind is not None, "click completes every shell in the choice"
+    variable = f"_{name.replace('-', '_').upper()}_COMPLETE"
+    click.echo(kind(root.command, {}, name, variable).source())

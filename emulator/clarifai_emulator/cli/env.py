@@ -1,0 +1,75 @@
+"""The command ``env``: the variables that point the Clarifai SDK at a running emulator."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+
+import click
+
+from clarifai_emulator.cli.output import json_option, port_option, print_json
+from clarifai_emulator.cli.state import Running, find_running
+
+_PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
+
+
+@click.command()
+@click.option(
+    "--shell",
+    type=click.Choice(["bash", "zsh", "fish", "powershell", "dotenv"]),
+    default="bash",
+    show_default=True,
+    help="Whose syntax; dotenv for a .env file.",
+)
+@port_option()
+@json_option()
+def env(shell: str, port: int | None, as_json: bool) -> None:
+    """Print the environment variables that point the Clarifai SDK and CLI at the emulator.
+
+    \b
+    Examples:
+      eval "$(clarifai-emulator env)"
+      clarifai-emulator env --shell fish | source
+      clarifai-emulator env --shell powershell | Invoke-Expression
+      clarifai-emulator env --shell dotenv > .env
+    """
+    variables = variables_for(find_running(port), os.environ)
+    if as_json:
+        print_json(variables)
+        return
+    for name, value in variables.items():
+        click.echo(assignment(shell, name, value))
+
+
+def variables_for(running: Running, environ: Mapping[str, str]) -> dict[str, str]:
+    """What to set. Where a proxy is set up, also that this host is not behind it: gRPC would ask the proxy."""
+    variables = {
+        "CLARIFAI_API_BASE": running.url,
+        "CLARIFAI_PAT": running.pat,
+        "CLARIFAI_USER_ID": running.user_id,
+    }
+    if is_behind_proxy(running.host, environ):
+        known = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+        variables["no_proxy"] = variables["NO_PROXY"] = ",".join(filter(None, [known, running.host]))
+    return variables
+
+
+def is_behind_proxy(host: str, environ: Mapping[str, str]) -> bool:
+    """Whether a client with this environment would ask a proxy for that host."""
+    has_proxy = any(environ.get(name) or environ.get(name.upper()) for name in _PROXIES)
+    excepted = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").split(",")
+    return has_proxy and not any(each.strip() in (host, "*") for each in excepted)
+
+
+def assignment(shell: str, name: str, value: str) -> str:
+    """The line that sets a variable in that shell."""
+    if shell == "fish":
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"set -gx {name} '{escaped}';"
+    if shell == "powershell":
+        escaped = value.replace("'", "''")
+        return f"$Env:{name} = '{escaped}'"
+    if shell == "dotenv":
+        return f"{name}={value}"
+    return f"export {name}={shlex.quote(value)}"

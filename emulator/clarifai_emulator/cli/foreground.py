@@ -1,0 +1,230 @@
+"""Runs one emulator until it is told to stop: says where it is, prints what happens, leaves nothing running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clarifai_emulator.cli.event_lines import EventLines
+from clarifai_emulator.cli.line_writer import LineWriter
+from clarifai_emulator.cli.output import Failure
+from clarifai_emulator.cli.state import (
+    ANY_TOKEN,
+    Running,
+    remove_state,
+    running_emulators,
+    state_file,
+    write_state,
+)
+from clarifai_emulator.config import EmulatorConfig, default_state_dir
+from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
+from clarifai_emulator.snapshot import snapshot
+
+# SIGHUP: the terminal was closed.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def serve(config: EmulatorConfig, *, as_json: bool, ready_fd: int | None) -> None:
+    """Run it; returns when it has stopped. ``ready_fd`` is told, as JSON, where it is. Raises ``Failure``."""
+    asyncio.run(_serve(config, _Output(as_json), ready_fd))
+
+
+class _Output:
+    """What ``up`` prints: readable lines, or one JSON object a line."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self._writer = LineWriter(colour=False if as_json else None)
+        self._lines = EventLines()
+
+    def event(self, event: Any) -> None:
+        if self.as_json:
+            self._writer.write(json.dumps(event.as_dict()))
+            return
+        line = self._lines.line(event.as_dict())
+        if line is not None:
+            self._writer.write(line)
+
+    def say(self, text: str) -> None:
+        if not self.as_json:
+            self._writer.write(text)
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        if self.as_json:
+            self._writer.write(json.dumps({"kind": kind, "time": round(time.time(), 6), **fields}))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+async def _serve(config: EmulatorConfig, output: _Output, ready_fd: int | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    emulator = Emulator(config)
+    with _log_lines(output):
+        try:
+            await _start(emulator, stop)
+        except EmulatorError as error:
+            output.close()
+            raise _cannot_start(config, error) from None
+        emulator.events.subscribe(output.event)
+        folder = config.state_dir or default_state_dir()
+        running = _running(emulator)
+        try:
+            path = write_state(folder, running)
+            _announce(emulator, running, path, output)
+            _report_ready(ready_fd, running)
+            await _first(stop.wait(), emulator.control.stop_requested.wait())
+        finally:
+            await _stop(emulator, output)
+            remove_state(folder, running.port, running.pid)
+            output.close()
+
+
+async def _start(emulator: Emulator, stop: asyncio.Event) -> None:
+    """Start, unless a signal comes first: a topology may take long."""
+    start = asyncio.create_task(emulator.start())
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([start, stopped], return_when=asyncio.FIRST_COMPLETED)
+    if not start.done():
+        start.cancel()
+        await asyncio.gather(start, return_exceptions=True)
+        raise ConfigError("It was told to stop before it had started.", [])
+    stopped.cancel()
+    await start
+
+
+async def _first(*waits: Any) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+async def _stop(emulator: Emulator, output: _Output) -> None:
+    pids = [pid for pid in _replica_pids(emulator) if pid]
+    output.say(f"Stopping{f': ending {_count(len(pids))}' if pids else ''} …")
+    await emulator.stop()
+    left = [pid for pid in pids if _exists(pid)]
+    if left:
+        output.say(f"Stopped, but these processes are still there: {', '.join(map(str, left))}; end them with kill.")
+    else:
+        output.say(f"Stopped. Nothing is left running, port {emulator.port} is free.")
+    output.tell("emulator.stopped", replicas_ended=len(pids), left_running=left)
+
+
+def _running(emulator: Emulator) -> Running:
+    pats = emulator.config.pats
+    own = [pat for pat, user in pats.items() if user == emulator.config.user_id]
+    return Running(
+        url=emulator.url,
+        pid=os.getpid(),
+        token=emulator.token,
+        user_id=emulator.config.user_id,
+        port=emulator.port,
+        started=time.time(),
+        pat=next(iter([*own, *pats]), ANY_TOKEN),
+    )
+
+
+def _announce(emulator: Emulator, running: Running, path: Path, output: _Output) -> None:
+    select = f" --port {running.port}" if len(running_emulators(path.parent)) > 1 else ""
+    devices = ", ".join(map(str, emulator.discovery.accelerators))
+    lines = (
+        click.style(f"Clarifai emulator at {running.url}", bold=True, fg="green"),
+        "",
+        "  Point the Clarifai SDK at it, in the shell that runs your client:",
+        f"    export CLARIFAI_API_BASE={running.url} CLARIFAI_PAT={running.pat} CLARIFAI_USER_ID={running.user_id}",
+        f'  or: eval "$(clarifai-emulator env{select})"',
+        "",
+        f"  Deploy a model directory:  clarifai-emulator deploy DIR{select}",
+        f"  GPUs:                      {devices or f'none, {emulator.discovery.reason}'}",
+        "  Stop:                      Ctrl-C, or `clarifai-emulator down`",
+        "",
+    )
+    output.say("\n".join(lines))
+    output.tell(
+        "emulator.started",
+        url=running.url,
+        port=running.port,
+        pid=running.pid,
+        user_id=running.user_id,
+        pat=running.pat,
+        state_file=str(path),
+    )
+
+
+def _report_ready(ready_fd: int | None, running: Running) -> None:
+    if ready_fd is not None:
+        with contextlib.suppress(OSError), open(ready_fd, "w", encoding="utf-8") as pipe:
+            json.dump({"port": running.port}, pipe)
+
+
+def _cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
+    """The failure to show; names our own emulator when that is what holds the port."""
+    folder = config.state_dir or default_state_dir()
+    holder = next((each for each in running_emulators(folder) if config.port and each.port == config.port), None)
+    if holder is not None and state_file(folder, config.port).exists():
+        return Failure(
+            f"An emulator is already running at {holder.url} (process {holder.pid}, user '{holder.user_id}').",
+            hint="Use it, stop it with `clarifai-emulator down`, or start another one with --port 0.",
+        )
+    if isinstance(error, ModelError):
+        return Failure(error.summary, hint=error.hint, log=error.log)
+    if isinstance(error, ConfigError):
+        return Failure("\n".join([error.what, *(f"  - {each}" for each in error.problems)]), hint=error.hint)
+    return Failure(str(error))
+
+
+@contextlib.contextmanager
+def _log_lines(output: _Output) -> Iterator[None]:
+    """What the emulator logs goes where its events go; with JSON on stdout, to stderr."""
+    handler: logging.Handler = logging.StreamHandler() if output.as_json else _LineHandler(output)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logger = logging.getLogger("clarifai_emulator")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _LineHandler(logging.Handler):
+    def __init__(self, output: _Output) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._output.say(self.format(record) if record.levelno > logging.INFO else f"  · {record.getMessage()}")
+
+
+def _replica_pids(emulator: Emulator) -> Iterator[int]:
+    state = snapshot(emulator)
+    for fleet in [*state["shared"], *(version for each in state["deployments"] for version in each["versions"])]:
+        yield from (replica["pid"] for replica in fleet["replicas"])
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _count(replicas: int) -> str:
+    return "1 replica" if replicas == 1 else f"{replicas} replicas"

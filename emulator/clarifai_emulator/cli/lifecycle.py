@@ -1,0 +1,77 @@
+"""The commands ``reset`` and ``down``: begin again, and stop."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import click
+
+from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json
+from clarifai_emulator.cli.state import Running, running_emulators, state_dir, state_file
+
+_STOP_SECONDS = 30.0
+
+
+@click.command()
+@port_option()
+@json_option()
+def reset(port: int | None, as_json: bool) -> None:
+    """Forget every resource, replica, log and event; begin again as after `up`, at the same address.
+
+    \b
+    Example:
+      clarifai-emulator reset
+    """
+    with connect(port) as client:
+        client.result("Reset")
+        _done(client.running, as_json, f"The emulator at {client.running.url} is as it was when it started.")
+
+
+@click.command()
+@click.option("--all", "every", is_flag=True, help="Every emulator of this user.")
+@port_option()
+@json_option()
+def down(port: int | None, every: bool, as_json: bool) -> None:
+    """Stop a running emulator and everything it started.
+
+    \b
+    Examples:
+      clarifai-emulator down
+      clarifai-emulator down --port 7878
+      clarifai-emulator down --all
+    """
+    clients = [Client(each) for each in running_emulators(state_dir())] if every else [connect(port)]
+    for client in clients:
+        with client:
+            client.result("Down")
+        wait_until_gone(client.running)
+        running = client.running
+        _done(running, as_json, f"Stopped the emulator at {running.url} (process {running.pid}) and its replicas.")
+    if not clients:
+        click.echo("No emulator is running.")
+
+
+def wait_until_gone(running: Running) -> None:
+    """Wait until an emulator that was told to stop has stopped. Raises ``Failure``."""
+    path = state_file(state_dir(), running.port)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while path.exists():
+        if time.monotonic() > deadline:
+            raise Failure(
+                f"The emulator at {running.url} still runs {_STOP_SECONDS:g} s after it was told to stop.",
+                hint=f"Look at its output, or end it with `kill -9 {running.pid}`; its replicas end with it.",
+            )
+        try:
+            os.kill(running.pid, 0)
+        except OSError:
+            path.unlink(missing_ok=True)
+        time.sleep(0.02)
+
+
+def _done(running: Running, as_json: bool, text: str) -> None:
+    if as_json:
+        print_json({"url": running.url, "port": running.port, "pid": running.pid})
+    else:
+        click.echo(text)

@@ -1,0 +1,107 @@
+"""The command ``up``: starts an emulator, in the foreground or detached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clarifai_emulator.cli.output import Failure, json_option, print_json, wants_json, warn
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(context_settings={"auto_envvar_prefix": "CLARIFAI_EMULATOR"})
+@click.option("--port", type=click.IntRange(0, 65535), default=7878, show_default=True, help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--user-id",
+    envvar=["CLARIFAI_EMULATOR_USER_ID", "CLARIFAI_USER_ID"],
+    default="me",
+    help="The user whose account this is.  [env: CLARIFAI_USER_ID; default: me]",
+)
+@click.option("--pat", "pats", multiple=True, metavar="PAT[=USER]", help="Accept this token only. May be repeated.")
+@click.option("--topology", multiple=True, type=_FILE, help="Clusters, nodepools, … to begin with. May be repeated.")
+@click.option("--hold-seconds", type=float, default=120.0, show_default=True, help="Wait for a replica at most so long.")
+@click.option("--request-seconds", type=float, default=1800.0, show_default=True, help="Longest a request may take.")
+@click.option("--queue-size", type=int, default=128, show_default=True, help="Requests of a deployment that may wait.")
+@click.option("--num-threads", type=int, help="Requests a replica takes at once.  [default: what config.yaml says]")
+@click.option("--start-method", type=click.Choice(["auto", "fork", "spawn"]), default="auto", show_default=True)
+@click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
+@click.option("--ready-fd", type=int, hidden=True)
+@json_option("Print each event as a line of JSON.")
+def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> None:
+    """Start an emulator and print what happens in it. Ctrl-C stops it and every replica.
+
+    Every option can be set in the environment as CLARIFAI_EMULATOR_<OPTION>.
+
+    \b
+    Examples:
+      clarifai-emulator up
+      clarifai-emulator up --port 0 --detach
+      clarifai-emulator up --pat alice-token=alice --pat bob-token=bob
+      clarifai-emulator up --topology topology.yaml --json
+    """
+    config = _config(options)
+    if not config.is_loopback:
+        warn(
+            f"{config.host} is not a loopback address: everyone who can reach this machine can run your models "
+            "here and read what they answer. There is no encryption."
+            + ("" if config.pats else " Any token is accepted; restrict that with --pat.")
+        )
+    if detach:
+        _detach(options, as_json)
+        return
+    from clarifai_emulator.cli.foreground import serve
+
+    serve(config, as_json=as_json, ready_fd=ready_fd)
+
+
+def parse_pats(values: tuple[str, ...], user_id: str) -> dict[str, str]:
+    """Token → user. A token may itself end with ``=``; without a user it belongs to the emulator's."""
+    pats: dict[str, str] = {}
+    for value in values:
+        pat, _, user = value.rpartition("=")
+        pats.update({pat: user} if pat and user else {value: user_id})
+    return pats
+
+
+def _config(options: Mapping[str, Any]) -> Any:
+    from clarifai_emulator.config import EmulatorConfig
+    from clarifai_emulator.errors import ConfigError
+
+    values = {name: value for name, value in options.items() if name != "pats"}
+    values["topology"] = tuple(path.absolute() for path in options["topology"])
+    try:
+        return EmulatorConfig(pats=parse_pats(options["pats"], options["user_id"]), **values)
+    except ConfigError as error:
+        problems = "\n".join(f"  - {problem}" for problem in error.problems)
+        raise Failure(f"{error.what}\n{problems}", hint="`clarifai-emulator up --help` lists the options.") from None
+
+
+def arguments_of(options: Mapping[str, Any]) -> list[str]:
+    """The options as ``up`` takes them on a command line."""
+    arguments: list[str] = []
+    for name, value in options.items():
+        option = "--pat" if name == "pats" else f"--{name.replace('_', '-')}"
+        values = value if isinstance(value, tuple) else () if value is None else (value,)
+        for each in values:
+            arguments += [option, str(each.absolute() if isinstance(each, Path) else each)]
+    return arguments
+
+
+def _detach(options: Mapping[str, Any], as_json: bool) -> None:
+    from clarifai_emulator.cli.background import launch
+    from clarifai_emulator.cli.state import state_dir
+
+    running, log_file = launch(arguments_of(options), state_dir())
+    if wants_json():
+        facts = {"url": running.url, "port": running.port, "pid": running.pid, "user_id": running.user_id}
+        print_json({**facts, "log_file": str(log_file)})
+        return
+    click.echo(click.style(f"Clarifai emulator at {running.url}", bold=True, fg="green") + f" (process {running.pid})")
+    click.echo(f"  log:   {log_file}")
+    click.echo(f'  use:   eval "$(clarifai-emulator env --port {running.port})"')
+    click.echo(f"  stop:  clarifai-emulator down --port {running.port}")
