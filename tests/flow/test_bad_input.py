@@ -12,12 +12,12 @@ from typing import Any
 import grpc
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
-from flow.driver import MODELS, Client, inference_request, running, sdk_model, wait_for
 
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
 from clarifai_emulator.thread import EmulatorThread
+from flow.driver import MODELS, Client, inference_request, running, sdk_model, wait_for
 
 # Model directories ------------------------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ def test_bytes_that_are_no_message_are_refused_by_name(emulator: EmulatorThread)
     with grpc.insecure_channel(emulator.url.removeprefix("http://")) as channel:
         call = channel.unary_unary(rpc.path, response_deserializer=rpc.response_type.FromString)
         status = call(b"\xff\xff\xff not protobuf", metadata=[("authorization", "Key abc")], timeout=5).status
-    assert status.code == StatusCode.BAD_REQUEST_FORMAT
+    assert status.code == StatusCode.CONN_BAD_REQUEST_FORMAT
     assert "The request of GetModel cannot be read as clarifai.api.GetModelRequest" in status.details
 
 

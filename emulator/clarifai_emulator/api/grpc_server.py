@@ -110,7 +110,7 @@ class Unreadable:
 
     def __init__(self, rpc: Rpc, error: DecodeError) -> None:
         self.error = CallerError(
-            StatusCode.BAD_REQUEST_FORMAT,
+            StatusCode.CONN_BAD_REQUEST_FORMAT,
             f"The request of {rpc.name} cannot be read as {rpc.request_type.DESCRIPTOR.full_name}: {error}.",
             hint="Send it with the stubs of clarifai-grpc, of a version that this platform knows.",
         )
