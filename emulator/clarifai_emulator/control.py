@@ -12,12 +12,13 @@ import hmac
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
+from clarifai_grpc.grpc.api.resources_pb2 import LogEntry
 from google.protobuf.json_format import MessageToDict
 
 from clarifai_emulator.api.grpc_server import metadata_of
@@ -127,13 +128,12 @@ class Control(grpc.GenericRpcHandler):
         yield {"result": {"last_seq": bus.last_seq}}
 
     async def _logs(self, request: dict[str, Any]) -> Answers:
-        """Lines of the log streams in ``log_types`` that match ``deployment``'s model, oldest first."""
+        """Lines of the log types in ``log_types`` whose source has the ids in ``match``, oldest first."""
         book, types = self._emulator.logbook, request.get("log_types", ["runner"])
         match = {name: value for name, value in request.get("match", {}).items() if value}
-        kept = [entry for kind in types for entry in book.entries(kind, **match)]
+        kept = sorted((entry for kind in types for entry in book.entries(kind, **match)), key=_number)
         async for entry in _then_follow(kept, book.subscribe, follow=request.get("follow", False)):
-            matches = all(getattr(entry.meta, name, None) == value for name, value in match.items())
-            if entry.log_type in types and matches:
+            if entry.log_type in types and _matches(entry, match):
                 yield {
                     "line": {
                         "message": entry.message,
@@ -165,6 +165,19 @@ async def _then_follow(
             yield await coming.get()
     finally:
         unsubscribe()
+
+
+def _number(entry: LogEntry) -> int:
+    """Entries of all streams are numbered in one row; a url ends with the number."""
+    return int(entry.url.rpartition("-")[2])
+
+
+def _matches(entry: LogEntry, match: Mapping[str, str]) -> bool:
+    """Whether the source of a log entry has these ids (``LogBook.entries``)."""
+    owner, meta = entry.meta.user_app_id, entry.meta
+    return all(
+        getattr(owner if name in ("user_id", "app_id") else meta, name) == value for name, value in match.items()
+    )
 
 
 def _key(value: list[str] | None) -> Any:

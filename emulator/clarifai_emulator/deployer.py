@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool, Visibility
+from clarifai_grpc.grpc.api.resources_pb2 import App, Deployment, Model, ModelVersion, Nodepool, Visibility
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.handlers.resource import Resources
@@ -181,8 +181,6 @@ class Deployer:
 
     def _put_public_app(self, user: str, app: str) -> None:
         if self._store.get(Kind.APP, (user, app)) is None:
-            from clarifai_grpc.grpc.api.resources_pb2 import App
-
             self._resources.post(
                 Kind.APP, user, (), [App(id=app, visibility=Visibility(gettable=Visibility.PUBLIC))]
             )

@@ -19,13 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc.aio
-from clarifai_grpc.grpc.api.resources_pb2 import (
-    CloudProvider,
-    ComputeCluster,
-    NodeCapacityType,
-    Nodepool,
-    Visibility,
-)
 
 from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
@@ -37,14 +30,7 @@ from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.port import Port
 from clarifai_emulator.api.runner_items import RunnerItems
 from clarifai_emulator.api.visibility import can_see
-from clarifai_emulator.catalogue import (
-    CLARIFAI_USER,
-    LOCAL_PROVIDER,
-    Catalogue,
-    local_instance_type,
-    shared_cluster,
-    shared_nodepools,
-)
+from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control import Control
@@ -53,6 +39,7 @@ from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool, discover
 from clarifai_emulator.nodepools.capacity import Capacity
@@ -66,11 +53,11 @@ from clarifai_emulator.nodepools.targets import Targets
 from clarifai_emulator.routing import Ask, Decision, choose
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.runners.process import ProcessBackend
-from clarifai_emulator.store import Kind, Store
+from clarifai_emulator.store import Store
+from clarifai_emulator.topology import load_topology
 
 log = logging.getLogger(__name__)
 
-LOCAL_CLUSTER = "local"
 # Replicas of this machine pull their work here, past the public port.
 _REPLICA_HOST = "127.0.0.1"
 
@@ -128,6 +115,13 @@ class Emulator:
             events=self.events,
             clock=self.clock,
         )
+        self._furnisher = Furnisher(
+            user_id=self.config.user_id,
+            store=self.store,
+            resources=self.resources,
+            catalogue=self.catalogue,
+            deployer=self.deployer,
+        )
         self.token = secrets.token_hex(24)
         self.control = Control(self, self.token)
         self.port = 0
@@ -153,8 +147,7 @@ class Emulator:
         try:
             await self._listen()
             self.supervisor.start()
-            self._furnish()
-            await self._apply_topology()
+            await self._furnish()
         except BaseException:
             await self.stop()
             raise
@@ -181,8 +174,7 @@ class Emulator:
         self.capacity.reset()
         self.logbook.clear()
         self.events.clear()
-        self._furnish()
-        await self._apply_topology()
+        await self._furnish()
 
     def decide(self, ask: Ask) -> Decision:
         """Where a request would go. Raises ``RoutingError``."""
@@ -260,42 +252,10 @@ class Emulator:
         devices = [(device.name, device.memory) for device in self.discovery.accelerators]
         return local_instance_type(machine.cpus, machine.memory, devices)
 
-    def _furnish(self) -> None:
-        """What every account begins with: Clarifai's shared compute, and this machine as a cluster of one's own."""
-        shared = shared_cluster()
-        self.resources.ensure_user(CLARIFAI_USER)
-        self.store.put(Kind.COMPUTE_CLUSTER, (CLARIFAI_USER, shared.id), shared)
-        for nodepool in shared_nodepools(self.catalogue):
-            self.store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
-        user = self.config.user_id
-        cluster = ComputeCluster(
-            id=LOCAL_CLUSTER,
-            description="This machine",
-            cloud_provider=CloudProvider(id=LOCAL_PROVIDER),
-            region=LOCAL_PROVIDER,
-            cluster_type="dedicated",
-            managed_by="user",
-            visibility=Visibility(gettable=Visibility.PRIVATE),
-        )
-        self.resources.post(Kind.COMPUTE_CLUSTER, user, (), [cluster])
-        names = ["cpu", "gpu"] if self.discovery.accelerators else ["cpu"]
-        self.resources.post(Kind.NODEPOOL, user, (LOCAL_CLUSTER,), [self._local_nodepool(name) for name in names])
-
-    def _local_nodepool(self, name: str) -> Nodepool:
-        return Nodepool(
-            id=name,
-            description=f"This machine's {name.upper()}s",
-            instance_types=[self._local_instance()],
-            node_capacity_type=NodeCapacityType(capacity_types=[NodeCapacityType.ON_DEMAND_TYPE]),
-            max_instances=1,
-            visibility=Visibility(gettable=Visibility.PRIVATE),
-        )
-
-    async def _apply_topology(self) -> None:
+    async def _furnish(self) -> None:
+        self._furnisher.furnish()
         if self.config.topology:
-            from clarifai_emulator.topology import load_topology
-
-            await self.deployer.apply(load_topology(self.config.topology), log.info)
+            await self._furnisher.apply(load_topology(self.config.topology), log.info)
 
     def _odd_client(self, kind: str, what: str) -> None:
         self.events.emit(f"connection.{kind}", what=what)

@@ -59,7 +59,9 @@ def _deployment(emulator: Emulator, deployment: Deployment) -> dict[str, Any]:
 
 def _fleet(fleet: Fleet) -> dict[str, Any]:
     refusal = fleet.lane.refusal
+    model = fleet.target.model
     return {
+        "model": f"{model.user_id}/{model.app_id}/{model.id}",
         "version_id": fleet.target.version.id,
         "state": _state(fleet),
         "wanted": fleet.wanted,

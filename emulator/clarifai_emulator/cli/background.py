@@ -13,10 +13,12 @@ from clarifai_emulator.cli.output import Failure
 from clarifai_emulator.cli.state import Running, running_emulators
 
 _LOG_LINES = 30
+# Settings for the command that launches, not for what it launches.
+_OURS = frozenset({"CLARIFAI_EMULATOR_DETACH", "CLARIFAI_EMULATOR_JSON", "CLARIFAI_EMULATOR_READY_FD"})
 
 
 def launch(
-    arguments: Sequence[str], folder: Path, *, environ: Mapping[str, str] | None = None
+    arguments: Sequence[str], folder: Path, *, environ: Mapping[str, str] = os.environ
 ) -> tuple[Running, Path]:
     """Start ``clarifai-emulator up ARGUMENTS``; its state file is in ``folder``, its output in the log file.
 
@@ -33,7 +35,7 @@ def launch(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=dict(environ) if environ is not None else None,
+            env={name: value for name, value in environ.items() if name not in _OURS},
             pass_fds=[told],
             start_new_session=True,
         )

@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ async def _serve(config: EmulatorConfig, output: _Output, ready_fd: int | None) 
         folder = config.state_dir or default_state_dir()
         running = _running(emulator)
         try:
-            path = write_state(folder, running)
+            path = _publish(folder, running)
             _announce(emulator, running, path, output)
             _report_ready(ready_fd, running)
             await _first(stop.wait(), emulator.control.stop_requested.wait())
@@ -120,7 +120,9 @@ async def _stop(emulator: Emulator, output: _Output) -> None:
     await emulator.stop()
     left = [pid for pid in pids if _exists(pid)]
     if left:
-        output.say(f"Stopped, but these processes are still there: {', '.join(map(str, left))}; end them with kill.")
+        output.say(
+            f"Stopped, but these processes are still there: {', '.join(map(str, left))}; end them with kill."
+        )
     else:
         output.say(f"Stopped. Nothing is left running, port {emulator.port} is free.")
     output.tell("emulator.stopped", replicas_ended=len(pids), left_running=left)
@@ -138,6 +140,16 @@ def _running(emulator: Emulator) -> Running:
         started=time.time(),
         pat=next(iter([*own, *pats]), ANY_TOKEN),
     )
+
+
+def _publish(folder: Path, running: Running) -> Path:
+    try:
+        return write_state(folder, running)
+    except OSError as error:
+        raise Failure(
+            f"The state file cannot be written to {folder}: {error.strerror or error}.",
+            hint="Set XDG_STATE_HOME to a folder that can be written.",
+        ) from None
 
 
 def _announce(emulator: Emulator, running: Running, path: Path, output: _Output) -> None:
@@ -190,7 +202,7 @@ def _cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
 
 
 @contextlib.contextmanager
-def _log_lines(output: _Output) -> Iterator[None]:
+def _log_lines(output: _Output) -> Generator[None]:
     """What the emulator logs goes where its events go; with JSON on stdout, to stderr."""
     handler: logging.Handler = logging.StreamHandler() if output.as_json else _LineHandler(output)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import click
 
@@ -46,16 +47,19 @@ def down(port: int | None, every: bool, as_json: bool) -> None:
     for client in clients:
         with client:
             client.result("Down")
-        wait_until_gone(client.running)
+        wait_until_gone(client.running, state_dir())
         running = client.running
         _done(running, as_json, f"Stopped the emulator at {running.url} (process {running.pid}) and its replicas.")
     if not clients:
         click.echo("No emulator is running.")
 
 
-def wait_until_gone(running: Running) -> None:
-    """Wait until an emulator that was told to stop has stopped. Raises ``Failure``."""
-    path = state_file(state_dir(), running.port)
+def wait_until_gone(running: Running, folder: Path) -> None:
+    """Wait until an emulator that was told to stop has removed its state file, the last thing it does.
+
+    Raises ``Failure``.
+    """
+    path = state_file(folder, running.port)
     deadline = time.monotonic() + _STOP_SECONDS
     while path.exists():
         if time.monotonic() > deadline:

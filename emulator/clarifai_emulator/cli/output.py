@@ -35,7 +35,7 @@ class Failure(click.ClickException):
         data: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
-        self.exit_code = code
+        self.exit_code = code  # pyright: ignore[reportAttributeAccessIssue] - click reads it from the instance
         self.hint = hint
         self.log = log
         self.data = dict(data or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,26 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     default="me",
     help="The user whose account this is.  [env: CLARIFAI_USER_ID; default: me]",
 )
-@click.option("--pat", "pats", multiple=True, metavar="PAT[=USER]", help="Accept this token only. May be repeated.")
-@click.option("--topology", multiple=True, type=_FILE, help="Clusters, nodepools, … to begin with. May be repeated.")
-@click.option("--hold-seconds", type=float, default=120.0, show_default=True, help="Wait for a replica at most so long.")
-@click.option("--request-seconds", type=float, default=1800.0, show_default=True, help="Longest a request may take.")
-@click.option("--queue-size", type=int, default=128, show_default=True, help="Requests of a deployment that may wait.")
+@click.option(
+    "--pat",
+    "pats",
+    multiple=True,
+    metavar="PAT[=USER]",
+    envvar="CLARIFAI_EMULATOR_PAT",
+    help="Accept this token only. May be repeated.",
+)
+@click.option(
+    "--topology", multiple=True, type=_FILE, help="Clusters, nodepools, … to begin with. May be repeated."
+)
+@click.option(
+    "--hold-seconds", type=float, default=120.0, show_default=True, help="Wait for a replica at most so long."
+)
+@click.option(
+    "--request-seconds", type=float, default=1800.0, show_default=True, help="Longest a request may take."
+)
+@click.option(
+    "--queue-size", type=int, default=128, show_default=True, help="Requests of a deployment that may wait."
+)
 @click.option("--num-threads", type=int, help="Requests a replica takes at once.  [default: what config.yaml says]")
 @click.option("--start-method", type=click.Choice(["auto", "fork", "spawn"]), default="auto", show_default=True)
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
@@ -51,7 +67,7 @@ def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> Non
             "here and read what they answer. There is no encryption."
             + ("" if config.pats else " Any token is accepted; restrict that with --pat.")
         )
-    if detach:
+    if detach and ready_fd is None:
         _detach(options, as_json)
         return
     from clarifai_emulator.cli.foreground import serve
@@ -78,14 +94,18 @@ def _config(options: Mapping[str, Any]) -> Any:
         return EmulatorConfig(pats=parse_pats(options["pats"], options["user_id"]), **values)
     except ConfigError as error:
         problems = "\n".join(f"  - {problem}" for problem in error.problems)
-        raise Failure(f"{error.what}\n{problems}", hint="`clarifai-emulator up --help` lists the options.") from None
+        raise Failure(
+            f"{error.what}\n{problems}", hint="`clarifai-emulator up --help` lists the options."
+        ) from None
 
 
 def arguments_of(options: Mapping[str, Any]) -> list[str]:
-    """The options as ``up`` takes them on a command line."""
+    """The options as ``up`` takes them on a command line; tokens are no part of it, because everyone sees it."""
     arguments: list[str] = []
     for name, value in options.items():
-        option = "--pat" if name == "pats" else f"--{name.replace('_', '-')}"
+        if name == "pats":
+            continue
+        option = f"--{name.replace('_', '-')}"
         values = value if isinstance(value, tuple) else () if value is None else (value,)
         for each in values:
             arguments += [option, str(each.absolute() if isinstance(each, Path) else each)]
@@ -96,12 +116,15 @@ def _detach(options: Mapping[str, Any], as_json: bool) -> None:
     from clarifai_emulator.cli.background import launch
     from clarifai_emulator.cli.state import state_dir
 
-    running, log_file = launch(arguments_of(options), state_dir())
+    environ = {**os.environ, "CLARIFAI_EMULATOR_PAT": " ".join(options["pats"])}
+    running, log_file = launch(arguments_of(options), state_dir(), environ=environ)
     if wants_json():
         facts = {"url": running.url, "port": running.port, "pid": running.pid, "user_id": running.user_id}
         print_json({**facts, "log_file": str(log_file)})
         return
-    click.echo(click.style(f"Clarifai emulator at {running.url}", bold=True, fg="green") + f" (process {running.pid})")
+    click.echo(
+        click.style(f"Clarifai emulator at {running.url}", bold=True, fg="green") + f" (process {running.pid})"
+    )
     click.echo(f"  log:   {log_file}")
     click.echo(f'  use:   eval "$(clarifai-emulator env --port {running.port})"')
     click.echo(f"  stop:  clarifai-emulator down --port {running.port}")

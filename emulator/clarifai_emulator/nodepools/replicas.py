@@ -88,6 +88,11 @@ class Replicas:
         self._drains.add(task)
         task.add_done_callback(self._drains.discard)
 
+    def forget_runners(self, fleet: Fleet) -> None:
+        """The fleet is no more: nor are the runners that were made for it."""
+        for link in tuple(fleet.lane.runners.values()):
+            self._store.delete(Kind.RUNNER, (*link.nodepool, link.runner_id))
+
     async def end_all(self, records: Iterable[ReplicaRecord], *, grace: float) -> None:
         """End these replicas: SIGTERM, and after ``grace`` seconds SIGKILL."""
         for task in tuple(self._drains):

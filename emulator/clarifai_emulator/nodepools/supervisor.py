@@ -261,4 +261,5 @@ class Supervisor:
             self._replicas.drain(fleet, record, "its deployment no longer wants it", at_once=is_deleted)
         if not fleet.records:
             self.fleets.pop(fleet.lane.key, None)
+            self._replicas.forget_runners(fleet)
             self._dispatcher.close_lane(fleet.lane.key, superseded(fleet.target))

@@ -31,8 +31,6 @@ class OutputPipe:
     def close(self) -> None:
         """The replica has ended: read what is left, then let go, even if something it started still writes."""
         self.give_away()
-        if self._read_fd < 0:
-            return
         self._read()
         self._end()
 
@@ -60,6 +58,8 @@ class OutputPipe:
             self._rest = b""
 
     def _end(self) -> None:
+        if self._read_fd < 0:
+            return
         self._flush()
         self._loop.remove_reader(self._read_fd)
         os.close(self._read_fd)

@@ -1,0 +1,113 @@
+"""The command ``deploy``: a model directory becomes a served deployment; shows how to call it."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json, step, warn
+from clarifai_emulator.cli.signatures import chosen_methods, command_line, snippet
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--nodepool", default="cpu", show_default=True, help="The nodepool to run it in.")
+@click.option("--cluster", default="", help="Its compute cluster; needed when several have such a nodepool.")
+@click.option("--deployment-id", default="", help="The deployment's id.  [default: deploy-<model id>]")
+@click.option("--model", default="", metavar="USER/APP/models/ID", help="Another name than config.yaml gives it.")
+@click.option("--min-replicas", type=click.IntRange(0), default=1, show_default=True, help="0 starts on demand.")
+@click.option("--max-replicas", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--no-wait", is_flag=True, help="Return before a replica is ready.")
+@port_option()
+@json_option()
+def deploy(directory: Path, port: int | None, no_wait: bool, as_json: bool, **options: Any) -> None:
+    """Deploy the model directory DIR: config.yaml, requirements.txt and 1/model.py.
+
+    An unchanged directory keeps its version; a changed one becomes a new version of the same deployment.
+
+    \b
+    Examples:
+      clarifai-emulator deploy my-model
+      clarifai-emulator deploy my-model --min-replicas 2 --max-replicas 4
+      clarifai-emulator deploy my-model --cluster my-cluster --nodepool my-pool
+      clarifai-emulator deploy my-model --model openai/chat/models/gpt-4o
+    """
+    with connect(port) as client:
+        deployed = client.result("Deploy", _show_progress, **_request(directory, options, wait=not no_wait))
+        default = _default_route(client, deployed)
+    if as_json:
+        print_json({**deployed, "default_route": default})
+        return
+    _show(deployed, default)
+
+
+def _request(directory: Path, options: dict[str, Any], *, wait: bool) -> dict[str, Any]:
+    return {
+        "path": str(directory.expanduser().absolute()),
+        "nodepool_id": options["nodepool"],
+        "compute_cluster_id": options["cluster"],
+        "deployment_id": options["deployment_id"],
+        "model": options["model"],
+        "min_replicas": options["min_replicas"],
+        "max_replicas": options["max_replicas"],
+        "wait": wait,
+    }
+
+
+def _show_progress(answer: dict[str, Any]) -> None:
+    if "progress" in answer:
+        step(answer["progress"])
+
+
+def _default_route(client: Client, deployed: dict[str, Any]) -> dict[str, Any]:
+    """Where a request goes that names the model and nothing else."""
+    return client.result(
+        "Route",
+        model_user=deployed["model_user_id"],
+        model_app=deployed["app_id"],
+        model_id=deployed["model_id"],
+    )
+
+
+def _show(deployed: dict[str, Any], default: dict[str, Any]) -> None:
+    name = f"{deployed['model_user_id']}/{deployed['app_id']}/models/{deployed['model_id']}"
+    heading(f"\nDeployed {name} in {deployed['seconds']:.1f} s")
+    version = f"{deployed['version_id'][:8]}{'' if deployed['is_new_version'] else ' (unchanged)'}"
+    rows = [
+        ["version", version],
+        ["deployment", f"{deployed['deployment_id']} of user {deployed['user_id']}"],
+        ["nodepool", f"{deployed['nodepool_id']} of compute cluster {deployed['compute_cluster_id']}"],
+        ["environment", deployed["environment"]],
+        ["default route", _default_text(deployed, default)],
+    ]
+    click.echo("\n".join(columns(rows)))
+    for warning in deployed["warnings"]:
+        warn(warning)
+    _show_calls(deployed)
+
+
+def _default_text(deployed: dict[str, Any], default: dict[str, Any]) -> str:
+    """What a request gets that names no deployment: not always the one just made."""
+    if "refusal" in default:
+        return f"none, name the deployment: {default['refusal']['details']}"
+    decision = default["decision"]
+    target = decision["deployment"] or ", ".join(decision["nodepools"])
+    here = f"{deployed['user_id']}/{deployed['deployment_id']}"
+    return f"{decision['rule']} → {target}" + ("" if target == here else ", not this deployment")
+
+
+def _show_calls(deployed: dict[str, Any]) -> None:
+    signatures = deployed["signatures"]
+    chosen = chosen_methods(signatures)
+    heading("\nCall it")
+    click.echo(f"  {command_line(chosen[0], deployed['model_id'])}")
+    heading('\nFrom Python, after  eval "$(clarifai-emulator env)"')
+    text = snippet(chosen, model_url=deployed["model_url"], deployment_id=deployed["deployment_id"])
+    click.echo(textwrap.indent(text, "  "))
+    others = [each["name"] for each in signatures if each not in chosen]
+    if others:
+        click.echo(textwrap.fill(f"Further methods: {', '.join(others)}", 100, subsequent_indent="  "))

@@ -1,0 +1,75 @@
+"""The command ``doctor``: checks what the emulator needs and what could point clients elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from clarifai_emulator.cli.output import FAILED, heading, json_option, print_json
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@click.command()
+@click.option("--rpcs", is_flag=True, help="List the platform's RPCs and which of them the emulator has.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=7878, show_default=True, help="The port `up` would take."
+)
+@json_option()
+@click.pass_context
+def doctor(ctx: click.Context, rpcs: bool, port: int, as_json: bool) -> None:
+    """Check this machine: Python, SDK, uv, port, GPUs, folders, settings. Exit code 1 when something fails.
+
+    \b
+    Examples:
+      clarifai-emulator doctor
+      clarifai-emulator doctor --json
+      clarifai-emulator doctor --rpcs
+    """
+    if rpcs:
+        _show_rpcs(as_json)
+        return
+    from clarifai_emulator.cli.checks import all_checks
+
+    checks = list(all_checks(port))
+    if as_json:
+        print_json({"checks": [check.as_dict() for check in checks]})
+    else:
+        for check in checks:
+            label = click.style(f"{check.level:<4}", fg=_COLOURS[check.level], bold=True)
+            click.echo(f"{label}  {check.name:<12} {check.found}")
+            if check.advice:
+                click.echo(f"{'':19}→ {check.advice}")
+    if any(check.level == "fail" for check in checks):
+        ctx.exit(FAILED)
+
+
+def _show_rpcs(as_json: bool) -> None:
+    table = rpc_coverage()
+    if as_json:
+        print_json(table)
+        return
+    done = [name for name, row in table.items() if row["handled"]]
+    heading(
+        f"{len(done)} of the platform's {len(table)} RPCs; the others answer UNIMPLEMENTED and name themselves."
+    )
+    for name, row in sorted(table.items(), key=lambda item: (not item[1]["handled"], item[0])):
+        mark = click.style("yes", fg="green") if row["handled"] else click.style("no ", dim=True)
+        click.echo(f"  {mark}  {name:<40} {row['http']}")
+
+
+def rpc_coverage() -> dict[str, dict[str, Any]]:
+    """Every RPC of the platform: whether the emulator handles it, and its first REST form."""
+    from clarifai_emulator.api.rpc import rpc_table
+    from clarifai_emulator.config import EmulatorConfig
+    from clarifai_emulator.emulator import Emulator
+
+    handlers = Emulator(EmulatorConfig(port=0))._handlers()  # pyright: ignore[reportPrivateUsage]
+    return {
+        rpc.name: {
+            "handled": rpc.name in handlers,
+            "http": f"{rpc.http[0].method} {rpc.http[0].path}" if rpc.http else "",
+        }
+        for rpc in rpc_table().values()
+    }

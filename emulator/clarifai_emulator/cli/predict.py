@@ -1,0 +1,179 @@
+"""The command ``predict``: one call with the real SDK, and which rule and replica answered it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.model_names import ModelName, read_model_name
+from clarifai_emulator.cli.output import (
+    FAILED,
+    NO_ROUTE,
+    Failure,
+    json_option,
+    port_option,
+    print_json,
+    status_name,
+)
+
+# After every event there is: asks for none of them, and for the number of the newest.
+_AFTER_ALL = 2**53
+_QUOTED = r'"((?:[^"\\]|\\.)*)"'
+
+
+@click.command()
+@click.argument("model")
+@click.argument("words", nargs=-1, metavar="[METHOD] [NAME=VALUE]...")
+@click.option("--deployment", default=None, help="Send it to this deployment.")
+@click.option("--cluster", default=None, help="Send it to a nodepool of this compute cluster; with --nodepool.")
+@click.option("--nodepool", default=None, help="Send it to this nodepool; with --cluster.")
+@port_option()
+@json_option()
+def predict(model: str, words: tuple[str, ...], port: int | None, as_json: bool, **options: Any) -> None:
+    """Call METHOD (default: predict) of MODEL with the Clarifai SDK and show the answer.
+
+    Values are text as it is, or JSON for other types; files are @path. A streamed argument is given once per
+    item, or read line by line from stdin with `-`. The answer goes to stdout, the route to stderr.
+
+    \b
+    Examples:
+      clarifai-emulator predict hello prompt=world n=3
+      clarifai-emulator predict me/demo/models/hello generate prompt=world
+      printf 'one\\ntwo\\n' | clarifai-emulator predict hello stream -
+      clarifai-emulator predict detector image=@photo.jpg --deployment deploy-detector
+      clarifai-emulator predict hello prompt=world --cluster local --nodepool cpu --json
+    """
+    if bool(options["cluster"]) != bool(options["nodepool"]):
+        raise click.UsageError("--cluster and --nodepool belong together: give both.")
+    if options["deployment"] and options["nodepool"]:
+        raise click.UsageError("A request goes to a deployment or to a nodepool, not to both.")
+    with connect(port) as client:
+        name = read_model_name(model, client.result("Status")["models"])
+        newest = client.result("Events", since=_AFTER_ALL)["last_seq"]
+        try:
+            report = _call(client, name, words, options, as_json)
+        except click.ClickException:
+            raise
+        except KeyboardInterrupt:
+            raise Failure("Interrupted: the request was cancelled.", code=130) from None
+        except Exception as error:  # the SDK raises Exception itself for every status
+            raise _failure(client, error, newest) from None
+        report |= _route(client, str(report["request_id"]), newest)
+    if as_json:
+        print_json(report)
+    else:
+        _show_route(report)
+
+
+def _call(
+    client: Client, name: ModelName, words: tuple[str, ...], options: Mapping[str, Any], as_json: bool
+) -> dict[str, Any]:
+    """Make the call; shows each answer as it comes, unless they are wanted as JSON."""
+    from clarifai_emulator.cli.answers import as_json_value, as_text
+    from clarifai_emulator.cli.sdk import sdk_for
+    from clarifai_emulator.cli.values import chosen_method, read_arguments
+
+    method, values = ("", words) if not words or "=" in words[0] or words[0] == "-" else (words[0], words[1:])
+    with sdk_for(client.running) as sdk:
+        model = sdk.Model(
+            name.url,
+            deployment_id=options["deployment"],
+            compute_cluster_id=options["cluster"],
+            nodepool_id=options["nodepool"],
+        )
+        signature = chosen_method(_signatures(model.client), method)
+        arguments = read_arguments(signature, values, sys.stdin)
+        answers: list[Any] = []
+        request_id = ""
+        for value, response in _answers(model.client, signature, arguments):
+            answers.append(as_json_value(value) if as_json else None)
+            request_id = response.status.req_id
+            if not as_json:
+                click.echo(as_text(value))
+    one = signature["method_type"] == "UNARY_UNARY"
+    answer = {"answer": answers[0]} if one and answers else {"chunks": answers}
+    return {"method": signature["name"], **answer, "request_id": request_id}
+
+
+def _signatures(client: Any) -> list[dict[str, Any]]:
+    from google.protobuf.json_format import MessageToDict
+
+    client.fetch()
+    return [MessageToDict(each, preserving_proto_field_name=True) for each in client._method_signatures.values()]
+
+
+def _answers(client: Any, signature: Mapping[str, Any], arguments: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Pairs of a value and the response it came in."""
+    answer = getattr(client, signature["name"])(**arguments, with_proto=True)
+    if signature["method_type"] == "UNARY_UNARY":
+        yield answer
+    else:
+        yield from answer
+
+
+def _route(client: Client, request_id: str, since: int) -> dict[str, Any]:
+    """Rule, deployment, nodepool, replica and time of a request, from the emulator's events."""
+    found: dict[str, Any] = {}
+    for answer in client.answers("Events", since=since):
+        event = answer.get("event", {})
+        if event.get("request_id") != request_id:
+            continue
+        if event["kind"] == "route.decided":
+            found |= {"rule": event["rule"], "deployment": event["deployment"], "nodepools": event["nodepools"]}
+        elif event["kind"] == "route.refused":
+            found |= {"refused": True, "rejected": event["rejected"]}
+        elif event["kind"] == "request.finished":
+            found |= {"replica_id": event.get("replica_id", ""), "milliseconds": event["milliseconds"]}
+    return found
+
+
+def _show_route(report: Mapping[str, Any]) -> None:
+    if "rule" not in report:
+        return
+    where = report["deployment"] or ", ".join(report["nodepools"])
+    click.echo(
+        click.style(
+            f"{report['rule']} → {where}, replica {report.get('replica_id', '')[:8]}, "
+            f"{report.get('milliseconds', 0.0):.1f} ms",
+            dim=True,
+        ),
+        err=True,
+    )
+
+
+def _failure(client: Client, error: Exception, since: int) -> Failure:
+    """What the SDK raised, in words: it shows a response's status as protobuf text."""
+    text = str(error)
+    request_id = _quoted("req_id", text)
+    facts = _route(client, request_id[0], since) if request_id else {}
+    code = re.search(r"\bcode: (\w+)", text)
+    message = " ".join(filter(None, [*_quoted("description", text)[:1], *_quoted("details", text)[:1]]))
+    if code is None or not message:
+        return Failure(f"{type(error).__name__}: {text}", code=FAILED, data=facts)
+    rejected = [f"not taken: {each['what']}: {each['reason']}" for each in facts.get("rejected", ())]
+    return Failure(
+        f"{_code_text(code[1])}: {message}",
+        log="\n".join([*_quoted("stack_trace", text), *rejected]),
+        hint="`clarifai-emulator logs` shows what the model printed." if facts.get("replica_id") else "",
+        code=NO_ROUTE if facts.get("refused") else FAILED,
+        data={**facts, "status": code[1], "request_id": request_id[0] if request_id else ""},
+    )
+
+
+def _code_text(name: str) -> str:
+    from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+    return status_name(StatusCode.Value(name)) if name in StatusCode.keys() else name  # noqa: SIM118 - no mapping
+
+
+def _quoted(field: str, text: str) -> list[str]:
+    """The values of a string field in protobuf text."""
+    from google.protobuf.text_encoding import CUnescape
+
+    found = re.findall(rf"\b{field}: {_QUOTED}", text)
+    return [CUnescape(each).decode("utf-8", "replace") for each in found]

@@ -1,0 +1,34 @@
+"""The real Clarifai SDK in this process, pointed at one emulator and at nothing of the user's own."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Generator
+from typing import Any
+
+from clarifai_emulator.cli.env import variables_for
+from clarifai_emulator.cli.state import Running
+
+
+@contextlib.contextmanager
+def sdk_for(running: Running) -> Generator[Any]:
+    """The package ``clarifai.client``. The SDK keeps the base URL and the home directory that it finds when it
+    is imported, so that both must be set before: this works for one emulator per process.
+
+    ``~/.config/clarifai`` is neither read nor written, and the SDK logs nothing below errors.
+    """
+    if "clarifai" in sys.modules:
+        raise RuntimeError("The Clarifai SDK was imported before it was told where the emulator is.")
+    with tempfile.TemporaryDirectory(prefix="clarifai-emulator-home-") as home:
+        for name in [name for name in os.environ if name.startswith("CLARIFAI_")]:
+            del os.environ[name]
+        os.environ.update(variables_for(running, os.environ), HOME=home, LOG_LEVEL="ERROR")
+        # `clarifai` logs its context to stdout while it is imported.
+        logging.getLogger("clarifai").setLevel(logging.ERROR)
+        import clarifai.client
+
+        yield clarifai.client

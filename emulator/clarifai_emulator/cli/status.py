@@ -1,0 +1,103 @@
+"""The command ``status``: what runs in an emulator now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from clarifai_emulator.cli.client import connect
+from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json
+
+_COLOURS = {"ready": "green", "failed": "red", "pending": "yellow", "starting": "yellow"}
+_SHARED_OWNER = "clarifai"
+
+
+@click.command()
+@port_option()
+@json_option()
+def status(port: int | None, as_json: bool) -> None:
+    """Show the nodepools, deployments and replicas of a running emulator.
+
+    \b
+    Examples:
+      clarifai-emulator status
+      clarifai-emulator status --json | jq '.deployments[].versions[].state'
+    """
+    with connect(port) as client:
+        state = client.result("Status")
+    if as_json:
+        print_json(state)
+        return
+    heading(f"Clarifai emulator at {state['url']}")
+    devices = ", ".join(state["accelerators"]) or f"none, {state['no_accelerators_because']}"
+    click.echo("\n".join(columns([["user", state["user_id"]], ["process", str(state["pid"])], ["GPUs", devices]])))
+    _show_nodepools(state["nodepools"])
+    _show_deployments(state["deployments"], state["shared"])
+
+
+def _show_nodepools(nodepools: list[dict[str, Any]]) -> None:
+    """The user's own, and of Clarifai's shared ones those in use."""
+    shown = [each for each in nodepools if each["user_id"] != _SHARED_OWNER or each["instances_in_use"]]
+    heading("\nNodepools")
+    rows = [["cluster", "nodepool", "instance types", "in use"]]
+    rows += [
+        [
+            each["compute_cluster_id"],
+            each["nodepool_id"],
+            ", ".join(each["instance_types"]),
+            f"{each['instances_in_use']} of {each['max_instances']}",
+        ]
+        for each in shown
+    ]
+    click.echo("\n".join(columns(rows)))
+    if len(nodepools) > len(shown):
+        click.echo(f"  and {len(nodepools) - len(shown)} shared nodepools of Clarifai, not in use")
+
+
+def _show_deployments(deployments: list[dict[str, Any]], shared: list[dict[str, Any]]) -> None:
+    if not deployments and not shared:
+        click.echo("\nNothing is deployed. Deploy a model directory with `clarifai-emulator deploy DIR`.")
+        return
+    heading("\nDeployments")
+    rows = [["deployment", "model", "version", "state", "replicas", "in flight", "queued"]]
+    notes: list[str] = []
+    for each in deployments:
+        bounds = f"{each['min_replicas']}-{each['max_replicas']}"
+        if not each["versions"]:
+            state = "nothing to run" if each["enabled"] else "disabled"
+            rows.append([each["deployment_id"], each["model"] or "", "", state, f"0 ({bounds})"])
+        for version in each["versions"]:
+            rows.append(_row(each["deployment_id"], each["model"] or "", version, bounds))
+            notes += _notes(each["deployment_id"], version)
+    for version in shared:
+        rows.append(_row("(shared compute)", version["model"], version, "0-5"))
+        notes += _notes("shared compute", version)
+    click.echo("\n".join([*columns(rows), *notes]))
+
+
+def _row(name: str, model: str, version: dict[str, Any], bounds: str) -> list[str]:
+    state = version["state"]
+    live = sum(replica["state"] == "live" for replica in version["replicas"])
+    return [
+        name,
+        model,
+        version["version_id"][:8],
+        click.style(state, fg=_COLOURS.get(state)),
+        f"{live} ({bounds})",
+        str(version["in_flight"]),
+        str(version["queued"]),
+    ]
+
+
+def _notes(name: str, version: dict[str, Any]) -> list[str]:
+    lines = [
+        f"  {name}: replica {each['replica_id'][:8]} is {each['state']} in {each['nodepool']}"
+        f" (process {each['pid']}{', on ' + ', '.join(each['devices']) if each['devices'] else ''})"
+        for each in version["replicas"]
+    ]
+    if version["pending"]:
+        lines.append(f"  {name} waits: {version['pending']}")
+    if version["error"]:
+        lines.append(click.style(f"  {name} failed: ", fg="red") + version["error"].replace("\n", "\n    "))
+    return lines

@@ -1,0 +1,191 @@
+"""What an emulator begins with: shared compute, this machine as a cluster, and what the topology files name.
+
+Resources of a topology are created as on the platform, whatever this machine has. What this machine lacks shows
+when a replica is to start: in the deployment's status, and in the error its callers get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+from clarifai_grpc.grpc.api.resources_pb2 import (
+    App,
+    CloudProvider,
+    ComputeCluster,
+    Deployment,
+    InstanceType,
+    Model,
+    ModelVersion,
+    NodeCapacityType,
+    Nodepool,
+    Visibility,
+)
+
+from clarifai_emulator.api.handlers.resource import Resources
+from clarifai_emulator.catalogue import (
+    CLARIFAI_USER,
+    LOCAL_INSTANCE,
+    LOCAL_PROVIDER,
+    Catalogue,
+    shared_cluster,
+    shared_nodepools,
+)
+from clarifai_emulator.deployer import Deployer, DeployRequest, ModelKey, Progress
+from clarifai_emulator.errors import CallerError, ConfigError, ModelError
+from clarifai_emulator.nodepools.targets import served_model
+from clarifai_emulator.store import Kind, Store
+from clarifai_emulator.topology import Entry, ModelEntry, Topology
+
+LOCAL_CLUSTER = "local"
+CPU_NODEPOOL = "cpu"
+GPU_NODEPOOL = "gpu"
+
+_PRIVATE = Visibility(gettable=Visibility.PRIVATE)
+_PUBLIC = Visibility(gettable=Visibility.PUBLIC)
+
+
+class Furnisher:
+    """Creates the resources an emulator begins with. ``user_id`` owns what no file gives to somebody else."""
+
+    def __init__(
+        self, *, user_id: str, store: Store, resources: Resources, catalogue: Catalogue, deployer: Deployer
+    ) -> None:
+        self._user_id = user_id
+        self._store = store
+        self._resources = resources
+        self._catalogue = catalogue
+        self._deployer = deployer
+
+    def furnish(self) -> None:
+        """Clarifai's shared compute, and a cluster ``local`` with this machine's nodepools."""
+        shared = shared_cluster()
+        self._resources.ensure_user(CLARIFAI_USER)
+        self._store.put(Kind.COMPUTE_CLUSTER, (CLARIFAI_USER, shared.id), shared)
+        for nodepool in shared_nodepools(self._catalogue):
+            self._store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
+        machine = self._catalogue.find(LOCAL_INSTANCE)
+        assert machine is not None, "the emulator's catalogue has this machine"
+        self._resources.post(Kind.COMPUTE_CLUSTER, self._user_id, (), [_local_cluster()])
+        names = [CPU_NODEPOOL, GPU_NODEPOOL] if machine.compute_info.num_accelerators else [CPU_NODEPOOL]
+        nodepools = [_local_nodepool(name, machine) for name in names]
+        self._resources.post(Kind.NODEPOOL, self._user_id, (LOCAL_CLUSTER,), nodepools)
+
+    async def apply(self, topology: Topology, progress: Progress) -> None:
+        """Create everything a topology names, in the order in which one thing needs another.
+
+        Raises ``ConfigError`` that lists what could not be created, each with its file and line.
+        """
+        problems: list[str] = []
+        for entry in topology.users:
+            self._resources.ensure_user(self._owner(entry))
+        self._post_all(Kind.APP, topology.apps, problems, lambda _: ())
+        self._post_all(Kind.SECRET, topology.secrets, problems, lambda _: ())
+        self._post_all(Kind.COMPUTE_CLUSTER, topology.compute_clusters, problems, lambda _: ())
+        self._post_all(Kind.NODEPOOL, topology.nodepools, problems, lambda n: (n.compute_cluster.id,))
+        for model in topology.models:
+            with _collecting(problems, model.where):
+                await self._add_model(model, progress)
+        for deployment in topology.deployments:
+            with _collecting(problems, deployment.where):
+                self._add_deployment(deployment)
+        if problems:
+            raise ConfigError("The topology cannot be applied:", problems)
+
+    def _post_all(
+        self,
+        kind: Kind,
+        entries: tuple[Entry[Any], ...],
+        problems: list[str],
+        parents_of: Callable[[Any], tuple[str, ...]],
+    ) -> None:
+        for entry in entries:
+            with _collecting(problems, entry.where):
+                self._resources.post(kind, self._owner(entry), parents_of(entry.message), [entry.message])
+
+    def _owner(self, entry: Entry[Any]) -> str:
+        return entry.user_id or self._user_id
+
+    async def _add_model(self, entry: ModelEntry, progress: Progress) -> None:
+        if entry.path is None:
+            message = entry.message
+            self._name_model((self._owner(entry), message.app_id, message.id), message, "")
+            return
+        name = ""
+        if entry.message.id and entry.message.app_id:
+            name = f"{self._owner(entry)}/{entry.message.app_id}/models/{entry.message.id}"
+        if entry.deploy is None:
+            await self._deployer.publish(entry.path, name, progress)
+            return
+        wanted = entry.deploy
+        request = DeployRequest(
+            path=entry.path,
+            model=name,
+            nodepool_id=wanted.nodepool_id or CPU_NODEPOOL,
+            compute_cluster_id=wanted.compute_cluster_id,
+            deployment_id=wanted.deployment_id,
+            min_replicas=1 if wanted.min_replicas is None else wanted.min_replicas,
+            max_replicas=5 if wanted.max_replicas is None else wanted.max_replicas,
+            wait=False,
+        )
+        await self._deployer.deploy(request, progress)
+
+    def _add_deployment(self, entry: Entry[Deployment]) -> None:
+        """Create the deployment; a model that nothing else names is known from here on, by name only."""
+        owner, message = self._owner(entry), entry.message
+        served = served_model(message)
+        if served is not None and served.id:
+            for field in (message.worker.model, message.desired_worker.model):
+                if field.id:
+                    field.user_id = owner if field.user_id in ("", "me") else field.user_id
+            key = (served.user_id, served.app_id, served.id)
+            self._name_model(key, Model(id=served.id, app_id=served.app_id), served.model_version.id)
+        self._resources.post(Kind.DEPLOYMENT, owner, (), [message])
+
+    def _name_model(self, key: ModelKey, model: Model, version_id: str) -> None:
+        """Make a model known that has no code on this machine, so that deployments may refer to it."""
+        user, app, _ = key
+        if user != self._user_id and not model.visibility.gettable:
+            model.visibility.CopyFrom(_PUBLIC)
+        if self._store.get(Kind.APP, (user, app)) is None:
+            visibility = _PUBLIC if user != self._user_id else _PRIVATE
+            self._resources.post(Kind.APP, user, (), [App(id=app, visibility=visibility)])
+        if self._store.get(Kind.MODEL, key) is None:
+            self._resources.post(Kind.MODEL, user, (app,), [model])
+        known = self._store.count(Kind.MODEL_VERSION, key)
+        if version_id and self._store.get(Kind.MODEL_VERSION, (*key, version_id)) is None:
+            self._resources.post(Kind.MODEL_VERSION, user, key[1:], [ModelVersion(id=version_id)])
+        elif not version_id and not known:
+            self._resources.post(Kind.MODEL_VERSION, user, key[1:], [ModelVersion()])
+
+
+def _local_cluster() -> ComputeCluster:
+    return ComputeCluster(
+        id=LOCAL_CLUSTER,
+        description="This machine",
+        cloud_provider=CloudProvider(id=LOCAL_PROVIDER),
+        region=LOCAL_PROVIDER,
+        cluster_type="dedicated",
+        managed_by="user",
+        visibility=_PRIVATE,
+    )
+
+
+def _local_nodepool(name: str, machine: InstanceType) -> Nodepool:
+    return Nodepool(
+        id=name,
+        description=f"This machine's {name.upper()}s",
+        instance_types=[machine],
+        node_capacity_type=NodeCapacityType(capacity_types=[NodeCapacityType.ON_DEMAND_TYPE]),
+        max_instances=1,
+        visibility=_PRIVATE,
+    )
+
+
+@contextmanager
+def _collecting(problems: list[str], where: str) -> Generator[None]:
+    try:
+        yield
+    except (CallerError, ModelError) as error:
+        problems.append(f"{where}: {error}")
