@@ -34,7 +34,7 @@ from clarifai_emulator.catalogue import (
 )
 from clarifai_emulator.deployer import Deployer, DeployRequest, ModelKey, Progress
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
-from clarifai_emulator.nodepools.targets import served_model
+from clarifai_emulator.routing.deployments import served_model
 from clarifai_emulator.store import Kind, Store
 from clarifai_emulator.topology import Entry, ModelEntry, Topology
 

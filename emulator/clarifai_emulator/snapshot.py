@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
 from clarifai_emulator.nodepools.fleet import Fleet
-from clarifai_emulator.nodepools.targets import served_model
+from clarifai_emulator.routing.deployments import served_model
 from clarifai_emulator.store import Kind
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from typing import cast
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -45,8 +46,8 @@ class Front(asyncio.Protocol):
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # A cast, not a check: transports of other event loops (uvloop) do not inherit from asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
         self._connections.add(self)
         loop = asyncio.get_running_loop()
         self._patience = loop.call_later(_SILENCE_SECONDS, self._give_up)
@@ -168,8 +169,8 @@ class Back(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # A cast, not a check: transports of other event loops (uvloop) do not inherit from asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._front.write(data)

@@ -42,24 +42,35 @@ class Client:
             request_serializer=lambda value: json.dumps(value).encode(),
             response_deserializer=json.loads,
         )(request, metadata=((_TOKEN_HEADER, self.running.token),))
+        failure: Failure | None = None
         try:
             for answer in call:
                 if "error" in answer:
-                    raise failure_of(answer["error"])
-                yield answer
+                    failure = failure_of(answer["error"])
+                else:
+                    yield answer
         except grpc.RpcError as error:
-            raise _unreachable(self.running, error) from None
+            failure = _unreachable(self.running, error)
         finally:
+            # A call that is still referred to when the interpreter ends can keep it from ending: grpc then
+            # waits for a lock that one of its threads held. That is also why nothing is raised above.
             call.cancel()
+            del call
+        if failure is not None:
+            raise failure
 
     def result(
         self, control: str, on_answer: Callable[[dict[str, Any]], None] = lambda answer: None, **request: Any
     ) -> dict[str, Any]:
         """The result; what comes before it goes to ``on_answer``."""
+        result: dict[str, Any] | None = None
         for answer in self.answers(control, **request):
             if "result" in answer:
-                return answer["result"]
-            on_answer(answer)
+                result = answer["result"]
+            else:
+                on_answer(answer)
+        if result is not None:
+            return result
         raise Failure(
             f"The emulator at {self.running.url} ended its answer without a result.",
             hint="It may just have been stopped; see `clarifai-emulator status`.",

@@ -62,7 +62,7 @@ def failure_of(error: Mapping[str, Any]) -> Failure:
             data=error,
         )
     return Failure(
-        message if "code" not in error else f"{message} ({status_name(int(error['code']))})",
+        message if "code" not in error else f"{status_name(int(error['code']))}: {message}",
         hint=str(error.get("hint", "")),
         log=str(error.get("log", "")),
         data=error,

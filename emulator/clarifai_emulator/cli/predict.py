@@ -152,14 +152,14 @@ def _failure(client: Client, error: Exception, since: int) -> Failure:
     request_id = _quoted("req_id", text)
     facts = _route(client, request_id[0], since) if request_id else {}
     code = re.search(r"\bcode: (\w+)", text)
-    message = " ".join(filter(None, [*_quoted("description", text)[:1], *_quoted("details", text)[:1]]))
+    message = next(filter(None, [*_quoted("details", text)[:1], *_quoted("description", text)[:1]]), "")
     if code is None or not message:
         return Failure(f"{type(error).__name__}: {text}", code=FAILED, data=facts)
     rejected = [f"not taken: {each['what']}: {each['reason']}" for each in facts.get("rejected", ())]
     return Failure(
         f"{_code_text(code[1])}: {message}",
         log="\n".join([*_quoted("stack_trace", text), *rejected]),
-        hint="`clarifai-emulator logs` shows what the model printed." if facts.get("replica_id") else "",
+        hint="" if "clarifai-emulator" in message else "`clarifai-emulator logs` shows what the model printed.",
         code=NO_ROUTE if facts.get("refused") else FAILED,
         data={**facts, "status": code[1], "request_id": request_id[0] if request_id else ""},
     )

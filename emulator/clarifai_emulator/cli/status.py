@@ -99,5 +99,6 @@ def _notes(name: str, version: dict[str, Any]) -> list[str]:
     if version["pending"]:
         lines.append(f"  {name} waits: {version['pending']}")
     if version["error"]:
-        lines.append(click.style(f"  {name} failed: ", fg="red") + version["error"].replace("\n", "\n    "))
+        cause = version["error"].strip().splitlines()[0]
+        lines.append(click.style(f"  {name} failed: ", fg="red") + f"{cause} See `clarifai-emulator logs {name}`.")
     return lines

@@ -10,19 +10,12 @@ from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.capacity import NodepoolKey
 from clarifai_emulator.nodepools.fleet import Target
 from clarifai_emulator.routing.decision import ModelKey
+from clarifai_emulator.routing.deployments import model_key_of, served_model
 from clarifai_emulator.routing.nodepools import nodepool_keys
 from clarifai_emulator.store import Key, Kind, Store
 
 # A cluster of this type has no nodes of its own: its user starts the runners.
 _USER_RUN = "local-dev"
-
-
-def served_model(deployment: Deployment) -> Model | None:
-    """The model a deployment is asked to serve (``desired_worker``, else ``worker``), or None for a workflow."""
-    for worker in (deployment.desired_worker, deployment.worker):
-        if worker.HasField("model"):
-            return worker.model
-    return None
 
 
 class Targets:
@@ -40,7 +33,7 @@ class Targets:
         served = served_model(deployment)
         if served is None:
             return None
-        key = (served.user_id, served.app_id, served.id)
+        key = model_key_of(deployment, served)
         pinned = "" if deployment.deploy_latest_version else served.model_version.id
         nodepools = tuple(self._nodepools(nodepool_keys(deployment)))
         return self._target(deployment, key, pinned, nodepools)
@@ -101,6 +94,6 @@ class Targets:
 def _index_values(deployment: Deployment) -> Iterable[tuple[str, Key]]:
     served = served_model(deployment)
     if served is not None:
-        yield ("model", (served.user_id, served.app_id, served.id))
+        yield ("model", model_key_of(deployment, served))
     for key in nodepool_keys(deployment):
         yield ("nodepool", key)

@@ -1,0 +1,602 @@
+"""The command line as its user runs it: real commands as processes, their text and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MODELS = Path(__file__).parents[2] / "fixtures" / "models"
+COMMANDS = (
+    "up",
+    "env",
+    "deploy",
+    "predict",
+    "status",
+    "logs",
+    "events",
+    "route",
+    "reset",
+    "down",
+    "init",
+    "demo",
+    "doctor",
+    "completion",
+)
+
+
+class Shell:
+    """Runs commands with folders of its own, so that nothing of this machine's user is seen."""
+
+    def __init__(self, folder: Path) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CLARIFAI_", "XDG_"))}
+        self.environ = {
+            **kept,
+            "HOME": str(folder),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "PYTHONWARNINGS": "default",
+        }
+        self.state = folder / "state" / "clarifai-emulator"
+
+    def run(self, *words: str | Path, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words), input=stdin, capture_output=True, text=True, env=self.environ, timeout=timeout
+        )
+
+    def ok(self, *words: str | Path, stdin: str = "") -> str:
+        """The output of a command that must succeed."""
+        done = self.run(*words, stdin=stdin)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*words),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self.environ,
+            start_new_session=True,
+        )
+
+    @staticmethod
+    def command(*words: str | Path) -> list[str]:
+        return [sys.executable, "-m", "clarifai_emulator", *map(str, words)]
+
+
+class Up:
+    """``up --port 0 --json`` in the foreground of a process."""
+
+    def __init__(self, shell: Shell, *options: str) -> None:
+        self.process = shell.start("up", "--port", "0", "--json", *options)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("{"), line + self.process.stdout.read()
+        self.started: dict[str, Any] = json.loads(line)
+        self.port = str(self.started["port"])
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, list[dict[str, Any]]]:
+        """Send a signal as a terminal does, to all it started; the exit code and the events printed since."""
+        os.killpg(self.process.pid, number)
+        output, _ = self.process.communicate(timeout=20)
+        return self.process.returncode, [json.loads(line) for line in output.splitlines()]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    return Shell(tmp_path_factory.mktemp("cli"))
+
+
+@pytest.fixture
+def lone_shell(tmp_path: Path) -> Shell:
+    """A shell in which no emulator runs."""
+    return Shell(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def emulator(shell: Shell) -> Iterator[Up]:
+    up = Up(shell)
+    yield up
+    up.kill() if up.process.poll() is None else None
+
+
+@pytest.fixture(scope="module")
+def hello(shell: Shell, emulator: Up) -> str:
+    """The output of deploying the model ``hello``."""
+    return shell.ok("deploy", MODELS / "hello")
+
+
+def replica_pids(shell: Shell, *options: str) -> list[int]:
+    state = json.loads(shell.ok("status", "--json", *options))
+    versions = [version for each in state["deployments"] for version in each["versions"]]
+    return [replica["pid"] for version in versions for replica in version["replicas"]]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def children(pid: int) -> list[int]:
+    found = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return found + [below for each in found for below in children(each)]
+
+
+def read_until(process: subprocess.Popen[str], *words: str) -> None:
+    """Read lines until one has any of the words; the test's own time limit ends a wait in vain."""
+    assert process.stdout is not None
+    while (line := process.stdout.readline()) and not any(word in line for word in words):
+        pass
+    assert line, f"it ended before it printed {' or '.join(words)}"
+
+
+# ── the story ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_up_says_where_it_is_and_keeps_its_token_to_its_user(shell: Shell, emulator: Up) -> None:
+    assert emulator.started["kind"] == "emulator.started"
+    assert emulator.started["url"] == f"http://127.0.0.1:{emulator.port}"
+    assert emulator.started["user_id"] == "me"
+    file = shell.state / f"emulator-{emulator.port}.json"
+    assert str(file) == emulator.started["state_file"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert set(json.loads(file.read_text())) == {"url", "pid", "token", "user_id", "port", "started", "pat"}
+    assert [each.name for each in shell.state.iterdir()] == [file.name]
+
+
+def test_env_is_for_eval(shell: Shell, emulator: Up) -> None:
+    script = (
+        f'eval "$({sys.executable} -m clarifai_emulator env)"; '
+        'echo "$CLARIFAI_API_BASE $CLARIFAI_PAT $CLARIFAI_USER_ID"'
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=shell.environ)
+    assert done.stdout == f"{emulator.started['url']} local-emulator-token me\n", done.stderr
+    assert json.loads(shell.ok("env", "--json"))["CLARIFAI_API_BASE"] == emulator.started["url"]
+
+
+def test_deploy_shows_each_step_the_route_and_how_to_call_it(hello: str) -> None:
+    assert "  · reading the method signatures of model.py\n" in hello
+    assert "Deployed me/demo/models/hello in " in hello
+    assert "deployment     deploy-hello of user me\n" in hello
+    assert "nodepool       cpu of compute cluster local\n" in hello
+    assert "default route  owner_default → me/deploy-hello\n" in hello
+    assert "  clarifai-emulator predict hello prompt=Hello\n" in hello
+
+
+def test_the_snippet_that_deploy_shows_runs(shell: Shell, emulator: Up, hello: str) -> None:
+    program = "\n".join(line[2:] for line in hello.partition('env)"\n')[2].splitlines())
+    variables = json.loads(shell.ok("env", "--json"))
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**shell.environ, **variables}
+    )
+    assert done.stdout.splitlines()[-5:] == [
+        "Hello, Hello!",
+        "Hello,",
+        "Hello!",
+        "Hello, Hello!",
+        "Hello, Hello!",
+    ], done.stderr
+
+
+def test_deploy_as_json(shell: Shell, hello: str) -> None:
+    done = shell.run("deploy", MODELS / "hello", "--json")
+    deployed = json.loads(done.stdout)
+    assert deployed["deployment_id"] == "deploy-hello"
+    assert deployed["is_new_version"] is False
+    assert deployed["default_route"]["decision"]["rule"] == "owner_default"
+    assert "unchanged: version" in done.stderr
+
+
+def test_status_shows_what_runs(shell: Shell, hello: str) -> None:
+    text = shell.ok("status")
+    assert re.search(r"deploy-hello +me/demo/hello +\w{8} +ready +1 \(1-5\)", text), text
+    assert re.search(r"local +cpu +local +1 of 1", text), text
+    assert len(replica_pids(shell)) == 1
+
+
+def test_predict_prints_the_answer_and_the_route(shell: Shell, hello: str) -> None:
+    done = shell.run("predict", "hello", "prompt=you", "n=3")
+    assert done.stdout == "Hello, you!!!\n", done.stderr
+    assert re.fullmatch(r"owner_default → me/deploy-hello, replica \w{8}, [\d.]+ ms\n", done.stderr)
+
+
+def test_predict_streams_chunks_from_stdin(shell: Shell, hello: str) -> None:
+    url = "https://clarifai.com/me/demo/models/hello"
+    done = shell.run("predict", url, "stream", "-", "--cluster", "local", "--nodepool", "cpu", stdin="one\ntwo\n")
+    assert done.stdout == "Hello, one!\nHello, two!\n", done.stderr
+    assert done.stderr.startswith("explicit_nodepool → me/deploy-hello, replica ")
+
+
+def test_predict_as_json(shell: Shell, hello: str) -> None:
+    arguments = ("predict", "me/demo/models/hello", "generate", "prompt=you", "--deployment", "deploy-hello")
+    answer = json.loads(shell.ok(*arguments, "--json"))
+    assert answer["chunks"] == ["Hello,", "you!"]
+    assert answer["rule"] == "explicit_deployment"
+    assert answer["deployment"] == "me/deploy-hello"
+    assert len(answer["replica_id"]) == 32
+
+
+def test_predict_names_the_methods_and_their_arguments(shell: Shell, hello: str) -> None:
+    unknown = shell.run("predict", "hello", "sing")
+    assert unknown.returncode == 2
+    assert "The model has no method 'sing'. It has:\n  model.predict(prompt=\"Hello\", n=1)" in unknown.stderr
+    missing = shell.run("predict", "hello")
+    assert (missing.returncode, "'predict' needs prompt." in missing.stderr) == (2, True)
+    wrong = shell.run("predict", "hello", "prompt=you", "n=many")
+    assert wrong.returncode == 2
+    assert "n=many: this is not JSON" in wrong.stderr
+
+
+def test_route_explains(shell: Shell, hello: str) -> None:
+    text = shell.ok("route", "hello")
+    assert re.search(r"^rule +owner_default$", text, re.MULTILINE)
+    assert re.search(r"^deployment +me/deploy-hello$", text, re.MULTILINE)
+    decision = json.loads(shell.ok("route", "--deployment", "deploy-hello", "--json"))["decision"]
+    assert (decision["rule"], decision["nodepools"]) == ("explicit_deployment", ["me/local/cpu"])
+
+
+def test_a_refused_route_has_its_reason_and_exit_code_3(shell: Shell, hello: str) -> None:
+    done = shell.run("route", "hello", "--deployment", "nope")
+    assert done.returncode == 3
+    assert re.match(r"refused  \d+ \w+: Deployment 'me/nope' does not exist", done.stdout), done.stdout
+    assert json.loads(shell.run("route", "hello", "--deployment", "nope", "--json").stdout)["refusal"]["details"]
+
+
+def test_logs_and_events(shell: Shell, hello: str) -> None:
+    shell.ok("predict", "hello", "prompt=you")
+    assert "model_predict | 200 OK" in shell.ok("logs", "deploy-hello", "--type", "runner")
+    assert "[runner.events] replica.live: ready after" in shell.ok("logs")
+    unknown = shell.run("logs", "nope")
+    assert unknown.returncode == 1
+    assert "There is no deployment 'nope'. There are: deploy-hello" in unknown.stderr
+    events = shell.ok("events")
+    assert re.search(r"PostModelOutputs  owner_default → me/deploy-hello  replica \w{8}  ok  [\d.]+ ms", events)
+    kinds = {json.loads(line)["kind"] for line in shell.ok("events", "--kind", "route", "--json").splitlines()}
+    assert "route.decided" in kinds
+
+
+def test_following_ends_with_ctrl_c(shell: Shell, hello: str) -> None:
+    shell.ok("predict", "hello", "prompt=you")
+    follower = shell.start("events", "--follow", "--kind", "request.finished")
+    logs = shell.start("logs", "deploy-hello", "--follow", "--type", "runner")
+    for each in (follower, logs):
+        read_until(each, "PostModelOutputs", "model_predict")
+    shell.ok("predict", "hello", "generate", "prompt=you")
+    for each in (follower, logs):
+        read_until(each, "GenerateModelOutputs", "model_generate")
+    for each in (follower, logs):
+        each.send_signal(signal.SIGINT)
+        assert "Traceback" not in each.communicate(timeout=10)[0]
+    assert (follower.returncode, logs.returncode) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("crash_import", "the vocabulary file is missing"),
+        ("crash_syntax", "SyntaxError: '(' was never closed"),
+        ("crash_exit_import", "model.py ended the interpreter while it was being imported"),
+        ("crash_unsignable", "Unsupported type: typing.Optional[str]"),
+        ("crash_load", "FileNotFoundError: weights.bin is not in the checkpoints folder"),
+    ],
+)
+def test_a_broken_model_is_explained_in_its_own_words(shell: Shell, emulator: Up, model: str, said: str) -> None:
+    done = shell.run("deploy", MODELS / model)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "\nNext: " in done.stderr
+    assert "Deployed" not in done.stdout
+
+
+def test_a_method_that_raises_shows_the_models_traceback(shell: Shell, emulator: Up) -> None:
+    shell.ok("deploy", MODELS / "crash_method")
+    done = shell.run("predict", "crash_method", "prompt=you")
+    assert done.returncode == 1
+    assert "cannot answer 'you'" in done.stderr
+    assert "crash_method/1/model.py" in done.stderr
+    data = json.loads(shell.run("predict", "crash_method", "prompt=you", "--json").stdout)["error"]
+    assert (data["rule"], data["status"]) == ("owner_default", "FAILURE")
+
+
+def test_a_missing_directory_as_json(shell: Shell, emulator: Up) -> None:
+    done = shell.run("deploy", "/no/such/model", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["message"] == "The model directory /no/such/model does not exist."
+
+
+def test_every_value_type_travels(shell: Shell, emulator: Up) -> None:
+    """The snippets and the values of every data type, against a model that returns what it is given."""
+    deployed = json.loads(shell.ok("deploy", MODELS / "types", "--json"))
+    from clarifai_emulator.cli.signatures import snippet
+
+    program = snippet(deployed["signatures"], model_url=deployed["model_url"])
+    variables = json.loads(shell.ok("env", "--json"))
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**shell.environ, **variables}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "NamedFields(name='Hello', count=1)" in done.stdout
+    assert shell.ok("predict", "types", "echo_tuple", 'value=["a", 2]') == '["a", 2]\n'
+
+
+def test_reset_forgets(shell: Shell, emulator: Up, hello: str) -> None:
+    pids = replica_pids(shell)
+    assert "is as it was when it started" in shell.ok("reset")
+    assert "Nothing is deployed." in shell.ok("status")
+    assert not any(map(is_running, pids))
+    missing = shell.run("predict", "hello", "prompt=you")
+    assert missing.returncode == 1
+    assert "There is no model 'hello'. There are: none." in missing.stderr
+
+
+def test_down_stops_everything(shell: Shell, emulator: Up) -> None:
+    shell.ok("deploy", MODELS / "hello")
+    pids = [*replica_pids(shell), *children(emulator.process.pid)]
+    assert shell.ok("down").startswith(f"Stopped the emulator at {emulator.started['url']}")
+    output, _ = emulator.process.communicate(timeout=10)
+    assert emulator.process.returncode == 0
+    assert json.loads(output.splitlines()[-1])["left_running"] == []
+    assert not any(map(is_running, pids))
+    assert list(shell.state.glob("*.json")) == []
+
+
+# ── starting and stopping ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["status"], ["env"], ["deploy", "x"], ["predict", "x"], ["logs"], ["route", "x"], ["reset"], ["down"]],
+    ids=lambda words: words[0],
+)
+def test_without_an_emulator(lone_shell: Shell, words: list[str]) -> None:
+    done = lone_shell.run(*words)
+    assert done.returncode == 4
+    assert done.stderr.startswith("Error: No emulator is running.\nNext: Start one with `clarifai-emulator up`")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_leaves_nothing_running(lone_shell: Shell, number: int) -> None:
+    up = Up(lone_shell)
+    lone_shell.ok("deploy", MODELS / "hello")
+    pids = [*replica_pids(lone_shell), *children(up.process.pid)]
+    assert pids
+
+    code, events = up.end(number)
+
+    assert code == 0
+    assert events[-1] == {
+        "kind": "emulator.stopped",
+        "time": events[-1]["time"],
+        "replicas_ended": 1,
+        "left_running": [],
+    }
+    assert not any(map(is_running, pids))
+    assert list(lone_shell.state.iterdir()) == []
+
+
+def test_a_killed_emulator_takes_its_replicas_along_and_its_file_is_cleaned_up(lone_shell: Shell) -> None:
+    up = Up(lone_shell)
+    lone_shell.ok("deploy", MODELS / "hello")
+    pids = [*replica_pids(lone_shell), *children(up.process.pid)]
+    up.kill()
+    deadline = time.monotonic() + 10
+    while any(map(is_running, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_running, pids))
+    assert lone_shell.run("status").returncode == 4
+    assert list(lone_shell.state.iterdir()) == []
+
+
+def test_in_the_foreground_it_prints_readable_lines(lone_shell: Shell) -> None:
+    process = lone_shell.start("up", "--port", "0", "--user-id", "ada")
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(9)]
+    text = "".join(lines)
+    assert lines[0].startswith("Clarifai emulator at http://127.0.0.1:")
+    assert "CLARIFAI_PAT=local-emulator-token CLARIFAI_USER_ID=ada" in text
+    assert "\x1b" not in text
+    lone_shell.ok("deploy", MODELS / "hello", "--model", "ada/demo/models/hello")
+    lone_shell.ok("predict", "hello", "prompt=you")
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=20)[0]
+    assert re.search(r"replica.live  deploy-hello \w{8}: ready after", output)
+    assert re.search(r"PostModelOutputs  owner_default → ada/deploy-hello  replica \w{8}  ok  [\d.]+ ms", output)
+    assert re.search(
+        r"Stopping: ending 1 replica …\n(.*\n)*Stopped. Nothing is left running, port \d+ is free", output
+    )
+    assert process.returncode == 0
+
+
+def test_nobody_reads_its_output(lone_shell: Shell) -> None:
+    """A full pipe must not hold up the emulator: whoever starts it may not read."""
+    up = Up(lone_shell)
+    lone_shell.ok("deploy", MODELS / "hello")
+    variables = json.loads(lone_shell.ok("env", "--json"))
+    program = (
+        "from clarifai.client import Model\n"
+        "model = Model('https://clarifai.com/me/demo/models/hello')\n"
+        "for _ in range(100): model.predict('x')\n"
+        "print('through')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**lone_shell.environ, **variables},
+        timeout=60,
+    )
+    assert done.stdout.endswith("through\n"), done.stderr
+    up.process.send_signal(signal.SIGTERM)
+    assert up.process.wait(timeout=20) == 0
+    up.process.communicate()
+
+
+def test_detached_and_two_of_them(lone_shell: Shell) -> None:
+    first = json.loads(lone_shell.ok("up", "--port", "0", "--detach", "--json"))
+    text = lone_shell.ok("up", "--port", "0", "-d", "--pat", "secret-token=me")
+    second = re.match(r"Clarifai emulator at http://127.0.0.1:(\d+) \(process \d+\)\n", text)
+    assert second is not None, text
+    try:
+        log_file = Path(first["log_file"])
+        assert log_file.read_text().startswith(f"Clarifai emulator at {first['url']}")
+        done = lone_shell.run("status")
+        assert done.returncode == 2
+        assert "2 emulators are running: " in done.stderr
+        assert f"{first['url']} (process {first['pid']})" in done.stderr
+        assert "Choose one with --port" in done.stderr
+        assert "CLARIFAI_PAT=secret-token" in lone_shell.ok("env", "--port", second[1])
+        assert "secret-token" not in Path(f"/proc/{first['pid']}/cmdline").read_text()
+        taken = lone_shell.run("up", "--port", str(first["port"]))
+        assert taken.returncode == 1
+        assert (
+            f"An emulator is already running at {first['url']} (process {first['pid']}, user 'me')" in taken.stderr
+        )
+        detached = lone_shell.run("up", "--port", str(first["port"]), "--detach")
+        assert (detached.returncode, "is already running" in detached.stderr) == (1, True)
+    finally:
+        lone_shell.ok("down", "--port", str(first["port"]))
+        assert "Stopped the emulator" in lone_shell.ok("down", "--all")
+    assert not is_running(first["pid"])
+
+
+def test_a_port_that_another_program_has(lone_shell: Shell) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = lone_shell.run("up", "--port", str(port))
+        assert done.returncode == 1
+        assert f"Error: Port {port} of 127.0.0.1 is in use." in done.stderr
+        assert "--port (0 takes a free one)" in done.stderr
+        found = json.loads(lone_shell.run("doctor", "--json", "--port", str(port)).stdout)["checks"]
+        [check] = [each for each in found if each["name"] == "port"]
+        assert check["level"] == "warn"
+        assert check["found"].startswith(f"{port} is not free: ")
+
+
+def test_options_that_cannot_be_used_are_all_named(lone_shell: Shell) -> None:
+    done = lone_shell.run("up", "--queue-size", "0", "--num-threads", "0", "--topology", "/no/file.yaml")
+    assert done.returncode == 1
+    for problem in (
+        "queue_size must be at least 1",
+        "num_threads must be at least 1",
+        "/no/file.yaml does not exist",
+    ):
+        assert problem in done.stderr
+
+
+def test_other_hosts_are_warned_about(lone_shell: Shell) -> None:
+    process = lone_shell.start("up", "--port", "0", "--host", "0.0.0.0")
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    process.terminate()
+    process.communicate(timeout=20)
+    assert line.startswith(
+        "Warning: 0.0.0.0 is not a loopback address: everyone who can reach this machine can run"
+    )
+    assert "Any token is accepted; restrict that with --pat." in line
+
+
+# ── everything else ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_demo_passes_and_touches_nothing_of_the_user(lone_shell: Shell) -> None:
+    done = lone_shell.run("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for rule in ("explicit_deployment", "explicit_nodepool", "owner_default"):
+        assert len(re.findall(rf"{rule} +me/demo-deployment +\w{{8}} +Hello, ", done.stdout)) == 3
+    assert "Refused: a request for nodepool idle-pool" in done.stdout
+    assert done.stdout.rstrip().endswith("stopped: nothing is left running")
+    home = Path(lone_shell.environ["HOME"])
+    assert list(home.rglob("*")) == []
+
+
+def test_init_makes_a_model_that_deploys(lone_shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "My model"
+    assert "Next: clarifai-emulator deploy" in lone_shell.ok("init", folder)
+    again = lone_shell.run("init", folder)
+    assert again.returncode == 1
+    assert "already has config.yaml, requirements.txt, 1/model.py." in again.stderr
+    lone_shell.ok("up", "--port", "0", "--detach")
+    try:
+        lone_shell.ok("deploy", folder)
+        assert lone_shell.ok("predict", "My-model", "prompt=you") == "Hello, you!\n"
+    finally:
+        lone_shell.ok("down")
+
+
+def test_doctor(lone_shell: Shell) -> None:
+    lone_shell.environ["CLARIFAI_API_BASE"] = "https://api.clarifai.com"
+    done = lone_shell.run("doctor", "--json")
+    checks = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 0, done.stdout
+    assert {"python", "clarifai", "runner", "uv", "fork", "port", "gpus", "docker", "cache"} <= set(checks)
+    assert checks["variables"]["level"] == "warn"
+    assert checks["variables"]["advice"].startswith('eval "$(clarifai-emulator env)"')
+    blocked = Path(lone_shell.environ["HOME"]) / "file"
+    blocked.touch()
+    lone_shell.environ["XDG_CACHE_HOME"] = str(blocked)
+    text = lone_shell.run("doctor")
+    assert text.returncode == 1
+    assert re.search(r"fail  cache +\S+ cannot be written\n +→ Set XDG_CACHE_HOME", text.stdout)
+
+
+def test_doctor_lists_the_rpcs(lone_shell: Shell) -> None:
+    table = json.loads(lone_shell.ok("doctor", "--rpcs", "--json"))
+    assert table["PostModelOutputs"]["handled"] is True
+    assert table["PostModelOutputs"]["http"].startswith("POST /v2/")
+    assert table["PostWorkflowResults"]["handled"] is False
+
+
+@pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
+def test_completion(lone_shell: Shell, shell_name: str) -> None:
+    assert "_CLARIFAI_EMULATOR_COMPLETE" in lone_shell.ok("completion", shell_name)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples(command: str) -> None:
+    from click.testing import CliRunner
+
+    from clarifai_emulator.cli.main import cli
+
+    done = CliRunner().invoke(cli, [command, "--help"], prog_name="clarifai-emulator")
+    assert done.exit_code == 0
+    assert re.search(rf"Examples?:\n  .*clarifai-emulator {command}", done.output), done.output
+
+
+def test_help_and_version_are_quick_and_complete(lone_shell: Shell) -> None:
+    program = (
+        "import sys\n"
+        "from clarifai_emulator.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "finally: print(sorted({'grpc', 'clarifai', 'google.protobuf', 'rich', 'yaml'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=lone_shell.environ)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert all(re.search(rf"^  {command} ", done.stdout, re.MULTILINE) for command in COMMANDS)
+    assert "Exit codes:" in done.stdout
+    assert re.fullmatch(r"clarifai-emulator, version [\d.]+\n", lone_shell.ok("--version"))
+
+
+def test_a_mistyped_command(lone_shell: Shell) -> None:
+    done = lone_shell.run("deplyo")
+    assert done.returncode == 2
+    assert "There is no command 'deplyo'. Did you mean 'deploy'?" in done.stderr

@@ -1,0 +1,76 @@
+"""The wheel, as a stranger gets it: built, installed into an empty environment, used from outside the checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+ROOT = Path(__file__).parents[2]
+
+SCRIPT = """
+import sys
+from clarifai_emulator import EmulatorConfig, EmulatorThread
+
+with EmulatorThread(EmulatorConfig(port=0, stop_seconds=0)) as emulator:
+    import os
+    os.environ.update(CLARIFAI_API_BASE=emulator.url, CLARIFAI_PAT="token", CLARIFAI_USER_ID="me")
+    deployed = emulator.deploy(sys.argv[1])
+    from clarifai.client import Model
+    print(Model(url=deployed.model_url).predict(prompt="wheel"))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("dist")
+    _run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", target, ROOT)
+    return next(target.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that has the wheel, pytest, and nothing of this checkout."""
+    folder = tmp_path_factory.mktemp("installed") / "venv"
+    _run(find_uv_bin(), "venv", "--quiet", "--python", sys.executable, folder)
+    interpreter = folder / "bin" / "python"
+    _run(find_uv_bin(), "pip", "install", "--quiet", "--python", interpreter, f"{wheel}[pytest]")
+    return interpreter
+
+
+def test_the_wheel_holds_both_packages_and_what_they_need_at_run_time(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert "clarifai_emulator/runners/zygote_main.py" in names
+    assert "clarifai_emulator/py.typed" in names
+    assert "pytest_clarifai_emulator/plugin.py" in names
+    assert not [name for name in names if name.startswith(("emulator/", "tests/", "fixtures/"))]
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_deploys_and_answers(python: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(ROOT / "fixtures" / "models" / "hello", tmp_path / "hello")
+    (tmp_path / "story.py").write_text(SCRIPT)
+    assert _run(python, "story.py", model, cwd=tmp_path).splitlines()[-1] == "Hello, wheel!"
+
+
+def test_the_installed_command_says_its_version(python: Path, tmp_path: Path) -> None:
+    assert "clarifai-emulator" in _run(python.with_name("clarifai-emulator"), "--version", cwd=tmp_path)
+
+
+def test_the_installed_plugin_offers_its_fixture(python: Path, tmp_path: Path) -> None:
+    assert "clarifai_emulator" in _run(python, "-m", "pytest", "--fixtures", "-q", cwd=tmp_path, check=False)
+
+
+def _run(*command: object, cwd: Path | None = None, check: bool = True) -> str:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("CLARIFAI_", "PYTEST_"))}
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 or not check, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout

@@ -1,0 +1,50 @@
+"""The fixture, used as its reader would: in a test file of another project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+HELLO = Path(__file__).parents[2] / "fixtures" / "models" / "hello"
+
+
+def test_a_test_calls_its_model_through_the_fixture(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        f"""
+        def test_hello(clarifai_emulator):
+            deployed = clarifai_emulator.deploy({str(HELLO)!r})
+            from clarifai.client import Model
+            assert Model(url=deployed.model_url).predict(prompt="test") == "Hello, test!"
+            assert clarifai_emulator.events("route.decided")[0].fields["rule"] == "owner_default"
+        """
+    )
+    pytester.runpytest_subprocess("-q").assert_outcomes(passed=1)
+
+
+def test_an_sdk_that_was_imported_too_early_is_explained(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from clarifai.client import Model
+
+        def test_hello(clarifai_emulator):
+            pass
+        """
+    )
+    result = pytester.runpytest_subprocess("-q")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*The clarifai SDK was imported before the fixture `clarifai_emulator`*"])
+
+
+def test_a_session_without_the_fixture_imports_nothing_of_the_emulator(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_nothing():
+            assert not [name for name in sys.modules if name.split(".")[0] in ("clarifai_emulator", "grpc")]
+        """
+    )
+    pytester.runpytest_subprocess("-q").assert_outcomes(passed=1)
