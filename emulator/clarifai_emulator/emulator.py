@@ -13,9 +13,6 @@ import errno
 import logging
 import os
 import secrets
-import shutil
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -27,7 +24,7 @@ from clarifai_emulator.api.grpc_server import ApiHandlers, server_options
 from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, users
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.api.port import Port
+from clarifai_emulator.api.port import Port, PrivateAddress
 from clarifai_emulator.api.runner_items import RunnerItems
 from clarifai_emulator.api.visibility import can_see
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
@@ -127,7 +124,7 @@ class Emulator:
         self.port = 0
         self._servers: list[grpc.aio.Server] = []
         self._front: Port | None = None
-        self._runtime_dir: Path | None = None
+        self._private: PrivateAddress | None = None
 
     @property
     def url(self) -> str:
@@ -162,9 +159,9 @@ class Emulator:
         self._servers.clear()
         await asyncio.gather(*(backend.close() for backend in self.backends.values()))
         self.backends.clear()
-        if self._runtime_dir is not None:
-            shutil.rmtree(self._runtime_dir, ignore_errors=True)
-            self._runtime_dir = None
+        if self._private is not None:
+            self._private.remove()
+            self._private = None
 
     async def reset(self) -> None:
         """Forget every resource, replica, log and event; begin again as after ``start``, at the same address."""
@@ -205,10 +202,9 @@ class Emulator:
             adopt=self.supervisor.adopt,
         )
         chain = RequestChain(authenticator=authenticator, events=self.events, clock=self.clock)
-        self._runtime_dir = Path(tempfile.mkdtemp(prefix="clarifai-emulator-"))
-        socket_path = self._runtime_dir / "grpc.sock"
+        self._private = PrivateAddress.make()
         await self._serve(
-            f"unix:{socket_path}",
+            self._private.grpc,
             RunnerItems(self.dispatcher, admissions.admit_anyone),
             self.control,
             ApiHandlers(self._handlers(), chain),
@@ -216,7 +212,7 @@ class Emulator:
         replica_port = await self._serve(
             f"{_REPLICA_HOST}:0", RunnerItems(self.dispatcher, admissions.admit_replica)
         )
-        self._front = Port(backend=str(socket_path), on_odd=self._odd_client)
+        self._front = Port(backend=self._private.path, on_odd=self._odd_client)
         try:
             self.port = await self._front.listen(self.config.host, self.config.port)
         except OSError as error:

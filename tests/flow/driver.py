@@ -30,6 +30,8 @@ def _free_port() -> int:
 
 
 PORT = _free_port()
+# HOME is about to be an empty folder: what is found below the real one is said here.
+os.environ.setdefault("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
 os.environ.update(
     CLARIFAI_API_BASE=f"http://127.0.0.1:{PORT}",
     CLARIFAI_PAT="0123456789abcdef0123456789abcdef",

@@ -1,6 +1,6 @@
 """One port for everything: looks at the first bytes of a connection and hands it on.
 
-    ┌─ "PRI " (HTTP/2) ─► the gRPC server, over a socket that only this user can open
+    ┌─ "PRI " (HTTP/2) ─► the gRPC server, over a socket of its own
     ├─ an HTTP/1 request line ─► an answer that says what speaks here
     └─ anything else ─► one line that says the same, and the end
 
@@ -12,8 +12,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
+import secrets
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -185,8 +191,35 @@ class Back(asyncio.Protocol):
         self._front.resume_reading()
 
 
+@dataclass(frozen=True, slots=True)
+class PrivateAddress:
+    """Where the gRPC server listens behind the port: ``grpc`` as gRPC writes it, ``path`` as asyncio does.
+
+    On Linux an abstract socket: nothing on disk, so nothing is left behind even by a SIGKILL. It is as open to
+    other local users as the loopback port in front of it.
+    """
+
+    grpc: str
+    path: str
+
+    @classmethod
+    def make(cls) -> PrivateAddress:
+        """A fresh address."""
+        if sys.platform.startswith("linux"):
+            name = f"clarifai-emulator-{secrets.token_hex(16)}"
+            return cls(f"unix-abstract:{name}", f"\0{name}")
+        path = os.path.join(tempfile.mkdtemp(prefix="clarifai-emulator-"), "grpc.sock")
+        return cls(f"unix:{path}", path)
+
+    def remove(self) -> None:
+        """Remove what it left on disk."""
+        if not self.path.startswith("\0"):
+            shutil.rmtree(os.path.dirname(self.path), ignore_errors=True)
+
+
 class Port:
-    """The listener. ``backend``: path of the gRPC server's socket; ``on_odd(kind, what)`` hears of odd clients."""
+    """The listener. ``backend``: the gRPC server's ``PrivateAddress.path``. ``on_odd(kind, what)`` hears of clients
+    that do not speak gRPC."""
 
     def __init__(self, *, backend: str, on_odd: OnOdd) -> None:
         self._backend = backend

@@ -105,7 +105,14 @@ def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
         translated.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     # Ours is not the environment to install into.
     translated.pop("VIRTUAL_ENV", None)
+    translated["PATH"] = os.pathsep.join([translated.get("PATH", os.defpath), *_pyenv_folders(environ)])
     return {**translated, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+
+
+def _pyenv_folders(environ: Mapping[str, str]) -> list[str]:
+    """Where pyenv keeps interpreters: its shims show uv only those that are active in the current folder."""
+    root = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME") or os.path.expanduser("~")) / ".pyenv")
+    return sorted(str(folder) for folder in root.glob("versions/*/bin"))
 
 
 def _lines(directory: ModelDirectory) -> list[Line]:
