@@ -39,6 +39,8 @@ from clarifai_emulator.models.requirements import (
 Progress = Callable[[str], None]
 
 _COMPLETE = ".complete"
+# 0.0.60 and later crash while they are imported by Python 3.13.0.
+WORKING_RUNNER = "clarifai-protocol<0.0.60; python_full_version == '3.13.0'"
 _LOG_LINES = 20
 _LOCK_POLL_SECONDS = 0.2
 
@@ -136,7 +138,8 @@ def _wanted_python(directory: ModelDirectory) -> str:
 
 def _runner_pin(lines: list[Line]) -> list[str]:
     """The runner is part of the SDK: a model whose requirements do not name it gets our version."""
-    return [] if names_clarifai(lines) else [f"clarifai=={metadata.version('clarifai')}"]
+    sdk = [] if names_clarifai(lines) else [f"clarifai=={metadata.version('clarifai')}"]
+    return [*sdk, WORKING_RUNNER]
 
 
 def _key(directory: ModelDirectory, lines: list[Line]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -153,14 +154,30 @@ class Zygote:
             self._ready.set_exception(error)
             self._ready.exception()  # seen, even when nobody waits any more
 
+    def _stillborn(self, why: str) -> ModelError:
+        """Why it never became ready."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        code = self._process.returncode
+        printed = "\n".join(self._printed)
+        if code is not None and code < 0:
+            return ModelError(
+                f"{self.python} was ended by signal {-code} while it imported the Clarifai SDK.",
+                hint="clarifai-protocol 0.0.60 and later crash on Python 3.13.0: install an older one, or set "
+                'build_info.python_version in config.yaml to "3.12".',
+                log=printed,
+            )
+        return ModelError(f"A model's interpreter could not be started: {why}.", log=printed)
+
     def _disconnect(self, why: str) -> None:
         if self._control is None:
             return
         asyncio.get_running_loop().remove_reader(self._control)
         self._control.close()
         self._control = None
-        printed = "\n".join(self._printed)
-        self._fail(ModelError(f"A model's interpreter could not be started: {why}.", log=printed))
+        if self._ready is not None and not self._ready.done():
+            self._fail(self._stillborn(why))
         for child in tuple(self._children.values()):
             self._end(child, Exit(signal=int(signal.SIGKILL)))
         self._children.clear()
