@@ -92,6 +92,13 @@ def test_ten_mebibytes_go_in_and_come_out(emulator: EmulatorThread) -> None:
     assert len(model.predict(size=size)) == size
 
 
+def test_an_item_may_be_as_large_as_the_runner_takes(emulator: EmulatorThread, client: Client) -> None:
+    emulator.deploy(MODELS / "large")
+    size = 127 * 1024 * 1024
+    response = client.call("PostModelOutputs", inference_request("large", "length", data=b"x" * size))
+    assert response.outputs[0].data.parts[0].data.int_value == size
+
+
 def test_many_clients_at_once_each_get_their_own_answer(emulator: EmulatorThread) -> None:
     emulator.deploy(MODELS / "hello")
     answers: dict[int, str] = {}

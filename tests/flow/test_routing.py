@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,30 @@ def test_requests_spill_over_to_the_next_nodepool_when_the_preferred_one_is_full
     assert client.call("PostModelOutputs", inference_request("slow", seconds=0.0)).status.code == StatusCode.SUCCESS
     decided = emulator.events("route.decided")[-1].fields
     assert decided["nodepools"] == ["me/local/first", "me/local/second"]
+
+
+def test_a_replica_that_finds_the_preferred_nodepool_full_starts_in_the_next_and_serves_what_waits() -> None:
+    with running(num_threads=1) as emulator:
+        client = Client(emulator.url)
+        nodepool(client, "first")
+        nodepool(client, "second")
+        emulator.deploy(MODELS / "slow", nodepool_id="first", deployment_id="spilling", max_replicas=2)
+        both = Deployment(id="spilling")
+        both.autoscale_config.disable_packing = True  # one replica per instance, so each nodepool holds one
+        for priority, name in ((9, "first"), (1, "second")):
+            both.deployment_nodepools.add(id=name, priority=priority).compute_cluster.id = "local"
+        client.call("PatchDeployments", deployments=[both], action="overwrite")
+
+        request = inference_request("slow", seconds=1.5)
+        threads = [threading.Thread(target=client.call, args=("PostModelOutputs", request)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        ready = [event.fields["nodepool"] for event in emulator.events("replica.live")]
+        assert ready == ["me/local/first", "me/local/second"]
+        assert len({event.fields["replica_id"] for event in emulator.events("work.done")}) == 2
+        client.close()
 
 
 def test_a_model_that_clarifai_owns_runs_on_the_cheapest_shared_nodepool(

@@ -1,0 +1,67 @@
+"""Nothing of an emulator stays behind, however it ends."""
+
+from __future__ import annotations
+
+import glob
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from flow.driver import MODELS, running, wait_for
+
+SCRIPT = """
+import sys, time
+from clarifai_emulator import EmulatorConfig, EmulatorThread
+
+with EmulatorThread(EmulatorConfig(port=0)) as emulator:
+    emulator.deploy(sys.argv[1], min_replicas=2)
+    while len(found := emulator.status()["deployments"][0]["versions"][0]["replicas"]) < 2: time.sleep(0.01)
+    print(*(replica["pid"] for replica in found), flush=True)
+    time.sleep(600)
+"""
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc: Linux only")
+def test_a_killed_emulator_takes_its_replicas_and_interpreters_with_it() -> None:
+    before = set(glob.glob(f"{tempfile.gettempdir()}/clarifai-emulator-*"))
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("CLARIFAI_")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, MODELS / "hello"], stdout=subprocess.PIPE, text=True, env=environ
+    )
+    with process:
+        assert process.stdout is not None
+        replicas = [int(pid) for pid in process.stdout.readline().split()]
+        zygotes = _children(process.pid)
+        assert len(replicas) == 2
+        assert zygotes
+        process.send_signal(signal.SIGKILL)
+    wait_for(lambda: not any(_alive(pid) for pid in (*replicas, *zygotes)), seconds=5)
+    assert set(glob.glob(f"{tempfile.gettempdir()}/clarifai-emulator-*")) == before
+
+
+def test_starting_and_stopping_leaves_no_descriptor_or_thread() -> None:
+    import threading
+
+    with running() as emulator:
+        emulator.deploy(MODELS / "hello")
+    descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
+    for _ in range(3):
+        with running(stop_seconds=0) as emulator:
+            emulator.deploy(MODELS / "hello")
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
+    assert threading.active_count() <= threads
