@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,8 @@ def _alive(pid: int) -> bool:
 
 
 def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for found in lists for child in found.read_text().split()]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc: Linux only")
@@ -47,16 +49,14 @@ def test_a_killed_emulator_takes_its_replicas_and_interpreters_with_it() -> None
         assert process.stdout is not None
         replicas = [int(pid) for pid in process.stdout.readline().split()]
         zygotes = _children(process.pid)
-        assert len(replicas) == 2
-        assert zygotes
         process.send_signal(signal.SIGKILL)
+    assert len(replicas) == 2
+    assert zygotes
     wait_for(lambda: not any(_alive(pid) for pid in (*replicas, *zygotes)), seconds=5)
     assert set(glob.glob(f"{tempfile.gettempdir()}/clarifai-emulator-*")) == before
 
 
 def test_starting_and_stopping_leaves_no_descriptor_or_thread() -> None:
-    import threading
-
     with running() as emulator:
         emulator.deploy(MODELS / "hello")
     descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
