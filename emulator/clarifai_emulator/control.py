@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 SERVICE = "clarifai.emulator.Control"
 TOKEN_HEADER = "x-clarifai-emulator-token"
 
+_ANSWER_SECONDS = 0.05
+
 Answers = AsyncIterator[dict[str, Any]]
 
 
@@ -149,7 +151,8 @@ class Control(grpc.GenericRpcHandler):
 
     async def _down(self, request: dict[str, Any]) -> Answers:
         yield {"result": {"pid": os.getpid()}}
-        self.stop_requested.set()
+        # The answer leaves first: stopping breaks off every call.
+        asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self.stop_requested.set)
 
 
 async def _then_follow(

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,25 +77,30 @@ class Shell:
 
 
 class Up:
-    """``up --port 0 --json`` in the foreground of a process."""
+    """``up --port 0 --json`` in the foreground of a process, its output read as it comes."""
 
-    def __init__(self, shell: Shell, *options: str) -> None:
-        self.process = shell.start("up", "--port", "0", "--json", *options)
+    def __init__(self, shell: Shell) -> None:
+        self.process = shell.start("up", "--port", "0", "--json")
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("{"), line + self.process.stdout.read()
         self.started: dict[str, Any] = json.loads(line)
         self.port = str(self.started["port"])
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._lines.extend, args=[self.process.stdout])
+        self._reader.start()
 
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, list[dict[str, Any]]]:
-        """Send a signal as a terminal does, to all it started; the exit code and the events printed since."""
+    def wait(self) -> tuple[int, list[dict[str, Any]]]:
+        """Wait until it has ended: the exit code and the events that were printed."""
+        code = self.process.wait(timeout=20)
+        self._reader.join(20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code, [json.loads(line) for line in self._lines]
+
+    def signal(self, number: int) -> None:
+        """Send a signal as a terminal does, to all it started."""
         os.killpg(self.process.pid, number)
-        output, _ = self.process.communicate(timeout=20)
-        return self.process.returncode, [json.loads(line) for line in output.splitlines()]
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate(timeout=20)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +118,9 @@ def lone_shell(tmp_path: Path) -> Shell:
 def emulator(shell: Shell) -> Iterator[Up]:
     up = Up(shell)
     yield up
-    up.kill() if up.process.poll() is None else None
+    if up.process.poll() is None:
+        up.process.kill()
+        up.wait()
 
 
 @pytest.fixture(scope="module")
@@ -351,9 +359,8 @@ def test_down_stops_everything(shell: Shell, emulator: Up) -> None:
     shell.ok("deploy", MODELS / "hello")
     pids = [*replica_pids(shell), *children(emulator.process.pid)]
     assert shell.ok("down").startswith(f"Stopped the emulator at {emulator.started['url']}")
-    output, _ = emulator.process.communicate(timeout=10)
-    assert emulator.process.returncode == 0
-    assert json.loads(output.splitlines()[-1])["left_running"] == []
+    code, events = emulator.wait()
+    assert (code, events[-1]["kind"], events[-1]["left_running"]) == (0, "emulator.stopped", [])
     assert not any(map(is_running, pids))
     assert list(shell.state.glob("*.json")) == []
 
@@ -379,8 +386,9 @@ def test_a_signal_leaves_nothing_running(lone_shell: Shell, number: int) -> None
     pids = [*replica_pids(lone_shell), *children(up.process.pid)]
     assert pids
 
-    code, events = up.end(number)
+    up.signal(number)
 
+    code, events = up.wait()
     assert code == 0
     assert events[-1] == {
         "kind": "emulator.stopped",
@@ -396,7 +404,8 @@ def test_a_killed_emulator_takes_its_replicas_along_and_its_file_is_cleaned_up(l
     up = Up(lone_shell)
     lone_shell.ok("deploy", MODELS / "hello")
     pids = [*replica_pids(lone_shell), *children(up.process.pid)]
-    up.kill()
+    up.process.kill()
+    up.wait()
     deadline = time.monotonic() + 10
     while any(map(is_running, pids)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -427,7 +436,9 @@ def test_in_the_foreground_it_prints_readable_lines(lone_shell: Shell) -> None:
 
 def test_nobody_reads_its_output(lone_shell: Shell) -> None:
     """A full pipe must not hold up the emulator: whoever starts it may not read."""
-    up = Up(lone_shell)
+    process = lone_shell.start("up", "--port", "0", "--json")
+    assert process.stdout is not None
+    assert "emulator.started" in process.stdout.readline()
     lone_shell.ok("deploy", MODELS / "hello")
     variables = json.loads(lone_shell.ok("env", "--json"))
     program = (
@@ -444,9 +455,9 @@ def test_nobody_reads_its_output(lone_shell: Shell) -> None:
         timeout=60,
     )
     assert done.stdout.endswith("through\n"), done.stderr
-    up.process.send_signal(signal.SIGTERM)
-    assert up.process.wait(timeout=20) == 0
-    up.process.communicate()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+    process.communicate()
 
 
 def test_detached_and_two_of_them(lone_shell: Shell) -> None:

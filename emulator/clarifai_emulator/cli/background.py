@@ -19,11 +19,11 @@ _OURS = frozenset({"CLARIFAI_EMULATOR_DETACH", "CLARIFAI_EMULATOR_JSON", "CLARIF
 
 def launch(
     arguments: Sequence[str], folder: Path, *, environ: Mapping[str, str] = os.environ
-) -> tuple[Running, Path]:
+) -> tuple[Running, Path, subprocess.Popen[bytes]]:
     """Start ``clarifai-emulator up ARGUMENTS``; its state file is in ``folder``, its output in the log file.
 
-    Returns where it is and the log file. It lives on when this process ends. Raises ``Failure`` with its last
-    lines when it does not start.
+    Returns where it is, the log file and the process, which lives on when this one ends. Raises ``Failure``
+    with its last lines when it does not start.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = folder / f"emulator-starting-{os.getpid()}.log"
@@ -49,7 +49,7 @@ def launch(
     running = next((each for each in running_emulators(folder) if each.port == port), None)
     if running is None:
         raise _did_not_start(process, log_file)
-    return running, log_file
+    return running, log_file, process
 
 
 def _did_not_start(process: subprocess.Popen[bytes], log: Path) -> Failure:

@@ -43,14 +43,17 @@ class Client:
             response_deserializer=json.loads,
         )(request, metadata=((_TOKEN_HEADER, self.running.token),))
         failure: Failure | None = None
+        is_complete = False
         try:
             for answer in call:
                 if "error" in answer:
                     failure = failure_of(answer["error"])
                 else:
+                    is_complete = "result" in answer
                     yield answer
         except grpc.RpcError as error:
-            failure = _unreachable(self.running, error)
+            # After its result an emulator that was told to stop may break off.
+            failure = None if is_complete else _unreachable(self.running, error)
         finally:
             # A call that is still referred to when the interpreter ends can keep it from ending: grpc then
             # waits for a lock that one of its threads held. That is also why nothing is raised above.

@@ -89,18 +89,17 @@ class _DemoEmulator:
         step("starting an emulator on a free port")
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CLARIFAI_")}
         environ["XDG_STATE_HOME"] = str(self._folder)
-        self._state = self._folder / "clarifai-emulator"
-        running, _ = launch(["--port", "0"], self._state, environ=environ)
+        state = self._folder / "clarifai-emulator"
+        running, _, self._process = launch(["--port", "0"], state, environ=environ)
         self._client = Client(running)
         step(f"{running.url}, process {running.pid}, user '{running.user_id}'")
         return self._client
 
     def __exit__(self, *_: object) -> None:
-        from clarifai_emulator.cli.lifecycle import wait_until_gone
-
         with self._client as client:
             client.result("Down")
-        wait_until_gone(client.running, self._state)
+        if self._process.wait(timeout=30):
+            raise Failure(f"The emulator ended with exit code {self._process.returncode}.")
         step("stopped: nothing is left running")
 
 

@@ -55,23 +55,28 @@ def down(port: int | None, every: bool, as_json: bool) -> None:
 
 
 def wait_until_gone(running: Running, folder: Path) -> None:
-    """Wait until an emulator that was told to stop has removed its state file, the last thing it does.
-
-    Raises ``Failure``.
-    """
+    """Wait until an emulator that was told to stop has ended. Raises ``Failure``."""
     path = state_file(folder, running.port)
     deadline = time.monotonic() + _STOP_SECONDS
-    while path.exists():
+    while not _has_ended(running.pid):
         if time.monotonic() > deadline:
             raise Failure(
                 f"The emulator at {running.url} still runs {_STOP_SECONDS:g} s after it was told to stop.",
                 hint=f"Look at its output, or end it with `kill -9 {running.pid}`; its replicas end with it.",
             )
-        try:
-            os.kill(running.pid, 0)
-        except OSError:
-            path.unlink(missing_ok=True)
         time.sleep(0.02)
+    path.unlink(missing_ok=True)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process is gone; one that its parent has not yet asked about counts as gone."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # there is no /proc: it exists
 
 
 def _done(running: Running, as_json: bool, text: str) -> None:

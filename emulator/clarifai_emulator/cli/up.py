@@ -117,7 +117,7 @@ def _detach(options: Mapping[str, Any], as_json: bool) -> None:
     from clarifai_emulator.cli.state import state_dir
 
     environ = {**os.environ, "CLARIFAI_EMULATOR_PAT": " ".join(options["pats"])}
-    running, log_file = launch(arguments_of(options), state_dir(), environ=environ)
+    running, log_file, _ = launch(arguments_of(options), state_dir(), environ=environ)
     if wants_json():
         facts = {"url": running.url, "port": running.port, "pid": running.pid, "user_id": running.user_id}
         print_json({**facts, "log_file": str(log_file)})
