@@ -12,9 +12,10 @@ import hmac
 import json
 import logging
 import os
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -23,12 +24,10 @@ from google.protobuf.json_format import MessageToDict
 
 from clarifai_emulator.api.grpc_server import metadata_of
 from clarifai_emulator.deployer import Deployed, DeployRequest
+from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
 from clarifai_emulator.routing import Ask, RoutingError
 from clarifai_emulator.snapshot import snapshot
-
-if TYPE_CHECKING:
-    from clarifai_emulator.emulator import Emulator
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +40,11 @@ Answers = AsyncIterator[dict[str, Any]]
 
 
 class Control(grpc.GenericRpcHandler):
-    """Serves the controls of one emulator."""
+    """Serves the controls of one emulator, to whoever has ``token``."""
 
-    def __init__(self, emulator: Emulator, token: str) -> None:
+    def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
-        self._token = token
+        self.token = secrets.token_hex(24)
         self.stop_requested = asyncio.Event()
         self._calls: dict[str, Callable[[dict[str, Any]], Answers]] = {
             "Deploy": self._deploy,
@@ -65,7 +64,7 @@ class Control(grpc.GenericRpcHandler):
 
     def _serve(self, call: Callable[[dict[str, Any]], Answers]) -> Any:
         async def serve(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[bytes]:
-            if not hmac.compare_digest(metadata_of(context).get(TOKEN_HEADER, ""), self._token):
+            if not hmac.compare_digest(metadata_of(context).get(TOKEN_HEADER, ""), self.token):
                 await context.abort(grpc.StatusCode.PERMISSION_DENIED, "The control token is missing or wrong.")
             try:
                 async for answer in call(json.loads(request)):

@@ -10,6 +10,7 @@ what was deployed before as it was.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +26,15 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.errors import CallerError, ModelError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.store import Key, Kind, Store
+
+# A wait without news for so long says that it goes on.
+_NEWS_SECONDS = 5.0
 
 Progress = Callable[[str], None]
 ModelKey = tuple[str, str, str]
@@ -86,6 +91,7 @@ class Deployer:
         catalogue: Catalogue,
         backends: Mapping[str, Backend],
         events: EventBus,
+        logbook: LogBook,
         clock: Clock,
     ) -> None:
         self._config = config
@@ -95,6 +101,7 @@ class Deployer:
         self._catalogue = catalogue
         self._backends = backends
         self._events = events
+        self._logbook = logbook
         self._clock = clock
 
     async def deploy(self, request: DeployRequest, progress: Progress) -> Deployed:
@@ -129,7 +136,10 @@ class Deployer:
         progress(f"reading {path}")
         directory = await asyncio.to_thread(read_model_directory, path)
         key = self._model_key(directory, name)
-        python = await prepare_environment(directory, self._config.cache_dir, progress)
+        version_id = secrets.token_hex(16)
+        python = await prepare_environment(
+            directory, self._config.cache_dir, self._logging_builds(key, version_id, progress)
+        )
         source = ModelSource(directory.path, python, directory.content_hash, describe_environment(python))
         newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
         if newest is not None and self._store.get(Kind.SOURCE, (*key, newest.id)) == source:
@@ -142,7 +152,7 @@ class Deployer:
                 f"{directory.model_file} has no method that a client could call.",
                 hint="Mark the methods of your ModelClass subclass with @ModelClass.method.",
             )
-        version_id = self._put_version(directory, key, source, signatures)
+        self._put_version(directory, key, version_id, source, signatures)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
 
@@ -159,9 +169,26 @@ class Deployer:
             )
         return (parts[0], parts[1], parts[3])
 
+    def _logging_builds(self, key: ModelKey, version_id: str, progress: Progress) -> Progress:
+        """Tell the builder log of the version what the caller is told."""
+        user, app, model = key
+
+        def tell(line: str) -> None:
+            progress(line)
+            self._logbook.append(
+                BUILDER, line, user_id=user, app_id=app, model_id=model, model_version_id=version_id
+            )
+
+        return tell
+
     def _put_version(
-        self, directory: ModelDirectory, key: ModelKey, source: ModelSource, signatures: Sequence[Any]
-    ) -> str:
+        self,
+        directory: ModelDirectory,
+        key: ModelKey,
+        version_id: str,
+        source: ModelSource,
+        signatures: Sequence[Any],
+    ) -> None:
         user, app, model_id = key
         if self._store.get(Kind.MODEL, key) is None:
             model = Model(id=model_id, model_type_id=directory.model_type_id)
@@ -170,14 +197,13 @@ class Deployer:
                 model.visibility.gettable = Visibility.PUBLIC
                 self._put_public_app(user, app)
             self._resources.post(Kind.MODEL, user, (app,), [model])
-        version = ModelVersion(num_threads=directory.num_threads or 0, method_signatures=signatures)
+        version = ModelVersion(id=version_id, num_threads=directory.num_threads or 0, method_signatures=signatures)
         version.inference_compute_info.CopyFrom(self._compute_info(directory))
         version.status.code = StatusCode.MODEL_TRAINED
         version.status.description = "Model is trained and ready for deployment"
         version.metadata.update({"content_hash": directory.content_hash})
         stored = self._resources.post(Kind.MODEL_VERSION, user, (app, model_id), [version])[0]
         self._store.put(Kind.SOURCE, stored, source)
-        return stored[-1]
 
     def _put_public_app(self, user: str, app: str) -> None:
         if self._store.get(Kind.APP, (user, app)) is None:
@@ -231,9 +257,9 @@ class Deployer:
         """Wait until a replica takes work, or until it is clear that none will."""
         changed = asyncio.Event()
         unsubscribe = self._events.subscribe(lambda event: changed.set())
-        said = ""
+        said, started = "", self._clock.monotonic()
         try:
-            while True:
+            while self._clock.monotonic() - started < self._config.request_seconds:
                 fleet = self._supervisor.fleets.get(key)
                 if fleet is not None and fleet.live:
                     return
@@ -244,6 +270,14 @@ class Deployer:
                     said = reason
                     progress(f"waiting: {reason}")
                 changed.clear()
-                await changed.wait()
+                try:
+                    await asyncio.wait_for(changed.wait(), _NEWS_SECONDS)
+                except TimeoutError:
+                    progress(f"still waiting for a replica after {self._clock.monotonic() - started:.0f} s")
+            raise CallerError(
+                StatusCode.MODEL_DEPLOYING,
+                f"No replica of '{key.deployment_id}' was ready within {self._config.request_seconds:g} s.",
+                hint="Look at what it printed: `clarifai-emulator logs`.",
+            )
         finally:
             unsubscribe()

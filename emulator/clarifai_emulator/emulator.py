@@ -12,7 +12,6 @@ import asyncio
 import errno
 import logging
 import os
-import secrets
 from typing import Any
 
 import grpc.aio
@@ -30,7 +29,6 @@ from clarifai_emulator.api.visibility import can_see
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.control import Control
 from clarifai_emulator.deployer import Deployer
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey
@@ -110,6 +108,7 @@ class Emulator:
             catalogue=self.catalogue,
             backends=self.backends,
             events=self.events,
+            logbook=self.logbook,
             clock=self.clock,
         )
         self._furnisher = Furnisher(
@@ -119,8 +118,7 @@ class Emulator:
             catalogue=self.catalogue,
             deployer=self.deployer,
         )
-        self.token = secrets.token_hex(24)
-        self.control = Control(self, self.token)
+        self._further: list[grpc.GenericRpcHandler] = []
         self.port = 0
         self._servers: list[grpc.aio.Server] = []
         self._front: Port | None = None
@@ -131,6 +129,15 @@ class Emulator:
         """The base URL for ``CLARIFAI_API_BASE``."""
         host = "127.0.0.1" if self.config.host in ("0.0.0.0", "") else self.config.host  # noqa: S104
         return f"http://{host}:{self.port}"
+
+    def serve_too(self, handler: grpc.GenericRpcHandler) -> None:
+        """Serve further gRPC methods at the same address. Before ``start``."""
+        self._further.append(handler)
+
+    @property
+    def rpcs(self) -> frozenset[str]:
+        """Names of the platform's RPCs that are served."""
+        return frozenset({*self._handlers(), "ProcessRunnerItems"})
 
     async def __aenter__(self) -> Emulator:
         await self.start()
@@ -206,7 +213,7 @@ class Emulator:
         await self._serve(
             self._private.grpc,
             RunnerItems(self.dispatcher, admissions.admit_anyone),
-            self.control,
+            *self._further,
             ApiHandlers(self._handlers(), chain),
         )
         replica_port = await self._serve(

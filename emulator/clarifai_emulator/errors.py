@@ -5,7 +5,7 @@ Whose fault it is, is the type:
 * ``CallerError``: the request, the model or the configuration is wrong. Rendered as the platform would
   (``response.status``), never logged with a trace.
 * anything else that reaches the request chain is a bug of the emulator: logged with its trace and answered as
-  an internal error (98004).
+  an internal error (99009).
 """
 
 from __future__ import annotations

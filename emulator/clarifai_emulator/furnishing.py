@@ -188,4 +188,4 @@ def _collecting(problems: list[str], where: str) -> Generator[None]:
     try:
         yield
     except (CallerError, ModelError) as error:
-        problems.append(f"{where}: {error}")
+        problems.append(f"{where}: {str(error).rstrip('.')}")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
+from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.nodepools.fleet import Fleet
 from clarifai_emulator.routing.deployments import served_model
 from clarifai_emulator.store import Kind
-
-if TYPE_CHECKING:
-    from clarifai_emulator.emulator import Emulator
 
 
 def snapshot(emulator: Emulator) -> dict[str, Any]:

@@ -64,10 +64,11 @@ class Store:
         if old is None:
             for depth in range(len(key)):
                 self._below[kind][key[:depth]][key] = None
-        else:
-            self._unindex(kind, key, old)
         self._items[kind][key] = item
         self._index(kind, key, item)
+        if old is not None:
+            # After the new values, so that a value that stays keeps its place.
+            self._unindex(kind, key, old, keep=item)
         self._changed(kind, key)
 
     def delete(self, kind: Kind, key: Key) -> bool:
@@ -102,7 +103,7 @@ class Store:
         return next(self.list(kind, prefix), None)
 
     def find(self, kind: Kind, value: Hashable) -> list[Any]:
-        """Resources of an indexed kind that have this index value, oldest first."""
+        """Resources of an indexed kind that have this index value, in the order in which they got it."""
         items = self._items[kind]
         return [items[key] for key in self._indexed[kind].get(value, ())]
 
@@ -123,9 +124,11 @@ class Store:
             for value in self._index_of[kind](item):
                 self._indexed[kind][value][key] = None
 
-    def _unindex(self, kind: Kind, key: Key, item: Any) -> None:
+    def _unindex(self, kind: Kind, key: Key, item: Any, *, keep: Any | None = None) -> None:
         if kind in self._index_of:
-            for value in self._index_of[kind](item):
+            values_of = self._index_of[kind]
+            kept = set(values_of(keep)) if keep is not None else set[Hashable]()
+            for value in set(values_of(item)) - kept:
                 self._indexed[kind][value].pop(key, None)
                 if not self._indexed[kind][value]:
                     del self._indexed[kind][value]

@@ -14,7 +14,8 @@ import logging
 import re
 import secrets
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +30,7 @@ from clarifai_emulator.events import EventBus
 log = logging.getLogger(__name__)
 
 UnaryHandler = Callable[["Call", Any], Any | Awaitable[Any]]
-StreamHandler = Callable[["Call", AsyncIterator[Any]], AsyncIterator[Any]]
+StreamHandler = Callable[["Call", AsyncIterator[Any]], AsyncGenerator[Any]]
 Handler = UnaryHandler | StreamHandler
 Step = Callable[["Call"], None]
 
@@ -89,14 +90,15 @@ class RequestChain:
                 step(call)
         return response
 
-    async def stream(self, call: Call, handler: StreamHandler, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        """Any number of requests and responses; an error becomes the last response."""
+    async def stream(self, call: Call, handler: StreamHandler, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+        """Any number of requests and responses; an error becomes the last response. Closing this closes it."""
         try:
             for step in self._before:
                 step(call)
-            async for response in handler(call, requests):
-                _stamp(call, response)
-                yield response
+            async with aclosing(handler(call, requests)) as responses:
+                async for response in responses:
+                    _stamp(call, response)
+                    yield response
         except (asyncio.CancelledError, GeneratorExit):
             call.notes["cancelled"] = True
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -77,8 +78,9 @@ class ApiHandlers(grpc.GenericRpcHandler):
         async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             call = self._begin(rpc, context)
             requests = _readable(request if rpc.client_streaming else _one(request))
-            async for response in self._chain.stream(call, handler, requests):
-                yield response
+            async with aclosing(self._chain.stream(call, handler, requests)) as responses:
+                async for response in responses:
+                    yield response
             context.set_trailing_metadata(tuple(call.trailers.items()))
 
         return serve

@@ -40,6 +40,9 @@ CONTROL_PREFIX = "control-"
 # stream of a dead one is cancelled (which raises), its control stream ends, or its process is reported gone.
 _GRACE_SECONDS = 0.003
 
+# A runner that is told to try again does so at once, with all its threads: it is told after this long.
+_RETRY_SECONDS = 1.0
+
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -88,13 +91,21 @@ class RunnerItems(grpc.GenericRpcHandler):
             return
         admission = self._admit(metadata_of(context), first)
         if not isinstance(admission, Admission):
+            if admission == StatusCode.RUNNER_NEEDS_RETRY:
+                await asyncio.sleep(_RETRY_SECONDS)
             await context.write(_status(admission))
             return
         replica_id = admission.replica_id or first.runner_replica_id or first.runner_id
-        if first.runner_id.startswith(CONTROL_PREFIX):
-            await self._control(context, self._dispatcher.connect(admission.link, replica_id))
-        else:
-            await self._work(context, self._dispatcher.connect(admission.link, replica_id))
+        replica = self._dispatcher.connect(admission.link, replica_id)
+        replica.streams += 1
+        try:
+            serve = self._control if first.runner_id.startswith(CONTROL_PREFIX) else self._work
+            await serve(context, replica)
+        finally:
+            replica.streams -= 1
+            # A user's own runner has no process here that could be seen to end.
+            if not replica.streams and not admission.replica_id:
+                self._dispatcher.lose(admission.link, replica_id, "it disconnected")
 
     async def _control(self, context: Context, replica: Replica) -> None:
         """Forward cancellations until the runner goes away."""
@@ -113,8 +124,12 @@ class RunnerItems(grpc.GenericRpcHandler):
         slot = Slot(replica)
         replica.runner.lane.offer(slot)
         try:
-            work = await slot.work
+            # Shielded: a slot whose stream was closed this instant can still be given work, and give it back.
+            work = await asyncio.shield(slot.work)
         except asyncio.CancelledError:
+            if slot.work.cancelled():
+                await context.write(_status(StatusCode.RUNNER_NEEDS_RETRY))
+                return
             self._give_back(slot)
             raise
         try:
@@ -131,7 +146,7 @@ class RunnerItems(grpc.GenericRpcHandler):
     def _give_back(self, slot: Slot) -> None:
         """The idle stream is gone; work it was given in the same instant has not been written to it."""
         replica = slot.replica
-        if slot.work.done() and not slot.work.cancelled():
+        if slot.work.done():
             work = slot.work.result()
             replica.release(work)
             replica.runner.lane.return_unsent(work)

@@ -65,10 +65,10 @@ def rpc_coverage() -> dict[str, dict[str, Any]]:
     from clarifai_emulator.config import EmulatorConfig
     from clarifai_emulator.emulator import Emulator
 
-    handlers = Emulator(EmulatorConfig(port=0))._handlers()  # pyright: ignore[reportPrivateUsage]
+    served = Emulator(EmulatorConfig(port=0)).rpcs
     return {
         rpc.name: {
-            "handled": rpc.name in handlers,
+            "handled": rpc.name in served,
             "http": f"{rpc.http[0].method} {rpc.http[0].path}" if rpc.http else "",
         }
         for rpc in rpc_table().values()

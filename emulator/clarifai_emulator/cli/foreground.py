@@ -27,6 +27,7 @@ from clarifai_emulator.cli.state import (
     write_state,
 )
 from clarifai_emulator.config import EmulatorConfig, default_state_dir
+from clarifai_emulator.control import Control
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
 from clarifai_emulator.snapshot import snapshot
@@ -74,6 +75,8 @@ async def _serve(config: EmulatorConfig, output: _Output, ready_fd: int | None) 
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop.set)
     emulator = Emulator(config)
+    control = Control(emulator)
+    emulator.serve_too(control)
     with _log_lines(output):
         try:
             await _start(emulator, stop)
@@ -82,12 +85,12 @@ async def _serve(config: EmulatorConfig, output: _Output, ready_fd: int | None) 
             raise _cannot_start(config, error) from None
         emulator.events.subscribe(output.event)
         folder = config.state_dir or default_state_dir()
-        running = _running(emulator)
+        running = _running(emulator, control.token)
         try:
             path = _publish(folder, running)
             _announce(emulator, running, path, output)
             _report_ready(ready_fd, running)
-            await _first(stop.wait(), emulator.control.stop_requested.wait())
+            await _first(stop.wait(), control.stop_requested.wait())
         finally:
             await _stop(emulator, output)
             remove_state(folder, running.port, running.pid)
@@ -128,13 +131,13 @@ async def _stop(emulator: Emulator, output: _Output) -> None:
     output.tell("emulator.stopped", replicas_ended=len(pids), left_running=left)
 
 
-def _running(emulator: Emulator) -> Running:
+def _running(emulator: Emulator, token: str) -> Running:
     pats = emulator.config.pats
     own = [pat for pat, user in pats.items() if user == emulator.config.user_id]
     return Running(
         url=emulator.url,
         pid=os.getpid(),
-        token=emulator.token,
+        token=token,
         user_id=emulator.config.user_id,
         port=emulator.port,
         started=time.time(),

@@ -72,10 +72,14 @@ class Dispatcher:
         return link
 
     def remove_runner(self, runner_id: str) -> None:
-        """Its replicas are sent no more work."""
+        """Its replicas are sent no more work. One that lives on (a user's own) asks anew."""
         link = self._runners.pop(runner_id, None)
-        if link is not None:
-            link.lane.runners.pop(runner_id, None)
+        if link is None:
+            return
+        link.lane.runners.pop(runner_id, None)
+        for replica in link.replicas.values():
+            for slot in tuple(replica.idle):
+                slot.dismiss()
 
     def runner(self, runner_id: str) -> RunnerLink | None:
         """The runner with this id, if it is registered."""

@@ -50,6 +50,11 @@ class Slot:
         work.send(self.replica.replica_id)
         self.work.set_result(work)
 
+    def dismiss(self) -> None:
+        """Its lane is no more: whoever waits for ``work`` is cancelled, and the runner asks anew."""
+        self.replica.idle.remove(self)
+        self.work.cancel()
+
 
 @dataclass(slots=True, eq=False)
 class Replica:
@@ -59,6 +64,7 @@ class Replica:
     runner: RunnerLink
     idle: deque[Slot] = field(default_factory=deque[Slot])
     busy: set[Work] = field(default_factory=set[Work])
+    streams: int = 0  # open now, the control stream among them
     starts: int = 0  # RUNNER_STREAM_START messages so far: proof of life
     completed: int = 0  # items it has finished
     draining: bool = False
@@ -205,6 +211,9 @@ class Lane:
     def return_unsent(self, work: Work) -> None:
         """The slot that took the work vanished before anything was written: the work goes to the front again."""
         if work.state is State.SENT:
+            if self.refusal is not None:
+                work.fail(self.refusal)
+                return
             work.requeue()
             replica = self._free_replica(work)
             if replica is not None:

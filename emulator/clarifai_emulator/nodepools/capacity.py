@@ -92,10 +92,12 @@ class Capacity:
         nodes.append(node)
         return self._take(key, node, amount)
 
-    def has_room(self, key: NodepoolKey, nodepool: Nodepool, required: ComputeInfo) -> bool:
+    def has_room(
+        self, key: NodepoolKey, nodepool: Nodepool, required: ComputeInfo, *, spread: bool = False
+    ) -> bool:
         """Whether ``place`` would succeed."""
         try:
-            placement = self.place(key, nodepool, required)
+            placement = self.place(key, nodepool, required, spread=spread)
         except NoRoom:
             return False
         self.release(placement)
@@ -145,9 +147,10 @@ def amount_of(info: ComputeInfo) -> Amount:
 
 def describe(info: ComputeInfo) -> str:
     """What a model needs, in words."""
-    parts = [f"{info.cpu_limit} CPU"] if info.cpu_limit else []
-    if info.cpu_memory:
-        parts.append(f"{info.cpu_memory} memory")
+    cpu, memory = info.cpu_limit or info.cpu_requests, info.cpu_memory or info.cpu_memory_requests
+    parts = [f"{cpu} CPU"] if cpu else []
+    if memory:
+        parts.append(f"{memory} memory")
     if info.num_accelerators:
         kinds = " or ".join(info.accelerator_type) or "accelerator"
         parts.append(f"{info.num_accelerators} × {kinds}")

@@ -23,6 +23,7 @@ from clarifai_emulator.runners.backend import ReplicaProcess
 _HEALTHY_SECONDS = 10.0
 _TAIL_LINES = 200
 _TRACEBACK_LINES = 60
+_TRACEBACK_HEAD = 9  # of those, when lines of the middle are left out
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -92,6 +93,11 @@ class Target:
             return f"deployment '{self.deployment.id}'"
         return f"shared nodepool '{self.nodepools[0][1].id}'"
 
+    @property
+    def sentence_name(self) -> str:
+        """``name`` at the beginning of a sentence; ids keep their case."""
+        return self.name[0].upper() + self.name[1:]
+
 
 @dataclass(slots=True, eq=False)
 class Fleet:
@@ -100,6 +106,7 @@ class Fleet:
     lane: Lane
     target: Target
     records: dict[str, ReplicaRecord] = field(default_factory=dict[str, ReplicaRecord])
+    runners: dict[NodepoolKey, Runner] = field(default_factory=dict[NodepoolKey, Runner])  # made for it
     slots_per_replica: int = 1
     retired: bool = False  # nothing may run any more: the deployment is gone, disabled or at another version
     failures: int = 0
@@ -125,15 +132,18 @@ class Fleet:
         in_flight, queued = self.lane.in_flight, len(self.lane.waiting)
         if self.lane.bounced and not self.active:
             queued += 1
+        # Only what may still become the highest is kept: loads fall from left to right.
+        while self.peaks and self.peaks[-1][1] <= in_flight + queued:
+            self.peaks.pop()
         self.peaks.append((now, in_flight + queued))
-        while self.peaks and self.peaks[0][0] < now - history_seconds:
+        while self.peaks[0][0] < now - history_seconds:
             self.peaks.popleft()
         active = self.lane.last_active
         return Demand(
             in_flight=in_flight,
             queued=queued,
             slots_per_replica=self.slots_per_replica,
-            peak=max(load for _, load in self.peaks),
+            peak=self.peaks[0][1],
             last_request_ago=None if active is None else now - active,
         )
 
@@ -152,12 +162,29 @@ def model_traceback(lines: Iterable[str]) -> str:
     starts = [number for number, line in enumerate(kept) if line.strip().startswith(_TRACEBACK)]
     if not starts:
         return "\n".join(kept[-10:])
-    first = starts[-1]
+    first = starts_last = starts[-1]
     # A chain ("During handling of the above exception…") is one story: begin at its first traceback.
     while len(starts) > 1 and first - starts[-2] < _TRACEBACK_LINES and _is_chained(kept[starts[-2] : first]):
         starts.pop()
         first = starts[-1]
-    return "\n".join(kept[first : first + _TRACEBACK_LINES])
+    return "\n".join(_shortened(kept[first:], starts_last - first))
+
+
+def _shortened(story: Sequence[str], last: int) -> Sequence[str]:
+    """At most ``_TRACEBACK_LINES``, its error among them. ``last``: where its last traceback begins."""
+    if len(story) <= _TRACEBACK_LINES:
+        return story
+    # Frames are indented; the first line after them that is not, is the error.
+    indent = len(story[last]) - len(story[last].lstrip())
+    end = next(
+        (n for n in range(last + 1, len(story)) if story[n].strip() and not story[n][indent:].startswith(" ")),
+        len(story) - 1,
+    )
+    if end < _TRACEBACK_LINES:
+        return story[:_TRACEBACK_LINES]
+    tail = _TRACEBACK_LINES - _TRACEBACK_HEAD - 1
+    left_out = end + 1 - _TRACEBACK_HEAD - tail
+    return [*story[:_TRACEBACK_HEAD], f"  [{left_out} lines left out]", *story[end + 1 - tail : end + 1]]
 
 
 def _is_chained(lines: Sequence[str]) -> bool:

@@ -89,14 +89,18 @@ class StoreLandscape:
         if fleet is None:
             return Load(startable_replicas=1)
         links = [link for link in fleet.lane.runners.values() if link.nodepool == nodepool_key]
-        live = [replica for link in links for replica in link.replicas.values() if replica.is_live]
-        free = sum(len(replica.idle) for replica in live if not replica.draining)
+        replicas = (replica for link in links for replica in link.replicas.values())
+        live = [replica for replica in replicas if replica.is_live and not replica.draining]
+        free = sum(len(replica.idle) for replica in live)
         queued = sum(nodepool_key in work.nodepools for work in fleet.lane.waiting)
         startable = 0
         if not free and len(fleet.active) < replica_bounds(fleet.target.autoscale)[1]:
             nodepool = self._store.get(Kind.NODEPOOL, nodepool_key)
             required = fleet.target.version.inference_compute_info
-            startable = int(nodepool is not None and self._capacity.has_room(nodepool_key, nodepool, required))
+            spread = fleet.target.autoscale.disable_packing
+            startable = int(
+                nodepool is not None and self._capacity.has_room(nodepool_key, nodepool, required, spread=spread)
+            )
         latency = min((link.latency_ms for link in links), default=0.0)
         return Load(len(live), free, queued, startable, round(latency, 3))
 

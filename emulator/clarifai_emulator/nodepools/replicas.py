@@ -7,6 +7,7 @@ launch ─► place (room, devices) ─► backend.start ─► … serves … �
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 
@@ -24,6 +25,8 @@ from clarifai_emulator.nodepools.reports import Reporter, keeps_failing
 from clarifai_emulator.nodepools.scaling import crash_delay, is_failed
 from clarifai_emulator.runners.backend import Backend, ReplicaSpec
 from clarifai_emulator.store import Kind, Store
+
+log = logging.getLogger(__name__)
 
 
 class Replicas:
@@ -70,6 +73,8 @@ class Replicas:
     def connected(self, fleet: Fleet, replica: Replica) -> None:
         """The replica's first stream is there: its model is loaded and it takes work."""
         record = fleet.records.get(replica.replica_id)
+        if record is not None and record.state is ReplicaState.DRAINING:
+            replica.drain()  # it became ready after it was told to end
         if record is not None and record.state is ReplicaState.STARTING and replica.is_live:
             record.state = ReplicaState.LIVE
             record.replica = replica
@@ -90,8 +95,9 @@ class Replicas:
 
     def forget_runners(self, fleet: Fleet) -> None:
         """The fleet is no more: nor are the runners that were made for it."""
-        for link in tuple(fleet.lane.runners.values()):
-            self._store.delete(Kind.RUNNER, (*link.nodepool, link.runner_id))
+        for nodepool, runner in fleet.runners.items():
+            self._store.delete(Kind.RUNNER, (*nodepool, runner.id))
+        fleet.runners.clear()
 
     async def end_all(self, records: Iterable[ReplicaRecord], *, grace: float) -> None:
         """End these replicas: SIGTERM, and after ``grace`` seconds SIGKILL."""
@@ -147,12 +153,10 @@ class Replicas:
 
     def _runner(self, fleet: Fleet, nodepool: NodepoolKey) -> Runner:
         """The runner of this fleet in this nodepool: the record that ListRunners shows, made on first use."""
-        for link in fleet.lane.runners.values():
-            if link.nodepool == nodepool:
-                runner = self._store.get(Kind.RUNNER, (*nodepool, link.runner_id))
-                if runner is not None:
-                    return runner
-        runner = Runner(id=uuid.uuid4().hex, description=f"Runs {fleet.target.name}")
+        known = fleet.runners.get(nodepool)
+        if known is not None and self._store.get(Kind.RUNNER, (*nodepool, known.id)) is not None:
+            return known
+        runner = fleet.runners[nodepool] = Runner(id=uuid.uuid4().hex, description=f"Runs {fleet.target.name}")
         runner.created_at.GetCurrentTime()
         runner.modified_at.CopyFrom(runner.created_at)
         runner.worker.model.CopyFrom(fleet.target.model)
@@ -177,9 +181,12 @@ class Replicas:
         except ModelError as error:
             why = error.summary
             record.tail.extend(str(error).splitlines())
+        except Exception as error:
+            log.exception("replica %s", record.replica_id)
+            why = f"the emulator failed to start it: {error!r}"
         finally:
             self._give_back(fleet, record, why)
-        self._ended(fleet, record, why)
+            self._ended(fleet, record, why)
 
     def _spec(self, fleet: Fleet, record: ReplicaRecord) -> ReplicaSpec:
         source = fleet.target.source

@@ -37,15 +37,17 @@ class Reporter:
         """One line of a log that clients can list."""
         version, model, nodepools = fleet.target.version, fleet.target.model, fleet.target.nodepools
         _, cluster_id, nodepool_id = nodepools[0][0] if nodepools else ("", "", "")
+        if runner is not None:
+            cluster_id, nodepool_id = runner.nodepool.compute_cluster.id, runner.nodepool.id
         self._logbook.append(
             log_type,
             line,
-            user_id=model.user_id,
+            user_id=fleet.lane.key.user_id or model.user_id,
             app_id=model.app_id,
             model_id=model.id,
             model_version_id=version.id,
             compute_cluster_id=cluster_id,
-            nodepool_id=nodepool_id if runner is None else runner.nodepool.id,
+            nodepool_id=nodepool_id,
             runner_id="" if runner is None else runner.id,
         )
 
@@ -62,7 +64,7 @@ def _names(fleet: Fleet) -> dict[str, str]:
 def keeps_failing(fleet: Fleet, why: str) -> CallerError:
     return CallerError(
         StatusCode.MODEL_DEPLOYMENT_FAILED,
-        f"{fleet.target.name.capitalize()} has no replica: {fleet.failures} starts in a row failed, the last "
+        f"{fleet.target.sentence_name} has no replica: {fleet.failures} starts in a row failed, the last "
         f"because {why}.\n{fleet.last_failure}\n",
         hint="Mend the model and deploy it again; `clarifai-emulator logs` has everything it printed.",
     )
@@ -91,14 +93,13 @@ def no_code(target: Target) -> CallerError:
 def deleted(target: Target) -> CallerError:
     return CallerError(
         StatusCode.DEPLOYMENT_DOES_NOT_EXIST,
-        f"{target.name.capitalize()} was deleted while it served this request.",
+        f"{target.sentence_name} was deleted while it served this request.",
     )
 
 
 def superseded(target: Target) -> CallerError:
     return CallerError(
         StatusCode.MODEL_NOT_DEPLOYED,
-        f"{target.name.capitalize()} no longer serves version {target.version.id[:8]} of model "
-        f"'{target.model.id}'.",
+        f"{target.sentence_name} no longer serves version {target.version.id[:8]} of model '{target.model.id}'.",
         hint="Send the request again: it is routed to the version that is deployed now.",
     )

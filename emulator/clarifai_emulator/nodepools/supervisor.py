@@ -61,6 +61,7 @@ class Supervisor:
         self._clock = clock
         self._dirty: set[LaneKey] = set()
         self._stale: set[Key] = set()
+        self._timers: dict[LaneKey, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         dispatcher.on_demand = lambda lane: self._mark(lane.key)
@@ -84,12 +85,18 @@ class Supervisor:
 
     async def reset(self) -> None:
         """End every replica at once and forget every fleet."""
+        self._stale.clear()
         await self._end_all(grace=0)
+        while any(fleet.records for fleet in self.fleets.values()):
+            await self._end_all(grace=0)  # what a request has started meanwhile
         self.fleets.clear()
         self._dirty.clear()
         self._stale.clear()
 
     async def _end_all(self, *, grace: float) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
         for fleet in self.fleets.values():
             fleet.retired = True
         records = [record for fleet in self.fleets.values() for record in fleet.records.values()]
@@ -115,7 +122,15 @@ class Supervisor:
         self._wake.set()
 
     def _mark_later(self, key: LaneKey, seconds: float) -> None:
-        asyncio.get_running_loop().call_later(max(seconds, 0.01), self._mark, key)
+        """One timer per fleet, the soonest: it is reconciled often, and each time says anew when it needs to be."""
+        loop = asyncio.get_running_loop()
+        when = loop.time() + max(seconds, 0.01)
+        timer = self._timers.get(key)
+        if timer is not None:
+            if timer.when() <= when:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_at(when, self._mark, key)
 
     async def _loop(self) -> None:
         while True:
@@ -167,6 +182,8 @@ class Supervisor:
         """Let a runner that its user started serve the deployments of its nodepool; None while there are none."""
         nodepool = (key[0], key[1], key[2])
         for fleet in self.fleets.values():
+            if fleet.retired:
+                continue
             target = fleet.target
             serves = (target.model.user_id, target.model.app_id, target.model.id)
             asked = runner.worker.model
@@ -177,6 +194,9 @@ class Supervisor:
     # ── one fleet ──────────────────────────────────────────────────────────────────────────────────────
 
     def _reconcile(self, key: LaneKey) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
         fleet = self.fleets.get(key)
         if fleet is None:
             return
@@ -192,6 +212,9 @@ class Supervisor:
 
     def _scale(self, fleet: Fleet, now: float) -> None:
         config = fleet.target.autoscale
+        for record in fleet.active:
+            if record.nodepool not in dict(fleet.target.nodepools):
+                self._replicas.drain(fleet, record, "its nodepool is no longer one of the deployment's")
         active = fleet.active
         advice = desired_replicas(
             config,
@@ -259,6 +282,9 @@ class Supervisor:
             fleet.lane.accept()
         for record in fleet.active:
             self._replicas.drain(fleet, record, "its deployment no longer wants it", at_once=is_deleted)
+        for record in fleet.records.values():
+            if is_deleted and record.replica is not None:
+                record.replica.drained.set()  # nobody waits for what it still works on
         if not fleet.records:
             self.fleets.pop(fleet.lane.key, None)
             self._replicas.forget_runners(fleet)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -21,7 +23,7 @@ from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.runners.backend import Exit, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.output import OutputPipe
-from clarifai_emulator.runners.zygote import SCRIPT, Child, Zygote, runner_environ
+from clarifai_emulator.runners.zygote import SCRIPT, Child, Zygote, cannot_run, runner_environ
 
 _INSPECT_SECONDS = 120.0
 
@@ -86,10 +88,17 @@ class ProcessBackend:
         if self._forks:
             zygote = await self._zygote(python)
             child: Child = zygote.fork(job, OutputPipe(on_line), *fds)
-            await child.started
+            try:
+                await child.started
+            except asyncio.CancelledError:
+                child.kill()  # nobody else will know of it
+                raise
             return child
         process = SpawnedProcess(OutputPipe(on_line))
-        await process.start(python, job, *fds)
+        try:
+            await process.start(python, job, *fds)
+        except OSError as error:
+            raise cannot_run(python, error) from None
         self._spawned.add(process)
         process.exited.add_done_callback(lambda _: self._spawned.discard(process))
         return process
@@ -121,6 +130,13 @@ class SpawnedProcess:
         return self._process.pid if self._process is not None else 0
 
     async def start(self, python: Path, job: Mapping[str, Any], *fds: int) -> None:
+        try:
+            await self._start(python, job, *fds)
+        except BaseException:
+            self._output.close()
+            raise
+
+    async def _start(self, python: Path, job: Mapping[str, Any], *fds: int) -> None:
         result_fd = fds[0] if fds else self._output.write_fd
         self._process = await asyncio.create_subprocess_exec(
             python,
@@ -142,6 +158,7 @@ class SpawnedProcess:
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
+        self._kill_group(process.pid)  # what the replica itself had started
         self._output.close()
         self.exited.set_result(Exit(code) if code >= 0 else Exit(signal=-code))
 
@@ -149,7 +166,13 @@ class SpawnedProcess:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
+        if self._process is not None and self._process.returncode is None:
+            self._kill_group(self._process.pid)
+
+    def _kill_group(self, pid: int) -> None:
+        # It leads a group of its own from its first moment (start_new_session).
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:

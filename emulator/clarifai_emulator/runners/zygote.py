@@ -54,6 +54,7 @@ class Zygote:
     _ids: itertools.count[int] = field(default_factory=itertools.count)
     _ready: asyncio.Future[None] | None = None
     _printed: deque[str] = field(default_factory=lambda: deque(maxlen=50))
+    _unsent: deque[tuple[bytes, list[int]]] = field(default_factory=deque[tuple[bytes, list[int]]])
 
     async def start(self) -> None:
         """Start the process and wait until it has imported the SDK. Raises ``ModelError`` when it cannot."""
@@ -67,37 +68,42 @@ class Zygote:
         ours.setblocking(False)
         # A pipe of its own: what an import prints is for a log, and a child can take over only what is no file.
         output = OutputPipe(self._printed.append)
-        with theirs:
-            self._process = subprocess.Popen(
-                [self.python, SCRIPT, str(theirs.fileno())],
-                env=dict(self.environ),
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=output.write_fd,
-                stderr=output.write_fd,
-                start_new_session=True,
-            )
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [self.python, SCRIPT, str(theirs.fileno())],
+                    env=dict(self.environ),
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output.write_fd,
+                    stderr=output.write_fd,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            ours.close()
+            output.close()
+            self._fail(cannot_run(self.python, error))
+            return
         output.give_away()
         self._control = ours
         asyncio.get_running_loop().add_reader(ours, self._receive)
 
     def fork(self, job: Mapping[str, Any], output: OutputPipe, *more_fds: int) -> Child:
-        """Fork a child for this job; it prints to ``output``."""
+        """Fork a child for this job; it prints to ``output``. Raises ``ModelError`` when the parent is gone."""
+        if self._control is None:
+            output.close()
+            raise ModelError(f"A model's interpreter could not be started: {self.python} has ended.")
         loop = asyncio.get_running_loop()
         child = Child(next(self._ids), output, self, loop.create_future(), loop.create_future())
         self._children[child.job_id] = child
-        assert self._control is not None
-        socket.send_fds(
-            self._control, [json.dumps({**job, "id": child.job_id}).encode()], [output.write_fd, *more_fds]
-        )
+        self._send({**job, "id": child.job_id}, output.write_fd, *more_fds)
         output.give_away()
         return child
 
     def signal(self, job_id: int, number: int, *, whole_group: bool) -> None:
         """Send a signal to a child (by the zygote, which knows whether that pid is still its child)."""
         if self._control is not None and job_id in self._children:
-            message = {"op": "signal", "id": job_id, "signal": int(number), "group": whole_group}
-            self._control.send(json.dumps(message).encode())
+            self._send({"op": "signal", "id": job_id, "signal": int(number), "group": whole_group})
 
     @property
     def is_alive(self) -> bool:
@@ -107,6 +113,32 @@ class Zygote:
     def close(self) -> None:
         """End it and all its children; they are killed by the zygote when the socket closes."""
         self._disconnect("the emulator has stopped")
+
+    def _send(self, message: Mapping[str, Any], *fds: int) -> None:
+        """In order, each as soon as the socket takes it: it holds a dozen jobs, and many may start at once."""
+        self._unsent.append((json.dumps(message).encode(), [os.dup(fd) for fd in fds]))
+        if len(self._unsent) == 1:
+            self._flush()
+
+    def _flush(self) -> None:
+        control = self._control
+        while control is not None and self._unsent:
+            data, fds = self._unsent[0]
+            try:
+                socket.send_fds(control, [data], fds)
+            except BlockingIOError:
+                asyncio.get_running_loop().add_writer(control, self._flush)
+                return
+            except OSError as error:
+                self._disconnect(f"the interpreter {self.python} cannot be reached: {error}")
+                return
+            self._drop_first_unsent()
+        if control is not None:
+            asyncio.get_running_loop().remove_writer(control)
+
+    def _drop_first_unsent(self) -> None:
+        for fd in self._unsent.popleft()[1]:
+            os.close(fd)
 
     def _receive(self) -> None:
         assert self._control is not None
@@ -127,7 +159,8 @@ class Zygote:
         if event == "started":
             child = self._children[message["id"]]
             child.pid = message["pid"]
-            child.started.set_result(child.pid)
+            if not child.started.done():
+                child.started.set_result(child.pid)
         elif event == "exited":
             self._end(self._children.pop(message["id"]), Exit(message.get("code"), message.get("signal")))
         elif event == "ready":
@@ -174,17 +207,36 @@ class Zygote:
         if self._control is None:
             return
         asyncio.get_running_loop().remove_reader(self._control)
+        asyncio.get_running_loop().remove_writer(self._control)
         self._control.close()
         self._control = None
+        while self._unsent:
+            self._drop_first_unsent()
         if self._ready is not None and not self._ready.done():
             self._fail(self._stillborn(why))
         for child in tuple(self._children.values()):
             self._end(child, Exit(signal=int(signal.SIGKILL)))
         self._children.clear()
         if self._process is not None:
-            self._process.wait(timeout=5)
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+def cannot_run(python: Path, error: OSError) -> ModelError:
+    """The interpreter of a model's environment is not there, or is none."""
+    return ModelError(
+        f"A model's interpreter could not be started: {python}: {error.strerror or error}.",
+        hint="If its environment was removed, deploy the model again to build it anew.",
+    )
 
 
 def runner_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The part of this process's environment that a replica inherits: all but the user's own Clarifai settings."""
-    return {name: value for name, value in environ.items() if not name.startswith("CLARIFAI_")}
+    inherited = {name: value for name, value in environ.items() if not name.startswith("CLARIFAI_")}
+    for name in ("no_proxy", "NO_PROXY"):
+        # The runner's gRPC would go through a proxy even to this machine.
+        inherited[name] = ",".join(filter(None, [inherited.get(name), "127.0.0.1", "localhost"]))
+    return inherited

@@ -107,8 +107,8 @@ def do(job, fds):
             run(job)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        print(model_traceback(error, job["model_path"]), file=sys.stderr)
         code = 1
     with contextlib.suppress(Exception):
         sys.stdout.flush()
@@ -182,7 +182,7 @@ class Zygote:
                 return
             if pid == 0:
                 return
-            deliver(pid, signal.SIGKILL, whole_group=True)  # what the replica itself had started
+            signal_group(pid, signal.SIGKILL)  # what the replica itself had started
             code = os.waitstatus_to_exitcode(status)
             job_id = self.children.pop(pid, None)
             ended = {"code": code} if code >= 0 else {"signal": -code}
@@ -202,11 +202,18 @@ class Zygote:
 
 
 def deliver(pid, number, whole_group):
+    """Signal a child that was not reaped yet. In its first moments it leads no group: then it is alone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if whole_group:
-            os.killpg(pid, number)
-        else:
+        if not whole_group or not signal_group(pid, number):
             os.kill(pid, number)
+
+
+def signal_group(pid, number):
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def main():
@@ -215,6 +222,9 @@ def main():
     if sys.argv[1] == "--once":
         result_fd = int(sys.argv[2])
         job = json.loads(sys.stdin.read())
+        # What goes wrong here goes wrong again in the job, which says so.
+        with contextlib.suppress(Exception):
+            import_sdk()
         do(job, [1, result_fd])
     control = socket.socket(fileno=int(sys.argv[1]))
     try:

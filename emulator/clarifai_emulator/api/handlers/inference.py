@@ -8,7 +8,8 @@ Streaming inputs are forwarded as they come; nothing is collected.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -50,24 +51,26 @@ class Inference:
             work.cancel()
         raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
 
-    async def generate(self, call: Call, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def generate(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """One request, any number of answers."""
         request = await anext(requests)
         work = self._submit(call, request, UNARY_STREAMING, None)
-        async for output in self._outputs(call, work):
-            yield output
+        async with aclosing(self._outputs(call, work)) as outputs:
+            async for output in outputs:
+                yield output
 
-    async def stream(self, call: Call, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def stream(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """Requests and answers as they come; the first request decides the route."""
         try:
             request = await anext(requests)
         except StopAsyncIteration:
             return
         work = self._submit(call, request, STREAMING_STREAMING, requests)
-        async for output in self._outputs(call, work):
-            yield output
+        async with aclosing(self._outputs(call, work)) as outputs:
+            async for output in outputs:
+                yield output
 
-    async def _outputs(self, call: Call, work: Work) -> AsyncIterator[Any]:
+    async def _outputs(self, call: Call, work: Work) -> AsyncGenerator[Any]:
         try:
             async with self._deadline(call, work):
                 async for output in work.outputs():

@@ -208,7 +208,7 @@ class Resources:
             problems.extend(Problem(f"{row.names}[{index}].{each.where}", each.text, each.code) for each in found)
         if problems:
             code = next((each.code for each in problems if each.code), row.invalid_argument)
-            raise CallerError(code, "; ".join(f"{each.where}: {each.text}" for each in problems) + ".")
+            raise CallerError(code, "; ".join(f"{each.where}: {each.text.rstrip('.')}" for each in problems) + ".")
 
     def _own_problems(self, row: Resource, draft: Draft) -> Iterator[Problem]:
         if draft.old is None:

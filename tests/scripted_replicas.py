@@ -1,0 +1,273 @@
+"""The supervisor and all it needs, over replicas that do what a test says, by a clock that a test turns."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment
+
+from clarifai_emulator.api.visibility import can_see
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.dispatch.dispatcher import Dispatcher
+from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, Slot
+from clarifai_emulator.dispatch.work import UNARY_UNARY, Work
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.events import EventBus
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.nodepools.accelerators import Accelerator, AcceleratorPool
+from clarifai_emulator.nodepools.capacity import Capacity
+from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
+from clarifai_emulator.nodepools.landscape import StoreLandscape
+from clarifai_emulator.nodepools.metrics import FleetMetrics
+from clarifai_emulator.nodepools.replicas import Replicas
+from clarifai_emulator.nodepools.reports import Reporter
+from clarifai_emulator.nodepools.supervisor import Supervisor
+from clarifai_emulator.nodepools.targets import Targets
+from clarifai_emulator.runners.backend import Backend, Exit, ReplicaSpec
+from clarifai_emulator.store import Kind
+from resource_api import ResourceApi
+
+SOURCE = ModelSource(Path("/models/model"), Path(sys.executable), "hash", "an environment")
+
+
+class ScriptedProcess:
+    """A replica's process. ``obeys``: SIGTERM ends it."""
+
+    def __init__(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> None:
+        self.spec = spec
+        self.pid = 4711
+        self.obeys = True
+        self.signals: list[str] = []
+        self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._on_line = on_line
+
+    def say(self, *lines: str) -> None:
+        for line in lines:
+            self._on_line(line)
+
+    def end(self, exit_: Exit) -> None:
+        if not self.exited.done():
+            self.exited.set_result(exit_)
+
+    def terminate(self) -> None:
+        self.signals.append("TERM")
+        if self.obeys:
+            self.end(Exit(0))
+
+    def kill(self) -> None:
+        if not self.exited.done():
+            self.signals.append("KILL")
+        self.end(Exit(signal=9))
+
+
+class ScriptedBackend:
+    """Keeps every process it was asked for. ``refusal`` is raised instead; while ``gate`` is closed starts wait."""
+
+    name = "process"
+
+    def __init__(self) -> None:
+        self.processes: list[ScriptedProcess] = []
+        self.refusal: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ScriptedProcess:
+        await self.gate.wait()
+        if self.refusal is not None:
+            raise self.refusal
+        process = ScriptedProcess(spec, on_line)
+        self.processes.append(process)
+        return process
+
+    async def signatures(self, source: ModelSource) -> Sequence[Any]:
+        return ()
+
+    async def close(self) -> None:
+        return
+
+    @property
+    def running(self) -> list[ScriptedProcess]:
+        return [process for process in self.processes if not process.exited.done()]
+
+
+class Stage:
+    """One user's (``ada``) resources, and the supervisor that keeps their replicas. ``gpus`` of this machine."""
+
+    def __init__(self, *, gpus: Sequence[str] = (), **config: Any) -> None:
+        self.api = ResourceApi()
+        self.store, self.clock = self.api.store, self.api.clock
+        self.config = EmulatorConfig(**{"stop_seconds": 0.01, "num_threads": 1, **config})
+        self.events = EventBus(self.clock)
+        self.dispatcher = Dispatcher(events=self.events, clock=self.clock, queue_size=self.config.queue_size)
+        self.backend = ScriptedBackend()
+        self.capacity = Capacity()
+        self.accelerators = AcceleratorPool(
+            [Accelerator(number, f"GPU-{number}", name, 24 << 30) for number, name in enumerate(gpus)],
+            reason="there is no nvidia-smi on the PATH",
+        )
+        reporter = Reporter(events=self.events, logbook=self.api.logbook)
+        backends: Mapping[str, Backend] = {"process": self.backend}
+        self.targets = Targets(self.store)
+        self.replicas = Replicas(
+            config=self.config,
+            store=self.store,
+            dispatcher=self.dispatcher,
+            backends=backends,
+            accelerators=self.accelerators,
+            capacity=self.capacity,
+            reporter=reporter,
+            clock=self.clock,
+        )
+        self.replicas.runner_url, self.replicas.api_base = "http://runners", "http://api"
+        self.supervisor = Supervisor(
+            config=self.config,
+            store=self.store,
+            targets=self.targets,
+            dispatcher=self.dispatcher,
+            replicas=self.replicas,
+            reporter=reporter,
+            clock=self.clock,
+        )
+        self.landscape = StoreLandscape(
+            store=self.store,
+            targets=self.targets,
+            supervisor=self.supervisor,
+            capacity=self.capacity,
+            can_see=can_see,
+        )
+        self.metrics = FleetMetrics(self.supervisor)
+        self.supervisor.start()
+
+    async def close(self) -> None:
+        await self.supervisor.stop(grace=0)
+
+    # Resources.
+
+    def prepare(self, *nodepools: str, needs: Mapping[str, Any] | None = None, **nodepool: Any) -> None:
+        """A cluster with these nodepools, and a model with one version and its code."""
+        self.api.cluster()
+        for nodepool_id in nodepools or ("pool",):
+            self.api.nodepool(nodepool_id, **nodepool)
+        self.api.model()
+        self.version(needs)
+
+    def version(self, needs: Mapping[str, Any] | None = None, *, with_code: bool = True) -> str:
+        """One more version of the model."""
+        version_id = self.api.version(inference_compute_info=needs or {})
+        if with_code:
+            self.store.put(Kind.SOURCE, ("ada", "app", "model", version_id), SOURCE)
+        return version_id
+
+    async def deploy(
+        self, least: int = 1, most: int = 5, *nodepools: str, deployment_id: str = "deployment", **fields: Any
+    ) -> None:
+        """A deployment with these bounds; the supervisor has seen it."""
+        autoscale = {"min_replicas": least, "max_replicas": most, **fields.pop("autoscale", {})}
+        self.api.deployment(deployment_id, autoscale_config=autoscale, **{**fields, **_in(nodepools or ("pool",))})
+        await settle()
+
+    async def patch(self, **fields: Any) -> None:
+        """Overwrite fields of the deployment."""
+        self.api("PatchDeployments", deployments=[{"id": "deployment", **fields}], action="overwrite")
+        await settle()
+
+    async def move(self, *nodepools: str) -> None:
+        """Deploy in these nodepools instead."""
+        await self.patch(**_in(nodepools))
+
+    async def delete(self) -> None:
+        self.api("DeleteDeployments", ids=["deployment"])
+        await settle()
+
+    def stored(self, deployment_id: str = "deployment") -> Deployment:
+        found = self.store.get(Kind.DEPLOYMENT, ("ada", deployment_id))
+        assert found is not None
+        return found
+
+    # Replicas.
+
+    @property
+    def fleet(self) -> Fleet:
+        """The one fleet that is not on its way out."""
+        (fleet,) = [each for each in self.supervisor.fleets.values() if not each.retired]
+        return fleet
+
+    def record(self, process: ScriptedProcess) -> ReplicaRecord:
+        return next(
+            record
+            for fleet in self.supervisor.fleets.values()
+            for record in fleet.records.values()
+            if record.process is process
+        )
+
+    async def ready(self, process: ScriptedProcess | None = None, slots: int = 1) -> Replica:
+        """The replica (the newest, if none is named) has loaded its model and opened its streams."""
+        process = process or self.backend.processes[-1]
+        link = self.dispatcher.runner(process.spec.environ["CLARIFAI_RUNNER_ID"])
+        assert link is not None
+        replica = self.dispatcher.connect(link, process.spec.replica_id)
+        for _ in range(slots):
+            self.dispatcher.hear(replica)
+            link.lane.offer(Slot(replica))
+        await settle()
+        return replica
+
+    async def crash(self, exit_: Exit | None = None) -> None:
+        self.backend.running[-1].end(exit_ or Exit(3))
+        await settle()
+
+    async def later(self, seconds: float) -> None:
+        """Time passes, and whoever looks at the clock looks."""
+        self.clock.seconds += seconds
+        for fleet in tuple(self.supervisor.fleets.values()):
+            self.dispatcher.on_demand(fleet.lane)
+        await settle()
+
+    # Requests.
+
+    @property
+    def lane(self) -> Lane:
+        return self.fleet.lane
+
+    async def ask(self, *nodepools: str, lane: Lane | None = None) -> Work:
+        """A request, to these nodepools of the deployment."""
+        work = Work("request", method_type=UNARY_UNARY, events=self.events, nodepools=keys(nodepools or ("pool",)))
+        (lane or self.lane).submit(work)
+        await settle()
+        return work
+
+    async def answer(self, replica: Replica, work: Work) -> None:
+        """The replica finishes this request and is idle again."""
+        work.finish()
+        replica.release(work)
+        replica.runner.lane.offer(Slot(replica))
+        await settle()
+
+    def said(self, kind: str) -> list[str]:
+        """What the events of this kind say."""
+        return [event.fields.get("message", event.fields.get("reason")) for event in self.events.recent(kind)]
+
+
+def _in(nodepools: Sequence[str]) -> dict[str, Any]:
+    return {"nodepools": [{"id": each, "compute_cluster": {"id": "cluster"}} for each in nodepools]}
+
+
+def keys(nodepools: Sequence[str]) -> tuple[tuple[str, str, str], ...]:
+    return tuple(("ada", "cluster", each) for each in nodepools)
+
+
+def lane_key(version_id: str) -> LaneKey:
+    return LaneKey("ada", "deployment", version_id)
+
+
+async def settle() -> None:
+    """Let every task that can go on do so."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+BROKEN_MODEL = ModelError("The Clarifai SDK cannot be imported.", hint="Mend it.", log="ImportError: clarifai")

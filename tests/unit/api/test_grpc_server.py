@@ -1,0 +1,183 @@
+"""Handlers over real gRPC: shapes of calls, trailers, what cannot be read, and what is not there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.auth import Authenticator
+from clarifai_emulator.api.chain import Call, RequestChain
+from clarifai_emulator.api.grpc_server import ApiHandlers, metadata_of, server_options
+from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.events import EventBus
+from resource_api import StillClock
+
+KEY = (("authorization", "Key abc"),)
+
+
+class Scene:
+    def __init__(self, channel: grpc.aio.Channel, events: EventBus) -> None:
+        self.channel = channel
+        self.events = events
+        self.calls: list[Call] = []
+        self.closed = asyncio.Event()
+
+    def get_model(self, call: Call, request: Any) -> Any:
+        self.calls.append(call)
+        return call.rpc.response_type(model={"id": request.model_id})
+
+    async def generate(self, call: Call, requests: Any) -> AsyncIterator[Any]:
+        request = await anext(requests)
+        try:
+            for number in range(10_000 if request.inputs else 3):
+                yield call.rpc.response_type(outputs=[{"id": f"{request.model_id} {number}"}])
+        finally:
+            self.closed.set()
+
+    async def stream(self, call: Call, requests: Any) -> AsyncIterator[Any]:
+        async for request in requests:
+            yield call.rpc.response_type(outputs=[{"id": request.model_id}])
+
+    def method(self, name: str, *, raw: bool = False) -> Any:
+        rpc = rpc_table()[name]
+        make = {
+            (False, False): self.channel.unary_unary,
+            (False, True): self.channel.unary_stream,
+            (True, True): self.channel.stream_stream,
+        }[rpc.client_streaming, rpc.server_streaming]
+        return make(
+            rpc.path,
+            request_serializer=(lambda data: data) if raw else rpc.request_type.SerializeToString,
+            response_deserializer=rpc.response_type.FromString,
+        )
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    clock = StillClock()
+    events = EventBus(clock)
+    chain = RequestChain(authenticator=Authenticator(user_id="ada", pats={}), events=events, clock=clock)
+    server = grpc.aio.server(options=server_options(1024))
+    port = server.add_insecure_port("127.0.0.1:0")
+    scene = Scene(grpc.aio.insecure_channel(f"127.0.0.1:{port}"), events)
+    handlers: Any = {
+        "GetModel": scene.get_model,
+        "GenerateModelOutputs": scene.generate,
+        "StreamModelOutputs": scene.stream,
+    }
+    server.add_generic_rpc_handlers([ApiHandlers(handlers, chain)])
+    await server.start()
+    yield scene
+    await scene.channel.close()
+    await server.stop(None)
+
+
+def request_of(name: str, **fields: Any) -> Any:
+    return rpc_table()[name].request_type(**fields)
+
+
+async def test_a_unary_call_is_answered_with_its_request_id_in_the_trailers(scene: Scene) -> None:
+    call = scene.method("GetModel")(request_of("GetModel", model_id="x"), metadata=KEY)
+    response = await call
+    assert (response.model.id, response.status.code) == ("x", StatusCode.SUCCESS)
+    assert dict(await call.trailing_metadata())["x-clarifai-request-id"] == response.status.req_id
+
+
+async def test_each_answer_of_a_stream_comes_and_then_the_trailers(scene: Scene) -> None:
+    call = scene.method("GenerateModelOutputs")(request_of("GenerateModelOutputs", model_id="m"), metadata=KEY)
+    responses = [response async for response in call]
+    assert [response.outputs[0].id for response in responses] == ["m 0", "m 1", "m 2"]
+    assert dict(await call.trailing_metadata())["x-clarifai-request-id"] == responses[0].status.req_id
+
+
+async def test_both_sides_may_stream(scene: Scene) -> None:
+    requests = (request_of("StreamModelOutputs", model_id=name) for name in "abc")
+    call = scene.method("StreamModelOutputs")(requests, metadata=KEY)
+    assert [response.outputs[0].id async for response in call] == ["a", "b", "c"]
+
+
+async def test_a_client_that_leaves_closes_its_handler(scene: Scene) -> None:
+    request = request_of("GenerateModelOutputs", model_id="m")
+    request.inputs.add()
+    call = scene.method("GenerateModelOutputs")(request, metadata=KEY)
+    await call.read()
+    call.cancel()
+    await asyncio.wait_for(scene.closed.wait(), 5)
+
+
+async def test_metadata_and_deadline_reach_the_call(scene: Scene) -> None:
+    metadata = (*KEY, ("some-bin", b"\xff"))
+    await scene.method("GetModel")(request_of("GetModel"), metadata=metadata, timeout=60)
+    await scene.method("GetModel")(request_of("GetModel"), metadata=KEY)
+    with_deadline, without = scene.calls
+    assert with_deadline.metadata["authorization"] == "Key abc"
+    assert with_deadline.metadata["some-bin"] == "�"
+    assert with_deadline.seconds_left is not None
+    assert 50 < with_deadline.seconds_left <= 60
+    assert without.seconds_left is None
+    assert with_deadline.peer.startswith("ipv4:127.0.0.1:")
+
+
+async def test_bytes_that_are_no_request_are_refused_by_name(scene: Scene) -> None:
+    response = await scene.method("GetModel", raw=True)(b"\xff\xff", metadata=KEY)
+    assert response.status.code == StatusCode.CONN_BAD_REQUEST_FORMAT
+    assert response.status.details.startswith(
+        "The request of GetModel cannot be read as clarifai.api.GetModelRequest: Error parsing message"
+    )
+    assert response.status.details.endswith(
+        "Send it with the stubs of clarifai-grpc, of a version that this platform knows."
+    )
+    assert scene.calls == []
+    assert len(list(scene.events.recent("request.finished"))) == 1
+
+
+@pytest.mark.parametrize("name", ["GenerateModelOutputs", "StreamModelOutputs"])
+async def test_bytes_that_are_no_request_of_a_stream_are_refused_too(scene: Scene, name: str) -> None:
+    given: Any = b"\xff\xff" if name == "GenerateModelOutputs" else iter([b"\xff\xff"])
+    responses = [response async for response in scene.method(name, raw=True)(given, metadata=KEY)]
+    assert [response.status.code for response in responses] == [StatusCode.CONN_BAD_REQUEST_FORMAT]
+
+
+async def test_an_rpc_without_a_handler_is_unimplemented_and_named(scene: Scene) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await scene.method("ListModels")(request_of("ListModels"), metadata=KEY)
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert raised.value.details() == (
+        "ListModels is an RPC of the platform that the emulator does not have yet; `clarifai-emulator doctor "
+        "--rpcs` lists those it has."
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "details"),
+    [
+        ("/clarifai.api.V2/GetModle", "GetModle is not an RPC of clarifai.api.V2."),
+        ("/other.Service/Get", "Method not found!"),
+    ],
+)
+async def test_what_the_platform_does_not_have_is_said_to_be_so(scene: Scene, path: str, details: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await scene.channel.unary_unary(path)(b"")
+    assert (raised.value.code(), raised.value.details()) == (grpc.StatusCode.UNIMPLEMENTED, details)
+
+
+def test_a_handler_of_no_rpc_is_a_mistake_that_shows_at_once() -> None:
+    chain: Any = None
+    with pytest.raises(ValueError, match="handlers for RPCs that the platform does not have: GetModle"):
+        ApiHandlers({"GetModle": lambda call, request: None}, chain)
+
+
+def test_listeners_take_a_little_more_than_the_largest_item_so_that_it_can_be_refused_by_name() -> None:
+    options = dict(server_options(1024))
+    assert options["grpc.max_receive_message_length"] == options["grpc.max_send_message_length"] == 1024 + (1 << 20)
+
+
+def test_metadata_of_a_call_without_any_is_empty() -> None:
+    context: Any = type("Context", (), {"invocation_metadata": lambda self: None})()
+    assert metadata_of(context) == {}

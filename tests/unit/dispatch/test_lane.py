@@ -1,0 +1,400 @@
+"""The queue of a deployment: who gets which work, in which order, and who is sent away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink, Slot
+from clarifai_emulator.dispatch.work import UNARY_UNARY, State, Work
+from clarifai_emulator.errors import CallerError
+from clarifai_emulator.events import EventBus
+from resource_api import StillClock
+
+POOL, OTHER_POOL = ("ada", "cluster", "pool"), ("ada", "cluster", "other")
+BROKEN = CallerError(StatusCode.MODEL_DEPLOYMENT_FAILED, "No replica can be started.")
+
+
+class Scene:
+    """A lane, and short ways to put runners, replicas and work into it."""
+
+    def __init__(self, queue_size: int = 10) -> None:
+        self.clock = StillClock()
+        self.events = EventBus(self.clock)
+        self.demands = 0
+        self.lane = Lane(
+            LaneKey("ada", "deploy-x", "v1"), queue_size=queue_size, clock=self.clock, on_demand=self._demand
+        )
+
+    def _demand(self, lane: Lane) -> None:
+        assert lane is self.lane
+        self.demands += 1
+
+    def runner(self, runner_id: str = "runner", nodepool: tuple[str, str, str] = POOL) -> RunnerLink:
+        link = self.lane.runners[runner_id] = RunnerLink(runner_id, nodepool, self.lane)
+        return link
+
+    def replica(self, link: RunnerLink, replica_id: str = "replica", idle: int = 0) -> Replica:
+        replica = link.replicas[replica_id] = Replica(replica_id, link, starts=1)
+        for _ in range(idle):
+            self.slot(replica)
+        return replica
+
+    def slot(self, replica: Replica) -> Slot:
+        slot = Slot(replica)
+        self.lane.offer(slot)
+        return slot
+
+    def work(self, *nodepools: tuple[str, str, str], **fields: Any) -> Work:
+        return Work(
+            "request", method_type=UNARY_UNARY, events=self.events, nodepools=nodepools or (POOL,), **fields
+        )
+
+    def submit(self, *nodepools: tuple[str, str, str], **fields: Any) -> Work:
+        work = self.work(*nodepools, **fields)
+        self.lane.submit(work)
+        return work
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    """Slots hold futures, so there must be a loop."""
+    return Scene()
+
+
+async def test_work_goes_to_a_free_slot_at_once(scene: Scene) -> None:
+    replica = scene.replica(scene.runner())
+    slot = scene.slot(replica)
+    work = scene.submit()
+    assert slot.work.result() is work
+    assert (work.state, work.replica_id) == (State.SENT, "replica")
+    assert (list(replica.idle), replica.busy, scene.lane.in_flight) == ([], {work}, 1)
+    assert scene.demands == 0
+
+
+async def test_work_without_a_free_slot_waits_and_asks_for_a_replica(scene: Scene) -> None:
+    first, second = scene.submit(), scene.submit()
+    assert list(scene.lane.waiting) == [first, second]
+    assert scene.demands == 2
+    slot = scene.slot(scene.replica(scene.runner()))
+    assert slot.work.result() is first
+    assert list(scene.lane.waiting) == [second]
+
+
+async def test_the_least_busy_replica_gets_the_work(scene: Scene) -> None:
+    link = scene.runner()
+    one, two = scene.replica(link, "one", idle=3), scene.replica(link, "two", idle=3)
+    taken = [scene.submit().replica_id for _ in range(4)]
+    assert Counter(taken) == {"one": 2, "two": 2}
+    assert (len(one.busy), len(two.busy)) == (2, 2)
+
+
+async def test_the_most_preferred_nodepool_with_a_free_slot_gets_the_work(scene: Scene) -> None:
+    scene.replica(scene.runner("here", POOL), "here", idle=1)
+    scene.replica(scene.runner("there", OTHER_POOL), "there", idle=2)
+    preferred = [scene.submit(OTHER_POOL, POOL).replica_id for _ in range(3)]
+    assert preferred == ["there", "there", "here"]
+
+
+async def test_a_slot_skips_waiting_work_that_may_not_run_there(scene: Scene) -> None:
+    not_here, pinned, mine = scene.submit(OTHER_POOL), scene.submit(runner_id="another"), scene.submit()
+    slot = scene.slot(scene.replica(scene.runner()))
+    assert slot.work.result() is mine
+    assert list(scene.lane.waiting) == [not_here, pinned]
+
+
+async def test_a_full_queue_refuses_by_name_and_number() -> None:
+    scene = Scene(queue_size=2)
+    scene.submit()
+    scene.submit()
+    with pytest.raises(CallerError) as raised:
+        scene.submit()
+    assert raised.value.code == StatusCode.MODEL_BUSY_PLEASE_RETRY
+    assert str(raised.value) == (
+        "Deployment 'deploy-x' has 2 requests waiting, which is all its queue holds. Try again in a moment, raise "
+        "max_replicas of the deployment, or start the emulator with a larger --queue-size."
+    )
+    assert len(scene.lane.waiting) == 2
+
+
+async def test_a_client_that_goes_away_leaves_the_queue(scene: Scene) -> None:
+    work = scene.submit()
+    work.cancel()
+    assert list(scene.lane.waiting) == []
+    assert not scene.slot(scene.replica(scene.runner())).work.done()
+
+
+async def test_a_client_that_goes_away_later_is_told_to_the_model_and_its_slot_stays_busy(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=1)
+    told: list[str] = []
+    replica.cancel_item = told.append
+    work = scene.submit()
+    work.cancel()
+    assert told == [work.id]
+    assert replica.busy == {work}
+    replica.release(work)
+    assert replica.busy == set()
+
+
+async def test_without_a_control_stream_a_cancellation_waits_for_the_model(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=1)
+    work = scene.submit()
+    work.cancel()
+    assert replica.busy == {work}
+
+
+@pytest.mark.parametrize("why_not", ["draining", "lost"])
+async def test_a_replica_that_drains_or_is_lost_gets_nothing_new(scene: Scene, why_not: str) -> None:
+    replica = scene.replica(scene.runner(), idle=1)
+    setattr(replica, why_not, True)
+    work = scene.submit()
+    assert list(scene.lane.waiting) == [work]
+
+
+async def test_a_draining_replica_is_given_no_waiting_work_either(scene: Scene) -> None:
+    scene.submit()
+    replica = scene.replica(scene.runner())
+    replica.drain()
+    assert not scene.slot(replica).work.done()
+
+
+async def test_a_replica_is_drained_when_what_it_works_on_is_done(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=2)
+    first, second = scene.submit(), scene.submit()
+    replica.drain()
+    replica.release(first)
+    assert not replica.drained.is_set()
+    replica.release(second)
+    assert replica.drained.is_set()
+
+
+async def test_an_idle_replica_is_drained_at_once(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=1)
+    replica.drain()
+    assert replica.drained.is_set()
+    assert scene.lane.live_replicas == 0
+
+
+async def test_a_replica_is_live_from_its_first_idle_stream_until_it_is_lost(scene: Scene) -> None:
+    replica = scene.replica(scene.runner())
+    replica.starts = 0
+    assert (replica.is_live, scene.lane.live_replicas) == (False, 0)
+    replica.starts = 1
+    assert (replica.is_live, scene.lane.live_replicas) == (True, 1)
+    replica.lost = True
+    assert (replica.is_live, scene.lane.live_replicas) == (False, 0)
+
+
+async def test_unsent_work_goes_back_to_the_front_of_the_queue(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=1)
+    unsent = scene.submit()
+    later = scene.submit()
+    replica.release(unsent)
+    scene.lane.return_unsent(unsent)
+    assert list(scene.lane.waiting) == [unsent, later]
+    assert unsent.state is State.QUEUED
+    unsent.cancel()
+    assert list(scene.lane.waiting) == [later]
+
+
+async def test_unsent_work_takes_another_free_slot_at_once(scene: Scene) -> None:
+    link = scene.runner()
+    gone = scene.replica(link, "gone", idle=1)
+    unsent = scene.submit()
+    gone.lost = True
+    scene.replica(link, "other", idle=1)
+    gone.release(unsent)
+    scene.lane.return_unsent(unsent)
+    assert (unsent.state, unsent.replica_id) == (State.SENT, "other")
+
+
+async def test_unsent_work_that_its_client_has_cancelled_is_not_done_again(scene: Scene) -> None:
+    scene.replica(scene.runner(), idle=1)
+    unsent = scene.submit()
+    unsent.cancel()
+    scene.lane.return_unsent(unsent)
+    assert list(scene.lane.waiting) == []
+    assert unsent.state is State.CANCELLED
+
+
+async def test_unsent_work_is_refused_when_no_replica_can_be_started_any_more(scene: Scene) -> None:
+    scene.replica(scene.runner(), idle=1)
+    unsent = scene.submit()
+    scene.lane.refuse(BROKEN)
+    scene.lane.return_unsent(unsent)
+    assert list(scene.lane.waiting) == []
+    with pytest.raises(CallerError, match="No replica can be started"):
+        await anext(unsent.outputs())
+
+
+async def test_a_refusal_is_told_to_who_waits_and_to_who_comes_until_it_is_taken_back(scene: Scene) -> None:
+    waiting = scene.submit()
+    scene.lane.refuse(BROKEN)
+    with pytest.raises(CallerError, match="No replica can be started"):
+        await anext(waiting.outputs())
+    with pytest.raises(CallerError, match="No replica can be started"):
+        scene.submit()
+    scene.lane.accept()
+    assert scene.submit().state is State.QUEUED
+
+
+async def test_a_bounced_request_gets_its_error_and_still_asks_for_a_replica(scene: Scene) -> None:
+    work = scene.submit()
+    scene.lane.bounce(work, CallerError(StatusCode.MODEL_DEPLOYING, "Not yet."))
+    assert (list(scene.lane.waiting), scene.lane.bounced, scene.demands) == ([], True, 2)
+    with pytest.raises(CallerError, match="Not yet"):
+        await anext(work.outputs())
+    scene.slot(scene.replica(scene.runner()))
+    assert not scene.lane.bounced
+
+
+async def test_latency_is_a_moving_average_in_milliseconds(scene: Scene) -> None:
+    link = scene.runner()
+    replica = scene.replica(link)
+    for took in (0.1, 0.2):
+        scene.slot(replica)
+        work = scene.submit()
+        scene.clock.seconds += took
+        work.finish()
+        replica.release(work)
+    assert link.latency_ms == pytest.approx(0.9 * 100 + 0.1 * 200, rel=1e-3)
+    assert replica.completed == 2
+
+
+async def test_only_what_was_finished_counts_as_completed(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=1)
+    work = scene.submit()
+    work.fail(BROKEN)
+    replica.release(work)
+    assert replica.completed == 0
+
+
+async def test_a_lane_knows_when_a_request_last_came_or_ended(scene: Scene) -> None:
+    assert scene.lane.last_active is None
+    replica = scene.replica(scene.runner(), idle=1)
+    work = scene.submit()
+    assert scene.lane.last_active == scene.clock.seconds
+    scene.clock.seconds += 5
+    replica.release(work)
+    assert scene.lane.last_active == scene.clock.seconds
+
+
+class LaneMachine(RuleBasedStateMachine):
+    """Whatever happens in whatever order: no work is lost, given out twice, or run where it may not."""
+
+    @initialize()
+    def begin(self) -> None:
+        # Slots hold futures of a running loop; nothing here ever waits for one.
+        self.loop = asyncio.new_event_loop()
+        asyncio._set_running_loop(self.loop)
+        self.scene = Scene(queue_size=6)
+        self.links = {
+            "here": self.scene.runner("here", POOL),
+            "here too": self.scene.runner("here too", POOL),
+            "there": self.scene.runner("there", OTHER_POOL),
+        }
+        for name, link in self.links.items():
+            self.scene.replica(link, f"{name} 1")
+            self.scene.replica(link, f"{name} 2")
+        self.work: list[Work] = []
+        self.slots: list[Slot] = []
+        self.refused = 0
+
+    def teardown(self) -> None:
+        if hasattr(self, "loop"):
+            asyncio._set_running_loop(None)
+            self.loop.close()
+
+    def replicas(self) -> list[Replica]:
+        return [replica for link in self.links.values() for replica in link.replicas.values()]
+
+    @rule(
+        nodepools=st.sampled_from([(POOL,), (OTHER_POOL,), (POOL, OTHER_POOL)]),
+        runner=st.sampled_from(["", "", "here", "there"]),
+    )
+    def submit(self, nodepools: Any, runner: str) -> None:
+        work = self.scene.work(*nodepools, runner_id=runner)
+        try:
+            self.scene.lane.submit(work)
+        except CallerError:
+            assert len(self.scene.lane.waiting) == 6
+        else:
+            self.work.append(work)
+
+    @rule(number=st.integers(0, 5))
+    def a_stream_becomes_idle(self, number: int) -> None:
+        self.slots.append(self.scene.slot(self.replicas()[number]))
+
+    @rule(data=st.data())
+    def an_item_ends(self, data: st.DataObject) -> None:
+        busy = [(replica, work) for replica in self.replicas() for work in replica.busy]
+        if busy:
+            replica, work = data.draw(st.sampled_from(sorted(busy, key=lambda pair: pair[1].id)))
+            work.finish()
+            replica.release(work)
+
+    @rule(data=st.data())
+    def a_client_goes_away(self, data: st.DataObject) -> None:
+        if self.work:
+            data.draw(st.sampled_from(self.work)).cancel()
+
+    @rule(data=st.data())
+    def a_stream_vanishes(self, data: st.DataObject) -> None:
+        """As ``api/runner_items.py`` does it: unsent work goes back, an idle slot is taken out."""
+        if not self.slots:
+            return
+        slot = self.slots.pop(data.draw(st.integers(0, len(self.slots) - 1)))
+        if not slot.work.done():
+            slot.replica.idle.remove(slot)
+        elif slot.work.result() in slot.replica.busy:
+            work = slot.work.result()
+            slot.replica.release(work)
+            self.scene.lane.return_unsent(work)
+
+    @rule(number=st.integers(0, 5))
+    def a_replica_drains(self, number: int) -> None:
+        self.replicas()[number].drain()
+
+    @invariant()
+    def every_open_work_is_in_exactly_one_place(self) -> None:
+        if not hasattr(self, "scene"):
+            return
+        places = Counter(self.scene.lane.waiting)
+        for replica in self.replicas():
+            places.update(replica.busy)
+        assert all(count == 1 for count in places.values())
+        assert all(places[work] == 1 for work in self.work if work.is_open)
+        assert all(work.state is State.QUEUED for work in self.scene.lane.waiting)
+
+    @invariant()
+    def no_work_runs_where_it_may_not(self) -> None:
+        if not hasattr(self, "scene"):
+            return
+        for replica in self.replicas():
+            for work in replica.busy:
+                assert work.allows(replica.runner.nodepool, replica.runner.runner_id)
+
+    @invariant()
+    def no_slot_is_idle_while_work_waits_that_it_could_take(self) -> None:
+        if not hasattr(self, "scene"):
+            return
+        for replica in self.replicas():
+            if replica.idle and not replica.draining:
+                link = replica.runner
+                assert not any(work.allows(link.nodepool, link.runner_id) for work in self.scene.lane.waiting)
+
+    @invariant()
+    def idle_slots_have_no_work(self) -> None:
+        if hasattr(self, "scene"):
+            assert not any(slot.work.done() for replica in self.replicas() for slot in replica.idle)
+
+
+TestLaneMachine = LaneMachine.TestCase
+TestLaneMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
