@@ -108,7 +108,8 @@ def do(job, fds):
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException as error:
-        print(model_traceback(error, job["model_path"]), file=sys.stderr)
+        trace = model_traceback(error, job["model_path"])
+        print(trace if trace.startswith("Traceback") else traceback.format_exc(), file=sys.stderr)
         code = 1
     with contextlib.suppress(Exception):
         sys.stdout.flush()
