@@ -109,7 +109,7 @@ def do(job, fds):
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException as error:
         trace = model_traceback(error, job["model_path"])
-        print(trace if trace.startswith("Traceback") else traceback.format_exc(), file=sys.stderr)
+        print(trace if trace.startswith("Traceback") else traceback.format_exc().rstrip(), file=sys.stderr)
         code = 1
     with contextlib.suppress(Exception):
         sys.stdout.flush()
@@ -123,6 +123,7 @@ class Zygote:
     def __init__(self, control):
         self.control = control
         self.children = {}  # pid -> job id
+        self.pid = os.getpid()
 
     def serve(self):
         wake_read, wake_write = os.pipe()
@@ -169,6 +170,8 @@ class Zygote:
         self.control.close()
         with contextlib.suppress(Exception):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != self.pid:
+            os._exit(1)  # the parent died before its death could be asked to end this
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.dup2(fds[0], 1)
