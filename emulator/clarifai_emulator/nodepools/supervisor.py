@@ -85,10 +85,9 @@ class Supervisor:
 
     async def reset(self) -> None:
         """End every replica at once and forget every fleet."""
-        self._stale.clear()
         await self._end_all(grace=0)
         while any(fleet.records for fleet in self.fleets.values()):
-            await self._end_all(grace=0)  # what a request has started meanwhile
+            await self._end_all(grace=0)  # what a request or a new deployment has started meanwhile
         self.fleets.clear()
         self._dirty.clear()
         self._stale.clear()

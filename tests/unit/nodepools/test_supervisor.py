@@ -452,6 +452,18 @@ async def test_a_deployment_without_room_keeps_one_timer_however_often_it_is_ask
     assert len([timer for timer in loop._scheduled if not timer.cancelled()]) == before
 
 
+async def test_of_two_times_to_look_again_the_sooner_counts(stage: Stage) -> None:
+    stage.prepare()
+    await stage.deploy(0)
+    loop: Any = asyncio.get_running_loop()
+    key = stage.lane.key
+    before = [timer for timer in loop._scheduled if not timer.cancelled()]
+    for seconds in (60, 20, 40):
+        stage.supervisor._mark_later(key, seconds)
+    (timer,) = [each for each in loop._scheduled if not each.cancelled() and each not in before]
+    assert timer.when() == pytest.approx(loop.time() + 20, abs=1)
+
+
 async def test_what_can_never_be_placed_is_refused_with_the_reason(stage: Stage) -> None:
     stage.prepare(needs={"cpu_limit": "64"})
     await stage.deploy()
