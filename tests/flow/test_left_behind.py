@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from flow.driver import MODELS, running, wait_for
 
 SCRIPT = """
