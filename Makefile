@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
-.PHONY: help setup demo test check format bench build clean
+.PHONY: help setup demo test check format bench docs build clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ format: $(READY) ## format the code
 
 bench: $(READY) ## measure, side by side with the SDK's own server; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(READY) ## write the generated pages of docs/
+	@$(BIN)/python docs/generate_api_coverage.py
 
 build: $(READY) ## build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist
