@@ -87,13 +87,15 @@ def inspect(job, result_fd):
 
 
 def model_traceback(error, model_path):
-    """The traceback from the model's own first frame on; the frames before it say nothing to its author."""
-    frames = traceback.extract_tb(error.__traceback__)
-    first = next((i for i, frame in enumerate(frames) if frame.filename.startswith(model_path)), len(frames))
-    lines = traceback.format_list(frames[first:])
-    if lines:
-        lines.insert(0, "Traceback (most recent call last):\n")
-    return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
+    """The traceback, with its causes, each from the model's own first frame on: what comes before says nothing to
+    its author. An error that the model has no frame in (its syntax) is told without any."""
+    told = each = traceback.TracebackException.from_exception(error)
+    while each is not None:
+        frames = list(each.stack)
+        first = next((i for i, frame in enumerate(frames) if frame.filename.startswith(model_path)), None)
+        each.stack = None if first is None else traceback.StackSummary.from_list(frames[first:])
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+    return "".join(told.format()).rstrip()
 
 
 def do(job, fds):
@@ -109,7 +111,7 @@ def do(job, fds):
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException as error:
         trace = model_traceback(error, job["model_path"])
-        print(trace if trace.startswith("Traceback") else traceback.format_exc().rstrip(), file=sys.stderr)
+        print(trace if "Traceback" in trace else traceback.format_exc().rstrip(), file=sys.stderr)
         code = 1
     with contextlib.suppress(Exception):
         sys.stdout.flush()

@@ -119,7 +119,7 @@ async def test_metadata_and_deadline_reach_the_call(scene: Scene) -> None:
     assert with_deadline.metadata["authorization"] == "Key abc"
     assert with_deadline.metadata["some-bin"] == "�"
     assert with_deadline.seconds_left is not None
-    assert 50 < with_deadline.seconds_left <= 60
+    assert 50 < with_deadline.seconds_left < 61  # gRPC rounds a deadline up a little
     assert without.seconds_left is None
     assert with_deadline.peer.startswith("ipv4:127.0.0.1:")
 
