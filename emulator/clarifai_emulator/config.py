@@ -34,6 +34,7 @@ class EmulatorConfig:
     well-formed token is ``user_id``. ``hold_seconds`` bounds how long a request waits for a replica to start
     before it is answered 21351; ``request_seconds`` bounds the whole request. ``queue_size`` bounds how many
     requests of one deployment may wait. ``num_threads`` overrides how many requests a replica takes at once.
+    ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
     """
 
@@ -47,6 +48,7 @@ class EmulatorConfig:
     queue_size: int = 128
     num_threads: int | None = None
     start_method: Literal["auto", "fork", "spawn"] = "auto"
+    runner: Literal["genuine", "lean"] = "genuine"
     max_message_bytes: int = 128 * MEBIBYTE
     stop_seconds: float = 5.0
     cache_dir: Path = field(default_factory=default_cache_dir)
@@ -73,6 +75,8 @@ class EmulatorConfig:
                 problems.append(f"{name} must not be negative, got {getattr(self, name)}")
         if self.queue_size < 1:
             problems.append(f"queue_size must be at least 1, got {self.queue_size}")
+        if self.runner not in ("genuine", "lean"):
+            problems.append(f"runner must be 'genuine' or 'lean', got {self.runner!r}")
         if self.num_threads is not None and self.num_threads < 1:
             problems.append(f"num_threads must be at least 1, got {self.num_threads}")
         for path in self.topology:

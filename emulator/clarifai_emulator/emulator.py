@@ -43,9 +43,10 @@ from clarifai_emulator.nodepools.machine import measure_machine
 from clarifai_emulator.nodepools.metrics import FleetMetrics
 from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.reports import Reporter
+from clarifai_emulator.nodepools.router import Router
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.nodepools.targets import Targets
-from clarifai_emulator.routing import Ask, Decision, choose
+from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.runners.process import ProcessBackend
 from clarifai_emulator.store import Store
@@ -100,6 +101,7 @@ class Emulator:
             capacity=self.capacity,
             can_see=can_see,
         )
+        self._router = Router(self.store, self.landscape)
         self.deployer = Deployer(
             config=self.config,
             store=self.store,
@@ -182,7 +184,7 @@ class Emulator:
 
     def decide(self, ask: Ask) -> Decision:
         """Where a request would go. Raises ``RoutingError``."""
-        return choose(ask, self.landscape)
+        return self._router.decide(ask)
 
     def route(self, ask: Ask) -> tuple[Decision, Lane]:
         """Decide where a request goes, and give the queue it waits in."""

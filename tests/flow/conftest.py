@@ -8,12 +8,12 @@ import pytest
 
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import PORT, Client
+from flow.driver import PORT, RUNNER, Client
 
 
 @pytest.fixture(scope="session")
 def _emulator() -> Iterator[EmulatorThread]:
-    with EmulatorThread(EmulatorConfig(port=PORT, stop_seconds=0.5, hold_seconds=20)) as emulator:
+    with EmulatorThread(EmulatorConfig(port=PORT, stop_seconds=0.5, hold_seconds=20, runner=RUNNER)) as emulator:
         yield emulator
 
 

@@ -132,6 +132,10 @@ def inference_request(
     return request
 
 
+# `make test` runs the flow tests with the genuine runner; the same tests hold for the lean one.
+RUNNER: Any = os.environ.get("CLARIFAI_TEST_RUNNER", "genuine")
+
+
 def wait_for(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
     """Poll until ``condition`` gives something true; fails the test when it does not in time."""
     deadline = time.monotonic() + seconds
@@ -146,7 +150,8 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
 @contextmanager
 def running(**settings: Any) -> Iterator[EmulatorThread]:
     """A further emulator with settings of its own."""
-    with EmulatorThread(EmulatorConfig(**{"port": 0, "stop_seconds": 0.5, **settings})) as emulator:
+    config = EmulatorConfig(**{"port": 0, "stop_seconds": 0.5, "runner": RUNNER, **settings})
+    with EmulatorThread(config) as emulator:
         yield emulator
 
 

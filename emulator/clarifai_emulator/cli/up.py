@@ -44,6 +44,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--queue-size", type=int, default=128, show_default=True, help="Requests of a deployment that may wait."
 )
 @click.option("--num-threads", type=int, help="Requests a replica takes at once.  [default: what config.yaml says]")
+@click.option(
+    "--runner",
+    type=click.Choice(["genuine", "lean"]),
+    default="genuine",
+    show_default=True,
+    help="Clarifai's own runner, or one that does the same over a local socket, faster.",
+)
 @click.option("--start-method", type=click.Choice(["auto", "fork", "spawn"]), default="auto", show_default=True)
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
 @click.option("--ready-fd", type=int, hidden=True)

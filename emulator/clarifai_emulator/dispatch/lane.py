@@ -48,6 +48,10 @@ class Slot:
         work.on_cancel = self.replica.abandon
         work.sent_at = self.replica.runner.lane.now()
         work.send(self.replica.replica_id)
+        self.deliver(work)
+
+    def deliver(self, work: Work) -> None:
+        """Wake the stream that waits."""
         self.work.set_result(work)
 
     def dismiss(self) -> None:

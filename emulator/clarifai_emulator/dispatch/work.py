@@ -118,9 +118,22 @@ class Work:
 
     async def output(self, response: Any) -> None:
         """One output of the runner; waits while the client is far behind. Dropped when nobody wants it."""
-        while self.is_open and len(self._chunks) >= _OUTPUTS_AHEAD:
+        await self.caught_up()
+        self.accept(response)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether its client is far behind its model."""
+        return self.is_open and len(self._chunks) >= _OUTPUTS_AHEAD
+
+    async def caught_up(self) -> None:
+        """Wait until its client has taken what came, or wants no more."""
+        while self.is_ahead:
             self._chunk_taken.clear()
             await self._chunk_taken.wait()
+
+    def accept(self, response: Any) -> None:
+        """One output of the runner. Dropped when nobody wants it."""
         if self.is_open:
             self._chunks.append(response)
             self._chunk_came.set()

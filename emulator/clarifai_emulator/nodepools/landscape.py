@@ -41,6 +41,7 @@ class StoreLandscape:
         self._supervisor = supervisor
         self._capacity = capacity
         self._can_see = can_see
+        self.times_load_was_asked = 0
 
     def model(self, user: str, app: str, model: str) -> Model | None:
         return self._store.get(Kind.MODEL, (user, app, model))
@@ -85,6 +86,7 @@ class StoreLandscape:
 
     def load(self, deployment_user: str, deployment_id: str, nodepool_key: NodepoolKey, version_id: str) -> Load:
         """How busy the deployment is there. Whether one more replica would fit is asked only when it matters."""
+        self.times_load_was_asked += 1
         fleet = self._supervisor.fleets.get(LaneKey(deployment_user, deployment_id, version_id))
         if fleet is None:
             return Load(startable_replicas=1)

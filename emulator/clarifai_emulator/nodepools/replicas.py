@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 
@@ -17,6 +18,7 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Replica
+from clarifai_emulator.dispatch.lean import LeanConnection
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement
@@ -177,6 +179,8 @@ class Replicas:
             record.process = await self._backends[fleet.target.backend].start(
                 self._spec(fleet, record), lambda line: self._printed(fleet, record, line)
             )
+            if record.process.connection is not None:
+                await self._attach(record, record.process.connection)
             why = str(await asyncio.shield(record.process.exited))
         except ModelError as error:
             why = error.summary
@@ -188,6 +192,15 @@ class Replicas:
             self._give_back(fleet, record, why)
             self._ended(fleet, record, why)
 
+    async def _attach(self, record: ReplicaRecord, connection: socket.socket) -> None:
+        """Feed a lean runner over its socket."""
+        link = self._dispatcher.runner(record.runner.id)
+        if link is None:
+            connection.close()
+            return
+        lean = LeanConnection(self._dispatcher, link, record.replica_id)
+        await asyncio.get_running_loop().create_unix_connection(lambda: lean, sock=connection)
+
     def _spec(self, fleet: Fleet, record: ReplicaRecord) -> ReplicaSpec:
         source = fleet.target.source
         assert source is not None
@@ -197,6 +210,7 @@ class Replicas:
             source=source,
             base_url=self.runner_url,
             num_threads=self._config.num_threads or fleet.target.version.num_threads,
+            lean=self._config.runner == "lean",
             environ={
                 "CLARIFAI_USER_ID": user_id,
                 "CLARIFAI_COMPUTE_CLUSTER_ID": cluster_id,

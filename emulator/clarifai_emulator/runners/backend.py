@@ -7,6 +7,7 @@ replica on another host is the same thing.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -18,7 +19,8 @@ from clarifai_emulator.models.directory import ModelSource
 class ReplicaSpec:
     """One replica to start. ``environ`` holds the ``CLARIFAI_*`` variables the platform sets, and the devices.
 
-    ``base_url`` is where the runner pulls work. ``num_threads`` 0 lets config.yaml decide.
+    ``base_url`` is where the runner pulls work. ``num_threads`` 0 lets config.yaml decide. ``lean`` asks for the
+    lean runner, which is fed over ``ReplicaProcess.connection`` instead of pulling.
     """
 
     replica_id: str
@@ -26,6 +28,7 @@ class ReplicaSpec:
     base_url: str
     environ: Mapping[str, str] = field(default_factory=dict[str, str])
     num_threads: int = 0
+    lean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,11 @@ class ReplicaProcess(Protocol):
     @property
     def pid(self) -> int:
         """Process id on this machine; 0 when it has none here."""
+        ...
+
+    @property
+    def connection(self) -> socket.socket | None:
+        """The emulator's end of a lean runner's socket; None for a runner that pulls its work."""
         ...
 
     @property

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -50,9 +51,20 @@ class ProcessBackend:
             "model_path": str(spec.source.path),
             "base_url": spec.base_url,
             "num_threads": spec.num_threads,
+            "lean": spec.lean,
             "environ": {**runner_environ(), **spec.environ, "PYTHONPATH": str(spec.source.path)},
         }
-        return await self._begin(spec.source.python, job, on_line)
+        if not spec.lean:
+            return await self._begin(spec.source.python, job, on_line)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = await self._begin(spec.source.python, job, on_line, theirs.fileno())
+            except BaseException:
+                ours.close()
+                raise
+        process.connection = ours
+        return process
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
         """The model's method signatures. Raises ``ModelError`` with the model's own traceback."""
@@ -84,7 +96,7 @@ class ProcessBackend:
 
     async def _begin(
         self, python: Path, job: Mapping[str, Any], on_line: Callable[[str], None], *fds: int
-    ) -> ReplicaProcess:
+    ) -> Child | SpawnedProcess:
         if self._forks:
             zygote = await self._zygote(python)
             child: Child = zygote.fork(job, OutputPipe(on_line), *fds)
@@ -123,6 +135,7 @@ class SpawnedProcess:
         self._output = output
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self.connection: socket.socket | None = None
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
     @property

@@ -34,6 +34,7 @@ class Child:
     exited: asyncio.Future[Exit]
     started: asyncio.Future[int]
     pid: int = 0
+    connection: socket.socket | None = None
 
     def terminate(self) -> None:
         self.zygote.signal(self.job_id, signal.SIGTERM, whole_group=False)

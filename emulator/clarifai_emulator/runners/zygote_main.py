@@ -14,8 +14,10 @@ forking, for systems where a fork is not safe.
 import base64
 import contextlib
 import ctypes
+import functools
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import select
@@ -86,6 +88,16 @@ def inspect(job, result_fd):
         json.dump(answer, result)
 
 
+@functools.cache
+def lean_runner():
+    """The module beside this one; its folder is not importable, see ``main``."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lean_main.py")
+    spec = importlib.util.spec_from_file_location("clarifai_emulator_lean_runner", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def model_traceback(error, model_path):
     """The traceback, with its causes, each from the model's own first frame on: what comes before says nothing to
     its author. An error that the model has no frame in (its syntax) is told without any."""
@@ -105,6 +117,8 @@ def do(job, fds):
         prepare(job)
         if job["op"] == "inspect":
             inspect(job, fds[1])
+        elif job.get("lean") and lean_runner().is_available():
+            lean_runner().run(job, fds[1])
         else:
             run(job)
     except SystemExit as stop:

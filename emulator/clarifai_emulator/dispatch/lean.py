@@ -1,0 +1,171 @@
+"""The emulator's half of the lean runner's socket: items out, outputs in, many at once over one connection.
+
+    lane ──work──► slot ──ITEM (MORE… END)──►  lean runner (runners/lean_main.py)
+                        ◄──OUTPUT… LAST, DONE──    DONE: the slot is free again
+
+What a slot, a work item and a replica are is the same as with the genuine runner (``api/runner_items.py``); only
+the wire differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import struct
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse, RunnerItem
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
+from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
+from clarifai_emulator.dispatch.work import STREAMING_STREAMING, Work
+
+log = logging.getLogger(__name__)
+
+# As in runners/lean_main.py, which cannot be imported from here nor import this.
+HEADER = struct.Struct("<IBQ")
+ITEM, MORE, END, CANCEL = 1, 2, 3, 4
+READY, OUTPUT, LAST, DONE = 10, 11, 12, 13
+
+
+class LeanSlot(Slot):
+    """One item that a lean replica could take now."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, replica: Replica, connection: LeanConnection) -> None:
+        super().__init__(replica)
+        self._connection = connection
+
+    def deliver(self, work: Work) -> None:
+        self._connection.begin(work)
+
+
+class LeanConnection(asyncio.Protocol):
+    """The socket of one lean replica. Registers the replica when its model is loaded."""
+
+    def __init__(self, dispatcher: Dispatcher, link: RunnerLink, replica_id: str) -> None:
+        self._dispatcher = dispatcher
+        self._link = link
+        self._replica_id = replica_id
+        self._replica: Replica | None = None
+        self._transport: asyncio.Transport | None = None
+        self._received = bytearray()
+        self._works: dict[int, Work] = {}
+        self._numbers: dict[str, int] = {}
+        self._pumps: dict[int, asyncio.Task[None]] = {}
+        self._resuming: asyncio.Task[None] | None = None
+        self._next_number = itertools.count(1)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        start = 0
+        while len(self._received) - start >= HEADER.size:
+            length, kind, number = HEADER.unpack_from(self._received, start)
+            end = start + HEADER.size + length
+            if len(self._received) < end:
+                break
+            self._handle(kind, number, bytes(memoryview(self._received)[start + HEADER.size : end]))
+            start = end
+        del self._received[:start]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for work in tuple(self._works.values()):
+            work.fail(runner_lost(self._replica_id, "its connection was closed"))
+        for task in (*self._pumps.values(), self._resuming):
+            if task is not None:
+                task.cancel()
+        if self._replica is not None:
+            self._replica.cancel_item = None
+            self._replica.idle.clear()
+
+    def _handle(self, kind: int, number: int, payload: bytes) -> None:
+        if kind == READY:
+            self._become_ready(number)
+            return
+        work = self._works[number]
+        if kind in (OUTPUT, LAST):
+            work.accept(MultiOutputResponse.FromString(payload))
+            if kind == LAST:
+                work.finish()
+            elif work.is_ahead:
+                self._hold_back(work)
+        elif kind == DONE:
+            self._end(number, work)
+
+    def _become_ready(self, threads: int) -> None:
+        self._replica = self._dispatcher.connect(self._link, self._replica_id)
+        self._replica.cancel_item = self._cancel
+        self._replica.had_control = True
+        self._dispatcher.hear(self._replica)
+        for _ in range(threads):
+            self._offer(self._replica)
+
+    def _offer(self, replica: Replica) -> None:
+        replica.runner.lane.offer(LeanSlot(replica, self))
+
+    def begin(self, work: Work) -> None:
+        """A slot was given this work."""
+        number = next(self._next_number)
+        self._works[number] = work
+        self._numbers[work.id] = number
+        self._send(ITEM, number, _item(work, work.request))
+        if work.method_type == STREAMING_STREAMING and work.more is not None:
+            self._pumps[number] = asyncio.create_task(self._pump(number, work, work.more))
+
+    async def _pump(self, number: int, work: Work, more: AsyncIterator[Any]) -> None:
+        """Send the client's further messages of a bidirectional call, then that there are no more."""
+        try:
+            async for request in more:
+                self._send(MORE, number, _item(work, request))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.debug("client stream of runner item %s ended: %s", work.id, error)
+        self._send(END, number)
+
+    def _cancel(self, item_id: str) -> None:
+        number = self._numbers.get(item_id)
+        if number is not None:
+            self._send(CANCEL, number)
+
+    def _end(self, number: int, work: Work) -> None:
+        """The runner is through with an item: its slot is free."""
+        assert self._replica is not None
+        work.finish()
+        del self._works[number], self._numbers[work.id]
+        pump = self._pumps.pop(number, None)
+        if pump is not None:
+            pump.cancel()
+        self._replica.release(work)
+        self._offer(self._replica)
+
+    def _hold_back(self, work: Work) -> None:
+        """A client reads slower than its model writes: read no more of this replica until it has caught up."""
+        assert self._transport is not None
+        transport = self._transport
+        transport.pause_reading()
+
+        async def resume() -> None:
+            await work.caught_up()
+            if not transport.is_closing():
+                transport.resume_reading()
+
+        self._resuming = asyncio.create_task(resume())
+
+    def _send(self, kind: int, number: int, payload: bytes = b"") -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(HEADER.pack(len(payload), kind, number) + payload)
+
+
+def _item(work: Work, request: Any) -> bytes:
+    item = RunnerItem(id=work.id, description=work.request_id, post_model_outputs_request=request)
+    item.processing_info.runner_method_type = work.method_type  # pyright: ignore[reportAttributeAccessIssue]
+    item.processing_info.status.code = StatusCode.SUCCESS
+    return item.SerializeToString()

@@ -1,0 +1,42 @@
+"""Decides where requests go, and remembers what cannot change before a resource does.
+
+A decision depends on the resources, and where there is a choice on how busy things are. One that had no choice to
+make holds until a resource changes; the others are made anew for every request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clarifai_emulator.nodepools.landscape import StoreLandscape
+from clarifai_emulator.routing import Ask, Decision, choose
+from clarifai_emulator.store import Key, Kind, Store
+
+_MOST_REMEMBERED = 10_000
+
+
+class Router:
+    """``routing.choose`` over one emulator's landscape."""
+
+    def __init__(self, store: Store, landscape: StoreLandscape) -> None:
+        self._landscape = landscape
+        self._settled: dict[Ask, Decision] = {}
+        store.watch(self._store_changed)
+
+    def decide(self, ask: Ask) -> Decision:
+        """Where a request goes. Raises ``RoutingError``."""
+        unseeded = replace(ask, seed="") if ask.seed else ask
+        decision = self._settled.get(unseeded)
+        if decision is not None:
+            return decision
+        asked_before = self._landscape.times_load_was_asked
+        decision = choose(ask, self._landscape)
+        # With one place to look at there was nothing to choose: neither its load nor the seed can matter.
+        if self._landscape.times_load_was_asked - asked_before <= 1:
+            if len(self._settled) >= _MOST_REMEMBERED:
+                self._settled.clear()
+            self._settled[unseeded] = decision
+        return decision
+
+    def _store_changed(self, kind: Kind, key: Key) -> None:
+        self._settled.clear()

@@ -1,0 +1,225 @@
+"""The lean runner: the SDK's own runner class doing the work, fed over one socket instead of a stream per item.
+
+Runs in the *model's* environment, inside a process forked by ``zygote_main.py``; the standard library and the SDK
+only. What a model and a client see is the genuine runner's doing: its ``runner_item_*`` methods, its logging and
+secrets context, its abort callbacks, its limit on answers. What is replaced is how items come and go:
+
+    emulator ──ITEM, MORE, END, CANCEL──►  worker threads, each reading the next frame in turn (leader, followers)
+             ◄──READY, OUTPUT, LAST, DONE──
+
+A frame is a header (length of the payload, kind, number of the item) and protobuf bytes. A worker that has read an
+ITEM runs it itself, so that a request costs no hand-over between threads; there is one worker more than items in
+flight, so that somebody always reads.
+"""
+
+import contextlib
+import itertools
+import os
+import queue
+import signal
+import socket
+import struct
+import threading
+import traceback
+
+HEADER = struct.Struct("<IBQ")
+ITEM, MORE, END, CANCEL = 1, 2, 3, 4
+READY, OUTPUT, LAST, DONE = 10, 11, 12, 13
+_SOCKET_BUFFER = 4 * 1024 * 1024
+_CANCEL_CHECK_EVERY = 10  # chunks, as the genuine runner does
+
+
+def is_available():
+    """Whether this SDK has everything that the lean runner stands on; without, the genuine runner serves."""
+    from clarifai_protocol import base_runner
+
+    needed = ("_item_id_context", "_trigger_abort")
+    runner = base_runner.BaseRunner
+    return all(hasattr(base_runner, name) for name in needed) and hasattr(runner, "_truncate_runner_item_output")
+
+
+def run(job, fd):
+    """Load the model, then serve items until the emulator closes the socket or SIGTERM comes."""
+    from clarifai.runners.models.model_runner import ModelRunner
+    from clarifai.runners.server import ModelServer
+
+    threads = job["num_threads"] or ModelThreads.of(job["model_path"])
+    server = ModelServer(job["model_path"])
+    runner = ModelRunner(
+        model=server._current_model,
+        user_id=os.environ["CLARIFAI_USER_ID"],
+        compute_cluster_id=os.environ["CLARIFAI_COMPUTE_CLUSTER_ID"],
+        nodepool_id=os.environ["CLARIFAI_NODEPOOL_ID"],
+        runner_id=os.environ["CLARIFAI_RUNNER_ID"],
+        base_url=job["base_url"],
+        pat=os.environ["CLARIFAI_PAT"],
+        num_parallel_polls=threads,
+        health_check_port=0,
+    )
+    server._runner = runner  # so that changed secrets reload the model
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    LeanRunner(runner, socket.socket(fileno=fd), threads).serve()
+    os._exit(0)
+
+
+class ModelThreads:
+    """How many items a model takes at once when nobody else says: its config.yaml, else the SDK's default."""
+
+    DEFAULT = 16
+
+    @classmethod
+    def of(cls, model_path):
+        import yaml
+
+        with open(os.path.join(model_path, "config.yaml"), encoding="utf-8") as file:
+            said = (yaml.safe_load(file) or {}).get("num_threads")
+        return int(said or os.environ.get("CLARIFAI_NUM_THREADS", cls.DEFAULT))
+
+
+class Item:
+    """One item in this process: its further inputs, and whether its client went away."""
+
+    def __init__(self, number, runner_item):
+        self.number = number
+        self.runner_item = runner_item
+        self.more = queue.SimpleQueue()
+        self.cancelled = False
+
+
+class LeanRunner:
+    """Serves items from one socket with a fixed number of workers."""
+
+    def __init__(self, runner, sock, threads):
+        self.runner = runner
+        self.sock = sock
+        self.threads = threads
+        self.items = {}
+        self.reading = threading.Lock()
+        self.writing = threading.Lock()
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER)
+
+    def serve(self):
+        from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
+        from clarifai_grpc.grpc.api.service_pb2 import RunnerItem
+
+        self.parse = RunnerItem.FromString
+        self.unary, self.generate = RunnerMethodType.UNARY_UNARY, RunnerMethodType.UNARY_STREAMING
+        workers = [threading.Thread(target=self.work, daemon=True) for _ in range(self.threads + 1)]
+        self.send(READY, self.threads)
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+
+    def work(self):
+        while True:
+            with self.reading:
+                frame = self.read()
+                if frame is None:
+                    return
+                item = self.take(*frame)
+            if item is not None:
+                self.execute(item)
+
+    def take(self, kind, number, payload):
+        """What a frame means; an item that is to be run now, or None."""
+        if kind == ITEM:
+            item = self.items[number] = Item(number, self.parse(payload))
+            return item
+        item = self.items.get(number)
+        if item is None:
+            return None
+        if kind == MORE:
+            item.more.put(self.parse(payload))
+        elif kind == END:
+            item.more.put(None)
+        elif kind == CANCEL:
+            item.cancelled = True
+            item.more.put(None)
+            from clarifai_protocol import base_runner
+
+            base_runner._trigger_abort(self.runner, item.runner_item.id)
+        return None
+
+    def execute(self, item):
+        from clarifai.utils.logging import clear_logger_context, set_logger_context
+        from clarifai_protocol import base_runner
+
+        token = base_runner._item_id_context.set(item.runner_item.id)
+        set_logger_context(req_id=item.runner_item.description)
+        try:
+            self.run_item(item)
+        except BaseException as error:
+            self.answer(OUTPUT, item, self.failure(error))
+        finally:
+            base_runner._item_id_context.reset(token)
+            clear_logger_context()
+            del self.items[item.number]
+            self.send(DONE, item.number)
+
+    def run_item(self, item):
+        method_type = item.runner_item.processing_info.runner_method_type
+        if method_type == self.unary:
+            self.answer(LAST, item, self.runner.runner_item_predict(item.runner_item))
+            return
+        if method_type == self.generate:
+            outputs = self.runner.runner_item_generate(item.runner_item)
+        else:
+            inputs = itertools.chain((item.runner_item,), iter(item.more.get, None))
+            outputs = self.runner.runner_item_stream(inputs)
+        stopped = False
+        for number, output in enumerate(outputs, 1):
+            stopped = stopped or (item.cancelled and number % _CANCEL_CHECK_EVERY == 0)
+            if not stopped:
+                self.answer(OUTPUT, item, output)
+
+    def answer(self, kind, item, output):
+        data = output.multi_output_response.SerializeToString()
+        if len(data) > 100 * 1024 * 1024:
+            output, _ = self.runner._truncate_runner_item_output(output)
+            data = output.multi_output_response.SerializeToString()
+        self.send(kind, item.number, data)
+
+    def failure(self, error):
+        from clarifai_grpc.grpc.api.status import status_code_pb2, status_pb2
+
+        traceback.print_exc()
+        status = status_pb2.Status(
+            code=status_code_pb2.RUNNER_PROCESSING_FAILED,
+            description="Runner Processing Failed",
+            details=str(error),
+            stack_trace=traceback.format_exc().split("\n"),
+        )
+        return self.runner.get_runner_item_output_for_status(status)
+
+    def send(self, kind, number, data=b""):
+        header = HEADER.pack(len(data), kind, number)
+        with self.writing, contextlib.suppress(OSError):
+            if len(data) < 65536:
+                self.sock.sendall(header + data)
+            else:
+                self.sock.sendall(header)
+                self.sock.sendall(data)
+
+    def read(self):
+        """The next frame, or None when the emulator has closed the socket."""
+        header = self.read_exactly(HEADER.size)
+        if header is None:
+            return None
+        length, kind, number = HEADER.unpack(header)
+        payload = self.read_exactly(length) if length else b""
+        return None if payload is None else (kind, number, payload)
+
+    def read_exactly(self, size):
+        data = bytearray(size)
+        view, got = memoryview(data), 0
+        while got < size:
+            try:
+                count = self.sock.recv_into(view[got:])
+            except OSError:
+                return None
+            if not count:
+                return None
+            got += count
+        return bytes(data)
