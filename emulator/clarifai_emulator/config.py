@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -55,34 +55,36 @@ class EmulatorConfig:
     state_dir: Path | None = None
 
     def __post_init__(self) -> None:
-        problems = list(self._problems())
+        problems = self._problems()
         if problems:
             raise ConfigError("The emulator's configuration cannot be used:", problems)
 
     def _problems(self) -> list[str]:
-        problems: list[str] = []
+        return [*self._account_problems(), *self._limit_problems()]
+
+    def _account_problems(self) -> Iterator[str]:
         if not 0 <= self.port <= 65535:
-            problems.append(f"port must be between 0 and 65535, got {self.port}")
+            yield f"port must be between 0 and 65535, got {self.port}"
         if not self.user_id:
-            problems.append("user_id must not be empty")
+            yield "user_id must not be empty"
         if ":" in self.host:
-            problems.append(f"host must be an IPv4 address or a name, got {self.host!r}")
-        for pat, user in self.pats.items():
-            if not pat or not user:
-                problems.append("pats must map non-empty tokens to non-empty user ids")
-        for name in ("hold_seconds", "request_seconds", "stop_seconds"):
-            if getattr(self, name) < 0:
-                problems.append(f"{name} must not be negative, got {getattr(self, name)}")
-        if self.queue_size < 1:
-            problems.append(f"queue_size must be at least 1, got {self.queue_size}")
-        if self.runner not in ("genuine", "lean"):
-            problems.append(f"runner must be 'genuine' or 'lean', got {self.runner!r}")
-        if self.num_threads is not None and self.num_threads < 1:
-            problems.append(f"num_threads must be at least 1, got {self.num_threads}")
+            yield f"host must be an IPv4 address or a name, got {self.host!r}"
+        if not all(pat and user for pat, user in self.pats.items()):
+            yield "pats must map non-empty tokens to non-empty user ids"
         for path in self.topology:
             if not path.is_file():
-                problems.append(f"topology file {path} does not exist")
-        return problems
+                yield f"topology file {path} does not exist"
+
+    def _limit_problems(self) -> Iterator[str]:
+        for name in ("hold_seconds", "request_seconds", "stop_seconds"):
+            if getattr(self, name) < 0:
+                yield f"{name} must not be negative, got {getattr(self, name)}"
+        if self.queue_size < 1:
+            yield f"queue_size must be at least 1, got {self.queue_size}"
+        if self.num_threads is not None and self.num_threads < 1:
+            yield f"num_threads must be at least 1, got {self.num_threads}"
+        if self.runner not in ("genuine", "lean"):
+            yield f"runner must be 'genuine' or 'lean', got {self.runner!r}"
 
     @property
     def is_loopback(self) -> bool:

@@ -309,7 +309,7 @@ class TestBuilding:
         pid_file = tmp_path / "pid"
         environ = {**uv.environ, "SLEEP": str(pid_file)}
         task = asyncio.create_task(prepare_environment(model("nope\n"), tmp_path / "c", print, environ=environ))
-        while not (pid_file.exists() and pid_file.read_text()):  # noqa: ASYNC110 - another process writes it
+        while not (pid_file.exists() and pid_file.read_text()):
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -324,7 +324,7 @@ class LaneMachine(RuleBasedStateMachine):
         try:
             self.scene.lane.submit(work)
         except CallerError:
-            assert len(self.scene.lane.waiting) == 6
+            assert len(self.scene.lane.waiting) >= 6  # what was returned unsent is never refused
         else:
             self.work.append(work)
 
