@@ -40,6 +40,7 @@ class ScriptedProcess:
     def __init__(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> None:
         self.spec = spec
         self.pid = 4711
+        self.connection = None
         self.obeys = True
         self.signals: list[str] = []
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
