@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS, Client, inference_request, sdk_model
+from flow.driver import MODELS, Client, inference_request, sdk_model, wait_for
 
 ROUTES = {
     "explicit_deployment": {"deployment_id": "deploy-hello"},
@@ -40,6 +40,18 @@ def test_the_answer_names_the_rule_the_replica_and_the_request(emulator: Emulato
     assert trailers["x-clarifai-emulator-rule"] == "owner_default"
     assert trailers["x-clarifai-emulator-replica"] == replica["replica_id"]
     assert response.status.req_id == trailers["x-clarifai-request-id"]
+
+
+def test_what_the_runner_logs_of_a_request_is_found_by_its_id(emulator: EmulatorThread, client: Client) -> None:
+    emulator.deploy(MODELS / "hello")
+
+    response = client.call("PostModelOutputs", inference_request("hello", prompt="x"))
+
+    def runner_log() -> list[str]:
+        entries = client.call("ListLogEntries", log_type="runner", page=1, per_page=1000).log_entries
+        return [entry.message for entry in entries if response.status.req_id in entry.message]
+
+    assert wait_for(runner_log), "no line of the runner's log names the request"
 
 
 def test_the_first_message_of_a_stream_is_answered_before_the_second_is_sent(emulator: EmulatorThread) -> None:

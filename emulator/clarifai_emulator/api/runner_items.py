@@ -154,6 +154,8 @@ class RunnerItems(grpc.GenericRpcHandler):
             replica.idle.remove(slot)
 
     async def _carry(self, context: Context, replica: Replica, work: Work) -> None:
+        # The runner logs it, so that what a model prints can be found by its request.
+        await context.send_initial_metadata((("req_id", work.request_id),))
         await context.write(_item(work, work.request))
         pump = None
         if work.method_type == STREAMING_STREAMING and work.more is not None:

@@ -83,7 +83,7 @@ def check_runner(environ: Mapping[str, str]) -> Check:
     found = f"clarifai.runners.server imports in {seconds:.1f} s"
     if seconds > _SLOW_IMPORT_SECONDS:
         return Check(
-            "runner", "warn", found, "The SDK asks the package index while it is imported; an unreachable one is slow."
+            "runner", "warn", found, "Importing the SDK asks the package index; an unreachable one is slow."
         )
     return Check("runner", "ok", found)
 

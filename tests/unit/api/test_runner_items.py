@@ -35,6 +35,7 @@ class Stream:
         self._hears: asyncio.Queue[Any] = asyncio.Queue()
         self.metadata = (("authorization", "Key replica-1"), ("x-request-id", b"runner-\xff"))
         self.broken: Exception | None = None
+        self.initial_metadata: dict[str, str] = {}
         if first:
             self.say(**first)
         self.task = asyncio.ensure_future(serve(None, self))
@@ -71,6 +72,10 @@ class Stream:
 
     async def read(self) -> Any:
         return await self._says.get()
+
+    async def send_initial_metadata(self, metadata: Any) -> None:
+        assert not self.initial_metadata, "gRPC sends it once"
+        self.initial_metadata = dict(metadata)
 
     async def write(self, message: Any) -> None:
         if self.broken is not None:
@@ -249,6 +254,11 @@ async def test_a_client_whose_stream_breaks_does_not_end_the_runners(scene: Scen
     stream.output("still there")
     stream.half_close()
     assert await texts(work) == ["still there"]
+
+
+async def test_the_runner_is_told_the_requests_id_before_the_item(scene: Scene) -> None:
+    stream, work = await scene.carried(UNARY_UNARY)
+    assert stream.initial_metadata == {"req_id": work.request_id}
 
 
 async def test_one_stream_carries_one_item_and_the_next_stream_the_next(scene: Scene) -> None:
