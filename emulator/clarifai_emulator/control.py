@@ -17,12 +17,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import grpc
-import grpc.aio
 from clarifai_grpc.grpc.api.resources_pb2 import LogEntry
 from google.protobuf.json_format import MessageToDict
 
-from clarifai_emulator.api.grpc_server import metadata_of
+from clarifai_emulator.api.grpc_stream import Code, GrpcError, GrpcStream
+from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
@@ -39,7 +38,7 @@ _ANSWER_SECONDS = 0.05
 Answers = AsyncIterator[dict[str, Any]]
 
 
-class Control(grpc.GenericRpcHandler):
+class Control:
     """Serves the controls of one emulator, to whoever has ``token``."""
 
     def __init__(self, emulator: Emulator) -> None:
@@ -56,28 +55,32 @@ class Control(grpc.GenericRpcHandler):
             "Status": self._status,
         }
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """The handler of a control; None for any other path."""
-        service, _, name = handler_call_details.method.removeprefix("/").rpartition("/")
+    def find(self, path: str) -> Serve | None:
+        """What serves a control; None for any other path."""
+        service, _, name = path.removeprefix("/").rpartition("/")
         call = self._calls.get(name) if service == SERVICE else None
-        return grpc.unary_stream_rpc_method_handler(self._serve(call)) if call is not None else None
+        return self._serve(call) if call is not None else None
 
-    def _serve(self, call: Callable[[dict[str, Any]], Answers]) -> Any:
-        async def serve(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[bytes]:
-            if not hmac.compare_digest(metadata_of(context).get(TOKEN_HEADER, ""), self.token):
-                await context.abort(grpc.StatusCode.PERMISSION_DENIED, "The control token is missing or wrong.")
-            try:
-                async for answer in call(json.loads(request)):
-                    yield json.dumps(answer).encode()
-            except EmulatorError as error:
-                yield json.dumps({"error": error_as_dict(error)}).encode()
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                log.exception("a control failed")
-                yield json.dumps({"error": {"kind": "bug", "message": f"{type(error).__name__}: {error}"}}).encode()
+    def _serve(self, call: Callable[[dict[str, Any]], Answers]) -> Serve:
+        async def serve(stream: GrpcStream) -> None:
+            if not hmac.compare_digest(stream.metadata.get(TOKEN_HEADER, "").encode(), self.token.encode()):
+                raise GrpcError(Code.PERMISSION_DENIED, "The control token is missing or wrong.")
+            async for answer in self._answers(call, await stream.read() or b"{}"):
+                await stream.write(json.dumps(answer).encode())
 
         return serve
+
+    async def _answers(self, call: Callable[[dict[str, Any]], Answers], request: bytes) -> Answers:
+        try:
+            async for answer in call(json.loads(request)):
+                yield answer
+        except EmulatorError as error:
+            yield {"error": error_as_dict(error)}
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.exception("a control failed")
+            yield {"error": {"kind": "bug", "message": f"{type(error).__name__}: {error}"}}
 
     async def _deploy(self, request: dict[str, Any]) -> Answers:
         lines: asyncio.Queue[str] = asyncio.Queue()

@@ -14,16 +14,15 @@ import logging
 import os
 from typing import Any
 
-import grpc.aio
-
 from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
-from clarifai_emulator.api.grpc_server import ApiHandlers, server_options
+from clarifai_emulator.api.grpc_server import ApiHandlers
 from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, users
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.api.port import Port, PrivateAddress
+from clarifai_emulator.api.http2 import Find, first_of
+from clarifai_emulator.api.port import Port
 from clarifai_emulator.api.runner_items import RunnerItems
 from clarifai_emulator.api.visibility import can_see
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
@@ -120,11 +119,9 @@ class Emulator:
             catalogue=self.catalogue,
             deployer=self.deployer,
         )
-        self._further: list[grpc.GenericRpcHandler] = []
+        self._further: list[Find] = []
         self.port = 0
-        self._servers: list[grpc.aio.Server] = []
-        self._front: Port | None = None
-        self._private: PrivateAddress | None = None
+        self._ports: list[Port] = []
 
     @property
     def url(self) -> str:
@@ -132,9 +129,9 @@ class Emulator:
         host = "127.0.0.1" if self.config.host in ("0.0.0.0", "") else self.config.host  # noqa: S104
         return f"http://{host}:{self.port}"
 
-    def serve_too(self, handler: grpc.GenericRpcHandler) -> None:
+    def serve_too(self, find: Find) -> None:
         """Serve further gRPC methods at the same address. Before ``start``."""
-        self._further.append(handler)
+        self._further.append(find)
 
     @property
     def rpcs(self) -> frozenset[str]:
@@ -160,17 +157,12 @@ class Emulator:
 
     async def stop(self) -> None:
         """End every replica, close every port, remove every temporary file. May be called twice."""
-        if self._front is not None:
-            await self._front.close()
-            self._front = None
+        ports, self._ports = self._ports, []
+        await asyncio.gather(*(port.close() for port in ports[:1]))
         await self.supervisor.stop(grace=self.config.stop_seconds)
-        await asyncio.gather(*(server.stop(None) for server in self._servers))
-        self._servers.clear()
+        await asyncio.gather(*(port.close() for port in ports[1:]))
         await asyncio.gather(*(backend.close() for backend in self.backends.values()))
         self.backends.clear()
-        if self._private is not None:
-            self._private.remove()
-            self._private = None
 
     async def reset(self) -> None:
         """Forget every resource, replica, log and event; begin again as after ``start``, at the same address."""
@@ -211,32 +203,27 @@ class Emulator:
             adopt=self.supervisor.adopt,
         )
         chain = RequestChain(authenticator=authenticator, events=self.events, clock=self.clock)
-        self._private = PrivateAddress.make()
-        await self._serve(
-            self._private.grpc,
-            RunnerItems(self.dispatcher, admissions.admit_anyone),
-            *self._further,
-            ApiHandlers(self._handlers(), chain),
-        )
-        replica_port = await self._serve(
-            f"{_REPLICA_HOST}:0", RunnerItems(self.dispatcher, admissions.admit_replica)
-        )
-        self._front = Port(backend=self._private.path, on_odd=self._odd_client)
+        replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
+        runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
+        api = ApiHandlers(self._handlers(), chain)
         try:
-            self.port = await self._front.listen(self.config.host, self.config.port)
+            self.port = await self._serve(
+                self.config.host, self.config.port, runners.find, *self._further, api.find
+            )
         except OSError as error:
             raise _cannot_listen(self.config, error) from None
+        replica_port = await self._serve(_REPLICA_HOST, 0, replicas.find)
         self.replicas.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
         self.replicas.api_base = self.url
         self.backends["process"] = ProcessBackend(api_base=self.url, start_method=self.config.start_method)
 
-    async def _serve(self, address: str, *handlers: grpc.GenericRpcHandler) -> int:
-        server = grpc.aio.server(options=server_options(self.config.max_message_bytes))
-        server.add_generic_rpc_handlers(handlers)
-        port = server.add_insecure_port(address)
-        await server.start()
-        self._servers.append(server)
-        return port
+    async def _serve(self, host: str, number: int, *services: Find) -> int:
+        # One MiB on top of the runner's own limit, so that an item that is just too large is refused by name.
+        max_bytes = self.config.max_message_bytes + 1024 * 1024
+        port = Port(first_of(services), max_bytes=max_bytes, on_odd=self._odd_client)
+        number = await port.listen(host, number)
+        self._ports.append(port)
+        return number
 
     def _handlers(self) -> dict[str, Handler]:
         """Every RPC the emulator has; the others answer UNIMPLEMENTED."""

@@ -36,7 +36,7 @@ class LogBook:
     def __init__(self, *, keep: int = 5_000, streams: int = 512) -> None:
         self._keep = keep
         self._max_streams = streams
-        self._streams: OrderedDict[tuple[str, _Source], deque[tuple[int, LogEntry]]] = OrderedDict()
+        self._streams: OrderedDict[tuple[str, _Source], deque[tuple[int, str]]] = OrderedDict()
         self._subscribers: list[Subscriber] = []
         self._seq = 0
         # Clients show an entry once per url, so urls of two emulators on the same port must differ too.
@@ -54,21 +54,14 @@ class LogBook:
         compute_cluster_id: str = "",
         nodepool_id: str = "",
         runner_id: str = "",
-    ) -> LogEntry:
-        """Add one entry and tell the subscribers. ``user_id`` is who may read it: the owner of the runner or
-        of the model that is built. Returns the entry, which has a ``url`` of its own."""
+    ) -> None:
+        """Add one entry, with a ``url`` of its own, and tell the subscribers. ``user_id`` is who may read it: the
+        owner of the runner or of the model that is built."""
         source = (user_id, app_id, model_id, model_version_id, compute_cluster_id, nodepool_id, runner_id)
         self._seq += 1
-        entry = LogEntry(
-            message=message,
-            log_type=log_type,
-            url=f"/v2/log_entries/{self._run}-{self._seq}",
-            meta=_meta(source),
-        )
-        self._stream(log_type, source).append((self._seq, entry))
+        self._stream(log_type, source).append((self._seq, message))
         for subscriber in tuple(self._subscribers):
-            subscriber(entry)
-        return entry
+            subscriber(self._entry(log_type, source, self._seq, message))
 
     def entries(self, log_type: str, **match: str) -> Iterator[LogEntry]:
         """Kept entries of a type, oldest first, whose source has these ids (``runner_id="r"``…); an empty id
@@ -78,11 +71,11 @@ class LogBook:
             raise TypeError(f"a log entry has no {', '.join(sorted(unknown))}; it has {', '.join(_SOURCE_FIELDS)}")
         wanted = [(_SOURCE_FIELDS.index(name), value) for name, value in match.items() if value]
         found = [
-            tuple(stream)
+            [(seq, message, source) for seq, message in stream]
             for (kind, source), stream in self._streams.items()
             if kind == log_type and all(source[position] == value for position, value in wanted)
         ]
-        return (entry for _, entry in heapq.merge(*found, key=lambda numbered: numbered[0]))
+        return (self._entry(log_type, source, seq, message) for seq, message, source in heapq.merge(*found))
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call ``subscriber`` for every entry from now on; the returned function ends that."""
@@ -98,7 +91,11 @@ class LogBook:
         """Forget every entry; subscribers and numbering stay."""
         self._streams.clear()
 
-    def _stream(self, log_type: str, source: _Source) -> deque[tuple[int, LogEntry]]:
+    def _entry(self, log_type: str, source: _Source, seq: int, message: str) -> LogEntry:
+        url = f"/v2/log_entries/{self._run}-{seq}"
+        return LogEntry(message=message, log_type=log_type, url=url, meta=_meta(source))
+
+    def _stream(self, log_type: str, source: _Source) -> deque[tuple[int, str]]:
         key = (log_type, source)
         if key in self._streams:
             self._streams.move_to_end(key)

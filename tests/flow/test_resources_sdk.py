@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import grpc.aio
 import pytest
 import yaml
 
@@ -18,6 +17,7 @@ from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.grpc_server import ApiHandlers
 from clarifai_emulator.clock import SystemClock
 from clarifai_emulator.events import EventBus
+from grpc_port import grpc_port
 from resource_api import ResourceApi
 
 PAT = "0123456789abcdef0123456789abcdef"
@@ -53,13 +53,10 @@ class ServerThread:
         chain = RequestChain(
             authenticator=Authenticator(user_id="ada", pats={}), events=EventBus(clock), clock=clock
         )
-        server = grpc.aio.server()
-        server.add_generic_rpc_handlers((ApiHandlers(self.api.handlers, chain),))
-        self.port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        self._ready.set()
-        await self._stop.wait()
-        await server.stop(0)
+        async with grpc_port(ApiHandlers(self.api.handlers, chain).find) as address:
+            self.port = int(address.rpartition(":")[2])
+            self._ready.set()
+            await self._stop.wait()
 
 
 @pytest.fixture(scope="module")

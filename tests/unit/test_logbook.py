@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from clarifai_grpc.grpc.api.resources_pb2 import LogEntry
 
 from clarifai_emulator.logbook import BUILDER, RUNNER, RUNNER_EVENTS, LogBook
 
@@ -12,9 +13,11 @@ def messages(book: LogBook, log_type: str, **match: str) -> list[str]:
 
 
 def test_an_entry_says_where_it_is_from() -> None:
-    entry = LogBook().append(
+    book = LogBook()
+    book.append(
         RUNNER, "ready", user_id="ada", compute_cluster_id="c", nodepool_id="n", runner_id="r", model_id="m"
     )
+    (entry,) = book.entries(RUNNER)
     assert entry.log_type == "runner"
     assert entry.meta.user_app_id.user_id == "ada"
     assert entry.meta.compute_cluster_user_id == "ada"
@@ -22,8 +25,10 @@ def test_an_entry_says_where_it_is_from() -> None:
 
 
 def test_every_entry_has_its_own_url_also_across_log_books() -> None:
-    urls = {book.append(BUILDER, "same", user_id="ada").url for book in (LogBook(), LogBook()) for _ in range(3)}
-    assert len(urls) == 6
+    books = (LogBook(), LogBook())
+    for book in books * 3:
+        book.append(BUILDER, "same", user_id="ada")
+    assert len({entry.url for book in books for entry in book.entries(BUILDER)}) == 6
 
 
 def test_entries_of_several_sources_come_in_the_order_they_were_written() -> None:
@@ -72,10 +77,11 @@ def test_subscribers_hear_of_each_entry_until_they_leave() -> None:
 
 def test_clear_forgets_entries_but_not_subscribers() -> None:
     book = LogBook()
-    heard: list[str] = []
-    book.subscribe(lambda entry: heard.append(entry.message))
-    first = book.append(RUNNER, "one", user_id="ada")
+    heard: list[LogEntry] = []
+    book.subscribe(heard.append)
+    book.append(RUNNER, "one", user_id="ada")
     book.clear()
     assert messages(book, RUNNER) == []
-    assert book.append(RUNNER, "two", user_id="ada").url != first.url
-    assert heard == ["one", "two"]
+    book.append(RUNNER, "two", user_id="ada")
+    assert [entry.message for entry in heard] == ["one", "two"]
+    assert heard[0].url != heard[1].url

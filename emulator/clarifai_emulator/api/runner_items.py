@@ -19,13 +19,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
-import grpc.aio
 from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
-from grpc.aio import EOF  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
 
-from clarifai_emulator.api.grpc_server import metadata_of
+from clarifai_emulator.api.grpc_stream import GrpcStream
+from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
@@ -43,8 +41,6 @@ _GRACE_SECONDS = 0.003
 # A runner that is told to try again does so at once, with all its threads: it is told after this long.
 _RETRY_SECONDS = 1.0
 
-Context = grpc.aio.ServicerContext[Any, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -57,68 +53,62 @@ class Admission:
 Admit = Callable[[Mapping[str, str], Any], Admission | int]
 
 
-class RunnerItems(grpc.GenericRpcHandler):
+class RunnerItems:
     """Serves the streams of every runner that ``admit(metadata, first message)`` lets in."""
 
     def __init__(self, dispatcher: Dispatcher, admit: Admit) -> None:
         self._dispatcher = dispatcher
         self._admit = admit
-        rpc = rpc_table()["ProcessRunnerItems"]
-        self._path = rpc.path
-        self._method = grpc.stream_stream_rpc_method_handler(
-            self._serve,
-            request_deserializer=rpc.request_type.FromString,
-            response_serializer=rpc.response_type.SerializeToString,
-        )
+        self._path = rpc_table()["ProcessRunnerItems"].path
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """This handler for ``ProcessRunnerItems``, nothing else."""
-        return self._method if handler_call_details.method == self._path else None
+    def find(self, path: str) -> Serve | None:
+        """What serves ``ProcessRunnerItems``; None for any other method."""
+        return self._serve if path == self._path else None
 
-    async def _serve(self, _requests: Any, context: Context) -> None:
+    async def _serve(self, stream: GrpcStream) -> None:
         """Keep what goes wrong here from the runner: an error code would end its thread for good."""
         try:
-            await self._process(context)
+            await self._process(stream)
         except asyncio.CancelledError:
             raise
         except Exception:
             log.exception("a runner's stream failed")
 
-    async def _process(self, context: Context) -> None:
+    async def _process(self, stream: GrpcStream) -> None:
         """One stream, from its first message to its end."""
-        first = await context.read()
-        if first is EOF:
+        first = await _read(stream)
+        if first is None:
             return
-        admission = self._admit(metadata_of(context), first)
+        admission = self._admit(stream.metadata, first)
         if not isinstance(admission, Admission):
             if admission == StatusCode.RUNNER_NEEDS_RETRY:
                 await asyncio.sleep(_RETRY_SECONDS)
-            await context.write(_status(admission))
+            await stream.write(_status(admission))
             return
         replica_id = admission.replica_id or first.runner_replica_id or first.runner_id
         replica = self._dispatcher.connect(admission.link, replica_id)
         replica.streams += 1
         try:
             serve = self._control if first.runner_id.startswith(CONTROL_PREFIX) else self._work
-            await serve(context, replica)
+            await serve(stream, replica)
         finally:
             replica.streams -= 1
             # A user's own runner has no process here that could be seen to end.
             if not replica.streams and not admission.replica_id:
                 self._dispatcher.lose(admission.link, replica_id, "it disconnected")
 
-    async def _control(self, context: Context, replica: Replica) -> None:
+    async def _control(self, stream: GrpcStream, replica: Replica) -> None:
         """Forward cancellations until the runner goes away."""
         cancelled: asyncio.Queue[str] = asyncio.Queue()
         replica.cancel_item = cancelled.put_nowait
         replica.had_control = True
         try:
             while True:
-                await context.write(_cancellation(await cancelled.get()))
+                await stream.write(_cancellation(await cancelled.get()))
         finally:
             replica.cancel_item = None
 
-    async def _work(self, context: Context, replica: Replica) -> None:
+    async def _work(self, stream: GrpcStream, replica: Replica) -> None:
         """Wait for one item, hand it over, bring its outputs back."""
         self._dispatcher.hear(replica)
         slot = Slot(replica)
@@ -128,12 +118,12 @@ class RunnerItems(grpc.GenericRpcHandler):
             work = await asyncio.shield(slot.work)
         except asyncio.CancelledError:
             if slot.work.cancelled():
-                await context.write(_status(StatusCode.RUNNER_NEEDS_RETRY))
+                await stream.write(_status(StatusCode.RUNNER_NEEDS_RETRY))
                 return
             self._give_back(slot)
             raise
         try:
-            await self._carry(context, replica, work)
+            await self._carry(stream, replica, work)
         except asyncio.CancelledError:
             work.fail(runner_lost(replica.replica_id, "its connection was closed"))
             raise
@@ -153,17 +143,17 @@ class RunnerItems(grpc.GenericRpcHandler):
         elif slot in replica.idle:
             replica.idle.remove(slot)
 
-    async def _carry(self, context: Context, replica: Replica, work: Work) -> None:
+    async def _carry(self, stream: GrpcStream, replica: Replica, work: Work) -> None:
         # The runner logs it, so that what a model prints can be found by its request.
-        await context.send_initial_metadata((("req_id", work.request_id),))
-        await context.write(_item(work, work.request))
+        stream.begin({"req_id": work.request_id})
+        await stream.write(_item(work, work.request))
         pump = None
         if work.method_type == STREAMING_STREAMING and work.more is not None:
-            pump = asyncio.create_task(_pump(context, work, work.more))
+            pump = asyncio.create_task(_pump(stream, work, work.more))
         try:
             while True:
-                message = await context.read()
-                if message is EOF:
+                message = await _read(stream)
+                if message is None:
                     break
                 for output in message.runner_item_outputs:
                     await work.output(output.multi_output_response)
@@ -187,35 +177,45 @@ class RunnerItems(grpc.GenericRpcHandler):
         work.finish()
 
 
-async def _pump(context: Context, work: Work, more: AsyncIterator[Any]) -> None:
+async def _read(stream: GrpcStream) -> Any:
+    """The runner's next message; None at the end. Raises ``DecodeError``."""
+    data = await stream.read()
+    return None if data is None else service_pb2.PostRunnerItemOutputsRequest.FromString(data)
+
+
+async def _pump(stream: GrpcStream, work: Work, more: AsyncIterator[Any]) -> None:
     """Send the client's further messages of a bidirectional call down the item's stream, then its end."""
     try:
         async for request in more:
-            await context.write(_item(work, request))
-        await context.write(_status(StatusCode.RUNNER_STREAM_END))
+            await stream.write(_item(work, request))
+        await stream.write(_status(StatusCode.RUNNER_STREAM_END))
     except asyncio.CancelledError:
         raise
     except Exception as error:
         log.debug("client stream of runner item %s ended: %s", work.id, error)
 
 
-def _status(code: int) -> Any:
+def _status(code: int) -> bytes:
+    return _response(code).SerializeToString()
+
+
+def _response(code: int) -> service_pb2.MultiRunnerItemResponse:
     response = service_pb2.MultiRunnerItemResponse()
     response.status.code = code  # pyright: ignore[reportAttributeAccessIssue]
     response.status.description = describe(code)
     return response
 
 
-def _item(work: Work, request: Any) -> Any:
-    response = _status(StatusCode.SUCCESS)
+def _item(work: Work, request: Any) -> bytes:
+    response = _response(StatusCode.SUCCESS)
     item = response.runner_items.add(id=work.id, post_model_outputs_request=request)
-    item.processing_info.runner_method_type = work.method_type
+    item.processing_info.runner_method_type = work.method_type  # pyright: ignore[reportAttributeAccessIssue]
     item.processing_info.status.code = StatusCode.SUCCESS
-    return response
+    return response.SerializeToString()
 
 
-def _cancellation(item_id: str) -> Any:
-    response = _status(StatusCode.SUCCESS)
+def _cancellation(item_id: str) -> bytes:
+    response = _response(StatusCode.SUCCESS)
     item = response.runner_items.add(id=item_id)
     item.processing_info.status.code = StatusCode.RUNNER_ITEM_CANCELLED
-    return response
+    return response.SerializeToString()

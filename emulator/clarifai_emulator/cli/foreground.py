@@ -50,6 +50,10 @@ class _Output:
         self._lines = EventLines()
 
     def event(self, event: Any) -> None:
+        """Print an event, but not before the client it is about has its answer."""
+        asyncio.get_running_loop().call_soon(self._print, event)
+
+    def _print(self, event: Any) -> None:
         if self.as_json:
             self._writer.write(json.dumps(event.as_dict()))
             return
@@ -76,7 +80,7 @@ async def _serve(config: EmulatorConfig, output: _Output, ready_fd: int | None) 
         loop.add_signal_handler(number, stop.set)
     emulator = Emulator(config)
     control = Control(emulator)
-    emulator.serve_too(control)
+    emulator.serve_too(control.find)
     with _log_lines(output):
         try:
             await _start(emulator, stop)
@@ -93,6 +97,7 @@ async def _serve(config: EmulatorConfig, output: _Output, ready_fd: int | None) 
             await _first(stop.wait(), control.stop_requested.wait())
         finally:
             await _stop(emulator, output)
+            await asyncio.sleep(0)  # what happened last is printed too
             remove_state(folder, running.port, running.pid)
             output.close()
 

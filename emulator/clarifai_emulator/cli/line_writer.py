@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import queue
 import sys
 import threading
+from collections import deque
 
 import click
 
 _LINES_AHEAD = 5_000
+# Lines are written together this often: a thread that wakes for each would take the emulator's time.
+_EVERY_SECONDS = 0.03
 
 
 class LineWriter:
@@ -24,32 +25,46 @@ class LineWriter:
         self._fd = sys.stdout.fileno()
         wanted = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         self._colour = wanted if colour is None else colour
-        self._lines: queue.Queue[str | None] = queue.Queue(_LINES_AHEAD)
+        self._lines: deque[str] = deque()
         self._dropped = 0
+        self._some = threading.Event()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="line writer", daemon=True)
         self._thread.start()
 
     def write(self, text: str) -> None:
         """Take one or more lines. Never waits, never raises."""
-        try:
-            self._lines.put_nowait(text if self._colour else click.unstyle(text))
-        except queue.Full:
+        if len(self._lines) >= _LINES_AHEAD:
             self._dropped += 1
+            return
+        self._lines.append(text if self._colour else click.unstyle(text))
+        if not self._some.is_set():
+            self._some.set()
 
     def close(self, *, seconds: float = 1.0) -> None:
         """Write what is left, for at most this long."""
-        with contextlib.suppress(queue.Full):
-            self._lines.put(None, timeout=seconds)
+        self._closing.set()
+        self._some.set()
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        while (text := self._lines.get()) is not None:
-            dropped, self._dropped = self._dropped, 0
-            note = f"({dropped} lines were dropped: nobody read them)\n" if dropped else ""
-            try:
-                self._put(f"{note}{text}\n".encode())
-            except OSError:
-                return  # nobody reads any more
+        try:
+            while not self._closing.is_set():
+                self._some.wait()
+                self._closing.wait(_EVERY_SECONDS)
+                self._some.clear()
+                self._put(self._taken())
+            self._put(self._taken())
+        except OSError:
+            return  # nobody reads any more
+
+    def _taken(self) -> bytes:
+        """The lines that wait, and no longer do."""
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        dropped, self._dropped = self._dropped, 0
+        if dropped:
+            lines.insert(0, f"({dropped} lines were dropped: nobody read them)")
+        return "".join(f"{line}\n" for line in lines).encode()
 
     def _put(self, data: bytes) -> None:
         while data:

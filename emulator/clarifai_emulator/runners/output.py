@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 _CHUNK = 64 * 1024
 _LONGEST_LINE = 16 * 1024
+# A replica prints a line per request: they are read together, so that reading does not take a request's time.
+_EVERY_SECONDS = 0.005
 
 
 class OutputPipe:
@@ -20,7 +22,8 @@ class OutputPipe:
         self._loop = asyncio.get_running_loop()
         self._read_fd, self.write_fd = os.pipe()
         os.set_blocking(self._read_fd, False)
-        self._loop.add_reader(self._read_fd, self._read)
+        self._pause: asyncio.TimerHandle | None = None
+        self._listen()
 
     def give_away(self) -> None:
         """The replica has its own copy of the write end."""
@@ -33,6 +36,19 @@ class OutputPipe:
         self.give_away()
         self._read()
         self._end()
+
+    def _listen(self) -> None:
+        self._loop.add_reader(self._read_fd, self._wait)
+
+    def _wait(self) -> None:
+        """Something was printed: let more of it come."""
+        self._loop.remove_reader(self._read_fd)
+        self._pause = self._loop.call_later(_EVERY_SECONDS, self._read_on)
+
+    def _read_on(self) -> None:
+        self._read()
+        if self._read_fd >= 0:
+            self._listen()
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -61,6 +77,8 @@ class OutputPipe:
         if self._read_fd < 0:
             return
         self._flush()
+        if self._pause is not None:
+            self._pause.cancel()
         self._loop.remove_reader(self._read_fd)
         os.close(self._read_fd)
         self._read_fd = -1

@@ -55,6 +55,7 @@ class Zygote:
     _ids: itertools.count[int] = field(default_factory=itertools.count)
     _ready: asyncio.Future[None] | None = None
     _printed: deque[str] = field(default_factory=lambda: deque(maxlen=50))
+    _output: OutputPipe | None = None
     _unsent: deque[tuple[bytes, list[int]]] = field(default_factory=deque[tuple[bytes, list[int]]])
 
     async def start(self) -> None:
@@ -68,7 +69,7 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         # A pipe of its own: what an import prints is for a log, and a child can take over only what is no file.
-        output = OutputPipe(self._printed.append)
+        output = self._output = OutputPipe(self._printed.append)
         try:
             with theirs:
                 self._process = subprocess.Popen(
@@ -194,6 +195,8 @@ class Zygote:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=5)
         code = self._process.returncode
+        if self._output is not None:
+            self._output.close()
         printed = "\n".join(self._printed)
         if code is not None and code < 0:
             return ModelError(

@@ -11,7 +11,6 @@ import pytest
 from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
-from grpc.aio import EOF
 
 from clarifai_emulator.api import runner_items
 from clarifai_emulator.api.rpc import rpc_table
@@ -33,17 +32,17 @@ class Stream:
     def __init__(self, serve: Any, **first: Any) -> None:
         self._says: asyncio.Queue[Any] = asyncio.Queue()
         self._hears: asyncio.Queue[Any] = asyncio.Queue()
-        self.metadata = (("authorization", "Key replica-1"), ("x-request-id", b"runner-\xff"))
+        self.metadata = {"authorization": "Key replica-1"}
         self.broken: Exception | None = None
         self.initial_metadata: dict[str, str] = {}
         if first:
             self.say(**first)
-        self.task = asyncio.ensure_future(serve(None, self))
+        self.task = asyncio.ensure_future(serve(self))
 
     # What the runner does.
 
     def say(self, **fields: Any) -> None:
-        self._says.put_nowait(Message(**fields))
+        self._says.put_nowait(Message(**fields).SerializeToString())
 
     def output(self, text: str) -> None:
         response = service_pb2.MultiOutputResponse()
@@ -51,7 +50,7 @@ class Stream:
         self.say(runner_item_outputs=[{"multi_output_response": response}])
 
     def half_close(self) -> None:
-        self._says.put_nowait(EOF)
+        self._says.put_nowait(None)
 
     async def hear(self) -> Any:
         return await asyncio.wait_for(self._hears.get(), 1)
@@ -67,20 +66,17 @@ class Stream:
 
     # What gRPC offers to the emulator.
 
-    def invocation_metadata(self) -> Any:
-        return self.metadata
-
-    async def read(self) -> Any:
+    async def read(self) -> bytes | None:
         return await self._says.get()
 
-    async def send_initial_metadata(self, metadata: Any) -> None:
-        assert not self.initial_metadata, "gRPC sends it once"
-        self.initial_metadata = dict(metadata)
+    def begin(self, metadata: dict[str, str]) -> None:
+        assert not self.initial_metadata, "it is sent once"
+        self.initial_metadata = metadata
 
-    async def write(self, message: Any) -> None:
+    async def write(self, message: bytes) -> None:
         if self.broken is not None:
             raise self.broken
-        self._hears.put_nowait(message)
+        self._hears.put_nowait(service_pb2.MultiRunnerItemResponse.FromString(message))
 
 
 class Scene:
@@ -102,9 +98,7 @@ class Scene:
 
     @property
     def serve(self) -> Any:
-        details: Any = type("Details", (), {"method": rpc_table()["ProcessRunnerItems"].path})
-        method: Any = self.items.service(details)
-        return method.stream_stream
+        return self.items.find(rpc_table()["ProcessRunnerItems"].path)
 
     def stream(self, **first: Any) -> Stream:
         stream = Stream(self.serve, **first)
@@ -167,8 +161,7 @@ async def failure(work: Work) -> str:
 
 
 async def test_only_process_runner_items_is_served(scene: Scene) -> None:
-    details: Any = type("Details", (), {"method": "/clarifai.api.V2/GetModel"})
-    assert scene.items.service(details) is None
+    assert scene.items.find("/clarifai.api.V2/GetModel") is None
 
 
 async def test_an_idle_stream_gets_the_clients_request_as_one_item(scene: Scene) -> None:
@@ -410,7 +403,7 @@ async def test_without_its_control_stream_a_replica_is_told_nothing(scene: Scene
 
 async def test_admission_sees_metadata_and_the_first_message(scene: Scene) -> None:
     await scene.idle()
-    assert scene.asked == [({"authorization": "Key replica-1", "x-request-id": "runner-�"}, "runner")]
+    assert scene.asked == [({"authorization": "Key replica-1"}, "runner")]
 
 
 async def test_a_runner_that_is_not_admitted_hears_the_status_and_its_stream_ends_well(scene: Scene) -> None:

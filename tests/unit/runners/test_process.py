@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc.aio
 import pytest
 from clarifai_grpc.grpc.api import service_pb2
 
@@ -24,6 +23,7 @@ from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.runners import process as process_module
 from clarifai_emulator.runners.backend import Exit, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.process import ProcessBackend
+from grpc_port import grpc_port
 from resource_api import StillClock
 
 MODELS = Path(__file__).parents[3] / "fixtures" / "models"
@@ -79,14 +79,9 @@ async def control_plane() -> AsyncIterator[tuple[str, Dispatcher, EventBus]]:
     events = EventBus(StillClock())
     dispatcher = Dispatcher(events=events, clock=StillClock(), queue_size=5)
     link = dispatcher.add_runner("runner", POOL, dispatcher.lane(LaneKey("ada", "deploy-hello", "v1")))
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers([RunnerItems(dispatcher, lambda metadata, first: Admission(link, "r1"))])
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield f"http://127.0.0.1:{port}", dispatcher, events
-    finally:
-        await server.stop(None)
+    items = RunnerItems(dispatcher, lambda metadata, first: Admission(link, "r1"))
+    async with grpc_port(items.find) as address:
+        yield f"http://{address}", dispatcher, events
 
 
 async def test_signatures_are_read_and_a_replica_serves(backend: ProcessBackend) -> None:

@@ -1,0 +1,248 @@
+"""One gRPC call on one HTTP/2 stream: messages in, messages out, and the status at the end.
+
+    HEADERS (path, metadata, deadline) ─► DATA (length-prefixed messages) ─► END_STREAM
+    ◄─ HEADERS (initial metadata)      ◄─ DATA                            ◄─ HEADERS (grpc-status, trailers)
+
+``http2.Connection`` feeds it with what arrives and sends what it says. A handler sees ``read``, ``write``,
+``metadata`` and ``trailers``; what it raises becomes the call's status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import struct
+import zlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from enum import IntEnum
+from typing import Protocol
+from urllib.parse import quote
+
+from hpack import NeverIndexedHeaderTuple
+
+log = logging.getLogger(__name__)
+
+Headers = list[tuple[str, str] | NeverIndexedHeaderTuple]
+
+_PREFIX = struct.Struct(">BI")
+# Complete messages that may wait for a handler; further ones stay with the sender.
+_MESSAGES_AHEAD = 16
+_TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
+_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_WINDOW_BITS = {"gzip": 31, "deflate": 15}
+# What may stand in `grpc-message` as it is: printable ASCII without the percent sign.
+_MESSAGE_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+_INITIAL: Headers = [
+    (":status", "200"),
+    ("content-type", "application/grpc"),
+    ("grpc-accept-encoding", "identity,deflate,gzip"),
+]
+
+
+class Code(IntEnum):
+    """gRPC status codes that the emulator itself gives."""
+
+    OK = 0
+    CANCELLED = 1
+    UNKNOWN = 2
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+
+
+class GrpcError(Exception):
+    """Ends a call with a gRPC status instead of an answer."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Wire(Protocol):
+    """What a stream needs of its connection. Each call is about one stream id."""
+
+    def send_headers(self, stream_id: int, headers: Headers, *, end: bool) -> None: ...
+
+    async def send_data(self, stream_id: int, data: bytes) -> None: ...
+
+    def acknowledge(self, stream_id: int, size: int) -> None: ...
+
+    def reset(self, stream_id: int) -> None: ...
+
+
+class GrpcStream:
+    """One call, from the server's side. ``max_bytes``: the largest message in either direction."""
+
+    def __init__(
+        self, wire: Wire, stream_id: int, headers: Mapping[str, str], *, peer: str, max_bytes: int
+    ) -> None:
+        self.path = headers.get(":path", "")
+        self.metadata = {name: value for name, value in headers.items() if not name.startswith(":")}
+        self.peer = peer
+        self.seconds_left = _seconds(headers.get("grpc-timeout", ""))
+        self.trailers: dict[str, str] = {}
+        self._wire = wire
+        self._id = stream_id
+        self._max_bytes = max_bytes
+        self._messages: deque[bytes | GrpcError] = deque()
+        self._partial = bytearray()
+        self._refused = False
+        self._unacknowledged = 0
+        self._ended = False
+        self._reader: asyncio.Future[None] | None = None
+        self._began = False
+        self.closed = False
+
+    # The handler's side.
+
+    async def read(self) -> bytes | None:
+        """The next message; None after the client's last. Raises ``GrpcError`` for one that cannot be taken."""
+        while not self._messages:
+            if self._ended:
+                return None
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        message = self._messages.popleft()
+        self._acknowledge()
+        if isinstance(message, GrpcError):
+            raise message
+        return message
+
+    def begin(self, metadata: Mapping[str, str] | None = None) -> None:
+        """Announce the answer, with initial metadata. The first ``write`` does it where nobody has."""
+        if not self._began and not self.closed:
+            self._began = True
+            self._wire.send_headers(self._id, _INITIAL + _ascii(metadata or {}), end=False)
+
+    async def write(self, message: bytes) -> None:
+        """Send one message; waits while the client takes no more. Says nothing to a client that is gone."""
+        if len(message) > self._max_bytes:
+            raise GrpcError(Code.RESOURCE_EXHAUSTED, _too_large("The answer", len(message), self._max_bytes))
+        self.begin()
+        if not self.closed:
+            await self._wire.send_data(self._id, _PREFIX.pack(0, len(message)) + message)
+
+    def end(self, code: Code = Code.OK, message: str = "") -> None:
+        """The status, the trailers, and no more."""
+        if self.closed:
+            return
+        self.closed = True
+        headers: Headers = [] if self._began else list(_INITIAL)
+        headers.append(("grpc-status", str(int(code))))
+        if message:
+            headers.append(("grpc-message", quote(message, safe=_MESSAGE_SAFE)))
+        self._wire.send_headers(self._id, headers + _ascii(self.trailers), end=True)
+        if not self._ended:
+            self._wire.reset(self._id)
+
+    async def run(self, serve: Callable[[GrpcStream], Awaitable[None]]) -> None:
+        """Let a handler answer; whatever becomes of it, the call ends."""
+        try:
+            await serve(self)
+        except GrpcError as error:
+            self.end(error.code, error.message)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.exception("%s failed inside the emulator", self.path)
+            self.end(Code.UNKNOWN, f"The emulator failed ({type(error).__name__}); its log has the trace.")
+        else:
+            self.end()
+
+    # The connection's side.
+
+    def receive(self, data: bytes, size: int) -> None:
+        """Bytes of messages; ``size`` is what they count for in flow control."""
+        self._unacknowledged += size
+        if self._refused:
+            pass  # the rest of a message that is too large
+        elif (
+            not self._partial
+            and 5 <= len(data) <= 5 + self._max_bytes
+            and len(data) == 5 + _PREFIX.unpack_from(data)[1]
+        ):
+            self._take(data[0], data[5:])  # one whole message, as most are
+        else:
+            self._partial += data
+            self._split()
+        self._acknowledge()
+        self._wake()
+
+    def receive_end(self) -> None:
+        """The client says no more."""
+        self._ended = True
+        if self._partial:
+            self._messages.append(GrpcError(Code.INTERNAL, "The request ended in the middle of a message."))
+        self._wake()
+
+    def _split(self) -> None:
+        while len(self._partial) >= 5:
+            flag, size = _PREFIX.unpack_from(self._partial)
+            if size > self._max_bytes:
+                self._refused = True
+                self._partial.clear()
+                self._messages.append(
+                    GrpcError(Code.RESOURCE_EXHAUSTED, _too_large("The request", size, self._max_bytes))
+                )
+                return
+            if len(self._partial) < 5 + size:
+                return
+            message = bytes(memoryview(self._partial)[5 : 5 + size])
+            del self._partial[: 5 + size]
+            self._take(flag, message)
+
+    def _take(self, flag: int, message: bytes) -> None:
+        self._messages.append(self._decompress(message) if flag else message)
+
+    def _decompress(self, message: bytes) -> bytes | GrpcError:
+        encoding = self.metadata.get("grpc-encoding", "identity")
+        if encoding not in _WINDOW_BITS:
+            return GrpcError(
+                Code.UNIMPLEMENTED,
+                f"The request is compressed with '{encoding}'; the emulator takes identity, deflate and gzip.",
+            )
+        try:
+            inflater = zlib.decompressobj(_WINDOW_BITS[encoding])
+            plain = inflater.decompress(message, self._max_bytes)
+        except zlib.error as error:
+            return GrpcError(Code.INTERNAL, f"The request is said to be {encoding} and is not: {error}.")
+        if inflater.unconsumed_tail:
+            return GrpcError(Code.RESOURCE_EXHAUSTED, f"The request unpacks to more than {self._max_bytes} bytes.")
+        return plain
+
+    def release(self) -> None:
+        """The call is over: what it has not read counts no longer."""
+        self._messages.clear()
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        if self._unacknowledged and len(self._messages) < _MESSAGES_AHEAD:
+            size, self._unacknowledged = self._unacknowledged, 0
+            self._wire.acknowledge(self._id, size)
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+
+def _too_large(what: str, size: int, limit: int) -> str:
+    return f"{what} has {size} bytes; a message may have {limit} at most."
+
+
+def _seconds(timeout: str) -> float | None:
+    """What ``grpc-timeout`` says, in seconds; None for no or an odd one."""
+    match = _TIMEOUT.fullmatch(timeout)
+    return int(match[1]) * _UNITS[match[2]] if match else None
+
+
+def _ascii(metadata: Mapping[str, str]) -> Headers:
+    """Metadata as header fields, which carry printable ASCII only. Not remembered by the header compression:
+    most of it differs from call to call."""
+    return [
+        NeverIndexedHeaderTuple(name, value if value.isascii() and value.isprintable() else quote(value))
+        for name, value in metadata.items()
+    ]
