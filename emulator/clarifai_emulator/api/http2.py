@@ -135,6 +135,11 @@ class Connection(asyncio.Protocol):
         self.flush()
         self._close()
 
+    def abort(self) -> None:
+        """Close without waiting for a client that does not read."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def _close(self) -> None:
         if self._transport is not None:
             self._transport.close()

@@ -158,6 +158,10 @@ class Port:
         for newcomer in tuple(self.newcomers):
             newcomer.abort()
         await asyncio.gather(*(connection.close() for connection in tuple(self._connections)))
+        await asyncio.sleep(0)  # a transport closes in the next turn of the loop, if its client has read everything
+        for connection in tuple(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)
 
 
 def _might_become_http(early: bytes) -> bool:

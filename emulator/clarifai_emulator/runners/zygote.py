@@ -227,6 +227,8 @@ class Zygote:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        if self._output is not None:
+            self._output.close()
 
 
 def cannot_run(python: Path, error: OSError) -> ModelError:
