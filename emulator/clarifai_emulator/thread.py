@@ -109,6 +109,8 @@ class EmulatorThread:
     def _end_loop(self) -> None:
         if self._thread is None:
             return
+        self._call(self._loop.shutdown_asyncgens())
+        self._call(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._thread = None
