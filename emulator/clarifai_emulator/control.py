@@ -26,6 +26,7 @@ from clarifai_emulator.api.grpc_server import metadata_of
 from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
+from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.routing import Ask, RoutingError
 from clarifai_emulator.snapshot import snapshot
 
@@ -50,6 +51,7 @@ class Control(grpc.GenericRpcHandler):
             "Deploy": self._deploy,
             "Down": self._down,
             "Events": self._events,
+            "Faults": self._faults,
             "Logs": self._logs,
             "Reset": self._reset,
             "Route": self._route,
@@ -143,6 +145,18 @@ class Control(grpc.GenericRpcHandler):
                     }
                 }
         yield {"result": {}}
+
+    async def _faults(self, request: dict[str, Any]) -> Answers:
+        """Add the fault ``add``, remove those with the ids of ``remove``, or ``clear`` them; then list all."""
+        faults, changed = self._emulator.faults, list[ActiveFault]()
+        if "add" in request:
+            changed = [faults.add(Fault(**request["add"]))]
+        elif "remove" in request:
+            changed = faults.remove(*request["remove"])
+        elif request.get("clear"):
+            changed = faults.clear()
+        listed = {"faults": [each.as_dict() for each in faults], "changed": [each.as_dict() for each in changed]}
+        yield {"result": listed}
 
     async def _reset(self, request: dict[str, Any]) -> Answers:
         await self._emulator.reset()

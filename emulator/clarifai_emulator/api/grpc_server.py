@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from clarifai_emulator.api.chain import Call, Handler, RequestChain
 from clarifai_emulator.api.rpc import SERVICE, Rpc, rpc_table
-from clarifai_emulator.errors import CallerError
+from clarifai_emulator.errors import CallerError, TransportError
 
 # Windows large enough that a payload of many MiB is not metered out 64 KiB at a time.
 _OPTIONS: tuple[tuple[str, int], ...] = (
@@ -68,7 +68,10 @@ class ApiHandlers(grpc.GenericRpcHandler):
         async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             call = self._begin(rpc, context)
             checked = _refuse if isinstance(request, Unreadable) else handler
-            response = await self._chain.unary(call, checked, request)
+            try:
+                response = await self._chain.unary(call, checked, request)
+            except TransportError as error:
+                await _abort(context, call, error)
             context.set_trailing_metadata(tuple(call.trailers.items()))
             return response
 
@@ -78,9 +81,12 @@ class ApiHandlers(grpc.GenericRpcHandler):
         async def serve(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             call = self._begin(rpc, context)
             requests = _readable(request if rpc.client_streaming else _one(request))
-            async with aclosing(self._chain.stream(call, handler, requests)) as responses:
-                async for response in responses:
-                    yield response
+            try:
+                async with aclosing(self._chain.stream(call, handler, requests)) as responses:
+                    async for response in responses:
+                        yield response
+            except TransportError as error:
+                await _abort(context, call, error)
             context.set_trailing_metadata(tuple(call.trailers.items()))
 
         return serve
@@ -91,6 +97,11 @@ class ApiHandlers(grpc.GenericRpcHandler):
         )
 
 
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], call: Call, error: TransportError) -> NoReturn:
+    """End a call with a gRPC status instead of an answer."""
+    await context.abort(_STATUSES[error.code], error.message, tuple(call.trailers.items()))
+
+
 def metadata_of(context: grpc.aio.ServicerContext[Any, Any]) -> dict[str, str]:
     """A request's metadata by lower-case name; bytes that are no text are replaced, not refused."""
     return {
@@ -99,6 +110,7 @@ def metadata_of(context: grpc.aio.ServicerContext[Any, Any]) -> dict[str, str]:
     }
 
 
+_STATUSES: dict[int, grpc.StatusCode] = {status.value[0]: status for status in grpc.StatusCode}
 _SHAPES: dict[tuple[bool, bool], Any] = {
     (False, False): grpc.unary_unary_rpc_method_handler,
     (False, True): grpc.unary_stream_rpc_method_handler,
