@@ -79,7 +79,7 @@ def add(port: int | None, as_json: bool, **options: Any) -> None:
       clarifai-emulator fault add --model hello --lose-replica --times 1
       clarifai-emulator fault add cold --model hello --scale-to-zero --cold-start bounce --times 1
     """
-    given = {name: value for name, value in options.items() if value is not None and value not in ("", False)}
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
     with connect(port) as client:
         (added,) = client.result("Faults", add=given)["changed"]
     if as_json:

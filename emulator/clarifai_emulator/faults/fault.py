@@ -54,9 +54,9 @@ class Fault:
     What: ``status`` answers with a status of the platform, by number or name, ``grpc`` with a gRPC status instead
     of an answer, both with ``message``; ``throttle`` answers 11005. ``latency`` delays: seconds, or a distribution
     as text (``latency.py``). ``cut_after`` ends a stream after so many chunks, with ``status`` or ``grpc``
-    (UNAVAILABLE when neither is given) or by losing its replica. ``lose_replica`` kills the replica that takes the request.
-    ``scale_to_zero`` ends all replicas of the deployment before the request is queued. ``cold_start`` treats the
-    request as one that finds no replica: ``bounce`` answers 21351, ``hold`` lets it wait.
+    (UNAVAILABLE when neither is given) or by losing its replica. ``lose_replica`` kills the replica that takes the
+    request. ``scale_to_zero`` ends all replicas of the deployment before the request is queued. ``cold_start``
+    treats the request as one that finds no replica: ``bounce`` answers 21351, ``hold`` lets it wait.
 
     How often: not for the first ``after`` requests it concerns, then with ``probability`` for each, at most
     ``times`` times. ``seed`` is for everything that is drawn.

@@ -59,9 +59,11 @@ def test_it_is_decided_as_soon_as_all_is_known(fault: dict[str, Any], moment: Mo
         (Fault(rpc="PostModelOutputs", model="hello", status=21351, times=2, after=3, probability=0.25),
          "PostModelOutputs of model hello: status 21351 MODEL_DEPLOYING, after the first 3, with probability 0.25, "
          "2 times"),
-        (Fault(cut_after=1, nodepool="cpu", times=1), "streams of nodepool cpu: cut after 1 chunk, gRPC UNAVAILABLE, once"),
+        (Fault(cut_after=1, nodepool="cpu", times=1),
+         "streams of nodepool cpu: cut after 1 chunk, gRPC UNAVAILABLE, once"),
         (Fault(cut_after=2, lose_replica=True), "streams: cut after 2 chunks, replica lost"),
-        (Fault(grpc="INTERNAL", latency="uniform:1,2"), "inference: latency uniform, least 1 most 2 s, gRPC INTERNAL"),
+        (Fault(grpc="INTERNAL", latency="uniform:1,2"),
+         "inference: latency uniform, least 1 most 2 s, gRPC INTERNAL"),
         (Fault(deployment="d", scale_to_zero=True, cold_start="bounce"),
          "inference of deployment d: scale to zero, cold start: bounce"),
     ],
@@ -90,17 +92,20 @@ def test_as_json_it_is_what_was_given_and_makes_the_same_fault() -> None:
          "scale_to_zero"),
         ({"times": 3}, "", "does nothing; give one of status, grpc, throttle, latency, cut_after, lose_replica, "
          "cold_start, scale_to_zero"),
-        ({"status": 999}, "status", "999 is no status code of the platform; write one such as 21354 or MODEL_DEPLOYING"),
+        ({"status": 999}, "status",
+         "999 is no status code of the platform; write one such as 21354 or MODEL_DEPLOYING"),
         ({"status": "BUSY"}, "status",
          "'BUSY' is no status code of the platform; write one such as 21354 or MODEL_DEPLOYING"),
-        ({"status": 0}, "status", "0 is no status code of the platform; write one such as 21354 or MODEL_DEPLOYING"),
+        ({"status": 0}, "status",
+         "0 is no status code of the platform; write one such as 21354 or MODEL_DEPLOYING"),
         ({"status": 10000}, "status", "10000 SUCCESS is no fault"),
         ({"status": True}, "status", "expected the number or the name of a status, found True"),
         ({"grpc": "OK"}, "grpc", "'OK' is no gRPC status that is a failure; there are CANCELLED, UNKNOWN, "
          "INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, RESOURCE_EXHAUSTED, "
          "FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS, "
          "UNAUTHENTICATED"),
-        ({"latency": "long"}, "latency", "'long' has something that is no number; write SECONDS, uniform:LEAST,MOST, "
+        ({"latency": "long"}, "latency",
+         "'long' has something that is no number; write SECONDS, uniform:LEAST,MOST, "
          "normal:MEAN,DEVIATION or exponential:MEAN"),
         ({"throttle": True, "rpc": "PostModelOutput"}, "rpc",
          "'PostModelOutput' is no RPC of the platform; did you mean 'PostModelOutputs'?"),
@@ -119,7 +124,8 @@ def test_as_json_it_is_what_was_given_and_makes_the_same_fault() -> None:
         ({"throttle": True, "model": "a//c"}, "model",
          "'a//c' is no name; write its id or USER/APP/ID, with * for any part"),
         ({"status": 21354, "grpc": "INTERNAL"}, "grpc", "a request ends in one way; status is given too"),
-        ({"throttle": True, "cold_start": "bounce"}, "cold_start", "a request ends in one way; throttle is given too"),
+        ({"throttle": True, "cold_start": "bounce"}, "cold_start",
+         "a request ends in one way; throttle is given too"),
         ({"latency": 1, "message": "x"}, "message", "needs status, grpc or throttle, whose text it is"),
         ({"throttle": True, "cut_after": 1}, "cut_after",
          "a stream is cut by status, grpc or lose_replica, not by throttle"),

@@ -52,7 +52,7 @@ def test_a_delay_is_never_negative_and_grows_with_the_chance(written: str, one: 
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
-        ("gauss:1,2", "there is no distribution 'gauss'; write SECONDS, uniform:LEAST,MOST, normal:MEAN,DEVIATION or "),
+        ("gauss:1,2", "there is no distribution 'gauss'; write SECONDS, uniform:LEAST,MOST, normal:"),
         ("soon", "'soon' has something that is no number; write SECONDS, "),
         ("", "'' has something that is no number"),
         ("normal:1", "normal takes mean and deviation, found 1 number(s) in 'normal:1'"),
