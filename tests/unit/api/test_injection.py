@@ -249,7 +249,7 @@ async def test_a_fault_of_another_deployment_changes_nothing() -> None:
 
 async def test_a_delay_comes_before_the_queue_and_a_client_that_leaves_meanwhile_never_reaches_it() -> None:
     scene = Scene()
-    replica = scene.replica()
+    replica = scene.replica(slots=2)
     scene.add(model="model", latency=0.02)
     asking, leaving = scene.predict(), scene.predict()
     await settle()
