@@ -512,6 +512,21 @@ def test_in_the_foreground_it_prints_readable_lines(lone_shell: Shell) -> None:
     assert process.returncode == 0
 
 
+def test_up_names_the_faults_of_its_topology(lone_shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "faults.yaml"
+    file.write_text("faults:\n  - {id: busy, status: MODEL_DEPLOYING}\n  - {id: slow, latency: 0.1}\n")
+    process = lone_shell.start("up", "--port", "0", "--topology", file)
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(9)]
+    process.terminate()
+    process.communicate(timeout=20)
+    assert "  Faults of the topology:    busy, slow\n" in lines
+    file.write_text("faults:\n  - id: busy\n    status: BUSY\n")
+    done = lone_shell.run("up", "--port", "0", "--topology", file)
+    assert done.returncode == 1
+    assert f"{file}:3: faults[0].status: 'BUSY' is no status code of the platform" in done.stderr
+
+
 def test_nobody_reads_its_output(lone_shell: Shell) -> None:
     """A full pipe must not hold up the emulator: whoever starts it may not read."""
     process = lone_shell.start("up", "--port", "0", "--json")

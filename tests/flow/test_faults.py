@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import grpc
@@ -225,6 +226,12 @@ def test_an_rpc_that_no_model_answers(emulator: EmulatorThread, client: Client) 
     emulator.faults.add(Fault(rpc="ListModel*", status="CONN_EXCEED_HOURLY_LIMIT"))
     assert client.call("ListModels").status.code == StatusCode.CONN_EXCEED_HOURLY_LIMIT
     assert client.call("ListNodepools").status.code == StatusCode.SUCCESS
+
+
+def test_a_fault_may_outlive_its_emulator() -> None:
+    with ExitStack() as later:
+        with running() as emulator:
+            later.enter_context(emulator.faults.add(Fault(throttle=True)))
 
 
 def test_reset_restores_those_of_the_topology_and_drops_the_others(tmp_path: Any) -> None:

@@ -102,6 +102,11 @@ class Replica:
         if self.draining and not self.busy:
             self.drained.set()
 
+    def dismiss(self) -> None:
+        """Send its idle streams away; they ask anew."""
+        for slot in tuple(self.idle):
+            slot.dismiss()
+
     def drain(self) -> None:
         """Give it nothing new; ``drained`` is set when what it has is done."""
         self.draining = True

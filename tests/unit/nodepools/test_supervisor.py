@@ -287,15 +287,19 @@ async def test_one_that_a_fault_loses_fails_its_work_at_once_and_starts_again_li
     assert len(stage.backend.running) == 1
 
 
-async def test_a_users_own_runner_that_a_fault_loses_is_cut_off(stage: Stage) -> None:
+async def test_a_users_own_runner_that_a_fault_loses_is_cut_off_and_asks_anew(stage: Stage) -> None:
     stage.prepare()
     await stage.deploy(0)
     link = stage.dispatcher.add_runner("own", keys(["pool"])[0], stage.lane)
     replica = stage.dispatcher.connect(link, "own-replica")
     stage.dispatcher.hear(replica)
-    stage.lane.offer(Slot(replica))
+    busy, idle = Slot(replica), Slot(replica)
+    stage.lane.offer(busy)
     work = await stage.ask()
+    stage.lane.offer(idle)
     stage.supervisor.lose_replica(replica, "a test asked for it")
+    await settle()
+    assert idle.work.cancelled()
     assert "a test asked for it" in (await failure(work)).details
     assert link.replicas == {}
 
