@@ -276,6 +276,7 @@ class Emulator:
         if self.config.topology:
             topology = load_topology(self.config.topology)
             await self._furnisher.apply(topology, log.info)
+            self.faults.clear()  # whatever was added meanwhile
             for entry in topology.faults:
                 self.faults.add(entry.fault, origin=entry.where)
 

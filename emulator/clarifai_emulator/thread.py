@@ -37,11 +37,7 @@ class ThreadFaults:
     def add(self, fault: Fault) -> ActiveFault:
         """Inject ``fault`` from now on; as a context manager, until the end of the block. Raises ``ConfigError``
         for a known id."""
-        active = self._thread.run(lambda emulator: emulator.faults.add(fault))
-        drop = active.remove
-        # Also after the emulator has stopped, where there is nothing left to remove.
-        active.remove = lambda: self._thread.run(lambda _: drop()) if self._thread.emulator else None
-        return active
+        return self._own(self._thread.run(lambda emulator: emulator.faults.add(fault)))
 
     def remove(self, *fault_ids: str) -> list[ActiveFault]:
         """Inject these no more; gives them. Raises ``ConfigError`` when there is no such fault."""
@@ -53,7 +49,16 @@ class ThreadFaults:
 
     def __iter__(self) -> Iterator[ActiveFault]:
         """All that were added and not removed, used up or not, oldest first."""
-        return self._thread.run(lambda emulator: iter(emulator.faults))
+        return iter([self._own(active) for active in self._thread.run(lambda emulator: list(emulator.faults))])
+
+    def _own(self, active: ActiveFault) -> ActiveFault:
+        """The same, removed in the emulator's thread."""
+        active.remove = lambda: self._drop(active)
+        return active
+
+    def _drop(self, active: ActiveFault) -> None:
+        if self._thread.emulator is not None:  # once it has stopped, there is nothing to remove
+            self._thread.run(lambda emulator: emulator.faults.drop(active))
 
 
 class EmulatorThread:

@@ -244,7 +244,12 @@ def test_reset_restores_those_of_the_topology_and_drops_the_others(tmp_path: Any
             assert (busy.id, busy.origin, busy.injected) == ("busy", f"{file}:2", 0)
             assert client.call("ListModels").status.code == StatusCode.MODEL_DEPLOYING
             assert client.call("ListModels").status.code == StatusCode.SUCCESS
-            emulator.faults.add(Fault(throttle=True))
+            emulator.faults.add(Fault(id="more", throttle=True))
             assert [each["active"] for each in emulator.status()["faults"]] == [False, True]
             emulator.reset()
+            assert emulator.events("fault.removed") == []
+        (busy,) = emulator.faults
+        busy.remove()
+        busy.remove()
+        assert list(emulator.faults) == []
         client.close()

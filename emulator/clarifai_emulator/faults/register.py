@@ -140,7 +140,7 @@ class Faults:
                 hint=f"Choose another id, or remove it with `clarifai-emulator fault remove {fault.id}`.",
             )
         fault_id = fault.id or next(name for n in self._numbers if (name := f"fault-{n}") not in self._faults)
-        active = ActiveFault(fault_id, fault, origin, self._user_id, remove=lambda: self._drop(active))
+        active = ActiveFault(fault_id, fault, origin, self._user_id, remove=lambda: self.drop(active))
         self._faults[fault_id] = active
         self._sort()
         self._events.emit(
@@ -160,14 +160,14 @@ class Faults:
                 )
         removed = [self._faults[fault_id] for fault_id in dict.fromkeys(fault_ids)]
         for active in removed:
-            self._drop(active)
+            self.drop(active)
         return removed
 
     def clear(self) -> list[ActiveFault]:
         """Remove all; gives those that were there. Names that are made up begin with ``fault-1`` again."""
         removed = list(self)
         for active in removed:
-            self._drop(active)
+            self.drop(active)
         self._numbers = itertools.count(1)
         return removed
 
@@ -193,7 +193,8 @@ class Faults:
         injection.active.injected -= 1
         self._sort()
 
-    def _drop(self, active: ActiveFault) -> None:
+    def drop(self, active: ActiveFault) -> None:
+        """Inject it no more; nothing happens when it was removed before."""
         if self._faults.get(active.id) is active:
             del self._faults[active.id]
             self._sort()
