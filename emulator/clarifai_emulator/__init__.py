@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from clarifai_emulator.config import EmulatorConfig as EmulatorConfig
     from clarifai_emulator.deployer import DeployRequest as DeployRequest
     from clarifai_emulator.emulator import Emulator as Emulator
+    from clarifai_emulator.faults import Fault as Fault
     from clarifai_emulator.thread import EmulatorThread as EmulatorThread
 
 # Imported on first use: the command line and the pytest plugin must not pay for what they do not use.
@@ -17,9 +18,10 @@ _HOMES = {
     "Emulator": "clarifai_emulator.emulator",
     "EmulatorConfig": "clarifai_emulator.config",
     "EmulatorThread": "clarifai_emulator.thread",
+    "Fault": "clarifai_emulator.faults",
 }
 
-__all__ = ["DeployRequest", "Emulator", "EmulatorConfig", "EmulatorThread"]
+__all__ = ["DeployRequest", "Emulator", "EmulatorConfig", "EmulatorThread", "Fault"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Literal
 from clarifai_emulator.errors import ConfigError
 
 DEFAULT_PORT = 7878
+DEFAULT_HOLD_SECONDS = 120.0
 MEBIBYTE = 1024 * 1024
 
 
@@ -43,7 +44,7 @@ class EmulatorConfig:
     user_id: str = "me"
     pats: Mapping[str, str] = field(default_factory=dict[str, str])
     topology: tuple[Path, ...] = ()
-    hold_seconds: float = 120.0
+    hold_seconds: float = DEFAULT_HOLD_SECONDS
     request_seconds: float = 1800.0
     queue_size: int = 128
     num_threads: int | None = None

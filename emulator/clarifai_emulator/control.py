@@ -20,11 +20,12 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import LogEntry
 from google.protobuf.json_format import MessageToDict
 
-from clarifai_emulator.api.grpc_stream import Code, GrpcError, GrpcStream
+from clarifai_emulator.api.grpc_stream import GrpcStream
 from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
+from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, TransportError
+from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.routing import Ask, RoutingError
 from clarifai_emulator.snapshot import snapshot
 
@@ -49,6 +50,7 @@ class Control:
             "Deploy": self._deploy,
             "Down": self._down,
             "Events": self._events,
+            "Faults": self._faults,
             "Logs": self._logs,
             "Reset": self._reset,
             "Route": self._route,
@@ -64,7 +66,7 @@ class Control:
     def _serve(self, call: Callable[[dict[str, Any]], Answers]) -> Serve:
         async def serve(stream: GrpcStream) -> None:
             if not hmac.compare_digest(stream.metadata.get(TOKEN_HEADER, "").encode(), self.token.encode()):
-                raise GrpcError(Code.PERMISSION_DENIED, "The control token is missing or wrong.")
+                raise TransportError("PERMISSION_DENIED", "The control token is missing or wrong.")
             async for answer in self._answers(call, await stream.read() or b"{}"):
                 await stream.write(json.dumps(answer).encode())
 
@@ -146,6 +148,18 @@ class Control:
                     }
                 }
         yield {"result": {}}
+
+    async def _faults(self, request: dict[str, Any]) -> Answers:
+        """Add the fault ``add``, remove those with the ids of ``remove``, or ``clear`` them; then list all."""
+        faults, changed = self._emulator.faults, list[ActiveFault]()
+        if "add" in request:
+            changed = [faults.add(Fault(**request["add"]))]
+        elif "remove" in request:
+            changed = faults.remove(*request["remove"])
+        elif request.get("clear"):
+            changed = faults.clear()
+        listed = {"faults": [each.as_dict() for each in faults], "changed": [each.as_dict() for each in changed]}
+        yield {"result": listed}
 
     async def _reset(self, request: dict[str, Any]) -> Answers:
         await self._emulator.reset()

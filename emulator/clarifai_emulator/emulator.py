@@ -22,6 +22,7 @@ from clarifai_emulator.api.handlers import access, apps, catalogue, compute, log
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.http2 import Find, first_of
+from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.port import Port
 from clarifai_emulator.api.runner_items import RunnerItems
 from clarifai_emulator.api.visibility import can_see
@@ -33,6 +34,7 @@ from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool, discover
@@ -101,6 +103,14 @@ class Emulator:
             can_see=can_see,
         )
         self._router = Router(self.store, self.landscape)
+        self.faults = Faults(events=self.events, user_id=self.config.user_id)
+        self._injector = Injector(
+            self.faults,
+            events=self.events,
+            hold_seconds=self.config.hold_seconds,
+            lose_replica=self.supervisor.lose_replica,
+            scale_to_zero=self.supervisor.scale_to_zero,
+        )
         self.deployer = Deployer(
             config=self.config,
             store=self.store,
@@ -165,7 +175,9 @@ class Emulator:
         self.backends.clear()
 
     async def reset(self) -> None:
-        """Forget every resource, replica, log and event; begin again as after ``start``, at the same address."""
+        """Forget every resource, replica, log, event and fault; begin again as after ``start``, at the same
+        address."""
+        self.faults.clear()
         await self.supervisor.reset()
         self.store.reset()
         self.dispatcher.reset()
@@ -202,7 +214,9 @@ class Emulator:
             store=self.store,
             adopt=self.supervisor.adopt,
         )
-        chain = RequestChain(authenticator=authenticator, events=self.events, clock=self.clock)
+        chain = RequestChain(
+            authenticator=authenticator, events=self.events, clock=self.clock, injector=self._injector
+        )
         replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
         api = ApiHandlers(self._handlers(), chain)
@@ -227,7 +241,7 @@ class Emulator:
 
     def _handlers(self) -> dict[str, Handler]:
         """Every RPC the emulator has; the others answer UNIMPLEMENTED."""
-        inference = Inference(route=self.route, events=self.events, config=self.config)
+        inference = Inference(route=self.route, events=self.events, config=self.config, injector=self._injector)
         return {
             **users.handlers(self.resources),
             **apps.handlers(self.resources),
@@ -247,7 +261,11 @@ class Emulator:
     async def _furnish(self) -> None:
         self._furnisher.furnish()
         if self.config.topology:
-            await self._furnisher.apply(load_topology(self.config.topology), log.info)
+            topology = load_topology(self.config.topology)
+            await self._furnisher.apply(topology, log.info)
+            self.faults.clear()  # whatever was added meanwhile
+            for entry in topology.faults:
+                self.faults.add(entry.fault, origin=entry.where)
 
     def _odd_client(self, kind: str, what: str) -> None:
         self.events.emit(f"connection.{kind}", what=what)

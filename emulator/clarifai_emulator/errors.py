@@ -4,6 +4,7 @@ Whose fault it is, is the type:
 
 * ``CallerError``: the request, the model or the configuration is wrong. Rendered as the platform would
   (``response.status``), never logged with a trace.
+* ``TransportError``: nobody's; the call ends with a gRPC status instead of an answer, because a test asked for it.
 * anything else that reaches the request chain is a bug of the emulator: logged with its trace and answered as
   an internal error (99009).
 """
@@ -20,7 +21,29 @@ _DESCRIPTIONS: dict[int, str] = {
     StatusCode.CONN_KEY_INVALID: "Invalid API key or Invalid API key/application pair",
     StatusCode.CONN_KEY_NOT_FOUND: "API key not found",
     StatusCode.CONN_INVALID_REQUEST: "Invalid request",
+    StatusCode.CONN_THROTTLED: "Making too many requests",
     StatusCode.MODEL_DOES_NOT_EXIST: "Model does not exist",
+}
+
+
+# gRPC's own numbers of the statuses that are failures.
+GRPC_CODES: dict[str, int] = {
+    "CANCELLED": 1,
+    "UNKNOWN": 2,
+    "INVALID_ARGUMENT": 3,
+    "DEADLINE_EXCEEDED": 4,
+    "NOT_FOUND": 5,
+    "ALREADY_EXISTS": 6,
+    "PERMISSION_DENIED": 7,
+    "RESOURCE_EXHAUSTED": 8,
+    "FAILED_PRECONDITION": 9,
+    "ABORTED": 10,
+    "OUT_OF_RANGE": 11,
+    "UNIMPLEMENTED": 12,
+    "INTERNAL": 13,
+    "UNAVAILABLE": 14,
+    "DATA_LOSS": 15,
+    "UNAUTHENTICATED": 16,
 }
 
 
@@ -70,6 +93,20 @@ class CallerError(EmulatorError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class TransportError(EmulatorError):
+    """A call that ends with a gRPC status instead of an answer. ``name``: one of ``GRPC_CODES``."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(f"{name}: {message}")
+        self.name = name
+        self.message = message
+
+    @property
+    def code(self) -> int:
+        """gRPC's number of the status."""
+        return GRPC_CODES[self.name]
 
 
 class ConfigError(EmulatorError):

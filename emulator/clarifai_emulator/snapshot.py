@@ -14,7 +14,7 @@ from clarifai_emulator.store import Kind
 
 
 def snapshot(emulator: Emulator) -> dict[str, Any]:
-    """Clusters, nodepools, deployments and replicas as they are now."""
+    """Clusters, nodepools, deployments, replicas and faults as they are now."""
     store = emulator.store
     return {
         "url": emulator.url,
@@ -25,6 +25,7 @@ def snapshot(emulator: Emulator) -> dict[str, Any]:
         "nodepools": [_nodepool(emulator, key) for key in sorted(store.keys(Kind.NODEPOOL))],
         "deployments": [_deployment(emulator, deployment) for deployment in store.list(Kind.DEPLOYMENT)],
         "shared": [_fleet(fleet) for key, fleet in emulator.supervisor.fleets.items() if not key.user_id],
+        "faults": [active.as_dict() for active in emulator.faults],
         "models": ["/".join(key) for key in sorted(store.keys(Kind.MODEL))],
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,10 +16,49 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
+from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.snapshot import snapshot
 
 T = TypeVar("T")
+
+
+class ThreadFaults:
+    """The faults of an emulator in a thread, for every other thread: ``add``, ``remove``, ``clear``, iteration.
+
+    with emulator.faults.add(Fault(status="MODEL_DEPLOYING", times=2)) as fault:
+        …
+        assert fault.injected == 2
+    """
+
+    def __init__(self, thread: EmulatorThread) -> None:
+        self._thread = thread
+
+    def add(self, fault: Fault) -> ActiveFault:
+        """Inject ``fault`` from now on; as a context manager, until the end of the block. Raises ``ConfigError``
+        for a known id."""
+        return self._own(self._thread.run(lambda emulator: emulator.faults.add(fault)))
+
+    def remove(self, *fault_ids: str) -> list[ActiveFault]:
+        """Inject these no more; gives them. Raises ``ConfigError`` when there is no such fault."""
+        return self._thread.run(lambda emulator: emulator.faults.remove(*fault_ids))
+
+    def clear(self) -> list[ActiveFault]:
+        """Remove all; gives those that were there."""
+        return self._thread.run(lambda emulator: emulator.faults.clear())
+
+    def __iter__(self) -> Iterator[ActiveFault]:
+        """All that were added and not removed, used up or not, oldest first."""
+        return iter([self._own(active) for active in self._thread.run(lambda emulator: list(emulator.faults))])
+
+    def _own(self, active: ActiveFault) -> ActiveFault:
+        """The same, removed in the emulator's thread."""
+        active.remove = lambda: self._drop(active)
+        return active
+
+    def _drop(self, active: ActiveFault) -> None:
+        if self._thread.emulator is not None:  # once it has stopped, there is nothing to remove
+            self._thread.run(lambda emulator: emulator.faults.drop(active))
 
 
 class EmulatorThread:
@@ -70,6 +109,11 @@ class EmulatorThread:
     def reset(self) -> None:
         """Back to the state after ``start``."""
         self._call(self._running.reset())
+
+    @property
+    def faults(self) -> ThreadFaults:
+        """What goes wrong on purpose."""
+        return ThreadFaults(self)
 
     def route(self, ask: Ask) -> Decision:
         """Where a request would go. Raises ``RoutingError``."""

@@ -1,4 +1,4 @@
-"""Topology files: the users, clusters, nodepools, models and deployments that an emulator starts with.
+"""Topology files: the users, clusters, nodepools, models, deployments and faults that an emulator starts with.
 
 A file that works with the SDK's ``create_compute_cluster``, ``create_nodepool`` or ``create_deployment`` works
 here unchanged; several resources, documents and files are put together. Nothing is stored here: the result is
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from clarifai_grpc.grpc.api.resources_pb2 import App, ComputeCluster, Deployment, Model, Nodepool, Secret, User
-from yaml.nodes import Node
+from yaml.nodes import MappingNode, Node
 
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.faults import Fault, InvalidFault
+from clarifai_emulator.faults.fault import NAMES as FAULT_NAMES
 from clarifai_emulator.protobuf_yaml import YamlFile, unknown
 
 Message = TypeVar("Message")
@@ -31,6 +33,7 @@ _SINGULAR = {
     "deployment": Deployment,
 }
 _PLURAL = {f"{name}s": name for name in _SINGULAR}
+_FAULTS = "faults"
 _MODEL_KEYS = ("path", "deploy")
 _DEPLOY_KEYS = (
     "nodepool",
@@ -74,6 +77,14 @@ class ModelEntry(Entry[Model]):
 
 
 @dataclass(frozen=True, slots=True)
+class FaultEntry:
+    """A fault of a topology, and ``file:line`` of it."""
+
+    fault: Fault
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """Everything that the files name, each kind in the order of the files."""
 
@@ -84,6 +95,7 @@ class Topology:
     nodepools: tuple[Entry[Nodepool], ...] = ()
     models: tuple[ModelEntry, ...] = ()
     deployments: tuple[Entry[Deployment], ...] = ()
+    faults: tuple[FaultEntry, ...] = ()
 
 
 def load_topology(paths: Sequence[Path]) -> Topology:
@@ -115,6 +127,7 @@ class _Item:
 @dataclass(slots=True)
 class _Reading:
     items: list[_Item] = field(default_factory=list[_Item])
+    faults: list[FaultEntry] = field(default_factory=list[FaultEntry])
 
     def read(self, file: YamlFile, document: Node) -> None:
         """Take in one document."""
@@ -124,8 +137,19 @@ class _Reading:
             elif name in _PLURAL:
                 for index, item in enumerate(file.items(value, name)):
                     self._add(file, _PLURAL[name], item, f"{name}[{index}]")
+            elif name == _FAULTS:
+                for index, item in enumerate(file.items(value, name)):
+                    self._add_fault(file, item, f"{name}[{index}]")
             else:
-                file.complain(name_node, name, unknown(name, [*_SINGULAR, *_PLURAL]))
+                file.complain(name_node, name, unknown(name, [*_SINGULAR, *_PLURAL, _FAULTS]))
+
+    def _add_fault(self, file: YamlFile, node: Node, key: str) -> None:
+        fault = _read_fault(file, node, key)
+        if fault is None:
+            return
+        if fault.id and fault.id in {entry.fault.id for entry in self.faults}:
+            file.complain(node, key, f"fault {fault.id!r} is named twice in the topology")
+        self.faults.append(FaultEntry(fault, file.where(node)))
 
     def _add(self, file: YamlFile, kind: str, node: Node, key: str) -> None:
         message: Any = _SINGULAR[kind]()
@@ -203,7 +227,7 @@ class _Reading:
         models = tuple(
             ModelEntry(item.message, _owner(item), item.where, item.path, item.deploy) for item in self._of("model")
         )
-        return Topology(models=models, **entries)
+        return Topology(models=models, faults=tuple(self.faults), **entries)
 
 
 def _read_model_keys(file: YamlFile, node: Node, key: str, item: _Item) -> None:
@@ -234,6 +258,26 @@ def _read_deploy(file: YamlFile, node: Node, key: str) -> ModelDeploy | None:
         else:
             texts[name if name.endswith("_id") else f"{name}_id"] = file.text(inner, f"{key}.{name}")
     return ModelDeploy(**texts, min_replicas=numbers.get("min_replicas"), max_replicas=numbers.get("max_replicas"))
+
+
+def _read_fault(file: YamlFile, node: Node, key: str) -> Fault | None:
+    """A fault; None after complaints."""
+    entries = file.mapping(node, key)
+    known = {name: value for name, (_, value) in entries.items() if name in FAULT_NAMES}
+    for name, (name_node, _) in entries.items():
+        if name not in FAULT_NAMES:
+            file.complain(name_node, f"{key}.{name}", unknown(name, FAULT_NAMES))
+    if len(known) < len(entries) or not entries:
+        if not entries and isinstance(node, MappingNode):
+            file.complain(node, key, "is empty")
+        return None
+    values: dict[str, Any] = {name: file.value(value) for name, value in known.items()}
+    try:
+        return Fault(**values)
+    except InvalidFault as error:
+        for name, text in error.found:
+            file.complain(known.get(name, node), f"{key}.{name}" if name else key, text)
+        return None
 
 
 def _nodepools_of(deployment: Deployment) -> list[Any]:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from clarifai_emulator.thread import EmulatorThread
+    from clarifai_emulator.thread import EmulatorThread, ThreadFaults
 
 PAT = "local-emulator-token"
 
 
 @pytest.fixture(scope="session")
 def clarifai_emulator() -> Iterator[EmulatorThread]:
-    """A running emulator for the session: ``.url``, ``.deploy(DIR)``, ``.reset()``, ``.events()``, ``.route(…)``.
+    """A running emulator for the session: ``.url``, ``.deploy(DIR)``, ``.reset()``, ``.events()``, ``.route(…)``,
+    ``.faults``.
 
     ``CLARIFAI_API_BASE``, ``CLARIFAI_PAT`` and ``CLARIFAI_USER_ID`` point at it, and HOME is an empty folder, so
     that the user's own Clarifai settings are neither read nor written; all are restored at the end.
@@ -36,6 +37,15 @@ def clarifai_emulator() -> Iterator[EmulatorThread]:
         patch.setenv("CLARIFAI_PAT", PAT)
         patch.setenv("CLARIFAI_USER_ID", emulator.config.user_id)
         yield emulator
+
+
+@pytest.fixture
+def clarifai_faults(clarifai_emulator: EmulatorThread) -> Iterator[ThreadFaults]:
+    """``clarifai_emulator.faults`` for one test: those it adds are removed at its end."""
+    faults = clarifai_emulator.faults
+    before = {each.id for each in faults}
+    yield faults
+    faults.remove(*(each.id for each in faults if each.id not in before))
 
 
 def _require_unimported_sdk() -> None:

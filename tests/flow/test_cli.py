@@ -27,6 +27,7 @@ COMMANDS = (
     "logs",
     "events",
     "route",
+    "fault",
     "reset",
     "down",
     "init",
@@ -281,6 +282,83 @@ def test_logs_and_events(shell: Shell, hello: str) -> None:
     assert "route.decided" in kinds
 
 
+def test_faults_are_added_shown_and_removed(shell: Shell, hello: str) -> None:
+    added = shell.ok(
+        "fault", "add", "busy", "--model", "hello", "--grpc", "internal", "--message", "No.", "--times", "1"
+    )
+    assert added == (
+        "busy is injected from now on  inference of model hello: gRPC INTERNAL, once\n"
+        "Remove it with `clarifai-emulator fault remove busy`.\n"
+    )
+    slow = json.loads(shell.ok("fault", "add", "--latency", "normal:0.02,0.01", "--seed", "3", "--json"))
+    assert slow["fault"] == {"latency": "normal:0.02,0.01", "seed": 3}
+    status = shell.ok("status")
+    assert "2 faults are active: busy, fault-1; `clarifai-emulator fault list` shows what each does\n" in status
+    failed = shell.run("predict", "hello", "prompt=you")
+    assert failed.returncode == 1
+    assert "No. (injected by fault 'busy')" in failed.stderr
+    assert "1 fault is active: fault-1;" in shell.ok("status")
+    listed = shell.ok("fault", "list")
+    assert re.search(
+        r"^  busy +inference of model hello: gRPC INTERNAL, once +1 +1 +used up$", listed, re.MULTILINE
+    )
+    assert re.search(
+        r"^  fault-1 +inference: latency normal, mean 0.02 deviation 0.01 s +\d +\d +active$", listed, re.M
+    )
+    events = shell.ok("events")
+    assert re.search(r"fault.injected  fault-1: latency normal, .* s, 0.0\d\d s into PostModelOutputs", events), (
+        events
+    )
+    assert "fault.injected  busy: gRPC INTERNAL into PostModelOutputs" in events
+    assert re.search(
+        r"PostModelOutputs  owner_default → me/deploy-hello  gRPC INTERNAL  [\d.]+ ms\n    No\. \(inj", events
+    )
+    assert "Removed busy, injected into 1 of 1 requests it concerned.\n" in shell.ok("fault", "remove", "busy")
+    assert [each["id"] for each in json.loads(shell.ok("fault", "clear", "--json"))] == ["fault-1"]
+    assert shell.ok("fault", "list").startswith("There are no faults. Add one with")
+    assert shell.ok("fault", "clear") == "There are no faults.\n"
+    assert "active" not in shell.ok("status")
+
+
+def test_a_fault_that_makes_no_sense(shell: Shell, hello: str) -> None:
+    done = shell.run("fault", "add", "--status", "BUSY", "--times", "0")
+    assert done.returncode == 1
+    assert "The fault cannot be used:" in done.stderr
+    assert "  - status: 'BUSY' is no status code of the platform" in done.stderr
+    assert "  - times: must be at least 1, got 0" in done.stderr
+    unknown = shell.run("fault", "remove", "busy", "--json")
+    assert unknown.returncode == 1
+    assert json.loads(unknown.stdout)["error"]["message"].startswith("There is no fault 'busy'. There are: none.")
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("fault ", {"add", "list", "remove", "clear"}),
+        ("fault add --rpc PostModelO", {"PostModelOutputs"}),
+        ("fault add --status model_busy", {"MODEL_BUSY_PLEASE_RETRY"}),
+        ("fault add --grpc un", {"UNKNOWN", "UNIMPLEMENTED", "UNAVAILABLE", "UNAUTHENTICATED"}),
+        ("fault add --cold-start ", {"hold", "bounce"}),
+        ("fault remove to-", {"to-complete"}),
+    ],
+)
+def test_faults_are_completed(shell: Shell, emulator: Up, words: str, completed: set[str]) -> None:
+    shell.run("fault", "add", "to-complete", "--latency", "0")
+    environ = {"_CLARIFAI_EMULATOR_COMPLETE": "bash_complete", "COMP_WORDS": f"clarifai-emulator {words}"}
+    environ["COMP_CWORD"] = str(words.count(" ") + 1)
+    program = "from clarifai_emulator.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**shell.environ, **environ}
+    )
+    assert {line.partition(",")[2] for line in done.stdout.splitlines()} == completed, done.stderr
+    shell.ok("fault", "clear")
+
+
+@pytest.mark.parametrize("command", ["add", "list", "remove", "clear"])
+def test_the_help_of_each_fault_command_has_examples(shell: Shell, command: str) -> None:
+    assert re.search(rf"Examples?:\n +clarifai-emulator fault {command}", shell.ok("fault", command, "--help"))
+
+
 def test_following_ends_with_ctrl_c(shell: Shell, hello: str) -> None:
     shell.ok("predict", "hello", "prompt=you")
     follower = shell.start("events", "--follow", "--kind", "request.finished")
@@ -432,6 +510,21 @@ def test_in_the_foreground_it_prints_readable_lines(lone_shell: Shell) -> None:
         r"Stopping: ending 1 replica …\n(.*\n)*Stopped. Nothing is left running, port \d+ is free", output
     )
     assert process.returncode == 0
+
+
+def test_up_names_the_faults_of_its_topology(lone_shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "faults.yaml"
+    file.write_text("faults:\n  - {id: busy, status: MODEL_DEPLOYING}\n  - {id: slow, latency: 0.1}\n")
+    process = lone_shell.start("up", "--port", "0", "--topology", file)
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(9)]
+    process.terminate()
+    process.communicate(timeout=20)
+    assert "  Faults of the topology:    busy, slow\n" in lines
+    file.write_text("faults:\n  - id: busy\n    status: BUSY\n")
+    done = lone_shell.run("up", "--port", "0", "--topology", file)
+    assert done.returncode == 1
+    assert f"{file}:3: faults[0].status: 'BUSY' is no status code of the platform" in done.stderr
 
 
 def test_nobody_reads_its_output(lone_shell: Shell) -> None:

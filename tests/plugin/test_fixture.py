@@ -24,6 +24,31 @@ def test_a_test_calls_its_model_through_the_fixture(pytester: pytest.Pytester) -
     pytester.runpytest_subprocess("-q").assert_outcomes(passed=1)
 
 
+def test_faults_that_a_test_adds_end_with_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from clarifai_emulator import Fault
+
+        def test_one(clarifai_emulator, clarifai_faults):
+            clarifai_emulator.faults.add(Fault(id="mine", throttle=True))
+            clarifai_faults.add(Fault(id="busy", throttle=True))
+            assert [each.id for each in clarifai_faults] == ["mine", "busy"]
+            clarifai_faults.remove("busy")
+
+        def test_two(clarifai_emulator):
+            assert list(clarifai_emulator.faults) == []
+            clarifai_emulator.faults.add(Fault(id="kept", throttle=True))
+
+        def test_three(clarifai_faults):
+            clarifai_faults.add(Fault(id="busy", throttle=True))
+
+        def test_four(clarifai_emulator):
+            assert [each.id for each in clarifai_emulator.faults] == ["kept"]
+        """
+    )
+    pytester.runpytest_subprocess("-q", "-p", "no:randomly").assert_outcomes(passed=4)
+
+
 def test_an_sdk_that_was_imported_too_early_is_explained(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -9,6 +9,7 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.faults import Fault
 from clarifai_emulator.topology import ModelDeploy, Topology, load_topology
 
 CLUSTER = """
@@ -249,6 +250,53 @@ def test_a_mistake(folder: Path, text: str, problem: str) -> None:
 def test_a_secret_is_never_in_an_error(folder: Path) -> None:
     assert problems(folder, "secret: {id: TOKEN, value: 12345}") == [
         "file1.yaml:1: secret.value: expected a text, found int; write it in quotes"
+    ]
+
+
+def test_faults_are_read_with_their_lines(folder: Path) -> None:
+    topology = load(
+        folder,
+        """\
+        faults:
+          - {id: busy, model: hello, status: MODEL_BUSY_PLEASE_RETRY, times: 2}
+          - rpc: "Get*"
+            latency: normal:0.3,0.1
+            probability: 0.5
+          - {latency: 0.25, cold_start: hold}
+        """,
+    )
+    assert [entry.fault for entry in topology.faults] == [
+        Fault(id="busy", model="hello", status="MODEL_BUSY_PLEASE_RETRY", times=2),
+        Fault(rpc="Get*", latency="normal:0.3,0.1", probability=0.5),
+        Fault(latency=0.25, cold_start="hold"),
+    ]
+    assert [entry.where.rpartition("/")[2] for entry in topology.faults] == [f"file1.yaml:{n}" for n in (2, 3, 6)]
+
+
+def test_what_is_wrong_with_a_fault_is_named_with_its_line(folder: Path) -> None:
+    found = problems(
+        folder,
+        """\
+        faults:
+          - id: busy
+            status: MODEL_BUSY
+            times: many
+          - {id: cut, cut_afer: 1}
+          - {id: cut}
+          - {}
+          - cut
+          - {id: a, throttle: true}
+          - {id: a, latency: 1}
+        """,
+    )
+    assert found == [
+        "file1.yaml:4: faults[0].times: expected a whole number, found 'many'",
+        "file1.yaml:5: faults[1].cut_afer: is not a known name; did you mean 'cut_after'?",
+        "file1.yaml:6: faults[2]: does nothing; give one of status, grpc, throttle, latency, cut_after, "
+        "lose_replica, cold_start, scale_to_zero",
+        "file1.yaml:7: faults[3]: is empty",
+        "file1.yaml:8: faults[4]: expected a mapping of names to values, found 'cut'",
+        "file1.yaml:10: faults[6]: fault 'a' is named twice in the topology",
     ]
 
 

@@ -1,6 +1,6 @@
 """The request chain: what happens to every request, in order, in one list.
 
-    request id → auth → handler → (error → status) → event
+    request id → auth → (faults) → handler → (error → status) → event
 
 ``grpc_server`` calls it with each request; handlers are plain functions ``(call, request) → response`` that
 raise ``CallerError`` for what the platform would refuse. Streaming handlers take and give async iterators.
@@ -17,15 +17,16 @@ import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.auth import Authenticator, Caller
 from clarifai_emulator.api.rpc import Auth, Rpc
 from clarifai_emulator.clock import Clock
-from clarifai_emulator.errors import CallerError, describe
+from clarifai_emulator.errors import CallerError, TransportError, describe
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.faults import Faults
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +57,26 @@ class Call:
         return self.caller.resolve(user_app_id.user_id)
 
 
+class Arrivals(Protocol):
+    """What faults do to requests that have arrived (``injection.Injector``)."""
+
+    faults: Faults
+
+    async def arrive(self, call: Call) -> None:
+        """Called while there is a fault for such requests. Delays the request, or raises what it ends with."""
+        ...
+
+
 class RequestChain:
     """Runs handlers inside the chain. One per emulator; holds no state of a request."""
 
-    def __init__(self, *, authenticator: Authenticator, events: EventBus, clock: Clock) -> None:
+    def __init__(
+        self, *, authenticator: Authenticator, events: EventBus, clock: Clock, injector: Arrivals | None = None
+    ) -> None:
         self._authenticator = authenticator
         self._events = events
         self._clock = clock
+        self._injector = injector
         self._before: tuple[Step, ...] = (_assign_request_id, self._authenticate)
         self._after: tuple[Step, ...] = (self._report,)
 
@@ -71,17 +85,23 @@ class RequestChain:
         return Call(rpc, metadata, self._clock.monotonic(), peer=peer, seconds_left=seconds_left)
 
     async def unary(self, call: Call, handler: UnaryHandler, request: Any) -> Any:
-        """One request, one response. Never raises but for cancellation."""
+        """One request, one response. Raises nothing but cancellation and, where a fault asks for it,
+        ``TransportError``."""
         response: Any = None
         try:
             for step in self._before:
                 step(call)
+            if self._injector is not None and self._injector.faults.arriving:
+                await self._injector.arrive(call)
             response = handler(call, request)
             if inspect.isawaitable(response):
                 response = await response
             _stamp(call, response)
         except asyncio.CancelledError:
             call.notes["cancelled"] = True
+            raise
+        except TransportError as error:
+            _note_abort(call, error)
             raise
         except Exception as error:
             response = _error_response(call, error)
@@ -91,16 +111,22 @@ class RequestChain:
         return response
 
     async def stream(self, call: Call, handler: StreamHandler, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        """Any number of requests and responses; an error becomes the last response. Closing this closes it."""
+        """Any number of requests and responses; an error becomes the last response (a ``TransportError`` is
+        raised). Closing this closes it."""
         try:
             for step in self._before:
                 step(call)
+            if self._injector is not None and self._injector.faults.arriving:
+                await self._injector.arrive(call)
             async with aclosing(handler(call, requests)) as responses:
                 async for response in responses:
                     _stamp(call, response)
                     yield response
         except (asyncio.CancelledError, GeneratorExit):
             call.notes["cancelled"] = True
+            raise
+        except TransportError as error:
+            _note_abort(call, error)
             raise
         except Exception as error:
             yield _error_response(call, error)
@@ -139,6 +165,11 @@ def _stamp(call: Call, response: Any) -> None:
         status.description = describe(StatusCode.SUCCESS)
     status.req_id = call.request_id
     call.notes["status"] = status.code
+
+
+def _note_abort(call: Call, error: TransportError) -> None:
+    call.notes["grpc_status"] = error.name
+    call.notes["error"] = error.message
 
 
 def _error_response(call: Call, error: Exception) -> Any:

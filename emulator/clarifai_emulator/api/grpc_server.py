@@ -10,10 +10,10 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.message import DecodeError
 
 from clarifai_emulator.api.chain import Call, Handler, RequestChain
-from clarifai_emulator.api.grpc_stream import Code, GrpcError, GrpcStream
+from clarifai_emulator.api.grpc_stream import GrpcStream
 from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.api.rpc import SERVICE, Rpc, rpc_table
-from clarifai_emulator.errors import CallerError
+from clarifai_emulator.errors import CallerError, TransportError
 
 
 class ApiHandlers:
@@ -43,13 +43,13 @@ class ApiHandlers:
         async def serve(stream: GrpcStream) -> None:
             data = await stream.read()
             if data is None:
-                raise GrpcError(Code.UNIMPLEMENTED, f"{rpc.name} takes one request; none came.")
+                raise TransportError("UNIMPLEMENTED", f"{rpc.name} takes one request; none came.")
             request = parse(data)
             call = self._begin(rpc, stream)
+            stream.trailers = call.trailers
             response = await self._chain.unary(
                 call, _refuse if isinstance(request, Unreadable) else handler, request
             )
-            stream.trailers = call.trailers
             await stream.write(response.SerializeToString())
 
         return serve
@@ -116,6 +116,6 @@ def _unimplemented(name: str) -> Serve:
     )
 
     async def refuse(_stream: GrpcStream) -> None:
-        raise GrpcError(Code.UNIMPLEMENTED, text)
+        raise TransportError("UNIMPLEMENTED", text)
 
     return refuse

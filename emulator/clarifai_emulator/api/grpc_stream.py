@@ -16,11 +16,12 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from enum import IntEnum
 from typing import Protocol
 from urllib.parse import quote
 
 from hpack import NeverIndexedHeaderTuple
+
+from clarifai_emulator.errors import TransportError
 
 log = logging.getLogger(__name__)
 
@@ -39,27 +40,6 @@ _INITIAL: Headers = [
     ("content-type", "application/grpc"),
     ("grpc-accept-encoding", "identity,deflate,gzip"),
 ]
-
-
-class Code(IntEnum):
-    """gRPC status codes that the emulator itself gives."""
-
-    OK = 0
-    CANCELLED = 1
-    UNKNOWN = 2
-    PERMISSION_DENIED = 7
-    RESOURCE_EXHAUSTED = 8
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-
-
-class GrpcError(Exception):
-    """Ends a call with a gRPC status instead of an answer."""
-
-    def __init__(self, code: Code, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 class Wire(Protocol):
@@ -88,7 +68,7 @@ class GrpcStream:
         self._wire = wire
         self._id = stream_id
         self._max_bytes = max_bytes
-        self._messages: deque[bytes | GrpcError] = deque()
+        self._messages: deque[bytes | TransportError] = deque()
         self._partial = bytearray()
         self._refused = False
         self._unacknowledged = 0
@@ -100,7 +80,7 @@ class GrpcStream:
     # The handler's side.
 
     async def read(self) -> bytes | None:
-        """The next message; None after the client's last. Raises ``GrpcError`` for one that cannot be taken."""
+        """The next message; None after the last. Raises ``TransportError`` for one that cannot be taken."""
         while not self._messages:
             if self._ended:
                 return None
@@ -108,7 +88,7 @@ class GrpcStream:
             await self._reader
         message = self._messages.popleft()
         self._acknowledge()
-        if isinstance(message, GrpcError):
+        if isinstance(message, TransportError):
             raise message
         return message
 
@@ -121,20 +101,20 @@ class GrpcStream:
     async def write(self, message: bytes) -> None:
         """Send one message; waits while the client takes no more. Says nothing to a client that is gone."""
         if len(message) > self._max_bytes:
-            raise GrpcError(Code.RESOURCE_EXHAUSTED, _too_large("The answer", len(message), self._max_bytes))
+            raise TransportError("RESOURCE_EXHAUSTED", _too_large("The answer", len(message), self._max_bytes))
         self.begin()
         if not self.closed:
             await self._wire.send_data(self._id, _PREFIX.pack(0, len(message)) + message)
 
-    def end(self, code: Code = Code.OK, message: str = "") -> None:
+    def end(self, error: TransportError | None = None) -> None:
         """The status, the trailers, and no more."""
         if self.closed:
             return
         self.closed = True
         headers: Headers = [] if self._began else list(_INITIAL)
-        headers.append(("grpc-status", str(int(code))))
-        if message:
-            headers.append(("grpc-message", quote(message, safe=_MESSAGE_SAFE)))
+        headers.append(("grpc-status", str(error.code if error else 0)))
+        if error:
+            headers.append(("grpc-message", quote(error.message, safe=_MESSAGE_SAFE)))
         self._wire.send_headers(self._id, headers + _ascii(self.trailers), end=True)
         if not self._ended:
             self._wire.reset(self._id)
@@ -143,13 +123,14 @@ class GrpcStream:
         """Let a handler answer; whatever becomes of it, the call ends."""
         try:
             await serve(self)
-        except GrpcError as error:
-            self.end(error.code, error.message)
+        except TransportError as error:
+            self.end(error)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             log.exception("%s failed inside the emulator", self.path)
-            self.end(Code.UNKNOWN, f"The emulator failed ({type(error).__name__}); its log has the trace.")
+            text = f"The emulator failed ({type(error).__name__}); its log has the trace."
+            self.end(TransportError("UNKNOWN", text))
         else:
             self.end()
 
@@ -176,7 +157,7 @@ class GrpcStream:
         """The client says no more."""
         self._ended = True
         if self._partial:
-            self._messages.append(GrpcError(Code.INTERNAL, "The request ended in the middle of a message."))
+            self._messages.append(TransportError("INTERNAL", "The request ended in the middle of a message."))
         self._wake()
 
     def _split(self) -> None:
@@ -186,7 +167,7 @@ class GrpcStream:
                 self._refused = True
                 self._partial.clear()
                 self._messages.append(
-                    GrpcError(Code.RESOURCE_EXHAUSTED, _too_large("The request", size, self._max_bytes))
+                    TransportError("RESOURCE_EXHAUSTED", _too_large("The request", size, self._max_bytes))
                 )
                 return
             if len(self._partial) < 5 + size:
@@ -198,20 +179,22 @@ class GrpcStream:
     def _take(self, flag: int, message: bytes) -> None:
         self._messages.append(self._decompress(message) if flag else message)
 
-    def _decompress(self, message: bytes) -> bytes | GrpcError:
+    def _decompress(self, message: bytes) -> bytes | TransportError:
         encoding = self.metadata.get("grpc-encoding", "identity")
         if encoding not in _WINDOW_BITS:
-            return GrpcError(
-                Code.UNIMPLEMENTED,
+            return TransportError(
+                "UNIMPLEMENTED",
                 f"The request is compressed with '{encoding}'; the emulator takes identity, deflate and gzip.",
             )
         try:
             inflater = zlib.decompressobj(_WINDOW_BITS[encoding])
             plain = inflater.decompress(message, self._max_bytes)
         except zlib.error as error:
-            return GrpcError(Code.INTERNAL, f"The request is said to be {encoding} and is not: {error}.")
+            return TransportError("INTERNAL", f"The request is said to be {encoding} and is not: {error}.")
         if inflater.unconsumed_tail:
-            return GrpcError(Code.RESOURCE_EXHAUSTED, f"The request unpacks to more than {self._max_bytes} bytes.")
+            return TransportError(
+                "RESOURCE_EXHAUSTED", f"The request unpacks to more than {self._max_bytes} bytes."
+            )
         return plain
 
     def release(self) -> None:

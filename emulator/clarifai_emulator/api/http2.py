@@ -27,7 +27,8 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 
-from clarifai_emulator.api.grpc_stream import Code, GrpcStream, Headers
+from clarifai_emulator.api.grpc_stream import GrpcStream, Headers
+from clarifai_emulator.errors import TransportError
 
 log = logging.getLogger(__name__)
 # It would write every header at DEBUG, credentials among them.
@@ -197,7 +198,7 @@ class Connection(asyncio.Protocol):
             await stream.run(self._find(stream.path) or _unknown)
         finally:
             # Cancelled, but not by the client, who is still there to be told.
-            stream.end(Code.CANCELLED, "The emulator gave this request up.")
+            stream.end(TransportError("CANCELLED", "The emulator gave this request up."))
             self._forget(stream_id)
 
     def _expire(self, stream_id: int) -> None:
@@ -279,7 +280,7 @@ def first_of(services: Sequence[Find]) -> Find:
 
 
 async def _unknown(stream: GrpcStream) -> None:
-    stream.end(Code.UNIMPLEMENTED, f"There is no method {stream.path} at this address.")
+    stream.end(TransportError("UNIMPLEMENTED", f"There is no method {stream.path} at this address."))
 
 
 def _peer(name: Any) -> str:

@@ -20,6 +20,8 @@ _COLOURS = {
     "deployment.failed": "red",
     "deployment.pending": "yellow",
     "route.refused": "red",
+    "fault.injected": "yellow",
+    "fault.added": "yellow",
 }
 # Steps within a request or a start that the lines above and below already tell.
 _DETAILS = ("route.decided", "replica.ready", "work.")
@@ -59,6 +61,8 @@ class EventLines:
         if kind.startswith("deployment.") and "reason" in event:
             trace = str(event.get("traceback") or "").rstrip()
             return f"{label}  {event['deployment_id']}: {event['reason']}" + (f"\n{trace}" if trace else "")
+        if kind.startswith("fault."):
+            return f"{label}  {event['fault_id']}: {_fault(kind, event)}"
         fields = (f"{name}={_short(value)}" for name, value in event.items() if name not in _BORING)
         return f"{label}  {' '.join(fields)}"
 
@@ -78,8 +82,17 @@ class EventLines:
 def _status(event: Mapping[str, Any]) -> str:
     if event.get("cancelled"):
         return click.style("cancelled by the client", fg="yellow")
+    if event.get("grpc_status"):
+        return click.style(f"gRPC {event['grpc_status']}", fg="red")
     code = int(event.get("status") or 0)
     return click.style("ok", fg="green") if code == SUCCESS else click.style(status_name(code), fg="red")
+
+
+def _fault(kind: str, event: Mapping[str, Any]) -> str:
+    if kind != "fault.injected":
+        return str(event["rule"])
+    delay = f", {float(event['seconds']):.3f} s" if "seconds" in event else ""
+    return f"{event['effect']}{delay} into {event['rpc']}"
 
 
 def _clock(seconds: float) -> str:

@@ -172,6 +172,11 @@ def _announce(emulator: Emulator, running: Running, path: Path, output: _Output)
         "",
         f"  Deploy a model directory:  clarifai-emulator deploy DIR{select}",
         f"  GPUs:                      {devices or f'none, {emulator.discovery.reason}'}",
+        *(
+            [f"  Faults of the topology:    {faults}"]
+            if (faults := ", ".join(f.id for f in emulator.faults))
+            else []
+        ),
         "  Stop:                      Ctrl-C, or `clarifai-emulator down`",
         "",
     )

@@ -20,6 +20,7 @@ _COMMANDS = {
     "logs": "logs",
     "events": "logs",
     "route": "route",
+    "fault": "fault",
     "reset": "lifecycle",
     "down": "lifecycle",
     "init": "init",

@@ -34,6 +34,18 @@ def status(port: int | None, as_json: bool) -> None:
     click.echo("\n".join(columns([["user", state["user_id"]], ["process", str(state["pid"])], ["GPUs", devices]])))
     _show_nodepools(state["nodepools"])
     _show_deployments(state["deployments"], state["shared"])
+    _show_faults(state["faults"])
+
+
+def _show_faults(faults: list[dict[str, Any]]) -> None:
+    """Those that are injected: what goes wrong then is meant to."""
+    active = [each["id"] for each in faults if each["active"]]
+    if active:
+        names = ", ".join(active[:5]) + (", …" if len(active) > 5 else "")
+        text = f"\n{len(active)} fault{'s are' if len(active) > 1 else ' is'} active: {names}"
+        click.echo(
+            click.style(text, fg="yellow", bold=True) + "; `clarifai-emulator fault list` shows what each does"
+        )
 
 
 def _show_nodepools(nodepools: list[dict[str, Any]]) -> None:

@@ -78,8 +78,7 @@ class Dispatcher:
             return
         link.lane.runners.pop(runner_id, None)
         for replica in link.replicas.values():
-            for slot in tuple(replica.idle):
-                slot.dismiss()
+            replica.dismiss()
 
     def runner(self, runner_id: str) -> RunnerLink | None:
         """The runner with this id, if it is registered."""

@@ -41,14 +41,21 @@ class Slot:
         self.replica = replica
         self.work: asyncio.Future[Work] = asyncio.get_running_loop().create_future()
 
-    def take(self, work: Work) -> None:
-        """Give this slot its one piece of work."""
+    def take(self, work: Work) -> bool:
+        """Give this slot its one piece of work. False when a fault kept it away: the slot is free again."""
         self.replica.idle.remove(self)
         self.replica.busy.add(work)
         work.on_cancel = self.replica.abandon
         work.sent_at = self.replica.runner.lane.now()
         work.send(self.replica.replica_id)
+        if work.on_taken is not None:
+            work.on_taken(work)
+            if not work.is_open:
+                self.replica.busy.discard(work)
+                self.replica.idle.append(self)
+                return False
         self.deliver(work)
+        return True
 
     def deliver(self, work: Work) -> None:
         """Wake the stream that waits."""
@@ -94,6 +101,11 @@ class Replica:
         self.runner.finished(work)
         if self.draining and not self.busy:
             self.drained.set()
+
+    def dismiss(self) -> None:
+        """Send its idle streams away; they ask anew."""
+        for slot in tuple(self.idle):
+            slot.dismiss()
 
     def drain(self) -> None:
         """Give it nothing new; ``drained`` is set when what it has is done."""
@@ -157,6 +169,11 @@ class Lane:
             for replica in link.replicas.values()
         )
 
+    def replica(self, replica_id: str) -> Replica | None:
+        """A replica that serves it."""
+        found = (link.replicas.get(replica_id) for link in self.runners.values())
+        return next((replica for replica in found if replica is not None), None)
+
     def now(self) -> float:
         """The clock's monotonic()."""
         return self._clock.monotonic()
@@ -199,18 +216,18 @@ class Lane:
         return None
 
     def offer(self, slot: Slot) -> None:
-        """A stream has become idle: it takes the first waiting work that may run there."""
+        """A stream has become idle: it takes the first waiting work that may run there and is not kept away."""
         self.bounced = False
         replica = slot.replica
         replica.idle.append(slot)
         if replica.draining:
             return
         link = replica.runner
-        for work in self.waiting:
+        for work in tuple(self.waiting):
             if work.allows(link.nodepool, link.runner_id):
                 self.waiting.remove(work)
-                slot.take(work)
-                return
+                if slot.take(work) or replica.lost:
+                    return
 
     def return_unsent(self, work: Work) -> None:
         """The slot that took the work vanished before anything was written: the work goes to the front again."""

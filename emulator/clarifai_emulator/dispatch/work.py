@@ -16,11 +16,11 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
 
-from clarifai_emulator.errors import CallerError
+from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
 
 NodepoolKey = tuple[str, str, str]  # user, compute cluster, nodepool
@@ -43,11 +43,26 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Cut(Protocol):
+    """Ends a stream early, because a fault asks for it."""
+
+    def chunk_came(self, work: Work) -> None:
+        """One more output has come for the client."""
+        ...
+
+    def settle(self) -> None:
+        """The stream is over, cut or not."""
+        ...
+
+
 class Work:
     """One runner item: a client's request, its further messages, and the outputs that come back.
 
     ``nodepools`` are those the routing decision allows, in order of preference; ``runner_id`` pins one runner.
     ``more`` are the client's further messages of a bidirectional call.
+
+    What faults set: ``on_taken`` is called when a replica takes the work, before it has it, and may fail it;
+    ``late`` is for how many seconds the first output is kept back; ``cut`` ends the stream early.
     """
 
     __slots__ = (
@@ -56,11 +71,14 @@ class Work:
         "_chunks",
         "_error",
         "_events",
+        "cut",
         "id",
+        "late",
         "method_type",
         "more",
         "nodepools",
         "on_cancel",
+        "on_taken",
         "replica_id",
         "request",
         "request_id",
@@ -91,11 +109,14 @@ class Work:
         self.replica_id = ""
         self.sent_at = 0.0
         self.on_cancel: Callable[[Work], None] | None = None
+        self.on_taken: Callable[[Work], None] | None = None
+        self.late = 0.0
+        self.cut: Cut | None = None
         self._events = events
         self._chunks: deque[Any] = deque()
         self._chunk_came = asyncio.Event()
         self._chunk_taken = asyncio.Event()
-        self._error: CallerError | None = None
+        self._error: CallerError | TransportError | None = None
 
     @property
     def is_open(self) -> bool:
@@ -137,6 +158,8 @@ class Work:
         if self.is_open:
             self._chunks.append(response)
             self._chunk_came.set()
+            if self.cut is not None:
+                self.cut.chunk_came(self)
 
     def finish(self) -> None:
         """The runner is through with it: no more outputs."""
@@ -144,7 +167,7 @@ class Work:
             self._move(State.DONE)
             self._chunk_came.set()
 
-    def fail(self, error: CallerError) -> None:
+    def fail(self, error: CallerError | TransportError) -> None:
         """It cannot be completed; outputs that already came are still delivered, then ``error``."""
         if self.is_open:
             self._error = error
@@ -161,8 +184,8 @@ class Work:
             if self.on_cancel is not None:
                 self.on_cancel(self)
 
-    def expire(self, error: CallerError) -> None:
-        """Its time is up: the client gets ``error``, the model is told like for any other cancellation."""
+    def expire(self, error: CallerError | TransportError) -> None:
+        """Its time is up, or its stream is cut: the client gets ``error``, the model is told that nobody waits."""
         if self.is_open:
             tell = self.on_cancel
             self.fail(error)
@@ -170,8 +193,11 @@ class Work:
                 tell(self)
 
     async def outputs(self) -> AsyncIterator[Any]:
-        """The outputs in order. Raises the ``CallerError`` the work failed with, after the last of them."""
+        """The outputs in order. Raises the error the work failed with, after the last of them."""
         while True:
+            if self.late and (self._chunks or not self.is_open):
+                seconds, self.late = self.late, 0.0
+                await asyncio.sleep(seconds)
             while self._chunks:
                 chunk = self._chunks.popleft()
                 self._chunk_taken.set()

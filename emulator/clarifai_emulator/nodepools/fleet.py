@@ -48,6 +48,7 @@ class ReplicaRecord:
     ready: float | None = None
     replica: Replica | None = None  # what dispatch sees of it, once it is ready
     process: ReplicaProcess | None = None
+    killed_because: str = ""  # why the emulator itself killed it
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
     task: asyncio.Task[None] | None = None
 

@@ -95,6 +95,16 @@ class Replicas:
         self._drains.add(task)
         task.add_done_callback(self._drains.discard)
 
+    def kill(self, record: ReplicaRecord, why: str) -> None:
+        """End it at once, as a crash would: what it works on fails, and the supervisor starts another."""
+        record.killed_because = why
+        self._dispatcher.revoke(record.credential)
+        link = self._dispatcher.runner(record.runner.id)
+        if link is not None:
+            self._dispatcher.lose(link, record.replica_id, why)
+        if record.process is not None:
+            record.process.kill()
+
     def forget_runners(self, fleet: Fleet) -> None:
         """The fleet is no more: nor are the runners that were made for it."""
         for nodepool, runner in fleet.runners.items():
@@ -181,7 +191,8 @@ class Replicas:
             )
             if record.process.connection is not None:
                 await self._attach(record, record.process.connection)
-            why = str(await asyncio.shield(record.process.exited))
+            ended = str(await asyncio.shield(record.process.exited))
+            why = record.killed_because or ended
         except ModelError as error:
             why = error.summary
             record.tail.extend(str(error).splitlines())

@@ -190,6 +190,26 @@ class Supervisor:
                 return self._dispatcher.add_runner(runner.id, nodepool, fleet.lane)
         return None
 
+    # ── what faults ask for ────────────────────────────────────────────────────────────────────────────
+
+    def lose_replica(self, replica: Replica, why: str) -> None:
+        """End a replica as a crash would. One that its user started is only cut off, and connects again."""
+        fleet = self.fleets.get(replica.runner.lane.key)
+        record = fleet.records.get(replica.replica_id) if fleet is not None else None
+        if record is not None:
+            self._replicas.kill(record, why)
+        else:
+            self._dispatcher.lose(replica.runner, replica.replica_id, why)
+            asyncio.get_running_loop().call_soon(replica.dismiss)  # soon: the slot at hand is not idle yet
+
+    def scale_to_zero(self, key: LaneKey, reason: str) -> None:
+        """End every replica of a lane once it is idle; what is wanted after that is decided as ever."""
+        fleet = self.fleets.get(key)
+        if fleet is not None:
+            for record in fleet.active:
+                self._replicas.drain(fleet, record, reason)
+            self._mark(key)
+
     # ── one fleet ──────────────────────────────────────────────────────────────────────────────────────
 
     def _reconcile(self, key: LaneKey) -> None:

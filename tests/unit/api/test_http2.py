@@ -13,7 +13,8 @@ import grpc
 import grpc.aio
 import pytest
 
-from clarifai_emulator.api.grpc_stream import Code, GrpcError, GrpcStream
+from clarifai_emulator.api.grpc_stream import GrpcStream
+from clarifai_emulator.errors import TransportError
 from grpc_port import grpc_port
 
 MIB = 1024 * 1024
@@ -131,7 +132,7 @@ async def test_metadata_goes_both_ways() -> None:
 
 async def test_a_refusal_keeps_its_code_and_every_character_of_its_message() -> None:
     async def refuse(stream: GrpcStream) -> None:
-        raise GrpcError(Code.PERMISSION_DENIED, "100 % nø\nway")
+        raise TransportError("PERMISSION_DENIED", "100 % nø\nway")
 
     async with serving(refuse) as channel:
         assert await refusal(unary(channel, b"")) == (grpc.StatusCode.PERMISSION_DENIED, "100 % nø\nway")
@@ -204,7 +205,7 @@ def test_what_cannot_be_unpacked_says_why() -> None:
         stream = GrpcStream(Silence(), 1, {"grpc-encoding": encoding}, peer="", max_bytes=100)
         frame = b"\1" + len(data).to_bytes(4, "big") + data
         stream.receive(frame, len(frame))
-        with pytest.raises(GrpcError) as raised:
+        with pytest.raises(TransportError) as raised:
             asyncio.run(stream.read())  # pyright: ignore[reportArgumentType]
         assert raised.value.message.startswith(message)
 
@@ -228,7 +229,7 @@ def test_a_request_that_ends_in_the_middle_is_an_error_not_an_end() -> None:
     stream = GrpcStream(Silence(), 1, {}, peer="", max_bytes=100)
     stream.receive(b"\0\0\0\0\5fir", 8)
     stream.receive_end()
-    with pytest.raises(GrpcError, match=r"The request ended in the middle of a message\."):
+    with pytest.raises(TransportError, match=r"The request ended in the middle of a message\."):
         asyncio.run(stream.read())  # pyright: ignore[reportArgumentType]
 
 

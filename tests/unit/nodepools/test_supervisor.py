@@ -269,6 +269,73 @@ async def test_a_lost_replica_answers_its_requests_and_gives_back_credential_and
     assert stage.capacity.nodes_in_use(keys(["pool"])[0]) == 0
 
 
+async def test_one_that_a_fault_loses_fails_its_work_at_once_and_starts_again_like_any_that_crashed(
+    stage: Stage,
+) -> None:
+    stage.prepare()
+    await stage.deploy()
+    replica = await stage.ready(slots=2)
+    (process,) = stage.backend.running
+    work = await stage.ask()
+    stage.supervisor.lose_replica(replica, "a test asked for it")
+    assert "ended while it worked on this request: a test asked for it." in (await failure(work)).details
+    assert stage.dispatcher.credential(process.spec.environ["CLARIFAI_PAT"]) is None
+    assert (process.signals, stage.lane.live_replicas) == (["KILL"], 0)
+    await settle()
+    assert stage.said("replica.crashed") == ["a test asked for it; starts again in 0.5 s"]
+    await stage.later(0.51)
+    assert len(stage.backend.running) == 1
+
+
+async def test_a_users_own_runner_that_a_fault_loses_is_cut_off_and_asks_anew(stage: Stage) -> None:
+    stage.prepare()
+    await stage.deploy(0)
+    link = stage.dispatcher.add_runner("own", keys(["pool"])[0], stage.lane)
+    replica = stage.dispatcher.connect(link, "own-replica")
+    stage.dispatcher.hear(replica)
+    busy, idle = Slot(replica), Slot(replica)
+    stage.lane.offer(busy)
+    work = await stage.ask()
+    stage.lane.offer(idle)
+    stage.supervisor.lose_replica(replica, "a test asked for it")
+    await settle()
+    assert idle.work.cancelled()
+    assert "a test asked for it" in (await failure(work)).details
+    assert link.replicas == {}
+
+
+@pytest.mark.parametrize("least", [0, 1])
+async def test_scaled_to_zero_by_a_fault_only_what_is_wanted_starts_anew(stage: Stage, least: int) -> None:
+    stage.prepare()
+    await stage.deploy(least)
+    work = await stage.ask()
+    await stage.answer(await stage.ready(), work)
+    (old,) = stage.backend.running
+    stage.supervisor.scale_to_zero(stage.lane.key, "a test asked for it")
+    assert stage.lane.live_replicas == 0
+    await settle()
+    assert stage.said("replica.draining") == ["a test asked for it"]
+    assert old.signals == ["TERM"]
+    assert len(stage.backend.running) == least
+    await stage.ask()
+    assert len(stage.backend.running) == 1
+
+
+async def test_scaled_to_zero_by_a_fault_what_runs_is_finished(stage: Stage) -> None:
+    stage.prepare()
+    await stage.deploy()
+    replica = await stage.ready()
+    work = await stage.ask()
+    (old,) = stage.backend.running
+    stage.supervisor.scale_to_zero(stage.lane.key, "a test asked for it")
+    await settle()
+    assert (stage.lane.live_replicas, old.signals) == (0, [])
+    work.finish()
+    replica.release(work)
+    await settle()
+    assert (work.state, old.signals) == (State.DONE, ["TERM"])
+
+
 # How one is ended.
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.lane import Lane
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING, UNARY_UNARY, Work
@@ -28,10 +29,13 @@ Route = Callable[[Ask], tuple[Decision, Lane]]
 class Inference:
     """Handlers of the inference RPCs. ``route`` decides, and gives the lane of the decision."""
 
-    def __init__(self, *, route: Route, events: EventBus, config: EmulatorConfig) -> None:
+    def __init__(
+        self, *, route: Route, events: EventBus, config: EmulatorConfig, injector: Injector | None = None
+    ) -> None:
         self._route = route
         self._events = events
         self._config = config
+        self._injector = injector
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -77,6 +81,8 @@ class Inference:
                     yield output
         finally:
             work.cancel()
+            if work.cut is not None:
+                work.cut.settle()
 
     def _submit(self, call: Call, request: Any, method_type: int, more: AsyncIterator[Any] | None) -> Work:
         ask = ask_of(call, request)
@@ -97,23 +103,27 @@ class Inference:
             runner_id=decision.runner_id,
             more=more,
         )
-        lane.submit(work)
-        self._hold(work, lane)
+        injector = self._injector
+        if injector is not None and (injector.faults.routed or injector.faults.taken):
+            injector.submit(call, decision, work, lane, self._enter)
+        else:
+            self._enter(work, lane, self._config.hold_seconds)
         return work
 
-    def _hold(self, work: Work, lane: Lane) -> None:
+    def _enter(self, work: Work, lane: Lane, hold_seconds: float) -> None:
         """A request that waits for a replica to start is held, but not for ever (21351 makes clients retry)."""
+        lane.submit(work)
         if lane.live_replicas or not work.is_open:
             return
 
         def give_up() -> None:
             if work.replica_id == "" and work.is_open:
-                lane.bounce(work, still_deploying(lane, self._config.hold_seconds))
+                lane.bounce(work, still_deploying(lane, hold_seconds))
 
-        if self._config.hold_seconds == 0:
+        if hold_seconds == 0:
             give_up()
         else:
-            asyncio.get_running_loop().call_later(self._config.hold_seconds, give_up)
+            asyncio.get_running_loop().call_later(hold_seconds, give_up)
 
     def _deadline(self, call: Call, work: Work) -> _Deadline:
         return _Deadline(call, work, self._config.request_seconds)

@@ -1,0 +1,17 @@
+"""Faults that a test asks for: which requests they concern, and what is decided for each. Pure, no I/O, no clock.
+
+    Fault (fault.py)  ──added to──►  Faults (register.py)  ──decides for each request──►  Injection
+      whom: matching.py · how slow: latency.py
+
+``api/injection.py`` does to requests what is decided here.
+"""
+
+from __future__ import annotations
+
+from clarifai_emulator.faults.fault import Fault as Fault
+from clarifai_emulator.faults.fault import InvalidFault as InvalidFault
+from clarifai_emulator.faults.fault import Moment as Moment
+from clarifai_emulator.faults.matching import Subject as Subject
+from clarifai_emulator.faults.register import ActiveFault as ActiveFault
+from clarifai_emulator.faults.register import Faults as Faults
+from clarifai_emulator.faults.register import Injection as Injection
