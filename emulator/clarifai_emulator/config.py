@@ -35,6 +35,7 @@ class EmulatorConfig:
     well-formed token is ``user_id``. ``hold_seconds`` bounds how long a request waits for a replica to start
     before it is answered 21351; ``request_seconds`` bounds the whole request. ``queue_size`` bounds how many
     requests of one deployment may wait. ``num_threads`` overrides how many requests a replica takes at once.
+    ``backend``: where replicas run, in processes of their own or in the emulator's.
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
     """
@@ -49,6 +50,7 @@ class EmulatorConfig:
     queue_size: int = 128
     num_threads: int | None = None
     start_method: Literal["auto", "fork", "spawn"] = "auto"
+    backend: Literal["process", "inprocess"] = "process"
     runner: Literal["genuine", "lean"] = "genuine"
     max_message_bytes: int = 128 * MEBIBYTE
     stop_seconds: float = 5.0
@@ -84,6 +86,8 @@ class EmulatorConfig:
             yield f"queue_size must be at least 1, got {self.queue_size}"
         if self.num_threads is not None and self.num_threads < 1:
             yield f"num_threads must be at least 1, got {self.num_threads}"
+        if self.backend not in ("process", "inprocess"):
+            yield f"backend must be 'process' or 'inprocess', got {self.backend!r}"
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'genuine' or 'lean', got {self.runner!r}"
 

@@ -28,7 +28,7 @@ from clarifai_emulator.errors import CallerError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
-from clarifai_emulator.models.environment import describe_environment, prepare_environment
+from clarifai_emulator.models.environment import describe_environment, own_interpreter, prepare_environment
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.store import Key, Kind, Store
@@ -137,16 +137,14 @@ class Deployer:
         directory = await asyncio.to_thread(read_model_directory, path)
         key = self._model_key(directory, name)
         version_id = secrets.token_hex(16)
-        python = await prepare_environment(
-            directory, self._config.cache_dir, self._logging_builds(key, version_id, progress)
-        )
+        python = await self._interpreter(directory, self._logging_builds(key, version_id, progress))
         source = ModelSource(directory.path, python, directory.content_hash, describe_environment(python))
         newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
         if newest is not None and self._store.get(Kind.SOURCE, (*key, newest.id)) == source:
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
-        signatures = await self._backends["process"].signatures(source)
+        signatures = await self._backends[self._config.backend].signatures(source)
         if not signatures:
             raise ModelError(
                 f"{directory.model_file} has no method that a client could call.",
@@ -155,6 +153,11 @@ class Deployer:
         self._put_version(directory, key, version_id, source, signatures)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
+
+    async def _interpreter(self, directory: ModelDirectory, progress: Progress) -> Path:
+        if self._config.backend == "inprocess":
+            return own_interpreter(directory)
+        return await prepare_environment(directory, self._config.cache_dir, progress)
 
     def _model_key(self, directory: ModelDirectory, name: str) -> ModelKey:
         if not name:

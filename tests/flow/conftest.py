@@ -13,7 +13,7 @@ from flow.driver import PORT, RUNNER, Client
 
 @pytest.fixture(scope="session")
 def _emulator() -> Iterator[EmulatorThread]:
-    with EmulatorThread(EmulatorConfig(port=PORT, stop_seconds=0.5, hold_seconds=20, runner=RUNNER)) as emulator:
+    with EmulatorThread(EmulatorConfig(port=PORT, stop_seconds=0.5, hold_seconds=20, **RUNNER)) as emulator:
         yield emulator
 
 

@@ -132,8 +132,13 @@ def inference_request(
     return request
 
 
-# `make test` runs the flow tests with the genuine runner; the same tests hold for the lean one.
-RUNNER: Any = os.environ.get("CLARIFAI_TEST_RUNNER", "genuine")
+# `make test` runs the flow tests with the genuine runner; the same tests hold for the other ways to run a model.
+RUNNERS: dict[str, dict[str, Any]] = {
+    "genuine": {"runner": "genuine"},
+    "lean": {"runner": "lean"},
+    "inprocess": {"backend": "inprocess"},
+}
+RUNNER: dict[str, Any] = RUNNERS[os.environ.get("CLARIFAI_TEST_RUNNER", "genuine")]
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
@@ -150,7 +155,7 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
 @contextmanager
 def running(**settings: Any) -> Iterator[EmulatorThread]:
     """A further emulator with settings of its own."""
-    config = EmulatorConfig(**{"port": 0, "stop_seconds": 0.5, "runner": RUNNER, **settings})
+    config = EmulatorConfig(**{"port": 0, "stop_seconds": 0.5, **RUNNER, **settings})
     with EmulatorThread(config) as emulator:
         yield emulator
 

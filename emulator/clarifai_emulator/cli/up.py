@@ -45,6 +45,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--num-threads", type=int, help="Requests a replica takes at once.  [default: what config.yaml says]")
 @click.option(
+    "--backend",
+    type=click.Choice(["process", "inprocess"]),
+    default="process",
+    show_default=True,
+    help="Run replicas in processes of their own, or (for debugging) in the emulator's.",
+)
+@click.option(
     "--runner",
     type=click.Choice(["genuine", "lean"]),
     default="genuine",
@@ -64,6 +71,7 @@ def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> Non
     Examples:
       clarifai-emulator up
       clarifai-emulator up --port 0 --detach
+      clarifai-emulator up --backend inprocess      (breakpoints in model.py stop here)
       clarifai-emulator up --pat alice-token=alice --pat bob-token=bob
       clarifai-emulator up --topology topology.yaml --json
     """

@@ -79,6 +79,17 @@ async def prepare_environment(
     return _python(target)
 
 
+def own_interpreter(directory: ModelDirectory) -> Path:
+    """The emulator's own interpreter, for a model that runs in its process. Raises ``ModelError``."""
+    reasons = reasons_to_build(directory)
+    if reasons:
+        raise ModelError(
+            f"{directory.model_id} cannot run in the emulator's own process: {'; '.join(reasons)}.",
+            hint="Install what it needs beside the emulator, or use the process backend: it builds environments.",
+        )
+    return Path(sys.executable)
+
+
 def reasons_to_build(directory: ModelDirectory) -> list[str]:
     """Why the current interpreter cannot run this model, one sentence each; empty when it can."""
     reasons = unsatisfied_requirements(directory.requirements_file)

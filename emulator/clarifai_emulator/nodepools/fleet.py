@@ -81,7 +81,6 @@ class Target:
     source: ModelSource | None
     nodepools: tuple[tuple[NodepoolKey, Nodepool], ...]
     is_user_run: bool = False  # its nodepools have no nodes of their own: the user starts the runners
-    backend: str = "process"
 
     @property
     def autoscale(self) -> AutoscaleConfig:

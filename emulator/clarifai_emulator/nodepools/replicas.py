@@ -186,7 +186,7 @@ class Replicas:
         """A replica's whole life: start it, wait until its process has ended, give everything back."""
         why = "the emulator stopped it"
         try:
-            record.process = await self._backends[fleet.target.backend].start(
+            record.process = await self._backends[self._config.backend].start(
                 self._spec(fleet, record), lambda line: self._printed(fleet, record, line)
             )
             if record.process.connection is not None:

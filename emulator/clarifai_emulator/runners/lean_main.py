@@ -40,26 +40,32 @@ def is_available():
 
 def run(job, fd):
     """Load the model, then serve items until the emulator closes the socket or SIGTERM comes."""
+    runner, threads = make_runner(job["model_path"], job["base_url"], os.environ, job["num_threads"])
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    LeanRunner(runner, threads, socket.socket(fileno=fd)).serve()
+    os._exit(0)
+
+
+def make_runner(model_path, base_url, environ, num_threads):
+    """Load the model into the SDK's runner class: the runner, and how many items it takes at once."""
     from clarifai.runners.models.model_runner import ModelRunner
     from clarifai.runners.server import ModelServer
 
-    threads = job["num_threads"] or ModelThreads.of(job["model_path"])
-    server = ModelServer(job["model_path"])
+    threads = num_threads or ModelThreads.of(model_path)
+    server = ModelServer(model_path)
     runner = ModelRunner(
         model=server._current_model,
-        user_id=os.environ["CLARIFAI_USER_ID"],
-        compute_cluster_id=os.environ["CLARIFAI_COMPUTE_CLUSTER_ID"],
-        nodepool_id=os.environ["CLARIFAI_NODEPOOL_ID"],
-        runner_id=os.environ["CLARIFAI_RUNNER_ID"],
-        base_url=job["base_url"],
-        pat=os.environ["CLARIFAI_PAT"],
+        user_id=environ["CLARIFAI_USER_ID"],
+        compute_cluster_id=environ["CLARIFAI_COMPUTE_CLUSTER_ID"],
+        nodepool_id=environ["CLARIFAI_NODEPOOL_ID"],
+        runner_id=environ["CLARIFAI_RUNNER_ID"],
+        base_url=base_url,
+        pat=environ["CLARIFAI_PAT"],
         num_parallel_polls=threads,
         health_check_port=0,
     )
     server._runner = runner  # so that changed secrets reload the model
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    LeanRunner(runner, socket.socket(fileno=fd), threads).serve()
-    os._exit(0)
+    return runner, threads
 
 
 class ModelThreads:
@@ -89,7 +95,7 @@ class Item:
 class LeanRunner:
     """Serves items from one socket with a fixed number of workers."""
 
-    def __init__(self, runner, sock, threads):
+    def __init__(self, runner, threads, sock):
         self.runner = runner
         self.sock = sock
         self.threads = threads

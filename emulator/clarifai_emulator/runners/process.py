@@ -24,6 +24,7 @@ from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.runners.backend import Exit, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.output import OutputPipe
+from clarifai_emulator.runners.unusable import unusable_model
 from clarifai_emulator.runners.zygote import SCRIPT, Child, Zygote, cannot_run, runner_environ
 
 _INSPECT_SECONDS = 120.0
@@ -201,18 +202,6 @@ def _signatures(answer: bytes, exit_: Exit, lines: Sequence[str]) -> list[Any]:
         )
     result = json.loads(answer)
     if "error" in result:
-        raise ModelError(
-            f"model.py cannot be used: {result['error'].splitlines()[-1]}",
-            hint=_hint(result),
-            log=result["traceback"],
-        )
+        raise unusable_model(result["error"], result["kind"], result["traceback"])
     decoded = (base64.b64decode(text) for text in result["signatures"])
     return [resources_pb2.MethodSignature.FromString(data) for data in decoded]
-
-
-def _hint(result: Mapping[str, str]) -> str:
-    if result["kind"] == "ModuleNotFoundError":
-        return "Add the package to requirements.txt, or the module to the model directory, and deploy again."
-    if result["kind"] in ("SyntaxError", "IndentationError", "TabError"):
-        return "Mend the line above and deploy again."
-    return "The platform would refuse or fail this model in the same way; mend it and deploy again."

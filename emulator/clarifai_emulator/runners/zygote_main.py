@@ -75,10 +75,7 @@ def inspect(job, result_fd):
     """Import the model and write its signatures, or why there are none, as one JSON object."""
     answer = {}
     try:
-        from clarifai.runners.models.model_builder import ModelBuilder
-
-        builder = ModelBuilder(job["model_path"], download_validation_only=True, user_id="me", app_id="main")
-        signatures = builder.get_method_signatures(mocking=False)
+        signatures = read_signatures(job["model_path"])
         answer["signatures"] = [base64.b64encode(s.SerializeToString()).decode() for s in signatures]
     except BaseException as error:
         answer["error"] = "".join(traceback.format_exception_only(error)).strip()
@@ -86,6 +83,14 @@ def inspect(job, result_fd):
         answer["traceback"] = model_traceback(error, job["model_path"])
     with os.fdopen(result_fd, "w") as result:
         json.dump(answer, result)
+
+
+def read_signatures(model_path):
+    """The model's method signatures, as the SDK reads them."""
+    from clarifai.runners.models.model_builder import ModelBuilder
+
+    builder = ModelBuilder(model_path, download_validation_only=True, user_id="me", app_id="main")
+    return builder.get_method_signatures(mocking=False)
 
 
 @functools.cache

@@ -1,0 +1,169 @@
+"""The in-process backend: a replica is some threads of the emulator's own process. For tests and debugging.
+
+A breakpoint in ``model.py`` stops where one stands, a test can reach into the model, and nothing is started. The
+price: the model's packages must be those of the emulator's interpreter, what it prints goes where the emulator
+prints, a method that hangs cannot be ended, and a model that ends its process ends the emulator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import os
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.runners import lean_main
+from clarifai_emulator.runners.backend import Exit, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.runners.unusable import unusable_model
+from clarifai_emulator.runners.zygote_main import import_sdk, model_traceback, read_signatures
+
+# Importing is a matter of the whole process: one model at a time.
+_loading = threading.Lock()
+_model_paths: set[str] = set()
+
+
+class InProcessBackend:
+    """Replicas as threads of this process."""
+
+    name = "inprocess"
+
+    def __init__(self) -> None:
+        self._replicas: set[InProcessReplica] = set()
+
+    async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
+        """Load the model and serve, in threads."""
+        replica = InProcessReplica(spec, on_line)
+        self._replicas.add(replica)
+        replica.exited.add_done_callback(lambda _: self._replicas.discard(replica))
+        return replica
+
+    async def signatures(self, source: ModelSource) -> Sequence[Any]:
+        """The model's method signatures. Raises ``ModelError`` with the model's own traceback."""
+        return await asyncio.to_thread(_signatures, source)
+
+    async def close(self) -> None:
+        for replica in tuple(self._replicas):
+            replica.kill()
+
+
+class InProcessReplica:
+    """One model in this process: see ``ReplicaProcess``."""
+
+    def __init__(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> None:
+        self.pid = os.getpid()
+        self.connection, self._theirs = socket.socketpair()
+        self._loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[Exit] = self._loop.create_future()
+        self._on_line = on_line
+        name = f"replica {spec.replica_id[:8]}"
+        threading.Thread(target=self._live, args=(spec,), name=name, daemon=True).start()
+
+    def terminate(self) -> None:
+        """Take nothing more. What it works on goes on until it is done, and is not heard."""
+        with contextlib.suppress(OSError):
+            self._theirs.shutdown(socket.SHUT_RDWR)
+        self._end(Exit(code=0))
+
+    def kill(self) -> None:
+        self.terminate()
+
+    def _live(self, spec: ReplicaSpec) -> None:
+        code = 0
+        try:
+            with _loading:
+                _load_afresh(spec.source.path)
+                path = str(spec.source.path)
+                runner = lean_main.make_runner(path, spec.base_url, spec.environ, spec.num_threads)
+            self._tell("in the emulator's process: what the model prints goes where the emulator prints")
+            _Runner(self._tell, *runner, self._theirs).serve()
+        except BaseException as error:
+            code = 1
+            trace = model_traceback(error, str(spec.source.path))
+            self._tell(trace if "Traceback" in trace else traceback.format_exc().rstrip())
+        finally:
+            self._theirs.close()
+            self._in_loop(self._end, Exit(code=code))
+
+    def _tell(self, text: str) -> None:
+        for line in text.splitlines():
+            self._in_loop(self._on_line, line)
+
+    def _in_loop(self, function: Callable[[Any], None], argument: Any) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, argument)
+
+    def _end(self, exit_: Exit) -> None:
+        if not self.exited.done():
+            self.exited.set_result(exit_)
+
+
+class _Runner(lean_main.LeanRunner):
+    """A lean runner whose log lines are told to its replica."""
+
+    def __init__(self, tell: Callable[[str], None], *parts: Any) -> None:
+        super().__init__(*parts)
+        self._tell = tell
+
+    def work(self) -> None:
+        _SdkLog.listen(self._tell)
+        super().work()
+
+
+class _SdkLog(logging.Handler):
+    """Tells what the SDK logs in a replica's thread to that replica, in the words of the SDK's own handler."""
+
+    _tells = threading.local()
+    _installed = False
+
+    @classmethod
+    def listen(cls, tell: Callable[[str], None]) -> None:
+        """From now on, in this thread."""
+        from clarifai.utils.logging import logger
+
+        cls._tells.tell = tell
+        with _loading:
+            if not cls._installed:
+                cls._installed = True
+                handler = cls()
+                handler.setFormatter(next((each.formatter for each in logger.handlers), None))
+                logger.addHandler(handler)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell = getattr(self._tells, "tell", None)
+        if tell is not None:
+            tell(self.format(record))
+
+
+def _load_afresh(path: Path) -> None:
+    """Let the modules of this model directory be found, and none of another's or of what it was before."""
+    import_sdk()
+    _model_paths.add(str(path))
+    for name, module in tuple(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(
+            tuple(f"{each}{os.sep}" for each in _model_paths)
+        ):
+            del sys.modules[name]
+    with contextlib.suppress(ValueError):
+        sys.path.remove(str(path))
+    sys.path.insert(0, str(path))
+    importlib.invalidate_caches()
+
+
+def _signatures(source: ModelSource) -> Sequence[Any]:
+    with _loading:
+        _load_afresh(source.path)
+        try:
+            return read_signatures(str(source.path))
+        except BaseException as error:
+            said = "".join(traceback.format_exception_only(error)).strip()
+            trace = model_traceback(error, str(source.path))
+            raise unusable_model(said, type(error).__name__, trace) from None
