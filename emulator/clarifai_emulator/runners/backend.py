@@ -33,12 +33,15 @@ class ReplicaSpec:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a replica's process ended: its exit code, or the signal that ended it."""
+    """How a replica's process ended: its exit code, or the signal that ended it, or why in words."""
 
     code: int | None = None
     signal: int | None = None
+    why: str = ""
 
     def __str__(self) -> str:
+        if self.why:
+            return self.why
         if self.signal is not None:
             return f"its process was ended by signal {self.signal}"
         return f"its process exited with code {self.code}"

@@ -71,13 +71,13 @@ class InProcessReplica:
         """Take nothing more. What it works on goes on until it is done, and is not heard."""
         with contextlib.suppress(OSError):
             self._theirs.shutdown(socket.SHUT_RDWR)
-        self._end(Exit(code=0))
+        self._end(Exit(why="the emulator stopped it"))
 
     def kill(self) -> None:
         self.terminate()
 
     def _live(self, spec: ReplicaSpec) -> None:
-        code = 0
+        why = "the emulator stopped it"
         try:
             with _loading:
                 _load_afresh(spec.source.path)
@@ -86,12 +86,12 @@ class InProcessReplica:
             self._tell("in the emulator's process: what the model prints goes where the emulator prints")
             _Runner(self._tell, *runner, self._theirs).serve()
         except BaseException as error:
-            code = 1
+            why = "it ended while it was being loaded"
             trace = model_traceback(error, str(spec.source.path))
             self._tell(trace if "Traceback" in trace else traceback.format_exc().rstrip())
         finally:
             self._theirs.close()
-            self._in_loop(self._end, Exit(code=code))
+            self._in_loop(self._end, Exit(why=why))
 
     def _tell(self, text: str) -> None:
         for line in text.splitlines():
