@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from clarifai_grpc.grpc.api.resources_pb2 import (
     CloudProvider,
@@ -39,12 +39,13 @@ class World:
 
     def __init__(self, *, with_shared: bool = True) -> None:
         self.models: dict[tuple[str, ...], Model] = {}
-        self.versions: dict[tuple[str, ...], list[ModelVersion]] = {}
+        self.versions_of: dict[tuple[str, ...], list[ModelVersion]] = {}
         self.clusters: dict[tuple[str, ...], ComputeCluster] = {}
         self.nodepools: dict[tuple[str, ...], Nodepool] = {}
         self.deployments: dict[tuple[str, ...], Deployment] = {}
         self.runners: dict[tuple[str, ...], Runner] = {}
         self.loads: dict[tuple[str, str], Load] = {}
+        self.containers_of: dict[tuple[str, ...], Visibility.Gettable.ValueType] = {}
         self.shared = shared_nodepools(CATALOGUE) if with_shared else []
 
     def add_model(
@@ -64,7 +65,7 @@ class World:
             visibility=Visibility(gettable=visibility),
             deploy_restriction=restriction,  # type: ignore[arg-type]
         )
-        self.versions[key_of(path)] = [
+        self.versions_of[key_of(path)] = [
             ModelVersion(id=each, inference_compute_info=needs or ComputeInfo()) for each in versions
         ]
 
@@ -163,10 +164,13 @@ class World:
         return [key[2] for key in self.models if key[:2] == (user, app)]
 
     def version(self, user: str, app: str, model: str, version: str) -> ModelVersion | None:
-        versions = self.versions.get((user, app, model), [])
+        versions = self.versions_of.get((user, app, model), [])
         if not version:
             return versions[-1] if versions else None
         return next((each for each in versions if each.id == version), None)
+
+    def versions(self, user: str, app: str, model: str) -> Iterable[ModelVersion]:
+        return reversed(self.versions_of.get((user, app, model), []))
 
     def deployment(self, user: str, id: str) -> Deployment | None:
         return self.deployments.get((user, id))
@@ -209,3 +213,8 @@ class World:
 
     def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool:
         return caller == owner or visibility.gettable == PUBLIC
+
+    def containers(self, user: str, app: str) -> Sequence[tuple[str, Visibility]]:
+        found = self.containers_of.get((user,)), self.containers_of.get((user, app))
+        names = ("its user's visibility", "its app's visibility")
+        return [(name, Visibility(gettable=each)) for name, each in zip(names, found, strict=True) if each]

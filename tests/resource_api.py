@@ -12,7 +12,9 @@ from clarifai_emulator.api.auth import Caller
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, users
 from clarifai_emulator.api.handlers.resource import Resources
+from clarifai_emulator.api.issued_keys import IssuedKeys
 from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.api.visibility import Organisations
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.logbook import LogBook
@@ -45,10 +47,12 @@ class FixedMetrics:
 class ResourceApi:
     """Every resource handler over one store. ``api("GetModel", {...})`` calls as user ``ada``."""
 
-    def __init__(self) -> None:
+    def __init__(self, organisations: Organisations | None = None) -> None:
         self.clock = StillClock()
         self.store = Store()
-        self.resources = Resources(self.store, self.clock)
+        self.organisations = organisations or Organisations()
+        self.resources = Resources(self.store, self.clock, self.organisations)
+        self.issued_keys = IssuedKeys(self.store)
         self.logbook = LogBook()
         self.catalogue = Catalogue()
         self.handlers: dict[str, Handler] = {
@@ -58,16 +62,17 @@ class ResourceApi:
             **compute.handlers(self.resources, self.catalogue, FixedMetrics()),
             **access.handlers(self.resources),
             **catalogue.handlers(self.catalogue),
-            **logs.handlers(self.logbook),
+            **logs.handlers(self.logbook, self.organisations),
         }
 
-    def __call__(self, rpc_name: str, _user: str = "ada", **fields: Any) -> Any:
+    def __call__(self, rpc_name: str, _user: str | Caller = "ada", **fields: Any) -> Any:
         """Answer of an RPC. ``user_id`` and ``app_id`` are short for ``user_app_id``."""
         rpc = rpc_table()[rpc_name]
         ids = {name: fields.pop(name) for name in ("user_id", "app_id") if name in fields}
         if "user_app_id" in rpc.request_type.DESCRIPTOR.fields_by_name:
             fields["user_app_id"] = {"user_id": "me", **ids}
-        call = Call(rpc, {}, 0.0, caller=Caller(_user))
+        caller = Caller(_user) if isinstance(_user, str) else _user
+        call = Call(rpc, {}, 0.0, caller=caller)
         return self.handlers[rpc_name](call, rpc.request_type(**fields))
 
     # What most tests need first.
@@ -124,7 +129,7 @@ class ResourceApi:
         return self.version()
 
 
-def refusal(api: ResourceApi, rpc: str, _user: str = "ada", **fields: Any) -> tuple[int, str]:
+def refusal(api: ResourceApi, rpc: str, _user: str | Caller = "ada", **fields: Any) -> tuple[int, str]:
     """Code and text with which an RPC refuses a request."""
     with pytest.raises(CallerError) as caught:
         api(rpc, _user, **fields)

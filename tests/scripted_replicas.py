@@ -10,7 +10,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
-from clarifai_emulator.api.visibility import can_see
+from clarifai_emulator.api.visibility import Organisations
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, Slot
@@ -138,7 +138,7 @@ class Stage:
             targets=self.targets,
             supervisor=self.supervisor,
             capacity=self.capacity,
-            can_see=can_see,
+            can_see=Organisations().can_see,
         )
         self.metrics = FleetMetrics(self.supervisor)
         self.supervisor.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,10 +32,11 @@ def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
 class EmulatorConfig:
     """How one emulator behaves. Times are seconds, sizes are bytes.
 
-    ``port`` 0 takes a free one. ``pats`` maps each accepted token to its user; empty means that any
-    well-formed token is ``user_id``. ``hold_seconds`` bounds how long a request waits for a replica to start
-    before it is answered 21351; ``request_seconds`` bounds the whole request. ``queue_size`` bounds how many
-    requests of one deployment may wait. ``num_threads`` overrides how many requests a replica takes at once.
+    ``port`` 0 takes a free one. ``pats`` maps accepted tokens to their users, ``pats_file`` names users,
+    organisations and tokens with scopes and expiry (``api/accounts.py``); without both, any well-formed token is
+    ``user_id``. ``hold_seconds`` bounds how long a request waits for a replica to start before it is answered
+    21351; ``request_seconds`` bounds the whole request. ``queue_size`` bounds how many requests of one deployment
+    may wait. ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own or in the emulator's.
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
@@ -44,6 +46,7 @@ class EmulatorConfig:
     port: int = DEFAULT_PORT
     user_id: str = "me"
     pats: Mapping[str, str] = field(default_factory=dict[str, str])
+    pats_file: Path | None = None
     topology: tuple[Path, ...] = ()
     hold_seconds: float = DEFAULT_HOLD_SECONDS
     request_seconds: float = 1800.0
@@ -74,6 +77,8 @@ class EmulatorConfig:
             yield f"host must be an IPv4 address or a name, got {self.host!r}"
         if not all(pat and user for pat, user in self.pats.items()):
             yield "pats must map non-empty tokens to non-empty user ids"
+        if self.pats_file is not None and not self.pats_file.is_file():
+            yield f"pats file {self.pats_file} does not exist"
         for path in self.topology:
             if not path.is_file():
                 yield f"topology file {path} does not exist"
@@ -94,4 +99,32 @@ class EmulatorConfig:
     @property
     def is_loopback(self) -> bool:
         """True when only this machine can connect."""
-        return self.host == "localhost" or self.host.startswith("127.")
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def knows_tokens(self) -> bool:
+        """True when only certain tokens are accepted."""
+        return bool(self.pats) or self.pats_file is not None
+
+    @property
+    def exposure(self) -> str:
+        """What to say about an address that others than this machine reach; empty for a loopback address."""
+        if self.is_loopback:
+            return ""
+        everywhere = self.host in ("", "0.0.0.0")  # noqa: S104 - compared, not bound
+        where = "every network address of this machine" if everywhere else self.host
+        who = (
+            "Whoever has one of the accepted tokens can"
+            if self.knows_tokens
+            else f"Every token is accepted, so anybody is user {self.user_id!r} and can"
+        )
+        remedy = "" if self.knows_tokens else " Name the accepted tokens with --pats FILE."
+        return (
+            f"{self.host or where} is not a loopback address: the emulator listens on {where}, and other machines "
+            f"can reach every RPC. {who} run, change and delete the models and deployments here and read what "
+            "they answer. There is no encryption: whoever sees the traffic reads the tokens and the data."
+            f"{remedy} Without --host, only this machine reaches it."
+        )

@@ -12,8 +12,10 @@ import asyncio
 import errno
 import logging
 import os
+from collections.abc import Iterator
 from typing import Any
 
+from clarifai_emulator.api.accounts import Accounts, load_accounts, merged, permission_warning
 from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
@@ -23,14 +25,14 @@ from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.http2 import Find, first_of
 from clarifai_emulator.api.injection import Injector
+from clarifai_emulator.api.issued_keys import IssuedKeys
 from clarifai_emulator.api.port import Port
 from clarifai_emulator.api.runner_items import RunnerItems
-from clarifai_emulator.api.visibility import can_see
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.deployer import Deployer
-from clarifai_emulator.dispatch.dispatcher import Dispatcher
+from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
 from clarifai_emulator.dispatch.lane import Lane, LaneKey
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.events import EventBus
@@ -61,7 +63,8 @@ _REPLICA_HOST = "127.0.0.1"
 
 
 class Emulator:
-    """One emulated platform. ``url`` is its base URL once it has started."""
+    """One emulated platform. ``url`` is its base URL once it has started. Raises ``ConfigError`` for a pats file
+    that cannot be used."""
 
     def __init__(self, config: EmulatorConfig | None = None, *, clock: Clock | None = None) -> None:
         self.config = config or EmulatorConfig()
@@ -72,7 +75,9 @@ class Emulator:
         self.capacity = Capacity()
         self.discovery = discover(visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
         self.catalogue = Catalogue(self._local_instance())
-        self.resources = Resources(self.store, self.clock)
+        self.accounts = _accounts(self.config)
+        self.resources = Resources(self.store, self.clock, self.accounts.organisations)
+        self._issued_keys = IssuedKeys(self.store)
         self.dispatcher = Dispatcher(events=self.events, clock=self.clock, queue_size=self.config.queue_size)
         self.targets = Targets(self.store)
         self.backends: dict[str, Backend] = {}
@@ -101,7 +106,7 @@ class Emulator:
             targets=self.targets,
             supervisor=self.supervisor,
             capacity=self.capacity,
-            can_see=can_see,
+            can_see=self.accounts.organisations.can_see,
         )
         self._router = Router(self.store, self.landscape)
         self.faults = Faults(events=self.events, user_id=self.config.user_id)
@@ -158,6 +163,8 @@ class Emulator:
 
     async def start(self) -> None:
         """Listen, create what every account begins with, and the topology. Raises ``ConfigError``."""
+        for warning in (*security_warnings(self.config), *self._account_warnings()):
+            log.warning("%s", warning)
         try:
             await self._listen()
             self.supervisor.start()
@@ -206,14 +213,17 @@ class Emulator:
     async def _listen(self) -> None:
         authenticator = Authenticator(
             user_id=self.config.user_id,
-            pats=self.config.pats,
-            is_replica=lambda token: self.dispatcher.credential(token) is not None,
+            callers=self.accounts.callers,
+            is_replica=is_replica_token,
+            find_key=self._issued_keys.find,
+            now=self.clock.now,
         )
         admissions = Admissions(
             dispatcher=self.dispatcher,
             authenticator=authenticator,
             store=self.store,
             adopt=self.supervisor.adopt,
+            organisations=self.accounts.organisations,
         )
         chain = RequestChain(
             authenticator=authenticator, events=self.events, clock=self.clock, injector=self._injector
@@ -251,9 +261,17 @@ class Emulator:
             **compute.handlers(self.resources, self.catalogue, FleetMetrics(self.supervisor)),
             **access.handlers(self.resources),
             **catalogue.handlers(self.catalogue),
-            **logs.handlers(self.logbook),
+            **logs.handlers(self.logbook, self.accounts.organisations),
             **inference.handlers(),
         }
+
+    def _account_warnings(self) -> Iterator[str]:
+        users = sorted({caller.user_id for caller in self.accounts.callers.values()})
+        if users and self.config.user_id not in users:
+            yield (
+                f"No accepted token belongs to user {self.config.user_id!r}, whose account `deploy` and the "
+                f"topology use. Start with --user-id and one of: {', '.join(users)}."
+            )
 
     def _local_instance(self) -> Any:
         machine = measure_machine()
@@ -261,6 +279,8 @@ class Emulator:
         return local_instance_type(machine.cpus, machine.memory, devices)
 
     async def _furnish(self) -> None:
+        for user in self.accounts.users:
+            self.resources.add_user(user)
         self._furnisher.furnish()
         if self.config.topology:
             topology = load_topology(self.config.topology)
@@ -270,7 +290,19 @@ class Emulator:
                 self.faults.add(entry.fault, origin=entry.where)
 
     def _odd_client(self, kind: str, what: str) -> None:
-        self.events.emit(f"connection.{kind}", what=what)
+        # A query may hold a key.
+        self.events.emit(f"connection.{kind}", what=what.partition("?")[0] if kind == "http" else what)
+
+
+def security_warnings(config: EmulatorConfig) -> list[str]:
+    """What whoever starts an emulator with this configuration should know: who reaches it, who reads its tokens."""
+    of_file = permission_warning(config.pats_file) if config.pats_file is not None else ""
+    return [each for each in (config.exposure, of_file) if each]
+
+
+def _accounts(config: EmulatorConfig) -> Accounts:
+    accounts = load_accounts(config.pats_file) if config.pats_file is not None else Accounts()
+    return merged(accounts, config.pats.items())
 
 
 def _cannot_listen(config: EmulatorConfig, error: OSError) -> ConfigError:

@@ -11,6 +11,7 @@ Whose fault it is, is the type:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -58,6 +59,23 @@ def describe(code: int) -> str:
         return f"Status {code}"
 
 
+_LONGEST_WORD = 300
+_LONG_WORD = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
+_LONGEST_TEXT = 16_000
+
+
+def shortened(text: str) -> str:
+    """A text that may quote what a request holds, bounded: long words lose their end, a long text its middle."""
+    if len(text) <= _LONGEST_WORD:
+        return text
+    text = _LONG_WORD.sub(lambda word: f"{word[0][:_LONGEST_WORD]}… [{len(word[0])} characters]", text)
+    left_out = len(text) - _LONGEST_TEXT
+    if left_out <= 0:
+        return text
+    half = _LONGEST_TEXT // 2
+    return f"{text[:half]}… [{left_out} characters left out] …{text[-half:]}"
+
+
 class EmulatorError(Exception):
     """Base of every error this package raises on purpose."""
 
@@ -66,8 +84,8 @@ class CallerError(EmulatorError):
     """A request that the platform would refuse.
 
     ``code``: Clarifai status code. ``details``: what happened and what was expected. ``hint``: what to do
-    next; joined to the details in the answer, because clients show nothing else. ``description`` overrides
-    the platform's sentence for the code where a source gives another one.
+    next; joined to the details in the answer, because clients show nothing else. Both are ``shortened``.
+    ``description`` overrides the platform's sentence for the code where a source gives another one.
     """
 
     def __init__(
@@ -79,10 +97,10 @@ class CallerError(EmulatorError):
         description: str = "",
         stack_trace: Sequence[str] = (),
     ) -> None:
-        super().__init__(details)
         self.code = code
-        self.details = details
-        self.hint = hint
+        self.details = shortened(details)
+        self.hint = shortened(hint)
+        super().__init__(self.details)
         self.description = description or describe(code)
         self.stack_trace = tuple(stack_trace)
 

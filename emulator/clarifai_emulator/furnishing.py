@@ -20,6 +20,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
     ModelVersion,
     NodeCapacityType,
     Nodepool,
+    User,
     Visibility,
 )
 
@@ -79,7 +80,10 @@ class Furnisher:
         """
         problems: list[str] = []
         for entry in topology.users:
-            self._resources.ensure_user(self._owner(entry))
+            user = User()
+            user.CopyFrom(entry.message)
+            user.id = self._owner(entry)
+            self._resources.add_user(user)
         self._post_all(Kind.APP, topology.apps, problems, lambda _: ())
         self._post_all(Kind.SECRET, topology.secrets, problems, lambda _: ())
         self._post_all(Kind.COMPUTE_CLUSTER, topology.compute_clusters, problems, lambda _: ())

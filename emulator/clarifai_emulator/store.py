@@ -107,6 +107,10 @@ class Store:
         items = self._items[kind]
         return [items[key] for key in self._indexed[kind].get(value, ())]
 
+    def find_keys(self, kind: Kind, value: Hashable) -> list[Key]:
+        """Keys of what ``find`` gives, in the same order."""
+        return list(self._indexed[kind].get(value, ()))
+
     def count(self, kind: Kind, prefix: Key = ()) -> int:
         """How many resources there are below ``prefix``."""
         return len(self._below[kind].get(prefix, ()))

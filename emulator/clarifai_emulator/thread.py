@@ -154,6 +154,7 @@ class EmulatorThread:
         if self._thread is None:
             return
         self._call(self._loop.shutdown_asyncgens())
+        # Else its threads go when the garbage is collected, whenever that is.
         self._call(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -614,9 +614,65 @@ def test_other_hosts_are_warned_about(lone_shell: Shell) -> None:
     process.terminate()
     process.communicate(timeout=20)
     assert line.startswith(
-        "Warning: 0.0.0.0 is not a loopback address: everyone who can reach this machine can run"
+        "WARNING 0.0.0.0 is not a loopback address: the emulator listens on every network address"
     )
-    assert "Any token is accepted; restrict that with --pat." in line
+    assert "other machines can reach every RPC" in line
+    assert "Every token is accepted, so anybody is user 'me' and can run, change and delete the models" in line
+    assert "Name the accepted tokens with --pats FILE." in line
+
+
+PATS = """
+users: [{id: ada}, {id: bob}]
+tokens:
+  - {token: ada-limited, user: ada, scopes: [Predict]}
+  - {token: ada-planted-token, user: ada}
+  - {token: bob-planted-token, user: bob}
+"""
+
+
+def test_a_pats_file_is_warned_about_and_its_tokens_are_not_printed(lone_shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "pats.yaml"
+    path.write_text(PATS)
+    path.chmod(0o644)
+    words = ["up", "--port", "0", "--user-id", "ada", "--pats", str(path)]
+    up = lone_shell.run(*words, "--detach", "--json")
+    assert up.returncode == 0, up.stderr
+    assert f"{path} holds tokens and can be read by every user of this machine (mode 644)." in up.stderr
+    assert f"chmod 600 {path}" in up.stderr
+    facts = json.loads(up.stdout)
+    env = json.loads(lone_shell.ok("env", "--json"))
+    lone_shell.ok("down")
+    assert (env["CLARIFAI_PAT"], env["CLARIFAI_USER_ID"]) == ("ada-planted-token", "ada")
+    log = Path(facts["log_file"]).read_text()
+    assert "WARNING" in log
+    assert "CLARIFAI_PAT=YOUR_TOKEN CLARIFAI_USER_ID=ada" in log
+    assert "planted-token" not in up.stdout + up.stderr + log
+
+
+def test_a_pats_file_that_cannot_be_used_is_refused_with_every_line(lone_shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "pats.yaml"
+    path.write_text(PATS.replace("user: bob", "user: bbo").replace("[Predict]", "[Predcit]"))
+    done = lone_shell.run("up", "--port", "0", "--pats", path)
+    assert done.returncode == 1
+    assert f"{path}:4: tokens[0].scopes: 'Predcit' is not a scope of the platform" in done.stderr
+    assert f"{path}:6: tokens[2].user: there is no user 'bbo' in this file; did you mean 'bob'?" in done.stderr
+    done = lone_shell.run("up", "--port", "0", "--pats", "/no/file.yaml")
+    assert "pats file /no/file.yaml does not exist" in done.stderr
+
+
+def test_where_no_token_is_the_emulators_users_it_says_so(lone_shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "pats.yaml"
+    path.write_text(PATS)
+    path.chmod(0o600)
+    process = lone_shell.start("up", "--port", "0", "--pats", path)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    process.terminate()
+    process.communicate(timeout=20)
+    assert line == (
+        "WARNING No accepted token belongs to user 'me', whose account `deploy` and the topology use. "
+        "Start with --user-id and one of: ada, bob.\n"
+    )
 
 
 # ── everything else ────────────────────────────────────────────────────────────────────────────────────────

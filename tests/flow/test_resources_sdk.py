@@ -51,7 +51,7 @@ class ServerThread:
         self._stop = asyncio.Event()
         clock = SystemClock()
         chain = RequestChain(
-            authenticator=Authenticator(user_id="ada", pats={}), events=EventBus(clock), clock=clock
+            authenticator=Authenticator(user_id="ada", callers={}), events=EventBus(clock), clock=clock
         )
         async with grpc_port(ApiHandlers(self.api.handlers, chain).find) as address:
             self.port = int(address.rpartition(":")[2])

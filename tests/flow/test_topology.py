@@ -93,3 +93,13 @@ def test_reset_brings_back_what_the_topology_names() -> None:
         emulator.reset()
         assert [d["deployment_id"] for d in emulator.status()["deployments"]] == ["team-llama"]
         client.close()
+
+
+def test_a_user_of_a_topology_has_what_the_file_says_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "topology.yaml"
+    path.write_text("users:\n- {id: eve, first_name: Eve}\n- {id: shy, visibility: {gettable: 10}}\n")
+    with running(topology=(path,)) as emulator:
+        client = Client(emulator.url)
+        assert client.call("GetUser", user_app_id={"user_id": "eve"}).user.first_name == "Eve"
+        assert client.call("GetUser", user_app_id={"user_id": "shy"}).status.code == StatusCode.CONN_DOES_NOT_EXIST
+        client.close()

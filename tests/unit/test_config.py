@@ -57,10 +57,36 @@ def test_the_ends_of_every_range_can_be_used(settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("host", "is_loopback"),
-    [("127.0.0.1", True), ("127.8.9.1", True), ("localhost", True), ("0.0.0.0", False), ("box.lan", False)],
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("box.lan", False),
+        ("127.0.0.1.evil.org", False),
+        ("", False),
+    ],
 )
 def test_loopback_means_that_only_this_machine_can_connect(host: str, is_loopback: bool) -> None:
     assert EmulatorConfig(host=host).is_loopback is is_loopback
+
+
+def test_what_reaches_an_address_that_is_not_loopback_is_said(tmp_path: Path) -> None:
+    assert EmulatorConfig().exposure == ""
+    text = EmulatorConfig(host="10.0.0.7").exposure
+    assert text == (
+        "10.0.0.7 is not a loopback address: the emulator listens on 10.0.0.7, and other machines can reach every "
+        "RPC. Every token is accepted, so anybody is user 'me' and can run, change and delete the models and "
+        "deployments here and read what they answer. There is no encryption: whoever sees the traffic reads the "
+        "tokens and the data. Name the accepted tokens with --pats FILE. Without --host, only this machine "
+        "reaches it."
+    )
+    pats = tmp_path / "pats.yaml"
+    pats.touch()
+    text = EmulatorConfig(host="0.0.0.0", pats_file=pats).exposure
+    assert "listens on every network address of this machine" in text
+    assert "Whoever has one of the accepted tokens can run" in text
+    assert "anybody" not in text
 
 
 def test_a_configuration_does_not_change() -> None:

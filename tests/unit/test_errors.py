@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.errors import CallerError, ConfigError, EmulatorError, ModelError, describe
+from clarifai_emulator.errors import CallerError, ConfigError, EmulatorError, ModelError, describe, shortened
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,15 @@ def test_a_models_error_shows_cause_then_log_then_hint_and_leaves_out_what_is_em
 @pytest.mark.parametrize("error", [CallerError(1, "x"), ConfigError("x", []), ModelError("x")])
 def test_every_error_on_purpose_is_an_emulator_error(error: Exception) -> None:
     assert isinstance(error, EmulatorError)
+
+
+def test_what_an_error_quotes_of_a_request_is_bounded() -> None:
+    long = "x" * 100_000
+    error = CallerError(StatusCode.CONN_DOES_NOT_EXIST, f"App {long!r} does not exist.", hint=f"Not {long}.")
+    assert error.message == (
+        f"App '{'x' * 299}… [100002 characters] does not exist. Not {'x' * 300}… [100001 characters]"
+    )
+    text = CallerError(StatusCode.CONN_DOES_NOT_EXIST, "word " * 100_000).message
+    assert "… [484000 characters left out] …" in text
+    assert len(text) < 16_100
+    assert shortened("a word") == "a word"

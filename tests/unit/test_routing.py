@@ -168,9 +168,12 @@ def test_a_private_deployment_of_somebody_else_does_not_exist_for_the_caller(wor
     world.add_deployment("ada/mine", MODEL, ["ada/cc/small"], visibility=PRIVATE)
     error = refused(world, ask(caller="bob", deployment="ada/mine"))
     assert error.code == StatusCode.DEPLOYMENT_DOES_NOT_EXIST
-    assert error.message == (
+    assert error.message == "Deployment 'ada/mine' does not exist. User 'ada' has no deployment."
+    assert error.as_dict()["note"] == (
         "Deployment 'ada/mine' is not visible to 'bob': it belongs to 'ada' and its visibility is PRIVATE."
     )
+    del world.deployments["ada", "mine"]
+    assert refused(world, ask(caller="bob", deployment="ada/mine")).message == error.message
 
 
 def test_a_disabled_deployment_rejects_traffic(world: World) -> None:
@@ -261,9 +264,60 @@ def test_a_private_model_of_somebody_else_does_not_exist_for_the_caller(world: W
     world.add_model("ada/main/secret", visibility=PRIVATE)
     error = refused(world, ask("ada/main/secret", caller="bob"))
     assert error.code == StatusCode.MODEL_DOES_NOT_EXIST
-    assert error.details == (
+    assert error.details == "Model 'ada/main/secret' does not exist. App ada/main has echo."
+    assert error.note == (
         "Model 'ada/main/secret' is not visible to 'bob': it belongs to 'ada' and its visibility is PRIVATE."
     )
+    del world.models["ada", "main", "secret"]
+    assert refused(world, ask("ada/main/secret", caller="bob")).message == error.message
+
+
+def test_a_public_model_in_a_private_app_or_of_a_private_user_does_not_exist_for_others(world: World) -> None:
+    world.add_deployment("ada/d", MODEL, ["ada/cc/small"], version="v2")
+    assert choose(ask(caller="bob"), world).deployment == ("ada", "d")
+    for container, whose in ((("ada", "main"), "its app's"), (("ada",), "its user's")):
+        world.containers_of = {container: PRIVATE}
+        error = refused(world, ask(caller="bob"))
+        assert error.message == "Model 'ada/main/echo' does not exist. App ada/main has no model."
+        assert error.note.endswith(f"it belongs to 'ada' and {whose} visibility is PRIVATE.")
+        assert choose(ask(), world).deployment == ("ada", "d")
+
+
+def test_a_private_version_of_a_public_model_does_not_exist_for_others(world: World) -> None:
+    world.add_deployment("ada/old", MODEL, ["ada/cc/small"], version="v1")
+    world.versions_of[key_of(MODEL)][1].visibility.gettable = PRIVATE
+    assert choose(ask(caller="bob"), world).version_id == "v1"
+    error = refused(world, ask(caller="bob", version="v2"))
+    assert (error.code, error.details) == (
+        StatusCode.MODEL_DOES_NOT_EXIST,
+        "Model 'ada/main/echo' has no version 'v2'; its newest is 'v1'.",
+    )
+    assert error.note
+
+
+def test_an_answer_never_names_what_its_caller_may_not_see(world: World) -> None:
+    world.add_model("ada/main/secret-model", visibility=PRIVATE)
+    world.add_cluster("ada/secret-cluster", visibility=PRIVATE)
+    world.add_nodepool("ada/cc/secret-pool", visibility=PRIVATE)
+    world.add_nodepool("eve/cc/secret-pool", visibility=PRIVATE)
+    world.add_deployment("ada/secret-deployment", MODEL, ["ada/cc/small"], version="v2", visibility=PRIVATE)
+    world.add_deployment("eve/secret-deployment", MODEL, ["eve/cc/secret-pool"], version="v2", visibility=PRIVATE)
+    world.add_runner("ada/cc/small/secret-runner", MODEL, "v2")
+    asks = [
+        ask("ada/main/secret-mode", caller="bob"),
+        ask(caller="bob"),
+        ask(caller="bob", deployment="ada/secret-deploymen"),
+        ask(caller="bob", deployment="bob/secret-deployment"),
+        ask(caller="bob", nodepool="ada/secret-cluste/x"),
+        ask(caller="bob", nodepool="ada/cc/secret-poo"),
+        ask(caller="bob", nodepool="ada/cc/small"),
+        ask(caller="bob", nodepool="ada/cc/small", runner="secret-runne"),
+    ]
+    for asked in asks:
+        said = refused(world, asked).message
+        for name in (asked.model_id, asked.deployment and asked.deployment[1], *(asked.nodepool or ())):
+            said = said.replace(f"/{name}'", "'") if name else said
+        assert "secret-" not in said.replace("'secret-runne'", ""), (asked, said)
 
 
 def test_an_unknown_version_names_the_newest(world: World) -> None:
@@ -356,7 +410,8 @@ def test_private_clusters_and_nodepools_of_somebody_else(world: World) -> None:
     assert error.code == StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST
     error = refused(world, ask(caller="bob", nodepool="ada/cc/closed"))
     assert error.code == StatusCode.NODEPOOL_DOES_NOT_EXIST
-    assert error.details == (
+    assert error.details == "Nodepool 'ada/cc/closed' does not exist. Compute cluster 'ada/cc' has small, big."
+    assert error.note == (
         "Nodepool 'ada/cc/closed' is not visible to 'bob': it belongs to 'ada' and its visibility is PRIVATE."
     )
 
@@ -839,6 +894,7 @@ def test_a_refusal_is_json(world: World) -> None:
         "description": "Deployment does not exist",
         "details": "Deployment 'ada/d' does not exist. User 'ada' has no deployment.",
         "hint": "",
+        "note": "",
         "ask": {
             "caller": "ada",
             "model": "ada/main/echo",

@@ -13,7 +13,9 @@ from clarifai_grpc.grpc.api.resources_pb2 import Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.auth import Authenticator, token_of
+from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.runner_items import CONTROL_PREFIX, Admission
+from clarifai_emulator.api.visibility import Organisations
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import RunnerLink
 from clarifai_emulator.errors import CallerError
@@ -25,7 +27,16 @@ Adopt = Callable[[Key, Runner], RunnerLink | None]
 class Admissions:
     """Decides on the first message of a runner's stream. ``adopt`` gives a user's runner its lane."""
 
-    def __init__(self, *, dispatcher: Dispatcher, authenticator: Authenticator, store: Store, adopt: Adopt) -> None:
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher,
+        authenticator: Authenticator,
+        store: Store,
+        adopt: Adopt,
+        organisations: Organisations | None = None,
+    ) -> None:
+        self._organisations = organisations or Organisations()
         self._dispatcher = dispatcher
         self._authenticator = authenticator
         self._store = store
@@ -42,11 +53,12 @@ class Admissions:
         return Admission(link, credential.replica_id)
 
     def admit_anyone(self, metadata: Mapping[str, str], first: Any) -> Admission | int:
-        """A replica, or a runner that belongs to the user whose token this is."""
+        """A replica, or a runner that belongs to the user whose token this is, or to an organisation it is in."""
         if self._dispatcher.credential(token_of(metadata)) is not None:
             return self.admit_replica(metadata, first)
         try:
             caller = self._authenticator.authenticate(metadata)
+            caller.require(rpc_table()["ProcessRunnerItems"])
         except CallerError as error:
             return error.code
         runner_id = first.runner_id.removeprefix(CONTROL_PREFIX)
@@ -57,7 +69,7 @@ class Admissions:
             runner_id,
         )
         runner: Runner | None = self._store.get(Kind.RUNNER, key)
-        if runner is None or key[0] != caller.user_id:
+        if runner is None or not self._organisations.may_change(caller.user_id, key[0]):
             return StatusCode.RUNNER_DOES_NOT_EXIST
         link = self._dispatcher.runner(runner_id) or self._adopt(key, runner)
         return Admission(link) if link is not None else StatusCode.RUNNER_NEEDS_RETRY

@@ -1,74 +1,152 @@
 """Who is calling: turns the credential of a request into a user.
 
 Accepts ``authorization: Key <PAT>``, ``authorization: Bearer <PAT>`` and ``x-clarifai-session-token: <token>``,
-with the statuses the platform is publicly known to answer (docs/fidelity.md, "Authentication").
+with the statuses the platform is publicly known to answer (docs/fidelity.md, "Requests, answers and credentials").
 """
 
 from __future__ import annotations
 
 import string
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.api.rpc import Auth, Rpc
 from clarifai_emulator.errors import CallerError
 
-_TOKEN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.~+/=:")
+TOKEN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.~+/=:")
 _SCHEMES = ("Key ", "Bearer ")
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The authenticated user of a request, by final id."""
+    """The authenticated user (or organisation) of a request, by final id, and what its credential may do.
+
+    ``scopes`` and ``endpoints`` (gRPC paths) are None for everything, ``expires_at`` (seconds since the epoch) is
+    None for never. ``app_id`` is None for a token, the one app of an app key; empty for an app key without one.
+    """
 
     user_id: str
+    scopes: frozenset[str] | None = None
+    expires_at: float | None = None
+    endpoints: frozenset[str] | None = None
+    app_id: str | None = None
 
     def resolve(self, user_id: str) -> str:
         """A user id from a request with the alias ``me`` (and the empty id) replaced by the caller."""
         return self.user_id if user_id in ("", "me") else user_id
 
+    def may_add(self, stem: str) -> bool:
+        """Whether the credential may create resources of this kind (``App``) beside what an RPC is for."""
+        return self.scopes is None or f"{stem}s_Add" in self.scopes
+
+    def require(self, rpc: Rpc) -> None:
+        """Raise ``CallerError`` unless the credential may be used for an RPC."""
+        if self.scopes is not None and not rpc.required <= self.scopes:
+            missing = sorted(rpc.required - self.scopes)
+            raise _insufficient(
+                f"{rpc.name} needs the {'scope' if len(missing) == 1 else 'scopes'} {', '.join(missing)}, "
+                f"which this key of user {self.user_id!r} does not have.",
+                "Add to its scopes, or use a key without a list of scopes: it has all.",
+            )
+        if self.endpoints is not None and rpc.path not in self.endpoints:
+            raise _insufficient(
+                f"This key of user {self.user_id!r} is limited to certain endpoints; {rpc.path} is none of them.",
+                "Add it to the key's endpoints.",
+            )
+        if self.app_id is not None and rpc.auth is not Auth.KEY:
+            raise _insufficient(
+                f"{rpc.name} needs a personal access token; this is an app key of user {self.user_id!r}.",
+                "Use a key of type personal_access_token.",
+            )
+
+    def require_app(self, user_id: str, app_id: str) -> None:
+        """Raise ``CallerError`` 11008 when this is an app key and that is not its app."""
+        if self.app_id is not None and (user_id != self.user_id or self.app_id not in ("", app_id)):
+            app = f"app {self.app_id!r}" if self.app_id else "the apps"
+            raise CallerError(
+                StatusCode.CONN_KEY_INVALID,
+                f"This app key gives access to {app} of user {self.user_id!r} only, not to app {app_id!r} of user "
+                f"{user_id!r}.",
+                hint="Name the key's own app in user_app_id, or use a personal access token.",
+            )
+
+
+FindKey = Callable[[str], Caller | None]
+
 
 class Authenticator:
-    """Checks credentials against the configured tokens, or accepts every well-formed one as one user."""
+    """Checks credentials against the tokens that are known, or accepts every well-formed one as one user.
+
+    ``callers``: who shows up with each token; empty accepts every token. ``find_key`` knows the keys that PostKeys
+    made. ``now`` gives the time, in seconds since the epoch.
+    """
 
     def __init__(
-        self, *, user_id: str, pats: Mapping[str, str], is_replica: Callable[[str], bool] = lambda token: False
+        self,
+        *,
+        user_id: str,
+        callers: Mapping[str, Caller],
+        is_replica: Callable[[str], bool] = lambda token: False,
+        find_key: FindKey = lambda token: None,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self._is_replica = is_replica
         self._anyone = Caller(user_id)
-        self._callers = {pat: Caller(user) for pat, user in pats.items()}
+        self._callers = dict(callers)
+        self._is_replica = is_replica
+        self._find_key = find_key
+        self._now = now
 
     def authenticate(self, metadata: Mapping[str, str]) -> Caller:
         """The caller of a request with this metadata (lower-case names).
 
         Raises ``CallerError`` 11102 for a missing or malformed header, 11008 for a token that no key can look
-        like, 11009 for one that is not known.
+        like or that has expired, 11009 for one that is not known, 11007 for a replica's.
         """
         token = token_of(metadata)
+        caller = self._callers.get(token)
+        if caller is None:
+            caller = self._unlisted(token)
+        if caller.expires_at is not None and caller.expires_at <= self._now():
+            when = datetime.fromtimestamp(caller.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            raise CallerError(
+                StatusCode.CONN_KEY_INVALID,
+                f"The key has expired, at {when}.",
+                hint="Use another one, or give it a later expires_at.",
+            )
+        return caller
+
+    def _unlisted(self, token: str) -> Caller:
         if not token:
             raise CallerError(
                 StatusCode.CONN_INVALID_REQUEST,
                 "Empty or malformed authorization header. Please provide an API key or session token.",
             )
-        if not _TOKEN_CHARACTERS.issuperset(token):
+        if not TOKEN_CHARACTERS.issuperset(token):
             raise CallerError(StatusCode.CONN_KEY_INVALID, "Invalid format of key.")
         if self._is_replica(token):
-            raise CallerError(
-                StatusCode.CONN_INSUFFICIENT_SCOPES,
+            raise _insufficient(
                 "This credential belongs to a replica and is good for ProcessRunnerItems only.",
-                hint="A model that calls other models needs a token of its own, from a secret.",
+                "A model that calls other models needs a token of its own, from a secret.",
             )
         if not self._callers:
             return self._anyone
-        caller = self._callers.get(token)
+        caller = self._find_key(token)
         if caller is None:
             raise CallerError(
                 StatusCode.CONN_KEY_NOT_FOUND,
                 "invalid key(None).",
-                hint="The emulator was started with --pat and accepts only those tokens; set CLARIFAI_PAT to one.",
+                hint="The emulator was started with --pat or --pats and accepts only those tokens, and keys made "
+                "with PostKeys; set CLARIFAI_PAT to one.",
             )
         return caller
+
+
+def _insufficient(details: str, hint: str) -> CallerError:
+    return CallerError(StatusCode.CONN_INSUFFICIENT_SCOPES, details, hint=hint)
 
 
 def token_of(metadata: Mapping[str, str]) -> str:

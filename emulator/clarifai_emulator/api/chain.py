@@ -1,6 +1,6 @@
 """The request chain: what happens to every request, in order, in one list.
 
-    request id → auth → (faults) → handler → (error → status) → event
+    request id → auth (who, and which scopes) → (faults) → handler → (error → status) → event
 
 ``grpc_server`` calls it with each request; handlers are plain functions ``(call, request) → response`` that
 raise ``CallerError`` for what the platform would refuse. Streaming handlers take and give async iterators.
@@ -53,8 +53,11 @@ class Call:
     notes: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def resolve_user(self, user_app_id: Any) -> str:
-        """The user a request is about: ``user_app_id.user_id`` with ``me`` and empty replaced by the caller."""
-        return self.caller.resolve(user_app_id.user_id)
+        """The user a request is about: ``user_app_id.user_id`` with ``me`` and empty replaced by the caller.
+        Raises ``CallerError`` when the credential is an app key and the request is about another app."""
+        user_id = self.caller.resolve(user_app_id.user_id)
+        self.caller.require_app(user_id, user_app_id.app_id)
+        return user_id
 
 
 class Arrivals(Protocol):
@@ -137,6 +140,7 @@ class RequestChain:
     def _authenticate(self, call: Call) -> None:
         if call.rpc.auth is not Auth.NONE:
             call.caller = self._authenticator.authenticate(call.metadata)
+            call.caller.require(call.rpc)
 
     def _report(self, call: Call) -> None:
         self._events.emit(

@@ -36,6 +36,8 @@ def fresh_id() -> str:
 def nearest(identifier: str, known: Iterable[str], *, noun: str) -> str:
     """A sentence that helps with an id that is not known: what was probably meant, or what there is."""
     names = sorted(set(known))
+    # Nothing is near to what is no id; looking for it would take as long as the text is.
+    identifier = identifier[: 2 * MAX_ID_LENGTH]
     close = get_close_matches(identifier, names, n=1, cutoff=0.6)
     if close:
         return f"Did you mean {close[0]!r}?"

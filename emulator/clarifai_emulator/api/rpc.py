@@ -51,6 +51,7 @@ class Rpc:
     auth: Auth
     scopes: tuple[str, ...]
     http: tuple[HttpBinding, ...]
+    required: frozenset[str]  # its scopes, as a set: every one of them is needed
 
     @property
     def path(self) -> str:
@@ -67,6 +68,7 @@ def rpc_table() -> dict[str, Rpc]:
 
 def _rpc(method: Any) -> Rpc:
     options = method.GetOptions()
+    scopes = tuple(scope_pb2.S.Name(s) for s in options.Extensions[extension_pb2.cl_depending_scopes])
     return Rpc(
         name=method.name,
         request_type=GetMessageClass(method.input_type),
@@ -74,8 +76,9 @@ def _rpc(method: Any) -> Rpc:
         client_streaming=method.client_streaming,
         server_streaming=method.server_streaming,
         auth=Auth(options.Extensions[extension_pb2.cl_auth_type]),
-        scopes=tuple(scope_pb2.S.Name(s) for s in options.Extensions[extension_pb2.cl_depending_scopes]),
+        scopes=scopes,
         http=tuple(_bindings(options.Extensions[annotations_pb2.http])),
+        required=frozenset(scopes),
     )
 
 

@@ -55,7 +55,8 @@ class EventLines:
             return self._request(event)
         label = click.style(kind, fg=_COLOURS.get(kind))
         if kind == "route.refused":
-            return f"{label}  {status_name(int(event['code']))}: {event['details']}"
+            said = f"{label}  {status_name(int(event['code']))}: {event['details']}"
+            return f"{said} {event['note']}" if event.get("note") else said
         if kind.startswith("replica.") and "message" in event:
             return f"{label}  {event['deployment_id']} {str(event['replica_id'])[:8]}: {event['message']}"
         if kind.startswith("deployment.") and "reason" in event:

@@ -78,7 +78,11 @@ async def _serve(config: EmulatorConfig, output: _Output, ready_fd: int | None) 
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop.set)
-    emulator = Emulator(config)
+    try:
+        emulator = Emulator(config)
+    except EmulatorError as error:
+        output.close()
+        raise _cannot_start(config, error) from None
     control = Control(emulator)
     emulator.serve_too(control.find)
     with _log_lines(output):
@@ -137,8 +141,6 @@ async def _stop(emulator: Emulator, output: _Output) -> None:
 
 
 def _running(emulator: Emulator, token: str) -> Running:
-    pats = emulator.config.pats
-    own = [pat for pat, user in pats.items() if user == emulator.config.user_id]
     return Running(
         url=emulator.url,
         pid=os.getpid(),
@@ -146,8 +148,19 @@ def _running(emulator: Emulator, token: str) -> Running:
         user_id=emulator.config.user_id,
         port=emulator.port,
         started=time.time(),
-        pat=next(iter([*own, *pats]), ANY_TOKEN),
+        pat=_own_token(emulator),
     )
+
+
+def _own_token(emulator: Emulator) -> str:
+    """A token for the commands: the emulator's user's before others, one that may do everything before others."""
+    callers, user = emulator.accounts.callers, emulator.config.user_id
+
+    def rank(token: str) -> tuple[bool, bool, bool]:
+        caller = callers[token]
+        return caller.user_id != user, caller.scopes is not None, caller.expires_at is not None
+
+    return min(callers, key=rank, default=ANY_TOKEN)
 
 
 def _publish(folder: Path, running: Running) -> Path:
@@ -163,11 +176,13 @@ def _publish(folder: Path, running: Running) -> Path:
 def _announce(emulator: Emulator, running: Running, path: Path, output: _Output) -> None:
     select = f" --port {running.port}" if len(running_emulators(path.parent)) > 1 else ""
     devices = ", ".join(map(str, emulator.discovery.accelerators))
+    # What is printed ends up in logs; `env` gives the token to whoever may read the state file.
+    shown_pat = "YOUR_TOKEN" if emulator.config.knows_tokens else running.pat
     lines = (
         click.style(f"Clarifai emulator at {running.url}", bold=True, fg="green"),
         "",
         "  Point the Clarifai SDK at it, in the shell that runs your client:",
-        f"    export CLARIFAI_API_BASE={running.url} CLARIFAI_PAT={running.pat} CLARIFAI_USER_ID={running.user_id}",
+        f"    export CLARIFAI_API_BASE={running.url} CLARIFAI_PAT={shown_pat} CLARIFAI_USER_ID={running.user_id}",
         f'  or: eval "$(clarifai-emulator env{select})"',
         "",
         f"  Deploy a model directory:  clarifai-emulator deploy DIR{select}",
@@ -187,7 +202,7 @@ def _announce(emulator: Emulator, running: Running, path: Path, output: _Output)
         port=running.port,
         pid=running.pid,
         user_id=running.user_id,
-        pat=running.pat,
+        pat=None if emulator.config.knows_tokens else running.pat,
         state_file=str(path),
     )
 

@@ -90,6 +90,8 @@ def _show_decision(decision: dict[str, Any]) -> None:
 def _show_refusal(refusal: dict[str, Any]) -> None:
     title = click.style("refused", fg="red", bold=True)
     click.echo(f"{title}  {status_name(refusal['code'])}: {refusal['details']}")
+    if refusal["note"]:
+        click.echo(f"{click.style('In fact', bold=True)}  {refusal['note']}")
     if refusal["hint"]:
         click.echo(click.style("Next: ", bold=True) + refusal["hint"])
     _show_rejected(refusal["rejected"])

@@ -29,7 +29,16 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     multiple=True,
     metavar="PAT[=USER]",
     envvar="CLARIFAI_EMULATOR_PAT",
+    allow_from_autoenv=False,  # CLARIFAI_EMULATOR_PATS is the file's
     help="Accept this token only. May be repeated.",
+)
+@click.option(
+    "--pats",
+    "pats_file",
+    type=_FILE,
+    envvar="CLARIFAI_EMULATOR_PATS",
+    allow_from_autoenv=False,
+    help="Accept only the tokens of this file, each with its user, scopes and expiry.",
 )
 @click.option(
     "--topology", multiple=True, type=_FILE, help="Clusters, nodepools, … to begin with. May be repeated."
@@ -73,16 +82,12 @@ def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> Non
       clarifai-emulator up --port 0 --detach
       clarifai-emulator up --backend inprocess      (breakpoints in model.py stop here)
       clarifai-emulator up --pat alice-token=alice --pat bob-token=bob
+      clarifai-emulator up --pats pats.yaml
       clarifai-emulator up --topology topology.yaml --json
     """
     config = _config(options)
-    if not config.is_loopback:
-        warn(
-            f"{config.host} is not a loopback address: everyone who can reach this machine can run your models "
-            "here and read what they answer. There is no encryption."
-            + ("" if config.pats else " Any token is accepted; restrict that with --pat.")
-        )
     if detach and ready_fd is None:
+        _warn(config)
         _detach(options, as_json)
         return
     from clarifai_emulator.cli.foreground import serve
@@ -104,6 +109,8 @@ def _config(options: Mapping[str, Any]) -> Any:
     from clarifai_emulator.errors import ConfigError
 
     values = {name: value for name, value in options.items() if name != "pats"}
+    if options["pats_file"] is not None:
+        values["pats_file"] = options["pats_file"].absolute()
     values["topology"] = tuple(path.absolute() for path in options["topology"])
     try:
         return EmulatorConfig(pats=parse_pats(options["pats"], options["user_id"]), **values)
@@ -114,13 +121,21 @@ def _config(options: Mapping[str, Any]) -> Any:
         ) from None
 
 
+def _warn(config: Any) -> None:
+    """What the emulator itself would say, but into its log file."""
+    from clarifai_emulator.emulator import security_warnings
+
+    for warning in security_warnings(config):
+        warn(warning)
+
+
 def arguments_of(options: Mapping[str, Any]) -> list[str]:
     """The options as ``up`` takes them on a command line; tokens are no part of it, because everyone sees it."""
     arguments: list[str] = []
     for name, value in options.items():
         if name == "pats":
             continue
-        option = f"--{name.replace('_', '-')}"
+        option = "--pats" if name == "pats_file" else f"--{name.replace('_', '-')}"
         values = value if isinstance(value, tuple) else () if value is None else (value,)
         for each in values:
             arguments += [option, str(each.absolute() if isinstance(each, Path) else each)]

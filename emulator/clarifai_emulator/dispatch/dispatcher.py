@@ -17,6 +17,13 @@ from clarifai_emulator.dispatch.work import NodepoolKey
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 
+_PREFIX = "replica-"
+
+
+def is_replica_token(token: str) -> bool:
+    """Whether a token is one that replicas get, also of one that has ended: it is nobody else's either."""
+    return token.startswith(_PREFIX)
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:
@@ -87,7 +94,7 @@ class Dispatcher:
     def issue_credential(self, runner_id: str) -> Credential:
         """A fresh token for a replica that is about to start."""
         replica_id = secrets.token_hex(16)
-        credential = Credential(f"replica-{secrets.token_hex(24)}", runner_id, replica_id)
+        credential = Credential(_PREFIX + secrets.token_hex(24), runner_id, replica_id)
         self._credentials[credential.token] = credential
         return credential
 

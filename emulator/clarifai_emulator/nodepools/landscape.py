@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import (
@@ -53,6 +53,9 @@ class StoreLandscape:
         if version:
             return self._store.get(Kind.MODEL_VERSION, (user, app, model, version))
         return self._store.newest(Kind.MODEL_VERSION, (user, app, model))
+
+    def versions(self, user: str, app: str, model: str) -> Iterable[ModelVersion]:
+        return self._store.list(Kind.MODEL_VERSION, (user, app, model))
 
     def deployment(self, user: str, id: str) -> Deployment | None:
         return self._store.get(Kind.DEPLOYMENT, (user, id))
@@ -108,6 +111,12 @@ class StoreLandscape:
 
     def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool:
         return self._can_see(caller, owner, visibility)
+
+    def containers(self, user: str, app: str) -> Sequence[tuple[str, Visibility]]:
+        found: list[tuple[str, Any]] = [("its user's visibility", self._store.get(Kind.USER, (user,)))]
+        if app:
+            found.append(("its app's visibility", self._store.get(Kind.APP, (user, app))))
+        return [(name, item.visibility) for name, item in found if item is not None and item.visibility.gettable]
 
     def _ids(self, kind: Kind, prefix: Key) -> Sequence[str]:
         found: list[Any] = self._store.page(kind, prefix, 0, _NAMES)

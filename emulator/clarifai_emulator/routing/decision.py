@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
     Visibility,
 )
 
-from clarifai_emulator.errors import CallerError
+from clarifai_emulator.errors import CallerError, shortened
 
 ModelKey = tuple[str, str, str]  # user, app, model
 DeploymentKey = tuple[str, str]  # user, deployment
@@ -95,6 +95,10 @@ class Landscape(Protocol):
         """The version with this id; the newest for an empty id."""
         ...
 
+    def versions(self, user: str, app: str, model: str) -> Iterable[ModelVersion]:
+        """Every version of a model, newest first."""
+        ...
+
     def deployment(self, user: str, id: str) -> Deployment | None: ...
 
     def deployment_ids(self, user: str) -> Sequence[str]: ...
@@ -123,13 +127,20 @@ class Landscape(Protocol):
 
     def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool: ...
 
+    def containers(self, user: str, app: str) -> Sequence[tuple[str, Visibility]]:
+        """The visibilities that hold for everything in the app (if one is named) and of the user, each with its
+        name; only those that are set."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Something that was considered and not taken: ``deployment me/a``, and why not."""
+    """Something that was considered and not taken: ``deployment me/a``, and why not. ``is_hidden``: the caller may
+    not know that it exists; events tell, answers do not."""
 
     what: str
     reason: str
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +175,22 @@ class Decision:
 
 
 class RoutingError(CallerError):
-    """No place for this request: what it asked, what was considered, and what to do."""
+    """No place for this request: what it asked, what was considered, and what to do. ``note`` is for the event log
+    only: it tells what the caller may not know."""
 
     def __init__(
-        self, code: int, details: str, *, ask: Ask, hint: str = "", rejected: Sequence[Candidate] = ()
+        self,
+        code: int,
+        details: str,
+        *,
+        ask: Ask,
+        hint: str = "",
+        rejected: Sequence[Candidate] = (),
+        note: str = "",
     ) -> None:
         super().__init__(code, details, hint=hint)
         self.ask = ask
+        self.note = shortened(note)
         self.rejected = tuple(rejected)
 
     def as_dict(self) -> dict[str, Any]:
@@ -180,7 +200,8 @@ class RoutingError(CallerError):
             "description": self.description,
             "details": self.details,
             "hint": self.hint,
-            "ask": self.ask.as_dict(),
+            "note": self.note,
+            "ask": {name: value and shortened(value) for name, value in self.ask.as_dict().items()},
             "rejected": rejected_as_dicts(self.rejected),
         }
 

@@ -73,7 +73,7 @@ def objection_to(search: Search, deployment: Deployment, model: Model, version_i
 
     An empty ``version_id`` takes whatever version it serves.
     """
-    if reason := search.hidden(deployment):
+    if reason := search.sight.hidden_deployment(deployment):
         return Objection(StatusCode.DEPLOYMENT_DOES_NOT_EXIST, reason)
     if deployment.status == Deployment.DISABLED:
         hint = f"Enable deployment {deployment.id!r}: set its status to ENABLED."

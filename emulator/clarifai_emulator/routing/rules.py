@@ -198,7 +198,8 @@ def _no_shared_compute(model: Model, wanted: Wanted) -> str:
 
 
 def _deployments_hint(search: Search) -> str:
-    serving = [quoted((each.user_id, each.id)) for each in search.landscape.deployments_of(*search.ask.model)]
+    found = search.landscape.deployments_of(*search.ask.model)
+    serving = [quoted((each.user_id, each.id)) for each in found if not search.sight.hidden_deployment(each)]
     return f"The model is served by {', '.join(serving[:5])}." if serving else DEPLOY_HINT
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool, Runner, Visibility
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.routing.decision import (
@@ -20,35 +20,40 @@ from clarifai_emulator.routing.decision import (
     Rule,
 )
 from clarifai_emulator.routing.nodepools import Wanted, find_nodepool, nodepool_keys
+from clarifai_emulator.routing.sight import Sight
 
+_LONGEST_ID = 128  # of what is compared with the ids there are
 _LISTED = 5  # how many ids or rejected candidates a message shows
 
 
 class Search:
     """Looks things up for one request and keeps what was rejected, with the first hint that came with it.
 
-    ``find_*`` raise ``RoutingError`` for what does not exist or the caller may not see. The platform would
-    not tell these two apart; the emulator's hint does, because whoever reads it owns the machine.
+    ``find_*`` raise ``RoutingError`` for what does not exist or the caller may not see, in the same words: only
+    the refusal's ``note`` tells these two apart.
     """
 
     def __init__(self, ask: Ask, landscape: Landscape) -> None:
         self.ask = ask
         self.landscape = landscape
+        self.sight = Sight(ask.caller, landscape)
         self.rejected: list[Candidate] = []
         self.hint = ""
 
     def reject(self, deployment: Deployment, reason: str, hint: str = "") -> None:
         """Note that a deployment was considered and not taken."""
-        self.rejected.append(Candidate(f"deployment {deployment.user_id}/{deployment.id}", reason))
+        is_hidden = bool(self.sight.hidden_deployment(deployment))
+        self.rejected.append(Candidate(f"deployment {deployment.user_id}/{deployment.id}", reason, is_hidden))
         self.hint = self.hint or hint
 
-    def refuse(self, code: int, details: str, hint: str = "") -> RoutingError:
+    def refuse(self, code: int, details: str, hint: str = "", note: str = "") -> RoutingError:
         """The refusal to raise."""
-        return RoutingError(code, details, ask=self.ask, hint=hint, rejected=self.rejected)
+        return RoutingError(code, details, ask=self.ask, hint=hint, rejected=self.rejected, note=note)
 
     def considered(self) -> str:
-        """A sentence with what was rejected so far, to end a refusal's details; empty when nothing was."""
-        said = [f"{each.what} {each.reason}" for each in self.rejected]
+        """A sentence with what was rejected so far and the caller may see, to end a refusal's details; empty when
+        there is nothing."""
+        said = [f"{each.what} {each.reason}" for each in self.rejected if not each.is_hidden]
         return f" Considered: {_shortened(said, '; ')}." if said else ""
 
     def decide(self, rule: Rule, key: NodepoolKey, wanted: Wanted, reason: str) -> Decision:
@@ -56,74 +61,73 @@ class Search:
         runner_id, rejected = self.ask.runner_id, tuple(self.rejected)
         return Decision(rule, None, (key,), wanted.model, wanted.version.id, runner_id, reason, rejected)
 
-    def hidden(self, deployment: Deployment) -> str:
-        """Why the caller may not see the deployment, or empty."""
-        return self._hidden(deployment.user_id, deployment.visibility)
-
     def find_model(self, key: ModelKey) -> Model:
         """The model; refused with 21200."""
+        user, app, wanted = key
         model = self.landscape.model(*key)
-        if model is None:
-            user, app, wanted = key
-            known = self.landscape.model_ids(user, app)
+        note = self.sight.hidden_model(key, model) if model is not None else ""
+        if model is None or note:
+            code, known = StatusCode.MODEL_DOES_NOT_EXIST, self.sight.models(user, app)
             raise self._missing(
-                StatusCode.MODEL_DOES_NOT_EXIST, f"Model {quoted(key)}", f"App {user}/{app}", "model", wanted, known
+                code, f"Model {quoted(key)}", f"App {user}/{app}", "model", wanted, known, note=note
             )
-        if reason := self._hidden(key[0], model.visibility):
-            raise self.refuse(StatusCode.MODEL_DOES_NOT_EXIST, f"Model {quoted(key)} {reason}.")
         return model
 
     def find_version(self, key: ModelKey, version_id: str) -> ModelVersion:
         """The version, the newest for an empty id; refused with 21200, or 21353 when there is none at all."""
-        version = self.landscape.version(*key, version_id)
-        if version is not None:
+        newest = self.sight.newest(key)
+        if newest is not None and version_id in ("", newest.id):
+            return newest
+        version = self.landscape.version(*key, version_id) if version_id else None
+        note = self.sight.hidden_version(key[0], version) if version is not None else ""
+        if version is not None and not note:
             return version
-        newest = self.landscape.version(*key, "")
         if newest is None:
             raise self.refuse(
                 StatusCode.MODEL_NOT_DEPLOYED,
                 f"Model {quoted(key)} has no version.",
                 hint="Upload one: `clarifai-emulator deploy PATH_TO_THE_MODEL`.",
+                note=note,
             )
-        raise self.refuse(
-            StatusCode.MODEL_DOES_NOT_EXIST,
-            f"Model {quoted(key)} has no version {version_id!r}; its newest is {newest.id!r}.",
-        )
+        details = f"Model {quoted(key)} has no version {version_id!r}; its newest is {newest.id!r}."
+        raise self.refuse(StatusCode.MODEL_DOES_NOT_EXIST, details, note=note)
 
     def find_deployment(self, key: DeploymentKey) -> Deployment:
         """The deployment the request names; refused with 25900."""
+        user, wanted = key
         deployment = self.landscape.deployment(*key)
-        name, user = f"Deployment {quoted(key)}", key[0]
-        code = StatusCode.DEPLOYMENT_DOES_NOT_EXIST
-        if deployment is None:
-            known = self.landscape.deployment_ids(user)
-            for other in sorted({self.ask.model_user, self.ask.caller} - {user, ""}):
-                if self.landscape.deployment(other, key[1]) is not None:
-                    hint = f"User {other!r} has a deployment {key[1]!r}: pass deployment_user_id={other!r}."
-                    raise self._missing(code, name, f"User {user!r}", "deployment", key[1], known, hint)
-            raise self._missing(code, name, f"User {user!r}", "deployment", key[1], known)
-        if reason := self.hidden(deployment):
-            raise self.refuse(code, f"{name} {reason}.")
-        return deployment
+        note = self.sight.hidden_deployment(deployment) if deployment is not None else ""
+        if deployment is not None and not note:
+            return deployment
+        hint = next(
+            (
+                f"User {other!r} has a deployment {wanted!r}: pass deployment_user_id={other!r}."
+                for other in sorted({self.ask.model_user, self.ask.caller} - {user, ""})
+                if wanted in self.sight.deployments(other)
+            ),
+            "",
+        )
+        code, name, known = (
+            StatusCode.DEPLOYMENT_DOES_NOT_EXIST,
+            f"Deployment {quoted(key)}",
+            self.sight.deployments,
+        )
+        raise self._missing(code, name, f"User {user!r}", "deployment", wanted, known(user), hint, note)
 
     def find_nodepool(self, key: NodepoolKey) -> Nodepool:
         """The nodepool the request names; refused with 25700, or 25800 when its cluster is the problem."""
         user, cluster_id, nodepool_id = key
         nodepool = find_nodepool(self.landscape, key)
         cluster = self.landscape.cluster(user, cluster_id)
-        if nodepool is None and cluster is None:
-            code, known = StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST, self.landscape.cluster_ids(user)
-            name = f"Compute cluster {quoted(key[:2])}"
-            raise self._missing(code, name, f"User {user!r}", "compute cluster", cluster_id, known)
-        if cluster is not None and (reason := self._hidden(user, cluster.visibility)):
-            code = StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST
-            raise self.refuse(code, f"Compute cluster {quoted(key[:2])} {reason}.")
-        code, name = StatusCode.NODEPOOL_DOES_NOT_EXIST, f"Nodepool {quoted(key)}"
-        if nodepool is None:
-            known = self.landscape.nodepool_ids(user, cluster_id)
-            raise self._missing(code, name, f"Compute cluster {quoted(key[:2])}", "nodepool", nodepool_id, known)
-        if reason := self._hidden(user, nodepool.visibility):
-            raise self.refuse(code, f"{name} {reason}.")
+        name = f"Compute cluster {quoted(key[:2])}"
+        note = self.sight.hidden_cluster(user, cluster.visibility) if cluster is not None else ""
+        if note or (nodepool is None and cluster is None):
+            code, known = StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST, self.sight.clusters(user)
+            raise self._missing(code, name, f"User {user!r}", "compute cluster", cluster_id, known, note=note)
+        note = self.sight.hidden_nodepool(user, nodepool) if nodepool is not None else ""
+        if nodepool is None or note:
+            code, known = StatusCode.NODEPOOL_DOES_NOT_EXIST, self.sight.nodepools(user, cluster_id)
+            raise self._missing(code, f"Nodepool {quoted(key)}", name, "nodepool", nodepool_id, known, note=note)
         return nodepool
 
     def find_runner(self, key: NodepoolKey, wanted: Wanted) -> Runner:
@@ -132,7 +136,7 @@ class Search:
         runner = self.landscape.runner(*key, runner_id)
         name = f"Runner {runner_id!r}"
         if runner is None:
-            code, known = StatusCode.RUNNER_DOES_NOT_EXIST, self.landscape.runner_ids(*key)
+            code, known = StatusCode.RUNNER_DOES_NOT_EXIST, self.sight.runners(key)
             raise self._missing(code, name, f"Nodepool {quoted(key)}", "runner", runner_id, known)
         serves = runner.worker.model
         serves_key = (serves.user_id, serves.app_id, serves.id)
@@ -165,20 +169,21 @@ class Search:
         self.find_runner(having[0], wanted)
         return having[:1]
 
-    def _hidden(self, owner: str, visibility: Visibility) -> str:
-        if self.landscape.can_see(self.ask.caller, owner, visibility):
-            return ""
-        level = Visibility.Gettable.Name(visibility.gettable) if visibility.gettable else "not set"
-        return f"is not visible to {self.ask.caller!r}: it belongs to {owner!r} and its visibility is {level}"
-
     def _missing(
-        self, code: int, name: str, parent: str, kind: str, wanted: str, known: Sequence[str], hint: str = ""
+        self,
+        code: int,
+        name: str,
+        parent: str,
+        kind: str,
+        wanted: str,
+        known: Sequence[str],
+        hint: str = "",
+        note: str = "",
     ) -> RoutingError:
         has = f"{parent} has {_shortened(known, ', ')}" if known else f"{parent} has no {kind}"
-        near = difflib.get_close_matches(wanted, known, n=1)
-        return self.refuse(
-            code, f"{name} does not exist. {has}.", hint or (f"Did you mean {near[0]!r}?" if near else "")
-        )
+        near = difflib.get_close_matches(wanted[:_LONGEST_ID], known, n=1)
+        hint = hint or (f"Did you mean {near[0]!r}?" if near else "")
+        return self.refuse(code, f"{name} does not exist. {has}.", hint, f"{name} {note}." if note else "")
 
 
 def quoted(key: Sequence[str]) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.api.auth import Caller
+from clarifai_emulator.api.visibility import Organisations
 from clarifai_emulator.store import Kind
 from resource_api import ResourceApi, refusal
 
@@ -99,3 +102,71 @@ class TestKeys:
         assert list(patched.scopes) == ["All"]
         api("DeleteKey", key_id="k")
         assert refusal(api, "GetKey", key_id="k")[0] == StatusCode.CONN_KEY_NOT_FOUND
+
+    def test_scopes_that_are_unknown_or_useless_alone_are_refused(self, api: ResourceApi) -> None:
+        for scopes, problem in (
+            (["Predcit"], "'Predcit' is not a scope of the platform; did you mean 'Predict'?"),
+            (["Models_Add"], "'Models_Add' is of no use without Models_Get; add it"),
+        ):
+            assert refusal(api, "PostKeys", keys=[{"scopes": scopes}])[1] == f"keys[0].scopes: {problem}."
+
+    @pytest.mark.parametrize("when", [{"seconds": -1}, {"seconds": 1 << 62}, {"nanos": -5}])
+    def test_an_expiry_that_no_calendar_has_is_refused(self, api: ResourceApi, when: dict[str, int]) -> None:
+        text = refusal(api, "PostKeys", keys=[{"expires_at": when}])[1]
+        assert text == "keys[0].expires_at: is not a time between 1970 and 9999."
+
+    def test_a_limited_key_makes_no_wider_one(self, api: ResourceApi) -> None:
+        limited = Caller("ada", scopes=frozenset({"Keys_Add", "Keys_Get", "Apps_Get"}))
+        api("PostKeys", keys=[{"id": "k", "scopes": ["Keys_Get"]}])
+        wider: list[tuple[str, dict[str, Any], str]] = [
+            ("PostKeys", {"keys": [{"scopes": ["Keys_Get", "Predict"]}]}, "Predict"),
+            ("PostKeys", {"keys": [{}]}, "all (none is listed)"),
+            ("PatchKeys", {"keys": [{"id": "k", "scopes": ["All"]}], "action": "overwrite"}, "All"),
+        ]
+        for rpc, fields, lacking in wider:
+            code, text = refusal(api, rpc, limited, **fields)
+            assert code == StatusCode.CONN_INSUFFICIENT_SCOPES
+            assert text == (
+                f"keys[0].scopes: your own key does not have {lacking}. "
+                "List only what it has, or use a key that has more."
+            )
+        assert api("PostKeys", limited, keys=[{"scopes": ["Keys_Get"]}]).keys[0].id
+
+    def test_an_id_that_is_another_users_credential_is_taken(self, api: ResourceApi) -> None:
+        api("PostKeys", keys=[{"id": "credential"}])
+        code, text = refusal(api, "PostKeys", "bob", keys=[{"id": "credential"}])
+        assert (code, text) == (
+            StatusCode.DATABASE_DUPLICATE_KEY,
+            "keys[0].id: is taken; choose another id, or leave it out.",
+        )
+
+    def test_a_key_for_an_organisation_is_for_its_members(self) -> None:
+        api = ResourceApi(Organisations.of_members({"acme": ("ada",)}))
+        key = {"id": "k", "type": "personal_access_token", "organization_id": "acme"}
+        api("PostKeys", keys=[key])
+        assert api.issued_keys.find("k") == Caller("acme")
+        text = refusal(api, "PostKeys", "bob", keys=[{**key, "id": "k2"}])[1]
+        assert text == "keys[0].organization_id: user 'bob' is not a member of organisation 'acme'."
+
+
+class TestIssuedKeys:
+    def test_a_key_calls_with_its_own_scopes_expiry_and_app(self, api: ResourceApi) -> None:
+        api("PostKeys", keys=[
+            {"id": "pat", "type": "personal_access_token", "scopes": ["Predict"], "expires_at": {"seconds": 9}},
+            {"id": "app", "apps": [{"id": "main"}], "endpoints": ["/clarifai.api.V2/GetModel"]},
+        ])  # fmt: skip
+        assert api.issued_keys.find("pat") == Caller("ada", scopes=frozenset({"Predict"}), expires_at=9)
+        app = Caller("ada", app_id="main", endpoints=frozenset({"/clarifai.api.V2/GetModel"}))
+        assert api.issued_keys.find("app") == app
+
+    def test_what_is_changed_or_deleted_counts_at_once(self, api: ResourceApi) -> None:
+        api("PostKeys", keys=[{"id": "k", "scopes": ["Predict"]}])
+        api("PatchKeys", keys=[{"id": "k", "scopes": ["All"]}], action="overwrite")
+        found = api.issued_keys.find("k")
+        assert found is not None
+        assert found.scopes is None
+        api("DeleteKey", key_id="k")
+        assert api.issued_keys.find("k") is None
+        api("PostKeys", keys=[{"id": "k"}])
+        api.store.reset()
+        assert api.issued_keys.find("k") is None

@@ -10,7 +10,7 @@ from clarifai_grpc.grpc.api.service_pb2 import PostRunnerItemOutputsRequest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.admission import Admissions
-from clarifai_emulator.api.auth import Authenticator
+from clarifai_emulator.api.auth import Authenticator, Caller
 from clarifai_emulator.api.runner_items import Admission
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import LaneKey, RunnerLink
@@ -34,7 +34,9 @@ class Scene:
         self.adopts = True
         self.admissions = Admissions(
             dispatcher=self.dispatcher,
-            authenticator=Authenticator(user_id="", pats={"ada-token": "ada", "bob-token": "bob"}),
+            authenticator=Authenticator(
+                user_id="", callers={"ada-token": Caller("ada"), "bob-token": Caller("bob")}
+            ),
             store=self.store,
             adopt=self._adopt,
         )

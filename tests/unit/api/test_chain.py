@@ -32,7 +32,7 @@ class Scene:
         self.clock = StillClock()
         self.events = EventBus(self.clock)
         self.chain = RequestChain(
-            authenticator=Authenticator(user_id="ada", pats={}), events=self.events, clock=self.clock
+            authenticator=Authenticator(user_id="ada", callers={}), events=self.events, clock=self.clock
         )
 
     def call(self, rpc: Any = GET, metadata: dict[str, str] = KEY) -> Call:

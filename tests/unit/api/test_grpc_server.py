@@ -64,7 +64,7 @@ class Scene:
 async def scene() -> AsyncIterator[Scene]:
     clock = StillClock()
     events = EventBus(clock)
-    chain = RequestChain(authenticator=Authenticator(user_id="ada", pats={}), events=events, clock=clock)
+    chain = RequestChain(authenticator=Authenticator(user_id="ada", callers={}), events=events, clock=clock)
     scene = Scene(events)
     handlers: Any = {
         "GetModel": scene.get_model,

@@ -56,7 +56,7 @@ class Scene:
         )
         self.inference = Inference(route=self._route, events=self.events, config=settings, injector=self.injector)
         self.chain = RequestChain(
-            authenticator=Authenticator(user_id="ada", pats={}),
+            authenticator=Authenticator(user_id="ada", callers={}),
             events=self.events,
             clock=clock,
             injector=self.injector,

@@ -66,7 +66,7 @@ def _cluster_row(rows: _Compute) -> Resource:
         does_not_exist=StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST,
         invalid_argument=StatusCode.COMPUTE_CLUSTER_INVALID_ARGUMENT,
         validate=rows.validate_cluster,
-        show=show_cluster,
+        show=rows.show_cluster,
         before_delete=rows.before_delete_cluster,
     )
 
@@ -122,11 +122,6 @@ def _runner_row(rows: _Compute) -> Resource:
     )
 
 
-def show_cluster(_key: Key, cluster: ComputeCluster) -> None:
-    """Hide the key: it is a PAT, and others than its owner may see the cluster (proto comment of ``key``)."""
-    cluster.key.ClearField("id")
-
-
 @dataclass(frozen=True, slots=True)
 class _Compute:
     resources: Resources
@@ -158,6 +153,12 @@ class _Compute:
         elif provider not in known and cluster.managed_by != "user":
             hint = nearest(provider, known, noun="cloud provider")
             yield Problem("cloud_provider.id", f"{provider!r} is not a cloud provider of the platform. {hint}")
+
+    def show_cluster(self, key: Key, cluster: ComputeCluster, viewer: str) -> None:
+        """Hide the key: it is a PAT (proto comment of ``key``). Others than the owner see nothing of it."""
+        cluster.key.ClearField("id")
+        if not self.resources.organisations.may_change(viewer, key[0]):
+            cluster.ClearField("key")
 
     def before_delete_cluster(self, key: Key) -> None:
         self.resources.delete(Kind.NODEPOOL, list(self.resources.store.keys(Kind.NODEPOOL, key)))
@@ -227,8 +228,8 @@ class _Compute:
         text = f"instance type {instance.id!r} is not known. {hint} Or give its compute_info"
         return [Problem(f"{where}.id", text, StatusCode.INSTANCE_TYPE_DOES_NOT_EXIST)]
 
-    def show_nodepool(self, key: Key, nodepool: Nodepool) -> None:
-        nodepool.compute_cluster.CopyFrom(self.resources.shown(Kind.COMPUTE_CLUSTER, key[:2]))
+    def show_nodepool(self, key: Key, nodepool: Nodepool, viewer: str) -> None:
+        nodepool.compute_cluster.CopyFrom(self.resources.shown(Kind.COMPUTE_CLUSTER, key[:2], viewer))
 
     def before_delete_nodepool(self, key: Key) -> None:
         self.resources.delete(Kind.RUNNER, list(self.resources.store.keys(Kind.RUNNER, key)))
@@ -252,8 +253,8 @@ class _Compute:
     def validate_runner(self, draft: Draft) -> Iterable[Problem]:
         return validate_worker(draft.message.worker, draft.owner, self.resources)
 
-    def show_runner(self, key: Key, runner: Runner) -> None:
-        runner.nodepool.CopyFrom(self.resources.shown(Kind.NODEPOOL, key[:3]))
+    def show_runner(self, key: Key, runner: Runner, viewer: str) -> None:
+        runner.nodepool.CopyFrom(self.resources.shown(Kind.NODEPOOL, key[:3], viewer))
         runner.runner_metrics.CopyFrom(self.metrics.runner_metrics(self.resources.stored(Kind.RUNNER, key)))
 
 

@@ -206,18 +206,24 @@ class _Deployments:
         text = f"nodepool {ref.nodepool_id!r} does not exist in {place} of user {owner!r}. {hint}"
         yield Problem(where, text.rstrip("."), StatusCode.NODEPOOL_DOES_NOT_EXIST)
 
-    def show(self, key: Key, deployment: Deployment) -> None:
-        """Fill in whole nodepools, the version that is served now, and the metrics."""
+    def show(self, key: Key, deployment: Deployment, viewer: str) -> None:
+        """Fill in whole nodepools (those that the viewer may see), the version that is served now, the metrics."""
         for each in deployment.nodepools:
-            each.CopyFrom(self.resources.shown(Kind.NODEPOOL, (key[0], each.compute_cluster.id, each.id)))
+            each.CopyFrom(self._nodepool(key[0], each, viewer))
         for each in deployment.deployment_nodepools:
-            nodepool = self.resources.shown(Kind.NODEPOOL, (key[0], each.compute_cluster.id, each.id))
+            nodepool = self._nodepool(key[0], each, viewer)
             each.nodepool.CopyFrom(nodepool)
             each.compute_cluster.CopyFrom(nodepool.compute_cluster)
         if deployment.deploy_latest_version and deployment.worker.HasField("model"):
             deployment.worker.model.model_version.id = served_version(self.resources.store, deployment)
         stored = self.resources.stored(Kind.DEPLOYMENT, key)
         deployment.deployment_metrics.CopyFrom(self.metrics_of(stored))
+
+    def _nodepool(self, owner: str, ref: Any, viewer: str) -> Nodepool:
+        nodepool = (owner, ref.compute_cluster.id, ref.id)
+        if self.resources.visible(Kind.NODEPOOL, nodepool, viewer):
+            return self.resources.shown(Kind.NODEPOOL, nodepool, viewer)
+        return Nodepool(id=ref.id, compute_cluster=ComputeCluster(id=ref.compute_cluster.id, user_id=owner))
 
     def matches(self, _call: Call, request: Any) -> Match:
         versions = set(request.model_version_ids)

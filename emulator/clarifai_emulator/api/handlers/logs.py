@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.handlers.listing import MAX_PER_PAGE, refuse_unknown_filters
+from clarifai_emulator.api.visibility import Organisations
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.logbook import BUILDER, RUNNER, RUNNER_EVENTS, LogBook
 
@@ -20,15 +20,16 @@ LOG_TYPES = ("agent", BUILDER, "builder.events", RUNNER, RUNNER_EVENTS, "pipelin
 _FILTERS = ("model_id", "model_version_id", "compute_cluster_id", "nodepool_id", "runner_id")
 
 
-def handlers(logbook: LogBook) -> dict[str, Handler]:
+def handlers(logbook: LogBook, organisations: Organisations) -> dict[str, Handler]:
     """ListLogEntries and PostLogEntries."""
-    logs = _Logs(logbook)
+    logs = _Logs(logbook, organisations)
     return {"ListLogEntries": logs.list_entries, "PostLogEntries": logs.post_entries}
 
 
 @dataclass(frozen=True, slots=True)
 class _Logs:
     logbook: LogBook
+    organisations: Organisations
 
     def list_entries(self, call: Call, request: Any) -> Any:
         """ListLogEntries: the caller's entries of one type, oldest first.
@@ -39,7 +40,7 @@ class _Logs:
         known = ("user_app_id", "page", "per_page", "log_type", "compute_cluster_user_id", *_FILTERS)
         refuse_unknown_filters(request, known=known, ignored=())
         _require_log_type(request.log_type, "log_type")
-        found = [] if self._foreign(call, request) else list(self._found(call, request))
+        found = list(self._found(call, request))
         response = call.rpc.response_type()
         size = min(request.per_page or DEFAULT_PER_PAGE, MAX_PER_PAGE)
         page = request.page or max(1, -(-len(found) // size))
@@ -50,41 +51,41 @@ class _Logs:
         return response
 
     def post_entries(self, call: Call, request: Any) -> Any:
-        """PostLogEntries: adds entries as the caller's; each gets a url of its own."""
+        """PostLogEntries: adds entries as the caller's, or its organisation's; each gets a url of its own."""
         for index, entry in enumerate(request.log_entries):
             _require_log_type(entry.log_type, f"log_entries[{index}].log_type")
-        for entry in _own(call, request.log_entries):
+        owners = [self._owner(call, entry) for entry in request.log_entries]
+        for owner, entry in zip(owners, request.log_entries, strict=True):
             meta = entry.meta
             self.logbook.append(
                 entry.log_type,
                 entry.message,
-                user_id=call.caller.user_id,
+                user_id=owner,
                 app_id=meta.user_app_id.app_id,
                 **{name: getattr(meta, name) for name in _FILTERS},
             )
         return call.rpc.response_type()
 
-    def _foreign(self, call: Call, request: Any) -> bool:
-        users = (request.user_app_id.user_id, request.compute_cluster_user_id)
-        return any(call.caller.resolve(user) != call.caller.user_id for user in users)
-
     def _found(self, call: Call, request: Any) -> Any:
+        """The entries of one user: the caller, or an organisation it is in; none of anybody else's."""
+        said = (request.user_app_id.user_id, request.compute_cluster_user_id)
+        users = [call.caller.resolve(each) for each in said if each] or [call.caller.user_id]
+        if not all(self.organisations.may_change(call.caller.user_id, each) for each in users):
+            return []
         match = {name: getattr(request, name) for name in _FILTERS}
         if request.log_type == BUILDER:
             match["app_id"] = request.user_app_id.app_id
-        return self.logbook.entries(request.log_type, user_id=call.caller.user_id, **match)
+        return self.logbook.entries(request.log_type, user_id=users[-1], **match)
 
-
-def _own(call: Call, entries: Sequence[LogEntry]) -> Sequence[LogEntry]:
-    for entry in entries:
-        owner = call.resolve_user(entry.meta.user_app_id)
-        if owner != call.caller.user_id:
+    def _owner(self, call: Call, entry: LogEntry) -> str:
+        owner, caller = call.resolve_user(entry.meta.user_app_id), call.caller.user_id
+        if not self.organisations.may_change(caller, owner):
             raise CallerError(
                 StatusCode.CONN_INSUFFICIENT_SCOPES,
-                f"User {call.caller.user_id!r} may not write log entries of user {owner!r}.",
+                f"User {caller!r} may not write log entries of user {owner!r}.",
                 hint="Leave meta.user_app_id.user_id out, or name your own user id.",
             )
-    return entries
+        return owner
 
 
 def _require_log_type(log_type: str, where: str) -> None:

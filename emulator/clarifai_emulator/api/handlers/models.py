@@ -108,26 +108,34 @@ class _Models:
         """GetModel: with the version that is asked for, else with the newest."""
         key = target(self._resources, self._resources.row(Kind.MODEL), call, request)
         response = call.rpc.response_type()
-        response.model.CopyFrom(self._resources.shown(Kind.MODEL, key))
+        response.model.CopyFrom(self._resources.shown(Kind.MODEL, key, call.caller.user_id))
         if request.version_id:
-            response.model.model_version.CopyFrom(
-                self._resources.shown(Kind.MODEL_VERSION, (*key, request.version_id))
-            )
+            response.model.model_version.CopyFrom(self._version(call, (*key, request.version_id)))
         return response
 
     def get_version(self, call: Call, request: Any) -> Any:
         """GetModelVersion: without a version id, the newest. Clients ask so before the first call of a method."""
         model = target(self._resources, self._resources.row(Kind.MODEL), call, request)
         response = call.rpc.response_type()
-        version_id = request.version_id or next(
-            (key[-1] for key in self._store.keys(Kind.MODEL_VERSION, model)), "(newest)"
-        )
-        response.model_version.CopyFrom(self._resources.shown(Kind.MODEL_VERSION, (*model, version_id)))
+        version_id = request.version_id or self._newest(model, call.caller.user_id) or "(newest)"
+        response.model_version.CopyFrom(self._version(call, (*model, version_id)))
         return response
+
+    def _newest(self, model: Key, viewer: str) -> str:
+        """Id of the newest version that ``viewer`` may see; empty when there is none."""
+        keys = self._store.keys(Kind.MODEL_VERSION, model)
+        return next((key[-1] for key in keys if self._resources.visible(Kind.MODEL_VERSION, key, viewer)), "")
+
+    def _version(self, call: Call, key: Key) -> Any:
+        """The version as the caller sees it. Raises ``CallerError`` when there is none that it may see."""
+        caller = call.caller.user_id
+        if not self._resources.visible(Kind.MODEL_VERSION, key, caller):
+            raise self._resources.missing(Kind.MODEL_VERSION, key, caller)
+        return self._resources.shown(Kind.MODEL_VERSION, key, caller)
 
     def post_versions(self, call: Call, request: Any) -> Any:
         """PostModelVersions: answers the model, with the (last) new version in it."""
-        require_owner(call, request)
+        require_owner(self._resources, call, request)
         model = target(self._resources, self._resources.row(Kind.MODEL), call, request)
         versions = list(request.model_versions) or [ModelVersion()]
         for version in versions:
@@ -143,10 +151,10 @@ class _Models:
         model.app_id = draft.key[1]
         model.name = model.name or model.id  # clients index a listing by name
 
-    def show_model(self, key: Key, model: Model) -> None:
-        newest = self._store.newest(Kind.MODEL_VERSION, key)
-        if newest is not None:
-            model.model_version.CopyFrom(newest)
+    def show_model(self, key: Key, model: Model, viewer: str) -> None:
+        newest = self._newest(key, viewer)
+        if newest:
+            model.model_version.CopyFrom(self._resources.stored(Kind.MODEL_VERSION, (*key, newest)))
         model.version_count = self._store.count(Kind.MODEL_VERSION, key)
 
     def before_delete_model(self, key: Key) -> None:

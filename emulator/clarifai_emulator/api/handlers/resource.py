@@ -18,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from clarifai_emulator.api.handlers.rows import Draft, Parent, Problem, Resource
 from clarifai_emulator.api.identifiers import fresh_id, id_problem, nearest
 from clarifai_emulator.api.patching import ACTIONS
-from clarifai_emulator.api.visibility import can_see
+from clarifai_emulator.api.visibility import Organisations
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.store import Key, Kind, Store
@@ -32,6 +32,7 @@ class Resources:
 
     store: Store
     clock: Clock
+    organisations: Organisations = field(default_factory=Organisations)
     _rows: dict[Kind, Resource] = field(default_factory=dict[Kind, Resource])
 
     def register(self, row: Resource) -> None:
@@ -81,14 +82,14 @@ class Resources:
                 row.before_delete(key)
                 self.store.delete(kind, key)
 
-    def shown(self, kind: Kind, key: Key) -> Any:
-        """The resource as an answer shows it: a copy, with what is filled at reading and without what is hidden.
-        Raises ``CallerError`` when there is none."""
+    def shown(self, kind: Kind, key: Key, viewer: str | None = None) -> Any:
+        """The resource as an answer shows it: a copy, with what is filled at reading and without what is hidden,
+        also from ``viewer`` (None: the owner). Raises ``CallerError`` when there is none."""
         row = self._rows[kind]
         item = self.stored(kind, key)
         copy = row.message()
         copy.CopyFrom(item)
-        row.show(key, copy)
+        row.show(key, copy, viewer or key[0])
         return copy
 
     def stored(self, kind: Kind, key: Key) -> Any:
@@ -111,20 +112,30 @@ class Resources:
         return CallerError(
             row.does_not_exist,
             f"{row.noun.capitalize()} {key[-1]!r} does not exist for user {key[0]!r}{inside}.",
-            hint=nearest(key[-1], known, noun=row.noun) if caller in (None, key[0]) else "",
+            hint=nearest(key[-1], known, noun=row.noun) if self._owns(caller, key[0]) else "",
         )
 
     def visible(self, kind: Kind, key: Key, caller: str) -> bool:
-        """Whether ``caller`` may see the resource: its own, or PUBLIC in PUBLIC containers."""
-        if caller == key[0]:
+        """Whether ``caller`` may see the resource: its own, its organisation's, or one whose visibility lets it,
+        and that of the containers and of the user (where it is set) too."""
+        if self.organisations.may_change(caller, key[0]):
             return True
         row = self._rows[kind]
         if not row.has("visibility"):
             return False
         path = [(parent.kind, key[: depth + 2]) for depth, parent in enumerate(row.parents)]
-        found = [self.store.get(each, prefix) for each, prefix in (*path, (kind, key))]
+        found = [self.store.get(each, prefix) for each, prefix in ((Kind.USER, key[:1]), *path, (kind, key))]
         said = [item.visibility for item in found if item is not None and item.visibility.gettable]
-        return bool(said) and all(can_see(caller, key[0], visibility) for visibility in said)
+        return bool(said) and all(self.organisations.can_see(caller, key[0], each) for each in said)
+
+    def add_user(self, user: User) -> None:
+        """Put a user there that exists before it calls or owns anything, or add to what is known of it."""
+        added = User(created_at=self.now())
+        known: User | None = self.store.get(Kind.USER, (user.id,))
+        if known is not None:
+            added.CopyFrom(known)
+        added.MergeFrom(user)
+        self.store.put(Kind.USER, (user.id,), added)
 
     def find(self, kind: Kind, pattern: Key) -> Key | None:
         """The newest key that fits a pattern, in which an empty id fits any; None when there is none."""
@@ -138,14 +149,23 @@ class Resources:
             self.store.put(Kind.USER, (user_id,), User(id=user_id, created_at=self.now()))
 
     def require_user(self, user_id: str, caller: str) -> None:
-        """Raise ``CallerError`` 11101 for a user that is neither the caller nor known."""
-        if user_id != caller and self.store.get(Kind.USER, (user_id,)) is None:
-            known = (key[0] for key in self.store.keys(Kind.USER))
+        """Raise ``CallerError`` 11101 for a user that is neither the caller nor known to it."""
+        if user_id != caller and not self._knows(caller, user_id):
+            known = (key[0] for key in self.store.keys(Kind.USER) if self._knows(caller, key[0]))
             raise CallerError(
                 StatusCode.CONN_DOES_NOT_EXIST,
                 f"User {user_id!r} does not exist.",
                 hint=f"You are {caller!r}. {nearest(user_id, [*known, caller], noun='user')}",
             )
+
+    def _owns(self, caller: str | None, owner: str) -> bool:
+        return caller is None or self.organisations.may_change(caller, owner)
+
+    def _knows(self, caller: str, user_id: str) -> bool:
+        user: User | None = self.store.get(Kind.USER, (user_id,))
+        if user is None:
+            return False
+        return not user.visibility.gettable or self.organisations.can_see(caller, user_id, user.visibility)
 
     def now(self) -> Timestamp:
         """The clock's time as the platform's messages hold it."""
@@ -233,6 +253,15 @@ class Resources:
                 "visibility.gettable",
                 f"{gettable} is none of 10 (private), 30 (org), 50 (public)",
             )
+        elif gettable == Visibility.PUBLIC and not self._may_publish(draft.owner):
+            # The SDK looks for these words.
+            yield Problem(
+                "visibility.gettable", f"user profile has to be set public first; {draft.owner!r} is not public"
+            )
+
+    def _may_publish(self, owner: str) -> bool:
+        user: User | None = self.store.get(Kind.USER, (owner,))
+        return user is None or user.visibility.gettable in (0, Visibility.PUBLIC)
 
     def require_parents(self, row: Resource, key: Key, caller: str, *, making: bool = False) -> None:
         """Raise ``CallerError`` unless ``caller`` may see everything that a key lies in. Blank ids are passed

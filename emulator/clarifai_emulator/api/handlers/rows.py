@@ -64,8 +64,8 @@ class Resource:
     answers (plural with an ``s``), ``in_request`` the field of Get requests that holds the id.
 
     Hooks: ``prepare`` fills what the server fills, ``validate`` lists what is wrong, ``show`` changes the copy
-    that goes out (never the stored one), ``before_delete`` removes what cannot stay, ``matches`` and ``order``
-    are List's own filters and sorting, ``make`` creates one of the caller that is only mentioned (apps).
+    that goes out to a viewer (never the stored one), ``before_delete`` removes what cannot stay, ``matches`` and
+    ``order`` are List's own filters and sorting, ``make`` creates one of the caller that is only mentioned (apps).
     """
 
     kind: Kind
@@ -86,7 +86,7 @@ class Resource:
     not_found_text: str = ""
     prepare: Callable[[Draft], None] = _nothing
     validate: Callable[[Draft], Iterable[Problem]] = _no_problems
-    show: Callable[[Key, Any], None] = _nothing
+    show: Callable[[Key, Any, str], None] = _nothing
     before_delete: Callable[[Key], None] = _nothing
     matches: Callable[[Call, Any], Match | None] = _nothing
     order: Callable[[Any, Iterable[tuple[Key, Any]]], Iterable[tuple[Key, Any]]] = _newest_first

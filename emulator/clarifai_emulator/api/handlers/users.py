@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
-
-from clarifai_grpc.grpc.auth.scope import scope_pb2
 
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.handlers.resource import Resources
+from clarifai_emulator.api.scopes import scope_names
 from clarifai_emulator.store import Kind
 
 _PUBLIC_FIELDS = ("id", "first_name", "last_name", "company_name", "created_at", "visibility", "image")
@@ -21,8 +19,8 @@ def handlers(resources: Resources) -> dict[str, Handler]:
     return {
         "GetUser": users.get_user,
         "MyScopes": users.my_scopes,
-        "MyScopesRoot": _all_scopes,
-        "MyScopesUser": _all_scopes,
+        "MyScopesRoot": _scopes,
+        "MyScopesUser": _scopes,
     }
 
 
@@ -39,27 +37,23 @@ class _Users:
         self.resources.ensure_user(user_id)
         response = call.rpc.response_type()
         response.user.CopyFrom(self.resources.store.get(Kind.USER, (user_id,)))
-        if user_id != caller:
+        if not self.resources.organisations.may_change(caller, user_id):
             for field, _ in response.user.ListFields():
                 if field.name not in _PUBLIC_FIELDS:
                     response.user.ClearField(field.name)
         return response
 
     def my_scopes(self, call: Call, request: Any) -> Any:
-        """MyScopes: every scope, since the emulator's tokens are not limited."""
-        response = _all_scopes(call, request)
-        key = (call.resolve_user(request.user_app_id), request.user_app_id.app_id)
-        if self.resources.store.get(Kind.APP, key) is not None:
-            response.app.CopyFrom(self.resources.shown(Kind.APP, key))
+        """MyScopes: the scopes of the caller's credential, and the app that is asked about if it may see it."""
+        response = _scopes(call, request)
+        key, caller = (call.resolve_user(request.user_app_id), request.user_app_id.app_id), call.caller.user_id
+        if self.resources.store.get(Kind.APP, key) is not None and self.resources.visible(Kind.APP, key, caller):
+            response.app.CopyFrom(self.resources.shown(Kind.APP, key, caller))
         return response
 
 
-def _all_scopes(call: Call, _request: Any) -> Any:
+def _scopes(call: Call, _request: Any) -> Any:
     response = call.rpc.response_type()
-    response.scopes.extend(_scope_names())
+    has = call.caller.scopes
+    response.scopes.extend(name for name in scope_names() if has is None or name in has)
     return response
-
-
-@cache
-def _scope_names() -> tuple[str, ...]:
-    return tuple(name for name in scope_pb2.S.keys() if name != "undef")  # noqa: SIM118 - an enum wrapper

@@ -37,7 +37,7 @@ def serve(resources: Resources, row: Resource) -> dict[str, Handler]:
 
 def post(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
     """Create the items of a request for the caller: all or none."""
-    owner = require_owner(call, request)
+    owner = require_owner(resources, call, request)
     _, *parents = _prefix(row, call, request)
     return _answer(resources, row, call, resources.post(row.kind, owner, parents, _items(row, request)))
 
@@ -71,7 +71,7 @@ def list_page(resources: Resources, row: Resource, call: Call, request: Any) -> 
 
 def patch(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
     """Change the items of a request: all or none."""
-    owner = require_owner(call, request)
+    owner = require_owner(resources, call, request)
     _, *parents = _prefix(row, call, request)
     items = _items(row, request)
     if call.rpc.name == f"Patch{row.stem}" and items and not items[0].id:
@@ -81,7 +81,7 @@ def patch(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
 
 def delete(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
     """Remove what a request names; nothing when one of them does not exist."""
-    require_owner(call, request)
+    require_owner(resources, call, request)
     prefix = _prefix(row, call, request)
     ids = _ids(row, request)
     if getattr(request, "delete_all", False):
@@ -99,7 +99,7 @@ def target(resources: Resources, row: Resource, call: Call, request: Any) -> Key
     caller may see."""
     pattern = (*_prefix(row, call, request), at_path(request, row.in_request))
     key = resources.find(row.kind, pattern)
-    if key is None and row.make is not None and pattern[0] == call.caller.user_id:
+    if key is None and row.make is not None and pattern[0] == call.caller.user_id and call.caller.may_add(row.stem):
         row.make(pattern)
         key = pattern
     if key is None or not resources.visible(row.kind, key, call.caller.user_id):
@@ -109,11 +109,11 @@ def target(resources: Resources, row: Resource, call: Call, request: Any) -> Key
     return key
 
 
-def require_owner(call: Call, request: Any) -> str:
-    """The user whose resources a writing request changes. Raises ``CallerError`` 11007 when that is not the
-    caller."""
+def require_owner(resources: Resources, call: Call, request: Any) -> str:
+    """The user whose resources a writing request changes. Raises ``CallerError`` 11007 unless that is the caller,
+    or an organisation the caller is a member of."""
     owner, caller = call.resolve_user(request.user_app_id), call.caller.user_id
-    if owner != caller:
+    if not resources.organisations.may_change(caller, owner):
         raise CallerError(
             StatusCode.CONN_INSUFFICIENT_SCOPES,
             f"User {caller!r} may not change resources of user {owner!r}.",
@@ -125,7 +125,7 @@ def require_owner(call: Call, request: Any) -> str:
 def _answer(resources: Resources, row: Resource, call: Call, keys: Iterable[Key]) -> Any:
     response = call.rpc.response_type()
     fields = response.DESCRIPTOR.fields_by_name
-    shown = [resources.shown(row.kind, key) for key in keys]
+    shown = [resources.shown(row.kind, key, call.caller.user_id) for key in keys]
     if row.names in fields:
         getattr(response, row.names).extend(shown)
     elif row.name in fields and shown:

@@ -1,0 +1,52 @@
+"""Scopes: what a key may do, which of them an RPC asks for, and which make a useless key.
+
+Which scopes an RPC needs stands in its own descriptor (``rpc.Rpc.required``). A key with no scopes listed, or with
+``All``, has every one. By the comments of ``scope.proto``, what a scope depends on is looked at when a key is made
+and not again: at work only the scopes that are listed count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from functools import cache
+
+from clarifai_grpc.grpc.auth.scope import scope_pb2
+
+ALL = "All"
+
+
+@cache
+def scope_names() -> tuple[str, ...]:
+    """Every scope of the platform."""
+    return tuple(name for name in scope_pb2.S.keys() if name != "undef")  # noqa: SIM118 - an enum wrapper
+
+
+def granted(scopes: Iterable[str]) -> frozenset[str] | None:
+    """What a key with these scopes may do; None when that is everything."""
+    names = frozenset(scopes)
+    return None if not names or ALL in names else names
+
+
+def scope_problems(scopes: Iterable[str]) -> Iterator[str]:
+    """What is wrong with the scopes of a new key: names that are not known, or that are of no use alone."""
+    names = list(scopes)
+    for name in names:
+        if name not in _dependencies():
+            close = get_close_matches(name[:64], scope_names(), n=1, cutoff=0.6)
+            hint = f"did you mean {close[0]!r}?" if close else "MyScopes lists them"
+            yield f"{name!r} is not a scope of the platform; {hint}"
+        elif lacking := [] if ALL in names else sorted(_dependencies()[name] - set(names)):
+            yield f"{name!r} is of no use without {', '.join(lacking)}; add {'it' if len(lacking) == 1 else 'them'}"
+
+
+@cache
+def _dependencies() -> dict[str, frozenset[str]]:
+    values = scope_pb2.DESCRIPTOR.enum_types_by_name["S"].values
+    return {
+        value.name: frozenset(
+            scope_pb2.S.Name(each) for each in value.GetOptions().Extensions[scope_pb2.clarifai_depending_scopes]
+        )
+        for value in values
+        if value.name != "undef"
+    }
