@@ -32,8 +32,10 @@ class EmulatorConfig:
 
     ``port`` 0 takes a free one. ``pats`` maps each accepted token to its user; empty means that any
     well-formed token is ``user_id``. ``hold_seconds`` bounds how long a request waits for a replica to start
-    before it is answered 21351; ``request_seconds`` bounds the whole request. ``queue_size`` bounds how many
-    requests of one deployment may wait. ``num_threads`` overrides how many requests a replica takes at once.
+    before it is answered 21351; ``request_seconds`` bounds the whole request. ``reclaim_seconds`` is how long a
+    model may go on with a request whose client has gone or whose time is up, before its replica is replaced.
+    ``queue_size`` bounds how many requests of one deployment may wait. ``num_threads`` overrides how many requests
+    a replica takes at once.
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
     """
@@ -45,6 +47,7 @@ class EmulatorConfig:
     topology: tuple[Path, ...] = ()
     hold_seconds: float = 120.0
     request_seconds: float = 1800.0
+    reclaim_seconds: float = 60.0
     queue_size: int = 128
     num_threads: int | None = None
     start_method: Literal["auto", "fork", "spawn"] = "auto"
@@ -76,7 +79,7 @@ class EmulatorConfig:
                 yield f"topology file {path} does not exist"
 
     def _limit_problems(self) -> Iterator[str]:
-        for name in ("hold_seconds", "request_seconds", "stop_seconds"):
+        for name in ("hold_seconds", "request_seconds", "reclaim_seconds", "stop_seconds"):
             if getattr(self, name) < 0:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
         if self.queue_size < 1:

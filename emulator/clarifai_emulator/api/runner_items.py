@@ -165,8 +165,9 @@ class RunnerItems(grpc.GenericRpcHandler):
                 message = await context.read()
                 if message is EOF:
                     break
+                size = message.ByteSize() if work.method_type != UNARY_UNARY else 0
                 for output in message.runner_item_outputs:
-                    await work.output(output.multi_output_response)
+                    await work.output(output.multi_output_response, size)
                 if work.method_type == UNARY_UNARY and message.runner_item_outputs:
                     work.finish()
             await self._end(replica, work)

@@ -68,10 +68,12 @@ class Replica:
     runner: RunnerLink
     idle: deque[Slot] = field(default_factory=deque[Slot])
     busy: set[Work] = field(default_factory=set[Work])
+    abandoned: dict[Work, float] = field(default_factory=dict[Work, float])  # of those, and since when (monotonic)
     streams: int = 0  # open now, the control stream among them
     starts: int = 0  # RUNNER_STREAM_START messages so far: proof of life
     completed: int = 0  # items it has finished
     draining: bool = False
+    hung: bool = False  # what nobody waits for is not worth waiting for either
     lost: bool = False
     cancel_item: Callable[[str], None] | None = None  # set while the control stream is up
     had_control: bool = False
@@ -84,21 +86,33 @@ class Replica:
 
     def abandon(self, work: Work) -> None:
         """The client of this work went away: tell the model. Its slot stays busy until the model is through."""
+        self.abandoned[work] = self.runner.lane.now()
         if self.cancel_item is not None:
             self.cancel_item(work.id)
+        self._note_drained()
+        self.runner.lane.demand()
 
     def release(self, work: Work) -> None:
         """A stream is through with this work."""
         self.busy.discard(work)
+        self.abandoned.pop(work, None)
         self.completed += work.state is State.DONE
         self.runner.finished(work)
-        if self.draining and not self.busy:
-            self.drained.set()
+        self._note_drained()
 
     def drain(self) -> None:
         """Give it nothing new; ``drained`` is set when what it has is done."""
         self.draining = True
-        if not self.busy:
+        self._note_drained()
+
+    def give_up(self) -> None:
+        """It hangs: it is drained as soon as nobody waits for anything it has."""
+        self.hung = True
+        self._note_drained()
+
+    def _note_drained(self) -> None:
+        awaited = any(work.is_open for work in self.busy) if self.hung else self.busy
+        if self.draining and not awaited:
             self.drained.set()
 
 
@@ -164,6 +178,10 @@ class Lane:
     def touch(self) -> None:
         """A request came or ended: the deployment is in use."""
         self.last_active = self._clock.monotonic()
+
+    def demand(self) -> None:
+        """Something changed that the supervisor should look at."""
+        self._on_demand(self)
 
     def submit(self, work: Work) -> None:
         """Hand the work to a free slot, or queue it. Raises ``CallerError`` 21354 when the queue is full, and the

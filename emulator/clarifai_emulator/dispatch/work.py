@@ -29,8 +29,10 @@ UNARY_UNARY = RunnerMethodType.UNARY_UNARY
 UNARY_STREAMING = RunnerMethodType.UNARY_STREAMING
 STREAMING_STREAMING = RunnerMethodType.STREAMING_STREAMING
 
-# A client that reads slower than the model writes holds the model back after this many chunks.
+# A client that reads slower than the model writes holds the model back after this many chunks or bytes, until it
+# has taken half of them.
 _OUTPUTS_AHEAD = 64
+_BYTES_AHEAD = 8 * 1024 * 1024
 
 
 class State(StrEnum):
@@ -54,6 +56,7 @@ class Work:
         "_chunk_came",
         "_chunk_taken",
         "_chunks",
+        "_chunks_bytes",
         "_error",
         "_events",
         "id",
@@ -92,7 +95,8 @@ class Work:
         self.sent_at = 0.0
         self.on_cancel: Callable[[Work], None] | None = None
         self._events = events
-        self._chunks: deque[Any] = deque()
+        self._chunks: deque[tuple[Any, int]] = deque()
+        self._chunks_bytes = 0
         self._chunk_came = asyncio.Event()
         self._chunk_taken = asyncio.Event()
         self._error: CallerError | None = None
@@ -116,26 +120,33 @@ class Work:
         self.replica_id = ""
         self.state = State.QUEUED
 
-    async def output(self, response: Any) -> None:
-        """One output of the runner; waits while the client is far behind. Dropped when nobody wants it."""
+    async def output(self, response: Any, size: int = 0) -> None:
+        """One output of the runner, of ``size`` bytes; waits while the client is far behind. Dropped when nobody
+        wants it."""
         await self.caught_up()
-        self.accept(response)
+        self.accept(response, size)
 
     @property
     def is_ahead(self) -> bool:
         """Whether its client is far behind its model."""
-        return self.is_open and len(self._chunks) >= _OUTPUTS_AHEAD
+        return self.is_open and self._is_beyond(_OUTPUTS_AHEAD, _BYTES_AHEAD)
+
+    def _is_beyond(self, chunks: int, size: int) -> bool:
+        return len(self._chunks) >= chunks or self._chunks_bytes >= size
 
     async def caught_up(self) -> None:
-        """Wait until its client has taken what came, or wants no more."""
-        while self.is_ahead:
+        """While its client is far behind: wait until it has taken half of what came, or wants no more."""
+        if not self.is_ahead:
+            return
+        while self.is_open and self._is_beyond(_OUTPUTS_AHEAD // 2, _BYTES_AHEAD // 2):
             self._chunk_taken.clear()
             await self._chunk_taken.wait()
 
-    def accept(self, response: Any) -> None:
-        """One output of the runner. Dropped when nobody wants it."""
+    def accept(self, response: Any, size: int = 0) -> None:
+        """One output of the runner, of ``size`` bytes. Dropped when nobody wants it."""
         if self.is_open:
-            self._chunks.append(response)
+            self._chunks.append((response, size))
+            self._chunks_bytes += size
             self._chunk_came.set()
 
     def finish(self) -> None:
@@ -157,6 +168,7 @@ class Work:
         if self.is_open:
             self._move(State.CANCELLED)
             self._chunks.clear()
+            self._chunks_bytes = 0
             self._chunk_taken.set()
             if self.on_cancel is not None:
                 self.on_cancel(self)
@@ -173,7 +185,8 @@ class Work:
         """The outputs in order. Raises the ``CallerError`` the work failed with, after the last of them."""
         while True:
             while self._chunks:
-                chunk = self._chunks.popleft()
+                chunk, size = self._chunks.popleft()
+                self._chunks_bytes -= size
                 self._chunk_taken.set()
                 yield chunk
             if not self.is_open:

@@ -95,6 +95,19 @@ class Replicas:
         self._drains.add(task)
         task.add_done_callback(self._drains.discard)
 
+    def replace_hung(self, fleet: Fleet, record: ReplicaRecord, replica: Replica) -> None:
+        """Its model does not come back from a request: another replica takes its place. What others still wait
+        for may finish."""
+        work, since = min(replica.abandoned.items(), key=lambda item: item[1])
+        reason = (
+            f"its model still works on request {work.request_id}, {self._clock.monotonic() - since:.1f} s after "
+            "nobody waited for it any more"
+        )
+        self._report.replica(fleet, record, "replica.hung", reason, request_id=work.request_id)
+        replica.give_up()
+        if record.state is not ReplicaState.DRAINING:
+            self.drain(fleet, record, "it hangs; another replica takes its place")
+
     def forget_runners(self, fleet: Fleet) -> None:
         """The fleet is no more: nor are the runners that were made for it."""
         for nodepool, runner in fleet.runners.items():

@@ -175,6 +175,32 @@ async def test_a_replica_is_drained_when_what_it_works_on_is_done(scene: Scene) 
     assert replica.drained.is_set()
 
 
+async def test_a_hung_replica_is_drained_when_nobody_waits_for_what_it_works_on(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=3)
+    hangs, goes_on, is_left = scene.submit(), scene.submit(), scene.submit()
+    hangs.cancel()
+    replica.drain()
+    replica.give_up()
+    assert not replica.drained.is_set(), "others still wait for theirs"
+    goes_on.finish()
+    replica.release(goes_on)
+    assert not replica.drained.is_set()
+    is_left.cancel()
+    assert replica.drained.is_set()
+
+
+async def test_abandoned_work_counts_from_when_its_client_went_until_the_model_is_through(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=1)
+    work = scene.submit()
+    scene.clock.seconds += 5
+    demands = scene.demands
+    work.cancel()
+    assert replica.abandoned == {work: scene.clock.monotonic()}
+    assert scene.demands == demands + 1, "whoever replaces hung replicas looks at it"
+    replica.release(work)
+    assert replica.abandoned == {}
+
+
 async def test_an_idle_replica_is_drained_at_once(scene: Scene) -> None:
     replica = scene.replica(scene.runner(), idle=1)
     replica.drain()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.config import MEBIBYTE
 from clarifai_emulator.dispatch.work import UNARY_STREAMING, UNARY_UNARY, State, Work
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
@@ -132,6 +133,20 @@ async def test_a_model_that_writes_faster_than_its_client_reads_is_held_back(eve
     assert len(written) == 64
     assert await collect(work) == list(range(200))
     await writing
+
+
+async def test_large_outputs_hold_a_model_back_by_their_bytes(events: EventBus) -> None:
+    work = work_of(events, method_type=UNARY_STREAMING)
+    work.send("replica")
+    await work.output("one", 5 * MEBIBYTE)
+    assert not work.is_ahead
+    await work.output("two", 3 * MEBIBYTE)
+    assert work.is_ahead
+    writing = asyncio.ensure_future(work.output("three"))
+    await asyncio.sleep(0)
+    assert not writing.done()
+    assert await anext(work.outputs()) == "one"
+    await asyncio.wait_for(writing, 1)
 
 
 @pytest.mark.parametrize("end", ["cancel", "fail", "expire"])
