@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from flow.driver import MODELS, running, wait_for
+from flow.driver import MODELS, is_alive, running, wait_for
 
 SCRIPT = """
 import sys, time
@@ -25,13 +25,6 @@ with EmulatorThread(EmulatorConfig(port=0)) as emulator:
     print(*(replica["pid"] for replica in found), flush=True)
     time.sleep(600)
 """
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
 
 
 def _children(pid: int) -> list[int]:
@@ -53,7 +46,7 @@ def test_a_killed_emulator_takes_its_replicas_and_interpreters_with_it() -> None
         process.send_signal(signal.SIGKILL)
     assert len(replicas) == 2
     assert zygotes
-    wait_for(lambda: not any(_alive(pid) for pid in (*replicas, *zygotes)), seconds=5)
+    wait_for(lambda: not any(is_alive(pid) for pid in (*replicas, *zygotes)), seconds=5)
     assert set(glob.glob(f"{tempfile.gettempdir()}/clarifai-emulator-*")) == before
 
 
