@@ -32,7 +32,6 @@ from clarifai_emulator.dispatch.work import (
     STREAMING_STREAMING,
     UNARY_STREAMING,
     UNARY_UNARY,
-    State,
     Work,
 )
 from clarifai_emulator.errors import CallerError
