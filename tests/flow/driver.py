@@ -23,13 +23,14 @@ from clarifai_emulator.thread import EmulatorThread
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-PORT = _free_port()
+PORT = free_port()
 # HOME is about to be an empty folder: what is found below the real one is said here.
 os.environ.setdefault("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
 os.environ.update(
@@ -158,6 +159,11 @@ def running(**settings: Any) -> Iterator[EmulatorThread]:
     config = EmulatorConfig(**{"port": 0, "stop_seconds": 0.5, "runner": RUNNER, **settings})
     with EmulatorThread(config) as emulator:
         yield emulator
+
+
+def figure(text: str) -> None:
+    """Say a measured figure; `make reliability` shows it."""
+    print(f"[figure] {text}")
 
 
 def text_of(response: Any) -> str:
