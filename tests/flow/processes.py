@@ -24,7 +24,8 @@ def environment(**more: str) -> dict[str, str]:
 
 
 class EmulatorProcess:
-    """``clarifai-emulator up`` with these sample models deployed, each with one replica."""
+    """``clarifai-emulator up`` with these sample models deployed, each with one replica; its temporary files are in
+    ``temporary``."""
 
     def __init__(self, folder: Path, *models: str, port: int = 0, options: Sequence[str] = ()) -> None:
         self.port = port or free_port()
@@ -34,12 +35,15 @@ class EmulatorProcess:
             f"  - {{path: {MODELS / model}, deploy: {{nodepool: cpu, min_replicas: 1}}}}\n" for model in models
         ]
         topology.write_text("models:\n" + "".join(entries))
+        self._models = len(models)
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir(exist_ok=True)
         self._log = folder / "emulator.log"
         command = ["-m", "clarifai_emulator", "up", "--port", str(self.port), "--runner", RUNNER]
         with self._log.open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *command, "--topology", str(topology), *options],
-                env=environment(XDG_STATE_HOME=str(folder / "state")),
+                env=environment(XDG_STATE_HOME=str(folder / "state"), TMPDIR=str(self.temporary)),
                 stdout=log,
                 stderr=log,
             )
@@ -49,16 +53,16 @@ class EmulatorProcess:
         return self.process.pid
 
     def client(self) -> Client:
-        """A client of its own connection, once the emulator answers."""
+        """A client of its own connection, once the emulator has deployed its models."""
         client = Client(self.url)
 
         def answers() -> bool:
             assert self.process.poll() is None, self._log.read_text()
             with suppress(grpc.RpcError):
-                return bool(client.call("ListDeployments", timeout=1).status.code)
+                return len(client.call("ListDeployments", timeout=1).deployments) == self._models
             return False
 
-        wait_for(answers)
+        wait_for(answers, seconds=30)
         return client
 
     def end(self, number: int) -> None:

@@ -23,8 +23,8 @@ from flow.processes import emulator_process
 
 MEBIBYTE = 1 << 20
 # Chunks of a generate call; together much more than the emulator may keep.
-CHUNK, CHUNKS = 4 * MEBIBYTE, 80
-MAY_GROW = 128 * MEBIBYTE
+CHUNK, CHUNKS = 4 * MEBIBYTE, 100
+MAY_GROW = 200 * MEBIBYTE
 
 
 def resident(pid: int) -> int:
@@ -43,6 +43,7 @@ def test_a_slow_client_costs_little_memory_and_slows_nobody_else(tmp_path: Path)
         slowest = 0.0
         answers = slow.generate(inference_request("large", "generate", size=CHUNK, chunks=CHUNKS), timeout=60)
         for number, answer in enumerate(answers, 1):
+            assert answer.outputs, answer
             assert len(answer.outputs[0].data.parts[0].data.bytes_value) == CHUNK
             time.sleep(0.05)
             most = max(most, resident(emulator.pid))
@@ -51,10 +52,12 @@ def test_a_slow_client_costs_little_memory_and_slows_nobody_else(tmp_path: Path)
                 assert other.call("PostModelOutputs", length).outputs[0].data.parts[0].data.int_value == 5
                 slowest = max(slowest, time.monotonic() - began)
         assert number == CHUNKS
-        figure(f"slow client: {CHUNK * CHUNKS / MEBIBYTE:.0f} MiB read, grew by {(most - before) / MEBIBYTE:.0f} MiB")
+        figure(
+            f"slow client: {CHUNK * CHUNKS / MEBIBYTE:.0f} MiB read, grew by {(most - before) / MEBIBYTE:.0f} MiB"
+        )
         figure(f"slow client: slowest predict beside it {slowest * 1000:.0f} ms")
         assert most - before < MAY_GROW, f"grew by {(most - before) / MEBIBYTE:.0f} MiB"
-        assert slowest < 1
+        assert slowest < 2
         slow.close()
         other.close()
 

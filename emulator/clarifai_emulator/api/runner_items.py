@@ -150,8 +150,8 @@ class RunnerItems(grpc.GenericRpcHandler):
             work = slot.work.result()
             replica.release(work)
             replica.runner.lane.return_unsent(work)
-        elif slot in replica.idle:
-            replica.idle.remove(slot)
+        else:
+            replica.withdraw(slot)
 
     async def _carry(self, context: Context, replica: Replica, work: Work) -> None:
         # The runner logs it, so that what a model prints can be found by its request.
@@ -167,7 +167,7 @@ class RunnerItems(grpc.GenericRpcHandler):
                     break
                 size = message.ByteSize() if work.method_type != UNARY_UNARY else 0
                 for output in message.runner_item_outputs:
-                    await work.output(output.multi_output_response, size)
+                    work.accept(output.multi_output_response, size)
                 if work.method_type == UNARY_UNARY and message.runner_item_outputs:
                     work.finish()
             await self._end(replica, work)

@@ -78,7 +78,7 @@ class Dispatcher:
             return
         link.lane.runners.pop(runner_id, None)
         for replica in link.replicas.values():
-            for slot in tuple(replica.idle):
+            for slot in (*replica.idle, *replica.early):
                 slot.dismiss()
 
     def runner(self, runner_id: str) -> RunnerLink | None:

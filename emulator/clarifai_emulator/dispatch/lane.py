@@ -56,7 +56,7 @@ class Slot:
 
     def dismiss(self) -> None:
         """Its lane is no more: whoever waits for ``work`` is cancelled, and the runner asks anew."""
-        self.replica.idle.remove(self)
+        self.replica.withdraw(self)
         self.work.cancel()
 
 
@@ -67,6 +67,7 @@ class Replica:
     replica_id: str
     runner: RunnerLink
     idle: deque[Slot] = field(default_factory=deque[Slot])
+    early: deque[Slot] = field(default_factory=deque[Slot])  # idle, but with an item still on its way; see add
     busy: set[Work] = field(default_factory=set[Work])
     abandoned: dict[Work, float] = field(default_factory=dict[Work, float])  # of those, and since when (monotonic)
     streams: int = 0  # open now, the control stream among them
@@ -84,6 +85,26 @@ class Replica:
         """Its model is loaded and it asks for work."""
         return self.starts > 0 and not self.lost
 
+    def add(self, slot: Slot) -> bool:
+        """A stream says that it is idle; False when it may not be given work yet.
+
+        A thread of the genuine runner asks for its next item when it has handed the outputs of the last one to
+        its transport, and what is still on its way is lost once it gets one. So with more streams than threads,
+        the new one waits until an item has come to its end.
+        """
+        threads = self.runner.threads
+        if threads and len(self.idle) + len(self.busy) >= threads:
+            self.early.append(slot)
+            return False
+        self.idle.append(slot)
+        return True
+
+    def withdraw(self, slot: Slot) -> None:
+        """This stream waits for work no more."""
+        for slots in (self.idle, self.early):
+            if slot in slots:
+                slots.remove(slot)
+
     def abandon(self, work: Work) -> None:
         """The client of this work went away: tell the model. Its slot stays busy until the model is through."""
         self.abandoned[work] = self.runner.lane.now()
@@ -99,6 +120,8 @@ class Replica:
         self.completed += work.state is State.DONE
         self.runner.finished(work)
         self._note_drained()
+        if self.early:
+            self.runner.lane.offer(self.early.popleft())
 
     def drain(self) -> None:
         """Give it nothing new; ``drained`` is set when what it has is done."""
@@ -124,6 +147,7 @@ class RunnerLink:
     nodepool: NodepoolKey
     lane: Lane
     replicas: dict[str, Replica] = field(default_factory=dict[str, Replica])
+    threads: int = 0  # how many items a replica takes at once; 0 where that is not known
     latency_ms: float = 0.0  # moving average, from sent to finished
 
     def finished(self, work: Work) -> None:
@@ -192,7 +216,7 @@ class Lane:
             raise self.refusal
         replica = self._free_replica(work)
         if replica is not None:
-            replica.idle[-1].take(work)
+            replica.idle[0].take(work)
             return
         if len(self.waiting) >= self._queue_size:
             raise CallerError(
@@ -220,8 +244,7 @@ class Lane:
         """A stream has become idle: it takes the first waiting work that may run there."""
         self.bounced = False
         replica = slot.replica
-        replica.idle.append(slot)
-        if replica.draining:
+        if not replica.add(slot) or replica.draining:
             return
         link = replica.runner
         for work in self.waiting:
@@ -239,7 +262,7 @@ class Lane:
             work.requeue()
             replica = self._free_replica(work)
             if replica is not None:
-                replica.idle[-1].take(work)
+                replica.idle[0].take(work)
             else:
                 work.on_cancel = self.forget
                 self.waiting.appendleft(work)

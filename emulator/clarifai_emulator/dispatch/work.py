@@ -5,7 +5,7 @@
       │                  │ └──cancel()──► CANCELLED  the client went away; outputs that still come are dropped
       └──fail()/cancel() before it was sent
 
-The inference handler reads ``outputs()`` at one end, the runner's stream feeds ``output()`` at the other.
+The inference handler reads ``outputs()`` at one end, the runner's stream feeds ``accept()`` at the other.
 Every transition emits one event; nothing else does.
 """
 
@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
 
+from clarifai_emulator.dispatch.backlog import Backlog
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 
@@ -29,8 +29,8 @@ UNARY_UNARY = RunnerMethodType.UNARY_UNARY
 UNARY_STREAMING = RunnerMethodType.UNARY_STREAMING
 STREAMING_STREAMING = RunnerMethodType.STREAMING_STREAMING
 
-# A client that reads slower than the model writes holds the model back after this many chunks or bytes, until it
-# has taken half of them.
+# A client that reads slower than the model writes is far behind after this many chunks or bytes, until it has taken
+# half of them. A runner that can be held back is.
 _OUTPUTS_AHEAD = 64
 _BYTES_AHEAD = 8 * 1024 * 1024
 
@@ -56,7 +56,6 @@ class Work:
         "_chunk_came",
         "_chunk_taken",
         "_chunks",
-        "_chunks_bytes",
         "_error",
         "_events",
         "id",
@@ -95,8 +94,7 @@ class Work:
         self.sent_at = 0.0
         self.on_cancel: Callable[[Work], None] | None = None
         self._events = events
-        self._chunks: deque[tuple[Any, int]] = deque()
-        self._chunks_bytes = 0
+        self._chunks = Backlog()
         self._chunk_came = asyncio.Event()
         self._chunk_taken = asyncio.Event()
         self._error: CallerError | None = None
@@ -120,19 +118,13 @@ class Work:
         self.replica_id = ""
         self.state = State.QUEUED
 
-    async def output(self, response: Any, size: int = 0) -> None:
-        """One output of the runner, of ``size`` bytes; waits while the client is far behind. Dropped when nobody
-        wants it."""
-        await self.caught_up()
-        self.accept(response, size)
-
     @property
     def is_ahead(self) -> bool:
         """Whether its client is far behind its model."""
         return self.is_open and self._is_beyond(_OUTPUTS_AHEAD, _BYTES_AHEAD)
 
     def _is_beyond(self, chunks: int, size: int) -> bool:
-        return len(self._chunks) >= chunks or self._chunks_bytes >= size
+        return len(self._chunks) >= chunks or self._chunks.bytes >= size
 
     async def caught_up(self) -> None:
         """While its client is far behind: wait until it has taken half of what came, or wants no more."""
@@ -145,8 +137,7 @@ class Work:
     def accept(self, response: Any, size: int = 0) -> None:
         """One output of the runner, of ``size`` bytes. Dropped when nobody wants it."""
         if self.is_open:
-            self._chunks.append((response, size))
-            self._chunks_bytes += size
+            self._chunks.append(response, size)
             self._chunk_came.set()
 
     def finish(self) -> None:
@@ -164,11 +155,10 @@ class Work:
             self._chunk_taken.set()
 
     def cancel(self) -> None:
-        """The client went away, or its time is up."""
+        """The client went away, or its time is up: outputs that came are dropped, whatever the state."""
+        self._chunks.clear()
         if self.is_open:
             self._move(State.CANCELLED)
-            self._chunks.clear()
-            self._chunks_bytes = 0
             self._chunk_taken.set()
             if self.on_cancel is not None:
                 self.on_cancel(self)
@@ -185,8 +175,7 @@ class Work:
         """The outputs in order. Raises the ``CallerError`` the work failed with, after the last of them."""
         while True:
             while self._chunks:
-                chunk, size = self._chunks.popleft()
-                self._chunks_bytes -= size
+                chunk = self._chunks.popleft()
                 self._chunk_taken.set()
                 yield chunk
             if not self.is_open:

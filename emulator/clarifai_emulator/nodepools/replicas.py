@@ -180,7 +180,8 @@ class Replicas:
         runner.compute_info.CopyFrom(fleet.target.version.inference_compute_info)
         runner.min_replicas = fleet.target.autoscale.min_replicas
         self._store.put(Kind.RUNNER, (*nodepool, runner.id), runner)
-        self._dispatcher.add_runner(runner.id, nodepool, fleet.lane)
+        link = self._dispatcher.add_runner(runner.id, nodepool, fleet.lane)
+        link.threads = fleet.slots_per_replica
         return runner
 
     # Its life.

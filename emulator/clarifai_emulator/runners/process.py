@@ -156,6 +156,7 @@ class SpawnedProcess:
             SCRIPT,
             "--once",
             str(result_fd),
+            str(os.getpid()),
             env=dict(job["environ"]),
             stdin=asyncio.subprocess.PIPE,
             stdout=self._output.write_fd,

@@ -103,6 +103,27 @@ async def test_the_most_preferred_nodepool_with_a_free_slot_gets_the_work(scene:
     assert preferred == ["there", "there", "here"]
 
 
+async def test_a_stream_more_than_there_are_threads_gets_work_when_an_item_has_ended(scene: Scene) -> None:
+    link = scene.runner()
+    link.threads = 2
+    replica = scene.replica(link, idle=2)
+    first, second = scene.submit(), scene.submit()
+    early, third = scene.slot(replica), scene.submit()
+    assert (list(replica.idle), third.state) == ([], State.QUEUED)
+    first.finish()
+    replica.release(first)
+    assert early.work.result() is third
+    assert second.state is State.SENT
+
+
+async def test_the_stream_that_is_idle_longest_gets_the_work(scene: Scene) -> None:
+    replica = scene.replica(scene.runner())
+    first, second = scene.slot(replica), scene.slot(replica)
+    work = scene.submit()
+    assert first.work.result() is work
+    assert not second.work.done()
+
+
 async def test_a_slot_skips_waiting_work_that_may_not_run_there(scene: Scene) -> None:
     not_here, pinned, mine = scene.submit(OTHER_POOL), scene.submit(runner_id="another"), scene.submit()
     slot = scene.slot(scene.replica(scene.runner()))

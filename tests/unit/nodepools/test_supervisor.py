@@ -617,7 +617,8 @@ async def test_a_users_runner_of_another_model_is_not_adopted(stage: Stage) -> N
 # When a model does not come back.
 
 
-async def test_a_replica_that_hangs_in_an_abandoned_request_is_replaced(stage: Stage) -> None:
+async def test_a_replica_that_hangs_in_an_abandoned_request_is_replaced() -> None:
+    stage = Stage(num_threads=2)
     stage.prepare()
     await stage.deploy(1, 1)
     await stage.ready(slots=2)
@@ -639,6 +640,7 @@ async def test_a_replica_that_hangs_in_an_abandoned_request_is_replaced(stage: S
     await settle()
     assert hung.signals == ["TERM"]
     assert stage.backend.running == [replacement]
+    await stage.close()
 
 
 async def test_a_model_that_comes_back_in_time_keeps_its_replica(stage: Stage) -> None:
