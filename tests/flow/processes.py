@@ -95,11 +95,12 @@ def emulator_process(
 
 @contextmanager
 def own_runner(url: str, model: str, **ids: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The genuine runner as a user starts it, outside the emulator; ``ids`` are its cluster, nodepool and runner."""
+    """The genuine runner as its user starts it, outside the emulator; ``ids``: its cluster, nodepool and runner."""
     settings = {f"CLARIFAI_{name.upper()}": value for name, value in ids.items()}
+    options = {"model_path": str(MODELS / model), "base_url": url, "num_threads": "4", "health_check_port": "0"}
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "clarifai.runners.server", "--model_path", str(MODELS / model), "--base_url", url]
-        + ["--num_threads", "4", "--health_check_port", "0"],
+        [sys.executable, "-m", "clarifai.runners.server", *words],
         env=environment(
             CLARIFAI_API_BASE=url,
             CLARIFAI_PAT=TOKEN,

@@ -72,7 +72,7 @@ class Backlog:
 
     def _store(self, response: Any) -> _Stored:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(buffering=0, prefix="clarifai-emulator-")
+            self._file = tempfile.TemporaryFile(buffering=0, prefix="clarifai-emulator-")  # noqa: SIM115 - see _close
         offset = self._file.seek(0, 2)
         data = response.SerializeToString()
         if self._file.write(data) != len(data):
