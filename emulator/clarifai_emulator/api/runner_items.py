@@ -40,6 +40,10 @@ CONTROL_PREFIX = "control-"
 # stream of a dead one is cancelled (which raises), its control stream ends, or its process is reported gone.
 _GRACE_SECONDS = 0.003
 
+# A thread of a runner asks for its next item while the outputs of its last may still wait to be sent, and loses these
+# when it gets one. Which thread a stream belongs to cannot be seen: beside other items, a new stream rests so long.
+_SETTLE_SECONDS = 0.02
+
 # A runner that is told to try again does so at once, with all its threads: it is told after this long.
 _RETRY_SECONDS = 1.0
 
@@ -121,6 +125,8 @@ class RunnerItems(grpc.GenericRpcHandler):
     async def _work(self, context: Context, replica: Replica) -> None:
         """Wait for one item, hand it over, bring its outputs back."""
         self._dispatcher.hear(replica)
+        if replica.busy:
+            await asyncio.sleep(_SETTLE_SECONDS)
         slot = Slot(replica)
         replica.runner.lane.offer(slot)
         try:
