@@ -40,8 +40,8 @@ CONTROL_PREFIX = "control-"
 # stream of a dead one is cancelled (which raises), its control stream ends, or its process is reported gone.
 _GRACE_SECONDS = 0.003
 
-# A thread of a runner asks for its next item while the outputs of its last may still wait to be sent, and loses these
-# when it gets one. Which thread a stream belongs to cannot be seen: beside other items, a new stream rests so long.
+# A thread of a runner asks for its next item while the outputs of its last may still wait to be sent, and loses
+# these when it gets one. Whose stream it is cannot be seen: beside other items, a new one rests so long.
 _SETTLE_SECONDS = 0.02
 
 # A runner that is told to try again does so at once, with all its threads: it is told after this long.
