@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 
-.PHONY: help setup demo test check format bench docs build clean
+.PHONY: help setup demo test check format bench reliability docs build clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,11 @@ format: $(READY) ## format the code
 
 bench: $(READY) ## measure, side by side with the SDK's own server; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+reliability: $(READY) ## every fault, with 1,000 cycles of deploy and undeploy, and the figures of docs/reliability.md
+	@CLARIFAI_TEST_CYCLES=1000 $(BIN)/python -m pytest -s -q tests/flow/test_broken_models.py tests/flow/test_restart.py \
+	  tests/flow/test_slow_clients.py tests/flow/test_load.py tests/flow/test_left_behind.py \
+	  tests/flow/test_cycles.py $(ARGS)
 
 docs: $(READY) ## write the generated pages of docs/
 	@$(BIN)/python docs/generate_api_coverage.py

@@ -35,7 +35,9 @@ class EmulatorConfig:
     ``port`` 0 takes a free one. ``pats`` maps accepted tokens to their users, ``pats_file`` names users,
     organisations and tokens with scopes and expiry (``api/accounts.py``); without both, any well-formed token is
     ``user_id``. ``hold_seconds`` bounds how long a request waits for a replica to start before it is answered
-    21351; ``request_seconds`` bounds the whole request. ``queue_size`` bounds how many requests of one deployment
+    21351; ``request_seconds`` bounds the whole request. ``reclaim_seconds`` is how long a
+    model may go on with a request whose client has gone or whose time is up, before its replica is replaced.
+    ``queue_size`` bounds how many requests of one deployment
     may wait. ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own or in the emulator's.
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
@@ -50,6 +52,7 @@ class EmulatorConfig:
     topology: tuple[Path, ...] = ()
     hold_seconds: float = DEFAULT_HOLD_SECONDS
     request_seconds: float = 1800.0
+    reclaim_seconds: float = 60.0
     queue_size: int = 128
     num_threads: int | None = None
     start_method: Literal["auto", "fork", "spawn"] = "auto"
@@ -84,7 +87,7 @@ class EmulatorConfig:
                 yield f"topology file {path} does not exist"
 
     def _limit_problems(self) -> Iterator[str]:
-        for name in ("hold_seconds", "request_seconds", "stop_seconds"):
+        for name in ("hold_seconds", "request_seconds", "reclaim_seconds", "stop_seconds"):
             if getattr(self, name) < 0:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
         if self.queue_size < 1:

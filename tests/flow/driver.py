@@ -23,13 +23,14 @@ from clarifai_emulator.thread import EmulatorThread
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-PORT = _free_port()
+PORT = free_port()
 # HOME is about to be an empty folder: what is found below the real one is said here.
 os.environ.setdefault("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
 os.environ.update(
@@ -48,7 +49,12 @@ class Client:
     def __init__(self, url: str, pat: str = "any-token") -> None:
         self._channel = grpc.insecure_channel(
             url.removeprefix("http://"),
-            options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
+            options=[
+                ("grpc.max_receive_message_length", -1),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.use_local_subchannel_pool", 1),  # each client has a connection of its own
+                ("grpc.max_reconnect_backoff_ms", 500),
+            ],
         )
         self._pat = pat
 
@@ -158,6 +164,43 @@ def running(**settings: Any) -> Iterator[EmulatorThread]:
     config = EmulatorConfig(**{"port": 0, "stop_seconds": 0.5, **RUNNER, **settings})
     with EmulatorThread(config) as emulator:
         yield emulator
+
+
+def figure(text: str) -> None:
+    """Say a measured figure; `make reliability` shows it."""
+    print(f"[figure] {text}")
+
+
+def text_of(response: Any) -> str:
+    """The text of a response with one output."""
+    assert response.outputs, response
+    return response.outputs[0].data.parts[0].data.string_value
+
+
+def live_replicas(emulator: EmulatorThread, deployment: str) -> list[dict[str, Any]]:
+    """The replicas of a deployment that take work, as `status` shows them."""
+    found = next(d for d in emulator.status()["deployments"] if d["deployment_id"] == deployment)
+    replicas = [replica for version in found["versions"] for replica in version["replicas"]]
+    return [replica for replica in replicas if replica["state"] == "live"]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs (one that has ended and was not waited for does not)."""
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def write_model(folder: Path, model_id: str, source: str) -> Path:
+    """A model directory with this ``model.py``."""
+    directory = folder / model_id
+    (directory / "1").mkdir(parents=True)
+    (directory / "1" / "model.py").write_text(source)
+    (directory / "requirements.txt").write_text("clarifai\n")
+    config = (MODELS / "hello" / "config.yaml").read_text()
+    (directory / "config.yaml").write_text(config.replace("id: hello", f"id: {model_id}"))
+    return directory
 
 
 def sdk_model(name: str, **options: Any) -> Any:

@@ -2,59 +2,51 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import signal
-import subprocess
-import sys
-import tempfile
+import socket
 import threading
+import time
 from pathlib import Path
 
+import grpc
 import pytest
 
-from flow.driver import MODELS, running, wait_for
-
-SCRIPT = """
-import sys, time
-from clarifai_emulator import EmulatorConfig, EmulatorThread
-
-with EmulatorThread(EmulatorConfig(port=0)) as emulator:
-    emulator.deploy(sys.argv[1], min_replicas=2)
-    while len(found := emulator.status()["deployments"][0]["versions"][0]["replicas"]) < 2: time.sleep(0.01)
-    print(*(replica["pid"] for replica in found), flush=True)
-    time.sleep(600)
-"""
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-
-
-def _children(pid: int) -> list[int]:
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for found in lists for child in found.read_text().split()]
+from flow.driver import MODELS, figure, inference_request, is_alive, running, wait_for
+from flow.processes import emulator_process
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc: Linux only")
-def test_a_killed_emulator_takes_its_replicas_and_interpreters_with_it() -> None:
-    before = set(glob.glob(f"{tempfile.gettempdir()}/clarifai-emulator-*"))
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("CLARIFAI_")}
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, MODELS / "hello"], stdout=subprocess.PIPE, text=True, env=environ
-    )
-    with process:
-        assert process.stdout is not None
-        replicas = [int(pid) for pid in process.stdout.readline().split()]
-        zygotes = _children(process.pid)
-        process.send_signal(signal.SIGKILL)
-    assert len(replicas) == 2
-    assert zygotes
-    wait_for(lambda: not any(_alive(pid) for pid in (*replicas, *zygotes)), seconds=5)
-    assert set(glob.glob(f"{tempfile.gettempdir()}/clarifai-emulator-*")) == before
+@pytest.mark.parametrize(
+    ("number", "start_method"),
+    [
+        (signal.SIGKILL, "fork"),
+        (signal.SIGKILL, "spawn"),
+        (signal.SIGTERM, "fork"),
+        (signal.SIGINT, "spawn"),
+    ],
+)
+def test_an_emulator_that_is_stopped_leaves_no_process_port_or_file(
+    tmp_path: Path, number: signal.Signals, start_method: str
+) -> None:
+    with emulator_process(tmp_path, "slow", options=["--start-method", start_method]) as emulator:
+        client, busy = emulator.client(), emulator.client()
+        assert client.call("PostModelOutputs", inference_request("slow", seconds=0.0)).outputs
+        answers = busy.generate(inference_request("slow", "generate", chunks=15, delay=0.1))
+        next(answers)
+        processes = emulator.descendants()
+        assert processes
+        began = time.monotonic()
+        emulator.end(number)
+        wait_for(lambda: not any(is_alive(pid) for pid in processes), seconds=5)
+        figure(f"{number.name}, {start_method}: nothing left after {time.monotonic() - began:.1f} s")
+        with pytest.raises(grpc.RpcError):
+            list(answers)
+        with socket.create_server(("127.0.0.1", emulator.port)):
+            pass  # nobody listens there any more
+        assert list(emulator.temporary.iterdir()) == []
+        client.close()
+        busy.close()
 
 
 def test_starting_and_stopping_leaves_no_descriptor_or_thread() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import grpc
@@ -13,7 +12,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS, Client, inference_request, running, sdk_model, wait_for
+from flow.driver import MODELS, Client, inference_request, live_replicas, running, sdk_model, wait_for
 
 
 def replicas(emulator: EmulatorThread, deployment: str) -> list[dict[str, Any]]:
@@ -22,15 +21,11 @@ def replicas(emulator: EmulatorThread, deployment: str) -> list[dict[str, Any]]:
     return [replica for version in found["versions"] for replica in version["replicas"]]
 
 
-def live(emulator: EmulatorThread, deployment: str) -> list[dict[str, Any]]:
-    return [replica for replica in replicas(emulator, deployment) if replica["state"] == "live"]
-
-
 def test_the_first_request_starts_a_replica_and_is_held_until_it_is_there(emulator: EmulatorThread) -> None:
     emulator.deploy(MODELS / "hello", min_replicas=0)
     assert replicas(emulator, "deploy-hello") == []
     assert sdk_model("hello").predict(prompt="x") == "Hello, x!"
-    assert len(live(emulator, "deploy-hello")) == 1
+    assert len(live_replicas(emulator, "deploy-hello")) == 1
 
 
 def test_a_request_that_may_not_be_held_is_bounced_with_model_deploying() -> None:
@@ -40,7 +35,7 @@ def test_a_request_that_may_not_be_held_is_bounced_with_model_deploying() -> Non
         response = client.call("PostModelOutputs", inference_request("hello", prompt="x"))
         assert response.status.code == StatusCode.MODEL_DEPLOYING
         assert "No replica of 'deploy-hello' was ready within 0 s." in response.status.details
-        wait_for(lambda: live(emulator, "deploy-hello"))
+        wait_for(lambda: live_replicas(emulator, "deploy-hello"))
         assert (
             client.call("PostModelOutputs", inference_request("hello", prompt="x")).status.code
             == StatusCode.SUCCESS
@@ -50,77 +45,13 @@ def test_a_request_that_may_not_be_held_is_bounced_with_model_deploying() -> Non
 
 def test_min_replicas_are_started_and_all_serve(emulator: EmulatorThread) -> None:
     emulator.deploy(MODELS / "slow", min_replicas=3)
-    wait_for(lambda: len(live(emulator, "deploy-slow")) == 3)
+    wait_for(lambda: len(live_replicas(emulator, "deploy-slow")) == 3)
     threads = [threading.Thread(target=lambda: sdk_model("slow").predict(seconds=0.2)) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len({event.fields["replica_id"] for event in emulator.events("work.sent")}) == 3
-
-
-@pytest.mark.parametrize("way", ["hard_exit", "kill"])
-def test_a_replica_that_dies_at_work_fails_that_request_and_comes_back(
-    emulator: EmulatorThread, client: Client, way: str
-) -> None:
-    emulator.deploy(MODELS / "crash_method")
-    began = time.monotonic()
-    response = client.call("PostModelOutputs", inference_request("crash_method", way))
-    assert time.monotonic() - began < 1.5
-    assert response.status.code == StatusCode.RUNNER_PROCESSING_FAILED
-    assert "ended while it worked on this request" in response.status.details
-    assert "The request was not repeated" in response.status.details
-    assert sdk_model("crash_method").echo(prompt="again") == "again"
-
-
-def test_a_replica_that_dies_in_mid_generate_is_never_a_short_success(
-    emulator: EmulatorThread, client: Client
-) -> None:
-    emulator.deploy(MODELS / "crash_method")
-    for _ in range(3):
-        answers = list(client.generate(inference_request("crash_method", "generate_then_exit", chunks=3)))
-        assert answers[-1].status.code == StatusCode.RUNNER_PROCESSING_FAILED
-        assert len(answers) <= 4
-        wait_for(lambda: live(emulator, "deploy-crash_method"))
-
-
-def test_a_request_of_another_replica_does_not_notice_that_one_died(
-    emulator: EmulatorThread, client: Client
-) -> None:
-    emulator.deploy(MODELS / "crash_method", min_replicas=2)
-    wait_for(lambda: len(live(emulator, "deploy-crash_method")) == 2)
-    killed = threading.Event()
-
-    def prompts() -> Any:
-        yield "before"
-        assert killed.wait(10)
-        yield "after"
-
-    answers = sdk_model("crash_method").stream(prompts())
-    assert next(answers) == "before"
-    # The replica with the open stream has one slot less, so the freer one gets this.
-    response = client.call("PostModelOutputs", inference_request("crash_method", "kill"))
-    assert response.status.code == StatusCode.RUNNER_PROCESSING_FAILED
-    killed.set()
-    assert list(answers) == ["after"]
-
-
-def test_a_model_that_cannot_load_fails_its_deployment_with_its_own_traceback(
-    emulator: EmulatorThread, client: Client
-) -> None:
-    with pytest.raises(CallerError) as raised:
-        emulator.deploy(MODELS / "crash_load")
-    assert raised.value.code == StatusCode.MODEL_DEPLOYMENT_FAILED
-    assert "3 starts in a row failed" in str(raised.value)
-    assert "Traceback (most recent call last):" in str(raised.value)
-    assert "load_model" in str(raised.value)
-
-    response = client.call("PostModelOutputs", inference_request("crash_load", prompt="x"))
-    assert response.status.code == StatusCode.MODEL_DEPLOYMENT_FAILED
-    assert "load_model" in response.status.details
-    version = emulator.status()["deployments"][0]["versions"][0]
-    assert version["state"] == "failed"
-    assert "load_model" in version["error"]
 
 
 def test_a_deployment_is_deleted_under_its_requests_and_they_are_told(
@@ -184,7 +115,7 @@ def test_a_queue_that_grows_starts_another_replica() -> None:
         ]
         for thread in threads:
             thread.start()
-        wait_for(lambda: len(live(emulator, "deploy-slow")) == 2)
+        wait_for(lambda: len(live_replicas(emulator, "deploy-slow")) == 2)
         for thread in threads:
             thread.join()
         client.close()
@@ -199,7 +130,7 @@ def test_a_deployment_that_does_not_fit_waits_and_says_why(emulator: EmulatorThr
     pending = wait_for(lambda: emulator.events("deployment.pending"))[0]
     assert "nodepool 'small' is full: its 1 of 1 instances hold 3 replicas" in pending.fields["reason"]
     client.call("DeleteDeployments", ids=["deploy-hello"])
-    wait_for(lambda: live(emulator, "deploy-slow"))
+    wait_for(lambda: live_replicas(emulator, "deploy-slow"))
 
 
 def test_a_model_that_wants_an_accelerator_is_refused_where_none_is(

@@ -29,6 +29,7 @@ def test_the_defaults_can_be_used_and_are_for_this_machine_only() -> None:
         ({"pats": {"token": ""}}, "pats must map non-empty tokens to non-empty user ids"),
         ({"hold_seconds": -0.1}, "hold_seconds must not be negative, got -0.1"),
         ({"request_seconds": -1}, "request_seconds must not be negative, got -1"),
+        ({"reclaim_seconds": -1}, "reclaim_seconds must not be negative, got -1"),
         ({"stop_seconds": -1}, "stop_seconds must not be negative, got -1"),
         ({"queue_size": 0}, "queue_size must be at least 1, got 0"),
         ({"num_threads": 0}, "num_threads must be at least 1, got 0"),

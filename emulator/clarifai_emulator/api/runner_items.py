@@ -38,6 +38,10 @@ CONTROL_PREFIX = "control-"
 # stream of a dead one is cancelled (which raises), its control stream ends, or its process is reported gone.
 _GRACE_SECONDS = 0.003
 
+# A thread of a runner asks for its next item while the outputs of its last may still wait to be sent, and loses
+# these when it gets one. Whose stream it is cannot be seen: beside other items, a new one rests so long.
+_SETTLE_SECONDS = 0.02
+
 # A runner that is told to try again does so at once, with all its threads: it is told after this long.
 _RETRY_SECONDS = 1.0
 
@@ -111,6 +115,8 @@ class RunnerItems:
     async def _work(self, stream: GrpcStream, replica: Replica) -> None:
         """Wait for one item, hand it over, bring its outputs back."""
         self._dispatcher.hear(replica)
+        if replica.busy:
+            await asyncio.sleep(_SETTLE_SECONDS)
         slot = Slot(replica)
         replica.runner.lane.offer(slot)
         try:
@@ -140,8 +146,8 @@ class RunnerItems:
             work = slot.work.result()
             replica.release(work)
             replica.runner.lane.return_unsent(work)
-        elif slot in replica.idle:
-            replica.idle.remove(slot)
+        else:
+            replica.withdraw(slot)
 
     async def _carry(self, stream: GrpcStream, replica: Replica, work: Work) -> None:
         # The runner logs it, so that what a model prints can be found by its request.
@@ -155,8 +161,9 @@ class RunnerItems:
                 message = await _read(stream)
                 if message is None:
                     break
+                size = message.ByteSize() if work.method_type != UNARY_UNARY else 0
                 for output in message.runner_item_outputs:
-                    await work.output(output.multi_output_response)
+                    work.accept(output.multi_output_response, size)
                 if work.method_type == UNARY_UNARY and message.runner_item_outputs:
                     work.finish()
             await self._end(replica, work)

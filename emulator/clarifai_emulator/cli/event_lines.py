@@ -16,6 +16,7 @@ _REMEMBERED = 1000
 _COLOURS = {
     "replica.live": "green",
     "replica.crashed": "red",
+    "replica.hung": "red",
     "replica.substituted": "yellow",
     "deployment.failed": "red",
     "deployment.pending": "yellow",

@@ -50,6 +50,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--request-seconds", type=float, default=1800.0, show_default=True, help="Longest a request may take."
 )
 @click.option(
+    "--reclaim-seconds",
+    type=float,
+    default=60.0,
+    show_default=True,
+    help="Replace a replica that is so long at a request nobody waits for.",
+)
+@click.option(
     "--queue-size", type=int, default=128, show_default=True, help="Requests of a deployment that may wait."
 )
 @click.option("--num-threads", type=int, help="Requests a replica takes at once.  [default: what config.yaml says]")

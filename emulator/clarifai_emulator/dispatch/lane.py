@@ -63,7 +63,7 @@ class Slot:
 
     def dismiss(self) -> None:
         """Its lane is no more: whoever waits for ``work`` is cancelled, and the runner asks anew."""
-        self.replica.idle.remove(self)
+        self.replica.withdraw(self)
         self.work.cancel()
 
 
@@ -74,11 +74,14 @@ class Replica:
     replica_id: str
     runner: RunnerLink
     idle: deque[Slot] = field(default_factory=deque[Slot])
+    early: deque[Slot] = field(default_factory=deque[Slot])  # idle, but with an item still on its way; see add
     busy: set[Work] = field(default_factory=set[Work])
+    abandoned: dict[Work, float] = field(default_factory=dict[Work, float])  # of those, and since when (monotonic)
     streams: int = 0  # open now, the control stream among them
     starts: int = 0  # RUNNER_STREAM_START messages so far: proof of life
     completed: int = 0  # items it has finished
     draining: bool = False
+    hung: bool = False  # what nobody waits for is not worth waiting for either
     lost: bool = False
     cancel_item: Callable[[str], None] | None = None  # set while the control stream is up
     had_control: bool = False
@@ -89,28 +92,62 @@ class Replica:
         """Its model is loaded and it asks for work."""
         return self.starts > 0 and not self.lost
 
+    def add(self, slot: Slot) -> bool:
+        """A stream says that it is idle; False when it may not be given work yet.
+
+        A thread of the genuine runner asks for its next item when it has handed the outputs of the last one to
+        its transport, and what is still on its way is lost once it gets one. So with more streams than threads,
+        the new one waits until an item has come to its end.
+        """
+        threads = self.runner.threads
+        if threads and len(self.idle) + len(self.busy) >= threads:
+            self.early.append(slot)
+            return False
+        self.idle.append(slot)
+        return True
+
+    def withdraw(self, slot: Slot) -> None:
+        """This stream waits for work no more."""
+        for slots in (self.idle, self.early):
+            if slot in slots:
+                slots.remove(slot)
+
     def abandon(self, work: Work) -> None:
         """The client of this work went away: tell the model. Its slot stays busy until the model is through."""
+        self.abandoned[work] = self.runner.lane.now()
         if self.cancel_item is not None:
             self.cancel_item(work.id)
+        self._note_drained()
+        self.runner.lane.demand()
 
     def release(self, work: Work) -> None:
         """A stream is through with this work."""
         self.busy.discard(work)
+        self.abandoned.pop(work, None)
         self.completed += work.state is State.DONE
         self.runner.finished(work)
-        if self.draining and not self.busy:
-            self.drained.set()
+        self._note_drained()
+        if self.early:
+            self.runner.lane.offer(self.early.popleft())
 
     def dismiss(self) -> None:
         """Send its idle streams away; they ask anew."""
-        for slot in tuple(self.idle):
+        for slot in (*self.idle, *self.early):
             slot.dismiss()
 
     def drain(self) -> None:
         """Give it nothing new; ``drained`` is set when what it has is done."""
         self.draining = True
-        if not self.busy:
+        self._note_drained()
+
+    def give_up(self) -> None:
+        """It hangs: it is drained as soon as nobody waits for anything it has."""
+        self.hung = True
+        self._note_drained()
+
+    def _note_drained(self) -> None:
+        awaited = any(work.is_open for work in self.busy) if self.hung else self.busy
+        if self.draining and not awaited:
             self.drained.set()
 
 
@@ -122,6 +159,7 @@ class RunnerLink:
     nodepool: NodepoolKey
     lane: Lane
     replicas: dict[str, Replica] = field(default_factory=dict[str, Replica])
+    threads: int = 0  # how many items a replica takes at once; 0 where that is not known
     latency_ms: float = 0.0  # moving average, from sent to finished
 
     def finished(self, work: Work) -> None:
@@ -182,6 +220,10 @@ class Lane:
         """A request came or ended: the deployment is in use."""
         self.last_active = self._clock.monotonic()
 
+    def demand(self) -> None:
+        """Something changed that the supervisor should look at."""
+        self._on_demand(self)
+
     def submit(self, work: Work) -> None:
         """Hand the work to a free slot, or queue it. Raises ``CallerError`` 21354 when the queue is full, and the
         supervisor's refusal when no replica can be started."""
@@ -191,7 +233,7 @@ class Lane:
             raise self.refusal
         replica = self._free_replica(work)
         if replica is not None:
-            replica.idle[-1].take(work)
+            replica.idle[0].take(work)
             return
         if len(self.waiting) >= self._queue_size:
             raise CallerError(
@@ -219,8 +261,10 @@ class Lane:
         """A stream has become idle: it takes the first waiting work that may run there and is not kept away."""
         self.bounced = False
         replica = slot.replica
-        replica.idle.append(slot)
-        if replica.draining:
+        if replica.lost:
+            slot.dismiss()  # its process was given up, but has not ended yet
+            return
+        if not replica.add(slot) or replica.draining:
             return
         link = replica.runner
         for work in tuple(self.waiting):
@@ -238,7 +282,7 @@ class Lane:
             work.requeue()
             replica = self._free_replica(work)
             if replica is not None:
-                replica.idle[-1].take(work)
+                replica.idle[0].take(work)
             else:
                 work.on_cancel = self.forget
                 self.waiting.appendleft(work)

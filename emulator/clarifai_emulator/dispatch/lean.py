@@ -2,6 +2,7 @@
 
     lane ──work──► slot ──ITEM (MORE… END)──►  lean runner (runners/lean_main.py)
                         ◄──OUTPUT… LAST, DONE──    DONE: the slot is free again
+                        ──HOLD, GO─────────────►   the client of this item is far behind, has caught up
 
 What a slot, a work item and a replica are is the same as with the genuine runner (``api/runner_items.py``); only
 the wire differs.
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 # As in runners/lean_main.py, which cannot be imported from here nor import this.
 HEADER = struct.Struct("<IBQ")
-ITEM, MORE, END, CANCEL = 1, 2, 3, 4
+ITEM, MORE, END, CANCEL, HOLD, GO = 1, 2, 3, 4, 5, 6
 READY, OUTPUT, LAST, DONE = 10, 11, 12, 13
 
 
@@ -57,7 +58,7 @@ class LeanConnection(asyncio.Protocol):
         self._works: dict[int, Work] = {}
         self._numbers: dict[str, int] = {}
         self._pumps: dict[int, asyncio.Task[None]] = {}
-        self._resuming: asyncio.Task[None] | None = None
+        self._held: dict[int, asyncio.Task[None]] = {}
         self._next_number = itertools.count(1)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -78,9 +79,8 @@ class LeanConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         for work in tuple(self._works.values()):
             work.fail(runner_lost(self._replica_id, "its connection was closed"))
-        for task in (*self._pumps.values(), self._resuming):
-            if task is not None:
-                task.cancel()
+        for task in (*self._pumps.values(), *self._held.values()):
+            task.cancel()
         if self._replica is not None:
             self._replica.cancel_item = None
             self._replica.idle.clear()
@@ -91,11 +91,11 @@ class LeanConnection(asyncio.Protocol):
             return
         work = self._works[number]
         if kind in (OUTPUT, LAST):
-            work.accept(MultiOutputResponse.FromString(payload))
+            work.accept(MultiOutputResponse.FromString(payload), len(payload))
             if kind == LAST:
                 work.finish()
-            elif work.is_ahead:
-                self._hold_back(work)
+            elif work.is_ahead and number not in self._held:
+                self._held[number] = asyncio.create_task(self._hold_back(number, work))
         elif kind == DONE:
             self._end(number, work)
 
@@ -146,18 +146,12 @@ class LeanConnection(asyncio.Protocol):
         self._replica.release(work)
         self._offer(self._replica)
 
-    def _hold_back(self, work: Work) -> None:
-        """A client reads slower than its model writes: read no more of this replica until it has caught up."""
-        assert self._transport is not None
-        transport = self._transport
-        transport.pause_reading()
-
-        async def resume() -> None:
-            await work.caught_up()
-            if not transport.is_closing():
-                transport.resume_reading()
-
-        self._resuming = asyncio.create_task(resume())
+    async def _hold_back(self, number: int, work: Work) -> None:
+        """A client reads slower than its model writes: that item waits until it has caught up, no other does."""
+        self._send(HOLD, number)
+        await work.caught_up()
+        del self._held[number]
+        self._send(GO, number)
 
     def _send(self, kind: int, number: int, payload: bytes = b"") -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -5,7 +5,7 @@
       │                  │ └──cancel()──► CANCELLED  the client went away; outputs that still come are dropped
       └──fail()/cancel() before it was sent
 
-The inference handler reads ``outputs()`` at one end, the runner's stream feeds ``output()`` at the other.
+The inference handler reads ``outputs()`` at one end, the runner's stream feeds ``accept()`` at the other.
 Every transition emits one event; nothing else does.
 """
 
@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
 from typing import Any, Protocol
 
 from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
 
+from clarifai_emulator.dispatch.backlog import Backlog
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
 
@@ -29,8 +29,10 @@ UNARY_UNARY = RunnerMethodType.UNARY_UNARY
 UNARY_STREAMING = RunnerMethodType.UNARY_STREAMING
 STREAMING_STREAMING = RunnerMethodType.STREAMING_STREAMING
 
-# A client that reads slower than the model writes holds the model back after this many chunks.
+# A client that reads slower than the model writes is far behind after this many chunks or bytes, until it has taken
+# half of them. A runner that can be held back is.
 _OUTPUTS_AHEAD = 64
+_BYTES_AHEAD = 8 * 1024 * 1024
 
 
 class State(StrEnum):
@@ -113,7 +115,7 @@ class Work:
         self.late = 0.0
         self.cut: Cut | None = None
         self._events = events
-        self._chunks: deque[Any] = deque()
+        self._chunks = Backlog()
         self._chunk_came = asyncio.Event()
         self._chunk_taken = asyncio.Event()
         self._error: CallerError | TransportError | None = None
@@ -137,26 +139,26 @@ class Work:
         self.replica_id = ""
         self.state = State.QUEUED
 
-    async def output(self, response: Any) -> None:
-        """One output of the runner; waits while the client is far behind. Dropped when nobody wants it."""
-        await self.caught_up()
-        self.accept(response)
-
     @property
     def is_ahead(self) -> bool:
         """Whether its client is far behind its model."""
-        return self.is_open and len(self._chunks) >= _OUTPUTS_AHEAD
+        return self.is_open and self._is_beyond(_OUTPUTS_AHEAD, _BYTES_AHEAD)
+
+    def _is_beyond(self, chunks: int, size: int) -> bool:
+        return len(self._chunks) >= chunks or self._chunks.bytes >= size
 
     async def caught_up(self) -> None:
-        """Wait until its client has taken what came, or wants no more."""
-        while self.is_ahead:
+        """While its client is far behind: wait until it has taken half of what came, or wants no more."""
+        if not self.is_ahead:
+            return
+        while self.is_open and self._is_beyond(_OUTPUTS_AHEAD // 2, _BYTES_AHEAD // 2):
             self._chunk_taken.clear()
             await self._chunk_taken.wait()
 
-    def accept(self, response: Any) -> None:
-        """One output of the runner. Dropped when nobody wants it."""
+    def accept(self, response: Any, size: int = 0) -> None:
+        """One output of the runner, of ``size`` bytes. Dropped when nobody wants it."""
         if self.is_open:
-            self._chunks.append(response)
+            self._chunks.append(response, size)
             self._chunk_came.set()
             if self.cut is not None:
                 self.cut.chunk_came(self)
@@ -176,10 +178,10 @@ class Work:
             self._chunk_taken.set()
 
     def cancel(self) -> None:
-        """The client went away, or its time is up."""
+        """The client went away, or its time is up: outputs that came are dropped, whatever the state."""
+        self._chunks.clear()
         if self.is_open:
             self._move(State.CANCELLED)
-            self._chunks.clear()
             self._chunk_taken.set()
             if self.on_cancel is not None:
                 self.on_cancel(self)

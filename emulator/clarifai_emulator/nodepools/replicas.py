@@ -105,6 +105,19 @@ class Replicas:
         if record.process is not None:
             record.process.kill()
 
+    def replace_hung(self, fleet: Fleet, record: ReplicaRecord, replica: Replica) -> None:
+        """Its model does not come back from a request: another replica takes its place. What others still wait
+        for may finish."""
+        work, since = min(replica.abandoned.items(), key=lambda item: item[1])
+        reason = (
+            f"its model still works on request {work.request_id}, {self._clock.monotonic() - since:.1f} s after "
+            "nobody waited for it any more"
+        )
+        self._report.replica(fleet, record, "replica.hung", reason, request_id=work.request_id)
+        replica.give_up()
+        if record.state is not ReplicaState.DRAINING:
+            self.drain(fleet, record, "it hangs; another replica takes its place")
+
     def forget_runners(self, fleet: Fleet) -> None:
         """The fleet is no more: nor are the runners that were made for it."""
         for nodepool, runner in fleet.runners.items():
@@ -177,7 +190,8 @@ class Replicas:
         runner.compute_info.CopyFrom(fleet.target.version.inference_compute_info)
         runner.min_replicas = fleet.target.autoscale.min_replicas
         self._store.put(Kind.RUNNER, (*nodepool, runner.id), runner)
-        self._dispatcher.add_runner(runner.id, nodepool, fleet.lane)
+        link = self._dispatcher.add_runner(runner.id, nodepool, fleet.lane)
+        link.threads = fleet.slots_per_replica
         return runner
 
     # Its life.

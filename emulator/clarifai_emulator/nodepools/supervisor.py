@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 
 from clarifai_grpc.grpc.api.resources_pb2 import Runner
@@ -219,15 +220,29 @@ class Supervisor:
         fleet = self.fleets.get(key)
         if fleet is None:
             return
+        now = self._clock.monotonic()
+        self._reclaim(fleet, now)
         if fleet.retired:
             self._retire(fleet)
             return
-        now = self._clock.monotonic()
         if any(record.was_healthy(now) for record in fleet.live):
             fleet.failures = 0
         if fleet.live:
             fleet.lane.accept()
         self._scale(fleet, now)
+
+    def _reclaim(self, fleet: Fleet, now: float) -> None:
+        """Replace replicas whose model does not come back from a request that nobody waits for."""
+        patience = self._config.reclaim_seconds
+        for record in fleet.records.values():
+            replica = record.replica
+            if replica is None or replica.hung or not replica.abandoned:
+                continue
+            left = min(replica.abandoned.values()) + patience - now
+            if left <= 0:
+                self._replicas.replace_hung(fleet, record, replica)
+            elif left < math.inf:
+                self._mark_later(fleet.lane.key, left)
 
     def _scale(self, fleet: Fleet, now: float) -> None:
         config = fleet.target.autoscale

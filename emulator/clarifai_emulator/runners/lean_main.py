@@ -4,7 +4,7 @@ Runs in the *model's* environment, inside a process forked by ``zygote_main.py``
 only. What a model and a client see is the genuine runner's doing: its ``runner_item_*`` methods, its logging and
 secrets context, its abort callbacks, its limit on answers. What is replaced is how items come and go:
 
-    emulator ──ITEM, MORE, END, CANCEL──►  worker threads, each reading the next frame in turn (leader, followers)
+    emulator ──ITEM, MORE, END, CANCEL, HOLD, GO──►  worker threads, each reading the next frame in turn (a leader)
              ◄──READY, OUTPUT, LAST, DONE──
 
 A frame is a header (length of the payload, kind, number of the item) and protobuf bytes. A worker that has read an
@@ -23,7 +23,7 @@ import threading
 import traceback
 
 HEADER = struct.Struct("<IBQ")
-ITEM, MORE, END, CANCEL = 1, 2, 3, 4
+ITEM, MORE, END, CANCEL, HOLD, GO = 1, 2, 3, 4, 5, 6
 READY, OUTPUT, LAST, DONE = 10, 11, 12, 13
 _SOCKET_BUFFER = 4 * 1024 * 1024
 _CANCEL_CHECK_EVERY = 10  # chunks, as the genuine runner does
@@ -90,6 +90,8 @@ class Item:
         self.runner_item = runner_item
         self.more = queue.SimpleQueue()
         self.cancelled = False
+        self.may_answer = threading.Event()  # cleared while its client is far behind
+        self.may_answer.set()
 
 
 class LeanRunner:
@@ -102,6 +104,7 @@ class LeanRunner:
         self.items = {}
         self.reading = threading.Lock()
         self.writing = threading.Lock()
+        self.closed = threading.Event()
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER)
 
@@ -111,18 +114,18 @@ class LeanRunner:
 
         self.parse = RunnerItem.FromString
         self.unary, self.generate = RunnerMethodType.UNARY_UNARY, RunnerMethodType.UNARY_STREAMING
-        workers = [threading.Thread(target=self.work, daemon=True) for _ in range(self.threads + 1)]
         self.send(READY, self.threads)
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        for _ in range(self.threads + 1):
+            threading.Thread(target=self.work, daemon=True).start()
+        # Not for what the workers still do: nobody could be told of it.
+        self.closed.wait()
 
     def work(self):
         while True:
             with self.reading:
                 frame = self.read()
                 if frame is None:
+                    self.closed.set()
                     return
                 item = self.take(*frame)
             if item is not None:
@@ -140,6 +143,10 @@ class LeanRunner:
             item.more.put(self.parse(payload))
         elif kind == END:
             item.more.put(None)
+        elif kind == HOLD:
+            item.may_answer.clear()
+        elif kind == GO:
+            item.may_answer.set()
         elif kind == CANCEL:
             item.cancelled = True
             item.more.put(None)
@@ -178,6 +185,7 @@ class LeanRunner:
         for number, output in enumerate(outputs, 1):
             stopped = stopped or (item.cancelled and number % _CANCEL_CHECK_EVERY == 0)
             if not stopped:
+                item.may_answer.wait()
                 self.answer(OUTPUT, item, output)
 
     def answer(self, kind, item, output):

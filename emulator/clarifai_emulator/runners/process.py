@@ -157,6 +157,7 @@ class SpawnedProcess:
             SCRIPT,
             "--once",
             str(result_fd),
+            str(os.getpid()),
             env=dict(job["environ"]),
             stdin=asyncio.subprocess.PIPE,
             stdout=self._output.write_fd,

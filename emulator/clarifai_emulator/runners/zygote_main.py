@@ -8,7 +8,7 @@ JSON message, with file descriptors attached.
              ◄─{"event": "ready" | "exited", "id", …}────   SIGCHLD
 
 When the emulator goes away the socket closes, and every child is killed. ``--once`` does one job without
-forking, for systems where a fork is not safe.
+forking, for systems where a fork is not safe; it looks after the emulator itself.
 """
 
 import base64
@@ -24,10 +24,13 @@ import select
 import signal
 import socket
 import sys
+import threading
+import time
 import traceback
 
 _PACKET = 1 << 20
 _PR_SET_PDEATHSIG = 1
+_LOOK_AFTER_PARENT_SECONDS = 0.5
 
 
 def import_sdk():
@@ -241,11 +244,19 @@ def signal_group(pid, number):
     return True
 
 
+def end_with_parent(parent):
+    """End this process and what it started when the emulator is gone."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_AFTER_PARENT_SECONDS)
+    os.killpg(0, signal.SIGKILL)
+
+
 def main():
     # The script's own folder must not be importable: its modules would hide packages of the same name.
     sys.path.pop(0)
     if sys.argv[1] == "--once":
-        result_fd = int(sys.argv[2])
+        result_fd, parent = int(sys.argv[2]), int(sys.argv[3])
+        threading.Thread(target=end_with_parent, args=[parent], daemon=True).start()
         job = json.loads(sys.stdin.read())
         # What goes wrong here goes wrong again in the job, which says so.
         with contextlib.suppress(Exception):

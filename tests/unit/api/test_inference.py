@@ -93,7 +93,7 @@ async def test_predict_answers_with_the_runners_output_and_says_who_made_it() ->
     scene.replica()
     asking = scene.predict()
     work = await scene.sent()
-    await work.output(output("hello"))
+    work.accept(output("hello"))
     work.finish()
     assert await asking == output("hello")
     assert scene.call.trailers == {
@@ -111,9 +111,9 @@ async def test_generate_passes_each_output_on_as_it_comes() -> None:
     answers = scene.generate()
     first = asyncio.ensure_future(anext(answers))
     work = await scene.sent()
-    await work.output(output("a"))
+    work.accept(output("a"))
     assert await first == output("a")
-    await work.output(output("b"))
+    work.accept(output("b"))
     work.finish()
     assert [each async for each in answers] == [output("b")]
 
@@ -165,7 +165,7 @@ async def test_a_request_is_held_until_a_replica_is_there() -> None:
     assert len(scene.lane.waiting) == 1
     scene.replica()
     work = await scene.sent()
-    await work.output(output("hello"))
+    work.accept(output("hello"))
     assert await asking == output("hello")
 
 
@@ -191,7 +191,7 @@ async def test_a_request_that_a_replica_works_on_is_not_sent_away() -> None:
     scene.replica()
     await asyncio.sleep(0.02)
     work = await scene.sent()
-    await work.output(output("late"))
+    work.accept(output("late"))
     assert await asking == output("late")
 
 
@@ -245,7 +245,7 @@ async def test_a_client_that_leaves_between_two_outputs_cancels_its_work() -> No
     answers: Any = scene.generate()
     first = asyncio.ensure_future(anext(answers))
     work = await scene.sent()
-    await work.output(output("a"))
+    work.accept(output("a"))
     await first
     await answers.aclose()
     assert work.state is State.CANCELLED

@@ -103,6 +103,27 @@ async def test_the_most_preferred_nodepool_with_a_free_slot_gets_the_work(scene:
     assert preferred == ["there", "there", "here"]
 
 
+async def test_a_stream_more_than_there_are_threads_gets_work_when_an_item_has_ended(scene: Scene) -> None:
+    link = scene.runner()
+    link.threads = 2
+    replica = scene.replica(link, idle=2)
+    first, second = scene.submit(), scene.submit()
+    early, third = scene.slot(replica), scene.submit()
+    assert (list(replica.idle), third.state) == ([], State.QUEUED)
+    first.finish()
+    replica.release(first)
+    assert early.work.result() is third
+    assert second.state is State.SENT
+
+
+async def test_the_stream_that_is_idle_longest_gets_the_work(scene: Scene) -> None:
+    replica = scene.replica(scene.runner())
+    first, second = scene.slot(replica), scene.slot(replica)
+    work = scene.submit()
+    assert first.work.result() is work
+    assert not second.work.done()
+
+
 async def test_a_slot_skips_waiting_work_that_may_not_run_there(scene: Scene) -> None:
     not_here, pinned, mine = scene.submit(OTHER_POOL), scene.submit(runner_id="another"), scene.submit()
     slot = scene.slot(scene.replica(scene.runner()))
@@ -165,6 +186,15 @@ async def test_a_draining_replica_is_given_no_waiting_work_either(scene: Scene) 
     assert not scene.slot(replica).work.done()
 
 
+async def test_a_lost_replica_whose_process_still_lives_is_given_no_waiting_work(scene: Scene) -> None:
+    replica = scene.replica(scene.runner())
+    work = scene.submit()
+    replica.lost = True
+    slot = scene.slot(replica)
+    assert slot.work.cancelled()  # its stream asks anew
+    assert list(scene.lane.waiting) == [work]
+
+
 async def test_a_replica_is_drained_when_what_it_works_on_is_done(scene: Scene) -> None:
     replica = scene.replica(scene.runner(), idle=2)
     first, second = scene.submit(), scene.submit()
@@ -173,6 +203,32 @@ async def test_a_replica_is_drained_when_what_it_works_on_is_done(scene: Scene) 
     assert not replica.drained.is_set()
     replica.release(second)
     assert replica.drained.is_set()
+
+
+async def test_a_hung_replica_is_drained_when_nobody_waits_for_what_it_works_on(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=3)
+    hangs, goes_on, is_left = scene.submit(), scene.submit(), scene.submit()
+    hangs.cancel()
+    replica.drain()
+    replica.give_up()
+    assert not replica.drained.is_set(), "others still wait for theirs"
+    goes_on.finish()
+    replica.release(goes_on)
+    assert not replica.drained.is_set()
+    is_left.cancel()
+    assert replica.drained.is_set()
+
+
+async def test_abandoned_work_counts_from_when_its_client_went_until_the_model_is_through(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=1)
+    work = scene.submit()
+    scene.clock.seconds += 5
+    demands = scene.demands
+    work.cancel()
+    assert replica.abandoned == {work: scene.clock.monotonic()}
+    assert scene.demands == demands + 1, "whoever replaces hung replicas looks at it"
+    replica.release(work)
+    assert replica.abandoned == {}
 
 
 async def test_an_idle_replica_is_drained_at_once(scene: Scene) -> None:

@@ -18,7 +18,9 @@ from clarifai_emulator.dispatch.lean import (
     CANCEL,
     DONE,
     END,
+    GO,
     HEADER,
+    HOLD,
     ITEM,
     LAST,
     MORE,
@@ -30,7 +32,6 @@ from clarifai_emulator.dispatch.work import (
     STREAMING_STREAMING,
     UNARY_STREAMING,
     UNARY_UNARY,
-    State,
     Work,
 )
 from clarifai_emulator.errors import CallerError
@@ -212,13 +213,31 @@ async def test_a_socket_that_closes_fails_what_it_carried(scene: Scene) -> None:
     assert scene.idle == 0
 
 
-async def test_a_client_far_behind_holds_its_model_back_and_loses_nothing(scene: Scene) -> None:
+async def test_the_item_of_a_client_far_behind_is_held_until_half_is_taken_and_no_other_is(scene: Scene) -> None:
+    await scene.ready()
+    slow, other = scene.submit(UNARY_STREAMING), scene.submit()
+    (_, number, _), (_, other_number, _) = await scene.hear(), await scene.hear()
+    for position in range(64):
+        scene.say(OUTPUT, number, answer(str(position)))
+    assert await scene.hear() == (HOLD, number, b"")
+    scene.say(OUTPUT, number, answer("on its way"))
+    scene.say(LAST, other_number, answer("meanwhile"))
+    assert await texts(other) == ["meanwhile"]
+
+    outputs = slow.outputs()
+    got = [(await anext(outputs)).status.description for _ in range(34)]
+    assert await scene.hear() == (GO, number, b"")
+    scene.say(DONE, number)
+    got += [output.status.description async for output in outputs]
+    assert got == [*map(str, range(64)), "on its way"]
+
+
+async def test_an_item_that_is_held_goes_on_when_its_client_goes_away(scene: Scene) -> None:
     await scene.ready()
     work = scene.submit(UNARY_STREAMING)
     _, number, _ = await scene.hear()
-    for position in range(1000):
-        scene.say(OUTPUT, number, answer(str(position)))
-    scene.say(DONE, number)
-    await asyncio.sleep(0.05)
-    assert work.state is State.SENT
-    assert await texts(work) == [str(position) for position in range(1000)]
+    for _ in range(64):
+        scene.say(OUTPUT, number, answer("x"))
+    assert await scene.hear() == (HOLD, number, b"")
+    work.cancel()
+    assert [(await scene.hear())[0] for _ in range(2)] == [CANCEL, GO]

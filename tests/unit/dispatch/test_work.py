@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.config import MEBIBYTE
 from clarifai_emulator.dispatch.work import UNARY_STREAMING, UNARY_UNARY, State, Work
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
@@ -83,10 +84,10 @@ async def test_outputs_come_in_order_while_the_runner_still_works(events: EventB
     first = asyncio.ensure_future(anext(outputs))
     await asyncio.sleep(0)
     assert not first.done()
-    await work.output("a")
+    work.accept("a")
     assert await first == "a"
-    await work.output("b")
-    await work.output("c")
+    work.accept("b")
+    work.accept("c")
     work.finish()
     assert [output async for output in outputs] == ["b", "c"]
 
@@ -94,7 +95,7 @@ async def test_outputs_come_in_order_while_the_runner_still_works(events: EventB
 async def test_what_came_before_a_failure_is_delivered_before_the_error(events: EventBus) -> None:
     work = work_of(events)
     work.send("replica")
-    await work.output("a")
+    work.accept("a")
     work.fail(LOST)
     got: list[Any] = []
     outputs = work.outputs()
@@ -115,44 +116,51 @@ async def test_a_reader_that_waits_hears_of_the_end(events: EventBus) -> None:
         await readers[1]
 
 
-async def test_a_model_that_writes_faster_than_its_client_reads_is_held_back(events: EventBus) -> None:
+async def test_a_client_is_far_behind_after_64_chunks_until_it_has_taken_half(events: EventBus) -> None:
     work = work_of(events)
     work.send("replica")
-    written: list[int] = []
+    for number in range(63):
+        work.accept(number)
+    await work.caught_up()
+    work.accept(63)
+    waiting = asyncio.ensure_future(work.caught_up())
+    await asyncio.sleep(0)
+    outputs = work.outputs()
+    assert [await anext(outputs) for _ in range(32)] == list(range(32))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert await anext(outputs) == 32
+    await asyncio.wait_for(waiting, 1)
 
-    async def write() -> None:
-        for number in range(200):
-            await work.output(number)
-            written.append(number)
-        work.finish()
 
-    writing = asyncio.ensure_future(write())
-    for _ in range(300):
-        await asyncio.sleep(0)
-    assert len(written) == 64
-    assert await collect(work) == list(range(200))
-    await writing
+async def test_large_outputs_count_by_their_bytes(events: EventBus) -> None:
+    work = work_of(events)
+    work.send("replica")
+    work.accept("one", 5 * MEBIBYTE)
+    assert not work.is_ahead
+    work.accept("two", 3 * MEBIBYTE)
+    assert work.is_ahead
 
 
 @pytest.mark.parametrize("end", ["cancel", "fail", "expire"])
-async def test_a_writer_that_is_held_back_is_let_go_when_nobody_reads_any_more(events: EventBus, end: str) -> None:
+async def test_who_waits_for_a_client_is_let_go_when_it_reads_no_more(events: EventBus, end: str) -> None:
     work = work_of(events)
     work.send("replica")
     for number in range(64):
-        await work.output(number)
-    writing = asyncio.ensure_future(work.output("late"))
+        work.accept(number)
+    waiting = asyncio.ensure_future(work.caught_up())
     await asyncio.sleep(0)
-    assert not writing.done()
+    assert not waiting.done()
     getattr(work, end)(*([LOST] if end != "cancel" else []))
-    await asyncio.wait_for(writing, 1)
+    await asyncio.wait_for(waiting, 1)
 
 
 async def test_outputs_after_a_cancellation_are_dropped(events: EventBus) -> None:
     work = work_of(events)
     work.send("replica")
-    await work.output("early")
+    work.accept("early")
     work.cancel()
-    await work.output("late")
+    work.accept("late")
     assert work.state is State.CANCELLED
     assert await collect(work) == []
 

@@ -36,7 +36,8 @@ async def test_a_deployment_that_nothing_has_looked_at_yet_can_start_one(stage: 
     assert load(stage) == Load(startable_replicas=1)
 
 
-async def test_idle_streams_of_live_replicas_are_free_slots(stage: Stage) -> None:
+async def test_idle_streams_of_live_replicas_are_free_slots() -> None:
+    stage = Stage(num_threads=3)
     stage.prepare()
     await stage.deploy(2)
     assert load(stage) == Load(startable_replicas=1)

@@ -681,6 +681,77 @@ async def test_a_users_runner_of_another_model_is_not_adopted(stage: Stage) -> N
     assert stage.supervisor.adopt((*keys(["pool"])[0], "mine"), runner) is None
 
 
+# When a model does not come back.
+
+
+async def test_a_replica_that_hangs_in_an_abandoned_request_is_replaced() -> None:
+    stage = Stage(num_threads=2)
+    stage.prepare()
+    await stage.deploy(1, 1)
+    await stage.ready(slots=2)
+    (hung,) = stage.backend.running
+    work, other = await stage.ask(), await stage.ask()
+    work.cancel()
+    await stage.later(59)
+    assert stage.backend.running == [hung]
+    await stage.later(1)
+    _, replacement = stage.backend.running
+    assert (hung.signals, replacement.signals) == ([], []), "someone still waits for the other request"
+    assert stage.said("replica.hung") == [
+        f"its model still works on request {work.request_id}, 60.0 s after nobody waited for it any more"
+    ]
+    assert stage.said("replica.draining") == ["it hangs; another replica takes its place"]
+    await stage.ready(replacement)
+    assert (await stage.ask()).replica_id == replacement.spec.replica_id
+    other.cancel()
+    await settle()
+    assert hung.signals == ["TERM"]
+    assert stage.backend.running == [replacement]
+    await stage.close()
+
+
+async def test_a_model_that_comes_back_in_time_keeps_its_replica(stage: Stage) -> None:
+    stage.prepare()
+    await stage.deploy(1, 1)
+    replica = await stage.ready()
+    work = await stage.ask()
+    work.cancel()
+    await stage.later(30)
+    replica.release(work)
+    await stage.later(60)
+    assert len(stage.backend.processes) == 1
+    assert stage.said("replica.hung") == []
+
+
+async def test_the_supervisor_looks_at_a_hung_replica_by_itself() -> None:
+    stage = Stage(reclaim_seconds=0.02)
+    stage.prepare()
+    await stage.deploy(1, 1)
+    await stage.ready()
+    (await stage.ask()).cancel()
+    await settle()
+    stage.clock.seconds += 0.02
+    await asyncio.sleep(0.1)
+    assert stage.backend.processes[0].signals == ["TERM"]
+    await stage.close()
+
+
+async def test_a_hung_replica_does_not_keep_a_deployment_that_is_disabled(stage: Stage) -> None:
+    stage.prepare()
+    await stage.deploy(1, 1)
+    await stage.ready()
+    (hung,) = stage.backend.running
+    (await stage.ask()).cancel()
+    await stage.patch(status=Deployment.DISABLED)
+    assert hung.signals == []
+    for fleet in stage.supervisor.fleets.values():
+        stage.clock.seconds += 60
+        stage.dispatcher.on_demand(fleet.lane)
+    await settle()
+    assert hung.signals == ["TERM"]
+    assert len(stage.backend.processes) == 1
+
+
 # Shared compute.
 
 

@@ -1,0 +1,75 @@
+"""Deploying and undeploying again and again costs nothing that stays."""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from clarifai_emulator.thread import EmulatorThread
+from flow.driver import MODELS, Client, figure, inference_request, running, text_of, wait_for
+
+# `make reliability` asks for 1000.
+CYCLES = int(os.environ.get("CLARIFAI_TEST_CYCLES", "20"))
+MAY_GROW = 16 << 20
+
+
+class Held(NamedTuple):
+    """What this process, and with it the emulator, holds."""
+
+    descriptors: int
+    threads: int
+    files: int
+    processes: int
+
+
+def held(temporary: Path) -> Held:
+    children = Path("/proc/self/task").glob("*/children")
+    return Held(
+        descriptors=len(os.listdir("/proc/self/fd")),
+        threads=threading.active_count(),
+        files=len(list(temporary.iterdir())),
+        processes=sum(len(each.read_text().split()) for each in children),
+    )
+
+
+def resident() -> int:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def cycle(emulator: EmulatorThread, client: Client, number: int) -> None:
+    emulator.deploy(MODELS / "hello")
+    assert text_of(client.call("PostModelOutputs", inference_request("hello", prompt=str(number)))) == (
+        f"Hello, {number}!"
+    )
+    client.call("DeleteDeployments", ids=["deploy-hello"])
+    wait_for(lambda: emulator.run(lambda e: not e.supervisor.fleets))
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="reads /proc: Linux only")
+def test_cycles_of_deploy_predict_and_undeploy_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with running(stop_seconds=0) as emulator:
+        client = Client(emulator.url)
+        began = time.monotonic()
+        for number in range(CYCLES // 2):  # until logs and events are as long as they get
+            cycle(emulator, client, number)
+        before, memory = held(tmp_path), resident()
+        for number in range(CYCLES - CYCLES // 2):
+            cycle(emulator, client, number)
+        grown = resident() - memory
+        figure(f"{CYCLES} cycles in {time.monotonic() - began:.0f} s; second half grew by {grown >> 10} KiB")
+        assert held(tmp_path) == before
+        assert grown < MAY_GROW
+        client.close()
