@@ -194,22 +194,27 @@ class Work:
             if tell is not None:
                 tell(self)
 
-    async def outputs(self) -> AsyncIterator[Any]:
-        """The outputs in order. Raises the error the work failed with, after the last of them."""
+    async def next_output(self) -> Any | None:
+        """The next output; None after the last. Raises the error the work failed with, after the last of them."""
         while True:
             if self.late and (self._chunks or not self.is_open):
                 seconds, self.late = self.late, 0.0
                 await asyncio.sleep(seconds)
-            while self._chunks:
-                chunk = self._chunks.popleft()
+            if self._chunks:
                 self._chunk_taken.set()
-                yield chunk
+                return self._chunks.popleft()
             if not self.is_open:
                 break
             self._chunk_came.clear()
             await self._chunk_came.wait()
         if self._error is not None:
             raise self._error
+        return None
+
+    async def outputs(self) -> AsyncIterator[Any]:
+        """All outputs, as ``next_output`` gives them."""
+        while (output := await self.next_output()) is not None:
+            yield output
 
     def _move(self, state: State, **fields: Any) -> None:
         self.state = state

@@ -48,12 +48,13 @@ class Inference:
         """One request, one answer."""
         work = self._submit(call, request, UNARY_UNARY, None)
         try:
-            async with self._deadline(call, work):
-                async for output in work.outputs():
-                    return output
+            with self._deadline(call, work):
+                output = await work.next_output()
         finally:
             work.cancel()
-        raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
+        if output is None:
+            raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
+        return output
 
     async def generate(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """One request, any number of answers."""
@@ -76,7 +77,7 @@ class Inference:
 
     async def _outputs(self, call: Call, work: Work) -> AsyncGenerator[Any]:
         try:
-            async with self._deadline(call, work):
+            with self._deadline(call, work):
                 async for output in work.outputs():
                     yield output
         finally:
@@ -138,10 +139,10 @@ class _Deadline:
         self._seconds = seconds
         self._timer: asyncio.TimerHandle | None = None
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
 
-    async def __aexit__(self, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._work.replica_id:
