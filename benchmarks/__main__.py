@@ -1,6 +1,6 @@
 """``make bench``: every figure, as a table and as ``benchmarks/results.json``.
 
-python -m benchmarks [--quick] [--markdown] [SCRIPT …]
+python -m benchmarks [--quick] [--markdown] [--results FILE] [SCRIPT …]
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--quick", action="store_true", help="few repeats: to see that it works, not to quote")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where to write the figures as JSON")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.scripts if name not in SCRIPTS]
     if unknown:
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         figures += importlib.import_module(f"benchmarks.{name}").measure(quick=options.quick)
         # After each, so that a run that is broken off leaves what it had.
-        RESULTS.write_text(json.dumps([figure.as_dict() for figure in figures], indent=1) + "\n")
+        options.results.write_text(json.dumps([figure.as_dict() for figure in figures], indent=1) + "\n")
     if options.markdown:
         print(markdown(figures), end="")
     else:

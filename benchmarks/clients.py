@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,7 +111,5 @@ def _run(predict: Callable[[], Any], threads: int, seconds: float) -> int:
 
 
 if __name__ == "__main__":
-    try:
+    with suppress(KeyboardInterrupt):
         _main(sys.argv[1:])
-    except KeyboardInterrupt:
-        pass

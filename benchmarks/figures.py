@@ -32,7 +32,9 @@ class Figure:
         """The target for people, ``≤ 1.6×``; empty where there is none."""
         if self.target is None:
             return ""
-        return f"{'≥' if self.at_least else '≤'} {self.target:g}{'×' if self.ratio is not None else ' ' + self.unit}"
+        return (
+            f"{'≥' if self.at_least else '≤'} {self.target:g}{'×' if self.ratio is not None else ' ' + self.unit}"
+        )
 
 
 def compared(

@@ -1,4 +1,4 @@
-"""From nothing to a model's first answer, against the SDK's own server: with an emulator that is up, and without."""
+"""From nothing to a model's first answer, against the SDK's own server: with an emulator that is up and without."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _OTHER_MODEL = "batch"
 def measure(*, quick: bool = False) -> list[Figure]:
     """The figures; times are seconds. A new port each time, so that no client has a connection from before."""
     repeats = 2 if quick else 20
-    warm, cold = _alternate([_warm_emulator, _sdk_server], repeats), _alternate([_new_emulator, _sdk_server], repeats)
+    warm, cold = (
+        _alternate([_warm_emulator, _sdk_server], repeats),
+        _alternate([_new_emulator, _sdk_server], repeats),
+    )
     return [
         compared("deploy → first answer, emulator up and warm", *warm, unit="s", target=0.6),
         compared("`up`, deploy → first answer, from nothing", *cold, unit="s", target=1.2),

@@ -1,8 +1,8 @@
 """What a crowd costs: predict and List with many resources and replicas, against few of each.
 
-Two emulators in processes of their own. The small one has a deployment, a nodepool and a replica; the large one also
-has 10,000 deployments of 100 other models in 1,000 nodepools, and 100 replicas of the model that is asked: real
-ones, all live. Lists are asked for the same page of 20 in a store of 40 and of 10,000.
+Two emulators in processes of their own. The small one has a deployment, a nodepool and a replica; the large one
+also has 10,000 deployments of 100 other models in 1,000 nodepools, and 100 replicas of the model that is asked:
+real ones, all live. Lists are asked for the same page of 20 in a store of 40 and of 10,000 (1,000 nodepools).
 """
 
 from __future__ import annotations

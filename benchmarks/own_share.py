@@ -37,7 +37,9 @@ def _measure(runner: str, *, seconds: float) -> list[Figure]:
         loop.run(_serve(runner, seconds, marks, own))
     times = [each * 1000 for each in own_shares(marks)]
     if not times:
-        raise RuntimeError(f"no request was seen on the sockets of the event loop: {sorted({m.what for m in marks})}")
+        raise RuntimeError(
+            f"no request was seen on the sockets of the event loop: {sorted({m.what for m in marks})}"
+        )
     return [
         alone(f"{runner} runner: own share p50", times, unit="ms", target=0.4),
         alone(f"{runner} runner: own share p99", times, unit="ms", target=2.0, quantile=0.99),

@@ -32,7 +32,9 @@ def _measure(way: Way, *, rounds: int) -> list[Figure]:
             lambda: ours.predict(prompt="x"), lambda: theirs.predict(prompt="x"), rounds=rounds, calls=50
         )
 
-        def chunks(measure: Callable[[Callable[[], object]], float] | None = None) -> tuple[list[float], list[float]]:
+        def chunks(
+            measure: Callable[[Callable[[], object]], float] | None = None,
+        ) -> tuple[list[float], list[float]]:
             return interleave(
                 lambda: ours.generate(prompt=_CHUNKS),
                 lambda: theirs.generate(prompt=_CHUNKS),

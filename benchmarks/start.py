@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -68,7 +69,7 @@ async def _in_this_process(repeats: int) -> tuple[list[float], list[float]]:
     return starts[1:], resets[1:]
 
 
-def _fill(emulator) -> None:
+def _fill(emulator: Any) -> None:
     from clarifai_grpc.grpc.api.resources_pb2 import Model
 
     from clarifai_emulator.store import Kind

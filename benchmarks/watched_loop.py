@@ -1,4 +1,4 @@
-"""An event loop that notes when its sockets were read and written: where time goes, without a line in the product."""
+"""An event loop that notes when its sockets were read and written, to see where time goes from outside."""
 
 from __future__ import annotations
 

@@ -9,9 +9,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -32,7 +35,7 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.deployer import Deployer
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey
-from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.errors import ConfigError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
@@ -157,6 +160,14 @@ class Emulator:
         except BaseException:
             await self.stop()
             raise
+
+    async def warm_up(self) -> None:
+        """Import the SDK for models of this Python environment now, so that the first deployment need not wait for
+        it. Where that fails, the first deployment tries again, and says what is wrong."""
+        backend = self.backends.get("process")
+        if isinstance(backend, ProcessBackend):
+            with contextlib.suppress(ModelError):
+                await backend.warm(Path(sys.executable))
 
     async def stop(self) -> None:
         """End every replica, close every port, remove every temporary file. May be called twice."""

@@ -57,6 +57,18 @@ def test_a_killed_emulator_takes_its_replicas_and_interpreters_with_it() -> None
     assert set(glob.glob(f"{tempfile.gettempdir()}/clarifai-emulator-*")) == before
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc: Linux only")
+def test_up_warms_an_interpreter_ahead_and_takes_it_along_when_it_is_killed(tmp_path: Path) -> None:
+    environ = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "clarifai_emulator", "up", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environ)
+    zygotes = wait_for(lambda: _children(process.pid))
+    assert b"zygote_main.py" in Path(f"/proc/{zygotes[0]}/cmdline").read_bytes()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not _alive(zygotes[0]), seconds=5)
+
+
 def test_starting_and_stopping_leaves_no_descriptor_or_thread() -> None:
     with running() as emulator:
         emulator.deploy(MODELS / "hello")
