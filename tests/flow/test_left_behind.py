@@ -62,10 +62,12 @@ def test_up_warms_an_interpreter_ahead_and_takes_it_along_when_it_is_killed(tmp_
     environ = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "clarifai_emulator", "up", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environ)
-    zygotes = wait_for(lambda: _children(process.pid))
-    assert b"zygote_main.py" in Path(f"/proc/{zygotes[0]}/cmdline").read_bytes()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    try:
+        zygotes = wait_for(lambda: _children(process.pid))
+        wait_for(lambda: b"zygote_main.py" in Path(f"/proc/{zygotes[0]}/cmdline").read_bytes())
+    finally:
+        process.kill()
+        process.wait()
     wait_for(lambda: not _alive(zygotes[0]), seconds=5)
 
 
