@@ -1,6 +1,6 @@
 """``make bench``: every figure, as a table and as ``benchmarks/results.json``.
 
-python -m benchmarks [--quick] [MODULE …]
+python -m benchmarks [--quick] [--markdown] [--results FILE] [SCRIPT …]
 """
 
 from __future__ import annotations
@@ -8,42 +8,40 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.figures import Figure
+from benchmarks.report import markdown, show
 
-SCRIPTS = ("routed_predict", "start")
+# Each is a module beside this one with ``measure(*, quick) -> list[Figure]``.
+SCRIPTS = ("routed_predict", "throughput", "bidi", "own_share", "first_predict", "start", "growth")
 RESULTS = Path(__file__).with_name("results.json")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("scripts", nargs="*", help=f"which to run: {', '.join(SCRIPTS)} (default: all)")
+    parser.add_argument(
+        "scripts", nargs="*", metavar="SCRIPT", help=f"which to run: {', '.join(SCRIPTS)} (default: all)"
+    )
     parser.add_argument("--quick", action="store_true", help="few repeats: to see that it works, not to quote")
-    options = parser.parse_args()
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where to write the figures as JSON")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.scripts if name not in SCRIPTS]
+    if unknown:
+        parser.error(f"there is no script {', '.join(unknown)}; there are: {', '.join(SCRIPTS)}")
     figures: list[Figure] = []
     for name in options.scripts or SCRIPTS:
-        print(f"measuring {name} ...", flush=True)
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
         figures += importlib.import_module(f"benchmarks.{name}").measure(quick=options.quick)
-    RESULTS.write_text(json.dumps([figure.as_dict() for figure in figures], indent=1) + "\n")
-    show(figures)
-
-
-def show(figures: list[Figure]) -> None:
-    """Print the table."""
-    table = Table("figure", "value", "compared with", "ratio", "target", "met", "repeats")
-    for figure in figures:
-        baseline = "" if figure.baseline is None else f"{figure.baseline:g} {figure.unit}"
-        ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}×"
-        target = "" if figure.target is None else f"≤ {figure.target:g}{'×' if figure.ratio is not None else ''}"
-        met = {True: "yes", False: "no", None: ""}[figure.met]
-        table.add_row(
-            figure.name, f"{figure.value:g} {figure.unit}", baseline, ratio, target, met, str(figure.repeats)
-        )
-    Console().print(table)
+        # After each, so that a run that is broken off leaves what it had.
+        options.results.write_text(json.dumps([figure.as_dict() for figure in figures], indent=1) + "\n")
+    if options.markdown:
+        print(markdown(figures), end="")
+    else:
+        show(figures)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""The two things that are compared: an emulator in a process of its own, and the SDK's own ``--grpc`` server."""
+"""What is compared: an emulator in a process of its own, and the SDK's own ``--grpc`` server."""
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,9 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-MODELS = Path(__file__).parents[1] / "fixtures" / "models"
+ROOT = Path(__file__).parents[1]
+MODELS = ROOT / "fixtures" / "models"
 PAT = "0123456789abcdef0123456789abcdef"
 HOME = tempfile.mkdtemp(prefix="clarifai-bench-")
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
 
 def free_port() -> int:
@@ -27,9 +31,10 @@ def free_port() -> int:
 
 
 def environ(port: int) -> dict[str, str]:
-    """What a client of the emulator at ``port`` sets."""
+    """What a client of the emulator at ``port`` sets; compiled modules are kept, as in any installation."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **kept,
         "CLARIFAI_API_BASE": f"http://127.0.0.1:{port}",
         "CLARIFAI_PAT": PAT,
         "CLARIFAI_USER_ID": "me",
@@ -42,37 +47,50 @@ def environ(port: int) -> dict[str, str]:
 def emulator(port: int, *options: str) -> Generator[subprocess.Popen[bytes]]:
     """``clarifai-emulator up`` as a user starts it."""
     command = [sys.executable, "-m", "clarifai_emulator", "up", "--port", str(port), *options]
-    with _process(command, environ(port)) as process:
+    with process(command, environ(port)) as started:
         wait_until_listening(port)
-        yield process
+        yield started
 
 
 @contextmanager
 def sdk_server(model: str, port: int) -> Generator[subprocess.Popen[bytes]]:
     """The SDK's own server for one model: no control plane, no routing."""
     command = [sys.executable, "-m", "clarifai.runners.server", "--grpc", "--port", str(port)]
-    with _process([*command, "--model_path", str(MODELS / model)], environ(port)) as process:
+    with process([*command, "--model_path", str(MODELS / model)], environ(port)) as started:
         wait_until_listening(port)
-        yield process
+        yield started
 
 
-def deploy(model: str, port: int) -> dict[str, Any]:
+def deploy(model: str, port: int, *options: str) -> dict[str, Any]:
     """``clarifai-emulator deploy``; what it says as JSON."""
-    command = [
-        sys.executable,
-        "-m",
-        "clarifai_emulator",
-        "deploy",
-        str(MODELS / model),
-        "--port",
-        str(port),
-        "--json",
-    ]
-    done = subprocess.run(command, env=environ(port), capture_output=True, text=True, check=True)
+    path = str(MODELS / model)
+    command = [sys.executable, "-m", "clarifai_emulator", "deploy", path, "--port", str(port), "--json", *options]
+    done = subprocess.run(command, env=environ(port), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"deploy failed: {done.stderr or done.stdout}")
     return json.loads(done.stdout)
 
 
-def wait_until_listening(port: int, *, seconds: float = 30) -> None:
+def routed_client(url: str, port: int) -> Any:
+    """The SDK's client of a model behind the emulator."""
+    os.environ.update(environ(port))  # the SDK reads it when it is imported
+    from clarifai.client import Model
+
+    return Model(url=url, base_url=f"http://127.0.0.1:{port}")
+
+
+def direct_client(port: int) -> Any:
+    """The SDK's client of its own server, as ``ModelClient.from_local_grpc`` makes it, but without the limit of
+    4 MiB for an answer, which the routed client does not have either."""
+    os.environ.update(environ(port))
+    import grpc
+    from clarifai.client.model_client import ModelClient, _LocalGRPCStub
+
+    limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    return ModelClient(stub=_LocalGRPCStub(grpc.insecure_channel(f"localhost:{port}", options=limits)))
+
+
+def wait_until_listening(port: int, *, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with socket.socket() as probe:
@@ -83,14 +101,16 @@ def wait_until_listening(port: int, *, seconds: float = 30) -> None:
 
 
 @contextmanager
-def _process(command: list[str], env: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def process(command: list[str], env: dict[str, str], **options: Any) -> Generator[subprocess.Popen[Any]]:
+    """A process that is ended, as Ctrl-C ends it, with the block."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = subprocess.Popen(command, env=env, cwd=ROOT, **{**quiet, **options})
     try:
-        yield process
+        yield started
     finally:
-        process.send_signal(signal.SIGINT)
+        started.send_signal(signal.SIGINT)
         try:
-            process.wait(timeout=15)
+            started.wait(timeout=30)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            started.kill()
+            started.wait()

@@ -1,66 +1,78 @@
-"""How long things take to be there: the emulator's command, and a model from nothing to its first answer."""
+"""How long an emulator takes to be there, how long to be empty again, and what it holds while it idles."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import asyncio
 import time
+from pathlib import Path
+from typing import Any
 
 import grpc
 
-from benchmarks.figures import Figure, alone, compared
-from benchmarks.peers import MODELS, PAT, deploy, emulator, environ, free_port, sdk_server
+from benchmarks.figures import Figure, alone
+from benchmarks.peers import PAT, emulator, free_port
 
-_CALL = """
-import sys, time
-from clarifai.client.model_client import ModelClient
-client = ModelClient.from_local_grpc(int(sys.argv[1]))
-print(client.predict(prompt="x"))
-"""
+_RESOURCES = 1000
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures; times are seconds."""
+    """The figures."""
     repeats = 3 if quick else 20
-    first_rpc = [_first_rpc() for _ in range(repeats)]
-    port = free_port()
-    ours: list[float] = []
-    theirs: list[float] = []
-    with emulator(port):
-        deploy("slow", port)  # the interpreter is warm from here on
-        for _ in range(max(repeats // 2, 3)):
-            ours.append(_redeploy(port))
-            theirs.append(_sdk_start())
+    _first_rpc()  # compiles what is not compiled yet
+    ups = [_first_rpc() for _ in range(repeats)]
+    starts, resets = asyncio.run(_in_this_process(repeats))
     return [
-        alone("`up` → first answered RPC", first_rpc, unit="s", target=None),
-        compared("deploy command → ready, warm interpreter", ours, theirs, unit="s", target=None),
+        alone("`up` → first answered RPC", [seconds for seconds, _, _ in ups], unit="s", target=0.40),
+        alone("idle emulator: resident memory", [rss for _, rss, _ in ups], unit="MiB", target=60),
+        alone("idle emulator: its share of it (PSS)", [pss for _, _, pss in ups], unit="MiB", target=None),
+        alone("`Emulator.start`, imports done", starts, unit="ms", target=15),
+        alone(f"`Emulator.reset`, {_RESOURCES} resources", resets, unit="ms", target=1),
     ]
 
 
-def _first_rpc() -> float:
+def _first_rpc() -> tuple[float, float, float]:
+    """Seconds until `up` has answered an RPC, then its memory: RSS and PSS in MiB."""
     port = free_port()
     began = time.perf_counter()
-    with emulator(port), grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with emulator(port) as process, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = channel.unary_unary("/clarifai.api.V2/GetUser")
         call(b"", metadata=[("authorization", f"Key {PAT}")], timeout=10, wait_for_ready=True)
-        return time.perf_counter() - began
+        took = time.perf_counter() - began
+        time.sleep(0.2)
+        return took, *memory(process.pid)
 
 
-def _redeploy(port: int) -> float:
-    subprocess.run(
-        [sys.executable, "-m", "clarifai_emulator", "reset", "--port", str(port)],
-        env=environ(port),
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    began = time.perf_counter()
-    deploy("hello", port)
-    return time.perf_counter() - began
+def memory(pid: int) -> tuple[float, float]:
+    """RSS and PSS of a process, in MiB."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    return kilobytes["Rss"] / 1024, kilobytes["Pss"] / 1024
 
 
-def _sdk_start() -> float:
-    assert (MODELS / "hello").is_dir()
-    port = free_port()
-    began = time.perf_counter()
-    with sdk_server("hello", port):
-        return time.perf_counter() - began
+async def _in_this_process(repeats: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of starts and of resets; the first of each is thrown away."""
+    from clarifai_emulator.config import EmulatorConfig
+    from clarifai_emulator.emulator import Emulator
+
+    starts: list[float] = []
+    resets: list[float] = []
+    for _ in range(repeats + 1):
+        began = time.perf_counter()
+        emulator = Emulator(EmulatorConfig(port=0))
+        await emulator.start()
+        starts.append((time.perf_counter() - began) * 1000)
+        _fill(emulator)
+        began = time.perf_counter()
+        await emulator.reset()
+        resets.append((time.perf_counter() - began) * 1000)
+        await emulator.stop()
+    return starts[1:], resets[1:]
+
+
+def _fill(emulator: Any) -> None:
+    from clarifai_grpc.grpc.api.resources_pb2 import Model
+
+    from clarifai_emulator.store import Kind
+
+    models = [Model(id=f"model-{number}") for number in range(_RESOURCES)]
+    emulator.resources.post(Kind.MODEL, "me", ("app",), models)

@@ -9,10 +9,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.api.accounts import Accounts, load_accounts, merged, permission_warning
@@ -34,7 +37,7 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.deployer import Deployer
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
 from clarifai_emulator.dispatch.lane import Lane, LaneKey
-from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.errors import ConfigError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
@@ -172,6 +175,14 @@ class Emulator:
         except BaseException:
             await self.stop()
             raise
+
+    async def warm_up(self) -> None:
+        """Import the SDK for models of this Python environment now, so that the first deployment need not wait for
+        it. Where that fails, the first deployment tries again, and says what is wrong."""
+        backend = self.backends.get(self.config.backend)
+        if isinstance(backend, ProcessBackend):
+            with contextlib.suppress(ModelError):
+                await backend.warm(Path(sys.executable))
 
     async def stop(self) -> None:
         """End every replica, close every port, remove every temporary file. May be called twice."""

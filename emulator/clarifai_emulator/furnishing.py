@@ -58,13 +58,16 @@ class Furnisher:
         self._resources = resources
         self._catalogue = catalogue
         self._deployer = deployer
+        # Made once: what is in the store is never changed in place, so a reset can put the same again.
+        self._shared_cluster = shared_cluster()
+        self._shared_nodepools = shared_nodepools(catalogue)
 
     def furnish(self) -> None:
         """Clarifai's shared compute, and a cluster ``local`` with this machine's nodepools."""
-        shared = shared_cluster()
+        shared = self._shared_cluster
         self._resources.ensure_user(CLARIFAI_USER)
         self._store.put(Kind.COMPUTE_CLUSTER, (CLARIFAI_USER, shared.id), shared)
-        for nodepool in shared_nodepools(self._catalogue):
+        for nodepool in self._shared_nodepools:
             self._store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
         machine = self._catalogue.find(LOCAL_INSTANCE)
         assert machine is not None, "the emulator's catalogue has this machine"

@@ -44,7 +44,7 @@ def _nodepool(emulator: Emulator, key: tuple[str, ...]) -> dict[str, Any]:
 
 def _deployment(emulator: Emulator, deployment: Deployment) -> dict[str, Any]:
     served = served_model(deployment)
-    fleets = emulator.supervisor.fleets.items()
+    fleets = emulator.supervisor.fleets.of_deployment(deployment.user_id, deployment.id)
     return {
         "user_id": deployment.user_id,
         "deployment_id": deployment.id,
@@ -52,7 +52,7 @@ def _deployment(emulator: Emulator, deployment: Deployment) -> dict[str, Any]:
         "enabled": deployment.status == Deployment.ENABLED,
         "min_replicas": deployment.autoscale_config.min_replicas,
         "max_replicas": deployment.autoscale_config.max_replicas,
-        "versions": [_fleet(f) for key, f in fleets if key[:2] == (deployment.user_id, deployment.id)],
+        "versions": [_fleet(fleet) for fleet in fleets],
     }
 
 

@@ -34,7 +34,7 @@ class EmulatorProcess:
         entries = [
             f"  - {{path: {MODELS / model}, deploy: {{nodepool: cpu, min_replicas: 1}}}}\n" for model in models
         ]
-        topology.write_text("models:\n" + "".join(entries))
+        topology.write_text("models:\n" + "".join(entries) if entries else "models: []\n")
         self._models = len(models)
         self.temporary = folder / "tmp"
         self.temporary.mkdir(exist_ok=True)
@@ -75,7 +75,7 @@ class EmulatorProcess:
         """Every process below it."""
         found, unseen = list[int](), [self.pid]
         while unseen:
-            children = _children(unseen.pop())
+            children = children_of(unseen.pop())
             found += children
             unseen += children
         return found
@@ -121,7 +121,7 @@ def own_runner(url: str, model: str, **ids: str) -> Iterator[subprocess.Popen[by
         process.wait()
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     lists = Path(f"/proc/{pid}/task").glob("*/children")
     found = list[int]()
     for each in lists:

@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from flow.driver import MODELS, figure, inference_request, is_alive, running, wait_for
-from flow.processes import emulator_process
+from flow.processes import children_of, emulator_process
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc: Linux only")
@@ -47,6 +47,15 @@ def test_an_emulator_that_is_stopped_leaves_no_process_port_or_file(
         assert list(emulator.temporary.iterdir()) == []
         client.close()
         busy.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc: Linux only")
+def test_up_warms_an_interpreter_ahead_and_takes_it_along_when_it_is_killed(tmp_path: Path) -> None:
+    with emulator_process(tmp_path) as emulator:
+        (zygote,) = wait_for(lambda: children_of(emulator.pid))
+        wait_for(lambda: b"zygote_main.py" in Path(f"/proc/{zygote}/cmdline").read_bytes())
+        emulator.end(signal.SIGKILL)
+    wait_for(lambda: not is_alive(zygote), seconds=5)
 
 
 def test_starting_and_stopping_leaves_no_descriptor_or_thread() -> None:

@@ -98,7 +98,7 @@ async def _serve(config: EmulatorConfig, output: _Output, ready_fd: int | None) 
             path = _publish(folder, running)
             _announce(emulator, running, path, output)
             _report_ready(ready_fd, running)
-            await _first(stop.wait(), control.stop_requested.wait())
+            await _until_stopped(emulator, stop, control.stop_requested)
         finally:
             await _stop(emulator, output)
             await asyncio.sleep(0)  # what happened last is printed too
@@ -119,10 +119,12 @@ async def _start(emulator: Emulator, stop: asyncio.Event) -> None:
     await start
 
 
-async def _first(*waits: Any) -> None:
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
+async def _until_stopped(emulator: Emulator, *reasons: asyncio.Event) -> None:
+    """Wait for the first reason to stop; meanwhile get ready for the first deployment."""
+    warming = asyncio.create_task(emulator.warm_up())
+    waits = [asyncio.create_task(reason.wait()) for reason in reasons]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in (warming, *waits):
         task.cancel()
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from clarifai_grpc.grpc.api.resources_pb2 import AutoscaleConfig, Deployment, Model, ModelVersion, Nodepool, Runner
 
 from clarifai_emulator.dispatch.dispatcher import Credential
-from clarifai_emulator.dispatch.lane import Lane, Replica
+from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.capacity import NodepoolKey, Placement
 from clarifai_emulator.nodepools.scaling import Demand
@@ -154,6 +154,38 @@ class Fleet:
             if not there.intersection(work.nodepools):
                 return work.nodepools
         return ()
+
+
+class Fleets(MutableMapping[LaneKey, Fleet]):
+    """Every fleet by the key of its lane. Those of one deployment, mostly one, are found without a look at all."""
+
+    def __init__(self) -> None:
+        self._fleets: dict[LaneKey, Fleet] = {}
+        self._keys_of: dict[tuple[str, str], dict[LaneKey, None]] = {}
+
+    def of_deployment(self, user_id: str, deployment_id: str) -> Sequence[Fleet]:
+        """The deployment's fleets: of the version it is at, and of those it leaves. Oldest first."""
+        return [self._fleets[key] for key in self._keys_of.get((user_id, deployment_id), ())]
+
+    def __getitem__(self, key: LaneKey) -> Fleet:
+        return self._fleets[key]
+
+    def __setitem__(self, key: LaneKey, fleet: Fleet) -> None:
+        self._fleets[key] = fleet
+        self._keys_of.setdefault((key.user_id, key.deployment_id), {})[key] = None
+
+    def __delitem__(self, key: LaneKey) -> None:
+        del self._fleets[key]
+        siblings = self._keys_of[key.user_id, key.deployment_id]
+        del siblings[key]
+        if not siblings:
+            del self._keys_of[key.user_id, key.deployment_id]
+
+    def __iter__(self) -> Iterator[LaneKey]:
+        return iter(self._fleets)
+
+    def __len__(self) -> int:
+        return len(self._fleets)
 
 
 def model_traceback(lines: Iterable[str]) -> str:

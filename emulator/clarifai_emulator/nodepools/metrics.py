@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, DeploymentMetrics, Runner, RunnerMetrics
 
-from clarifai_emulator.nodepools.fleet import Fleet, ReplicaState
+from clarifai_emulator.nodepools.fleet import ReplicaState
 from clarifai_emulator.nodepools.supervisor import Supervisor
 
 
@@ -18,7 +18,7 @@ class FleetMetrics:
         """Replicas of the deployment, in all and by nodepool."""
         metrics = DeploymentMetrics()
         by_nodepool: dict[tuple[str, str, str], list[int]] = {}
-        for fleet in self._fleets_of(deployment):
+        for fleet in self._supervisor.fleets.of_deployment(deployment.user_id, deployment.id):
             metrics.desired_replicas += 0 if fleet.retired else max(fleet.wanted, len(fleet.active))
             metrics.live_replicas += len(fleet.live)
             metrics.rollout_in_progress |= fleet.retired and bool(fleet.records)
@@ -35,17 +35,9 @@ class FleetMetrics:
 
     def runner_metrics(self, runner: Runner) -> RunnerMetrics:
         """Pods of the runner: those that exist, and those that serve."""
-        records = [
-            record
-            for fleet in self._supervisor.fleets.values()
-            for record in fleet.records.values()
-            if record.runner.id == runner.id
-        ]
+        fleet = self._supervisor.fleet_of_runner(runner.id)
+        records = [each for each in fleet.records.values() if each.runner.id == runner.id] if fleet else []
         return RunnerMetrics(
             pods_total=len(records),
             pods_running=sum(record.state is ReplicaState.LIVE for record in records),
         )
-
-    def _fleets_of(self, deployment: Deployment) -> list[Fleet]:
-        wanted = (deployment.user_id, deployment.id)
-        return [fleet for key, fleet in self._supervisor.fleets.items() if key[:2] == wanted]

@@ -61,6 +61,7 @@ class Replicas:
         self._report = reporter
         self._clock = clock
         self._drains: set[asyncio.Task[None]] = set()
+        self._fleets: dict[str, Fleet] = {}  # by the id of a runner that was made for it
 
     def launch(self, fleet: Fleet) -> None:
         """Take room and devices for one more replica and start its task. Raises ``NoRoom``."""
@@ -118,9 +119,14 @@ class Replicas:
         if record.state is not ReplicaState.DRAINING:
             self.drain(fleet, record, "it hangs; another replica takes its place")
 
+    def fleet_of_runner(self, runner_id: str) -> Fleet | None:
+        """The fleet that this runner was made for."""
+        return self._fleets.get(runner_id)
+
     def forget_runners(self, fleet: Fleet) -> None:
         """The fleet is no more: nor are the runners that were made for it."""
         for nodepool, runner in fleet.runners.items():
+            self._fleets.pop(runner.id, None)
             self._store.delete(Kind.RUNNER, (*nodepool, runner.id))
         fleet.runners.clear()
 
@@ -181,7 +187,10 @@ class Replicas:
         known = fleet.runners.get(nodepool)
         if known is not None and self._store.get(Kind.RUNNER, (*nodepool, known.id)) is not None:
             return known
+        if known is not None:
+            self._fleets.pop(known.id, None)
         runner = fleet.runners[nodepool] = Runner(id=uuid.uuid4().hex, description=f"Runs {fleet.target.name}")
+        self._fleets[runner.id] = fleet
         runner.created_at.GetCurrentTime()
         runner.modified_at.CopyFrom(runner.created_at)
         runner.worker.model.CopyFrom(fleet.target.model)

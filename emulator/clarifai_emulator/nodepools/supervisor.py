@@ -23,7 +23,7 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
 from clarifai_emulator.nodepools.capacity import NodepoolKey, NoRoom
-from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Target
+from clarifai_emulator.nodepools.fleet import Fleet, Fleets, ReplicaRecord, ReplicaState, Target
 from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.reports import Reporter, cannot_be_placed, deleted, no_code, superseded
 from clarifai_emulator.nodepools.scaling import TRAFFIC_HISTORY_SECONDS, desired_replicas, replica_bounds
@@ -52,7 +52,7 @@ class Supervisor:
         reporter: Reporter,
         clock: Clock,
     ) -> None:
-        self.fleets: dict[LaneKey, Fleet] = {}
+        self.fleets = Fleets()
         self._config = config
         self._store = store
         self._targets = targets
@@ -89,6 +89,8 @@ class Supervisor:
         await self._end_all(grace=0)
         while any(fleet.records for fleet in self.fleets.values()):
             await self._end_all(grace=0)  # what a request or a new deployment has started meanwhile
+        for fleet in self.fleets.values():
+            self._replicas.forget_runners(fleet)
         self.fleets.clear()
         self._dirty.clear()
         self._stale.clear()
@@ -154,10 +156,10 @@ class Supervisor:
             if target is not None:
                 current = LaneKey(user_id, deployment_id, target.version.id)
                 self._aim(current, target)
-            for key, fleet in self.fleets.items():
-                if key[:2] == (user_id, deployment_id) and key != current:
+            for fleet in self.fleets.of_deployment(user_id, deployment_id):
+                if fleet.lane.key != current:
                     fleet.retired = True
-                    self._dirty.add(key)
+                    self._dirty.add(fleet.lane.key)
 
     def _aim(self, key: LaneKey, target: Target) -> None:
         fleet = self.fleets.get(key)
@@ -177,6 +179,10 @@ class Supervisor:
         if key not in self.fleets:
             self._aim(key, self._targets.on_shared(nodepool, model, version_id))
         return self.fleets[key].lane
+
+    def fleet_of_runner(self, runner_id: str) -> Fleet | None:
+        """The fleet that this runner was made for."""
+        return self._replicas.fleet_of_runner(runner_id)
 
     def adopt(self, key: Key, runner: Runner) -> RunnerLink | None:
         """Let a runner that its user started serve the deployments of its nodepool; None while there are none."""

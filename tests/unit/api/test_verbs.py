@@ -130,6 +130,22 @@ def test_pages(api: ResourceApi) -> None:
     assert len(ids(api, per_page=100_000)) == 130
 
 
+def test_a_page_costs_what_is_on_it_wherever_it_lies(api: ResourceApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+    get = api.store.get
+    monkeypatch.setattr(api.store, "get", lambda kind, key: (looked_at.append(key[-1]), get(kind, key))[1])
+    for number in range(60):
+        api.model(f"m{number:02}")
+
+    def cost(**fields: Any) -> int:
+        looked_at.clear()
+        assert len(api("ListModels", app_id="app", per_page=5, **fields).models) == 5
+        return len(looked_at)
+
+    assert cost(page=12) == cost(page=1)
+    assert cost(page=12, query="m") > cost(page=1, query="m"), "a filter has to look"
+
+
 def test_a_page_past_the_end_holds_nothing_at_all(api: ResourceApi) -> None:
     api.cluster()
     assert api("ListComputeClusters", page=2).ListFields() == []

@@ -15,7 +15,7 @@ from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
 from clarifai_emulator.dispatch.work import UNARY_UNARY, Work
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.nodepools.capacity import Amount, Node, Placement
-from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Target, model_traceback
+from clarifai_emulator.nodepools.fleet import Fleet, Fleets, ReplicaRecord, ReplicaState, Target, model_traceback
 from resource_api import StillClock
 
 POOL, OTHER = ("ada", "cluster", "pool"), ("ada", "cluster", "other")
@@ -42,6 +42,18 @@ def test_active_replicas_serve_or_will_and_live_ones_serve() -> None:
     fleet.records = {state: record(state) for state in ReplicaState}
     assert [each.state for each in fleet.active] == ["starting", "live"]
     assert [each.state for each in fleet.live] == ["live"]
+
+
+def test_the_fleets_of_a_deployment_are_those_of_its_versions_oldest_first() -> None:
+    fleets, kept = Fleets(), {LaneKey("ada", name, version): a_fleet() for name in "xy" for version in ("v2", "v1")}
+    fleets.update(kept)
+    assert fleets.of_deployment("ada", "x") == list(kept.values())[:2]
+    assert fleets.of_deployment("bob", "x") == []
+    fleets.pop(LaneKey("ada", "x", "v2"))
+    assert fleets.of_deployment("ada", "x") == [kept[LaneKey("ada", "x", "v1")]]
+    assert (len(fleets), list(fleets.of_deployment("ada", "y"))) == (3, list(kept.values())[2:])
+    fleets.clear()
+    assert fleets.of_deployment("ada", "y") == []
 
 
 async def test_demand_is_what_runs_and_waits_and_the_peak_of_the_last_while() -> None:

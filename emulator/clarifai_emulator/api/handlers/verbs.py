@@ -58,11 +58,16 @@ def list_page(resources: Resources, row: Resource, call: Call, request: Any) -> 
     else:
         resources.require_user(prefix[0], caller)
         resources.require_parents(row, (*prefix, ""), caller)
+    keys = resources.below(row.kind, prefix)
+    if not prefix or prefix[0] != caller:
+        keys = (key for key in keys if resources.visible(row.kind, key, caller))
+    if all(each.name in own_fields + row.ignored_filters for each, _ in request.ListFields()):
+        # Nothing is filtered or sorted: what lies before the page is not looked at.
+        return _answer(resources, row, call, page_of(request, keys))
     matches = row.matches(call, request)
     found = (
         (key, item)
-        for key in resources.below(row.kind, prefix)
-        if resources.visible(row.kind, key, caller)
+        for key in keys
         for item in (resources.store.get(row.kind, key),)
         if matches is None or matches(key, item)
     )

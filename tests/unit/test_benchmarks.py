@@ -1,0 +1,101 @@
+"""What the benchmarks do with what they measured."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+from benchmarks.__main__ import main
+from benchmarks.figures import Figure, alone, compared, interleave, quantile_of
+from benchmarks.own_share import own_shares
+from benchmarks.report import markdown
+from benchmarks.watched_loop import Mark, Marks, WatchedLoop
+
+
+def test_a_ratio_is_that_of_the_medians() -> None:
+    figure = compared("predict", [1.0, 3.0, 100.0], [1.0, 2.0, 90.0], unit="ms", target=1.5)
+    assert (figure.value, figure.baseline, figure.ratio, figure.repeats) == (3.0, 2.0, 1.5, 3)
+    assert figure.met is True
+    assert figure.bound == "≤ 1.5×"
+
+
+def test_a_quantile_is_a_value_that_was_measured_and_the_median_of_an_even_number_their_middle() -> None:
+    assert quantile_of(list(range(100)), 0.99) == 99
+    assert quantile_of(list(range(1000)), 0.99) == 990
+    assert quantile_of([4, 1, 3, 2], 0.5) == 2.5
+
+
+@pytest.mark.parametrize(("value", "at_least", "met"), [(0.8, False, True), (0.8, True, False), (1.0, True, True)])
+def test_a_target_bounds_from_above_unless_more_is_better(value: float, at_least: bool, met: bool) -> None:
+    assert compared("rate", [value], [1.0], unit="1/s", target=0.9, at_least=at_least).met is met
+    assert alone("rate", [value], unit="1/s", target=0.9, at_least=at_least).met is met
+
+
+def test_without_a_target_nothing_is_met_or_missed() -> None:
+    figure = alone("bidi", [1.0], unit="ms", target=None)
+    assert (figure.met, figure.bound, figure.ratio) == (None, "", None)
+
+
+def test_both_are_called_equally_often_in_alternating_rounds() -> None:
+    said: list[str] = []
+    ours, theirs = interleave(
+        lambda: said.append("ours"), lambda: said.append("theirs"), rounds=2, calls=2, warmup=1
+    )
+    assert said[2:] == ["theirs", "theirs", "ours", "ours", "ours", "ours", "theirs", "theirs"]
+    assert (len(ours), len(theirs)) == (4, 4)
+
+
+def test_the_markdown_table_has_a_row_for_each_figure() -> None:
+    figures = [
+        Figure("throughput", 1234.5, "requests/s", 1000.0, 1.23, 0.9, True, 20, at_least=True),
+        Figure("reset", 0.7891, "ms", None, None, 1, True, 20),
+    ]
+    assert markdown(figures).splitlines()[2:] == [
+        "| throughput | 1234 requests/s | 1000 requests/s | 1.23× | ≥ 0.9× | yes | 20 |",
+        "| reset | 0.789 ms |  |  | ≤ 1 ms | yes | 20 |",
+    ]
+
+
+def test_a_script_that_is_not_there_is_named_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["nope"])
+    assert "there is no script nope; there are: routed_predict, throughput" in capsys.readouterr().err
+
+
+def test_own_share_is_what_is_left_of_a_request_without_its_runner_and_its_client() -> None:
+    # A request in two reads, an answer in two writes, and a ping of the connection between two requests.
+    request = [
+        (0, "client read"), (2, "client read"), (4, "route.decided"), (5, "work.sent"), (6, "replica write"),
+        (50, "replica read"), (53, "work.done"), (54, "request.finished"), (55, "client write"),
+        (57, "client write"), (58, "replica read"), (60, "client read"), (61, "client write"),
+    ]  # fmt: skip
+    marks = [Mark(start + time, what) for start in (0.0, 1000.0) for time, what in request]
+    assert list(own_shares(marks)) == [(6 - 2) + (57 - 50)] * 2
+
+
+def test_the_watched_loop_marks_reads_and_writes_of_the_sockets_it_is_told_of() -> None:
+    marks: Marks = []
+    ours, theirs = socket.socketpair()
+    silent, other = socket.socketpair()
+
+    async def talk() -> None:
+        reader, writer = await asyncio.open_connection(sock=ours)
+        _, unwatched = await asyncio.open_connection(sock=silent)
+        writer.write(b"question")
+        unwatched.write(b"not seen")
+        theirs.sendall(b"answer")
+        assert await reader.readexactly(6) == b"answer"
+        for each in (writer, unwatched):
+            each.close()
+            await each.wait_closed()
+
+    name_of = {ours: "peer"}
+    with (
+        theirs,
+        other,
+        asyncio.Runner(loop_factory=lambda: WatchedLoop(marks, lambda s: name_of.get(s, ""))) as runner,
+    ):
+        runner.run(talk())
+    assert [mark.what for mark in marks][:2] == ["peer write", "peer read"]
+    assert marks[0].time <= marks[1].time
