@@ -59,6 +59,7 @@ def sdk_server(model: str, port: int) -> Generator[subprocess.Popen[bytes]]:
     with process([*command, "--model_path", str(MODELS / model)], environ(port)) as started:
         wait_until_listening(port)
         yield started
+        started.kill()  # Ctrl-C does not end it
 
 
 def deploy(model: str, port: int, *options: str) -> dict[str, Any]:

@@ -145,6 +145,25 @@ def test_a_method_that_runs_out_of_memory_fails_its_request_only(two_replicas: E
     client.close()
 
 
+def test_a_replica_that_hangs_up_but_does_not_end_is_killed_and_replaced() -> None:
+    # Nothing keeps the process of a lean runner once it is told to end.
+    with running(runner="genuine", backend="process", stop_seconds=0.5, num_threads=2) as emulator:
+        emulator.deploy(MODELS / "crash_method", max_replicas=1)
+        client = Client(emulator.url)
+        (before,) = live_replicas(emulator, "deploy-crash_method")
+        response = client.call(REQUEST, ask("hang_up"))
+        assert response.status.code == StatusCode.RUNNER_PROCESSING_FAILED
+        assert "its connection was closed" in response.status.details
+
+        (event,) = wait_for(lambda: emulator.events("replica.crashed"))
+        assert event.fields["message"].startswith(
+            "it closed its connection, but its process had not ended 0.5 s later; starts again in"
+        )
+        assert text_of(client.call(REQUEST, ask("echo", prompt="x"))) == "x"
+        wait_for(lambda: not is_alive(before["pid"]))
+        client.close()
+
+
 # A method hangs.
 
 

@@ -61,8 +61,12 @@ class ApiHandlers:
             call = self._begin(rpc, stream)
             stream.trailers = call.trailers
             async with aclosing(self._chain.stream(call, handler, _requests(stream, parse))) as responses:
+                first = True
                 async for response in responses:
                     await stream.write(response.SerializeToString())
+                    if first:
+                        first = False
+                        stream.flush()  # whoever waits for the first chunk does not wait for those that follow
 
         return serve
 

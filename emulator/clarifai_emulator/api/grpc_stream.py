@@ -49,6 +49,8 @@ class Wire(Protocol):
 
     async def send_data(self, stream_id: int, data: bytes) -> None: ...
 
+    def flush(self) -> None: ...
+
     def acknowledge(self, stream_id: int, size: int) -> None: ...
 
     def reset(self, stream_id: int) -> None: ...
@@ -105,6 +107,10 @@ class GrpcStream:
         self.begin()
         if not self.closed:
             await self._wire.send_data(self._id, _PREFIX.pack(0, len(message)) + message)
+
+    def flush(self) -> None:
+        """Send what was written now, not with what else is written in this turn of the event loop."""
+        self._wire.flush()
 
     def end(self, error: TransportError | None = None) -> None:
         """The status, the trailers, and no more."""

@@ -34,13 +34,10 @@ log = logging.getLogger(__name__)
 
 CONTROL_PREFIX = "control-"
 
-# The end of a stream is how a finished item looks, and for a moment also a dying replica. Within this time the
-# stream of a dead one is cancelled (which raises), its control stream ends, or its process is reported gone.
-_GRACE_SECONDS = 0.003
-
-# A thread of a runner asks for its next item while the outputs of its last may still wait to be sent, and loses
-# these when it gets one. Whose stream it is cannot be seen: beside other items, a new one rests so long.
-_SETTLE_SECONDS = 0.02
+# A stream beside other items rests so long (see Slot), and again while this machine does not keep up: then the
+# runner does not either.
+_REST_SECONDS = 0.1
+_RESTS = 5
 
 # A runner that is told to try again does so at once, with all its threads: it is told after this long.
 _RETRY_SECONDS = 1.0
@@ -91,12 +88,12 @@ class RunnerItems:
             return
         replica_id = admission.replica_id or first.runner_replica_id or first.runner_id
         replica = self._dispatcher.connect(admission.link, replica_id)
-        replica.streams += 1
+        replica.stream_began()
         try:
             serve = self._control if first.runner_id.startswith(CONTROL_PREFIX) else self._work
             await serve(stream, replica)
         finally:
-            replica.streams -= 1
+            replica.stream_ended()
             # A user's own runner has no process here that could be seen to end.
             if not replica.streams and not admission.replica_id:
                 self._dispatcher.lose(admission.link, replica_id, "it disconnected")
@@ -105,7 +102,6 @@ class RunnerItems:
         """Forward cancellations until the runner goes away."""
         cancelled: asyncio.Queue[str] = asyncio.Queue()
         replica.cancel_item = cancelled.put_nowait
-        replica.had_control = True
         try:
             while True:
                 await stream.write(_cancellation(await cancelled.get()))
@@ -115,10 +111,10 @@ class RunnerItems:
     async def _work(self, stream: GrpcStream, replica: Replica) -> None:
         """Wait for one item, hand it over, bring its outputs back."""
         self._dispatcher.hear(replica)
-        if replica.busy:
-            await asyncio.sleep(_SETTLE_SECONDS)
-        slot = Slot(replica)
+        slot = Slot(replica, replica.busy)
         replica.runner.lane.offer(slot)
+        if slot.behind:
+            _rest(slot)
         try:
             # Shielded: a slot whose stream was closed this instant can still be given work, and give it back.
             work = await asyncio.shield(slot.work)
@@ -153,6 +149,7 @@ class RunnerItems:
         # The runner logs it, so that what a model prints can be found by its request.
         stream.begin({"req_id": work.request_id})
         await stream.write(_item(work, work.request))
+        stream.flush()
         pump = None
         if work.method_type == STREAMING_STREAMING and work.more is not None:
             pump = asyncio.create_task(_pump(stream, work, work.more))
@@ -166,22 +163,33 @@ class RunnerItems:
                     work.accept(output.multi_output_response, size)
                 if work.method_type == UNARY_UNARY and message.runner_item_outputs:
                     work.finish()
-            await self._end(replica, work)
+            _end(replica, work)
         finally:
             if pump is not None:
                 pump.cancel()
 
-    async def _end(self, replica: Replica, work: Work) -> None:
-        """The runner has half-closed the stream. Decide between "finished" and "died"; see _GRACE_SECONDS."""
-        if not work.is_open:
-            return
-        if work.method_type == UNARY_UNARY:
-            work.fail(runner_lost(replica.replica_id, "it ended its stream without an output"))
-            return
-        await asyncio.sleep(_GRACE_SECONDS)
-        if replica.lost or (replica.had_control and replica.cancel_item is None):
-            work.fail(runner_lost(replica.replica_id, "its process has ended"))
+
+def _end(replica: Replica, work: Work) -> None:
+    """The runner has half-closed the stream; one that dies resets it instead."""
+    if not work.is_open:
+        return
+    if work.method_type == UNARY_UNARY:
+        work.fail(runner_lost(replica.replica_id, "it ended its stream without an output"))
+    else:
         work.finish()
+
+
+def _rest(slot: Slot, times: int = 1) -> None:
+    loop = asyncio.get_running_loop()
+    late = loop.time() + 1.5 * _REST_SECONDS
+
+    def rested() -> None:
+        if loop.time() > late and times < _RESTS:
+            _rest(slot, times + 1)
+        else:
+            slot.rest()
+
+    loop.call_later(_REST_SECONDS, rested)
 
 
 async def _read(stream: GrpcStream) -> Any:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -33,12 +33,21 @@ class LaneKey(NamedTuple):
 
 
 class Slot:
-    """One idle stream of a replica, waiting for work."""
+    """One idle stream of a replica, waiting for work.
 
-    __slots__ = ("replica", "work")
+    ``behind`` are items of the replica of which its thread may have one still on its way. A thread of the genuine
+    runner asks for its next item when it has handed the outputs of the last to its transport, and they are lost if
+    it gets one before they are sent. Which thread asks cannot be seen: the slot is given work when all of these
+    have ended. Should one take long, it is another thread's: then it is enough that the stream has *rested*, and
+    that there are no more streams than threads.
+    """
 
-    def __init__(self, replica: Replica) -> None:
+    __slots__ = ("behind", "replica", "rested", "work")
+
+    def __init__(self, replica: Replica, behind: Iterable[Work] = ()) -> None:
         self.replica = replica
+        self.behind = set(behind)
+        self.rested = False
         self.work: asyncio.Future[Work] = asyncio.get_running_loop().create_future()
 
     def take(self, work: Work) -> bool:
@@ -61,6 +70,11 @@ class Slot:
         """Wake the stream that waits."""
         self.work.set_result(work)
 
+    def rest(self) -> None:
+        """It has waited long enough for what it may be behind."""
+        self.rested = True
+        self.replica.reconsider(self)
+
     def dismiss(self) -> None:
         """Its lane is no more: whoever waits for ``work`` is cancelled, and the runner asks anew."""
         self.replica.withdraw(self)
@@ -74,17 +88,17 @@ class Replica:
     replica_id: str
     runner: RunnerLink
     idle: deque[Slot] = field(default_factory=deque[Slot])
-    early: deque[Slot] = field(default_factory=deque[Slot])  # idle, but with an item still on its way; see add
+    early: deque[Slot] = field(default_factory=deque[Slot])  # idle, and behind an item; see Slot
     busy: set[Work] = field(default_factory=set[Work])
     abandoned: dict[Work, float] = field(default_factory=dict[Work, float])  # of those, and since when (monotonic)
     streams: int = 0  # open now, the control stream among them
+    gone_since: float | None = None  # its last stream ended then (monotonic), and there was none since
     starts: int = 0  # RUNNER_STREAM_START messages so far: proof of life
     completed: int = 0  # items it has finished
     draining: bool = False
     hung: bool = False  # what nobody waits for is not worth waiting for either
     lost: bool = False
     cancel_item: Callable[[str], None] | None = None  # set while the control stream is up
-    had_control: bool = False
     drained: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -93,18 +107,21 @@ class Replica:
         return self.starts > 0 and not self.lost
 
     def add(self, slot: Slot) -> bool:
-        """A stream says that it is idle; False when it may not be given work yet.
-
-        A thread of the genuine runner asks for its next item when it has handed the outputs of the last one to
-        its transport, and what is still on its way is lost once it gets one. So with more streams than threads,
-        the new one waits until an item has come to its end.
-        """
-        threads = self.runner.threads
-        if threads and len(self.idle) + len(self.busy) >= threads:
-            self.early.append(slot)
-            return False
+        """A stream says that it is idle; False when it may not be given work yet."""
+        if slot.behind:
+            threads = self.runner.threads
+            more = threads and len(self.idle) + len(self.early) + len(self.busy) >= threads
+            if more or not slot.rested:
+                self.early.append(slot)
+                return False
         self.idle.append(slot)
         return True
+
+    def reconsider(self, slot: Slot) -> None:
+        """What kept this stream from work may be over."""
+        if slot in self.early:
+            self.early.remove(slot)
+            self.runner.lane.offer(slot)
 
     def withdraw(self, slot: Slot) -> None:
         """This stream waits for work no more."""
@@ -127,13 +144,26 @@ class Replica:
         self.completed += work.state is State.DONE
         self.runner.finished(work)
         self._note_drained()
-        if self.early:
-            self.runner.lane.offer(self.early.popleft())
+        for slot in tuple(self.early):
+            slot.behind.discard(work)
+            self.reconsider(slot)
 
     def dismiss(self) -> None:
         """Send its idle streams away; they ask anew."""
         for slot in (*self.idle, *self.early):
             slot.dismiss()
+
+    def stream_began(self) -> None:
+        """A stream of it is open."""
+        self.streams += 1
+        self.gone_since = None
+
+    def stream_ended(self) -> None:
+        """A stream of it is no more. With the last one its process should end, too: see to it."""
+        self.streams -= 1
+        if not self.streams:
+            self.gone_since = self.runner.lane.now()
+            self.runner.lane.demand()
 
     def drain(self) -> None:
         """Give it nothing new; ``drained`` is set when what it has is done."""

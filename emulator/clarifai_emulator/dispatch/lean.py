@@ -84,6 +84,7 @@ class LeanConnection(asyncio.Protocol):
         if self._replica is not None:
             self._replica.cancel_item = None
             self._replica.idle.clear()
+            self._replica.stream_ended()
 
     def _handle(self, kind: int, number: int, payload: bytes) -> None:
         if kind == READY:
@@ -102,7 +103,7 @@ class LeanConnection(asyncio.Protocol):
     def _become_ready(self, threads: int) -> None:
         self._replica = self._dispatcher.connect(self._link, self._replica_id)
         self._replica.cancel_item = self._cancel
-        self._replica.had_control = True
+        self._replica.stream_began()
         self._dispatcher.hear(self._replica)
         for _ in range(threads):
             self._offer(self._replica)

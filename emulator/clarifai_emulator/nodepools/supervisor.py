@@ -238,11 +238,22 @@ class Supervisor:
         self._scale(fleet, now)
 
     def _reclaim(self, fleet: Fleet, now: float) -> None:
-        """Replace replicas whose model does not come back from a request that nobody waits for."""
+        """Replace replicas that serve nobody: their model does not come back from a request that nobody waits for,
+        or they have hung up and do not end."""
         patience = self._config.reclaim_seconds
-        for record in fleet.records.values():
+        for record in tuple(fleet.records.values()):
             replica = record.replica
-            if replica is None or replica.hung or not replica.abandoned:
+            if replica is None or replica.hung:
+                continue
+            if replica.gone_since is not None and not replica.lost and record.state is ReplicaState.LIVE:
+                grace = self._config.stop_seconds
+                left = replica.gone_since + grace - now
+                if left <= 0:
+                    why = f"it closed its connection, but its process had not ended {grace:g} s later"
+                    self._replicas.kill(record, why)
+                else:
+                    self._mark_later(fleet.lane.key, left)
+            if not replica.abandoned:
                 continue
             left = min(replica.abandoned.values()) + patience - now
             if left <= 0:

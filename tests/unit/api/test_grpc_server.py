@@ -14,6 +14,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.auth import Authenticator
 from clarifai_emulator.api.chain import Call, RequestChain
 from clarifai_emulator.api.grpc_server import ApiHandlers
+from clarifai_emulator.api.grpc_stream import GrpcStream
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.events import EventBus
 from grpc_port import grpc_port
@@ -24,6 +25,7 @@ KEY = (("authorization", "Key abc"),)
 
 class Scene:
     channel: grpc.aio.Channel
+    api: ApiHandlers
 
     def __init__(self, events: EventBus) -> None:
         self.events = events
@@ -71,7 +73,8 @@ async def scene() -> AsyncIterator[Scene]:
         "GenerateModelOutputs": scene.generate,
         "StreamModelOutputs": scene.stream,
     }
-    async with grpc_port(ApiHandlers(handlers, chain).find) as address:
+    scene.api = ApiHandlers(handlers, chain)
+    async with grpc_port(scene.api.find) as address:
         scene.channel = grpc.aio.insecure_channel(address)
         yield scene
         await scene.channel.close()
@@ -170,3 +173,31 @@ def test_a_handler_of_no_rpc_is_a_mistake_that_shows_at_once() -> None:
     chain: Any = None
     with pytest.raises(ValueError, match="handlers for RPCs that the platform does not have: GetModle"):
         ApiHandlers({"GetModle": lambda call, request: None}, chain)
+
+
+async def test_the_first_chunk_is_sent_at_once_and_those_that_follow_together(scene: Scene) -> None:
+    said: list[str] = []
+
+    class Wire:
+        def send_headers(self, stream_id: int, headers: Any, *, end: bool) -> None:
+            said.append("end" if end else "begin")
+
+        async def send_data(self, stream_id: int, data: bytes) -> None:
+            said.append("chunk")
+
+        def flush(self) -> None:
+            said.append("flush")
+
+        def acknowledge(self, stream_id: int, size: int) -> None: ...
+
+        def reset(self, stream_id: int) -> None: ...
+
+    rpc = rpc_table()["GenerateModelOutputs"]
+    serve = scene.api.find(rpc.path)
+    assert serve is not None
+    stream = GrpcStream(Wire(), 1, {":path": rpc.path, "authorization": "Key abc"}, peer="", max_bytes=1000)
+    request = rpc.request_type(model_id="m").SerializeToString()
+    stream.receive(b"\0" + len(request).to_bytes(4, "big") + request, 0)
+    stream.receive_end()
+    await stream.run(serve)
+    assert said == ["begin", "chunk", "flush", "chunk", "chunk", "end"]

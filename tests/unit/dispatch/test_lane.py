@@ -47,8 +47,8 @@ class Scene:
             self.slot(replica)
         return replica
 
-    def slot(self, replica: Replica) -> Slot:
-        slot = Slot(replica)
+    def slot(self, replica: Replica, *behind: Work) -> Slot:
+        slot = Slot(replica, behind)
         self.lane.offer(slot)
         return slot
 
@@ -103,17 +103,51 @@ async def test_the_most_preferred_nodepool_with_a_free_slot_gets_the_work(scene:
     assert preferred == ["there", "there", "here"]
 
 
-async def test_a_stream_more_than_there_are_threads_gets_work_when_an_item_has_ended(scene: Scene) -> None:
+async def test_a_stream_beside_other_items_gets_work_when_these_have_ended(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=2)
+    first, second = scene.submit(), scene.submit()
+    behind, third = scene.slot(replica, first, second), scene.submit()
+    assert (list(replica.idle), third.state) == ([], State.QUEUED)
+    first.finish()
+    replica.release(first)
+    assert third.state is State.QUEUED
+    second.finish()
+    replica.release(second)
+    assert behind.work.result() is third
+
+
+async def test_a_stream_beside_a_long_item_gets_work_when_it_has_rested(scene: Scene) -> None:
+    link = scene.runner()
+    link.threads = 2
+    replica = scene.replica(link, idle=1)
+    long = scene.submit()
+    slot, work = scene.slot(replica, long), scene.submit()
+    assert work.state is State.QUEUED
+    slot.rest()
+    assert slot.work.result() is work
+
+
+async def test_of_more_streams_than_threads_one_is_behind_an_item_however_long_it_rests(scene: Scene) -> None:
     link = scene.runner()
     link.threads = 2
     replica = scene.replica(link, idle=2)
     first, second = scene.submit(), scene.submit()
-    early, third = scene.slot(replica), scene.submit()
-    assert (list(replica.idle), third.state) == ([], State.QUEUED)
+    slot, third = scene.slot(replica, first, second), scene.submit()
+    slot.rest()
+    assert third.state is State.QUEUED
     first.finish()
     replica.release(first)
-    assert early.work.result() is third
-    assert second.state is State.SENT
+    assert slot.work.result() is third
+
+
+async def test_a_stream_that_is_behind_an_item_can_go_away(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=1)
+    first = scene.submit()
+    slot, second = scene.slot(replica, first), scene.submit()
+    replica.withdraw(slot)
+    slot.rest()
+    replica.release(first)
+    assert (second.state, list(replica.early)) == (State.QUEUED, [])
 
 
 async def test_the_stream_that_is_idle_longest_gets_the_work(scene: Scene) -> None:

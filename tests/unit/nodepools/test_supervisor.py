@@ -723,6 +723,26 @@ async def test_a_model_that_comes_back_in_time_keeps_its_replica(stage: Stage) -
     assert stage.said("replica.hung") == []
 
 
+async def test_a_replica_that_has_no_streams_any_more_and_does_not_end_is_killed() -> None:
+    stage = Stage(stop_seconds=5)
+    stage.prepare()
+    await stage.deploy(1, 1)
+    replica = await stage.ready()
+    replica.stream_began()
+    replica.stream_ended()
+    await stage.later(4)
+    assert stage.backend.processes[0].signals == []
+    replica.stream_began()  # it was only cut off
+    await stage.later(60)
+    replica.stream_ended()
+    await stage.later(5)
+    assert stage.backend.processes[0].signals == ["KILL"]
+    assert stage.said("replica.crashed") == [
+        "it closed its connection, but its process had not ended 5 s later; starts again in 0.5 s"
+    ]
+    await stage.close()
+
+
 async def test_the_supervisor_looks_at_a_hung_replica_by_itself() -> None:
     stage = Stage(reclaim_seconds=0.02)
     stage.prepare()
