@@ -1,0 +1,39 @@
+"""What a rule is: one way in which a client and a model can disagree, with its page in the documentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad it is. ``UNCHECKED``: it could not be looked at, which is said and never passed over."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    UNCHECKED = "unchecked"
+    NOTE = "note"
+
+
+class Breaks(StrEnum):
+    """Whose calls go wrong: those of clients that fetch signatures when they start, as the SDK does, of clients
+    that keep (pin) the signatures they were written against, or of both."""
+
+    NOBODY = "nobody"
+    FETCHING = "clients that fetch signatures"
+    PINNING = "clients that pin signatures"
+    ALL = "all clients"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``id`` is kebab-case and never reused. ``explanation`` says what happens when it is ignored, ``fix`` what to
+    do; ``example`` is code that breaks it."""
+
+    id: str
+    severity: Severity
+    breaks: Breaks
+    title: str
+    explanation: str
+    fix: str
+    example: str
