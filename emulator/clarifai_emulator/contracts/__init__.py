@@ -1,1 +1,1 @@
-"""Whether clients and models agree: signatures, calls, changes. Everything found is a ``Finding`` of a ``Rule``."""
+"""Whether clients and models agree: signatures, calls, changes. What is found is a ``Finding`` of a ``Rule``."""
