@@ -10,7 +10,7 @@ from clarifai_emulator.contracts.rule import Severity
 
 @dataclass(frozen=True, slots=True, order=True)
 class Location:
-    """A place in a file. Lines and columns count from 1; 0 where there is none, as is ``cell`` outside notebooks."""
+    """A place in a file. Lines and columns count from 1; 0 where there is none. ``cell``: a notebook's, from 1."""
 
     path: Path
     line: int = 0
