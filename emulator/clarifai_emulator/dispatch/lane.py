@@ -12,6 +12,7 @@ inference handlers (submit) and by ``api/runner_items.py`` (slots); the supervis
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.dispatch.work import NodepoolKey, State, Work
 from clarifai_emulator.errors import CallerError
+
+_turns = itertools.count(1)
 
 
 class LaneKey(NamedTuple):
@@ -54,6 +57,7 @@ class Slot:
         """Give this slot its one piece of work. False when a fault kept it away: the slot is free again."""
         self.replica.idle.remove(self)
         self.replica.busy.add(work)
+        self.replica.used = next(_turns)
         work.on_cancel = self.replica.abandon
         work.sent_at = self.replica.runner.lane.now()
         work.send(self.replica.replica_id)
@@ -94,6 +98,7 @@ class Replica:
     streams: int = 0  # open now, the control stream among them
     gone_since: float | None = None  # its last stream ended then (monotonic), and there was none since
     starts: int = 0  # RUNNER_STREAM_START messages so far: proof of life
+    used: int = 0  # grows with each item it is given: the replica with the smaller number had its last one earlier
     completed: int = 0  # items it has finished
     draining: bool = False
     hung: bool = False  # what nobody waits for is not worth waiting for either
@@ -199,11 +204,12 @@ class RunnerLink:
         self.latency_ms = took if self.latency_ms == 0 else 0.9 * self.latency_ms + 0.1 * took
 
     def freest(self) -> Replica | None:
-        """The least busy replica that has a free slot, or None when there is none."""
+        """The least busy replica that has a free slot, of equals the one that had work least recently. None when
+        there is none."""
         best: Replica | None = None
         for replica in self.replicas.values():
             usable = replica.idle and not replica.draining and not replica.lost
-            if usable and (best is None or len(replica.busy) < len(best.busy)):
+            if usable and (best is None or (len(replica.busy), replica.used) < (len(best.busy), best.used)):
                 best = replica
         return best
 

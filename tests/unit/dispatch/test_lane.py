@@ -150,6 +150,13 @@ async def test_a_stream_that_is_behind_an_item_can_go_away(scene: Scene) -> None
     assert (second.state, list(replica.early)) == (State.QUEUED, [])
 
 
+async def test_replicas_that_are_equally_busy_take_turns(scene: Scene) -> None:
+    link = scene.runner()
+    for replica_id in ("a", "b", "c"):
+        scene.replica(link, replica_id, idle=2)
+    assert [scene.submit().replica_id for _ in range(6)] == ["a", "b", "c", "a", "b", "c"]
+
+
 async def test_the_stream_that_is_idle_longest_gets_the_work(scene: Scene) -> None:
     replica = scene.replica(scene.runner())
     first, second = scene.slot(replica), scene.slot(replica)
