@@ -130,7 +130,12 @@ def test_what_the_runner_logs_is_in_the_log(inprocess: EmulatorThread, caller: C
 
 
 def test_stopping_ends_its_threads(tmp_path: Path) -> None:
+    others = set(threading.enumerate())
+
+    def of_replicas() -> list[str]:
+        return [thread.name for thread in set(threading.enumerate()) - others if thread.name.startswith("replica ")]
+
     with running(backend="inprocess") as emulator:
         emulator.deploy(MODELS / "hello", min_replicas=1)
-        assert any(thread.name.startswith("replica ") for thread in threading.enumerate())
-    wait_for(lambda: not any(thread.name.startswith("replica ") for thread in threading.enumerate()))
+        assert of_replicas()
+    wait_for(lambda: not of_replicas())

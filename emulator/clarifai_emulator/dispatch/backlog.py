@@ -1,4 +1,4 @@
-"""Outputs that a client has not taken yet: the first MiB in memory, the rest in a file without a name.
+"""Outputs that a client has not taken yet: the next one and some MiB in memory, the rest in a file without a name.
 
 The genuine runner cannot be held back: what it could not send by the time it begins its next item is lost. So the
 emulator takes everything at once, and keeps what a slow client leaves where it costs no memory.
@@ -42,7 +42,7 @@ class Backlog:
     def append(self, response: Any, size: int) -> None:
         """Keep one more; ``size`` in bytes, 0 for one that is to stay in memory."""
         self.bytes += size
-        if size and self._in_memory + size > _IN_MEMORY:
+        if size and self._entries and self._in_memory + size > _IN_MEMORY:
             with suppress(OSError):  # a full disk: memory it is
                 self._entries.append((self._store(response), size))
                 return

@@ -1,7 +1,7 @@
 """The emulator's half of the lean runner's socket: items out, outputs in, many at once over one connection.
 
     lane ──work──► slot ──ITEM (MORE… END)──►  lean runner (runners/lean_main.py)
-                        ◄──OUTPUT… LAST, DONE──    DONE: the slot is free again
+                        ◄──OUTPUT… LAST or DONE──  the last output, or no more: the slot is free again
                         ──HOLD, GO─────────────►   the client of this item is far behind, has caught up
 
 What a slot, a work item and a replica are is the same as with the genuine runner (``api/runner_items.py``); only
@@ -94,7 +94,7 @@ class LeanConnection(asyncio.Protocol):
         if kind in (OUTPUT, LAST):
             work.accept(MultiOutputResponse.FromString(payload), len(payload))
             if kind == LAST:
-                work.finish()
+                self._end(number, work)
             elif work.is_ahead and number not in self._held:
                 self._held[number] = asyncio.create_task(self._hold_back(number, work))
         elif kind == DONE:

@@ -5,11 +5,11 @@ only. What a model and a client see is the genuine runner's doing: its ``runner_
 secrets context, its abort callbacks, its limit on answers. What is replaced is how items come and go:
 
     emulator ──ITEM, MORE, END, CANCEL, HOLD, GO──►  worker threads, each reading the next frame in turn (a leader)
-             ◄──READY, OUTPUT, LAST, DONE──
+             ◄──READY, OUTPUT, LAST or DONE──
 
-A frame is a header (length of the payload, kind, number of the item) and protobuf bytes. A worker that has read an
-ITEM runs it itself, so that a request costs no hand-over between threads; there is one worker more than items in
-flight, so that somebody always reads.
+A frame is a header (length of the payload, kind, number of the item) and protobuf bytes. Each item ends with LAST,
+an output, or with DONE, which is none. A worker that has read an ITEM runs it itself, so that a request costs no
+hand-over between threads; there is one worker more than items in flight, so that somebody always reads.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ import traceback
 HEADER = struct.Struct("<IBQ")
 ITEM, MORE, END, CANCEL, HOLD, GO = 1, 2, 3, 4, 5, 6
 READY, OUTPUT, LAST, DONE = 10, 11, 12, 13
+_READ_AHEAD = 64 * 1024
 _SOCKET_BUFFER = 4 * 1024 * 1024
 _CANCEL_CHECK_EVERY = 10  # chunks, as the genuine runner does
 
@@ -105,6 +106,7 @@ class LeanRunner:
         self.reading = threading.Lock()
         self.writing = threading.Lock()
         self.closed = threading.Event()
+        self.received = bytearray()  # beyond the frame that was read last
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER)
 
@@ -114,7 +116,7 @@ class LeanRunner:
 
         self.parse = RunnerItem.FromString
         self.unary, self.generate = RunnerMethodType.UNARY_UNARY, RunnerMethodType.UNARY_STREAMING
-        self.send(READY, self.threads)
+        self.send(self.threads, READY)
         for _ in range(self.threads + 1):
             threading.Thread(target=self.work, daemon=True).start()
         # Not for what the workers still do: nobody could be told of it.
@@ -162,20 +164,20 @@ class LeanRunner:
         token = base_runner._item_id_context.set(item.runner_item.id)
         set_logger_context(req_id=item.runner_item.description)
         try:
-            self.run_item(item)
+            end = self.run_item(item)
         except BaseException as error:
-            self.answer(OUTPUT, item, self.failure(error))
+            end = LAST, self.encode(self.failure(error))
         finally:
             base_runner._item_id_context.reset(token)
             clear_logger_context()
             del self.items[item.number]
-            self.send(DONE, item.number)
+        self.send(item.number, *end)
 
     def run_item(self, item):
+        """Answer the item, all but its end, which is returned: kind and payload of the frame."""
         method_type = item.runner_item.processing_info.runner_method_type
         if method_type == self.unary:
-            self.answer(LAST, item, self.runner.runner_item_predict(item.runner_item))
-            return
+            return LAST, self.encode(self.runner.runner_item_predict(item.runner_item))
         if method_type == self.generate:
             outputs = self.runner.runner_item_generate(item.runner_item)
         else:
@@ -186,14 +188,15 @@ class LeanRunner:
             stopped = stopped or (item.cancelled and number % _CANCEL_CHECK_EVERY == 0)
             if not stopped:
                 item.may_answer.wait()
-                self.answer(OUTPUT, item, output)
+                self.send(item.number, OUTPUT, self.encode(output))
+        return DONE, b""
 
-    def answer(self, kind, item, output):
+    def encode(self, output):
         data = output.multi_output_response.SerializeToString()
         if len(data) > 100 * 1024 * 1024:
             output, _ = self.runner._truncate_runner_item_output(output)
             data = output.multi_output_response.SerializeToString()
-        self.send(kind, item.number, data)
+        return data
 
     def failure(self, error):
         from clarifai_grpc.grpc.api.status import status_code_pb2, status_pb2
@@ -207,7 +210,7 @@ class LeanRunner:
         )
         return self.runner.get_runner_item_output_for_status(status)
 
-    def send(self, kind, number, data=b""):
+    def send(self, number, kind, data=b""):
         header = HEADER.pack(len(data), kind, number)
         with self.writing, contextlib.suppress(OSError):
             if len(data) < 65536:
@@ -226,14 +229,26 @@ class LeanRunner:
         return None if payload is None else (kind, number, payload)
 
     def read_exactly(self, size):
-        data = bytearray(size)
-        view, got = memoryview(data), 0
-        while got < size:
-            try:
+        try:
+            if size <= _READ_AHEAD:
+                while len(self.received) < size:
+                    data = self.sock.recv(_READ_AHEAD)
+                    if not data:
+                        return None
+                    self.received += data
+                data = bytes(self.received[:size])
+                del self.received[:size]
+                return data
+            data = bytearray(size)
+            got = len(self.received)
+            data[:got] = self.received
+            self.received.clear()
+            view = memoryview(data)
+            while got < size:
                 count = self.sock.recv_into(view[got:])
-            except OSError:
-                return None
-            if not count:
-                return None
-            got += count
-        return bytes(data)
+                if not count:
+                    return None
+                got += count
+            return bytes(data)
+        except OSError:
+            return None

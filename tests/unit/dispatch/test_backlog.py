@@ -56,6 +56,18 @@ def test_beyond_its_memory_it_is_one_file_without_a_name_that_is_closed_when_it_
     assert descriptors() == before
 
 
+def test_one_that_is_large_stays_in_memory_as_it_is_taken_next() -> None:
+    before = descriptors()
+    backlog = Backlog()
+    backlog.append(response("x" * 200), 204)
+    assert descriptors() == before
+    backlog.append(response("y" * 50), 54)
+    assert descriptors() == before + 1
+    assert [backlog.popleft().status.description[0] for _ in range(2)] == ["x", "y"]
+    backlog.append(response("z" * 200), 204)
+    assert descriptors() == before
+
+
 def test_dropping_it_closes_the_file() -> None:
     before = descriptors()
     backlog = Backlog()
