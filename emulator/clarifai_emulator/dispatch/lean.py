@@ -31,6 +31,9 @@ HEADER = struct.Struct("<IBQ")
 ITEM, MORE, END, CANCEL, HOLD, GO = 1, 2, 3, 4, 5, 6
 READY, OUTPUT, LAST, DONE = 10, 11, 12, 13
 
+# From here on it is cheaper to write a payload by itself than to copy it behind its header.
+_LARGE = 64 * 1024
+
 
 class LeanSlot(Slot):
     """One item that a lean replica could take now."""
@@ -156,7 +159,12 @@ class LeanConnection(asyncio.Protocol):
 
     def _send(self, kind: int, number: int, payload: bytes = b"") -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(HEADER.pack(len(payload), kind, number) + payload)
+            header = HEADER.pack(len(payload), kind, number)
+            if len(payload) < _LARGE:
+                self._transport.write(header + payload)
+            else:
+                self._transport.write(header)
+                self._transport.write(payload)
 
 
 def _item(work: Work, request: Any) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from hyperframe.frame import DataFrame
 
 from clarifai_emulator.api.grpc_stream import GrpcStream
 from clarifai_emulator.errors import TransportError
@@ -355,3 +356,8 @@ class Silence:
     def acknowledge(self, stream_id: int, size: int) -> None: ...
 
     def reset(self, stream_id: int) -> None: ...
+
+
+def test_a_large_frame_is_not_described_byte_by_byte() -> None:
+    """h2 asks for this text of every frame that comes."""
+    assert repr(DataFrame(1, b"x" * (1 << 20))).endswith(": 1048576 bytes")
