@@ -27,6 +27,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
+from hpack import Encoder
 from hyperframe.frame import DataFrame
 
 from clarifai_emulator.api.grpc_stream import GrpcStream, Headers
@@ -77,6 +78,13 @@ _CONFIG = H2Configuration(
 )
 
 
+class _PlainEncoder(Encoder):
+    """Header compression without the Huffman code, which costs more time here than its bytes would."""
+
+    def encode(self, headers: Any, huffman: bool = False) -> bytes:
+        return super().encode(headers, huffman=False)
+
+
 @dataclass(frozen=True, slots=True)
 class _Call:
     """A stream that is being served, and until when."""
@@ -94,6 +102,7 @@ class Connection(asyncio.Protocol):
         self._max_bytes = max_bytes
         self._connections = connections
         self._h2 = H2Connection(_CONFIG)
+        self._h2.encoder = _PlainEncoder()
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._peer = ""
