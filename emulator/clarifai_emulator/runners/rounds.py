@@ -1,4 +1,4 @@
-"""Looks at intervals for what comes often, so that its coming takes no time of a request; else waits to be called."""
+"""Looks at intervals for what comes often, so that its coming takes no request time; else waits to be called."""
 
 from __future__ import annotations
 
