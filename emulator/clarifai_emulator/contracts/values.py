@@ -210,6 +210,8 @@ def _array(shape: Shape, value: object, what: str) -> Iterator[Finding]:
             yield _wrong(shape, value, what)
     elif getattr(value, "size", None) == 0:
         yield found("empty-array", f"{what} is empty: the model gets None.")
+    elif not hasattr(value, "__array__") and not isinstance(value, (int, float)):
+        yield _wrong(shape, value, what)
 
 
 def _json(shape: Shape, value: object, what: str) -> Iterator[Finding]:
