@@ -75,6 +75,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Clarifai's own runner, or one that does the same over a local socket, faster.",
 )
 @click.option("--start-method", type=click.Choice(["auto", "fork", "spawn"]), default="auto", show_default=True)
+@click.option(
+    "--cors", multiple=True, metavar="ORIGIN", help="Let pages of this origin use the HTTP endpoints; * for all."
+)
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
 @click.option("--ready-fd", type=int, hidden=True)
 @json_option("Print each event as a line of JSON.")
