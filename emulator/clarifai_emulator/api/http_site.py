@@ -1,5 +1,6 @@
 """Everything that is reached by HTTP/1.1: which part answers a path, and which pages in a browser may ask.
 
+    /v2/ext/openai/v1/…      the OpenAI-compatible API (ext/openai.py)
     /v2/…                    the platform's REST API (rest/gateway.py)
 
 What it needs is imported with the first such connection: an emulator that only speaks gRPC does without.
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -20,9 +21,14 @@ from clarifai_emulator.config import EmulatorConfig
 if TYPE_CHECKING:
     from clarifai_emulator.api.http_exchange import Exchange
     from clarifai_emulator.api.http_server import HttpConnection
-    from clarifai_emulator.api.rest.gateway import RestApi
 
 _PREFLIGHT_SECONDS = "600"
+
+
+class _Part(Protocol):
+    """What answers a family of paths."""
+
+    async def serve(self, exchange: Exchange) -> None: ...
 
 
 class HttpSite:
@@ -40,7 +46,7 @@ class HttpSite:
         self._chain = chain
         self._config = config
         self._on_odd = on_odd
-        self._rest: RestApi | None = None
+        self._parts: dict[str, _Part] = {}
         self._connections: set[HttpConnection] = set()
 
     def connection(self) -> asyncio.Protocol:
@@ -65,11 +71,24 @@ class HttpSite:
             if exchange.method == "OPTIONS" and "access-control-request-method" in exchange.headers:
                 await _answer_preflight(exchange)
                 return
-        if self._rest is None:
+        await self._part(exchange.path).serve(exchange)
+
+    def _part(self, path: str) -> _Part:
+        """What answers a path."""
+        name = next((name for name in ("openai",) if path.startswith(f"/v2/ext/{name}/v1/")), "rest")
+        if name not in self._parts:
+            self._parts[name] = self._make(name)
+        return self._parts[name]
+
+    def _make(self, name: str) -> _Part:
+        if name == "rest":
             from clarifai_emulator.api.rest.gateway import RestApi
 
-            self._rest = RestApi(self._handlers, self._chain, max_bytes=self._config.max_message_bytes)
-        await self._rest.serve(exchange)
+            return RestApi(self._handlers, self._chain, max_bytes=self._config.max_message_bytes)
+        from clarifai_emulator.api.ext.openai import OpenAiApi
+        from clarifai_emulator.api.ext.transport import ModelTransport
+
+        return OpenAiApi(ModelTransport(self._handlers, self._chain))
 
     def _check_host(self, exchange: Exchange) -> None:
         """At a loopback address, no page whose own name was made to point here gets an answer (DNS rebinding)."""
