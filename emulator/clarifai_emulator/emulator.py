@@ -27,6 +27,7 @@ from clarifai_emulator.api.handlers import access, apps, catalogue, compute, log
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.http2 import Find, first_of
+from clarifai_emulator.api.http_site import HttpSite
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.issued_keys import IssuedKeys
 from clarifai_emulator.api.port import Port
@@ -242,10 +243,12 @@ class Emulator:
         )
         replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
-        api = ApiHandlers(self._handlers(), chain)
+        handlers = self._handlers()
+        api = ApiHandlers(handlers, chain)
+        http = HttpSite(handlers, chain, config=self.config, on_odd=self._odd_client)
         try:
             self.port = await self._serve(
-                self.config.host, self.config.port, runners.find, *self._further, api.find
+                self.config.host, self.config.port, runners.find, *self._further, api.find, http=http
             )
         except OSError as error:
             raise _cannot_listen(self.config, error) from None
@@ -255,10 +258,10 @@ class Emulator:
         self.backends["process"] = ProcessBackend(api_base=self.url, start_method=self.config.start_method)
         self.backends["inprocess"] = InProcessBackend()
 
-    async def _serve(self, host: str, number: int, *services: Find) -> int:
+    async def _serve(self, host: str, number: int, *services: Find, http: HttpSite | None = None) -> int:
         # One MiB on top of the runner's own limit, so that an item that is just too large is refused by name.
         max_bytes = self.config.max_message_bytes + 1024 * 1024
-        port = Port(first_of(services), max_bytes=max_bytes, on_odd=self._odd_client)
+        port = Port(first_of(services), max_bytes=max_bytes, on_odd=self._odd_client, http=http)
         number = await port.listen(host, number)
         self._ports.append(port)
         return number
