@@ -70,6 +70,10 @@ def read_many(
 def _read(directories: Sequence[Path], static: bool, seconds: float) -> Sequence[Reading]:
     if not directories:
         return ()
+    if static:
+        from clarifai_emulator.contracts.static import read_by_source
+
+        return [read_by_source(each) for each in directories]
     return read_by_import(directories, seconds=seconds)
 
 
