@@ -1,6 +1,7 @@
 """Everything that is reached by HTTP/1.1: which part answers a path, and which pages in a browser may ask.
 
     /v2/ext/openai/v1/…      the OpenAI-compatible API (ext/openai.py)
+    /v2/ext/mcp/v1/…         MCP servers (ext/mcp.py)
     /v2/…                    the platform's REST API (rest/gateway.py)
 
 What it needs is imported with the first such connection: an emulator that only speaks gRPC does without.
@@ -75,7 +76,7 @@ class HttpSite:
 
     def _part(self, path: str) -> _Part:
         """What answers a path."""
-        name = next((name for name in ("openai",) if path.startswith(f"/v2/ext/{name}/v1/")), "rest")
+        name = next((name for name in ("openai", "mcp") if path.startswith(f"/v2/ext/{name}/v1/")), "rest")
         if name not in self._parts:
             self._parts[name] = self._make(name)
         return self._parts[name]
@@ -85,10 +86,16 @@ class HttpSite:
             from clarifai_emulator.api.rest.gateway import RestApi
 
             return RestApi(self._handlers, self._chain, max_bytes=self._config.max_message_bytes)
-        from clarifai_emulator.api.ext.openai import OpenAiApi
         from clarifai_emulator.api.ext.transport import ModelTransport
 
-        return OpenAiApi(ModelTransport(self._handlers, self._chain))
+        transport = ModelTransport(self._handlers, self._chain)
+        if name == "mcp":
+            from clarifai_emulator.api.ext.mcp import McpApi
+
+            return McpApi(transport)
+        from clarifai_emulator.api.ext.openai import OpenAiApi
+
+        return OpenAiApi(transport)
 
     def _check_host(self, exchange: Exchange) -> None:
         """At a loopback address, no page whose own name was made to point here gets an answer (DNS rebinding)."""
