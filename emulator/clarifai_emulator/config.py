@@ -41,6 +41,7 @@ class EmulatorConfig:
     may wait. ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own or in the emulator's.
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
+    ``max_upload_bytes``: the largest archive of an uploaded model version.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
     """
 
@@ -59,6 +60,7 @@ class EmulatorConfig:
     backend: Literal["process", "inprocess"] = "process"
     runner: Literal["genuine", "lean"] = "genuine"
     max_message_bytes: int = 128 * MEBIBYTE
+    max_upload_bytes: int = 16 * 1024 * MEBIBYTE
     stop_seconds: float = 5.0
     cache_dir: Path = field(default_factory=default_cache_dir)
     state_dir: Path | None = None
@@ -92,6 +94,8 @@ class EmulatorConfig:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
         if self.queue_size < 1:
             yield f"queue_size must be at least 1, got {self.queue_size}"
+        if self.max_upload_bytes < 1:
+            yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
         if self.num_threads is not None and self.num_threads < 1:
             yield f"num_threads must be at least 1, got {self.num_threads}"
         if self.backend not in ("process", "inprocess"):
