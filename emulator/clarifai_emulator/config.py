@@ -46,6 +46,7 @@ class EmulatorConfig:
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``*`` for all.
+    ``max_upload_bytes``: the largest archive of an uploaded model version.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
     """
 
@@ -66,6 +67,7 @@ class EmulatorConfig:
     runner: Literal["genuine", "lean"] = "genuine"
     cors: tuple[str, ...] = ()
     max_message_bytes: int = 128 * MEBIBYTE
+    max_upload_bytes: int = 16 * 1024 * MEBIBYTE
     stop_seconds: float = 5.0
     cache_dir: Path = field(default_factory=default_cache_dir)
     state_dir: Path | None = None
@@ -102,6 +104,8 @@ class EmulatorConfig:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
         if self.queue_size < 1:
             yield f"queue_size must be at least 1, got {self.queue_size}"
+        if self.max_upload_bytes < 1:
+            yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
         if self.num_threads is not None and self.num_threads < 1:
             yield f"num_threads must be at least 1, got {self.num_threads}"
         if self.backend not in ("process", "inprocess"):

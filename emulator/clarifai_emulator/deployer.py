@@ -137,27 +137,34 @@ class Deployer:
         directory = await asyncio.to_thread(read_model_directory, path)
         key = self._model_key(directory, name)
         version_id = secrets.token_hex(16)
-        python = await self._interpreter(directory, self._logging_builds(key, version_id, progress))
-        source = ModelSource(directory.path, python, directory.content_hash, describe_environment(python))
+        source = await self.source_of(directory, self.logging_builds(key, version_id, progress))
         newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
         if newest is not None and self._store.get(Kind.SOURCE, (*key, newest.id)) == source:
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
+        signatures = await self.signatures_of(directory, source)
+        self._put_version(directory, key, version_id, source, signatures)
+        progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
+        return directory, key, version_id, True
+
+    async def source_of(self, directory: ModelDirectory, progress: Progress) -> ModelSource:
+        """What replicas run for a directory; builds the environment that it needs. Raises ``ModelError``."""
+        if self._config.backend == "inprocess":
+            python = own_interpreter(directory)
+        else:
+            python = await prepare_environment(directory, self._config.cache_dir, progress)
+        return ModelSource(directory.path, python, directory.content_hash, describe_environment(python))
+
+    async def signatures_of(self, directory: ModelDirectory, source: ModelSource) -> Sequence[Any]:
+        """The ``MethodSignature`` messages of the model's methods. Raises ``ModelError`` when there is none."""
         signatures = await self._backends[self._config.backend].signatures(source)
         if not signatures:
             raise ModelError(
                 f"{directory.model_file} has no method that a client could call.",
                 hint="Mark the methods of your ModelClass subclass with @ModelClass.method.",
             )
-        self._put_version(directory, key, version_id, source, signatures)
-        progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
-        return directory, key, version_id, True
-
-    async def _interpreter(self, directory: ModelDirectory, progress: Progress) -> Path:
-        if self._config.backend == "inprocess":
-            return own_interpreter(directory)
-        return await prepare_environment(directory, self._config.cache_dir, progress)
+        return signatures
 
     def _model_key(self, directory: ModelDirectory, name: str) -> ModelKey:
         if not name:
@@ -172,7 +179,7 @@ class Deployer:
             )
         return (parts[0], parts[1], parts[3])
 
-    def _logging_builds(self, key: ModelKey, version_id: str, progress: Progress) -> Progress:
+    def logging_builds(self, key: ModelKey, version_id: str, progress: Progress) -> Progress:
         """Tell the builder log of the version what the caller is told."""
         user, app, model = key
 
@@ -201,7 +208,7 @@ class Deployer:
                 self._put_public_app(user, app)
             self._resources.post(Kind.MODEL, user, (app,), [model])
         version = ModelVersion(id=version_id, num_threads=directory.num_threads or 0, method_signatures=signatures)
-        version.inference_compute_info.CopyFrom(self._compute_info(directory))
+        version.inference_compute_info.CopyFrom(self.compute_info(directory))
         version.status.code = StatusCode.MODEL_TRAINED
         version.status.description = "Model is trained and ready for deployment"
         version.metadata.update({"content_hash": directory.content_hash})
@@ -214,7 +221,8 @@ class Deployer:
                 Kind.APP, user, (), [App(id=app, visibility=Visibility(gettable=Visibility.PUBLIC))]
             )
 
-    def _compute_info(self, directory: ModelDirectory) -> Any:
+    def compute_info(self, directory: ModelDirectory) -> Any:
+        """What a directory's model needs: of the instance type it names, else what its config.yaml says."""
         instance = self._catalogue.find(directory.instance) if directory.instance else None
         return instance.compute_info if instance is not None else directory.compute_info
 

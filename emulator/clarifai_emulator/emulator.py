@@ -23,7 +23,7 @@ from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
 from clarifai_emulator.api.grpc_server import ApiHandlers
-from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, users
+from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, uploads, users
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.http2 import Find, first_of
@@ -44,6 +44,7 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool, discover
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.landscape import StoreLandscape
@@ -60,6 +61,7 @@ from clarifai_emulator.runners.inprocess import InProcessBackend
 from clarifai_emulator.runners.process import ProcessBackend
 from clarifai_emulator.store import Kind, Store
 from clarifai_emulator.topology import load_topology
+from clarifai_emulator.upload_builds import UploadBuilds
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +135,13 @@ class Emulator:
             logbook=self.logbook,
             clock=self.clock,
         )
+        self._uploads = UploadBuilds(
+            files=UploadedFiles(),
+            resources=self.resources,
+            deployer=self.deployer,
+            events=self.events,
+            is_run=self.supervisor.runs_version,
+        )
         self._furnisher = Furnisher(
             user_id=self.config.user_id,
             store=self.store,
@@ -190,17 +199,21 @@ class Emulator:
         """End every replica, close every port, remove every temporary file. May be called twice."""
         ports, self._ports = self._ports, []
         await asyncio.gather(*(port.close() for port in ports[:1]))
+        await self._uploads.stop()
         await self.supervisor.stop(grace=self.config.stop_seconds)
         await asyncio.gather(*(port.close() for port in ports[1:]))
         await asyncio.gather(*(backend.close() for backend in self.backends.values()))
         self.backends.clear()
+        self._uploads.files.close()
 
     async def reset(self) -> None:
         """Forget every resource, replica, log, event and fault; begin again as after ``start``, at the same
         address."""
         self.faults.clear()
+        await self._uploads.stop()
         await self.supervisor.reset()
         self.store.reset()
+        self._uploads.files.clear()
         self.dispatcher.reset()
         self.capacity.reset()
         self.logbook.clear()
@@ -279,6 +292,12 @@ class Emulator:
             **users.handlers(self.resources),
             **apps.handlers(self.resources),
             **models.handlers(self.resources),
+            **uploads.handlers(
+                self.resources,
+                self._uploads.files,
+                self._uploads.start,
+                max_bytes=self.config.max_upload_bytes,
+            ),
             **compute.handlers(self.resources, self.catalogue, FleetMetrics(self.supervisor)),
             **access.handlers(self.resources),
             **catalogue.handlers(self.catalogue),
