@@ -36,9 +36,17 @@ def contract() -> None:
 @contract.command()
 @click.argument("directories", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
 @click.option("--static", is_flag=True, help="Read the source without running it; less exact.")
+@click.option(
+    "--topology",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Nodepools the models are for; may be repeated.",
+)
 @json_option()
 @click.pass_context
-def show(ctx: click.Context, directories: tuple[Path, ...], static: bool, as_json: bool) -> None:
+def show(
+    ctx: click.Context, directories: tuple[Path, ...], static: bool, topology: tuple[Path, ...], as_json: bool
+) -> None:
     """Show the methods of model directories, and everything the SDK would refuse at upload.
 
     model.py is imported in a child process: without the network, without writing outside a scratch folder, for 30
@@ -53,7 +61,7 @@ def show(ctx: click.Context, directories: tuple[Path, ...], static: bool, as_jso
     """
     from clarifai_emulator.cli.contract_show import show_contracts
 
-    if show_contracts(directories, static=static, as_json=as_json):
+    if _usable(show_contracts, directories, static=static, as_json=as_json, topology=topology):
         ctx.exit(FAILED)
 
 

@@ -26,9 +26,11 @@ _WAYS = {
 }
 
 
-def show_contracts(directories: Sequence[Path], *, static: bool, as_json: bool) -> bool:
+def show_contracts(
+    directories: Sequence[Path], *, static: bool, as_json: bool, topology: Sequence[Path] = ()
+) -> bool:
     """Print them; whether any of them has an error."""
-    contracts = read_many(directories, static=static)
+    contracts = read_many(directories, static=static, topology=topology)
     if as_json:
         print_json([_json(each) for each in contracts])
     else:

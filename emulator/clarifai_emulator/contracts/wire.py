@@ -95,9 +95,11 @@ def _of_result(problem: Finding) -> Finding:
 
 def compile_check(shape: Shape) -> Check:
     """The check of one value."""
-    expected = _FIELDS.get(shape.type)
-    if expected is None:
-        return lambda data, what: _NOTHING
+    # A list of concepts is the repeated field itself, not parts.
+    is_repeated = shape.type == Type.LIST and shape.args[0].type in _REPEATED
+    expected = _FIELDS.get(shape.args[0].type if is_repeated else shape.type)
+    if expected is None or is_repeated:
+        return _only(shape, expected)
     deep = _deep_check(shape)
 
     def check(data: Any, what: str) -> tuple[Finding, ...]:
@@ -105,6 +107,16 @@ def compile_check(shape: Shape) -> Check:
             if field.name != expected:
                 return _wrong(shape, field.name, expected, what)
         return deep(data, what) if deep is not None else _NOTHING
+
+    return check
+
+
+def _only(shape: Shape, expected: str | None) -> Check:
+    def check(data: Any, what: str) -> tuple[Finding, ...]:
+        for field, _ in data.ListFields():
+            if expected is not None and field.name != expected:
+                return _wrong(shape, field.name, expected, what)
+        return _NOTHING
 
     return check
 
@@ -185,13 +197,6 @@ def _numbers_of(value: Any) -> Iterator[float]:
 
 def _list(shape: Shape) -> Check:
     inner = shape.args[0]
-    if inner.type in _REPEATED:
-        expected = _FIELDS[inner.type]
-
-        def check_repeated(data: Any, what: str) -> tuple[Finding, ...]:
-            return _wrong(shape, "parts", expected, what) if data.parts else _NOTHING
-
-        return check_repeated
     check_item = compile_check(inner)
 
     def check(data: Any, what: str) -> tuple[Finding, ...]:
