@@ -28,7 +28,8 @@ from clarifai_emulator.errors import CallerError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
-from clarifai_emulator.models.environment import describe_environment, own_interpreter, prepare_environment
+from clarifai_emulator.nodepools.backends import backend_of
+from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.store import Key, Kind, Store
@@ -108,7 +109,8 @@ class Deployer:
         """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend."""
         started = self._clock.monotonic()
         nodepool = self._nodepool(request)
-        directory, key, version_id, is_new = await self.publish(request.path, request.model, progress)
+        backend = self._backend(nodepool)
+        directory, key, version_id, is_new = await self.publish(request.path, request.model, progress, backend)
         deployment = self._put_deployment(request, key, version_id, nodepool)
         progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
         if request.wait and request.min_replicas:
@@ -130,21 +132,24 @@ class Deployer:
         )
 
     async def publish(
-        self, path: Path, name: str, progress: Progress
+        self, path: Path, name: str, progress: Progress, backend_name: str = ""
     ) -> tuple[ModelDirectory, ModelKey, str, bool]:
-        """Make the directory's code a model version: (directory, model, version id, whether it is new)."""
+        """Make the directory's code a model version: (directory, model, version id, whether it is new).
+
+        It is prepared for a backend; another one prepares it anew when it is to run it.
+        """
         progress(f"reading {path}")
         directory = await asyncio.to_thread(read_model_directory, path)
         key = self._model_key(directory, name)
         version_id = secrets.token_hex(16)
-        python = await self._interpreter(directory, self._logging_builds(key, version_id, progress))
-        source = ModelSource(directory.path, python, directory.content_hash, describe_environment(python))
+        backend = self._backends[backend_name or self._config.backend]
+        source = await backend.prepare(directory, self._logging_builds(key, version_id, progress))
         newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
-        if newest is not None and self._store.get(Kind.SOURCE, (*key, newest.id)) == source:
+        if newest is not None and _is_same(self._store.get(Kind.SOURCE, (*key, newest.id)), source):
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
-        signatures = await self._backends[self._config.backend].signatures(source)
+        signatures = await backend.signatures(source)
         if not signatures:
             raise ModelError(
                 f"{directory.model_file} has no method that a client could call.",
@@ -154,10 +159,12 @@ class Deployer:
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
 
-    async def _interpreter(self, directory: ModelDirectory, progress: Progress) -> Path:
-        if self._config.backend == "inprocess":
-            return own_interpreter(directory)
-        return await prepare_environment(directory, self._config.cache_dir, progress)
+    def _backend(self, nodepool: Key) -> str:
+        message: Nodepool = self._store.get(Kind.NODEPOOL, nodepool)  # pyright: ignore[reportAssignmentType]
+        try:
+            return backend_of(message, self._config.backend)
+        except NoRoom as error:
+            raise CallerError(StatusCode.NODEPOOL_INVALID_REQUEST, f"{error}.") from None
 
     def _model_key(self, directory: ModelDirectory, name: str) -> ModelKey:
         if not name:
@@ -284,3 +291,10 @@ class Deployer:
             )
         finally:
             unsubscribe()
+
+
+def _is_same(known: Any, source: ModelSource) -> bool:
+    """Whether a version's source is this one; a backend it was not made for prepares it when it runs it."""
+    if isinstance(known, ModelSource) and known.backend != source.backend:
+        return (known.path, known.content_hash) == (source.path, source.content_hash)
+    return known == source

@@ -54,6 +54,7 @@ from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.nodepools.targets import Targets
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.runners.backend import Backend
+from clarifai_emulator.runners.docker import DockerBackend
 from clarifai_emulator.runners.inprocess import InProcessBackend
 from clarifai_emulator.runners.process import ProcessBackend
 from clarifai_emulator.store import Store
@@ -251,8 +252,13 @@ class Emulator:
         replica_port = await self._serve(_REPLICA_HOST, 0, replicas.find)
         self.replicas.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
         self.replicas.api_base = self.url
-        self.backends["process"] = ProcessBackend(api_base=self.url, start_method=self.config.start_method)
+        self.backends["process"] = ProcessBackend(
+            api_base=self.url, start_method=self.config.start_method, cache_dir=self.config.cache_dir
+        )
         self.backends["inprocess"] = InProcessBackend()
+        self.backends["docker"] = DockerBackend(
+            self.config.docker, listen=lambda host: self._serve(host, 0, replicas.find)
+        )
 
     async def _serve(self, host: str, number: int, *services: Find) -> int:
         # One MiB on top of the runner's own limit, so that an item that is just too large is refused by name.

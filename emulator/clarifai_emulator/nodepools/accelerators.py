@@ -12,6 +12,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo
 
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.quantities import format_memory, parse_memory
+from clarifai_emulator.runners.backend import Devices
 
 NVIDIA_SMI = ("nvidia-smi", "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits")
 _QUERY_SECONDS = 15.0
@@ -25,16 +26,20 @@ _FORM = re.compile(r"(SXM\d*|PCIE|PCI|NVL|HBM\w*|\d+GB?|\d+MIB)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """One GPU. ``name``: the platform's type name (``NVIDIA-A10G``). ``memory``: bytes, 0 when not known."""
+    """One GPU, or a slice of one. ``uuid``: as its driver names it. ``name``: the platform's type name
+    (``NVIDIA-A10G``). ``memory``: bytes, 0 when not known. ``nodes``: files under /dev that belong to it, where a
+    container needs no more than these. ``simulated``: it exists in name only."""
 
     index: int
     uuid: str
     name: str
     memory: int
+    nodes: tuple[str, ...] = ()
+    simulated: bool = False
 
     def __str__(self) -> str:
         size = format_memory(self.memory) if self.memory else "memory unknown"
-        return f"#{self.index} {self.name} ({size})"
+        return f"#{self.index} {self.name} ({size}{', simulated' if self.simulated else ''})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,16 @@ class AcceleratorPool:
             raise NoRoom(self._refusal(asked, fitting), for_good=len(fitting) < count)
         self._holders.update({each.uuid: holder for each in chosen})
         return tuple(sorted(chosen, key=lambda e: e.index))
+
+    def devices(self, uuids: Iterable[str]) -> Devices:
+        """Accelerators by their UUIDs, as a backend passes them on."""
+        wanted = set(uuids)
+        found = [each for each in self._all if each.uuid in wanted]
+        return Devices(
+            ids=tuple(each.uuid for each in found),
+            nodes=tuple(dict.fromkeys(node for each in found for node in each.nodes)),
+            simulated=any(each.simulated for each in found),
+        )
 
     def release(self, uuids: Iterable[str]) -> None:
         """Give accelerators back. Those that nobody holds are passed over, so it may be called twice."""

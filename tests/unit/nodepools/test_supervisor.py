@@ -51,7 +51,7 @@ async def test_a_replica_is_told_who_it_is_and_sees_no_accelerator_it_did_not_as
     await stage.deploy()
     (process,) = stage.backend.running
     (runner,) = stage.store.list(Kind.RUNNER)
-    environ = dict(process.spec.environ)
+    environ = process.spec.variables
     token = environ.pop("CLARIFAI_PAT")
     assert environ == {
         "CLARIFAI_USER_ID": "ada",
