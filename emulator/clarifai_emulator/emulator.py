@@ -42,8 +42,9 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
-from clarifai_emulator.nodepools.accelerators import AcceleratorPool, discover
+from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.capacity import Capacity
+from clarifai_emulator.nodepools.inventory import take_inventory
 from clarifai_emulator.nodepools.landscape import StoreLandscape
 from clarifai_emulator.nodepools.machine import measure_machine
 from clarifai_emulator.nodepools.metrics import FleetMetrics
@@ -77,7 +78,7 @@ class Emulator:
         self.logbook = LogBook()
         self.store = Store()
         self.capacity = Capacity()
-        self.discovery = discover(visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
+        self.discovery = take_inventory(self.config.accelerators, visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
         self.catalogue = Catalogue(self._local_instance())
         self.accounts = _accounts(self.config)
         self.resources = Resources(self.store, self.clock, self.accounts.organisations)

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from clarifai_emulator.cli.env import is_behind_proxy
 from clarifai_emulator.cli.state import Running, running_emulators, state_dir
 from clarifai_emulator.config import default_cache_dir
-from clarifai_emulator.nodepools.accelerators import discover
+from clarifai_emulator.nodepools.inventory import take_inventory
 
 Level = Literal["ok", "warn", "fail"]
 _SLOW_IMPORT_SECONDS = 5.0
@@ -139,7 +139,7 @@ def check_emulators(running: list[Running]) -> Check:
 
 
 def check_gpus(environ: Mapping[str, str]) -> Check:
-    found = discover(visible=environ.get("CUDA_VISIBLE_DEVICES"))
+    found = take_inventory(visible=environ.get("CUDA_VISIBLE_DEVICES"))
     if found.accelerators:
         return Check("gpus", "ok", ", ".join(map(str, found.accelerators)))
     return Check(

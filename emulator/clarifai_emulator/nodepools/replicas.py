@@ -23,7 +23,7 @@ from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.directory import ModelSource, read_model_directory
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.backends import backend_of
-from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement
+from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement, shares_accelerators
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, model_traceback
 from clarifai_emulator.nodepools.reports import Reporter, keeps_failing
 from clarifai_emulator.nodepools.scaling import crash_delay, is_failed
@@ -157,7 +157,7 @@ class Replicas:
                 refusals.append(no_room)
                 continue
             try:
-                return placement, self._devices(fleet, required)
+                return placement, self._devices(fleet, required, shared=shares_accelerators(nodepool))
             except NoRoom as no_room:
                 self._capacity.release(placement)
                 refusals.append(no_room)
@@ -165,7 +165,7 @@ class Replicas:
             raise NoRoom("none of its nodepools exists any more", for_good=True)
         raise next((refusal for refusal in refusals if not refusal.for_good), refusals[0])
 
-    def _devices(self, fleet: Fleet, required: ComputeInfo) -> tuple[str, ...]:
+    def _devices(self, fleet: Fleet, required: ComputeInfo, *, shared: bool) -> tuple[str, ...]:
         """Accelerators of this machine for one replica: of the type asked for, else any with the memory.
 
         A nodepool may emulate an instance type whose accelerators this machine does not have; then the model
@@ -174,14 +174,14 @@ class Replicas:
         if not required.num_accelerators:
             return ()
         try:
-            return self._accelerators.allocate_for(required, holder=fleet.target.name)
+            return self._accelerators.allocate_for(required, holder=fleet.target.name, shared=shared)
         except NoRoom as no_room:
             if not no_room.for_good:
                 raise
         untyped = ComputeInfo()
         untyped.CopyFrom(required)
         untyped.ClearField("accelerator_type")
-        devices = self._accelerators.allocate_for(untyped, holder=fleet.target.name)
+        devices = self._accelerators.allocate_for(untyped, holder=fleet.target.name, shared=shared)
         asked = " or ".join(required.accelerator_type)
         self._report.fleet(fleet, "replica.substituted", f"runs on {', '.join(devices)}, not on {asked}")
         return devices
@@ -274,13 +274,17 @@ class Replicas:
     def _spec(self, fleet: Fleet, record: ReplicaRecord, source: ModelSource) -> ReplicaSpec:
         user_id, cluster_id, nodepool_id = record.nodepool
         required = fleet.target.version.inference_compute_info
+        devices = self._accelerators.devices(record.devices)
+        if devices.simulated:
+            names = ", ".join(devices.ids)
+            self._printed(fleet, record, f"[emulator] its accelerators are simulated, there is no device: {names}")
         return ReplicaSpec(
             replica_id=record.replica_id,
             source=source,
             base_url=self.runner_url,
             num_threads=self._config.num_threads or fleet.target.version.num_threads,
             lean=self._config.runner == "lean",
-            devices=self._accelerators.devices(record.devices),
+            devices=devices,
             secrets=self._secrets(fleet, record, source),
             cpu=required.cpu_limit or required.cpu_requests,
             memory=required.cpu_memory or required.cpu_memory_requests,
