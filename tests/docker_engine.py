@@ -28,7 +28,11 @@ CACHE = Path(
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clarifai-emulator-tests"
 )
 BASE_TAR = CACHE / "python-base.tar"
-SETTINGS = DockerSettings(base_image=BASE_IMAGE, limits=False)
+# Builds trust what this machine trusts: it may reach its package index through a company's proxy.
+CERTIFICATES = Path(os.environ.get("PIP_CERT") or "/etc/ssl/certs/ca-certificates.crt")
+SETTINGS = DockerSettings(
+    base_image=BASE_IMAGE, limits=False, ca_file=CERTIFICATES if CERTIFICATES.is_file() else None
+)
 MODELS = Path(__file__).parents[1] / "fixtures" / "models"
 # An engine registers its GPU driver when it finds this executable as it starts; what it writes, tests read.
 HOOK = """#!/bin/sh

@@ -185,6 +185,11 @@ class Emulator:
         if isinstance(backend, ProcessBackend):
             with contextlib.suppress(ModelError):
                 await backend.warm(Path(sys.executable))
+        elif isinstance(backend, DockerBackend):
+            try:
+                await backend.warm()
+            except ModelError as error:
+                log.warning("%s", error)
 
     async def stop(self) -> None:
         """End every replica, close every port, remove every temporary file. May be called twice."""

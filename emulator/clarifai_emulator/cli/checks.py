@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
@@ -51,7 +52,7 @@ def all_checks(port: int, environ: Mapping[str, str] = os.environ) -> Iterator[C
     yield check_port(port, running)
     yield check_emulators(running)
     yield check_gpus(environ)
-    yield check_docker()
+    yield from check_containers(environ)
     yield check_folder("cache", default_cache_dir(environ), "XDG_CACHE_HOME")
     yield check_folder("state", state_dir(), "XDG_STATE_HOME")
     yield check_variables(running, environ)
@@ -147,9 +148,16 @@ def check_gpus(environ: Mapping[str, str]) -> Check:
     )
 
 
-def check_docker() -> Check:
-    path = shutil.which("docker")
-    return Check("docker", "ok", f"found at {path}, not needed" if path else "not found, not needed")
+def check_containers(environ: Mapping[str, str]) -> Iterator[Check]:
+    """The container engine, and whether this machine's GPUs reach it."""
+    from clarifai_emulator.cli.engine_checks import driver_findings, engine_findings, torch_findings
+
+    accelerators = take_inventory(visible=environ.get("CUDA_VISIBLE_DEVICES")).accelerators
+    findings = [*driver_findings(), *engine_findings(accelerators, environ)]
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        findings += torch_findings(accelerators, metadata.version("torch"))
+    for each in findings:
+        yield Check(each.name, each.level, each.found, each.advice)
 
 
 def check_folder(name: str, folder: Path, variable: str) -> Check:

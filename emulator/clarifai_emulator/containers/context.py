@@ -83,9 +83,12 @@ class BuildContext:
         return f"{REPOSITORY}/{name}:{digest.hexdigest()[:20]}"
 
     def archive(self) -> IO[bytes]:
-        """The context as a tar, from its beginning; whoever asked closes it."""
+        """The context as a tar, from its beginning; whoever asked closes it.
+
+        In GNU's format: the Docker CLI takes a tar for one only if its first block says so.
+        """
         spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - given away
-        with tarfile.open(fileobj=spool, mode="w", dereference=self.follow_links) as tar:
+        with tarfile.open(fileobj=spool, mode="w", format=tarfile.GNU_FORMAT, dereference=self.follow_links) as tar:
             for name in self.files:
                 tar.add(self.root / name, arcname=name, recursive=False)
             for name, text in self.texts.items():

@@ -83,9 +83,9 @@ def connect(address: str = "", *, environ: Mapping[str, str] = os.environ) -> tu
     """
     tried: list[str] = []
     for candidate, found in candidates(address, environ):
-        path = Path(candidate.removeprefix("unix://"))
-        if candidate.startswith("unix://") and not path.exists():
-            tried.append(f"{candidate} ({found}): there is no such socket")
+        refusal = why_silent(candidate)
+        if refusal:
+            tried.append(f"{candidate} ({found}): {refusal}")
             continue
         try:
             return _open(candidate, found, environ)
@@ -96,6 +96,22 @@ def connect(address: str = "", *, environ: Mapping[str, str] = os.environ) -> tu
         f"No container engine answers. Looked at:\n{listed}\n"
         "Start Docker or Podman, set DOCKER_HOST, or run replicas as processes (--backend process)."
     )
+
+
+def why_silent(address: str) -> str:
+    """Why nothing listens at a local socket; empty when something does, or when the address is no local socket.
+
+    Asked before a call: the ``docker`` package would leave a socket open for each that fails.
+    """
+    if not address.startswith("unix://"):
+        return ""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_CONNECT_SECONDS)
+        try:
+            probe.connect(address.removeprefix("unix://"))
+        except OSError as error:
+            return _reason(error)
+    return ""
 
 
 def candidates(address: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.containers.attachment import Attachment
 from clarifai_emulator.containers.dockerfile import HEALTH_PORT
-from clarifai_emulator.containers.engine import Engine
+from clarifai_emulator.containers.engine import Engine, why_silent
 from clarifai_emulator.containers.leftovers import remove_container
 from clarifai_emulator.runners.backend import Exit
 
@@ -115,7 +115,7 @@ class ContainerProcess:
 
         # One that has ended, or whose engine has, needs no signal.
         with contextlib.suppress(APIError, RequestException):
-            if self.id:
+            if self.id and not why_silent(self._engine.address):
                 self._client.api.kill(self.id, int(number))
 
     # In its own thread.
@@ -158,6 +158,9 @@ class ContainerProcess:
         deadline = time.monotonic() + _ENGINE_AWAY_SECONDS
         while True:
             try:
+                silence = why_silent(self._engine.address)
+                if silence:
+                    raise OSError(silence)
                 self._client.api.wait(self.id)
                 exit_ = _exit_of(self._client.api.inspect_container(self.id))
                 if self._answer_path:
@@ -167,9 +170,7 @@ class ContainerProcess:
                 return Exit(why="its container was removed by somebody else")
             except (APIError, RequestException, OSError) as error:
                 if time.monotonic() > deadline:
-                    return Exit(
-                        why=f"the container engine at {self._engine.address} went away ({type(error).__name__})"
-                    )
+                    return Exit(why=f"the container engine at {self._engine.address} went away ({error})")
                 time.sleep(0.2)
 
     def _read(self, path: str) -> bytes:
@@ -191,6 +192,8 @@ class ContainerProcess:
         from requests.exceptions import RequestException
 
         with contextlib.suppress(RequestException, OSError):  # found and removed at the next start
+            if why_silent(self._engine.address):
+                return
             remove_container(self._client, self.id)
 
     def _ended(self, exit_: Exit) -> None:

@@ -14,6 +14,8 @@ import asyncio
 import base64
 import contextlib
 import json
+import logging
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +35,7 @@ from clarifai_emulator.containers.container import (
     secret_files,
 )
 from clarifai_emulator.containers.context import make_context
-from clarifai_emulator.containers.engine import Engine, NoEngine, connect, meeting_point
+from clarifai_emulator.containers.engine import Engine, NoEngine, connect, meeting_point, why_silent
 from clarifai_emulator.containers.image import ensure_image
 from clarifai_emulator.containers.labels import INSTANCE, new_instance
 from clarifai_emulator.containers.leftovers import remove_all, remove_left_behind
@@ -44,6 +46,8 @@ from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, Re
 from clarifai_emulator.runners.container_process import ContainerProcess
 from clarifai_emulator.runners.unusable import unusable_model
 from clarifai_emulator.runners.zygote import SCRIPT
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -108,6 +112,10 @@ class DockerBackend:
             image=tag,
             secrets=directory.secrets,
         )
+
+    async def warm(self) -> None:
+        """Find the engine now, and remove what dead emulators left on it. Raises ``ModelError``."""
+        await self._open()
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
         """Start a container. One whose image was removed meanwhile is built again."""
@@ -181,10 +189,20 @@ class DockerBackend:
                     client.close()
                     raise
                 self._client = client
+            silence = why_silent(self.engine.address)
+            if silence:
+                raise ModelError(
+                    f"The container engine at {self.engine.address} does not answer: {silence}.",
+                    hint="Start it again; the replica is tried again by itself.",
+                )
+            if not self._network:
+                await self._furnish(self._client, self.engine)
             return self._client, self.engine
 
     async def _furnish(self, client: DockerClient, engine: Engine) -> None:
-        await self._call(lambda: remove_left_behind(client))
+        removed = await self._call(lambda: remove_left_behind(client))
+        if removed:
+            log.info("removed what emulators that are gone had left: %s", ", ".join(removed))
         name, gateway = await self._call(lambda: _make_network(client, self._instance))
         meeting = meeting_point(engine, gateway, self._settings.listen)
         try:
@@ -271,6 +289,8 @@ class DockerBackend:
             raise
         except Exception as error:
             process.abandon()
+            if re.search(r"network \S+ not found", str(error)):
+                self._network = ""  # somebody removed it: the next replica gets another
             raise explained(error, engine, plan) from error
         return process
 
