@@ -28,7 +28,8 @@ from clarifai_emulator.errors import CallerError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
-from clarifai_emulator.models.environment import describe_environment, own_interpreter, prepare_environment
+from clarifai_emulator.nodepools.backends import backend_of
+from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.store import Key, Kind, Store
@@ -108,7 +109,8 @@ class Deployer:
         """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend."""
         started = self._clock.monotonic()
         nodepool = self._nodepool(request)
-        directory, key, version_id, is_new = await self.publish(request.path, request.model, progress)
+        backend = self._backend(nodepool)
+        directory, key, version_id, is_new = await self.publish(request.path, request.model, progress, backend)
         deployment = self._put_deployment(request, key, version_id, nodepool)
         progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
         if request.wait and request.min_replicas:
@@ -130,41 +132,50 @@ class Deployer:
         )
 
     async def publish(
-        self, path: Path, name: str, progress: Progress
+        self, path: Path, name: str, progress: Progress, backend_name: str = ""
     ) -> tuple[ModelDirectory, ModelKey, str, bool]:
-        """Make the directory's code a model version: (directory, model, version id, whether it is new)."""
+        """Make the directory's code a model version: (directory, model, version id, whether it is new).
+
+        It is prepared for a backend; another one prepares it anew when it is to run it.
+        """
         progress(f"reading {path}")
         directory = await asyncio.to_thread(read_model_directory, path)
         key = self._model_key(directory, name)
         version_id = secrets.token_hex(16)
-        source = await self.source_of(directory, self.logging_builds(key, version_id, progress))
+        backend = backend_name or self._config.backend
+        source = await self.source_of(directory, self.logging_builds(key, version_id, progress), backend)
         newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
-        if newest is not None and self._store.get(Kind.SOURCE, (*key, newest.id)) == source:
+        if newest is not None and _is_same(self._store.get(Kind.SOURCE, (*key, newest.id)), source):
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
-        signatures = await self.signatures_of(directory, source)
+        signatures = await self.signatures_of(directory, source, backend)
         self._put_version(directory, key, version_id, source, signatures)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
 
-    async def source_of(self, directory: ModelDirectory, progress: Progress) -> ModelSource:
-        """What replicas run for a directory; builds the environment that it needs. Raises ``ModelError``."""
-        if self._config.backend == "inprocess":
-            python = own_interpreter(directory)
-        else:
-            python = await prepare_environment(directory, self._config.cache_dir, progress)
-        return ModelSource(directory.path, python, directory.content_hash, describe_environment(python))
+    async def source_of(self, directory: ModelDirectory, progress: Progress, backend: str = "") -> ModelSource:
+        """What replicas of a backend run for a directory; builds what it needs. Raises ``ModelError``."""
+        return await self._backends[backend or self._config.backend].prepare(directory, progress)
 
-    async def signatures_of(self, directory: ModelDirectory, source: ModelSource) -> Sequence[Any]:
+    async def signatures_of(
+        self, directory: ModelDirectory, source: ModelSource, backend: str = ""
+    ) -> Sequence[Any]:
         """The ``MethodSignature`` messages of the model's methods. Raises ``ModelError`` when there is none."""
-        signatures = await self._backends[self._config.backend].signatures(source)
+        signatures = await self._backends[backend or self._config.backend].signatures(source)
         if not signatures:
             raise ModelError(
                 f"{directory.model_file} has no method that a client could call.",
                 hint="Mark the methods of your ModelClass subclass with @ModelClass.method.",
             )
         return signatures
+
+    def _backend(self, nodepool: Key) -> str:
+        message: Nodepool = self._store.get(Kind.NODEPOOL, nodepool)  # pyright: ignore[reportAssignmentType]
+        try:
+            return backend_of(message, self._config.backend)
+        except NoRoom as error:
+            raise CallerError(StatusCode.NODEPOOL_INVALID_REQUEST, f"{error}.") from None
 
     def _model_key(self, directory: ModelDirectory, name: str) -> ModelKey:
         if not name:
@@ -292,3 +303,10 @@ class Deployer:
             )
         finally:
             unsubscribe()
+
+
+def _is_same(known: Any, source: ModelSource) -> bool:
+    """Whether a version's source is this one; a backend it was not made for prepares it when it runs it."""
+    if isinstance(known, ModelSource) and known.backend != source.backend:
+        return (known.path, known.content_hash) == (source.path, source.content_hash)
+    return known == source

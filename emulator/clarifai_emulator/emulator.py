@@ -45,8 +45,9 @@ from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.models.uploaded import UploadedFiles
-from clarifai_emulator.nodepools.accelerators import AcceleratorPool, discover
+from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.capacity import Capacity
+from clarifai_emulator.nodepools.inventory import take_inventory
 from clarifai_emulator.nodepools.landscape import StoreLandscape
 from clarifai_emulator.nodepools.machine import measure_machine
 from clarifai_emulator.nodepools.metrics import FleetMetrics
@@ -57,6 +58,7 @@ from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.nodepools.targets import Targets
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.runners.backend import Backend
+from clarifai_emulator.runners.docker import DockerBackend
 from clarifai_emulator.runners.inprocess import InProcessBackend
 from clarifai_emulator.runners.process import ProcessBackend
 from clarifai_emulator.store import Kind, Store
@@ -80,7 +82,7 @@ class Emulator:
         self.logbook = LogBook()
         self.store = Store()
         self.capacity = Capacity()
-        self.discovery = discover(visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
+        self.discovery = take_inventory(self.config.accelerators, visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
         self.catalogue = Catalogue(self._local_instance())
         self.accounts = _accounts(self.config)
         self.resources = Resources(self.store, self.clock, self.accounts.organisations)
@@ -194,6 +196,11 @@ class Emulator:
         if isinstance(backend, ProcessBackend):
             with contextlib.suppress(ModelError):
                 await backend.warm(Path(sys.executable))
+        elif isinstance(backend, DockerBackend):
+            try:
+                await backend.warm()
+            except ModelError as error:
+                log.warning("%s", error)
 
     async def stop(self) -> None:
         """End every replica, close every port, remove every temporary file. May be called twice."""
@@ -268,8 +275,13 @@ class Emulator:
         replica_port = await self._serve(_REPLICA_HOST, 0, replicas.find)
         self.replicas.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
         self.replicas.api_base = self.url
-        self.backends["process"] = ProcessBackend(api_base=self.url, start_method=self.config.start_method)
+        self.backends["process"] = ProcessBackend(
+            api_base=self.url, start_method=self.config.start_method, cache_dir=self.config.cache_dir
+        )
         self.backends["inprocess"] = InProcessBackend()
+        self.backends["docker"] = DockerBackend(
+            self.config.docker, listen=lambda host: self._serve(host, 0, replicas.find)
+        )
 
     async def _serve(self, host: str, number: int, *services: Find, http: HttpSite | None = None) -> int:
         # One MiB on top of the runner's own limit, so that an item that is just too large is refused by name.

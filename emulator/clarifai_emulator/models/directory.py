@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -55,19 +55,41 @@ class ModelDirectory:
     def requirements_file(self) -> Path:
         return self.path / REQUIREMENTS_FILE
 
+    @property
+    def secrets(self) -> tuple[WantedSecret, ...]:
+        """The secrets that config.yaml asks for."""
+        return tuple(
+            WantedSecret(str(each["id"]), str(each["env_var"]), str(each.get("value") or ""))
+            for each in self.config.get("secrets") or ()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSecret:
+    """A secret that a model wants in its environment. ``value``: what it is where the user has none of this id."""
+
+    id: str
+    variable: str
+    value: str = field(default="", repr=False)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
     """Where the code of a model version is, and which interpreter runs it.
 
     ``path``: the model directory. ``python``: the interpreter. ``content_hash``: of the directory when the
-    version was made. ``environment``: the interpreter's environment in words, for people.
+    version was made. ``environment``: the interpreter's environment in words, for people. ``backend``: which one it
+    was prepared for. ``image``: the container image, where that one needs it (there is no interpreter then).
+    ``secrets``: what config.yaml asks for.
     """
 
     path: Path
     python: Path
     content_hash: str
     environment: str
+    backend: str = "process"
+    image: str = ""
+    secrets: tuple[WantedSecret, ...] = ()
 
 
 def read_model_directory(path: Path) -> ModelDirectory:
@@ -109,7 +131,7 @@ def content_hash(directory: Path) -> str:
     modification time, so that a checkpoint of many GiB costs nothing.
     """
     digest = hashlib.sha256()
-    for relative in sorted(_files(directory), key=PurePath.as_posix):
+    for relative in sorted(part_files(directory), key=PurePath.as_posix):
         file = directory / relative
         try:
             stat = file.stat()
@@ -134,7 +156,8 @@ def is_part_of_model(relative: PurePath) -> bool:
     return not (name in _NOT_CODE_FILES or name.endswith(_NOT_CODE_SUFFIXES))
 
 
-def _files(directory: Path) -> Iterator[PurePath]:
+def part_files(directory: Path) -> Iterator[PurePath]:
+    """Files that belong to the model, relative to its directory."""
     for folder, folders, names in os.walk(directory):
         folders[:] = [name for name in folders if name not in _NOT_CODE_DIRS and not name.startswith(".")]
         base = PurePath(folder).relative_to(directory)
