@@ -43,6 +43,7 @@ class EmulatorConfig:
     may wait. ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own or in the emulator's.
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
+    ``state``: the directory that keeps resources and logs over restarts; None keeps them in memory only.
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``*`` for all.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
     """
@@ -61,6 +62,7 @@ class EmulatorConfig:
     start_method: Literal["auto", "fork", "spawn"] = "auto"
     backend: Literal["process", "inprocess"] = "process"
     runner: Literal["genuine", "lean"] = "genuine"
+    state: Path | None = None
     cors: tuple[str, ...] = ()
     max_message_bytes: int = 128 * MEBIBYTE
     stop_seconds: float = 5.0
@@ -86,6 +88,8 @@ class EmulatorConfig:
             yield "pats must map non-empty tokens to non-empty user ids"
         if self.pats_file is not None and not self.pats_file.is_file():
             yield f"pats file {self.pats_file} does not exist"
+        if self.state is not None and self.state.exists() and not self.state.is_dir():
+            yield f"state must be a directory, {self.state} is a file"
         for origin in self.cors:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 yield f"cors must hold origins like http://localhost:3000, or *, got {origin!r}"

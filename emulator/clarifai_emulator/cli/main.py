@@ -21,6 +21,8 @@ _COMMANDS = {
     "events": "logs",
     "route": "route",
     "fault": "fault",
+    "export": "transfer",
+    "import": "transfer",
     "reset": "lifecycle",
     "down": "lifecycle",
     "init": "init",
@@ -40,7 +42,8 @@ class _Commands(click.Group):
         module = _COMMANDS.get(cmd_name)
         if module is None:
             return None
-        return getattr(importlib.import_module(f"clarifai_emulator.cli.{module}"), cmd_name)
+        name = "import_" if cmd_name == "import" else cmd_name  # Python keeps that word for itself
+        return getattr(importlib.import_module(f"clarifai_emulator.cli.{module}"), name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -76,6 +76,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--start-method", type=click.Choice(["auto", "fork", "spawn"]), default="auto", show_default=True)
 @click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep resources and logs in this directory over restarts.  [default: in memory only]",
+)
+@click.option(
     "--cors", multiple=True, metavar="ORIGIN", help="Let pages of this origin use the HTTP endpoints; * for all."
 )
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
@@ -94,6 +99,7 @@ def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> Non
       clarifai-emulator up --pat alice-token=alice --pat bob-token=bob
       clarifai-emulator up --pats pats.yaml
       clarifai-emulator up --topology topology.yaml --json
+      clarifai-emulator up --state ~/my-platform    (deployments are there again after a restart)
     """
     config = _config(options)
     if detach and ready_fd is None:
@@ -121,6 +127,8 @@ def _config(options: Mapping[str, Any]) -> Any:
     values = {name: value for name, value in options.items() if name != "pats"}
     if options["pats_file"] is not None:
         values["pats_file"] = options["pats_file"].absolute()
+    if options["state"] is not None:
+        values["state"] = options["state"].absolute()
     values["topology"] = tuple(path.absolute() for path in options["topology"])
     try:
         return EmulatorConfig(pats=parse_pats(options["pats"], options["user_id"]), **values)
