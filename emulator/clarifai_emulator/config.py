@@ -87,6 +87,7 @@ class EmulatorConfig:
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
+    ``state``: the directory that keeps resources and logs over restarts; None keeps them in memory only.
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``*`` for all.
     ``max_upload_bytes``: the largest archive of an uploaded model version.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
@@ -109,6 +110,7 @@ class EmulatorConfig:
     docker: DockerSettings = field(default_factory=DockerSettings)
     accelerators: str = ""
     runner: Literal["genuine", "lean"] = "genuine"
+    state: Path | None = None
     cors: tuple[str, ...] = ()
     max_message_bytes: int = 128 * MEBIBYTE
     max_upload_bytes: int = 16 * 1024 * MEBIBYTE
@@ -135,6 +137,8 @@ class EmulatorConfig:
             yield "pats must map non-empty tokens to non-empty user ids"
         if self.pats_file is not None and not self.pats_file.is_file():
             yield f"pats file {self.pats_file} does not exist"
+        if self.state is not None and self.state.exists() and not self.state.is_dir():
+            yield f"state must be a directory, {self.state} is a file"
         for origin in self.cors:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 yield f"cors must hold origins like http://localhost:3000, or *, got {origin!r}"

@@ -16,7 +16,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.api.accounts import Accounts, load_accounts, merged, permission_warning
 from clarifai_emulator.api.admission import Admissions
@@ -64,6 +64,9 @@ from clarifai_emulator.runners.process import ProcessBackend
 from clarifai_emulator.store import Kind, Store
 from clarifai_emulator.topology import load_topology
 from clarifai_emulator.upload_builds import UploadBuilds
+
+if TYPE_CHECKING:
+    from clarifai_emulator.state.kept_state import KeptState
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +154,7 @@ class Emulator:
             catalogue=self.catalogue,
             deployer=self.deployer,
         )
+        self._state: KeptState | None = None
         self._further: list[Find] = []
         self.port = 0
         self._ports: list[Port] = []
@@ -182,9 +186,11 @@ class Emulator:
         for warning in (*security_warnings(self.config), *self._account_warnings()):
             log.warning("%s", warning)
         try:
+            restored = self._restore()
             await self._listen()
             self.supervisor.start()
-            await self._furnish()
+            await self._furnish(restored=restored)
+            self.commit()
         except BaseException:
             await self.stop()
             raise
@@ -212,6 +218,13 @@ class Emulator:
         await asyncio.gather(*(backend.close() for backend in self.backends.values()))
         self.backends.clear()
         self._uploads.files.close()
+        if self._state is not None:
+            self._state.close()
+
+    def commit(self) -> None:
+        """Make lasting what has changed, where a state directory was given. Raises ``sqlite3.Error``."""
+        if self._state is not None:
+            self._state.commit()
 
     async def reset(self) -> None:
         """Forget every resource, replica, log, event and fault; begin again as after ``start``, at the same
@@ -226,6 +239,8 @@ class Emulator:
         self.logbook.clear()
         self.events.clear()
         await self._furnish()
+        if self._state is not None:
+            self._state.replace()
 
     def decide(self, ask: Ask) -> Decision:
         """Where a request would go. Raises ``RoutingError``."""
@@ -259,7 +274,11 @@ class Emulator:
             organisations=self.accounts.organisations,
         )
         chain = RequestChain(
-            authenticator=authenticator, events=self.events, clock=self.clock, injector=self._injector
+            authenticator=authenticator,
+            events=self.events,
+            clock=self.clock,
+            injector=self._injector,
+            commit=self.commit,
         )
         replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
@@ -333,11 +352,26 @@ class Emulator:
         devices = [(device.name, device.memory) for device in self.discovery.accelerators]
         return local_instance_type(machine.cpus, machine.memory, devices)
 
-    async def _furnish(self) -> None:
+    def _restore(self) -> bool:
+        """Put what the state directory holds into the store; whether that is anything. Raises ``ConfigError``."""
+        if self.config.state is None:
+            return False
+        from clarifai_emulator.state.kept_state import KeptState  # SQLite is for those who ask for it
+
+        self._state = KeptState(self.config.state, self.store, self.logbook)
+        return self._state.open() > 0
+
+    async def _furnish(self, *, restored: bool = False) -> None:
         for user in self.accounts.users:
             self.resources.add_user(user)
         self._furnisher.furnish()
-        if self.config.topology:
+        if restored and self.config.topology:
+            log.warning(
+                "The topology was applied when the state in %s was made, and is not applied again. To begin anew "
+                "with it: `clarifai-emulator reset`.",
+                self.config.state,
+            )
+        elif self.config.topology:
             topology = load_topology(self.config.topology)
             await self._furnisher.apply(topology, log.info)
             self.faults.clear()  # whatever was added meanwhile

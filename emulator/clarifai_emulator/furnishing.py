@@ -71,10 +71,14 @@ class Furnisher:
             self._store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
         machine = self._catalogue.find(LOCAL_INSTANCE)
         assert machine is not None, "the emulator's catalogue has this machine"
-        self._resources.post(Kind.COMPUTE_CLUSTER, self._user_id, (), [_local_cluster()])
+        if self._store.get(Kind.COMPUTE_CLUSTER, (self._user_id, LOCAL_CLUSTER)) is None:
+            self._resources.post(Kind.COMPUTE_CLUSTER, self._user_id, (), [_local_cluster()])
         names = [CPU_NODEPOOL, GPU_NODEPOOL] if machine.compute_info.num_accelerators else [CPU_NODEPOOL]
-        nodepools = [_local_nodepool(name, machine) for name in names]
-        self._resources.post(Kind.NODEPOOL, self._user_id, (LOCAL_CLUSTER,), nodepools)
+        # What was restored stays as it is.
+        known = {key[2] for key in self._store.keys(Kind.NODEPOOL, (self._user_id, LOCAL_CLUSTER))}
+        nodepools = [_local_nodepool(name, machine) for name in names if name not in known]
+        if nodepools:
+            self._resources.post(Kind.NODEPOOL, self._user_id, (LOCAL_CLUSTER,), nodepools)
 
     async def apply(self, topology: Topology, progress: Progress) -> None:
         """Create everything a topology names, in the order in which one thing needs another.

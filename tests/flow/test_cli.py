@@ -28,6 +28,8 @@ COMMANDS = (
     "events",
     "route",
     "fault",
+    "export",
+    "import",
     "reset",
     "down",
     "init",

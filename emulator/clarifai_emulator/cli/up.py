@@ -86,6 +86,11 @@ _OPTION_NAMES = {"pats_file": "--pats", "docker_build_args": "--docker-build-arg
     help="What to do with requests that disagree with the model's signatures: tell, refuse, or do not look.",
 )
 @click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep resources and logs in this directory over restarts.  [default: in memory only]",
+)
+@click.option(
     "--cors", multiple=True, metavar="ORIGIN", help="Let pages of this origin use the HTTP endpoints; * for all."
 )
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
@@ -106,6 +111,7 @@ def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> Non
       clarifai-emulator up --pat alice-token=alice --pat bob-token=bob
       clarifai-emulator up --pats pats.yaml
       clarifai-emulator up --topology topology.yaml --json
+      clarifai-emulator up --state ~/my-platform    (deployments are there again after a restart)
     """
     config = _config(options)
     if detach and ready_fd is None:
@@ -133,6 +139,8 @@ def _config(options: Mapping[str, Any]) -> Any:
     values = {name: value for name, value in options.items() if name != "pats" and not name.startswith("docker_")}
     if options["pats_file"] is not None:
         values["pats_file"] = options["pats_file"].absolute()
+    if options["state"] is not None:
+        values["state"] = options["state"].absolute()
     values["topology"] = tuple(path.absolute() for path in options["topology"])
     try:
         pats = parse_pats(options["pats"], options["user_id"])
