@@ -146,7 +146,9 @@ class Emulator:
             resources=self.resources,
             catalogue=self.catalogue,
             deployer=self.deployer,
+            cache_dir=self.config.cache_dir,
         )
+        self.landscape.hosted = self._furnisher.hosted
         self._further: list[Find] = []
         self.port = 0
         self._ports: list[Port] = []
