@@ -160,8 +160,8 @@ class Furnisher:
         user, app, model_id = stand_in.model
         if user in ("me", self._user_id):
             raise ModelError(
-                f"model {model_id!r} of user {user!r} is your own; stand-ins are for models that Clarifai or another user "
-                "hosts. Name it under `models:`, with `deploy`"
+                f"model {model_id!r} of user {user!r} is your own; stand-ins are for models that Clarifai or "
+                "another user hosts. Name it under `models:`, with `deploy`"
             )
         path = stand_in.path
         if path is None:
