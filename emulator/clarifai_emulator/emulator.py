@@ -23,7 +23,7 @@ from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
 from clarifai_emulator.api.grpc_server import ApiHandlers
-from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, uploads, users
+from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, searches, uploads, users
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.http2 import Find, first_of
@@ -153,8 +153,10 @@ class Emulator:
             resources=self.resources,
             catalogue=self.catalogue,
             deployer=self.deployer,
+            cache_dir=self.config.cache_dir,
         )
         self._state: KeptState | None = None
+        self.landscape.hosted = self._furnisher.hosted
         self._further: list[Find] = []
         self.port = 0
         self._ports: list[Port] = []
@@ -323,6 +325,7 @@ class Emulator:
             **users.handlers(self.resources),
             **apps.handlers(self.resources),
             **models.handlers(self.resources),
+            **searches.handlers(self.resources),
             **uploads.handlers(
                 self.resources,
                 self._uploads.files,
