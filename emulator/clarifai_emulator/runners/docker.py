@@ -17,10 +17,11 @@ import json
 import logging
 import re
 import secrets
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from clarifai_grpc.grpc.api import resources_pb2
 
@@ -102,7 +103,7 @@ class DockerBackend:
             return ensure_image(client, engine, context, self._settings, tell)
 
         async with self._building.setdefault(directory.path, asyncio.Lock()):
-            tag = await self._call(build)
+            tag = await _in_a_thread_of_its_own(build)
         return ModelSource(
             path=directory.path,
             python=Path(),
@@ -171,7 +172,7 @@ class DockerBackend:
         if client is not None:
             await self._call(lambda: remove_all(client, self._instance))
             client.close()
-        await asyncio.to_thread(self._threads.shutdown)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     # ── the engine ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -243,7 +244,7 @@ class DockerBackend:
         is_passed = bool(spec.devices.ids) and not spec.devices.simulated
         return ContainerPlan(
             image=spec.source.image,
-            name=f"clarifai-emulator-{spec.source.path.name.lower()}-{spec.replica_id[:12]}",
+            name=f"clarifai-emulator-{_as_name(spec.source.path.name)}-{spec.replica_id[:12]}",
             replica_id=spec.replica_id,
             instance=self._instance,
             model=spec.source.path.name,
@@ -297,6 +298,37 @@ class DockerBackend:
     async def _call(self, function: Callable[[], T]) -> T:
         """Run a blocking call in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+
+def _in_a_thread_of_its_own(function: Callable[[], T]) -> asyncio.Future[T]:
+    """Run what may take long so that it keeps nobody from ending: a build ends with its connection."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[T] = loop.create_future()
+
+    def settle(value: T | None, error: BaseException | None) -> None:
+        if result.done():
+            return
+        if error is not None:
+            result.set_exception(error)
+        else:
+            result.set_result(cast(T, value))
+
+    def run() -> None:
+        value, problem = None, None
+        try:
+            value = function()
+        except BaseException as error:
+            problem = error
+        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits
+            loop.call_soon_threadsafe(settle, value, problem)
+
+    threading.Thread(target=run, name="image build", daemon=True).start()
+    return result
+
+
+def _as_name(text: str) -> str:
+    """What an engine takes in the name of a container."""
+    return re.sub(r"[^a-z0-9_.-]+", "-", text.lower()).strip("-.") or "model"
 
 
 def _make_network(client: DockerClient, instance: str) -> tuple[str, str]:
