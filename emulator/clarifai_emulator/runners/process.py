@@ -6,7 +6,6 @@ Where a fork is not safe (macOS, Windows) or not wanted, each replica is a fresh
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 import os
@@ -18,18 +17,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from clarifai_grpc.grpc.api import resources_pb2
-
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
 from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.output import OutputPipe
-from clarifai_emulator.runners.unusable import unusable_model
+from clarifai_emulator.runners.signatures import INSPECT_SECONDS, decode_signatures, still_importing
 from clarifai_emulator.runners.zygote import SCRIPT, Child, Zygote, cannot_run, runner_environ
 
-_INSPECT_SECONDS = 120.0
+_INSPECT_SECONDS = INSPECT_SECONDS
 
 
 class ProcessBackend:
@@ -90,15 +87,11 @@ class ProcessBackend:
             try:
                 exit_ = await asyncio.wait_for(asyncio.shield(process.exited), _INSPECT_SECONDS)
             except TimeoutError:
-                raise ModelError(
-                    f"model.py was still being imported after {_INSPECT_SECONDS:.0f} s.",
-                    hint="Move slow work from the module's top level into load_model().",
-                    log="\n".join(lines[-20:]),
-                ) from None
+                raise still_importing(lines, _INSPECT_SECONDS) from None
             finally:
                 process.kill()
             result.seek(0)
-            return _signatures(result.read(), exit_, lines)
+            return decode_signatures(result.read(), exit_, lines)
 
     async def close(self) -> None:
         for zygote in self._zygotes.values():
@@ -205,17 +198,3 @@ class SpawnedProcess:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
-
-
-def _signatures(answer: bytes, exit_: Exit, lines: Sequence[str]) -> list[Any]:
-    if not answer:
-        raise ModelError(
-            f"model.py ended the interpreter while it was being imported ({exit_}).",
-            hint="Look for os._exit(), sys.exit() or a crashing native library at the module's top level.",
-            log="\n".join(lines[-20:]),
-        )
-    result = json.loads(answer)
-    if "error" in result:
-        raise unusable_model(result["error"], result["kind"], result["traceback"])
-    decoded = (base64.b64decode(text) for text in result["signatures"])
-    return [resources_pb2.MethodSignature.FromString(data) for data in decoded]
