@@ -103,7 +103,7 @@ def read_levels(texts: Iterable[str], known: Iterable[str]) -> dict[str, Severit
 
 
 def judge(findings: Iterable[Finding], policy: Policy, lines_of: LinesOf, places: Iterable[Place] = ()) -> Judged:
-    """Apply the policy. ``lines_of`` gives the lines of a file, or of a cell (0: no notebook). ``places`` are looked
+    """Apply the policy. ``lines_of`` gives the lines of a file, or of a notebook's cell; ``places`` are looked
     through for useless comments."""
     levelled = [each for each in (_levelled(finding, policy) for finding in findings) if each is not None]
     comments = {place: _comments(lines_of(*place)) for place in {*places, *_places(levelled)}}
