@@ -72,11 +72,12 @@ ARGUMENTS = (
         'model.predict(style="fnacy")  # Param("plain", choices=["plain", "fancy"])',
     ),
     Rule(
-        "bool-for-int",
+        "bool-for-number",
         _ERROR,
         Breaks.ALL,
-        "A bool is given for an int",
-        "The SDK raises `Incompatible type for int_value`. Type checkers let it pass: a bool is an int to Python.",
+        "A bool is given for a number",
+        "For an int the SDK raises `Incompatible type`; for a float the model gets 0.0 or 1.0, silently (a "
+        "warning). Type checkers let it pass: a bool is an int to Python.",
         "Give a number.",
         "model.predict(n=True)  # n: int",
     ),
@@ -189,12 +190,12 @@ ARGUMENTS = (
         "model.predict(values=numpy.array([]))",
     ),
     Rule(
-        "streamed-as-one",
+        "stream-not-iterator",
         _ERROR,
         Breaks.ALL,
-        "One value is given where the method reads a stream",
-        "The SDK iterates over what it is given: a str becomes its letters, anything else fails.",
-        "Give a list, or a generator.",
+        "Something that is no iterator is given where the method reads a stream",
+        "The SDK calls next() on it in the midst of the call, which fails with `Exception iterating requests!`.",
+        "Give an iterator: a generator, or iter([…]) for a list.",
         'model.stream(prompts="Hello")  # prompts: Iterator[str]',
     ),
 )
