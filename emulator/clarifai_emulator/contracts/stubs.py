@@ -20,8 +20,12 @@ from clarifai_emulator.contracts.calls.checking_stubs import kind_of
 from clarifai_emulator.contracts.calls.models import KnownModel, read_models
 from clarifai_emulator.contracts.calls.targets import GivenModel
 
-_HEAD = """\
+_NOTE = """\
 # Written by `clarifai-emulator stubs`; write it again when a model changes.
+# mypy: ignore-errors
+"""
+_HEAD = f"""\
+{_NOTE}\
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, Literal, overload
 
@@ -68,9 +72,9 @@ def stub_files(models: Sequence[KnownModel]) -> dict[str, str]:
     exports = [f"from {module} import {name} as {name}" for module, name in sdk_surface.client_exports()]
     folder = "clarifai/client"
     return {
-        f"{folder}/__init__.pyi": "\n".join([*exports, ""]),
+        f"{folder}/__init__.pyi": _NOTE + "\n".join([*exports, ""]),
         f"{folder}/model.pyi": "\n".join([_HEAD, *_Writer(models, names).lines(), ""]),
-        f"{folder}/model_client.pyi": "from clarifai.client.model import ModelClient as ModelClient\n",
+        f"{folder}/model_client.pyi": f"{_NOTE}from clarifai.client.model import ModelClient as ModelClient\n",
     }
 
 
@@ -146,7 +150,9 @@ class _Writer:
         yield f"{head}[False] = ...) -> {result}:{document}"
         yield "    @overload"
         yield f"{head}[True]) -> {pair}: ..."
-        if kind == "unary":
+        first = stub_types.kind(signature.input_fields[0]) if signature.input_fields else ""
+        # A list for the argument and a batch cannot be told apart by their types.
+        if kind == "unary" and first not in ("JSON_DATA", "LIST"):
             yield "    @overload"
             yield f"    def {signature.name}(self, batch: list[dict[str, Any]], /) -> list[{once}]: ..."
 
@@ -225,6 +231,8 @@ def _class_names(models: Sequence[KnownModel]) -> list[str]:
 
 # Names that the stub has for something else.
 _TAKEN = frozenset(
-    "Model ModelClient Any Literal Iterator AsyncIterator Coroutine Audio Concept Frame Image NamedFields Region Text "
-    "Video".split()
+    [
+        *("Model", "ModelClient", "Any", "Literal", "Iterator", "AsyncIterator", "Coroutine", "NamedFields"),
+        *("Audio", "Concept", "Frame", "Image", "Region", "Text", "Video"),
+    ]
 )
