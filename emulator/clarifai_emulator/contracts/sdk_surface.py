@@ -33,7 +33,7 @@ def model_attributes() -> tuple[str, ...]:
 @cache
 def client_attributes() -> tuple[str, ...]:
     """Names on every ``ModelClient``."""
-    return tuple(sorted(set(_names(_CLIENT_FILES)) - {"from_local_grpc"}))
+    return tuple(sorted(set(_names(_CLIENT_FILES)) - {"from_local_grpc", *FORWARDED}))
 
 
 @cache

@@ -75,7 +75,7 @@ def in_words(field: Field) -> str:
 
 def declared(field: Field) -> str:
     """As model.py says it."""
-    return _iterated(field, _composed(field, _DECLARED, ("list[{}]", "tuple[{}]"), "NamedFields"))
+    return _iterated(field, _composed(field, _DECLARED, ("list[{}]", "tuple[{}]"), "NamedFields | dict[str, Any]"))
 
 
 def accepted(field: Field) -> str:

@@ -89,9 +89,23 @@ def check_calls(
     Raises ``ConfigError`` for paths and models that cannot be used, ``CheckerError`` where the type checker fails.
     """
     began = time.perf_counter()
-    project = Project(paths)
     progress(f"reading {len(models)} model{'s' if len(models) != 1 else ''}")
     known = read_models(models, cache, static=static)
+    return check_known(paths, known, cache=cache, packages=packages, progress=progress, began=began)
+
+
+def check_known(
+    paths: Sequence[Path],
+    known: Sequence[KnownModel],
+    *,
+    cache: Path | None = None,
+    packages: Sequence[Path] = (),
+    progress: Callable[[str], None] = lambda _: None,
+    began: float = 0.0,
+) -> CallReport:
+    """As ``check_calls``, for models whose methods are known. ``began``: when the clock was started."""
+    began = began or time.perf_counter()
+    project = Project(paths)
     if cache is None:
         with tempfile.TemporaryDirectory(prefix="clarifai-check-") as folder:
             done = _Check(project, known, Path(folder), packages, progress).run()

@@ -15,7 +15,7 @@ from clarifai_emulator.contracts.calls.constants import Evaluator
 from clarifai_emulator.contracts.calls.models import KnownModel
 from clarifai_emulator.contracts.calls.project import File, Project
 from clarifai_emulator.contracts.calls.rules import found
-from clarifai_emulator.contracts.calls.sites import Site, Understood, named, understood
+from clarifai_emulator.contracts.calls.sites import Site, Understood, calls_written_out, named, understood
 from clarifai_emulator.contracts.calls.source import Insertion, Source
 from clarifai_emulator.contracts.calls.targets import Built, Targets
 from clarifai_emulator.contracts.calls.translate import Translator
@@ -52,9 +52,10 @@ def judge_files(
     """The findings of each file, and how many calls in it were understood."""
     result: dict[Path, Judged] = {}
     clients: dict[Path, _Client] = {}
+    methods = {str(one.signature.name) for each in models for one in each.methods}
     for each in project.with_imported(files):
         try:
-            client = _read(project, each, targets, folder)
+            client = _read(project, each, targets, methods, folder)
         except (SyntaxError, ValueError, RecursionError) as error:
             if each in files:
                 result[each.path] = ([_unreadable(each.path, error)], 0)
@@ -69,11 +70,12 @@ def judge_files(
     return result
 
 
-def _read(project: Project, file: File, targets: Targets, folder: Path) -> _Client:
+def _read(project: Project, file: File, targets: Targets, methods: set[str], folder: Path) -> _Client:
     source = file.source
     evaluator = Evaluator(source, project)
     built = list(targets.built(source, project, evaluator))
-    text = source.insert(_insertion(source, each) for each in built if each.index is not None)
+    insertions = [_insertion(source, each) for each in built if each.index is not None]
+    text = source.insert([*insertions, *calls_written_out(source, methods)])
     return _Client(file, source, evaluator, _copy_of(folder, file.path), text, built)
 
 
@@ -187,7 +189,7 @@ class _Judge:
         for site in (*seen.sites, *passed):
             if site.call is None:
                 findings += unresolved.passed(site, self._names[site.model])
-        calls = sum(site.call is not None for site in seen.sites)
+        calls = sum(site.call is not None for site in (*seen.sites, *passed))
         return _Part(findings, calls, translator, translator.misuses(diagnostics))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from clarifai_emulator.contracts.calls.checker import Diagnostic
 from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, MODEL_MARK
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD
-from clarifai_emulator.contracts.calls.source import Position, Source
+from clarifai_emulator.contracts.calls.source import Insertion, Position, Source
 
 # Functions that call what they are given with the arguments behind it, and how many stand before it.
 PASSING = {"to_thread": 0, "submit": 0, "partial": 0, "run_sync": 0, "run_in_executor": 1}
@@ -51,11 +51,15 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
     for each in diagnostics:
         refused = NO_OVERLOAD.search(each.text) if each.kind == "no-matching-overload" else None
         if refused is not None:
-            call = calls.get(source.original(each.start))
-            if call is not None:
+            end = source.original(each.start)
+            call = calls.get(end)
+            node = call.func if call is not None else names.get(end)
+            passing = _passing(source, node) if call is None and node is not None else None
+            if node is not None:
                 index, name = int(refused["index"]), refused["name"]
                 way = "async-client" if refused["owner"].startswith("Async") else ""
-                sites[call.func] = Site(call.func, call, index, name, kind_of(index, name), way)
+                way = "passed" if passing is not None else way
+                sites[node] = Site(node, call or passing, index, name, kind_of(index, name), way)
         if each.kind != "deprecated":
             continue
         mark = each.detail.rpartition("\n")[2].split()
@@ -71,7 +75,9 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
             continue
         node = call.func if call is not None else names.get(end)
         if node is not None and int(mark[1]) >= 0:
-            sites[node] = Site(node, call, int(mark[1]), mark[2], mark[3], " ".join(mark[4:]))
+            passing = _passing(source, node) if call is None else None
+            way = "passed" if passing is not None else " ".join(mark[4:])
+            sites[node] = Site(node, call or passing, int(mark[1]), mark[2], mark[3], way)
     return Understood(tuple(sites.values()), tuple(built.items()))
 
 
@@ -103,6 +109,35 @@ def _passing(source: Source, node: ast.expr) -> ast.Call | None:
         return None
     call = ast.Call(node, outer.args[skipped + 1 :], outer.keywords)
     return ast.copy_location(call, outer)
+
+
+def calls_written_out(source: Source, methods: Collection[str]) -> Iterator[Insertion]:
+    """``to_thread(model.predict, text)`` as ``to_thread(lambda: model.predict(text))``: type checkers do not see
+    which form of a method they are given the arguments of."""
+    for outer in ast.walk(source.tree):
+        if not isinstance(outer, ast.Call):
+            continue
+        name = (
+            ast.unparse(outer.func).rpartition(".")[2] if isinstance(outer.func, ast.Name | ast.Attribute) else ""
+        )
+        skipped = PASSING.get(name)
+        if skipped is None or name == "partial" or len(outer.args) <= skipped:
+            continue
+        node = outer.args[skipped]
+        if isinstance(node, ast.Attribute) and node.attr in methods:
+            yield from _written_out(source, outer, node, more=len(outer.args) > skipped + 1 or bool(outer.keywords))
+
+
+def _written_out(source: Source, outer: ast.Call, node: ast.Attribute, *, more: bool) -> Iterator[Insertion]:
+    line, column = source.end(node)
+    comma = source.lines[line - 1][column - 1 :]
+    if more and not comma.startswith(","):
+        return
+    yield Insertion(*source.start(node), "lambda: ")
+    yield Insertion(line, column, "(" if more else "()", 1 if more else 0)
+    if more:
+        end_line, end_column = source.end(outer)
+        yield Insertion(end_line, end_column - 1, ")")
 
 
 def _ends(source: Source) -> tuple[dict[Position, ast.Call], dict[Position, ast.expr]]:

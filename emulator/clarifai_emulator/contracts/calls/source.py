@@ -17,11 +17,13 @@ Position = tuple[int, int]  # line and column in characters, both from 1
 
 @dataclass(frozen=True, slots=True)
 class Insertion:
-    """Text that the checked copy has and the file has not; ``line`` and ``column`` from 1, in characters."""
+    """Text that the checked copy has at a place of the file, in characters from 1, instead of the next ``replaced``
+    characters."""
 
     line: int
     column: int
     text: str
+    replaced: int = 0
 
 
 class Source:
@@ -88,7 +90,7 @@ class Source:
             several.sort(key=lambda each: each.column)
             line = lines[number - 1]
             for each in reversed(several):
-                line = line[: each.column - 1] + each.text + line[each.column - 1 :]
+                line = line[: each.column - 1] + each.text + line[each.column - 1 + each.replaced :]
             lines[number - 1] = line
         return "\n".join(lines)
 
@@ -99,7 +101,7 @@ class Source:
         for each in self._insertions.get(line, ()):
             if column - shift <= each.column:
                 break
-            shift += min(len(each.text), column - shift - each.column)
+            shift += min(len(each.text) - each.replaced, column - shift - each.column)
         return (line, column - shift)
 
     def cell_lines(self, cell: int) -> Sequence[str]:

@@ -102,6 +102,8 @@ class Unresolved:
             return False
         if isinstance(node, ast.Subscript):
             return self._may_be_model(node.value, method)
+        if self._is_built(node) or (isinstance(node, ast.Attribute) and self._is_built(node.value)):
+            return True
         if isinstance(node, ast.Attribute):
             return isinstance(node.value, ast.Name) and _sounds_like_model(node.attr)
         if isinstance(node, ast.Call):
