@@ -106,15 +106,9 @@ class _Writer:
         # Methods first: they find the named fields, whose classes may stand anywhere in a stub.
         bodies = [line for index, model in enumerate(self._models) for line in self._model(index, model)]
         yield from self._base("Model", sdk_surface.model_attributes(), "Model")
-        yield "    @overload"
-        yield "    @classmethod"
-        yield "    def from_current_context(cls, **kwargs: Any) -> Model: ..."
-        yield from self._by_contract("from_current_context", "Model")
+        yield from self._by_contract("from_current_context", "Model", "Model")
         yield from self._base("ModelClient", sdk_surface.client_attributes(), "Client")
-        yield "    @overload"
-        yield "    @classmethod"
-        yield "    def from_local_grpc(cls, port: int = ...) -> ModelClient: ..."
-        yield from self._by_contract("from_local_grpc", "Client")
+        yield from self._by_contract("from_local_grpc", "Client", "ModelClient")
         yield from bodies
         for shape, name in self._named.items():
             yield from self._fields(name, self._field_of[shape])
@@ -139,14 +133,16 @@ class _Writer:
         yield f'    @deprecated("{MODEL_MARK} {index}")'
         yield f"    def __new__(cls, {parameters}) -> {made}_{index}: ..."
 
-    def _by_contract(self, name: str, made: str) -> Iterator[str]:
-        for index in range(len(self._models)):
-            yield "    @overload"
+    def _by_contract(self, name: str, made: str, unknown: str) -> Iterator[str]:
+        forms = [
+            (f"*args: Any, {CONTRACT_ARGUMENT}: Literal[{index}], **kwargs: Any", f"{made}_{index}")
+            for index in range(len(self._models))
+        ]
+        for parameters, result in [*forms, ("*args: Any, **kwargs: Any", unknown)]:
+            if forms:
+                yield "    @overload"
             yield "    @classmethod"
-            yield (
-                f"    def {name}(cls, *args: Any, {CONTRACT_ARGUMENT}: Literal[{index}], **kwargs: Any)"
-                f" -> {made}_{index}: ..."
-            )
+            yield f"    def {name}(cls, {parameters}) -> {result}: ..."
 
     def _model(self, index: int, model: StubModel) -> Iterator[str]:
         hidden = set(sdk_surface.model_attributes())

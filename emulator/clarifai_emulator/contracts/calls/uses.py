@@ -50,9 +50,9 @@ class Uses:
                 self._source.location(call),
                 **about,
             )
-        elif site.kind == "unary":
+        elif site.kind == "unary" and site.way != "batch":
             yield from self._letters(site, call, method, about)
-        elif not _is_proto(call):
+        elif site.kind != "unary" and not _is_proto(call):
             yield from self._stream(site, call, about)
 
     def _runs_in_loop(self, call: ast.Call) -> bool:
