@@ -159,12 +159,13 @@ def test_github_gets_one_command_a_line_with_everything_escaped():
     lines = render(report(*ALL), "github").splitlines()
 
     assert lines[0] == (
-        "::error file=client.py,line=3,col=19,endLine=3,endColumn=23,title=wrong-type::predict(): argument 'n' is '3' "
-        "(str), and int is expected. Declared in model.py:2:23. Give a value of the type that the message names."
+        "::error file=client.py,line=3,col=19,endLine=3,endColumn=23,title=wrong-type::predict(): argument 'n' is "
+        "'3' (str), and int is expected. Declared in model.py:2:23. "
+        "Give a value of the type that the message names."
     )
     assert lines[2] == (
-        "::warning file=try.ipynb,title=not checked%3A unresolved-call::Cell 4, line 1: 100 %25 | of <b>these</b>,%0A"
-        "and: more are not checked."
+        "::warning file=try.ipynb,title=not checked%3A unresolved-call::Cell 4, line 1: 100 %25 | of "
+        "<b>these</b>,%0Aand: more are not checked."
     )
     assert all(re.fullmatch(r"::(error|warning|notice) ([a-zA-Z]+=[^,:]*,?)+::.*", line) for line in lines)
     assert lines[-1].startswith("::notice title=clarifai-emulator check::1 error, 1 warning, 1 unchecked, 1 note; ")
