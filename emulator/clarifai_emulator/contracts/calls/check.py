@@ -19,6 +19,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ _MARK = b"clarifai"
 _URL = re.compile(rb"https?://[\w.\-:]+/[^\s\"'\\]+/models/[^\s\"'\\)]+")
 # Changes with what is found in the same files: nothing that was kept counts any more.
 _FORMAT = 1
+_RESULTS = "results.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,18 @@ def check_calls(
     Raises ``ConfigError`` for paths and models that cannot be used, ``CheckerError`` where the type checker fails.
     """
     began = time.perf_counter()
+    project = Project(paths)
     progress(f"reading {len(models)} model{'s' if len(models) != 1 else ''}")
-    known = read_models(models, cache, static=static)
-    return check_known(paths, known, cache=cache, packages=packages, progress=progress, began=began)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read_models, models, cache, static=static)
+        # Models are read by other processes: time to parse the clients, unless they may not have to be.
+        if (
+            cache is None
+            or not (_own_folder(cache, project, [each.directory for each in models]) / _RESULTS).exists()
+        ):
+            project.parse(_MARK)
+        known = reading.result()
+    return _checked(project, known, cache, packages, progress, began)
 
 
 def check_known(
@@ -101,16 +112,26 @@ def check_known(
     cache: Path | None = None,
     packages: Sequence[Path] = (),
     progress: Callable[[str], None] = lambda _: None,
-    began: float = 0.0,
 ) -> CallReport:
-    """As ``check_calls``, for models whose methods are known. ``began``: when the clock was started."""
-    began = began or time.perf_counter()
-    project = Project(paths)
+    """As ``check_calls``, for models whose methods are known."""
+    began = time.perf_counter()
+    return _checked(Project(paths), known, cache, packages, progress, began)
+
+
+def _checked(
+    project: Project,
+    known: Sequence[KnownModel],
+    cache: Path | None,
+    packages: Sequence[Path],
+    progress: Callable[[str], None],
+    began: float,
+) -> CallReport:
     if cache is None:
         with tempfile.TemporaryDirectory(prefix="clarifai-check-") as folder:
             done = _Check(project, known, Path(folder), packages, progress).run()
     else:
-        done = _Check(project, known, _own_folder(cache, project, known), packages, progress).run()
+        folder = _own_folder(cache, project, [each.directory for each in known])
+        done = _Check(project, known, folder, packages, progress).run()
     return CallReport(
         findings=(*_unreadable(known), *done.findings),
         files=tuple(file.path for file in project.files),
@@ -155,11 +176,11 @@ class _Check:
         fresh = [file for file in files if kept.get(str(file.path), {}).get("key") != keys[file.path]]
         results = {str(file.path): kept[str(file.path)] for file in files if file not in fresh} if kept else {}
         if fresh:
-            from clarifai_emulator.contracts.calls.judge import judge_files
+            from clarifai_emulator.contracts.calls.judge import Typing, judge_files
 
             self._progress(f"checking {len(fresh)} of {len(files)} files that use the SDK")
             judged = judge_files(
-                self._project, fresh, self._models, self._targets, urls, self._folder, self._packages
+                self._project, fresh, self._models, self._targets, Typing(urls, salt, self._folder, self._packages)
             )
             for file in fresh:
                 findings, calls = judged[file.path]
@@ -168,7 +189,7 @@ class _Check:
                     "findings": [finding_record(each) for each in findings],
                     "calls": calls,
                 }
-            (self._folder / "results.json").write_text(json.dumps(results))
+            (self._folder / _RESULTS).write_text(json.dumps(results))
         return _Done(
             tuple(read_finding(each) for file in files for each in results[str(file.path)]["findings"]),
             sum(int(results[str(file.path)]["calls"]) for file in files),
@@ -179,8 +200,7 @@ class _Check:
         """Every address of a given model as it is written in the clients."""
         found_: dict[str, int] = {}
         for file in self._project.with_imported(self._project.files):
-            for match in _URL.findall(file.content):
-                text = match.decode(errors="replace")
+            for text in {each.decode(errors="replace") for each in _URL.findall(file.content)} - found_.keys():
                 try:
                     index = self._targets.find(read_address(text))
                 except NotAnAddress:
@@ -200,14 +220,14 @@ class _Check:
 
     def _kept(self) -> dict[str, Any]:
         try:
-            return json.loads((self._folder / "results.json").read_text())
+            return json.loads((self._folder / _RESULTS).read_text())
         except (OSError, ValueError):
             return {}
 
 
-def _own_folder(cache: Path, project: Project, models: Sequence[KnownModel]) -> Path:
+def _own_folder(cache: Path, project: Project, models: Sequence[Path]) -> Path:
     """A folder of this question's own: the same paths and the same models, whatever is in them."""
-    names = [*map(str, project.given), *(f"{each.directory.resolve()}={each.address}" for each in models)]
+    names = [*map(str, project.given), *(str(each.resolve()) for each in models)]
     folder = cache / "calls" / hashlib.sha256("\n".join(names).encode()).hexdigest()[:20]
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -43,6 +43,7 @@ class Bindings:
         self.names: dict[str, list[ast.expr | ast.alias | None]] = {}
         self.froms: dict[ast.alias, ast.ImportFrom | ast.Import] = {}
         self.classes: dict[str, ast.ClassDef] = {}
+        self.changed: set[str] = set()
         if isinstance(scope, _Function):
             given = scope.args
             for each in (*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg):
@@ -73,7 +74,9 @@ class Bindings:
             self._define(node)
 
     def _define(self, node: ast.AST) -> None:
-        if isinstance(node, ast.ClassDef):
+        if isinstance(node, ast.AugAssign | ast.For | ast.AsyncFor):
+            self.changed.update(each.id for each in ast.walk(node.target) if isinstance(each, ast.Name))
+        elif isinstance(node, ast.ClassDef):
             self.classes[node.name] = node
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             self._bind(node.name, None)
@@ -153,19 +156,13 @@ class Evaluator:
             return None
         scope, values = found
         value = values[0] if len(values) == 1 else None
-        if not isinstance(value, ast.expr) or self._changes(scope, node.id):
+        if not isinstance(value, ast.expr) or self.changes(scope, node.id):
             return None
         return value
 
-    def _changes(self, scope: ast.AST, name: str) -> bool:
-        """Whether a loop, `+=`, `del` or `global` binds the name as well."""
-        for each in ast.walk(scope):
-            if isinstance(each, ast.AugAssign | ast.For | ast.AsyncFor):
-                if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(each.target)):
-                    return True
-            elif isinstance(each, ast.Global) and name in each.names:
-                return True
-        return False
+    def changes(self, scope: ast.AST, name: str) -> bool:
+        """Whether a loop, `+=`, or `global` binds the name as well."""
+        return name in self.bindings(scope).changed or name in self._source.global_names
 
     def _value(self, node: ast.expr, depth: int) -> Any:
         if isinstance(node, ast.Constant):
@@ -308,7 +305,7 @@ def _member(source: Source, modules: Modules, path: tuple[str, ...], depth: int)
     value = values[0] if len(values) == 1 else None
     if isinstance(value, ast.alias):
         return evaluator._imported(value, bindings.froms[value], depth)  # pyright: ignore[reportPrivateUsage]
-    if not isinstance(value, ast.expr) or evaluator._changes(source.tree, path[0]):  # pyright: ignore[reportPrivateUsage]
+    if not isinstance(value, ast.expr) or evaluator.changes(source.tree, path[0]):
         raise Unknown(f"'{path[0]}' of {source.path.name} is only known when the program runs")
     return evaluator.value(value, depth)
 

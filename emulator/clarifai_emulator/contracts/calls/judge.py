@@ -28,6 +28,16 @@ from clarifai_emulator.contracts.sdk_surface import ASYNC_FORWARDED, FORWARDED
 Judged = tuple[list[Finding], int]
 
 
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """What the types are made of, and where: ``salt`` changes with the models and their addresses."""
+
+    urls: Mapping[str, int]
+    salt: str
+    folder: Path
+    packages: Sequence[Path]
+
+
 @dataclass(slots=True)
 class _Client:
     """One file on its way: read, copied, understood."""
@@ -45,9 +55,7 @@ def judge_files(
     files: Sequence[File],
     models: Sequence[KnownModel],
     targets: Targets,
-    urls: Mapping[str, int],
-    folder: Path,
-    packages: Sequence[Path],
+    typing: Typing,
 ) -> dict[Path, Judged]:
     """The findings of each file, and how many calls in it were understood."""
     result: dict[Path, Judged] = {}
@@ -55,7 +63,7 @@ def judge_files(
     methods = {str(one.signature.name) for each in models for one in each.methods}
     for each in project.with_imported(files):
         try:
-            client = _read(project, each, targets, methods, folder)
+            client = _read(project, each, targets, methods, typing.folder)
         except (SyntaxError, ValueError, RecursionError) as error:
             if each in files:
                 result[each.path] = ([_unreadable(each.path, error)], 0)
@@ -65,7 +73,7 @@ def judge_files(
     wanted = [clients[each.path] for each in files if each.path in clients]
     if wanted:
         stubs = [StubModel(each.name, [one.signature for one in each.methods], each.address) for each in models]
-        judge = _Judge(models, _runs(project, stubs, urls, folder, packages))
+        judge = _Judge(models, _runs(project, stubs, typing))
         result.update(judge.judge(wanted))
     return result
 
@@ -112,17 +120,19 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _runs(
-    project: Project, stubs: Sequence[StubModel], urls: Mapping[str, int], folder: Path, packages: Sequence[Path]
-) -> tuple[Run, Run]:
+def _runs(project: Project, stubs: Sequence[StubModel], typing: Typing) -> tuple[Run, Run]:
     """The type checker with what is known of the models, and without."""
     installed = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")]
-    places = list(dict.fromkeys([*packages, *installed]))
+    places = list(dict.fromkeys([*typing.packages, *installed]))
+    folder = typing.folder
     search = [_copy_of(folder, root) for root in project.roots] + project.roots
     runs: list[Run] = []
     for name, neutral in (("typed", False), ("neutral", True)):
-        for file, text in checking_stubs(stubs, urls, neutral=neutral).items():
-            _write(folder / name / file, text)
+        mark = folder / name / "made-of"
+        if not mark.is_file() or mark.read_text() != typing.salt:
+            for file, text in checking_stubs(stubs, typing.urls, neutral=neutral).items():
+                _write(folder / name / file, text)
+            mark.write_text(typing.salt)
         runs.append(Run(folder, folder / name, search, places))
     return runs[0], runs[1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -70,17 +71,22 @@ class Project:
             problems = [f"there is no {path}" for path in missing]
             raise ConfigError("These paths cannot be checked:", problems, hint="Name files or folders.")
         self.tops = [path if path.is_dir() else path.parent for path in self.given]
-        self._files: dict[Path, File | None] = {}
+        self._files: dict[str, File | None] = {}
+        self._imported: dict[str, list[File]] = {}
+        self._located: dict[tuple[str, str], File | None] = {}
+        self._listings: dict[str, frozenset[str]] = {}
+        self._searched: dict[str, list[Path]] = {}
         self.files = [file for path in sorted(set(self._found())) if (file := self.file(path)) is not None]
 
     def file(self, path: Path) -> File | None:
         """The file; ``None`` where there is none that can be read."""
-        if path not in self._files:
+        key = str(path)
+        if key not in self._files:
             try:
-                self._files[path] = File(path) if path.is_file() else None
+                self._files[key] = File(path) if path.is_file() else None
             except OSError:
-                self._files[path] = None
-        return self._files[path]
+                self._files[key] = None
+        return self._files[key]
 
     def _found(self) -> Iterator[Path]:
         for path in self.given:
@@ -99,57 +105,65 @@ class Project:
 
     def imported(self, file: File) -> list[File]:
         """The files of the repository that this one imports."""
-        found = (self.locate(name, file.path) for name in file.imports)
-        return [each for each in dict.fromkeys(found) if each is not None and each is not file]
+        key = str(file.path)
+        if key not in self._imported:
+            found = (self.locate(name, file.path) for name in file.imports)
+            self._imported[key] = [each for each in dict.fromkeys(found) if each is not None and each is not file]
+        return self._imported[key]
 
     def locate(self, module: str, importer: Path) -> File | None:
         """The file of a module as it is written in an import."""
         name = module.lstrip(".")
         level = len(module) - len(name)
         parts = name.split(".") if name else []
-        if level:
-            folders: Iterable[Path] = [_up(importer.parent, level - 1)]
-        else:
-            folders = self._folders(importer)
+        folders = [_up(importer.parent, level - 1)] if level else self._folders(importer.parent)
         for folder in folders:
-            key = (folder, name)
+            key = (str(folder), name)
             if key not in self._located:
                 self._located[key] = self._in(folder, parts)
             if self._located[key] is not None:
                 return self._located[key]
         return None
 
-    @cached_property
-    def _located(self) -> dict[tuple[Path, str], File | None]:
-        return {}
-
     def _in(self, folder: Path, parts: Sequence[str]) -> File | None:
-        path = folder.joinpath(*parts)
         if not parts:
-            return self.file(path / "__init__.py")
+            return self.file(folder / "__init__.py")
+        # Most imports are of other packages: one look at the folder tells.
+        if not {parts[0], f"{parts[0]}.py"} & self._listing(folder):
+            return None
+        path = folder.joinpath(*parts)
         return self.file(path.with_suffix(".py")) or self.file(path / "__init__.py")
 
-    def _folders(self, importer: Path) -> Iterator[Path]:
+    def _listing(self, folder: Path) -> frozenset[str]:
+        key = str(folder)
+        if key not in self._listings:
+            try:
+                self._listings[key] = frozenset(os.listdir(folder))
+            except OSError:
+                self._listings[key] = frozenset()
+        return self._listings[key]
+
+    def _folders(self, start: Path) -> list[Path]:
         """Where an absolute import looks: beside the file, above it as far as a named folder, and the roots."""
-        folder = importer.parent
-        yield folder
-        tops = set(self.roots)
-        while folder not in tops and folder != folder.parent:
-            folder = folder.parent
-            yield folder
-        yield from self.roots
+        key = str(start)
+        if key not in self._searched:
+            folder, tops, folders = start, set(self.roots), [start]
+            while folder not in tops and folder != folder.parent:
+                folder = folder.parent
+                folders.append(folder)
+            self._searched[key] = list(dict.fromkeys([*folders, *self.roots]))
+        return self._searched[key]
 
     def with_imported(self, files: Iterable[File]) -> list[File]:
         """These files and everything of the repository that they import, themselves or through others."""
-        waiting, seen = list(files), set[Path]()
-        result: list[File] = []
+        waiting = list(files)
+        result: dict[int, File] = {}
         while waiting:
             file = waiting.pop()
-            if file.path not in seen:
-                seen.add(file.path)
-                result.append(file)
+            if id(file) not in result:
+                result[id(file)] = file
                 waiting.extend(self.imported(file))
-        return result
+        return list(result.values())
 
     def find(self, module: str, level: int, source: Source) -> Source | None:
         """For ``constants.Modules``."""
@@ -177,12 +191,19 @@ class Project:
         files = [file for path in direct if (file := self.file(path)) is not None]
         return {*direct, *(each.path for file in files for each in self.imported(file))}
 
+    def parse(self, mark: bytes) -> None:
+        """Parse the files that are likely to be asked for."""
+        for file in self.files:
+            if mark in file.content:
+                with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+                    _ = file.source.nodes
+
     def keys(self, salt: str) -> Mapping[Path, str]:
         """For each file a hash of all that its findings come from: itself and what it imports, and ``salt``."""
         result: dict[Path, str] = {}
         for file in self.files:
             digest = hashlib.sha256(salt.encode())
-            for each in sorted(self.with_imported([file]), key=lambda one: one.path):
+            for each in sorted(self.with_imported([file]), key=lambda one: str(one.path)):
                 digest.update(f"{each.path}\0{each.digest}\n".encode())
             result[file.path] = digest.hexdigest()
         return result

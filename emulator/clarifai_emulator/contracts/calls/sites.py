@@ -88,8 +88,8 @@ def named(
     says which model an expression is, where the name shows it."""
     seen = {site.node for site in known.sites}
     found: list[Site] = []
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and node not in seen:
+    for node in source.attributes:
+        if isinstance(node.ctx, ast.Load) and node not in seen:
             parent = source.parents.get(node)
             called = isinstance(parent, ast.Call) and parent.func is node
             index = None if called else model_of(node.value)
@@ -114,9 +114,7 @@ def _passing(source: Source, node: ast.expr) -> ast.Call | None:
 def calls_written_out(source: Source, methods: Collection[str]) -> Iterator[Insertion]:
     """``to_thread(model.predict, text)`` as ``to_thread(lambda: model.predict(text))``: type checkers do not see
     which form of a method they are given the arguments of."""
-    for outer in ast.walk(source.tree):
-        if not isinstance(outer, ast.Call):
-            continue
+    for outer in source.calls:
         name = (
             ast.unparse(outer.func).rpartition(".")[2] if isinstance(outer.func, ast.Name | ast.Attribute) else ""
         )
@@ -144,7 +142,7 @@ def _ends(source: Source) -> tuple[dict[Position, ast.Call], dict[Position, ast.
     """Calls by where the called expression ends, and names by where they end."""
     calls: dict[Position, ast.Call] = {}
     names: dict[Position, ast.expr] = {}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call):
             calls[source.end(node.func)] = node
         elif isinstance(node, ast.Attribute | ast.Name):

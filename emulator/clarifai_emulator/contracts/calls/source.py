@@ -52,7 +52,39 @@ class Source:
     @cached_property
     def parents(self) -> Mapping[ast.AST, ast.AST]:
         """The node that holds each node."""
-        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+        return self._walked[0]
+
+    @cached_property
+    def nodes(self) -> Sequence[ast.AST]:
+        """Every node of the tree: walking it again for each question would take most of the time."""
+        return self._walked[1]
+
+    @cached_property
+    def calls(self) -> Sequence[ast.Call]:
+        return [node for node in self.nodes if isinstance(node, ast.Call)]
+
+    @cached_property
+    def attributes(self) -> Sequence[ast.Attribute]:
+        return [node for node in self.nodes if isinstance(node, ast.Attribute)]
+
+    @cached_property
+    def global_names(self) -> frozenset[str]:
+        """Names that a function binds outside of itself."""
+        return frozenset(name for node in self.nodes if isinstance(node, ast.Global) for name in node.names)
+
+    @cached_property
+    def _walked(self) -> tuple[dict[ast.AST, ast.AST], list[ast.AST]]:
+        parents: dict[ast.AST, ast.AST] = {}
+        nodes: list[ast.AST] = [self.tree]
+        for node in nodes:  # grows while it is walked
+            for name in node._fields:
+                value = getattr(node, name, None)
+                for child in value if isinstance(value, list) else (value,):  # pyright: ignore[reportUnknownVariableType]
+                    # Contexts and operators are shared between nodes, and nobody asks for them.
+                    if isinstance(child, ast.AST) and not isinstance(child, ast.expr_context):
+                        parents[child] = node
+                        nodes.append(child)
+        return parents, nodes
 
     @property
     def is_notebook(self) -> bool:

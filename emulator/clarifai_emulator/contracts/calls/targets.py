@@ -99,11 +99,10 @@ class Targets:
 
     def built(self, source: Source, modules: Modules, evaluator: Evaluator) -> Iterator[Built]:
         """Every place of the source that builds a model."""
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.Call):
-                builder = sdk_name(node.func, evaluator, modules, source)
-                if builder in _BUILDERS:
-                    yield self._built(node, builder, evaluator)
+        for node in source.calls:
+            builder = sdk_name(node.func, evaluator, modules, source)
+            if builder in _BUILDERS:
+                yield self._built(node, builder, evaluator)
 
     def _built(self, call: ast.Call, builder: str, evaluator: Evaluator) -> Built:
         if builder == MODEL:

@@ -55,9 +55,7 @@ class Translator:
             if site.call is not None
         )
         self._ends = {source.end(node): node for node in sites}
-        self._attributes = {
-            source.end(node): node for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)
-        }
+        self._attributes = {source.end(node): node for node in source.attributes}
 
     def findings(
         self, diagnostics: Iterable[Diagnostic], names_of: Callable[[int], Sequence[str]]

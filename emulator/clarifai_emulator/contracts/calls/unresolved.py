@@ -37,9 +37,7 @@ class Unresolved:
     def calls(self, understood: Collection[ast.expr], said: Collection[tuple[int, int]]) -> Iterator[Finding]:
         """Calls of such a name that are neither understood nor spoken of. ``said``: where lines and columns of
         findings end."""
-        for node in ast.walk(self._source.tree):
-            if not isinstance(node, ast.Call):
-                continue
+        for node in self._source.calls:
             if self._is_getattr(node):
                 yield from self._dynamic(node)
                 continue
