@@ -116,7 +116,7 @@ def test_findings_can_be_ignored_with_a_reason_lowered_and_kept_in_a_baseline(re
     client, check = repository / "app" / "client.py", ["check", "app", "--model", "models/greeter"]
 
     lowered = command(repository, *check, "--severity", "unknown-argument=warning")
-    kept = command(repository, *check, "--baseline", "known.json", "--update-baseline")
+    kept = command(repository, *check, "--baseline", "known.json", "--write-baseline")
     known = command(repository, *check, "--baseline", "known.json")
     client.write_text(CLIENT.rstrip() + "  # clarifai: ignore[unknown-argument] the next version has it\n")
     ignored = command(repository, *check)

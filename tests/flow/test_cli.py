@@ -28,6 +28,7 @@ COMMANDS = (
     "events",
     "route",
     "fault",
+    "contract",
     "reset",
     "down",
     "init",

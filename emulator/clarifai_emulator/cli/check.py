@@ -34,12 +34,14 @@ _LEVELS = ("error", "warning", "unchecked")
 @click.option(
     "--fail-on", type=click.Choice(_LEVELS), default="error", show_default=True, help="From what on to fail."
 )
-@click.option("--severity", "levels", multiple=True, metavar="RULE=LEVEL",
+@click.option("--severity", "--rule", "levels", multiple=True, metavar="RULE=LEVEL",
               help="error, warning, unchecked, note, or off.")  # fmt: skip
 @click.option(
     "--baseline", type=click.Path(path_type=Path), help="Findings in this file are known and do not count."
 )
-@click.option("--update-baseline", is_flag=True, help="Write the findings of now to the --baseline.")
+@click.option(
+    "--write-baseline", "update_baseline", is_flag=True, help="Write the findings of now to the --baseline."
+)
 @click.option("--static", is_flag=True, help="Read the models without running their code; less exact.")
 @click.option("--packages", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="The site-packages folder of the clients' environment, where it is another one.")  # fmt: skip
@@ -61,7 +63,7 @@ def check(
       clarifai-emulator check app.py notebook.ipynb --model my-model=me/main/models/greeter
       clarifai-emulator check . --model models/a --model "models/b=*" --fail-on unchecked
       clarifai-emulator check . --model my-model --format github --output sarif:contracts.sarif
-      clarifai-emulator check . --model my-model --baseline known.json --update-baseline
+      clarifai-emulator check . --model my-model --baseline known.json --write-baseline
 
     \b
     Exit codes:
@@ -74,7 +76,7 @@ def check(
     if not models:
         raise click.UsageError("Give at least one --model DIR: the calls are checked against its methods.")
     if options["update_baseline"] and options["baseline"] is None:
-        raise click.UsageError("--update-baseline needs --baseline FILE.")
+        raise click.UsageError("--write-baseline needs --baseline FILE.")
     # Trees of 500 files are millions of objects, which the collector would visit again and again for nothing.
     gc.disable()
     outputs = [_output(each) for each in options["output"]]
@@ -109,12 +111,12 @@ def given_models(texts: Sequence[str]) -> list[GivenModel]:
 
 
 def _policy(options: dict[str, Any]) -> Policy:
-    from clarifai_emulator.contracts.catalogue_of_rules import all_rules
-    from clarifai_emulator.contracts.policy import Policy, read_baseline, read_levels
+    from clarifai_emulator.contracts.policy import Policy, project_levels, read_baseline, read_levels
+    from clarifai_emulator.contracts.rules import RULES
     from clarifai_emulator.errors import ConfigError
 
     try:
-        levels = read_levels(options["levels"], all_rules())
+        levels = read_levels([*project_levels(Path.cwd()), *options["levels"]], RULES)
         known = {} if options["update_baseline"] or not options["baseline"] else read_baseline(options["baseline"])
     except ConfigError as error:
         raise Failure(str(error), code=2) from None
@@ -158,15 +160,15 @@ def _new_baseline(found: CallReport, policy: Policy, file: Path) -> Policy:
 def _report(found: CallReport, judged: Judged, policy: Policy, fail_on: str) -> Report:
     from importlib.metadata import version
 
-    from clarifai_emulator.contracts.catalogue_of_rules import all_rules
     from clarifai_emulator.contracts.reports.report import Report
     from clarifai_emulator.contracts.rule import Severity
+    from clarifai_emulator.contracts.rules import RULES
 
     return Report(
         findings=judged.findings,
         root=policy.root,
         lines_of=found.lines,
-        rule_of=all_rules().get,
+        rule_of=RULES.get,
         files=len(found.files),
         calls=found.calls,
         ignored=judged.ignored,

@@ -23,6 +23,7 @@ _COMMANDS = {
     "check": "check",
     "stubs": "stubs",
     "fault": "fault",
+    "contract": "contract",
     "reset": "lifecycle",
     "down": "lifecycle",
     "init": "init",

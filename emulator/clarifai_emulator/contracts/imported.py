@@ -100,7 +100,7 @@ def reading_of(answer: Mapping[str, Any], model_file: Path) -> Reading:
         return Reading(FAILED, findings=(*failed_import(answer, model_file), *findings, *_stubs(answer)))
     methods = tuple(_method(each) for each in answer["methods"])
     for told, method in zip(answer["methods"], methods, strict=True):
-        findings.extend(_about(told, method))
+        findings.extend(about_method(told, method))
     findings.extend(_proto_methods(answer, model_file))
     if not methods and not findings:
         findings.append(
@@ -133,7 +133,8 @@ def _method(told: Mapping[str, Any]) -> Method:
     return Method(signature, place.location, parameters, signature.description)
 
 
-def _about(told: Mapping[str, Any], method: Method) -> Iterator[Finding]:
+def about_method(told: Mapping[str, Any], method: Method) -> Iterator[Finding]:
+    """What is wrong with a method that the SDK takes. ``told``: see ``runners/inspect_main.py``."""
     name, attribute = method.signature.name, str(told["attribute"])
     more = {"location": method.location, "method": name}
     if told["is_async"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from clarifai_emulator.contracts.compute import Offer, why_unmet
 from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.imported import model_file_of
 from clarifai_emulator.contracts.rules import found
@@ -60,8 +61,8 @@ class ModelFiles:
             )
 
 
-def read_model_files(path: Path) -> ModelFiles:
-    """Read and check them. Never raises for what is in them."""
+def read_model_files(path: Path, offers: Sequence[Offer] = ()) -> ModelFiles:
+    """Read and check them; ``offers``: the compute there is. Never raises for what is in them."""
     findings: list[Finding] = []
     config = None
     if not path.is_dir():
@@ -69,7 +70,7 @@ def read_model_files(path: Path) -> ModelFiles:
         return ModelFiles(path, None, (), tuple(findings))
     if (path / CONFIG_FILE).is_file():
         config = read_config_file(path / CONFIG_FILE)
-        findings.extend(_config(path / CONFIG_FILE, config))
+        findings.extend(_config(path / CONFIG_FILE, config, offers))
     else:
         findings.append(_missing(path, CONFIG_FILE))
     lines: tuple[Line, ...] = ()
@@ -86,7 +87,7 @@ def _missing(path: Path, name: str) -> Finding:
     return found("model-directory", f"{name} is missing in {path}.", location=Location(path))
 
 
-def _config(file: Path, config: ConfigFile) -> Iterator[Finding]:
+def _config(file: Path, config: ConfigFile, offers: Sequence[Offer]) -> Iterator[Finding]:
     nodes = _nodes(file)
     for problem in config.problems:
         yield found("config-invalid", _said(problem), hint="", location=_location(file, nodes, problem))
@@ -100,6 +101,10 @@ def _config(file: Path, config: ConfigFile) -> Iterator[Finding]:
             "config.yaml does not say what compute the model needs.",
             location=Location(file, 1, 1),
         )
+    unmet = why_unmet(config.compute_info, offers)
+    if unmet:
+        where = _location(file, nodes, "inference_compute_info" if "inference_compute_info" in nodes else "compute")
+        yield found("compute-unmet", f"No nodepool of the topology fits the model: {unmet}.", location=where)
     if (
         config.model_type_id in CONCEPT_MODEL_TYPES
         and not config.values.get("concepts")

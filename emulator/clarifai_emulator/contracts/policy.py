@@ -9,13 +9,16 @@ import hashlib
 import json
 import os
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from clarifai_emulator.contracts.finding import Finding, Location
-from clarifai_emulator.contracts.rule import Breaks, Rule, Severity
+from clarifai_emulator.contracts.rule import Severity
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.errors import ConfigError
 
 _COMMENT = re.compile(r"#\s*clarifai:\s*ignore(?:\[(?P<rules>[^\]]*)\])?(?P<reason>[^#]*)")
@@ -28,17 +31,7 @@ _GRAVITY = (Severity.ERROR, Severity.WARNING, Severity.UNCHECKED, Severity.NOTE)
 LinesOf = Callable[[Path, int], Sequence[str]]
 Place = tuple[Path, int]
 
-USELESS_COMMENT = Rule(
-    id="ignore-comment",
-    severity=Severity.WARNING,
-    breaks=Breaks.NOBODY,
-    title="A comment that ignores a rule has no reason, or nothing to ignore",
-    explanation="A comment without a rule and a reason ignores nothing: nobody could tell later why it is there. "
-    "One on a line without a finding hides the next mistake that is made there.",
-    fix="Write `# clarifai: ignore[rule] reason`, or delete the comment.",
-    example='model.predict(prompt="Hello")  # clarifai: ignore',
-)
-RULES = (USELESS_COMMENT,)
+USELESS_COMMENT = "ignore-comment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +58,11 @@ class Judged:
     findings: tuple[Finding, ...]
     ignored: tuple[Ignored, ...] = ()
     known: int = 0
+
+    @property
+    def silenced(self) -> int:
+        """How many do not count, by a comment or by the baseline."""
+        return len(self.ignored) + self.known
 
     def fails(self, threshold: Severity) -> bool:
         """Whether one of them is at least as grave as ``threshold``."""
@@ -102,6 +100,29 @@ def read_levels(texts: Iterable[str], known: Iterable[str]) -> dict[str, Severit
     return levels
 
 
+def project_levels(start: Path) -> list[str]:
+    """``[tool.clarifai-emulator.rules]`` of the nearest pyproject.toml, as ``rule=level`` texts. Raises
+    ``ConfigError``."""
+    for folder in (start, *start.parents):
+        file = folder / "pyproject.toml"
+        if file.is_file():
+            try:
+                content: Any = tomllib.loads(file.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise ConfigError(f"{file} cannot be read:", [str(error)]) from None
+            rules = content.get("tool", {}).get("clarifai-emulator", {}).get("rules", {})
+            return [f"{name}={level}" for name, level in rules.items()]
+    return []
+
+
+def file_lines(path: Path, cell: int) -> Sequence[str]:
+    """The lines of a file, where there is no better way to get them; of a notebook's cells, none."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines() if not cell else ()
+    except (OSError, UnicodeDecodeError):
+        return ()
+
+
 def judge(findings: Iterable[Finding], policy: Policy, lines_of: LinesOf, places: Iterable[Place] = ()) -> Judged:
     """Apply the policy. ``lines_of`` gives the lines of a file, or of a notebook's cell; ``places`` are looked
     through for useless comments."""
@@ -134,7 +155,7 @@ def relative(path: Path, root: Path) -> str:
 
 def read_baseline(path: Path) -> dict[str, int]:
     """The fingerprints of a baseline file and how often each was there. Raises ``ConfigError``."""
-    hint = "Write it with --update-baseline."
+    hint = "Write it with --write-baseline."
     try:
         document = json.loads(path.read_text())
         if document["version"] != _BASELINE_VERSION:
@@ -228,13 +249,8 @@ def _useless(place: Place, comment: _Comment) -> Finding:
         problem = "gives no reason, so it ignores nothing"
     else:
         problem = f"ignores {', '.join(sorted(comment.rules))}, which is not found here"
-    return Finding(
-        rule=USELESS_COMMENT.id,
-        severity=USELESS_COMMENT.severity,
-        message=f"This comment {problem}.",
-        hint=USELESS_COMMENT.fix,
-        location=Location(place[0], comment.line, cell=place[1]),
-    )
+    where = Location(place[0], comment.line, cell=place[1])
+    return found(USELESS_COMMENT, f"This comment {problem}.", location=where)
 
 
 def _without_known(findings: Iterable[Finding], policy: Policy, lines_of: LinesOf) -> tuple[list[Finding], int]:

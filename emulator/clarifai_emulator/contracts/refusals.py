@@ -101,7 +101,7 @@ def failed_import(answer: Mapping[str, Any], model_file: Path) -> Iterator[Findi
     classes = [str(name) for name in answer.get("classes", ())]
     error = str(answer["error"])
     if "Could not determine model class" in error:
-        yield _class_count(classes, error, model_file)
+        yield model_class_count(classes, error, model_file)
         return
     where = answer.get("where") or {}
     location = Location(
@@ -116,7 +116,8 @@ def failed_import(answer: Mapping[str, Any], model_file: Path) -> Iterator[Findi
     yield found(rule, f"model.py cannot be used: {last}", location=location, **hint)
 
 
-def _class_count(classes: list[str], error: str, model_file: Path) -> Finding:
+def model_class_count(classes: list[str], error: str, model_file: Path) -> Finding:
+    """model.py has none, or several. ``error``: what the SDK says about it."""
     if len(classes) > 1:
         message = f"model.py has {len(classes)} model classes: {', '.join(classes)}. The SDK takes one."
         return found("model-class-count", message, location=class_location(model_file, classes[1]))

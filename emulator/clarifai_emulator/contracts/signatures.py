@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from clarifai_emulator.contracts.compute import offers_of
 from clarifai_emulator.contracts.finding import Finding
 from clarifai_emulator.contracts.imported import SECONDS, Reading, model_file_of, read_by_import
 from clarifai_emulator.contracts.method import Method
@@ -51,17 +52,21 @@ class ModelContract:
         return f"{self.user_id or 'me'}/{self.app_id}/models/{self.model_id or self.directory.name}"
 
 
-def read_signatures(directory: Path, *, static: bool = False, seconds: float = SECONDS) -> ModelContract:
+def read_signatures(
+    directory: Path, *, static: bool = False, seconds: float = SECONDS, topology: Sequence[Path] = ()
+) -> ModelContract:
     """The contract of one model directory. Never raises for what is in it: look at ``findings``."""
-    return read_many([directory], static=static, seconds=seconds)[0]
+    return read_many([directory], static=static, seconds=seconds, topology=topology)[0]
 
 
 def read_many(
-    directories: Sequence[Path], *, static: bool = False, seconds: float = SECONDS
+    directories: Sequence[Path], *, static: bool = False, seconds: float = SECONDS, topology: Sequence[Path] = ()
 ) -> list[ModelContract]:
-    """The contracts of several, in order; one Python is started for all of them. ``seconds`` is for each."""
+    """The contracts of several, in order; one Python is started for all of them. ``seconds`` is for each;
+    ``topology``: files with the nodepools that the models are for. Raises ``ConfigError`` for these alone."""
+    offers = offers_of(topology)
     paths = [Path(directory).expanduser().resolve() for directory in directories]
-    files = [read_model_files(path) for path in paths]
+    files = [read_model_files(path, offers) for path in paths]
     readable = [path for path in paths if model_file_of(path).is_file()]
     readings = dict(zip(readable, _read(readable, static, seconds), strict=True))
     return [_contract(each, readings.get(each.path)) for each in files]
@@ -70,6 +75,10 @@ def read_many(
 def _read(directories: Sequence[Path], static: bool, seconds: float) -> Sequence[Reading]:
     if not directories:
         return ()
+    if static:
+        from clarifai_emulator.contracts.static import read_by_source
+
+        return [read_by_source(each) for each in directories]
     return read_by_import(directories, seconds=seconds)
 
 

@@ -15,11 +15,13 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one method is written. ``parameters`` and ``annotations`` are by name; the result is ``return``."""
+    """Where one method is written. ``parameters`` and ``annotations`` are by name; the result is ``return``.
+    ``texts``: those whose annotation is text."""
 
     location: Location
     parameters: Mapping[str, Location] = field(default_factory=dict[str, Location])
     annotations: Mapping[str, Location] = field(default_factory=dict[str, Location])
+    texts: frozenset[str] = frozenset()
 
     def of(self, parameter: str) -> Location:
         """The annotation of a parameter, or the parameter, or the method."""
@@ -88,10 +90,14 @@ def _place(file: Path, function: Function) -> Place:
     given = function.args
     every = [*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg]
     arguments = [each for each in every if each is not None and each.arg not in ("self", "cls")]
-    annotations = {each.arg: _location(file, each.annotation) for each in arguments if each.annotation is not None}
-    if function.returns is not None:
-        annotations["return"] = _location(file, function.returns)
-    return Place(location, {each.arg: _location(file, each) for each in arguments}, annotations)
+    types = {each.arg: each.annotation for each in arguments} | {"return": function.returns}
+    annotations = {name: _location(file, each) for name, each in types.items() if each is not None}
+    texts = frozenset(name for name, each in types.items() if _is_text(each))
+    return Place(location, {each.arg: _location(file, each) for each in arguments}, annotations, texts)
+
+
+def _is_text(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _location(file: Path, node: ast.expr | ast.stmt | ast.arg) -> Location:

@@ -12,6 +12,7 @@ from clarifai_emulator.contracts.policy import (
     Policy,
     fingerprint,
     judge,
+    project_levels,
     read_baseline,
     read_levels,
     write_baseline,
@@ -38,6 +39,13 @@ def test_a_level_changes_the_severity_and_off_drops_the_finding():
     judged = judge([finding(), finding(rule="other")], Policy(levels), lines("model.predct()"))
 
     assert [(each.rule, each.severity) for each in judged.findings] == [("unknown-method", Severity.WARNING)]
+
+
+def test_levels_are_read_from_the_nearest_pyproject(tmp_path: Path):
+    (tmp_path / "pyproject.toml").write_text('[tool.clarifai-emulator.rules]\nlarge-integer = "error"\n')
+    (tmp_path / "below").mkdir()
+
+    assert project_levels(tmp_path / "below") == ["large-integer=error"]
 
 
 def test_levels_that_cannot_be_understood_are_all_named():
@@ -113,7 +121,7 @@ def test_a_baseline_that_is_not_there_is_refused_with_the_way_out(tmp_path: Path
     with pytest.raises(ConfigError, match="there is no such file") as caught:
         read_baseline(tmp_path / "none.json")
 
-    assert str(caught.value).endswith("Write it with --update-baseline.")
+    assert str(caught.value).endswith("Write it with --write-baseline.")
 
 
 @pytest.mark.parametrize(

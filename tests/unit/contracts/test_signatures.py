@@ -324,6 +324,26 @@ def test_requirements_are_checked_with_it(tmp_path: Path) -> None:
         assert (finding.location.path.name, finding.location.line) == ("requirements.txt", line), requirements
 
 
+def test_compute_that_no_nodepool_of_the_topology_has_is_told(tmp_path: Path) -> None:
+    topology = tmp_path / "topology.yaml"
+    topology.write_text(
+        "nodepools:\n  - {id: small, compute_cluster: {id: search}, instance_types: [{id: t3a.medium}], "
+        "node_capacity_type: {capacity_types: [1]}, min_instances: 0, max_instances: 1}\n"
+        "compute_clusters:\n  - {id: search, cloud_provider: {id: aws}, region: us-east-1, managed_by: clarifai, "
+        "cluster_type: dedicated}\n"
+    )
+    fitting, large = write(tmp_path / "fitting", PLAIN), write(tmp_path / "large", PLAIN)
+    for path, cpus in ((fitting, 1), (large, 64)):
+        (path / "config.yaml").write_text(
+            f"model: {{id: m}}\ninference_compute_info:\n  cpu_limit: '{cpus}'\n  cpu_memory: 1Gi\n"
+        )
+    contracts = read_many([fitting, large], topology=[topology])
+    assert told(contracts[0]) == []
+    (finding,) = told(contracts[1])
+    assert (finding.rule, finding.location.line if finding.location else 0) == ("compute-unmet", 2)
+    assert finding.message.startswith("No nodepool of the topology fits the model: small (t3a.medium): ")
+
+
 def test_config_yaml_is_checked_with_it(tmp_path: Path) -> None:
     compute = "compute: {instance: cpu}\n"
     cases = [

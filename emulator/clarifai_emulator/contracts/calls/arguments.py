@@ -10,7 +10,7 @@ from typing import Any
 
 from clarifai_emulator.contracts import stub_types
 from clarifai_emulator.contracts.calls.constants import Evaluator, Unknown
-from clarifai_emulator.contracts.calls.rules import found
+from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.sites import Site
 from clarifai_emulator.contracts.calls.source import Source
 from clarifai_emulator.contracts.finding import Finding, Location

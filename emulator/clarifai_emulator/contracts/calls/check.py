@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.models import (
     KnownModel,
     finding_record,
@@ -31,7 +32,6 @@ from clarifai_emulator.contracts.calls.models import (
     read_models,
 )
 from clarifai_emulator.contracts.calls.project import File, Project
-from clarifai_emulator.contracts.calls.rules import found
 from clarifai_emulator.contracts.calls.targets import GivenModel, NotAnAddress, Targets, read_address
 from clarifai_emulator.contracts.finding import Finding, Location
 

@@ -12,9 +12,9 @@ from clarifai_emulator.contracts.calls.arguments import Arguments, Checked
 from clarifai_emulator.contracts.calls.checker import Diagnostic, Run
 from clarifai_emulator.contracts.calls.checking_stubs import CONTRACT_ARGUMENT, StubModel, checking_stubs, kind_of
 from clarifai_emulator.contracts.calls.constants import Evaluator
+from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.models import KnownModel
 from clarifai_emulator.contracts.calls.project import File, Project
-from clarifai_emulator.contracts.calls.rules import found
 from clarifai_emulator.contracts.calls.sites import Site, Understood, calls_written_out, named, understood
 from clarifai_emulator.contracts.calls.source import Insertion, Source
 from clarifai_emulator.contracts.calls.targets import Built, Targets

@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from clarifai_emulator.contracts import stub_types
 from clarifai_emulator.contracts.calls.arguments import Checked, declared
 from clarifai_emulator.contracts.calls.checker import Diagnostic
+from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD, suspects
-from clarifai_emulator.contracts.calls.rules import found
 from clarifai_emulator.contracts.calls.sites import Site
 from clarifai_emulator.contracts.calls.source import Source, Spans
 from clarifai_emulator.contracts.finding import Finding

@@ -8,7 +8,7 @@ from typing import Any
 
 from clarifai_emulator.contracts import stub_types
 from clarifai_emulator.contracts.calls.constants import Evaluator
-from clarifai_emulator.contracts.calls.rules import found
+from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.sites import Site, function_of, is_awaited, loads
 from clarifai_emulator.contracts.calls.source import Source
 from clarifai_emulator.contracts.finding import Finding

@@ -200,6 +200,18 @@ ARGUMENTS = (
     ),
 )
 
+REQUESTS = (
+    Rule(
+        "call-kind",
+        _ERROR,
+        Breaks.ALL,
+        "A method that streams is called as one that does not, or the other way",
+        "The runner answers a failure, or one answer where a stream is read.",
+        "Call it with the signatures it has now; the SDK does so by itself.",
+        "GenerateModelOutputs for a method that returns one str",
+    ),
+)
+
 RESULTS = (
     Rule(
         "result-type",
@@ -248,4 +260,4 @@ RESULTS = (
     ),
 )
 
-RULES = (*ARGUMENTS, *RESULTS)
+RULES = (*ARGUMENTS, *REQUESTS, *RESULTS)

@@ -14,12 +14,12 @@ import click
 import jsonschema
 import pytest
 
-from clarifai_emulator.contracts.catalogue_of_rules import all_rules
 from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.policy import Ignored
 from clarifai_emulator.contracts.reports import FORMATS, render
 from clarifai_emulator.contracts.reports.report import Report
 from clarifai_emulator.contracts.rule import Severity
+from clarifai_emulator.contracts.rules import RULES
 from unit.contracts.reports import schemas
 
 ROOT = Path("/repo")
@@ -58,7 +58,7 @@ def report(*findings: Finding, **more: Any) -> Report:
         findings=findings,
         root=ROOT,
         lines_of=lines_of,
-        rule_of=all_rules().get,
+        rule_of=RULES.get,
         files=3,
         calls=14,
         seconds=0.42,

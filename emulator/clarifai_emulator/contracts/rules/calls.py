@@ -1,8 +1,7 @@
-"""Rules about the places in clients that call a model. Those about values are in ``rules/values.py``."""
+"""Rules about the places in clients that call a model. Those about values are in ``values.py``."""
 
 from __future__ import annotations
 
-from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.rule import Breaks, Rule, Severity
 
 _ERROR, _WARNING, _UNCHECKED = Severity.ERROR, Severity.WARNING, Severity.UNCHECKED
@@ -208,19 +207,3 @@ NOT_CHECKED = (
     ),
 )
 RULES = (*CALLS, *STREAMS, *ASYNC, *NOT_CHECKED)
-_BY_ID = {rule.id: rule for rule in RULES}
-
-
-def found(
-    rule_id: str, message: str, location: Location | None, *, hint: str = "", model: str = "", method: str = "",
-    declared: Location | None = None,
-) -> Finding:  # fmt: skip
-    """A finding of one of these rules, or of one about values; the hint is the rule's unless one is given."""
-    rule = _BY_ID.get(rule_id) or _value_rule(rule_id)
-    return Finding(rule_id, rule.severity, message, hint or rule.fix, location, declared, model, method)
-
-
-def _value_rule(rule_id: str) -> Rule:
-    from clarifai_emulator.contracts.rules import RULES as ALL
-
-    return ALL[rule_id]
