@@ -30,6 +30,7 @@ COMMANDS = (
     "fault",
     "export",
     "import",
+    "contract",
     "reset",
     "down",
     "init",
