@@ -26,6 +26,7 @@ SCRIPTS = (
     "growth",
     "containers",
     "check_calls",
+    "contract",
 )
 RESULTS = Path(__file__).with_name("results.json")
 
