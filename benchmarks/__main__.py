@@ -27,6 +27,7 @@ SCRIPTS = (
     "containers",
     "check_calls",
     "contract",
+    "protocols",
 )
 RESULTS = Path(__file__).with_name("results.json")
 
