@@ -28,6 +28,7 @@ SCRIPTS = (
     "check_calls",
     "contract",
     "protocols",
+    "upload",
 )
 RESULTS = Path(__file__).with_name("results.json")
 
