@@ -19,7 +19,7 @@ from clarifai_emulator.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import containers, log, look, write_looks
 from docker_engine import SETTINGS, TestEngine
-from flow.driver import MODELS, Client, inference_request, live_replicas, text_of, wait_for
+from flow.driver import MODELS, Client, inference_request, live_replicas, wait_for
 
 NVIDIA_SMI = """#!/bin/sh
 echo "0, GPU-aaaa, NVIDIA A10G, 23028"
@@ -130,7 +130,8 @@ def test_the_sample_model_that_asks_for_a_gpu_runs_on_a_simulated_one(
     with EmulatorThread(settings) as emulator:
         emulator.deploy(MODELS / "gpu", nodepool_id="gpu")
         client = Client(emulator.url)
-        assert text_of(client.call("PostModelOutputs", inference_request("gpu"))) == "GPU-simulated-0"
+        response = client.call("PostModelOutputs", inference_request("gpu"))
+        assert response.outputs[0].data.string_value == "GPU-simulated-0"
         client.close()
 
 
