@@ -285,10 +285,12 @@ class DockerBackend:
                 client.api.put_archive(process.id, "/", archive_of(files))
             process.start()
 
+        beginning = asyncio.ensure_future(self._call(begin))
         try:
-            await self._call(begin)
+            await asyncio.shield(beginning)
         except asyncio.CancelledError:
-            process.kill()  # nobody else will know of it
+            process.kill()  # nobody else will know of it, however far it comes
+            beginning.add_done_callback(lambda done: process.abandon() if done.exception() else None)
             raise
         except Exception as error:
             process.abandon()
