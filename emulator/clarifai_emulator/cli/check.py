@@ -77,6 +77,7 @@ def check(
         raise click.UsageError("--write-baseline needs --baseline FILE.")
     # Trees of 500 files are millions of objects, which the collector would visit again and again for nothing.
     gc.disable()
+    ctx.call_on_close(gc.enable)
     outputs = [_output(each) for each in options["output"]]
     policy = _policy(options)
     found = _check(paths, models, options)
