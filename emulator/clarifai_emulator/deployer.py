@@ -103,6 +103,8 @@ class Deployer:
         self._events = events
         self._logbook = logbook
         self._clock = clock
+        # Of code that was read once, whatever became of its version: the same code has the same methods.
+        self._signatures: dict[ModelSource, Sequence[Any]] = {}
 
     async def deploy(self, request: DeployRequest, progress: Progress) -> Deployed:
         """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend."""
@@ -144,12 +146,15 @@ class Deployer:
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
-        signatures = await self._backends[self._config.backend].signatures(source)
+        signatures = self._signatures.get(source)
+        if signatures is None:
+            signatures = await self._backends[self._config.backend].signatures(source)
         if not signatures:
             raise ModelError(
                 f"{directory.model_file} has no method that a client could call.",
                 hint="Mark the methods of your ModelClass subclass with @ModelClass.method.",
             )
+        self._signatures[source] = signatures
         self._put_version(directory, key, version_id, source, signatures)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True

@@ -26,11 +26,12 @@ from clarifai_emulator.api.grpc_server import ApiHandlers
 from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, users
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.api.http2 import Find, first_of
+from clarifai_emulator.api.http2 import Find, Serve, first_of
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.issued_keys import IssuedKeys
 from clarifai_emulator.api.port import Port
 from clarifai_emulator.api.runner_items import RunnerItems
+from clarifai_emulator.api.tap import Interceptor
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
@@ -42,7 +43,7 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
-from clarifai_emulator.nodepools.accelerators import AcceleratorPool, discover
+from clarifai_emulator.nodepools.accelerators import AcceleratorPool, Discovery, discover
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.landscape import StoreLandscape
 from clarifai_emulator.nodepools.machine import measure_machine
@@ -67,16 +68,23 @@ _REPLICA_HOST = "127.0.0.1"
 
 class Emulator:
     """One emulated platform. ``url`` is its base URL once it has started. Raises ``ConfigError`` for a pats file
-    that cannot be used."""
+    that cannot be used. ``discovery``: the accelerators to use instead of those of this machine."""
 
-    def __init__(self, config: EmulatorConfig | None = None, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: EmulatorConfig | None = None,
+        *,
+        clock: Clock | None = None,
+        discovery: Discovery | None = None,
+    ) -> None:
         self.config = config or EmulatorConfig()
         self.clock = clock or SystemClock()
         self.events = EventBus(self.clock)
         self.logbook = LogBook()
         self.store = Store()
         self.capacity = Capacity()
-        self.discovery = discover(visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
+        self.discovery = discovery or discover(visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
+        self.accelerators = AcceleratorPool(self.discovery.accelerators, reason=self.discovery.reason)
         self.catalogue = Catalogue(self._local_instance())
         self.accounts = _accounts(self.config)
         self.resources = Resources(self.store, self.clock, self.accounts.organisations)
@@ -90,7 +98,7 @@ class Emulator:
             store=self.store,
             dispatcher=self.dispatcher,
             backends=self.backends,
-            accelerators=AcceleratorPool(self.discovery.accelerators, reason=self.discovery.reason),
+            accelerators=self.accelerators,
             capacity=self.capacity,
             reporter=reporter,
             clock=self.clock,
@@ -139,6 +147,8 @@ class Emulator:
             deployer=self.deployer,
         )
         self._further: list[Find] = []
+        # Each may put itself before every method of the API, from the next call on (``api/tap.py``).
+        self.interceptors: list[Interceptor] = []
         self.port = 0
         self._ports: list[Port] = []
 
@@ -193,17 +203,24 @@ class Emulator:
         await asyncio.gather(*(backend.close() for backend in self.backends.values()))
         self.backends.clear()
 
-    async def reset(self) -> None:
+    async def reset(self, *, keep_warm: bool = False) -> None:
         """Forget every resource, replica, log, event and fault; begin again as after ``start``, at the same
-        address."""
+        address. ``keep_warm``: replicas that are idle go on, and serve the next deployment of the same code."""
         self.faults.clear()
-        await self.supervisor.reset()
+        await self.supervisor.reset(keep_warm=keep_warm)
         self.store.reset()
-        self.dispatcher.reset()
+        self.dispatcher.reset(keep={record.runner.id for record in self.replicas.parked})
         self.capacity.reset()
         self.logbook.clear()
         self.events.clear()
         await self._furnish()
+
+    async def apply(self, *files: Path) -> None:
+        """Create what these topology files name, on top of what is there. Raises ``ConfigError``."""
+        topology = load_topology(files)
+        await self._furnisher.apply(topology, log.info)
+        for entry in topology.faults:
+            self.faults.add(entry.fault, origin=entry.where)
 
     def decide(self, ask: Ask) -> Decision:
         """Where a request would go. Raises ``RoutingError``."""
@@ -241,11 +258,9 @@ class Emulator:
         )
         replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
-        api = ApiHandlers(self._handlers(), chain)
+        api = self._intercepted(ApiHandlers(self._handlers(), chain).find)
         try:
-            self.port = await self._serve(
-                self.config.host, self.config.port, runners.find, *self._further, api.find
-            )
+            self.port = await self._serve(self.config.host, self.config.port, runners.find, *self._further, api)
         except OSError as error:
             raise _cannot_listen(self.config, error) from None
         replica_port = await self._serve(_REPLICA_HOST, 0, replicas.find)
@@ -253,6 +268,15 @@ class Emulator:
         self.replicas.api_base = self.url
         self.backends["process"] = ProcessBackend(api_base=self.url, start_method=self.config.start_method)
         self.backends["inprocess"] = InProcessBackend()
+
+    def _intercepted(self, find: Find) -> Find:
+        def found(path: str) -> Serve | None:
+            serve = find(path)
+            for intercept in self.interceptors:
+                serve = intercept(path, serve)
+            return serve
+
+        return found
 
     async def _serve(self, host: str, number: int, *services: Find) -> int:
         # One MiB on top of the runner's own limit, so that an item that is just too large is refused by name.
@@ -294,11 +318,8 @@ class Emulator:
             self.resources.add_user(user)
         self._furnisher.furnish()
         if self.config.topology:
-            topology = load_topology(self.config.topology)
-            await self._furnisher.apply(topology, log.info)
             self.faults.clear()  # whatever was added meanwhile
-            for entry in topology.faults:
-                self.faults.add(entry.fault, origin=entry.where)
+            await self.apply(*self.config.topology)
 
     def _odd_client(self, kind: str, what: str) -> None:
         # A query may hold a key.
