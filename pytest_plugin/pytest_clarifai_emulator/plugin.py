@@ -7,6 +7,7 @@ a test fails ─► section "clarifai" (reports.py)
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ _MARKERS = (
 )
 _environment = pytest.StashKey[Environment]()
 _settings = pytest.StashKey[Settings]()
-_serving = pytest.StashKey["Serving | None"]()
+_serving = pytest.StashKey["Serving"]()
+_stack = pytest.StashKey[contextlib.ExitStack]()  # what is open until the session ends
 _kept = pytest.StashKey[str]()
 
 
@@ -46,6 +48,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     settings = read_settings(early_config)
     environment = Environment(allow_real=settings.allow_real)
     early_config.stash[_settings], early_config.stash[_environment] = settings, environment
+    early_config.stash[_stack] = contextlib.ExitStack()
     environment.prepare()
     early_config.add_cleanup(environment.restore)
 
@@ -110,32 +113,36 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
     return report
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With --clarifai-keep, and a failure: everything stays as it was until Ctrl-C."""
-    serving = session.config.stash.get(_serving, None)
-    if _kept in session.config.stash and serving is not None:
-        from pytest_clarifai_emulator.keeping import keep
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
+    """After everybody else, reports included: with --clarifai-keep and a failure wait for Ctrl-C; stop."""
+    stash = session.config.stash
+    try:
+        result = yield
+        if _kept in stash and stash.get(_serving, None) is not None:
+            from pytest_clarifai_emulator.keeping import keep
 
-        keep(session.config, serving, session.config.stash[_kept])
+            keep(session.config, stash[_serving], stash[_kept])
+        return result
+    finally:
+        if _serving in stash:
+            del stash[_serving]
+        stash[_stack].close()
 
 
 # ── fixtures ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture(scope="session")
-def _clarifai_serving(pytestconfig: pytest.Config) -> Iterator[Serving]:
-    """The emulator of this process."""
+def _clarifai_serving(pytestconfig: pytest.Config) -> Serving:
+    """The emulator of this process. It stops when the session is over, not with the last test that uses it."""
     environment = pytestconfig.stash[_environment]
     environment.require_usable_sdk()
     from pytest_clarifai_emulator.serving import serving
 
-    with serving(pytestconfig.stash[_settings], environment.port) as running:
-        pytestconfig.stash[_serving] = running
-        try:
-            yield running
-        finally:
-            pytestconfig.stash[_serving] = None
+    started = pytestconfig.stash[_stack].enter_context(serving(pytestconfig.stash[_settings], environment.port))
+    pytestconfig.stash[_serving] = started
+    return started
 
 
 @pytest.fixture(scope="session")
