@@ -23,6 +23,7 @@ _COLOURS = {
     "route.refused": "red",
     "fault.injected": "yellow",
     "fault.added": "yellow",
+    "contract.finding": "yellow",
 }
 # Steps within a request or a start that the lines above and below already tell.
 _DETAILS = ("route.decided", "replica.ready", "work.")
@@ -63,6 +64,8 @@ class EventLines:
         if kind.startswith("deployment.") and "reason" in event:
             trace = str(event.get("traceback") or "").rstrip()
             return f"{label}  {event['deployment_id']}: {event['reason']}" + (f"\n{trace}" if trace else "")
+        if kind == "contract.finding":
+            return f"{label}  {event['severity']} {event['rule']}  {event['model']}: {event['message']}"
         if kind.startswith("fault."):
             return f"{label}  {event['fault_id']}: {_fault(kind, event)}"
         fields = (f"{name}={_short(value)}" for name, value in event.items() if name not in _BORING)

@@ -11,7 +11,6 @@ When the emulator goes away the socket closes, and every child is killed. ``--on
 forking, for systems where a fork is not safe; it looks after the emulator itself.
 """
 
-import base64
 import contextlib
 import ctypes
 import functools
@@ -75,47 +74,20 @@ def run(job):
 
 
 def inspect(job, result_fd):
-    """Import the model and write its signatures, or why there are none, as one JSON object."""
-    answer = {}
-    try:
-        signatures = read_signatures(job["model_path"])
-        answer["signatures"] = [base64.b64encode(s.SerializeToString()).decode() for s in signatures]
-    except BaseException as error:
-        answer["error"] = "".join(traceback.format_exception_only(error)).strip()
-        answer["kind"] = type(error).__name__
-        answer["traceback"] = model_traceback(error, job["model_path"])
+    """Import the model and write what it is, or why it cannot be used, as one JSON object."""
+    answer = beside("inspect_main").examine(job["model_path"], **job.get("how", {}))
     with os.fdopen(result_fd, "w") as result:
         json.dump(answer, result)
 
 
-def read_signatures(model_path):
-    """The model's method signatures, as the SDK reads them."""
-    from clarifai.runners.models.model_builder import ModelBuilder
-
-    builder = ModelBuilder(model_path, download_validation_only=True, user_id="me", app_id="main")
-    return builder.get_method_signatures(mocking=False)
-
-
 @functools.cache
-def lean_runner():
-    """The module beside this one; its folder is not importable, see ``main``."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lean_main.py")
-    spec = importlib.util.spec_from_file_location("clarifai_emulator_lean_runner", path)
+def beside(name):
+    """A module beside this one; its folder is not importable, see ``main``."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"clarifai_emulator_{name}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def model_traceback(error, model_path):
-    """The traceback, with its causes, each from the model's own first frame on: what comes before says nothing to
-    its author. An error that the model has no frame in (its syntax) is told without any."""
-    told = each = traceback.TracebackException.from_exception(error)
-    while each is not None:
-        frames = list(each.stack)
-        first = next((i for i, frame in enumerate(frames) if frame.filename.startswith(model_path)), None)
-        each.stack = None if first is None else traceback.StackSummary.from_list(frames[first:])
-        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
-    return "".join(told.format()).rstrip()
 
 
 def do(job, fds):
@@ -125,14 +97,14 @@ def do(job, fds):
         prepare(job)
         if job["op"] == "inspect":
             inspect(job, fds[1])
-        elif job.get("lean") and lean_runner().is_available():
-            lean_runner().run(job, fds[1])
+        elif job.get("lean") and beside("lean_main").is_available():
+            beside("lean_main").run(job, fds[1])
         else:
             run(job)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException as error:
-        trace = model_traceback(error, job["model_path"])
+        trace = beside("inspect_main").model_traceback(error, job["model_path"])
         print(trace if "Traceback" in trace else traceback.format_exc().rstrip(), file=sys.stderr)
         code = 1
     with contextlib.suppress(Exception):
