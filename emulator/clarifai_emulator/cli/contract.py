@@ -192,6 +192,38 @@ def verify(
     report(ctx, those_that_break(verdict.findings, options["clients"]), as_json, options)
 
 
+def _fuzz_options(function: Any) -> Any:
+    from clarifai_emulator.cli.findings import policy_options
+
+    method = click.option("--method", "methods", multiple=True, help="Only this method. May be repeated.")
+    examples = click.option("--examples", type=click.IntRange(1), default=25, show_default=True, help="Per method.")
+    seconds = click.option("--seconds", type=float, default=10.0, show_default=True, help="Longer is hanging.")
+    seed = click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same calls.")
+    for option in (json_option(), port_option(), seed, seconds, examples, method, policy_options()):
+        function = option(function)
+    return function
+
+
+@contract.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@_fuzz_options
+@click.pass_context
+def fuzz(ctx: click.Context, models: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Call every method of deployed models with generated values of its signature.
+
+    Reports methods that fail, hang, or give something their signature does not say, with the smallest arguments
+    that were found to do it. Needs the extra: pip install 'clarifai-emulator[fuzz]'.
+
+    \b
+    Examples:
+      clarifai-emulator contract fuzz hello
+      clarifai-emulator contract fuzz hello --method predict --examples 200 --json
+    """
+    from clarifai_emulator.cli.contract_fuzz import fuzz_models
+
+    fuzz_models(ctx, models, as_json, options)
+
+
 @contract.command()
 @click.argument("rule", required=False)
 @json_option()
