@@ -22,6 +22,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 
 from clarifai_emulator.api.issued_keys import PAT as PAT_TYPE
+from clarifai_emulator.cassettes import Deck
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
@@ -76,6 +77,7 @@ class Clarifai:
         self.clock = Clock(clock, emulator)
         self._log = log
         self.deployed: list[DeployedModel] = []
+        self.cassette: Deck | None = None  # of the mark clarifai_cassette
         self.gpus: tuple[str, ...] = ()  # UUIDs of the devices that the mark clarifai_gpu holds
         self.replaying: Callable[[Path, str], tuple[str, str, str] | None] = lambda path, model: None
 
@@ -270,6 +272,12 @@ class Clarifai:
         require_routed(
             self.calls if calls is None else calls, {"rule": rule, "deployment": deployment, "nodepool": nodepool}
         )
+
+    def assert_matches_contract(self, lock: str | Path) -> None:
+        """Fail unless every model that ``deploy`` deployed keeps what a lock file says of it."""
+        __tracebackhide__ = True
+        for handle in self.deployed:
+            handle.assert_matches_contract(lock)
 
     # ── how ────────────────────────────────────────────────────────────────────────────────────────────
 

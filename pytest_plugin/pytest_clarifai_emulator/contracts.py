@@ -1,13 +1,13 @@
-"""What tests show about contracts: findings that fail them, and which methods of which models they called.
+"""What tests show about contracts: findings that fail them, promises that models do not keep.
 
-    a test's own code is through ─► observe(…) ─► properties of its report ─► (xdist) ─► Coverage, summary, JUnit
+a test's own code is through ─► observe(…) ─► properties of its report ─► (xdist) ─► method_coverage.py
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,8 @@ from clarifai_emulator.contracts.rule import Severity
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.store import Kind
 from pytest_clarifai_emulator.findings import CallFinding, complaint, findings_of
+from pytest_clarifai_emulator.method_coverage import CALLED, FINDING, MODELS
 from pytest_clarifai_emulator.serving import Serving
-
-MODELS, CALLED, FINDING = "clarifai_models", "clarifai_called", "clarifai_finding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,9 @@ def require_contract(name: str, signatures: Sequence[Any], lock: str | Path) -> 
     promise = Promise(name, tuple(Method(signature) for signature in signatures))
     verdict = verify(Origin(name, (promise,)), [Origin(file.name, tuple(read_lock(file)))])
     if not verdict.compared:
-        pytest.fail(f"{file} says nothing of {name}. Write it with `clarifai-emulator contract lock`.", pytrace=False)
+        pytest.fail(
+            f"{file} says nothing of {name}. Write it with `clarifai-emulator contract lock`.", pytrace=False
+        )
     broken = [each for each in verdict.findings if each.severity in (Severity.ERROR, Severity.WARNING)]
     if broken:
         pytest.fail("\n".join([f"{name} does not keep {file}:", *broken_promises(broken)]), pytrace=False)
@@ -99,54 +100,3 @@ def broken_promises(findings: Iterable[Finding]) -> Iterator[str]:
         yield f"  {finding.rule}: {finding.message}{place}"
         if finding.hint:
             yield f"    {finding.hint}"
-
-
-# ── coverage, in the process that reports ──────────────────────────────────────────────────────────────────
-
-
-@dataclass(slots=True)
-class Coverage:
-    """Which methods there are, and which were called, over all tests of all workers."""
-
-    methods: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    called: set[str] = field(default_factory=set[str])
-    findings: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-
-    def add(self, report: pytest.TestReport) -> None:
-        """Take in what one test showed."""
-        for name, value in report.user_properties:
-            if name == MODELS:
-                for model, methods in json.loads(str(value)).items():
-                    known = self.methods.setdefault(model, [])
-                    known += [method for method in methods if method not in known]
-            elif name == CALLED:
-                self.called.update(str(value).split())
-            elif name == FINDING:
-                self.findings.append((report.nodeid, str(value)))
-
-    @property
-    def missed(self) -> dict[str, list[str]]:
-        """Methods that no test called, by model."""
-        missed = {
-            model: [method for method in methods if f"{model}.{method}" not in self.called]
-            for model, methods in self.methods.items()
-        }
-        return {model: methods for model, methods in sorted(missed.items()) if methods}
-
-    @property
-    def percent(self) -> float | None:
-        """How many of the methods were called; None when there is none."""
-        count = sum(map(len, self.methods.values()))
-        missed = sum(map(len, self.missed.values()))
-        return None if not count else 100.0 * (count - missed) / count
-
-    def lines(self) -> Iterator[str]:
-        """The summary."""
-        count = sum(map(len, self.methods.values()))
-        missed = sum(map(len, self.missed.values()))
-        if self.percent is None:
-            yield "no test deployed a model"
-            return
-        yield f"{count - missed} of {count} methods of {len(self.methods)} models were called ({self.percent:.0f} %)"
-        for model, methods in self.missed.items():
-            yield f"  {model}: no test calls {', '.join(methods)}"

@@ -129,6 +129,14 @@ class DeployedModel:
         __tracebackhide__ = True
         require_routed(self.calls, {"rule": rule, "deployment": deployment, "nodepool": nodepool})
 
+    def assert_matches_contract(self, lock: str | Path) -> None:
+        """Fail unless the model keeps what a lock file (``clarifai.contract.yaml``) says of it."""
+        __tracebackhide__ = True
+        from pytest_clarifai_emulator.contracts import require_contract
+
+        user, app, model = self.key
+        require_contract(f"{user}/{app}/models/{model}", self.deployed.signatures, lock)
+
     def _fleet(self) -> dict[str, Any] | None:
         for deployment in self._account.status()["deployments"]:
             if deployment["deployment_id"] == self.deployment_id:

@@ -42,7 +42,7 @@ class Environment:
         self._home = ""
         self._saved: dict[str, str | None] = {}
         self.port = 0
-        self.early = ""  # the base URL of an SDK that was imported before us
+        self.given_pat = os.environ.get("CLARIFAI_PAT", "")  # the user's own, for recordings of the real platform
 
     @property
     def url(self) -> str:
@@ -54,7 +54,6 @@ class Environment:
         self._reserved = _reserve()
         self.port = self._reserved.getsockname()[1]
         self.guard.address = f"127.0.0.1:{self.port}"
-        self.early = _base_of_imported_sdk()
         if self.allow_real:
             return
         given = os.environ.get("CLARIFAI_API_BASE", "")

@@ -1,6 +1,7 @@
 """Contract findings in tests: what clients were found to do wrong, told with call, signature, line and hint.
 
-The emulator records each as an event ``contract.finding``; here they are gathered when the test's own code is through.
+The emulator records each as an event ``contract.finding``; here they are gathered when the test's own code is
+through.
 """
 
 from __future__ import annotations

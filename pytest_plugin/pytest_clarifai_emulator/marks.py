@@ -10,17 +10,21 @@ from typing import Any
 import pytest
 
 from pytest_clarifai_emulator.account import Clarifai
+from pytest_clarifai_emulator.cassette import inserted
 from pytest_clarifai_emulator.gpu import held
 from pytest_clarifai_emulator.settings import Settings
 
 
 @contextlib.contextmanager
-def prepared(account: Clarifai, item: pytest.Item, settings: Settings) -> Generator[None]:
+def prepared(account: Clarifai, item: pytest.Item, settings: Settings, given_pat: str) -> Generator[None]:
     """Set up what the test is marked with, outermost marks first."""
     with contextlib.ExitStack() as stack:
         gpu = item.get_closest_marker("clarifai_gpu")
         if gpu is not None:
             account.gpus = stack.enter_context(held(_count(gpu), account.emulator, settings))
+        cassette = item.get_closest_marker("clarifai_cassette")
+        if cassette is not None:
+            stack.enter_context(inserted(cassette, account, item, settings, given_pat))
         for mark in _outermost_first(item, "clarifai_topology"):
             account.topology(*(_beside(item, path) for path in mark.args))
         for mark in _outermost_first(item, "clarifai_model"):

@@ -1,12 +1,13 @@
 """Model directories and lock files as tests: ``pytest models/`` shows an item for each thing that should hold.
 
-    models/hello/config.yaml ─► config, signatures, one fuzz item for each method
-    clarifai.contract.yaml   ─► one lock item for each model that it names
+models/hello/config.yaml ─► config, signatures, one fuzz item for each method
+clarifai.contract.yaml   ─► one lock item for each model that it names
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import pytest
 
 CONFIG_FILE = "config.yaml"
 LOCK_FILE = "clarifai.contract.yaml"
-_EXAMPLES = 20
 
 
 def is_asked_for(path: Path, config: pytest.Config) -> bool:
@@ -92,7 +92,7 @@ class _SignaturesItem(_ModelItem):
 
 
 class _FuzzItem(_ModelItem):
-    """Calls one method with values of its signature: it may refuse them, it may not break."""
+    """Calls one method with values of its signature: it takes them, answers in time, and as it declares."""
 
     fixturenames = ("clarifai",)
 
@@ -101,17 +101,23 @@ class _FuzzItem(_ModelItem):
         self._method = method
 
     def runtest(self) -> None:
-        from pytest_clarifai_emulator.fuzzing import fuzz
+        from clarifai_emulator.contracts.fuzz import fuzz
+        from pytest_clarifai_emulator.contracts import broken_promises
         from pytest_clarifai_emulator.plugin import serving_of
 
         serving = serving_of(self.config)
         serving.empty()
         try:
-            problems = fuzz(serving.account(), self.directory, self._method, examples=_EXAMPLES)
+            handle = serving.account().deploy(self.directory)
+            signatures = [each for each in handle.deployed.signatures if each.name == self._method]
+            if not signatures:
+                pytest.fail(f"{self.directory} has no method {self._method!r} once it is imported.", pytrace=False)
+            for fuzzed in fuzz(signatures, partial(_call, handle.model), model="/".join(handle.key)):
+                if fuzzed.finding is not None:
+                    told = broken_promises([fuzzed.finding])
+                    pytest.fail("\n".join([f"{self.directory} after {fuzzed.calls} calls:", *told]), pytrace=False)
         finally:
             serving.empty()
-        if problems:
-            pytest.fail("\n".join([f"{self._method}() of {self.directory} breaks:", *problems]), pytrace=False)
 
 
 class _LockItem(pytest.Item):
@@ -148,6 +154,10 @@ class _LockItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, None, str]:
         return self.path, None, self.name
+
+
+def _call(model: Any, method: str, arguments: dict[str, Any]) -> Any:
+    return getattr(model, method)(**arguments)
 
 
 def _model_id(file: Path) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_clarifai_emulator.environment import Environment
+from pytest_clarifai_emulator.method_coverage import Coverage, add_junit_property
 from pytest_clarifai_emulator.settings import Settings, add_options, read_settings
 
 if TYPE_CHECKING:
@@ -27,7 +29,10 @@ _MARKERS = (
     "of clarifai.deploy); `backend` says which backend the test needs",
     "clarifai_topology(*files): create what topology files name before the test (relative to the test file)",
     "clarifai_gpu(n=1): wait until n GPUs are free, and hold them for the test",
+    "clarifai_contract(mode=None, allow=()): strict, warn or off for this test; rules whose findings are wanted",
+    "clarifai_cassette(name=None, mode=None, record_from=None): record the calls of the test, or play them back",
 )
+_PREPARING = ("clarifai_model", "clarifai_topology", "clarifai_gpu", "clarifai_cassette")
 _environment = pytest.StashKey[Environment]()
 _settings = pytest.StashKey[Settings]()
 _serving = pytest.StashKey["Serving"]()
@@ -58,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest_load_initial_conftests(config)
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Reporting(config), "clarifai-reporting")
     if config.stash[_settings].keep and config.getoption("numprocesses", None):
         raise pytest.UsageError("--clarifai-keep needs all tests in one process: leave -n out.")
 
@@ -70,6 +77,20 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"clarifai: backend {settings.backend}{runner}{gpus}, contract {settings.contract}, real platform {real}"
 
 
+# ── model directories and lock files as tests ──────────────────────────────────────────────────────────────
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.name not in ("config.yaml", "clarifai.contract.yaml"):
+        return None
+    from pytest_clarifai_emulator.model_items import LOCK_FILE, LockFile, ModelDirectoryFile, is_asked_for
+
+    if not is_asked_for(file_path, parent.config):
+        return None
+    kind = LockFile if file_path.name == LOCK_FILE else ModelDirectoryFile
+    return kind.from_parent(parent, path=file_path)
+
+
 # ── around each test ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -79,7 +100,7 @@ def _uses_emulator(item: pytest.Item) -> bool:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A test that is marked needs no fixture in its arguments."""
-    marked = any(item.get_closest_marker(name) for name in ("clarifai_model", "clarifai_topology", "clarifai_gpu"))
+    marked = any(item.get_closest_marker(name) for name in _PREPARING)
     names = getattr(item, "fixturenames", None)
     if marked and names is not None and "clarifai" not in names:
         names.append("clarifai")
@@ -96,6 +117,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
     report = yield
+    if _uses_emulator(item) and report.when == "call":
+        _observe(item, report)
     refused = item.config.stash[_environment].guard.refused
     if report.passed and refused:
         report.outcome, report.longrepr = "failed", refused[0]  # somebody caught it, or it was in another thread
@@ -111,6 +134,57 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
             item.config.stash[_kept] = item.nodeid
             item.session.shouldstop = f"--clarifai-keep: {item.nodeid} failed"
     return report
+
+
+def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
+    """What the test showed of contracts goes into its report, which may fail for it."""
+    serving = item.config.stash.get(_serving, None)
+    if serving is None:
+        return
+    from pytest_clarifai_emulator.contracts import observe, rules_of
+
+    properties, why = observe(serving, rules_of(item, item.config.stash[_settings].contract))
+    report.user_properties.extend(properties)
+    if serving.current is not None and serving.current.cassette is not None:
+        from pytest_clarifai_emulator.cassette import problems_of
+
+        problems = problems_of(serving.current)
+        why = problems or why
+        if problems and report.failed:
+            report.sections.append(("clarifai cassette", problems))
+    if why and report.passed:
+        report.outcome, report.longrepr = "failed", why
+
+
+class _Reporting:
+    """What the process that reports (with xdist, the controller) makes of what tests showed of contracts."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._coverage = Coverage()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._coverage.add(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Before the JUnit file is written, and while the exit code can be another."""
+        percent, wanted = self._coverage.percent, self._config.stash[_settings].coverage_fail_under
+        if percent is None:
+            return
+        add_junit_property(self._config, "clarifai_contract_coverage", f"{percent:.1f}")
+        if wanted is not None and percent < wanted and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        settings, coverage = self._config.stash[_settings], self._coverage
+        findings = coverage.finding_lines()
+        if findings:
+            terminalreporter.section("clarifai: contract findings")
+            terminalreporter.line("\n".join(findings))
+        if settings.coverage or settings.coverage_fail_under is not None:
+            terminalreporter.section("clarifai: methods that tests call")
+            terminalreporter.line("\n".join(coverage.lines(settings.coverage_fail_under)))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -133,16 +207,23 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
 # ── fixtures ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def serving_of(config: pytest.Config) -> Serving:
+    """The emulator of this process; starts with the first call. It stops when the session is over, not with the
+    last test that uses it."""
+    if _serving not in config.stash:
+        environment = config.stash[_environment]
+        environment.require_usable_sdk()
+        from pytest_clarifai_emulator.serving import serving
+
+        started = config.stash[_stack].enter_context(serving(config.stash[_settings], environment.port))
+        config.stash[_serving] = started
+    return config.stash[_serving]
+
+
 @pytest.fixture(scope="session")
 def _clarifai_serving(pytestconfig: pytest.Config) -> Serving:
-    """The emulator of this process. It stops when the session is over, not with the last test that uses it."""
-    environment = pytestconfig.stash[_environment]
-    environment.require_usable_sdk()
-    from pytest_clarifai_emulator.serving import serving
-
-    started = pytestconfig.stash[_stack].enter_context(serving(pytestconfig.stash[_settings], environment.port))
-    pytestconfig.stash[_serving] = started
-    return started
+    """The emulator of this process."""
+    return serving_of(pytestconfig)
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +245,8 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
 
     _clarifai_serving.empty()
     account = _clarifai_serving.account()
-    with prepared(account, request.node, request.config.stash[_settings]):
+    stash = request.config.stash
+    with prepared(account, request.node, stash[_settings], stash[_environment].given_pat):
         yield account
     if _kept not in request.config.stash:
         _clarifai_serving.empty()

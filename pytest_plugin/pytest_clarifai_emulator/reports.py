@@ -9,7 +9,6 @@ from typing import Any
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.nodepools.fleet import model_traceback
 from pytest_clarifai_emulator.calls import Call
-from pytest_clarifai_emulator.findings import explain_finding
 from pytest_clarifai_emulator.routed import explain
 from pytest_clarifai_emulator.serving import Serving
 
@@ -37,8 +36,6 @@ def _calls(calls: list[Call]) -> Iterator[str]:
             yield from (f"  {line}" for line in call.error.splitlines())
         if call.route is not None:
             yield from (f"  {line}" for line in explain(call.route))
-        for finding in call.findings:
-            yield from (f"  {line}" for line in explain_finding(finding))
 
 
 def _happenings(emulator: Emulator) -> list[str]:

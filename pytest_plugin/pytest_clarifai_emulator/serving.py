@@ -28,11 +28,13 @@ class Serving:
     clock: TurnableClock
     log: CallLog
     control_token: str = ""  # where the command line may reach it, too
+    current: Clarifai | None = None  # the account of the test that runs, or ran last
     emptied_at: int = -1  # the number of the last event then
 
     def account(self) -> Clarifai:
         """An account for one test."""
-        return Clarifai(self.thread, self.clock, self.log)
+        self.current = Clarifai(self.thread, self.clock, self.log)
+        return self.current
 
     def empty(self) -> None:
         """Forget what the test did; models that are idle stay loaded."""
@@ -56,6 +58,7 @@ def serving(settings: Settings, port: int) -> Generator[Serving]:
         backend=settings.backend,  # pyright: ignore[reportArgumentType] - a name it does not know, it refuses
         runner=settings.runner,  # pyright: ignore[reportArgumentType]
         topology=settings.topology,
+        contract="off" if settings.contract == "off" else "record",
     )
     discovery = simulated(settings.gpus) if settings.gpus is not None else None
     thread = EmulatorThread(config, clock=clock, discovery=discovery)

@@ -57,6 +57,11 @@ class TappedStream:
     def __init__(self, stream: GrpcStream, exchange: Exchange) -> None:
         self._stream = stream
         self._exchange = exchange
+        self._unread: list[bytes] = []
+
+    def unread(self, message: bytes) -> None:
+        """Let a message that somebody has read already be the next one."""
+        self._unread.append(message)
 
     @property
     def trailers(self) -> dict[str, str]:
@@ -69,7 +74,7 @@ class TappedStream:
 
     async def read(self) -> bytes | None:
         """The next message of the client."""
-        message = await self._stream.read()
+        message = self._unread.pop(0) if self._unread else await self._stream.read()
         if message is not None:
             self._exchange.requests.append(message)
             self._exchange.order += ">"
