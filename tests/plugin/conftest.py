@@ -16,7 +16,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
-_ARGS = ("-v", "-p", "no:cacheprovider", "--timeout=30")
+_ARGS = ("-v", "-p", "no:cacheprovider", "--timeout=90")
 _INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
 
 
@@ -75,7 +75,7 @@ def nested(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
                 path.write_text(dedent(text).replace("{models}", str(MODELS)))
             patch.chdir(folder)
             result = pytester.runpytest_subprocess(
-                "-v", "-p", "no:cacheprovider", "--timeout=30", *args, timeout=110
+                "-v", "-p", "no:cacheprovider", "--timeout=90", *args, timeout=110
             )
             return Run(int(result.ret), result.stdout.str() + result.stderr.str(), folder)
 
