@@ -25,6 +25,8 @@ class Coverage:
 
     def add(self, report: pytest.TestReport) -> None:
         """Take in what one test showed."""
+        if report.when != "call":
+            return
         for name, value in report.user_properties:
             if name == MODELS:
                 for model, methods in json.loads(str(value)).items():

@@ -145,6 +145,7 @@ def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
 
     properties, why = observe(serving, rules_of(item, item.config.stash[_settings].contract))
     report.user_properties.extend(properties)
+    item.user_properties.extend(properties)  # the JUnit file takes them from the last report of the test
     if serving.current is not None and serving.current.cassette is not None:
         from pytest_clarifai_emulator.cassette import problems_of
 
