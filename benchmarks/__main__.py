@@ -29,6 +29,7 @@ SCRIPTS = (
     "contract",
     "protocols",
     "upload",
+    "plugin",
 )
 RESULTS = Path(__file__).with_name("results.json")
 

@@ -104,6 +104,8 @@ class Deployer:
         self._events = events
         self._logbook = logbook
         self._clock = clock
+        # Of code that was read once, whatever became of its version: the same code has the same methods.
+        self._signatures: dict[ModelSource, Sequence[Any]] = {}
 
     async def deploy(self, request: DeployRequest, progress: Progress) -> Deployed:
         """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend."""
@@ -162,12 +164,15 @@ class Deployer:
         self, directory: ModelDirectory, source: ModelSource, backend: str = ""
     ) -> Sequence[Any]:
         """The ``MethodSignature`` messages of the model's methods. Raises ``ModelError`` when there is none."""
-        signatures = await self._backends[backend or self._config.backend].signatures(source)
+        signatures = self._signatures.get(source)
+        if signatures is None:
+            signatures = await self._backends[backend or self._config.backend].signatures(source)
         if not signatures:
             raise ModelError(
                 f"{directory.model_file} has no method that a client could call.",
                 hint="Mark the methods of your ModelClass subclass with @ModelClass.method.",
             )
+        self._signatures[source] = signatures
         return signatures
 
     def _backend(self, nodepool: Key) -> str:

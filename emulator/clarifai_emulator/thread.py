@@ -12,11 +12,13 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
+from clarifai_emulator.nodepools.accelerators import Discovery
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.snapshot import snapshot
 
@@ -64,11 +66,24 @@ class ThreadFaults:
 class EmulatorThread:
     """Starts with ``start`` or ``with``; every method may be called from any thread."""
 
-    def __init__(self, config: EmulatorConfig | None = None) -> None:
+    def __init__(
+        self,
+        config: EmulatorConfig | None = None,
+        *,
+        clock: Clock | None = None,
+        discovery: Discovery | None = None,
+    ) -> None:
         self.config = config or EmulatorConfig(port=0)
+        self._clock = clock
+        self._discovery = discovery
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self.emulator: Emulator | None = None
+        self._prepare: list[Callable[[Emulator], object]] = []
+
+    def before_start(self, prepare: Callable[[Emulator], object]) -> None:
+        """Call ``prepare`` with the emulator when it is built and does not listen yet."""
+        self._prepare.append(prepare)
 
     def __enter__(self) -> EmulatorThread:
         self.start()
@@ -106,9 +121,9 @@ class EmulatorThread:
         request = DeployRequest(path=Path(path), **options)
         return self._call(self._running.deployer.deploy(request, progress))
 
-    def reset(self) -> None:
-        """Back to the state after ``start``."""
-        self._call(self._running.reset())
+    def reset(self, *, keep_warm: bool = False) -> None:
+        """Back to the state after ``start``. ``keep_warm``: see ``Emulator.reset``."""
+        self._call(self._running.reset(keep_warm=keep_warm))
 
     @property
     def faults(self) -> ThreadFaults:
@@ -136,6 +151,10 @@ class EmulatorThread:
 
         return self._call(call())
 
+    def wait(self, function: Callable[[Emulator], Coroutine[Any, Any, T]]) -> T:
+        """Run the coroutine that ``function`` makes of the emulator, in its event loop; gives its result."""
+        return self._call(function(self._running))
+
     @property
     def _running(self) -> Emulator:
         if self.emulator is None:
@@ -143,7 +162,9 @@ class EmulatorThread:
         return self.emulator
 
     async def _begin(self) -> Emulator:
-        emulator = Emulator(self.config)
+        emulator = Emulator(self.config, clock=self._clock, discovery=self._discovery)
+        for prepare in self._prepare:
+            prepare(emulator)
         await emulator.start()
         return emulator
 
