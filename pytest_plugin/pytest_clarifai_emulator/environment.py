@@ -85,22 +85,26 @@ class Environment:
     def of_test(self, name: str, *, uses_emulator: bool) -> Generator[None]:
         """The environment of one test, its fixtures included."""
         self.running = name
-        before = {each: os.environ.get(each) for each in _VARIABLES} if uses_emulator else {}
-        self.active = uses_emulator
+        before = {each: os.environ.get(each) for each in _VARIABLES}
         if uses_emulator:
-            for each, folder in _BELOW_HOME.items():
-                os.environ.setdefault(each, os.path.join(os.path.expanduser("~"), folder))
-            os.environ.update(
-                CLARIFAI_API_BASE=self.url, CLARIFAI_PAT=PAT, CLARIFAI_USER_ID=USER_ID, HOME=self.home()
-            )
-            for each in _CLEARED:
-                os.environ.pop(each, None)
+            self.use()
         try:
             yield
         finally:
             self.active, self.running = False, ""
             for each, value in before.items():
                 _assign(each, value)
+
+    def use(self) -> None:
+        """The test that runs uses the emulator: its arguments say so, or it has asked for a fixture itself."""
+        if self.active:
+            return
+        self.active = True
+        for each, folder in _BELOW_HOME.items():
+            os.environ.setdefault(each, os.path.join(os.path.expanduser("~"), folder))
+        os.environ.update(CLARIFAI_API_BASE=self.url, CLARIFAI_PAT=PAT, CLARIFAI_USER_ID=USER_ID, HOME=self.home())
+        for each in _CLEARED:
+            os.environ.pop(each, None)
 
     def require_usable_sdk(self) -> None:
         """Fail, with the reason, when the SDK of this process calls somebody else."""

@@ -117,14 +117,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
     report = yield
-    if _uses_emulator(item) and report.when == "call":
+    active = item.config.stash[_environment].active
+    if active and report.when == "call":
         _observe(item, report)
     refused = item.config.stash[_environment].guard.refused
     if report.passed and refused:
         report.outcome, report.longrepr = "failed", refused[0]  # somebody caught it, or it was in another thread
     refused.clear()
     serving = item.config.stash.get(_serving, None)
-    if report.failed and serving is not None and _uses_emulator(item):
+    if report.failed and serving is not None and active:
         from pytest_clarifai_emulator.reports import failure_section
 
         text = failure_section(serving)
@@ -211,8 +212,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
 def serving_of(config: pytest.Config) -> Serving:
     """The emulator of this process; starts with the first call. It stops when the session is over, not with the
     last test that uses it."""
+    environment = config.stash[_environment]
+    environment.use()
     if _serving not in config.stash:
-        environment = config.stash[_environment]
         environment.require_usable_sdk()
         from pytest_clarifai_emulator.serving import serving
 
@@ -244,6 +246,7 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
     """
     from pytest_clarifai_emulator.marks import prepared
 
+    request.config.stash[_environment].use()
     _clarifai_serving.empty()
     account = _clarifai_serving.account()
     stash = request.config.stash

@@ -79,6 +79,11 @@ def test_a_longer_lived_fixture(deployed):
     assert Model(url=deployed.model_url).predict(prompt="x") == "Hello, x!"
 
 
+def test_asked_for_while_it_runs(request):
+    hello = request.getfixturevalue("clarifai").deploy(HELLO)
+    assert hello.model.predict(prompt="x") == "Hello, x!"
+
+
 async def call():
     from clarifai_grpc.grpc.api import service_pb2, service_pb2_grpc
     import grpc
@@ -144,6 +149,7 @@ def test_a_refusal_that_is_swallowed_fails_the_test_all_the_same(run: Run, name:
         "test_pictures_of_the_documentation_are_no_account",
         "test_everything_else_is_looked_up",
         "test_a_longer_lived_fixture",
+        "test_asked_for_while_it_runs",
         "test_async",
     ],
 )
