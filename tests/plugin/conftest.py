@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["pytester"]
-
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
 _ARGS = ("-v", "-p", "no:cacheprovider", "--timeout=90")
 _INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
