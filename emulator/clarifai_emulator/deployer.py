@@ -27,7 +27,8 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.errors import CallerError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.models.code import CodeReader
+from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
 from clarifai_emulator.models.environment import describe_environment, own_interpreter, prepare_environment
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.runners.backend import Backend
@@ -43,7 +44,8 @@ ModelKey = tuple[str, str, str]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployRequest:
     """What to deploy, and where. Empty ids are chosen: the model's from config.yaml, the deployment's from the
-    model's. ``min_replicas`` 0 starts nothing before the first request. ``wait`` until a replica is ready."""
+    model's. ``min_replicas`` 0 starts nothing before the first request. ``wait`` until a replica is ready.
+    ``watched``: replicas are reloadable, and these files are their code."""
 
     path: Path
     nodepool_id: str = "cpu"
@@ -53,6 +55,7 @@ class DeployRequest:
     min_replicas: int = 1
     max_replicas: int = 5
     wait: bool = True
+    watched: Watched | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +111,9 @@ class Deployer:
         """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend."""
         started = self._clock.monotonic()
         nodepool = self._nodepool(request)
-        directory, key, version_id, is_new = await self.publish(request.path, request.model, progress)
+        directory, key, version_id, is_new = await self.publish(
+            request.path, request.model, progress, request.watched
+        )
         deployment = self._put_deployment(request, key, version_id, nodepool)
         progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
         if request.wait and request.min_replicas:
@@ -130,36 +135,50 @@ class Deployer:
         )
 
     async def publish(
-        self, path: Path, name: str, progress: Progress
+        self, path: Path, name: str, progress: Progress, watched: Watched | None = None
     ) -> tuple[ModelDirectory, ModelKey, str, bool]:
         """Make the directory's code a model version: (directory, model, version id, whether it is new)."""
         progress(f"reading {path}")
         directory = await asyncio.to_thread(read_model_directory, path)
-        key = self._model_key(directory, name)
+        key = self.model_key(directory, name)
         version_id = secrets.token_hex(16)
-        python = await self._interpreter(directory, self._logging_builds(key, version_id, progress))
-        source = ModelSource(directory.path, python, directory.content_hash, describe_environment(python))
+        source = await self.source(directory, key, version_id, progress, watched)
         newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
         if newest is not None and self._store.get(Kind.SOURCE, (*key, newest.id)) == source:
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
-        signatures = await self._backends[self._config.backend].signatures(source)
-        if not signatures:
-            raise ModelError(
-                f"{directory.model_file} has no method that a client could call.",
-                hint="Mark the methods of your ModelClass subclass with @ModelClass.method.",
-            )
-        self._put_version(directory, key, version_id, source, signatures)
+        signatures = await self.signatures(directory, source)
+        self.put_version(directory, key, version_id, source, signatures)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
+
+    async def source(
+        self,
+        directory: ModelDirectory,
+        key: ModelKey,
+        version_id: str,
+        progress: Progress,
+        watched: Watched | None = None,
+    ) -> ModelSource:
+        """The code of a directory with the interpreter that fits it; builds its environment if need be."""
+        python = await self._interpreter(directory, self._logging_builds(key, version_id, progress))
+        digest = directory.content_hash
+        if watched is not None:
+            digest = (await asyncio.to_thread(CodeReader(directory.path, watched).read)).digest
+        return ModelSource(directory.path, python, digest, describe_environment(python), watched)
+
+    async def signatures(self, directory: ModelDirectory, source: ModelSource) -> Sequence[Any]:
+        """The method signatures, read by importing the model. Raises ``ModelError``, also when there are none."""
+        signatures = await self._backends[self._config.backend].signatures(source)
+        return require_methods(directory, signatures)
 
     async def _interpreter(self, directory: ModelDirectory, progress: Progress) -> Path:
         if self._config.backend == "inprocess":
             return own_interpreter(directory)
         return await prepare_environment(directory, self._config.cache_dir, progress)
 
-    def _model_key(self, directory: ModelDirectory, name: str) -> ModelKey:
+    def model_key(self, directory: ModelDirectory, name: str) -> ModelKey:
         if not name:
             user = directory.user_id if directory.user_id not in ("", "me") else self._config.user_id
             return (user, directory.app_id, directory.model_id)
@@ -184,7 +203,7 @@ class Deployer:
 
         return tell
 
-    def _put_version(
+    def put_version(
         self,
         directory: ModelDirectory,
         key: ModelKey,
@@ -192,6 +211,7 @@ class Deployer:
         source: ModelSource,
         signatures: Sequence[Any],
     ) -> None:
+        """Make a model version of this code; the model too, if it is not there yet."""
         user, app, model_id = key
         if self._store.get(Kind.MODEL, key) is None:
             model = Model(id=model_id, model_type_id=directory.model_type_id)
@@ -200,13 +220,27 @@ class Deployer:
                 model.visibility.gettable = Visibility.PUBLIC
                 self._put_public_app(user, app)
             self._resources.post(Kind.MODEL, user, (app,), [model])
-        version = ModelVersion(id=version_id, num_threads=directory.num_threads or 0, method_signatures=signatures)
-        version.inference_compute_info.CopyFrom(self._compute_info(directory))
+        version = self.new_version(directory, signatures)
+        version.id = version_id
         version.status.code = StatusCode.MODEL_TRAINED
         version.status.description = "Model is trained and ready for deployment"
-        version.metadata.update({"content_hash": directory.content_hash})
+        version.metadata.update({"content_hash": source.content_hash})
         stored = self._resources.post(Kind.MODEL_VERSION, user, (app, model_id), [version])[0]
         self._store.put(Kind.SOURCE, stored, source)
+
+    def new_version(self, directory: ModelDirectory, signatures: Sequence[Any]) -> ModelVersion:
+        """What the platform keeps of a directory's code: not yet a version of anything."""
+        version = ModelVersion(num_threads=directory.num_threads or 0, method_signatures=signatures)
+        version.inference_compute_info.CopyFrom(self._compute_info(directory))
+        return version
+
+    def move(self, deployment: Key, model: ModelKey, version_id: str) -> None:
+        """Let a deployment serve this version from now on."""
+        change = Deployment(id=deployment[1])
+        target = change.desired_worker.model
+        target.user_id, target.app_id, target.id = model
+        target.model_version.id = version_id
+        self._resources.patch(Kind.DEPLOYMENT, deployment[0], (), [change], "overwrite")
 
     def _put_public_app(self, user: str, app: str) -> None:
         if self._store.get(Kind.APP, (user, app)) is None:
@@ -284,3 +318,13 @@ class Deployer:
             )
         finally:
             unsubscribe()
+
+
+def require_methods(directory: ModelDirectory, signatures: Sequence[Any]) -> Sequence[Any]:
+    """The signatures. Raises ``ModelError`` when there are none."""
+    if not signatures:
+        raise ModelError(
+            f"{directory.model_file} has no method that a client could call.",
+            hint="Mark the methods of your ModelClass subclass with @ModelClass.method.",
+        )
+    return signatures

@@ -52,6 +52,7 @@ from clarifai_emulator.nodepools.reports import Reporter
 from clarifai_emulator.nodepools.router import Router
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.nodepools.targets import Targets
+from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.runners.inprocess import InProcessBackend
@@ -131,6 +132,14 @@ class Emulator:
             logbook=self.logbook,
             clock=self.clock,
         )
+        self.reloader = Reloader(
+            store=self.store,
+            supervisor=self.supervisor,
+            deployer=self.deployer,
+            events=self.events,
+            logbook=self.logbook,
+            clock=self.clock,
+        )
         self._furnisher = Furnisher(
             user_id=self.config.user_id,
             store=self.store,
@@ -197,6 +206,7 @@ class Emulator:
         """Forget every resource, replica, log, event and fault; begin again as after ``start``, at the same
         address."""
         self.faults.clear()
+        self.reloader.clear()
         await self.supervisor.reset()
         self.store.reset()
         self.dispatcher.reset()

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.models.directory import ModelSource
-from clarifai_emulator.runners import lean_main
+from clarifai_emulator.runners import lean_main, reload_main
 from clarifai_emulator.runners.backend import Exit, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.unusable import unusable_model
 from clarifai_emulator.runners.zygote_main import import_sdk, model_traceback, read_signatures
@@ -61,6 +61,7 @@ class InProcessReplica:
     def __init__(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> None:
         self.pid = os.getpid()
         self.connection, self._theirs = socket.socketpair()
+        self.reloads, self._edits = socket.socketpair() if spec.source.watched is not None else (None, None)
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[Exit] = self._loop.create_future()
         self._on_line = on_line
@@ -69,8 +70,9 @@ class InProcessReplica:
 
     def terminate(self) -> None:
         """Take nothing more. What it works on goes on until it is done, and is not heard."""
-        with contextlib.suppress(OSError):
-            self._theirs.shutdown(socket.SHUT_RDWR)
+        for each in filter(None, (self._theirs, self._edits)):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
         self._end(Exit(why="the emulator stopped it"))
 
     def kill(self) -> None:
@@ -82,7 +84,8 @@ class InProcessReplica:
             with _loading:
                 _load_afresh(spec.source.path)
                 path = str(spec.source.path)
-                runner = lean_main.make_runner(path, spec.base_url, spec.environ, spec.num_threads)
+                edits = reload_main.Reloads(self._edits, path, model_traceback) if self._edits else None
+                runner = lean_main.make_runner(path, spec.base_url, spec.environ, spec.num_threads, edits)
             self._tell("in the emulator's process: what the model prints goes where the emulator prints")
             _Runner(self._tell, *runner, self._theirs).serve()
         except BaseException as error:
@@ -90,7 +93,8 @@ class InProcessReplica:
             trace = model_traceback(error, str(spec.source.path))
             self._tell(trace if "Traceback" in trace else traceback.format_exc().rstrip())
         finally:
-            self._theirs.close()
+            for each in filter(None, (self._theirs, self._edits)):
+                each.close()
             self._in_loop(self._end, Exit(why=why))
 
     def _tell(self, text: str) -> None:

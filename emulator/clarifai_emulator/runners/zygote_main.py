@@ -65,10 +65,12 @@ def prepare(job):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-def run(job):
+def run(job, reloads=None):
     """Be the genuine runner until it ends."""
     from clarifai.runners import server
 
+    if reloads is not None:
+        beside("reload_main").capture(server, reloads)
     sys.argv = ["clarifai.runners.server", "--model_path", job["model_path"], "--base_url", job["base_url"]]
     sys.argv += ["--num_threads", str(job["num_threads"]), "--health_check_port", "0"]
     server.main()
@@ -97,13 +99,20 @@ def read_signatures(model_path):
 
 
 @functools.cache
-def lean_runner():
-    """The module beside this one; its folder is not importable, see ``main``."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lean_main.py")
-    spec = importlib.util.spec_from_file_location("clarifai_emulator_lean_runner", path)
+def beside(name):
+    """The module of this name beside this one; its folder is not importable, see ``main``."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
+    spec = importlib.util.spec_from_file_location("clarifai_emulator_" + name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def reloads_of(job, fds):
+    """The replica's end of the reloads, where it is reloadable: over its last socket."""
+    if not job.get("reloadable"):
+        return None
+    return beside("reload_main").Reloads(socket.socket(fileno=fds[-1]), job["model_path"], model_traceback)
 
 
 def model_traceback(error, model_path):
@@ -125,10 +134,10 @@ def do(job, fds):
         prepare(job)
         if job["op"] == "inspect":
             inspect(job, fds[1])
-        elif job.get("lean") and lean_runner().is_available():
-            lean_runner().run(job, fds[1])
+        elif job.get("lean") and beside("lean_main").is_available():
+            beside("lean_main").run(job, fds[1], reloads_of(job, fds))
         else:
-            run(job)
+            run(job, reloads_of(job, fds))
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException as error:
@@ -255,13 +264,13 @@ def main():
     # The script's own folder must not be importable: its modules would hide packages of the same name.
     sys.path.pop(0)
     if sys.argv[1] == "--once":
-        result_fd, parent = int(sys.argv[2]), int(sys.argv[3])
+        fds, parent = [int(number) for number in sys.argv[2].split(",")], int(sys.argv[3])
         threading.Thread(target=end_with_parent, args=[parent], daemon=True).start()
         job = json.loads(sys.stdin.read())
         # What goes wrong here goes wrong again in the job, which says so.
         with contextlib.suppress(Exception):
             import_sdk()
-        do(job, [1, result_fd])
+        do(job, [1, *fds])
     control = socket.socket(fileno=int(sys.argv[1]))
     try:
         import_sdk()

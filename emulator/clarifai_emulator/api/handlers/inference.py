@@ -102,8 +102,11 @@ class Inference:
             request_id=call.request_id,
             nodepools=decision.nodepools,
             runner_id=decision.runner_id,
+            is_pinned=bool(ask.version_id),
             more=more,
         )
+        if lane.edit_problem is not None:
+            call.notes["edit_problem"] = call.trailers["x-clarifai-emulator-reload"] = lane.edit_problem.summary
         injector = self._injector
         if injector is not None and (injector.faults.routed or injector.faults.taken):
             injector.submit(call, decision, work, lane, self._enter)
@@ -148,6 +151,8 @@ class _Deadline:
         if self._work.replica_id:
             self._call.notes["replica_id"] = self._work.replica_id
             self._call.trailers["x-clarifai-emulator-replica"] = self._work.replica_id
+        if self._work.code:
+            self._call.notes["code"] = self._call.trailers["x-clarifai-emulator-code"] = self._work.code
 
     def _expire(self) -> None:
         self._work.expire(
