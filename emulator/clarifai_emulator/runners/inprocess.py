@@ -84,7 +84,7 @@ class InProcessReplica:
             with _loading:
                 _load_afresh(spec.source.path)
                 path = str(spec.source.path)
-                edits = reload_main.Reloads(self._edits, path, model_traceback) if self._edits else None
+                edits = _Edits(self._edits, path, model_traceback) if self._edits else None
                 runner = lean_main.make_runner(path, spec.base_url, spec.environ, spec.num_threads, edits)
             self._tell("in the emulator's process: what the model prints goes where the emulator prints")
             _Runner(self._tell, *runner, self._theirs).serve()
@@ -120,6 +120,18 @@ class _Runner(lean_main.LeanRunner):
     def work(self) -> None:
         _SdkLog.listen(self._tell)
         super().work()
+
+
+class _Edits(reload_main.Reloads):
+    """Edited code behind a model of this process."""
+
+    def hold(self, model: Any) -> Any:
+        """The model is loaded: others may be, while this one waits until all of them are."""
+        _loading.release()
+        try:
+            return super().hold(model)
+        finally:
+            _loading.acquire()
 
 
 class _SdkLog(logging.Handler):
