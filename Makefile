@@ -46,7 +46,7 @@ bench: $(READY) ## measure, side by side with the SDK's own server; writes bench
 reliability: $(READY) ## every fault, with 1,000 cycles of deploy and undeploy, and the figures of docs/reliability.md
 	@CLARIFAI_TEST_CYCLES=1000 $(BIN)/python -m pytest -s -q tests/flow/test_broken_models.py tests/flow/test_restart.py \
 	  tests/flow/test_slow_clients.py tests/flow/test_load.py tests/flow/test_left_behind.py \
-	  tests/flow/test_cycles.py $(ARGS)
+	  tests/flow/test_cycles.py tests/flow/test_reload.py $(ARGS)
 
 docs: $(READY) ## write the generated pages of docs/
 	@$(BIN)/python docs/generate_api_coverage.py
