@@ -50,6 +50,7 @@ reliability: $(READY) ## every fault, with 1,000 cycles of deploy and undeploy, 
 
 docs: $(READY) ## write the generated pages of docs/
 	@$(BIN)/python docs/generate_api_coverage.py
+	@$(BIN)/python docs/generate_rules.py
 
 build: $(READY) ## build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist

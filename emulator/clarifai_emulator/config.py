@@ -41,6 +41,8 @@ class EmulatorConfig:
     may wait. ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own or in the emulator's.
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
+    ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
+    and answer as the platform would, refuse them (``strict``), or do not look (``off``).
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
     """
 
@@ -56,6 +58,7 @@ class EmulatorConfig:
     queue_size: int = 128
     num_threads: int | None = None
     start_method: Literal["auto", "fork", "spawn"] = "auto"
+    contract: Literal["record", "strict", "off"] = "record"
     backend: Literal["process", "inprocess"] = "process"
     runner: Literal["genuine", "lean"] = "genuine"
     max_message_bytes: int = 128 * MEBIBYTE
@@ -96,6 +99,8 @@ class EmulatorConfig:
             yield f"num_threads must be at least 1, got {self.num_threads}"
         if self.backend not in ("process", "inprocess"):
             yield f"backend must be 'process' or 'inprocess', got {self.backend!r}"
+        if self.contract not in ("record", "strict", "off"):
+            yield f"contract must be 'record', 'strict' or 'off', got {self.contract!r}"
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'genuine' or 'lean', got {self.runner!r}"
 

@@ -34,6 +34,7 @@ from clarifai_emulator.api.runner_items import RunnerItems
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.contracts.runtime import Watch
 from clarifai_emulator.deployer import Deployer
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
 from clarifai_emulator.dispatch.lane import Lane, LaneKey
@@ -57,7 +58,7 @@ from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.runners.inprocess import InProcessBackend
 from clarifai_emulator.runners.process import ProcessBackend
-from clarifai_emulator.store import Store
+from clarifai_emulator.store import Kind, Store
 from clarifai_emulator.topology import load_topology
 
 log = logging.getLogger(__name__)
@@ -274,7 +275,13 @@ class Emulator:
 
     def _handlers(self) -> dict[str, Handler]:
         """Every RPC the emulator has; the others answer UNIMPLEMENTED."""
-        inference = Inference(route=self.route, events=self.events, config=self.config, injector=self._injector)
+        inference = Inference(
+            route=self.route,
+            events=self.events,
+            config=self.config,
+            injector=self._injector,
+            watch=Watch(mode=self.config.contract, find_version=self._find_version, events=self.events),
+        )
         return {
             **users.handlers(self.resources),
             **apps.handlers(self.resources),
@@ -285,6 +292,9 @@ class Emulator:
             **logs.handlers(self.logbook, self.accounts.organisations),
             **inference.handlers(),
         }
+
+    def _find_version(self, model: tuple[str, str, str], version_id: str) -> Any:
+        return self.store.get(Kind.MODEL_VERSION, (*model, version_id))
 
     def _account_warnings(self) -> Iterator[str]:
         users = sorted({caller.user_id for caller in self.accounts.callers.values()})

@@ -27,6 +27,7 @@ _COLOURS = {
     "dev.note": "yellow",
     "fault.injected": "yellow",
     "fault.added": "yellow",
+    "contract.finding": "yellow",
 }
 # Steps within a request or a start that the lines above and below already tell.
 _DETAILS = ("route.decided", "replica.ready", "work.")
@@ -71,6 +72,8 @@ class EventLines:
             return f"{label}  {event['model_id']}: {_reload(kind, event)}"
         if kind.startswith("dev."):
             return f"{label}  {event['message']}"
+        if kind == "contract.finding":
+            return f"{label}  {event['severity']} {event['rule']}  {event['model']}: {event['message']}"
         if kind.startswith("fault."):
             return f"{label}  {event['fault_id']}: {_fault(kind, event)}"
         fields = (f"{name}={_short(value)}" for name, value in event.items() if name not in _BORING)

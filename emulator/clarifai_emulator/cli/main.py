@@ -22,6 +22,7 @@ _COMMANDS = {
     "events": "logs",
     "route": "route",
     "fault": "fault",
+    "contract": "contract",
     "reset": "lifecycle",
     "down": "lifecycle",
     "init": "init",

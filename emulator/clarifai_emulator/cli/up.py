@@ -75,6 +75,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Clarifai's own runner, or one that does the same over a local socket, faster.",
 )
 @click.option("--start-method", type=click.Choice(["auto", "fork", "spawn"]), default="auto", show_default=True)
+@click.option(
+    "--contract",
+    type=click.Choice(["record", "strict", "off"]),
+    default="record",
+    show_default=True,
+    help="What to do with requests that disagree with the model's signatures: tell, refuse, or do not look.",
+)
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
 @click.option("--ready-fd", type=int, hidden=True)
 @json_option("Print each event as a line of JSON.")

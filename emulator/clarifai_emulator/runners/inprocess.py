@@ -23,8 +23,9 @@ from typing import Any
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.runners import lean_main, reload_main
 from clarifai_emulator.runners.backend import Exit, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.runners.inspect_main import model_traceback, read_signatures
 from clarifai_emulator.runners.unusable import unusable_model
-from clarifai_emulator.runners.zygote_main import import_sdk, model_traceback, read_signatures
+from clarifai_emulator.runners.zygote_main import import_sdk
 
 # Importing is a matter of the whole process: one model at a time.
 _loading = threading.Lock()

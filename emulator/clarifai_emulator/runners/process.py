@@ -74,23 +74,35 @@ class ProcessBackend:
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
         """The model's method signatures. Raises ``ModelError`` with the model's own traceback."""
+        answer = await self.examine(source.path, source.python)
+        if "error" in answer:
+            raise unusable_model(answer["error"], answer["kind"], answer["traceback"])
+        decoded = (base64.b64decode(text) for text in answer["signatures"])
+        return [resources_pb2.MethodSignature.FromString(data) for data in decoded]
+
+    async def examine(
+        self, path: Path, python: Path, *, seconds: float | None = None, how: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """What ``inspect_main.examine`` says about the model directory, in a process of its own; ``how`` are its
+        options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
+        seconds = _INSPECT_SECONDS if seconds is None else seconds
         lines: list[str] = []
-        environ = {**runner_environ(), "CLARIFAI_API_BASE": self._api_base, "PYTHONPATH": str(source.path)}
-        job = {"op": "inspect", "model_path": str(source.path), "environ": environ}
+        environ = {**runner_environ(), "CLARIFAI_API_BASE": self._api_base, "PYTHONPATH": str(path)}
+        job = {"op": "inspect", "model_path": str(path), "environ": environ, "how": dict(how or {})}
         with tempfile.TemporaryFile() as result:
-            process = await self._begin(source.python, job, lines.append, result.fileno())
+            process = await self._begin(python, job, lines.append, result.fileno())
             try:
-                exit_ = await asyncio.wait_for(asyncio.shield(process.exited), _INSPECT_SECONDS)
+                exit_ = await asyncio.wait_for(asyncio.shield(process.exited), seconds)
             except TimeoutError:
                 raise ModelError(
-                    f"model.py was still being imported after {_INSPECT_SECONDS:.0f} s.",
+                    f"model.py was still being imported after {seconds:.0f} s.",
                     hint="Move slow work from the module's top level into load_model().",
                     log="\n".join(lines[-20:]),
                 ) from None
             finally:
                 process.kill()
             result.seek(0)
-            return _signatures(result.read(), exit_, lines)
+            return _answer(result.read(), exit_, lines)
 
     async def close(self) -> None:
         for zygote in self._zygotes.values():
@@ -200,15 +212,11 @@ class SpawnedProcess:
             self._process.send_signal(number)
 
 
-def _signatures(answer: bytes, exit_: Exit, lines: Sequence[str]) -> list[Any]:
+def _answer(answer: bytes, exit_: Exit, lines: Sequence[str]) -> dict[str, Any]:
     if not answer:
         raise ModelError(
             f"model.py ended the interpreter while it was being imported ({exit_}).",
             hint="Look for os._exit(), sys.exit() or a crashing native library at the module's top level.",
             log="\n".join(lines[-20:]),
         )
-    result = json.loads(answer)
-    if "error" in result:
-        raise unusable_model(result["error"], result["kind"], result["traceback"])
-    decoded = (base64.b64decode(text) for text in result["signatures"])
-    return [resources_pb2.MethodSignature.FromString(data) for data in decoded]
+    return json.loads(answer)

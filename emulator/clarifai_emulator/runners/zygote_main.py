@@ -11,7 +11,6 @@ When the emulator goes away the socket closes, and every child is killed. ``--on
 forking, for systems where a fork is not safe; it looks after the emulator itself.
 """
 
-import base64
 import contextlib
 import ctypes
 import functools
@@ -77,32 +76,17 @@ def run(job, reloads=None):
 
 
 def inspect(job, result_fd):
-    """Import the model and write its signatures, or why there are none, as one JSON object."""
-    answer = {}
-    try:
-        signatures = read_signatures(job["model_path"])
-        answer["signatures"] = [base64.b64encode(s.SerializeToString()).decode() for s in signatures]
-    except BaseException as error:
-        answer["error"] = "".join(traceback.format_exception_only(error)).strip()
-        answer["kind"] = type(error).__name__
-        answer["traceback"] = model_traceback(error, job["model_path"])
+    """Import the model and write what it is, or why it cannot be used, as one JSON object."""
+    answer = beside("inspect_main").examine(job["model_path"], **job.get("how", {}))
     with os.fdopen(result_fd, "w") as result:
         json.dump(answer, result)
 
 
-def read_signatures(model_path):
-    """The model's method signatures, as the SDK reads them."""
-    from clarifai.runners.models.model_builder import ModelBuilder
-
-    builder = ModelBuilder(model_path, download_validation_only=True, user_id="me", app_id="main")
-    return builder.get_method_signatures(mocking=False)
-
-
 @functools.cache
 def beside(name):
-    """The module of this name beside this one; its folder is not importable, see ``main``."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
-    spec = importlib.util.spec_from_file_location("clarifai_emulator_" + name, path)
+    """A module beside this one; its folder is not importable, see ``main``."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"clarifai_emulator_{name}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -112,19 +96,8 @@ def reloads_of(job, fds):
     """The replica's end of the reloads, where it is reloadable: over its last socket."""
     if not job.get("reloadable"):
         return None
-    return beside("reload_main").Reloads(socket.socket(fileno=fds[-1]), job["model_path"], model_traceback)
-
-
-def model_traceback(error, model_path):
-    """The traceback, with its causes, each from the model's own first frame on: what comes before says nothing to
-    its author. An error that the model has no frame in (its syntax) is told without any."""
-    told = each = traceback.TracebackException.from_exception(error)
-    while each is not None:
-        frames = list(each.stack)
-        first = next((i for i, frame in enumerate(frames) if frame.filename.startswith(model_path)), None)
-        each.stack = None if first is None else traceback.StackSummary.from_list(frames[first:])
-        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
-    return "".join(told.format()).rstrip()
+    sock = socket.socket(fileno=fds[-1])
+    return beside("reload_main").Reloads(sock, job["model_path"], beside("inspect_main").model_traceback)
 
 
 def do(job, fds):
@@ -141,7 +114,7 @@ def do(job, fds):
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException as error:
-        trace = model_traceback(error, job["model_path"])
+        trace = beside("inspect_main").model_traceback(error, job["model_path"])
         print(trace if "Traceback" in trace else traceback.format_exc().rstrip(), file=sys.stderr)
         code = 1
     with contextlib.suppress(Exception):
@@ -186,6 +159,9 @@ class Zygote:
                 if job_id == job["id"]:
                     deliver(pid, job["signal"], whole_group=job["group"])
             return
+        if job.get("reloadable"):  # so that its children need not
+            beside("reload_main")
+            beside("inspect_main")
         pid = os.fork()
         if pid == 0:
             self.become(job, fds)

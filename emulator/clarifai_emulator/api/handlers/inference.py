@@ -17,6 +17,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.contracts.runtime import Watch, WatchedCall
 from clarifai_emulator.dispatch.lane import Lane
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING, UNARY_UNARY, Work
 from clarifai_emulator.errors import CallerError
@@ -30,12 +31,19 @@ class Inference:
     """Handlers of the inference RPCs. ``route`` decides, and gives the lane of the decision."""
 
     def __init__(
-        self, *, route: Route, events: EventBus, config: EmulatorConfig, injector: Injector | None = None
+        self,
+        *,
+        route: Route,
+        events: EventBus,
+        config: EmulatorConfig,
+        injector: Injector | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self._route = route
         self._events = events
         self._config = config
         self._injector = injector
+        self._watch = watch
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -46,7 +54,7 @@ class Inference:
 
     async def predict(self, call: Call, request: Any) -> Any:
         """One request, one answer."""
-        work = self._submit(call, request, UNARY_UNARY, None)
+        work, watched = self._submit(call, request, UNARY_UNARY, None)
         try:
             with self._deadline(call, work):
                 output = await work.next_output()
@@ -54,13 +62,15 @@ class Inference:
             work.cancel()
         if output is None:
             raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
+        if watched is not None:
+            watched.output(output)
         return output
 
     async def generate(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """One request, any number of answers."""
         request = await anext(requests)
-        work = self._submit(call, request, UNARY_STREAMING, None)
-        async with aclosing(self._outputs(call, work)) as outputs:
+        work, watched = self._submit(call, request, UNARY_STREAMING, None)
+        async with aclosing(self._outputs(call, work, watched)) as outputs:
             async for output in outputs:
                 yield output
 
@@ -70,22 +80,26 @@ class Inference:
             request = await anext(requests)
         except StopAsyncIteration:
             return
-        work = self._submit(call, request, STREAMING_STREAMING, requests)
-        async with aclosing(self._outputs(call, work)) as outputs:
+        work, watched = self._submit(call, request, STREAMING_STREAMING, requests)
+        async with aclosing(self._outputs(call, work, watched)) as outputs:
             async for output in outputs:
                 yield output
 
-    async def _outputs(self, call: Call, work: Work) -> AsyncGenerator[Any]:
+    async def _outputs(self, call: Call, work: Work, watched: WatchedCall | None) -> AsyncGenerator[Any]:
         try:
             with self._deadline(call, work):
                 async for output in work.outputs():
+                    if watched is not None:
+                        watched.output(output)
                     yield output
         finally:
             work.cancel()
             if work.cut is not None:
                 work.cut.settle()
 
-    def _submit(self, call: Call, request: Any, method_type: int, more: AsyncIterator[Any] | None) -> Work:
+    def _submit(
+        self, call: Call, request: Any, method_type: int, more: AsyncIterator[Any] | None
+    ) -> tuple[Work, WatchedCall | None]:
         ask = ask_of(call, request)
         try:
             decision, lane = self._route(ask)
@@ -95,6 +109,7 @@ class Inference:
         call.notes["rule"] = decision.rule.value
         call.trailers["x-clarifai-emulator-rule"] = decision.rule.value
         self._events.emit("route.decided", request_id=call.request_id, **decision.as_dict())
+        watched = self._watched(call, decision, request, method_type)
         work = Work(
             request,
             method_type=method_type,
@@ -107,12 +122,22 @@ class Inference:
         )
         if lane.edit_problem is not None:
             call.notes["edit_problem"] = call.trailers["x-clarifai-emulator-reload"] = lane.edit_problem.summary
+        if watched is not None and watched.reads_a_stream and more is not None:
+            work.more = _watched_items(more, watched, work)
         injector = self._injector
         if injector is not None and (injector.faults.routed or injector.faults.taken):
             injector.submit(call, decision, work, lane, self._enter)
         else:
             self._enter(work, lane, self._config.hold_seconds)
-        return work
+        return work, watched
+
+    def _watched(self, call: Call, decision: Decision, request: Any, method_type: int) -> WatchedCall | None:
+        """The request held against the signature of the version it goes to."""
+        if self._watch is None:
+            return None
+        return self._watch.request(
+            request, decision.model, decision.version_id, method_type, call.request_id, call.trailers
+        )
 
     def _enter(self, work: Work, lane: Lane, hold_seconds: float) -> None:
         """A request that waits for a replica to start is held, but not for ever (21351 makes clients retry)."""
@@ -162,6 +187,17 @@ class _Deadline:
                 hint="Start the emulator with a larger --request-seconds if that is not enough.",
             )
         )
+
+
+async def _watched_items(more: AsyncIterator[Any], watched: WatchedCall, work: Work) -> AsyncIterator[Any]:
+    """The further messages of a stream; one that is refused ends the request."""
+    async for each in more:
+        try:
+            watched.item(each)
+        except CallerError as error:
+            work.expire(error)
+            return
+        yield each
 
 
 def ask_of(call: Call, request: Any) -> Ask:

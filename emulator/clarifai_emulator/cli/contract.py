@@ -1,0 +1,286 @@
+"""The command ``contract``: what models promise, a lock of it, what changed, and whom a change would break."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clarifai_emulator.cli.output import FAILED, USAGE, Failure, json_option, port_option
+
+_LOCK = "clarifai.contract.yaml"
+
+
+@click.group()
+def contract() -> None:
+    """What the methods of a model promise its clients: show it, lock it, compare it.
+
+    \b
+    Examples:
+      clarifai-emulator contract show my-model            methods, and what the SDK would refuse
+      clarifai-emulator contract lock my-model            write clarifai.contract.yaml
+      clarifai-emulator contract diff main:my-model my-model
+      clarifai-emulator contract verify my-model          may it be deployed: whom would it break
+      clarifai-emulator contract fuzz hello               call every method with generated values
+
+    \b
+    Exit codes:
+      0  nothing at or above --fail-on was found
+      1  something was found, or a directory could not be read
+      2  the command line, a lock file or a revision cannot be understood
+    """
+
+
+@contract.command()
+@click.argument("directories", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
+@click.option("--static", is_flag=True, help="Read the source without running it; less exact.")
+@click.option(
+    "--topology",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Nodepools the models are for; may be repeated.",
+)
+@json_option()
+@click.pass_context
+def show(
+    ctx: click.Context, directories: tuple[Path, ...], static: bool, topology: tuple[Path, ...], as_json: bool
+) -> None:
+    """Show the methods of model directories, and everything the SDK would refuse at upload.
+
+    model.py is imported in a child process: without the network, without writing outside a scratch folder, for 30
+    seconds at most. Modules that are not installed are stood in for. A directory that fails does not keep the next
+    from being shown; the exit code is then 1.
+
+    \b
+    Examples:
+      clarifai-emulator contract show my-model
+      clarifai-emulator contract show models/* --json
+      clarifai-emulator contract show my-model --static
+    """
+    from clarifai_emulator.cli.contract_show import show_contracts
+
+    if _usable(show_contracts, directories, static=static, as_json=as_json, topology=topology):
+        ctx.exit(FAILED)
+
+
+@contract.command()
+@click.argument("origins", nargs=-1, required=True, metavar="ORIGIN...")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path(_LOCK), show_default=True)
+@click.option("--static", is_flag=True, help="Read the source without running it; less exact.")
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 when the file would change.")
+@click.option("--base-url", envvar="CLARIFAI_API_BASE", help="The API that model URLs are asked of.")
+@port_option()
+@click.pass_context
+def lock(
+    ctx: click.Context,
+    origins: tuple[str, ...],
+    output: Path,
+    static: bool,
+    check: bool,
+    base_url: str | None,
+    port: int | None,
+) -> None:
+    """Write down the methods of models, to be committed beside a client or a model.
+
+    ORIGIN is a model directory, a folder of them, REVISION:PATH, or a model URL (of a running emulator, or with
+    CLARIFAI_PAT of the platform). Models that the file has already and that are not named stay as they are.
+
+    \b
+    Examples:
+      clarifai-emulator contract lock my-model
+      clarifai-emulator contract lock https://clarifai.com/me/main/models/hello -o client/clarifai.contract.yaml
+      clarifai-emulator contract lock models --check
+    """
+    from clarifai_emulator.contracts.lock import read_lock, write_lock
+
+    found = _resolve(origins, static, base_url, port)
+    promises = {each.name: each for each in _usable(read_lock, output)} if output.is_file() else {}
+    promises.update({each.name: each for origin in found for each in origin.promises})
+    errors = [each for origin in found for each in origin.findings if each.severity == "error"]
+    if errors:
+        from clarifai_emulator.cli.findings import show as show_finding
+
+        for each in errors:
+            show_finding(each)
+        raise Failure("Nothing was locked: the SDK would refuse a model.", hint="Mend what is named above.")
+    text = write_lock(promises.values())
+    is_same = output.is_file() and output.read_text(encoding="utf-8") == text
+    if check:
+        click.echo(f"{output} is {'as the models are' if is_same else 'not as the models are'}.")
+        ctx.exit(0 if is_same else FAILED)
+    output.write_text(text, encoding="utf-8")
+    click.echo(f"{output}: {len(promises)} models, {sum(len(each.methods) for each in promises.values())} methods")
+
+
+def _diff_options(function: Any) -> Any:
+    from clarifai_emulator.cli.findings import policy_options
+
+    clients = click.option(
+        "--clients",
+        type=click.Choice(["all", "fetching", "pinning"]),
+        default="all",
+        show_default=True,
+        help="Whom to look after: those that fetch signatures, as the SDK does, or those that keep old ones.",
+    )
+    static = click.option("--static", is_flag=True, help="Read sources without running them; less exact.")
+    base = click.option("--base-url", envvar="CLARIFAI_API_BASE", help="The API that model URLs are asked of.")
+    for option in (json_option(), port_option(), base, static, clients, policy_options()):
+        function = option(function)
+    return function
+
+
+@contract.command()
+@click.argument("old")
+@click.argument("new")
+@_diff_options
+@click.pass_context
+def diff(ctx: click.Context, old: str, new: str, as_json: bool, **options: Any) -> None:
+    """Show what changed from OLD to NEW, and whom each change breaks.
+
+    Each of them is a lock file, a model directory, a folder of them, REVISION:PATH of git, or a model URL (of a
+    running emulator, or with CLARIFAI_PAT of the platform).
+
+    \b
+    Examples:
+      clarifai-emulator contract diff clarifai.contract.yaml my-model
+      clarifai-emulator contract diff main:my-model my-model --fail-on warning
+      clarifai-emulator contract diff https://clarifai.com/me/main/models/hello my-model --clients pinning
+    """
+    from clarifai_emulator.cli.findings import report
+    from clarifai_emulator.contracts.gate import diff as diff_origins
+    from clarifai_emulator.contracts.gate import those_that_break
+
+    was, now = _resolve([old, new], options["static"], options["base_url"], options["port"])
+    report(ctx, those_that_break(diff_origins(was, now), options["clients"]), as_json, options)
+
+
+@contract.command()
+@click.argument("models", nargs=-1, required=True, metavar="DIR...")
+@click.option("--lock", "locks", multiple=True, metavar="FILE", help="May be repeated.  [default: all below here]")
+@_diff_options
+@click.pass_context
+def verify(
+    ctx: click.Context, models: tuple[str, ...], locks: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    """Say whether deploying these models would break the clients whose lock files are here.
+
+    \b
+    Examples:
+      clarifai-emulator contract verify my-model
+      clarifai-emulator contract verify models --lock ../client/clarifai.contract.yaml --clients fetching
+    """
+    from clarifai_emulator.cli.findings import report
+    from clarifai_emulator.contracts.gate import those_that_break
+    from clarifai_emulator.contracts.gate import verify as verify_models
+    from clarifai_emulator.contracts.origins import Origin
+
+    files = list(locks) or [str(each) for each in sorted(Path().rglob(_LOCK))]
+    if not files:
+        raise Failure(
+            f"There is no {_LOCK} below this folder.",
+            hint="Write one with `clarifai-emulator contract lock`, or name it with --lock.",
+            code=USAGE,
+        )
+    resolved = _resolve(models, options["static"], options["base_url"], options["port"])
+    together = Origin(
+        " ".join(models),
+        tuple(each for origin in resolved for each in origin.promises),
+        tuple(each for origin in resolved for each in origin.findings),
+    )
+    verdict = verify_models(together, _resolve(files, False, options["base_url"], options["port"]))
+    if not verdict.compared and not verdict.findings:
+        names = ", ".join(each.name for each in together.promises)
+        raise Failure(
+            f"No lock file names {names}: nothing was verified.",
+            hint=f"Looked at: {', '.join(files)}.",
+            code=FAILED,
+        )
+    report(ctx, those_that_break(verdict.findings, options["clients"]), as_json, options)
+
+
+def _fuzz_options(function: Any) -> Any:
+    from clarifai_emulator.cli.findings import policy_options
+
+    method = click.option("--method", "methods", multiple=True, help="Only this method. May be repeated.")
+    examples = click.option("--examples", type=click.IntRange(1), default=25, show_default=True, help="Per method.")
+    seconds = click.option("--seconds", type=float, default=10.0, show_default=True, help="Longer is hanging.")
+    seed = click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same calls.")
+    for option in (json_option(), port_option(), seed, seconds, examples, method, policy_options()):
+        function = option(function)
+    return function
+
+
+@contract.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@_fuzz_options
+@click.pass_context
+def fuzz(ctx: click.Context, models: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Call every method of deployed models with generated values of its signature.
+
+    Reports methods that fail, hang, or give something their signature does not say, with the smallest arguments
+    that were found to do it. Needs the extra: pip install 'clarifai-emulator[fuzz]'.
+
+    \b
+    Examples:
+      clarifai-emulator contract fuzz hello
+      clarifai-emulator contract fuzz hello --method predict --examples 200 --json
+    """
+    from clarifai_emulator.cli.contract_fuzz import fuzz_models
+
+    fuzz_models(ctx, models, as_json, options)
+
+
+@contract.command()
+@click.argument("rule", required=False)
+@json_option()
+def rules(rule: str | None, as_json: bool) -> None:
+    """List every rule, or explain one.
+
+    \b
+    Examples:
+      clarifai-emulator contract rules
+      clarifai-emulator contract rules out-of-range
+    """
+    from clarifai_emulator.cli.contract_show import show_rules
+
+    show_rules(rule, as_json=as_json)
+
+
+def _resolve(texts: Sequence[str], static: bool, base_url: str | None, port: int | None) -> list[Any]:
+    from clarifai_emulator.contracts.origins import resolve
+
+    return [
+        _usable(resolve, text, static=static, control_plane=_control_plane(text, base_url, port)) for text in texts
+    ]
+
+
+def _usable(function: Any, *arguments: Any, **more: Any) -> Any:
+    """What the function gives; a file or revision that cannot be used ends the command with exit code 2."""
+    from clarifai_emulator.errors import ConfigError
+
+    try:
+        return function(*arguments, **more)
+    except ConfigError as error:
+        listed = "; ".join(error.problems)
+        raise Failure(f"{error.what} {listed}", hint=error.hint, code=USAGE) from None
+
+
+def _control_plane(text: str, base_url: str | None, port: int | None) -> Any:
+    """Who is asked for a model URL: the address that was given, the running emulator, or the platform."""
+    import os
+
+    from clarifai_emulator.contracts.origins import ControlPlane
+
+    if "/models/" not in text or Path(text).exists():
+        return None
+    pat = os.environ.get("CLARIFAI_PAT", "")
+    if base_url:
+        return ControlPlane(base_url, pat or "none")
+    try:
+        from clarifai_emulator.cli.state import find_running
+
+        return ControlPlane(find_running(port).url, pat or "none")
+    except Failure:
+        return ControlPlane("https://api.clarifai.com", pat) if pat else None

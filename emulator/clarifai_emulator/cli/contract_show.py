@@ -1,0 +1,100 @@
+"""Prints what ``contract show`` and ``contract rules`` were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from google.protobuf.json_format import MessageToDict
+
+from clarifai_emulator.cli.findings import finding_json, place
+from clarifai_emulator.cli.findings import show as show_finding
+from clarifai_emulator.cli.output import USAGE, Failure, columns, heading, print_json
+from clarifai_emulator.contracts.rule import Rule, Severity
+from clarifai_emulator.contracts.rules import RULES, SUBJECTS
+from clarifai_emulator.contracts.shapes import method_shape
+from clarifai_emulator.contracts.signatures import ModelContract, read_many
+from clarifai_emulator.contracts.values import nearest
+
+_WAYS = {
+    "import": "read by importing model.py",
+    "stubbed": "read by importing model.py, with stand-ins for modules that are not installed",
+    "static": "read from the source alone: less exact",
+    "failed": "could not be read",
+}
+
+
+def show_contracts(
+    directories: Sequence[Path], *, static: bool, as_json: bool, topology: Sequence[Path] = ()
+) -> bool:
+    """Print them; whether any of them has an error."""
+    contracts = read_many(directories, static=static, topology=topology)
+    if as_json:
+        print_json([_json(each) for each in contracts])
+    else:
+        for each in contracts:
+            _show(each)
+    return any(finding.severity is Severity.ERROR for each in contracts for finding in each.findings)
+
+
+def _json(contract: ModelContract) -> dict[str, Any]:
+    return {
+        "directory": str(contract.directory),
+        "model": contract.name,
+        "way": contract.way,
+        "methods": [MessageToDict(each.signature, preserving_proto_field_name=True) for each in contract.methods],
+        "findings": [finding_json(each) for each in contract.findings],
+    }
+
+
+def _show(contract: ModelContract) -> None:
+    heading(f"{contract.name}  ({contract.directory})")
+    click.echo(f"  {_WAYS[contract.way]}")
+    rows = [[str(method_shape(each.signature)), place(each.location)] for each in contract.methods]
+    for line in columns(rows):
+        click.echo(line)
+    for finding in contract.findings:
+        show_finding(finding)
+    click.echo()
+
+
+def show_rules(rule_id: str | None, *, as_json: bool) -> None:
+    """Print every rule in a line, or all of one."""
+    if rule_id is not None and rule_id not in RULES:
+        near = nearest(rule_id, RULES)
+        guess = f" Did you mean '{near}'?" if near else ""
+        hint = "`clarifai-emulator contract rules` lists them."
+        raise Failure(f"There is no rule '{rule_id}'.{guess}", hint=hint, code=USAGE)
+    chosen = [RULES[rule_id]] if rule_id is not None else list(RULES.values())
+    if as_json:
+        print_json([_rule_json(each) for each in chosen])
+    elif rule_id is not None:
+        _show_rule(chosen[0])
+    else:
+        for subject, rules in SUBJECTS.items():
+            heading(f"\n{subject}")
+            for line in columns([[each.id, str(each.severity), each.title] for each in rules]):
+                click.echo(line)
+
+
+def _show_rule(rule: Rule) -> None:
+    heading(f"{rule.id}: {rule.title}")
+    click.echo(f"  severity  {rule.severity}\n  breaks    {rule.breaks}\n\n  {rule.explanation}")
+    if rule.fix:
+        click.echo(f"\n  Next: {rule.fix}")
+    for line in rule.example.splitlines():
+        click.echo(f"      {line}")
+
+
+def _rule_json(rule: Rule) -> dict[str, str]:
+    return {
+        "id": rule.id,
+        "severity": str(rule.severity),
+        "breaks": str(rule.breaks),
+        "title": rule.title,
+        "explanation": rule.explanation,
+        "fix": rule.fix,
+        "example": rule.example,
+    }

@@ -1,0 +1,198 @@
+"""Reads models by importing them in a child of the process backend; makes its answer methods and findings.
+
+Called by ``signatures.py``; the child's side is ``runners/inspect_main.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import re
+import sys
+import tempfile
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
+
+from clarifai_emulator.contracts.client_names import HIDDEN_METHOD_NAMES
+from clarifai_emulator.contracts.finding import Finding, Location
+from clarifai_emulator.contracts.method import Method
+from clarifai_emulator.contracts.refusals import failed_import, refusal
+from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.source import place_of
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.requirements import UnreadableRequirements, read_lines
+from clarifai_emulator.runners.process import ProcessBackend
+
+IMPORTED, STUBBED, FAILED = "import", "stubbed", "failed"
+SECONDS = 30.0
+# Two at a time: an import is work for a processor, and the others are somebody else's.
+_AT_ONCE = 2
+# What runners/stub_main.py writes where a value is not known.
+_MARK = "<not installed: "
+_NOWHERE = "http://127.0.0.1:9"
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the code of one model says. ``way``: how it was read. ``bases``: the classes it inherits from."""
+
+    way: str
+    methods: tuple[Method, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    bases: tuple[str, ...] = ()
+
+
+def read_by_import(directories: Sequence[Path], *, python: Path | None = None, seconds: float) -> list[Reading]:
+    """One reading for each directory, in order. A directory that fails does not keep the next from being read."""
+    return _finish(_read_all(directories, python or Path(sys.executable), seconds))
+
+
+def _finish(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run it to its end, also where a loop runs already (a notebook, an asynchronous test)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+async def _read_all(directories: Sequence[Path], python: Path, seconds: float) -> list[Reading]:
+    backend = ProcessBackend(api_base=_NOWHERE, start_method="auto")
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(directory: Path) -> Reading:
+        async with turn:
+            return await _read(backend, directory, python, seconds)
+
+    try:
+        return list(await asyncio.gather(*(read(directory) for directory in directories)))
+    finally:
+        await backend.close()
+
+
+async def _read(backend: ProcessBackend, directory: Path, python: Path, seconds: float) -> Reading:
+    model_file = model_file_of(directory)
+    with tempfile.TemporaryDirectory(prefix="clarifai-contract-", ignore_cleanup_errors=True) as scratch:
+        how = {"strict": False, "scratch": scratch, "requirements": sorted(_required(directory))}
+        try:
+            answer = await backend.examine(directory, python, seconds=seconds, how=how)
+        except ModelError as error:
+            hint = {"hint": error.hint} if error.hint else {}
+            why = found("import-failed", error.summary, location=Location(model_file, 1, 1), **hint)
+            return Reading(FAILED, findings=(why,))
+    return reading_of(answer, model_file)
+
+
+def reading_of(answer: Mapping[str, Any], model_file: Path) -> Reading:
+    """The child's answer, as methods and findings."""
+    findings = [refusal(problem, answer["stubs"]) for problem in answer["problems"]]
+    if "error" in answer:
+        return Reading(FAILED, findings=(*failed_import(answer, model_file), *findings, *_stubs(answer)))
+    methods = tuple(_method(each) for each in answer["methods"])
+    for told, method in zip(answer["methods"], methods, strict=True):
+        findings.extend(about_method(told, method))
+    findings.extend(_proto_methods(answer, model_file))
+    if not methods and not findings:
+        findings.append(
+            found(
+                "no-methods",
+                f"Class {answer['class']['name']} has no method that a client could call.",
+                location=Location(model_file, 1, 1),
+            )
+        )
+    way = STUBBED if answer["stubs"] else IMPORTED
+    return Reading(way, methods, (*findings, *_stubs(answer)), tuple(answer["class"]["bases"]))
+
+
+def model_file_of(directory: Path) -> Path:
+    """The file that the SDK's loader takes: ``model.py`` beside config.yaml comes first."""
+    beside = directory / "model.py"
+    return beside if beside.is_file() else directory / "1" / "model.py"
+
+
+def _method(told: Mapping[str, Any]) -> Method:
+    signature = MethodSignature.FromString(base64.b64decode(told["signature"]))
+    if not told["file"]:
+        return Method(signature, None, {}, signature.description)
+    place = place_of(Path(told["file"]), int(told["line"]), str(told["attribute"]))
+    parameters = {
+        field.name: place.parameters[field.name]
+        for field in signature.input_fields
+        if field.name in place.parameters
+    }
+    return Method(signature, place.location, parameters, signature.description)
+
+
+def about_method(told: Mapping[str, Any], method: Method) -> Iterator[Finding]:
+    """What is wrong with a method that the SDK takes. ``told``: see ``runners/inspect_main.py``."""
+    name, attribute = method.signature.name, str(told["attribute"])
+    more = {"location": method.location, "method": name}
+    if told["is_async"]:
+        yield found("async-method", f"{name}() is `async def`, and the runner does not await it.", **more)
+    for parameter in told["variadic"]:
+        where = {**more, "location": method.parameters.get(parameter, method.location)}
+        yield found(
+            "variadic-parameter",
+            f"Parameter '{parameter}' of {name}(): the SDK takes it for one required argument of that name.",
+            **where,
+        )
+    if name != attribute:
+        yield found(
+            "renamed-method",
+            f"{attribute}() is published as '{name}', and the runner does not know that name.",
+            **more,
+        )
+    if name in HIDDEN_METHOD_NAMES or name.startswith("_"):
+        yield found("hidden-method", f"{name}() cannot be called as `model.{name}(…)`: {_hides(name)}.", **more)
+    for field in method.signature.input_fields:
+        if _MARK in field.default:
+            unknown = field.default.partition(_MARK)[2].partition(">")[0]
+            yield found(
+                "unknown-default",
+                f"The default of '{field.name}' of {name}() comes from {unknown}, which is not installed here.",
+                **{**more, "location": method.parameters.get(field.name, method.location)},
+            )
+
+
+def _hides(name: str) -> str:
+    return "that is an attribute of the client's Model" if not name.startswith("_") else "it is private"
+
+
+def _proto_methods(answer: Mapping[str, Any], model_file: Path) -> Iterator[Finding]:
+    for name in answer["proto_methods"]:
+        yield found(
+            "proto-method",
+            f"{name}(request) answers messages: it has no signature, and calls of it are not checked.",
+            location=Location(model_file, 1, 1),
+            method=name,
+        )
+
+
+def _stubs(answer: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, (file, line) in sorted(answer["stubs"].items()):
+        yield found(
+            "stubbed-module",
+            f"Module '{name}' is not installed here and was stood in for.",
+            location=Location(Path(file), int(line)),
+        )
+
+
+def _required(directory: Path) -> set[str]:
+    """The names in requirements.txt, normalised; none when it cannot be read, which is told elsewhere."""
+    names: set[str] = set()
+    with contextlib.suppress(UnreadableRequirements):
+        for line in read_lines(directory / "requirements.txt"):
+            name = re.match(r"[A-Za-z0-9._-]+", line.text)
+            if name is not None:
+                names.add(re.sub(r"[-_.]+", "-", name[0]).lower())
+    return names

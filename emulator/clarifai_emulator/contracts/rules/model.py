@@ -1,0 +1,197 @@
+"""Rules about model.py: what the SDK refuses at upload, and what it takes and then does not work."""
+
+from __future__ import annotations
+
+from clarifai_emulator.contracts.rule import Breaks, Rule, Severity
+
+_REFUSED = "The SDK refuses the model at upload, and a runner of it does not start."
+
+
+def _refused(id_: str, title: str, fix: str, example: str, explanation: str = _REFUSED) -> Rule:
+    return Rule(id_, Severity.ERROR, Breaks.ALL, title, explanation, fix, example)
+
+
+RULES = (
+    _refused(
+        "optional-annotation",
+        "A parameter or result may be None",
+        "Annotate the type alone and give the parameter the default None: `style: str = None`.",
+        "def predict(self, prompt: str, style: Optional[str] = None) -> str: ...",
+    ),
+    _refused(
+        "union-annotation",
+        "A parameter or result is one of several types",
+        "Choose one type, or make a method for each.",
+        "def predict(self, image: str | bytes) -> str: ...",
+    ),
+    _refused(
+        "missing-return-annotation",
+        "A method does not say what it returns",
+        "Annotate the result: `-> str`.",
+        "def predict(self, prompt: str): ...",
+    ),
+    _refused(
+        "missing-annotation",
+        "A parameter does not say its type",
+        "Annotate the parameter: `prompt: str`.",
+        "def predict(self, prompt) -> str: ...",
+    ),
+    _refused(
+        "text-annotation",
+        "An annotation is text",
+        "Write the type itself, without quotes.",
+        "def predict(self, prompt: 'str') -> str: ...",
+    ),
+    _refused(
+        "future-annotations",
+        "All annotations are text, because of `from __future__ import annotations`",
+        "Remove that import from the file that has the method.",
+        "from __future__ import annotations",
+    ),
+    _refused(
+        "none-annotation",
+        "A method returns None",
+        "Return something, if only a bool or an empty str.",
+        "def predict(self, prompt: str) -> None: ...",
+    ),
+    _refused(
+        "bare-container",
+        "A container does not say what it holds",
+        "Say what it holds: `Tuple[str, int]`, `NamedFields(name=str)`, `Iterator[str]`.",
+        "def predict(self, pair: tuple) -> str: ...",
+    ),
+    _refused(
+        "dict-annotation",
+        "A dict holds what JSON does not know",
+        "Annotate `dict`: it is JSON, with text as keys.",
+        "def predict(self, options: Dict[str, Any]) -> str: ...",
+    ),
+    _refused(
+        "async-annotation",
+        "A method gives an asynchronous stream or a coroutine",
+        "Use `Iterator[…]`, and yield from a plain `def`.",
+        "async def generate(self, prompt: str) -> AsyncIterator[str]: ...",
+    ),
+    _refused(
+        "image-module",
+        "An annotation is a module, not a class",
+        "Write the class: `PIL.Image.Image`.",
+        "def predict(self, image: PIL.Image) -> str: ...",
+    ),
+    _refused(
+        "unsupported-type",
+        "The platform has no such type",
+        "Use str, bytes, int, float, bool, list, dict, List, Tuple, NamedFields, numpy.ndarray, PIL.Image.Image, "
+        "or one of clarifai.runners.utils.data_types.",
+        "def predict(self, request: MyPydanticModel) -> str: ...",
+    ),
+    _refused(
+        "variadic-parameter",
+        "A method takes any number of arguments",
+        "Name each parameter, or take one list or dict.",
+        "def predict(self, *prompts: str) -> str: ...",
+        "The platform has no such parameters: without an annotation the SDK refuses the model, with one it takes "
+        "`prompts` for a single required argument, and every call of it fails.",
+    ),
+    _refused(
+        "reserved-parameter",
+        "A parameter has the name `with_proto`",
+        "Rename the parameter. The client takes `with_proto` for itself.",
+        "def predict(self, with_proto: bool) -> str: ...",
+    ),
+    _refused(
+        "streaming-shape",
+        "A method streams in a way the platform does not know",
+        "Take at most one `Iterator[…]`; a method that takes one must return one.",
+        "def stream(self, words: Iterator[str]) -> str: ...",
+    ),
+    _refused(
+        "refused-method",
+        "The SDK refuses a method",
+        "Mend what it says.",
+        "",
+    ),
+    _refused(
+        "async-method",
+        "A method is `async def`",
+        "Make it a plain `def`; inside it, `asyncio.run(…)` runs a coroutine.",
+        "async def predict(self, prompt: str) -> str: ...",
+        "The SDK takes it, but the runner does not await it: the client gets a failure, for the result is a "
+        "coroutine.",
+    ),
+    _refused(
+        "renamed-method",
+        "A method is published under another name than it has",
+        "Use functools.wraps in the decorator, or define the method with `def`.",
+        "def timed(f):\n    def wrapper(self, x: str) -> str: return f(self, x)\n    return wrapper",
+        "Clients see the name of the function, and the runner looks for the name in the class: calls fail with "
+        "`Method wrapper not found in model class`.",
+    ),
+    Rule(
+        "hidden-method",
+        Severity.ERROR,
+        Breaks.ALL,
+        "A method has a name that the client's Model has for itself",
+        "`model.NAME` is then the client's own attribute, and the method cannot be called through it.",
+        "Rename the method.",
+        "@ModelClass.method\ndef id(self, text: str) -> str: ...",
+    ),
+    _refused(
+        "model-class-count",
+        "model.py has no model class, or several",
+        "Keep one class in model.py that inherits from ModelClass; move base classes into a module beside it.",
+        "class A(ModelClass): ...\nclass B(ModelClass): ...",
+    ),
+    _refused(
+        "no-methods",
+        "The model has no method that a client could call",
+        "Mark its methods with @ModelClass.method.",
+        "class MyModel(ModelClass):\n    def predict(self, prompt: str) -> str: ...",
+        "The SDK uploads it, and every call fails.",
+    ),
+    _refused(
+        "import-failed",
+        "model.py cannot be imported",
+        "Mend the line, and move slow or failing work from the module's top level into load_model().",
+        "VOCABULARY = open('missing.txt').read()",
+    ),
+    _refused(
+        "syntax-error", "model.py is no Python", "Mend the line.", "def predict(self, prompt: str -> str: ..."
+    ),
+    Rule(
+        "stubbed-module",
+        Severity.NOTE,
+        Breaks.NOBODY,
+        "A module is not installed here and was stood in for",
+        "The signatures were read without it. Where one depends on it, that is said in a finding of its own.",
+        "Install the model's requirements to read them without stand-ins.",
+        "import torch",
+    ),
+    Rule(
+        "unknown-default",
+        Severity.UNCHECKED,
+        Breaks.NOBODY,
+        "A default value cannot be known here",
+        "It is computed by a module that is not installed here, or, with --static, by code that was not run.",
+        "Install the model's requirements, or write the value itself.",
+        "def predict(self, prompt: str, dtype: str = str(torch.float16)) -> str: ...",
+    ),
+    Rule(
+        "unknown-type",
+        Severity.UNCHECKED,
+        Breaks.NOBODY,
+        "A type cannot be known here",
+        "It comes from a module that is not installed here, or, with --static, from code that was not run.",
+        "Install the model's requirements, or read the signatures without --static.",
+        "def predict(self, prompt: TYPES['prompt']) -> str: ...",
+    ),
+    Rule(
+        "proto-method",
+        Severity.UNCHECKED,
+        Breaks.NOBODY,
+        "A model of the old kind, which answers messages",
+        "PostModelOutputs(request) has no signature: calls of it cannot be checked.",
+        "Give the model methods with @ModelClass.method.",
+        "def PostModelOutputs(self, request): ...",
+    ),
+)
