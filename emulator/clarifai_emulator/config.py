@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from clarifai_emulator.errors import ConfigError
 DEFAULT_PORT = 7878
 DEFAULT_HOLD_SECONDS = 120.0
 MEBIBYTE = 1024 * 1024
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
 
 
 def default_cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -43,6 +45,8 @@ class EmulatorConfig:
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
+    ``cors``: whose pages may use the HTTP endpoints from a browser; ``*`` for all.
+    ``max_upload_bytes``: the largest archive of an uploaded model version.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
     """
 
@@ -61,7 +65,9 @@ class EmulatorConfig:
     contract: Literal["record", "strict", "off"] = "record"
     backend: Literal["process", "inprocess"] = "process"
     runner: Literal["genuine", "lean"] = "genuine"
+    cors: tuple[str, ...] = ()
     max_message_bytes: int = 128 * MEBIBYTE
+    max_upload_bytes: int = 16 * 1024 * MEBIBYTE
     stop_seconds: float = 5.0
     cache_dir: Path = field(default_factory=default_cache_dir)
     state_dir: Path | None = None
@@ -85,6 +91,9 @@ class EmulatorConfig:
             yield "pats must map non-empty tokens to non-empty user ids"
         if self.pats_file is not None and not self.pats_file.is_file():
             yield f"pats file {self.pats_file} does not exist"
+        for origin in self.cors:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                yield f"cors must hold origins like http://localhost:3000, or *, got {origin!r}"
         for path in self.topology:
             if not path.is_file():
                 yield f"topology file {path} does not exist"
@@ -95,6 +104,8 @@ class EmulatorConfig:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
         if self.queue_size < 1:
             yield f"queue_size must be at least 1, got {self.queue_size}"
+        if self.max_upload_bytes < 1:
+            yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
         if self.num_threads is not None and self.num_threads < 1:
             yield f"num_threads must be at least 1, got {self.num_threads}"
         if self.backend not in ("process", "inprocess"):

@@ -142,41 +142,33 @@ class Deployer:
         directory = await asyncio.to_thread(read_model_directory, path)
         key = self.model_key(directory, name)
         version_id = secrets.token_hex(16)
-        source = await self.source(directory, key, version_id, progress, watched)
+        source = await self.source_of(directory, self.logging_builds(key, version_id, progress), watched)
         newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
         if newest is not None and self._store.get(Kind.SOURCE, (*key, newest.id)) == source:
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
-        signatures = await self.signatures(directory, source)
+        signatures = await self.signatures_of(directory, source)
         self.put_version(directory, key, version_id, source, signatures)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
 
-    async def source(
-        self,
-        directory: ModelDirectory,
-        key: ModelKey,
-        version_id: str,
-        progress: Progress,
-        watched: Watched | None = None,
+    async def source_of(
+        self, directory: ModelDirectory, progress: Progress, watched: Watched | None = None
     ) -> ModelSource:
-        """The code of a directory with the interpreter that fits it; builds its environment if need be."""
-        python = await self._interpreter(directory, self._logging_builds(key, version_id, progress))
+        """What replicas run for a directory; builds the environment that it needs. Raises ``ModelError``."""
+        if self._config.backend == "inprocess":
+            python = own_interpreter(directory)
+        else:
+            python = await prepare_environment(directory, self._config.cache_dir, progress)
         digest = directory.content_hash
         if watched is not None:
             digest = (await asyncio.to_thread(CodeReader(directory.path, watched).read)).digest
         return ModelSource(directory.path, python, digest, describe_environment(python), watched)
 
-    async def signatures(self, directory: ModelDirectory, source: ModelSource) -> Sequence[Any]:
-        """The method signatures, read by importing the model. Raises ``ModelError``, also when there are none."""
-        signatures = await self._backends[self._config.backend].signatures(source)
-        return require_methods(directory, signatures)
-
-    async def _interpreter(self, directory: ModelDirectory, progress: Progress) -> Path:
-        if self._config.backend == "inprocess":
-            return own_interpreter(directory)
-        return await prepare_environment(directory, self._config.cache_dir, progress)
+    async def signatures_of(self, directory: ModelDirectory, source: ModelSource) -> Sequence[Any]:
+        """The ``MethodSignature`` messages of the model's methods. Raises ``ModelError`` when there is none."""
+        return require_methods(directory, await self._backends[self._config.backend].signatures(source))
 
     def model_key(self, directory: ModelDirectory, name: str) -> ModelKey:
         if not name:
@@ -191,7 +183,7 @@ class Deployer:
             )
         return (parts[0], parts[1], parts[3])
 
-    def _logging_builds(self, key: ModelKey, version_id: str, progress: Progress) -> Progress:
+    def logging_builds(self, key: ModelKey, version_id: str, progress: Progress) -> Progress:
         """Tell the builder log of the version what the caller is told."""
         user, app, model = key
 
@@ -231,7 +223,7 @@ class Deployer:
     def new_version(self, directory: ModelDirectory, signatures: Sequence[Any]) -> ModelVersion:
         """What the platform keeps of a directory's code: not yet a version of anything."""
         version = ModelVersion(num_threads=directory.num_threads or 0, method_signatures=signatures)
-        version.inference_compute_info.CopyFrom(self._compute_info(directory))
+        version.inference_compute_info.CopyFrom(self.compute_info(directory))
         return version
 
     def move(self, deployment: Key, model: ModelKey, version_id: str) -> None:
@@ -248,7 +240,8 @@ class Deployer:
                 Kind.APP, user, (), [App(id=app, visibility=Visibility(gettable=Visibility.PUBLIC))]
             )
 
-    def _compute_info(self, directory: ModelDirectory) -> Any:
+    def compute_info(self, directory: ModelDirectory) -> Any:
+        """What a directory's model needs: of the instance type it names, else what its config.yaml says."""
         instance = self._catalogue.find(directory.instance) if directory.instance else None
         return instance.compute_info if instance is not None else directory.compute_info
 

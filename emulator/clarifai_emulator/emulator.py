@@ -23,10 +23,11 @@ from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
 from clarifai_emulator.api.grpc_server import ApiHandlers
-from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, users
+from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, uploads, users
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.http2 import Find, first_of
+from clarifai_emulator.api.http_site import HttpSite
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.issued_keys import IssuedKeys
 from clarifai_emulator.api.port import Port
@@ -43,6 +44,7 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool, discover
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.landscape import StoreLandscape
@@ -60,6 +62,7 @@ from clarifai_emulator.runners.inprocess import InProcessBackend
 from clarifai_emulator.runners.process import ProcessBackend
 from clarifai_emulator.store import Kind, Store
 from clarifai_emulator.topology import load_topology
+from clarifai_emulator.upload_builds import UploadBuilds
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +144,13 @@ class Emulator:
             logbook=self.logbook,
             clock=self.clock,
         )
+        self._uploads = UploadBuilds(
+            files=UploadedFiles(),
+            resources=self.resources,
+            deployer=self.deployer,
+            events=self.events,
+            is_run=self.supervisor.runs_version,
+        )
         self._furnisher = Furnisher(
             user_id=self.config.user_id,
             store=self.store,
@@ -198,18 +208,22 @@ class Emulator:
         """End every replica, close every port, remove every temporary file. May be called twice."""
         ports, self._ports = self._ports, []
         await asyncio.gather(*(port.close() for port in ports[:1]))
+        await self._uploads.stop()
         await self.supervisor.stop(grace=self.config.stop_seconds)
         await asyncio.gather(*(port.close() for port in ports[1:]))
         await asyncio.gather(*(backend.close() for backend in self.backends.values()))
         self.backends.clear()
+        self._uploads.files.close()
 
     async def reset(self) -> None:
         """Forget every resource, replica, log, event and fault; begin again as after ``start``, at the same
         address."""
         self.faults.clear()
+        await self._uploads.stop()
         self.reloader.clear()
         await self.supervisor.reset()
         self.store.reset()
+        self._uploads.files.clear()
         self.dispatcher.reset()
         self.capacity.reset()
         self.logbook.clear()
@@ -252,10 +266,12 @@ class Emulator:
         )
         replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
-        api = ApiHandlers(self._handlers(), chain)
+        handlers = self._handlers()
+        api = ApiHandlers(handlers, chain)
+        http = HttpSite(handlers, chain, config=self.config, on_odd=self._odd_client)
         try:
             self.port = await self._serve(
-                self.config.host, self.config.port, runners.find, *self._further, api.find
+                self.config.host, self.config.port, runners.find, *self._further, api.find, http=http
             )
         except OSError as error:
             raise _cannot_listen(self.config, error) from None
@@ -265,10 +281,10 @@ class Emulator:
         self.backends["process"] = ProcessBackend(api_base=self.url, start_method=self.config.start_method)
         self.backends["inprocess"] = InProcessBackend()
 
-    async def _serve(self, host: str, number: int, *services: Find) -> int:
+    async def _serve(self, host: str, number: int, *services: Find, http: HttpSite | None = None) -> int:
         # One MiB on top of the runner's own limit, so that an item that is just too large is refused by name.
         max_bytes = self.config.max_message_bytes + 1024 * 1024
-        port = Port(first_of(services), max_bytes=max_bytes, on_odd=self._odd_client)
+        port = Port(first_of(services), max_bytes=max_bytes, on_odd=self._odd_client, http=http)
         number = await port.listen(host, number)
         self._ports.append(port)
         return number
@@ -286,6 +302,12 @@ class Emulator:
             **users.handlers(self.resources),
             **apps.handlers(self.resources),
             **models.handlers(self.resources),
+            **uploads.handlers(
+                self.resources,
+                self._uploads.files,
+                self._uploads.start,
+                max_bytes=self.config.max_upload_bytes,
+            ),
             **compute.handlers(self.resources, self.catalogue, FleetMetrics(self.supervisor)),
             **access.handlers(self.resources),
             **catalogue.handlers(self.catalogue),

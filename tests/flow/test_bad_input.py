@@ -180,10 +180,10 @@ def test_a_client_that_tries_tls_is_noted_with_what_to_use(emulator: EmulatorThr
 
 def test_a_browser_learns_what_answers_here(emulator: EmulatorThread) -> None:
     with pytest.raises(urllib.error.HTTPError) as raised:
-        urllib.request.urlopen(f"{emulator.url}/v2/models")
+        urllib.request.urlopen(emulator.url)
     with raised.value as answer:
-        assert answer.status == 501
-        assert "The emulator has no REST endpoint for /v2/models; it answers gRPC" in answer.read().decode()
+        assert answer.status == 404
+        assert "GET /v2/openapi.json lists all that there are." in answer.read().decode()
 
 
 def test_an_rpc_that_is_not_there_yet_is_unimplemented_by_name(client: Client) -> None:

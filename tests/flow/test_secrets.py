@@ -217,8 +217,8 @@ def test_no_secret_comes_out_of_anything(up: Up, tmp_path: Path) -> None:
     said.append(str(stolen.call("GetUser")))
     stolen.close()
     header = {"Authorization": "Key planted-http-pat"}
-    with pytest.raises(urllib.error.HTTPError, match="501") as answered:
-        urllib.request.urlopen(urllib.request.Request(f"{up.url}/v2/models?key=planted-query", headers=header))
+    with pytest.raises(urllib.error.HTTPError, match="404") as answered:
+        urllib.request.urlopen(urllib.request.Request(f"{up.url}/v2/nothing?key=planted-query", headers=header))
     answered.value.close()
     for words in (
         ["status", "--json"], ["status"], ["events", "--json"], ["events"], ["logs"], ["route", "tells"],

@@ -30,6 +30,8 @@ Headers = list[tuple[str, str] | NeverIndexedHeaderTuple]
 _PREFIX = struct.Struct(">BI")
 # Complete messages that may wait for a handler; further ones stay with the sender.
 _MESSAGES_AHEAD = 16
+# And how many bytes they may have: an upload comes in messages of 127 MiB.
+_BYTES_AHEAD = 16 * 1024 * 1024
 _TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _WINDOW_BITS = {"gzip": 31, "deflate": 15}
@@ -71,6 +73,7 @@ class GrpcStream:
         self._id = stream_id
         self._max_bytes = max_bytes
         self._messages: deque[bytes | TransportError] = deque()
+        self._waiting_bytes = 0
         self._partial = bytearray()
         self._refused = False
         self._unacknowledged = 0
@@ -89,9 +92,11 @@ class GrpcStream:
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
         message = self._messages.popleft()
-        self._acknowledge()
         if isinstance(message, TransportError):
+            self._acknowledge()
             raise message
+        self._waiting_bytes -= len(message)
+        self._acknowledge()
         return message
 
     def begin(self, metadata: Mapping[str, str] | None = None) -> None:
@@ -183,7 +188,10 @@ class GrpcStream:
             self._take(flag, message)
 
     def _take(self, flag: int, message: bytes) -> None:
-        self._messages.append(self._decompress(message) if flag else message)
+        taken = self._decompress(message) if flag else message
+        if not isinstance(taken, TransportError):
+            self._waiting_bytes += len(taken)
+        self._messages.append(taken)
 
     def _decompress(self, message: bytes) -> bytes | TransportError:
         encoding = self.metadata.get("grpc-encoding", "identity")
@@ -206,10 +214,12 @@ class GrpcStream:
     def release(self) -> None:
         """The call is over: what it has not read counts no longer."""
         self._messages.clear()
+        self._waiting_bytes = 0
         self._acknowledge()
 
     def _acknowledge(self) -> None:
-        if self._unacknowledged and len(self._messages) < _MESSAGES_AHEAD:
+        has_room = len(self._messages) < _MESSAGES_AHEAD and self._waiting_bytes <= _BYTES_AHEAD
+        if self._unacknowledged and has_room:
             size, self._unacknowledged = self._unacknowledged, 0
             self._wire.acknowledge(self._id, size)
 

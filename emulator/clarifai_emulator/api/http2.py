@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -26,6 +27,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
+from hpack import Encoder
 from hyperframe.frame import DataFrame
 
 from clarifai_emulator.api.grpc_stream import GrpcStream, Headers
@@ -52,6 +54,12 @@ Find = Callable[[str], Serve | None]
 _STREAM_WINDOW = 4 * 1024 * 1024
 _CONNECTION_WINDOW = 1 << 30
 _FRAME = 1024 * 1024
+
+# A peer whose machine has vanished says no goodbye. When nothing was heard for so long, the system asks, and after
+# a few questions without an answer the connection ends. Seconds.
+_SILENT_SECONDS = 20
+_ASK_EVERY_SECONDS = 5
+_QUESTIONS = 3
 _SETTINGS: dict[SettingCodes | int, int] = {
     SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
     SettingCodes.MAX_FRAME_SIZE: _FRAME,
@@ -68,6 +76,13 @@ _CONFIG = H2Configuration(
     validate_outbound_headers=False,
     normalize_outbound_headers=False,
 )
+
+
+class _PlainEncoder(Encoder):
+    """Header compression without the Huffman code, which costs more time here than its bytes would."""
+
+    def encode(self, headers: Any, huffman: bool = False) -> bytes:
+        return super().encode(headers, huffman=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +102,7 @@ class Connection(asyncio.Protocol):
         self._max_bytes = max_bytes
         self._connections = connections
         self._h2 = H2Connection(_CONFIG)
+        self._h2.encoder = _PlainEncoder()
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._peer = ""
@@ -102,6 +118,7 @@ class Connection(asyncio.Protocol):
         # A cast, not a check: transports of other event loops (uvloop) do not inherit from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
         self._peer = _peer(transport.get_extra_info("peername"))
+        _notice_if_it_vanishes(transport.get_extra_info("socket"))
         self._connections.add(self)
         self._h2.initiate_connection()
         self._h2.update_settings(_SETTINGS)
@@ -291,6 +308,21 @@ def first_of(services: Sequence[Find]) -> Find:
 
 async def _unknown(stream: GrpcStream) -> None:
     stream.end(TransportError("UNIMPLEMENTED", f"There is no method {stream.path} at this address."))
+
+
+def _notice_if_it_vanishes(sock: Any) -> None:
+    """Let the system find out whether the other machine is still there; what it has not got counts, too."""
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", _SILENT_SECONDS),
+        ("TCP_KEEPINTVL", _ASK_EVERY_SECONDS),
+        ("TCP_KEEPCNT", _QUESTIONS),
+        ("TCP_USER_TIMEOUT", 1000 * (_SILENT_SECONDS + _QUESTIONS * _ASK_EVERY_SECONDS)),
+    ):
+        if hasattr(socket, name):  # not every system has all of them
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _peer(name: Any) -> str:

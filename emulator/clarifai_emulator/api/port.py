@@ -1,7 +1,7 @@
 """One port for everything: looks at the first bytes of a connection and hands it on.
 
     ┌─ "PRI " (HTTP/2) ─► a gRPC connection (http2.py) takes over
-    ├─ an HTTP/1 request line ─► an answer that says what speaks here
+    ├─ an HTTP/1 request line ─► an HTTP connection (http_server.py) takes over; a port without HTTP says so
     └─ anything else ─► one line that says the same, and the end
 
 The platform serves gRPC and REST at one address, and the SDK derives both from its one base URL.
@@ -13,7 +13,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -31,7 +31,7 @@ OnOdd = Callable[[str, str], None]
 
 
 class Newcomer(asyncio.Protocol):
-    """A client connection until it is known what it speaks. A gRPC connection then takes its place."""
+    """A client connection until it is known what it speaks. A gRPC or HTTP connection then takes its place."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
@@ -67,22 +67,23 @@ class Newcomer(asyncio.Protocol):
     def _decide(self) -> None:
         early = bytes(self._early)
         if early.startswith(_HTTP2):
-            self._decided = True
-            self._hand_over(early)
+            self._hand_over(self._port.grpc_connection(), early)
         elif _HTTP2.startswith(early[:4]) and len(early) < len(_HTTP2):
             return
         elif match := _HTTP1.match(early):
-            if b"\r\n\r\n" in early or b"\n\n" in early or len(early) >= _FIRST_BYTES:
+            if self._port.http is not None:
+                self._hand_over(self._port.http.connection(), early)
+            elif b"\r\n\r\n" in early or b"\n\n" in early or len(early) >= _FIRST_BYTES:
                 self._decided = True
                 self._answer_http(match[1].decode("latin-1"))
         elif b"\n" in early or len(early) >= 16 or not _might_become_http(early):
             self._decided = True
             self._refuse_garbage()
 
-    def _hand_over(self, early: bytes) -> None:
+    def _hand_over(self, connection: asyncio.Protocol, early: bytes) -> None:
         assert self._transport is not None
+        self._decided = True
         self._leave()
-        connection = self._port.grpc_connection()
         self._transport.set_protocol(connection)
         connection.connection_made(self._transport)
         connection.data_received(early)
@@ -129,11 +130,24 @@ class Newcomer(asyncio.Protocol):
             self._patience = None
 
 
-class Port:
-    """The listener. ``find(path)`` gives what serves a gRPC method, with messages of up to ``max_bytes``;
-    ``on_odd(kind, what)`` hears of clients that do not speak gRPC."""
+class Http(Protocol):
+    """What answers HTTP/1.1 at a port (``http_site.HttpSite``)."""
 
-    def __init__(self, find: Find, *, max_bytes: int, on_odd: OnOdd) -> None:
+    def connection(self) -> asyncio.Protocol:
+        """What takes over a connection that speaks HTTP/1.1."""
+        ...
+
+    async def close(self) -> None:
+        """End every connection."""
+        ...
+
+
+class Port:
+    """The listener. ``find(path)`` gives what serves a gRPC method, with messages of up to ``max_bytes``; ``http``
+    answers HTTP/1.1; ``on_odd(kind, what)`` hears of clients that speak neither."""
+
+    def __init__(self, find: Find, *, max_bytes: int, on_odd: OnOdd, http: Http | None = None) -> None:
+        self.http = http
         self._find = find
         self._max_bytes = max_bytes
         self.on_odd = on_odd
@@ -157,6 +171,8 @@ class Port:
             self._server.close()
         for newcomer in tuple(self.newcomers):
             newcomer.abort()
+        if self.http is not None:
+            await self.http.close()
         await asyncio.gather(*(connection.close() for connection in tuple(self._connections)))
         await asyncio.sleep(0)  # a transport closes in the next turn of the loop, if its client has read everything
         for connection in tuple(self._connections):

@@ -82,6 +82,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     show_default=True,
     help="What to do with requests that disagree with the model's signatures: tell, refuse, or do not look.",
 )
+@click.option(
+    "--cors", multiple=True, metavar="ORIGIN", help="Let pages of this origin use the HTTP endpoints; * for all."
+)
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
 @click.option("--ready-fd", type=int, hidden=True)
 @json_option("Print each event as a line of JSON.")

@@ -80,6 +80,19 @@ def read_lines(file: Path, *, constraint: bool = False, _seen: frozenset[Path] =
             yield Line(re.split(r"\s+--", text)[0].strip(), constraint)
 
 
+def unpin_unknown_sdk(file: Path) -> bool:
+    """Undo what ``clarifai model upload`` does without the network: it pins ``clarifai`` to the newest version of
+    the package index, and writes ``clarifai==None`` when it cannot ask. Says whether it did."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False  # reading the model directory says so
+    mended = re.sub(r"^(clarifai)==None[ \t]*$", r"\1", text, flags=re.MULTILINE)
+    if mended != text:
+        file.write_text(mended, encoding="utf-8")
+    return mended != text
+
+
 def unsatisfied_requirements(file: Path, installed: Installed = CURRENT_INTERPRETER) -> list[str]:
     """Why the current interpreter cannot run these requirements, one sentence each; empty when it can."""
     try:

@@ -17,6 +17,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 
 from clarifai_emulator.catalogue import CLARIFAI_USER, SHARED_CLUSTER
 from clarifai_emulator.dispatch.lane import LaneKey
+from clarifai_emulator.models.versions import newest_usable
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.scaling import replica_bounds
 from clarifai_emulator.nodepools.supervisor import Supervisor
@@ -52,7 +53,7 @@ class StoreLandscape:
     def version(self, user: str, app: str, model: str, version: str) -> ModelVersion | None:
         if version:
             return self._store.get(Kind.MODEL_VERSION, (user, app, model, version))
-        return self._store.newest(Kind.MODEL_VERSION, (user, app, model))
+        return newest_usable(self._store.list(Kind.MODEL_VERSION, (user, app, model)))
 
     def versions(self, user: str, app: str, model: str) -> Iterable[ModelVersion]:
         return self._store.list(Kind.MODEL_VERSION, (user, app, model))

@@ -10,6 +10,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.versions import build_failed
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, Target
 
 
@@ -81,6 +82,13 @@ def cannot_be_placed(reason: str) -> CallerError:
 
 def no_code(target: Target) -> CallerError:
     path = f"{target.model.user_id}/{target.model.app_id}/models/{target.model.id}"
+    if build_failed(target.version):
+        return CallerError(
+            StatusCode.MODEL_DEPLOYMENT_FAILED,
+            f"No replica can be started for {target.name}: version {target.version.id[:8]} of model {path} was not "
+            f"built: {target.version.status.description}",
+            hint="Upload a version that builds.",
+        )
     return CallerError(
         StatusCode.MODEL_DEPLOYMENT_FAILED,
         f"No replica can be started for {target.name}: model {path} is known by name only, its code is not on "

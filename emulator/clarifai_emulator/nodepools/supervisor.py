@@ -24,6 +24,7 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
 from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.versions import is_building
 from clarifai_emulator.nodepools.capacity import NodepoolKey, NoRoom
 from clarifai_emulator.nodepools.fleet import Fleet, Fleets, ReplicaRecord, ReplicaState, Target
 from clarifai_emulator.nodepools.renewal import Renewal
@@ -203,6 +204,11 @@ class Supervisor:
             self._aim(key, self._targets.on_shared(nodepool, model, version_id))
         return self.fleets[key].lane
 
+    def runs_version(self, version: Key) -> bool:
+        """Whether a replica of this model version (user, app, model, version) has not ended yet."""
+        found = (fleet for fleet in self.fleets.values() if fleet.target.version.id == version[3] and fleet.records)
+        return any((each.target.model.app_id, each.target.model.id) == version[1:3] for each in found)
+
     def fleet_of_runner(self, runner_id: str) -> Fleet | None:
         """The fleet that this runner was made for."""
         return self._replicas.fleet_of_runner(runner_id)
@@ -318,6 +324,9 @@ class Supervisor:
             return
         if fleet.target.is_user_run:
             fleet.lane.pending_reason = "its nodepool has no nodes of its own: start the runner yourself"
+            return
+        if fleet.target.source is None and is_building(fleet.target.version):
+            fleet.lane.pending_reason = "its model version is being built"
             return
         if fleet.target.source is None:
             fleet.lane.refuse(no_code(fleet.target))

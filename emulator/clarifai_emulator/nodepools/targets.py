@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool
 
 from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.versions import newest_usable
 from clarifai_emulator.nodepools.capacity import NodepoolKey
 from clarifai_emulator.nodepools.fleet import Target
 from clarifai_emulator.routing.decision import ModelKey
@@ -70,7 +71,7 @@ class Targets:
         version: ModelVersion | None = (
             self._store.get(Kind.MODEL_VERSION, (*key, version_id))
             if version_id
-            else self._store.newest(Kind.MODEL_VERSION, key)
+            else newest_usable(self._store.list(Kind.MODEL_VERSION, key))
         )
         if model is None or version is None:
             return None

@@ -287,10 +287,11 @@ class Reloader:
         """As a new model version, to which the deployment moves once it is live. Gives its signatures."""
         version_id = secrets.token_hex(16)
         known: ModelSource = self._store.get(Stored.SOURCE, (*project.model, project.lane.version_id))  # pyright: ignore[reportAssignmentType]
-        source = await self._deployer.source(directory, project.model, version_id, progress, known.watched)
+        tell = self._deployer.logging_builds(project.model, version_id, progress)
+        source = await self._deployer.source_of(directory, tell, known.watched)
         if source.content_hash != after.digest:
             raise _Superseded
-        signatures = await self._unless_newer(project, self._deployer.signatures(directory, source))
+        signatures = await self._unless_newer(project, self._deployer.signatures_of(directory, source))
         draft = self._deployer.new_version(directory, signatures)
         draft.id = version_id
         renewal = self._supervisor.renewal(project.lane, draft, source)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool, Visibility
 
+from clarifai_emulator.models.versions import newest_usable
 from clarifai_emulator.routing.decision import Landscape, ModelKey, NodepoolKey
 
 _PRIVATE = Visibility(gettable=Visibility.PRIVATE)
@@ -65,9 +66,9 @@ class Sight:
         return self._landscape.runner_ids(*nodepool) if is_own else ()
 
     def newest(self, key: ModelKey) -> ModelVersion | None:
-        """The newest version of a model that the caller may see."""
+        """The newest version of a model that the caller may see and that is built."""
         versions: Iterable[ModelVersion] = self._landscape.versions(*key)
-        return next((each for each in versions if not self.hidden_version(key[0], each)), None)
+        return newest_usable(each for each in versions if not self.hidden_version(key[0], each))
 
     def _hidden(self, owner: str, own: tuple[str, Visibility], *, app: str = "") -> str:
         if owner == self._caller:

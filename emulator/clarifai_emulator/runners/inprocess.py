@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import logging
 import os
+import queue
 import socket
 import sys
 import threading
@@ -24,6 +25,7 @@ from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.runners import lean_main, reload_main
 from clarifai_emulator.runners.backend import Exit, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.inspect_main import model_traceback, read_signatures
+from clarifai_emulator.runners.rounds import Rounds
 from clarifai_emulator.runners.unusable import unusable_model
 from clarifai_emulator.runners.zygote_main import import_sdk
 
@@ -65,7 +67,7 @@ class InProcessReplica:
         self.reloads, self._edits = socket.socketpair() if spec.source.watched is not None else (None, None)
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[Exit] = self._loop.create_future()
-        self._on_line = on_line
+        self._lines = _Lines(on_line)
         name = f"replica {spec.replica_id[:8]}"
         threading.Thread(target=self._live, args=(spec,), name=name, daemon=True).start()
 
@@ -99,16 +101,56 @@ class InProcessReplica:
             self._in_loop(self._end, Exit(why=why))
 
     def _tell(self, text: str) -> None:
-        for line in text.splitlines():
-            self._in_loop(self._on_line, line)
+        self._lines.put(text)
 
     def _in_loop(self, function: Callable[[Any], None], argument: Any) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, argument)
 
     def _end(self, exit_: Exit) -> None:
+        self._lines.close()
         if not self.exited.done():
             self.exited.set_result(exit_)
+
+
+class _Lines:
+    """What threads say for the log, brought to the loop."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._loop = asyncio.get_running_loop()
+        self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._awake = False
+        self._rounds = Rounds(self.tell, self._rest)
+
+    def put(self, text: str) -> None:
+        """From any thread."""
+        self._said.put(text)
+        if not self._awake and not self._loop.is_closed():
+            self._awake = True
+            self._loop.call_soon_threadsafe(self._rounds.begin)
+
+    def tell(self) -> bool:
+        """In the loop: whether there was something."""
+        found = False
+        with contextlib.suppress(queue.Empty):
+            while True:
+                text = self._said.get_nowait()
+                found = True
+                for line in text.splitlines():
+                    self._on_line(line)
+        return found
+
+    def close(self) -> None:
+        """In the loop: no more comes."""
+        self._rounds.stop()
+        self.tell()
+
+    def _rest(self) -> None:
+        self._awake = False
+        if self.tell():  # said in this instant, by a thread that thought that somebody looks
+            self._awake = True
+            self._rounds.begin()
 
 
 class _Runner(lean_main.LeanRunner):

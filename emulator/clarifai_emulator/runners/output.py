@@ -7,10 +7,10 @@ import contextlib
 import os
 from collections.abc import Callable
 
+from clarifai_emulator.runners.rounds import Rounds
+
 _CHUNK = 64 * 1024
 _LONGEST_LINE = 16 * 1024
-# A replica prints a line per request: they are read together, so that reading does not take a request's time.
-_EVERY_SECONDS = 0.005
 
 
 class OutputPipe:
@@ -22,7 +22,8 @@ class OutputPipe:
         self._loop = asyncio.get_running_loop()
         self._read_fd, self.write_fd = os.pipe()
         os.set_blocking(self._read_fd, False)
-        self._pause: asyncio.TimerHandle | None = None
+        # A replica prints a line per request.
+        self._rounds = Rounds(self._read, self._listen)
         self._listen()
 
     def give_away(self) -> None:
@@ -43,23 +44,22 @@ class OutputPipe:
     def _wait(self) -> None:
         """Something was printed: let more of it come."""
         self._loop.remove_reader(self._read_fd)
-        self._pause = self._loop.call_later(_EVERY_SECONDS, self._read_on)
+        self._rounds.begin()
 
-    def _read_on(self) -> None:
-        self._read()
-        if self._read_fd >= 0:
-            self._listen()
-
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Take what is there; whether there was something."""
+        found = False
         with contextlib.suppress(BlockingIOError):
             while self._read_fd >= 0:
                 data = os.read(self._read_fd, _CHUNK)
                 if not data:
                     self._end()
-                    return
+                    break
+                found = True
                 self._split(data)
                 if len(data) < _CHUNK:
-                    return
+                    break
+        return found
 
     def _split(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -77,8 +77,7 @@ class OutputPipe:
         if self._read_fd < 0:
             return
         self._flush()
-        if self._pause is not None:
-            self._pause.cancel()
+        self._rounds.stop()
         self._loop.remove_reader(self._read_fd)
         os.close(self._read_fd)
         self._read_fd = -1

@@ -14,6 +14,7 @@ from clarifai_emulator.api.handlers.listing import sorted_as_asked, text_matches
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.handlers.rows import Draft, Match, Parent, Problem, Resource
 from clarifai_emulator.api.handlers.verbs import require_owner, serve, target
+from clarifai_emulator.models.versions import newest_usable
 from clarifai_emulator.store import Key, Kind, Store
 
 TRAINED = "Model is trained and ready for deployment"
@@ -122,9 +123,11 @@ class _Models:
         return response
 
     def _newest(self, model: Key, viewer: str) -> str:
-        """Id of the newest version that ``viewer`` may see; empty when there is none."""
+        """Id of the newest version that ``viewer`` may see and that is built; empty when there is none."""
         keys = self._store.keys(Kind.MODEL_VERSION, model)
-        return next((key[-1] for key in keys if self._resources.visible(Kind.MODEL_VERSION, key, viewer)), "")
+        visible = (key for key in keys if self._resources.visible(Kind.MODEL_VERSION, key, viewer))
+        newest = newest_usable(self._resources.stored(Kind.MODEL_VERSION, key) for key in visible)
+        return newest.id if newest is not None else ""
 
     def _version(self, call: Call, key: Key) -> Any:
         """The version as the caller sees it. Raises ``CallerError`` when there is none that it may see."""

@@ -50,15 +50,21 @@ class Resources:
         the item itself.
         """
         row = self._rows[kind]
-        drafts = [self._draft(row, (owner, *parents), item) for item in items]
-        for draft in drafts:
-            self.require_parents(row, draft.key, owner, making=True)
-        self._check(row, drafts)
+        drafts = self.check(kind, owner, parents, items)
         self.ensure_user(owner)
         for draft in drafts:
             self._make_parents(row, draft.key)
             self.store.put(kind, draft.key, draft.message)
         return [draft.key for draft in drafts]
+
+    def check(self, kind: Kind, owner: str, parents: Sequence[str], items: Iterable[Any]) -> list[Draft]:
+        """What ``post`` would create, and raise; nothing is created."""
+        row = self._rows[kind]
+        drafts = [self._draft(row, (owner, *parents), item) for item in items]
+        for draft in drafts:
+            self.require_parents(row, draft.key, owner, making=True)
+        self._check(row, drafts)
+        return drafts
 
     def patch(self, kind: Kind, owner: str, parents: Sequence[str], items: Iterable[Any], action: str) -> list[Key]:
         """Change resources of ``owner`` and give their keys; all or none. Raises ``CallerError``."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Worker
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Worker
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.handlers.rows import Problem
+from clarifai_emulator.models.versions import build_failed, newest_usable
 from clarifai_emulator.store import Key, Kind, Store
 
 
@@ -18,8 +19,9 @@ def model_key(worker: Worker) -> Key:
 
 
 def newest_version(store: Store, worker: Worker) -> str:
-    """Id of the newest version of the worker's model; empty when it has none."""
-    return next((key[-1] for key in store.keys(Kind.MODEL_VERSION, model_key(worker))), "")
+    """Id of the newest version of the worker's model that is built; empty when it has no version."""
+    newest = newest_usable(store.list(Kind.MODEL_VERSION, model_key(worker)))
+    return newest.id if newest is not None else ""
 
 
 def served_version(store: Store, deployment: Deployment) -> str:
@@ -68,9 +70,14 @@ def validate_worker(worker: Worker, owner: str, resources: Resources) -> Iterato
             "upload it, or name it in a topology file",
             StatusCode.MODEL_DOES_NOT_EXIST,
         )
-    elif model.model_version.id and resources.store.get(Kind.MODEL_VERSION, (*key, model.model_version.id)) is None:
-        yield Problem(
-            "worker.model.model_version.id",
-            f"model {model.id!r} has no version {model.model_version.id!r}",
-            StatusCode.MODEL_DOES_NOT_EXIST,
-        )
+    elif model.model_version.id:
+        yield from _version_problems(model, resources.store.get(Kind.MODEL_VERSION, (*key, model.model_version.id)))
+
+
+def _version_problems(model: Model, version: ModelVersion | None) -> Iterator[Problem]:
+    where, named = "worker.model.model_version.id", f"version {model.model_version.id!r}"
+    if version is None:
+        yield Problem(where, f"model {model.id!r} has no {named}", StatusCode.MODEL_DOES_NOT_EXIST)
+    elif build_failed(version):
+        text = f"{named} of model {model.id!r} was not built: {version.status.description}"
+        yield Problem(where, text, StatusCode.MODEL_INVALID_REQUEST)

@@ -1,0 +1,174 @@
+"""MCP, streamable HTTP: `/v2/ext/mcp/v1/users/{u}/apps/{a}/models/{m}[/versions/{v}]`, over `mcp_transport`.
+
+    POST JSON-RPC request      ─► mcp_transport(msg) ─► result, wrapped as a JSON-RPC response
+    POST notification          ─► mcp_transport(msg) ─► 202
+    DELETE                     ─► the session ends;     GET: 405, the server says nothing unasked
+
+`initialize` opens a session, whose id the client sends from then on. A session holds nothing: it is the model's
+MCP server that has the state, and every session of a replica shares it, as on the platform's own class.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from typing import Any
+from urllib.parse import unquote
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.ext.transport import ModelAddress, ModelTransport, Refusal, refusal_of
+from clarifai_emulator.api.http_exchange import Exchange
+from clarifai_emulator.api.rest.misfits import kind_of
+from clarifai_emulator.api.rest.transcoding import read_json
+from clarifai_emulator.errors import CallerError
+
+PREFIX = "/v2/ext/mcp/v1"
+_PATH = re.compile(
+    rf"{PREFIX}/users/(?P<user>[^/]+)/apps/(?P<app>[^/]+)/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?/?"
+)
+_SHAPE = f"{PREFIX}/users/USER/apps/APP/models/MODEL, with /versions/VERSION behind it for a certain version"
+_METHOD = "mcp_transport"
+_SESSION = "mcp-session-id"
+_MOST_SESSIONS = 10_000
+_JSON = "application/json"
+_EVENTS = "text/event-stream"
+# Error codes of JSON-RPC.
+_PARSE_ERROR = -32700
+_INVALID_REQUEST = -32600
+_METHOD_NOT_FOUND = -32601
+_INTERNAL_ERROR = -32603
+# How the runner words a message that the model's MCP library does not know.
+_UNKNOWN_MESSAGE = re.compile(r"validation errors? for Client(Request|Notification)")
+
+
+class McpApi:
+    """Answers MCP clients with the models of the emulator."""
+
+    def __init__(self, transport: ModelTransport) -> None:
+        self._transport = transport
+        self._sessions: dict[str, ModelAddress] = {}
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer one HTTP request."""
+        message: dict[str, Any] = {}
+        try:
+            address = _address(exchange.path)
+            self._check_session(exchange, address)
+            if exchange.method == "DELETE":
+                self._sessions.pop(exchange.headers.get(_SESSION, ""), None)
+                await exchange.answer(200, b"{}", _JSON)
+            elif exchange.method == "POST":
+                message = await _read(exchange)
+                await self._serve_message(exchange, address, message)
+            else:
+                raise Refusal(
+                    StatusCode.CONN_METHOD_NOT_ALLOWED,
+                    f"There is no {exchange.method} here: messages come with POST, and nothing is said unasked.",
+                    status=405,
+                    headers={"allow": "DELETE, POST"},
+                )
+        except Refusal as refusal:
+            await _refuse(exchange, message, refusal)
+        except CallerError as error:
+            await _refuse(exchange, message, refusal_of(error))
+
+    async def _serve_message(self, exchange: Exchange, address: ModelAddress, message: dict[str, Any]) -> None:
+        if "method" not in message:
+            await exchange.answer(202, b"", _JSON)  # an answer: the server has asked nothing
+            return
+        answer = await self._transport.call(exchange, address, _METHOD, json.dumps(message, ensure_ascii=False))
+        headers = dict(answer.headers)
+        if "id" not in message:
+            await exchange.answer(202, b"", _JSON, headers)
+            return
+        response = _response(message, answer.text)
+        if message["method"] == "initialize" and "result" in response:
+            headers[_SESSION] = self._open(address)
+        await _say(exchange, 200, response, headers)
+
+    def _open(self, address: ModelAddress) -> str:
+        if len(self._sessions) >= _MOST_SESSIONS:
+            del self._sessions[next(iter(self._sessions))]  # its client gets 404, and begins again
+        session = secrets.token_hex(16)
+        self._sessions[session] = address
+        return session
+
+    def _check_session(self, exchange: Exchange, address: ModelAddress) -> None:
+        session = exchange.headers.get(_SESSION)
+        if session is not None and self._sessions.get(session) != address:
+            raise Refusal(
+                StatusCode.CONN_DOES_NOT_EXIST,
+                "There is no such session of this model: it has ended, or the emulator was started anew. "
+                "Initialize again.",
+                status=404,
+            )
+
+
+def _address(path: str) -> ModelAddress:
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise Refusal(
+            StatusCode.CONN_DOES_NOT_EXIST,
+            f"There is no path {path[:300]}. MCP servers are at {_SHAPE}.",
+            status=404,
+        )
+    user, app, model, version = (unquote(part or "") for part in match.groups())
+    return ModelAddress(user, app, model, version)
+
+
+async def _read(exchange: Exchange) -> dict[str, Any]:
+    content = read_json("the MCP message", await exchange.body())
+    if not isinstance(content, dict):
+        raise _invalid(f"An MCP message must be a JSON object, got {kind_of(content)}.")
+    if content.get("jsonrpc") != "2.0":
+        raise _invalid('An MCP message must have "jsonrpc": "2.0".')
+    if "method" in content and not isinstance(content["method"], str):
+        raise _invalid(f"`method` must be a string, got {kind_of(content['method'])}.")
+    if isinstance(content.get("id", 0), bool) or not isinstance(content.get("id", 0), int | str):
+        raise _invalid(f"`id` must be a string or a number, got {kind_of(content['id'])}.")
+    return content
+
+
+def _invalid(details: str) -> CallerError:
+    return CallerError(StatusCode.CONN_INVALID_REQUEST, details)
+
+
+def _response(message: dict[str, Any], text: str) -> dict[str, Any]:
+    """The model's answer as a JSON-RPC response: it gives the bare result, or a whole error response."""
+    envelope = {"jsonrpc": "2.0", "id": message["id"]}
+    try:
+        content = json.loads(text)
+    except ValueError:
+        said = f"The model answered {message['method']} with what is no JSON: {text[:200]!r}."
+        return {**envelope, "error": {"code": _INTERNAL_ERROR, "message": said}}
+    if isinstance(content, dict) and "error" in content and "jsonrpc" in content:
+        return {**envelope, "error": content["error"]}
+    return {**envelope, "result": content}
+
+
+async def _say(exchange: Exchange, status: int, response: Any, headers: dict[str, str]) -> None:
+    """As JSON, or as one server-sent event to who takes nothing else."""
+    data = json.dumps(response, ensure_ascii=False).encode()
+    accepted = exchange.headers.get("accept", _JSON)
+    if status == 200 and _EVENTS in accepted and _JSON not in accepted and "*/*" not in accepted:
+        await exchange.begin(status, _EVENTS, headers)
+        await exchange.write(b"event: message\ndata: " + data + b"\n\n")
+    else:
+        await exchange.answer(status, data, _JSON, headers)
+
+
+async def _refuse(exchange: Exchange, message: dict[str, Any], refusal: Refusal) -> None:
+    """What a model's server raised is an answer of MCP; what never reached it has an HTTP status of its own."""
+    reached = refusal.code == StatusCode.FAILURE and "id" in message
+    code = _INTERNAL_ERROR
+    if refusal.code == StatusCode.CONN_BAD_REQUEST_FORMAT:
+        code = _PARSE_ERROR
+    elif refusal.code == StatusCode.CONN_INVALID_REQUEST:
+        code = _INVALID_REQUEST
+    elif reached and _UNKNOWN_MESSAGE.search(refusal.details):
+        code = _METHOD_NOT_FOUND
+    error = {"code": code, "message": refusal.details, "data": {"clarifai_status_code": refusal.code}}
+    response = {"jsonrpc": "2.0", "id": message.get("id"), "error": error}
+    await _say(exchange, 200 if reached else refusal.status, response, dict(refusal.headers))

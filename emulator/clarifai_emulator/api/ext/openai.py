@@ -1,0 +1,236 @@
+"""The OpenAI-compatible API: `/v2/ext/openai/v1`, mapped to a model's own OpenAI methods.
+
+    POST chat/completions, responses, embeddings, images/generations ─► openai_transport(msg)
+    the same with "stream": true                                     ─► openai_stream_transport(msg)
+    GET  models, models/{model}                                      ─► the caller's models that have these methods
+
+``model`` is a model's URL, or ``user/app/models/id[/versions/v]``. Errors have OpenAI's own shape.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import unquote
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.chain import Call
+from clarifai_emulator.api.ext.transport import (
+    ModelAddress,
+    ModelTransport,
+    Refusal,
+    Text,
+    parse_address,
+    refusal_of,
+)
+from clarifai_emulator.api.http_exchange import Exchange
+from clarifai_emulator.api.rest.misfits import kind_of
+from clarifai_emulator.api.rest.transcoding import read_json
+from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.errors import CallerError
+
+PREFIX = "/v2/ext/openai/v1"
+_ENDPOINTS = ("/chat/completions", "/responses", "/embeddings", "/images/generations")
+_STREAMED = ("/chat/completions", "/responses")
+_JSON = "application/json"
+_EVENTS = "text/event-stream"
+_METHOD = "openai_transport"
+_STREAM_METHOD = "openai_stream_transport"
+_PER_PAGE = 1000
+_KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+_HOW_TO_NAME = (
+    "`model` must be a model's URL, as https://clarifai.com/USER/APP/models/MODEL, or USER/APP/models/MODEL, "
+    "with /versions/VERSION behind it for a certain version."
+)
+
+
+class OpenAiApi:
+    """Answers OpenAI's requests with the models of the emulator."""
+
+    def __init__(self, transport: ModelTransport) -> None:
+        self._transport = transport
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        path = exchange.path.removeprefix(PREFIX)
+        try:
+            if path == "/models" or path.startswith("/models/"):
+                _require_method(exchange, "GET")
+                await self._serve_models(exchange, unquote(path.removeprefix("/models").strip("/")))
+            elif path in _ENDPOINTS:
+                _require_method(exchange, "POST")
+                await self._serve_endpoint(exchange, path)
+            else:
+                raise _unknown_path(path)
+        except Refusal as refusal:
+            await self._refuse(exchange, refusal)
+        except CallerError as error:
+            await self._refuse(exchange, refusal_of(error))
+
+    async def _serve_endpoint(self, exchange: Exchange, endpoint: str) -> None:
+        content = read_json(f"POST {endpoint}", await exchange.body())
+        if not isinstance(content, dict):
+            raise _invalid(f"The body must be a JSON object, got {kind_of(content)}.")
+        address = _address(content.get("model"))
+        streams = content.get("stream") or False
+        if not isinstance(streams, bool):
+            raise _invalid(f"`stream` must be true or false, got {kind_of(streams)}.")
+        if streams and endpoint not in _STREAMED:
+            raise _invalid(f"{endpoint} has no streaming answer; leave out `stream`.")
+        message = json.dumps({**content, "openai_endpoint": endpoint}, ensure_ascii=False)
+        if streams:
+            await self._stream(exchange, address, endpoint, message)
+        else:
+            answer = await self._transport.call(exchange, address, _METHOD, message)
+            _require_no_error(answer)
+            await exchange.answer(200, answer.text.encode(), _JSON, answer.headers)
+
+    async def _stream(self, exchange: Exchange, address: ModelAddress, endpoint: str, message: str) -> None:
+        chunks = self._transport.generate(exchange, address, _STREAM_METHOD, message)
+        async with aclosing(chunks):
+            try:
+                await _write_events(exchange, endpoint, chunks)
+            except Refusal as refusal:
+                if not exchange.started:
+                    raise
+                await exchange.write(b"data: " + _error_body(refusal) + b"\n\n")
+                return
+        if not exchange.started:
+            await exchange.begin(200, _EVENTS)
+        if endpoint == "/chat/completions":
+            await exchange.write(b"data: [DONE]\n\n")
+
+    async def _serve_models(self, exchange: Exchange, wanted: str) -> None:
+        if wanted:
+            address = _address(wanted)
+            request = rpc_table()["GetModel"].request_type(
+                user_app_id={"user_id": address.user, "app_id": address.app},
+                model_id=address.model,
+                version_id=address.version,
+            )
+            _, response = await self._transport.unary(exchange, "GetModel", request)
+            content = _model_object(response.model)
+        else:
+            found: list[Any] = []
+            request = rpc_table()["ListModels"].request_type(user_app_id={"user_id": "me"}, per_page=_PER_PAGE)
+            await self._transport.unary(exchange, "ListModels", request, self._lister(found))
+            content = {"object": "list", "data": found}
+        await exchange.answer(200, json.dumps(content).encode(), _JSON)
+
+    def _lister(self, found: list[Any]) -> Any:
+        """A handler of ListModels that keeps, of all pages, the models that have OpenAI's methods."""
+        list_models = self._transport.handler("ListModels")
+        get_version = self._transport.handler("GetModelVersion")
+
+        rpc = rpc_table()["GetModelVersion"]
+
+        def is_one(call: Call, model: Any) -> bool:
+            request = rpc.request_type(
+                user_app_id={"user_id": model.user_id, "app_id": model.app_id}, model_id=model.id
+            )
+            try:
+                version = get_version(replace(call, rpc=rpc), request).model_version
+            except CallerError:
+                return False  # a model without a version
+            return any(signature.name == _METHOD for signature in version.method_signatures)
+
+        def handle(call: Call, request: Any) -> Any:
+            response = call.rpc.response_type()
+            for page in _pages(list_models, call, request):
+                found.extend(_model_object(model) for model in page if is_one(call, model))
+            return response
+
+        return handle
+
+    async def _refuse(self, exchange: Exchange, refusal: Refusal) -> None:
+        await exchange.answer(refusal.status, _error_body(refusal), _JSON, refusal.headers)
+
+
+async def _write_events(exchange: Exchange, endpoint: str, chunks: AsyncGenerator[Text]) -> None:
+    async for chunk in chunks:
+        _require_no_error(chunk)
+        if not exchange.started:
+            await exchange.begin(200, _EVENTS, chunk.headers)
+        if endpoint == "/responses":
+            kind = json.loads(chunk.text).get("type", "message")
+            await exchange.write(f"event: {kind}\ndata: {chunk.text}\n\n".encode())
+        else:
+            await exchange.write(f"data: {chunk.text}\n\n".encode())
+
+
+def _pages(list_models: Any, call: Call, request: Any) -> Iterator[Any]:
+    page = 1
+    while True:
+        request.page = page
+        models = list_models(call, request).models
+        yield models
+        if len(models) < _PER_PAGE:
+            return
+        page += 1
+
+
+def _address(model: Any) -> ModelAddress:
+    address = parse_address(model) if isinstance(model, str) else None
+    if address is None:
+        got = f"'{model}'" if isinstance(model, str) else kind_of(model)
+        raise _invalid(f"{_HOW_TO_NAME} Got {got}.")
+    return address
+
+
+def _model_object(model: Any) -> dict[str, Any]:
+    address = ModelAddress(model.user_id, model.app_id, model.id)
+    return {
+        "id": address.url,
+        "object": "model",
+        "created": model.created_at.seconds,
+        "owned_by": model.user_id,
+    }
+
+
+def _require_no_error(answer: Text) -> None:
+    """Raise ``Refusal`` for the way in which models say that they failed: a status instead of an answer."""
+    if not answer.text.startswith('{"code"'):
+        return
+    try:
+        content = json.loads(answer.text)
+    except ValueError:
+        return
+    if isinstance(content.get("code"), int) and "description" in content and "object" not in content:
+        details = str(content.get("details") or content["description"])
+        raise Refusal(content["code"], details, status=500, headers=answer.headers)
+
+
+def _require_method(exchange: Exchange, method: str) -> None:
+    if exchange.method != method and not (method == "GET" and exchange.method == "HEAD"):
+        raise Refusal(
+            StatusCode.CONN_METHOD_NOT_ALLOWED,
+            f"There is no {exchange.method} {exchange.path}; this path knows {method}.",
+            status=405,
+            headers={"allow": method},
+        )
+
+
+def _unknown_path(path: str) -> Refusal:
+    known = (*_ENDPOINTS, "/models")
+    close = get_close_matches(path[:100], known, n=1)
+    meant = f" Did you mean {PREFIX}{close[0]}?" if close else ""
+    return Refusal(
+        StatusCode.CONN_DOES_NOT_EXIST,
+        f"There is no {PREFIX}{path[:200]}.{meant} There are {', '.join(known)}.",
+        status=404,
+    )
+
+
+def _invalid(details: str) -> CallerError:
+    return CallerError(StatusCode.CONN_BAD_REQUEST_FORMAT, details)
+
+
+def _error_body(refusal: Refusal) -> bytes:
+    kind = _KINDS.get(refusal.status, "invalid_request_error" if refusal.status < 500 else "server_error")
+    error = {"message": refusal.details, "type": kind, "param": None, "code": str(refusal.code)}
+    return json.dumps({"error": error}, ensure_ascii=False).encode()

@@ -1,0 +1,227 @@
+"""The platform's REST API: every HTTP binding of the RPC table, each request through the request chain.
+
+    path, method ─► RPC (paths.py) ─► request message (transcoding.py) ─► chain ─► handler ─► JSON, HTTP status
+
+The same chain and the same handlers as over gRPC; only the way in and out differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.chain import Call, Handler, RequestChain
+from clarifai_emulator.api.http_exchange import Exchange, HttpProblem
+from clarifai_emulator.api.rest.paths import Bound, Match, Paths
+from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
+from clarifai_emulator.api.rest.transcoding import as_json, read_message, read_request
+from clarifai_emulator.api.rpc import Auth, Rpc, rpc_table
+from clarifai_emulator.errors import CallerError, TransportError
+
+JSON = "application/json"
+LINES = "application/x-ndjson"
+EVENTS = "text/event-stream"
+OPENAPI_PATH = "/v2/openapi.json"
+
+
+class RestApi:
+    """Answers REST requests with the handlers of the RPCs. ``max_bytes``: the largest request message."""
+
+    def __init__(self, handlers: Mapping[str, Handler], chain: RequestChain, *, max_bytes: int) -> None:
+        self._handlers: Mapping[str, Any] = handlers
+        self._chain = chain
+        self._max_bytes = max_bytes
+        self._paths = Paths(rpc_table().values())
+        self._document: bytes | None = None
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        if exchange.path == OPENAPI_PATH and exchange.method in ("GET", "HEAD"):
+            await exchange.answer(200, await self._openapi(), JSON)
+            return
+        method = "GET" if exchange.method == "HEAD" else exchange.method
+        match = self._paths.match(method, exchange.path)
+        if match is None:
+            await self._nowhere(exchange)
+            return
+        bound = self._choose(exchange, match)
+        if bound.rpc.server_streaming:
+            await self._serve_stream(exchange, bound, match.values)
+        else:
+            await self._serve_unary(exchange, bound, match.values)
+
+    def _choose(self, exchange: Exchange, match: Match) -> Bound:
+        """Some forms belong to several RPCs: one that is there goes first, and who asks for a stream gets one."""
+        wants_stream = wanted_stream(exchange) != ""
+        return min(
+            match.candidates,
+            key=lambda bound: (
+                bound.rpc.name not in self._handlers,
+                len(match.candidates) > 1 and bound.rpc.server_streaming != wants_stream,
+            ),
+        )
+
+    async def _serve_unary(self, exchange: Exchange, bound: Bound, values: tuple[str, ...]) -> None:
+        handler = self._handlers.get(bound.rpc.name) or _not_implemented
+        request: Any = None
+        try:
+            request = await self._read(exchange, bound, values)
+        except CallerError as error:
+            handler = _raiser(error)
+        call = self._begin(exchange, bound.rpc)
+        try:
+            response = await self._chain.unary(call, handler, request)
+        except TransportError as error:
+            raise _as_problem(error) from None
+        await self._answer(exchange, call, response)
+
+    async def _serve_stream(self, exchange: Exchange, bound: Bound, values: tuple[str, ...]) -> None:
+        rpc = bound.rpc
+        handler = self._handlers.get(rpc.name) or _not_implemented_stream
+        requests: AsyncIterator[Any]
+        if rpc.client_streaming:
+            requests = self._messages(exchange, rpc)
+        else:
+            try:
+                requests = _only(await self._read(exchange, bound, values))
+            except CallerError as error:
+                requests = _failing(error)
+        call = self._begin(exchange, rpc)
+        kind = wanted_stream(exchange) or LINES
+        begun = False
+        try:
+            async with aclosing(self._chain.stream(call, handler, requests)) as responses:
+                async for response in responses:
+                    if not begun:
+                        status = _status_of(call, response)
+                        if status != 200:
+                            await self._answer(exchange, call, response)
+                            return
+                        begun = True
+                        await exchange.begin(200, kind, call.trailers)
+                    await exchange.write(as_chunk(kind, as_json(response)))
+        except TransportError as error:
+            raise _as_problem(error) from None
+        if not begun:
+            await exchange.begin(200, kind, call.trailers)
+
+    def _begin(self, exchange: Exchange, rpc: Rpc) -> Call:
+        return self._chain.begin(rpc, exchange.headers, peer=exchange.peer, seconds_left=None)
+
+    async def _read(self, exchange: Exchange, bound: Bound, values: tuple[str, ...]) -> Any:
+        if exchange.headers.get("content-encoding", "identity") != "identity":
+            raise CallerError(
+                StatusCode.CONN_BAD_REQUEST_FORMAT,
+                f"The body is encoded with '{exchange.headers['content-encoding']}'; only plain bodies are read.",
+            )
+        body = await exchange.body()
+        request = read_request(bound, values, exchange.query, body)
+        if len(body) > self._max_bytes and request.ByteSize() > self._max_bytes:
+            raise CallerError(
+                StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED,
+                f"The request has {request.ByteSize()} bytes; a message may have {self._max_bytes} at most.",
+            )
+        return request
+
+    async def _messages(self, exchange: Exchange, rpc: Rpc) -> AsyncIterator[Any]:
+        """One message of each line, as soon as it is there."""
+        rest = bytearray()
+        try:
+            async for chunk in exchange.chunks():
+                rest += chunk
+                if b"\n" in chunk:
+                    *lines, last = rest.split(b"\n")
+                    rest = bytearray(last)
+                    for line in lines:
+                        if line.strip():
+                            yield read_message(rpc.name, rpc.request_type, bytes(line))
+                if len(rest) > self._max_bytes:
+                    raise CallerError(
+                        StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED,
+                        f"A line of the request has more than {self._max_bytes} bytes.",
+                        hint=f"{rpc.name} takes one JSON object in each line.",
+                    )
+        except HttpProblem as problem:
+            raise CallerError(problem.code, problem.details) from None
+        if rest.strip():
+            yield read_message(rpc.name, rpc.request_type, bytes(rest))
+
+    async def _answer(self, exchange: Exchange, call: Call, response: Any) -> None:
+        await exchange.answer(_status_of(call, response), as_json(response), JSON, call.trailers)
+
+    async def _nowhere(self, exchange: Exchange) -> None:
+        methods = self._paths.methods(exchange.path)
+        if methods:
+            allow = ", ".join(methods)
+            exchange.answer_headers["allow"] = allow
+            text = f"There is no {exchange.method} {exchange.path}; this path knows {allow}."
+            raise HttpProblem(405, StatusCode.CONN_METHOD_NOT_ALLOWED, text)
+        near = self._paths.nearest(exchange.path)
+        meant = f" Did you mean {near}?" if near else ""
+        raise HttpProblem(
+            404,
+            StatusCode.CONN_DOES_NOT_EXIST,
+            f"There is no path {exchange.path[:300]} in the platform's REST API.{meant} "
+            f"GET {OPENAPI_PATH} lists all that there are.",
+        )
+
+    async def _openapi(self) -> bytes:
+        if self._document is None:
+            from clarifai_emulator.api.rest.openapi_document import openapi_document
+
+            served = frozenset(self._handlers)
+            self._document = await asyncio.to_thread(openapi_document, list(self._paths.forms()), served)
+        return self._document
+
+
+def wanted_stream(exchange: Exchange) -> str:
+    """The kind of stream a client asks for with ``accept``; empty when it asks for none."""
+    accepted = exchange.headers.get("accept", "")
+    return next((kind for kind in (EVENTS, LINES) if kind in accepted), "")
+
+
+def as_chunk(kind: str, data: bytes) -> bytes:
+    """One message of a stream, as a server-sent event or as a line."""
+    return b"data: " + data + b"\n\n" if kind == EVENTS else data + b"\n"
+
+
+def _status_of(call: Call, response: Any) -> int:
+    authenticated = call.rpc.auth is Auth.NONE or call.caller.user_id != ""
+    return http_status(response.status.code, authenticated=authenticated)
+
+
+def _as_problem(error: TransportError) -> HttpProblem:
+    status = GRPC_TO_HTTP.get(error.name, 500)
+    return HttpProblem(status, StatusCode.INTERNAL_UNCATEGORIZED, f"{error.name}: {error.message}")
+
+
+async def _only(request: Any) -> AsyncIterator[Any]:
+    yield request
+
+
+async def _failing(error: CallerError) -> AsyncIterator[Any]:
+    raise error
+    yield
+
+
+def _raiser(error: CallerError) -> Handler:
+    def refuse(call: Call, request: Any) -> Any:
+        raise error
+
+    return refuse
+
+
+def _not_implemented(call: Call, request: Any) -> Any:
+    raise CallerError(
+        StatusCode.NOT_IMPLEMENTED,
+        f"{call.rpc.name} is an RPC of the platform that the emulator does not have yet.",
+        hint="`clarifai-emulator doctor --rpcs` lists those it has.",
+    )
+
+
+async def _not_implemented_stream(call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    yield _not_implemented(call, requests)

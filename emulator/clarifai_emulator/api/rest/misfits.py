@@ -1,0 +1,122 @@
+"""Why JSON does not fit a message: each field that the message does not have, and each value of a wrong type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+
+_INTEGERS = {
+    FieldDescriptor.CPPTYPE_INT32,
+    FieldDescriptor.CPPTYPE_INT64,
+    FieldDescriptor.CPPTYPE_UINT32,
+    FieldDescriptor.CPPTYPE_UINT64,
+}
+_FLOATS = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
+_INTEGER_TEXT = re.compile(r"-?\d+")
+_NUMBER_TEXT = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?|NaN|-?Infinity")
+_DEEPEST = 100
+
+
+def find_misfits(descriptor: Any, content: Any) -> list[str]:
+    """One phrase for each misfit, in the order of the document; empty where none of the usual kinds is found."""
+    return list(_of_message(descriptor, content, "", 0))
+
+
+def nearest_field(descriptor: Any, name: str) -> str:
+    """The field of a message whose name is most like ``name``; empty when none is."""
+    close = get_close_matches(name[:100], descriptor.fields_by_name, n=1)
+    return close[0] if close else ""
+
+
+def is_repeated(field: Any) -> bool:
+    """True for a field that holds any number of values."""
+    try:
+        return field.is_repeated
+    except AttributeError:  # protobuf before 6.31
+        return field.label == FieldDescriptor.LABEL_REPEATED  # pyright: ignore[reportDeprecated]
+
+
+def kind_of(value: Any) -> str:
+    """A JSON value's type, in words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "an array" if isinstance(value, list) else "an object"
+
+
+def _of_message(descriptor: Any, content: Any, where: str, depth: int) -> Iterator[str]:
+    if descriptor.full_name.startswith("google.protobuf."):
+        return  # has a JSON form of its own
+    if depth > _DEEPEST:
+        yield f"{where}: nested too deeply"
+    elif not isinstance(content, dict):
+        yield f"{where or 'it'} must be an object, got {kind_of(content)}"
+    else:
+        for name, value in content.items():
+            field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
+            at = f"{where}.{name}" if where else name
+            if field is None:
+                near = nearest_field(descriptor, name)
+                meant = f" (did you mean '{near}'?)" if near else ""
+                yield f"{descriptor.name} has no field '{at}'{meant}"
+            elif value is not None:
+                yield from _of_field(field, value, at, depth)
+
+
+def _of_field(field: Any, value: Any, at: str, depth: int) -> Iterator[str]:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        if not isinstance(value, dict):
+            yield f"{at} must be an object, got {kind_of(value)}"
+            return
+        entry = field.message_type.fields_by_name["value"]
+        for key, each in value.items():
+            yield from _of_value(entry, each, f"{at}.{key}", depth)
+    elif is_repeated(field):
+        if not isinstance(value, list):
+            yield f"{at} must be an array, got {kind_of(value)}"
+            return
+        for position, each in enumerate(value):
+            yield from _of_value(field, each, f"{at}[{position}]", depth)
+    else:
+        yield from _of_value(field, value, at, depth)
+
+
+def _of_value(field: Any, value: Any, at: str, depth: int) -> Iterator[str]:
+    if field.message_type is not None:
+        yield from _of_message(field.message_type, value, at, depth + 1)
+        return
+    expected = _expected(field, value)
+    if expected:
+        got = f"'{value[:50]}'" if isinstance(value, str) else kind_of(value)
+        yield f"{at} must be {expected}, got {got}"
+
+
+def _expected(field: Any, value: Any) -> str:
+    """What a scalar must be, where ``value`` is not; else empty."""
+    kind = field.cpp_type
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == FieldDescriptor.CPPTYPE_BOOL:
+        return "" if isinstance(value, bool) else "true or false"
+    if kind in _INTEGERS:
+        fits = (is_number and value == int(value)) or (isinstance(value, str) and _INTEGER_TEXT.fullmatch(value))
+        return "" if fits else "a whole number"
+    if kind in _FLOATS:
+        fits = is_number or (isinstance(value, str) and _NUMBER_TEXT.fullmatch(value))
+        return "" if fits else "a number"
+    if kind == FieldDescriptor.CPPTYPE_ENUM:
+        known = field.enum_type.values_by_name
+        if is_number or (isinstance(value, str) and (value in known or _INTEGER_TEXT.fullmatch(value))):
+            return ""
+        return f"a number or one of {', '.join(list(known)[:8])}"
+    if isinstance(value, str):
+        return ""
+    return "base64 text" if field.type == FieldDescriptor.TYPE_BYTES else "a string"

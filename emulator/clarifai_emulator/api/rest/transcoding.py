@@ -1,0 +1,146 @@
+"""JSON, query parameters and path variables → a request message, and a response message → JSON.
+
+JSON as the platform writes it: snake_case, numeric enums and codes, 64-bit integers as strings, unset fields left
+out. Read are also camelCase names and enum names. What cannot be read is said field by field (``misfits``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+
+from clarifai_emulator.api.rest.misfits import find_misfits, is_repeated, kind_of, nearest_field
+from clarifai_emulator.api.rest.paths import Bound
+from clarifai_emulator.errors import CallerError
+
+_TRUE_FALSE = {"true": True, "1": True, "false": False, "0": False}
+_MOST_MISFITS = 5
+
+
+def read_request(bound: Bound, values: Iterable[str], query: Iterable[tuple[str, str]], body: bytes) -> Any:
+    """The request of an RPC. The path wins over the body, the body over the query. Raises ``CallerError`` 11100."""
+    name = bound.rpc.name
+    request = bound.rpc.request_type()
+    _merge(name, request, _query_as_json(name, request.DESCRIPTOR, query), "query parameters")
+    content = read_json(name, body) if body.strip() else {}
+    if not isinstance(content, dict):
+        raise bad_request(f"The body of {name} must be a JSON object, got {kind_of(content)}.")
+    if content and not bound.binding.body:
+        raise bad_request(
+            f"{bound.binding.method} {bound.binding.path} takes no body.", "Send its fields as query parameters."
+        )
+    _merge(name, request, content, "body")
+    for path, value in zip(bound.variables, values, strict=True):
+        _set(request, path, value)
+    return request
+
+
+def read_message(name: str, message_type: Any, line: bytes) -> Any:
+    """One message of a stream of messages. Raises ``CallerError`` 11100."""
+    content = read_json(name, line)
+    message = message_type()
+    _merge(name, message, content, "body")
+    return message
+
+
+def read_json(name: str, data: bytes) -> Any:
+    """JSON, and nothing that only Python takes for it. Raises ``CallerError`` 11100."""
+    try:
+        return json.loads(data, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise bad_request(f"The body of {name} is nested too deeply.") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise bad_request(f"The body of {name} is no JSON: {error.msg} at {where}.") from None
+    except (UnicodeDecodeError, ValueError) as error:
+        raise bad_request(f"The body of {name} is no JSON: {error}.") from None
+
+
+def as_json(message: Any) -> bytes:
+    """A message as the platform writes it."""
+    content = MessageToDict(message, preserving_proto_field_name=True, use_integers_for_enums=True)
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def bad_request(details: str, hint: str = "") -> CallerError:
+    """A request that cannot be read."""
+    return CallerError(StatusCode.CONN_BAD_REQUEST_FORMAT, details, hint=hint)
+
+
+def _merge(name: str, message: Any, content: Any, what: str) -> None:
+    if content == {}:
+        return
+    try:
+        ParseDict(content, message)
+    except (ParseError, TypeError, ValueError, RecursionError) as error:
+        misfits = find_misfits(message.DESCRIPTOR, content)[: _MOST_MISFITS + 1]
+        text = "; ".join(misfits[:_MOST_MISFITS]) or str(error).splitlines()[0].rstrip(".")
+        more = "; and more" if len(misfits) > _MOST_MISFITS else ""
+        raise bad_request(f"The {what} of {name} cannot be read: {text}{more}.") from None
+
+
+def _query_as_json(name: str, descriptor: Any, query: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """``a.b=1&c=2&c=3`` as ``{"a": {"b": "1"}, "c": ["2", "3"]}``, with true and false where a field is one."""
+    content: dict[str, Any] = {}
+    for path, value in query:
+        *parents, last = path.split(".")
+        place, owner = content, descriptor
+        for part in parents:
+            field = _field(name, owner, part, path)
+            if field.message_type is None or is_repeated(field):
+                raise bad_request(
+                    f"The query parameter '{path}' of {name} names a part of '{part}', which has none."
+                )
+            place = place.setdefault(field.name, {})
+            owner = field.message_type
+        field = _field(name, owner, last, path)
+        given = _TRUE_FALSE.get(value, value) if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL else value
+        if is_repeated(field):
+            place.setdefault(field.name, []).append(given)
+        else:
+            place[field.name] = given
+    return content
+
+
+def _field(name: str, descriptor: Any, part: str, path: str) -> Any:
+    field = descriptor.fields_by_name.get(part) or descriptor.fields_by_camelcase_name.get(part)
+    if field is None:
+        near = nearest_field(descriptor, part)
+        hint = f"Did you mean '{near}'?" if near else ""
+        raise bad_request(f"{name} has no query parameter '{path}'.", hint)
+    return field
+
+
+def _set(message: Any, path: str, value: str) -> None:
+    """Put the text of a path variable where it belongs."""
+    *parents, last = path.split(".")
+    for part in parents:
+        message = getattr(message, part)
+    field = message.DESCRIPTOR.fields_by_name[last]
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        try:
+            setattr(message, last, value)
+        except (UnicodeError, ValueError):
+            raise bad_request(f"The path has no proper text for '{path}'.") from None
+    elif value.isascii() and value.isdigit() and len(value) < 10:
+        setattr(message, last, int(value))
+    else:
+        raise bad_request(f"The path must have a number for '{path}', got '{value}'.")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name '{twice}' stands twice in one object")
+    return content
+
+
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON number")

@@ -1,0 +1,33 @@
+"""Which versions of a model may serve: not one that is being built, or whose build failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+_FAILED = (StatusCode.MODEL_BUILDING_FAILED, StatusCode.MODEL_BUILD_UNEXPECTED_ERROR)
+
+
+def is_building(version: ModelVersion) -> bool:
+    """Whether its upload is complete and its build is not."""
+    return version.status.code == StatusCode.MODEL_BUILDING
+
+
+def build_failed(version: ModelVersion) -> bool:
+    """Whether it can never serve."""
+    return version.status.code in _FAILED
+
+
+def newest_usable(versions: Iterable[ModelVersion]) -> ModelVersion | None:
+    """The first of these (newest first) that is built; the first of all when none is, and None of none.
+
+    An upload does not take the place of what serves before it is built, and never if it cannot be.
+    """
+    first: ModelVersion | None = None
+    for version in versions:
+        if not is_building(version) and not build_failed(version):
+            return version
+        first = first or version
+    return first

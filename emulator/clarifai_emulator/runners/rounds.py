@@ -1,0 +1,39 @@
+"""Looks at intervals for what comes often, so that its coming takes no request time; else waits to be called."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+_EVERY_SECONDS = 0.01
+_IN_VAIN = 5
+
+
+class Rounds:
+    """After ``begin``: calls ``look`` every 10 ms until it has found nothing five times in a row, then ``rest``."""
+
+    def __init__(self, look: Callable[[], bool], rest: Callable[[], None]) -> None:
+        self._look = look
+        self._rest = rest
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._in_vain = 0
+
+    def begin(self) -> None:
+        """Something has come, and more may."""
+        self._in_vain = 0
+        if self._timer is None:
+            self._timer = self._loop.call_later(_EVERY_SECONDS, self._go)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _go(self) -> None:
+        self._timer = self._loop.call_later(_EVERY_SECONDS, self._go)
+        self._in_vain = 0 if self._look() else self._in_vain + 1
+        if self._in_vain == _IN_VAIN:
+            self.stop()
+            self._rest()

@@ -1,0 +1,98 @@
+"""An HTTP site at a free port, as the emulator serves it, and a client without a library's manners."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from clarifai_emulator.api.auth import Authenticator
+from clarifai_emulator.api.chain import Handler, RequestChain
+from clarifai_emulator.api.http_site import HttpSite
+from clarifai_emulator.api.port import Port
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.events import EventBus
+from resource_api import StillClock
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class HttpClient:
+    """One request on a connection of its own."""
+
+    port: int
+    events: EventBus
+    site: HttpSite
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        content: Any = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        key: str = "Key abc",
+    ) -> Answer:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        body = content if isinstance(content, bytes) else b"" if content is None else json.dumps(content).encode()
+        fields = {"host": f"127.0.0.1:{self.port}", "connection": "close", "content-length": str(len(body))}
+        fields |= {"authorization": key} if key else {}
+        fields |= headers or {}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+        said = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        await writer.wait_closed()
+        return _parse(said)
+
+
+def _parse(said: bytes) -> Answer:
+    head, _, body = said.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines)
+    if headers.get("transfer-encoding") == "chunked":
+        whole = b""
+        while body:
+            size, _, body = body.partition(b"\r\n")
+            whole += body[: int(size, 16)]
+            body = body[int(size, 16) + 2 :]
+        body = whole
+    return Answer(int(first.split()[1]), headers, body)
+
+
+@asynccontextmanager
+async def http_client(
+    handlers: Mapping[str, Handler], *, chain: RequestChain | None = None, **config: Any
+) -> AsyncIterator[HttpClient]:
+    """A client of a site with these handlers."""
+    clock = StillClock()
+    events = EventBus(clock)
+    chain = chain or RequestChain(
+        authenticator=Authenticator(user_id="ada", callers={}), events=events, clock=clock
+    )
+
+    def odd(kind: str, what: str) -> None:
+        events.emit(f"connection.{kind}", what=what)
+
+    site = HttpSite(handlers, chain, config=EmulatorConfig(port=0, **config), on_odd=odd)
+    port = Port(lambda path: None, max_bytes=1024, on_odd=odd, http=site)
+    number = await port.listen("127.0.0.1", 0)
+    try:
+        yield HttpClient(number, events, site)
+    finally:
+        await port.close()

@@ -1,0 +1,76 @@
+"""Which pages in a browser may use the HTTP endpoints: none, unless they are named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from http_port import http_client
+
+PATH = "/v2/models/m"
+PREFLIGHT = {
+    "origin": "http://app.example",
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization",
+}
+
+
+def get_model(call: Any, request: Any) -> Any:
+    return call.rpc.response_type(model={"id": request.model_id})
+
+
+async def test_without_cors_no_page_is_answered() -> None:
+    async with http_client({"GetModel": get_model}) as client:
+        for method, headers in (("GET", {"origin": "http://app.example"}), ("OPTIONS", PREFLIGHT)):
+            answer = await client.ask(method, PATH, headers=headers)
+            assert answer.status == 403
+            assert "access-control-allow-origin" not in answer.headers
+            assert answer.json["status"]["details"] == (
+                "Pages of 'http://app.example' may not use this emulator. "
+                "Start it with --cors http://app.example to let them."
+            )
+
+
+@pytest.mark.parametrize("allowed", ["http://app.example", "*"])
+async def test_a_page_that_is_named_is_answered_and_may_ask_first(allowed: str) -> None:
+    async with http_client({"GetModel": get_model}, cors=("http://other.example", allowed)) as client:
+        answer = await client.ask("GET", PATH, headers={"origin": "http://app.example"})
+        assert answer.status == 200
+        assert answer.headers["access-control-allow-origin"] == "http://app.example"
+        assert answer.headers["vary"] == "origin"
+        preflight = await client.ask("OPTIONS", PATH, headers=PREFLIGHT, key="")
+        assert preflight.status == 200
+        assert preflight.headers["access-control-allow-methods"] == "post"
+        assert preflight.headers["access-control-allow-headers"] == "authorization"
+
+
+async def test_refusals_reach_the_page_too() -> None:
+    async with http_client({"GetModel": get_model}, cors=("http://app.example",)) as client:
+        answer = await client.ask("GET", "/v2/nothing", headers={"origin": "http://app.example"})
+        assert answer.status == 404
+        assert answer.headers["access-control-allow-origin"] == "http://app.example"
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:7878", "127.0.0.1", "[::1]:7878", "me.localhost:1", "127.9.9.9"]
+)
+async def test_at_a_loopback_address_the_names_of_this_machine_are_answered(host: str) -> None:
+    async with http_client({"GetModel": get_model}) as client:
+        assert (await client.ask("GET", PATH, headers={"host": host})).status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:7878", "localhost.evil.example", "10.0.0.1:7878"])
+async def test_at_a_loopback_address_other_names_are_refused(host: str) -> None:
+    async with http_client({"GetModel": get_model}) as client:
+        answer = await client.ask("GET", PATH, headers={"host": host})
+        assert answer.status == 403
+        assert answer.json["status"]["details"] == (
+            f"The host '{host}' is not this machine's loopback address. "
+            "Use http://127.0.0.1 or http://localhost, or start the emulator with --host."
+        )
+
+
+async def test_at_another_address_every_name_is_answered() -> None:
+    async with http_client({"GetModel": get_model}, host="0.0.0.0") as client:
+        assert (await client.ask("GET", PATH, headers={"host": "emulator.example:7878"})).status == 200
