@@ -28,7 +28,7 @@ from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, Tra
 from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.reload.plan import Kind
-from clarifai_emulator.reload.reloader import Options, Outcome
+from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
 from clarifai_emulator.snapshot import snapshot
 

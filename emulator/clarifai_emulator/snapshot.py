@@ -9,7 +9,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.nodepools.fleet import Fleet
-from clarifai_emulator.reload.reloader import Project
+from clarifai_emulator.reload.project import Project
 from clarifai_emulator.routing.deployments import served_model
 from clarifai_emulator.store import Kind
 

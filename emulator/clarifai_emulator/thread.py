@@ -17,8 +17,8 @@ from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
-from clarifai_emulator.reload.reloader import Options as ReloadOptions
-from clarifai_emulator.reload.reloader import Outcome
+from clarifai_emulator.reload.project import Options as ReloadOptions
+from clarifai_emulator.reload.project import Outcome
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.snapshot import snapshot
 

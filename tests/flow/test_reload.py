@@ -16,7 +16,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.reload.plan import Kind
-from clarifai_emulator.reload.reloader import Options
+from clarifai_emulator.reload.project import Options
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import (
     MODELS,
@@ -258,6 +258,21 @@ def test_other_signatures_are_a_new_model_version(stateful: Edits) -> None:
         "GetDeployment", deployment_id="deploy-stateful", user_app_id={"user_id": "me"}
     )
     assert deployment.deployment.worker.model.model_version.id == outcome.version_id
+
+
+def test_what_other_signatures_break_is_said_by_rule_and_where(stateful: Edits) -> None:
+    outcome = stateful.save("def predict(self, text: str)", "def predict(self, words: str)")
+    told = [(each.rule, each.severity.value, each.method) for each in outcome.changes]
+    assert ("parameter-renamed", "error", "predict") in told
+    event = next(
+        each for each in stateful.dev.events("contract.finding") if each.fields["rule"] == "parameter-renamed"
+    )
+    line = next(n for n, text in enumerate(stateful.model.read_text().splitlines(), 1) if "def predict" in text)
+    assert (event.fields["file"], event.fields["line"]) == (str(stateful.model), line)
+    assert [each["rule"] for each in stateful.dev.events("reload.ready")[0].fields["changes"]] == [
+        t[0] for t in told
+    ]
+    assert stateful.save("def predict(self, text: str)", "def predict(self, words: str)").state == "unchanged"
 
 
 def test_a_helper_beside_the_model_is_forked_and_named(stateful: Edits) -> None:
