@@ -46,6 +46,7 @@ class World:
         self.runners: dict[tuple[str, ...], Runner] = {}
         self.loads: dict[tuple[str, str], Load] = {}
         self.containers_of: dict[tuple[str, ...], Visibility.Gettable.ValueType] = {}
+        self.hosted: set[tuple[str, str, str]] = set()
         self.shared = shared_nodepools(CATALOGUE) if with_shared else []
 
     def add_model(
@@ -213,6 +214,9 @@ class World:
 
     def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool:
         return caller == owner or visibility.gettable == PUBLIC
+
+    def is_hosted(self, user: str, app: str, model: str) -> bool:
+        return user == "clarifai" or (user, app, model) in self.hosted
 
     def containers(self, user: str, app: str) -> Sequence[tuple[str, Visibility]]:
         found = self.containers_of.get((user,)), self.containers_of.get((user, app))

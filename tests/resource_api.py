@@ -10,7 +10,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import DeploymentMetrics, RunnerMetric
 
 from clarifai_emulator.api.auth import Caller
 from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, users
+from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, searches, users
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.issued_keys import IssuedKeys
 from clarifai_emulator.api.rpc import rpc_table
@@ -59,6 +59,7 @@ class ResourceApi:
             **users.handlers(self.resources),
             **apps.handlers(self.resources),
             **models.handlers(self.resources),
+            **searches.handlers(self.resources),
             **compute.handlers(self.resources, self.catalogue, FixedMetrics()),
             **access.handlers(self.resources),
             **catalogue.handlers(self.catalogue),

@@ -147,6 +147,16 @@ _SHARED_NODEPOOLS = {
 }
 
 
+def accelerator_names() -> list[str]:
+    """The platform's names of accelerators, slowest first."""
+    return list(_ACCELERATORS)
+
+
+def accelerator_memory(name: str) -> str:
+    """The memory of one accelerator of this name, as a Kubernetes quantity; empty when it is not known."""
+    return next((memory for known, memory in _ACCELERATORS.items() if known.upper() == name.upper()), "")
+
+
 class Catalogue:
     """The cloud providers, regions and instance types that a cluster or nodepool may name.
 

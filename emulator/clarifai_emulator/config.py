@@ -16,6 +16,7 @@ DEFAULT_PORT = 7878
 DEFAULT_HOLD_SECONDS = 120.0
 MEBIBYTE = 1024 * 1024
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
+BACKENDS = ("process", "inprocess", "docker")
 
 
 def default_cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -30,6 +31,45 @@ def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(base) / "clarifai-emulator"
 
 
+# The public image that the SDK's own Dockerfile begins with.
+DEFAULT_BASE_IMAGE = (
+    "public.ecr.aws/clarifai-models/python-base:{python_version}-77e4ad7daeb7a3b175702a1dc5778f22f35ff7a8"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerSettings:
+    """How replicas in containers are built and run.
+
+    ``engine``: address of the engine, empty to find one. ``base_image``: what generated images begin with;
+    ``{python_version}`` is config.yaml's. ``build_args``: for every build, besides proxies and package indexes of
+    the environment. ``ca_file``: certificates that builds and models trust too. ``builder``: the engine's classic
+    one, BuildKit, or whichever a Dockerfile needs. ``listen``: this machine's address as containers reach it, empty
+    to find it. ``limits``: hold containers to the CPU and memory of their compute info.
+    """
+
+    engine: str = ""
+    base_image: str = DEFAULT_BASE_IMAGE
+    build_args: Mapping[str, str] = field(default_factory=dict[str, str])
+    ca_file: Path | None = None
+    builder: Literal["auto", "classic", "buildkit"] = "auto"
+    listen: str = ""
+    limits: bool = True
+
+    def problems(self) -> Iterator[str]:
+        """What cannot be, one sentence each."""
+        if self.ca_file is not None and not self.ca_file.is_file():
+            yield f"CA file {self.ca_file} does not exist"
+        if self.builder not in ("auto", "classic", "buildkit"):
+            yield f"docker builder must be 'auto', 'classic' or 'buildkit', got {self.builder!r}"
+        if not self.base_image:
+            yield "docker base image must not be empty"
+        try:
+            self.base_image.format(python_version="3.12")
+        except (KeyError, IndexError, ValueError):
+            yield f"docker base image may have {{python_version}} and no other braces, got {self.base_image!r}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorConfig:
     """How one emulator behaves. Times are seconds, sizes are bytes.
@@ -41,10 +81,13 @@ class EmulatorConfig:
     model may go on with a request whose client has gone or whose time is up, before its replica is replaced.
     ``queue_size`` bounds how many requests of one deployment
     may wait. ``num_threads`` overrides how many requests a replica takes at once.
-    ``backend``: where replicas run, in processes of their own or in the emulator's.
+    ``backend``: where replicas run, in processes of their own, in the emulator's, or in containers; a nodepool
+    may say otherwise. ``docker``: for containers. ``accelerators``: simulated ones instead of this machine's
+    (``simulated:2xNVIDIA-A10G``).
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
+    ``state``: the directory that keeps resources and logs over restarts; None keeps them in memory only.
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``*`` for all.
     ``max_upload_bytes``: the largest archive of an uploaded model version.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
@@ -63,8 +106,11 @@ class EmulatorConfig:
     num_threads: int | None = None
     start_method: Literal["auto", "fork", "spawn"] = "auto"
     contract: Literal["record", "strict", "off"] = "record"
-    backend: Literal["process", "inprocess"] = "process"
+    backend: Literal["process", "inprocess", "docker"] = "process"
+    docker: DockerSettings = field(default_factory=DockerSettings)
+    accelerators: str = ""
     runner: Literal["genuine", "lean"] = "genuine"
+    state: Path | None = None
     cors: tuple[str, ...] = ()
     max_message_bytes: int = 128 * MEBIBYTE
     max_upload_bytes: int = 16 * 1024 * MEBIBYTE
@@ -91,6 +137,8 @@ class EmulatorConfig:
             yield "pats must map non-empty tokens to non-empty user ids"
         if self.pats_file is not None and not self.pats_file.is_file():
             yield f"pats file {self.pats_file} does not exist"
+        if self.state is not None and self.state.exists() and not self.state.is_dir():
+            yield f"state must be a directory, {self.state} is a file"
         for origin in self.cors:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 yield f"cors must hold origins like http://localhost:3000, or *, got {origin!r}"
@@ -108,12 +156,15 @@ class EmulatorConfig:
             yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
         if self.num_threads is not None and self.num_threads < 1:
             yield f"num_threads must be at least 1, got {self.num_threads}"
-        if self.backend not in ("process", "inprocess"):
-            yield f"backend must be 'process' or 'inprocess', got {self.backend!r}"
+        if self.backend not in BACKENDS:
+            yield f"backend must be 'process', 'inprocess' or 'docker', got {self.backend!r}"
         if self.contract not in ("record", "strict", "off"):
             yield f"contract must be 'record', 'strict' or 'off', got {self.contract!r}"
+        yield from self.docker.problems()
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'genuine' or 'lean', got {self.runner!r}"
+        if self.runner == "lean" and self.backend == "docker":
+            yield "the lean runner is not for containers, which run what the platform runs; use the genuine one"
 
     @property
     def is_loopback(self) -> bool:

@@ -55,7 +55,9 @@ class Control:
             "Dev": self._dev,
             "Down": self._down,
             "Events": self._events,
+            "Export": self._export,
             "Faults": self._faults,
+            "Import": self._import,
             "Logs": self._logs,
             "Reload": self._reload,
             "Reset": self._reset,
@@ -74,6 +76,7 @@ class Control:
             if not hmac.compare_digest(stream.metadata.get(TOKEN_HEADER, "").encode(), self.token.encode()):
                 raise TransportError("PERMISSION_DENIED", "The control token is missing or wrong.")
             async for answer in self._answers(call, await stream.read() or b"{}"):
+                self._emulator.commit()
                 await stream.write(json.dumps(answer).encode())
 
         return serve
@@ -176,6 +179,17 @@ class Control:
     async def _reset(self, request: dict[str, Any]) -> Answers:
         await self._emulator.reset()
         yield {"result": {}}
+
+    async def _export(self, request: dict[str, Any]) -> Answers:
+        from clarifai_emulator.state.transfer import export_state
+
+        yield {"result": export_state(self._emulator.store)}
+
+    async def _import(self, request: dict[str, Any]) -> Answers:
+        from clarifai_emulator.state.transfer import import_state
+
+        count, warnings = import_state(self._emulator.store, request.get("document"))
+        yield {"result": {"resources": count, "warnings": warnings}}
 
     async def _down(self, request: dict[str, Any]) -> Answers:
         yield {"result": {"pid": os.getpid()}}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.code import CodeReader
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
-from clarifai_emulator.models.environment import describe_environment, own_interpreter, prepare_environment
+from clarifai_emulator.nodepools.backends import backend_of
+from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.store import Key, Kind, Store
@@ -111,8 +112,9 @@ class Deployer:
         """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend."""
         started = self._clock.monotonic()
         nodepool = self._nodepool(request)
+        backend = self._backend(nodepool)
         directory, key, version_id, is_new = await self.publish(
-            request.path, request.model, progress, request.watched
+            request.path, request.model, progress, backend, request.watched
         )
         deployment = self._put_deployment(request, key, version_id, nodepool)
         progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
@@ -135,40 +137,57 @@ class Deployer:
         )
 
     async def publish(
-        self, path: Path, name: str, progress: Progress, watched: Watched | None = None
+        self,
+        path: Path,
+        name: str,
+        progress: Progress,
+        backend_name: str = "",
+        watched: Watched | None = None,
     ) -> tuple[ModelDirectory, ModelKey, str, bool]:
-        """Make the directory's code a model version: (directory, model, version id, whether it is new)."""
+        """Make the directory's code a model version: (directory, model, version id, whether it is new).
+
+        It is prepared for a backend; another one prepares it anew when it is to run it.
+        """
         progress(f"reading {path}")
         directory = await asyncio.to_thread(read_model_directory, path)
         key = self.model_key(directory, name)
         version_id = secrets.token_hex(16)
-        source = await self.source_of(directory, self.logging_builds(key, version_id, progress), watched)
+        backend = backend_name or self._config.backend
+        tell = self.logging_builds(key, version_id, progress)
+        source = await self.source_of(directory, tell, backend, watched)
         newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
-        if newest is not None and self._store.get(Kind.SOURCE, (*key, newest.id)) == source:
+        if newest is not None and _is_same(self._store.get(Kind.SOURCE, (*key, newest.id)), source):
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
-        signatures = await self.signatures_of(directory, source)
+        signatures = await self.signatures_of(directory, source, backend)
         self.put_version(directory, key, version_id, source, signatures)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
 
     async def source_of(
-        self, directory: ModelDirectory, progress: Progress, watched: Watched | None = None
+        self, directory: ModelDirectory, progress: Progress, backend: str = "", watched: Watched | None = None
     ) -> ModelSource:
-        """What replicas run for a directory; builds the environment that it needs. Raises ``ModelError``."""
-        if self._config.backend == "inprocess":
-            python = own_interpreter(directory)
-        else:
-            python = await prepare_environment(directory, self._config.cache_dir, progress)
-        digest = directory.content_hash
-        if watched is not None:
-            digest = (await asyncio.to_thread(CodeReader(directory.path, watched).read)).digest
-        return ModelSource(directory.path, python, digest, describe_environment(python), watched)
+        """What replicas of a backend run for a directory; builds what it needs. Raises ``ModelError``."""
+        source = await self._backends[backend or self._config.backend].prepare(directory, progress)
+        if watched is None:
+            return source
+        code = await asyncio.to_thread(CodeReader(directory.path, watched).read)
+        return replace(source, content_hash=code.digest, watched=watched)
 
-    async def signatures_of(self, directory: ModelDirectory, source: ModelSource) -> Sequence[Any]:
+    async def signatures_of(
+        self, directory: ModelDirectory, source: ModelSource, backend: str = ""
+    ) -> Sequence[Any]:
         """The ``MethodSignature`` messages of the model's methods. Raises ``ModelError`` when there is none."""
-        return require_methods(directory, await self._backends[self._config.backend].signatures(source))
+        signatures = await self._backends[backend or self._config.backend].signatures(source)
+        return require_methods(directory, signatures)
+
+    def _backend(self, nodepool: Key) -> str:
+        message: Nodepool = self._store.get(Kind.NODEPOOL, nodepool)  # pyright: ignore[reportAssignmentType]
+        try:
+            return backend_of(message, self._config.backend)
+        except NoRoom as error:
+            raise CallerError(StatusCode.NODEPOOL_INVALID_REQUEST, f"{error}.") from None
 
     def model_key(self, directory: ModelDirectory, name: str) -> ModelKey:
         if not name:
@@ -321,3 +340,14 @@ def require_methods(directory: ModelDirectory, signatures: Sequence[Any]) -> Seq
             hint="Mark the methods of your ModelClass subclass with @ModelClass.method.",
         )
     return signatures
+
+
+def _is_same(known: Any, source: ModelSource) -> bool:
+    """Whether a version's source is this one; a backend it was not made for prepares it when it runs it."""
+    if isinstance(known, ModelSource) and known.backend != source.backend:
+        return (known.path, known.content_hash, known.watched) == (
+            source.path,
+            source.content_hash,
+            source.watched,
+        )
+    return known == source

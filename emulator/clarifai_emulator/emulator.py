@@ -16,14 +16,14 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.api.accounts import Accounts, load_accounts, merged, permission_warning
 from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
 from clarifai_emulator.api.grpc_server import ApiHandlers
-from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, uploads, users
+from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, searches, uploads, users
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.http2 import Find, first_of
@@ -45,8 +45,9 @@ from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.models.uploaded import UploadedFiles
-from clarifai_emulator.nodepools.accelerators import AcceleratorPool, discover
+from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.capacity import Capacity
+from clarifai_emulator.nodepools.inventory import take_inventory
 from clarifai_emulator.nodepools.landscape import StoreLandscape
 from clarifai_emulator.nodepools.machine import measure_machine
 from clarifai_emulator.nodepools.metrics import FleetMetrics
@@ -58,11 +59,15 @@ from clarifai_emulator.nodepools.targets import Targets
 from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.runners.backend import Backend
+from clarifai_emulator.runners.docker import DockerBackend
 from clarifai_emulator.runners.inprocess import InProcessBackend
 from clarifai_emulator.runners.process import ProcessBackend
 from clarifai_emulator.store import Kind, Store
 from clarifai_emulator.topology import load_topology
 from clarifai_emulator.upload_builds import UploadBuilds
+
+if TYPE_CHECKING:
+    from clarifai_emulator.state.kept_state import KeptState
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +86,7 @@ class Emulator:
         self.logbook = LogBook()
         self.store = Store()
         self.capacity = Capacity()
-        self.discovery = discover(visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
+        self.discovery = take_inventory(self.config.accelerators, visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
         self.catalogue = Catalogue(self._local_instance())
         self.accounts = _accounts(self.config)
         self.resources = Resources(self.store, self.clock, self.accounts.organisations)
@@ -157,7 +162,10 @@ class Emulator:
             resources=self.resources,
             catalogue=self.catalogue,
             deployer=self.deployer,
+            cache_dir=self.config.cache_dir,
         )
+        self._state: KeptState | None = None
+        self.landscape.hosted = self._furnisher.hosted
         self._further: list[Find] = []
         self.port = 0
         self._ports: list[Port] = []
@@ -189,9 +197,11 @@ class Emulator:
         for warning in (*security_warnings(self.config), *self._account_warnings()):
             log.warning("%s", warning)
         try:
+            restored = self._restore()
             await self._listen()
             self.supervisor.start()
-            await self._furnish()
+            await self._furnish(restored=restored)
+            self.commit()
         except BaseException:
             await self.stop()
             raise
@@ -203,6 +213,11 @@ class Emulator:
         if isinstance(backend, ProcessBackend):
             with contextlib.suppress(ModelError):
                 await backend.warm(Path(sys.executable))
+        elif isinstance(backend, DockerBackend):
+            try:
+                await backend.warm()
+            except ModelError as error:
+                log.warning("%s", error)
 
     async def stop(self) -> None:
         """End every replica, close every port, remove every temporary file. May be called twice."""
@@ -214,6 +229,13 @@ class Emulator:
         await asyncio.gather(*(backend.close() for backend in self.backends.values()))
         self.backends.clear()
         self._uploads.files.close()
+        if self._state is not None:
+            self._state.close()
+
+    def commit(self) -> None:
+        """Make lasting what has changed, where a state directory was given. Raises ``sqlite3.Error``."""
+        if self._state is not None:
+            self._state.commit()
 
     async def reset(self) -> None:
         """Forget every resource, replica, log, event and fault; begin again as after ``start``, at the same
@@ -229,6 +251,8 @@ class Emulator:
         self.logbook.clear()
         self.events.clear()
         await self._furnish()
+        if self._state is not None:
+            self._state.replace()
 
     def decide(self, ask: Ask) -> Decision:
         """Where a request would go. Raises ``RoutingError``."""
@@ -262,7 +286,11 @@ class Emulator:
             organisations=self.accounts.organisations,
         )
         chain = RequestChain(
-            authenticator=authenticator, events=self.events, clock=self.clock, injector=self._injector
+            authenticator=authenticator,
+            events=self.events,
+            clock=self.clock,
+            injector=self._injector,
+            commit=self.commit,
         )
         replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
@@ -278,8 +306,13 @@ class Emulator:
         replica_port = await self._serve(_REPLICA_HOST, 0, replicas.find)
         self.replicas.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
         self.replicas.api_base = self.url
-        self.backends["process"] = ProcessBackend(api_base=self.url, start_method=self.config.start_method)
+        self.backends["process"] = ProcessBackend(
+            api_base=self.url, start_method=self.config.start_method, cache_dir=self.config.cache_dir
+        )
         self.backends["inprocess"] = InProcessBackend()
+        self.backends["docker"] = DockerBackend(
+            self.config.docker, listen=lambda host: self._serve(host, 0, replicas.find)
+        )
 
     async def _serve(self, host: str, number: int, *services: Find, http: HttpSite | None = None) -> int:
         # One MiB on top of the runner's own limit, so that an item that is just too large is refused by name.
@@ -302,6 +335,7 @@ class Emulator:
             **users.handlers(self.resources),
             **apps.handlers(self.resources),
             **models.handlers(self.resources),
+            **searches.handlers(self.resources),
             **uploads.handlers(
                 self.resources,
                 self._uploads.files,
@@ -331,11 +365,26 @@ class Emulator:
         devices = [(device.name, device.memory) for device in self.discovery.accelerators]
         return local_instance_type(machine.cpus, machine.memory, devices)
 
-    async def _furnish(self) -> None:
+    def _restore(self) -> bool:
+        """Put what the state directory holds into the store; whether that is anything. Raises ``ConfigError``."""
+        if self.config.state is None:
+            return False
+        from clarifai_emulator.state.kept_state import KeptState  # SQLite is for those who ask for it
+
+        self._state = KeptState(self.config.state, self.store, self.logbook)
+        return self._state.open() > 0
+
+    async def _furnish(self, *, restored: bool = False) -> None:
         for user in self.accounts.users:
             self.resources.add_user(user)
         self._furnisher.furnish()
-        if self.config.topology:
+        if restored and self.config.topology:
+            log.warning(
+                "The topology was applied when the state in %s was made, and is not applied again. To begin anew "
+                "with it: `clarifai-emulator reset`.",
+                self.config.state,
+            )
+        elif self.config.topology:
             topology = load_topology(self.config.topology)
             await self._furnisher.apply(topology, log.info)
             self.faults.clear()  # whatever was added meanwhile

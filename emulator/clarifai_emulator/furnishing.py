@@ -6,8 +6,10 @@ when a replica is to start: in the deployment's status, and in the error its cal
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import (
@@ -36,6 +38,7 @@ from clarifai_emulator.catalogue import (
 from clarifai_emulator.deployer import Deployer, DeployRequest, ModelKey, Progress
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
 from clarifai_emulator.routing.deployments import served_model
+from clarifai_emulator.stand_ins import StandIn, canned_model
 from clarifai_emulator.store import Kind, Store
 from clarifai_emulator.topology import Entry, ModelEntry, Topology
 
@@ -51,19 +54,30 @@ class Furnisher:
     """Creates the resources an emulator begins with. ``user_id`` owns what no file gives to somebody else."""
 
     def __init__(
-        self, *, user_id: str, store: Store, resources: Resources, catalogue: Catalogue, deployer: Deployer
+        self,
+        *,
+        user_id: str,
+        store: Store,
+        resources: Resources,
+        catalogue: Catalogue,
+        deployer: Deployer,
+        cache_dir: Path,
     ) -> None:
+        # Models that shared compute runs as if Clarifai had uploaded them.
+        self.hosted: set[ModelKey] = set()
         self._user_id = user_id
         self._store = store
         self._resources = resources
         self._catalogue = catalogue
         self._deployer = deployer
+        self._cache_dir = cache_dir
         # Made once: what is in the store is never changed in place, so a reset can put the same again.
         self._shared_cluster = shared_cluster()
         self._shared_nodepools = shared_nodepools(catalogue)
 
     def furnish(self) -> None:
         """Clarifai's shared compute, and a cluster ``local`` with this machine's nodepools."""
+        self.hosted.clear()
         shared = self._shared_cluster
         self._resources.ensure_user(CLARIFAI_USER)
         self._store.put(Kind.COMPUTE_CLUSTER, (CLARIFAI_USER, shared.id), shared)
@@ -71,10 +85,14 @@ class Furnisher:
             self._store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
         machine = self._catalogue.find(LOCAL_INSTANCE)
         assert machine is not None, "the emulator's catalogue has this machine"
-        self._resources.post(Kind.COMPUTE_CLUSTER, self._user_id, (), [_local_cluster()])
+        if self._store.get(Kind.COMPUTE_CLUSTER, (self._user_id, LOCAL_CLUSTER)) is None:
+            self._resources.post(Kind.COMPUTE_CLUSTER, self._user_id, (), [_local_cluster()])
         names = [CPU_NODEPOOL, GPU_NODEPOOL] if machine.compute_info.num_accelerators else [CPU_NODEPOOL]
-        nodepools = [_local_nodepool(name, machine) for name in names]
-        self._resources.post(Kind.NODEPOOL, self._user_id, (LOCAL_CLUSTER,), nodepools)
+        # What was restored stays as it is.
+        known = {key[2] for key in self._store.keys(Kind.NODEPOOL, (self._user_id, LOCAL_CLUSTER))}
+        nodepools = [_local_nodepool(name, machine) for name in names if name not in known]
+        if nodepools:
+            self._resources.post(Kind.NODEPOOL, self._user_id, (LOCAL_CLUSTER,), nodepools)
 
     async def apply(self, topology: Topology, progress: Progress) -> None:
         """Create everything a topology names, in the order in which one thing needs another.
@@ -94,6 +112,9 @@ class Furnisher:
         for model in topology.models:
             with _collecting(problems, model.where):
                 await self._add_model(model, progress)
+        for stand_in in topology.stand_ins:
+            with _collecting(problems, stand_in.where):
+                await self._add_stand_in(stand_in, progress)
         for deployment in topology.deployments:
             with _collecting(problems, deployment.where):
                 self._add_deployment(deployment)
@@ -137,6 +158,20 @@ class Furnisher:
             wait=False,
         )
         await self._deployer.deploy(request, progress)
+
+    async def _add_stand_in(self, stand_in: StandIn, progress: Progress) -> None:
+        """Publish what serves a hosted model under its name, for everybody, on shared compute."""
+        user, app, model_id = stand_in.model
+        if user in ("me", self._user_id):
+            raise ModelError(
+                f"model {model_id!r} of user {user!r} is your own; stand-ins are for models that Clarifai or "
+                "another user hosts. Name it under `models:`, with `deploy`"
+            )
+        path = stand_in.path
+        if path is None:
+            path = await asyncio.to_thread(canned_model, model_id, stand_in.answers, self._cache_dir)
+        self.hosted.add(stand_in.model)
+        await self._deployer.publish(path, f"{user}/{app}/models/{model_id}", progress)
 
     def _add_deployment(self, entry: Entry[Deployment]) -> None:
         """Create the deployment; a model that nothing else names is known from here on, by name only."""

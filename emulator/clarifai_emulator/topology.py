@@ -20,6 +20,7 @@ from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.faults import Fault, InvalidFault
 from clarifai_emulator.faults.fault import NAMES as FAULT_NAMES
 from clarifai_emulator.protobuf_yaml import YamlFile, unknown
+from clarifai_emulator.stand_ins import StandIn, read_stand_in
 
 Message = TypeVar("Message")
 
@@ -34,6 +35,7 @@ _SINGULAR = {
 }
 _PLURAL = {f"{name}s": name for name in _SINGULAR}
 _FAULTS = "faults"
+_STAND_INS = "stand_ins"
 _MODEL_KEYS = ("path", "deploy")
 _DEPLOY_KEYS = (
     "nodepool",
@@ -96,6 +98,7 @@ class Topology:
     models: tuple[ModelEntry, ...] = ()
     deployments: tuple[Entry[Deployment], ...] = ()
     faults: tuple[FaultEntry, ...] = ()
+    stand_ins: tuple[StandIn, ...] = ()
 
 
 def load_topology(paths: Sequence[Path]) -> Topology:
@@ -128,6 +131,7 @@ class _Item:
 class _Reading:
     items: list[_Item] = field(default_factory=list[_Item])
     faults: list[FaultEntry] = field(default_factory=list[FaultEntry])
+    stand_ins: list[StandIn] = field(default_factory=list[StandIn])
 
     def read(self, file: YamlFile, document: Node) -> None:
         """Take in one document."""
@@ -140,8 +144,20 @@ class _Reading:
             elif name == _FAULTS:
                 for index, item in enumerate(file.items(value, name)):
                     self._add_fault(file, item, f"{name}[{index}]")
+            elif name == _STAND_INS:
+                for index, item in enumerate(file.items(value, name)):
+                    self._add_stand_in(file, item, f"{name}[{index}]")
             else:
-                file.complain(name_node, name, unknown(name, [*_SINGULAR, *_PLURAL, _FAULTS]))
+                file.complain(name_node, name, unknown(name, [*_SINGULAR, *_PLURAL, _FAULTS, _STAND_INS]))
+
+    def _add_stand_in(self, file: YamlFile, node: Node, key: str) -> None:
+        stand_in = read_stand_in(file, node, key)
+        if stand_in is None:
+            return
+        if stand_in.model in {each.model for each in self.stand_ins}:
+            user, app, model_id = stand_in.model
+            file.complain(node, key, f"model {user}/{app}/models/{model_id} has two stand-ins in the topology")
+        self.stand_ins.append(stand_in)
 
     def _add_fault(self, file: YamlFile, node: Node, key: str) -> None:
         fault = _read_fault(file, node, key)
@@ -227,7 +243,7 @@ class _Reading:
         models = tuple(
             ModelEntry(item.message, _owner(item), item.where, item.path, item.deploy) for item in self._of("model")
         )
-        return Topology(models=models, faults=tuple(self.faults), **entries)
+        return Topology(models=models, faults=tuple(self.faults), stand_ins=tuple(self.stand_ins), **entries)
 
 
 def _read_model_keys(file: YamlFile, node: Node, key: str, item: _Item) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import grpc
 
+import docker_engine  # before HOME changes, see below
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.thread import EmulatorThread
@@ -143,8 +144,17 @@ RUNNERS: dict[str, dict[str, Any]] = {
     "genuine": {"runner": "genuine"},
     "lean": {"runner": "lean"},
     "inprocess": {"backend": "inprocess"},
+    "docker": {"backend": "docker", "docker": docker_engine.SETTINGS},
 }
 RUNNER: dict[str, Any] = RUNNERS[os.environ.get("CLARIFAI_TEST_RUNNER", "genuine")]
+# The same for `clarifai-emulator up`.
+OPTIONS = [f"--{name}={value}" for name, value in RUNNER.items() if name != "docker"]
+if "docker" in RUNNER:
+    OPTIONS += [f"--docker-base-image={docker_engine.BASE_IMAGE}", "--no-docker-limits"]
+    OPTIONS += [f"--docker-ca={docker_engine.SETTINGS.ca_file}"] if docker_engine.SETTINGS.ca_file else []
+
+# How much longer a replica takes to start than a fork.
+START_SECONDS = 4.0 if "docker" in RUNNER else 0.0
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:

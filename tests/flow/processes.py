@@ -12,7 +12,7 @@ from pathlib import Path
 
 import grpc
 
-from flow.driver import MODELS, RUNNER, Client, free_port, wait_for
+from flow.driver import MODELS, OPTIONS, Client, free_port, wait_for
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -40,7 +40,7 @@ class EmulatorProcess:
         self.temporary.mkdir(exist_ok=True)
         self._log = folder / "emulator.log"
         command = ["-m", "clarifai_emulator", "up", "--port", str(self.port)]
-        command += [f"--{name}={value}" for name, value in RUNNER.items()]
+        command += OPTIONS
         with self._log.open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *command, "--topology", str(topology), *options],

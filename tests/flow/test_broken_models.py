@@ -18,6 +18,7 @@ from clarifai_emulator.errors import CallerError
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import (
     MODELS,
+    START_SECONDS,
     Client,
     inference_request,
     is_alive,
@@ -241,13 +242,14 @@ def test_a_request_beside_one_that_hangs_finishes_before_the_replica_is_ended(im
 
 
 def test_a_method_that_hangs_is_answered_after_the_longest_time_a_request_may_take() -> None:
-    with running(request_seconds=2, reclaim_seconds=0.2, stop_seconds=0.2) as emulator:
+    seconds = 2 + START_SECONDS
+    with running(request_seconds=seconds, reclaim_seconds=0.2, stop_seconds=0.2) as emulator:
         emulator.deploy(MODELS / "slow", max_replicas=1)
         client = Client(emulator.url)
         response = client.call(REQUEST, inference_request("slow", seconds=60.0))
         assert response.status.code == StatusCode.RPC_REQUEST_TIMEOUT
         assert response.status.details == (
-            "The model had not answered after 2 s, the longest a request may take. "
+            f"The model had not answered after {seconds:g} s, the longest a request may take. "
             "Start the emulator with a larger --request-seconds if that is not enough."
         )
         wait_for(lambda: emulator.events("replica.hung"))

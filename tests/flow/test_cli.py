@@ -29,6 +29,8 @@ COMMANDS = (
     "events",
     "route",
     "fault",
+    "export",
+    "import",
     "reset",
     "down",
     "init",

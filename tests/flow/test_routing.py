@@ -22,7 +22,7 @@ from clarifai_emulator.errors import CallerError
 from clarifai_emulator.routing import Ask, Rule
 from clarifai_emulator.store import Kind
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS, Client, inference_request, running, sdk_model
+from flow.driver import MODELS, START_SECONDS, Client, inference_request, running, sdk_model
 
 
 def predict(client: Client, **options: Any) -> Any:
@@ -139,7 +139,7 @@ def test_a_replica_that_finds_the_preferred_nodepool_full_starts_in_the_next_and
             both.deployment_nodepools.add(id=name, priority=priority).compute_cluster.id = "local"
         client.call("PatchDeployments", deployments=[both], action="overwrite")
 
-        request = inference_request("slow", seconds=1.5)
+        request = inference_request("slow", seconds=1.5 + START_SECONDS)
         threads = [threading.Thread(target=client.call, args=("PostModelOutputs", request)) for _ in range(2)]
         for thread in threads:
             thread.start()

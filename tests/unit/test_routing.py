@@ -617,6 +617,20 @@ def test_clarifais_own_model_goes_to_the_cheapest_shared_nodepool_that_fits(
     assert rejected(decision)["nodepool clarifai/shared/shared-8xh100"] == f"is no cheaper than {nodepool!r}"
 
 
+def test_a_stand_in_runs_on_shared_compute_whoever_owns_the_model() -> None:
+    world = World()
+    world.add_model("openai/chat/gpt")
+    assert refused(world, ask("openai/chat/gpt")).code == StatusCode.MODEL_NOT_DEPLOYED
+    world.hosted.add(("openai", "chat", "gpt"))
+    decision = choose(ask("openai/chat/gpt"), world)
+    assert nodepools(decision) == ["clarifai/shared/shared-cpu"]
+    assert decision.reason == (
+        "A stand-in serves the hosted model and no deployment serves it; 'clarifai/shared/shared-cpu' is the"
+        " cheapest shared one that fits."
+    )
+    assert choose(ask("openai/chat/gpt", nodepool="clarifai/shared/shared-l4"), world).rule == Rule.NODEPOOL
+
+
 def test_a_deployment_of_clarifais_model_comes_before_shared_compute() -> None:
     world = World()
     world.add_model(OWNED)

@@ -1,6 +1,6 @@
 """The request chain: what happens to every request, in order, in one list.
 
-    request id → auth (who, and which scopes) → (faults) → handler → (error → status) → event
+    request id → auth (who, and which scopes) → (faults) → handler → commit → (error → status) → event
 
 ``grpc_server`` calls it with each request; handlers are plain functions ``(call, request) → response`` that
 raise ``CallerError`` for what the platform would refuse. Streaming handlers take and give async iterators.
@@ -71,15 +71,23 @@ class Arrivals(Protocol):
 
 
 class RequestChain:
-    """Runs handlers inside the chain. One per emulator; holds no state of a request."""
+    """Runs handlers inside the chain. One per emulator; holds no state of a request. ``commit`` makes lasting what
+    a handler changed, before its answer leaves."""
 
     def __init__(
-        self, *, authenticator: Authenticator, events: EventBus, clock: Clock, injector: Arrivals | None = None
+        self,
+        *,
+        authenticator: Authenticator,
+        events: EventBus,
+        clock: Clock,
+        injector: Arrivals | None = None,
+        commit: Callable[[], None] = lambda: None,
     ) -> None:
         self._authenticator = authenticator
         self._events = events
         self._clock = clock
         self._injector = injector
+        self._commit = commit
         self._before: tuple[Step, ...] = (_assign_request_id, self._authenticate)
         self._after: tuple[Step, ...] = (self._report,)
 
@@ -99,6 +107,7 @@ class RequestChain:
             response = handler(call, request)
             if inspect.isawaitable(response):
                 response = await response
+            self._commit()
             _stamp(call, response)
         except asyncio.CancelledError:
             call.notes["cancelled"] = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
@@ -20,7 +21,7 @@ from typing import Any, Literal
 from clarifai_emulator.cli.env import is_behind_proxy
 from clarifai_emulator.cli.state import Running, running_emulators, state_dir
 from clarifai_emulator.config import default_cache_dir
-from clarifai_emulator.nodepools.accelerators import discover
+from clarifai_emulator.nodepools.inventory import take_inventory
 
 Level = Literal["ok", "warn", "fail"]
 _SLOW_IMPORT_SECONDS = 5.0
@@ -51,7 +52,7 @@ def all_checks(port: int, environ: Mapping[str, str] = os.environ) -> Iterator[C
     yield check_port(port, running)
     yield check_emulators(running)
     yield check_gpus(environ)
-    yield check_docker()
+    yield from check_containers(environ)
     yield check_folder("cache", default_cache_dir(environ), "XDG_CACHE_HOME")
     yield check_folder("state", state_dir(), "XDG_STATE_HOME")
     yield check_variables(running, environ)
@@ -139,7 +140,7 @@ def check_emulators(running: list[Running]) -> Check:
 
 
 def check_gpus(environ: Mapping[str, str]) -> Check:
-    found = discover(visible=environ.get("CUDA_VISIBLE_DEVICES"))
+    found = take_inventory(visible=environ.get("CUDA_VISIBLE_DEVICES"))
     if found.accelerators:
         return Check("gpus", "ok", ", ".join(map(str, found.accelerators)))
     return Check(
@@ -147,9 +148,16 @@ def check_gpus(environ: Mapping[str, str]) -> Check:
     )
 
 
-def check_docker() -> Check:
-    path = shutil.which("docker")
-    return Check("docker", "ok", f"found at {path}, not needed" if path else "not found, not needed")
+def check_containers(environ: Mapping[str, str]) -> Iterator[Check]:
+    """The container engine, and whether this machine's GPUs reach it."""
+    from clarifai_emulator.cli.engine_checks import driver_findings, engine_findings, torch_findings
+
+    accelerators = take_inventory(visible=environ.get("CUDA_VISIBLE_DEVICES")).accelerators
+    findings = [*driver_findings(), *engine_findings(accelerators, environ)]
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        findings += torch_findings(accelerators, metadata.version("torch"))
+    for each in findings:
+        yield Check(each.name, each.level, each.found, each.advice)
 
 
 def check_folder(name: str, folder: Path, variable: str) -> Check:

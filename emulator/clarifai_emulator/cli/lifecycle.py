@@ -41,7 +41,7 @@ def down(port: int | None, every: bool, as_json: bool) -> None:
     Examples:
       clarifai-emulator down
       clarifai-emulator down --port 7878
-      clarifai-emulator down --all
+      clarifai-emulator down --all     (and containers that killed emulators left)
     """
     clients = [Client(each) for each in running_emulators(state_dir())] if every else [connect(port)]
     for client in clients:
@@ -50,8 +50,28 @@ def down(port: int | None, every: bool, as_json: bool) -> None:
         wait_until_gone(client.running, state_dir())
         running = client.running
         _done(running, as_json, f"Stopped the emulator at {running.url} (process {running.pid}) and its replicas.")
-    if not clients:
+    removed = _remove_left_behind() if every else []
+    if removed and as_json:
+        print_json({"removed": removed})
+    elif removed:
+        click.echo(f"Removed what emulators that are gone had left: {', '.join(removed)}.")
+    if not clients and not as_json:
         click.echo("No emulator is running.")
+
+
+def _remove_left_behind() -> list[str]:
+    """Containers and networks of emulators that were killed; none where no engine answers."""
+    from clarifai_emulator.containers.engine import NoEngine, connect
+    from clarifai_emulator.containers.leftovers import remove_left_behind
+
+    try:
+        client, _ = connect()
+    except NoEngine:
+        return []
+    try:
+        return remove_left_behind(client)
+    finally:
+        client.close()
 
 
 def wait_until_gone(running: Running, folder: Path) -> None:

@@ -23,6 +23,8 @@ _COMMANDS = {
     "route": "route",
     "fault": "fault",
     "contract": "contract",
+    "export": "transfer",
+    "import": "transfer",
     "reset": "lifecycle",
     "down": "lifecycle",
     "init": "init",
@@ -42,7 +44,8 @@ class _Commands(click.Group):
         module = _COMMANDS.get(cmd_name)
         if module is None:
             return None
-        return getattr(importlib.import_module(f"clarifai_emulator.cli.{module}"), cmd_name)
+        name = "import_" if cmd_name == "import" else cmd_name  # Python keeps that word for itself
+        return getattr(importlib.import_module(f"clarifai_emulator.cli.{module}"), name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

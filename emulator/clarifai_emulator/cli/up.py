@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli.docker_options import docker_options, docker_settings
 from clarifai_emulator.cli.output import Failure, json_option, print_json, wants_json, warn
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_OPTION_NAMES = {"pats_file": "--pats", "docker_build_args": "--docker-build-arg"}
 
 
 @click.command(context_settings={"auto_envvar_prefix": "CLARIFAI_EMULATOR"})
@@ -62,11 +64,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--num-threads", type=int, help="Requests a replica takes at once.  [default: what config.yaml says]")
 @click.option(
     "--backend",
-    type=click.Choice(["process", "inprocess"]),
+    type=click.Choice(["process", "inprocess", "docker"]),
     default="process",
     show_default=True,
-    help="Run replicas in processes of their own, or (for debugging) in the emulator's.",
+    help="Run replicas in processes of their own, (for debugging) in the emulator's, or in containers.",
 )
+@docker_options
 @click.option(
     "--runner",
     type=click.Choice(["genuine", "lean"]),
@@ -81,6 +84,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     default="record",
     show_default=True,
     help="What to do with requests that disagree with the model's signatures: tell, refuse, or do not look.",
+)
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep resources and logs in this directory over restarts.  [default: in memory only]",
 )
 @click.option(
     "--cors", multiple=True, metavar="ORIGIN", help="Let pages of this origin use the HTTP endpoints; * for all."
@@ -98,9 +106,12 @@ def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> Non
       clarifai-emulator up
       clarifai-emulator up --port 0 --detach
       clarifai-emulator up --backend inprocess      (breakpoints in model.py stop here)
+      clarifai-emulator up --backend docker         (each replica is a container)
+      clarifai-emulator up --accelerators simulated:2xNVIDIA-A10G
       clarifai-emulator up --pat alice-token=alice --pat bob-token=bob
       clarifai-emulator up --pats pats.yaml
       clarifai-emulator up --topology topology.yaml --json
+      clarifai-emulator up --state ~/my-platform    (deployments are there again after a restart)
     """
     config = _config(options)
     if detach and ready_fd is None:
@@ -125,12 +136,15 @@ def _config(options: Mapping[str, Any]) -> Any:
     from clarifai_emulator.config import EmulatorConfig
     from clarifai_emulator.errors import ConfigError
 
-    values = {name: value for name, value in options.items() if name != "pats"}
+    values = {name: value for name, value in options.items() if name != "pats" and not name.startswith("docker_")}
     if options["pats_file"] is not None:
         values["pats_file"] = options["pats_file"].absolute()
+    if options["state"] is not None:
+        values["state"] = options["state"].absolute()
     values["topology"] = tuple(path.absolute() for path in options["topology"])
     try:
-        return EmulatorConfig(pats=parse_pats(options["pats"], options["user_id"]), **values)
+        pats = parse_pats(options["pats"], options["user_id"])
+        return EmulatorConfig(pats=pats, docker=docker_settings(options), **values)
     except ConfigError as error:
         problems = "\n".join(f"  - {problem}" for problem in error.problems)
         raise Failure(
@@ -152,7 +166,10 @@ def arguments_of(options: Mapping[str, Any]) -> list[str]:
     for name, value in options.items():
         if name == "pats":
             continue
-        option = "--pats" if name == "pats_file" else f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            arguments.append(f"--{'' if value else 'no-'}{name.replace('_', '-')}")
+            continue
+        option = _OPTION_NAMES.get(name, f"--{name.replace('_', '-')}")
         values = value if isinstance(value, tuple) else () if value is None else (value,)
         for each in values:
             arguments += [option, str(each.absolute() if isinstance(each, Path) else each)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -55,6 +55,23 @@ class ModelDirectory:
     def requirements_file(self) -> Path:
         return self.path / REQUIREMENTS_FILE
 
+    @property
+    def secrets(self) -> tuple[WantedSecret, ...]:
+        """The secrets that config.yaml asks for."""
+        return tuple(
+            WantedSecret(str(each["id"]), str(each["env_var"]), str(each.get("value") or ""))
+            for each in self.config.get("secrets") or ()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSecret:
+    """A secret that a model wants in its environment. ``value``: what it is where the user has none of this id."""
+
+    id: str
+    variable: str
+    value: str = field(default="", repr=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -69,14 +86,19 @@ class ModelSource:
     """Where the code of a model version is, and which interpreter runs it.
 
     ``path``: the model directory. ``python``: the interpreter. ``content_hash``: of the directory when the
-    version was made. ``environment``: the interpreter's environment in words, for people. ``watched``: which of
-    its files the dev loop watches; None outside it, where a replica is not reloadable.
+    version was made. ``environment``: the interpreter's environment in words, for people. ``backend``: which one it
+    was prepared for. ``image``: the container image, where that one needs it (there is no interpreter then).
+    ``secrets``: what config.yaml asks for. ``watched``: which of its files the dev
+    loop watches; None outside it, where a replica is not reloadable.
     """
 
     path: Path
     python: Path
     content_hash: str
     environment: str
+    backend: str = "process"
+    image: str = ""
+    secrets: tuple[WantedSecret, ...] = ()
     watched: Watched | None = None
 
 
@@ -118,7 +140,7 @@ def content_hash(directory: Path) -> str:
     Caches, hidden files, virtual environments and Dockerfiles do not count. Large files count by size and
     modification time, so that a checkpoint of many GiB costs nothing.
     """
-    return digest_of({relative.as_posix(): _content(directory / relative) for relative in _files(directory)})
+    return digest_of({relative.as_posix(): _content(directory / relative) for relative in part_files(directory)})
 
 
 def digest_of(contents: Mapping[str, str]) -> str:
@@ -149,7 +171,8 @@ def is_part_of_model(relative: PurePath) -> bool:
     return not (name in _NOT_CODE_FILES or name.endswith(_NOT_CODE_SUFFIXES))
 
 
-def _files(directory: Path) -> Iterator[PurePath]:
+def part_files(directory: Path) -> Iterator[PurePath]:
+    """Files that belong to the model, relative to its directory."""
     for folder, folders, names in os.walk(directory):
         folders[:] = [name for name in folders if name not in NOT_CODE_DIRS and not name.startswith(".")]
         base = PurePath(folder).relative_to(directory)

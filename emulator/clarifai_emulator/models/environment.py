@@ -147,7 +147,7 @@ def _wanted_python(directory: ModelDirectory) -> str:
     return sys.executable if _is_current(directory.python_version) else directory.python_version
 
 
-def _runner_pin(lines: list[Line]) -> list[str]:
+def runner_pins(lines: list[Line]) -> list[str]:
     """The runner is part of the SDK: a model whose requirements do not name it gets our version."""
     sdk = [] if names_clarifai(lines) else [f"clarifai=={metadata.version('clarifai')}"]
     return [*sdk, WORKING_RUNNER]
@@ -159,7 +159,7 @@ def _key(directory: ModelDirectory, lines: list[Line]) -> str:
         # A requirement may be a folder of the model directory: then its code counts.
         parts.append(directory.content_hash)
     python = directory.python_version or ".".join(str(n) for n in sys.version_info[:2])
-    parts += [*_runner_pin(lines), *directory.requirements, python]
+    parts += [*runner_pins(lines), *directory.requirements, python]
     parts += [sys.platform, platform.machine(), sys.implementation.name]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -198,7 +198,7 @@ async def _build(
     uv, python, file = find_uv_bin(), str(_python(target)), str(directory.requirements_file)
     steps = (
         [uv, "venv", "--python", _wanted_python(directory), str(target)],
-        [uv, "pip", "install", "--python", python, "-r", file, *_runner_pin(lines)],
+        [uv, "pip", "install", "--python", python, "-r", file, *runner_pins(lines)],
     )
     for command in steps:
         code, output = await _run(command, directory.path, progress, environ)

@@ -93,6 +93,18 @@ def unpin_unknown_sdk(file: Path) -> bool:
     return mended != text
 
 
+def included_files(file: Path, _seen: frozenset[Path] = frozenset()) -> list[Path]:
+    """A requirements file and every file that it, or one of those, includes. Raises ``UnreadableRequirements``."""
+    if file.resolve() in _seen:
+        return []
+    found = [file]
+    for text in _logical_lines(_text(file)):
+        include = _INCLUDE.match(text) or _CONSTRAINT.match(text)
+        if include:
+            found += included_files(file.parent / include["file"].strip(), _seen | {file.resolve()})
+    return list(dict.fromkeys(found))
+
+
 def unsatisfied_requirements(file: Path, installed: Installed = CURRENT_INTERPRETER) -> list[str]:
     """Why the current interpreter cannot run these requirements, one sentence each; empty when it can."""
     try:

@@ -12,6 +12,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo
 
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.quantities import format_memory, parse_memory
+from clarifai_emulator.runners.backend import Devices
 
 NVIDIA_SMI = ("nvidia-smi", "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits")
 _QUERY_SECONDS = 15.0
@@ -25,16 +26,20 @@ _FORM = re.compile(r"(SXM\d*|PCIE|PCI|NVL|HBM\w*|\d+GB?|\d+MIB)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """One GPU. ``name``: the platform's type name (``NVIDIA-A10G``). ``memory``: bytes, 0 when not known."""
+    """One GPU, or a slice of one. ``uuid``: as its driver names it. ``name``: the platform's type name
+    (``NVIDIA-A10G``). ``memory``: bytes, 0 when not known. ``nodes``: files under /dev that belong to it, where a
+    container needs no more than these. ``simulated``: it exists in name only."""
 
     index: int
     uuid: str
     name: str
     memory: int
+    nodes: tuple[str, ...] = ()
+    simulated: bool = False
 
     def __str__(self) -> str:
         size = format_memory(self.memory) if self.memory else "memory unknown"
-        return f"#{self.index} {self.name} ({size})"
+        return f"#{self.index} {self.name} ({size}{', simulated' if self.simulated else ''})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,15 @@ def discover(*, run: Callable[[Sequence[str]], str] = run_nvidia_smi, visible: s
     found, unread = _parse(output)
     if not found:
         return Discovery((), f"nvidia-smi answered {unread[0]!r}" if unread else "nvidia-smi lists no GPU")
-    shown = tuple(each for each in found if _is_visible(each, visible))
-    return Discovery(shown, "" if shown else f"CUDA_VISIBLE_DEVICES={visible!r} hides every GPU")
+    return shown(Discovery(found), visible)
+
+
+def shown(found: Discovery, visible: str | None) -> Discovery:
+    """What ``CUDA_VISIBLE_DEVICES`` leaves of it."""
+    left = tuple(each for each in found.accelerators if _is_visible(each, visible))
+    if left or not found.accelerators:
+        return Discovery(left, found.reason)
+    return Discovery((), f"CUDA_VISIBLE_DEVICES={visible!r} hides every GPU")
 
 
 def platform_name(driver_name: str) -> str:
@@ -97,7 +109,8 @@ class AcceleratorPool:
     def __init__(self, accelerators: Iterable[Accelerator], *, reason: str = "") -> None:
         self._all = tuple(accelerators)
         self._reason = reason
-        self._holders: dict[str, str] = {}
+        self._holders: dict[str, list[str]] = {}
+        self._shared: set[str] = set()  # of those: who holds them shares them
 
     @property
     def free(self) -> tuple[Accelerator, ...]:
@@ -106,38 +119,64 @@ class AcceleratorPool:
     @property
     def holders(self) -> dict[str, str]:
         """UUID → who holds it, as a copy."""
-        return dict(self._holders)
+        return {uuid: ", ".join(holders) for uuid, holders in self._holders.items()}
 
-    def allocate_for(self, required: ComputeInfo, *, holder: str) -> tuple[str, ...]:
+    def allocate_for(self, required: ComputeInfo, *, holder: str, shared: bool = False) -> tuple[str, ...]:
         """UUIDs of what ``required`` asks for: joined with commas they are ``CUDA_VISIBLE_DEVICES``.
 
         Raises ``NoRoom`` as ``allocate`` does, and ``ValueError`` for an amount of memory that is none.
         """
         memory = parse_memory(required.accelerator_memory) if required.accelerator_memory else 0
-        taken = self.allocate(required.num_accelerators, tuple(required.accelerator_type), memory, holder=holder)
+        kinds = tuple(required.accelerator_type)
+        taken = self.allocate(required.num_accelerators, kinds, memory, holder=holder, shared=shared)
         return tuple(each.uuid for each in taken)
 
     def allocate(
-        self, count: int, types: Sequence[str] = (), memory: int = 0, *, holder: str
+        self, count: int, types: Sequence[str] = (), memory: int = 0, *, holder: str, shared: bool = False
     ) -> tuple[Accelerator, ...]:
         """Take ``count`` accelerators for ``holder``, the smallest that fit.
 
         ``types``: alternatives, each a name or a wildcard (``NVIDIA-*``); empty takes any. ``memory``: bytes
-        that each must have. Raises ``NoRoom`` and takes none; ``for_good`` when not even a free machine would do.
+        that each must have. ``shared``: beside others that share, too. Raises ``NoRoom`` and takes none;
+        ``for_good`` when not even a free machine would do.
         """
         fitting = [each for each in self._all if _matches(each, types) and each.memory >= memory]
-        free = [each for each in fitting if each.uuid not in self._holders]
-        chosen = sorted(free, key=lambda each: (each.memory, each.index))[:count]
+        free = [each for each in fitting if not self._holders.get(each.uuid) or self._may_share(each, shared)]
+        chosen = sorted(free, key=lambda each: (len(self._of(each)), each.memory, each.index))[:count]
         if len(chosen) < count:
             asked = _asked(count, types, memory)
             raise NoRoom(self._refusal(asked, fitting), for_good=len(fitting) < count)
-        self._holders.update({each.uuid: holder for each in chosen})
+        for each in chosen:
+            self._holders.setdefault(each.uuid, []).append(holder)
+            if shared:
+                self._shared.add(each.uuid)
         return tuple(sorted(chosen, key=lambda e: e.index))
 
+    def devices(self, uuids: Iterable[str]) -> Devices:
+        """Accelerators by their UUIDs, as a backend passes them on."""
+        wanted = set(uuids)
+        found = [each for each in self._all if each.uuid in wanted]
+        return Devices(
+            ids=tuple(each.uuid for each in found),
+            nodes=tuple(dict.fromkeys(node for each in found for node in each.nodes)),
+            simulated=any(each.simulated for each in found),
+        )
+
     def release(self, uuids: Iterable[str]) -> None:
-        """Give accelerators back. Those that nobody holds are passed over, so it may be called twice."""
+        """Give accelerators back, once for each that took them. Those that nobody holds are passed over."""
         for uuid in uuids:
-            self._holders.pop(uuid, None)
+            holders = self._holders.get(uuid)
+            if holders:
+                holders.pop()
+            if not holders:
+                self._holders.pop(uuid, None)
+                self._shared.discard(uuid)
+
+    def _of(self, accelerator: Accelerator) -> list[str]:
+        return self._holders.get(accelerator.uuid, [])
+
+    def _may_share(self, accelerator: Accelerator, shared: bool) -> bool:
+        return shared and accelerator.uuid in self._shared
 
     def _refusal(self, asked: str, fitting: list[Accelerator]) -> str:
         if not self._all:
@@ -145,8 +184,8 @@ class AcceleratorPool:
             return f"{asked} wanted, but this machine has none{why}."
         lines = [f"{asked} wanted. This machine has:"]
         for each in self._all:
-            holder = self._holders.get(each.uuid)
-            state = f"used by {holder}" if holder else "free"
+            holders = self._of(each)
+            state = f"used by {', '.join(holders)}" if holders else "free"
             lines.append(f"  - {each}, {state}{'' if each in fitting else ', does not fit'}")
         return "\n".join(lines)
 

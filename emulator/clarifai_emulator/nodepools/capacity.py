@@ -17,6 +17,9 @@ from clarifai_emulator.quantities import parse_cpu, parse_memory
 
 NodepoolKey = tuple[str, str, str]
 
+# Two replicas never have the same accelerator, unless their nodepool's metadata says that they may.
+SHARE_KEY = "emulator_share_accelerators"
+
 
 class NoRoom(EmulatorError):
     """A replica cannot be placed now; ``for_good`` when no amount of waiting helps."""
@@ -24,6 +27,11 @@ class NoRoom(EmulatorError):
     def __init__(self, reason: str, *, for_good: bool) -> None:
         super().__init__(reason)
         self.for_good = for_good
+
+
+def shares_accelerators(nodepool: Nodepool) -> bool:
+    """Whether replicas of the nodepool may use an accelerator together."""
+    return SHARE_KEY in nodepool.metadata and nodepool.metadata[SHARE_KEY] is True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ class Capacity:
         """Take room for one replica. Raises ``NoRoom`` with the reason."""
         fitting = self._fitting_types(nodepool, required)
         amount = amount_of(required)
+        if shares_accelerators(nodepool):
+            amount = Amount(amount.cpu, amount.memory)
         nodes = self._nodes.setdefault(key, [])
         for node in nodes:
             usable = not spread or node.replicas == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import (
@@ -22,7 +22,7 @@ from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.scaling import replica_bounds
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.nodepools.targets import Targets
-from clarifai_emulator.routing.decision import Load, NodepoolKey
+from clarifai_emulator.routing.decision import Load, ModelKey, NodepoolKey
 from clarifai_emulator.store import Key, Kind, Store
 
 Visible = Callable[[str, str, Visibility], bool]
@@ -43,6 +43,8 @@ class StoreLandscape:
         self._capacity = capacity
         self._can_see = can_see
         self.times_load_was_asked = 0
+        # Further models that Clarifai is taken to host; filled by whoever makes stand-ins.
+        self.hosted: Set[ModelKey] = frozenset()
 
     def model(self, user: str, app: str, model: str) -> Model | None:
         return self._store.get(Kind.MODEL, (user, app, model))
@@ -84,6 +86,9 @@ class StoreLandscape:
 
     def runner_ids(self, user: str, cluster: str, nodepool: str) -> Sequence[str]:
         return self._ids(Kind.RUNNER, (user, cluster, nodepool))
+
+    def is_hosted(self, user: str, app: str, model: str) -> bool:
+        return user == CLARIFAI_USER or (user, app, model) in self.hosted
 
     def shared_nodepools(self) -> Sequence[Nodepool]:
         return self._store.page(Kind.NODEPOOL, (CLARIFAI_USER, SHARED_CLUSTER), 0, _NAMES)

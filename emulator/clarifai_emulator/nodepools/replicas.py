@@ -12,7 +12,7 @@ import socket
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 
-from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner, Secret
 
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
@@ -20,8 +20,10 @@ from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Replica
 from clarifai_emulator.dispatch.lean import LeanConnection
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.directory import ModelSource, read_model_directory
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool
-from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement
+from clarifai_emulator.nodepools.backends import backend_of
+from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement, shares_accelerators
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Standby, model_traceback
 from clarifai_emulator.nodepools.provenance import Provenance
 from clarifai_emulator.nodepools.reports import Reporter, keeps_failing
@@ -64,6 +66,7 @@ class Replicas:
         self._clock = clock
         self._provenance = Provenance()
         self._drains: set[asyncio.Task[None]] = set()
+        self._prepared_for: dict[tuple[ModelSource, str], ModelSource] = {}
         self._fleets: dict[str, Fleet] = {}  # by the id of a runner that was made for it
 
     def launch(self, fleet: Fleet) -> None:
@@ -178,13 +181,14 @@ class Replicas:
             if urgent and key not in urgent:
                 continue
             try:
+                backend_of(nodepool, self._config.backend)
                 spread = fleet.target.autoscale.disable_packing
                 placement = self._capacity.place(key, nodepool, required, spread=spread)
             except NoRoom as no_room:
                 refusals.append(no_room)
                 continue
             try:
-                return placement, self._devices(fleet, required)
+                return placement, self._devices(fleet, required, shared=shares_accelerators(nodepool))
             except NoRoom as no_room:
                 self._capacity.release(placement)
                 refusals.append(no_room)
@@ -192,7 +196,7 @@ class Replicas:
             raise NoRoom("none of its nodepools exists any more", for_good=True)
         raise next((refusal for refusal in refusals if not refusal.for_good), refusals[0])
 
-    def _devices(self, fleet: Fleet, required: ComputeInfo) -> tuple[str, ...]:
+    def _devices(self, fleet: Fleet, required: ComputeInfo, *, shared: bool) -> tuple[str, ...]:
         """Accelerators of this machine for one replica: of the type asked for, else any with the memory.
 
         A nodepool may emulate an instance type whose accelerators this machine does not have; then the model
@@ -201,14 +205,14 @@ class Replicas:
         if not required.num_accelerators:
             return ()
         try:
-            return self._accelerators.allocate_for(required, holder=fleet.target.name)
+            return self._accelerators.allocate_for(required, holder=fleet.target.name, shared=shared)
         except NoRoom as no_room:
             if not no_room.for_good:
                 raise
         untyped = ComputeInfo()
         untyped.CopyFrom(required)
         untyped.ClearField("accelerator_type")
-        devices = self._accelerators.allocate_for(untyped, holder=fleet.target.name)
+        devices = self._accelerators.allocate_for(untyped, holder=fleet.target.name, shared=shared)
         asked = " or ".join(required.accelerator_type)
         self._report.fleet(fleet, "replica.substituted", f"runs on {', '.join(devices)}, not on {asked}")
         return devices
@@ -241,14 +245,17 @@ class Replicas:
         why = "the emulator stopped it"
         holding: asyncio.Task[None] | None = None
         try:
-            spec = self._spec(fleet, record)
-            code = await self._provenance.read(spec.source)
-            record.process = await self._backends[self._config.backend].start(
-                spec, lambda line: self._printed(fleet, record, line)
+            backend = self._backends[self._backend_of(fleet, record)]
+            source = await self._prepared(fleet, record, backend)
+            code = await self._provenance.read(source)
+            record.process = await backend.start(
+                self._spec(fleet, record, source), lambda line: self._printed(fleet, record, line)
             )
             if record.process.reloads is not None:
                 record.link = ReloadLink(record.process.reloads)
-                holding = asyncio.create_task(self._provenance.release(spec.source, record, code))
+                holding = asyncio.create_task(self._provenance.release(source, record, code))
+            elif record.standby is not None and not record.standby.loaded.done():
+                record.standby.loaded.set_result(code.digest)  # whether it loads shows when it is live, or is not
             if record.process.connection is not None:
                 await self._attach(record, record.process.connection)
             ended = str(await asyncio.shield(record.process.exited))
@@ -276,16 +283,53 @@ class Replicas:
         lean = LeanConnection(self._dispatcher, link, record.replica_id)
         await asyncio.get_running_loop().create_unix_connection(lambda: lean, sock=connection)
 
-    def _spec(self, fleet: Fleet, record: ReplicaRecord) -> ReplicaSpec:
+    def _backend_of(self, fleet: Fleet, record: ReplicaRecord) -> str:
+        return backend_of(dict(fleet.target.nodepools)[record.nodepool], self._config.backend)
+
+    async def _prepared(self, fleet: Fleet, record: ReplicaRecord, backend: Backend) -> ModelSource:
+        """The model's code, ready for this backend: a deployment may span nodepools of several."""
         source = fleet.target.source
         assert source is not None
+        if source.backend == backend.name:
+            return source
+        known = self._prepared_for.get((source, backend.name))
+        if known is None:
+            directory = await asyncio.to_thread(read_model_directory, source.path)
+            known = await backend.prepare(directory, lambda line: self._printed(fleet, record, line))
+            self._prepared_for[source, backend.name] = known
+        return known
+
+    def _secrets(self, fleet: Fleet, record: ReplicaRecord, source: ModelSource) -> dict[str, str]:
+        """What config.yaml asks for, from the secrets of the model's owner."""
+        found: dict[str, str] = {}
+        for wanted in source.secrets:
+            secret = self._store.get(Kind.SECRET, (fleet.target.model.user_id, wanted.id))
+            value = secret.value if isinstance(secret, Secret) else wanted.value
+            if value:
+                found[wanted.variable] = value
+            else:
+                owner = fleet.target.model.user_id
+                missing = f"[emulator] config.yaml wants secret '{wanted.id}' as {wanted.variable}: user '{owner}' "
+                self._printed(fleet, record, f"{missing}has no such secret, and the variable is not set")
+        return found
+
+    def _spec(self, fleet: Fleet, record: ReplicaRecord, source: ModelSource) -> ReplicaSpec:
         user_id, cluster_id, nodepool_id = record.nodepool
+        required = fleet.target.version.inference_compute_info
+        devices = self._accelerators.devices(record.devices)
+        if devices.simulated:
+            names = ", ".join(devices.ids)
+            self._printed(fleet, record, f"[emulator] its accelerators are simulated, there is no device: {names}")
         return ReplicaSpec(
             replica_id=record.replica_id,
             source=source,
             base_url=self.runner_url,
             num_threads=self._config.num_threads or fleet.target.version.num_threads,
             lean=self._config.runner == "lean",
+            devices=devices,
+            secrets=self._secrets(fleet, record, source),
+            cpu=required.cpu_limit or required.cpu_requests,
+            memory=required.cpu_memory or required.cpu_memory_requests,
             environ={
                 "CLARIFAI_USER_ID": user_id,
                 "CLARIFAI_COMPUTE_CLUSTER_ID": cluster_id,
@@ -294,7 +338,6 @@ class Replicas:
                 "CLARIFAI_API_BASE": self.api_base,
                 "CLARIFAI_PAT": record.credential.token,
                 "CLARIFAI_RUNNER_REPLICA_ID": record.replica_id,
-                "CUDA_VISIBLE_DEVICES": ",".join(record.devices),
             },
         )
 

@@ -83,11 +83,14 @@ class Switch:
 
     def _links(self, project: Project) -> list[ReloadLink]:
         """Of every replica; all of them have the code the edit began with. Raises ``CannotSwap``."""
-        fleet = self._supervisor.fleets.get(project.lane)
-        records = fleet.active if fleet is not None else []
+        records = self._records(project)
         if not records:
             raise CannotSwap("no replica is live")
         return [_link(record, project.code) for record in records]
+
+    def _records(self, project: Project) -> list[ReplicaRecord]:
+        fleet = self._supervisor.fleets.get(project.lane)
+        return fleet.active if fleet is not None else []
 
     # ── fork ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -109,7 +112,8 @@ class Switch:
             version.num_threads,
             version.inference_compute_info,
         )
-        if kept and plan.kind is Kind.FORK and not plan.may_change_signatures:
+        is_told = all(record.link is not None for record in self._records(project))
+        if kept and is_told and plan.kind is Kind.FORK and not plan.may_change_signatures:
             found = await self._in_place(project, directory, after)
             if _as_bytes(found) == _as_bytes(old):
                 return (), ()
@@ -139,10 +143,12 @@ class Switch:
         version_id = secrets.token_hex(16)
         known: ModelSource = self._store.get(Stored.SOURCE, (*project.model, project.lane.version_id))  # pyright: ignore[reportAssignmentType]
         tell = self._deployer.logging_builds(project.model, version_id, progress)
-        source = await self._deployer.source_of(directory, tell, known.watched)
+        source = await self._deployer.source_of(directory, tell, known.backend, known.watched)
         if source.content_hash != after.digest:
             raise Superseded
-        signatures = await self._unless_newer(project, self._deployer.signatures_of(directory, source))
+        signatures = await self._unless_newer(
+            project, self._deployer.signatures_of(directory, source, source.backend)
+        )
         draft = self._deployer.new_version(directory, signatures)
         draft.id = version_id
         renewal = self._supervisor.renewal(project.lane, draft, source)
@@ -193,8 +199,10 @@ def version_of(store: Store, project: Project) -> ModelVersion:
 
 
 def _link(record: ReplicaRecord, code: Code) -> ReloadLink:
-    if record.state is not ReplicaState.LIVE or record.link is None:
+    if record.state is not ReplicaState.LIVE:
         raise CannotSwap("a replica is not live yet")
+    if record.link is None:
+        raise CannotSwap("a replica is a container")
     if record.link.code != code.digest:
         raise CannotSwap("a replica has other code than the edit began with")
     return record.link

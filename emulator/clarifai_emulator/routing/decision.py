@@ -119,6 +119,10 @@ class Landscape(Protocol):
 
     def runner_ids(self, user: str, cluster: str, nodepool: str) -> Sequence[str]: ...
 
+    def is_hosted(self, user: str, app: str, model: str) -> bool:
+        """Whether shared compute runs this model: one that Clarifai uploaded and owns, or a stand-in for one."""
+        ...
+
     def shared_nodepools(self) -> Sequence[Nodepool]: ...
 
     def load(

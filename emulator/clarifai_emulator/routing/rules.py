@@ -98,7 +98,7 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
     if reason := disabled(nodepool):
         raise search.refuse(StatusCode.NODEPOOL_INVALID_REQUEST, f"{name} {reason}.")
     shared = is_shared(search.landscape, key)
-    if shared and (reason := _no_shared_compute(model, wanted)):
+    if shared and (reason := _no_shared_compute(search, model, wanted)):
         raise search.refuse(StatusCode.MODEL_NOT_DEPLOYED, f"{name} is shared compute; {reason}.", DEPLOY_HINT)
     if not shared and (reason := forbidden_on_dedicated(model, key[0])):
         raise search.refuse(StatusCode.MODEL_PERMISSION_DENIED, f"{name} cannot be used: {reason}.")
@@ -154,7 +154,7 @@ def _owner_default(search: Search, model: Model, wanted: Wanted) -> Decision | N
 
 def _shared(search: Search, model: Model, wanted: Wanted) -> Decision:
     """Rule 4. "The most cost-effective Clarifai shared compute nodepool" that can run the model."""
-    if reason := _no_shared_compute(model, wanted):
+    if reason := _no_shared_compute(search, model, wanted):
         raise search.refuse(
             StatusCode.MODEL_NOT_DEPLOYED,
             f"Model {quoted(wanted.model)} has no deployment that can serve version {wanted.version.id!r},"
@@ -179,14 +179,13 @@ def _shared(search: Search, model: Model, wanted: Wanted) -> Decision:
         what = f"nodepool {'/'.join(nodepool_key(other))}"
         search.rejected.append(Candidate(what, f"is no cheaper than {cheapest.id!r}"))
     key = nodepool_key(cheapest)
-    why = (
-        f"Clarifai owns the model and no deployment serves it; {quoted(key)} is the cheapest shared one that fits."
-    )
+    whose = "Clarifai owns the model" if wanted.model[0] == CLARIFAI_USER else "A stand-in serves the hosted model"
+    why = f"{whose} and no deployment serves it; {quoted(key)} is the cheapest shared one that fits."
     return search.decide(Rule.SHARED, key, wanted, why)
 
 
-def _no_shared_compute(model: Model, wanted: Wanted) -> str:
-    if wanted.model[0] != CLARIFAI_USER:
+def _no_shared_compute(search: Search, model: Model, wanted: Wanted) -> str:
+    if not search.landscape.is_hosted(*wanted.model):
         return "shared compute runs only models that Clarifai uploaded and owns"
     restriction = model.deploy_restriction
     if restriction in (

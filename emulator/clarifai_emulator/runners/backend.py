@@ -1,4 +1,4 @@
-"""What a nodepool backend must do: start a replica, stop it, and read a model's signatures. Nothing else.
+"""What a nodepool backend must do: prepare a model, read its signatures, start a replica, stop it. Nothing else.
 
 A replica connects back to the emulator and pulls its work, so a backend knows no queue and no routing, and a
 replica on another host is the same thing.
@@ -12,15 +12,40 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Accelerators of one replica. ``ids``: as their driver names them. ``nodes``: the files under /dev that belong
+    to them where the driver needs no more than these (AMD). ``simulated``: they exist in name only."""
+
+    ids: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    simulated: bool = False
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """How a process is told which accelerators are its own; all others are hidden from it."""
+        listed = ",".join(self.ids)
+        if self.nodes:
+            return {"ROCR_VISIBLE_DEVICES": listed, "CUDA_VISIBLE_DEVICES": ""}
+        return {"CUDA_VISIBLE_DEVICES": listed}
+
+
+NO_DEVICES = Devices()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaSpec:
-    """One replica to start. ``environ`` holds the ``CLARIFAI_*`` variables the platform sets, and the devices.
+    """One replica to start. ``environ`` holds the ``CLARIFAI_*`` variables the platform sets.
 
     ``base_url`` is where the runner pulls work. ``num_threads`` 0 lets config.yaml decide. ``lean`` asks for the
-    lean runner, which is fed over ``ReplicaProcess.connection`` instead of pulling.
+    lean runner, which is fed over ``ReplicaProcess.connection`` instead of pulling. ``devices`` are its
+    accelerators, ``secrets`` the variables that config.yaml asks for. ``cpu``, ``memory``: what its compute info
+    allows it, as Kubernetes quantities; empty for no limit.
     """
 
     replica_id: str
@@ -29,6 +54,15 @@ class ReplicaSpec:
     environ: Mapping[str, str] = field(default_factory=dict[str, str])
     num_threads: int = 0
     lean: bool = False
+    devices: Devices = NO_DEVICES
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    cpu: str = ""
+    memory: str = ""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of a replica that is a process: secrets, the platform's variables, devices."""
+        return {**self.secrets, **self.environ, **self.devices.environ}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +117,10 @@ class Backend(Protocol):
     """Places replicas. Raises ``ModelError`` when it cannot."""
 
     name: str
+
+    async def prepare(self, directory: ModelDirectory, progress: Progress) -> ModelSource:
+        """Make whatever a replica of this model needs: an interpreter with its packages, an image."""
+        ...
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
         """Start a replica; each line it prints goes to ``on_line``."""

@@ -21,9 +21,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.environment import describe_environment, own_interpreter
 from clarifai_emulator.runners import lean_main, reload_main
-from clarifai_emulator.runners.backend import Exit, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.inspect_main import model_traceback, read_signatures
 from clarifai_emulator.runners.rounds import Rounds
 from clarifai_emulator.runners.unusable import unusable_model
@@ -41,6 +42,14 @@ class InProcessBackend:
 
     def __init__(self) -> None:
         self._replicas: set[InProcessReplica] = set()
+
+    async def prepare(self, directory: ModelDirectory, progress: Progress) -> ModelSource:
+        """See that this process's own interpreter has what the model needs."""
+        python = own_interpreter(directory)
+        environment = describe_environment(python)
+        return ModelSource(
+            directory.path, python, directory.content_hash, environment, self.name, secrets=directory.secrets
+        )
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
         """Load the model and serve, in threads."""
@@ -88,7 +97,7 @@ class InProcessReplica:
                 _load_afresh(spec.source.path)
                 path = str(spec.source.path)
                 edits = _Edits(self._edits, path, model_traceback) if self._edits else None
-                runner = lean_main.make_runner(path, spec.base_url, spec.environ, spec.num_threads, edits)
+                runner = lean_main.make_runner(path, spec.base_url, spec.variables, spec.num_threads, edits)
             self._tell("in the emulator's process: what the model prints goes where the emulator prints")
             _Runner(self._tell, *runner, self._theirs).serve()
         except BaseException as error:

@@ -20,9 +20,11 @@ from typing import Any, Literal
 
 from clarifai_grpc.grpc.api import resources_pb2
 
+from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.models.directory import ModelSource
-from clarifai_emulator.runners.backend import Exit, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.environment import describe_environment, prepare_environment
+from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.output import OutputPipe
 from clarifai_emulator.runners.unusable import unusable_model
 from clarifai_emulator.runners.zygote import SCRIPT, Child, Zygote, cannot_run, runner_environ
@@ -35,7 +37,10 @@ class ProcessBackend:
 
     name = "process"
 
-    def __init__(self, *, api_base: str, start_method: Literal["auto", "fork", "spawn"]) -> None:
+    def __init__(
+        self, *, api_base: str, start_method: Literal["auto", "fork", "spawn"], cache_dir: Path | None = None
+    ) -> None:
+        self._cache_dir = cache_dir or default_cache_dir()
         self._forks = start_method == "fork" or (start_method == "auto" and sys.platform.startswith("linux"))
         self._api_base = api_base
         self._zygotes: dict[Path, Zygote] = {}
@@ -46,6 +51,14 @@ class ProcessBackend:
         if self._forks:
             await self._zygote(python)
 
+    async def prepare(self, directory: ModelDirectory, progress: Progress) -> ModelSource:
+        """Find or build the Python environment of a model."""
+        python = await prepare_environment(directory, self._cache_dir, progress)
+        environment = describe_environment(python)
+        return ModelSource(
+            directory.path, python, directory.content_hash, environment, self.name, secrets=directory.secrets
+        )
+
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
         job = {
             "op": "run",
@@ -54,7 +67,7 @@ class ProcessBackend:
             "num_threads": spec.num_threads,
             "lean": spec.lean,
             "reloadable": spec.source.watched is not None,
-            "environ": {**runner_environ(), **spec.environ, "PYTHONPATH": str(spec.source.path)},
+            "environ": {**runner_environ(), **spec.variables, "PYTHONPATH": str(spec.source.path)},
         }
         # In the order in which zygote_main.py takes them.
         pairs = [socket.socketpair() for wanted in (job["lean"], job["reloadable"]) if wanted]

@@ -51,7 +51,7 @@ async def test_a_replica_is_told_who_it_is_and_sees_no_accelerator_it_did_not_as
     await stage.deploy()
     (process,) = stage.backend.running
     (runner,) = stage.store.list(Kind.RUNNER)
-    environ = dict(process.spec.environ)
+    environ = process.spec.variables
     token = environ.pop("CLARIFAI_PAT")
     assert environ == {
         "CLARIFAI_USER_ID": "ada",
@@ -585,7 +585,7 @@ async def test_a_replica_sees_the_accelerators_it_was_given_and_no_two_the_same(
     stage = Stage(gpus=["NVIDIA-A10G", "NVIDIA-A10G"])
     stage.prepare(needs=ONE_GPU, **GPU_POOL)
     await stage.deploy(2)
-    seen = [process.spec.environ["CUDA_VISIBLE_DEVICES"] for process in stage.backend.running]
+    seen = [process.spec.variables["CUDA_VISIBLE_DEVICES"] for process in stage.backend.running]
     assert sorted(seen) == ["GPU-0", "GPU-1"]
     assert stage.said("replica.substituted") == []
     await stage.delete()
@@ -597,7 +597,7 @@ async def test_other_accelerators_stand_in_for_those_asked_for_and_that_is_said(
     stage = Stage(gpus=["NVIDIA-H200"])
     stage.prepare(needs=ONE_GPU, **GPU_POOL)
     await stage.deploy()
-    assert stage.backend.running[0].spec.environ["CUDA_VISIBLE_DEVICES"] == "GPU-0"
+    assert stage.backend.running[0].spec.variables["CUDA_VISIBLE_DEVICES"] == "GPU-0"
     assert stage.said("replica.substituted") == ["runs on GPU-0, not on NVIDIA-A10G"]
     await stage.close()
 

@@ -1,7 +1,10 @@
-"""Log entries: listing what builds and runners wrote, and adding to it."""
+"""Log entries: listing what builds and runners wrote, following it, and adding to it."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +18,21 @@ from clarifai_emulator.errors import CallerError
 from clarifai_emulator.logbook import BUILDER, RUNNER, RUNNER_EVENTS, LogBook
 
 DEFAULT_PER_PAGE = 32
+# Entries that may wait for a client which follows a log: as many as a source keeps.
+_MOST_BEHIND = 5_000
 # The platform's other types, of which the emulator writes none: their listings are empty.
 LOG_TYPES = ("agent", BUILDER, "builder.events", RUNNER, RUNNER_EVENTS, "pipeline.version.run")
 _FILTERS = ("model_id", "model_version_id", "compute_cluster_id", "nodepool_id", "runner_id")
 
 
 def handlers(logbook: LogBook, organisations: Organisations) -> dict[str, Handler]:
-    """ListLogEntries and PostLogEntries."""
+    """ListLogEntries, StreamLogEntries and PostLogEntries."""
     logs = _Logs(logbook, organisations)
-    return {"ListLogEntries": logs.list_entries, "PostLogEntries": logs.post_entries}
+    return {
+        "ListLogEntries": logs.list_entries,
+        "StreamLogEntries": logs.stream_entries,
+        "PostLogEntries": logs.post_entries,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,40 @@ class _Logs:
             response.page, response.per_page = page, size
         return response
 
+    async def stream_entries(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+        """StreamLogEntries: the caller's kept entries of one type, then each new one until the client ends it."""
+        request = await anext(requests)
+        known = ("user_app_id", "log_type", "compute_cluster_user_id", *_FILTERS)
+        refuse_unknown_filters(request, known=known, ignored=())
+        _require_log_type(request.log_type, "log_type")
+        news, waiting = asyncio.Event(), deque[LogEntry](maxlen=_MOST_BEHIND + 1)
+        match = self._match(call, request)
+
+        def take(entry: LogEntry) -> None:
+            if entry.log_type == request.log_type and match is not None and _fits(entry, match):
+                waiting.append(entry)
+                news.set()
+
+        unsubscribe = self.logbook.subscribe(take)
+        try:
+            kept: list[LogEntry] = list(self._found(call, request))
+            for start in range(0, len(kept), MAX_PER_PAGE):
+                yield call.rpc.response_type(log_entries=kept[start : start + MAX_PER_PAGE])
+            while True:
+                if not waiting:
+                    news.clear()
+                    await news.wait()
+                if len(waiting) > _MOST_BEHIND:
+                    raise CallerError(
+                        StatusCode.LOG_ENTRIES_INVALID_REQUEST,
+                        f"More than {_MOST_BEHIND} entries wait for this client to read them.",
+                        hint="Read them as they come, or page through them with ListLogEntries.",
+                    )
+                page = [waiting.popleft() for _ in range(min(len(waiting), MAX_PER_PAGE))]
+                yield call.rpc.response_type(log_entries=page)
+        finally:
+            unsubscribe()
+
     def post_entries(self, call: Call, request: Any) -> Any:
         """PostLogEntries: adds entries as the caller's, or its organisation's; each gets a url of its own."""
         for index, entry in enumerate(request.log_entries):
@@ -67,15 +110,21 @@ class _Logs:
         return call.rpc.response_type()
 
     def _found(self, call: Call, request: Any) -> Any:
-        """The entries of one user: the caller, or an organisation it is in; none of anybody else's."""
+        """The entries that a request asks for, as far as they are the caller's to read."""
+        match = self._match(call, request)
+        return [] if match is None else self.logbook.entries(request.log_type, **match)
+
+    def _match(self, call: Call, request: Any) -> dict[str, str] | None:
+        """What an entry's source must have. Entries are one user's: the caller's, or those of an organisation it
+        is in; None for anybody else's."""
         said = (request.user_app_id.user_id, request.compute_cluster_user_id)
         users = [call.caller.resolve(each) for each in said if each] or [call.caller.user_id]
         if not all(self.organisations.may_change(call.caller.user_id, each) for each in users):
-            return []
+            return None
         match = {name: getattr(request, name) for name in _FILTERS}
         if request.log_type == BUILDER:
             match["app_id"] = request.user_app_id.app_id
-        return self.logbook.entries(request.log_type, user_id=users[-1], **match)
+        return {**match, "user_id": users[-1]}
 
     def _owner(self, call: Call, entry: LogEntry) -> str:
         owner, caller = call.resolve_user(entry.meta.user_app_id), call.caller.user_id
@@ -86,6 +135,13 @@ class _Logs:
                 hint="Leave meta.user_app_id.user_id out, or name your own user id.",
             )
         return owner
+
+
+def _fits(entry: LogEntry, match: Mapping[str, str]) -> bool:
+    meta = entry.meta
+    has = {name: getattr(meta, name) for name in _FILTERS}
+    has |= {"user_id": meta.user_app_id.user_id, "app_id": meta.user_app_id.app_id}
+    return all(value in ("", has[name]) for name, value in match.items())
 
 
 def _require_log_type(log_type: str, where: str) -> None:

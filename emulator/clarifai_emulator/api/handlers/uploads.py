@@ -93,7 +93,11 @@ class _Uploads:
         version.CopyFrom(config.model_version)
         version.ClearField("completed_at")
         version.status.CopyFrom(Status(code=StatusCode.MODEL_BUILDING, description=BUILDING))
-        self.resources.check(Kind.MODEL_VERSION, model[0], model[1:], [version])
+        try:
+            self.resources.check(Kind.MODEL_VERSION, model[0], model[1:], [version])
+        except CallerError as error:
+            where = error.details.replace("model_versions[0]", "upload_config.model_version")
+            raise CallerError(error.code, where, hint=error.hint) from None
         return model, version
 
     async def _receive(self, part: _Parts, request: Any, file: BinaryIO) -> None:

@@ -1,0 +1,63 @@
+"""What a container prints, as its engine sends it: frames on a connection, read in large pieces."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_HEADER = 8
+_CHUNK = 64 * 1024
+
+
+class Frames:
+    """Takes apart what comes: ``feed`` bytes as they were read, get what was printed, of both streams in order."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """The contents of the frames that are complete with this."""
+        data = self._rest + data
+        printed: list[bytes] = []
+        start = 0
+        while len(data) - start >= _HEADER:
+            end = start + _HEADER + int.from_bytes(data[start + 4 : start + _HEADER], "big")
+            if end > len(data):
+                break
+            printed.append(data[start + _HEADER : end])
+            start = end
+        self._rest = data[start:]
+        return b"".join(printed)
+
+
+class Attachment:
+    """A connection to what a container prints from now on: made before it starts, nothing is missed."""
+
+    def __init__(self, client: DockerClient, container_id: str) -> None:
+        asked = {"stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
+        self._socket: Any = client.api.attach_socket(container_id, asked)
+        inner: Any = getattr(self._socket, "_sock", None)
+        for each in (self._socket, inner):
+            if hasattr(each, "settimeout"):
+                each.settimeout(None)  # a model may say nothing for as long as it likes
+
+    def read(self) -> Iterator[bytes]:
+        """What is printed, until the container ends or its engine goes away."""
+        frames = Frames()
+        receive = getattr(self._socket, "recv", None) or self._socket.read
+        with contextlib.suppress(OSError, ValueError):
+            while data := receive(_CHUNK):
+                yield frames.feed(data)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        inner = getattr(self._socket, "_sock", None)
+        response = getattr(self._socket, "_response", None)
+        for each in (response, self._socket, inner):
+            if each is not None:
+                with contextlib.suppress(OSError, ValueError):  # one of them may have closed another
+                    each.close()

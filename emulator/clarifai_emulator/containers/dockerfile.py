@@ -1,0 +1,160 @@
+"""Writes the Dockerfile of a model that brings none: pure text, what changes most comes last.
+
+    base image ─► certificates ─► Python environment ─► requirements ─► settings ─► the model's own files
+
+Editing model.py rebuilds the last step only. What the container runs, as whom and where, is what the platform's
+own images do (docs/fidelity.md).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+MODEL_PATH = "/home/nonroot/main"
+USER = "65532:65532"
+DEFAULT_PYTHON = "3.12"
+HEALTH_PORT = 8080
+
+CA_IN_CONTEXT = ".clarifai-emulator-ca.pem"
+_BUNDLE = "/etc/ssl/certs/clarifai-emulator.pem"
+_TRUST = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+# Every builder takes these without a declaration, and leaves them out of the image's history.
+PROXIES = tuple(
+    name for base in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY") for name in (base, base.lower())
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What a generated image is made of.
+
+    ``base``: the image to begin with. ``requirement_files``: relative to the context; empty means that installing
+    needs the whole context. ``pins``: requirements besides. ``build_args``: names and values. ``has_ca``:
+    the context has certificates to trust. ``build_info``, ``checkpoints``: sections of config.yaml.
+    """
+
+    base: str
+    requirement_files: Sequence[str]
+    pins: Sequence[str] = ()
+    build_args: Mapping[str, str]
+    has_ca: bool = False
+    build_info: Mapping[str, Any]
+    checkpoints: Mapping[str, Any]
+
+
+def dockerfile(recipe: Recipe) -> str:
+    """The Dockerfile. Understood by the classic builder, BuildKit and Podman alike."""
+    platform = str(recipe.build_info.get("platform") or "")
+    source = f"--platform={platform} {recipe.base}" if platform else recipe.base
+    declared = [f"ARG {name}" for name in sorted(recipe.build_args) if name not in PROXIES]
+    prelude = ["USER root", *_certificates(recipe), *_node(recipe)]
+    installed = [*declared, _RUN_VENV, *_copy_requirements(recipe), _install(recipe)]
+    if _hold_credentials(recipe.build_args):
+        # A step's arguments are in the history of its image: so these steps are in one that nobody gets.
+        lines = [f"FROM {source} AS packages", *prelude, *installed, f"FROM {source}", *prelude]
+        lines.append("COPY --from=packages /venv /venv")
+    else:
+        lines = [f"FROM {source}", *prelude, *installed]
+    lines += [_PASSWD, *_settings(), *_checkpoints(recipe), f"COPY --chown={USER} . {MODEL_PATH}"]
+    return "\n".join(lines) + "\n"
+
+
+_RUN_VENV = (
+    "RUN [ -x /venv/bin/python ] || python3 -m venv --system-site-packages /venv || "
+    "{ apt-get update && apt-get install -y --no-install-recommends python3 python3-pip python3-venv && "
+    "rm -rf /var/lib/apt/lists/* && python3 -m venv --system-site-packages /venv; }"
+)
+# Some libraries ask who they run as.
+_PASSWD = (
+    "RUN grep -q ':65532:' /etc/passwd || "
+    "echo 'nonroot:x:65532:65532:nonroot:/home/nonroot:/usr/sbin/nologin' >> /etc/passwd"
+)
+
+
+def _certificates(recipe: Recipe) -> list[str]:
+    """What the image trusts already, and the given certificates, as one file that everything is told of."""
+    if not recipe.has_ca:
+        return []
+    given = "/usr/local/share/ca-certificates/clarifai-emulator.crt"
+    trusted = "/etc/ssl/certs/ca-certificates.crt"
+    return [
+        f"COPY {CA_IN_CONTEXT} {given}",
+        f"RUN mkdir -p /etc/ssl/certs && {{ cat {trusted} 2>/dev/null; cat {given}; }} > {_BUNDLE}",
+        "ENV " + " ".join(f"{name}={_BUNDLE}" for name in _TRUST),
+    ]
+
+
+def _node(recipe: Recipe) -> list[str]:
+    version = str(recipe.build_info.get("node_version") or "").removeprefix("v")
+    if not version:
+        return []
+    machine = "$(uname -m | sed 's/x86_64/x64/;s/aarch64/arm64/')"
+    archive = f"https://nodejs.org/dist/v{version}/node-v{version}-linux-{machine}.tar.xz"
+    return [
+        "RUN apt-get update && apt-get install -y --no-install-recommends curl xz-utils && "
+        f'rm -rf /var/lib/apt/lists/* && curl -fsSL "{archive}" | '
+        "tar -xJ -C /usr/local --strip-components=1 && node -v && npm -v"
+    ]
+
+
+def _copy_requirements(recipe: Recipe) -> list[str]:
+    if not recipe.requirement_files:
+        return ["COPY . /home/nonroot/requirements/"]
+    folders: dict[str, list[str]] = {}
+    for name in recipe.requirement_files:
+        folders.setdefault(str(PurePosixPath(name).parent), []).append(name)
+    return [
+        f"COPY {' '.join(names)} {PurePosixPath('/home/nonroot/requirements') / folder}/"
+        for folder, names in sorted(folders.items())
+    ]
+
+
+def _install(recipe: Recipe) -> str:
+    """With pip where the environment has it, else with uv, which the platform's own images bring."""
+    what = shlex.join(["-r", "requirements.txt", *recipe.pins])
+    pip = f"/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --progress-bar off {what}"
+    uv = f"uv pip install --no-cache --python /venv/bin/python {what}"
+    choose = f"if /venv/bin/python -m pip --version >/dev/null 2>&1; then {pip}; else {uv}; fi"
+    return f"RUN cd /home/nonroot/requirements && {choose}"
+
+
+def _settings() -> list[str]:
+    environ = {
+        "VIRTUAL_ENV": "/venv",
+        "PATH": "/venv/bin:$PATH",
+        "HOME": "/tmp",  # noqa: S108 - the container's own
+        "NUMBA_CACHE_DIR": "/tmp/numba_cache",  # noqa: S108
+        "TORCHINDUCTOR_CACHE_DIR": "/tmp/torchinductor_cache",  # noqa: S108
+        "PYTHONPATH": MODEL_PATH,
+    }
+    return [
+        "ENV " + " ".join(f'{name}="{value}"' for name, value in environ.items()),
+        f"WORKDIR {MODEL_PATH}",
+        f"USER {USER}",
+        'ENTRYPOINT ["python", "-m", "clarifai.runners.server"]',
+        f'CMD ["--model_path", "{MODEL_PATH}"]',
+    ]
+
+
+def _checkpoints(recipe: Recipe) -> list[str]:
+    if recipe.checkpoints.get("when") != "build":
+        return []
+    return [
+        f"COPY --chown={USER} config.yaml {MODEL_PATH}/",
+        f'RUN ["python", "-m", "clarifai.cli", "model", "download-checkpoints", "{MODEL_PATH}", "--out_path", '
+        f'"{MODEL_PATH}/1/checkpoints", "--stage", "build"]',
+    ]
+
+
+def _hold_credentials(build_args: Mapping[str, str]) -> bool:
+    """Whether an argument has a user or a password in its address."""
+    return any(
+        "@" in word.partition("://")[2].partition("/")[0]
+        for name, value in build_args.items()
+        if name not in PROXIES
+        for word in value.split()
+    )

@@ -1,0 +1,239 @@
+"""Finds a container engine, says what it is, and where its containers reach this machine.
+
+Docker (rootful, rootless, Desktop), Podman's Docker socket, or whatever DOCKER_HOST or the Docker CLI's context
+names. All calls block: they are made in threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from clarifai_emulator.errors import EmulatorError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+Kind = Literal["docker", "rootless docker", "docker desktop", "podman", "rootless podman"]
+
+_CONNECT_SECONDS = 5
+# A build step may be silent for long; a call that hangs for ever is worse.
+CALL_SECONDS = 600
+_LOOPBACK = "127.0.0.1"
+
+
+class NoEngine(EmulatorError):
+    """No engine answers. Its text says where it was looked for, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that answers. ``address``: its socket or URL. ``found``: what named that address.
+
+    ``cpus``: how many it has. ``runtimes``: names of its OCI runtimes. ``cdi``: names of the CDI devices that it
+    says it has. ``cgroups``: version and driver, for ``doctor``.
+    """
+
+    address: str
+    found: str
+    kind: Kind
+    version: str
+    cpus: int = 1
+    runtimes: tuple[str, ...] = ()
+    cdi: tuple[str, ...] = ()
+    cgroups: str = ""
+    architecture: str = ""
+    root: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its containers run on this machine (Desktop's run in a machine of its own, but near)."""
+        if not self.address.startswith(("tcp://", "http://", "https://", "ssh://")):
+            return True
+        return self.remote_host in (_LOOPBACK, "localhost")
+
+    @property
+    def remote_host(self) -> str:
+        return urlsplit(self.address).hostname or ""
+
+    @property
+    def reaches_bridge(self) -> bool:
+        """Whether this machine has the bridges of the engine's networks as interfaces of its own."""
+        return self.is_local and self.kind in ("docker", "podman")
+
+    @property
+    def is_podman(self) -> bool:
+        return self.kind.endswith("podman")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.version} at {self.address} ({self.found})"
+
+
+def connect(address: str = "", *, environ: Mapping[str, str] = os.environ) -> tuple[DockerClient, Engine]:
+    """The first engine that answers: ``address`` if given, else what the environment and this machine name.
+
+    Raises ``NoEngine``.
+    """
+    tried: list[str] = []
+    for candidate, found in candidates(address, environ):
+        refusal = why_silent(candidate)
+        if refusal:
+            tried.append(f"{candidate} ({found}): {refusal}")
+            continue
+        try:
+            return _open(candidate, found, environ)
+        except Exception as error:
+            tried.append(f"{candidate} ({found}): {_reason(error)}")
+    listed = "\n".join(f"  - {each}" for each in tried)
+    raise NoEngine(
+        f"No container engine answers. Looked at:\n{listed}\n"
+        "Start Docker or Podman, set DOCKER_HOST, or run replicas as processes (--backend process)."
+    )
+
+
+def why_silent(address: str) -> str:
+    """Why nothing listens at a local socket; empty when something does, or when the address is no local socket.
+
+    Asked before a call: the ``docker`` package would leave a socket open for each that fails.
+    """
+    if not address.startswith("unix://"):
+        return ""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_CONNECT_SECONDS)
+        try:
+            probe.connect(address.removeprefix("unix://"))
+        except OSError as error:
+            return _reason(error)
+    return ""
+
+
+def candidates(address: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Addresses where an engine may be, and what names each. What the user named is the only one."""
+    if address:
+        yield address, "as configured"
+        return
+    if environ.get("DOCKER_HOST"):
+        yield environ["DOCKER_HOST"], "DOCKER_HOST"
+        return
+    context = _context(environ)
+    if context:
+        yield context
+    home, runtime = environ.get("HOME") or str(Path.home()), environ.get("XDG_RUNTIME_DIR", "")
+    yield "unix:///var/run/docker.sock", "Docker's usual socket"
+    if runtime:
+        yield f"unix://{runtime}/docker.sock", "rootless Docker's usual socket"
+    yield f"unix://{home}/.docker/run/docker.sock", "Docker Desktop's usual socket"
+    yield f"unix://{home}/.docker/desktop/docker.sock", "Docker Desktop's usual socket"
+    if runtime:
+        yield f"unix://{runtime}/podman/podman.sock", "rootless Podman's usual socket"
+    yield "unix:///run/podman/podman.sock", "Podman's usual socket"
+
+
+def _context(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """The endpoint of the Docker CLI's current context, when it is not the default one."""
+    from docker.context import ContextAPI
+
+    with contextlib.suppress(Exception):  # a broken file of another program is not ours to complain of
+        context: Any = ContextAPI.get_context(environ.get("DOCKER_CONTEXT") or None)
+        if context is not None and context.Name != "default" and context.Host:
+            return str(context.Host), f"the Docker context {context.Name!r}"
+    return None
+
+
+def _open(address: str, found: str, environ: Mapping[str, str]) -> tuple[DockerClient, Engine]:
+    import docker
+
+    if address.startswith(("tcp://", "https://")) and environ.get("DOCKER_TLS_VERIFY"):
+        client = docker.from_env(timeout=_CONNECT_SECONDS, environment=dict(environ))
+    else:
+        client = docker.DockerClient(base_url=address, timeout=_CONNECT_SECONDS, max_pool_size=32)
+    try:
+        engine = describe(address, found, client.version(), client.info())
+    except BaseException:
+        client.close()
+        raise
+    client.api.timeout = CALL_SECONDS
+    return client, engine
+
+
+def describe(address: str, found: str, version: Mapping[str, Any], info: Mapping[str, Any]) -> Engine:
+    """What an engine says of itself, put into words."""
+    components = [str(each.get("Name", "")) for each in version.get("Components") or ()]
+    is_rootless = any("rootless" in str(option) for option in info.get("SecurityOptions") or ())
+    kind: Kind = "docker"
+    if any("podman" in name.lower() for name in components):
+        kind = "rootless podman" if is_rootless else "podman"
+    elif "Docker Desktop" in str(info.get("OperatingSystem", "")):
+        kind = "docker desktop"
+    elif is_rootless:
+        kind = "rootless docker"
+    return Engine(
+        address=address,
+        found=found,
+        kind=kind,
+        version=str(version.get("Version", "")),
+        cpus=int(info.get("NCPU") or 1),
+        runtimes=tuple(sorted(info.get("Runtimes") or ())),
+        cdi=tuple(str(each.get("ID", "")) for each in info.get("DiscoveredDevices") or ()),
+        cgroups=f"cgroup v{info.get('CgroupVersion') or '1'}, driver {info.get('CgroupDriver') or 'unknown'}",
+        architecture=str(version.get("Arch", "")),
+        root=str(info.get("DockerRootDir", "")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Where replicas in containers meet the emulator: ``listen`` here, and the name containers know it by."""
+
+    listen: str
+    advertised: str
+
+
+def meeting_point(engine: Engine, gateway: str, override: str = "") -> Meeting:
+    """Where to listen for replicas, and as what they reach that.
+
+    On a bridge of this machine its gateway, which nobody but containers reaches. Rootless engines put containers
+    behind a network of their own, from which this machine's outward address is reached; Desktop has a name for it.
+    """
+    if override:
+        return Meeting(override, override)
+    if engine.kind == "docker desktop":
+        return Meeting(_LOOPBACK, "host.docker.internal")
+    if not engine.is_local:
+        address = outward_address(engine.remote_host)
+        return Meeting(address, address)
+    if engine.reaches_bridge and gateway:
+        return Meeting(gateway, gateway)
+    address = outward_address()
+    return Meeting(address, address)
+
+
+def outward_address(towards: str = "192.0.2.1") -> str:
+    """This machine's address on the way to another; nothing is sent. The loopback address when there is no way."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((towards, 9))
+        except OSError:
+            return _LOOPBACK
+        return str(probe.getsockname()[0])
+
+
+def _reason(error: Exception) -> str:
+    """The cause of a failed connection in one line."""
+    text = " ".join(str(error).split())
+    for known, words in (
+        ("Permission denied", "permission denied: add your user to the group `docker`, or use a rootless engine"),
+        ("Connection refused", "nothing listens there: the engine is not running"),
+        ("No such file", "there is no such socket"),
+        ("timed out", f"no answer within {_CONNECT_SECONDS} s"),
+    ):
+        if known in text:
+            return words
+    return text[:300]

@@ -1,0 +1,354 @@
+"""The Docker backend: a replica is a container of an image that is built as the platform builds it.
+
+    prepare ─► image of the model directory (containers/image.py), by content
+    start   ─► create ─► secrets ─► attach ─► start      one container per replica
+               │ pulls its work from a listener that knows the runner protocol only
+
+The engine is found and its network made when the first model needs them. The engine's calls block, so they are
+made in threads of this backend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from clarifai_grpc.grpc.api import resources_pb2
+
+from clarifai_emulator.config import DockerSettings
+from clarifai_emulator.containers.container import (
+    SECRETS_PATH,
+    ContainerPlan,
+    archive_of,
+    create_arguments,
+    host_arguments,
+    model_path_of,
+    secret_files,
+)
+from clarifai_emulator.containers.context import make_context
+from clarifai_emulator.containers.engine import Engine, NoEngine, connect, meeting_point, why_silent
+from clarifai_emulator.containers.image import ensure_image
+from clarifai_emulator.containers.labels import INSTANCE, new_instance
+from clarifai_emulator.containers.leftovers import remove_all, remove_left_behind
+from clarifai_emulator.containers.trouble import explained
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.runners.container_process import ContainerProcess
+from clarifai_emulator.runners.unusable import unusable_model
+from clarifai_emulator.runners.zygote import SCRIPT
+
+log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+Listen = Callable[[str], Awaitable[int]]
+T = TypeVar("T")
+
+_INSPECT_SECONDS = 120.0
+_THREADS = 16
+_READER = "tmp/clarifai-emulator/signatures.py"
+_ANSWER = "/tmp/clarifai-emulator/answer.json"  # noqa: S108 - in the container
+# The module that reads signatures for other backends, run by the model's own interpreter.
+_READ_SIGNATURES = f"""
+import contextlib, os, runpy, sys
+reader = runpy.run_path("/{_READER}", run_name="signatures")
+sys.path.insert(0, sys.argv[1])
+with contextlib.suppress(Exception):
+    reader["import_sdk"]()
+reader["inspect"]({{"model_path": sys.argv[1]}}, os.open("{_ANSWER}", os.O_WRONLY | os.O_CREAT))
+"""
+
+
+class DockerBackend:
+    """Replicas as containers. ``listen(host)`` opens a listener for replicas and gives its port."""
+
+    name = "docker"
+
+    def __init__(self, settings: DockerSettings, *, listen: Listen) -> None:
+        self._settings = settings
+        self._listen = listen
+        self._instance = new_instance()
+        self._client: DockerClient | None = None
+        self.engine: Engine | None = None
+        self._network = ""
+        self._base_url = ""
+        self._opening = asyncio.Lock()
+        self._building: dict[Path, asyncio.Lock] = {}
+        self._signatures_of: dict[str, Sequence[Any]] = {}  # by image
+        self._replicas: set[ContainerProcess] = set()
+        self._threads = ThreadPoolExecutor(_THREADS, "docker")
+
+    async def prepare(self, directory: ModelDirectory, progress: Progress) -> ModelSource:
+        """Build the model's image, unless it is there already. Raises ``ModelError``."""
+        client, engine = await self._open()
+        loop = asyncio.get_running_loop()
+
+        def tell(line: str) -> None:
+            loop.call_soon_threadsafe(progress, line)
+
+        def build() -> str:
+            context = make_context(directory, self._settings)
+            return ensure_image(client, engine, context, self._settings, tell)
+
+        async with self._building.setdefault(directory.path, asyncio.Lock()):
+            tag = await self._call(build)
+        return ModelSource(
+            path=directory.path,
+            python=Path(),
+            content_hash=directory.content_hash,
+            environment=f"the image {tag}",
+            backend=self.name,
+            image=tag,
+            secrets=directory.secrets,
+        )
+
+    async def warm(self) -> None:
+        """Find the engine now, and remove what dead emulators left on it. Raises ``ModelError``."""
+        await self._open()
+
+    async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
+        """Start a container. One whose image was removed meanwhile is built again."""
+        _, engine = await self._open()
+        await self._see_to_image(spec.source, on_line)
+        plan = self._plan(spec, engine)
+        replica = await self._run(plan, on_line, spec.secrets)
+        replica.watch_health()
+        return replica
+
+    async def signatures(self, source: ModelSource) -> Sequence[Any]:
+        """The model's method signatures, read in a container of its image. Raises ``ModelError``."""
+        known = self._signatures_of.get(source.image)
+        if known is None:
+            known = self._signatures_of[source.image] = await self._read_signatures(source)
+        return known
+
+    async def _read_signatures(self, source: ModelSource) -> Sequence[Any]:
+        client, _ = await self._open()
+        lines: list[str] = []
+        model_path = model_path_of(await self._call(lambda: _command_of(client, source.image)))
+        plan = ContainerPlan(
+            image=source.image,
+            name=f"clarifai-emulator-signatures-{secrets.token_hex(4)}",
+            instance=self._instance,
+            model=source.path.name,
+            network=self._network,
+            environ={"CLARIFAI_API_BASE": self._base_url},
+            command=["python", "-B", "-c", _READ_SIGNATURES, model_path],
+        )
+        files = {_READER: SCRIPT.read_bytes()}
+        process = await self._run(plan, lines.append, files=files, answer=_ANSWER)
+        try:
+            exit_ = await asyncio.wait_for(asyncio.shield(process.exited), _INSPECT_SECONDS)
+        except TimeoutError:
+            raise ModelError(
+                f"model.py was still being imported after {_INSPECT_SECONDS:.0f} s.",
+                hint="Move slow work from the module's top level into load_model().",
+                log="\n".join(lines[-20:]),
+            ) from None
+        finally:
+            process.kill()
+        return _signatures(process.answer, exit_, lines)
+
+    async def close(self) -> None:
+        """End every container and remove what was made, but images: they make the next start quick."""
+        for replica in tuple(self._replicas):
+            replica.kill()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                await asyncio.gather(*(replica.exited for replica in tuple(self._replicas)))
+        client, self._client = self._client, None
+        if client is not None:
+            await self._call(lambda: remove_all(client, self._instance))
+            client.close()
+        await asyncio.to_thread(self._threads.shutdown)
+
+    # ── the engine ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def _open(self) -> tuple[DockerClient, Engine]:
+        """Find the engine, once: remove what dead emulators left on it, make a network, listen on it."""
+        async with self._opening:
+            if self._client is None or self.engine is None:
+                try:
+                    client, self.engine = await self._call(lambda: connect(self._settings.engine))
+                except NoEngine as error:
+                    raise ModelError(str(error)) from None
+                try:
+                    await self._furnish(client, self.engine)
+                except BaseException:
+                    client.close()
+                    raise
+                self._client = client
+            silence = why_silent(self.engine.address)
+            if silence:
+                raise ModelError(
+                    f"The container engine at {self.engine.address} does not answer: {silence}.",
+                    hint="Start it again; the replica is tried again by itself.",
+                )
+            if not self._network:
+                await self._furnish(self._client, self.engine)
+            return self._client, self.engine
+
+    async def _furnish(self, client: DockerClient, engine: Engine) -> None:
+        removed = await self._call(lambda: remove_left_behind(client))
+        if removed:
+            log.info("removed what emulators that are gone had left: %s", ", ".join(removed))
+        name, gateway = await self._call(lambda: _make_network(client, self._instance))
+        meeting = meeting_point(engine, gateway, self._settings.listen)
+        try:
+            port = await self._listen(meeting.listen)
+        except OSError as error:
+            raise ModelError(
+                f"Containers cannot be given a way to the emulator: listening on {meeting.listen} failed "
+                f"({error.strerror or error}).",
+                hint="Name an address of this machine that containers reach with --docker-listen ADDRESS.",
+            ) from None
+        self._network, self._base_url = name, f"http://{meeting.advertised}:{port}"
+
+    async def _see_to_image(self, source: ModelSource, on_line: Callable[[str], None]) -> None:
+        client, _ = await self._open()
+        if await self._call(lambda: _has_image(client, source.image)):
+            return
+        on_line(f"[emulator] image {source.image} was removed: building it again")
+        directory = await asyncio.to_thread(read_model_directory, source.path)
+        again = await self.prepare(directory, on_line)
+        if again.image != source.image and directory.content_hash != source.content_hash:
+            raise ModelError(
+                f"The image of this version was removed, and {source.path} has changed since it was built.",
+                hint="Deploy the model again: `clarifai-emulator deploy`.",
+            )
+        if again.image != source.image:
+            await self._call(lambda: _name(client, again.image, source.image))
+
+    # ── one container ──────────────────────────────────────────────────────────────────────────────────
+
+    def _plan(self, spec: ReplicaSpec, engine: Engine) -> ContainerPlan:
+        environ = {**spec.environ, "CLARIFAI_API_BASE": self._base_url}
+        if spec.secrets:
+            environ["CLARIFAI_SECRETS_PATH"] = SECRETS_PATH
+        if spec.devices.simulated:
+            environ["NVIDIA_VISIBLE_DEVICES"] = ",".join(spec.devices.ids)
+        if spec.num_threads:
+            environ["CLARIFAI_NUM_THREADS"] = str(spec.num_threads)
+        is_passed = bool(spec.devices.ids) and not spec.devices.simulated
+        return ContainerPlan(
+            image=spec.source.image,
+            name=f"clarifai-emulator-{spec.source.path.name.lower()}-{spec.replica_id[:12]}",
+            replica_id=spec.replica_id,
+            instance=self._instance,
+            model=spec.source.path.name,
+            network=self._network,
+            environ=environ,
+            cpu=spec.cpu if self._settings.limits else "",
+            memory=spec.memory if self._settings.limits else "",
+            accelerators=spec.devices.ids if is_passed and not spec.devices.nodes else (),
+            device_nodes=spec.devices.nodes,
+            arguments=["--num_threads", str(spec.num_threads)] if spec.num_threads else [],
+            publish_health=engine.is_local and not engine.reaches_bridge,
+        )
+
+    async def _run(
+        self,
+        plan: ContainerPlan,
+        on_line: Callable[[str], None],
+        its_secrets: Mapping[str, str] | None = None,
+        *,
+        files: Mapping[str, bytes] | None = None,
+        answer: str = "",
+    ) -> ContainerProcess:
+        client, engine = await self._open()
+        process = ContainerProcess(client, engine, self._threads, on_line, answer=answer)
+        self._replicas.add(process)
+        process.exited.add_done_callback(lambda _: self._replicas.discard(process))
+
+        def begin() -> None:
+            command = _arguments_of(client, plan.image) if plan.arguments else []
+            host = client.api.create_host_config(**host_arguments(plan, engine))
+            made = client.api.create_container(**create_arguments(plan, engine, command), host_config=host)
+            process.created(str(made["Id"]))
+            if its_secrets:
+                client.api.put_archive(process.id, "/", archive_of(secret_files(its_secrets), mode=0o400))
+            if files:
+                client.api.put_archive(process.id, "/", archive_of(files))
+            process.start()
+
+        try:
+            await self._call(begin)
+        except asyncio.CancelledError:
+            process.kill()  # nobody else will know of it
+            raise
+        except Exception as error:
+            process.abandon()
+            if re.search(r"network \S+ not found", str(error)):
+                self._network = ""  # somebody removed it: the next replica gets another
+            raise explained(error, engine, plan) from error
+        return process
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        """Run a blocking call in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+
+def _make_network(client: DockerClient, instance: str) -> tuple[str, str]:
+    """A network for one emulator's replicas, which do not see each other: (its name, its gateway)."""
+    name = f"clarifai-emulator-{instance.rpartition('/')[2]}"
+    client.api.create_network(
+        name,
+        driver="bridge",
+        labels={INSTANCE: instance},
+        options={"com.docker.network.bridge.enable_icc": "false"},
+        check_duplicate=True,
+    )
+    ipam = client.api.inspect_network(name).get("IPAM") or {}
+    gateways = [str(each.get("Gateway") or "") for each in ipam.get("Config") or ()]
+    return name, next((each.partition("/")[0] for each in gateways if each), "")
+
+
+def _name(client: DockerClient, image: str, tag: str) -> None:
+    repository, _, name = tag.rpartition(":")
+    client.api.tag(image, repository, name)
+
+
+def _has_image(client: DockerClient, image: str) -> bool:
+    from docker.errors import ImageNotFound
+
+    try:
+        client.api.inspect_image(image)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _command_of(client: DockerClient, image: str) -> list[str]:
+    """The whole command that an image runs."""
+    config = client.api.inspect_image(image)["Config"]
+    return [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
+
+
+def _arguments_of(client: DockerClient, image: str) -> list[str]:
+    """What an image gives its entrypoint."""
+    return list(client.api.inspect_image(image)["Config"].get("Cmd") or ())
+
+
+def _signatures(answer: bytes, exit_: Exit, lines: Sequence[str]) -> list[Any]:
+    if not answer:
+        raise ModelError(
+            f"model.py ended the interpreter while it was being imported ({exit_}).",
+            hint="Look for os._exit(), sys.exit() or a crashing native library at the module's top level.",
+            log="\n".join(lines[-20:]),
+        )
+    result = json.loads(answer)
+    if "error" in result:
+        raise unusable_model(result["error"], result["kind"], result["traceback"])
+    decoded = (base64.b64decode(text) for text in result["signatures"])
+    return [resources_pb2.MethodSignature.FromString(data) for data in decoded]

@@ -1,0 +1,1 @@
+"""State that outlives the process: a file on disk (``state_file``), and one to carry away (``transfer``)."""

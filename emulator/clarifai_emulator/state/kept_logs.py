@@ -1,0 +1,61 @@
+"""Carries log lines over restarts: collected for a moment, then written to the state file together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+
+from clarifai_grpc.grpc.api.resources_pb2 import LogEntry
+
+from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.state.state_file import StateFile
+
+log = logging.getLogger(__name__)
+
+_COLLECT_SECONDS = 0.2
+_MOST_LINES = 50_000
+
+
+class KeptLogs:
+    """The log lines of one emulator, in its state file."""
+
+    def __init__(self, file: StateFile, logbook: LogBook) -> None:
+        self._file = file
+        self._logbook = logbook
+        self._lines: list[tuple[str, str, str]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Put the kept lines into the log book, and keep those that come."""
+        for log_type, source, message in list(self._file.lines(_MOST_LINES)):
+            self._logbook.append(log_type, message, **json.loads(source))
+        self._logbook.subscribe(self._note)
+
+    def write(self) -> None:
+        """Write what was collected."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        lines, self._lines = self._lines, []
+        if lines:
+            try:
+                self._file.keep_lines(lines)
+            except sqlite3.Error as error:
+                log.warning("%d log lines could not be kept: %s", len(lines), error)
+
+    def _note(self, entry: LogEntry) -> None:
+        meta = entry.meta
+        source = {
+            "user_id": meta.user_app_id.user_id,
+            "app_id": meta.user_app_id.app_id,
+            "model_id": meta.model_id,
+            "model_version_id": meta.model_version_id,
+            "compute_cluster_id": meta.compute_cluster_id,
+            "nodepool_id": meta.nodepool_id,
+            "runner_id": meta.runner_id,
+        }
+        self._lines.append((entry.log_type, json.dumps(source), entry.message))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_COLLECT_SECONDS, self.write)

@@ -1,0 +1,49 @@
+"""What an emulator keeps in its state directory, resources and logs, opened and closed together."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.state.kept_logs import KeptLogs
+from clarifai_emulator.state.state_file import StateFile
+from clarifai_emulator.state.transfer import sources_that_cannot_run
+from clarifai_emulator.store import Kind, Store
+
+log = logging.getLogger(__name__)
+
+
+class KeptState:
+    """The state directory of one emulator."""
+
+    def __init__(self, directory: Path, store: Store, logbook: LogBook) -> None:
+        self._directory = directory
+        self._store = store
+        self._file = StateFile(directory, store)
+        self._logs = KeptLogs(self._file, logbook)
+
+    def open(self) -> int:
+        """Put what the directory holds where it belongs, and keep what comes; how many resources there were.
+        Raises ``ConfigError``."""
+        count = self._file.open()
+        self._logs.start()
+        sources = [(Kind.SOURCE, key, self._store.get(Kind.SOURCE, key)) for key in self._store.keys(Kind.SOURCE)]
+        for warning in sources_that_cannot_run(sources):
+            log.warning("%s", warning)
+        if count:
+            log.info("%d resources restored from %s", count, self._directory)
+        return count
+
+    def commit(self) -> None:
+        """Make lasting what has changed. Raises ``sqlite3.Error``."""
+        self._file.commit()
+
+    def replace(self) -> None:
+        """Forget what was kept; keep what there is now."""
+        self._file.replace()
+
+    def close(self) -> None:
+        """Write what is left. May be called twice."""
+        self._logs.write()
+        self._file.close()

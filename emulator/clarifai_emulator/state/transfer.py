@@ -1,0 +1,78 @@
+"""The whole state as one readable JSON document, to keep, compare, or carry to another emulator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.state.records import BadRecord, from_json, kept, to_json, why_it_cannot_run
+from clarifai_emulator.store import Key, Kind, Store
+
+FORMAT = 1
+_KIND = "clarifai-emulator state"
+_MOST_PROBLEMS = 20
+
+
+def export_state(store: Store) -> dict[str, Any]:
+    """Everything that outlives the process."""
+    resources = [
+        {"kind": kind.value, "key": list(key), "content": to_json(item)} for kind, key, item in kept(store)
+    ]
+    return {"document": _KIND, "format": FORMAT, "resources": resources}
+
+
+def import_state(store: Store, document: Any) -> tuple[int, list[str]]:
+    """Add everything a document holds; what has the same id is replaced. How many resources these are, and what
+    of them cannot run here. Raises ``ConfigError`` with every problem, and then has changed nothing."""
+    _require_document(document)
+    records: list[tuple[Kind, Key, Any]] = []
+    problems: list[str] = []
+    for number, entry in enumerate(document.get("resources", []), 1):
+        try:
+            records.append(_record(entry))
+        except BadRecord as error:
+            problems.append(f"resource {number}: {error}")
+    if problems:
+        shown = problems[:_MOST_PROBLEMS]
+        more = [f"and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
+        raise ConfigError("The exported state cannot be read:", [*shown, *more])
+    warnings = sources_that_cannot_run(records)
+    # Deployments last: they start what the others describe.
+    for kind, key, item in sorted(records, key=lambda record: record[0] is Kind.DEPLOYMENT):
+        store.put(kind, key, item)
+    return len(records), warnings
+
+
+def sources_that_cannot_run(records: list[tuple[Kind, Key, Any]]) -> list[str]:
+    """A sentence for each version whose code is not on this machine."""
+    found = [(key, why_it_cannot_run(item)) for kind, key, item in records if kind is Kind.SOURCE]
+    return [
+        f"Version {key[3][:8]} of model {'/'.join(key[:3])} cannot run: {why}. Deploy it again."
+        for key, why in found
+        if why
+    ]
+
+
+def _require_document(document: Any) -> None:
+    if not isinstance(document, dict) or document.get("document") != _KIND:
+        raise ConfigError(
+            "This is no state that an emulator exported.", [], hint="`clarifai-emulator export FILE` writes one."
+        )
+    if document.get("format") != FORMAT:
+        raise ConfigError(
+            f"The exported state has format {document.get('format')!r}; this emulator reads format {FORMAT}.",
+            [],
+            hint="Export it again with this release.",
+        )
+    if not isinstance(document.get("resources", []), list):
+        raise ConfigError("The exported state cannot be read:", ["`resources` must be an array"])
+
+
+def _record(entry: Any) -> tuple[Kind, Key, Any]:
+    try:
+        kind, key, content = Kind(entry["kind"]), entry["key"], entry["content"]
+    except (TypeError, KeyError, ValueError) as error:
+        raise BadRecord(f"it needs a known `kind`, a `key` and `content`: {error}") from None
+    if not isinstance(key, list) or not key or not all(isinstance(part, str) and part for part in key):
+        raise BadRecord("its `key` must be an array of ids")
+    return kind, tuple(key), from_json(kind, content)

@@ -1,0 +1,193 @@
+"""A replica's container: what it runs, as whom, what it may, what it is told, and whom it reaches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.thread import EmulatorThread
+from docker import DockerClient
+from docker_containers import container_of, containers, log, look, write_looks
+from docker_engine import SETTINGS
+from flow.driver import MODELS, Client, inference_request, live_replicas, text_of, wait_for
+
+DIALS = """
+def dial(url, method, message, token):
+    import grpc
+    channel = grpc.insecure_channel(url.removeprefix("http://"))
+    call = channel.unary_unary(method, request_serializer=bytes, response_deserializer=bytes)
+    try:
+        return len(call(message, metadata=[("authorization", "Key " + token)], timeout=5))
+    except grpc.RpcError as error:
+        return error.code().name
+"""
+
+
+def test_it_runs_the_genuine_entrypoint_as_the_platforms_user_with_its_variables(
+    emulator: EmulatorThread, client: Client, docker: DockerClient, tmp_path: Path
+) -> None:
+    emulator.deploy(write_looks(tmp_path))
+
+    environ = look(client, "dict(os.environ)")
+    runner = client.call(
+        "ListRunners", user_app_id={"user_id": "me"}, nodepool_id="cpu", compute_cluster_id="local"
+    )
+    assert environ["CLARIFAI_USER_ID"] == "me"
+    assert environ["CLARIFAI_COMPUTE_CLUSTER_ID"] == "local"
+    assert environ["CLARIFAI_NODEPOOL_ID"] == "cpu"
+    assert environ["CLARIFAI_RUNNER_ID"] == runner.runners[0].id
+    assert environ["CLARIFAI_PAT"]
+    assert environ["CLARIFAI_API_BASE"].startswith("http://")
+    assert look(client, "[os.getuid(), os.getgid(), os.getcwd(), os.environ['HOME']]") == [
+        65532,
+        65532,
+        "/home/nonroot/main",
+        "/tmp",
+    ]
+    container = container_of(docker, emulator)
+    assert container.attrs["Path"] == "python"
+    assert container.attrs["Args"] == ["-m", "clarifai.runners.server", "--model_path", "/home/nonroot/main"]
+
+
+def test_it_has_no_capability_and_can_gain_none(
+    emulator: EmulatorThread, client: Client, docker: DockerClient, tmp_path: Path
+) -> None:
+    emulator.deploy(write_looks(tmp_path))
+    status = look(client, "Path('/proc/self/status').read_text()")
+    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert {facts[f"Cap{kind}"].strip("0") for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {""}
+    assert facts["NoNewPrivs"] == "1"
+    host = container_of(docker, emulator).attrs["HostConfig"]
+    assert (host["Privileged"], host["Init"], host["Binds"]) == (False, True, None)
+
+
+def test_of_the_emulator_it_reaches_the_runner_protocol_and_nothing_else(
+    emulator: EmulatorThread, client: Client, tmp_path: Path
+) -> None:
+    directory = write_looks(tmp_path)
+    model = directory / "1" / "model.py"
+    model.write_text(DIALS + model.read_text())
+    emulator.deploy(directory)
+    base = "os.environ['CLARIFAI_API_BASE']"
+    token = "os.environ['CLARIFAI_PAT']"
+
+    assert look(client, f"dial({base}, '/clarifai.api.V2/ListModels', b'', {token})") == "UNIMPLEMENTED"
+    assert look(client, f"dial({base}, '/clarifai.api.V2/GetUser', b'', {token})") == "UNIMPLEMENTED"
+    public = f"'http://' + {base}.removeprefix('http://').split(':')[0] + ':{emulator.url.rpartition(':')[2]}'"
+    assert look(client, f"dial({public}, '/clarifai.api.V2/ListModels', b'', {token})") == "UNAVAILABLE"
+
+
+def test_replicas_do_not_see_each_other(
+    emulator: EmulatorThread, client: Client, docker: DockerClient, tmp_path: Path
+) -> None:
+    emulator.deploy(write_looks(tmp_path))
+    emulator.deploy(MODELS / "hello")
+    other = container_of(docker, emulator, "deploy-hello")
+    (network,) = other.attrs["NetworkSettings"]["Networks"].values()
+
+    def knock(address: str) -> str:
+        expression = f"(lambda s: (s.settimeout(1.5), s.connect_ex(('{address}', 8080)))[1])(socket.socket())"
+        return str(look(client, expression))
+
+    assert knock("127.0.0.1") == "0", "the runner's own health server"
+    assert knock(network["IPAddress"]) != "0"
+
+
+def test_cpu_and_memory_are_those_of_the_compute_info(tmp_path: Path, docker: DockerClient, engine: object) -> None:
+    settings = EmulatorConfig(port=0, backend="docker", docker=_with_limits(), stop_seconds=0.5)
+    with EmulatorThread(settings) as emulator:
+        emulator.deploy(write_looks(tmp_path))
+        host = container_of(docker, emulator).attrs["HostConfig"]
+        assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (500_000_000, 256 * 1024**2, 256 * 1024**2)
+
+
+def test_a_model_that_takes_more_memory_than_it_asked_for_is_killed_and_comes_back_and_both_are_said(
+    tmp_path: Path, engine: object
+) -> None:
+    settings = EmulatorConfig(port=0, backend="docker", docker=_with_limits(), stop_seconds=0.5)
+    with EmulatorThread(settings) as emulator:
+        emulator.deploy(write_looks(tmp_path))
+        client = Client(emulator.url)
+        (before,) = live_replicas(emulator, "deploy-looks")
+        response = client.call(
+            "PostModelOutputs", inference_request("looks", expression="len(bytearray(600_000_000))")
+        )
+        assert response.status.code != 10000
+        (crashed,) = wait_for(lambda: emulator.events("replica.crashed"))
+        assert "its container used more memory than its limit of 256Mi and was killed" in str(crashed.fields)
+        wait_for(lambda: live_replicas(emulator, "deploy-looks"), seconds=30)
+        assert live_replicas(emulator, "deploy-looks")[0]["replica_id"] != before["replica_id"]
+        assert look(client, "1 + 1") == 2
+        client.close()
+
+
+def test_secrets_come_as_files_that_the_runner_reads_and_are_not_in_the_containers_settings(
+    emulator: EmulatorThread, client: Client, docker: DockerClient, tmp_path: Path
+) -> None:
+    secrets = [{"id": "hf-token", "value": "planted-secret"}]
+    client.call("PostSecrets", user_app_id={"user_id": "me"}, secrets=secrets)
+    wanted = (
+        "secrets:\n  - {id: hf-token, type: env, env_var: HF_TOKEN}\n  - {id: gone, type: env, env_var: GONE}\n"
+    )
+    emulator.deploy(write_looks(tmp_path, config=wanted))
+
+    assert look(client, "[os.environ.get('HF_TOKEN'), os.environ.get('GONE')]") == ["planted-secret", None]
+    assert "planted-secret" not in str(container_of(docker, emulator).attrs)
+    assert "config.yaml wants secret 'gone' as GONE: user 'me' has no such secret" in log(emulator)
+
+
+def test_what_it_prints_is_its_runner_log_line_by_line(
+    emulator: EmulatorThread, client: Client, tmp_path: Path
+) -> None:
+    emulator.deploy(write_looks(tmp_path))
+    look(
+        client, "[print(f'line {n}') for n in range(300)] and print('é' * 100_000) or sys.stderr.write('aside\\n')"
+    )
+    wait_for(lambda: "aside" in log(emulator))
+    lines = [line for line in log(emulator).splitlines() if line.startswith("line ")]
+    assert lines == [f"line {number}" for number in range(300)]
+
+
+def test_a_container_that_somebody_kills_or_removes_is_replaced_and_its_request_told(
+    emulator: EmulatorThread, client: Client, docker: DockerClient, tmp_path: Path
+) -> None:
+    emulator.deploy(write_looks(tmp_path))
+    for way, said in (
+        (lambda each: each.kill(), "its process was ended by signal 9"),
+        (lambda each: each.remove(force=True), ""),
+    ):
+        wait_for(lambda: live_replicas(emulator, "deploy-looks"), seconds=30)
+        before = container_of(docker, emulator)
+        way(before)
+        crashed = wait_for(lambda: emulator.events("replica.crashed"), seconds=20)
+        assert said in str(crashed[-1].fields)
+        wait_for(lambda gone=before.id: gone not in [each.id for each in containers(docker)])
+        response = client.call("PostModelOutputs", inference_request("looks", expression="'back'"))
+        assert text_of(response) == '"back"'
+
+
+def test_nodepools_on_processes_and_in_containers_stand_side_by_side(
+    emulator: EmulatorThread, client: Client, tmp_path: Path
+) -> None:
+    place = {"user_app_id": {"user_id": "me"}, "compute_cluster_id": "local"}
+    copy = client.call("GetNodepool", nodepool_id="cpu", **place).nodepool
+    copy.id = "bare"
+    copy.metadata["emulator_backend"] = "process"
+    posted = client.call("PostNodepools", nodepools=[copy], **place)
+    assert posted.status.code == 10000, posted.status
+    directory = write_looks(tmp_path)
+    emulator.deploy(directory, deployment_id="contained")
+    emulator.deploy(directory, deployment_id="bare", nodepool_id="bare")
+
+    def where(deployment: str) -> str:
+        request = inference_request("looks", deployment=deployment, expression="os.getcwd()")
+        return text_of(client.call("PostModelOutputs", request)).strip('"')
+
+    assert where("contained") == "/home/nonroot/main"
+    assert where("bare") == str(directory)
+
+
+def _with_limits() -> object:
+    from dataclasses import replace
+
+    return replace(SETTINGS, limits=True)

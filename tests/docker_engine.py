@@ -1,0 +1,160 @@
+"""A container engine for tests: the one that runs, or one of our own that is stopped again, with a Python image.
+
+``prepare`` is called once per session, before the first test, because it can take a minute: it imports the base
+image (``.ci/docker-base`` makes it) and builds the layers that every sample model shares.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clarifai_emulator.config import DockerSettings
+from clarifai_emulator.containers.engine import NoEngine, connect
+from clarifai_emulator.models.directory import read_model_directory
+from clarifai_emulator.runners.docker import DockerBackend
+
+BASE_IMAGE = "clarifai-emulator-test/python:base"
+CACHE = Path(
+    os.environ.get("CLARIFAI_TEST_DOCKER_CACHE")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clarifai-emulator-tests"
+)
+BASE_TAR = CACHE / "python-base.tar"
+# Builds trust what this machine trusts: it may reach its package index through a company's proxy.
+CERTIFICATES = Path(os.environ.get("PIP_CERT") or "/etc/ssl/certs/ca-certificates.crt")
+SETTINGS = DockerSettings(
+    base_image=BASE_IMAGE, limits=False, ca_file=CERTIFICATES if CERTIFICATES.is_file() else None
+)
+MODELS = Path(__file__).parents[1] / "fixtures" / "models"
+# An engine registers its GPU driver when it finds this executable as it starts; what it writes, tests read.
+HOOK = """#!/bin/sh
+cat > "$(dirname "$0")/state.$$.json"
+"""
+
+
+class Unavailable(Exception):
+    """Why there can be no container tests here, and what to do."""
+
+
+@dataclass
+class TestEngine:
+    """The engine of this session. ``hook``: where our stand-in for NVIDIA's hook leaves what it was called with;
+    None where the engine is not ours."""
+
+    __test__ = False
+
+    process: subprocess.Popen[bytes] | None = None
+    folder: Path | None = None
+    hook: Path | None = None
+    address: str = ""
+    log: list[str] = field(default_factory=list[str])
+
+    def start(self) -> None:
+        """Start an engine of our own. Raises ``Unavailable``."""
+        dockerd = shutil.which("dockerd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+        if dockerd is None or os.geteuid() != 0:
+            who = "there is no dockerd" if dockerd is None else "starting one needs root"
+            raise Unavailable(f"no container engine runs here, and {who}: see .ci/docker-base")
+        self.folder = Path(tempfile.mkdtemp(prefix="clarifai-docker-"))
+        self.hook = self.folder / "hook"
+        self.hook.mkdir()
+        script = self.hook / "nvidia-container-runtime-hook"
+        script.write_text(HOOK)
+        script.chmod(0o755)
+        self.address = f"unix://{self.folder}/docker.sock"
+        self.launch(dockerd)
+
+    def launch(self, dockerd: str = "dockerd") -> None:
+        """Start the engine's process, for the first time or again, and wait until it answers."""
+        assert self.folder is not None
+        data = CACHE / "engine"
+        data.mkdir(parents=True, exist_ok=True)
+        paths = [str(self.hook), os.environ.get("PATH", ""), "/usr/sbin:/sbin"]
+        words = ["--host", self.address, "--data-root", str(data), "--exec-root", str(self.folder / "exec")]
+        words += ["--pidfile", str(self.folder / "docker.pid"), "--mtu", str(_mtu())]
+        with (self.folder / "dockerd.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [dockerd, *words], stdout=log, stderr=log, env={**os.environ, "PATH": ":".join(paths)}
+            )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                connect(self.address)[0].close()
+            except NoEngine:
+                time.sleep(0.1)
+            else:
+                return
+        text = (self.folder / "dockerd.log").read_text()
+        self.stop()
+        raise Unavailable("dockerd did not start:\n" + "\n".join(text.splitlines()[-15:]))
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        """End the engine's process, as a restart of it would."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(timeout=60)
+            self.process = None
+
+    def stop(self) -> None:
+        """End our engine, if it is ours, and remove what it left but its cache."""
+        self.end()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def prepare(say: Callable[[str], None]) -> TestEngine:
+    """An engine with everything that tests need, and DOCKER_HOST set to it. Raises ``Unavailable``."""
+    engine = TestEngine()
+    try:
+        client, found = connect()
+    except NoEngine:
+        engine.start()
+        os.environ["DOCKER_HOST"] = engine.address
+        client, found = connect()
+    else:
+        engine.address = found.address
+    say(f"containers: {found}")
+    try:
+        if not client.api.images(BASE_IMAGE, quiet=True):
+            if not BASE_TAR.is_file():
+                raise Unavailable(f"{BASE_TAR} does not exist: .ci/docker-base makes it")
+            say("importing the base image")
+            repository, _, tag = BASE_IMAGE.rpartition(":")
+            client.api.import_image_from_file(str(BASE_TAR), repository=repository, tag=tag)
+        say("building what the sample models share")
+        asyncio.run(_warm_up())
+    except BaseException:
+        engine.stop()
+        raise
+    finally:
+        client.close()
+    return engine
+
+
+async def _warm_up() -> None:
+    lines: list[str] = []
+
+    async def nowhere(host: str) -> int:
+        return 0
+
+    backend = DockerBackend(SETTINGS, listen=nowhere)
+    try:
+        await backend.prepare(read_model_directory(MODELS / "hello"), lines.append)
+    finally:
+        await backend.close()
+
+
+def _mtu() -> int:
+    """What the way out of this machine takes: larger packets from a bridge would be lost."""
+    try:
+        return int(Path("/sys/class/net/eth0/mtu").read_text())
+    except (OSError, ValueError):
+        return 1500

@@ -1,0 +1,416 @@
+"""Uploading a model version over the wire: what arrives whole is built and runs; what does not leaves nothing."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from clarifai_grpc.grpc.api.service_pb2 import PostModelVersionsUploadRequest as Request
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.thread import EmulatorThread
+from flow.driver import MODELS, Client, inference_request, running, text_of, wait_for
+
+NODEPOOL = {"id": "cpu", "compute_cluster": {"id": "local", "user_id": "me"}}
+
+
+def archive_of(model: str = "hello", **more: bytes) -> bytes:
+    """A sample model as the official CLI packs one, with ``more`` files (``__`` stands for a slash)."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", dereference=True) as tar:
+        tar.add(MODELS / model, arcname=".", filter=lambda each: None if "__pycache__" in each.name else each)
+        for name, data in more.items():
+            info = tarfile.TarInfo(f"./{name.replace('__', '/')}")
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def config(total_size: int, model_id: str = "hello", **version: Any) -> Request:
+    return Request(
+        upload_config={
+            "user_app_id": {"user_id": "me", "app_id": "demo"},
+            "model_id": model_id,
+            "model_version": version,
+            "total_size": total_size,
+        }
+    )
+
+
+def parts(data: bytes, count: int = 1) -> Iterator[Request]:
+    """The data in parts as the SDK sends them, ``range_start`` at the end of each."""
+    size, sent = -(-len(data) // count), 0
+    for number in range(1, count + 1):
+        chunk = data[(number - 1) * size : number * size]
+        sent += len(chunk)
+        yield Request(content_part={"part_number": number, "range_start": sent, "data": chunk})
+
+
+def whole(data: bytes, *, count: int = 1, **version: Any) -> list[Request]:
+    return [config(len(data), **version), *parts(data, count)]
+
+
+class Uploader:
+    """Sends uploads, and says what an emulator holds."""
+
+    def __init__(self, emulator: EmulatorThread) -> None:
+        self.emulator = emulator
+        self.app: dict[str, Any] = {"user_app_id": {"user_id": "me", "app_id": "demo"}}
+        self.client = Client(emulator.url)
+        self.channel = grpc.insecure_channel(
+            emulator.url.removeprefix("http://"), options=[("grpc.max_send_message_length", -1)]
+        )
+        self.client.call("PostModels", **self.app, models=[{"id": "hello", "model_type_id": "text-to-text"}])
+
+    def stream(self, requests: Any, pat: str = "any-token") -> Any:
+        rpc = rpc_table()["PostModelVersionsUpload"]
+        method = self.channel.stream_stream(
+            rpc.path,
+            request_serializer=rpc.request_type.SerializeToString,
+            response_deserializer=rpc.response_type.FromString,
+        )
+        return method(iter(requests), metadata=[("authorization", f"Key {pat}")], timeout=30)
+
+    def send(self, requests: Any, pat: str = "any-token") -> list[Any]:
+        return list(self.stream(requests, pat))
+
+    def refusal(self, requests: Any, pat: str = "any-token") -> tuple[int, str]:
+        """Code and text of the last answer; nothing may have been created, or be left on the disk."""
+        last = self.send(requests, pat)[-1].status
+        self.expect_nothing()
+        return last.code, last.details
+
+    def expect_nothing(self) -> None:
+        versions = self.client.call("ListModelVersions", **self.app, model_id="hello")
+        assert list(versions.model_versions) == []
+        assert uploaded_files() == []
+
+    def version(self, version_id: str) -> Any:
+        answer = self.client.call("GetModelVersion", **self.app, model_id="hello", version_id=version_id)
+        return answer.model_version
+
+    def built(self, version_id: str) -> Any:
+        """The version once its build has ended."""
+
+        def done() -> Any:
+            version = self.version(version_id)
+            return version if version.status.code != StatusCode.MODEL_BUILDING else None
+
+        return wait_for(done, seconds=60)
+
+    def build_log(self, version_id: str) -> list[str]:
+        asked = {**self.app, "log_type": "builder", "model_id": "hello", "model_version_id": version_id, "page": 1}
+        return [each.message for each in self.client.call("ListLogEntries", **asked).log_entries]
+
+    def deploy(self, version_id: str, deployment_id: str = "up") -> Any:
+        worker = {"model": {"id": "hello", "app_id": "demo", "model_version": {"id": version_id}}}
+        given = {
+            "id": deployment_id,
+            "worker": worker,
+            "nodepools": [NODEPOOL],
+            "autoscale_config": {"min_replicas": 1, "max_replicas": 1},
+        }
+        return self.client.call("PostDeployments", user_app_id={"user_id": "me"}, deployments=[given])
+
+    def close(self) -> None:
+        self.channel.close()
+        self.client.close()
+
+
+@pytest.fixture(autouse=True)
+def _own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+def uploaded_files() -> list[str]:
+    return [str(path) for path in Path(tempfile.gettempdir()).glob("clarifai-emulator-uploads-*/*/*")]
+
+
+@pytest.fixture
+def uploader() -> Iterator[Uploader]:
+    with running() as emulator:
+        uploader = Uploader(emulator)
+        yield uploader
+        uploader.close()
+
+
+class TestAnUpload:
+    def test_is_built_from_its_archive_and_serves(self, uploader: Uploader) -> None:
+        answers = uploader.send(whole(archive_of(Dockerfile=b"FROM nowhere\n"), count=3))
+
+        assert [each.status.code for each in answers[:-1]] == [StatusCode.UPLOAD_IN_PROGRESS] * 2
+        assert [each.status.percent_completed for each in answers] == [33, 66, 100]
+        assert answers[0].bytes_remaining > answers[1].bytes_remaining > 0
+        last = answers[-1]
+        assert last.status.code == StatusCode.MODEL_BUILDING
+        version = uploader.built(last.model_version_id)
+        assert version.status.code == StatusCode.MODEL_TRAINED, version.status
+        assert [each.name for each in version.method_signatures] == ["predict", "generate", "stream"]
+        assert version.inference_compute_info.cpu_memory == "256Mi"
+        log = uploader.build_log(version.id)
+        assert log[0] == "unpacking the archive"
+        assert log[-1] == f"version {version.id[:8]} is built: predict, generate, stream"
+
+        uploader.deploy(version.id)
+        answer = uploader.client.call("PostModelOutputs", inference_request("hello", prompt="you"))
+        assert text_of(answer) == "Hello, you!"
+
+    def test_what_the_archive_says_counts_and_not_what_the_client_says_of_it(self, uploader: Uploader) -> None:
+        said = {"method_signatures": [{"name": "made_up"}], "status": {"code": StatusCode.MODEL_TRAINED}}
+        answers = uploader.send(whole(archive_of(), inference_compute_info={"cpu_memory": "300Mi"}, **said))
+        assert uploader.version(answers[-1].model_version_id).status.code != StatusCode.ZERO
+        version = uploader.built(answers[-1].model_version_id)
+        assert [each.name for each in version.method_signatures] == ["predict", "generate", "stream"]
+        assert version.inference_compute_info.cpu_memory == "300Mi"
+
+    def test_a_deployment_of_a_version_that_is_being_built_waits_for_it(self, uploader: Uploader) -> None:
+        slow = b"import time\ntime.sleep(1)\n" + (MODELS / "hello" / "1" / "model.py").read_bytes()
+        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id
+        uploader.deploy(version_id)
+        answer = uploader.client.call("PostModelOutputs", inference_request("hello", prompt="you"))
+        assert text_of(answer) == "Hello, you!"
+
+    def test_takes_the_place_of_nothing_before_it_is_built(self, uploader: Uploader) -> None:
+        first = uploader.built(uploader.send(whole(archive_of()))[-1].model_version_id)
+        worker = {"model": {"id": "hello", "app_id": "demo"}}
+        given = {"id": "up", "worker": worker, "nodepools": [NODEPOOL], "deploy_latest_version": True}
+        uploader.client.call("PostDeployments", user_app_id={"user_id": "me"}, deployments=[given])
+        broken = uploader.send(whole(archive_of(**{"1__model.py": b"import nothing_here\n"})))[-1].model_version_id
+        for _ in range(2):
+            answer = uploader.client.call("PostModelOutputs", inference_request("hello", prompt="you"))
+            assert text_of(answer) == "Hello, you!"
+            assert uploader.built(broken).status.code == StatusCode.MODEL_BUILDING_FAILED
+        newest = uploader.client.call("GetModelVersion", **uploader.app, model_id="hello").model_version
+        assert newest.id == first.id
+
+    def test_the_files_of_a_version_go_with_it(self, uploader: Uploader) -> None:
+        version = uploader.built(uploader.send(whole(archive_of()))[-1].model_version_id)
+        uploader.deploy(version.id)
+        uploader.client.call("PostModelOutputs", inference_request("hello", prompt="you"))
+        assert uploaded_files() != []
+        uploader.client.call("DeleteModelVersion", **uploader.app, model_id="hello", version_id=version.id)
+        wait_for(lambda: uploaded_files() == [])
+
+    def test_an_emulator_that_ends_or_is_reset_leaves_none(self) -> None:
+        with running() as emulator:
+            uploader = Uploader(emulator)
+            uploader.built(uploader.send(whole(archive_of()))[-1].model_version_id)
+            assert uploaded_files() != []
+            emulator.reset()
+            assert uploaded_files() == []
+            uploader.client.call("PostModels", **uploader.app, models=[{"id": "hello"}])
+            uploader.built(uploader.send(whole(archive_of()))[-1].model_version_id)
+            assert uploaded_files() != []
+            uploader.close()
+        assert uploaded_files() == []
+
+
+class TestABuildThatFails:
+    @pytest.mark.parametrize(
+        ("files", "says"),
+        [
+            ({"1__model.py": b"import nothing_here\n"}, "ModuleNotFoundError"),
+            ({"config.yaml": b"model: [\n"}, "config.yaml, line"),
+            ({"requirements.txt": b"clarifai ==\n"}, "requirements.txt"),
+        ],
+    )
+    def test_says_why_in_the_status_and_in_the_log(
+        self, uploader: Uploader, files: dict[str, bytes], says: str
+    ) -> None:
+        version_id = uploader.send(whole(archive_of(**files)))[-1].model_version_id
+        version = uploader.built(version_id)
+        assert version.status.code == StatusCode.MODEL_BUILDING_FAILED
+        assert says in "\n".join([version.status.description, *uploader.build_log(version_id)])
+        assert "clarifai-emulator-uploads" not in version.status.description
+        refused = uploader.deploy(version_id).status
+        assert refused.code == StatusCode.MODEL_INVALID_REQUEST
+        assert f"version '{version_id}' of model 'hello' was not built: " in refused.details
+
+    def test_an_archive_that_escapes(self, uploader: Uploader, tmp_path: Path) -> None:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+            tar.addfile(tarfile.TarInfo("../../../escaped"), io.BytesIO())
+        version = uploader.built(uploader.send(whole(buffer.getvalue()))[-1].model_version_id)
+        assert version.status.description == (
+            "The uploaded archive cannot be used: '../../../escaped' leads out of the model directory."
+        )
+        assert not list(tmp_path.rglob("escaped"))
+
+    def test_without_the_network_the_clients_pin_is_undone(self, uploader: Uploader) -> None:
+        data = archive_of(**{"requirements.txt": b"clarifai==None\n"})
+        version = uploader.built(uploader.send(whole(data))[-1].model_version_id)
+        assert version.status.code == StatusCode.MODEL_TRAINED, version.status
+        assert (
+            "clarifai==None in requirements.txt is taken as clarifai: the uploading client found no version"
+            in uploader.build_log(version.id)
+        )
+
+
+class TestRefusals:
+    def test_an_upload_that_ends_too_early(self, uploader: Uploader) -> None:
+        data = archive_of()
+        assert uploader.refusal([config(len(data) + 1), *parts(data)]) == (
+            StatusCode.MODEL_UPLOADING_FAILED,
+            f"The upload ended after {len(data)} of {len(data) + 1} bytes. Upload it again, whole.",
+        )
+        assert uploader.refusal([config(10)])[1] == (
+            "The upload ended after 0 of 10 bytes. Upload it again, whole."
+        )
+
+    def test_more_bytes_than_were_announced(self, uploader: Uploader) -> None:
+        data = archive_of()
+        assert uploader.refusal([config(len(data) - 1), *parts(data)]) == (
+            StatusCode.MODEL_UPLOADING_FAILED,
+            f"{len(data)} bytes came with part 1; upload_config.total_size is {len(data) - 1}. "
+            "Say the archive's real size in total_size.",
+        )
+
+    @pytest.mark.parametrize("order", [(1, 3), (2,), (1, 1), (0,)])
+    def test_parts_that_are_missing_or_twice(self, uploader: Uploader, order: tuple[int, ...]) -> None:
+        sent = [Request(content_part={"part_number": each, "data": b"x"}) for each in order]
+        code, text = uploader.refusal([config(10), *sent])
+        assert code == StatusCode.MODEL_UPLOADING_FAILED
+        assert text == (
+            f"content_part.part_number: {order[-1]} came, {len(order)} was expected; parts are numbered from 1 and "
+            "sent in order. Upload it again, whole."
+        )
+
+    @pytest.mark.parametrize("size", [0, 2**62])
+    def test_a_size_that_cannot_be(self, uploader: Uploader, size: int) -> None:
+        code, text = uploader.refusal([config(size)])
+        assert code == StatusCode.MODEL_INVALID_ARGUMENT
+        assert text == (
+            f"upload_config.total_size: {size} bytes; an archive may have 1 to 17179869184. Leave checkpoints out "
+            "of the archive: `checkpoints.when: runtime` in config.yaml."
+        )
+
+    def test_messages_in_the_wrong_order(self, uploader: Uploader) -> None:
+        first = "The first message of an upload must be upload_config: the model, the version and total_size."
+        for requests in ([], [Request()], list(parts(b"x"))):
+            assert uploader.refusal(requests) == (
+                StatusCode.CONN_INVALID_REQUEST,
+                f"{first} Send the archive's parts after it.",
+            )
+        assert uploader.refusal([config(5), config(5)])[1] == (
+            "After upload_config, each message of an upload must be a content_part. Send upload_config once."
+        )
+
+    def test_a_model_or_version_that_cannot_be(self, uploader: Uploader) -> None:
+        data = archive_of()
+        assert uploader.refusal([config(len(data), "nobody")])[0] == StatusCode.MODEL_DOES_NOT_EXIST
+        code, text = uploader.refusal(whole(data, id="not an id"))
+        assert code == StatusCode.MODEL_INVALID_ARGUMENT
+        assert text.startswith("upload_config.model_version.id: 'not an id' is not a valid id: ")
+
+    def test_somebody_elses_model(self) -> None:
+        with running(pats={"ada-token": "ada", "bob-token": "bob"}, user_id="ada") as emulator:
+            client = Client(emulator.url, "ada-token")
+            app = {"user_app_id": {"user_id": "ada", "app_id": "demo"}}
+            client.call("PostModels", **app, models=[{"id": "hello", "visibility": {"gettable": 50}}])
+            uploader = Uploader.__new__(Uploader)
+            uploader.channel = grpc.insecure_channel(emulator.url.removeprefix("http://"))
+            request = config(10)
+            request.upload_config.user_app_id.user_id = "ada"
+            status = uploader.send([request], "bob-token")[-1].status
+            assert status.code == StatusCode.CONN_INSUFFICIENT_SCOPES
+            assert status.details.startswith("User 'bob' may not change resources of user 'ada'.")
+            assert uploader.send([config(10)], "nobodys-token")[-1].status.code == StatusCode.CONN_KEY_NOT_FOUND
+            uploader.channel.close()
+            client.close()
+
+
+class TestGivenUpHalfWay:
+    def test_a_client_that_cancels(self, uploader: Uploader) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def requests() -> Iterator[Request]:
+            yield config(4_000_000)
+            yield Request(content_part={"part_number": 1, "data": bytes(1_000_000)})
+            begun.set()
+            go_on.wait(20)
+
+        call = uploader.stream(requests())
+        assert next(call).status.code == StatusCode.UPLOAD_IN_PROGRESS
+        assert len(uploaded_files()) == 1
+        begun.wait(10)
+        call.cancel()
+        wait_for(lambda: uploaded_files() == [])
+        go_on.set()
+        uploader.expect_nothing()
+
+    def test_a_connection_that_breaks(self, uploader: Uploader) -> None:
+        go_on = threading.Event()
+
+        def requests() -> Iterator[Request]:
+            yield config(4_000_000)
+            yield Request(content_part={"part_number": 1, "data": bytes(1_000_000)})
+            go_on.wait(20)
+
+        call = uploader.stream(requests())
+        next(call)
+        uploader.channel.close()
+        wait_for(lambda: uploaded_files() == [])
+        go_on.set()
+        uploader.expect_nothing()
+
+    def test_an_emulator_that_stops_meanwhile(self) -> None:
+        go_on = threading.Event()
+        with running() as emulator:
+            uploader = Uploader(emulator)
+
+            def requests() -> Iterator[Request]:
+                yield config(4_000_000)
+                yield Request(content_part={"part_number": 1, "data": bytes(1_000_000)})
+                go_on.wait(20)
+
+            call = uploader.stream(requests())
+            next(call)
+        assert uploaded_files() == []
+        with pytest.raises(grpc.RpcError):
+            list(call)
+        go_on.set()
+        uploader.close()
+
+    def test_a_version_that_is_deleted_while_it_is_built(self, uploader: Uploader) -> None:
+        slow = b"import time\ntime.sleep(3)\n" + (MODELS / "hello" / "1" / "model.py").read_bytes()
+        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id
+        wait_for(lambda: "reading the method signatures of model.py" in uploader.build_log(version_id))
+        uploader.client.call("DeleteModelVersion", **uploader.app, model_id="hello", version_id=version_id)
+        wait_for(lambda: uploaded_files() == [])
+        uploader.expect_nothing()
+
+
+def test_other_requests_are_answered_while_a_large_archive_comes(uploader: Uploader) -> None:
+    data = os.urandom(48 * 1024 * 1024)
+    waits: list[float] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        with_own = Client(uploader.emulator.url)
+        while not done.is_set():
+            started = time.monotonic()
+            with_own.call("GetUser", user_app_id={"user_id": "me"})
+            waits.append(time.monotonic() - started)
+        with_own.close()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        answers = uploader.send(whole(data, count=2))
+    finally:
+        done.set()
+        asking.join()
+    assert answers[-1].status.code == StatusCode.MODEL_BUILDING
+    assert max(waits) < 1, f"longest wait {max(waits):.2f} s"
+    version = uploader.built(answers[-1].model_version_id)
+    assert version.status.description.startswith("The uploaded archive cannot be used: it is damaged")

@@ -1,0 +1,117 @@
+"""What goes into an image, and the name that changes with it."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from clarifai_emulator.config import DockerSettings
+from clarifai_emulator.containers.context import BuildContext, environment_args, make_context
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.directory import read_model_directory
+
+CONFIG = "model: {id: My_Model, user_id: me, app_id: demo}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model directory."""
+    folder = tmp_path / "model"
+    (folder / "1").mkdir(parents=True)
+    (folder / "1" / "model.py").write_text("one")
+    (folder / "requirements.txt").write_text("clarifai\n")
+    (folder / "config.yaml").write_text(CONFIG)
+    return folder
+
+
+def context(folder: Path, settings: DockerSettings | None = None, **environ: str) -> BuildContext:
+    return make_context(read_model_directory(folder), settings or DockerSettings(), environ=environ)
+
+
+def test_the_tag_is_that_of_the_content(folder: Path) -> None:
+    first = context(folder).tag("base-1")
+    assert first.startswith("clarifai-emulator/my-model:")
+    assert context(folder).tag("base-1") == first
+    assert context(folder).tag("base-2") != first
+    (folder / "1" / "model.py").write_text("two")
+    assert context(folder).tag("base-1") != first
+
+
+def test_how_packages_were_reached_does_not_change_the_tag(folder: Path) -> None:
+    first = context(folder).tag("base")
+    assert context(folder, HTTPS_PROXY="http://proxy").tag("base") == first
+    other = DockerSettings(build_args={"DEBUG": "1"})
+    assert context(folder, other).tag("base") != first
+
+
+def test_the_archive_has_the_models_files_and_a_dockerfile_of_no_ones_name(folder: Path) -> None:
+    (folder / ".git").mkdir()
+    (folder / ".git" / "HEAD").write_text("not for the image")
+    with context(folder).archive() as archive, tarfile.open(fileobj=archive) as tar:
+        assert sorted(tar.getnames()) == [
+            ".clarifai-emulator-Dockerfile",
+            "1/model.py",
+            "config.yaml",
+            "requirements.txt",
+        ]
+
+
+def test_a_dockerfile_of_the_model_counts_and_so_does_its_dockerignore(folder: Path) -> None:
+    (folder / "Dockerfile").write_text("FROM x AS a\nFROM --platform=linux/amd64 my/base:2\nCOPY . .\n")
+    (folder / ".dockerignore").write_text("# notes\n*.md\n")
+    (folder / "README.md").write_text("not for the image")
+    made = context(folder)
+    assert (made.is_own, made.base) == (True, "my/base:2")
+    assert "README.md" not in made.files
+    first = made.tag("")
+    (folder / "Dockerfile").write_text("FROM my/base:3\nCOPY . .\n")
+    assert context(folder).tag("") != first
+
+
+@pytest.mark.parametrize(
+    ("line", "needs"),
+    [
+        ("COPY --link a b", True),
+        ("RUN --mount=type=cache,target=/x make", True),
+        ("# syntax=docker/dockerfile:1", True),
+        ("RUN <<EOF", True),
+        ("COPY --chown=1:1 a b", False),
+        ("RUN pip install x", False),
+    ],
+)
+def test_what_only_buildkit_understands_is_noticed(folder: Path, line: str, needs: bool) -> None:
+    (folder / "Dockerfile").write_text(f"FROM base\n{line}\n")
+    assert context(folder).needs_buildkit is needs
+
+
+def test_the_users_index_settings_go_along_but_folders_of_this_machine() -> None:
+    environ = {
+        "PIP_INDEX_URL": "http://index/simple",
+        "PIP_EXTRA_INDEX_URL": "file:///opt/packages http://second/simple",
+        "UV_INDEX": "/opt/packages",
+        "HTTPS_PROXY": "http://proxy:3128",
+        "HOME": "/home/me",
+    }
+    assert environment_args(environ) == {
+        "PIP_INDEX_URL": "http://index/simple",
+        "PIP_EXTRA_INDEX_URL": "http://second/simple",
+        "HTTPS_PROXY": "http://proxy:3128",
+    }
+
+
+def test_config_yaml_names_another_base_and_the_setting_has_the_python_version(folder: Path) -> None:
+    settings = DockerSettings(base_image="mine:{python_version}")
+    assert context(folder, settings).base == "mine:3.12"
+    (folder / "config.yaml").write_text(CONFIG + 'build_info: {python_version: "3.11"}\n')
+    assert context(folder, settings).base == "mine:3.11"
+    (folder / "config.yaml").write_text(CONFIG + "build_info: {image: their/cuda}\n")
+    assert context(folder, settings).base == "their/cuda"
+
+
+def test_requirements_outside_the_model_directory_are_refused(folder: Path) -> None:
+    (folder.parent / "shared.txt").write_text("numpy\n")
+    (folder / "requirements.txt").write_text("clarifai\n-r ../shared.txt\n")
+    with pytest.raises(ModelError, match="which is outside the model directory"):
+        context(folder)

@@ -1,0 +1,227 @@
+"""The state file: what a commit wrote is there again, in its order; what is no state is refused with the reason."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clarifai_grpc.grpc.api.resources_pb2 import App, ComputeCluster, Nodepool, Runner
+
+from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.logbook import RUNNER, LogBook
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.state.kept_logs import KeptLogs
+from clarifai_emulator.state.state_file import FILE, StateFile
+from clarifai_emulator.store import Kind, Store
+
+SOURCE = ModelSource(Path("/models/hello"), Path("/venv/bin/python"), "hash", "an environment")
+
+
+def copied(directory: Path) -> Path:
+    copy = directory / "copy"
+    copy.mkdir()
+    for path in directory.glob(f"{FILE}*"):
+        (copy / path.name).write_bytes(path.read_bytes())
+    return copy
+
+
+def opened(directory: Path) -> tuple[Store, StateFile]:
+    store = Store()
+    file = StateFile(directory, store)
+    file.open()
+    return store, file
+
+
+async def test_what_was_committed_is_there_again_in_its_order(tmp_path: Path) -> None:
+    store, file = opened(tmp_path / "state")
+    for name in ("one", "two", "three"):
+        store.put(Kind.APP, ("me", name), App(id=name))
+    store.put(Kind.APP, ("me", "one"), App(id="one", description="changed; its place stays"))
+    store.put(Kind.SOURCE, ("me", "app", "hello", "v"), SOURCE)
+    store.put(Kind.APP, ("me", "gone"), App(id="gone"))
+    store.delete(Kind.APP, ("me", "gone"))
+    file.commit()
+    file.close()
+
+    store, file = opened(tmp_path / "state")
+    assert [app.id for app in store.list(Kind.APP)] == ["three", "two", "one"]
+    assert store.get(Kind.APP, ("me", "one")) == App(id="one", description="changed; its place stays")
+    assert store.get(Kind.SOURCE, ("me", "app", "hello", "v")) == SOURCE
+    file.close()
+
+
+async def test_a_commit_is_whole_or_nothing_and_what_was_not_committed_is_not_there(tmp_path: Path) -> None:
+    store, file = opened(tmp_path)
+    store.put(Kind.APP, ("me", "kept"), App(id="kept"))
+    file.commit()
+    store.put(Kind.APP, ("me", "lost"), App(id="lost"))
+    # As a kill leaves it: the files as they are at this moment.
+    copy = copied(tmp_path)
+    found, other = opened(copy)
+    assert [app.id for app in found.list(Kind.APP)] == ["kept"]
+    other.close()
+    file.close()
+
+
+async def test_what_changes_without_a_request_is_committed_in_the_next_turn(tmp_path: Path) -> None:
+    store, file = opened(tmp_path)
+    store.put(Kind.APP, ("me", "soon"), App(id="soon"))
+    await asyncio.sleep(0)
+    assert file._changed == {}  # pyright: ignore[reportPrivateUsage]
+    file.close()
+    found, other = opened(tmp_path)
+    assert found.count(Kind.APP) == 1
+    other.close()
+
+
+async def test_a_commit_that_fails_is_tried_again_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, file = opened(tmp_path)
+    store.put(Kind.APP, ("me", "a"), App(id="a"))
+    with monkeypatch.context() as patch:
+        patch.setattr("clarifai_emulator.state.state_file.to_bytes", _no_space)
+        with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+            file.commit()
+    file.commit()
+    file.close()
+    found, other = opened(tmp_path)
+    assert found.count(Kind.APP) == 1
+    other.close()
+
+
+def _no_space(item: Any) -> bytes:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+async def test_runners_are_kept_only_where_their_user_starts_them_and_shared_compute_is_not(tmp_path: Path) -> None:
+    store, file = opened(tmp_path)
+    store.put(Kind.COMPUTE_CLUSTER, ("me", "own"), ComputeCluster(id="own", cluster_type="local-dev"))
+    store.put(Kind.COMPUTE_CLUSTER, ("me", "local"), ComputeCluster(id="local", cluster_type="dedicated"))
+    store.put(Kind.COMPUTE_CLUSTER, ("clarifai", "shared"), ComputeCluster(id="shared"))
+    store.put(Kind.NODEPOOL, ("clarifai", "shared", "n"), Nodepool(id="n"))
+    store.put(Kind.RUNNER, ("me", "own", "n", "r"), Runner(id="r"))
+    store.put(Kind.RUNNER, ("me", "local", "n", "r"), Runner(id="r"))
+    file.commit()
+    file.close()
+    found, other = opened(tmp_path)
+    assert list(found.keys(Kind.RUNNER)) == [("me", "own", "n", "r")]
+    assert set(found.keys(Kind.COMPUTE_CLUSTER)) == {("me", "own"), ("me", "local")}
+    assert found.count(Kind.NODEPOOL) == 0
+    other.close()
+
+
+async def test_after_a_reset_only_what_there_is_now_is_kept(tmp_path: Path) -> None:
+    store, file = opened(tmp_path)
+    store.put(Kind.APP, ("me", "old"), App(id="old"))
+    file.commit()
+    store.reset()
+    store.put(Kind.APP, ("me", "new"), App(id="new"))
+    file.replace()
+    file.close()
+    found, other = opened(tmp_path)
+    assert [app.id for app in found.list(Kind.APP)] == ["new"]
+    other.close()
+
+
+async def test_the_file_is_readable_for_its_user_only(tmp_path: Path) -> None:
+    _, file = opened(tmp_path / "state")
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "state" / FILE).stat().st_mode) == 0o600
+    file.close()
+    file.close()  # may be called twice
+
+
+async def test_log_lines_are_there_again_and_the_oldest_of_too_many_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clarifai_emulator.state.kept_logs._MOST_LINES", 2)
+    _, file = opened(tmp_path)
+    book = LogBook()
+    logs = KeptLogs(file, book)
+    logs.start()
+    for number in range(3):
+        book.append(RUNNER, f"line {number}", user_id="me", runner_id="r")
+    logs.write()
+    file.close()
+    _, file = opened(tmp_path)
+    book = LogBook()
+    logs = KeptLogs(file, book)
+    logs.start()
+    entries = list(book.entries(RUNNER, runner_id="r"))
+    assert [entry.message for entry in entries] == ["line 1", "line 2"]
+    assert entries[0].meta.user_app_id.user_id == "me"
+    logs.write()
+    file.close()
+
+
+# What cannot be used
+
+
+def refusal(directory: Path) -> str:
+    with pytest.raises(ConfigError) as raised:
+        StateFile(directory, Store()).open()
+    return str(raised.value)
+
+
+async def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
+    _, file = opened(tmp_path)
+    assert refusal(tmp_path) == (
+        f"The state in {tmp_path} is in use by another emulator.\n"
+        "Stop that one (`clarifai-emulator status` shows it), or name another directory with --state."
+    )
+    file.close()
+
+
+async def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"not a database at all, but long enough to be looked at" * 10)
+    assert refusal(tmp_path) == (
+        f"The state in {tmp_path} cannot be used: file is not a database.\nName another directory with --state."
+    )
+
+
+async def test_a_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / FILE) as other:
+        other.execute("CREATE TABLE theirs (id)")
+    other.close()
+    assert f"{tmp_path / FILE} is no state of an emulator." in refusal(tmp_path)
+
+
+async def test_a_format_of_another_release_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    _, file = opened(tmp_path)
+    file.close()
+    with sqlite3.connect(tmp_path / FILE) as other:
+        other.execute("PRAGMA user_version = 99")
+    other.close()
+    assert refusal(tmp_path) == (
+        f"{tmp_path / FILE} has format 99; this emulator reads and writes format 1.\n"
+        "Start the release that wrote it, `clarifai-emulator export` there, and `import` here."
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("UPDATE resources SET content = x'ff'", "a app that cannot be read"),
+        ("UPDATE resources SET kind = 'planet'", "a resource of the unknown kind 'planet'"),
+    ],
+)
+async def test_a_resource_that_cannot_be_read_is_refused_and_not_dropped(
+    tmp_path: Path, change: str, says: str
+) -> None:
+    store, file = opened(tmp_path)
+    store.put(Kind.APP, ("me", "a"), App(id="a"))
+    file.close()
+    with sqlite3.connect(tmp_path / FILE) as other:
+        other.execute(change)
+    other.close()
+    assert says in refusal(tmp_path)
+
+
+async def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "cannot be used: Not a directory." in refusal(tmp_path / "file" / "state")

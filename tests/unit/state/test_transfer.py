@@ -1,0 +1,97 @@
+"""The exported document: everything goes out and comes back; what is none is refused whole."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clarifai_grpc.grpc.api.resources_pb2 import App, Deployment, Secret
+
+from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.state.transfer import export_state, import_state
+from clarifai_emulator.store import Kind, Store
+
+
+def filled(tmp_path: Path) -> Store:
+    store = Store()
+    store.put(Kind.APP, ("me", "one"), App(id="one", description="d"))
+    store.put(Kind.APP, ("me", "two"), App(id="two"))
+    store.put(Kind.SECRET, ("me", "s"), Secret(id="s", value="v"))
+    store.put(Kind.DEPLOYMENT, ("me", "d"), Deployment(id="d", scheduling_choice=Deployment.PERFORMANCE))
+    here = ModelSource(tmp_path, Path(sys.executable), "hash", "here")
+    store.put(Kind.SOURCE, ("me", "app", "m", "a" * 32), here)
+    return store
+
+
+def test_everything_comes_back_in_its_order(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    document = json.loads(json.dumps(export_state(store)))
+    found = Store()
+    assert import_state(found, document) == (5, [])
+    for kind in Kind:
+        assert list(found.keys(kind)) == list(store.keys(kind))
+        assert list(found.list(kind)) == list(store.list(kind))
+
+
+def test_what_has_the_same_id_is_replaced_and_the_rest_stays(tmp_path: Path) -> None:
+    found = Store()
+    found.put(Kind.APP, ("me", "one"), App(id="one", description="other"))
+    found.put(Kind.APP, ("me", "mine"), App(id="mine"))
+    import_state(found, export_state(filled(tmp_path)))
+    assert found.get(Kind.APP, ("me", "one")) == App(id="one", description="d")
+    assert found.get(Kind.APP, ("me", "mine")) is not None
+
+
+def test_a_version_whose_code_is_not_here_is_told(tmp_path: Path) -> None:
+    store = Store()
+    store.put(
+        Kind.SOURCE, ("me", "app", "m", "a" * 32), ModelSource(tmp_path / "gone", Path(sys.executable), "h", "e")
+    )
+    store.put(Kind.SOURCE, ("me", "app", "m", "b" * 32), ModelSource(tmp_path, tmp_path / "python", "h", "e"))
+    _, warnings = import_state(Store(), export_state(store))
+    gone = tmp_path / "gone"
+    assert warnings == [
+        f"Version aaaaaaaa of model me/app/m cannot run: its directory {gone} is gone. Deploy it again.",
+        f"Version bbbbbbbb of model me/app/m cannot run: its Python environment {tmp_path / 'python'} is gone. "
+        "Deploy it again.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (None, "This is no state that an emulator exported."),
+        ({"resources": []}, "This is no state that an emulator exported."),
+        ({"document": "clarifai-emulator state", "format": 7}, "has format 7; this emulator reads format 1."),
+        (
+            {"document": "clarifai-emulator state", "format": 1, "resources": {}},
+            "`resources` must be an array",
+        ),
+    ],
+)
+def test_another_document_is_refused(document: Any, says: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        import_state(Store(), document)
+    assert says in str(raised.value)
+
+
+def test_every_resource_that_cannot_be_read_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
+    document = export_state(filled(tmp_path))
+    document["resources"][1]["content"] = {"idd": "x"}
+    document["resources"][2]["kind"] = "planet"
+    document["resources"][3]["key"] = ["me", ""]
+    store = Store()
+    with pytest.raises(ConfigError) as raised:
+        import_state(store, document)
+    assert [problem.partition(":")[0] for problem in raised.value.problems] == [
+        "resource 2",
+        "resource 3",
+        "resource 4",
+    ]
+    assert "'planet' is not a valid Kind" in str(raised.value)
+    assert "its `key` must be an array of ids" in str(raised.value)
+    assert all(store.count(kind) == 0 for kind in Kind)
