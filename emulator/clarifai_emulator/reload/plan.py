@@ -3,8 +3,7 @@
     files before, files after ──► none │ swap │ fork │ environment │ image
 
 From left to right each does more: a *swap* puts a new class behind the loaded instance, a *fork* loads the model
-anew, *environment* and *image* first change what it runs in. When in doubt, the one further right. *Topology*
-stands for deployment settings, which need no reload of code at all.
+anew, *environment* and *image* first change what it runs in. When in doubt, the one further right.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ class Kind(StrEnum):
     """Kinds of reload; each does all that those before it do."""
 
     NONE = "none"
-    TOPOLOGY = "topology"
     SWAP = "swap"
     FORK = "fork"
     ENVIRONMENT = "environment"

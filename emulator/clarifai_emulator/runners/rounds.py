@@ -34,6 +34,6 @@ class Rounds:
     def _go(self) -> None:
         self._timer = self._loop.call_later(_EVERY_SECONDS, self._go)
         self._in_vain = 0 if self._look() else self._in_vain + 1
-        if self._in_vain == _IN_VAIN:
+        if self._timer is not None and self._in_vain == _IN_VAIN:  # else what it saw was the end
             self.stop()
             self._rest()
