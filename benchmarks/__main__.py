@@ -16,7 +16,20 @@ from benchmarks.figures import Figure
 from benchmarks.report import markdown, show
 
 # Each is a module beside this one with ``measure(*, quick) -> list[Figure]``.
-SCRIPTS = ("routed_predict", "throughput", "bidi", "own_share", "first_predict", "start", "growth", "reload")
+SCRIPTS = (
+    "routed_predict",
+    "throughput",
+    "bidi",
+    "own_share",
+    "first_predict",
+    "start",
+    "growth",
+    "containers",
+    "check_calls",
+    "contract",
+    "protocols",
+    "reload",
+)
 RESULTS = Path(__file__).with_name("results.json")
 
 

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from clarifai_grpc.grpc.api.resources_pb2 import App, ComputeCluster, Deployment, Model, Nodepool, Secret, User
 from yaml.nodes import MappingNode, Node
 
+from clarifai_emulator.config import BACKENDS
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.faults import Fault, InvalidFault
 from clarifai_emulator.faults.fault import NAMES as FAULT_NAMES
@@ -37,6 +38,9 @@ _PLURAL = {f"{name}s": name for name in _SINGULAR}
 _FAULTS = "faults"
 _STAND_INS = "stand_ins"
 _MODEL_KEYS = ("path", "deploy")
+# What a nodepool says about running its replicas here, as keys of its metadata.
+_NODEPOOL_KEYS = {"backend": "emulator_backend", "share_accelerators": "emulator_share_accelerators"}
+_BESIDES = {"model": _MODEL_KEYS, "nodepool": tuple(_NODEPOOL_KEYS)}
 _DEPLOY_KEYS = (
     "nodepool",
     "nodepool_id",
@@ -169,10 +173,12 @@ class _Reading:
 
     def _add(self, file: YamlFile, kind: str, node: Node, key: str) -> None:
         message: Any = _SINGULAR[kind]()
-        file.message(node, message, key, besides=_MODEL_KEYS if kind == "model" else ())
+        file.message(node, message, key, besides=_BESIDES.get(kind, ()))
         item = _Item(kind, message, file.where(node))
         if kind == "model":
             _read_model_keys(file, node, key, item)
+        elif kind == "nodepool":
+            _read_nodepool_keys(file, node, key, message)
         if not message.id and item.path is None:
             file.complain(node, key, "needs an id")
         if kind == "model" and not item.path and not message.app_id:
@@ -258,6 +264,22 @@ def _read_model_keys(file: YamlFile, node: Node, key: str, item: _Item) -> None:
         item.deploy = _read_deploy(file, entries["deploy"][1], f"{key}.deploy")
         if item.deploy is not None and item.path is None:
             file.complain(node, key, "has deploy but no path: there is nothing to run")
+
+
+def _read_nodepool_keys(file: YamlFile, node: Node, key: str, message: Any) -> None:
+    entries = file.mapping(node, key)
+    if "backend" in entries:
+        backend_node = entries["backend"][1]
+        backend = file.text(backend_node, f"{key}.backend")
+        if backend not in BACKENDS:
+            file.complain(backend_node, f"{key}.backend", f"{backend!r} is none of {', '.join(BACKENDS)}")
+        message.metadata[_NODEPOOL_KEYS["backend"]] = backend
+    if "share_accelerators" in entries:
+        share_node = entries["share_accelerators"][1]
+        share = file.value(share_node)
+        if not isinstance(share, bool):
+            file.complain(share_node, f"{key}.share_accelerators", f"must be true or false, got {share!r}")
+        message.metadata[_NODEPOOL_KEYS["share_accelerators"]] = share is True
 
 
 def _read_deploy(file: YamlFile, node: Node, key: str) -> ModelDeploy | None:

@@ -31,6 +31,7 @@ COMMANDS = (
     "fault",
     "export",
     "import",
+    "contract",
     "reset",
     "down",
     "init",

@@ -319,3 +319,18 @@ def test_empty_files_and_anchors(folder: Path) -> None:
         ("one", "us-east-1"),
         ("two", "us-east-1"),
     ]
+
+
+def test_a_nodepool_says_where_its_replicas_run_and_whether_they_share_accelerators(folder: Path) -> None:
+    (nodepool,) = load(folder, CLUSTER, NODEPOOL + "  backend: docker\n  share_accelerators: true\n").nodepools
+    assert dict(nodepool.message.metadata) == {
+        "emulator_backend": "docker",
+        "emulator_share_accelerators": True,
+    }
+
+
+def test_a_backend_that_there_is_not_is_a_problem_of_its_line(folder: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(folder, CLUSTER, NODEPOOL + "  backend: kubernetes\n  share_accelerators: maybe\n")
+    assert "'kubernetes' is none of process, inprocess, docker" in str(caught.value)
+    assert "must be true or false, got 'maybe'" in str(caught.value)

@@ -132,6 +132,7 @@ class RequestChain:
                 await self._injector.arrive(call)
             async with aclosing(handler(call, requests)) as responses:
                 async for response in responses:
+                    self._commit()
                     _stamp(call, response)
                     yield response
         except (asyncio.CancelledError, GeneratorExit):

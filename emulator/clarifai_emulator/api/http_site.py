@@ -72,7 +72,14 @@ class HttpSite:
             if exchange.method == "OPTIONS" and "access-control-request-method" in exchange.headers:
                 await _answer_preflight(exchange)
                 return
-        await self._part(exchange.path).serve(exchange)
+        from clarifai_emulator.api.http_exchange import HttpProblem
+
+        try:
+            await self._part(exchange.path).serve(exchange)
+        except HttpProblem as problem:
+            if problem.status in (404, 405):  # said where a developer looks, too: the path may be a typing error
+                self._on_odd("http", f"{exchange.method} {exchange.path[:300]}: {problem.status}")
+            raise
 
     def _part(self, path: str) -> _Part:
         """What answers a path."""

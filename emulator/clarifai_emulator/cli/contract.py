@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli.contract_options import policy_options
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, json_option, port_option
 
 _LOCK = "clarifai.contract.yaml"
@@ -115,8 +116,6 @@ def lock(
 
 
 def _diff_options(function: Any) -> Any:
-    from clarifai_emulator.cli.findings import policy_options
-
     clients = click.option(
         "--clients",
         type=click.Choice(["all", "fetching", "pinning"]),
@@ -201,8 +200,6 @@ def verify(
 
 
 def _fuzz_options(function: Any) -> Any:
-    from clarifai_emulator.cli.findings import policy_options
-
     method = click.option("--method", "methods", multiple=True, help="Only this method. May be repeated.")
     examples = click.option("--examples", type=click.IntRange(1), default=25, show_default=True, help="Per method.")
     seconds = click.option("--seconds", type=float, default=10.0, show_default=True, help="Longer is hanging.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -13,9 +13,11 @@ from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.policy import (
     Judged,
     Policy,
+    file_lines,
     judge,
-    project_severities,
+    project_levels,
     read_baseline,
+    read_levels,
     write_baseline,
 )
 from clarifai_emulator.contracts.rule import Severity
@@ -28,44 +30,18 @@ _COLOURS = {
     Severity.UNCHECKED: "magenta",
     Severity.NOTE: "cyan",
 }
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def policy_options() -> Callable[[_Function], _Function]:
-    """``--rule``, ``--baseline``, ``--write-baseline``, ``--fail-on``."""
-    options = [
-        click.option(
-            "--rule", "rules", multiple=True, metavar="ID=SEVERITY", help="error, warning, unchecked, note or off."
-        ),
-        click.option("--baseline", type=click.Path(path_type=Path), help="Findings that are known already."),
-        click.option("--write-baseline", is_flag=True, help="Write what is found to the --baseline file."),
-        click.option(
-            "--fail-on",
-            type=click.Choice(["error", "unchecked", "warning", "note"]),
-            default="error",
-            show_default=True,
-            help="The least severity that makes the exit code 1; notes < unchecked < warnings < errors.",
-        ),
-    ]
-
-    def add(function: _Function) -> _Function:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return add
 
 
 def report(ctx: click.Context, findings: Sequence[Finding], as_json: bool, options: dict[str, Any]) -> None:
     """Print what is left of the findings and end with their exit code."""
     judged = _judged(findings, options)
     if as_json:
-        print_json({"findings": [finding_json(each) for each in judged.findings], "silenced": len(judged.silenced)})
+        print_json({"findings": [finding_json(each) for each in judged.findings], "silenced": judged.silenced})
     else:
         for each in judged.findings:
             show(each)
         click.echo(summary(judged))
-    if judged.at_least(Severity(options["fail_on"])):
+    if judged.fails(Severity(options["fail_on"])):
         ctx.exit(FAILED)
 
 
@@ -74,28 +50,21 @@ def _judged(findings: Sequence[Finding], options: dict[str, Any]) -> Judged:
     if options["write_baseline"] and baseline is None:
         raise click.UsageError("--write-baseline needs --baseline FILE.")
     try:
-        severities = {**project_severities(root), **dict(map(_override, options["rules"]))}
+        levels = read_levels([*project_levels(root), *options["rules"]], RULES)
         if options["write_baseline"]:
-            judged = judge(findings, Policy(severities, {}, root))
-            baseline.write_text(write_baseline(judged.findings, root), encoding="utf-8")
+            judged = judge(findings, Policy(levels, {}, root), file_lines)
+            write_baseline(baseline, judged.findings, root, file_lines)
         known = read_baseline(baseline) if baseline is not None else {}
-        return judge(findings, Policy(severities, known, root))
+        return judge(findings, Policy(levels, known, root), file_lines)
     except ConfigError as error:
         raise Failure(str(error)) from None
-
-
-def _override(word: str) -> tuple[str, str]:
-    rule, sign, level = word.partition("=")
-    if not sign:
-        raise click.UsageError(f"--rule takes ID=SEVERITY, got '{word}'.")
-    return rule, level
 
 
 def summary(judged: Judged) -> str:
     """How many there are of each severity."""
     counts = [(level, sum(each.severity is level for each in judged.findings)) for level in _COLOURS]
     told = [f"{count} {level}{'s' if count != 1 else ''}" for level, count in counts if count]
-    silenced = f" ({len(judged.silenced)} silenced)" if judged.silenced else ""
+    silenced = f" ({judged.silenced} silenced)" if judged.silenced else ""
     return (", ".join(told) or "nothing found") + silenced
 
 

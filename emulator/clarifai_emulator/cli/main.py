@@ -21,6 +21,8 @@ _COMMANDS = {
     "logs": "logs",
     "events": "logs",
     "route": "route",
+    "check": "check",
+    "stubs": "stubs",
     "fault": "fault",
     "contract": "contract",
     "export": "transfer",

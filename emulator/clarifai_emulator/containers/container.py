@@ -22,7 +22,8 @@ _GPU = "nvidia.com/gpu"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerPlan:
     """One container. ``cpu``, ``memory``: Kubernetes quantities, empty for no limit. ``accelerators``: ids of real
-    devices to pass through, as the driver names them; ``device_nodes``: files under /dev to pass instead (AMD).
+    devices to pass through, as the driver names them; ``device_nodes``: files under /dev to pass instead (AMD),
+    ``device_groups`` the numbers of the groups that own them.
     ``arguments`` come after the image's own command; ``command`` replaces it all."""
 
     image: str
@@ -36,6 +37,7 @@ class ContainerPlan:
     memory: str = ""
     accelerators: Sequence[str] = ()
     device_nodes: Sequence[str] = ()
+    device_groups: Sequence[str] = ()
     arguments: Sequence[str] = ()
     command: Sequence[str] = ()
     publish_health: bool = False
@@ -80,7 +82,7 @@ def host_arguments(plan: ContainerPlan, engine: Engine) -> dict[str, Any]:
         arguments["device_requests"] = [device_request(plan.accelerators, engine)]
     if plan.device_nodes:
         arguments["devices"] = [f"{node}:{node}:rwm" for node in plan.device_nodes]
-        arguments["group_add"] = ["video", "render"]
+        arguments["group_add"] = list(plan.device_groups)
         arguments["security_opt"] = [*arguments["security_opt"], "seccomp=unconfined"]
     if plan.publish_health:
         arguments["port_bindings"] = {HEALTH_PORT: ("127.0.0.1", None)}

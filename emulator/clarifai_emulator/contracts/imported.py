@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 
+from clarifai_emulator.contracts.answers import Answers
 from clarifai_emulator.contracts.client_names import HIDDEN_METHOD_NAMES
 from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.method import Method
@@ -49,9 +50,24 @@ class Reading:
     bases: tuple[str, ...] = ()
 
 
-def read_by_import(directories: Sequence[Path], *, python: Path | None = None, seconds: float) -> list[Reading]:
-    """One reading for each directory, in order. A directory that fails does not keep the next from being read."""
-    return _finish(_read_all(directories, python or Path(sys.executable), seconds))
+def read_by_import(
+    directories: Sequence[Path], *, seconds: float, python: Path | None = None, cache_dir: Path | None = None
+) -> list[Reading]:
+    """One reading for each directory, in order. A directory that fails does not keep the next from being read.
+    ``cache_dir`` keeps what was read, see ``answers.py``."""
+    interpreter = python or Path(sys.executable)
+    answers = Answers(cache_dir, interpreter)
+    known = {path: answers.get(path) for path in directories}
+    unknown = [path for path in directories if known[path] is None]
+    read = (
+        dict(zip(unknown, _finish(_read_all(unknown, interpreter, seconds, answers)), strict=True))
+        if unknown
+        else {}
+    )
+    return [
+        reading_of(answer, model_file_of(path)) if answer is not None else read[path]
+        for path, answer in known.items()
+    ]
 
 
 def _finish(work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -66,13 +82,13 @@ def _finish(work: Coroutine[Any, Any, _Result]) -> _Result:
         return pool.submit(asyncio.run, work).result()
 
 
-async def _read_all(directories: Sequence[Path], python: Path, seconds: float) -> list[Reading]:
+async def _read_all(directories: Sequence[Path], python: Path, seconds: float, answers: Answers) -> list[Reading]:
     backend = ProcessBackend(api_base=_NOWHERE, start_method="auto")
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def read(directory: Path) -> Reading:
         async with turn:
-            return await _read(backend, directory, python, seconds)
+            return await _read(backend, directory, python, seconds, answers)
 
     try:
         return list(await asyncio.gather(*(read(directory) for directory in directories)))
@@ -80,7 +96,9 @@ async def _read_all(directories: Sequence[Path], python: Path, seconds: float) -
         await backend.close()
 
 
-async def _read(backend: ProcessBackend, directory: Path, python: Path, seconds: float) -> Reading:
+async def _read(
+    backend: ProcessBackend, directory: Path, python: Path, seconds: float, answers: Answers
+) -> Reading:
     model_file = model_file_of(directory)
     with tempfile.TemporaryDirectory(prefix="clarifai-contract-", ignore_cleanup_errors=True) as scratch:
         how = {"strict": False, "scratch": scratch, "requirements": sorted(_required(directory))}
@@ -90,6 +108,7 @@ async def _read(backend: ProcessBackend, directory: Path, python: Path, seconds:
             hint = {"hint": error.hint} if error.hint else {}
             why = found("import-failed", error.summary, location=Location(model_file, 1, 1), **hint)
             return Reading(FAILED, findings=(why,))
+    answers.put(directory, answer)
     return reading_of(answer, model_file)
 
 

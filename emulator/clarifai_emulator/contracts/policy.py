@@ -1,184 +1,276 @@
-"""What a project makes of findings: severities of its own, a baseline of known ones, comments that silence one.
+"""What of the findings counts: levels by rule, comments that ignore one, a baseline of what was there before.
 
-[tool.clarifai-emulator.rules]          in pyproject.toml
-large-integer = "error"                 error, warning, unchecked, note or off
-default-changed = "off"
-
-model.predict(n=99)  # contract: ignore[out-of-range] the model clips it
+findings ─► levels (rule=level) ─► comments in the code ─► baseline ─► what is left, and whether it fails
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.rule import Severity
-from clarifai_emulator.contracts.rules import RULES, found
-from clarifai_emulator.contracts.values import nearest
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.errors import ConfigError
 
-OFF = "off"
-_COMMENT = re.compile(r"#\s*contract:\s*ignore\[(?P<rules>[^\]]*)\]\s*(?P<reason>.*)")
-_LEVELS = [*(each.value for each in Severity), OFF]
+_COMMENT = re.compile(r"#\s*clarifai:\s*ignore(?:\[(?P<rules>[^\]]*)\])?(?P<reason>[^#]*)")
+_OFF = "off"
+_BASELINE_VERSION = 1
+# From the gravest: a threshold takes what stands before it too.
+_GRAVITY = (Severity.ERROR, Severity.WARNING, Severity.UNCHECKED, Severity.NOTE)
+
+# Of a file, or of one cell of a notebook.
+LinesOf = Callable[[Path, int], Sequence[str]]
+Place = tuple[Path, int]
+
+USELESS_COMMENT = "ignore-comment"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``severities``: by rule, ``off`` included. ``baseline``: how often each known finding may be there."""
+    """``levels``: severity by rule id, ``None`` to drop it. ``baseline``: how often each fingerprint was known."""
 
-    severities: Mapping[str, str] = field(default_factory=dict[str, str])
+    levels: Mapping[str, Severity | None] = field(default_factory=dict[str, Severity | None])
     baseline: Mapping[str, int] = field(default_factory=dict[str, int])
     root: Path = field(default_factory=Path.cwd)
 
-    def __post_init__(self) -> None:
-        problems = [
-            f"{rule} = {level!r}: {_level_problem(rule, level)}"
-            for rule, level in self.severities.items()
-            if _level_problem(rule, level)
-        ]
-        if problems:
-            raise ConfigError("The severities of rules cannot be used:", problems)
 
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A finding that a comment ignores, and the reason the comment gives."""
 
-def _level_problem(rule: str, level: str) -> str:
-    if rule not in RULES:
-        near = nearest(rule, RULES)
-        return f"there is no such rule{f'; did you mean {near}?' if near else ''}"
-    return "" if level in _LEVELS else f"must be one of {', '.join(_LEVELS)}"
+    finding: Finding
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """``findings`` count; ``silenced`` do not, by a comment, the baseline, or because their rule is off."""
+    """``findings`` are what is left; ``known`` is how many the baseline already had."""
 
     findings: tuple[Finding, ...]
-    silenced: tuple[Finding, ...]
+    ignored: tuple[Ignored, ...] = ()
+    known: int = 0
 
-    def at_least(self, severity: Severity) -> list[Finding]:
-        """Those that are as bad, or worse."""
-        return [each for each in self.findings if _ORDER[each.severity] >= _ORDER[severity]]
+    @property
+    def silenced(self) -> int:
+        """How many do not count, by a comment or by the baseline."""
+        return len(self.ignored) + self.known
+
+    def fails(self, threshold: Severity) -> bool:
+        """Whether one of them is at least as grave as ``threshold``."""
+        grave = _GRAVITY[: _GRAVITY.index(threshold) + 1]
+        return any(finding.severity in grave for finding in self.findings)
 
 
-_ORDER = {Severity.NOTE: 0, Severity.UNCHECKED: 1, Severity.WARNING: 2, Severity.ERROR: 3}
+@dataclass(frozen=True, slots=True)
+class _Comment:
+    line: int
+    rules: frozenset[str]
+    reason: str
 
 
-def judge(findings: Iterable[Finding], policy: Policy) -> Judged:
-    """What is left of the findings."""
-    kept: list[Finding] = []
-    silenced: list[Finding] = []
-    known = Counter(policy.baseline)
-    for finding in dict.fromkeys(findings):
-        told = _with_severity(finding, policy)
-        about_comment = list(_comment(told)) if told is not None else []
-        mark = fingerprint(finding, policy.root)
-        kept.extend(each for each in about_comment if each is not told)
-        if told is None or told in about_comment:
-            silenced.append(finding)
-        elif known[mark] > 0:
-            known[mark] -= 1
-            silenced.append(finding)
+def read_levels(texts: Iterable[str], known: Iterable[str]) -> dict[str, Severity | None]:
+    """``rule=level`` texts as severities. Raises ``ConfigError`` with every one that cannot be understood."""
+    import difflib
+
+    ids = list(known)
+    levels: dict[str, Severity | None] = {}
+    problems: list[str] = []
+    for text in texts:
+        rule, _, level = text.partition("=")
+        if rule not in ids:
+            near = difflib.get_close_matches(rule, ids, n=1)
+            problems.append(
+                f"'{text}': there is no rule '{rule}'." + (f" Did you mean '{near[0]}'?" if near else "")
+            )
+        elif level not in (*_GRAVITY, _OFF):
+            problems.append(f"'{text}': the level is one of {', '.join(_GRAVITY)}, {_OFF}.")
         else:
-            kept.append(told)
-    return Judged(tuple(dict.fromkeys(kept)), tuple(silenced))
+            levels[rule] = None if level == _OFF else Severity(level)
+    if problems:
+        raise ConfigError("The severities cannot be used:", problems, hint="Write RULE=LEVEL.")
+    return levels
 
 
-def _with_severity(finding: Finding, policy: Policy) -> Finding | None:
-    level = policy.severities.get(finding.rule)
-    if level is None:
-        return finding
-    return None if level == OFF else replace(finding, severity=Severity(level))
-
-
-def _comment(finding: Finding) -> Iterator[Finding]:
-    """The finding itself when a comment silences it; else what is wrong with the comment, if there is one."""
-    where = finding.location
-    comment = _comment_at(where.path, where.line) if where is not None and not where.cell else None
-    if where is None or comment is None:
-        return
-    line, rules, reason = comment
-    at = Location(where.path, line, 1)
-    for name in rules:
-        if name not in RULES:
-            near = nearest(name, RULES)
-            guess = f" Did you mean '{near}'?" if near else ""
-            yield found("unknown-rule", f"There is no rule '{name}'.{guess}", location=at)
-    if finding.rule not in rules:
-        return
-    if reason:
-        yield finding
-    else:
-        yield found("suppression-without-reason", f"'{finding.rule}' is ignored without a reason.", location=at)
-
-
-def _comment_at(path: Path, line: int) -> tuple[int, list[str], str] | None:
-    """The comment of this line, or of a line of its own above it."""
-    lines = _lines(path)
-    for number in (line, line - 1):
-        text = lines[number - 1] if 0 < number <= len(lines) else ""
-        match = _COMMENT.search(text)
-        if match is not None and (number == line or text.lstrip().startswith("#")):
-            return number, [each.strip() for each in match["rules"].split(",")], match["reason"].strip()
-    return None
-
-
-@lru_cache(maxsize=64)
-def _lines(path: Path) -> Sequence[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return ()
-
-
-def fingerprint(finding: Finding, root: Path) -> str:
-    """The same for the same finding on another line: rule, file, model, method and words."""
-    path = ""
-    if finding.location is not None:
-        path = finding.location.path.as_posix()
-        if finding.location.path.is_relative_to(root):
-            path = finding.location.path.relative_to(root).as_posix()
-    told = "\0".join((finding.rule, path, finding.model, finding.method, finding.message))
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
-
-
-def write_baseline(findings: Iterable[Finding], root: Path) -> str:
-    """The text of a baseline file that knows these findings."""
-    told: dict[str, dict[str, Any]] = {}
-    for each in findings:
-        mark = fingerprint(each, root)
-        entry = told.setdefault(mark, {"rule": each.rule, "message": each.message, "count": 0})
-        entry["count"] += 1
-    ordered = dict(sorted(told.items(), key=lambda item: (item[1]["rule"], item[1]["message"], item[0])))
-    return json.dumps({"version": 1, "findings": ordered}, indent=2, ensure_ascii=False) + "\n"
-
-
-def read_baseline(file: Path) -> dict[str, int]:
-    """How often each known finding may be there. Raises ``ConfigError``."""
-    try:
-        content: Any = json.loads(file.read_text(encoding="utf-8"))
-        return {mark: int(entry["count"]) for mark, entry in content["findings"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        hint = "Write it again with --write-baseline."
-        raise ConfigError(f"The baseline {file} cannot be used:", [str(error)], hint=hint) from None
-
-
-def project_severities(start: Path) -> dict[str, str]:
-    """``[tool.clarifai-emulator.rules]`` of the nearest pyproject.toml. Raises ``ConfigError``."""
+def project_levels(start: Path) -> list[str]:
+    """``[tool.clarifai-emulator.rules]`` of the nearest pyproject.toml, as ``rule=level`` texts. Raises
+    ``ConfigError``."""
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
         if file.is_file():
             try:
-                content = tomllib.loads(file.read_text(encoding="utf-8"))
+                content: Any = tomllib.loads(file.read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
                 raise ConfigError(f"{file} cannot be read:", [str(error)]) from None
-            rules: Any = content.get("tool", {}).get("clarifai-emulator", {}).get("rules", {})
-            return {str(name): str(level) for name, level in cast("Mapping[str, object]", rules).items()}
-    return {}
+            rules = content.get("tool", {}).get("clarifai-emulator", {}).get("rules", {})
+            return [f"{name}={level}" for name, level in rules.items()]
+    return []
+
+
+def file_lines(path: Path, cell: int) -> Sequence[str]:
+    """The lines of a file, where there is no better way to get them; of a notebook's cells, none."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines() if not cell else ()
+    except (OSError, UnicodeDecodeError):
+        return ()
+
+
+def judge(findings: Iterable[Finding], policy: Policy, lines_of: LinesOf, places: Iterable[Place] = ()) -> Judged:
+    """Apply the policy. ``lines_of`` gives the lines of a file, or of a notebook's cell; ``places`` are looked
+    through for useless comments."""
+    levelled = [each for each in (_levelled(finding, policy) for finding in findings) if each is not None]
+    comments = {place: _comments(lines_of(*place)) for place in {*places, *_places(levelled)}}
+    left, ignored = _heed(levelled, comments)
+    used = {(_place(i.finding.location), i.finding.location.line) for i in ignored if i.finding.location}
+    for place in sorted(comments):
+        useless = (_useless(place, each) for each in comments[place] if (place, each.line) not in used)
+        left += [each for each in (_levelled(finding, policy) for finding in useless) if each is not None]
+    left, known = _without_known(left, policy, lines_of)
+    return Judged(tuple(sorted(left, key=_order)), tuple(ignored), known)
+
+
+def fingerprint(finding: Finding, root: Path, lines_of: LinesOf) -> str:
+    """What stays the same when lines move: rule, file, message, and the text of the line."""
+    where = finding.location
+    line = ""
+    if where is not None and where.line:
+        lines = lines_of(where.path, where.cell)
+        line = lines[where.line - 1].strip() if where.line <= len(lines) else ""
+    parts = (finding.rule, relative(where.path, root) if where else "", finding.message, line)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def relative(path: Path, root: Path) -> str:
+    """The path from ``root``, with slashes; as it is where it lies elsewhere."""
+    return Path(os.path.relpath(path, root)).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+def read_baseline(path: Path) -> dict[str, int]:
+    """The fingerprints of a baseline file and how often each was there. Raises ``ConfigError``."""
+    hint = "Write it with --write-baseline."
+    try:
+        document = json.loads(path.read_text())
+        if document["version"] != _BASELINE_VERSION:
+            raise ConfigError(
+                f"The baseline {path} cannot be used:", [f"its version is {document['version']}, not 1."], hint=hint
+            )
+        return {str(each["fingerprint"]): int(each["count"]) for each in document["findings"]}
+    except FileNotFoundError:
+        raise ConfigError(f"The baseline {path} cannot be used:", ["there is no such file."], hint=hint) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem = f"it is not a baseline ({type(error).__name__}: {error})."
+        raise ConfigError(f"The baseline {path} cannot be used:", [problem], hint=hint) from None
+
+
+def write_baseline(path: Path, findings: Iterable[Finding], root: Path, lines_of: LinesOf) -> int:
+    """Write what is there now; how many findings that is."""
+    kept = list(findings)
+    counts = Counter(fingerprint(each, root, lines_of) for each in kept)
+    rows = {fingerprint(each, root, lines_of): each for each in kept}
+    document = {
+        "version": _BASELINE_VERSION,
+        "findings": [
+            {
+                "fingerprint": key,
+                "count": counts[key],
+                "rule": each.rule,
+                "file": relative(each.location.path, root) if each.location else "",
+                "message": each.message,
+            }
+            for key, each in sorted(rows.items(), key=lambda row: (_order(row[1]), row[0]))
+        ],
+    }
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    return len(kept)
+
+
+def _levelled(finding: Finding, policy: Policy) -> Finding | None:
+    if finding.rule not in policy.levels:
+        return finding
+    level = policy.levels[finding.rule]
+    return None if level is None else replace(finding, severity=level)
+
+
+def _place(location: Location) -> Place:
+    return (location.path, location.cell)
+
+
+def _places(findings: Iterable[Finding]) -> set[Place]:
+    return {_place(finding.location) for finding in findings if finding.location is not None}
+
+
+def _comments(lines: Sequence[str]) -> list[_Comment]:
+    found: list[_Comment] = []
+    for number, line in enumerate(lines, 1):
+        match = _COMMENT.search(line) if "clarifai:" in line else None
+        if match is None:
+            continue
+        rules = frozenset(name.strip() for name in (match["rules"] or "").split(",") if name.strip())
+        # On a line of its own, it speaks of the next one.
+        alone = not line[: match.start()].strip()
+        found.append(_Comment(number + alone, rules, match["reason"].strip()))
+    return found
+
+
+def _heed(
+    findings: Iterable[Finding], comments: Mapping[Place, Sequence[_Comment]]
+) -> tuple[list[Finding], list[Ignored]]:
+    left: list[Finding] = []
+    ignored: list[Ignored] = []
+    for finding in findings:
+        where = finding.location
+        reason = next(
+            (
+                each.reason
+                for each in (comments.get(_place(where), ()) if where else ())
+                if where and where.line == each.line and finding.rule in each.rules and each.reason
+            ),
+            "",
+        )
+        if reason:
+            ignored.append(Ignored(finding, reason))
+        else:
+            left.append(finding)
+    return left, ignored
+
+
+def _useless(place: Place, comment: _Comment) -> Finding:
+    if not comment.rules:
+        problem = "names no rule, so it ignores nothing"
+    elif not comment.reason:
+        problem = "gives no reason, so it ignores nothing"
+    else:
+        problem = f"ignores {', '.join(sorted(comment.rules))}, which is not found here"
+    where = Location(place[0], comment.line, cell=place[1])
+    return found(USELESS_COMMENT, f"This comment {problem}.", location=where)
+
+
+def _without_known(findings: Iterable[Finding], policy: Policy, lines_of: LinesOf) -> tuple[list[Finding], int]:
+    if not policy.baseline:
+        return list(findings), 0
+    remaining = Counter(policy.baseline)
+    left: list[Finding] = []
+    known = 0
+    for finding in findings:
+        key = fingerprint(finding, policy.root, lines_of)
+        if remaining[key] > 0:
+            remaining[key] -= 1
+            known += 1
+        else:
+            left.append(finding)
+    return left, known
+
+
+def _order(finding: Finding) -> tuple[str, int, int, int, str, str]:
+    where = finding.location
+    if where is None:
+        return ("", 0, 0, 0, finding.rule, finding.message)
+    return (str(where.path), where.cell, where.line, where.column, finding.rule, finding.message)

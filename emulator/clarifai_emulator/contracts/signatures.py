@@ -60,26 +60,32 @@ def read_signatures(
 
 
 def read_many(
-    directories: Sequence[Path], *, static: bool = False, seconds: float = SECONDS, topology: Sequence[Path] = ()
+    directories: Sequence[Path],
+    *,
+    static: bool = False,
+    seconds: float = SECONDS,
+    topology: Sequence[Path] = (),
+    cache_dir: Path | None = None,
 ) -> list[ModelContract]:
     """The contracts of several, in order; one Python is started for all of them. ``seconds`` is for each;
-    ``topology``: files with the nodepools that the models are for. Raises ``ConfigError`` for these alone."""
+    ``topology``: files with the nodepools that the models are for. Raises ``ConfigError`` for these alone.
+    ``cache_dir``: where to keep what was read, so that an unchanged model is not run again."""
     offers = offers_of(topology)
     paths = [Path(directory).expanduser().resolve() for directory in directories]
     files = [read_model_files(path, offers) for path in paths]
-    readable = [path for path in paths if model_file_of(path).is_file()]
-    readings = dict(zip(readable, _read(readable, static, seconds), strict=True))
+    readable = [path for path in dict.fromkeys(paths) if model_file_of(path).is_file()]
+    readings = dict(zip(readable, _read(readable, static, seconds, cache_dir), strict=True))
     return [_contract(each, readings.get(each.path)) for each in files]
 
 
-def _read(directories: Sequence[Path], static: bool, seconds: float) -> Sequence[Reading]:
+def _read(directories: Sequence[Path], static: bool, seconds: float, cache_dir: Path | None) -> Sequence[Reading]:
     if not directories:
         return ()
     if static:
         from clarifai_emulator.contracts.static import read_by_source
 
         return [read_by_source(each) for each in directories]
-    return read_by_import(directories, seconds=seconds)
+    return read_by_import(directories, seconds=seconds, cache_dir=cache_dir)
 
 
 def _contract(files: ModelFiles, reading: Reading | None) -> ModelContract:

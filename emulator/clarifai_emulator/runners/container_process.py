@@ -68,6 +68,7 @@ class ContainerProcess:
         self._health = ("", 0)
         self._probing: asyncio.Task[None] | None = None
         self._killed_because = ""
+        self._unwanted = False
 
     # In a thread of the backend, in this order.
 
@@ -87,6 +88,8 @@ class ContainerProcess:
         if self._engine.is_local and self._engine.kind != "docker desktop":
             self.pid = int(state["State"].get("Pid") or 0)
         self._health = _health_address(state)
+        if self._unwanted:  # since before there was anything to end
+            self._send(signal.SIGKILL)
         threading.Thread(target=self._follow, args=(output,), name=f"container {self.id[:8]}", daemon=True).start()
 
     def abandon(self) -> None:
@@ -103,7 +106,8 @@ class ContainerProcess:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL, to everything in it."""
+        """SIGKILL, to everything in it, at once or as soon as it is there."""
+        self._unwanted = True
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:

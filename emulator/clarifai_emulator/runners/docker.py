@@ -11,18 +11,15 @@ made in threads of this backend.
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import json
 import logging
 import re
 import secrets
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from clarifai_grpc.grpc.api import resources_pb2
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from clarifai_emulator.config import DockerSettings
 from clarifai_emulator.containers.container import (
@@ -37,14 +34,15 @@ from clarifai_emulator.containers.container import (
 from clarifai_emulator.containers.context import make_context
 from clarifai_emulator.containers.engine import Engine, NoEngine, connect, meeting_point, why_silent
 from clarifai_emulator.containers.image import ensure_image
-from clarifai_emulator.containers.labels import INSTANCE, new_instance
+from clarifai_emulator.containers.labels import new_instance
 from clarifai_emulator.containers.leftovers import remove_all, remove_left_behind
+from clarifai_emulator.containers.network import make_network
 from clarifai_emulator.containers.trouble import explained
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
-from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.runners.backend import Progress, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.container_process import ContainerProcess
-from clarifai_emulator.runners.unusable import unusable_model
+from clarifai_emulator.runners.signatures import INSPECT_SECONDS, decode_answer, signatures_in, still_importing
 from clarifai_emulator.runners.zygote import SCRIPT
 
 log = logging.getLogger(__name__)
@@ -55,7 +53,6 @@ if TYPE_CHECKING:
 Listen = Callable[[str], Awaitable[int]]
 T = TypeVar("T")
 
-_INSPECT_SECONDS = 120.0
 _THREADS = 16
 _READER = "tmp/clarifai-emulator/signatures.py"
 _ANSWER = "/tmp/clarifai-emulator/answer.json"  # noqa: S108 - in the container
@@ -102,7 +99,14 @@ class DockerBackend:
             return ensure_image(client, engine, context, self._settings, tell)
 
         async with self._building.setdefault(directory.path, asyncio.Lock()):
-            tag = await self._call(build)
+            try:
+                tag = await _in_a_thread_of_its_own(build)
+            except OSError as error:  # as requests' exceptions are
+                raise ModelError(
+                    f"The image of {directory.model_id} cannot be built: the engine at {engine.address} went away.",
+                    hint="Start it again, and deploy again.",
+                    log=str(error),
+                ) from None
         return ModelSource(
             path=directory.path,
             python=Path(),
@@ -149,16 +153,12 @@ class DockerBackend:
         files = {_READER: SCRIPT.read_bytes()}
         process = await self._run(plan, lines.append, files=files, answer=_ANSWER)
         try:
-            exit_ = await asyncio.wait_for(asyncio.shield(process.exited), _INSPECT_SECONDS)
+            exit_ = await asyncio.wait_for(asyncio.shield(process.exited), INSPECT_SECONDS)
         except TimeoutError:
-            raise ModelError(
-                f"model.py was still being imported after {_INSPECT_SECONDS:.0f} s.",
-                hint="Move slow work from the module's top level into load_model().",
-                log="\n".join(lines[-20:]),
-            ) from None
+            raise still_importing(lines, INSPECT_SECONDS) from None
         finally:
             process.kill()
-        return _signatures(process.answer, exit_, lines)
+        return signatures_in(decode_answer(process.answer, exit_, lines))
 
     async def close(self) -> None:
         """End every container and remove what was made, but images: they make the next start quick."""
@@ -171,7 +171,7 @@ class DockerBackend:
         if client is not None:
             await self._call(lambda: remove_all(client, self._instance))
             client.close()
-        await asyncio.to_thread(self._threads.shutdown)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     # ── the engine ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -203,7 +203,7 @@ class DockerBackend:
         removed = await self._call(lambda: remove_left_behind(client))
         if removed:
             log.info("removed what emulators that are gone had left: %s", ", ".join(removed))
-        name, gateway = await self._call(lambda: _make_network(client, self._instance))
+        name, gateway = await self._call(lambda: make_network(client, self._instance))
         meeting = meeting_point(engine, gateway, self._settings.listen)
         try:
             port = await self._listen(meeting.listen)
@@ -240,10 +240,12 @@ class DockerBackend:
             environ["NVIDIA_VISIBLE_DEVICES"] = ",".join(spec.devices.ids)
         if spec.num_threads:
             environ["CLARIFAI_NUM_THREADS"] = str(spec.num_threads)
+        nodes = spec.devices.nodes
+        groups = {str(Path(node).stat().st_gid) for node in nodes if Path(node).exists()}
         is_passed = bool(spec.devices.ids) and not spec.devices.simulated
         return ContainerPlan(
             image=spec.source.image,
-            name=f"clarifai-emulator-{spec.source.path.name.lower()}-{spec.replica_id[:12]}",
+            name=f"clarifai-emulator-{_as_name(spec.source.path.name)}-{spec.replica_id[:12]}",
             replica_id=spec.replica_id,
             instance=self._instance,
             model=spec.source.path.name,
@@ -251,8 +253,9 @@ class DockerBackend:
             environ=environ,
             cpu=spec.cpu if self._settings.limits else "",
             memory=spec.memory if self._settings.limits else "",
-            accelerators=spec.devices.ids if is_passed and not spec.devices.nodes else (),
-            device_nodes=spec.devices.nodes,
+            accelerators=spec.devices.ids if is_passed and not nodes else (),
+            device_nodes=nodes,
+            device_groups=sorted(groups),
             arguments=["--num_threads", str(spec.num_threads)] if spec.num_threads else [],
             publish_health=engine.is_local and not engine.reaches_bridge,
         )
@@ -299,19 +302,35 @@ class DockerBackend:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
 
 
-def _make_network(client: DockerClient, instance: str) -> tuple[str, str]:
-    """A network for one emulator's replicas, which do not see each other: (its name, its gateway)."""
-    name = f"clarifai-emulator-{instance.rpartition('/')[2]}"
-    client.api.create_network(
-        name,
-        driver="bridge",
-        labels={INSTANCE: instance},
-        options={"com.docker.network.bridge.enable_icc": "false"},
-        check_duplicate=True,
-    )
-    ipam = client.api.inspect_network(name).get("IPAM") or {}
-    gateways = [str(each.get("Gateway") or "") for each in ipam.get("Config") or ()]
-    return name, next((each.partition("/")[0] for each in gateways if each), "")
+def _in_a_thread_of_its_own(function: Callable[[], T]) -> asyncio.Future[T]:
+    """Run what may take long so that it keeps nobody from ending: a build ends with its connection."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[T] = loop.create_future()
+
+    def settle(value: T | None, error: BaseException | None) -> None:
+        if result.done():
+            return
+        if error is not None:
+            result.set_exception(error)
+        else:
+            result.set_result(cast(T, value))
+
+    def run() -> None:
+        value, problem = None, None
+        try:
+            value = function()
+        except BaseException as error:
+            problem = error
+        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits
+            loop.call_soon_threadsafe(settle, value, problem)
+
+    threading.Thread(target=run, name="image build", daemon=True).start()
+    return result
+
+
+def _as_name(text: str) -> str:
+    """What an engine takes in the name of a container."""
+    return re.sub(r"[^a-z0-9_.-]+", "-", text.lower()).strip("-.") or "model"
 
 
 def _name(client: DockerClient, image: str, tag: str) -> None:
@@ -338,17 +357,3 @@ def _command_of(client: DockerClient, image: str) -> list[str]:
 def _arguments_of(client: DockerClient, image: str) -> list[str]:
     """What an image gives its entrypoint."""
     return list(client.api.inspect_image(image)["Config"].get("Cmd") or ())
-
-
-def _signatures(answer: bytes, exit_: Exit, lines: Sequence[str]) -> list[Any]:
-    if not answer:
-        raise ModelError(
-            f"model.py ended the interpreter while it was being imported ({exit_}).",
-            hint="Look for os._exit(), sys.exit() or a crashing native library at the module's top level.",
-            log="\n".join(lines[-20:]),
-        )
-    result = json.loads(answer)
-    if "error" in result:
-        raise unusable_model(result["error"], result["kind"], result["traceback"])
-    decoded = (base64.b64decode(text) for text in result["signatures"])
-    return [resources_pb2.MethodSignature.FromString(data) for data in decoded]

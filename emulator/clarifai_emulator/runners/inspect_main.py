@@ -12,6 +12,7 @@ The answer is one JSON object: ``signatures`` (base64), ``methods`` (name, file 
 import base64
 import collections.abc
 import contextlib
+import functools
 import importlib.util
 import inspect
 import os
@@ -31,6 +32,7 @@ _ASYNC = (
 _STREAMS = (collections.abc.Iterator, collections.abc.Generator, collections.abc.Iterable)
 
 
+@functools.cache
 def beside(name):
     """A module of this folder, which is not importable in the model's environment."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
@@ -40,11 +42,18 @@ def beside(name):
     return module
 
 
+def warm():
+    """Load what every child needs, once, in the parent that forks them."""
+    for name in ("confine_main", "stub_main"):
+        beside(name)
+
+
 def examine(model_path, *, strict=True, scratch="", requirements=()):
     """The answer for one model directory; never raises."""
     answer = {}
     collected = []
     stubs = None
+    before = set(sys.modules)
     try:
         if scratch:
             answer["enforced"] = beside("confine_main").confine(scratch)
@@ -61,7 +70,16 @@ def examine(model_path, *, strict=True, scratch="", requirements=()):
         answer["classes"] = _model_classes()
     answer["problems"] = collected
     answer["stubs"] = stubs.named() if stubs is not None else {}
+    answer["files"] = _own_files(set(sys.modules) - before)
     return answer
+
+
+def _own_files(names):
+    """The source files of what was imported that belongs to no installed package: what may change at any time."""
+    installed = [os.path.join(path, "") for path in sys.path if path.endswith("-packages")]
+    installed += [os.path.join(os.path.dirname(os.__file__), "")]
+    files = {getattr(sys.modules[name], "__file__", None) or "" for name in names}
+    return sorted(each for each in files if each and not each.startswith(tuple(installed)))
 
 
 def load_model_class(model_path):

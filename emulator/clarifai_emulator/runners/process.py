@@ -6,7 +6,6 @@ Where a fork is not safe (macOS, Windows) or not wanted, each replica is a fresh
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 import os
@@ -18,18 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from clarifai_grpc.grpc.api import resources_pb2
-
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
 from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.output import OutputPipe
-from clarifai_emulator.runners.unusable import unusable_model
+from clarifai_emulator.runners.signatures import INSPECT_SECONDS, decode_answer, signatures_in, still_importing
 from clarifai_emulator.runners.zygote import SCRIPT, Child, Zygote, cannot_run, runner_environ
-
-_INSPECT_SECONDS = 120.0
 
 
 class ProcessBackend:
@@ -87,18 +82,14 @@ class ProcessBackend:
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
         """The model's method signatures. Raises ``ModelError`` with the model's own traceback."""
-        answer = await self.examine(source.path, source.python)
-        if "error" in answer:
-            raise unusable_model(answer["error"], answer["kind"], answer["traceback"])
-        decoded = (base64.b64decode(text) for text in answer["signatures"])
-        return [resources_pb2.MethodSignature.FromString(data) for data in decoded]
+        return signatures_in(await self.examine(source.path, source.python))
 
     async def examine(
         self, path: Path, python: Path, *, seconds: float | None = None, how: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """What ``inspect_main.examine`` says about the model directory, in a process of its own; ``how`` are its
         options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
-        seconds = _INSPECT_SECONDS if seconds is None else seconds
+        seconds = INSPECT_SECONDS if seconds is None else seconds
         lines: list[str] = []
         environ = {**runner_environ(), "CLARIFAI_API_BASE": self._api_base, "PYTHONPATH": str(path)}
         job = {"op": "inspect", "model_path": str(path), "environ": environ, "how": dict(how or {})}
@@ -107,15 +98,11 @@ class ProcessBackend:
             try:
                 exit_ = await asyncio.wait_for(asyncio.shield(process.exited), seconds)
             except TimeoutError:
-                raise ModelError(
-                    f"model.py was still being imported after {seconds:.0f} s.",
-                    hint="Move slow work from the module's top level into load_model().",
-                    log="\n".join(lines[-20:]),
-                ) from None
+                raise still_importing(lines, seconds) from None
             finally:
                 process.kill()
             result.seek(0)
-            return _answer(result.read(), exit_, lines)
+            return decode_answer(result.read(), exit_, lines)
 
     async def close(self) -> None:
         for zygote in self._zygotes.values():
@@ -223,13 +210,3 @@ class SpawnedProcess:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
-
-
-def _answer(answer: bytes, exit_: Exit, lines: Sequence[str]) -> dict[str, Any]:
-    if not answer:
-        raise ModelError(
-            f"model.py ended the interpreter while it was being imported ({exit_}).",
-            hint="Look for os._exit(), sys.exit() or a crashing native library at the module's top level.",
-            log="\n".join(lines[-20:]),
-        )
-    return json.loads(answer)

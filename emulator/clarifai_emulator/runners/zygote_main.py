@@ -253,6 +253,7 @@ def main():
     except BaseException:
         control.send(json.dumps({"event": "failed", "error": traceback.format_exc()}).encode())
         os._exit(1)
+    beside("inspect_main").warm()
     Zygote(control).serve()
 
 

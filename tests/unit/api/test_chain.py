@@ -31,9 +31,19 @@ class Scene:
     def __init__(self) -> None:
         self.clock = StillClock()
         self.events = EventBus(self.clock)
+        self.steps: list[str] = []
+        self.disk_is_full = False
         self.chain = RequestChain(
-            authenticator=Authenticator(user_id="ada", callers={}), events=self.events, clock=self.clock
+            authenticator=Authenticator(user_id="ada", callers={}),
+            events=self.events,
+            clock=self.clock,
+            commit=self._commit,
         )
+
+    def _commit(self) -> None:
+        self.steps.append("commit")
+        if self.disk_is_full:
+            raise OSError("no space left on device")
 
     def call(self, rpc: Any = GET, metadata: dict[str, str] = KEY) -> Call:
         return self.chain.begin(rpc, metadata, peer="ipv4:1", seconds_left=None)
@@ -184,6 +194,30 @@ async def test_a_request_whose_client_went_away_is_an_event_too(scene: Scene) ->
     with pytest.raises(asyncio.CancelledError):
         await task
     assert scene.finished()["cancelled"] is True
+
+
+async def test_what_a_handler_changed_is_made_lasting_before_its_answer(scene: Scene) -> None:
+    def handler(call: Call, _request: Any) -> Any:
+        scene.steps.append("handler")
+        return call.rpc.response_type()
+
+    async def stream(call: Call, _requests: Any) -> AsyncIterator[Any]:
+        scene.steps.append("message")
+        yield call.rpc.response_type()
+
+    await scene.unary(handler)
+    await scene.stream(stream)
+    assert scene.steps == ["handler", "commit", "message", "commit"]
+
+
+async def test_what_could_not_be_made_lasting_is_not_answered_as_a_success(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.disk_is_full = True
+    response, _ = await scene.unary(lambda call, request: call.rpc.response_type())
+    assert response.status.code == StatusCode.INTERNAL_UNCATEGORIZED
+    assert "no space left on device" in response.status.details
+    assert "GetModel failed inside the emulator" in caplog.text
 
 
 async def test_each_message_of_a_stream_is_stamped(scene: Scene) -> None:

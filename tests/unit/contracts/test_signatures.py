@@ -214,8 +214,8 @@ def test_a_directory_that_fails_does_not_keep_the_next_from_being_read(tmp_path:
     broken = write(tmp_path / "broken", "", head="import os\nos._exit(3)\n")
     syntax = write(tmp_path / "syntax", "", head="def broken(:\n")
     raising = write(tmp_path / "raising", "", head="x = 1\nraise ValueError('no vocabulary')\n")
-    contracts = read_many([broken, tmp_path / "absent", syntax, raising, MODELS / "hello"])
-    assert [each.way for each in contracts] == ["failed", "failed", "failed", "failed", "import"]
+    contracts = read_many([broken, tmp_path / "absent", syntax, raising, MODELS / "hello", MODELS / "hello"])
+    assert [each.way for each in contracts] == ["failed", "failed", "failed", "failed", "import", "import"]
     assert [told(each)[0].message for each in contracts[:4]] == [
         "model.py ended the interpreter while it was being imported (its process exited with code 3).",
         f"{tmp_path / 'absent'} is not a directory.",

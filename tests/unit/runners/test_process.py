@@ -150,7 +150,7 @@ async def test_the_hint_fits_the_kind_of_error(forking: ProcessBackend, tmp_path
 async def test_a_model_that_takes_for_ever_to_import_is_ended(
     forking: ProcessBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process_module, "_INSPECT_SECONDS", 0.4)
+    monkeypatch.setattr(process_module, "INSPECT_SECONDS", 0.4)
     model = _model(tmp_path, "print('downloading', flush=True)\nimport time; time.sleep(60)")
     with pytest.raises(ModelError) as raised:
         await forking.signatures(source(model))

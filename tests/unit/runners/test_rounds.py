@@ -74,5 +74,7 @@ async def test_whoever_is_looked_for_may_end_it(scene: Scene) -> None:
 async def test_who_stops_it_while_it_looks_is_not_asked_to_rest(scene: Scene) -> None:
     scene.rounds = Rounds(lambda: bool(scene.look() or (len(scene.looks) == 5 and scene.rounds.stop())), scene.rest)
     scene.rounds.begin()
-    await asyncio.sleep(20 * rounds._EVERY_SECONDS)
+    while len(scene.looks) < 5:
+        await asyncio.sleep(rounds._EVERY_SECONDS)
+    await asyncio.sleep(2 * rounds._EVERY_SECONDS)
     assert (len(scene.looks), scene.rests) == (5, 0)

@@ -6,12 +6,13 @@ from typing import Any
 
 from clarifai_emulator.contracts.finding import Finding
 from clarifai_emulator.contracts.rule import Rule
-from clarifai_emulator.contracts.rules import changes, files, meta, model, values
+from clarifai_emulator.contracts.rules import calls, changes, files, meta, model, values
 
 SUBJECTS: dict[str, tuple[Rule, ...]] = {
     "model.py": model.RULES,
     "config.yaml and requirements.txt": files.RULES,
     "values": values.RULES,
+    "calls": calls.RULES,
     "changes of a model": changes.RULES,
     "settings": meta.RULES,
 }

@@ -1,4 +1,4 @@
-"""Rules about how findings are silenced."""
+"""Rules about how findings are ignored."""
 
 from __future__ import annotations
 
@@ -6,21 +6,13 @@ from clarifai_emulator.contracts.rule import Breaks, Rule, Severity
 
 RULES = (
     Rule(
-        "suppression-without-reason",
-        Severity.WARNING,
-        Breaks.NOBODY,
-        "A finding is to be ignored, and nobody says why",
-        "The comment is not heeded.",
-        "Write the reason after the bracket.",
-        "# contract: ignore[out-of-range]",
-    ),
-    Rule(
-        "unknown-rule",
-        Severity.WARNING,
-        Breaks.NOBODY,
-        "A comment or a setting names a rule that does not exist",
-        "It has no effect.",
-        "`clarifai-emulator contract rules` lists them all.",
-        "# contract: ignore[out-of-rang] the model clips it",
+        id="ignore-comment",
+        severity=Severity.WARNING,
+        breaks=Breaks.NOBODY,
+        title="A comment that ignores a rule has no reason, or nothing to ignore",
+        explanation="A comment without a rule and a reason ignores nothing: nobody could tell later why it is "
+        "there. One on a line without a finding hides the next mistake that is made there.",
+        fix="Write `# clarifai: ignore[rule] reason`, or delete the comment.",
+        example='model.predict(prompt="Hello")  # clarifai: ignore',
     ),
 )

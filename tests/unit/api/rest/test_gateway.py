@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -22,6 +23,7 @@ class Handlers:
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.calls: list[Call] = []
+        self.closed = asyncio.Event()
 
     def table(self) -> dict[str, Any]:
         return {
@@ -56,6 +58,13 @@ class Handlers:
     async def generate(self, call: Call, requests: Any) -> AsyncIterator[Any]:
         request = await anext(requests)
         self._note(call, request)
+        try:
+            async for response in self._outputs(call, request):
+                yield response
+        finally:
+            self.closed.set()
+
+    async def _outputs(self, call: Call, request: Any) -> AsyncIterator[Any]:
         for number in range(int(request.version_id or 3)):
             yield call.rpc.response_type(outputs=[{"id": str(number)}])
         if request.model_id == "fails":
@@ -229,6 +238,17 @@ async def test_a_stream_that_fails_later_says_so_in_its_last_message(client: Htt
     assert answer.status == 200
     codes = [json.loads(line)["status"]["code"] for line in answer.body.splitlines()]
     assert codes == [10000, 10000, 25608]
+
+
+async def test_a_client_that_leaves_ends_its_stream(client: HttpClient, handlers: Handlers) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    path = "/v2/users/me/apps/a/models/m/versions/1000000/outputs/generate"
+    writer.write(f"POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Key a\r\n\r\n".encode())
+    await asyncio.wait_for(reader.readuntil(b'"id":"3"'), 10)
+    assert not handlers.closed.is_set()
+    writer.close()
+    await asyncio.wait_for(handlers.closed.wait(), 10)
+    assert next(iter(client.events.recent("request.finished"))).fields["cancelled"] is True
 
 
 async def test_a_stream_without_an_answer_is_empty(client: HttpClient) -> None:

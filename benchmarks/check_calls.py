@@ -1,0 +1,154 @@
+"""How long `clarifai-emulator check` takes: 50 models and 500 client files, cold, and after one of them changed.
+
+Cold: nothing is kept from before, and every model.py is imported. The time of the type checker alone over the same
+files, as it is without this package, stands beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.figures import Figure, alone, compared
+
+_MODELS, _FILES = 50, 500
+_MODEL = """\
+from typing import Iterator, List
+
+from clarifai.runners.models.model_class import ModelClass
+from clarifai.runners.utils.data_utils import Param
+
+
+class Model{number}(ModelClass):
+    @ModelClass.method
+    def predict(self, prompt: str, tokens: int = Param(default=16, min_value=1, max_value=512)) -> str:
+        return prompt * tokens
+
+    @ModelClass.method
+    def generate(self, prompt: str) -> Iterator[str]:
+        yield prompt
+
+    @ModelClass.method
+    def rank_{number}(self, texts: List[str], top: int = 3) -> List[float]:
+        return [0.5 for text in texts]
+"""
+_CONFIG = """\
+model: {{id: model-{number}, user_id: me, app_id: main, model_type_id: text-to-text}}
+build_info: {{python_version: "3.11"}}
+inference_compute_info: {{cpu_limit: "1", cpu_memory: 1Gi, num_accelerators: 0}}
+"""
+_CLIENT = """\
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+
+from clarifai.client import Model
+
+log = logging.getLogger(__name__)
+MODEL = "https://clarifai.com/me/main/models/model-{model}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    text: str
+    scores: list[float]
+
+
+class Service{number}:
+    def __init__(self) -> None:
+        self.model = Model(url=MODEL)
+        self.asked = 0
+
+    def ask(self, question: str, *, tokens: int = 32) -> str:
+        self.asked += 1
+        log.info("asking %s", question)
+        return self.model.predict(prompt=question, tokens=tokens)
+
+    def chunks(self, question: str) -> list[str]:
+        return [chunk.strip() for chunk in self.model.generate(prompt=question)]
+
+    def rank(self, texts: list[str]) -> Answer:
+        scores = self.model.rank_{model}(texts=texts, top=5)
+        return Answer(text=max(zip(scores, texts))[1], scores=scores)
+
+
+def main(lines: list[str]) -> None:
+    service = Service{number}()
+    for line in lines:
+        record = json.loads(line)
+        print(service.ask(record["question"]), service.chunks("hello"), service.rank(["a", "b"]).scores[0])
+"""
+
+
+def measure(*, quick: bool = False) -> list[Figure]:
+    """The figures, in seconds of whole processes."""
+    models, files = (_MODELS // 10, _FILES // 10) if quick else (_MODELS, _FILES)
+    repeats = 2 if quick else 7
+    with tempfile.TemporaryDirectory(prefix="clarifai-bench-") as folder:
+        root = Path(folder)
+        _write(root, models, files)
+        _check(root, models, root / "warm")  # compiles what is not compiled yet
+        cold = [_check(root, models, root / f"cache-{number}") for number in range(repeats)]
+        bare = [_checker_alone(root) for _ in range(repeats)]
+        changed = [_changed(root, models, number) for number in range(3 * repeats)]
+        unchanged = [_check(root, models, root / "warm") for _ in range(repeats)]
+    what = f"check: {models} models, {files} client files"
+    return [
+        alone(f"{what}, cold", cold, unit="s", target=3.0),
+        compared("check, cold, beside the type checker alone", cold, bare, unit="s", target=None),
+        alone(f"{what}, one changed", changed, unit="s", target=0.3),
+        alone(f"{what}, none changed", unchanged, unit="s", target=None),
+    ]
+
+
+def _write(root: Path, models: int, files: int) -> None:
+    for number in range(models):
+        folder = root / "models" / str(number)
+        (folder / "1").mkdir(parents=True)
+        (folder / "1" / "model.py").write_text(_MODEL.format(number=number))
+        (folder / "config.yaml").write_text(_CONFIG.format(number=number))
+        (folder / "requirements.txt").write_text("clarifai==12.5.0\n")
+    (root / "clients").mkdir()
+    for number in range(files):
+        (root / "clients" / f"client_{number}.py").write_text(_CLIENT.format(number=number, model=number % models))
+
+
+def _changed(root: Path, models: int, number: int) -> float:
+    path = root / "clients" / "client_7.py"
+    path.write_text(path.read_text() + f"\n# change {number}\n")
+    return _check(root, models, root / "warm")
+
+
+def _check(root: Path, models: int, cache: Path) -> float:
+    """Seconds of the whole command. Raises where it finds anything, or checks fewer calls than there are."""
+    given = [word for number in range(models) for word in ("--model", f"models/{number}")]
+    command = [sys.executable, "-m", "clarifai_emulator", "check", "clients", *given]
+    began = time.perf_counter()
+    done = subprocess.run(
+        command,
+        cwd=root,
+        env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    took = time.perf_counter() - began
+    files = len(list((root / "clients").iterdir()))
+    if done.returncode or f"{files} files and {3 * files} calls checked" not in done.stdout:
+        raise RuntimeError(f"the check went wrong: {done.stdout}{done.stderr}")
+    return took
+
+
+def _checker_alone(root: Path) -> float:
+    program = Path(sysconfig.get_path("scripts")) / "pyrefly"
+    options = ["--python-interpreter-path", sys.executable, "--output-format", "json", "--summary=none"]
+    began = time.perf_counter()
+    subprocess.run([str(program), "check", *options, "clients"], cwd=root, capture_output=True, check=False)
+    return time.perf_counter() - began

@@ -1,0 +1,189 @@
+"""The command ``check``: client calls held against the methods of model directories, without deploying anything."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clarifai_emulator.cli.output import Failure, json_option
+from clarifai_emulator.contracts.reports import FORMATS
+
+if TYPE_CHECKING:
+    from clarifai_emulator.contracts.calls.check import CallReport, GivenModel
+    from clarifai_emulator.contracts.policy import Judged, Policy
+    from clarifai_emulator.contracts.reports.report import Report
+
+_LEVELS = ("error", "warning", "unchecked")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="CLIENT_PATHS...", type=click.Path(path_type=Path))
+@click.option(
+    "--model", "models", multiple=True, metavar="DIR[=URL]",
+    help="A model directory, and the address that clients use where that is not what its config.yaml says: a URL, "
+    "USER/APP/models/ID, localhost:PORT, or * for what is only known at run time. As often as needed.",
+)  # fmt: skip
+@click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="text", help="How to report.")
+@click.option("--output", metavar="FORMAT:FILE", multiple=True, help="Write a report to a file too.")
+@click.option(
+    "--fail-on", type=click.Choice(_LEVELS), default="error", show_default=True, help="From what on to fail."
+)
+@click.option("--severity", "--rule", "levels", multiple=True, metavar="RULE=LEVEL",
+              help="error, warning, unchecked, note, or off.")  # fmt: skip
+@click.option(
+    "--baseline", type=click.Path(path_type=Path), help="Findings in this file are known and do not count."
+)
+@click.option(
+    "--write-baseline", "update_baseline", is_flag=True, help="Write the findings of now to the --baseline."
+)
+@click.option("--static", is_flag=True, help="Read the models without running their code; less exact.")
+@click.option("--packages", type=click.Path(path_type=Path, exists=True), multiple=True,
+              help="The site-packages folder of the clients' environment, where it is another one.")  # fmt: skip
+@click.option("--no-cache", is_flag=True, help="Check every file, also those that did not change.")
+@json_option("Print JSON; the same as --format json.")
+@click.pass_context
+def check(
+    ctx: click.Context, paths: tuple[Path, ...], models: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    """Find the calls in CLIENT_PATHS that would fail, or silently go wrong, with the models as they are now.
+
+    Python files and notebooks are read, not run; model.py is imported in a process of its own (see --static). What
+    could not be checked is reported too. A comment ignores a rule on its line:
+    `# clarifai: ignore[wrong-type] the reason`.
+
+    \b
+    Examples:
+      clarifai-emulator check clients/ --model my-model
+      clarifai-emulator check app.py notebook.ipynb --model my-model=me/main/models/greeter
+      clarifai-emulator check . --model models/a --model "models/b=*" --fail-on unchecked
+      clarifai-emulator check . --model my-model --format github --output sarif:contracts.sarif
+      clarifai-emulator check . --model my-model --baseline known.json --write-baseline
+
+    \b
+    Exit codes:
+      0  nothing found that --fail-on counts
+      1  something was found
+      2  it could not be checked: the command line, a path, a model directory, or the type checker
+    """
+    if not paths:
+        raise click.UsageError("Say what to check: files or folders. Try `clarifai-emulator check . --model DIR`.")
+    if not models:
+        raise click.UsageError("Give at least one --model DIR: the calls are checked against its methods.")
+    if options["update_baseline"] and options["baseline"] is None:
+        raise click.UsageError("--write-baseline needs --baseline FILE.")
+    # Trees of 500 files are millions of objects, which the collector would visit again and again for nothing.
+    gc.disable()
+    outputs = [_output(each) for each in options["output"]]
+    policy = _policy(options)
+    found = _check(paths, models, options)
+    if options["update_baseline"]:
+        policy = _new_baseline(found, policy, options["baseline"])
+    report = _report(found, _judged(found, policy), policy, options["fail_on"])
+    _write(report, "json" if as_json else options["format_"], outputs)
+    ctx.exit(1 if report.failed else 0)
+
+
+def _output(text: str) -> tuple[str, Path]:
+    name, _, file = text.partition(":")
+    if name not in FORMATS or not file:
+        raise click.UsageError(
+            f"--output '{text}': write FORMAT:FILE, where FORMAT is one of {', '.join(FORMATS)}."
+        )
+    return name, Path(file)
+
+
+def given_models(texts: Sequence[str]) -> list[GivenModel]:
+    """``DIR`` or ``DIR=URL`` for each."""
+    from clarifai_emulator.contracts.calls.check import GivenModel
+
+    models: list[GivenModel] = []
+    for text in texts:
+        # A directory may have "=" in its name; an address has none.
+        directory, _, address = (text, "", "") if Path(text).is_dir() else text.rpartition("=")
+        models.append(GivenModel(Path(directory or address), address if directory else ""))
+    return models
+
+
+def _policy(options: dict[str, Any]) -> Policy:
+    from clarifai_emulator.contracts.policy import Policy, project_levels, read_baseline, read_levels
+    from clarifai_emulator.contracts.rules import RULES
+    from clarifai_emulator.errors import ConfigError
+
+    try:
+        levels = read_levels([*project_levels(Path.cwd()), *options["levels"]], RULES)
+        known = {} if options["update_baseline"] or not options["baseline"] else read_baseline(options["baseline"])
+    except ConfigError as error:
+        raise Failure(str(error), code=2) from None
+    return Policy(levels=levels, baseline=known)
+
+
+def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]) -> CallReport:
+    from clarifai_emulator.config import default_cache_dir
+    from clarifai_emulator.contracts.calls.check import check_calls
+    from clarifai_emulator.contracts.calls.checker import CheckerError
+    from clarifai_emulator.errors import ConfigError
+
+    show = sys.stderr.isatty()
+    try:
+        return check_calls(
+            paths,
+            given_models(models),
+            cache=None if options["no_cache"] else default_cache_dir() / "contracts",
+            static=options["static"],
+            packages=options["packages"],
+            progress=lambda line: click.echo(f"  · {line}", err=True) if show else None,
+        )
+    except (ConfigError, CheckerError) as error:
+        raise Failure(str(error), code=2) from None
+
+
+def _judged(found: CallReport, policy: Policy) -> Judged:
+    from clarifai_emulator.contracts.policy import judge
+
+    return judge(found.findings, policy, found.lines, found.places)
+
+
+def _new_baseline(found: CallReport, policy: Policy, file: Path) -> Policy:
+    from clarifai_emulator.contracts.policy import read_baseline, write_baseline
+
+    number = write_baseline(file, _judged(found, policy).findings, policy.root, found.lines)
+    click.echo(f"Wrote {number} finding{'s' if number != 1 else ''} to {file}.", err=True)
+    return replace(policy, baseline=read_baseline(file))
+
+
+def _report(found: CallReport, judged: Judged, policy: Policy, fail_on: str) -> Report:
+    from importlib.metadata import version
+
+    from clarifai_emulator.contracts.reports.report import Report
+    from clarifai_emulator.contracts.rule import Severity
+    from clarifai_emulator.contracts.rules import RULES
+
+    return Report(
+        findings=judged.findings,
+        root=policy.root,
+        lines_of=found.lines,
+        rule_of=RULES.get,
+        files=len(found.files),
+        calls=found.calls,
+        ignored=judged.ignored,
+        known=judged.known,
+        models=found.models,
+        seconds=found.seconds,
+        failed=judged.fails(Severity(fail_on)),
+        tool_version=version("clarifai-emulator"),
+    )
+
+
+def _write(report: Report, name: str, outputs: Sequence[tuple[str, Path]]) -> None:
+    from clarifai_emulator.contracts.reports import render
+
+    for each, file in outputs:
+        text = render(report, each)
+        file.write_text(click.unstyle(text) if each == "text" else text)
+    click.echo(render(report, name), nl=False)

@@ -1,0 +1,78 @@
+"""Keeps what importing a model said, by the contents of its directory, so that an unchanged model is not run again.
+
+Not kept: what failed, and what depends on code outside the directory that is not the SDK's, for that may change
+unseen. An answer with stand-ins holds as long as these modules are not installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from clarifai_emulator.models.directory import content_hash
+
+_VERSION = "1"
+
+
+class Answers:
+    """A folder of answers. ``None`` for a folder keeps nothing."""
+
+    def __init__(self, cache_dir: Path | None, python: Path) -> None:
+        self._folder = cache_dir / "signatures" if cache_dir is not None else None
+        self._environment = "\0".join((_VERSION, str(python), sys.version, _sdk_version()))
+
+    def get(self, directory: Path) -> dict[str, Any] | None:
+        """The answer for the directory as it is now."""
+        if self._folder is None:
+            return None
+        try:
+            answer = json.loads((self._folder / self._key(directory)).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return None if any(map(_is_installed, answer["stubs"])) else answer
+
+    def put(self, directory: Path, answer: dict[str, Any]) -> None:
+        """Keep an answer, if it depends on the directory and the SDK alone."""
+        if self._folder is None or "error" in answer or not _is_own(answer, directory):
+            return
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=self._folder, delete=False, encoding="utf-8") as file:
+                json.dump(answer, file)
+            os.replace(file.name, self._folder / self._key(directory))
+
+    def _key(self, directory: Path) -> str:
+        told = f"{self._environment}\0{directory}\0{content_hash(directory)}"
+        return hashlib.sha256(told.encode()).hexdigest() + ".json"
+
+
+def _is_own(answer: dict[str, Any], directory: Path) -> bool:
+    roots = (str(directory) + os.sep, _sdk_folder())
+    return all(str(file).startswith(roots) for file in answer.get("files", ("elsewhere",)))
+
+
+def _sdk_folder() -> str:
+    spec = importlib.util.find_spec("clarifai")
+    return str(Path(spec.origin).parent) + os.sep if spec is not None and spec.origin else "\0"
+
+
+def _sdk_version() -> str:
+    try:
+        return metadata.version("clarifai")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False

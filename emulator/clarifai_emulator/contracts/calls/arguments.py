@@ -1,0 +1,450 @@
+"""The arguments of one call against the signature of its method: names, number, and every value that is known."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any
+
+from clarifai_emulator.contracts import stub_types
+from clarifai_emulator.contracts.calls.constants import Evaluator, Unknown
+from clarifai_emulator.contracts.calls.findings import found
+from clarifai_emulator.contracts.calls.sites import Site
+from clarifai_emulator.contracts.calls.source import Source
+from clarifai_emulator.contracts.finding import Finding, Location
+from clarifai_emulator.contracts.method import Method
+
+WITH_PROTO = "with_proto"
+_NO_ITERATORS = (
+    ((ast.List, ast.ListComp), "a list"),
+    (ast.Tuple, "a tuple"),
+    ((ast.Set, ast.SetComp), "a set"),
+    ((ast.Dict, ast.DictComp), "a dict"),
+    ((ast.Constant, ast.JoinedStr), "one value"),
+)
+_SEQUENCES = ("LIST", "JSON_DATA")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One call: what is wrong with it, and the arguments by name. ``whole``: its form is wrong, so that what a type
+    checker says of it says the same again."""
+
+    findings: tuple[Finding, ...]
+    given: Mapping[str, ast.expr] = field(default_factory=dict[str, ast.expr])
+    wrong: frozenset[str] = frozenset()
+    whole: bool = False
+
+
+class Arguments:
+    """Checks the calls of one file."""
+
+    def __init__(self, source: Source, evaluator: Evaluator) -> None:
+        self._source = source
+        self._evaluator = evaluator
+
+    def check(self, site: Site, method: Method, model: str) -> Checked:
+        """All that can be said without types."""
+        assert site.call is not None
+        return _Call(self._source, self._evaluator, site, site.call, method, model).check()
+
+
+class _Call:
+    def __init__(
+        self, source: Source, evaluator: Evaluator, site: Site, call: ast.Call, method: Method, model: str
+    ) -> None:
+        self._source = source
+        self._evaluator = evaluator
+        self._site = site
+        self._call = call
+        self._method = method
+        self._model = model
+        self._name = str(method.signature.name)
+        self._fields = {each.name: each for each in method.signature.input_fields}
+        self._findings: list[Finding] = []
+        self._unpacked = False
+        self._meant: set[str] = set()
+
+    def check(self) -> Checked:
+        batch = self._batch()
+        if batch is not None:
+            return self._check_batch(batch)
+        given = self._bound()
+        whole = bool(self._findings)
+        if not self._unpacked:
+            for name, each in self._fields.items():
+                if each.required and name not in given and name not in self._meant and not self._is_partial:
+                    self._missing(name, self._call)
+                    whole = True
+        wrong = {name for name, node in given.items() if name in self._fields and self._value(name, node)}
+        return Checked(tuple(self._findings), given, frozenset(wrong), whole)
+
+    @property
+    def _is_partial(self) -> bool:
+        """Whether more arguments may follow: `partial(model.predict, …)`."""
+        outer = self._source.parents.get(self._site.node)
+        return isinstance(outer, ast.Call) and ast.unparse(outer.func).rpartition(".")[2] == "partial"
+
+    # The form of the call.
+
+    def _bound(self) -> dict[str, ast.expr]:
+        """The arguments by the names of the parameters; what has no name is a finding."""
+        names = list(self._fields)
+        given: dict[str, ast.expr] = {}
+        for position, node in enumerate(self._call.args):
+            if isinstance(node, ast.Starred):
+                self._unpack(node, "*")
+                break
+            if position < len(names):
+                given[names[position]] = node
+        if len(self._call.args) > len(names) and not self._unpacked:
+            self._say(
+                "extra-argument",
+                f"{self._name}() takes {_count(len(names), 'argument')}, {len(self._call.args)} are given.",
+                self._call.args[len(names)],
+            )
+        for keyword in self._call.keywords:
+            self._keyword(keyword, given)
+        return given
+
+    def _keyword(self, keyword: ast.keyword, given: dict[str, ast.expr]) -> None:
+        if keyword.arg is None:
+            for name, node in self._unpacked_names(keyword):
+                self._named(name, node, keyword, given)
+        elif keyword.arg != WITH_PROTO:
+            self._named(keyword.arg, keyword.value, keyword, given)
+
+    def _named(self, name: str, node: ast.expr, at: ast.keyword, given: dict[str, ast.expr]) -> None:
+        if name == WITH_PROTO:
+            return
+        if name in given:
+            self._say("repeated-argument", f"{self._name}() is given '{name}' twice.", at, parameter=name)
+        elif name not in self._fields:
+            self._unknown(name, at)
+        else:
+            given[name] = node
+
+    def _unpacked_names(self, keyword: ast.keyword) -> Iterator[tuple[str, ast.expr]]:
+        """What `**value` gives, where it is a dict that can be seen."""
+        node: ast.expr | None = keyword.value
+        if isinstance(node, ast.Name):
+            node = self._evaluator.once(node) if not self._is_changed(node) else None
+        if isinstance(node, ast.Dict) and all(isinstance(key, ast.Constant) for key in node.keys):
+            for key, value in zip(node.keys, node.values, strict=True):
+                yield str(key.value if isinstance(key, ast.Constant) else ""), value
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "dict"
+            and not node.args
+            and all(each.arg for each in node.keywords)
+        ):
+            for each in node.keywords:
+                yield str(each.arg), each.value
+        else:
+            self._unpack(keyword, "**")
+
+    def _is_changed(self, name: ast.Name) -> bool:
+        """Whether something is put into the dict after it was written."""
+        scope = self._evaluator.bound(name)
+        for node in ast.walk(scope[0]) if scope else ():
+            target = node.value if isinstance(node, ast.Subscript | ast.Attribute) else None
+            if isinstance(target, ast.Name) and target.id == name.id:
+                return True
+        return False
+
+    def _unpack(self, at: ast.keyword | ast.expr, stars: str) -> None:
+        self._unpacked = True
+        value = at.value if isinstance(at, ast.keyword | ast.Starred) else at
+        self._say(
+            "unpacked-arguments",
+            f"{self._name}() is given {stars}{ast.unparse(value)}, which is not known before it runs: its "
+            "arguments are not checked.",
+            at,
+        )
+
+    def _unknown(self, name: str, at: ast.keyword) -> None:
+        near = get_close_matches(name, self._fields, n=1)
+        self._meant.update(near)
+        has = f"it has {', '.join(map(repr, self._fields))}" if self._fields else "it takes none"
+        guess = f" Did you mean '{near[0]}'?" if near else ""
+        self._say(
+            "unknown-argument",
+            f"{self._name}() has no argument '{name}'; {has}.{guess}",
+            at,
+            parameter=near[0] if near else "",
+            hint=f"Write '{near[0]}'." if near else "",
+        )
+
+    def _missing(self, name: str, at: ast.expr) -> None:
+        field_ = self._fields[name]
+        self._say(
+            "missing-argument",
+            f"{self._name}() needs the argument '{name}' ({stub_types.in_words(field_)}), which is not given.",
+            at,
+            parameter=name,
+        )
+
+    # Batches.
+
+    def _batch(self) -> ast.List | None:
+        """The list that the SDK takes for a batch: the only argument, by position, with nothing but dicts."""
+        others = [each for each in self._call.keywords if each.arg != WITH_PROTO]
+        if len(self._call.args) != 1 or others:
+            return None
+        node: ast.expr | None = self._call.args[0]
+        if isinstance(node, ast.Name):
+            node = self._evaluator.once(node)
+        return node if isinstance(node, ast.List) and all(_is_dict(each) for each in node.elts) else None
+
+    def _check_batch(self, batch: ast.List) -> Checked:
+        first = next(iter(self._fields.values()), None)
+        takes_list = first is not None and not first.iterator and stub_types.kind(first) in _SEQUENCES
+        keys = {key for each in batch.elts for key in _keys(each)}
+        if first is not None and takes_list and not (keys and keys <= set(self._fields)):
+            if _is_chat(batch):
+                return Checked((), {str(first.name): self._call.args[0]})
+            what = "An empty list" if not batch.elts else "A list of dicts"
+            self._say(
+                "taken-as-batch",
+                f"{what} as the only positional argument of {self._name}() is taken for a batch, not for "
+                f"'{first.name}'.",
+                self._call.args[0],
+                parameter=first.name,
+                hint=f"Write {first.name}=….",
+            )
+        elif not batch.elts and first is not None:
+            self._value(first.name, self._call.args[0])
+        elif self._site.kind != "unary":
+            self._say(
+                "no-batch",
+                f"{self._name}() takes no batch: it {'streams' if self._site.kind == 'stream' else 'generates'}.",
+                self._call.args[0],
+            )
+        else:
+            for each in batch.elts:
+                self._batched(each)
+        return Checked(tuple(self._findings), {}, frozenset(), bool(self._findings))
+
+    def _batched(self, item: ast.expr) -> None:
+        given = dict(_pairs(item))
+        known = all(key is not None for key in (item.keys if isinstance(item, ast.Dict) else ()))
+        for name, node in given.items():
+            if name in self._fields:
+                self._value(name, node)
+            else:
+                near = get_close_matches(name, self._fields, n=1)
+                self._meant.update(near)
+                guess = f" Did you mean '{near[0]}'?" if near else ""
+                self._say(
+                    "unknown-argument",
+                    f"An input of this batch gives '{name}', which {self._name}() has not.{guess}",
+                    node,
+                    parameter=near[0] if near else "",
+                )
+        for name, field_ in self._fields.items():
+            if field_.required and name not in given and name not in self._meant and known:
+                self._missing(name, item)
+
+    # Values.
+
+    def _value(self, name: str, node: ast.expr) -> bool:
+        """Check one argument; whether something is wrong with it."""
+        before = len(self._findings)
+        field_ = self._fields[name]
+        if field_.iterator:
+            self._iterator(name, node)
+        elif not self._known_value(name, node) and self._is_truth(node) and stub_types.kind(field_) == "INT":
+            self._say(
+                "bool-for-number",
+                f"{self._name}(): argument '{name}' is a bool, and int is expected.",
+                node,
+                parameter=name,
+            )
+        return len(self._findings) > before
+
+    def _iterator(self, name: str, node: ast.expr) -> None:
+        value = self._evaluator.once(node) if isinstance(node, ast.Name) else node
+        shown = next((words for kind, words in _NO_ITERATORS if isinstance(value, kind)), None)
+        if shown is not None:
+            self._say(
+                "stream-not-iterator",
+                f"{self._name}(): argument '{name}' is {shown}, and "
+                f"{stub_types.in_words(self._fields[name])} is expected.",
+                node,
+                parameter=name,
+                hint=f"Write {name}=iter(…), or give a generator.",
+            )
+            return
+        inside = _items(value)
+        for each in inside:
+            for finding in self._about(name, each):
+                self._findings.append(finding)
+
+    def _known_value(self, name: str, node: ast.expr) -> bool:
+        """Check the value, if it is known; whether it is."""
+        before = len(self._findings)
+        for finding in self._about(name, node):
+            self._findings.append(finding)
+        if len(self._findings) > before:
+            return True
+        try:
+            self._evaluator.value(node)
+        except Unknown:
+            return False
+        return True
+
+    def _about(self, name: str, node: ast.expr) -> Iterator[Finding]:
+        try:
+            value = self._evaluator.value(node)
+        except Unknown:
+            yield from self._parts(name, node)
+            return
+        from clarifai_emulator.contracts.values import check_arguments
+
+        for finding in check_arguments(_alone(self._method.signature, name), {name: value}):
+            yield self._placed(finding, node, name)
+
+    def _parts(self, name: str, node: ast.expr) -> Iterator[Finding]:
+        """A NamedFields value of which only some parts are known: at least its names."""
+        field_ = self._fields[name]
+        is_named = isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "NamedFields"
+        if stub_types.kind(field_) != "NAMED_FIELDS" or not (is_named or isinstance(node, ast.Dict)):
+            return
+        pairs = dict(_pairs(node))
+        wanted = {each.name: each for each in field_.type_args}
+        if any(each is None for each in (node.keys if isinstance(node, ast.Dict) else ())) or any(
+            each.arg is None for each in (node.keywords if isinstance(node, ast.Call) else ())
+        ):
+            return
+        known: dict[str, Any] = {}
+        for key, each in pairs.items():
+            if key not in wanted:
+                near = get_close_matches(key, wanted, n=1)
+                guess = f" Did you mean '{near[0]}'?" if near else ""
+                yield self._found(
+                    "unknown-field", f"{self._name}(): '{name}' has no field '{key}'.{guess}", each, name
+                )
+                continue
+            try:
+                known[key] = self._evaluator.value(each)
+            except Unknown:
+                continue
+            yield from self._field(wanted[key], known[key], each, name)
+        for key in wanted:
+            if key not in pairs:
+                yield self._found("missing-field", f"{self._name}(): '{name}' lacks the field '{key}'.", node, name)
+
+    def _field(self, field_: Any, value: Any, node: ast.expr, parameter: str) -> Iterator[Finding]:
+        from clarifai_emulator.contracts.values import check_arguments
+
+        signature = type(self._method.signature)(name=self._name, input_fields=[field_])
+        signature.input_fields[0].required = True
+        for finding in check_arguments(signature, {field_.name: value}):
+            yield self._placed(finding, node, parameter)
+
+    def _is_truth(self, node: ast.expr) -> bool:
+        """Whether the expression is a bool, by its form or by how its name is bound or annotated."""
+        if isinstance(node, ast.Compare) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)):
+            return True
+        if isinstance(node, ast.BoolOp):
+            return all(self._is_truth(each) for each in node.values)
+        if isinstance(node, ast.Constant):
+            return isinstance(node.value, bool)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            return node.func.id in ("bool", "isinstance", "any", "all", "callable", "hasattr")
+        if isinstance(node, ast.Name):
+            return self._annotated_bool(node) or bool((once := self._evaluator.once(node)) and self._is_truth(once))
+        return False
+
+    def _annotated_bool(self, node: ast.Name) -> bool:
+        for scope in self._evaluator.scopes(node):
+            if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+                given = scope.args
+                for each in (*given.posonlyargs, *given.args, *given.kwonlyargs):
+                    if each.arg == node.id:
+                        return isinstance(each.annotation, ast.Name) and each.annotation.id == "bool"
+        return False
+
+    # Findings.
+
+    def _say(self, rule: str, message: str, at: Any, *, parameter: str = "", hint: str = "") -> None:
+        self._findings.append(self._found(rule, message, at, parameter, hint))
+
+    def _found(self, rule: str, message: str, at: Any, parameter: str = "", hint: str = "") -> Finding:
+        return found(
+            rule,
+            message,
+            self._source.location(at),
+            hint=hint,
+            model=self._model,
+            method=self._name,
+            declared=declared(self._method, parameter),
+        )
+
+    def _placed(self, finding: Finding, node: ast.expr, parameter: str) -> Finding:
+        return replace(
+            finding,
+            location=self._source.location(node),
+            declared=declared(self._method, parameter),
+            model=self._model,
+            method=self._name,
+        )
+
+
+def declared(method: Method, parameter: str) -> Location | None:
+    """Where model.py declares the parameter, or else the method."""
+    return method.parameters.get(parameter) or method.location
+
+
+def _alone(signature: Any, name: str) -> Any:
+    """The signature with this one parameter, its iterator left aside: for one value of it."""
+    alone = type(signature)(name=signature.name, method_type=signature.method_type)
+    for field_ in signature.input_fields:
+        if field_.name == name:
+            alone.input_fields.add().CopyFrom(field_)
+            alone.input_fields[0].iterator = False
+    return alone
+
+
+def _items(node: ast.expr | None) -> Sequence[ast.expr]:
+    """The items of `iter([…])`, where they are written out."""
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "iter"
+        and len(node.args) == 1
+        and isinstance(node.args[0], ast.List | ast.Tuple)
+    ):
+        return node.args[0].elts
+    return ()
+
+
+def _is_dict(node: ast.expr) -> bool:
+    return isinstance(node, ast.Dict) or (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict"
+    )
+
+
+def _pairs(node: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant):
+                yield str(key.value), value
+    elif isinstance(node, ast.Call):
+        yield from ((each.arg, each.value) for each in node.keywords if each.arg)
+
+
+def _keys(node: ast.expr) -> Iterator[str]:
+    yield from (name for name, _ in _pairs(node))
+
+
+def _is_chat(batch: ast.List) -> bool:
+    """Messages of a chat, which the SDK does not take for a batch."""
+    return bool(batch.elts) and all({"role", "content"} <= set(_keys(each)) for each in batch.elts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,345 @@
+"""The types that client files are checked with: a ``Model`` that knows the given models.
+
+Every method is marked as deprecated, with a text that says which model and method it is. So the type checker
+reports each place that it understood, and what it did not understand shows.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clarifai_emulator.contracts import sdk_surface, stub_types
+from clarifai_emulator.contracts.calls.targets import Address
+
+# The argument that the checked copy gives where this package knows which model it is.
+CONTRACT_ARGUMENT = "_clarifai_contract_"
+CALL_MARK, MODEL_MARK = "clarifai-call", "clarifai-model"
+UNKNOWN = -1
+
+_KINDS = {"UNARY_UNARY": "unary", "UNARY_STREAMING": "generate", "STREAMING_STREAMING": "stream"}
+_PRELUDE = """\
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Set
+from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex, TypeVar, overload
+from typing_extensions import deprecated
+from clarifai.runners.utils.data_types import Audio, Concept, Frame, Image, NamedFields, Region, Text, Video
+"""
+_SHAPES = """
+Item = TypeVar("Item", covariant=True)
+class Sequenced(Protocol[Item]):
+    def __contains__(self, value: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[Item]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: SupportsIndex, /) -> Item: ...
+class Arrayable(Protocol):
+    def __array__(self) -> Any: ...
+class NumpyBool(Protocol):
+    def __bool__(self) -> bool: ...
+    @property
+    def dtype(self) -> Any: ...
+class PILImage(Protocol):
+    @property
+    def size(self) -> Any: ...
+    def getbands(self) -> Any: ...
+class CanaryModel:
+    @deprecated("clarifai-call -1 canary unary")
+    def canary(self, prompt: str) -> str: ...
+Listable = Sequenced[Item] | Iterator[Item] | Set[Item] | Arrayable
+Fields = NamedFields
+class Json(dict[str, Any], list[Any]):
+    def __getitem__(self, key: Any, /) -> Any: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __setitem__(self, key: Any, value: Any, /) -> None: ...
+    def pop(self, *args: Any) -> Any: ...
+    def items(self) -> Any: ...
+    def keys(self) -> Any: ...
+    def values(self) -> Any: ...
+    def copy(self) -> Any: ...
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StubModel:
+    """One given model: its methods as signatures, and its address."""
+
+    name: str
+    signatures: Sequence[Any]
+    address: Address
+
+
+def checking_stubs(
+    models: Sequence[StubModel], urls: Mapping[str, int], *, neutral: bool = False
+) -> dict[str, str]:
+    """File names and texts. ``urls``: which model each address in the clients means. ``neutral``: the same, except
+    that it knows no types: what is found with these too, has nothing to do with the models.
+    """
+    uses_arrays = any("NDARRAY" in _kinds_of(each) for each in models)
+    writer = _Writer(models, urls, neutral)
+    text = "\n".join(
+        [_PRELUDE, "import numpy as np" if uses_arrays and not neutral else "", _SHAPES, *writer.lines(), ""]
+    )
+    exports = [f"from {module} import {name} as {name}" for module, name in sdk_surface.client_exports()]
+    folder = "clarifai/client"
+    return {
+        "clarifai/__init__.pyi": "",
+        f"{folder}/__init__.pyi": "\n".join([*exports, ""]),
+        f"{folder}/model.pyi": text,
+        f"{folder}/model_client.pyi": "from clarifai.client.model import ModelClient as ModelClient\n",
+        "clarifai/runners/__init__.pyi": "",
+        "clarifai/runners/utils/__init__.pyi": "",
+        "clarifai/runners/utils/data_types/__init__.pyi": data_types_stub(),
+        "clarifai/runners/utils/data_types/data_types.pyi": "from clarifai.runners.utils.data_types import *\n",
+    }
+
+
+class _Writer:
+    def __init__(self, models: Sequence[StubModel], urls: Mapping[str, int], neutral: bool) -> None:
+        self._models = models
+        self._urls = urls
+        self._neutral = neutral
+        self._named: dict[str, str] = {}
+        self._field_of: dict[str, Any] = {}
+
+    def lines(self) -> Iterator[str]:
+        # Methods first: they find the named fields, whose classes may stand anywhere in a stub.
+        bodies = [line for index, model in enumerate(self._models) for line in self._model(index, model)]
+        yield from self._base("Model", sdk_surface.model_attributes(), "Model")
+        yield from self._by_contract("from_current_context", "Model", "Model")
+        yield from self._base("ModelClient", sdk_surface.client_attributes(), "Client")
+        yield from self._by_contract("from_local_grpc", "Client", "ModelClient")
+        yield from bodies
+        for shape, name in self._named.items():
+            yield from self._fields(name, self._field_of[shape])
+
+    def _base(self, name: str, attributes: Iterable[str], made: str) -> Iterator[str]:
+        yield f"class {name}:"
+        for each in attributes:
+            yield f"    {each}: Any"
+        for index in range(len(self._models)):
+            yield from self._new(index, f"*args: Any, {CONTRACT_ARGUMENT}: Literal[{index}], **kwargs: Any", made)
+        if name == "Model":
+            for url, index in self._urls.items():
+                yield from self._new(index, f"url: Literal[{url!r}], **kwargs: Any", made)
+            yield "    client: ModelClient"
+            yield "    async_client: ModelClient"
+        yield "    @overload"
+        yield f'    @deprecated("{MODEL_MARK} {UNKNOWN}")'
+        yield f"    def __new__(cls, *args: Any, **kwargs: Any) -> {name}: ..."
+
+    def _new(self, index: int, parameters: str, made: str) -> Iterator[str]:
+        yield "    @overload"
+        yield f'    @deprecated("{MODEL_MARK} {index}")'
+        yield f"    def __new__(cls, {parameters}) -> {made}_{index}: ..."
+
+    def _by_contract(self, name: str, made: str, unknown: str) -> Iterator[str]:
+        forms = [
+            (f"*args: Any, {CONTRACT_ARGUMENT}: Literal[{index}], **kwargs: Any", f"{made}_{index}")
+            for index in range(len(self._models))
+        ]
+        for parameters, result in [*forms, ("*args: Any, **kwargs: Any", unknown)]:
+            if forms:
+                yield "    @overload"
+            yield "    @classmethod"
+            yield f"    def {name}(cls, {parameters}) -> {result}: ..."
+
+    def _model(self, index: int, model: StubModel) -> Iterator[str]:
+        hidden = set(sdk_surface.model_attributes())
+        yield f"class Model_{index}(Model):"
+        yield f"    client: Client_{index}"
+        yield f"    async_client: AsyncClient_{index}"
+        for signature in model.signatures:
+            if signature.name not in hidden:
+                yield from self._method(index, signature)
+        for name in sdk_surface.FORWARDED:
+            signature = next((each for each in model.signatures if each.name == name), None)
+            if signature is not None:
+                yield from self._forwarded(index, signature)
+        for prefix, method in (("Client", self._method), ("AsyncClient", self._async_method)):
+            yield f"class {prefix}_{index}(ModelClient):"
+            hidden = set(sdk_surface.client_attributes())
+            for signature in model.signatures:
+                if signature.name not in hidden:
+                    yield from method(index, signature)
+            yield "    ..."
+
+    def _method(self, index: int, signature: Any) -> Iterator[str]:
+        kind = kind_of(signature)
+        mark = f'    @deprecated("{CALL_MARK} {index} {signature.name} {kind}")'
+        parameters, result = self._parameters(signature), self._result(signature)
+        once = self._once(signature)
+        pair = f"tuple[{once}, Any]" if kind == "unary" else f"Iterator[tuple[{once}, Any]]"
+        forms = [
+            (f"{parameters}, *, with_proto: Literal[False] = ...", result, ""),
+            (f"{parameters}, *, with_proto: Literal[True]", pair, ""),
+        ]
+        if kind == "unary":
+            batch = ", batch: list[dict[str, Any]], /"
+            forms += [
+                (f"{batch}, *, with_proto: Literal[False] = ...", f"list[{once}]", " batch"),
+                (f"{batch}, *, with_proto: Literal[True]", f"tuple[list[{once}], Any]", " batch"),
+            ]
+        for form, answer, more in forms:
+            yield "    @overload"
+            yield mark.replace('")', f'{more}")')
+            yield f"    def {signature.name}(self{form}) -> {answer}: ..."
+
+    def _async_method(self, index: int, signature: Any) -> Iterator[str]:
+        kind = kind_of(signature)
+        yield f'    @deprecated("{CALL_MARK} {index} {signature.name} {kind} async-client")'
+        once = self._once(signature)
+        result = f"Coroutine[Any, Any, {once}]" if kind == "unary" else f"AsyncIterator[{once}]"
+        yield f"    async def {signature.name}(self{self._parameters(signature, loose=True)}) -> {result}: ..."
+
+    def _forwarded(self, index: int, signature: Any) -> Iterator[str]:
+        kind = kind_of(signature)
+        once = self._once(signature)
+        answers = {
+            "unary": f"Coroutine[Any, Any, {once}]",
+            "generate": f"Coroutine[Any, Any, AsyncIterator[{once}]]",
+            "stream": "None",
+        }
+        yield f'    @deprecated("{CALL_MARK} {index} {signature.name} {kind} async")'
+        parameters = self._parameters(signature, loose=True)
+        yield f"    async def async_{signature.name}(self{parameters}) -> {answers[kind]}: ..."
+
+    def _parameters(self, signature: Any, *, loose: bool = False) -> str:
+        text = ""
+        for field in signature.input_fields:
+            tp = "Any" if self._neutral else stub_types.accepted(field)
+            if loose and field.iterator:
+                tp = "Any"
+            text += f", {field.name}: {tp}{'' if field.required else ' = ...'}"
+        return text
+
+    def _result(self, signature: Any) -> str:
+        self._remember(signature.output_fields)
+        return "Any" if self._neutral else stub_types.answered(signature.output_fields, self._named)
+
+    def _once(self, signature: Any) -> str:
+        self._remember(signature.output_fields)
+        return "Any" if self._neutral else stub_types.answered_once(signature.output_fields, self._named)
+
+    def _remember(self, fields: Iterable[Any]) -> None:
+        for field in fields:
+            self._remember(field.type_args)
+            if stub_types.kind(field) == "NAMED_FIELDS":
+                shape = stub_types.shape_of(field)
+                self._named.setdefault(shape, f"Fields_{len(self._named)}")
+                self._field_of[shape] = field
+
+    def _fields(self, name: str, field: Any) -> Iterator[str]:
+        yield f"class {name}(NamedFields):"
+        for each in field.type_args:
+            yield f"    {each.name}: {'Any' if self._neutral else stub_types.answered_once([each], self._named)}"
+        yield "    def __getitem__(self, key: str, /) -> Any: ..."
+
+
+def kind_of(signature: Any) -> str:
+    """``unary``, ``generate`` or ``stream``."""
+    from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
+
+    return _KINDS.get(RunnerMethodType.Name(signature.method_type), "unary")
+
+
+def data_types_stub() -> str:
+    """The SDK's data types, read from its source: names as they are there, types where they are Python's own."""
+    folder = sdk_surface.sdk_folder()
+    path = folder / "runners/utils/data_types/data_types.py" if folder is not None else None
+    tree = ast.parse(path.read_text()) if path is not None and path.is_file() else ast.Module([], [])
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    names = {node.name for node in classes}
+    lines = ["from typing import Any, Iterable, List, Tuple, Union", "def cast(*args: Any) -> Any: ..."]
+    for node in classes:
+        lines += _class_stub(node, names) if node.name != "NamedFields" else _NAMED_FIELDS
+    return "\n".join([*lines, ""])
+
+
+_NAMED_FIELDS = [
+    "class NamedFields:",
+    "    def __init__(self, **kwargs: Any) -> None: ...",
+    "    def items(self) -> Any: ...",
+    "    def keys(self) -> Any: ...",
+    "    def values(self) -> Any: ...",
+    "    def __contains__(self, key: str) -> bool: ...",
+    "    def __getitem__(self, key: str) -> Any: ...",
+    "    def __setitem__(self, key: str, value: Any) -> None: ...",
+    "    def __setattr__(self, name: str, value: Any) -> None: ...",
+]
+
+
+def _class_stub(node: ast.ClassDef, names: set[str]) -> Iterator[str]:
+    bases = [each.id for each in node.bases if isinstance(each, ast.Name) and each.id in names]
+    yield f"class {node.name}{'(' + ', '.join(bases) + ')' if bases else ''}:"
+    for each in node.body:
+        if isinstance(each, ast.FunctionDef):
+            for decorator in each.decorator_list:
+                yield f"    @{ast.unparse(decorator)}"
+            returns = "None" if each.name == "__init__" else _type(each.returns, names)
+            yield f"    def {each.name}({_arguments(each.args, names)}) -> {returns}: ..."
+        elif isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+            yield f"    {each.target.id}: Any"
+    for attribute in _own_attributes(node):
+        yield f"    {attribute}: Any"
+    yield "    ..."
+
+
+def _own_attributes(node: ast.ClassDef) -> list[str]:
+    properties = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+    found = {
+        each.attr
+        for each in ast.walk(node)
+        if isinstance(each, ast.Attribute)
+        and isinstance(each.ctx, ast.Store)
+        and isinstance(each.value, ast.Name)
+        and each.value.id == "self"
+    }
+    return sorted(found - properties)
+
+
+def _arguments(given: ast.arguments, names: set[str]) -> str:
+    plain = [*given.posonlyargs, *given.args]
+    without_default = len(plain) - len(given.defaults)
+    parts: list[str] = []
+    for position, each in enumerate(plain):
+        if position == 0 and each.arg in ("self", "cls"):
+            parts.append(each.arg)
+            continue
+        default = given.defaults[position - without_default] if position >= without_default else None
+        optional = " | None" if isinstance(default, ast.Constant) and default.value is None else ""
+        parts.append(
+            f"{each.arg}: {_type(each.annotation, names)}{optional}{' = ...' if default is not None else ''}"
+        )
+    if given.vararg:
+        parts.append(f"*{given.vararg.arg}: Any")
+    if given.kwarg:
+        parts.append(f"**{given.kwarg.arg}: Any")
+    return ", ".join(parts)
+
+
+def _type(node: ast.expr | None, names: set[str]) -> str:
+    """The annotation, where everything in it is known here; else ``Any``."""
+    if node is None:
+        return "Any"
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        node = ast.parse(node.value, mode="eval").body
+    known = {*names, "str", "int", "float", "bool", "bytes", "List", "Tuple", "Iterable", "None"}
+    used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    simple = all(isinstance(each, ast.Name | ast.Subscript | ast.Tuple | ast.Load) for each in ast.walk(node))
+    # Within Image, `bytes` is its own property.
+    return ast.unparse(node) if simple and used <= known - {"bytes"} else "Any"
+
+
+def _kinds_of(model: StubModel) -> set[str]:
+    def kinds(field: Any) -> Iterator[str]:
+        yield stub_types.kind(field)
+        for each in field.type_args:
+            yield from kinds(each)
+
+    return {
+        kind
+        for signature in model.signatures
+        for field in (*signature.input_fields, *signature.output_fields)
+        for kind in kinds(field)
+    }

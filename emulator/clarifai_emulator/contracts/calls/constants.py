@@ -1,0 +1,329 @@
+"""What an expression is without running anything: literals, names that are bound once, also in other modules."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from clarifai_emulator.contracts.calls.source import Source
+
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}
+# 9**9**9 takes longer than anybody waits.
+_LARGEST = 10_000
+_DEEPEST = 40
+
+_Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_Scope = (ast.Module, ast.ClassDef, *_Function)
+
+
+class Unknown(Exception):
+    """The value is only known when the program runs. The text says why."""
+
+
+class Modules(Protocol):
+    """The project's modules by name, as a file imports them."""
+
+    def find(self, module: str, level: int, source: Source) -> Source | None: ...
+
+
+class Bindings:
+    """The names of one scope and what each is bound to: an expression, or ``None`` for anything else."""
+
+    def __init__(self, scope: ast.AST) -> None:
+        self.names: dict[str, list[ast.expr | ast.alias | None]] = {}
+        self.froms: dict[ast.alias, ast.ImportFrom | ast.Import] = {}
+        self.classes: dict[str, ast.ClassDef] = {}
+        self.changed: set[str] = set()
+        if isinstance(scope, _Function):
+            given = scope.args
+            for each in (*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg):
+                if each is not None:
+                    self._bind(each.arg, None)
+        for node in _inside(scope):
+            self._read(node)
+
+    def _bind(self, name: str, value: ast.expr | ast.alias | None) -> None:
+        self.names.setdefault(name, []).append(value)
+
+    def _read(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                self._target(target, node.value)
+        elif isinstance(node, ast.AnnAssign | ast.NamedExpr):
+            if node.value is not None:
+                self._target(node.target, node.value)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                self.froms[alias] = node
+                self._bind(alias.asname or alias.name.partition(".")[0], alias)
+        elif isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store | ast.Del):
+                # Loops, with, augmented assignments; plain ones are bound above.
+                self.names.setdefault(node.id, [])
+        else:
+            self._define(node)
+
+    def _define(self, node: ast.AST) -> None:
+        if isinstance(node, ast.AugAssign | ast.For | ast.AsyncFor):
+            self.changed.update(each.id for each in ast.walk(node.target) if isinstance(each, ast.Name))
+        elif isinstance(node, ast.ClassDef):
+            self.classes[node.name] = node
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            self._bind(node.name, None)
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            for name in node.names:
+                self._bind(name, None)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            self._bind(node.name, None)
+
+    def _target(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, ast.Name):
+            self._bind(target.id, value)
+        elif isinstance(target, ast.Tuple | ast.List):
+            same = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts)
+            for index, each in enumerate(target.elts):
+                if isinstance(each, ast.Name):
+                    self._bind(each.id, value.elts[index] if same else None)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _inside(scope: ast.AST) -> Iterator[ast.AST]:
+    """Every node of the scope; of scopes within it only the name."""
+    waiting = list(ast.iter_child_nodes(scope))
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, _Scope):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+class Evaluator:
+    """Evaluates expressions of one source."""
+
+    def __init__(self, source: Source, modules: Modules) -> None:
+        self._source = source
+        self._modules = modules
+        self._bindings: dict[ast.AST, Bindings] = {}
+
+    def value(self, node: ast.expr, depth: int = 0) -> Any:
+        """The value of the expression. Raises ``Unknown``."""
+        if depth > _DEEPEST:
+            raise Unknown("it is too deep")
+        try:
+            return self._value(node, depth + 1)
+        except Unknown:
+            raise
+        except Exception as error:  # what the program itself would raise there
+            raise Unknown(f"it raises {type(error).__name__}") from None
+
+    def bound(self, node: ast.Name) -> tuple[ast.AST, list[ast.expr | ast.alias | None]] | None:
+        """The scope that binds the name where it stands, and everything it binds it to."""
+        for scope in self.scopes(node):
+            names = self.bindings(scope).names
+            if node.id in names:
+                return scope, names[node.id]
+        return None
+
+    def bindings(self, scope: ast.AST) -> Bindings:
+        if scope not in self._bindings:
+            self._bindings[scope] = Bindings(scope)
+        return self._bindings[scope]
+
+    def scopes(self, node: ast.AST) -> Iterator[ast.AST]:
+        """The scopes that a name at this node is looked up in, from the inside."""
+        parents, inner = self._source.parents, True  # a class counts for its own body only
+        current: ast.AST | None = parents.get(node)
+        while current is not None:
+            if isinstance(current, _Scope):
+                if inner or not isinstance(current, ast.ClassDef):
+                    yield current
+                inner = False
+            current = parents.get(current)
+
+    def once(self, node: ast.Name) -> ast.expr | None:
+        """The one expression that the name is bound to; ``None`` where there is not exactly one."""
+        found = self.bound(node)
+        if found is None:
+            return None
+        scope, values = found
+        value = values[0] if len(values) == 1 else None
+        if not isinstance(value, ast.expr) or self.changes(scope, node.id):
+            return None
+        return value
+
+    def changes(self, scope: ast.AST, name: str) -> bool:
+        """Whether a loop, `+=`, or `global` binds the name as well."""
+        return name in self.bindings(scope).changed or name in self._source.global_names
+
+    def _value(self, node: ast.expr, depth: int) -> Any:
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name):
+            return self._named(node, depth)
+        if isinstance(node, ast.Attribute):
+            return self._attribute(node, depth)
+        if isinstance(node, ast.JoinedStr):
+            return "".join(str(self.value(part, depth)) for part in node.values)
+        if isinstance(node, ast.FormattedValue) and node.format_spec is None:
+            return format(self.value(node.value, depth))
+        if isinstance(node, ast.BinOp):
+            return self._operation(node, depth)
+        if isinstance(node, ast.UnaryOp):
+            return self._sign(node, depth)
+        if isinstance(node, ast.Call):
+            return self._call(node, depth)
+        return self._collection(node, depth)
+
+    def _collection(self, node: ast.expr, depth: int) -> Any:
+        if isinstance(node, ast.List):
+            return [self.value(each, depth) for each in node.elts]
+        if isinstance(node, ast.Tuple):
+            return tuple(self.value(each, depth) for each in node.elts)
+        if isinstance(node, ast.Set):
+            return {self.value(each, depth) for each in node.elts}
+        if isinstance(node, ast.Dict):
+            result: dict[Any, Any] = {}
+            for key, value in zip(node.keys, node.values, strict=True):
+                if key is None:
+                    result.update(self.value(value, depth))
+                else:
+                    result[self.value(key, depth)] = self.value(value, depth)
+            return result
+        raise Unknown("it is only known when the program runs")
+
+    def _operation(self, node: ast.BinOp, depth: int) -> Any:
+        left, right = self.value(node.left, depth), self.value(node.right, depth)
+        if isinstance(node.op, ast.Pow | ast.Mult) and any(
+            isinstance(each, int) and abs(each) > _LARGEST for each in (left, right)
+        ):
+            raise Unknown("it is too large")
+        operation = _OPERATORS.get(type(node.op))
+        if operation is None:
+            raise Unknown("it is only known when the program runs")
+        return operation(left, right)
+
+    def _sign(self, node: ast.UnaryOp, depth: int) -> Any:
+        value = self.value(node.operand, depth)
+        if isinstance(node.op, ast.Not):
+            return not value
+        return -value if isinstance(node.op, ast.USub) else +value
+
+    def _call(self, node: ast.Call, depth: int) -> Any:
+        function = node.func
+        if isinstance(function, ast.Attribute) and function.attr in ("format", "strip", "rstrip", "lower", "join"):
+            text = self.value(function.value, depth)
+            if isinstance(text, str):
+                given = [self.value(each, depth) for each in node.args]
+                named = {each.arg: self.value(each.value, depth) for each in node.keywords if each.arg}
+                return getattr(text, function.attr)(*given, **named)
+        if isinstance(function, ast.Name) and function.id == "dict" and self.bound(function) is None:
+            result: dict[Any, Any] = dict(*(self.value(each, depth) for each in node.args))
+            for each in node.keywords:
+                result.update(
+                    {each.arg: self.value(each.value, depth)} if each.arg else self.value(each.value, depth)
+                )
+            return result
+        raise Unknown("it is what a call returns")
+
+    def _named(self, node: ast.Name, depth: int) -> Any:
+        found = self.bound(node)
+        if found is None:
+            raise Unknown(f"'{node.id}' is not bound here")
+        scope, values = found
+        if len(values) == 1 and isinstance(values[0], ast.alias):
+            return self._imported(values[0], self.bindings(scope).froms[values[0]], depth)
+        value = self.once(node)
+        if value is None:
+            raise Unknown(f"'{node.id}' is only known when the program runs")
+        return self.value(value, depth)
+
+    def _attribute(self, node: ast.Attribute, depth: int) -> Any:
+        if not isinstance(node.value, ast.Name):
+            raise Unknown("it is only known when the program runs")
+        found = self.bound(node.value)
+        if found is None:
+            raise Unknown(f"'{node.value.id}' is not bound here")
+        scope, values = found
+        binding = values[0] if len(values) == 1 else None
+        if isinstance(binding, ast.alias):
+            source = self._module_of(binding, self.bindings(scope).froms[binding])
+            if source is not None:
+                return _member(source, self._modules, (node.attr,), depth)
+            imported = self._imported_class(binding, self.bindings(scope).froms[binding])
+            if imported is not None:
+                return _member(imported[0], self._modules, (imported[1], node.attr), depth)
+        elif node.value.id in self.bindings(scope).classes:
+            return _in_class(self, self.bindings(scope).classes[node.value.id], node.attr, depth)
+        raise Unknown(f"'{node.value.id}.{node.attr}' is only known when the program runs")
+
+    def _imported(self, alias: ast.alias, statement: ast.Import | ast.ImportFrom, depth: int) -> Any:
+        if isinstance(statement, ast.ImportFrom):
+            source = self._modules.find(statement.module or "", statement.level, self._source)
+            if source is not None:
+                return _member(source, self._modules, (alias.name,), depth)
+        raise Unknown(f"'{alias.asname or alias.name}' comes from another package")
+
+    def _module_of(self, alias: ast.alias, statement: ast.Import | ast.ImportFrom) -> Source | None:
+        if isinstance(statement, ast.Import):
+            return (
+                self._modules.find(alias.name, 0, self._source) if alias.asname or "." not in alias.name else None
+            )
+        inner = f"{statement.module}.{alias.name}" if statement.module else alias.name
+        return self._modules.find(inner, statement.level, self._source)
+
+    def _imported_class(
+        self, alias: ast.alias, statement: ast.Import | ast.ImportFrom
+    ) -> tuple[Source, str] | None:
+        if not isinstance(statement, ast.ImportFrom):
+            return None
+        source = self._modules.find(statement.module or "", statement.level, self._source)
+        return (source, alias.name) if source is not None else None
+
+
+def _member(source: Source, modules: Modules, path: tuple[str, ...], depth: int) -> Any:
+    """The value of a name at the top of another module, or of a name of a class there."""
+    evaluator = Evaluator(source, modules)
+    try:
+        bindings = evaluator.bindings(source.tree)
+    except SyntaxError:
+        raise Unknown(f"{source.path.name} cannot be parsed") from None
+    if len(path) == 2:
+        definition = bindings.classes.get(path[0])
+        if definition is None:
+            raise Unknown(f"'{path[0]}' is not a class of {source.path.name}")
+        return _in_class(evaluator, definition, path[1], depth)
+    values = bindings.names.get(path[0], [])
+    value = values[0] if len(values) == 1 else None
+    if isinstance(value, ast.alias):
+        return evaluator._imported(value, bindings.froms[value], depth)  # pyright: ignore[reportPrivateUsage]
+    if not isinstance(value, ast.expr) or evaluator.changes(source.tree, path[0]):
+        raise Unknown(f"'{path[0]}' of {source.path.name} is only known when the program runs")
+    return evaluator.value(value, depth)
+
+
+def _in_class(evaluator: Evaluator, definition: ast.ClassDef, name: str, depth: int) -> Any:
+    values = evaluator.bindings(definition).names.get(name, [])
+    value = values[0] if len(values) == 1 else None
+    if not isinstance(value, ast.expr):
+        raise Unknown(f"'{definition.name}.{name}' is only known when the program runs")
+    return evaluator.value(value, depth)
+
+
+def known(evaluator: Evaluator, given: Mapping[str, ast.expr]) -> dict[str, Any]:
+    """Those of the expressions whose value is known."""
+    values: dict[str, Any] = {}
+    for name, node in given.items():
+        try:
+            values[name] = evaluator.value(node)
+        except Unknown:
+            continue
+    return values

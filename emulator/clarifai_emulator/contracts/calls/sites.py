@@ -1,0 +1,174 @@
+"""The places in a client that call a method of a model, as the type checker understood them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from clarifai_emulator.contracts.calls.checker import Diagnostic
+from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, MODEL_MARK
+from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD
+from clarifai_emulator.contracts.calls.source import Insertion, Position, Source
+
+# Functions that call what they are given with the arguments behind it, and how many stand before it.
+PASSING = {"to_thread": 0, "submit": 0, "partial": 0, "run_sync": 0, "run_in_executor": 1}
+
+KindOf = Callable[[int, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One place that names a method of a given model. ``call`` is ``None`` where it is named and not called.
+
+    ``way``: empty for an ordinary call, ``batch``, ``async`` (`async_predict`), ``async-client``, or ``passed`` to
+    a function that calls it.
+    """
+
+    node: ast.expr
+    call: ast.Call | None
+    model: int
+    method: str
+    kind: str
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What the type checker's marks say of one file. ``built``: the calls that make a model, and which; -1 for one
+    that it does not know."""
+
+    sites: tuple[Site, ...]
+    built: tuple[tuple[ast.Call, int], ...]
+
+
+def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindOf) -> Understood:
+    """The marks among the diagnostics, at their nodes. ``kind_of`` is asked for calls that fit no form of their
+    method: those bear no mark."""
+    calls, names = _ends(source)
+    sites: dict[ast.expr, Site] = {}
+    built: dict[ast.Call, int] = {}
+    for each in diagnostics:
+        refused = NO_OVERLOAD.search(each.text) if each.kind == "no-matching-overload" else None
+        if refused is not None:
+            end = source.original(each.start)
+            call = calls.get(end)
+            node = call.func if call is not None else names.get(end)
+            passing = _passing(source, node) if call is None and node is not None else None
+            if node is not None:
+                index, name = int(refused["index"]), refused["name"]
+                way = "async-client" if refused["owner"].startswith("Async") else ""
+                way = "passed" if passing is not None else way
+                sites[node] = Site(node, call or passing, index, name, kind_of(index, name), way)
+        if each.kind != "deprecated":
+            continue
+        mark = each.detail.rpartition("\n")[2].split()
+        if len(mark) < 2 or mark[0] not in (CALL_MARK, MODEL_MARK):
+            continue
+        # A plain method is marked where it is named, an overload where its arguments are.
+        place = each.start if each.text.startswith("Call to deprecated overload") else each.end
+        end = source.original(place)
+        call = calls.get(end)
+        if mark[0] == MODEL_MARK:
+            if call is not None:
+                built[call] = int(mark[1])
+            continue
+        node = call.func if call is not None else names.get(end)
+        if node is not None and int(mark[1]) >= 0:
+            passing = _passing(source, node) if call is None else None
+            way = "passed" if passing is not None else " ".join(mark[4:])
+            sites[node] = Site(node, call or passing, int(mark[1]), mark[2], mark[3], way)
+    return Understood(tuple(sites.values()), tuple(built.items()))
+
+
+def named(
+    source: Source, model_of: Callable[[ast.expr], int | None], kind_of: KindOf, known: Understood
+) -> list[Site]:
+    """Methods that are named and not called: the type checker marks no overload that is not called. ``model_of``
+    says which model an expression is, where the name shows it."""
+    seen = {site.node for site in known.sites}
+    found: list[Site] = []
+    for node in source.attributes:
+        if isinstance(node.ctx, ast.Load) and node not in seen:
+            parent = source.parents.get(node)
+            called = isinstance(parent, ast.Call) and parent.func is node
+            index = None if called else model_of(node.value)
+            kind = kind_of(index, node.attr) if index is not None else ""
+            if index is not None and kind:
+                found.append(Site(node, _passing(source, node), index, node.attr, kind, "passed"))
+    return found
+
+
+def _passing(source: Source, node: ast.expr) -> ast.Call | None:
+    """The call that a function makes of its arguments: ``to_thread(f, x)`` is ``f(x)``."""
+    outer = source.parents.get(node)
+    if not isinstance(outer, ast.Call):
+        return None
+    skipped = PASSING.get(ast.unparse(outer.func).rpartition(".")[2])
+    if skipped is None or outer.args[skipped : skipped + 1] != [node]:
+        return None
+    call = ast.Call(node, outer.args[skipped + 1 :], outer.keywords)
+    return ast.copy_location(call, outer)
+
+
+def calls_written_out(source: Source, methods: Collection[str]) -> Iterator[Insertion]:
+    """``to_thread(model.predict, text)`` as ``to_thread(lambda: model.predict(text))``: type checkers do not see
+    which form of a method they are given the arguments of."""
+    for outer in source.calls:
+        name = (
+            ast.unparse(outer.func).rpartition(".")[2] if isinstance(outer.func, ast.Name | ast.Attribute) else ""
+        )
+        skipped = PASSING.get(name)
+        if skipped is None or name == "partial" or len(outer.args) <= skipped:
+            continue
+        node = outer.args[skipped]
+        if isinstance(node, ast.Attribute) and node.attr in methods:
+            yield from _written_out(source, outer, node, more=len(outer.args) > skipped + 1 or bool(outer.keywords))
+
+
+def _written_out(source: Source, outer: ast.Call, node: ast.Attribute, *, more: bool) -> Iterator[Insertion]:
+    line, column = source.end(node)
+    comma = source.lines[line - 1][column - 1 :]
+    if more and not comma.startswith(","):
+        return
+    yield Insertion(*source.start(node), "lambda: ")
+    yield Insertion(line, column, "(" if more else "()", 1 if more else 0)
+    if more:
+        end_line, end_column = source.end(outer)
+        yield Insertion(end_line, end_column - 1, ")")
+
+
+def _ends(source: Source) -> tuple[dict[Position, ast.Call], dict[Position, ast.expr]]:
+    """Calls by where the called expression ends, and names by where they end."""
+    calls: dict[Position, ast.Call] = {}
+    names: dict[Position, ast.expr] = {}
+    for node in source.nodes:
+        if isinstance(node, ast.Call):
+            calls[source.end(node.func)] = node
+        elif isinstance(node, ast.Attribute | ast.Name):
+            names[source.end(node)] = node
+    return calls, names
+
+
+def is_awaited(source: Source, node: ast.AST) -> bool:
+    return isinstance(source.parents.get(node), ast.Await)
+
+
+def function_of(source: Source, node: ast.AST) -> ast.AST | None:
+    """The innermost function that the node runs in."""
+    current = source.parents.get(node)
+    while current is not None:
+        if isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            return current
+        current = source.parents.get(current)
+    return None
+
+
+def loads(scope: ast.AST, name: str) -> Sequence[ast.Name]:
+    """Where the scope reads the name, in the order of the text."""
+    found = [
+        node
+        for node in ast.walk(scope)
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+    ]
+    return sorted(found, key=lambda node: (node.lineno, node.col_offset))

@@ -1,0 +1,216 @@
+"""What a client does with what a call gives back: streams that are not read, coroutines that are not awaited."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+from clarifai_emulator.contracts import stub_types
+from clarifai_emulator.contracts.calls.constants import Evaluator
+from clarifai_emulator.contracts.calls.findings import found
+from clarifai_emulator.contracts.calls.sites import Site, function_of, is_awaited, loads
+from clarifai_emulator.contracts.calls.source import Source
+from clarifai_emulator.contracts.finding import Finding
+from clarifai_emulator.contracts.method import Method
+
+# Called with a stream, they show or refuse the generator itself.
+_VALUE_FUNCTIONS = frozenset(
+    {"print", "str", "repr", "len", "int", "float", "bool", "format", "round", "abs", "hash", "json.dumps"}
+)
+_READING_FUNCTIONS = frozenset(
+    {"list", "tuple", "set", "sorted", "sum", "max", "min", "any", "all", "frozenset", "dict", "deque"}
+)
+_SCALARS = frozenset(
+    {"STR", "INT", "FLOAT", "BOOL", "BYTES", "TEXT", "IMAGE", "CONCEPT", "REGION", "AUDIO", "VIDEO"}
+)
+
+
+class Uses:
+    """Looks at the uses in one file."""
+
+    def __init__(self, source: Source, evaluator: Evaluator) -> None:
+        self._source = source
+        self._evaluator = evaluator
+
+    def check(self, site: Site, method: Method, model: str) -> Iterator[Finding]:
+        """What is wrong with what is done with the result of this call."""
+        call = site.call
+        assert call is not None
+        about: dict[str, Any] = {"model": model, "method": site.method, "declared": method.location}
+        if site.way == "async":
+            yield from self._async(site, call, about)
+        elif site.way == "async-client":
+            if site.kind == "unary":
+                yield from self._awaited(call, about, f"async_client.{site.method}")
+        elif self._runs_in_loop(call):
+            yield found(
+                "sync-in-async",
+                f"{site.method}() is called in an async function: it gives a coroutine there, and that fails.",
+                self._source.location(call),
+                **about,
+            )
+        elif site.kind == "unary" and site.way != "batch":
+            yield from self._letters(site, call, method, about)
+        elif site.kind != "unary" and not _is_proto(call):
+            yield from self._stream(site, call, about)
+
+    def _runs_in_loop(self, call: ast.Call) -> bool:
+        # In a notebook the SDK knows that the loop is not the client's.
+        return not self._source.is_notebook and isinstance(function_of(self._source, call), ast.AsyncFunctionDef)
+
+    def _async(self, site: Site, call: ast.Call, about: dict[str, Any]) -> Iterator[Finding]:
+        if site.kind == "stream":
+            yield found(
+                "async-stream",
+                f"async_{site.method}() gives nothing: the SDK's own is broken.",
+                self._source.location(call),
+                **about,
+            )
+        else:
+            yield from self._awaited(call, about, f"async_{site.method}")
+
+    def _awaited(self, call: ast.Call, about: dict[str, Any], name: str) -> Iterator[Finding]:
+        """The call gives a coroutine that gives a coroutine."""
+        parents = self._source.parents
+        once = parents.get(call)
+        if not isinstance(once, ast.Await):
+            return
+        if is_awaited(self._source, once):
+            return
+        holder = parents.get(once)
+        if isinstance(holder, ast.Assign) and len(holder.targets) == 1 and isinstance(holder.targets[0], ast.Name):
+            scope = function_of(self._source, call) or self._source.tree
+            if any(is_awaited(self._source, each) for each in loads(scope, holder.targets[0].id)):
+                return
+        yield found(
+            "awaited-once",
+            f"`await …{name}(…)` gives a coroutine, not the answer: it must be awaited once more.",
+            self._source.location(once),
+            hint=f"Write `await (await …{name}(…))`.",
+            **about,
+        )
+
+    def _letters(self, site: Site, call: ast.Call, method: Method, about: dict[str, Any]) -> Iterator[Finding]:
+        outputs = method.signature.output_fields
+        kind = stub_types.kind(outputs[0]) if outputs else ""
+        if kind not in _SCALARS or _is_proto(call):
+            return
+        for node in (call, *self._names(call)):
+            parent = self._source.parents.get(node)
+            loops = isinstance(parent, ast.For | ast.comprehension) and parent.iter is node
+            if loops or isinstance(parent, ast.YieldFrom):
+                what = "its letters" if kind == "STR" else "it"
+                yield found(
+                    "letters-of-text",
+                    f"{site.method}() answers once, with {stub_types.in_words(outputs[0])}: "
+                    f"this loop goes over {what}.",
+                    self._source.location(node),
+                    **about,
+                )
+
+    def _stream(self, site: Site, call: ast.Call, about: dict[str, Any]) -> Iterator[Finding]:
+        parent = self._source.parents.get(call)
+        if isinstance(parent, ast.Expr):
+            yield self._not_read(site, call, about)
+            return
+        value = self._as_value(call)
+        if value:
+            yield self._value(site, call, value, about)
+        name = _assigned(parent)
+        if name is None:
+            return
+        scope = function_of(self._source, call) or self._source.tree
+        uses = list(loads(scope, name.id))
+        if not uses and not isinstance(scope, ast.Module):
+            yield self._not_read(site, call, about)
+        if self._evaluator.once(name) is not call:
+            return
+        for each in uses:
+            value = self._as_value(each)
+            if value:
+                yield self._value(site, each, value, about)
+        yield from self._twice(site, uses, about)
+
+    def _twice(self, site: Site, uses: list[ast.Name], about: dict[str, Any]) -> Iterator[Finding]:
+        read = [each for each in uses if self._reads_all(each)]
+        statements = [self._statement(each) for each in read]
+        for first, second, node in zip(statements, statements[1:], read[1:], strict=False):
+            same = self._source.parents.get(first) is self._source.parents.get(second)
+            if same and first is not second and not _leaves(first):
+                yield found(
+                    "stream-read-twice",
+                    f"The answers of {site.method}() were read in line {first.lineno}: here there are none left.",
+                    self._source.location(node),
+                    **about,
+                )
+
+    def _reads_all(self, node: ast.expr) -> bool:
+        parent = self._source.parents.get(node)
+        if isinstance(parent, ast.For) and parent.iter is node:
+            return not any(isinstance(each, ast.Break) for each in ast.walk(parent))
+        if isinstance(parent, ast.comprehension):
+            return parent.iter is node
+        if isinstance(parent, ast.Call) and node in parent.args:
+            name = ast.unparse(parent.func)
+            return name in _READING_FUNCTIONS or name.endswith(".join")
+        return False
+
+    def _statement(self, node: ast.AST) -> ast.stmt:
+        current = node
+        while not isinstance(current, ast.stmt):
+            current = self._source.parents[current]
+        return current
+
+    def _names(self, call: ast.Call) -> list[ast.Name]:
+        name = _assigned(self._source.parents.get(call))
+        if name is None or self._evaluator.once(name) is not call:
+            return []
+        return list(loads(function_of(self._source, call) or self._source.tree, name.id))
+
+    def _as_value(self, node: ast.expr) -> str:
+        """How the node is used as one value; empty where it is not."""
+        parent = self._source.parents.get(node)
+        if isinstance(parent, ast.Call) and node in parent.args:
+            name = ast.unparse(parent.func)
+            return f"{name}(…)" if name in _VALUE_FUNCTIONS else ""
+        if isinstance(parent, ast.FormattedValue):
+            return "text"
+        if isinstance(parent, ast.Subscript) and parent.value is node:
+            return f"…[{ast.unparse(parent.slice)}]"
+        if isinstance(parent, ast.BinOp | ast.Compare):
+            is_none = isinstance(parent, ast.Compare) and isinstance(parent.ops[0], ast.Is | ast.IsNot)
+            membership = isinstance(parent, ast.Compare) and isinstance(parent.ops[0], ast.In | ast.NotIn)
+            return "" if is_none or membership else "one value"
+        return ""
+
+    def _not_read(self, site: Site, call: ast.Call, about: dict[str, Any]) -> Finding:
+        return found(
+            "stream-not-read",
+            f"The answers of {site.method}() are never read: the request is not even sent.",
+            self._source.location(call),
+            **about,
+        )
+
+    def _value(self, site: Site, node: ast.expr, used: str, about: dict[str, Any]) -> Finding:
+        return found(
+            "stream-as-value",
+            f"{site.method}() gives a stream of answers; it is used as {used}.",
+            self._source.location(node),
+            **about,
+        )
+
+
+def _assigned(node: ast.AST | None) -> ast.Name | None:
+    """The name that a plain assignment binds."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0]
+    return None
+
+
+def _is_proto(call: ast.Call) -> bool:
+    return any(each.arg == "with_proto" for each in call.keywords)
+
+
+def _leaves(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Return | ast.Raise)

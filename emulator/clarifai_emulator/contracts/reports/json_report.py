@@ -1,0 +1,61 @@
+"""As one JSON document: every finding with rule, severity, file, line, column and message, and a summary."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from clarifai_emulator.contracts.finding import Finding, Location
+from clarifai_emulator.contracts.reports.report import Report
+
+VERSION = 1
+
+
+def render(report: Report) -> str:
+    """The document, with a line break at its end."""
+    return json.dumps(document(report), ensure_ascii=False) + "\n"
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as JSON values."""
+    return {
+        "version": VERSION,
+        "failed": report.failed,
+        "findings": [_finding(report, each) for each in report.findings],
+        "ignored": [{**_finding(report, each.finding), "reason": each.reason} for each in report.ignored],
+        "summary": {
+            **{severity.value: number for severity, number in report.counts().items()},
+            "in_baseline": report.known,
+            "files": report.files,
+            "calls": report.calls,
+            "seconds": round(report.seconds, 3),
+        },
+        "models": [{"model": name, "read_by": way} for name, way in report.models],
+    }
+
+
+def _finding(report: Report, finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        **_place(report, finding.location),
+        "message": finding.message,
+        "hint": finding.hint,
+        "model": finding.model,
+        "method": finding.method,
+        "declared": _place(report, finding.declared) if finding.declared is not None else None,
+        "fingerprint": report.fingerprint(finding),
+    }
+
+
+def _place(report: Report, where: Location | None) -> dict[str, Any]:
+    if where is None:
+        return {"file": "", "line": 0, "column": 0}
+    place: dict[str, Any] = {
+        "file": report.path(where),
+        "line": where.line,
+        "column": where.column,
+        "end_line": where.end_line,
+        "end_column": where.end_column,
+    }
+    return {**place, "cell": where.cell} if where.cell else place

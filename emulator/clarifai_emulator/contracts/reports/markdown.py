@@ -1,0 +1,38 @@
+"""As Markdown: a table for a pull request's comment or a job's summary."""
+
+from __future__ import annotations
+
+from clarifai_emulator.contracts.finding import Finding
+from clarifai_emulator.contracts.reports.report import Report, declared_text
+
+_HEAD = "| severity | place | what is wrong | what to do |\n|---|---|---|---|"
+
+
+def render(report: Report) -> str:
+    """A heading with the result, the table, and the summary."""
+    result = "failed" if report.failed else "passed"
+    parts = [f"### clarifai-emulator check: {result}"]
+    if report.findings:
+        parts.append("\n".join([_HEAD, *(_row(report, each) for each in report.findings)]))
+    parts.append(_escaped(report.summary()) + ".")
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(report: Report, finding: Finding) -> str:
+    declared = declared_text(report, finding)
+    what = f"{_escaped(finding.message)} <br> {_escaped(declared)}" if declared else _escaped(finding.message)
+    place = report.place(finding.location)
+    cells = (
+        f"{finding.severity.value} `{finding.rule}`",
+        f"`{place.replace('|', '/')}`" if place else "",
+        what,
+        _escaped(finding.hint),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """Text that shows as it is, on one line."""
+    for character in ("\\", "|", "*", "_", "<", ">", "[", "]", "`"):
+        text = text.replace(character, f"\\{character}")
+    return text.replace("\n", " ")

@@ -1,0 +1,89 @@
+"""What every report shows: the findings that count, what was looked at, and how it went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clarifai_emulator.contracts.finding import Finding, Location
+from clarifai_emulator.contracts.policy import Ignored, LinesOf, fingerprint, relative
+from clarifai_emulator.contracts.rule import Rule, Severity
+
+SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.UNCHECKED, Severity.NOTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """``root``: what paths are shown relative to. ``rule_of``: a rule by its id, if there is one.
+    ``files``, ``calls``: how many were checked. ``failed``: whether the threshold is reached."""
+
+    findings: Sequence[Finding]
+    root: Path
+    lines_of: LinesOf
+    rule_of: Callable[[str], Rule | None]
+    files: int = 0
+    calls: int = 0
+    ignored: Sequence[Ignored] = ()
+    known: int = 0
+    models: Sequence[tuple[str, str]] = ()
+    seconds: float = 0.0
+    failed: bool = False
+    tool_version: str = "0"
+
+    def path(self, location: Location | None) -> str:
+        """The path as it is shown; empty where there is none."""
+        return relative(location.path, self.root) if location is not None else ""
+
+    def place(self, location: Location | None) -> str:
+        """``client.py:3:5``, and the cell of a notebook."""
+        if location is None:
+            return ""
+        cell = f"#cell{location.cell}" if location.cell else ""
+        numbers = ":".join(str(each) for each in (location.line, location.column) if each)
+        return f"{self.path(location)}{cell}{':' + numbers if numbers else ''}"
+
+    def fingerprint(self, finding: Finding) -> str:
+        return fingerprint(finding, self.root, self.lines_of)
+
+    def line(self, location: Location | None) -> str:
+        """The line of the code; empty where there is none."""
+        if location is None or not location.line or location.path.is_dir():
+            return ""
+        lines = self.lines_of(location.path, location.cell)
+        return lines[location.line - 1].rstrip() if location.line <= len(lines) else ""
+
+    def counts(self) -> dict[Severity, int]:
+        """How many there are of each severity, from the gravest."""
+        counted = Counter(each.severity for each in self.findings)
+        return {severity: counted[severity] for severity in SEVERITIES}
+
+    def summary(self) -> str:
+        """One sentence: ``1 error, 2 unchecked; 3 files and 14 calls checked in 0.4 s``."""
+        shown = [f"{number} {_noun(severity, number)}" for severity, number in self.counts().items() if number]
+        more = [f"{len(self.ignored)} ignored"] if self.ignored else []
+        more += [f"{self.known} in the baseline"] if self.known else []
+        found = ", ".join([*shown, *more]) or "nothing found"
+        checked = f"{_count(self.files, 'file')} and {_count(self.calls, 'call')}"
+        return f"{found}; {checked} checked in {self.seconds:.1f} s"
+
+
+def declared_text(report: Report, finding: Finding) -> str:
+    """Where the model declares what the finding disagrees with."""
+    return f"declared in {report.place(finding.declared)}" if finding.declared is not None else ""
+
+
+def full_text(report: Report, finding: Finding) -> str:
+    """Message, declaration and way out, as one text."""
+    declared = declared_text(report, finding)
+    parts = [finding.message, declared[:1].upper() + declared[1:], finding.hint]
+    return " ".join(part if part.endswith((".", "?", "!", "`")) else f"{part}." for part in parts if part)
+
+
+def _noun(severity: Severity, number: int) -> str:
+    return severity.value if severity is Severity.UNCHECKED or number == 1 else f"{severity.value}s"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

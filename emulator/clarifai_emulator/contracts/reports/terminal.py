@@ -1,0 +1,59 @@
+"""For people: each finding with its line of code, what is wrong under it, and a summary. Plain ANSI colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from clarifai_emulator.contracts.finding import Finding
+from clarifai_emulator.contracts.reports.report import Report
+from clarifai_emulator.contracts.rule import Severity
+
+_COLOURS = {
+    Severity.ERROR: "red",
+    Severity.WARNING: "yellow",
+    Severity.UNCHECKED: "magenta",
+    Severity.NOTE: "cyan",
+}
+_TAB = "    "
+
+
+def render(report: Report) -> str:
+    """The whole report."""
+    blocks = ["\n".join(_finding(report, each)) for each in report.findings]
+    summary = click.style(report.summary() + ".", fg="red" if report.failed else "green", bold=True)
+    return "\n\n".join([*blocks, summary]) + "\n"
+
+
+def _finding(report: Report, finding: Finding) -> Iterator[str]:
+    colour = _COLOURS[finding.severity]
+    head = click.style(f"{finding.severity.value}[{finding.rule}]", fg=colour, bold=True)
+    yield f"{head} {click.style(finding.message, bold=True)}"
+    where = finding.location
+    if where is not None:
+        yield f"  {click.style('-->', fg='blue')} {report.place(where)}"
+        yield from _frame(report, finding, colour)
+    if finding.declared is not None:
+        yield f"  {click.style('declared:', fg='blue')} {report.place(finding.declared)}"
+        line = report.line(finding.declared).strip()
+        if line:
+            yield f"      {click.style(line, dim=True)}"
+    if finding.hint:
+        yield f"  {click.style('next:', fg='green')} {finding.hint}"
+
+
+def _frame(report: Report, finding: Finding, colour: str) -> Iterator[str]:
+    where = finding.location
+    assert where is not None
+    line = report.line(where)
+    if not line:
+        return
+    number = str(where.line)
+    bar = click.style("|", fg="blue")
+    yield f"{number:>5} {bar} {line.expandtabs(4)}"
+    if where.column:
+        before = len(line[: where.column - 1].expandtabs(4))
+        end = where.end_column if where.end_line == where.line else len(line) + 1
+        width = max(1, min(end, len(line) + 1) - where.column)
+        yield f"      {bar} {' ' * before}{click.style('^' * width, fg=colour)}"

@@ -1,0 +1,47 @@
+"""What the reader of a model's signatures answered: messages, or an error for the model's author."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clarifai_grpc.grpc.api import resources_pb2
+
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.runners.backend import Exit
+from clarifai_emulator.runners.unusable import unusable_model
+
+# How long importing model.py may take.
+INSPECT_SECONDS = 120.0
+_LAST_LINES = 20
+
+
+def decode_answer(answer: bytes, exit_: Exit, lines: Sequence[str]) -> dict[str, Any]:
+    """What the reader said. ``exit_``, ``lines``: how it ended and what it printed. Raises ``ModelError`` when it
+    said nothing."""
+    if not answer:
+        raise ModelError(
+            f"model.py ended the interpreter while it was being imported ({exit_}).",
+            hint="Look for os._exit(), sys.exit() or a crashing native library at the module's top level.",
+            log="\n".join(lines[-_LAST_LINES:]),
+        )
+    return json.loads(answer)
+
+
+def signatures_in(answer: Mapping[str, Any]) -> list[Any]:
+    """The ``MethodSignature`` messages of an answer. Raises ``ModelError`` with the model's own traceback."""
+    if "error" in answer:
+        raise unusable_model(answer["error"], answer["kind"], answer["traceback"])
+    decoded = (base64.b64decode(text) for text in answer["signatures"])
+    return [resources_pb2.MethodSignature.FromString(data) for data in decoded]
+
+
+def still_importing(lines: Sequence[str], seconds: float) -> ModelError:
+    """The reader did not come to an end."""
+    return ModelError(
+        f"model.py was still being imported after {seconds:.0f} s.",
+        hint="Move slow work from the module's top level into load_model().",
+        log="\n".join(lines[-_LAST_LINES:]),
+    )

@@ -1,0 +1,184 @@
+"""A repository with a model and its client: the wrong call is found before anything is deployed, and mended."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clarifai_emulator.contracts.calls.check import GivenModel, check_calls
+
+MODEL = '''\
+from typing import Iterator
+
+from clarifai.runners.models.model_class import ModelClass
+from clarifai.runners.utils.data_utils import Param
+
+
+class Greeter(ModelClass):
+    @ModelClass.method
+    def predict(self, prompt: str, loudness: int = Param(default=1, min_value=1, max_value=3)) -> str:
+        """Greets."""
+        return f"Hello, {prompt}{'!' * loudness}"
+
+    @ModelClass.method
+    def generate(self, prompt: str) -> Iterator[str]:
+        yield from self.predict(prompt).split()
+'''
+CONFIG = """\
+model: {id: greeter, user_id: me, app_id: main, model_type_id: text-to-text}
+build_info: {python_version: "3.11"}
+inference_compute_info: {cpu_limit: "1", cpu_memory: 1Gi, num_accelerators: 0}
+"""
+CLIENT = """\
+from clarifai.client import Model
+
+GREETER = "https://clarifai.com/me/main/models/greeter"
+
+
+def greet(name: str) -> str:
+    model = Model(url=GREETER)
+    return model.predict(prompt=name, loudnes=2)
+"""
+LINE = 8
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    model = tmp_path / "models" / "greeter"
+    (model / "1").mkdir(parents=True)
+    (model / "1" / "model.py").write_text(MODEL)
+    (model / "config.yaml").write_text(CONFIG)
+    (model / "requirements.txt").write_text("clarifai==12.5.0\n")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "client.py").write_text(CLIENT)
+    return tmp_path
+
+
+def command(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "clarifai_emulator", *arguments]
+    environ = {"XDG_CACHE_HOME": str(repository / "cache"), "PATH": "/usr/bin:/bin", "HOME": str(repository)}
+    return subprocess.run(
+        words, cwd=repository, env=environ, capture_output=True, text=True, check=False, timeout=100
+    )
+
+
+def test_a_wrong_call_fails_the_check_at_its_line_and_passes_once_it_is_mended(repository: Path):
+    failed = command(repository, "check", "app", "--model", "models/greeter")
+
+    assert failed.returncode == 1, failed.stderr
+    assert failed.stdout.splitlines()[:6] == [
+        "error[unknown-argument] predict() has no argument 'loudnes'; it has 'prompt', 'loudness'. Did you mean "
+        "'loudness'?",
+        f"  --> app/client.py:{LINE}:39",
+        f"    {LINE} |     return model.predict(prompt=name, loudnes=2)",
+        "      |                                       ^^^^^^^^^",
+        "  declared: models/greeter/1/model.py:9:36",
+        "      def predict(self, prompt: str, loudness: int = Param(default=1, min_value=1, max_value=3)) -> str:",
+    ]
+
+    client = repository / "app" / "client.py"
+    client.write_text(CLIENT.replace("loudnes=2", "loudness=2"))
+    passed = command(repository, "check", "app", "--model", "models/greeter")
+
+    assert (passed.returncode, passed.stderr) == (0, "")
+    assert passed.stdout.startswith("nothing found; 1 file and 1 call checked in ")
+
+
+def test_the_same_from_python(repository: Path):
+    models = [GivenModel(repository / "models" / "greeter")]
+
+    (finding,) = check_calls([repository / "app"], models).findings
+
+    assert finding.location is not None
+    assert (finding.rule, finding.location.line) == ("unknown-argument", LINE)
+    (repository / "app" / "client.py").write_text(CLIENT.replace("loudnes=2", "loudness=2"))
+    assert check_calls([repository / "app"], models).findings == ()
+
+
+def test_a_change_of_the_model_that_breaks_the_client_is_found_in_the_client(repository: Path):
+    (repository / "app" / "client.py").write_text(CLIENT.replace("loudnes=2", "loudness=2"))
+    model = repository / "models" / "greeter" / "1" / "model.py"
+    assert command(repository, "check", "app", "--model", "models/greeter").returncode == 0
+
+    model.write_text(MODEL.replace("max_value=3", "max_value=1"))
+    report = command(repository, "check", "app", "--model", "models/greeter", "--json")
+
+    assert report.returncode == 1
+    (finding,) = json.loads(report.stdout)["findings"]
+    assert (finding["rule"], finding["file"], finding["line"]) == ("out-of-range", "app/client.py", LINE)
+
+
+def test_findings_can_be_ignored_with_a_reason_lowered_and_kept_in_a_baseline(repository: Path):
+    client, check = repository / "app" / "client.py", ["check", "app", "--model", "models/greeter"]
+
+    lowered = command(repository, *check, "--severity", "unknown-argument=warning")
+    kept = command(repository, *check, "--baseline", "known.json", "--write-baseline")
+    known = command(repository, *check, "--baseline", "known.json")
+    client.write_text(CLIENT.rstrip() + "  # clarifai: ignore[unknown-argument] the next version has it\n")
+    ignored = command(repository, *check)
+
+    assert (lowered.returncode, kept.returncode, known.returncode, ignored.returncode) == (0, 0, 0, 0)
+    assert "warning[unknown-argument]" in lowered.stdout
+    assert kept.stderr == "Wrote 1 finding to known.json.\n"
+    assert known.stdout.startswith("1 in the baseline; ")
+    assert ignored.stdout.startswith("1 ignored; ")
+
+
+def test_what_was_not_checked_fails_where_that_is_asked_for(repository: Path):
+    (repository / "app" / "client.py").write_text(
+        "import os\nfrom clarifai.client import Model\nModel(os.environ['MODEL']).predict('x')\n"
+    )
+    check = ["check", "app", "--model", "models/greeter"]
+
+    assert command(repository, *check).returncode == 0
+    assert command(repository, *check, "--fail-on", "unchecked").returncode == 1
+    assert (
+        command(repository, "check", "app", "--model", "models/greeter=*", "--fail-on", "unchecked").returncode == 0
+    )
+
+
+def test_reports_go_to_files_beside_what_is_shown(repository: Path):
+    files = ("--output", "sarif:found.sarif", "--output", "junit:found.xml")
+    done = command(repository, "check", "app", "--model", "models/greeter", "--format", "github", *files)
+
+    assert done.stdout.startswith(f"::error file=app/client.py,line={LINE},")
+    assert json.loads((repository / "found.sarif").read_text())["version"] == "2.1.0"
+    assert "<failure" in (repository / "found.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Say what to check: files or folders."),
+        (["app"], "Give at least one --model DIR"),
+        (["nowhere", "--model", "models/greeter"], "there is no "),
+        (["app", "--model", "models/none"], "models/none is no directory"),
+        (["app", "--model", "models/greeter=me/greeter"], "'me/greeter' is no address of a model"),
+        (
+            ["app", "--model", "models/greeter", "--severity", "unknown-argumnt=off"],
+            "Did you mean 'unknown-argument'?",
+        ),
+        (["app", "--model", "models/greeter", "--output", "pdf:x"], "write FORMAT:FILE"),
+        (["app", "--model", "models/greeter", "--baseline", "none.json"], "there is no such file"),
+    ],
+)
+def test_what_cannot_be_checked_is_exit_code_2_and_says_why(repository: Path, arguments: list[str], message: str):
+    done = command(repository, "check", *arguments)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_stubs_are_written_for_editors(repository: Path):
+    done = command(repository, "stubs", "models/greeter")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "Greeter  https://clarifai.com/me/main/models/greeter",
+        "Wrote 3 files to typings.",
+    ]
+    assert "class Greeter(Model):" in (repository / "typings/clarifai/client/model.pyi").read_text()

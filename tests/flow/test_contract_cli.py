@@ -1,0 +1,152 @@
+"""``clarifai-emulator contract`` as its user runs it: directories, git revisions, and a running control plane."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from clarifai_emulator.cli.main import cli
+from clarifai_emulator.thread import EmulatorThread
+from flow.driver import MODELS
+from flow.test_cli import Shell
+
+LOCK = "clarifai.contract.yaml"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the model ``hello``, committed."""
+    for name in ("CLARIFAI_PAT", "CLARIFAI_API_BASE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    shutil.copytree(MODELS / "hello", tmp_path / "hello")
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q"], ["add", "hello"], [*identity, "commit", "-qm", "hello"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["contract", *words])
+
+
+def edit(project: Path, old: str, new: str) -> None:
+    file = project / "hello" / "1" / "model.py"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+
+
+def test_a_breaking_change_fails_verify_and_passes_once_mended(project: Path) -> None:
+    locked = run("lock", "hello")
+    assert (locked.exit_code, locked.output) == (0, f"{LOCK}: 1 models, 3 methods\n")
+    assert run("verify", "hello").output == "nothing found\n"
+
+    edit(project, "prompt: str, n: int = 1", "text: str, n: int = 1")
+    refused = run("verify", "hello")
+    assert refused.exit_code == 1
+    assert refused.output == (
+        "error parameter-renamed hello/1/model.py:10:23\n"
+        "    predict(): argument 'prompt' (str) is gone, and 'text' of the same type is new. "
+        f"({LOCK})\n"
+        "    Next: Keep the old name.\n"
+        "1 error\n"
+    )
+    assert run("lock", "hello", "--check").exit_code == 1
+
+    edit(project, "text: str, n: int = 1", "prompt: str, n: int = 1, tag: str = ''")
+    mended = run("verify", "hello", "--json")
+    assert mended.exit_code == 0
+    assert [each["rule"] for each in json.loads(mended.output)["findings"]] == ["optional-parameter-added"]
+
+
+def test_a_git_revision_is_compared_without_checking_it_out(project: Path) -> None:
+    edit(project, "n: int = 1", "n: float = 1")
+    told = run("diff", "HEAD:hello", "hello")
+    assert told.exit_code == 1
+    assert (
+        "error integer-to-float hello/1/model.py:10:36\n    predict(): argument 'n' was int, is float."
+        in told.output
+    )
+    assert run("diff", "HEAD:hello", "hello", "--clients", "fetching").output == "nothing found\n"
+    assert run("diff", "HEAD:hello", "hello", "--rule", "integer-to-float=note").exit_code == 0
+    unknown = run("diff", "v9:hello", "hello")
+    assert unknown.exit_code == 2
+    assert unknown.output.startswith("Error: 'v9:hello' cannot be taken from git. fatal: ")
+
+
+def test_a_running_control_plane_is_asked_by_model_url(project: Path, emulator: EmulatorThread) -> None:
+    deployed = emulator.deploy(project / "hello")
+    locked = run("lock", deployed.model_url, "-o", "remote.yaml", "--base-url", emulator.url)
+    assert locked.exit_code == 0, locked.output
+    run("lock", "hello", "-o", "local.yaml")
+    assert Path("remote.yaml").read_text() == Path("local.yaml").read_text()
+
+    edit(project, "def generate(self", "def generated(self")
+    told = run("diff", deployed.model_url, "hello", "--base-url", emulator.url)
+    assert told.exit_code == 1
+    assert (
+        "error method-removed \n    Method 'generate' is gone; there are predict, generated, stream. "
+        "Is it 'generated' now?" in told.output
+    )
+    absent = run("diff", "me/demo/models/absent", "hello", "--base-url", emulator.url)
+    assert absent.exit_code == 2
+    assert "cannot be asked for me/demo/models/absent. 21200" in absent.output
+
+
+def test_what_cannot_be_understood_is_exit_code_2(project: Path) -> None:
+    nothing = run("diff", "absent", "hello")
+    assert nothing.exit_code == 2
+    assert nothing.output == (
+        "Error: 'absent' names no contract. it is no file, no directory, no REVISION:PATH and no model URL\n"
+        "Next: Give a lock file, a model directory, a git revision such as main:my-model, or a model URL.\n"
+    )
+    assert run("verify", "hello").exit_code == 2
+    assert run("rules", "out-of-rang").output.startswith(
+        "Error: There is no rule 'out-of-rang'. Did you mean 'out-of-range'?"
+    )
+    run("lock", "hello")
+    assert run("diff", LOCK, "hello", "--rule", "nonsense=off").exit_code == 1
+
+
+def test_show_goes_on_after_a_directory_that_fails(project: Path) -> None:
+    shown = run("show", str(MODELS / "crash_syntax"), "hello", str(MODELS / "crash_unsignable"), "--json")
+    assert shown.exit_code == 1
+    first, second, third = json.loads(shown.output)
+    assert (first["way"], first["methods"], first["findings"][-1]["rule"]) == ("failed", [], "syntax-error")
+    assert [each["name"] for each in second["methods"]] == ["predict", "generate", "stream"]
+    assert second["methods"][0]["input_fields"][1] == {"name": "n", "type": "INT", "default": "1"}
+    assert third["findings"][-1]["rule"] == "optional-annotation"
+    plain = run("show", "hello", "--static")
+    assert plain.exit_code == 0
+    assert "  read from the source alone: less exact\n" in plain.output
+    assert "predict(prompt: str, n: int = 1) -> str" in plain.output
+
+
+def test_a_baseline_and_a_comment_with_a_reason_silence(project: Path) -> None:
+    run("lock", "hello")
+    edit(project, "n: int = 1", "n: int = 2")
+    options = ["--fail-on", "warning", "--baseline", "known.json"]
+    assert run("diff", LOCK, "hello", "--fail-on", "warning").exit_code == 1
+    assert run("diff", LOCK, "hello", *options, "--write-baseline").exit_code == 0
+    assert run("diff", LOCK, "hello", *options).output == "nothing found (1 silenced)\n"
+    edit(project, "n: int = 2)", "n: int = 3)")
+    assert run("diff", LOCK, "hello", *options).exit_code == 1
+
+
+def test_fuzz_calls_a_deployed_model(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    shell.ok("up", "--detach", "--port", "0")
+    try:
+        shell.ok("deploy", MODELS / "hello", "--nodepool", "cpu")
+        told = shell.run("contract", "fuzz", "hello", "--examples", "3")
+        assert told.returncode == 0, told.stderr
+        assert told.stdout.splitlines()[-1] == "nothing found"
+        assert "predict: 3 calls, nothing found" in told.stdout
+    finally:
+        shell.ok("down")

@@ -1,0 +1,210 @@
+"""What is said of calls that go wrong, and that nothing is said of those that are right."""
+
+# ruff: noqa: E501 - a message on one line reads better
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clarifai_emulator.contracts.calls.check import check_known
+from clarifai_emulator.contracts.calls.models import KnownModel
+from clarifai_emulator.contracts.calls.targets import Address
+from unit.contracts.calls.conftest import FIXTURES, HEAD, CheckClient, said
+
+NAMES = [
+    ("hello.predct('x')", "unknown-method: Model 'hello' has no method 'predct'; it has 'predict', 'generate', "
+     "'stream'. Did you mean 'predict'?"),
+    ("hello.predict(promt='x')", "unknown-argument: predict() has no argument 'promt'; it has 'prompt', 'n'. "
+     "Did you mean 'prompt'?"),
+    ("hello.predict(n=2)", "missing-argument: predict() needs the argument 'prompt' (str), which is not given."),
+    ("hello.predict('x', 2, 3)", "extra-argument: predict() takes 2 arguments, 3 are given."),
+    ("hello.predict('x', prompt='x')", "repeated-argument: predict() is given 'prompt' twice."),
+    ("hello.predict(**{'promt': 'x'})", "unknown-argument: predict() has no argument 'promt'; it has 'prompt', 'n'. "
+     "Did you mean 'prompt'?"),
+    ("hello.predict([{'prompt': 'x', 'm': 1}])", "unknown-argument: An input of this batch gives 'm', which "
+     "predict() has not."),
+]  # fmt: skip
+VALUES = [
+    ("hello.predict('x', n='3')", "wrong-type: predict(): argument 'n' is '3' (str), and int is expected."),
+    ("def f(n: str): hello.predict('x', n=n)", "wrong-type: predict(): argument 'n' is str, and int is expected."),
+    ("def f(n: str): hello.predict(n)\ndef g(n: int): hello.predict(n)",
+     "wrong-type: predict(): argument 'prompt' is int, and str is expected."),
+    ("hello.predict('x', n=True)", "bool-for-number: predict(): argument 'n' is True (bool), and int is expected."),
+    ("def f(loud: bool): hello.predict('x', n=loud)",
+     "bool-for-number: predict(): argument 'n' is a bool, and int is expected."),
+    ("hello.predict('x', n=len('x') > 3)",
+     "bool-for-number: predict(): argument 'n' is a bool, and int is expected."),
+    ("types.echo_params('x', temperature=99.0)",
+     "out-of-range: echo_params(): argument 'temperature' is 99.0, and 0.1 to 1 is declared."),
+    ("types.echo_params('x', style='loud')",
+     "not-a-choice: echo_params(): argument 'style' is 'loud', and the choices are 'plain', 'fancy'."),
+    ("types.echo_strings('abc')", None),
+    ("types.echo_image('https://example.com/a.png')", None),
+    ("types.echo_named_fields({'name': 'x'})", None),
+    ("def f(pair: tuple[str]): types.echo_tuple(pair)",
+     "wrong-type: echo_tuple() does not take (tuple[str]); it takes (value: Tuple[str, int])."),
+]  # fmt: skip
+STREAMS = [
+    ("hello.generate('x')", "stream-not-read: The answers of generate() are never read: the request is not even sent."),
+    ("print(hello.generate('x'))", "stream-as-value: generate() gives a stream of answers; it is used as print(…)."),
+    ("for c in hello.predict('x'): print(c)",
+     "letters-of-text: predict() answers once, with str: this loop goes over its letters."),
+    ("list(hello.stream(['a']))",
+     "stream-not-iterator: stream(): argument 'prompts' is a list, and Iterator[str] is expected."),
+    ("def f(p: list[str]): return list(hello.stream(prompts=p))",
+     "stream-not-iterator: stream(): argument 'prompts' is list[str], and Iterator[str] is expected."),
+    ("list(hello.stream(iter(['a', 3])))",
+     "wrong-type: stream(): argument 'prompts' is 3 (int), and str is expected."),
+    ("s = hello.generate('x')\nprint(list(s))\nprint(list(s))",
+     "stream-read-twice: The answers of generate() were read in line 7: here there are none left."),
+    ("list(hello.generate([{'prompt': 'a'}]))", "no-batch: generate() takes no batch: it generates."),
+    ("types.echo_list([{'a': 1}])", "taken-as-batch: A list of dicts as the only positional argument of echo_list() "
+     "is taken for a batch, not for 'value'."),
+]  # fmt: skip
+ASYNC = [
+    ("async def f(): print(hello.predict('x'))",
+     "sync-in-async: predict() is called in an async function: it gives a coroutine there, and that fails."),
+    ("async def f(): print(await hello.async_predict('x'))",
+     "awaited-once: `await …async_predict(…)` gives a coroutine, not the answer: it must be awaited once more."),
+    ("async def f(): print(await hello.async_stream(iter(['x'])))",
+     "async-stream: async_stream() gives nothing: the SDK's own is broken."),
+    ("async def f(x: int): print(await asyncio.to_thread(hello.predict, x))",
+     "wrong-type: predict(): argument 'prompt' is int, and str is expected."),
+]  # fmt: skip
+RESULTS = [
+    ("hello.predict('x').append(1)", "wrong-result: predict() gives str: Object of class 'str' has no attribute 'append'."),
+    ("for c in hello.generate('x'): c + 1",
+     "wrong-result: generate() gives Iterator[str]: '+' is not supported between 'str' and 'int'."),
+    ("number: int = hello.predict('x')", "wrong-result: predict() gives str: 'str' is not assignable to 'int'."),
+    ("r = types.echo_named_fields({'name': 'x', 'count': 1})\nprint(r.nam)",
+     "wrong-result: echo_named_fields() gives NamedFields(name=str, count=int): Object of class 'NamedFields' has no "
+     "attribute 'nam'."),
+]  # fmt: skip
+NOT_CHECKED = [
+    ("Model(os.environ['URL']).predict('x')", "unknown-model: Model(…): which model it is, is not known before it "
+     "runs: it is only known when the program runs."),
+    ("Model('https://clarifai.com/a/b/models/c').predict('x')",
+     "model-not-given: No --model was given for a/b/models/c: calls of it are not checked."),
+    ("Model('https://clarifai.com/hello')", "wrong-url: 'https://clarifai.com/hello' is no address of a model: "
+     "https://clarifai.com/USER/APP/models/ID."),
+    ("Model.from_current_context().predict('x')", "unknown-model: Model.from_current_context(…): which model it is, "
+     "the current context says when the client runs."),
+    ("def ask(model): return model.predict('x')",
+     "unresolved-call: It is not known what 'model' is, so predict() is not checked."),
+    ("def ask(model: Model): return model.predict('x')",
+     "unresolved-call: It is not known which model 'predict' is called on: the call is not checked."),
+    ("hello.predict(**os.environ)", "unpacked-arguments: predict() is given **os.environ, which is not known before "
+     "it runs: its arguments are not checked."),
+    ("getattr(hello, os.environ['M'])('x')",
+     "dynamic-method: The method is named by os.environ['M']: the call is not checked."),
+    ("def retry(f): f('x')\nretry(hello.predict)",
+     "passed-method: predict() is passed on: what calls it, and with what, is not checked."),
+    ("def f(:", "unreadable-client: client.py cannot be read: invalid syntax."),
+]  # fmt: skip
+RIGHT = [
+    "print(hello.predict('x', n=2).upper())",
+    "print(hello.client.predict(prompt='x'))",
+    "answer, response = hello.predict('x', with_proto=True)\nprint(answer.upper(), response.status)",
+    "for answer, response in hello.generate('x', with_proto=True): print(answer.upper())",
+    "print([each.upper() for each in hello.predict([{'prompt': 'a'}, {'prompt': 'b', 'n': 2}])])",
+    "texts = ['a']\nprint(hello.predict([{'prompt': each} for each in texts])[0].upper())",
+    "print(''.join(hello.generate('x')), next(hello.generate('x')))",
+    "def g():\n    yield 'a'\nfor c in hello.stream(g()): print(c.upper())",
+    "async def f(): print((await (await hello.async_predict('x'))).upper())",
+    "async def f():\n    later = await hello.async_predict('x')\n    print(await later)",
+    "async def f():\n    async for c in await (await hello.async_generate('x')): print(c)",
+    "async def f(x: str): print((await asyncio.to_thread(hello.predict, x, n=2)).upper())",
+    "async def f():\n    def inner(): return hello.predict('x')\n    print(await asyncio.to_thread(inner))",
+    "import numpy as np\nprint(hello.predict('x', n=np.int64(3)), types.echo_float(value=np.float32(1.5)))",
+    "import numpy as np\nprint(types.echo_ndarray(value=[1, 2]), types.echo_ndarray(value=np.zeros(2)).sum())",
+    "import PIL.Image\nprint(types.echo_image(PIL.Image.new('RGB', (2, 2))).to_pil())",
+    "print(types.echo_strings(value=('a', 'b')), types.echo_strings(value=(c for c in 'ab')))",
+    "print(types.echo_tuple(value=['a', 1])[1] + 1)",
+    "print(types.echo_text(value='a').text, types.echo_text(value={'text': 'a'}).text)",
+    "print(types.echo_dict({'a': 1})['a'], types.echo_list(value=[{'a': 1}])[0]['a'])",
+    "messages = [{'role': 'user', 'content': 'x'}]\nprint(types.echo_list(messages))",
+    "r = types.echo_named_fields({'name': 'x', 'count': 1})\nprint(r.name.upper(), r['count'] + 1)",
+    "ask = hello.predict\nprint(ask('x'))",
+    "print(list(map(hello.predict, ['a', 'b'])))",
+    "print(hello.list_versions(), hello.model_info, hello.id)",
+    "from clarifai.client import User\nprint(User(user_id='me').list_apps())",
+    "broken: int = 'not about a model'\nbroken.append(1)",
+    "from sklearn.svm import SVC\nprint(SVC().predict([[1]]))",
+    "class Own:\n    def predict(self, text): return text\nprint(Own().predict('x'))",
+    "def f(hello=None):\n    if hello is not None:\n        print(hello)",
+    "x = hello.predict('x') or None\nprint(x)",
+    "class Holder:\n    def __init__(self):\n        self.text = None\n    def fill(self):\n"
+    "        self.text = hello.predict('x')\n        return self.text.upper()",
+]
+
+
+@pytest.mark.parametrize(("code", "message"), [*NAMES, *VALUES, *STREAMS, *ASYNC, *RESULTS, *NOT_CHECKED])
+def test_what_is_wrong_is_said(check_client: CheckClient, code: str, message: str | None):
+    found = said(check_client(code))
+
+    assert len(found) == 1, found
+    assert message is None or found == [message]
+
+
+@pytest.mark.parametrize("code", RIGHT)
+def test_nothing_is_said_of_what_is_right(check_client: CheckClient, code: str):
+    assert said(check_client(code)) == []
+
+
+def test_a_finding_says_where_the_model_declares_it(check_client: CheckClient):
+    (finding,) = check_client("hello.predict('x', n='3')").findings
+
+    assert finding.location is not None
+    assert (finding.location.line, finding.location.column) == (HEAD.count("\n") + 1, 22)
+    assert finding.declared is not None
+    assert finding.declared.path == FIXTURES / "hello" / "1" / "model.py"
+    assert "n: int = 1" in finding.declared.path.read_text().splitlines()[finding.declared.line - 1]
+    assert (finding.model, finding.method) == ("hello", "predict")
+
+
+def test_columns_are_characters_behind_other_scripts_and_inserted_text(check_client: CheckClient):
+    code = "print('żółć', Model('https://clarifai.com/me/demo/models/hello').predict('x', m=1))"
+
+    (finding,) = check_client(code).findings
+
+    assert finding.location is not None
+    assert code[finding.location.column - 1 : finding.location.end_column - 1] == "m=1"
+
+
+def test_an_address_may_come_from_another_module(check_client: CheckClient):
+    settings = "HOST = 'https://clarifai.com'\nclass Urls:\n    hello = f'{HOST}/me/demo/models/hello'"
+    code = "from settings import Urls\ndef f():\n    Model(Urls.hello).predict(1)"
+
+    assert said(check_client(code, settings=settings)) == [
+        "wrong-type: predict(): argument 'prompt' is 1 (int), and str is expected."
+    ]
+
+
+def test_a_model_may_come_from_another_module(check_client: CheckClient):
+    clients = (
+        "from clarifai.client import Model as M\nurl = 'https://clarifai.com/me/demo/models/hello'\nbot = M(url)"
+    )
+
+    assert said(check_client("from clients import bot\nbot.predict(2)", clients=clients)) == [
+        "wrong-type: predict(): argument 'prompt' is 2 (int), and str is expected."
+    ]
+
+
+def test_one_model_may_stand_for_all_that_are_known_at_run_time_only(tmp_path: Path, models: list[KnownModel]):
+    hello = models[0]
+    star = KnownModel(hello.name, hello.directory, Address(any=True), hello.methods, hello.way, ())
+    (tmp_path / "client.py").write_text(
+        "import os\nfrom clarifai.client import Model\nfrom clarifai.client.model_client import ModelClient\n"
+        "Model(os.environ['URL']).predict(1)\nModel.from_current_context().predict(2)\n"
+        "ModelClient.from_local_grpc(port=8000).predict(3)\n"
+    )
+
+    assert said(check_known([tmp_path], [star])) == [
+        f"wrong-type: predict(): argument 'prompt' is {number} (int), and str is expected." for number in (1, 2, 3)
+    ]
+
+
+def test_what_it_says_of_a_comment_that_silences_type_checkers_too(check_client: CheckClient):
+    assert len(said(check_client("hello.predict(1)  # type: ignore"))) == 1

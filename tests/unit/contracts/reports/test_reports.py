@@ -1,0 +1,187 @@
+"""Reports: what people read, and what other programs read, held against the formats' own rules."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import click
+import jsonschema
+import pytest
+
+from clarifai_emulator.contracts.finding import Finding, Location
+from clarifai_emulator.contracts.policy import Ignored
+from clarifai_emulator.contracts.reports import FORMATS, render
+from clarifai_emulator.contracts.reports.report import Report
+from clarifai_emulator.contracts.rule import Severity
+from clarifai_emulator.contracts.rules import RULES
+from unit.contracts.reports import schemas
+
+ROOT = Path("/repo")
+LINES = {
+    "client.py": ["import x", "", "    model.predict(n='3')"],
+    "model.py": ["class M:", "    def predict(self, n: int) -> str:"],
+    "try.ipynb": ["model.predict(n=<b>)"],
+}
+WRONG = Finding(
+    rule="wrong-type",
+    severity=Severity.ERROR,
+    message="predict(): argument 'n' is '3' (str), and int is expected.",
+    hint="Give a value of the type that the message names.",
+    location=Location(ROOT / "client.py", 3, 19, 3, 24),
+    declared=Location(ROOT / "model.py", 2, 23, 2, 29),
+    model="hello",
+    method="predict",
+)
+UNCHECKED = Finding(
+    rule="unresolved-call",
+    severity=Severity.UNCHECKED,
+    message="100 % | of <b>these</b>,\nand: more are not checked.",
+    location=Location(ROOT / "try.ipynb", 1, 1, 1, 5, cell=4),
+)
+NOTE = Finding(rule="ignore-comment", severity=Severity.NOTE, message="Of nothing in particular.")
+WARNING = replace(WRONG, rule="stream-read-twice", severity=Severity.WARNING, declared=None, hint="")
+ALL = (WRONG, WARNING, UNCHECKED, NOTE)
+
+
+def lines_of(path: Path, cell: int) -> Sequence[str]:
+    return LINES[path.name]
+
+
+def report(*findings: Finding, **more: Any) -> Report:
+    return Report(
+        findings=findings,
+        root=ROOT,
+        lines_of=lines_of,
+        rule_of=RULES.get,
+        files=3,
+        calls=14,
+        seconds=0.42,
+        failed=bool(findings),
+        tool_version="1.2.3",
+        **more,
+    )
+
+
+def test_people_see_the_line_what_is_wrong_with_it_and_where_it_is_declared():
+    text = click.unstyle(render(report(WRONG), "text"))
+
+    assert text.splitlines() == [
+        "error[wrong-type] predict(): argument 'n' is '3' (str), and int is expected.",
+        "  --> client.py:3:19",
+        "    3 |     model.predict(n='3')",
+        "      |                   ^^^^^",
+        "  declared: model.py:2:23",
+        "      def predict(self, n: int) -> str:",
+        "  next: Give a value of the type that the message names.",
+        "",
+        "1 error; 3 files and 14 calls checked in 0.4 s.",
+    ]
+
+
+def test_the_summary_counts_what_was_ignored_and_what_was_known():
+    text = render(report(WRONG, UNCHECKED, ignored=[Ignored(NOTE, "why")], known=2), "text")
+
+    assert "1 error, 1 unchecked, 1 ignored, 2 in the baseline; 3 files" in text
+
+
+def test_nothing_found_says_so():
+    assert click.unstyle(render(report(), "text")) == "nothing found; 3 files and 14 calls checked in 0.4 s.\n"
+
+
+@pytest.mark.parametrize("findings", [ALL, ()])
+def test_json_has_rule_severity_file_line_column_and_message(findings: tuple[Finding, ...]):
+    document = json.loads(render(report(*findings, ignored=[Ignored(WRONG, "why")]), "json"))
+
+    jsonschema.validate(document, schemas.JSON_REPORT)
+    assert document["summary"]["calls"] == 14
+    assert document["ignored"][0]["reason"] == "why"
+    if findings:
+        row = document["findings"][0]
+        assert (row["rule"], row["severity"]) == ("wrong-type", "error")
+        assert (row["file"], row["line"], row["column"]) == ("client.py", 3, 19)
+        assert (row["declared"]["file"], row["declared"]["line"]) == ("model.py", 2)
+        assert document["findings"][2]["cell"] == 4
+
+
+@pytest.mark.parametrize("findings", [ALL, ()])
+def test_sarif_follows_its_schema(findings: tuple[Finding, ...]):
+    document = json.loads(render(report(*findings), "sarif"))
+
+    jsonschema.validate(document, schemas.SARIF)
+    (run,) = document["runs"]
+    for result in run["results"]:
+        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+    if findings:
+        first = run["results"][0]
+        assert first["level"] == "error"
+        assert first["locations"][0]["physicalLocation"]["region"] == {
+            "startLine": 3, "startColumn": 19, "endLine": 3, "endColumn": 24,
+        }  # fmt: skip
+        assert first["relatedLocations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "model.py"
+        assert run["results"][2]["level"] == "note"
+        assert "region" not in run["results"][2]["locations"][0]["physicalLocation"]
+
+
+@pytest.mark.parametrize("findings", [ALL, ()])
+def test_gitlab_gets_what_its_report_needs(findings: tuple[Finding, ...]):
+    rows = json.loads(render(report(*findings), "gitlab"))
+
+    jsonschema.validate(rows, schemas.GITLAB)
+    assert len({row["fingerprint"] for row in rows}) == len(findings)
+    if findings:
+        assert rows[0]["location"] == {"path": "client.py", "lines": {"begin": 3}}
+
+
+@pytest.mark.parametrize("findings", [ALL, ()])
+def test_junit_counts_its_cases(findings: tuple[Finding, ...]):
+    root = ET.fromstring(render(report(*findings), "junit"))
+
+    schemas.check_junit(root)
+    suite = root[0]
+    assert suite.get("tests") == str(max(1, len(findings)))
+    if findings:
+        assert (suite.get("failures"), suite.get("skipped")) == ("2", "1")
+        failure = suite[0].find("failure")
+        assert failure is not None
+        assert failure.text == (
+            "predict(): argument 'n' is '3' (str), and int is expected. Declared in model.py:2:23. "
+            "Give a value of the type that the message names."
+        )
+
+
+def test_github_gets_one_command_a_line_with_everything_escaped():
+    lines = render(report(*ALL), "github").splitlines()
+
+    assert lines[0] == (
+        "::error file=client.py,line=3,col=19,endLine=3,endColumn=23,title=wrong-type::predict(): argument 'n' is "
+        "'3' (str), and int is expected. Declared in model.py:2:23. "
+        "Give a value of the type that the message names."
+    )
+    assert lines[2] == (
+        "::warning file=try.ipynb,title=not checked%3A unresolved-call::Cell 4, line 1: 100 %25 | of "
+        "<b>these</b>,%0Aand: more are not checked."
+    )
+    assert all(re.fullmatch(r"::(error|warning|notice) ([a-zA-Z]+=[^,:]*,?)+::.*", line) for line in lines)
+    assert lines[-1].startswith("::notice title=clarifai-emulator check::1 error, 1 warning, 1 unchecked, 1 note; ")
+
+
+def test_markdown_is_one_table_whose_rows_stay_on_their_line():
+    text = render(report(*ALL), "markdown")
+
+    assert text.startswith("### clarifai-emulator check: failed\n\n| severity |")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) == 5
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {5}
+    assert "<b>" not in text.replace("\\<b\\>", "")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_ends_its_last_line(name: str):
+    assert render(report(*ALL), name).endswith("\n")
+    assert render(report(), name).endswith("\n")
