@@ -197,3 +197,18 @@ def test_strict_always_and_globs_are_kept(dev: Dev, spoken: Path) -> None:
     client.close()
     assert "NameError: name 'nope' is not defined" in response.status.details
     assert dev.end(process) == 0
+
+
+def test_clients_are_checked_again_when_the_methods_change(dev: Dev, spoken: Path, tmp_path: Path) -> None:
+    client = tmp_path / "client.py"
+    url = "https://clarifai.com/me/demo/models/spoken"
+    client.write_text(f'from clarifai.client import Model\n\nprint(Model(url="{url}").predict(text="x"))\n')
+    process = dev.start("dev", spoken, "--client", client, "--stubs", tmp_path / "typings", *options())
+    said = dev.wait_for("nothing found; 1 file and 1 call checked")
+    assert "Wrote 3 stubs" in said
+    (spoken / "1" / "model.py").write_text(MODEL.replace("text: str", "words: str").replace("{text}", "{words}"))
+    said = dev.wait_for("client.py:3:")
+    assert "error parameter-renamed  spoken: " in said
+    dev.wait_for("error[")
+    assert "words: str" in (tmp_path / "typings" / "clarifai" / "client" / "model.pyi").read_text()
+    assert dev.end(process) == 0

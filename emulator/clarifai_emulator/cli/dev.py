@@ -30,6 +30,16 @@ _OF_UP = ("topology", "backend", "runner")
     "--strict", is_flag=True, help="Fail requests while an edit is broken; else the last good code answers."
 )
 @click.option("--poll", is_flag=True, help="Look at the files again and again, without events of the file system.")
+@click.option(
+    "--client",
+    "clients",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Client files or folders: their calls are checked again when methods change. May be repeated.",
+)
+@click.option(
+    "--stubs", type=click.Path(file_okay=False, path_type=Path), help="Keep typed clients in this folder."
+)
 @click.option("--include", multiple=True, metavar="GLOB", help="Watch only such files. May be repeated.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Watch no such files. May be repeated.")
 @click.option(
@@ -54,6 +64,7 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
     Examples:
       clarifai-emulator dev my-model
       clarifai-emulator dev model-a model-b --exclude '*.md' --strict
+      clarifai-emulator dev my-model --client app.py --client clients/ --stubs typings
       clarifai-emulator dev my-model --always fork --runner lean
     """
     with _emulator(port, options) as running:

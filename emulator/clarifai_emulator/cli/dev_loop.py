@@ -23,8 +23,10 @@ import click
 from clarifai_emulator.cli.client import Client
 from clarifai_emulator.cli.deploy import show_calls
 from clarifai_emulator.cli.dev import requests_of
+from clarifai_emulator.cli.dev_clients import Clients
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.output import Failure, print_json, step, warn
+from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.reload.watcher import Watcher
 
@@ -47,6 +49,13 @@ class DevLoop:
         self._has_screen = not (as_json or plain) and sys.stdout.isatty()
         self._deployed: dict[str, dict[str, Any]] = {}
         self._shown: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._clients = Clients(
+            [Path(request["path"]) for request in self._requests],
+            [path.absolute() for path in options["clients"]],
+            options["stubs"],
+            self._shown.put,
+            default_cache_dir() / "contracts",
+        )
         self._is_drawing = False
         self._stop = threading.Event()
 
@@ -64,6 +73,8 @@ class DevLoop:
             for request in self._requests:
                 if not self._stop.is_set():
                     self._begin(request)
+            self._clients.start()
+            stack.callback(self._clients.stop)
             if self._has_screen:
                 self._show_screen()
             else:
@@ -99,8 +110,9 @@ class DevLoop:
         try:
             if request["path"] not in self._deployed:
                 self._begin(request)
-            else:
-                self._client.result("Reload", self._progress, path=request["path"])
+                self._clients.changed()
+            elif self._client.result("Reload", self._progress, path=request["path"])["signatures_changed"]:
+                self._clients.changed()
         except Failure as failure:
             if not self._stop.is_set():
                 self._problem(f"{request['path']} could not be reloaded", failure)

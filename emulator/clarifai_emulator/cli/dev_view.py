@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from clarifai_emulator.cli.event_lines import SUCCESS
+from clarifai_emulator.cli.event_lines import SUCCESS, findings_text
 from clarifai_emulator.cli.output import status_name
 
 _RELOADS = 8
@@ -34,6 +34,7 @@ class DevView:
         self._notes: deque[str] = deque(maxlen=_NOTES)
         self._broken: dict[str, Mapping[str, Any]] = {}
         self._routes: dict[str, Mapping[str, Any]] = {}
+        self._checked: Mapping[str, Any] = {}
         self._state: Mapping[str, Any] = {}
 
     def feed(self, event: Mapping[str, Any]) -> None:
@@ -50,6 +51,10 @@ class DevView:
             self._broken.pop(str(event["deployment_id"]), None)
             if kind == "reload.failed":
                 self._broken[str(event["deployment_id"])] = event["failure"]
+        elif kind == "dev.checked":
+            self._checked = event
+        elif kind == "contract.finding" and "breaks" in event:  # of an edit, not of a request
+            self._notes.append(f"{event['severity']}[{event['rule']}] {event['model']}: {event['message']}")
         elif kind in ("dev.note", "dev.problem", "replica.crashed", "replica.hung"):
             self._notes.append(str(event["message"]))
 
@@ -64,6 +69,8 @@ class DevView:
         )
         parts: list[RenderableType] = [title, self._replicas(), self._reload_table(), self._request_table()]
         parts += [self._failure(name, failure) for name, failure in self._broken.items()]
+        if self._checked:
+            parts.append(Text.from_ansi(f"clients: {self._checked['message']}{findings_text(self._checked)}"))
         parts += [Text(note, "yellow") for note in self._notes]
         return Group(*parts, Text("Ctrl-C stops", "dim"))
 

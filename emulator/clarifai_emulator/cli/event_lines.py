@@ -25,10 +25,12 @@ _COLOURS = {
     "reload.failed": "red",
     "dev.problem": "red",
     "dev.note": "yellow",
+    "dev.checked": "cyan",
     "fault.injected": "yellow",
     "fault.added": "yellow",
     "contract.finding": "yellow",
 }
+_SEVERITIES = {"error": "red", "warning": "yellow", "unchecked": "magenta"}
 # Steps within a request or a start that the lines above and below already tell.
 _DETAILS = ("route.decided", "replica.ready", "work.")
 _BORING = frozenset({"seq", "time", "kind"})
@@ -71,9 +73,10 @@ class EventLines:
         if kind.startswith("reload."):
             return f"{label}  {event['model_id']}: {_reload(kind, event)}"
         if kind.startswith("dev."):
-            return f"{label}  {event['message']}"
+            return f"{label}  {event['message']}{findings_text(event)}"
         if kind == "contract.finding":
-            return f"{label}  {event['severity']} {event['rule']}  {event['model']}: {event['message']}"
+            grave = click.style(f"{event['severity']} {event['rule']}", fg=_SEVERITIES.get(str(event["severity"])))
+            return f"{label}  {grave}  {event['model']}: {event['message']}"
         if kind.startswith("fault."):
             return f"{label}  {event['fault_id']}: {_fault(kind, event)}"
         fields = (f"{name}={_short(value)}" for name, value in event.items() if name not in _BORING)
@@ -101,6 +104,15 @@ def _status(event: Mapping[str, Any]) -> str:
         return click.style(f"gRPC {event['grpc_status']}", fg="red")
     code = int(event.get("status") or 0)
     return click.style("ok", fg="green") if code == SUCCESS else click.style(status_name(code), fg="red")
+
+
+def findings_text(event: Mapping[str, Any]) -> str:
+    """What a check of clients found, a line each."""
+    lines: list[str] = []
+    for each in event.get("findings", ()):
+        severity = click.style(f"{each['severity']}[{each['rule']}]", fg=_SEVERITIES.get(each["severity"]))
+        lines.append(f"\n    {each['place']}: {severity} {each['message']} {each['hint']}".rstrip())
+    return "".join(lines)
 
 
 def _reload(kind: str, event: Mapping[str, Any]) -> str:
