@@ -27,16 +27,20 @@ class Provenance:
 
     async def release(self, source: ModelSource, record: ReplicaRecord, before: Code) -> None:
         """Once its model is loaded, let the replica take work, under the name of its code. One on standby is told
-        by whom it stands by for."""
+        by whom it stands by for. One whose files changed meanwhile may have loaded anything: it is ended."""
         assert record.link is not None
         if not await record.link.loaded():
             return
         after = await self.read(source)
         code = before.digest if before.digest == after.digest else ""
-        if record.standby is None:
+        if record.standby is not None:
+            if not record.standby.loaded.done():
+                record.standby.loaded.set_result(code)
+        elif code:
             record.link.go(code)
-        elif not record.standby.loaded.done():
-            record.standby.loaded.set_result(code)
+        elif record.process is not None:
+            record.killed_because = "files of the model changed while it loaded them"
+            record.process.kill()
 
     def _reader(self, source: ModelSource) -> CodeReader:
         assert source.watched is not None
