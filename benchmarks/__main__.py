@@ -29,6 +29,8 @@ SCRIPTS = (
     "contract",
     "protocols",
     "reload",
+    "upload",
+    "plugin",
 )
 RESULTS = Path(__file__).with_name("results.json")
 

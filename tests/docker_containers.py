@@ -44,7 +44,7 @@ def look(client: Client, expression: str, model_id: str = "looks") -> Any:
 
 def containers(docker: DockerClient) -> list[Any]:
     """Every replica's container on the engine."""
-    return [each for each in docker.containers.list(all=True) if each.labels.get(REPLICA)]
+    return [each for each in docker.containers.list(all=True, ignore_removed=True) if each.labels.get(REPLICA)]
 
 
 def container_of(docker: DockerClient, emulator: EmulatorThread, deployment: str = "deploy-looks") -> Any:

@@ -107,6 +107,8 @@ class Deployer:
         self._events = events
         self._logbook = logbook
         self._clock = clock
+        # Of code that was read once, whatever became of its version: the same code has the same methods.
+        self._signatures: dict[ModelSource, Sequence[Any]] = {}
 
     async def deploy(self, request: DeployRequest, progress: Progress) -> Deployed:
         """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend."""
@@ -179,8 +181,11 @@ class Deployer:
         self, directory: ModelDirectory, source: ModelSource, backend: str = ""
     ) -> Sequence[Any]:
         """The ``MethodSignature`` messages of the model's methods. Raises ``ModelError`` when there is none."""
-        signatures = await self._backends[backend or self._config.backend].signatures(source)
-        return require_methods(directory, signatures)
+        signatures = self._signatures.get(source)
+        if signatures is None:
+            signatures = await self._backends[backend or self._config.backend].signatures(source)
+        self._signatures[source] = require_methods(directory, signatures)
+        return signatures
 
     def _backend(self, nodepool: Key) -> str:
         message: Nodepool = self._store.get(Kind.NODEPOOL, nodepool)  # pyright: ignore[reportAssignmentType]

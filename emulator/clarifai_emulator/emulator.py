@@ -26,12 +26,13 @@ from clarifai_emulator.api.grpc_server import ApiHandlers
 from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, searches, uploads, users
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.api.http2 import Find, first_of
+from clarifai_emulator.api.http2 import Find, Serve, first_of
 from clarifai_emulator.api.http_site import HttpSite
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.issued_keys import IssuedKeys
 from clarifai_emulator.api.port import Port
 from clarifai_emulator.api.runner_items import RunnerItems
+from clarifai_emulator.api.tap import Interceptor
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
@@ -45,7 +46,7 @@ from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.models.uploaded import UploadedFiles
-from clarifai_emulator.nodepools.accelerators import AcceleratorPool
+from clarifai_emulator.nodepools.accelerators import AcceleratorPool, Discovery
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.inventory import take_inventory
 from clarifai_emulator.nodepools.landscape import StoreLandscape
@@ -77,16 +78,25 @@ _REPLICA_HOST = "127.0.0.1"
 
 class Emulator:
     """One emulated platform. ``url`` is its base URL once it has started. Raises ``ConfigError`` for a pats file
-    that cannot be used."""
+    that cannot be used. ``discovery``: the accelerators to use instead of those of this machine."""
 
-    def __init__(self, config: EmulatorConfig | None = None, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: EmulatorConfig | None = None,
+        *,
+        clock: Clock | None = None,
+        discovery: Discovery | None = None,
+    ) -> None:
         self.config = config or EmulatorConfig()
         self.clock = clock or SystemClock()
         self.events = EventBus(self.clock)
         self.logbook = LogBook()
         self.store = Store()
         self.capacity = Capacity()
-        self.discovery = take_inventory(self.config.accelerators, visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
+        self.discovery = discovery or take_inventory(
+            self.config.accelerators, visible=os.environ.get("CUDA_VISIBLE_DEVICES")
+        )
+        self.accelerators = AcceleratorPool(self.discovery.accelerators, reason=self.discovery.reason)
         self.catalogue = Catalogue(self._local_instance())
         self.accounts = _accounts(self.config)
         self.resources = Resources(self.store, self.clock, self.accounts.organisations)
@@ -100,7 +110,7 @@ class Emulator:
             store=self.store,
             dispatcher=self.dispatcher,
             backends=self.backends,
-            accelerators=AcceleratorPool(self.discovery.accelerators, reason=self.discovery.reason),
+            accelerators=self.accelerators,
             capacity=self.capacity,
             reporter=reporter,
             clock=self.clock,
@@ -167,6 +177,8 @@ class Emulator:
         self._state: KeptState | None = None
         self.landscape.hosted = self._furnisher.hosted
         self._further: list[Find] = []
+        # Each may put itself before every method of the API, from the next call on (``api/tap.py``).
+        self.interceptors: list[Interceptor] = []
         self.port = 0
         self._ports: list[Port] = []
 
@@ -237,22 +249,29 @@ class Emulator:
         if self._state is not None:
             self._state.commit()
 
-    async def reset(self) -> None:
+    async def reset(self, *, keep_warm: bool = False) -> None:
         """Forget every resource, replica, log, event and fault; begin again as after ``start``, at the same
-        address."""
+        address. ``keep_warm``: replicas that are idle go on, and serve the next deployment of the same code."""
         self.faults.clear()
         await self._uploads.stop()
         self.reloader.clear()
-        await self.supervisor.reset()
+        await self.supervisor.reset(keep_warm=keep_warm)
         self.store.reset()
         self._uploads.files.clear()
-        self.dispatcher.reset()
+        self.dispatcher.reset(keep={record.runner.id for record in self.replicas.parked})
         self.capacity.reset()
         self.logbook.clear()
         self.events.clear()
         await self._furnish()
         if self._state is not None:
             self._state.replace()
+
+    async def apply(self, *files: Path) -> None:
+        """Create what these topology files name, on top of what is there. Raises ``ConfigError``."""
+        topology = load_topology(files)
+        await self._furnisher.apply(topology, log.info)
+        for entry in topology.faults:
+            self.faults.add(entry.fault, origin=entry.where)
 
     def decide(self, ask: Ask) -> Decision:
         """Where a request would go. Raises ``RoutingError``."""
@@ -297,9 +316,10 @@ class Emulator:
         handlers = self._handlers()
         api = ApiHandlers(handlers, chain)
         http = HttpSite(handlers, chain, config=self.config, on_odd=self._odd_client)
+        find = self._intercepted(api.find)
         try:
             self.port = await self._serve(
-                self.config.host, self.config.port, runners.find, *self._further, api.find, http=http
+                self.config.host, self.config.port, runners.find, *self._further, find, http=http
             )
         except OSError as error:
             raise _cannot_listen(self.config, error) from None
@@ -313,6 +333,15 @@ class Emulator:
         self.backends["docker"] = DockerBackend(
             self.config.docker, listen=lambda host: self._serve(host, 0, replicas.find)
         )
+
+    def _intercepted(self, find: Find) -> Find:
+        def found(path: str) -> Serve | None:
+            serve = find(path)
+            for intercept in self.interceptors:
+                serve = intercept(path, serve)
+            return serve
+
+        return found
 
     async def _serve(self, host: str, number: int, *services: Find, http: HttpSite | None = None) -> int:
         # One MiB on top of the runner's own limit, so that an item that is just too large is refused by name.
@@ -385,11 +414,8 @@ class Emulator:
                 self.config.state,
             )
         elif self.config.topology:
-            topology = load_topology(self.config.topology)
-            await self._furnisher.apply(topology, log.info)
             self.faults.clear()  # whatever was added meanwhile
-            for entry in topology.faults:
-                self.faults.add(entry.fault, origin=entry.where)
+            await self.apply(*self.config.topology)
 
     def _odd_client(self, kind: str, what: str) -> None:
         # A query may hold a key.

@@ -12,11 +12,13 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
+from clarifai_emulator.nodepools.accelerators import Discovery
 from clarifai_emulator.reload.project import Options as ReloadOptions
 from clarifai_emulator.reload.project import Outcome
 from clarifai_emulator.routing import Ask, Decision
@@ -66,11 +68,24 @@ class ThreadFaults:
 class EmulatorThread:
     """Starts with ``start`` or ``with``; every method may be called from any thread."""
 
-    def __init__(self, config: EmulatorConfig | None = None) -> None:
+    def __init__(
+        self,
+        config: EmulatorConfig | None = None,
+        *,
+        clock: Clock | None = None,
+        discovery: Discovery | None = None,
+    ) -> None:
         self.config = config or EmulatorConfig(port=0)
+        self._clock = clock
+        self._discovery = discovery
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self.emulator: Emulator | None = None
+        self._prepare: list[Callable[[Emulator], object]] = []
+
+    def before_start(self, prepare: Callable[[Emulator], object]) -> None:
+        """Call ``prepare`` with the emulator when it is built and does not listen yet."""
+        self._prepare.append(prepare)
 
     def __enter__(self) -> EmulatorThread:
         self.start()
@@ -124,9 +139,9 @@ class EmulatorThread:
         """Bring the edits of a directory in the dev loop to where they answer; what came of it."""
         return self._call(self._running.reloader.reload(Path(path), progress))
 
-    def reset(self) -> None:
-        """Back to the state after ``start``."""
-        self._call(self._running.reset())
+    def reset(self, *, keep_warm: bool = False) -> None:
+        """Back to the state after ``start``. ``keep_warm``: see ``Emulator.reset``."""
+        self._call(self._running.reset(keep_warm=keep_warm))
 
     @property
     def faults(self) -> ThreadFaults:
@@ -154,6 +169,10 @@ class EmulatorThread:
 
         return self._call(call())
 
+    def wait(self, function: Callable[[Emulator], Coroutine[Any, Any, T]]) -> T:
+        """Run the coroutine that ``function`` makes of the emulator, in its event loop; gives its result."""
+        return self._call(function(self._running))
+
     @property
     def _running(self) -> Emulator:
         if self.emulator is None:
@@ -161,7 +180,9 @@ class EmulatorThread:
         return self.emulator
 
     async def _begin(self) -> Emulator:
-        emulator = Emulator(self.config)
+        emulator = Emulator(self.config, clock=self._clock, discovery=self._discovery)
+        for prepare in self._prepare:
+            prepare(emulator)
         await emulator.start()
         return emulator
 

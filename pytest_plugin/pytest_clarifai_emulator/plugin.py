@@ -1,42 +1,259 @@
-"""Pytest fixtures for tests against the emulator. Imports nothing of it before a test asks for it."""
+"""Pytest's hooks and fixtures for tests against the emulator. Imports nothing of it before a test asks for it.
+
+load ─► settings, address and environment (environment.py), real platform refused (guard.py)
+a test asks for a fixture ─► the emulator starts (serving.py) ─► account of the test (account.py) ─► emptied
+a test fails ─► section "clarifai" (reports.py)
+"""
 
 from __future__ import annotations
 
-import sys
-import tempfile
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_clarifai_emulator.environment import Environment
+from pytest_clarifai_emulator.method_coverage import Coverage, add_junit_property
+from pytest_clarifai_emulator.settings import Settings, add_options, read_settings
+
 if TYPE_CHECKING:
     from clarifai_emulator.thread import EmulatorThread, ThreadFaults
+    from pytest_clarifai_emulator.account import Clarifai
+    from pytest_clarifai_emulator.serving import Serving
 
-PAT = "local-emulator-token"
+_FIXTURES = frozenset({"clarifai", "clarifai_emulator", "clarifai_faults"})
+_MARKERS = (
+    "clarifai_model(path, **options): deploy a model directory before the test (relative to the test file; options "
+    "of clarifai.deploy); `backend` says which backend the test needs",
+    "clarifai_topology(*files): create what topology files name before the test (relative to the test file)",
+    "clarifai_gpu(n=1): wait until n GPUs are free, and hold them for the test",
+    "clarifai_contract(mode=None, allow=()): strict, warn or off for this test; rules whose findings are wanted",
+    "clarifai_cassette(name=None, mode=None, record_from=None): record the calls of the test, or play them back",
+)
+_PREPARING = ("clarifai_model", "clarifai_topology", "clarifai_gpu", "clarifai_cassette")
+_environment = pytest.StashKey[Environment]()
+_settings = pytest.StashKey[Settings]()
+_serving = pytest.StashKey["Serving"]()
+_stack = pytest.StashKey[contextlib.ExitStack]()  # what is open until the session ends
+_kept = pytest.StashKey[str]()
+
+
+# ── options and environment ────────────────────────────────────────────────────────────────────────────────
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Before any conftest.py is imported, which may import the SDK."""
+    settings = read_settings(early_config)
+    environment = Environment(allow_real=settings.allow_real)
+    early_config.stash[_settings], early_config.stash[_environment] = settings, environment
+    early_config.stash[_stack] = contextlib.ExitStack()
+    environment.prepare()
+    early_config.add_cleanup(environment.restore)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if _settings not in config.stash:  # loaded with -p or pytest_plugins, after the first conftests
+        pytest_load_initial_conftests(config)
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Reporting(config), "clarifai-reporting")
+    if config.stash[_settings].keep and config.getoption("numprocesses", None):
+        raise pytest.UsageError("--clarifai-keep needs all tests in one process: leave -n out.")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    settings = config.stash[_settings]
+    runner = f", runner {settings.runner}" if settings.runner != "genuine" else ""
+    gpus = f", {settings.gpus} simulated GPUs" if settings.gpus is not None else ""
+    real = "allowed" if settings.allow_real else "refused"
+    return f"clarifai: backend {settings.backend}{runner}{gpus}, contract {settings.contract}, real platform {real}"
+
+
+# ── model directories and lock files as tests ──────────────────────────────────────────────────────────────
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.name not in ("config.yaml", "clarifai.contract.yaml"):
+        return None
+    from pytest_clarifai_emulator.model_items import LOCK_FILE, LockFile, ModelDirectoryFile, is_asked_for
+
+    if not is_asked_for(file_path, parent.config):
+        return None
+    kind = LockFile if file_path.name == LOCK_FILE else ModelDirectoryFile
+    return kind.from_parent(parent, path=file_path)
+
+
+# ── around each test ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _uses_emulator(item: pytest.Item) -> bool:
+    return not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A test that is marked needs no fixture in its arguments."""
+    marked = any(item.get_closest_marker(name) for name in _PREPARING)
+    names = getattr(item, "fixturenames", None)
+    if marked and names is not None and "clarifai" not in names:
+        names.append("clarifai")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    environment = item.config.stash[_environment]
+    environment.guard.refused.clear()
+    with environment.of_test(item.nodeid, uses_emulator=_uses_emulator(item)):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
+    report = yield
+    active = item.config.stash[_environment].active
+    if active and report.when == "call":
+        _observe(item, report)
+    refused = item.config.stash[_environment].guard.refused
+    if report.passed and refused:
+        report.outcome, report.longrepr = "failed", refused[0]  # somebody caught it, or it was in another thread
+    refused.clear()
+    serving = item.config.stash.get(_serving, None)
+    if report.failed and serving is not None and active:
+        from pytest_clarifai_emulator.reports import failure_section
+
+        text = failure_section(serving)
+        if text:
+            report.sections.append(("clarifai", text))
+        if item.config.stash[_settings].keep and _kept not in item.config.stash:
+            item.config.stash[_kept] = item.nodeid
+            item.session.shouldstop = f"--clarifai-keep: {item.nodeid} failed"
+    return report
+
+
+def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
+    """What the test showed of contracts goes into its report, which may fail for it."""
+    serving = item.config.stash.get(_serving, None)
+    if serving is None:
+        return
+    from pytest_clarifai_emulator.contracts import observe, rules_of
+
+    properties, why = observe(serving, rules_of(item, item.config.stash[_settings].contract))
+    report.user_properties.extend(properties)
+    item.user_properties.extend(properties)  # the JUnit file takes them from the last report of the test
+    if serving.current is not None and serving.current.cassette is not None:
+        from pytest_clarifai_emulator.cassette import problems_of
+
+        problems = problems_of(serving.current)
+        why = problems or why
+        if problems and report.failed:
+            report.sections.append(("clarifai cassette", problems))
+    if why and report.passed:
+        report.outcome, report.longrepr = "failed", why
+
+
+class _Reporting:
+    """What the process that reports (with xdist, the controller) makes of what tests showed of contracts."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._coverage = Coverage()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._coverage.add(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Before the JUnit file is written, and while the exit code can be another."""
+        percent, wanted = self._coverage.percent, self._config.stash[_settings].coverage_fail_under
+        if percent is None:
+            return
+        add_junit_property(self._config, "clarifai_contract_coverage", f"{percent:.1f}")
+        if wanted is not None and percent < wanted and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        settings, coverage = self._config.stash[_settings], self._coverage
+        findings = coverage.finding_lines()
+        if findings:
+            terminalreporter.section("clarifai: contract findings")
+            terminalreporter.line("\n".join(findings))
+        if settings.coverage or settings.coverage_fail_under is not None:
+            terminalreporter.section("clarifai: methods that tests call")
+            terminalreporter.line("\n".join(coverage.lines(settings.coverage_fail_under)))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
+    """After everybody else, reports included: with --clarifai-keep and a failure wait for Ctrl-C; stop."""
+    stash = session.config.stash
+    try:
+        result = yield
+        if _kept in stash and stash.get(_serving, None) is not None:
+            from pytest_clarifai_emulator.keeping import keep
+
+            keep(session.config, stash[_serving], stash[_kept])
+        return result
+    finally:
+        if _serving in stash:
+            del stash[_serving]
+        stash[_stack].close()
+
+
+# ── fixtures ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def serving_of(config: pytest.Config) -> Serving:
+    """The emulator of this process; starts with the first call. It stops when the session is over, not with the
+    last test that uses it."""
+    environment = config.stash[_environment]
+    environment.use()
+    if _serving not in config.stash:
+        environment.require_usable_sdk()
+        from pytest_clarifai_emulator.serving import serving
+
+        started = config.stash[_stack].enter_context(serving(config.stash[_settings], environment.port))
+        config.stash[_serving] = started
+    return config.stash[_serving]
 
 
 @pytest.fixture(scope="session")
-def clarifai_emulator() -> Iterator[EmulatorThread]:
-    """A running emulator for the session: ``.url``, ``.deploy(DIR)``, ``.reset()``, ``.events()``, ``.route(…)``,
-    ``.faults``.
+def _clarifai_serving(pytestconfig: pytest.Config) -> Serving:
+    """The emulator of this process."""
+    return serving_of(pytestconfig)
 
-    ``CLARIFAI_API_BASE``, ``CLARIFAI_PAT`` and ``CLARIFAI_USER_ID`` point at it, and HOME is an empty folder, so
-    that the user's own Clarifai settings are neither read nor written; all are restored at the end.
+
+@pytest.fixture(scope="session")
+def clarifai_emulator(_clarifai_serving: Serving) -> EmulatorThread:
+    """The running emulator of this pytest process: ``.url``, ``.deploy(DIR)``, ``.reset()``, ``.events()``,
+    ``.route(…)``, ``.faults``, ``.status()``. What is deployed here stays until a test uses ``clarifai``, which
+    empties it."""
+    return _clarifai_serving.thread
+
+
+@pytest.fixture
+def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iterator[Clarifai]:
+    """The test's own account on the emulator, empty at first: ``.deploy(DIR)``, factories for clusters, nodepools,
+    deployments, users and secrets, ``.fault(…)``, ``.clock``, ``.calls``, ``.assert_routed(…)``.
+
+    ``CLARIFAI_API_BASE``, ``CLARIFAI_PAT`` and ``CLARIFAI_USER_ID`` point at it, and HOME is an empty folder.
     """
-    _require_unimported_sdk()
-    from clarifai_emulator.config import EmulatorConfig
-    from clarifai_emulator.thread import EmulatorThread
+    from pytest_clarifai_emulator.marks import prepared
 
-    with (
-        tempfile.TemporaryDirectory(prefix="clarifai-home-") as home,
-        pytest.MonkeyPatch.context() as patch,
-        EmulatorThread(EmulatorConfig(port=0, stop_seconds=0.5)) as emulator,
-    ):
-        patch.setenv("HOME", home)
-        patch.setenv("CLARIFAI_API_BASE", emulator.url)
-        patch.setenv("CLARIFAI_PAT", PAT)
-        patch.setenv("CLARIFAI_USER_ID", emulator.config.user_id)
-        yield emulator
+    request.config.stash[_environment].use()
+    _clarifai_serving.empty()
+    account = _clarifai_serving.account()
+    stash = request.config.stash
+    with prepared(account, request.node, stash[_settings], stash[_environment].given_pat):
+        yield account
+    if _kept not in request.config.stash:
+        _clarifai_serving.empty()
 
 
 @pytest.fixture
@@ -46,14 +263,3 @@ def clarifai_faults(clarifai_emulator: EmulatorThread) -> Iterator[ThreadFaults]
     before = {each.id for each in faults}
     yield faults
     faults.remove(*(each.id for each in faults if each.id not in before))
-
-
-def _require_unimported_sdk() -> None:
-    """The SDK keeps the base URL it finds when it is imported: imported too early, it calls the real platform."""
-    if "clarifai.utils.constants" in sys.modules:
-        pytest.fail(
-            "The clarifai SDK was imported before the fixture `clarifai_emulator` was set up, so it keeps the "
-            "base URL of the real platform. Import it inside the test, or in a fixture that uses "
-            "`clarifai_emulator`.",
-            pytrace=False,
-        )

@@ -19,7 +19,7 @@ from clarifai_emulator.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import containers, log, look, write_looks
 from docker_engine import SETTINGS, TestEngine
-from flow.driver import Client, live_replicas, wait_for
+from flow.driver import MODELS, Client, inference_request, live_replicas, wait_for
 
 NVIDIA_SMI = """#!/bin/sh
 echo "0, GPU-aaaa, NVIDIA A10G, 23028"
@@ -120,6 +120,18 @@ def test_simulated_accelerators_are_scheduled_like_real_ones_and_everything_says
         assert look(client, "os.environ['NVIDIA_VISIBLE_DEVICES']", "wants-gpu") == expected
         assert visible(docker) == []
         assert "its accelerators are simulated, there is no device: GPU-simulated-0, GPU-s" in log(emulator)
+        client.close()
+
+
+def test_the_sample_model_that_asks_for_a_gpu_runs_on_a_simulated_one(
+    engine: TestEngine, docker: DockerClient
+) -> None:
+    settings = EmulatorConfig(port=0, backend="docker", docker=SETTINGS, accelerators="simulated:NVIDIA-A10G")
+    with EmulatorThread(settings) as emulator:
+        emulator.deploy(MODELS / "gpu", nodepool_id="gpu")
+        client = Client(emulator.url)
+        response = client.call("PostModelOutputs", inference_request("gpu"))
+        assert response.outputs[0].data.string_value == "GPU-simulated-0"
         client.close()
 
 

@@ -25,7 +25,7 @@ UP += [f"--docker-ca={SETTINGS.ca_file}"] if SETTINGS.ca_file else []
 
 def ours(docker: DockerClient) -> list[str]:
     """Names of all containers and networks that emulators made."""
-    found = docker.containers.list(all=True, filters={"label": INSTANCE})
+    found = docker.containers.list(all=True, filters={"label": INSTANCE}, ignore_removed=True)
     return sorted(each.name for each in (*found, *docker.networks.list(filters={"label": INSTANCE})))
 
 
@@ -116,3 +116,25 @@ def test_doctor_says_which_engine_it_found(engine: TestEngine) -> None:
     )
     assert "docker 20.10" in done.stdout or f"{engine.address}" in done.stdout
     assert "DOCKER_HOST" in done.stdout
+
+
+def test_a_deployment_that_is_deleted_while_its_container_starts_leaves_none(
+    emulator: EmulatorThread, client: Client, docker: DockerClient, tmp_path: Path
+) -> None:
+    emulator.deploy(write_looks(tmp_path), min_replicas=1, wait=False)
+    wait_for(lambda: emulator.events("replica.starting"))
+    client.call("DeleteDeployments", user_app_id={"user_id": "me"}, ids=["deploy-looks"])
+    wait_for(lambda: emulator.events("replica.stopped"), seconds=30)
+    wait_for(lambda: not containers(docker), seconds=15)
+
+
+def test_a_network_that_somebody_removed_is_made_again(
+    emulator: EmulatorThread, client: Client, docker: DockerClient, tmp_path: Path
+) -> None:
+    emulator.deploy(write_looks(tmp_path))
+    network = next(iter(containers(docker)[0].attrs["NetworkSettings"]["Networks"]))
+    emulator.reset()
+    wait_for(lambda: not containers(docker), seconds=15)
+    docker.networks.get(network).remove()
+    emulator.deploy(write_looks(tmp_path / "again"))
+    assert look(client, "'there'") == "there"

@@ -153,8 +153,9 @@ if "docker" in RUNNER:
     OPTIONS += [f"--docker-base-image={docker_engine.BASE_IMAGE}", "--no-docker-limits"]
     OPTIONS += [f"--docker-ca={docker_engine.SETTINGS.ca_file}"] if docker_engine.SETTINGS.ca_file else []
 
+IN_CONTAINERS = "docker" in RUNNER
 # How much longer a replica takes to start than a fork.
-START_SECONDS = 4.0 if "docker" in RUNNER else 0.0
+START_SECONDS = 4.0 if IN_CONTAINERS else 0.0
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:

@@ -44,7 +44,7 @@ def edit(project: Path, old: str, new: str) -> None:
 
 def test_a_breaking_change_fails_verify_and_passes_once_mended(project: Path) -> None:
     locked = run("lock", "hello")
-    assert (locked.exit_code, locked.output) == (0, f"{LOCK}: 1 models, 3 methods\n")
+    assert (locked.exit_code, locked.output) == (0, f"{LOCK}: 1 model, 3 methods\n")
     assert run("verify", "hello").output == "nothing found\n"
 
     edit(project, "prompt: str, n: int = 1", "text: str, n: int = 1")

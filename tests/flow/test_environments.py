@@ -14,8 +14,11 @@ from uv import find_uv_bin
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.environment import uv_environment
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS, running, sdk_model
+from flow.driver import IN_CONTAINERS, MODELS, running, sdk_model
 
+OF_PROCESSES = pytest.mark.skipif(
+    IN_CONTAINERS, reason="about the Python environments of processes; of images: tests/docker/test_image.py"
+)
 MODEL = """
 import sys
 import humanize
@@ -42,6 +45,7 @@ def _model(tmp_path: Path, requirements: str, *, python_version: str = "") -> Pa
     return directory
 
 
+@OF_PROCESSES
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_requirements_are_installed_once_and_the_model_runs_with_them(
@@ -59,6 +63,7 @@ def test_requirements_are_installed_once_and_the_model_runs_with_them(
         assert not any("building" in line for line in said)
 
 
+@OF_PROCESSES
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_model_may_ask_for_another_python(emulator: EmulatorThread, tmp_path: Path) -> None:

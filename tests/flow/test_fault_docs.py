@@ -64,15 +64,6 @@ def test_the_topology_of_the_page_works(tmp_path: Path) -> None:
         client.close()
 
 
-def test_the_fault_in_the_readme_is_one(pytester: pytest.Pytester) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    (found,) = re.findall(
-        r"^```python\n(from clarifai_emulator import Fault\n.*?)^```$", readme, re.MULTILINE | re.DOTALL
-    )
-    pytester.makepyfile(found.replace("    …\n", "    assert list(clarifai_faults)\n"))
-    pytester.runpytest_subprocess("-q").assert_outcomes(passed=1)
-
-
 def test_the_page_has_every_name() -> None:
     for name in set(NAMES) - {"id"}:
         assert f"`{name}`" in PAGE or f"`{name}:" in PAGE, name

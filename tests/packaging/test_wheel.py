@@ -67,6 +67,16 @@ def test_the_installed_plugin_offers_its_fixture(python: Path, tmp_path: Path) -
     assert "clarifai_emulator" in _run(python, "-m", "pytest", "--fixtures", "-q", cwd=tmp_path, check=False)
 
 
+@pytest.mark.slow
+def test_a_client_project_tests_itself_with_the_installed_plugin(python: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "fixtures" / "clients", tmp_path / "clients")
+    shutil.copytree(ROOT / "fixtures" / "models" / "hello", tmp_path / "models" / "hello")
+    project = tmp_path / "clients" / "greeter"
+    said = _run(python, "-m", "pytest", "-q", "--clarifai-contract-coverage", cwd=project)
+    assert "200 passed" in said
+    assert "me/demo/hello: no test calls stream" in said
+
+
 def _run(*command: object, cwd: Path | None = None, check: bool = True) -> str:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("CLARIFAI_", "PYTEST_"))}
     done = subprocess.run(

@@ -49,20 +49,6 @@ def test_faults_that_a_test_adds_end_with_it(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-q", "-p", "no:randomly").assert_outcomes(passed=4)
 
 
-def test_an_sdk_that_was_imported_too_early_is_explained(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        """
-        from clarifai.client import Model
-
-        def test_hello(clarifai_emulator):
-            pass
-        """
-    )
-    result = pytester.runpytest_subprocess("-q")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*The clarifai SDK was imported before the fixture `clarifai_emulator`*"])
-
-
 def test_a_session_without_the_fixture_imports_nothing_of_the_emulator(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -28,6 +28,7 @@ from clarifai_emulator.models.requirements import (
     UnreadableRequirements,
     names_clarifai,
     read_lines,
+    unpin_unknown_sdk,
     unsatisfied_requirements,
 )
 
@@ -397,3 +398,23 @@ async def test_a_real_environment_has_the_packages_and_the_runner_and_is_kept(
     assert await prepare_environment(directory, tmp_path / "cache", said.append) == python
     assert time.monotonic() - begin < 1
     assert said == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("clarifai==None\n", "clarifai\n"),
+        ("numpy\nclarifai==None", "numpy\nclarifai"),
+        ("clarifai==12.5.0\n", ""),
+        ("# clarifai==None\nclarifai-grpc==None\n", ""),
+    ],
+)
+def test_the_pin_that_the_sdk_writes_without_the_network_is_undone(tmp_path: Path, before: str, after: str) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text(before)
+    assert unpin_unknown_sdk(file) is bool(after)
+    assert file.read_text() == (after or before)
+
+
+def test_without_requirements_there_is_no_pin(tmp_path: Path) -> None:
+    assert unpin_unknown_sdk(tmp_path / "requirements.txt") is False

@@ -132,9 +132,9 @@ class Authenticator:
                 "This credential belongs to a replica and is good for ProcessRunnerItems only.",
                 "A model that calls other models needs a token of its own, from a secret.",
             )
-        if not self._callers:
-            return self._anyone
         caller = self._find_key(token)
+        if caller is None and not self._callers:
+            return self._anyone
         if caller is None:
             raise CallerError(
                 StatusCode.CONN_KEY_NOT_FOUND,

@@ -13,6 +13,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, cast
 
 import h11
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 ServeHttp = Callable[[Exchange], Awaitable[None]]
 OnOdd = Callable[[str, str], None]
 
+_REASONS = {each.value: each.phrase for each in HTTPStatus}
 _HEAD_BYTES = 64 * 1024
 # How long the head of a request may take, and how long each 64 KiB of its body.
 _PATIENCE_SECONDS = 30.0
@@ -280,7 +282,7 @@ class HttpConnection(asyncio.Protocol):
 
     async def send_head(self, status: int, headers: HttpHeaders) -> None:
         if not self._lost:
-            self._send(h11.Response(status_code=status, headers=list(headers.items())))
+            self._send(_head(status, headers))
 
     async def send_chunk(self, data: bytes) -> None:
         if self._lost:
@@ -297,7 +299,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _answer_bytes(self, status: int, headers: dict[str, str], body: bytes) -> bytes:
         headers["content-length"] = str(len(body))
-        head = self._h11.send(h11.Response(status_code=status, headers=list(headers.items())))
+        head = self._h11.send(_head(status, headers))
         no_body = self._exchange is not None and self._exchange.method == "HEAD"
         rest = b"" if no_body or not body else self._h11.send(h11.Data(data=body))
         return (head or b"") + (rest or b"") + (self._h11.send(h11.EndOfMessage()) or b"")
@@ -308,6 +310,10 @@ class HttpConnection(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+
+
+def _head(status: int, headers: HttpHeaders) -> h11.Response:
+    return h11.Response(status_code=status, headers=list(headers.items()), reason=_REASONS.get(status, ""))
 
 
 def problem_body(problem: HttpProblem) -> bytes:

@@ -39,9 +39,7 @@ _LEVELS = ("error", "warning", "unchecked")
 @click.option(
     "--baseline", type=click.Path(path_type=Path), help="Findings in this file are known and do not count."
 )
-@click.option(
-    "--write-baseline", "update_baseline", is_flag=True, help="Write the findings of now to the --baseline."
-)
+@click.option("--write-baseline", "update_baseline", is_flag=True, help="Write what is found to the --baseline.")
 @click.option("--static", is_flag=True, help="Read the models without running their code; less exact.")
 @click.option("--packages", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="The site-packages folder of the clients' environment, where it is another one.")  # fmt: skip
@@ -79,6 +77,7 @@ def check(
         raise click.UsageError("--write-baseline needs --baseline FILE.")
     # Trees of 500 files are millions of objects, which the collector would visit again and again for nothing.
     gc.disable()
+    ctx.call_on_close(gc.enable)
     outputs = [_output(each) for each in options["output"]]
     policy = _policy(options)
     found = _check(paths, models, options)

@@ -112,7 +112,12 @@ def lock(
         click.echo(f"{output} is {'as the models are' if is_same else 'not as the models are'}.")
         ctx.exit(0 if is_same else FAILED)
     output.write_text(text, encoding="utf-8")
-    click.echo(f"{output}: {len(promises)} models, {sum(len(each.methods) for each in promises.values())} methods")
+    methods = sum(len(each.methods) for each in promises.values())
+    click.echo(f"{output}: {_count(len(promises), 'model')}, {_count(methods, 'method')}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _diff_options(function: Any) -> Any:

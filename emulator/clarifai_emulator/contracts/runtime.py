@@ -66,7 +66,14 @@ class Watch:
             return None
         metadata = request.inputs[0].data.metadata
         name = metadata[_NAME] if _NAME in metadata else _DEFAULTS.get(kind, "")
+        if not isinstance(name, str):
+            name = str(name)  # a request can hold anything
         if name == _SIGNATURES:
+            return None
+        if not version.methods:
+            if self.is_new(version_id, ""):
+                call = WatchedCall(self, None, name, "/".join(model), version_id, request_id, trailers)
+                call.tell((found("unchecked-call", "the model version has no method signatures."),))
             return None
         call = WatchedCall(self, version.methods.get(name), name, "/".join(model), version_id, request_id, trailers)
         if call.method is None:
@@ -85,7 +92,7 @@ class Watch:
             if len(self._versions) >= _VERSIONS:
                 self._versions.clear()
             known = self._versions[model, version_id] = _Version(message, methods)
-        return known if known.methods else None
+        return known
 
     def is_new(self, version_id: str, method: str) -> bool:
         """Whether this is the first time that something cannot be checked for this method."""

@@ -29,6 +29,7 @@ UNKNOWN = _Unknown()
 _RESERVED = ("with_proto",)
 _BOUND = 2**63
 _EXACT = 2**53
+_LONGEST_NAME = 100
 _NO_ARRAY = (bool, str, bytes, dict, set)
 
 
@@ -72,7 +73,7 @@ def unknown_argument(method: MethodShape, name: str) -> Finding:
     known = ", ".join(method.inputs) or "no arguments"
     near = nearest(name, method.inputs)
     guess = f" Did you mean '{near}'?" if near else ""
-    return found("unknown-argument", f"there is no argument '{name}'; it takes {known}.{guess}")
+    return found("unknown-argument", f"there is no argument '{_cut(name)}'; it takes {known}.{guess}")
 
 
 def missing_argument(method: MethodShape, name: str) -> Finding:
@@ -85,12 +86,18 @@ def unknown_method(name: str, known: Iterable[str]) -> Finding:
     names = list(known)
     near = nearest(name, names)
     guess = f" Did you mean '{near}'?" if near else ""
-    message = f"The model has no method '{name}'; it has {', '.join(names) or 'none'}.{guess}"
-    return found("unknown-method", message, method=name)
+    message = f"The model has no method '{_cut(name)}'; it has {', '.join(names) or 'none'}.{guess}"
+    return found("unknown-method", message, method=_cut(name))
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that is most like this one; empty when none is."""
+    """The known name that is most like this one; empty when none is. A name so long is nobody's slip."""
+    if len(name) > _LONGEST_NAME:
+        return ""
     return next(iter(difflib.get_close_matches(name, list(known), n=1)), "")
 
 
@@ -129,7 +136,7 @@ def _is_beyond(shape: Shape, value: float) -> bool:
 
 def shown(value: object) -> str:
     """A value as it would be written, cut short."""
-    text = repr(value)
+    text = repr(value[:60] if isinstance(value, (str, bytes)) else value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -16,6 +16,8 @@ from clarifai_emulator.contracts.shapes import MethodShape, Shape, Type
 from clarifai_emulator.contracts.values import limit_problems, missing_argument, nearest, unknown_argument
 
 _LOOK_AT = 256
+# So many findings about one input are enough.
+_MOST = 20
 _EXACT = 2**53
 _NOTHING: tuple[Finding, ...] = ()
 
@@ -64,6 +66,8 @@ class WireMethod:
         problems = _NOTHING
         seen: set[str] = set()
         for part in data.parts:
+            if len(problems) >= _MOST:
+                return problems
             name = part.id
             check = self._inputs.get(name)
             if check is None:
@@ -239,6 +243,8 @@ def _fields(shape: Shape) -> Check:
         problems = _NOTHING
         seen: set[str] = set()
         for part in data.parts:
+            if len(problems) >= _MOST:
+                return problems
             inner = checks.get(part.id)
             if inner is None:
                 problems += (_unknown_field(shape, part.id, what),)
@@ -256,5 +262,5 @@ def _fields(shape: Shape) -> Check:
 def _unknown_field(shape: Shape, name: str, what: str) -> Finding:
     near = nearest(name, [each.name for each in shape.args])
     guess = f" Did you mean '{near}'?" if near else ""
-    message = f"{_named(what)} has a field '{name}' that {shape.item} does not have: it is dropped.{guess}"
+    message = f"{_named(what)} has a field '{name[:100]}' that {shape.item} does not have: it is dropped.{guess}"
     return found("unknown-field", message)

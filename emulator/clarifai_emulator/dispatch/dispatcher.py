@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -18,6 +18,7 @@ from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 
 _PREFIX = "replica-"
+_NOWHERE = LaneKey("", "", "")  # of runners that serve nothing for now
 
 
 def is_replica_token(token: str) -> bool:
@@ -73,8 +74,11 @@ class Dispatcher:
             self.remove_runner(link.runner_id)
 
     def add_runner(self, runner_id: str, nodepool: NodepoolKey, lane: Lane) -> RunnerLink:
-        """Let replicas of this runner serve the lane."""
-        link = RunnerLink(runner_id, nodepool, lane)
+        """Let replicas of this runner serve the lane; those that are there since before a reset, too."""
+        link = self._runners.get(runner_id)
+        if link is None:
+            link = RunnerLink(runner_id, nodepool, lane)
+        link.lane = lane
         self._runners[runner_id] = lane.runners[runner_id] = link
         return link
 
@@ -131,11 +135,16 @@ class Dispatcher:
         replica.drained.set()
         self.on_replica(replica)
 
-    def reset(self) -> None:
-        """Forget every lane, runner and credential."""
+    def reset(self, *, keep: Collection[str] = ()) -> None:
+        """Forget every lane, runner and credential, except the runners ``keep``: their replicas stay connected and
+        serve nothing, until ``add_runner`` gives them a lane."""
         self._lanes.clear()
-        self._runners.clear()
-        self._credentials.clear()
+        self._runners = {runner_id: link for runner_id, link in self._runners.items() if runner_id in keep}
+        self._credentials = {
+            token: credential for token, credential in self._credentials.items() if credential.runner_id in keep
+        }
+        for link in self._runners.values():
+            link.lane = Lane(_NOWHERE, queue_size=self._queue_size, clock=self._clock, on_demand=lambda lane: None)
 
 
 def runner_lost(replica_id: str, why: str) -> CallerError:

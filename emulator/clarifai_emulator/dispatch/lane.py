@@ -139,6 +139,13 @@ class Replica:
             self.early.remove(slot)
             self.runner.lane.offer(slot)
 
+    def offer_idle(self) -> None:
+        """Its lane is another one now: what waits there is for its idle streams."""
+        idle = tuple(self.idle)
+        self.idle.clear()
+        for slot in idle:
+            self.runner.lane.offer(slot)
+
     def withdraw(self, slot: Slot) -> None:
         """This stream waits for work no more."""
         for slots in (self.idle, self.early):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -107,10 +107,14 @@ class AcceleratorPool:
     """Hands out accelerators, each to one holder at a time. ``reason``: why the machine has none."""
 
     def __init__(self, accelerators: Iterable[Accelerator], *, reason: str = "") -> None:
-        self._all = tuple(accelerators)
+        self._all = self._machine = tuple(accelerators)
         self._reason = reason
         self._holders: dict[str, list[str]] = {}
         self._shared: set[str] = set()  # of those: who holds them shares them
+
+    def restrict(self, uuids: Collection[str] | None) -> None:
+        """Hand out these only, because others use the rest; None: all of the machine again."""
+        self._all = tuple(each for each in self._machine if uuids is None or each.uuid in uuids)
 
     @property
     def free(self) -> tuple[Accelerator, ...]:

@@ -74,6 +74,7 @@ class ReplicaRecord:
     killed_because: str = ""  # why the emulator itself killed it
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
     task: asyncio.Task[None] | None = None
+    fleet: Fleet | None = None  # whose it is; of a parked replica, whose it was
 
     @property
     def replica_id(self) -> str:

@@ -11,6 +11,7 @@ import logging
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner, Secret
 
@@ -25,6 +26,7 @@ from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement, shares_accelerators
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Standby, model_traceback
+from clarifai_emulator.nodepools.parked import Parked
 from clarifai_emulator.nodepools.provenance import Provenance
 from clarifai_emulator.nodepools.reports import Reporter, keeps_failing
 from clarifai_emulator.nodepools.scaling import crash_delay, is_failed
@@ -33,6 +35,10 @@ from clarifai_emulator.runners.reload_link import ReloadLink, load_failure
 from clarifai_emulator.store import Kind, Store
 
 log = logging.getLogger(__name__)
+
+# The genuine runner needs some milliseconds after an answer until it says that it is idle.
+_WIND_UP_SECONDS = 0.2
+_WIND_UP_POLL_SECONDS = 0.001
 
 
 class Replicas:
@@ -68,9 +74,12 @@ class Replicas:
         self._drains: set[asyncio.Task[None]] = set()
         self._prepared_for: dict[tuple[ModelSource, str], ModelSource] = {}
         self._fleets: dict[str, Fleet] = {}  # by the id of a runner that was made for it
+        self.parked = Parked(lambda record: self.kill(record, "it was kept warm and is not needed any more"))
 
     def launch(self, fleet: Fleet) -> None:
         """Take room and devices for one more replica and start its task. Raises ``NoRoom``."""
+        if self._reuse(fleet):
+            return
         placement, devices = self._place(fleet)
         self._launch(fleet, placement, devices)
 
@@ -94,12 +103,12 @@ class Replicas:
     ) -> ReplicaRecord:
         runner = self._runner(fleet, placement.nodepool)
         credential = self._dispatcher.issue_credential(runner.id)
-        record = ReplicaRecord(credential, runner, placement, self._clock.monotonic(), devices=devices)
+        record = ReplicaRecord(credential, runner, placement, self._clock.monotonic(), devices=devices, fleet=fleet)
         if standby is not None:
             record.state, record.standby = ReplicaState.STANDBY, standby
         fleet.records[record.replica_id] = record
         self._report.replica(fleet, record, "replica.starting", f"in nodepool '{placement.nodepool[2]}'")
-        record.task = asyncio.create_task(self._live(fleet, record), name=f"replica {record.replica_id[:8]}")
+        record.task = asyncio.create_task(self._live(record), name=f"replica {record.replica_id[:8]}")
         return record
 
     def connected(self, fleet: Fleet, replica: Replica) -> None:
@@ -170,6 +179,62 @@ class Replicas:
             task.cancel()
         await asyncio.gather(*(self._end(record, grace=grace) for record in records))
 
+    # What outlives a reset.
+
+    async def park_idle(self, fleets: Iterable[Fleet]) -> None:
+        """Keep the replicas that have nothing to do, for whoever deploys the same code again. Those that are only
+        winding up what was answered already are waited for, a moment."""
+        candidates = [
+            (fleet, record) for fleet in fleets for record in fleet.live if fleet.target.source is not None
+        ]
+        deadline = self._clock.monotonic() + _WIND_UP_SECONDS
+        records = [record for _, record in candidates]
+        while any(map(_is_winding_up, records)) and self._clock.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_WIND_UP_POLL_SECONDS)
+        for fleet, record in candidates:
+            if fleet.target.source is not None and _is_idle(record) and fleet.records.pop(record.replica_id, None):
+                self.parked.put(record, fleet.target.source, fleet.slots_per_replica)
+
+    def _reuse(self, fleet: Fleet) -> bool:
+        """Make a parked replica of the same code one of this fleet; False when there is none, or no room for it."""
+        source = fleet.target.source
+        if source is None:
+            return False
+        required = fleet.target.version.inference_compute_info
+        for key, nodepool in fleet.target.nodepools:
+            is_free = partial(self._is_free, fleet, key)
+            record = self.parked.take(source, key, fleet.slots_per_replica, is_free)
+            if record is None:
+                continue
+            try:
+                spread = fleet.target.autoscale.disable_packing
+                record.placement = self._capacity.place(key, nodepool, required, spread=spread)
+            except NoRoom:
+                self.parked.put(record, source, fleet.slots_per_replica)
+                return False
+            self._move_in(fleet, record)
+            return True
+        return False
+
+    def _is_free(self, fleet: Fleet, nodepool: NodepoolKey, runner_id: str) -> bool:
+        """Whether a parked replica of this runner may serve the fleet: as its only runner there."""
+        mine = fleet.runners.get(nodepool)
+        return self._fleets.get(runner_id) in (None, fleet) and (mine is None or mine.id == runner_id)
+
+    def _move_in(self, fleet: Fleet, record: ReplicaRecord) -> None:
+        """A parked replica serves this fleet from now on."""
+        self._runner(fleet, record.nodepool, runner_id=record.runner.id)
+        record.runner = fleet.runners[record.nodepool]
+        record.fleet = fleet
+        record.ready = self._clock.monotonic()
+        fleet.records[record.replica_id] = record
+        self._report.replica(
+            fleet, record, "replica.live", "kept warm since an earlier deployment of the same code"
+        )
+        if record.replica is not None:
+            record.replica.offer_idle()
+        self.on_change(fleet)
+
     # Where it goes.
 
     def _place(self, fleet: Fleet) -> tuple[Placement, tuple[str, ...]]:
@@ -192,6 +257,7 @@ class Replicas:
             except NoRoom as no_room:
                 self._capacity.release(placement)
                 refusals.append(no_room)
+                self.parked.give_up_devices()
         if not refusals:
             raise NoRoom("none of its nodepools exists any more", for_good=True)
         raise next((refusal for refusal in refusals if not refusal.for_good), refusals[0])
@@ -217,14 +283,17 @@ class Replicas:
         self._report.fleet(fleet, "replica.substituted", f"runs on {', '.join(devices)}, not on {asked}")
         return devices
 
-    def _runner(self, fleet: Fleet, nodepool: NodepoolKey) -> Runner:
-        """The runner of this fleet in this nodepool: the record that ListRunners shows, made on first use."""
+    def _runner(self, fleet: Fleet, nodepool: NodepoolKey, *, runner_id: str = "") -> Runner:
+        """The runner of this fleet in this nodepool: the record that ListRunners shows, made on first use.
+        ``runner_id``: of one that is there from before a reset."""
         known = fleet.runners.get(nodepool)
         if known is not None and self._store.get(Kind.RUNNER, (*nodepool, known.id)) is not None:
             return known
         if known is not None:
             self._fleets.pop(known.id, None)
-        runner = fleet.runners[nodepool] = Runner(id=uuid.uuid4().hex, description=f"Runs {fleet.target.name}")
+        runner = fleet.runners[nodepool] = Runner(
+            id=runner_id or uuid.uuid4().hex, description=f"Runs {fleet.target.name}"
+        )
         self._fleets[runner.id] = fleet
         runner.created_at.GetCurrentTime()
         runner.modified_at.CopyFrom(runner.created_at)
@@ -240,16 +309,17 @@ class Replicas:
 
     # Its life.
 
-    async def _live(self, fleet: Fleet, record: ReplicaRecord) -> None:
+    async def _live(self, record: ReplicaRecord) -> None:
         """A replica's whole life: start it, wait until its process has ended, give everything back."""
         why = "the emulator stopped it"
         holding: asyncio.Task[None] | None = None
         try:
+            fleet = _fleet_of(record)
             backend = self._backends[self._backend_of(fleet, record)]
             source = await self._prepared(fleet, record, backend)
             code = await self._provenance.read(source)
             record.process = await backend.start(
-                self._spec(fleet, record, source), lambda line: self._printed(fleet, record, line)
+                self._spec(fleet, record, source), lambda line: self._printed(record, line)
             )
             if record.process.reloads is not None:
                 record.link = ReloadLink(record.process.reloads)
@@ -271,8 +341,9 @@ class Replicas:
                 holding.cancel()
             if record.link is not None:
                 record.link.close()
-            self._give_back(fleet, record, why)
-            self._ended(fleet, record, why)
+            self.parked.discard(record)
+            self._give_back(_fleet_of(record), record, why)
+            self._ended(_fleet_of(record), record, why)
 
     async def _attach(self, record: ReplicaRecord, connection: socket.socket) -> None:
         """Feed a lean runner over its socket."""
@@ -295,7 +366,7 @@ class Replicas:
         known = self._prepared_for.get((source, backend.name))
         if known is None:
             directory = await asyncio.to_thread(read_model_directory, source.path)
-            known = await backend.prepare(directory, lambda line: self._printed(fleet, record, line))
+            known = await backend.prepare(directory, lambda line: self._printed(record, line))
             self._prepared_for[source, backend.name] = known
         return known
 
@@ -310,7 +381,7 @@ class Replicas:
             else:
                 owner = fleet.target.model.user_id
                 missing = f"[emulator] config.yaml wants secret '{wanted.id}' as {wanted.variable}: user '{owner}' "
-                self._printed(fleet, record, f"{missing}has no such secret, and the variable is not set")
+                self._printed(record, f"{missing}has no such secret, and the variable is not set")
         return found
 
     def _spec(self, fleet: Fleet, record: ReplicaRecord, source: ModelSource) -> ReplicaSpec:
@@ -319,7 +390,7 @@ class Replicas:
         devices = self._accelerators.devices(record.devices)
         if devices.simulated:
             names = ", ".join(devices.ids)
-            self._printed(fleet, record, f"[emulator] its accelerators are simulated, there is no device: {names}")
+            self._printed(record, f"[emulator] its accelerators are simulated, there is no device: {names}")
         return ReplicaSpec(
             replica_id=record.replica_id,
             source=source,
@@ -341,9 +412,11 @@ class Replicas:
             },
         )
 
-    def _printed(self, fleet: Fleet, record: ReplicaRecord, line: str) -> None:
+    def _printed(self, record: ReplicaRecord, line: str) -> None:
+        if record in self.parked:
+            return  # about what is forgotten already
         record.tail.append(line)
-        self._report.log(fleet, "runner", line, record.runner)
+        self._report.log(_fleet_of(record), "runner", line, record.runner)
 
     def _give_back(self, fleet: Fleet, record: ReplicaRecord, why: str) -> None:
         record.has_ended = True
@@ -394,3 +467,22 @@ class Replicas:
                 await asyncio.wait([process.exited], timeout=grace)
             process.kill()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _fleet_of(record: ReplicaRecord) -> Fleet:
+    assert record.fleet is not None, "a replica is started for a fleet"
+    return record.fleet
+
+
+def _is_idle(record: ReplicaRecord) -> bool:
+    """Whether it lives, is connected, and works on nothing."""
+    replica, process = record.replica, record.process
+    if replica is None or process is None or process.exited.done() or record.state is not ReplicaState.LIVE:
+        return False
+    return bool(replica.streams) and not (replica.busy or replica.draining or replica.hung or replica.lost)
+
+
+def _is_winding_up(record: ReplicaRecord) -> bool:
+    """Whether everybody who waited for it has an answer, and it is not quite through itself."""
+    busy = record.replica.busy if record.replica is not None else ()
+    return bool(busy) and not any(work.is_open for work in busy)

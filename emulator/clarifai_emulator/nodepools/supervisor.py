@@ -86,10 +86,15 @@ class Supervisor:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-        await self._end_all(grace=grace)
+        await asyncio.gather(self._end_all(grace=grace), self._replicas.end_all(self._replicas.parked, grace=grace))
 
-    async def reset(self) -> None:
-        """End every replica at once and forget every fleet."""
+    async def reset(self, *, keep_warm: bool = False) -> None:
+        """End every replica at once and forget every fleet. ``keep_warm``: replicas with nothing to do are kept,
+        for the next deployment of the same code."""
+        if keep_warm:
+            await self._replicas.park_idle(list(self.fleets.values()))
+        else:
+            await self._replicas.end_all(self._replicas.parked, grace=0)
         await self._end_all(grace=0)
         while any(fleet.records for fleet in self.fleets.values()):
             await self._end_all(grace=0)  # what a request or a new deployment has started meanwhile
@@ -208,6 +213,11 @@ class Supervisor:
         """Whether a replica of this model version (user, app, model, version) has not ended yet."""
         found = (fleet for fleet in self.fleets.values() if fleet.target.version.id == version[3] and fleet.records)
         return any((each.target.model.app_id, each.target.model.id) == version[1:3] for each in found)
+
+    def look_again(self) -> None:
+        """Reconsider every fleet now: the clock was turned."""
+        for key in self.fleets:
+            self._mark(key)
 
     def fleet_of_runner(self, runner_id: str) -> Fleet | None:
         """The fleet that this runner was made for."""

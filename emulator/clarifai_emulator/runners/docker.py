@@ -54,12 +54,12 @@ Listen = Callable[[str], Awaitable[int]]
 T = TypeVar("T")
 
 _THREADS = 16
-_READER = "tmp/clarifai-emulator/signatures.py"
+_READERS = "tmp/clarifai-emulator"
 _ANSWER = "/tmp/clarifai-emulator/answer.json"  # noqa: S108 - in the container
 # The module that reads signatures for other backends, run by the model's own interpreter.
 _READ_SIGNATURES = f"""
 import contextlib, os, runpy, sys
-reader = runpy.run_path("/{_READER}", run_name="signatures")
+reader = runpy.run_path("/{_READERS}/{SCRIPT.name}", run_name="signatures")
 sys.path.insert(0, sys.argv[1])
 with contextlib.suppress(Exception):
     reader["import_sdk"]()
@@ -150,7 +150,7 @@ class DockerBackend:
             environ={"CLARIFAI_API_BASE": self._base_url},
             command=["python", "-B", "-c", _READ_SIGNATURES, model_path],
         )
-        files = {_READER: SCRIPT.read_bytes()}
+        files = {f"{_READERS}/{script.name}": script.read_bytes() for script in SCRIPT.parent.glob("*_main.py")}
         process = await self._run(plan, lines.append, files=files, answer=_ANSWER)
         try:
             exit_ = await asyncio.wait_for(asyncio.shield(process.exited), INSPECT_SECONDS)
@@ -285,10 +285,12 @@ class DockerBackend:
                 client.api.put_archive(process.id, "/", archive_of(files))
             process.start()
 
+        beginning = asyncio.ensure_future(self._call(begin))
         try:
-            await self._call(begin)
+            await asyncio.shield(beginning)
         except asyncio.CancelledError:
-            process.kill()  # nobody else will know of it
+            process.kill()  # nobody else will know of it, however far it comes
+            beginning.add_done_callback(lambda done: process.abandon() if done.exception() else None)
             raise
         except Exception as error:
             process.abandon()

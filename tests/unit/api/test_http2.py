@@ -117,6 +117,34 @@ async def test_a_handler_that_does_not_read_holds_the_client_back() -> None:
         assert len([message async for message in call]) == 100
 
 
+async def test_large_messages_that_wait_for_a_handler_are_few() -> None:
+    """An upload comes in messages of 127 MiB: sixteen of them would not fit into the memory."""
+    sent, may_read = 0, asyncio.Event()
+
+    async def slow(stream: GrpcStream) -> None:
+        await may_read.wait()
+        total = 0
+        while (message := await stream.read()) is not None:
+            total += len(message)
+        await stream.write(str(total).encode())
+
+    async def messages() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(12):
+            yield bytes(20 * MIB)
+            sent += 1
+
+    async with serving(slow) as channel:
+        call = channel.stream_unary("/svc/m")(messages())
+        before = -1
+        while before != sent:
+            before = sent
+            await asyncio.sleep(0.5)
+        assert sent <= 3, "one waits, one is on its way, one is in the client"
+        may_read.set()
+        assert await call == str(12 * 20 * MIB).encode()
+
+
 async def test_metadata_goes_both_ways() -> None:
     async def handler(stream: GrpcStream) -> None:
         await stream.read()

@@ -68,6 +68,13 @@ class Scene:
         self._clients.append(writer)
         return reader, writer
 
+    async def connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection that the server has taken: its first timer runs, whatever patience it has from now on."""
+        streams = await self.connect()
+        while not self.connections:
+            await asyncio.sleep(0.001)
+        return streams
+
     async def say(self, *parts: bytes) -> bytes:
         """Say this, part by part, and read to the end of the connection."""
         reader, writer = await self.connect()
@@ -136,7 +143,7 @@ async def test_a_request_is_answered_with_what_the_handler_says(scene: Scene) ->
     answer = await scene.say(last("/x?a=1&b=2", b"hello"))
     head, _, body = answer.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
-    assert lines[0] == "HTTP/1.1 200 "
+    assert lines[0] == "HTTP/1.1 200 OK"
     assert {"content-type: text/plain", "content-length: 5", "x-query: a=1&b=2"} <= {line.lower() for line in lines}
     assert body == b"hello"
     assert scene.seen == [("POST", "/x")]
@@ -258,8 +265,8 @@ async def test_a_body_that_is_too_large_is_refused_and_the_client_hears_it(scene
 async def test_a_client_that_sends_too_slowly_is_answered_408(
     scene: Scene, head: bytes, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    reader, writer = await scene.connected()
     monkeypatch.setattr(http_server, "_PATIENCE_SECONDS", 0.05)
-    reader, writer = await scene.connect()
     writer.write(head)
 
     async def trickle() -> None:
@@ -278,8 +285,8 @@ async def test_a_client_that_sends_too_slowly_is_answered_408(
 async def test_a_body_that_is_read_as_it_comes_may_take_its_time(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    reader, writer = await scene.connected()
     monkeypatch.setattr(http_server, "_PATIENCE_SECONDS", 0.02)
-    reader, writer = await scene.connect()
     writer.write(request("/lines", b"", "transfer-encoding: chunked") + b"1\r\na\r\n")
     await asyncio.wait_for(reader.readuntil(b"<a>"), 5)
     await asyncio.sleep(0.06)

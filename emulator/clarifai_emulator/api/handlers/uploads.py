@@ -101,9 +101,9 @@ class _Uploads:
         return model, version
 
     async def _receive(self, part: _Parts, request: Any, file: BinaryIO) -> None:
-        part.take(request)
-        # A part has up to 127 MiB. Other requests are served while it is written.
-        await asyncio.to_thread(file.write, request.content_part.data)
+        # A part has up to 127 MiB, and each look at it is a copy. Other requests are served while it is written.
+        data = part.take(request)
+        await asyncio.to_thread(file.write, data)
 
 
 @dataclass(slots=True)
@@ -118,8 +118,8 @@ class _Parts:
     def left(self) -> int:
         return self.total - self.received
 
-    def take(self, request: Any) -> None:
-        """Count the next part. Raises ``CallerError`` for one that cannot be it.
+    def take(self, request: Any) -> bytes:
+        """Count the next part, and give its data. Raises ``CallerError`` for one that cannot be it.
 
         ``range_start`` is not looked at: the SDK sends where a part ends, and parts come in order anyhow.
         """
@@ -137,14 +137,16 @@ class _Parts:
                 "numbered from 1 and sent in order.",
                 hint=_AGAIN,
             )
+        data: bytes = given.data
         self.number += 1
-        self.received += len(given.data)
+        self.received += len(data)
         if self.received > self.total:
             raise CallerError(
                 StatusCode.MODEL_UPLOADING_FAILED,
                 f"{self.received} bytes came with part {self.number}; upload_config.total_size is {self.total}.",
                 hint="Say the archive's real size in total_size.",
             )
+        return data
 
     def require_all(self) -> None:
         """Raise ``CallerError`` unless the archive is complete."""

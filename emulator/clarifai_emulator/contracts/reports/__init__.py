@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
-from clarifai_emulator.contracts.reports.report import Report
+if TYPE_CHECKING:
+    from clarifai_emulator.contracts.reports.report import Report
 
 # Name of the format → module below this package with ``render(report) -> str``.
 FORMATS = {

@@ -1,0 +1,55 @@
+"""Finds the recorded call that a request is, or the nearest one and the difference."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import yaml
+
+from clarifai_emulator.cassettes.tape import Recorded
+
+_LINES = 40
+# What only reads may be asked more often than it was when it was recorded.
+_READS = ("Get", "List")
+
+
+def find(calls: Sequence[Recorded], rpc: str, first: dict[str, Any]) -> Recorded | None:
+    """The recorded call with this first request that comes next; None when there is none (left)."""
+    same = [call for call in calls if call.rpc == rpc and call.requests[:1] == [first]]
+    unplayed = next((call for call in same if not call.played), None)
+    if unplayed is None and same and rpc.startswith(_READS):
+        return same[-1]
+    return unplayed
+
+
+def explain(calls: Sequence[Recorded], rpc: str, first: dict[str, Any], said: str) -> str:
+    """Why there is no recorded call for a request: the nearest one, and where they differ."""
+    name = said or rpc
+    played = [call for call in calls if call.rpc == rpc and call.requests[:1] == [first]]
+    if played:
+        times = f"{len(played)} time{'s' * (len(played) != 1)}"
+        return f"{name} was recorded {times}, and is called once more."
+    alike = [call for call in calls if call.rpc == rpc and call.requests]
+    if not alike:
+        recorded = ", ".join(dict.fromkeys(call.rpc for call in calls)) or "nothing"
+        return f"{name} was not recorded, nor any other {rpc}. There is: {recorded}."
+    nearest = max(alike, key=lambda call: _likeness(call.requests[0], first))
+    lines = list(difference(nearest.requests[0], first))
+    return "\n".join([f"{name} was not recorded. The nearest is {nearest.call or nearest.rpc}:", *lines])
+
+
+def difference(recorded: Any, now: Any) -> Iterable[str]:
+    """Where two messages differ, line by line: ``-`` as it was recorded, ``+`` as it is now."""
+    lines = difflib.unified_diff(_text(recorded), _text(now), "recorded", "now", lineterm="", n=1)
+    told = [f"  {line}" for line in lines if not line.startswith("@@")]
+    return told if len(told) <= _LINES else [*told[:_LINES], f"  … and {len(told) - _LINES} lines more"]
+
+
+def _likeness(one: Any, other: Any) -> float:
+    return difflib.SequenceMatcher(None, "\n".join(_text(one)), "\n".join(_text(other))).ratio()
+
+
+def _text(message: Any) -> list[str]:
+    return yaml.safe_dump(message, allow_unicode=True, sort_keys=True).splitlines()

@@ -1,0 +1,127 @@
+"""A cassette as a file: YAML that people can read, compare and review; without credentials.
+
+version: 1
+models:
+  hello:                          # name of the model directory
+    key: me/demo/hello
+    content_hash: 5f0c…
+    methods: ["predict(prompt: str, n: int = 1) -> str"]
+calls:
+- rpc: PostModelOutputs
+  call: predict(prompt='Hello')   # for people; the messages are what counts
+  order: "><"
+  requests: [{…}]
+  answers: [{…}]
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from clarifai_emulator.errors import ConfigError
+
+VERSION = 1
+_HEAD = "# Recorded calls of a test. Record them again with: pytest --clarifai-cassettes all\n"
+_AGAIN = "Record it again with `pytest --clarifai-cassettes all`, or take it from your version control."
+
+
+@dataclass(slots=True, eq=False)
+class Recorded:
+    """One call. ``order`` tells in which turn messages came: ``>`` a request, ``<`` an answer. ``error``: the gRPC
+    status it ended with, by name, and its text. ``played``: how often it was played back."""
+
+    rpc: str
+    requests: list[dict[str, Any]]
+    answers: list[dict[str, Any]]
+    order: str
+    call: str = ""
+    error: tuple[str, str] | None = None
+    played: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The call as it stands in the file."""
+        told: dict[str, Any] = {"rpc": self.rpc}
+        if self.call:
+            told["call"] = self.call
+        told.update(order=self.order, requests=self.requests, answers=self.answers)
+        if self.error is not None:
+            told["error"] = list(self.error)
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedModel:
+    """A model that was deployed while its calls were recorded. ``methods``: its signatures, as one reads them."""
+
+    key: tuple[str, str, str]
+    content_hash: str
+    methods: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The model as it stands in the file."""
+        return {"key": "/".join(self.key), "content_hash": self.content_hash, "methods": list(self.methods)}
+
+
+@dataclass(slots=True, eq=False)
+class Tape:
+    """The calls of one cassette, in order, and the models they were for, by the name of the directory."""
+
+    calls: list[Recorded] = field(default_factory=list[Recorded])
+    models: dict[str, RecordedModel] = field(default_factory=dict[str, RecordedModel])
+
+    def write(self, file: Path) -> None:
+        """Write the file, whole or not at all."""
+        content = {
+            "version": VERSION,
+            "models": {name: model.as_dict() for name, model in self.models.items()},
+            "calls": [call.as_dict() for call in self.calls],
+        }
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f".{file.name}.{os.getpid()}")
+        draft.write_text(
+            _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8"
+        )
+        draft.replace(file)
+
+
+def read_tape(file: Path) -> Tape:
+    """Read a cassette. Raises ``ConfigError``."""
+    try:
+        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"The cassette {file} cannot be read:", [str(error)], hint=_AGAIN) from None
+    version = cast("Mapping[str, Any]", content).get("version") if isinstance(content, dict) else None
+    if version != VERSION:
+        raise ConfigError(
+            f"The cassette {file} cannot be used:", [f"version must be {VERSION}, got {version!r}"], hint=_AGAIN
+        )
+    try:
+        return Tape(
+            [_call(entry) for entry in content.get("calls") or ()],
+            {name: _model(entry) for name, entry in (content.get("models") or {}).items()},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"The cassette {file} cannot be used:", [repr(error)], hint=_AGAIN) from None
+
+
+def _call(entry: Mapping[str, Any]) -> Recorded:
+    error = entry.get("error")
+    return Recorded(
+        rpc=entry["rpc"],
+        requests=list(entry["requests"]),
+        answers=list(entry["answers"]),
+        order=entry["order"],
+        call=entry.get("call", ""),
+        error=(error[0], error[1]) if error else None,
+    )
+
+
+def _model(entry: Mapping[str, Any]) -> RecordedModel:
+    user, app, model = entry["key"].split("/")
+    return RecordedModel((user, app, model), entry["content_hash"], tuple(entry["methods"]))

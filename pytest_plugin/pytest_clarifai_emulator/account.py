@@ -1,0 +1,319 @@
+"""``clarifai``: one test's account on the emulator, empty at first: deploy, make resources, look what happened."""
+
+from __future__ import annotations
+
+import secrets as tokens
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from clarifai_grpc.grpc.api.resources_pb2 import (
+    CloudProvider,
+    ComputeCluster,
+    Deployment,
+    InstanceType,
+    Key,
+    NodeCapacityType,
+    Nodepool,
+    Secret,
+    User,
+    Visibility,
+)
+
+from clarifai_emulator.api.issued_keys import PAT as PAT_TYPE
+from clarifai_emulator.cassettes import Deck
+from clarifai_emulator.clock import TurnableClock
+from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.events import Event
+from clarifai_emulator.faults import ActiveFault, Fault
+from clarifai_emulator.routing import Ask, Decision
+from clarifai_emulator.store import Kind
+from clarifai_emulator.thread import EmulatorThread
+from pytest_clarifai_emulator.calls import Call, CallLog, Route, routes_of
+from pytest_clarifai_emulator.deployed import DeployedModel, model_key
+from pytest_clarifai_emulator.environment import PAT
+from pytest_clarifai_emulator.routed import require_routed
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A further user of the platform, with a token of its own."""
+
+    id: str
+    pat: str
+
+
+class Clock:
+    """The emulator's clock: token expiry, cool-downs, scale-down delays and crash delays go by it."""
+
+    def __init__(self, clock: TurnableClock, emulator: EmulatorThread) -> None:
+        self._clock = clock
+        self._emulator = emulator
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._clock.now()
+
+    def advance(self, seconds: float) -> None:
+        """Let so much time pass at once. What is due then happens now; it does not go back."""
+        if seconds < 0:
+            raise ValueError(f"time does not go back: advance() takes seconds that are not negative, got {seconds}")
+
+        def turn(emulator: Emulator) -> None:
+            self._clock.ahead += seconds
+            emulator.supervisor.look_again()
+
+        self._emulator.run(turn)
+
+
+class Clarifai:
+    """The account of one test. Everything in it is gone when the test ends; models stay warm for the next."""
+
+    def __init__(self, emulator: EmulatorThread, clock: TurnableClock, log: CallLog) -> None:
+        self.emulator = emulator
+        self.clock = Clock(clock, emulator)
+        self._log = log
+        self.deployed: list[DeployedModel] = []
+        self.cassette: Deck | None = None  # of the mark clarifai_cassette
+        self.gpus: tuple[str, ...] = ()  # UUIDs of the devices that the mark clarifai_gpu holds
+        self.replaying: Callable[[Path, str], tuple[str, str, str] | None] = lambda path, model: None
+
+    # ── where it is ────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def url(self) -> str:
+        """The base URL: ``CLARIFAI_API_BASE``."""
+        return self.emulator.url
+
+    @property
+    def pat(self) -> str:
+        """The token of the account: ``CLARIFAI_PAT``."""
+        return PAT
+
+    @property
+    def user_id(self) -> str:
+        """The user: ``CLARIFAI_USER_ID``."""
+        return self.emulator.config.user_id
+
+    # ── what it has ────────────────────────────────────────────────────────────────────────────────────
+
+    def deploy(
+        self,
+        path: str | Path,
+        *,
+        nodepool: str | Nodepool = "cpu",
+        cluster: str | ComputeCluster = "",
+        deployment: str = "",
+        model: str = "",
+        min_replicas: int = 1,
+        max_replicas: int = 5,
+        wait: bool = True,
+    ) -> DeployedModel:
+        """Deploy a model directory. ``model``: ``USER/APP/models/ID``, to serve it under another name than
+        config.yaml's. ``wait`` until a replica is ready; ``min_replicas=0`` starts none before the first request.
+        Raises ``ModelError`` with what to mend."""
+        options = {
+            "nodepool_id": nodepool if isinstance(nodepool, str) else nodepool.id,
+            "compute_cluster_id": _cluster_of(cluster, nodepool),
+            "deployment_id": deployment,
+            "model": model,
+            "min_replicas": min_replicas,
+            "max_replicas": max_replicas,
+            "wait": wait,
+        }
+        recorded = self.replaying(Path(path), model)
+        handle = DeployedModel(self, Path(path), options, recorded=recorded)
+        self.deployed.append(handle)
+        return handle
+
+    def cluster(self, id: str = "cluster", **fields: Any) -> ComputeCluster:
+        """Create a compute cluster; ``fields`` are those of the platform's ``ComputeCluster``."""
+        given: dict[str, Any] = {
+            "cloud_provider": CloudProvider(id="local"),
+            "region": "local",
+            "cluster_type": "dedicated",
+            "managed_by": "user",
+            "visibility": Visibility(gettable=Visibility.PRIVATE),
+            **fields,
+        }
+        return self._post(Kind.COMPUTE_CLUSTER, (), ComputeCluster(id=id, **given))
+
+    def nodepool(
+        self,
+        id: str,
+        *,
+        cluster: str | ComputeCluster = "local",
+        instance_type: str | InstanceType = "",
+        min_instances: int = 0,
+        max_instances: int = 1,
+        **fields: Any,
+    ) -> Nodepool:
+        """Create a nodepool. ``instance_type``: its id (``g5.2xlarge``), or a message; else this machine."""
+        cluster_id = cluster if isinstance(cluster, str) else cluster.id
+        given: dict[str, Any] = {
+            "instance_types": [self._instance_type(instance_type)],
+            "min_instances": min_instances,
+            "max_instances": max_instances,
+            "node_capacity_type": NodeCapacityType(capacity_types=[NodeCapacityType.ON_DEMAND_TYPE]),
+            "visibility": Visibility(gettable=Visibility.PRIVATE),
+            **fields,
+        }
+        message = Nodepool(id=id, **given)
+        message.compute_cluster.id, message.compute_cluster.user_id = cluster_id, self.user_id
+        return self._post(Kind.NODEPOOL, (cluster_id,), message)
+
+    def deployment(
+        self,
+        id: str,
+        *,
+        model: DeployedModel | str,
+        nodepools: Sequence[str | Nodepool] = ("cpu",),
+        min_replicas: int = 0,
+        max_replicas: int = 5,
+        **fields: Any,
+    ) -> Deployment:
+        """Create a further deployment of a model that is there; ``model``: a handle of ``deploy``, or its URL."""
+        given: dict[str, Any] = {
+            "scheduling_choice": Deployment.PERFORMANCE,
+            "visibility": Visibility(gettable=Visibility.PRIVATE),
+            **fields,
+        }
+        message = Deployment(id=id, **given)
+        message.autoscale_config.min_replicas = min_replicas
+        message.autoscale_config.max_replicas = max(max_replicas, min_replicas)
+        served = message.worker.model
+        served.user_id, served.app_id, served.id = model_key(model)
+        if isinstance(model, DeployedModel):
+            served.model_version.id = model.version_id
+        for nodepool in nodepools:
+            message.nodepools.append(self._nodepool_entry(nodepool))
+        return self._post(Kind.DEPLOYMENT, (), message)
+
+    def user(
+        self, id: str, *, scopes: Iterable[str] = (), expires_in: float | None = None, **fields: Any
+    ) -> Member:
+        """A further user, with a token that clients can use; ``scopes`` limit what it is good for, ``expires_in``
+        (seconds of ``clarifai.clock``) for how long."""
+        key = Key(id=tokens.token_hex(16), description=f"token of {id}", type=PAT_TYPE, scopes=list(scopes))
+        if expires_in is not None:
+            key.expires_at.FromNanoseconds(int((self.clock.now() + expires_in) * 1e9))
+
+        def add(emulator: Emulator) -> None:
+            emulator.resources.add_user(User(id=id, **fields))
+            emulator.store.put(Kind.KEY, (id, key.id), key)
+
+        self.emulator.run(add)
+        return Member(id, key.id)
+
+    def secret(self, id: str, value: str, **fields: Any) -> Secret:
+        """Store a secret of the account."""
+        return self._post(Kind.SECRET, (), Secret(id=id, value=value, **fields))
+
+    def topology(self, *files: str | Path) -> None:
+        """Create everything that topology files name. Raises ``ConfigError`` with file and line of each problem."""
+        self.emulator.wait(lambda emulator: emulator.apply(*map(Path, files)))
+
+    # ── what goes wrong, and what happened ─────────────────────────────────────────────────────────────
+
+    def fault(self, fault: Fault | None = None, /, **fields: Any) -> ActiveFault:
+        """Make things go wrong from now on: ``clarifai.fault(status="MODEL_DEPLOYING", times=2)``. As a context
+        manager, until the end of the block. ``.injected`` counts."""
+        return self.emulator.faults.add(fault if fault is not None else Fault(**fields))
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every inference call of the test so far, oldest first."""
+        return self.emulator.run(self._log.read)
+
+    @property
+    def routes(self) -> list[Route]:
+        """Where each of them went, and why."""
+        return list(routes_of(self.calls))
+
+    @property
+    def logs(self) -> list[str]:
+        """What the models printed, oldest first."""
+        return self.log_lines()
+
+    def log_lines(self, log_type: str = "runner", **match: str) -> list[str]:
+        """Lines of one log type (``runner``, ``builder``, ``runner.events``) whose source has these ids."""
+        return self.emulator.run(
+            lambda emulator: [entry.message for entry in emulator.logbook.entries(log_type, **match)]
+        )
+
+    def events(self, prefix: str = "", **match: Any) -> list[Event]:
+        """What happened: events whose kind begins with ``prefix`` and whose fields equal ``match``."""
+        return self.emulator.events(prefix, **match)
+
+    def status(self) -> dict[str, Any]:
+        """Nodepools, deployments, replicas and faults as they are now."""
+        return self.emulator.status()
+
+    def route(self, model: DeployedModel | str, **ask: Any) -> Decision:
+        """Where a request for a model would go; ``ask`` are fields of ``Ask``. Raises ``RoutingError``."""
+        user, app, model_id = model_key(model)
+        asked: dict[str, Any] = {"caller": self.user_id, **ask}
+        return self.emulator.route(Ask(model_user=user, model_app=app, model_id=model_id, **asked))
+
+    def assert_routed(
+        self,
+        *,
+        rule: str | None = None,
+        deployment: str | None = None,
+        nodepool: str | None = None,
+        calls: Sequence[Call] | None = None,
+    ) -> None:
+        """Fail unless there was a call, and every call went this way: by this rule, to this deployment (its id, or
+        ``USER/ID``), in this nodepool (its id, or ``USER/CLUSTER/ID``)."""
+        __tracebackhide__ = True
+        require_routed(
+            self.calls if calls is None else calls, {"rule": rule, "deployment": deployment, "nodepool": nodepool}
+        )
+
+    def assert_matches_contract(self, lock: str | Path) -> None:
+        """Fail unless every model that ``deploy`` deployed keeps what a lock file says of it."""
+        __tracebackhide__ = True
+        for handle in self.deployed:
+            handle.assert_matches_contract(lock)
+
+    # ── how ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _post(self, kind: Kind, parents: tuple[str, ...], message: T) -> T:
+        def post(emulator: Emulator) -> Any:
+            key = emulator.resources.post(kind, self.user_id, parents, [message])[0]
+            return emulator.resources.shown(kind, key)
+
+        return self.emulator.run(post)
+
+    def _instance_type(self, wanted: str | InstanceType) -> InstanceType:
+        from clarifai_emulator.catalogue import LOCAL_INSTANCE
+
+        if not isinstance(wanted, str):
+            return wanted
+        found = self.emulator.run(lambda emulator: emulator.catalogue.find(wanted or LOCAL_INSTANCE))
+        return found if found is not None else InstanceType(id=wanted)
+
+    def _nodepool_entry(self, nodepool: str | Nodepool) -> Nodepool:
+        """The nodepool as a deployment names it: with its cluster."""
+        nodepool_id = nodepool if isinstance(nodepool, str) else nodepool.id
+        cluster_id = "" if isinstance(nodepool, str) else nodepool.compute_cluster.id
+        entry = Nodepool(id=nodepool_id)
+        keys = self.emulator.run(lambda emulator: list(emulator.store.keys(Kind.NODEPOOL, (self.user_id,))))
+        known = [key for key in keys if key[2] == nodepool_id and cluster_id in ("", key[1])]
+        if len(known) != 1:
+            names = ", ".join(sorted(f"{key[1]}/{key[2]}" for key in keys)) or "none"
+            problem = "Several clusters have" if known else "There is no"
+            raise ValueError(
+                f"{problem} nodepool {nodepool_id!r}; there are: {names}. Pass what clarifai.nodepool() gave."
+            )
+        entry.compute_cluster.user_id, entry.compute_cluster.id = known[0][:2]
+        return entry
+
+
+def _cluster_of(cluster: str | ComputeCluster, nodepool: str | Nodepool) -> str:
+    if not isinstance(cluster, str):
+        return cluster.id
+    return cluster or ("" if isinstance(nodepool, str) else nodepool.compute_cluster.id)

@@ -1,0 +1,205 @@
+"""What clients called, and where each call went: the records behind ``.calls``, ``.routes`` and the reports."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse, PostModelOutputsRequest
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.tap import Exchange, tap
+from clarifai_emulator.data_values import arguments_of, method_of, results_of, shown, shown_call, signature_of
+from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.store import Kind
+
+_KEPT = 5_000
+_KINDS = {"PostModelOutputs": "unary", "GenerateModelOutputs": "server stream", "StreamModelOutputs": "bidi"}
+PATHS = tuple(f"/clarifai.api.V2/{name}" for name in _KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request went, or why nowhere. Keys are joined with slashes, as in ``clarifai-emulator route``."""
+
+    rule: str
+    deployment: str | None
+    nodepool: str | None
+    nodepools: tuple[str, ...]
+    replica_id: str
+    reason: str
+    rejected: tuple[tuple[str, str], ...]
+    model: str
+    refused: bool = False
+
+    def __str__(self) -> str:
+        if self.refused:
+            return f"refused: {self.reason}"
+        place = self.deployment or "no deployment"
+        return f"rule {self.rule} → deployment {place}, nodepool {self.nodepool or '?'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One inference call. ``arguments``: of its first input, ``all_arguments`` of every one (batches, streams).
+    ``results``: every output. ``status``: the platform's code (10000 for success); 0 when the call broke off."""
+
+    request_id: str
+    model: str
+    kind: str
+    method: str
+    arguments: dict[str, Any]
+    all_arguments: tuple[dict[str, Any], ...]
+    results: tuple[Any, ...]
+    status: int
+    error: str
+    route: Route | None
+    milliseconds: float | None
+    findings: tuple[dict[str, Any], ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it succeeded."""
+        return self.status == StatusCode.SUCCESS
+
+    @property
+    def status_name(self) -> str:
+        """The platform's name of the status, ``SUCCESS``."""
+        return StatusCode.Name(self.status) if self.status else "no status"  # pyright: ignore[reportArgumentType]
+
+    def __str__(self) -> str:
+        took = f" in {self.milliseconds:.0f} ms" if self.milliseconds is not None else ""
+        ended = f"{self.status} {self.status_name}" if self.status else (self.error or "no answer yet")
+        results = ", ".join(shown(each) for each in self.results[:3])
+        more = f" and {len(self.results) - 3} more" if len(self.results) > 3 else ""
+        answer = f" → {results}{more}" if self.ok and self.results else ""
+        return f"{self.model} {shown_call(self.method, self.arguments)}{answer} [{ended}{took}]"
+
+
+class CallLog:
+    """The calls of one emulator since the last reset."""
+
+    def __init__(self) -> None:
+        self._exchanges: deque[Exchange] = deque(maxlen=_KEPT)
+
+    def listen(self, emulator: Emulator) -> None:
+        """Note every inference call from now on."""
+        emulator.interceptors.append(tap(self._exchanges.append, lambda exchange: None, *PATHS))
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._exchanges.clear()
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
+
+    def read(self, emulator: Emulator) -> list[Call]:
+        """The calls, oldest first. In the emulator's event loop."""
+        facts = _Facts(emulator)
+        return [facts.call(exchange) for exchange in tuple(self._exchanges)]
+
+
+class _Facts:
+    """What the emulator's events and store know about calls."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._store = emulator.store
+        self._user = emulator.config.user_id
+        self._routes: dict[str, dict[str, Any]] = {}
+        self._replicas: dict[str, str] = {}
+        self._findings: dict[str, list[dict[str, Any]]] = {}
+        for event in emulator.events.recent():
+            request_id = event.fields.get("request_id", "")
+            if event.kind.startswith("route."):
+                self._routes[request_id] = {**event.fields, "refused": event.kind == "route.refused"}
+            elif event.kind == "work.sent":
+                self._replicas[request_id] = event.fields["replica_id"]
+            elif event.kind == "contract.finding":
+                self._findings.setdefault(request_id, []).append(event.fields)
+
+    def call(self, exchange: Exchange) -> Call:
+        requests = [PostModelOutputsRequest.FromString(data) for data in exchange.requests]
+        answers = [MultiOutputResponse.FromString(data) for data in exchange.answers]
+        first = requests[0] if requests else PostModelOutputsRequest()
+        method = method_of(first)
+        route = self._route(exchange.request_id)
+        signature = signature_of(self._signatures(first, route), method)
+        arguments = tuple(
+            arguments_of(request, signature, index) for request in requests for index in range(len(request.inputs))
+        )
+        status = answers[-1].status if answers else None
+        failed = status is not None and status.code not in (StatusCode.SUCCESS, 0)
+        took = None if exchange.ended is None else (exchange.ended - exchange.started) * 1000
+        return Call(
+            request_id=exchange.request_id,
+            model=route.model if route is not None and route.model else _model_of(first, self._user),
+            kind=_KINDS[exchange.rpc],
+            method=method,
+            arguments=arguments[0] if arguments else {},
+            all_arguments=arguments,
+            results=tuple(result for answer in answers for result in results_of(answer, signature)),
+            status=status.code if status is not None else 0,
+            error=_error_of(exchange, status if failed else None),
+            route=route,
+            milliseconds=took,
+            findings=tuple(self._findings.get(exchange.request_id, ())),
+            metadata=dict(exchange.metadata),
+        )
+
+    def _route(self, request_id: str) -> Route | None:
+        found = self._routes.get(request_id)
+        return route_of(found, self._replicas.get(request_id, "")) if found is not None else None
+
+    def _signatures(self, request: Any, route: Route | None) -> Any:
+        """Of the version that was called; of the newest where that is not known."""
+        model = tuple(
+            (route.model if route is not None and route.model else _model_of(request, self._user)).split("/")
+        )
+        if len(model) != 3:
+            return ()
+        wanted = request.version_id or request.model.model_version.id
+        version: Any = (
+            self._store.get(Kind.MODEL_VERSION, (*model, wanted))
+            if wanted
+            else self._store.newest(Kind.MODEL_VERSION, model)
+        )
+        return version.method_signatures if version is not None else ()
+
+
+def route_of(fields: dict[str, Any], replica_id: str = "") -> Route:
+    """The route that an event ``route.decided`` or ``route.refused`` tells of."""
+    refused = bool(fields.get("refused"))
+    ask = fields.get("ask") or {}
+    nodepools = tuple(fields.get("nodepools") or ())
+    return Route(
+        rule=str(fields.get("rule") or ""),
+        deployment=fields.get("deployment"),
+        nodepool=nodepools[0] if nodepools else None,
+        nodepools=nodepools,
+        replica_id=replica_id,
+        reason=str((fields.get("details") if refused else fields.get("reason")) or ""),
+        rejected=tuple((each["what"], each["reason"]) for each in fields.get("rejected") or ()),
+        model=str(fields.get("model") or ask.get("model") or ""),
+        refused=refused,
+    )
+
+
+def routes_of(calls: list[Call]) -> Iterator[Route]:
+    """The routes of calls that got as far as routing."""
+    return (call.route for call in calls if call.route is not None)
+
+
+def _model_of(request: Any, user: str) -> str:
+    owner = request.user_app_id.user_id
+    return "/".join((user if owner in ("", "me") else owner, request.user_app_id.app_id, request.model_id))
+
+
+def _error_of(exchange: Exchange, status: Any | None) -> str:
+    if status is not None:
+        return str(status.details or status.description)
+    if exchange.error is not None:
+        return f"gRPC {exchange.error.name}: {exchange.error.message}"
+    return "the client went away before it was answered" if exchange.cancelled else ""

@@ -1,0 +1,135 @@
+"""The mark ``clarifai_cassette``: which file a test's calls are in, whether they are recorded or played back.
+
+none   play back; fail without a file        new   play back, and record what is missing
+once   play back; record without a file      all   record everything anew
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from clarifai_emulator.cassettes import Deck, Mode, RecordedModel, Tape
+from clarifai_emulator.cassettes.tape import read_tape
+from clarifai_emulator.cassettes.upstream import Upstream
+from clarifai_emulator.contracts.shapes import method_shape
+from clarifai_emulator.models.directory import read_model_directory
+from pytest_clarifai_emulator.account import Clarifai
+from pytest_clarifai_emulator.deployed import DeployedModel
+from pytest_clarifai_emulator.settings import Settings
+
+_MODES = ("none", "once", "new", "all")
+_AGAIN = "Record it again: --clarifai-cassettes all."
+
+
+@contextlib.contextmanager
+def inserted(
+    mark: pytest.Mark, account: Clarifai, item: pytest.Item, settings: Settings, pat: str
+) -> Generator[None]:
+    """Let the calls of the test go through its cassette; write it when the test has passed."""
+    file = cassette_file(mark, item, settings)
+    mode = _mode(str(mark.kwargs.get("mode") or settings.cassette_mode), file)
+    tape = Tape() if mode is Mode.RECORD or not file.exists() else read_tape(file)
+    upstream = _upstream(mark.kwargs.get("record_from"), mode, settings, pat)
+    deck = Deck(tape, mode, name=str(file), upstream=upstream)
+    if mode is Mode.REPLAY:
+        account.replaying = lambda path, model: _stand_in(tape, file, path)
+    account.cassette = deck
+    account.emulator.run(lambda emulator: emulator.interceptors.insert(0, deck.intercept))
+    try:
+        yield
+    finally:
+        account.emulator.run(lambda emulator: emulator.interceptors.remove(deck.intercept))
+        if upstream is not None:
+            account.emulator.wait(lambda _: upstream.close())
+    if deck.changed:
+        tape.models.update(_recorded(account.deployed))
+        tape.write(file)
+
+
+def cassette_file(mark: pytest.Mark, item: pytest.Item, settings: Settings) -> Path:
+    """Where the cassette of a test is: in a folder beside its file, named after the test unless the mark says."""
+    name = mark.args[0] if mark.args else mark.kwargs.get("name")
+    if name is None:
+        name = f"{item.path.stem}/{re.sub(r'[^A-Za-z0-9._-]+', '-', item.name).strip('-')}"
+    path = item.path.parent / settings.cassette_dir / str(name)
+    return path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
+
+
+def _mode(wanted: str, file: Path) -> Mode:
+    if wanted not in _MODES:
+        pytest.fail(f"clarifai_cassette takes mode {', '.join(_MODES)}, found {wanted!r}.", pytrace=False)
+    if wanted == "none" and not file.exists():
+        pytest.fail(
+            f"There is no cassette {file}, and mode none records nothing. Record it: --clarifai-cassettes once.",
+            pytrace=False,
+        )
+    if wanted in ("none", "once"):
+        return Mode.REPLAY if file.exists() else Mode.RECORD
+    return Mode.BOTH if wanted == "new" else Mode.RECORD
+
+
+def _upstream(base_url: str | None, mode: Mode, settings: Settings, pat: str) -> Upstream | None:
+    if base_url is None or mode is Mode.REPLAY:
+        return None
+    is_local = urlsplit(base_url).hostname in ("127.0.0.1", "localhost")
+    if not settings.allow_real and not is_local:
+        pytest.fail(
+            f"The cassette is to be recorded from {base_url}: that needs --clarifai-allow-real (and CLARIFAI_PAT).",
+            pytrace=False,
+        )
+    if not pat and not is_local:
+        pytest.fail(f"To record from {base_url}, set CLARIFAI_PAT to a token of yours.", pytrace=False)
+    return Upstream(base_url, pat or "none")
+
+
+def _stand_in(tape: Tape, file: Path, path: Path) -> tuple[str, str, str]:
+    """The model that the cassette stands in for. Fails when it was recorded with other signatures."""
+    recorded = tape.models.get(path.name)
+    if recorded is None:
+        known = ", ".join(tape.models) or "none"
+        pytest.fail(
+            f"The cassette {file} was recorded without the model {path.name}; it has: {known}. {_AGAIN}",
+            pytrace=False,
+        )
+    if path.is_dir():
+        _require_fresh(recorded, file, path)
+    return recorded.key
+
+
+def _require_fresh(recorded: RecordedModel, file: Path, path: Path) -> None:
+    """Another content is fine; other signatures are not."""
+    if read_model_directory(path).content_hash == recorded.content_hash:
+        return
+    from clarifai_emulator.contracts.signatures import read_signatures
+
+    now = [str(method_shape(method.signature)) for method in read_signatures(path).methods]
+    if sorted(now) == sorted(recorded.methods):
+        return
+    gone = [f"  - {each}" for each in recorded.methods if each not in now]
+    new = [f"  + {each}" for each in now if each not in recorded.methods]
+    pytest.fail(
+        "\n".join([f"The cassette {file} is stale: the signatures of {path} have changed.", *gone, *new, _AGAIN]),
+        pytrace=False,
+    )
+
+
+def _recorded(handles: list[DeployedModel]) -> dict[str, RecordedModel]:
+    found: dict[str, RecordedModel] = {}
+    for handle in handles:
+        methods = tuple(str(method_shape(each)) for each in handle.deployed.signatures)
+        content_hash = read_model_directory(handle.path).content_hash
+        found[handle.path.name] = RecordedModel(handle.key, content_hash, methods)
+    return found
+
+
+def problems_of(account: Any) -> str:
+    """Why the test fails because of its cassette: what it asked that is not recorded; empty when nothing."""
+    deck: Deck | None = account.cassette
+    return "\n".join([*deck.problems, _AGAIN]) if deck is not None and deck.problems else ""

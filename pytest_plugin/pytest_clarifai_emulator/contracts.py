@@ -1,0 +1,104 @@
+"""What tests show about contracts: findings that fail them, promises that models do not keep.
+
+a test's own code is through ─► observe(…) ─► properties of its report ─► (xdist) ─► method_coverage.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clarifai_emulator.contracts.finding import Finding
+from clarifai_emulator.contracts.gate import verify
+from clarifai_emulator.contracts.lock import Promise, read_lock
+from clarifai_emulator.contracts.method import Method
+from clarifai_emulator.contracts.origins import Origin
+from clarifai_emulator.contracts.rule import Severity
+from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.store import Kind
+from pytest_clarifai_emulator.findings import CallFinding, complaint, findings_of
+from pytest_clarifai_emulator.method_coverage import CALLED, FINDING, MODELS
+from pytest_clarifai_emulator.serving import Serving
+
+_MODES = ("strict", "warn", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How one test takes findings: the run's mode, or what its mark ``clarifai_contract`` says."""
+
+    mode: str
+    allowed: frozenset[str] = frozenset()
+
+
+def rules_of(item: pytest.Item, mode: str) -> Rules:
+    """The rules of a test."""
+    mark = item.get_closest_marker("clarifai_contract")
+    if mark is None:
+        return Rules(mode)
+    given = str(mark.args[0] if mark.args else mark.kwargs.get("mode", mode))
+    return Rules(given, frozenset(mark.kwargs.get("allow", ())))
+
+
+def observe(serving: Serving, rules: Rules) -> tuple[list[tuple[str, object]], str]:
+    """What the test that ends showed, as properties of its report, and why it fails, or nothing."""
+    if rules.mode not in _MODES:
+        return [], f"clarifai_contract takes {', '.join(_MODES)}, found {rules.mode!r}."
+    calls = serving.thread.run(serving.log.read)
+    models = serving.thread.run(_models)
+    properties: list[tuple[str, object]] = []
+    if models:
+        properties.append((MODELS, json.dumps(models)))
+        called = sorted({f"{call.model}.{call.method}" for call in calls if call.model in models})
+        properties.append((CALLED, " ".join(called)))
+    found = [] if rules.mode == "off" else serving.thread.run(lambda emulator: findings_of(calls, emulator))
+    told = [finding for finding in found if finding.rule not in rules.allowed]
+    properties += [(FINDING, "\n".join(finding.lines())) for finding in told]
+    errors = [finding for finding in told if finding.is_error]
+    return properties, complaint(_once(errors)) if errors and rules.mode == "strict" else ""
+
+
+def _once(findings: Iterable[CallFinding]) -> list[CallFinding]:
+    return list(dict.fromkeys(findings))
+
+
+def _models(emulator: Emulator) -> dict[str, list[str]]:
+    """The models that have code here, and their methods."""
+    found: dict[str, list[str]] = {}
+    for key in emulator.store.keys(Kind.SOURCE):
+        version: Any = emulator.store.get(Kind.MODEL_VERSION, key)
+        if version is not None:
+            found.setdefault("/".join(key[:3]), [each.name for each in version.method_signatures])
+    return found
+
+
+# ── lock files ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def require_contract(name: str, signatures: Sequence[Any], lock: str | Path) -> None:
+    """Fail unless a model keeps what a lock file says of it. ``name``: ``USER/APP/models/ID``."""
+    __tracebackhide__ = True
+    file = Path(lock)
+    promise = Promise(name, tuple(Method(signature) for signature in signatures))
+    verdict = verify(Origin(name, (promise,)), [Origin(file.name, tuple(read_lock(file)))])
+    if not verdict.compared:
+        pytest.fail(
+            f"{file} says nothing of {name}. Write it with `clarifai-emulator contract lock`.", pytrace=False
+        )
+    broken = [each for each in verdict.findings if each.severity in (Severity.ERROR, Severity.WARNING)]
+    if broken:
+        pytest.fail("\n".join([f"{name} does not keep {file}:", *broken_promises(broken)]), pytrace=False)
+
+
+def broken_promises(findings: Iterable[Finding]) -> Iterator[str]:
+    """Findings for a failure, each with its place and hint."""
+    for finding in findings:
+        place = f" ({finding.location.path}:{finding.location.line})" if finding.location is not None else ""
+        yield f"  {finding.rule}: {finding.message}{place}"
+        if finding.hint:
+            yield f"    {finding.hint}"

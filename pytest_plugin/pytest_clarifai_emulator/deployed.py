@@ -1,0 +1,155 @@
+"""What ``clarifai.deploy(DIR)`` gives: one deployed model, and what was called, routed and printed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clarifai_emulator.deployer import Deployed
+from pytest_clarifai_emulator.calls import Call, Route, routes_of
+from pytest_clarifai_emulator.routed import require_routed
+
+if TYPE_CHECKING:
+    from pytest_clarifai_emulator.account import Clarifai
+
+_SITE = "https://clarifai.com/"
+_POLL_SECONDS = 0.01
+
+
+class DeployedModel:
+    """One model directory, deployed. ``recorded``: the model's key when a cassette stands in for it."""
+
+    def __init__(
+        self,
+        account: Clarifai,
+        path: Path,
+        options: Mapping[str, Any],
+        *,
+        recorded: tuple[str, str, str] | None = None,
+    ) -> None:
+        self.path = path
+        self._account = account
+        self._options = dict(options)
+        self._model: Any = None
+        self._recorded = recorded
+        self._deployed: Deployed | None = None if recorded else account.emulator.deploy(path, **self._options)
+
+    def __repr__(self) -> str:
+        return f"<{'/'.join(self.key)} from {self.path}>"
+
+    @property
+    def deployed(self) -> Deployed:
+        """What the deployment did. Raises ``RuntimeError`` when a cassette stands in for the model."""
+        if self._deployed is None:
+            raise RuntimeError(f"{self.path} is not deployed: a cassette stands in for it.")
+        return self._deployed
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """The model's user, app and id."""
+        return self._recorded or self.deployed.model
+
+    @property
+    def url(self) -> str:
+        """The model's URL, as the SDK takes it."""
+        user, app, model = self.key
+        return f"{_SITE}{user}/{app}/models/{model}"
+
+    @property
+    def version_id(self) -> str:
+        """The version that is deployed."""
+        return self.deployed.version_id
+
+    @property
+    def deployment_id(self) -> str:
+        """The deployment that serves it."""
+        return self.deployed.deployment_id
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of its methods."""
+        return tuple(signature.name for signature in self.deployed.signatures)
+
+    @property
+    def model(self) -> Any:
+        """The real SDK's ``Model`` for it."""
+        if self._model is None:
+            from clarifai.client import Model
+
+            self._model = Model(url=self.url)
+        return self._model
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls of this model so far, oldest first."""
+        return [call for call in self._account.calls if call.model == "/".join(self.key)]
+
+    @property
+    def routes(self) -> list[Route]:
+        """Where each of them went, and why."""
+        return list(routes_of(self.calls))
+
+    @property
+    def logs(self) -> list[str]:
+        """What it printed, oldest first."""
+        _, app, model = self.key
+        return self._account.log_lines("runner", app_id=app, model_id=model)
+
+    def wait_ready(self, seconds: float = 60.0) -> None:
+        """Wait until a replica takes work. Raises ``TimeoutError`` with what it waits for, and what it printed."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            fleet = self._fleet()
+            if fleet is not None and fleet["state"] == "ready":
+                return
+            if fleet is not None and fleet["state"] in ("failed", "scaled to zero"):
+                break
+            time.sleep(_POLL_SECONDS)
+        fleet = self._fleet() or {"state": "gone"}
+        why = fleet.get("error") or fleet.get("pending") or ""
+        if fleet["state"] == "scaled to zero":
+            why = "min_replicas is 0, so nothing starts before the first request"
+        lines = "".join(f"\n  {line}" for line in self.logs[-10:])
+        raise TimeoutError(
+            f"No replica of deployment {self.deployment_id!r} is ready: it is {fleet['state']}"
+            f"{f' ({why})' if why else ''}, after {seconds:g} s at most.{lines}"
+        )
+
+    def reload(self) -> None:
+        """Deploy the directory again, as it is now: a changed one becomes a new version. ``model`` is made anew."""
+        self._model = None
+        self._deployed = self._account.emulator.deploy(self.path, **self._options)
+
+    def assert_routed(
+        self, *, rule: str | None = None, deployment: str | None = None, nodepool: str | None = None
+    ) -> None:
+        """Fail unless this model was called, and every call went this way (see ``Clarifai.assert_routed``)."""
+        __tracebackhide__ = True
+        require_routed(self.calls, {"rule": rule, "deployment": deployment, "nodepool": nodepool})
+
+    def assert_matches_contract(self, lock: str | Path) -> None:
+        """Fail unless the model keeps what a lock file (``clarifai.contract.yaml``) says of it."""
+        __tracebackhide__ = True
+        from pytest_clarifai_emulator.contracts import require_contract
+
+        user, app, model = self.key
+        require_contract(f"{user}/{app}/models/{model}", self.deployed.signatures, lock)
+
+    def _fleet(self) -> dict[str, Any] | None:
+        for deployment in self._account.status()["deployments"]:
+            if deployment["deployment_id"] == self.deployment_id:
+                versions = [each for each in deployment["versions"] if each["version_id"] == self.version_id]
+                return versions[0] if versions else None
+        return None
+
+
+def model_key(model: DeployedModel | str) -> tuple[str, str, str]:
+    """User, app and id of a model: of a handle, or of its URL or ``USER/APP/models/ID``. Raises ``ValueError``."""
+    if isinstance(model, DeployedModel):
+        return model.key
+    parts = model.removeprefix(_SITE).split("/")
+    if len(parts) < 4 or parts[2] != "models" or not all(parts[:4]):
+        raise ValueError(f"{model!r} does not name a model: write USER/APP/models/ID, or the model's URL")
+    return (parts[0], parts[1], parts[3])

@@ -1,0 +1,190 @@
+"""What tests and the SDK find in the environment: our address, our token, an empty home; all restored afterwards.
+
+The SDK keeps the base URL that it finds when it is imported. So the address is chosen, and set, before any test
+file or conftest is imported; the emulator itself starts at that address when the first test asks for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from pytest_clarifai_emulator.guard import Guard, is_platform
+
+PAT = "local-emulator-token"
+USER_ID = "me"
+_MARK = "CLARIFAI_EMULATOR_PYTEST"  # tells the processes of this run (xdist's workers) whose address it is
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_CLEARED = ("CLARIFAI_SESSION_TOKEN", "CLARIFAI_APP_ID", "CLARIFAI_GRPC_BASE")
+_HOME_PREFIX = "clarifai-home-"
+# What is found below the real home and is no setting of Clarifai's stays found.
+_BELOW_HOME = {"XDG_CACHE_HOME": ".cache", "PYENV_ROOT": ".pyenv"}
+
+
+class Environment:
+    """The environment of one pytest process. ``active``: a test that uses the emulator runs."""
+
+    def __init__(self, *, allow_real: bool) -> None:
+        self.allow_real = allow_real
+        self.active = False
+        self.running = ""  # the test that runs now, whether it uses the emulator or not
+        self.guard = Guard(self._refusal, home=self.home)
+        self._reserved: socket.socket | None = None
+        self._home = ""
+        self._saved: dict[str, str | None] = {}
+        self.port = 0
+        self.given_pat = os.environ.get("CLARIFAI_PAT", "")  # the user's own, for recordings of the real platform
+
+    @property
+    def url(self) -> str:
+        """The base URL of the emulator of this process."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def prepare(self) -> None:
+        """Choose the address, and let whoever imports the SDK from now on find it."""
+        self._reserved = _reserve()
+        self.port = self._reserved.getsockname()[1]
+        self.guard.address = f"127.0.0.1:{self.port}"
+        if self.allow_real:
+            return
+        given = os.environ.get("CLARIFAI_API_BASE", "")
+        foreign = given != os.environ.get(_MARK) and urlsplit(given).hostname in _LOOPBACK
+        if not foreign:  # an emulator that its user started stays theirs, for tests that do not ask for ours
+            self._set(CLARIFAI_API_BASE=self.url, CLARIFAI_PAT=PAT, CLARIFAI_USER_ID=USER_ID)
+            self._set(**{_MARK: self.url})
+        self.guard.install()
+
+    def restore(self) -> None:
+        """Everything as it was."""
+        self.guard.remove()
+        for name, value in self._saved.items():
+            _assign(name, value)
+        self._saved.clear()
+        if self._reserved is not None:
+            self._reserved.close()
+        if self._home:
+            shutil.rmtree(self._home, ignore_errors=True)
+
+    def home(self) -> str:
+        """An empty folder to be at home in."""
+        if not self._home:
+            _sweep()
+            self._home = tempfile.mkdtemp(prefix=f"{_HOME_PREFIX}{os.getpid()}-")
+        return self._home
+
+    @contextlib.contextmanager
+    def of_test(self, name: str, *, uses_emulator: bool) -> Generator[None]:
+        """The environment of one test, its fixtures included."""
+        self.running = name
+        before = {each: os.environ.get(each) for each in _VARIABLES}
+        if uses_emulator:
+            self.use()
+        try:
+            yield
+        finally:
+            self.active, self.running = False, ""
+            for each, value in before.items():
+                _assign(each, value)
+
+    def use(self) -> None:
+        """The test that runs uses the emulator: its arguments say so, or it has asked for a fixture itself."""
+        if self.active:
+            return
+        self.active = True
+        for each, folder in _BELOW_HOME.items():
+            os.environ.setdefault(each, os.path.join(os.path.expanduser("~"), folder))
+        os.environ.update(CLARIFAI_API_BASE=self.url, CLARIFAI_PAT=PAT, CLARIFAI_USER_ID=USER_ID, HOME=self.home())
+        for each in _CLEARED:
+            os.environ.pop(each, None)
+
+    def require_usable_sdk(self) -> None:
+        """Fail, with the reason, when the SDK of this process calls somebody else."""
+        base = _base_of_imported_sdk()
+        if base and base != self.url:
+            pytest.fail(_too_early(base, self.url), pytrace=False)
+
+    def _set(self, **values: str) -> None:
+        for name, value in values.items():
+            self._saved.setdefault(name, os.environ.get(name))
+            os.environ[name] = value
+
+    def _refusal(self, host: str) -> str | None:
+        if is_platform(host):
+            return None if self.allow_real else self._no_real(host)
+        if host == self.guard.address and not self.active:
+            return self._no_fixture()
+        return None
+
+    def _no_real(self, host: str) -> str:
+        who = f"{self.running or 'A module'} would have called the real Clarifai platform ({host})."
+        if self.active:
+            return (
+                f"{who} The test uses the emulator, but this client was told another base URL: leave `base_url` "
+                "out, or pass `clarifai.url`. `--clarifai-allow-real` lets calls through."
+            )
+        return (
+            f"{who} Add the fixture `clarifai` to the test, and the call goes to the emulator; "
+            "`--clarifai-allow-real` lets it through."
+        )
+
+    def _no_fixture(self) -> str:
+        if not self.running:
+            return (
+                "The Clarifai platform was called while tests were being collected. Call it inside a test, or in a "
+                "fixture that uses `clarifai` or `clarifai_emulator`."
+            )
+        return (
+            f"{self.running} calls the Clarifai platform, but uses none of its fixtures. Add `clarifai` to its "
+            "arguments (or `clarifai_emulator`, for a longer-lived fixture); `--clarifai-allow-real` lets it call "
+            "the real platform."
+        )
+
+
+_VARIABLES = ("CLARIFAI_API_BASE", "CLARIFAI_PAT", "CLARIFAI_USER_ID", "HOME", *_CLEARED, *_BELOW_HOME)
+
+
+def _assign(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _sweep() -> None:
+    """Remove the homes of processes that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_HOME_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_HOME_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reserve() -> socket.socket:
+    """A free port that nobody else is given. It is bound and does not listen: the emulator still can."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
+
+
+def _base_of_imported_sdk() -> str:
+    """The base URL that an SDK in this process keeps; empty when it is not imported."""
+    constants = sys.modules.get("clarifai.utils.constants")
+    return str(getattr(constants, "DEFAULT_BASE", "")) if constants is not None else ""
+
+
+def _too_early(base: str, url: str) -> str:
+    return (
+        f"The clarifai SDK was imported too early: it keeps the base URL that it found then, {base}, and this "
+        f"test's emulator is at {url}. Something imported it before this plugin was loaded (a plugin given with "
+        "-p, sitecustomize), or under another CLARIFAI_API_BASE. Import it in tests or in conftest.py, or unset "
+        "CLARIFAI_API_BASE."
+    )

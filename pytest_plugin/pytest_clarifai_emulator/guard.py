@@ -1,0 +1,205 @@
+"""Keeps tests off the real platform: a call that would leave this machine is refused before it is made.
+
+    grpc is imported ─► its channels to the platform, or to our own address, ask before each call
+    socket.getaddrinfo ─► names of the platform are not looked up (HTTP clients)
+
+Calls to our own address are refused, too, while no test that uses the emulator runs: nothing would answer them, or
+another test's leavings would. Installed before anything can import the SDK; imports nothing itself.
+"""
+
+from __future__ import annotations
+
+import abc
+import importlib.machinery
+import importlib.util
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+_DOMAIN = "clarifai.com"
+# Pictures that the platform's documentation uses; nothing there knows an account.
+_SAMPLES = ("samples.clarifai.com",)
+_OPENERS = ("secure_channel", "insecure_channel")
+_METHODS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+# The SDK decides when these are imported where its user's settings are: below HOME.
+_SDK_SETTINGS = ("clarifai.utils.constants", "clarifai.utils.misc")
+
+
+class Guard:
+    """``refusal(host)`` says why a call to that host may not be made, or None."""
+
+    def __init__(self, refusal: Callable[[str], str | None], *, home: Callable[[], str]) -> None:
+        self._refusal = refusal
+        self._home = home
+        self._undo: list[Callable[[], None]] = []
+        self.refused: list[str] = []
+        self.address = ""  # HOST:PORT of our own emulator
+
+    def install(self) -> None:
+        """From now on."""
+        look_up = socket.getaddrinfo
+
+        def getaddrinfo(host: Any, *args: Any, **named: Any) -> Any:
+            name = host.decode() if isinstance(host, bytes) else str(host)
+            if is_platform(name):
+                self.check(name)
+            return look_up(host, *args, **named)
+
+        socket.getaddrinfo = getaddrinfo
+        self._undo.append(lambda: setattr(socket, "getaddrinfo", look_up))
+        finder = _Finder(self)
+        sys.meta_path.insert(0, finder)
+        self._undo.append(lambda: sys.meta_path.remove(finder))
+        if "grpc" in sys.modules:
+            self.watch_channels(sys.modules["grpc"])
+
+    def remove(self) -> None:
+        """No more."""
+        while self._undo:
+            self._undo.pop()()
+
+    def check(self, host: str) -> None:
+        """Refuse the call that is about to be made, if it may not be."""
+        reason = self._refusal(host)
+        if reason is not None:
+            self.refused.append(reason)
+            pytest.fail(reason, pytrace=False)
+
+    def watch_channels(self, grpc: ModuleType) -> None:
+        """Let the channels of a grpc module ask before they call."""
+        for module in (grpc, grpc.aio):
+            for name in _OPENERS:
+                self._watch(module, name)
+
+    def _watch(self, module: Any, name: str) -> None:
+        opener = getattr(module, name)
+
+        def open_channel(target: str, *args: Any, **named: Any) -> Any:
+            channel = opener(target, *args, **named)
+            host = str(target).rpartition("/")[2]
+            if is_platform(host) or host == self.address:
+                return _channel_class(module)(channel, lambda: self.check(host))
+            return channel
+
+        setattr(module, name, open_channel)
+        self._undo.append(lambda: setattr(module, name, opener))
+
+    def isolate(self, module: ModuleType, execute: Callable[[ModuleType], None]) -> None:
+        """Run a module's code with HOME an empty folder."""
+        home = os.environ.get("HOME")
+        os.environ["HOME"] = self._home()
+        try:
+            execute(module)
+        finally:
+            if home is None:
+                del os.environ["HOME"]
+            else:
+                os.environ["HOME"] = home
+
+
+def is_platform(host: str) -> bool:
+    """Whether this host (with or without a port) is the real platform's."""
+    name = host.partition(":")[0].rstrip(".").lower()
+    return (name == _DOMAIN or name.endswith(f".{_DOMAIN}")) and name not in _SAMPLES
+
+
+class _Finder:
+    """Finds modules as everybody else does, and tells the guard of those it waits for."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._searching = False
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
+        if (name != "grpc" and name not in _SDK_SETTINGS) or self._searching:
+            return None
+        self._searching = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._searching = False
+        if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+            self._wrap(name, spec.loader)
+        return spec
+
+    def _wrap(self, name: str, loader: Any) -> None:
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            if name in _SDK_SETTINGS:
+                self._guard.isolate(module, execute)
+            else:
+                execute(module)
+                self._guard.watch_channels(module)
+
+        loader.exec_module = exec_module
+
+
+def _channel_class(module: Any) -> Any:
+    """A channel that asks before each call, of the kind that ``module`` opens."""
+
+    class AskingChannel(module.Channel):
+        def __init__(self, channel: Any, ask: Callable[[], None]) -> None:
+            self._channel = channel
+            self._ask = ask
+
+        def __enter__(self) -> Any:
+            self._channel.__enter__()
+            return self
+
+        async def __aenter__(self) -> Any:
+            await self._channel.__aenter__()
+            return self
+
+    methods = {name: _asking(module, name) for name in _METHODS}
+    for name in module.Channel.__abstractmethods__ - {"__enter__", "__aenter__"}:
+        setattr(AskingChannel, name, methods.get(name) or _passing(name))
+    abc.update_abstractmethods(AskingChannel)
+    return AskingChannel
+
+
+def _passing(name: str) -> Any:
+    def call(self: Any, *args: Any, **named: Any) -> Any:
+        return getattr(self._channel, name)(*args, **named)
+
+    return call
+
+
+def _asking(module: Any, name: str) -> Any:
+    """The method of a channel that makes what a stub calls. Stubs are told apart by their classes."""
+    base = getattr(module, f"{''.join(word.title() for word in name.split('_'))}MultiCallable")
+    kind: Any = type(f"Asking{base.__name__}", (_AskingCall, base), {})
+    kind.__abstractmethods__ = frozenset()
+
+    def make(self: Any, *args: Any, **named: Any) -> Any:
+        return kind(getattr(self._channel, name)(*args, **named), self._ask)
+
+    return make
+
+
+class _AskingCall:
+    """What a stub calls."""
+
+    def __init__(self, call: Any, ask: Callable[[], None]) -> None:
+        self._call = call
+        self._ask = ask
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        self._ask()
+        return self._call(*args, **named)
+
+    def with_call(self, *args: Any, **named: Any) -> Any:
+        self._ask()
+        return self._call.with_call(*args, **named)
+
+    def future(self, *args: Any, **named: Any) -> Any:
+        self._ask()
+        return self._call.future(*args, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)

@@ -1,0 +1,61 @@
+"""The markers of a test, done: its topology, its GPUs, its models."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_clarifai_emulator.account import Clarifai
+from pytest_clarifai_emulator.cassette import inserted
+from pytest_clarifai_emulator.gpu import held
+from pytest_clarifai_emulator.settings import Settings
+
+
+@contextlib.contextmanager
+def prepared(account: Clarifai, item: pytest.Item, settings: Settings, given_pat: str) -> Generator[None]:
+    """Set up what the test is marked with, outermost marks first."""
+    with contextlib.ExitStack() as stack:
+        gpu = item.get_closest_marker("clarifai_gpu")
+        if gpu is not None:
+            account.gpus = stack.enter_context(held(_count(gpu), account.emulator, settings))
+        cassette = item.get_closest_marker("clarifai_cassette")
+        if cassette is not None:
+            stack.enter_context(inserted(cassette, account, item, settings, given_pat))
+        for mark in _outermost_first(item, "clarifai_topology"):
+            account.topology(*(_beside(item, path) for path in mark.args))
+        for mark in _outermost_first(item, "clarifai_model"):
+            _deploy(account, item, mark, settings)
+        yield
+
+
+def _deploy(account: Clarifai, item: pytest.Item, mark: pytest.Mark, settings: Settings) -> None:
+    options: dict[str, Any] = dict(mark.kwargs)
+    if len(mark.args) != 1:
+        pytest.fail("clarifai_model takes one model directory: @pytest.mark.clarifai_model('DIR').", pytrace=False)
+    backend = options.pop("backend", settings.backend)
+    if backend != settings.backend:
+        pytest.fail(
+            f"The test needs the backend {backend!r}, this run uses {settings.backend!r}: "
+            f"run it with --clarifai-backend {backend}.",
+            pytrace=False,
+        )
+    account.deploy(_beside(item, mark.args[0]), **options)
+
+
+def _outermost_first(item: pytest.Item, name: str) -> list[pytest.Mark]:
+    return list(item.iter_markers(name))[::-1]
+
+
+def _beside(item: pytest.Item, path: str | Path) -> Path:
+    """Relative to the test file; as it is when nothing is there."""
+    beside = item.path.parent / path
+    return beside if beside.exists() else Path(path)
+
+
+def _count(mark: pytest.Mark) -> int:
+    given = mark.args[0] if mark.args else mark.kwargs.get("n", 1)
+    return int(given)

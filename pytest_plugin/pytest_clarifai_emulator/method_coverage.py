@@ -1,0 +1,88 @@
+"""Which methods of which models no test has called, over all tests of all workers; and findings that failed none.
+
+What tests show travels as properties of their reports, so it is the same with and without xdist. Imports nothing of
+the emulator: with xdist it works in the controller, which has none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+MODELS, CALLED, FINDING = "clarifai_models", "clarifai_called", "clarifai_finding"
+
+
+@dataclass(slots=True)
+class Coverage:
+    """Which methods there are, and which were called, over all tests of all workers."""
+
+    methods: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    called: set[str] = field(default_factory=set[str])
+    findings: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Take in what one test showed."""
+        if report.when != "call":
+            return
+        for name, value in report.user_properties:
+            if name == MODELS:
+                for model, methods in json.loads(str(value)).items():
+                    known = self.methods.setdefault(model, [])
+                    known += [method for method in methods if method not in known]
+            elif name == CALLED:
+                self.called.update(str(value).split())
+            elif name == FINDING and report.passed:
+                self.findings.append((report.nodeid, str(value)))
+
+    @property
+    def missed(self) -> dict[str, list[str]]:
+        """Methods that no test called, by model."""
+        missed = {
+            model: [method for method in methods if f"{model}.{method}" not in self.called]
+            for model, methods in self.methods.items()
+        }
+        return {model: methods for model, methods in sorted(missed.items()) if methods}
+
+    @property
+    def percent(self) -> float | None:
+        """How many of the methods were called; None when there is none."""
+        count = sum(map(len, self.methods.values()))
+        missed = sum(map(len, self.missed.values()))
+        return None if not count else 100.0 * (count - missed) / count
+
+    def lines(self, wanted: float | None) -> Iterator[str]:
+        """The summary. ``wanted``: the least percentage, if the user asked for one."""
+        count = sum(map(len, self.methods.values()))
+        missed = sum(map(len, self.missed.values()))
+        if self.percent is None:
+            yield "no test deployed a model"
+            return
+        models = len(self.methods)
+        yield f"{count - missed} of {count} methods of {models} models were called ({self.percent:.0f} %)"
+        for model, methods in self.missed.items():
+            yield f"  {model}: no test calls {', '.join(methods)}"
+        if wanted is not None and self.percent < wanted:
+            yield f"FAIL: {self.percent:.1f} % is less than the {wanted:g} % that are required"
+
+    def finding_lines(self) -> list[str]:
+        """Each finding once, with the tests that it was seen in; those that failed a test stand there."""
+        tests: dict[str, list[str]] = {}
+        for nodeid, text in self.findings:
+            tests.setdefault(text, []).append(nodeid)
+        lines: list[str] = []
+        for text, nodeids in tests.items():
+            more = f" and {len(nodeids) - 1} more" if len(nodeids) > 1 else ""
+            lines += [f"{nodeids[0]}{more}", *(f"  {line}" for line in text.splitlines())]
+        return lines
+
+
+def add_junit_property(config: pytest.Config, name: str, value: str) -> None:
+    """A property of the whole run in the file of ``--junitxml``, if there is one."""
+    from _pytest.junitxml import xml_key
+
+    xml = config.stash.get(xml_key, None)
+    if xml is not None:
+        xml.add_global_property(name, value)

@@ -1,0 +1,172 @@
+"""Model directories and lock files as tests: ``pytest models/`` shows an item for each thing that should hold.
+
+models/hello/config.yaml ─► config, signatures, one fuzz item for each method
+clarifai.contract.yaml   ─► one lock item for each model that it names
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONFIG_FILE = "config.yaml"
+LOCK_FILE = "clarifai.contract.yaml"
+
+
+def is_asked_for(path: Path, config: pytest.Config) -> bool:
+    """Whether the command line names this file's model directory, the folder it is in, or the lock file itself."""
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return False
+    named = {(config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args}
+    directory = path.parent.resolve()
+    if path.name == LOCK_FILE:
+        return path.resolve() in named or directory in named
+    return bool(named & {directory, directory.parent, path.resolve()}) and (directory / "1" / "model.py").is_file()
+
+
+class ModelDirectoryFile(pytest.File):
+    """One model directory."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Its items. What methods there are is read from the source, nothing is run."""
+        yield _ConfigItem.from_parent(self, name="config")
+        yield _SignaturesItem.from_parent(self, name="signatures")
+        for method in _methods(self.path.parent):
+            yield _FuzzItem.from_parent(self, name=f"fuzz[{method}]", method=method)
+
+
+class LockFile(pytest.File):
+    """One lock file."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """An item for each model that it names."""
+        from clarifai_emulator.contracts.lock import read_lock
+
+        for promise in read_lock(self.path):
+            yield _LockItem.from_parent(self, name=f"lock[{promise.name}]", promise=promise)
+
+
+class _ModelItem(pytest.Item):
+    """Something that should hold of one model directory."""
+
+    fixturenames: tuple[str, ...] = ()
+
+    @property
+    def directory(self) -> Path:
+        return self.path.parent
+
+    def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
+        """Errors of the emulator are for people; their traces are not."""
+        from clarifai_emulator.errors import EmulatorError
+
+        if isinstance(excinfo.value, EmulatorError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        return self.path, None, f"{self.directory.name}: {self.name}"
+
+
+class _ConfigItem(_ModelItem):
+    def runtest(self) -> None:
+        from clarifai_emulator.models.directory import read_model_directory
+
+        read_model_directory(self.directory)
+
+
+class _SignaturesItem(_ModelItem):
+    def runtest(self) -> None:
+        from clarifai_emulator.contracts.rule import Severity
+        from clarifai_emulator.contracts.signatures import read_signatures
+        from pytest_clarifai_emulator.contracts import broken_promises
+
+        contract = read_signatures(self.directory)
+        errors = [each for each in contract.findings if each.severity is Severity.ERROR]
+        if errors or not contract.methods:
+            told = list(broken_promises(errors)) or ["  it has no method that a client could call"]
+            pytest.fail("\n".join([f"The signatures of {self.directory} cannot be built:", *told]), pytrace=False)
+
+
+class _FuzzItem(_ModelItem):
+    """Calls one method with values of its signature: it takes them, answers in time, and as it declares."""
+
+    fixturenames = ("clarifai",)
+
+    def __init__(self, *, method: str, **named: Any) -> None:
+        super().__init__(**named)
+        self._method = method
+
+    def runtest(self) -> None:
+        from clarifai_emulator.contracts.fuzz import fuzz
+        from pytest_clarifai_emulator.contracts import broken_promises
+        from pytest_clarifai_emulator.plugin import serving_of
+
+        serving = serving_of(self.config)
+        serving.empty()
+        try:
+            handle = serving.account().deploy(self.directory)
+            signatures = [each for each in handle.deployed.signatures if each.name == self._method]
+            if not signatures:
+                pytest.fail(f"{self.directory} has no method {self._method!r} once it is imported.", pytrace=False)
+            for fuzzed in fuzz(signatures, partial(_call, handle.model), model="/".join(handle.key)):
+                if fuzzed.finding is not None:
+                    told = broken_promises([fuzzed.finding])
+                    pytest.fail("\n".join([f"{self.directory} after {fuzzed.calls} calls:", *told]), pytrace=False)
+        finally:
+            serving.empty()
+
+
+class _LockItem(pytest.Item):
+    """Whether a model still keeps what clients were promised."""
+
+    fixturenames: tuple[str, ...] = ()
+
+    def __init__(self, *, promise: Any, **named: Any) -> None:
+        super().__init__(**named)
+        self._promise = promise
+
+    def runtest(self) -> None:
+        from clarifai_emulator.contracts.signatures import read_signatures
+        from pytest_clarifai_emulator.contracts import require_contract
+
+        directory = self._directory()
+        if directory is None:
+            pytest.fail(
+                f"{self.path} names {self._promise.name}, and no model directory beside or below it, or below "
+                f"{self.config.rootpath}, is that model.",
+                pytrace=False,
+            )
+        contract = read_signatures(directory)
+        require_contract(self._promise.name, [each.signature for each in contract.methods], self.path)
+
+    def _directory(self) -> Path | None:
+        """The model directory with the id that is locked."""
+        wanted = self._promise.name.rpartition("/")[2]
+        for folder in dict.fromkeys((self.path.parent, self.config.rootpath)):
+            for file in sorted(folder.rglob(CONFIG_FILE)):
+                if (file.parent / "1" / "model.py").is_file() and _model_id(file) == wanted:
+                    return file.parent
+        return None
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        return self.path, None, self.name
+
+
+def _call(model: Any, method: str, arguments: dict[str, Any]) -> Any:
+    return getattr(model, method)(**arguments)
+
+
+def _model_id(file: Path) -> str:
+    from clarifai_emulator.contracts.model_files import read_model_files
+
+    return read_model_files(file.parent).model_id
+
+
+def _methods(directory: Path) -> list[str]:
+    from clarifai_emulator.contracts.signatures import read_signatures
+
+    return [method.signature.name for method in read_signatures(directory, static=True).methods]

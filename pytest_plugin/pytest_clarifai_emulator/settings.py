@@ -1,0 +1,165 @@
+"""Options of the plugin: on the command line, in pytest.ini or pyproject.toml; read once, checked whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_BACKENDS = ("process", "docker", "inprocess")
+_RUNNERS = ("genuine", "lean")
+_CASSETTE_MODES = ("none", "once", "new", "all")
+_CONTRACT = ("strict", "warn", "off")
+_GPU_MISSING = ("fail", "skip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user asked for. ``topology`` files are absolute; ``gpus`` None uses the machine's own devices."""
+
+    backend: str
+    runner: str
+    hold_seconds: float
+    topology: tuple[Path, ...]
+    allow_real: bool
+    keep: bool
+    gpus: int | None
+    gpu_missing: str
+    gpu_seconds: float
+    cassette_mode: str
+    cassette_dir: str
+    contract: str
+    coverage: bool
+    coverage_fail_under: float | None
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Tell pytest of every option."""
+    group = parser.getgroup("clarifai", "Clarifai emulator")
+    group.addoption(
+        "--clarifai-backend", choices=_BACKENDS, help="where models run (ini: clarifai_backend; process)"
+    )
+    group.addoption(
+        "--clarifai-runner", choices=_RUNNERS, help="Clarifai's own runner or the lean one (ini: clarifai_runner)"
+    )
+    group.addoption(
+        "--clarifai-allow-real",
+        action="store_true",
+        help="let tests reach the real platform (ini: clarifai_allow_real)",
+    )
+    group.addoption(
+        "--clarifai-keep",
+        action="store_true",
+        help="after the first failure of a test that uses the emulator: stop, leave the emulator up until Ctrl-C, "
+        "say how to reach it",
+    )
+    group.addoption(
+        "--clarifai-gpus", type=int, metavar="N", help="pretend this machine has N GPUs (ini: clarifai_gpus)"
+    )
+    group.addoption(
+        "--clarifai-cassettes",
+        choices=_CASSETTE_MODES,
+        help="none: replay only; once: record what has no file yet; new: replay, and record what is missing; all: "
+        "record everything anew (ini: clarifai_cassettes; once)",
+    )
+    group.addoption(
+        "--clarifai-contract",
+        choices=_CONTRACT,
+        help="calls that do not match the model's signatures fail the test, are warned of, or pass "
+        "(ini: clarifai_contract; strict)",
+    )
+    group.addoption(
+        "--clarifai-contract-coverage",
+        action="store_true",
+        help="list methods of models that no test called (ini: clarifai_contract_coverage)",
+    )
+    group.addoption(
+        "--clarifai-contract-coverage-fail-under",
+        type=float,
+        metavar="PERCENT",
+        help="fail the run when tests call fewer of the methods of their models",
+    )
+    _add_ini(parser)
+
+
+def _add_ini(parser: pytest.Parser) -> None:
+    parser.addini("clarifai_backend", "where models run: process, docker, inprocess", default="process")
+    parser.addini("clarifai_runner", "genuine (Clarifai's own) or lean", default="genuine")
+    parser.addini("clarifai_hold_seconds", "how long a request waits for a replica to start", default="60")
+    parser.addini(
+        "clarifai_topology", "topology files for every test, relative to rootdir", type="paths", default=[]
+    )
+    parser.addini("clarifai_allow_real", "let tests reach the real platform", type="bool", default=False)
+    parser.addini("clarifai_gpus", "pretend this machine has so many GPUs", default="")
+    parser.addini("clarifai_gpu_missing", "a test marked clarifai_gpu without GPUs: fail or skip", default="fail")
+    parser.addini("clarifai_gpu_seconds", "how long a test waits for GPUs that other workers use", default="600")
+    parser.addini("clarifai_cassettes", "how cassettes are used: none, once, new, all", default="once")
+    parser.addini("clarifai_cassette_dir", "where cassettes are, beside the test file", default="cassettes")
+    parser.addini("clarifai_contract", "strict, warn or off", default="strict")
+    parser.addini("clarifai_contract_coverage", "list methods that no test called", type="bool", default=False)
+    parser.addini("clarifai_contract_coverage_fail_under", "in percent", default="")
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The options as they are set. Raises ``pytest.UsageError`` that lists every problem."""
+    problems: list[str] = []
+    settings = Settings(
+        backend=_choice(config, "backend", _BACKENDS, problems),
+        runner=_choice(config, "runner", _RUNNERS, problems),
+        hold_seconds=_number(config, "hold_seconds", problems) or 0.0,
+        topology=tuple(Path(path) for path in config.getini("clarifai_topology")),
+        allow_real=bool(_option(config, "allow_real") or config.getini("clarifai_allow_real")),
+        keep=bool(_option(config, "keep")),
+        gpus=_whole(config, problems),
+        gpu_missing=_choice(config, "gpu_missing", _GPU_MISSING, problems),
+        gpu_seconds=_number(config, "gpu_seconds", problems) or 0.0,
+        cassette_mode=_choice(config, "cassettes", _CASSETTE_MODES, problems),
+        cassette_dir=str(config.getini("clarifai_cassette_dir")),
+        contract=_choice(config, "contract", _CONTRACT, problems),
+        coverage=bool(_option(config, "contract_coverage") or config.getini("clarifai_contract_coverage")),
+        coverage_fail_under=_number(config, "contract_coverage_fail_under", problems),
+    )
+    if problems:
+        raise pytest.UsageError(*problems)
+    return settings
+
+
+def _option(config: pytest.Config, name: str) -> Any:
+    """What the command line says; read before pytest itself has settled its options."""
+    return getattr(config.known_args_namespace, f"clarifai_{name}", None)
+
+
+def _given(config: pytest.Config, name: str) -> Any:
+    """The command line's word, else the ini file's."""
+    on_command_line = _option(config, name)
+    return on_command_line if on_command_line is not None else config.getini(f"clarifai_{name}")
+
+
+def _choice(config: pytest.Config, name: str, choices: tuple[str, ...], problems: list[str]) -> str:
+    value = str(_given(config, name))
+    if value not in choices:
+        problems.append(f"clarifai_{name} must be one of {', '.join(choices)}, found {value!r}")
+    return value
+
+
+def _number(config: pytest.Config, name: str, problems: list[str]) -> float | None:
+    value = _given(config, name)
+    if value == "":
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if number < 0:
+        problems.append(f"clarifai_{name} must be a number that is not negative, found {value!r}")
+    return number
+
+
+def _whole(config: pytest.Config, problems: list[str]) -> int | None:
+    value = str(_given(config, "gpus"))
+    if value and not value.isdecimal():
+        problems.append(f"clarifai_gpus must be a whole number, found {value!r}")
+        return None
+    return int(value) if value else None

@@ -1,0 +1,88 @@
+"""Nested pytest runs: test files of an imagined client project, run once per module, looked at by many tests."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+MODELS = Path(__file__).parents[2] / "fixtures" / "models"
+_ARGS = ("-v", "-p", "no:cacheprovider", "--timeout=90")
+_INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished nested run. ``text`` is what it printed; ``folder`` where it ran."""
+
+    code: int
+    text: str
+    folder: Path
+
+    def outcome(self, name: str) -> str:
+        """PASSED, FAILED, ERROR or SKIPPED, as ``-v`` says it of the test of this name."""
+        line = r"^\S*::{}(?:\[.*?\])? (PASSED|FAILED|ERROR|SKIPPED|XFAIL)"
+        found = re.findall(line.format(re.escape(name)), self.text, re.M)
+        found += re.findall(
+            rf"^\[gw\d+\] \[ *\d+%\] (PASSED|FAILED|ERROR|SKIPPED) \S*::{re.escape(name)}", self.text, re.M
+        )
+        assert found, f"{name} did not run:\n{self.text}"
+        return found[-1]
+
+    def failure(self, name: str) -> str:
+        """What the run says of a failed test: its own block among the failures and errors."""
+        start = re.search(rf"^_+ (?:ERROR at \w+ of )?{re.escape(name)} _+$", self.text, re.M)
+        assert start, f"{name} has not failed:\n{self.text}"
+        rest = self.text[start.end() :]
+        end = re.search(r"^(_{3,} .* _{3,}|={3,} .* ={3,})$", rest, re.M)
+        return rest[: end.start()] if end else rest
+
+
+Nested = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def nested(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Run test files in a fresh pytest process: ``nested({"test_a.py": "…"}, "-n", "4")``. ``{models}`` in a text
+    is the folder with the sample models."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTEST_ADDOPTS", raising=False)
+        for name in ("CLARIFAI_API_BASE", "CLARIFAI_PAT", "CLARIFAI_USER_ID", "CLARIFAI_EMULATOR_PYTEST"):
+            patch.delenv(name, raising=False)
+        stand_in: Any = SimpleNamespace(
+            function=None, node=request.node, config=request.config, addfinalizer=request.addfinalizer
+        )
+        pytester = pytest.Pytester(stand_in, tmp_path_factory, patch, _ispytest=True)
+        count = 0
+
+        def run(files: dict[str, str], *args: str, ini: str = "", into: Path | None = None) -> Run:
+            nonlocal count
+            count += 1
+            folder = into or pytester.path / f"project{count}"
+            folder.mkdir(exist_ok=True)
+            for name, text in {"pytest.ini": _INI + dedent(ini), **files}.items():
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(dedent(text).replace("{models}", str(MODELS)))
+            patch.chdir(folder)
+            result = pytester.runpytest_subprocess(
+                "-v", "-p", "no:cacheprovider", "--timeout=90", *args, timeout=110
+            )
+            return Run(int(result.ret), result.stdout.str() + result.stderr.str(), folder)
+
+        yield run
+
+
+@pytest.fixture
+def model_copy(tmp_path: Path) -> Callable[[str], Path]:
+    """A copy of a sample model that a test may change."""
+    return lambda name: shutil.copytree(MODELS / name, tmp_path / name)
