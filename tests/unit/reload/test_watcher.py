@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from watchdog.observers.api import BaseObserver
 
 from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.reload import watcher as watching
@@ -147,7 +148,8 @@ def test_a_folder_that_is_new_and_a_file_that_goes_are_told(directory: Path, wat
 def test_without_events_it_polls_and_says_so(
     directory: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "_TEST_SECONDS", 0.0)
+    monkeypatch.setattr(watching, "_TEST_SECONDS", 0.05)
+    monkeypatch.setattr(BaseObserver, "schedule", lambda *_, **__: None)
     seen = watch()
     assert seen.watcher.polls
     assert seen.said == [
