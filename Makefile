@@ -46,7 +46,7 @@ bench: $(READY) ## measure, side by side with the SDK's own server; writes bench
 reliability: $(READY) ## every fault, with 1,000 cycles of deploy and undeploy, and the figures of docs/reliability.md
 	@CLARIFAI_TEST_CYCLES=1000 $(BIN)/python -m pytest -s -q tests/flow/test_broken_models.py tests/flow/test_restart.py \
 	  tests/flow/test_slow_clients.py tests/flow/test_load.py tests/flow/test_left_behind.py \
-	  tests/flow/test_cycles.py $(ARGS)
+	  tests/flow/test_cycles.py tests/flow/test_reload.py $(ARGS)
 	@for run in $$(seq 20); do echo "client project, four workers, run $$run of 20"; \
 	  $(BIN)/python -m pytest -q -n 4 -p no:cacheprovider --random-order fixtures/clients/greeter || exit 1; done
 

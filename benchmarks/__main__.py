@@ -28,6 +28,7 @@ SCRIPTS = (
     "check_calls",
     "contract",
     "protocols",
+    "reload",
     "upload",
     "plugin",
 )

@@ -13,9 +13,9 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.resources_pb2 import LogEntry
 from google.protobuf.json_format import MessageToDict
@@ -26,6 +26,9 @@ from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, TransportError
 from clarifai_emulator.faults import ActiveFault, Fault
+from clarifai_emulator.models.directory import Watched
+from clarifai_emulator.reload.plan import Kind
+from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
 from clarifai_emulator.snapshot import snapshot
 
@@ -37,6 +40,7 @@ TOKEN_HEADER = "x-clarifai-emulator-token"
 _ANSWER_SECONDS = 0.05
 
 Answers = AsyncIterator[dict[str, Any]]
+_T = TypeVar("_T")
 
 
 class Control:
@@ -48,12 +52,14 @@ class Control:
         self.stop_requested = asyncio.Event()
         self._calls: dict[str, Callable[[dict[str, Any]], Answers]] = {
             "Deploy": self._deploy,
+            "Dev": self._dev,
             "Down": self._down,
             "Events": self._events,
             "Export": self._export,
             "Faults": self._faults,
             "Import": self._import,
             "Logs": self._logs,
+            "Reload": self._reload,
             "Reset": self._reset,
             "Route": self._route,
             "Status": self._status,
@@ -88,20 +94,26 @@ class Control:
             yield {"error": {"kind": "bug", "message": f"{type(error).__name__}: {error}"}}
 
     async def _deploy(self, request: dict[str, Any]) -> Answers:
-        lines: asyncio.Queue[str] = asyncio.Queue()
         wanted = DeployRequest(path=Path(request.pop("path")), **request)
-        task = asyncio.create_task(self._emulator.deployer.deploy(wanted, lines.put_nowait))
-        try:
-            while not task.done() or not lines.empty():
-                getter = asyncio.create_task(lines.get())
-                await asyncio.wait([task, getter], return_when=asyncio.FIRST_COMPLETED)
-                if getter.done():
-                    yield {"progress": getter.result()}
-                else:
-                    getter.cancel()
-            yield {"result": deployed_as_dict(await task)}
-        finally:
-            task.cancel()
+        deploy = self._emulator.deployer.deploy
+        async for answer in _with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict):
+            yield answer
+
+    async def _dev(self, request: dict[str, Any]) -> Answers:
+        """Deploy a directory into the dev loop: ``always``, ``strict``, ``include``, ``exclude``, and as for
+        ``Deploy``."""
+        options = Options(Kind(request.pop("always")), request.pop("strict"))
+        watched = Watched(tuple(request.pop("include")), tuple(request.pop("exclude")))
+        wanted = DeployRequest(path=Path(request.pop("path")), watched=watched, **request)
+        begin = self._emulator.reloader.begin
+        async for answer in _with_progress(lambda tell: begin(wanted, options, tell), deployed_as_dict):
+            yield answer
+
+    async def _reload(self, request: dict[str, Any]) -> Answers:
+        """Files of a directory in the dev loop were saved: what came of it."""
+        path, reload = Path(request["path"]), self._emulator.reloader.reload
+        async for answer in _with_progress(lambda tell: reload(path, tell), Outcome.as_dict):
+            yield answer
 
     async def _status(self, request: dict[str, Any]) -> Answers:
         yield {"result": snapshot(self._emulator)}
@@ -183,6 +195,25 @@ class Control:
         yield {"result": {"pid": os.getpid()}}
         # The answer leaves first: stopping breaks off every call.
         asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self.stop_requested.set)
+
+
+async def _with_progress(
+    begin: Callable[[Callable[[str], None]], Coroutine[Any, Any, _T]], as_dict: Callable[[_T], dict[str, Any]]
+) -> Answers:
+    """What something long says while it goes on, then its result."""
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    task = asyncio.create_task(begin(lines.put_nowait))
+    try:
+        while not task.done() or not lines.empty():
+            getter = asyncio.create_task(lines.get())
+            await asyncio.wait([task, getter], return_when=asyncio.FIRST_COMPLETED)
+            if getter.done():
+                yield {"progress": getter.result()}
+            else:
+                getter.cancel()
+        yield {"result": as_dict(await task)}
+    finally:
+        task.cancel()
 
 
 async def _then_follow(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.errors import CallerError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.models.code import CodeReader
+from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.supervisor import Supervisor
@@ -44,7 +45,8 @@ ModelKey = tuple[str, str, str]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployRequest:
     """What to deploy, and where. Empty ids are chosen: the model's from config.yaml, the deployment's from the
-    model's. ``min_replicas`` 0 starts nothing before the first request. ``wait`` until a replica is ready."""
+    model's. ``min_replicas`` 0 starts nothing before the first request. ``wait`` until a replica is ready.
+    ``watched``: replicas are reloadable, and these files are their code."""
 
     path: Path
     nodepool_id: str = "cpu"
@@ -54,6 +56,7 @@ class DeployRequest:
     min_replicas: int = 1
     max_replicas: int = 5
     wait: bool = True
+    watched: Watched | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +115,9 @@ class Deployer:
         started = self._clock.monotonic()
         nodepool = self._nodepool(request)
         backend = self._backend(nodepool)
-        directory, key, version_id, is_new = await self.publish(request.path, request.model, progress, backend)
+        directory, key, version_id, is_new = await self.publish(
+            request.path, request.model, progress, backend, request.watched
+        )
         deployment = self._put_deployment(request, key, version_id, nodepool)
         progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
         if request.wait and request.min_replicas:
@@ -134,7 +139,12 @@ class Deployer:
         )
 
     async def publish(
-        self, path: Path, name: str, progress: Progress, backend_name: str = ""
+        self,
+        path: Path,
+        name: str,
+        progress: Progress,
+        backend_name: str = "",
+        watched: Watched | None = None,
     ) -> tuple[ModelDirectory, ModelKey, str, bool]:
         """Make the directory's code a model version: (directory, model, version id, whether it is new).
 
@@ -142,23 +152,30 @@ class Deployer:
         """
         progress(f"reading {path}")
         directory = await asyncio.to_thread(read_model_directory, path)
-        key = self._model_key(directory, name)
+        key = self.model_key(directory, name)
         version_id = secrets.token_hex(16)
         backend = backend_name or self._config.backend
-        source = await self.source_of(directory, self.logging_builds(key, version_id, progress), backend)
+        tell = self.logging_builds(key, version_id, progress)
+        source = await self.source_of(directory, tell, backend, watched)
         newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
         if newest is not None and _is_same(self._store.get(Kind.SOURCE, (*key, newest.id)), source):
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
         signatures = await self.signatures_of(directory, source, backend)
-        self._put_version(directory, key, version_id, source, signatures)
+        self.put_version(directory, key, version_id, source, signatures)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
 
-    async def source_of(self, directory: ModelDirectory, progress: Progress, backend: str = "") -> ModelSource:
+    async def source_of(
+        self, directory: ModelDirectory, progress: Progress, backend: str = "", watched: Watched | None = None
+    ) -> ModelSource:
         """What replicas of a backend run for a directory; builds what it needs. Raises ``ModelError``."""
-        return await self._backends[backend or self._config.backend].prepare(directory, progress)
+        source = await self._backends[backend or self._config.backend].prepare(directory, progress)
+        if watched is None:
+            return source
+        code = await asyncio.to_thread(CodeReader(directory.path, watched).read)
+        return replace(source, content_hash=code.digest, watched=watched)
 
     async def signatures_of(
         self, directory: ModelDirectory, source: ModelSource, backend: str = ""
@@ -167,12 +184,7 @@ class Deployer:
         signatures = self._signatures.get(source)
         if signatures is None:
             signatures = await self._backends[backend or self._config.backend].signatures(source)
-        if not signatures:
-            raise ModelError(
-                f"{directory.model_file} has no method that a client could call.",
-                hint="Mark the methods of your ModelClass subclass with @ModelClass.method.",
-            )
-        self._signatures[source] = signatures
+        self._signatures[source] = require_methods(directory, signatures)
         return signatures
 
     def _backend(self, nodepool: Key) -> str:
@@ -182,7 +194,7 @@ class Deployer:
         except NoRoom as error:
             raise CallerError(StatusCode.NODEPOOL_INVALID_REQUEST, f"{error}.") from None
 
-    def _model_key(self, directory: ModelDirectory, name: str) -> ModelKey:
+    def model_key(self, directory: ModelDirectory, name: str) -> ModelKey:
         if not name:
             user = directory.user_id if directory.user_id not in ("", "me") else self._config.user_id
             return (user, directory.app_id, directory.model_id)
@@ -207,7 +219,7 @@ class Deployer:
 
         return tell
 
-    def _put_version(
+    def put_version(
         self,
         directory: ModelDirectory,
         key: ModelKey,
@@ -215,6 +227,7 @@ class Deployer:
         source: ModelSource,
         signatures: Sequence[Any],
     ) -> None:
+        """Make a model version of this code; the model too, if it is not there yet."""
         user, app, model_id = key
         if self._store.get(Kind.MODEL, key) is None:
             model = Model(id=model_id, model_type_id=directory.model_type_id)
@@ -223,13 +236,27 @@ class Deployer:
                 model.visibility.gettable = Visibility.PUBLIC
                 self._put_public_app(user, app)
             self._resources.post(Kind.MODEL, user, (app,), [model])
-        version = ModelVersion(id=version_id, num_threads=directory.num_threads or 0, method_signatures=signatures)
-        version.inference_compute_info.CopyFrom(self.compute_info(directory))
+        version = self.new_version(directory, signatures)
+        version.id = version_id
         version.status.code = StatusCode.MODEL_TRAINED
         version.status.description = "Model is trained and ready for deployment"
-        version.metadata.update({"content_hash": directory.content_hash})
+        version.metadata.update({"content_hash": source.content_hash})
         stored = self._resources.post(Kind.MODEL_VERSION, user, (app, model_id), [version])[0]
         self._store.put(Kind.SOURCE, stored, source)
+
+    def new_version(self, directory: ModelDirectory, signatures: Sequence[Any]) -> ModelVersion:
+        """What the platform keeps of a directory's code: not yet a version of anything."""
+        version = ModelVersion(num_threads=directory.num_threads or 0, method_signatures=signatures)
+        version.inference_compute_info.CopyFrom(self.compute_info(directory))
+        return version
+
+    def move(self, deployment: Key, model: ModelKey, version_id: str) -> None:
+        """Let a deployment serve this version from now on."""
+        change = Deployment(id=deployment[1])
+        target = change.desired_worker.model
+        target.user_id, target.app_id, target.id = model
+        target.model_version.id = version_id
+        self._resources.patch(Kind.DEPLOYMENT, deployment[0], (), [change], "overwrite")
 
     def _put_public_app(self, user: str, app: str) -> None:
         if self._store.get(Kind.APP, (user, app)) is None:
@@ -310,8 +337,22 @@ class Deployer:
             unsubscribe()
 
 
+def require_methods(directory: ModelDirectory, signatures: Sequence[Any]) -> Sequence[Any]:
+    """The signatures. Raises ``ModelError`` when there are none."""
+    if not signatures:
+        raise ModelError(
+            f"{directory.model_file} has no method that a client could call.",
+            hint="Mark the methods of your ModelClass subclass with @ModelClass.method.",
+        )
+    return signatures
+
+
 def _is_same(known: Any, source: ModelSource) -> bool:
     """Whether a version's source is this one; a backend it was not made for prepares it when it runs it."""
     if isinstance(known, ModelSource) and known.backend != source.backend:
-        return (known.path, known.content_hash) == (source.path, source.content_hash)
+        return (known.path, known.content_hash, known.watched) == (
+            source.path,
+            source.content_hash,
+            source.watched,
+        )
     return known == source

@@ -57,6 +57,7 @@ from clarifai_emulator.nodepools.reports import Reporter
 from clarifai_emulator.nodepools.router import Router
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.nodepools.targets import Targets
+from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.runners.docker import DockerBackend
@@ -146,6 +147,14 @@ class Emulator:
             supervisor=self.supervisor,
             catalogue=self.catalogue,
             backends=self.backends,
+            events=self.events,
+            logbook=self.logbook,
+            clock=self.clock,
+        )
+        self.reloader = Reloader(
+            store=self.store,
+            supervisor=self.supervisor,
+            deployer=self.deployer,
             events=self.events,
             logbook=self.logbook,
             clock=self.clock,
@@ -245,6 +254,7 @@ class Emulator:
         address. ``keep_warm``: replicas that are idle go on, and serve the next deployment of the same code."""
         self.faults.clear()
         await self._uploads.stop()
+        self.reloader.clear()
         await self.supervisor.reset(keep_warm=keep_warm)
         self.store.reset()
         self._uploads.files.clear()

@@ -9,6 +9,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.nodepools.fleet import Fleet
+from clarifai_emulator.reload.project import Project
 from clarifai_emulator.routing.deployments import served_model
 from clarifai_emulator.store import Kind
 
@@ -26,7 +27,18 @@ def snapshot(emulator: Emulator) -> dict[str, Any]:
         "deployments": [_deployment(emulator, deployment) for deployment in store.list(Kind.DEPLOYMENT)],
         "shared": [_fleet(fleet) for key, fleet in emulator.supervisor.fleets.items() if not key.user_id],
         "faults": [active.as_dict() for active in emulator.faults],
+        "dev": [_project(project) for project in emulator.reloader.projects.values()],
         "models": ["/".join(key) for key in sorted(store.keys(Kind.MODEL))],
+    }
+
+
+def _project(project: Project) -> dict[str, Any]:
+    """A directory in the dev loop: which code answers, and what the last save came to."""
+    return {
+        **project.names,
+        "code": project.code.digest,
+        "strict": project.options.strict,
+        "last": project.last.as_dict() if project.last is not None else None,
     }
 
 

@@ -19,6 +19,8 @@ from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.nodepools.accelerators import Discovery
+from clarifai_emulator.reload.project import Options as ReloadOptions
+from clarifai_emulator.reload.project import Outcome
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.snapshot import snapshot
 
@@ -120,6 +122,22 @@ class EmulatorThread:
         """Deploy a model directory; ``options`` are the fields of ``DeployRequest``."""
         request = DeployRequest(path=Path(path), **options)
         return self._call(self._running.deployer.deploy(request, progress))
+
+    def dev(
+        self,
+        path: str | Path,
+        *,
+        options: ReloadOptions | None = None,
+        progress: Callable[[str], None] = lambda line: None,
+        **fields: Any,
+    ) -> Deployed:
+        """Deploy a model directory so that ``reload`` brings edits of it to where they answer."""
+        request = DeployRequest(path=Path(path), **fields)
+        return self._call(self._running.reloader.begin(request, options or ReloadOptions(), progress))
+
+    def reload(self, path: str | Path, *, progress: Callable[[str], None] = lambda line: None) -> Outcome:
+        """Bring the edits of a directory in the dev loop to where they answer; what came of it."""
+        return self._call(self._running.reloader.reload(Path(path), progress))
 
     def reset(self, *, keep_warm: bool = False) -> None:
         """Back to the state after ``start``. ``keep_warm``: see ``Emulator.reset``."""

@@ -22,6 +22,7 @@ COMMANDS = (
     "up",
     "env",
     "deploy",
+    "dev",
     "predict",
     "status",
     "logs",

@@ -87,7 +87,7 @@ def _show(deployed: dict[str, Any], default: dict[str, Any]) -> None:
     click.echo("\n".join(columns(rows)))
     for warning in deployed["warnings"]:
         warn(warning)
-    _show_calls(deployed)
+    show_calls(deployed)
 
 
 def _default_text(deployed: dict[str, Any], default: dict[str, Any]) -> str:
@@ -100,7 +100,8 @@ def _default_text(deployed: dict[str, Any], default: dict[str, Any]) -> str:
     return f"{decision['rule']} → {target}" + ("" if target == here else ", not this deployment")
 
 
-def _show_calls(deployed: dict[str, Any]) -> None:
+def show_calls(deployed: dict[str, Any]) -> None:
+    """How to call what was deployed, ready to paste."""
     signatures = deployed["signatures"]
     chosen = chosen_methods(signatures)
     heading("\nCall it")

@@ -21,10 +21,16 @@ _COLOURS = {
     "deployment.failed": "red",
     "deployment.pending": "yellow",
     "route.refused": "red",
+    "reload.ready": "green",
+    "reload.failed": "red",
+    "dev.problem": "red",
+    "dev.note": "yellow",
+    "dev.checked": "cyan",
     "fault.injected": "yellow",
     "fault.added": "yellow",
     "contract.finding": "yellow",
 }
+_SEVERITIES = {"error": "red", "warning": "yellow", "unchecked": "magenta"}
 # Steps within a request or a start that the lines above and below already tell.
 _DETAILS = ("route.decided", "replica.ready", "work.")
 _BORING = frozenset({"seq", "time", "kind"})
@@ -64,8 +70,13 @@ class EventLines:
         if kind.startswith("deployment.") and "reason" in event:
             trace = str(event.get("traceback") or "").rstrip()
             return f"{label}  {event['deployment_id']}: {event['reason']}" + (f"\n{trace}" if trace else "")
+        if kind.startswith("reload."):
+            return f"{label}  {event['model_id']}: {_reload(kind, event)}"
+        if kind.startswith("dev."):
+            return f"{label}  {event['message']}{findings_text(event)}"
         if kind == "contract.finding":
-            return f"{label}  {event['severity']} {event['rule']}  {event['model']}: {event['message']}"
+            grave = click.style(f"{event['severity']} {event['rule']}", fg=_SEVERITIES.get(str(event["severity"])))
+            return f"{label}  {grave}  {event['model']}: {event['message']}"
         if kind.startswith("fault."):
             return f"{label}  {event['fault_id']}: {_fault(kind, event)}"
         fields = (f"{name}={_short(value)}" for name, value in event.items() if name not in _BORING)
@@ -78,6 +89,8 @@ class EventLines:
             parts.append(f"{decided['rule']} → {decided['deployment'] or ' '.join(decided['nodepools'][:1])}")
         if event.get("replica_id"):
             parts.append(f"replica {str(event['replica_id'])[:8]}")
+        if event.get("code"):
+            parts.append(f"code {str(event['code'])[:8]}")
         parts.append(_status(event))
         parts.append(f"{float(event['milliseconds']):.1f} ms")
         error = str(event.get("error") or "").rstrip()
@@ -91,6 +104,29 @@ def _status(event: Mapping[str, Any]) -> str:
         return click.style(f"gRPC {event['grpc_status']}", fg="red")
     code = int(event.get("status") or 0)
     return click.style("ok", fg="green") if code == SUCCESS else click.style(status_name(code), fg="red")
+
+
+def findings_text(event: Mapping[str, Any]) -> str:
+    """What a check of clients found, a line each."""
+    lines: list[str] = []
+    for each in event.get("findings", ()):
+        severity = click.style(f"{each['severity']}[{each['rule']}]", fg=_SEVERITIES.get(each["severity"]))
+        lines.append(f"\n    {each['place']}: {severity} {each['message']} {each['hint']}".rstrip())
+    return "".join(lines)
+
+
+def _reload(kind: str, event: Mapping[str, Any]) -> str:
+    done = f"{event['reload']} of {', '.join(event['files']) or 'nothing'}: {event['reason']}"
+    if kind == "reload.ready":
+        version = f", version {str(event['version_id'])[:8]}" if event["signatures_changed"] else ""
+        return f"{done}  {float(event['milliseconds']):.1f} ms, code {str(event['code'])[:8]}{version}"
+    if kind == "reload.superseded":
+        return f"{done}  given up for a newer save"
+    failure = event["failure"]
+    where = f"{failure['file']}:{failure['line']}: " if failure["file"] else ""
+    story = [f"{where}{failure['message']}", failure["frame"] or failure["traceback"], failure["hint"]]
+    told = "\n".join(filter(None, story)).replace("\n", "\n    ")
+    return f"{done}\n    {told}"
 
 
 def _fault(kind: str, event: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ _COMMANDS = {
     "up": "up",
     "env": "env",
     "deploy": "deploy",
+    "dev": "dev",
     "predict": "predict",
     "status": "status",
     "logs": "logs",
@@ -71,6 +72,7 @@ def cli(ctx: click.Context) -> None:
       clarifai-emulator up --detach             start it
       eval "$(clarifai-emulator env)"           point the Clarifai SDK at it
       clarifai-emulator deploy my-model         run a model directory
+      clarifai-emulator dev my-model            run it, and every save of it
       clarifai-emulator predict my-model prompt=Hello
       clarifai-emulator demo                    see all of it in one go
 

@@ -35,6 +35,15 @@ class LaneKey(NamedTuple):
     version_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class EditProblem:
+    """The code on disk cannot be used, so the last good code serves: ``summary`` says why in one line. With a
+    ``refusal`` it does not serve: the developer asked for that."""
+
+    summary: str
+    refusal: CallerError | None = None
+
+
 class Slot:
     """One idle stream of a replica, waiting for work.
 
@@ -59,6 +68,7 @@ class Slot:
         self.replica.busy.add(work)
         self.replica.used = next(_turns)
         work.on_cancel = self.replica.abandon
+        work.tells_code = self.replica.tells_code
         work.sent_at = self.replica.runner.lane.now()
         work.send(self.replica.replica_id)
         if work.on_taken is not None:
@@ -103,6 +113,7 @@ class Replica:
     draining: bool = False
     hung: bool = False  # what nobody waits for is not worth waiting for either
     lost: bool = False
+    tells_code: bool = False  # it is reloadable: each answer tells the code that gave it
     cancel_item: Callable[[str], None] | None = None  # set while the control stream is up
     drained: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -231,6 +242,7 @@ class Lane:
         self.refusal: CallerError | None = None  # set while no replica can be started
         self.bounced = False  # a request was sent away because no replica was there
         self.pending_reason = ""  # why a wanted replica is not there yet
+        self.edit_problem: EditProblem | None = None
         self.last_active: float | None = None  # when a request last came or ended, by the clock's monotonic()
         self._clock = clock
         self._queue_size = queue_size
@@ -271,6 +283,8 @@ class Lane:
         """Hand the work to a free slot, or queue it. Raises ``CallerError`` 21354 when the queue is full, and the
         supervisor's refusal when no replica can be started."""
         self.touch()
+        if self.edit_problem is not None and self.edit_problem.refusal is not None:
+            raise self.edit_problem.refusal
         if self.refusal is not None:
             self._on_demand(self)
             raise self.refusal
@@ -347,6 +361,17 @@ class Lane:
     def accept(self) -> None:
         """Replicas can be started again."""
         self.refusal = None
+
+    def hand_over(self, other: Lane) -> None:
+        """Its deployment is at another version, which that lane serves: so it does what waits here, but for
+        requests that named the version."""
+        for work in tuple(self.waiting):
+            if not work.is_pinned:
+                self.waiting.remove(work)
+                try:
+                    other.submit(work)
+                except CallerError as error:
+                    work.fail(error)
 
     def forget(self, work: Work) -> None:
         """Nobody wants this work any more."""

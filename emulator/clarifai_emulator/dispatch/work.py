@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
 
 from clarifai_emulator.dispatch.backlog import Backlog
+from clarifai_emulator.dispatch.freshness import take_mark
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
 
@@ -60,7 +61,9 @@ class Cut(Protocol):
 class Work:
     """One runner item: a client's request, its further messages, and the outputs that come back.
 
-    ``nodepools`` are those the routing decision allows, in order of preference; ``runner_id`` pins one runner.
+    ``nodepools`` are those the routing decision allows, in order of preference; ``runner_id`` pins one runner, and
+    ``is_pinned`` says that the client asked for this very model version. ``code`` is the content hash of the code
+    that answers, as a replica that ``tells_code`` tells with its first output.
     ``more`` are the client's further messages of a bidirectional call.
 
     What faults set: ``on_taken`` is called when a replica takes the work, before it has it, and may fail it;
@@ -73,8 +76,10 @@ class Work:
         "_chunks",
         "_error",
         "_events",
+        "code",
         "cut",
         "id",
+        "is_pinned",
         "late",
         "method_type",
         "more",
@@ -87,6 +92,7 @@ class Work:
         "runner_id",
         "sent_at",
         "state",
+        "tells_code",
     )
 
     def __init__(
@@ -98,6 +104,7 @@ class Work:
         request_id: str = "",
         nodepools: tuple[NodepoolKey, ...] = (),
         runner_id: str = "",
+        is_pinned: bool = False,
         more: AsyncIterator[Any] | None = None,
     ) -> None:
         self.id = secrets.token_hex(16)
@@ -113,6 +120,9 @@ class Work:
         self.on_cancel: Callable[[Work], None] | None = None
         self.on_taken: Callable[[Work], None] | None = None
         self.late = 0.0
+        self.is_pinned = is_pinned
+        self.tells_code = False
+        self.code = ""
         self.cut: Cut | None = None
         self._events = events
         self._chunks = Backlog()
@@ -158,6 +168,8 @@ class Work:
     def accept(self, response: Any, size: int = 0) -> None:
         """One output of the runner, of ``size`` bytes. Dropped when nobody wants it."""
         if self.is_open:
+            if self.tells_code:
+                self.code = take_mark(response) or self.code
             self._chunks.append(response, size)
             self._chunk_came.set()
             if self.cut is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -17,8 +17,8 @@ from clarifai_emulator.models.config_file import CONFIG_FILE, ConfigFile, read_c
 REQUIREMENTS_FILE = "requirements.txt"
 
 # A file this large is a checkpoint: its size and time stand for its contents in the hash.
-_HASH_CONTENT_BELOW = 16 * 1024 * 1024
-_NOT_CODE_DIRS = frozenset({"__pycache__", "node_modules", "venv"})
+HASH_CONTENT_BELOW = 16 * 1024 * 1024
+NOT_CODE_DIRS = frozenset({"__pycache__", "node_modules", "venv"})
 _NOT_CODE_FILES = frozenset({"Dockerfile", "config.yaml.bak"})
 _NOT_CODE_SUFFIXES = (".pyc", ".pyo", ".swp", ".tmp", "~")
 
@@ -74,13 +74,22 @@ class WantedSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """Globs, as in .gitignore: a file counts if it matches ``include`` (empty: all) and not ``exclude``."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSource:
     """Where the code of a model version is, and which interpreter runs it.
 
     ``path``: the model directory. ``python``: the interpreter. ``content_hash``: of the directory when the
     version was made. ``environment``: the interpreter's environment in words, for people. ``backend``: which one it
     was prepared for. ``image``: the container image, where that one needs it (there is no interpreter then).
-    ``secrets``: what config.yaml asks for.
+    ``secrets``: what config.yaml asks for. ``watched``: which of its files the dev
+    loop watches; None outside it, where a replica is not reloadable.
     """
 
     path: Path
@@ -90,6 +99,7 @@ class ModelSource:
     backend: str = "process"
     image: str = ""
     secrets: tuple[WantedSecret, ...] = ()
+    watched: Watched | None = None
 
 
 def read_model_directory(path: Path) -> ModelDirectory:
@@ -130,26 +140,31 @@ def content_hash(directory: Path) -> str:
     Caches, hidden files, virtual environments and Dockerfiles do not count. Large files count by size and
     modification time, so that a checkpoint of many GiB costs nothing.
     """
+    return digest_of({relative.as_posix(): _content(directory / relative) for relative in part_files(directory)})
+
+
+def digest_of(contents: Mapping[str, str]) -> str:
+    """sha256 (hex) over files, each by its name and what stands for its contents."""
     digest = hashlib.sha256()
-    for relative in sorted(part_files(directory), key=PurePath.as_posix):
-        file = directory / relative
-        try:
-            stat = file.stat()
-            content = (
-                hashlib.sha256(file.read_bytes()).hexdigest()
-                if stat.st_size < _HASH_CONTENT_BELOW
-                else f"{stat.st_size} {stat.st_mtime_ns}"
-            )
-        except OSError:
-            content = "unreadable"
-        digest.update(f"{relative.as_posix()}\0{content}\n".encode(errors="surrogateescape"))
+    for name in sorted(contents):
+        digest.update(f"{name}\0{contents[name]}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
+
+
+def _content(file: Path) -> str:
+    try:
+        stat = file.stat()
+        if stat.st_size < HASH_CONTENT_BELOW:
+            return hashlib.sha256(file.read_bytes()).hexdigest()
+        return f"{stat.st_size} {stat.st_mtime_ns}"
+    except OSError:
+        return "unreadable"
 
 
 def is_part_of_model(relative: PurePath) -> bool:
     """Whether a file (path relative to the model directory) belongs to the model: code, config, data."""
     *folders, name = relative.parts
-    if any(folder in _NOT_CODE_DIRS or folder.startswith(".") for folder in folders):
+    if any(folder in NOT_CODE_DIRS or folder.startswith(".") for folder in folders):
         return False
     if name.startswith(".") and not name.startswith(".env"):
         return False
@@ -159,7 +174,7 @@ def is_part_of_model(relative: PurePath) -> bool:
 def part_files(directory: Path) -> Iterator[PurePath]:
     """Files that belong to the model, relative to its directory."""
     for folder, folders, names in os.walk(directory):
-        folders[:] = [name for name in folders if name not in _NOT_CODE_DIRS and not name.startswith(".")]
+        folders[:] = [name for name in folders if name not in NOT_CODE_DIRS and not name.startswith(".")]
         base = PurePath(folder).relative_to(directory)
         yield from (base / name for name in names if is_part_of_model(base / name))
 

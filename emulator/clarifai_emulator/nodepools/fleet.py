@@ -19,6 +19,7 @@ from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.capacity import NodepoolKey, Placement
 from clarifai_emulator.nodepools.scaling import Demand
 from clarifai_emulator.runners.backend import ReplicaProcess
+from clarifai_emulator.runners.reload_link import ReloadLink
 
 _HEALTHY_SECONDS = 10.0
 _TAIL_LINES = 200
@@ -30,9 +31,26 @@ _TRACEBACK = "Traceback (most recent call last):"
 class ReplicaState(StrEnum):
     """A replica's life, in order."""
 
+    STANDBY = "standby"  # to take the place of another, which serves until then; see renewal.py
     STARTING = "starting"
     LIVE = "live"
     DRAINING = "draining"
+
+
+@dataclass(slots=True, eq=False)
+class Standby:
+    """What is heard of a replica that is to take the place of another. ``loaded``: the code it has loaded, empty
+    when that changed meanwhile; it waits for ``go``. Both fail with ``ModelError`` when the model cannot be loaded.
+    """
+
+    loaded: asyncio.Future[str]
+    live: asyncio.Future[None]
+
+    def fail(self, error: Exception) -> None:
+        for future in (self.loaded, self.live):
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # seen, even when nobody waits any more
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +66,11 @@ class ReplicaRecord:
     ready: float | None = None
     replica: Replica | None = None  # what dispatch sees of it, once it is ready
     process: ReplicaProcess | None = None
+    link: ReloadLink | None = None  # while it is reloadable
+    standby: Standby | None = None
+    heir: ReplicaRecord | None = None  # stands in its place, and gives back room and devices when it ends
+    holds_place: bool = True
+    has_ended: bool = False
     killed_because: str = ""  # why the emulator itself killed it
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
     task: asyncio.Task[None] | None = None
@@ -110,6 +133,7 @@ class Fleet:
     runners: dict[NodepoolKey, Runner] = field(default_factory=dict[NodepoolKey, Runner])  # made for it
     slots_per_replica: int = 1
     retired: bool = False  # nothing may run any more: the deployment is gone, disabled or at another version
+    warming: bool = False  # its deployment is not at this version yet; see renewal.py
     failures: int = 0
     last_failure: str = ""
     retry_at: float = 0.0
@@ -121,7 +145,8 @@ class Fleet:
     @property
     def active(self) -> list[ReplicaRecord]:
         """Replicas that serve or will serve."""
-        return [record for record in self.records.values() if record.state is not ReplicaState.DRAINING]
+        serving = (ReplicaState.STARTING, ReplicaState.LIVE)
+        return [record for record in self.records.values() if record.state in serving]
 
     @property
     def live(self) -> list[ReplicaRecord]:

@@ -25,11 +25,13 @@ from clarifai_emulator.models.directory import ModelSource, read_model_directory
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement, shares_accelerators
-from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, model_traceback
+from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Standby, model_traceback
 from clarifai_emulator.nodepools.parked import Parked
+from clarifai_emulator.nodepools.provenance import Provenance
 from clarifai_emulator.nodepools.reports import Reporter, keeps_failing
 from clarifai_emulator.nodepools.scaling import crash_delay, is_failed
 from clarifai_emulator.runners.backend import Backend, ReplicaSpec
+from clarifai_emulator.runners.reload_link import ReloadLink, load_failure
 from clarifai_emulator.store import Kind, Store
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class Replicas:
         self._capacity = capacity
         self._report = reporter
         self._clock = clock
+        self._provenance = Provenance()
         self._drains: set[asyncio.Task[None]] = set()
         self._prepared_for: dict[tuple[ModelSource, str], ModelSource] = {}
         self._fleets: dict[str, Fleet] = {}  # by the id of a runner that was made for it
@@ -78,21 +81,49 @@ class Replicas:
         if self._reuse(fleet):
             return
         placement, devices = self._place(fleet)
+        self._launch(fleet, placement, devices)
+
+    def stand_by(self, fleet: Fleet, old: ReplicaRecord | None) -> ReplicaRecord:
+        """Start a replica that is to take the place of ``old``, whose room and devices it shares until then. Raises
+        ``NoRoom`` where there is no old one."""
+        placement, devices = (old.placement, old.devices) if old is not None else self._place(fleet)
+        loop = asyncio.get_running_loop()
+        record = self._launch(fleet, placement, devices, Standby(loop.create_future(), loop.create_future()))
+        if old is not None:
+            record.holds_place, old.heir = False, record
+        return record
+
+    def promote(self, fleet: Fleet, record: ReplicaRecord) -> None:
+        """A replica on standby is one of the fleet's from here on."""
+        record.state, record.standby = ReplicaState.LIVE, None
+        self.on_change(fleet)
+
+    def _launch(
+        self, fleet: Fleet, placement: Placement, devices: tuple[str, ...], standby: Standby | None = None
+    ) -> ReplicaRecord:
         runner = self._runner(fleet, placement.nodepool)
         credential = self._dispatcher.issue_credential(runner.id)
         record = ReplicaRecord(credential, runner, placement, self._clock.monotonic(), devices=devices, fleet=fleet)
+        if standby is not None:
+            record.state, record.standby = ReplicaState.STANDBY, standby
         fleet.records[record.replica_id] = record
         self._report.replica(fleet, record, "replica.starting", f"in nodepool '{placement.nodepool[2]}'")
         record.task = asyncio.create_task(self._live(record), name=f"replica {record.replica_id[:8]}")
+        return record
 
     def connected(self, fleet: Fleet, replica: Replica) -> None:
         """The replica's first stream is there: its model is loaded and it takes work."""
         record = fleet.records.get(replica.replica_id)
         if record is not None and record.state is ReplicaState.DRAINING:
             replica.drain()  # it became ready after it was told to end
-        if record is not None and record.state is ReplicaState.STARTING and replica.is_live:
-            record.state = ReplicaState.LIVE
+        coming = (ReplicaState.STARTING, ReplicaState.STANDBY)
+        if record is not None and record.state in coming and replica.is_live and record.replica is None:
+            if record.standby is None:
+                record.state = ReplicaState.LIVE
+            elif not record.standby.live.done():
+                record.standby.live.set_result(None)
             record.replica = replica
+            replica.tells_code = record.link is not None
             record.ready = self._clock.monotonic()
             self._report.replica(
                 fleet, record, "replica.live", f"ready after {record.ready - record.started:.2f} s"
@@ -281,13 +312,20 @@ class Replicas:
     async def _live(self, record: ReplicaRecord) -> None:
         """A replica's whole life: start it, wait until its process has ended, give everything back."""
         why = "the emulator stopped it"
+        holding: asyncio.Task[None] | None = None
         try:
             fleet = _fleet_of(record)
             backend = self._backends[self._backend_of(fleet, record)]
             source = await self._prepared(fleet, record, backend)
+            code = await self._provenance.read(source)
             record.process = await backend.start(
                 self._spec(fleet, record, source), lambda line: self._printed(record, line)
             )
+            if record.process.reloads is not None:
+                record.link = ReloadLink(record.process.reloads)
+                holding = asyncio.create_task(self._provenance.release(source, record, code))
+            elif record.standby is not None and not record.standby.loaded.done():
+                record.standby.loaded.set_result(code.digest)  # whether it loads shows when it is live, or is not
             if record.process.connection is not None:
                 await self._attach(record, record.process.connection)
             ended = str(await asyncio.shield(record.process.exited))
@@ -299,6 +337,10 @@ class Replicas:
             log.exception("replica %s", record.replica_id)
             why = f"the emulator failed to start it: {error!r}"
         finally:
+            if holding is not None:
+                holding.cancel()
+            if record.link is not None:
+                record.link.close()
             self.parked.discard(record)
             self._give_back(_fleet_of(record), record, why)
             self._ended(_fleet_of(record), record, why)
@@ -377,8 +419,12 @@ class Replicas:
         self._report.log(_fleet_of(record), "runner", line, record.runner)
 
     def _give_back(self, fleet: Fleet, record: ReplicaRecord, why: str) -> None:
-        self._capacity.release(record.placement)
-        self._accelerators.release(record.devices)
+        record.has_ended = True
+        if record.heir is not None and not record.heir.has_ended:
+            record.heir.holds_place = record.holds_place
+        elif record.holds_place:
+            self._capacity.release(record.placement)
+            self._accelerators.release(record.devices)
         self._dispatcher.revoke(record.credential)
         fleet.records.pop(record.replica_id, None)
         link = self._dispatcher.runner(record.runner.id)
@@ -387,7 +433,9 @@ class Replicas:
 
     def _ended(self, fleet: Fleet, record: ReplicaRecord, why: str) -> None:
         """Its process has ended. If nobody asked for that, it starts again, later each time."""
-        if record.state is ReplicaState.DRAINING or fleet.retired:
+        if record.standby is not None:
+            record.standby.fail(load_failure(model_traceback(record.tail), why))
+        if record.state in (ReplicaState.DRAINING, ReplicaState.STANDBY) or fleet.retired:
             self._report.replica(fleet, record, "replica.stopped", why)
         else:
             now = self._clock.monotonic()

@@ -15,16 +15,19 @@ import asyncio
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from clarifai_grpc.grpc.api.resources_pb2 import Runner
+from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion, Runner
 
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
+from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import is_building
 from clarifai_emulator.nodepools.capacity import NodepoolKey, NoRoom
 from clarifai_emulator.nodepools.fleet import Fleet, Fleets, ReplicaRecord, ReplicaState, Target
+from clarifai_emulator.nodepools.renewal import Renewal
 from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.reports import Reporter, cannot_be_placed, deleted, no_code, superseded
 from clarifai_emulator.nodepools.scaling import TRAFFIC_HISTORY_SECONDS, desired_replicas, replica_bounds
@@ -163,7 +166,7 @@ class Supervisor:
                 current = LaneKey(user_id, deployment_id, target.version.id)
                 self._aim(current, target)
             for fleet in self.fleets.of_deployment(user_id, deployment_id):
-                if fleet.lane.key != current:
+                if fleet.lane.key != current and not fleet.warming:
                     fleet.retired = True
                     self._dirty.add(fleet.lane.key)
 
@@ -175,9 +178,29 @@ class Supervisor:
             fleet.failures, fleet.retry_at = 0, 0.0
             fleet.lane.accept()
         fleet.target = target
-        fleet.retired = False
+        fleet.retired = fleet.warming = False
         fleet.slots_per_replica = self._config.num_threads or target.version.num_threads or _RUNNER_THREADS
         self._dirty.add(key)
+
+    def renewal(
+        self, key: LaneKey, version: ModelVersion | None = None, source: ModelSource | None = None
+    ) -> Renewal:
+        """Fresh replicas for a fleet, loaded beside those that serve; with a version, which is no resource yet, in
+        a fleet of that version: its deployment is moved there once they are live. Raises ``KeyError`` without such
+        a fleet."""
+        fleet = self.fleets[key]
+        if version is None:
+            return Renewal(self._replicas, fleet, fleet)
+        new_key = key._replace(version_id=version.id)
+        self._aim(new_key, replace(fleet.target, version=version, source=source))
+        self.fleets[new_key].warming = True
+        return Renewal(self._replicas, fleet, self.fleets[new_key])
+
+    def cool(self, fleet: Fleet) -> None:
+        """A fleet that was warmed is not wanted after all."""
+        if fleet.warming:
+            fleet.warming, fleet.retired = False, True
+            self._mark(fleet.lane.key)
 
     def use_shared(self, nodepool: NodepoolKey, model: Key, version_id: str) -> Lane:
         """The lane of a model on shared compute; made on first use, with default autoscaling."""
@@ -244,6 +267,8 @@ class Supervisor:
             return
         now = self._clock.monotonic()
         self._reclaim(fleet, now)
+        if fleet.warming:
+            return
         if fleet.retired:
             self._retire(fleet)
             return
@@ -348,10 +373,12 @@ class Supervisor:
         if is_deleted:
             self._dispatcher.close_lane(fleet.lane.key, deleted(fleet.target))
         elif fleet.lane.waiting:
+            self._hand_over(fleet)
             fleet.lane.refuse(superseded(fleet.target))
             fleet.lane.accept()
-        for record in fleet.active:
-            self._replicas.drain(fleet, record, "its deployment no longer wants it", at_once=is_deleted)
+        for record in fleet.records.values():
+            if record.state is not ReplicaState.DRAINING:
+                self._replicas.drain(fleet, record, "its deployment no longer wants it", at_once=is_deleted)
         for record in fleet.records.values():
             if is_deleted and record.replica is not None:
                 record.replica.drained.set()  # nobody waits for what it still works on
@@ -359,3 +386,9 @@ class Supervisor:
             self.fleets.pop(fleet.lane.key, None)
             self._replicas.forget_runners(fleet)
             self._dispatcher.close_lane(fleet.lane.key, superseded(fleet.target))
+
+    def _hand_over(self, fleet: Fleet) -> None:
+        """Where the version that replaces it is live already, that one answers what waits."""
+        for other in self.fleets.of_deployment(*fleet.lane.key[:2]):
+            if not other.retired and other.live:
+                fleet.lane.hand_over(other.lane)

@@ -95,6 +95,11 @@ class ReplicaProcess(Protocol):
         ...
 
     @property
+    def reloads(self) -> socket.socket | None:
+        """The emulator's end of a reloadable replica's socket (``reload_link.py``); None for all others."""
+        ...
+
+    @property
     def exited(self) -> asyncio.Future[Exit]:
         """Resolved when the process has ended and its output was read."""
         ...

@@ -55,6 +55,7 @@ class ContainerProcess:
         self.id = ""
         self.pid = 0
         self.connection: socket.socket | None = None
+        self.reloads: socket.socket | None = None  # edited code comes with a new image
         self.answer = b""
         self._client = client
         self._engine = engine

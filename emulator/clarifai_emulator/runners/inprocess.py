@@ -23,7 +23,7 @@ from typing import Any
 
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, own_interpreter
-from clarifai_emulator.runners import lean_main
+from clarifai_emulator.runners import lean_main, reload_main
 from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.inspect_main import model_traceback, read_signatures
 from clarifai_emulator.runners.rounds import Rounds
@@ -73,6 +73,7 @@ class InProcessReplica:
     def __init__(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> None:
         self.pid = os.getpid()
         self.connection, self._theirs = socket.socketpair()
+        self.reloads, self._edits = socket.socketpair() if spec.source.watched is not None else (None, None)
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[Exit] = self._loop.create_future()
         self._lines = _Lines(on_line)
@@ -81,8 +82,9 @@ class InProcessReplica:
 
     def terminate(self) -> None:
         """Take nothing more. What it works on goes on until it is done, and is not heard."""
-        with contextlib.suppress(OSError):
-            self._theirs.shutdown(socket.SHUT_RDWR)
+        for each in filter(None, (self._theirs, self._edits)):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
         self._end(Exit(why="the emulator stopped it"))
 
     def kill(self) -> None:
@@ -94,7 +96,8 @@ class InProcessReplica:
             with _loading:
                 _load_afresh(spec.source.path)
                 path = str(spec.source.path)
-                runner = lean_main.make_runner(path, spec.base_url, spec.variables, spec.num_threads)
+                edits = _Edits(self._edits, path, model_traceback) if self._edits else None
+                runner = lean_main.make_runner(path, spec.base_url, spec.variables, spec.num_threads, edits)
             self._tell("in the emulator's process: what the model prints goes where the emulator prints")
             _Runner(self._tell, *runner, self._theirs).serve()
         except BaseException as error:
@@ -102,7 +105,8 @@ class InProcessReplica:
             trace = model_traceback(error, str(spec.source.path))
             self._tell(trace if "Traceback" in trace else traceback.format_exc().rstrip())
         finally:
-            self._theirs.close()
+            for each in filter(None, (self._theirs, self._edits)):
+                each.close()
             self._in_loop(self._end, Exit(why=why))
 
     def _tell(self, text: str) -> None:
@@ -168,6 +172,18 @@ class _Runner(lean_main.LeanRunner):
     def work(self) -> None:
         _SdkLog.listen(self._tell)
         super().work()
+
+
+class _Edits(reload_main.Reloads):
+    """Edited code behind a model of this process."""
+
+    def hold(self, model: Any) -> Any:
+        """The model is loaded: others may be, while this one waits until all of them are."""
+        _loading.release()
+        try:
+            return super().hold(model)
+        finally:
+            _loading.acquire()
 
 
 class _SdkLog(logging.Handler):

@@ -39,23 +39,25 @@ def is_available():
     return all(hasattr(base_runner, name) for name in needed) and hasattr(runner, "_truncate_runner_item_output")
 
 
-def run(job, fd):
+def run(job, fd, reloads=None):
     """Load the model, then serve items until the emulator closes the socket or SIGTERM comes."""
-    runner, threads = make_runner(job["model_path"], job["base_url"], os.environ, job["num_threads"])
+    runner, threads = make_runner(job["model_path"], job["base_url"], os.environ, job["num_threads"], reloads)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     LeanRunner(runner, threads, socket.socket(fileno=fd)).serve()
     os._exit(0)
 
 
-def make_runner(model_path, base_url, environ, num_threads):
-    """Load the model into the SDK's runner class: the runner, and how many items it takes at once."""
+def make_runner(model_path, base_url, environ, num_threads, reloads=None):
+    """Load the model into the SDK's runner class: the runner, and how many items it takes at once. ``reloads`` puts
+    edited code behind it (``reload_main.py``)."""
     from clarifai.runners.models.model_runner import ModelRunner
     from clarifai.runners.server import ModelServer
 
     threads = num_threads or ModelThreads.of(model_path)
     server = ModelServer(model_path)
+    model = server._current_model if reloads is None else reloads.hold(server._current_model)
     runner = ModelRunner(
-        model=server._current_model,
+        model=model,
         user_id=environ["CLARIFAI_USER_ID"],
         compute_cluster_id=environ["CLARIFAI_COMPUTE_CLUSTER_ID"],
         nodepool_id=environ["CLARIFAI_NODEPOOL_ID"],
@@ -66,6 +68,8 @@ def make_runner(model_path, base_url, environ, num_threads):
         health_check_port=0,
     )
     server._runner = runner  # so that changed secrets reload the model
+    if reloads is not None:
+        reloads.serve(runner)
     return runner, threads
 
 

@@ -61,18 +61,23 @@ class ProcessBackend:
             "base_url": spec.base_url,
             "num_threads": spec.num_threads,
             "lean": spec.lean,
+            "reloadable": spec.source.watched is not None,
             "environ": {**runner_environ(), **spec.variables, "PYTHONPATH": str(spec.source.path)},
         }
-        if not spec.lean:
-            return await self._begin(spec.source.python, job, on_line)
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                process = await self._begin(spec.source.python, job, on_line, theirs.fileno())
-            except BaseException:
+        # In the order in which zygote_main.py takes them.
+        pairs = [socket.socketpair() for wanted in (job["lean"], job["reloadable"]) if wanted]
+        try:
+            process = await self._begin(spec.source.python, job, on_line, *(theirs.fileno() for _, theirs in pairs))
+        except BaseException:
+            for ours, _ in pairs:
                 ours.close()
-                raise
-        process.connection = ours
+            raise
+        finally:
+            for _, theirs in pairs:
+                theirs.close()
+        ends = [ours for ours, _ in pairs]
+        process.reloads = ends.pop() if job["reloadable"] else None
+        process.connection = ends.pop() if job["lean"] else None
         return process
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
@@ -149,6 +154,7 @@ class SpawnedProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.connection: socket.socket | None = None
+        self.reloads: socket.socket | None = None
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
     @property
@@ -163,18 +169,18 @@ class SpawnedProcess:
             raise
 
     async def _start(self, python: Path, job: Mapping[str, Any], *fds: int) -> None:
-        result_fd = fds[0] if fds else self._output.write_fd
+        given = fds or (self._output.write_fd,)
         self._process = await asyncio.create_subprocess_exec(
             python,
             SCRIPT,
             "--once",
-            str(result_fd),
+            ",".join(map(str, given)),
             str(os.getpid()),
             env=dict(job["environ"]),
             stdin=asyncio.subprocess.PIPE,
             stdout=self._output.write_fd,
             stderr=self._output.write_fd,
-            pass_fds=[result_fd],
+            pass_fds=given,
             start_new_session=True,
         )
         self._output.give_away()

@@ -34,6 +34,10 @@ class Rounds:
     def _go(self) -> None:
         self._timer = self._loop.call_later(_EVERY_SECONDS, self._go)
         self._in_vain = 0 if self._look() else self._in_vain + 1
-        if self._in_vain == _IN_VAIN:
+        if self._in_vain == _IN_VAIN and not self._is_stopped():
             self.stop()
             self._rest()
+
+    def _is_stopped(self) -> bool:
+        """Whether what it saw was the end."""
+        return self._timer is None

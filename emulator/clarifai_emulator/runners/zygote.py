@@ -35,6 +35,7 @@ class Child:
     started: asyncio.Future[int]
     pid: int = 0
     connection: socket.socket | None = None
+    reloads: socket.socket | None = None
 
     def terminate(self) -> None:
         self.zygote.signal(self.job_id, signal.SIGTERM, whole_group=False)

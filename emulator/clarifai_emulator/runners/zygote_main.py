@@ -64,10 +64,12 @@ def prepare(job):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-def run(job):
+def run(job, reloads=None):
     """Be the genuine runner until it ends."""
     from clarifai.runners import server
 
+    if reloads is not None:
+        beside("reload_main").capture(server, reloads)
     sys.argv = ["clarifai.runners.server", "--model_path", job["model_path"], "--base_url", job["base_url"]]
     sys.argv += ["--num_threads", str(job["num_threads"]), "--health_check_port", "0"]
     server.main()
@@ -90,6 +92,14 @@ def beside(name):
     return module
 
 
+def reloads_of(job, fds):
+    """The replica's end of the reloads, where it is reloadable: over its last socket."""
+    if not job.get("reloadable"):
+        return None
+    sock = socket.socket(fileno=fds[-1])
+    return beside("reload_main").Reloads(sock, job["model_path"], beside("inspect_main").model_traceback)
+
+
 def do(job, fds):
     """Run one job in this process and leave it."""
     code = 0
@@ -98,9 +108,9 @@ def do(job, fds):
         if job["op"] == "inspect":
             inspect(job, fds[1])
         elif job.get("lean") and beside("lean_main").is_available():
-            beside("lean_main").run(job, fds[1])
+            beside("lean_main").run(job, fds[1], reloads_of(job, fds))
         else:
-            run(job)
+            run(job, reloads_of(job, fds))
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException as error:
@@ -149,6 +159,9 @@ class Zygote:
                 if job_id == job["id"]:
                     deliver(pid, job["signal"], whole_group=job["group"])
             return
+        if job.get("reloadable"):  # so that its children need not
+            beside("reload_main")
+            beside("inspect_main")
         pid = os.fork()
         if pid == 0:
             self.become(job, fds)
@@ -227,13 +240,13 @@ def main():
     # The script's own folder must not be importable: its modules would hide packages of the same name.
     sys.path.pop(0)
     if sys.argv[1] == "--once":
-        result_fd, parent = int(sys.argv[2]), int(sys.argv[3])
+        fds, parent = [int(number) for number in sys.argv[2].split(",")], int(sys.argv[3])
         threading.Thread(target=end_with_parent, args=[parent], daemon=True).start()
         job = json.loads(sys.stdin.read())
         # What goes wrong here goes wrong again in the job, which says so.
         with contextlib.suppress(Exception):
             import_sdk()
-        do(job, [1, result_fd])
+        do(job, [1, *fds])
     control = socket.socket(fileno=int(sys.argv[1]))
     try:
         import_sdk()

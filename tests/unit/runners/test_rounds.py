@@ -69,3 +69,12 @@ async def test_whoever_is_looked_for_may_end_it(scene: Scene) -> None:
     scene.rounds.begin()
     await asyncio.sleep(0.02)
     assert (looked, scene.rests) == (1, 0)
+
+
+async def test_who_stops_it_while_it_looks_is_not_asked_to_rest(scene: Scene) -> None:
+    scene.rounds = Rounds(lambda: bool(scene.look() or (len(scene.looks) == 5 and scene.rounds.stop())), scene.rest)
+    scene.rounds.begin()
+    while len(scene.looks) < 5:
+        await asyncio.sleep(rounds._EVERY_SECONDS)
+    await asyncio.sleep(2 * rounds._EVERY_SECONDS)
+    assert (len(scene.looks), scene.rests) == (5, 0)

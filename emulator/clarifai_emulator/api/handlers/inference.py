@@ -117,8 +117,11 @@ class Inference:
             request_id=call.request_id,
             nodepools=decision.nodepools,
             runner_id=decision.runner_id,
+            is_pinned=bool(ask.version_id),
             more=more,
         )
+        if lane.edit_problem is not None:
+            call.notes["edit_problem"] = call.trailers["x-clarifai-emulator-reload"] = lane.edit_problem.summary
         if watched is not None and watched.reads_a_stream and more is not None:
             work.more = _watched_items(more, watched, work)
         injector = self._injector
@@ -173,6 +176,8 @@ class _Deadline:
         if self._work.replica_id:
             self._call.notes["replica_id"] = self._work.replica_id
             self._call.trailers["x-clarifai-emulator-replica"] = self._work.replica_id
+        if self._work.code:
+            self._call.notes["code"] = self._call.trailers["x-clarifai-emulator-code"] = self._work.code
 
     def _expire(self) -> None:
         self._work.expire(

@@ -1,0 +1,111 @@
+"""What a change of a model means for its clients, under ``dev``: calls checked again, stubs written again.
+
+One at a time and in the background: a reload waits for none of it, and only the last of several changes counts.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from clarifai_emulator.errors import EmulatorError
+
+Show = Callable[[dict[str, Any]], None]
+
+
+class Clients:
+    """Client files that call the models in ``directories``. ``stubs``: the folder of typed clients, if they are
+    wanted. What is found is shown as an event ``dev.checked``, what goes wrong as ``dev.problem``."""
+
+    def __init__(
+        self, directories: Sequence[Path], paths: Sequence[Path], stubs: Path | None, show: Show, cache: Path
+    ) -> None:
+        self._directories = list(directories)
+        self._paths = list(paths)
+        self._stubs = stubs
+        self._show = show
+        self._cache = cache
+        self._changed = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="clients", daemon=True)
+
+    def start(self) -> None:
+        """Begin with the models as they are now, if there is anything to do."""
+        if self._paths or self._stubs is not None:
+            self._thread.start()
+            self.changed()
+
+    def changed(self) -> None:
+        """The methods of a model are others now."""
+        self._changed.set()
+
+    def stop(self) -> None:
+        """End; what is being checked is not waited for."""
+        self._stopping.set()
+        self._changed.set()
+
+    def _run(self) -> None:
+        while True:
+            self._changed.wait()
+            self._changed.clear()
+            if self._stopping.is_set():
+                return
+            for step in (self._write_stubs, self._check):
+                try:
+                    step()
+                except (EmulatorError, OSError) as error:
+                    self._tell("dev.problem", message=f"Clients were not checked: {error}")
+                except Exception as error:  # the type checker's own
+                    self._tell("dev.problem", message=f"Clients were not checked: {type(error).__name__}: {error}")
+
+    def _write_stubs(self) -> None:
+        if self._stubs is None:
+            return
+        from clarifai_emulator.contracts.calls.check import GivenModel
+        from clarifai_emulator.contracts.stubs import write_stubs
+
+        written = write_stubs([GivenModel(each) for each in self._directories], self._stubs, cache=self._cache)
+        self._tell("dev.note", message=f"Wrote {len(written.files)} stubs to {self._stubs}.")
+
+    def _check(self) -> None:
+        if not self._paths:
+            return
+        from clarifai_emulator.contracts.calls.check import GivenModel, check_calls
+        from clarifai_emulator.contracts.policy import Policy, judge, project_levels, read_levels
+        from clarifai_emulator.contracts.reports.report import Report
+        from clarifai_emulator.contracts.rules import RULES
+
+        found = check_calls(self._paths, [GivenModel(each) for each in self._directories], cache=self._cache)
+        policy = Policy(levels=read_levels(project_levels(Path.cwd()), RULES))
+        judged = judge(found.findings, policy, found.lines, found.places)
+        report = Report(
+            findings=judged.findings,
+            root=policy.root,
+            lines_of=found.lines,
+            rule_of=RULES.get,
+            files=len(found.files),
+            calls=found.calls,
+            ignored=judged.ignored,
+            seconds=found.seconds,
+        )
+        self._tell(
+            "dev.checked",
+            message=report.summary(),
+            findings=[
+                {
+                    "rule": each.rule,
+                    "severity": each.severity.value,
+                    "place": report.place(each.location),
+                    "message": each.message,
+                    "hint": each.hint,
+                }
+                for each in report.findings
+            ],
+        )
+
+    def _tell(self, kind: str, **fields: Any) -> None:
+        if not self._stopping.is_set():
+            self._show({"kind": kind, "time": time.time(), **fields})

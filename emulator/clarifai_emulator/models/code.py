@@ -1,0 +1,164 @@
+"""What the files of a model directory are at one moment, and their hash: what the dev loop compares.
+
+Read again and again, so a file whose size and times are as they were is not read a second time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+
+from clarifai_emulator.models.config_file import CONFIG_FILE
+from clarifai_emulator.models.directory import (
+    HASH_CONTENT_BELOW,
+    NOT_CODE_DIRS,
+    REQUIREMENTS_FILE,
+    Watched,
+    digest_of,
+    is_part_of_model,
+)
+
+DOCKERFILE = "Dockerfile"
+# As the SDK's loader looks for it: the first one there is.
+MODEL_FILES = ("model.py", "1/model.py")
+# What a model directory is not one without; these count whatever the globs say.
+_ALWAYS = frozenset({CONFIG_FILE, REQUIREMENTS_FILE, DOCKERFILE, *MODEL_FILES})
+_IGNORE_FILE = ".gitignore"
+# A file that was written so shortly before it was read may change again without a change of its times.
+_SETTLED_NS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFile:
+    """One file. ``stamp``: size and times as the file system has them; ``content`` stands for what is in it;
+    ``text`` is kept of the few files that a plan looks into."""
+
+    stamp: tuple[int, ...]
+    content: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """All watched files of a directory by their path, with ``/``; ``digest`` is the content hash of them."""
+
+    files: Mapping[str, CodeFile] = field(default_factory=dict[str, CodeFile])
+    digest: str = ""
+    read_ns: int = 0
+
+    def text(self, name: str) -> str:
+        """A file's text; empty when it is not there."""
+        file = self.files.get(name)
+        return (file.text or "") if file is not None else ""
+
+    @property
+    def model_file(self) -> str:
+        """The path of the file that has the model class."""
+        return next((name for name in MODEL_FILES if name in self.files), MODEL_FILES[-1])
+
+    def changed(self, after: Code) -> list[str]:
+        """Files that are new, gone or different in ``after``, in alphabetical order."""
+        names = {*self.files, *after.files}
+        return sorted(name for name in names if _content_of(self, name) != _content_of(after, name))
+
+
+class CodeReader:
+    """Reads one directory, with its globs and .gitignore."""
+
+    def __init__(self, directory: Path, watched: Watched) -> None:
+        from pathspec import GitIgnoreSpec
+
+        self._directory = directory
+        self._include = GitIgnoreSpec.from_lines(watched.include) if watched.include else None
+        self._exclude = GitIgnoreSpec.from_lines(watched.exclude)
+        self._last = Code()
+
+    def read(self) -> Code:
+        """The files as they are now."""
+        now = time.time_ns()
+        last, files = self._last, dict[str, CodeFile]()
+        ignored = _Ignored(self._directory)
+        for folder, folders, names in os.walk(self._directory):
+            base = PurePath(folder).relative_to(self._directory)
+            folders[:] = [each for each in folders if not self._skips_folder(base / each, ignored)]
+            for name in names:
+                path = (base / name).as_posix()
+                if self.counts(path, ignored):
+                    files[path] = _read(self._directory / path, path, last)
+        digest = digest_of({name: file.content for name, file in files.items()})
+        self._last = Code(files, digest, now)
+        return self._last
+
+    def counts(self, path: str, ignored: _Ignored | None = None) -> bool:
+        """Whether a file (relative, with ``/``) is watched."""
+        if path in _ALWAYS:
+            return True
+        if not is_part_of_model(PurePath(path)) or self._exclude.match_file(path):
+            return False
+        if self._include is not None and not self._include.match_file(path):
+            return False
+        return not (ignored or _Ignored(self._directory)).has(path)
+
+    def _skips_folder(self, folder: PurePath, ignored: _Ignored) -> bool:
+        if folder.name in NOT_CODE_DIRS or folder.name.startswith("."):
+            return True
+        path = f"{folder.as_posix()}/"
+        return path != "1/" and ignored.has(path)
+
+
+class _Ignored:
+    """What .gitignore files say: those of the directory and of the folders above it, up to the repository's."""
+
+    def __init__(self, directory: Path) -> None:
+        self._specs = list(_ignore_specs(directory))
+
+    def has(self, path: str) -> bool:
+        """Whether git would leave this path (relative to the directory) out."""
+        return any(spec.match_file(prefix + path) for prefix, spec in self._specs)
+
+
+def _ignore_specs(directory: Path) -> Iterator[tuple[str, Any]]:
+    """Each with the path from its folder to the directory."""
+    from pathspec import GitIgnoreSpec
+
+    found: list[tuple[str, Any]] = []
+    prefix, folder = "", directory
+    while True:
+        file = folder / _IGNORE_FILE
+        if file.is_file():
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            found.append((prefix, GitIgnoreSpec.from_lines(lines)))
+        if (folder / ".git").exists():
+            return iter(found)
+        if folder.parent == folder:
+            return iter(found[:1] if prefix and found and found[0][0] == "" else [])
+        prefix, folder = f"{folder.name}/{prefix}", folder.parent
+
+
+def _read(file: Path, path: str, last: Code) -> CodeFile:
+    try:
+        stat = file.stat()
+    except OSError:
+        return CodeFile((), "unreadable")
+    stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    known = last.files.get(path)
+    if known is not None and known.stamp == stamp and stat.st_ctime_ns < last.read_ns - _SETTLED_NS:
+        return known
+    if stat.st_size >= HASH_CONTENT_BELOW:
+        return CodeFile(stamp, f"{stat.st_size} {stat.st_mtime_ns}")
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return CodeFile(stamp, "unreadable")
+    text = data.decode("utf-8", "replace") if path in _ALWAYS else None
+    return CodeFile(stamp, hashlib.sha256(data).hexdigest(), text)
+
+
+def _content_of(code: Code, name: str) -> str | None:
+    file = code.files.get(name)
+    return file.content if file is not None else None

@@ -1,0 +1,51 @@
+"""Which code a reloadable replica has loaded: what its directory held before and after, when both are the same.
+
+Between the two the replica loads its model; it takes no work before it was told what its code is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from clarifai_emulator.models.code import Code, CodeReader
+from clarifai_emulator.models.directory import ModelSource, Watched
+from clarifai_emulator.nodepools.fleet import ReplicaRecord
+
+
+class Provenance:
+    """Reads the directories of reloadable replicas."""
+
+    def __init__(self) -> None:
+        self._readers: dict[tuple[Path, Watched], CodeReader] = {}
+
+    async def read(self, source: ModelSource) -> Code:
+        """What the directory holds now; nothing for a model that is not reloadable."""
+        if source.watched is None:
+            return Code()
+        return await asyncio.to_thread(self._reader(source).read)
+
+    async def release(self, source: ModelSource, record: ReplicaRecord, before: Code) -> None:
+        """Once its model is loaded, let the replica take work, under the name of its code. One on standby is told
+        by whom it stands by for. One whose files changed meanwhile may have loaded anything: it is ended."""
+        assert record.link is not None
+        if not await record.link.loaded():
+            return
+        after = await self.read(source)
+        code = before.digest if before.digest == after.digest else ""
+        if record.standby is not None:
+            if not record.standby.loaded.done():
+                record.standby.loaded.set_result(code)
+        elif code:
+            record.link.go(code)
+        elif record.process is not None:
+            record.killed_because = "files of the model changed while it loaded them"
+            record.process.kill()
+
+    def _reader(self, source: ModelSource) -> CodeReader:
+        assert source.watched is not None
+        key = source.path, source.watched
+        reader = self._readers.get(key)
+        if reader is None:
+            reader = self._readers[key] = CodeReader(*key)
+        return reader

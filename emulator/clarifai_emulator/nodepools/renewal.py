@@ -1,0 +1,59 @@
+"""Fresh replicas take the place of those that serve, once they serve themselves: nobody waits, nothing is lost.
+
+stand by (load the new code) ──► loaded ──► go ──► live ──► the old ones drain, and end
+             └── its model cannot be loaded: the old ones go on
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState
+from clarifai_emulator.nodepools.replicas import Replicas
+
+
+class Renewal:
+    """One change of replicas, from ``old`` to ``new``, which may be the same fleet. Call ``load``, ``serve`` and
+    ``finish`` in this order, or ``give_up`` at any point."""
+
+    def __init__(self, replicas: Replicas, old: Fleet, new: Fleet) -> None:
+        self.old = old
+        self.new = new
+        self._replicas = replicas
+        self._replaced: list[ReplicaRecord] = []
+        self._fresh: list[ReplicaRecord] = []
+
+    async def load(self) -> tuple[str, Sequence[Any]]:
+        """Start one for each that serves, or else one, and wait until all have loaded their model: the code they
+        loaded, empty when it changed meanwhile, and its signatures. Raises ``ModelError``, ``NoRoom``."""
+        self._replaced = list(self.old.active)
+        for old in self._replaced or [None]:
+            self._fresh.append(self._replicas.stand_by(self.new, old))
+        codes = {await record.standby.loaded for record in self._fresh if record.standby is not None}
+        signatures = next((record.link.signatures for record in self._fresh if record.link is not None), ())
+        return (codes.pop() if len(codes) == 1 else ""), signatures
+
+    async def serve(self, code: str) -> None:
+        """Let them take work, and wait until all do. Raises ``ModelError``."""
+        for record in self._fresh:
+            if record.link is not None:
+                record.link.go(code)
+        await asyncio.gather(*(record.standby.live for record in self._fresh if record.standby is not None))
+
+    def finish(self, reason: str) -> None:
+        """They are the fleet's now; the others are given nothing new."""
+        self.new.failures, self.new.retry_at = 0, 0.0
+        self.new.lane.accept()
+        for record in self._fresh:
+            self._replicas.promote(self.new, record)
+        for record in self.old.records.values():
+            if record not in self._fresh and record.state is not ReplicaState.DRAINING:
+                self._replicas.drain(self.old, record, reason)
+
+    def give_up(self, reason: str) -> None:
+        """They are not wanted: what they may have been given already, they finish."""
+        for record in self._fresh:
+            if not record.has_ended and record.state is ReplicaState.STANDBY:
+                self._replicas.drain(self.new, record, reason)

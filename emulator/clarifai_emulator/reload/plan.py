@@ -1,0 +1,129 @@
+"""Which reload an edit needs: the cheapest that is still right, with its reason and the files that caused it. Pure.
+
+    files before, files after ──► none │ swap │ fork │ environment │ image
+
+From left to right each does more: a *swap* puts a new class behind the loaded instance, a *fork* loads the model
+anew, *environment* and *image* first change what it runs in. When in doubt, the one further right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import yaml
+
+from clarifai_emulator.models.code import DOCKERFILE, Code
+from clarifai_emulator.models.config_file import CONFIG_FILE
+from clarifai_emulator.models.directory import REQUIREMENTS_FILE
+from clarifai_emulator.reload.syntax import compare
+
+_MOST_NAMED = 3
+
+
+class Kind(StrEnum):
+    """Kinds of reload; each does all that those before it do."""
+
+    NONE = "none"
+    SWAP = "swap"
+    FORK = "fork"
+    ENVIRONMENT = "environment"
+    IMAGE = "image"
+
+    @property
+    def rank(self) -> int:
+        """Higher does more."""
+        return tuple(Kind).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do. ``files``: those that caused it. ``class_name``: of the model, for a swap.
+
+    ``may_change_signatures``: the edit touches what clients see of the methods, so it is worth to look first.
+    """
+
+    kind: Kind
+    reason: str
+    files: tuple[str, ...] = ()
+    class_name: str = ""
+    may_change_signatures: bool = False
+
+    @property
+    def named(self) -> str:
+        """The files in words."""
+        named = ", ".join(self.files[:_MOST_NAMED])
+        more = len(self.files) - _MOST_NAMED
+        return f"{named} and {more} more" if more > 0 else named
+
+
+def make_plan(before: Code, after: Code, *, always: Kind = Kind.NONE) -> Plan:
+    """The reload that takes ``before`` to ``after``; at least ``always`` when there is anything to do."""
+    files = before.changed(after)
+    if not files:
+        return Plan(Kind.NONE, "no file has changed")
+    plans = [_plan_of(name, before, after) for name in files]
+    worst = max(plans, key=lambda plan: plan.kind.rank)
+    causes = tuple(plan.files[0] for plan in plans if plan.kind is worst.kind)
+    plan = replace(worst, files=causes, may_change_signatures=any(each.may_change_signatures for each in plans))
+    if plan.kind is not Kind.NONE and plan.kind.rank < always.rank:
+        return replace(plan, kind=always, reason=f"{plan.reason}, and a {always} was asked for every time")
+    return plan
+
+
+def _plan_of(name: str, before: Code, after: Code) -> Plan:
+    if name in (before.model_file, after.model_file):
+        return _model_plan(name, before, after)
+    special: dict[str, Callable[[str, Code, Code], Plan]] = {
+        CONFIG_FILE: _config_plan,
+        REQUIREMENTS_FILE: _requirements_plan,
+        DOCKERFILE: _dockerfile_plan,
+    }
+    if name in special:
+        return special[name](name, before, after)
+    verb = "is new" if name not in before.files else "is gone" if name not in after.files else "has changed"
+    return Plan(Kind.FORK, f"{name} {verb}, and the model may have read it", (name,))
+
+
+def _model_plan(name: str, before: Code, after: Code) -> Plan:
+    if before.model_file != after.model_file or name not in after.files:
+        return Plan(Kind.FORK, f"{after.model_file} takes the place of {before.model_file}", (name,), "", True)
+    found = compare(before.text(name), after.text(name))
+    kind = Kind.FORK if found.doubt else Kind.SWAP
+    return Plan(kind, found.doubt or found.summary, (name,), found.class_name, found.may_change_signatures)
+
+
+def _requirements_plan(name: str, before: Code, after: Code) -> Plan:
+    if _lines(before.text(name)) == _lines(after.text(name)):
+        return Plan(Kind.NONE, "only comments or blank lines of requirements.txt have changed", (name,))
+    return Plan(Kind.ENVIRONMENT, "the requirements have changed", (name,))
+
+
+def _dockerfile_plan(name: str, before: Code, after: Code) -> Plan:
+    return Plan(Kind.IMAGE, "the Dockerfile has changed", (name,))
+
+
+def _config_plan(name: str, before: Code, after: Code) -> Plan:
+    try:
+        old, new = (yaml.safe_load(code.text(name)) or {} for code in (before, after))
+    except yaml.YAMLError:
+        return Plan(Kind.FORK, "config.yaml cannot be read", (name,))
+    if old == new:
+        return Plan(Kind.NONE, "only comments or the layout of config.yaml have changed", (name,))
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return Plan(Kind.FORK, "config.yaml has changed", (name,))
+    sections = _changed_sections(old, new)
+    if "build_info" in sections:
+        return Plan(Kind.IMAGE, "build_info of config.yaml has changed", (name,))
+    return Plan(Kind.FORK, f"{', '.join(sections)} of config.yaml has changed", (name,))
+
+
+def _changed_sections(old: Any, new: Any) -> Sequence[str]:
+    return sorted(str(key) for key in {*old, *new} if old.get(key) != new.get(key))
+
+
+def _lines(text: str) -> list[str]:
+    stripped = (line.split(" #")[0].strip() for line in text.splitlines())
+    return [line for line in stripped if line and not line.startswith("#")]

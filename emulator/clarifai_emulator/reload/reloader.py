@@ -1,0 +1,206 @@
+"""Takes an edited model directory to where its code answers: plans the reload, does it, says what came of it.
+
+    save ─► read the files ─► plan ─┬─ swap: every replica prepares, then all commit
+                                    └─ fork, …: fresh replicas load it, then take the place of those that serve
+                                 broken: what serves goes on serving, and says so
+
+One reload of a directory at a time; a newer save ends one that still waits for a model to load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.clock import Clock
+from clarifai_emulator.contracts.finding import Finding
+from clarifai_emulator.deployer import Deployed, Deployer, DeployRequest, Progress
+from clarifai_emulator.dispatch.lane import EditProblem, LaneKey
+from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
+from clarifai_emulator.events import EventBus
+from clarifai_emulator.logbook import BUILDER, LogBook
+from clarifai_emulator.models.code import Code, CodeReader
+from clarifai_emulator.models.directory import ModelSource, Watched, read_model_directory
+from clarifai_emulator.nodepools.capacity import NoRoom
+from clarifai_emulator.nodepools.supervisor import Supervisor
+from clarifai_emulator.reload.differences import as_dict as finding_as_dict
+from clarifai_emulator.reload.differences import differences
+from clarifai_emulator.reload.failure import Failure, failure_of
+from clarifai_emulator.reload.plan import Kind, Plan, make_plan
+from clarifai_emulator.reload.project import Options, Outcome, Project
+from clarifai_emulator.reload.switch import Superseded, Switch, version_of
+from clarifai_emulator.store import Kind as Stored
+from clarifai_emulator.store import Store
+
+# A directory that changes each time it is being loaded is left to the next save.
+_ATTEMPTS = 5
+
+
+class Reloader:
+    """The dev loop of one emulator: any number of directories."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        supervisor: Supervisor,
+        deployer: Deployer,
+        events: EventBus,
+        logbook: LogBook,
+        clock: Clock,
+    ) -> None:
+        self._projects: dict[Path, Project] = {}
+        self._store = store
+        self._supervisor = supervisor
+        self._deployer = deployer
+        self._switch = Switch(store=store, supervisor=supervisor, deployer=deployer)
+        self._events = events
+        self._logbook = logbook
+        self._clock = clock
+
+    @property
+    def projects(self) -> Mapping[Path, Project]:
+        """By their directory."""
+        return self._projects
+
+    def clear(self) -> None:
+        """Forget every directory: nothing of them is deployed any more."""
+        self._projects.clear()
+
+    async def begin(self, request: DeployRequest, options: Options, progress: Progress) -> Deployed:
+        """Deploy a directory so that its replicas are reloadable. Raises as ``Deployer.deploy``."""
+        watched = request.watched or Watched()
+        deployed = await self._deployer.deploy(replace(request, watched=watched), progress)
+        lane = LaneKey(deployed.user_id, deployed.deployment_id, deployed.version_id)
+        source: ModelSource = self._store.get(Stored.SOURCE, (*deployed.model, deployed.version_id))  # pyright: ignore[reportAssignmentType]
+        reader = CodeReader(source.path, watched)
+        code = await asyncio.to_thread(reader.read)
+        named = (await asyncio.to_thread(read_model_directory, source.path)).model_id
+        self._projects[source.path] = Project(source.path, named, deployed.model, lane, reader, code, options)
+        return deployed
+
+    async def reload(self, path: Path, progress: Progress) -> Outcome:
+        """The files of a directory may have changed: bring them to where they answer. Raises ``ModelError`` for a
+        directory that is not in the dev loop."""
+        project = self._project(path)
+        project.newer.set()
+        async with project.lock:
+            project.newer.clear()
+            outcome, attempts = await self._bring(project, progress), 1
+            while outcome.state == "superseded" and not project.newer.is_set() and attempts < _ATTEMPTS:
+                outcome, attempts = await self._bring(project, progress), attempts + 1
+            return outcome
+
+    def _project(self, path: Path) -> Project:
+        project = self._projects.get(path.resolve())
+        if project is None:
+            raise ModelError(f"{path} is not in the dev loop.", hint=f"Begin with `clarifai-emulator dev {path}`.")
+        return project
+
+    async def _bring(self, project: Project, progress: Progress) -> Outcome:
+        began = self._clock.monotonic()
+        after = await asyncio.to_thread(project.reader.read)
+        plan = make_plan(project.code, after, always=project.options.always)
+        if after.digest == project.code.digest:
+            return self._back(project, plan)
+        if after.digest == project.tried and project.last is not None and project.last.state == "failed":
+            return replace(project.last, state="unchanged")
+        try:
+            plan, old, new = await self._switch.do(project, plan, after, progress)
+        except Superseded:
+            outcome = Outcome("superseded", plan, project.code.digest, project.lane.version_id)
+            self._events.emit("reload.superseded", **project.names, **outcome.as_dict())
+            return outcome
+        except (EmulatorError, NoRoom) as error:
+            return self._failed(project, plan, after, error, began)
+        return self._ready(project, plan, after, began, old, new)
+
+    # ── what came of it ────────────────────────────────────────────────────────────────────────────────
+
+    def _ready(
+        self, project: Project, plan: Plan, after: Code, began: float, old: Sequence[Any], new: Sequence[Any]
+    ) -> Outcome:
+        project.code, project.tried = after, after.digest
+        self._rename(project, after)
+        self._tell_clients(project, None)
+        took = (self._clock.monotonic() - began) * 1000
+        state = "unchanged" if plan.kind is Kind.NONE else "ready"
+        outcome = Outcome(state, plan, after.digest, project.lane.version_id, took, None, old, new)
+        if new:
+            outcome = replace(outcome, changes=_changes(project, after, old, new))
+        project.last = outcome
+        if plan.kind is Kind.NONE:
+            return outcome
+        self._events.emit("reload.ready", **project.names, **outcome.as_dict())
+        self._log(project, f"reload.ready: {plan.kind} of {plan.named}: {plan.reason}, {took:.0f} ms")
+        for finding in outcome.changes:
+            self._events.emit("contract.finding", **finding_as_dict(finding))
+        return outcome
+
+    def _rename(self, project: Project, after: Code) -> None:
+        """What the version's code is called from now on; what starts later loads it."""
+        key = (*project.model, project.lane.version_id)
+        source: ModelSource | None = self._store.get(Stored.SOURCE, key)
+        if source is None or source.content_hash == after.digest:
+            return
+        version = ModelVersion()
+        version.CopyFrom(version_of(self._store, project))
+        version.metadata.update({"content_hash": after.digest})
+        self._store.put(Stored.MODEL_VERSION, key, version)
+        self._store.put(Stored.SOURCE, key, replace(source, content_hash=after.digest))
+
+    def _failed(self, project: Project, plan: Plan, after: Code, error: Exception, began: float) -> Outcome:
+        known = error if isinstance(error, EmulatorError) else CallerError(StatusCode.MODEL_DEPLOYING, str(error))
+        failure = failure_of(known, project.path)
+        project.tried = after.digest
+        took = (self._clock.monotonic() - began) * 1000
+        outcome = Outcome("failed", plan, project.code.digest, project.lane.version_id, took, failure)
+        project.last = outcome
+        self._tell_clients(project, failure)
+        self._events.emit("reload.failed", **project.names, **outcome.as_dict())
+        for line in f"reload.failed: {failure.text}".splitlines():
+            self._log(project, line)
+        return outcome
+
+    def _back(self, project: Project, plan: Plan) -> Outcome:
+        """The files are what serves already, perhaps again."""
+        outcome = Outcome("unchanged", plan, project.code.digest, project.lane.version_id)
+        if project.last is not None and project.last.state == "failed":
+            self._tell_clients(project, None)
+            project.last = replace(outcome, state="ready")
+            self._events.emit("reload.ready", **project.names, **project.last.as_dict())
+        project.tried = project.code.digest
+        return outcome
+
+    def _tell_clients(self, project: Project, failure: Failure | None) -> None:
+        """In the trailers of every answer, or, where that was asked for, instead of one."""
+        fleet = self._supervisor.fleets.get(project.lane)
+        if fleet is None:
+            return
+        problem = None
+        if failure is not None:
+            refusal = None
+            if project.options.strict:
+                refusal = CallerError(
+                    StatusCode.MODEL_DEPLOYMENT_FAILED,
+                    f"The code in {project.path} cannot be used: {failure.text}",
+                    hint="Mend it and save; without --strict the last good code would have answered.",
+                )
+            problem = EditProblem(failure.summary, refusal)
+        fleet.lane.edit_problem = problem
+
+    def _log(self, project: Project, line: str) -> None:
+        user, app, model = project.model
+        version = project.lane.version_id
+        self._logbook.append(BUILDER, line, user_id=user, app_id=app, model_id=model, model_version_id=version)
+
+
+def _changes(project: Project, after: Code, old: Sequence[Any], new: Sequence[Any]) -> Sequence[Finding]:
+    file, source = project.path / after.model_file, after.text(after.model_file)
+    return tuple(differences(old, new, model=project.model[2], file=file, source=source))

@@ -1,0 +1,216 @@
+"""Carries a plan out: the edited code becomes ready, then takes new requests; or everything stays as it was.
+
+swap   every replica prepares the new class ─► all commit
+fork   fresh replicas load the model ─► they take work ─► (the deployment moves to their version) ─► the old end
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
+
+from clarifai_emulator.deployer import Deployer, Progress, require_methods
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.code import Code
+from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.nodepools.fleet import ReplicaRecord, ReplicaState
+from clarifai_emulator.nodepools.renewal import Renewal
+from clarifai_emulator.nodepools.supervisor import Supervisor
+from clarifai_emulator.reload.plan import Kind, Plan
+from clarifai_emulator.reload.project import Project
+from clarifai_emulator.runners.reload_link import CannotSwap, ReloadLink
+from clarifai_emulator.store import Kind as Stored
+from clarifai_emulator.store import Store
+
+T = TypeVar("T")
+
+
+class Superseded(Exception):
+    """The directory changed, or a newer save came, while the model was being loaded."""
+
+
+class Switch:
+    """From one code of a project to the next, in one emulator."""
+
+    def __init__(self, *, store: Store, supervisor: Supervisor, deployer: Deployer) -> None:
+        self._store = store
+        self._supervisor = supervisor
+        self._deployer = deployer
+
+    async def do(
+        self, project: Project, plan: Plan, after: Code, progress: Progress
+    ) -> tuple[Plan, Sequence[Any], Sequence[Any]]:
+        """Carry a plan out; gives what was done in the end, and the signatures where they changed."""
+        try:
+            if plan.kind is Kind.NONE:
+                await self._label(project, after)
+                return plan, (), ()
+            if plan.kind is Kind.SWAP and await self._swap(project, plan, after):
+                return plan, (), ()
+        except CannotSwap as obstacle:
+            plan = replace(plan, kind=Kind.FORK, reason=f"{plan.reason}, but {obstacle}")
+        else:
+            if plan.kind is Kind.SWAP:
+                reason = f"{plan.reason}, and with it what clients see of the model"
+                plan = replace(plan, kind=Kind.FORK, reason=reason, may_change_signatures=True)
+        return plan, *await self._renew(project, plan, after, progress)
+
+    # ── swap ───────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _swap(self, project: Project, plan: Plan, after: Code) -> bool:
+        """New code behind the loaded instances, in every replica or in none; False when it has other signatures.
+        Raises ``ModelError`` for broken code, ``CannotSwap``."""
+        links = self._links(project)
+        file = plan.files[0]
+        edit = {"file": file, "content": after.files[file].content, "class_name": plan.class_name}
+        answers = await asyncio.gather(
+            *(link.prepare(code=after.digest, **edit) for link in links), return_exceptions=True
+        )
+        for answer in sorted(filter(_is_error, answers), key=lambda error: isinstance(error, CannotSwap)):
+            raise answer  # pyright: ignore[reportGeneralTypeIssues]
+        if _as_bytes(answers[0]) != _as_bytes(version_of(self._store, project).method_signatures):  # pyright: ignore[reportArgumentType]
+            return False
+        await asyncio.gather(*(link.commit(after.digest) for link in links))
+        return True
+
+    async def _label(self, project: Project, after: Code) -> None:
+        await asyncio.gather(*(link.label(after.digest) for link in self._links(project)))
+
+    def _links(self, project: Project) -> list[ReloadLink]:
+        """Of every replica; all of them have the code the edit began with. Raises ``CannotSwap``."""
+        records = self._records(project)
+        if not records:
+            raise CannotSwap("no replica is live")
+        return [_link(record, project.code) for record in records]
+
+    def _records(self, project: Project) -> list[ReplicaRecord]:
+        fleet = self._supervisor.fleets.get(project.lane)
+        return fleet.active if fleet is not None else []
+
+    # ── fork ───────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _renew(
+        self, project: Project, plan: Plan, after: Code, progress: Progress
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Fresh replicas in the place of those that serve: of the same version where what the platform keeps of it
+        is the same, else of a new one. Gives the signatures, old and new, where they changed."""
+        directory = await asyncio.to_thread(read_model_directory, project.path)
+        if directory.model_id != project.named:
+            raise ModelError(
+                f"config.yaml now names another model: {directory.model_id}.",
+                hint="Stop `clarifai-emulator dev` and start it again for that, or take the change back.",
+            )
+        version = version_of(self._store, project)
+        old = list(version.method_signatures)
+        draft = self._deployer.new_version(directory, old)
+        kept = (draft.num_threads, draft.inference_compute_info) == (
+            version.num_threads,
+            version.inference_compute_info,
+        )
+        is_told = all(record.link is not None for record in self._records(project))
+        if kept and is_told and plan.kind is Kind.FORK and not plan.may_change_signatures:
+            found = await self._in_place(project, directory, after)
+            if _as_bytes(found) == _as_bytes(old):
+                return (), ()
+        new = await self._as_version(project, directory, after, progress)
+        return (old, new) if _as_bytes(old) != _as_bytes(new) else ((), ())
+
+    async def _in_place(self, project: Project, directory: ModelDirectory, after: Code) -> Sequence[Any]:
+        """In the same fleet. Gives the signatures; where these are others, nothing else was done."""
+        renewal = self._supervisor.renewal(project.lane)
+        try:
+            signatures = await self._loaded(project, renewal, after)
+            require_methods(directory, signatures)
+            if _as_bytes(signatures) == _as_bytes(version_of(self._store, project).method_signatures):
+                await self._unless_newer(project, renewal.serve(after.digest))
+                renewal.finish("edited code has taken its place")
+            else:
+                renewal.give_up("its signatures are those of another version")
+        except BaseException:
+            renewal.give_up("the edit is not used")
+            raise
+        return signatures
+
+    async def _as_version(
+        self, project: Project, directory: ModelDirectory, after: Code, progress: Progress
+    ) -> Sequence[Any]:
+        """As a new model version, to which the deployment moves once it is live. Gives its signatures."""
+        version_id = secrets.token_hex(16)
+        known: ModelSource = self._store.get(Stored.SOURCE, (*project.model, project.lane.version_id))  # pyright: ignore[reportAssignmentType]
+        tell = self._deployer.logging_builds(project.model, version_id, progress)
+        source = await self._deployer.source_of(directory, tell, known.backend, known.watched)
+        if source.content_hash != after.digest:
+            raise Superseded
+        signatures = await self._unless_newer(
+            project, self._deployer.signatures_of(directory, source, source.backend)
+        )
+        draft = self._deployer.new_version(directory, signatures)
+        draft.id = version_id
+        renewal = self._supervisor.renewal(project.lane, draft, source)
+        try:
+            await self._loaded(project, renewal, after)
+            await self._unless_newer(project, renewal.serve(after.digest))
+            # In one go: a request without a version means the newest, which the deployment must serve.
+            self._deployer.put_version(directory, project.model, version_id, source, signatures)
+            self._deployer.move(project.lane[:2], project.model, version_id)
+        except BaseException:
+            renewal.give_up("the edit is not used")
+            self._supervisor.cool(renewal.new)
+            raise
+        renewal.finish("edited code has taken its place")
+        project.lane = project.lane._replace(version_id=version_id)
+        return signatures
+
+    async def _loaded(self, project: Project, renewal: Renewal, after: Code) -> Sequence[Any]:
+        code, signatures = await self._unless_newer(project, renewal.load())
+        if code != after.digest:
+            raise Superseded
+        return signatures
+
+    async def _unless_newer(self, project: Project, waiting: Coroutine[Any, Any, T]) -> T:
+        """Wait, but not past a newer save. Raises ``Superseded``."""
+        task = asyncio.create_task(waiting)
+        newer = asyncio.create_task(project.newer.wait())
+        try:
+            await asyncio.wait([task, newer], return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise Superseded
+            return task.result()
+        finally:
+            for each in (task, newer):
+                each.cancel()
+            await asyncio.gather(task, newer, return_exceptions=True)
+
+
+def version_of(store: Store, project: Project) -> ModelVersion:
+    """The version that serves. Raises ``ModelError`` when somebody deleted it."""
+    version = store.get(Stored.MODEL_VERSION, (*project.model, project.lane.version_id))
+    if version is None:
+        raise ModelError(
+            f"The version of {'/'.join(project.model)} that was served is gone.",
+            hint="Start `clarifai-emulator dev` again.",
+        )
+    return version
+
+
+def _link(record: ReplicaRecord, code: Code) -> ReloadLink:
+    if record.state is not ReplicaState.LIVE:
+        raise CannotSwap("a replica is not live yet")
+    if record.link is None:
+        raise CannotSwap("a replica is a container")
+    if record.link.code != code.digest:
+        raise CannotSwap("a replica has other code than the edit began with")
+    return record.link
+
+
+def _is_error(answer: object) -> bool:
+    return isinstance(answer, BaseException)
+
+
+def _as_bytes(signatures: Sequence[Any]) -> list[bytes]:
+    return [signature.SerializeToString(deterministic=True) for signature in signatures]

@@ -1,0 +1,214 @@
+"""The command ``dev`` as its user runs it: in a pipe and in a terminal, with its own emulator and another's."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flow.driver import RUNNER, Client, free_port, inference_request, text_of, wait_for, write_model
+from flow.processes import environment
+
+MODEL = """
+from clarifai.runners.models.model_class import ModelClass
+
+class Spoken(ModelClass):
+    @ModelClass.method
+    def predict(self, text: str) -> str:
+        return f"one {text}"
+"""
+
+
+class Dev:
+    """One run of ``clarifai-emulator``, with folders and a port of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environ = environment(XDG_STATE_HOME=str(folder / "state"), COLUMNS="160")
+        self.port = free_port()
+        self.output = ""
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._fd = -1
+
+    def start(self, *words: str | Path, terminal: bool = False) -> subprocess.Popen[bytes]:
+        ours, theirs = pty.openpty() if terminal else os.pipe()
+        command = [sys.executable, "-m", "clarifai_emulator", *map(str, words), "--port", str(self.port)]
+        process = subprocess.Popen(
+            command,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self._processes.append(process)
+        self._fd = ours
+        return process
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "clarifai_emulator", *words, "--port", str(self.port)]
+        return subprocess.run(command, env=self.environ, capture_output=True, text=True, timeout=60)
+
+    def wait_for(self, text: str, *, seconds: float = 30.0) -> str:
+        """Read until this was printed after what was waited for before; gives what was printed by then."""
+        deadline = time.monotonic() + seconds
+        while text not in self.output:
+            left = deadline - time.monotonic()
+            assert left > 0, f"{text!r} was not printed: {self.output}"
+            if select.select([self._fd], [], [], left)[0]:
+                with contextlib.suppress(OSError):
+                    self.output += os.read(self._fd, 65536).decode(errors="replace")
+        before, found, self.output = self.output.partition(text)
+        return before + found
+
+    def end(self, process: subprocess.Popen[bytes]) -> int:
+        process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + 20
+        while process.poll() is None and time.monotonic() < deadline:
+            if select.select([self._fd], [], [], 0.1)[0]:
+                with contextlib.suppress(OSError):
+                    self.output += os.read(self._fd, 65536).decode(errors="replace")
+        return process.wait(1)
+
+    def close(self) -> None:
+        self.run("down")
+        for process in self._processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        if self._fd >= 0:
+            os.close(self._fd)
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[Dev]:
+    run = Dev(tmp_path)
+    yield run
+    run.close()
+
+
+@pytest.fixture
+def spoken(tmp_path: Path) -> Path:
+    return write_model(tmp_path, "spoken", MODEL)
+
+
+def options() -> list[str]:
+    return [f"--{name}={value}" for name, value in RUNNER.items()]
+
+
+def answer(dev: Dev) -> str:
+    client = Client(f"http://127.0.0.1:{dev.port}")
+    try:
+        return text_of(client.call("PostModelOutputs", inference_request("spoken", text="x")))
+    finally:
+        client.close()
+
+
+def test_a_save_answers_a_broken_one_is_shown_and_ctrl_c_ends_all_of_it(dev: Dev, spoken: Path) -> None:
+    model = spoken / "1" / "model.py"
+    process = dev.start("dev", spoken, *options())
+    said = dev.wait_for("print(model.predict(text=")
+    assert "starting an emulator" in said
+    assert f"Watching {spoken}" in said
+    assert answer(dev) == "one x"
+    model.write_text(MODEL.replace("one", "two"))
+    dev.wait_for("reload.ready  spoken: swap of 1/model.py: predict has changed")
+    assert answer(dev) == "two x"
+    model.write_text(MODEL.replace('f"one {text}"', 'f"one {text}'))
+    said = dev.wait_for("Mend the line above and save.")
+    assert "reload.failed  spoken: fork of 1/model.py: it cannot be parsed" in said
+    assert '    > 7 |         return f"one {text}' in said
+    assert answer(dev) == "two x"
+    os.utime(model)
+    (spoken / "helper.py").write_text("A = 1\n")
+    model.write_text(MODEL.replace("one", "three"))
+    dev.wait_for("reload.ready  spoken: fork of ")
+    assert answer(dev) == "three x"
+    assert dev.end(process) == 0
+    assert dev.run("status").returncode == 4, "the emulator it started is stopped"
+
+
+def test_it_joins_an_emulator_that_runs_and_leaves_it_running(dev: Dev, spoken: Path) -> None:
+    assert dev.run("up", "--detach", *options()).returncode == 0
+    process = dev.start("dev", spoken, "--runner=lean")
+    said = dev.wait_for("print(model.predict(text=")
+    assert "is running already: --runner of this command has no effect on it." in said
+    (spoken / "1" / "model.py").write_text(MODEL.replace("one", "two"))
+    dev.wait_for("reload.ready")
+    assert dev.end(process) == 0
+    assert dev.run("status").returncode == 0
+    assert answer(dev) == "two x"
+
+
+def test_a_directory_that_is_broken_at_first_waits_for_the_save_that_mends_it(dev: Dev, spoken: Path) -> None:
+    model = spoken / "1" / "model.py"
+    model.write_text("import nothing_like_it\n" + MODEL)
+    process = dev.start("dev", spoken, *options())
+    said = dev.wait_for("Add the package to requirements.txt")
+    assert f"{spoken} cannot be run yet: model.py cannot be used: ModuleNotFoundError" in said
+    model.write_text(MODEL)
+    dev.wait_for("replica.live")
+    wait_for(lambda: answer(dev) == "one x")
+    assert dev.end(process) == 0
+
+
+def test_with_json_each_event_is_a_line(dev: Dev, spoken: Path) -> None:
+    process = dev.start("dev", spoken, "--json", "--poll", *options())
+    dev.wait_for('"kind": "replica.live"')
+    (spoken / "1" / "model.py").write_text(MODEL.replace("one", "two"))
+    dev.wait_for('"kind": "reload.ready"')
+    dev.end(process)
+    lines = [line for line in dev.output.splitlines()[1:] if line.startswith("{")]
+    events: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    assert all("kind" in event for event in events)
+
+
+def test_in_a_terminal_it_draws_replicas_reloads_and_requests(dev: Dev, spoken: Path) -> None:
+    process = dev.start("dev", spoken, *options(), terminal=True)
+    dev.wait_for("Ctrl-C stops")
+    (spoken / "1" / "model.py").write_text(MODEL.replace("one", "two"))
+    dev.wait_for("predict has changed")
+    assert answer(dev) == "two x"
+    dev.wait_for("owner_default → me/deploy-spoken")
+    assert dev.end(process) == 0
+
+
+def test_strict_always_and_globs_are_kept(dev: Dev, spoken: Path) -> None:
+    process = dev.start("dev", spoken, "--strict", "--always", "fork", "--exclude", "*.md", *options())
+    dev.wait_for("print(model.predict(text=")
+    (spoken / "README.md").write_text("Notes\n")
+    (spoken / "1" / "model.py").write_text(MODEL.replace("one", "two"))
+    dev.wait_for("fork of 1/model.py: predict has changed, and a fork was asked for every time")
+    (spoken / "1" / "model.py").write_text(MODEL.replace("one", "two").replace("text: str", "text: nope"))
+    dev.wait_for("reload.failed")
+    client = Client(f"http://127.0.0.1:{dev.port}")
+    response = client.call("PostModelOutputs", inference_request("spoken", text="x"))
+    client.close()
+    assert "NameError: name 'nope' is not defined" in response.status.details
+    assert dev.end(process) == 0
+
+
+def test_clients_are_checked_again_when_the_methods_change(dev: Dev, spoken: Path, tmp_path: Path) -> None:
+    client = tmp_path / "client.py"
+    url = "https://clarifai.com/me/demo/models/spoken"
+    client.write_text(f'from clarifai.client import Model\n\nprint(Model(url="{url}").predict(text="x"))\n')
+    process = dev.start("dev", spoken, "--client", client, "--stubs", tmp_path / "typings", *options())
+    said = dev.wait_for("nothing found; 1 file and 1 call checked")
+    assert "Wrote 3 stubs" in said
+    (spoken / "1" / "model.py").write_text(MODEL.replace("text: str", "words: str").replace("{text}", "{words}"))
+    said = dev.wait_for("client.py:3:")
+    assert "error parameter-renamed  spoken: " in said
+    dev.wait_for("error[")
+    assert "words: str" in (tmp_path / "typings" / "clarifai" / "client" / "model.pyi").read_text()
+    assert dev.end(process) == 0
