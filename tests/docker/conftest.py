@@ -16,7 +16,8 @@ from docker_engine import SETTINGS, TestEngine
 from flow.driver import PORT, Client
 
 
-@pytest.fixture(scope="session")
+# Not for the session: the flow tests' own emulator listens at the same port.
+@pytest.fixture(scope="package")
 def _emulator(engine: TestEngine) -> Iterator[EmulatorThread]:
     config = EmulatorConfig(port=PORT, backend="docker", docker=SETTINGS, stop_seconds=0.5, hold_seconds=30)
     with EmulatorThread(config) as emulator:
@@ -25,7 +26,7 @@ def _emulator(engine: TestEngine) -> Iterator[EmulatorThread]:
 
 @pytest.fixture
 def emulator(_emulator: EmulatorThread) -> EmulatorThread:
-    """The session's emulator, as it is after its start."""
+    """The emulator of these tests, as it is after its start."""
     _emulator.reset()
     return _emulator
 
