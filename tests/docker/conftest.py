@@ -17,7 +17,7 @@ from flow.driver import PORT, Client
 
 
 # Not for the session: the flow tests' own emulator listens at the same port.
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def _emulator(engine: TestEngine) -> Iterator[EmulatorThread]:
     config = EmulatorConfig(port=PORT, backend="docker", docker=SETTINGS, stop_seconds=0.5, hold_seconds=30)
     with EmulatorThread(config) as emulator:
