@@ -244,7 +244,7 @@ class Stage:
 
     async def answer(self, replica: Replica, work: Work) -> None:
         """The replica finishes this request and is idle again."""
-        work.finish()
+        replica.finish(work)
         replica.release(work)
         replica.runner.lane.offer(Slot(replica))
         await settle()

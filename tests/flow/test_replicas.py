@@ -88,6 +88,21 @@ def test_scaling_down_lets_what_runs_finish(emulator: EmulatorThread, client: Cl
     assert kinds[0] == "work.done"
 
 
+def test_scaled_to_zero_once_its_last_request_has_ended_for_long_enough(
+    emulator: EmulatorThread, client: Client
+) -> None:
+    emulator.deploy(MODELS / "slow", min_replicas=0)
+    soon = {"max_replicas": 1, "scale_down_delay_seconds": 1, "scale_to_zero_delay_seconds": 1}
+    client.call(
+        "PatchDeployments", deployments=[{"id": "deploy-slow", "autoscale_config": soon}], action="overwrite"
+    )
+    assert sdk_model("slow").predict(seconds=1.5)
+    assert live_replicas(emulator, "deploy-slow")
+    wait_for(lambda: not live_replicas(emulator, "deploy-slow"))
+    (draining,) = emulator.events("replica.draining")
+    assert draining.fields["message"] == "idle for scale_to_zero_delay_seconds (1 s)"
+
+
 def test_a_full_queue_refuses_with_a_retryable_status() -> None:
     with running(queue_size=2, num_threads=1) as emulator:
         emulator.deploy(MODELS / "slow", max_replicas=1)

@@ -95,6 +95,12 @@ def test_free_slots_need_no_replica() -> None:
     assert desired_replicas(CONFIG, demand, 1) == ScalingAdvice(1, "demand and replicas match")
 
 
+def test_more_replicas_than_the_least_are_looked_at_again_when_the_history_has_passed() -> None:
+    demand = Demand(in_flight=2, peak=2, last_request_ago=0)
+    assert desired_replicas(CONFIG, demand, 2).recheck_in == CONFIG.traffic_history_seconds
+    assert desired_replicas(with_min(2), demand, 2).recheck_in is None
+
+
 # Down
 
 

@@ -162,7 +162,7 @@ class RunnerItems:
                 for output in message.runner_item_outputs:
                     work.accept(output.multi_output_response, size)
                 if work.method_type == UNARY_UNARY and message.runner_item_outputs:
-                    work.finish()
+                    replica.finish(work)
             _end(replica, work)
         finally:
             if pump is not None:
@@ -176,7 +176,7 @@ def _end(replica: Replica, work: Work) -> None:
     if work.method_type == UNARY_UNARY:
         work.fail(runner_lost(replica.replica_id, "it ended its stream without an output"))
     else:
-        work.finish()
+        replica.finish(work)
 
 
 def _rest(slot: Slot, times: int = 1) -> None:

@@ -160,16 +160,24 @@ class Replica:
         self._note_drained()
         self.runner.lane.demand()
 
+    def finish(self, work: Work) -> None:
+        """The last output of this work is here, which ends it for its client. Its stream may go on for a moment."""
+        if work.is_open:
+            work.finish()
+            self.completed += 1
+            self.runner.note_end(work)
+
     def release(self, work: Work) -> None:
         """A stream is through with this work."""
         self.busy.discard(work)
         self.abandoned.pop(work, None)
-        self.completed += work.state is State.DONE
-        self.runner.finished(work)
+        if work.state is not State.DONE:
+            self.runner.note_end(work)
         self._note_drained()
         for slot in tuple(self.early):
             slot.behind.discard(work)
             self.reconsider(slot)
+        self.runner.lane.note_idle()
 
     def dismiss(self) -> None:
         """Send its idle streams away; they ask anew."""
@@ -215,8 +223,8 @@ class RunnerLink:
     threads: int = 0  # how many items a replica takes at once; 0 where that is not known
     latency_ms: float = 0.0  # moving average, from sent to finished
 
-    def finished(self, work: Work) -> None:
-        """Note how long this work took."""
+    def note_end(self, work: Work) -> None:
+        """This work has ended now: note when, and how long it took."""
         self.lane.touch()
         took = (self.lane.now() - work.sent_at) * 1000
         self.latency_ms = took if self.latency_ms == 0 else 0.9 * self.latency_ms + 0.1 * took
@@ -244,6 +252,7 @@ class Lane:
         self.pending_reason = ""  # why a wanted replica is not there yet
         self.edit_problem: EditProblem | None = None
         self.last_active: float | None = None  # when a request last came or ended, by the clock's monotonic()
+        self.tells_idle = False  # the supervisor wants to look when nothing runs and nothing waits any more
         self._clock = clock
         self._queue_size = queue_size
         self._on_demand = on_demand
@@ -278,6 +287,12 @@ class Lane:
     def demand(self) -> None:
         """Something changed that the supervisor should look at."""
         self._on_demand(self)
+
+    def note_idle(self) -> None:
+        """A slot is through with its work; with the last one the supervisor may have something to do."""
+        if self.tells_idle and not self.waiting and not self.in_flight:
+            self.tells_idle = False
+            self._on_demand(self)
 
     def submit(self, work: Work) -> None:
         """Hand the work to a free slot, or queue it. Raises ``CallerError`` 21354 when the queue is full, and the

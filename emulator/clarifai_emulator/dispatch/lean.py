@@ -142,7 +142,7 @@ class LeanConnection(asyncio.Protocol):
     def _end(self, number: int, work: Work) -> None:
         """The runner is through with an item: its slot is free."""
         assert self._replica is not None
-        work.finish()
+        self._replica.finish(work)
         del self._works[number], self._numbers[work.id]
         pump = self._pumps.pop(number, None)
         if pump is not None:

@@ -95,7 +95,9 @@ def desired_replicas(
     if max(least, needed, 1) < current:
         history = _history(config)
         return ScalingAdvice(current, f"kept for the peak of {demand.peak} in the last {history:g} s", history)
-    return ScalingAdvice(current, "demand and replicas match")
+    # Fewer requests at once are no event that anybody tells of, only the end of the last one is.
+    recheck_in = _history(config) if current > max(least, 1) else None
+    return ScalingAdvice(current, "demand and replicas match", recheck_in)
 
 
 def crash_delay(failures: int) -> float:

@@ -308,9 +308,11 @@ class Supervisor:
             if record.nodepool not in dict(fleet.target.nodepools):
                 self._replicas.drain(fleet, record, "its nodepool is no longer one of the deployment's")
         active = fleet.active
+        demand = fleet.demand(now, config.traffic_history_seconds or TRAFFIC_HISTORY_SECONDS)
+        fleet.lane.tells_idle = not demand.is_idle
         advice = desired_replicas(
             config,
-            fleet.demand(now, config.traffic_history_seconds or TRAFFIC_HISTORY_SECONDS),
+            demand,
             len(active),
             None if fleet.last_scale_up is None else now - fleet.last_scale_up,
             None if fleet.last_scale_down is None else now - fleet.last_scale_down,

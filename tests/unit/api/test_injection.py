@@ -481,7 +481,7 @@ async def test_a_shorter_stream_is_left_alone_and_the_next_is_cut(names: dict[st
     asking = scene.generate()
     work = await scene.sent()
     work.accept(output("a"))
-    work.finish()
+    replica.finish(work)
     replica.release(work)
     assert await asking == [output("a")]
     assert (active.injected, scene.injected()) == (0, [])

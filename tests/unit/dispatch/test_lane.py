@@ -108,10 +108,10 @@ async def test_a_stream_beside_other_items_gets_work_when_these_have_ended(scene
     first, second = scene.submit(), scene.submit()
     behind, third = scene.slot(replica, first, second), scene.submit()
     assert (list(replica.idle), third.state) == ([], State.QUEUED)
-    first.finish()
+    replica.finish(first)
     replica.release(first)
     assert third.state is State.QUEUED
-    second.finish()
+    replica.finish(second)
     replica.release(second)
     assert behind.work.result() is third
 
@@ -135,7 +135,7 @@ async def test_of_more_streams_than_threads_one_is_behind_an_item_however_long_i
     slot, third = scene.slot(replica, first, second), scene.submit()
     slot.rest()
     assert third.state is State.QUEUED
-    first.finish()
+    replica.finish(first)
     replica.release(first)
     assert slot.work.result() is third
 
@@ -253,7 +253,7 @@ async def test_a_hung_replica_is_drained_when_nobody_waits_for_what_it_works_on(
     replica.drain()
     replica.give_up()
     assert not replica.drained.is_set(), "others still wait for theirs"
-    goes_on.finish()
+    replica.finish(goes_on)
     replica.release(goes_on)
     assert not replica.drained.is_set()
     is_left.cancel()
@@ -359,7 +359,7 @@ async def test_latency_is_a_moving_average_in_milliseconds(scene: Scene) -> None
         scene.slot(replica)
         work = scene.submit()
         scene.clock.seconds += took
-        work.finish()
+        replica.finish(work)
         replica.release(work)
     assert link.latency_ms == pytest.approx(0.9 * 100 + 0.1 * 200, rel=1e-3)
     assert replica.completed == 2
@@ -381,6 +381,31 @@ async def test_a_lane_knows_when_a_request_last_came_or_ended(scene: Scene) -> N
     scene.clock.seconds += 5
     replica.release(work)
     assert scene.lane.last_active == scene.clock.seconds
+
+
+async def test_an_answered_request_has_ended_though_its_stream_goes_on(scene: Scene) -> None:
+    link = scene.runner()
+    replica = scene.replica(link, idle=1)
+    work = scene.submit()
+    scene.clock.seconds += 0.1
+    replica.finish(work)
+    answered = scene.clock.seconds
+    scene.clock.seconds += 5
+    replica.release(work)
+    assert scene.lane.last_active == answered
+    assert link.latency_ms == pytest.approx(100)
+
+
+async def test_the_last_of_its_requests_to_end_is_told_to_who_asked(scene: Scene) -> None:
+    replica = scene.replica(scene.runner(), idle=3)
+    works = [scene.submit() for _ in range(3)]
+    scene.lane.tells_idle = True
+    for work in works[:2]:
+        replica.release(work)
+    assert scene.demands == 0
+    replica.release(works[2])
+    assert scene.demands == 1
+    assert not scene.lane.tells_idle
 
 
 class LaneMachine(RuleBasedStateMachine):
@@ -434,7 +459,7 @@ class LaneMachine(RuleBasedStateMachine):
         busy = [(replica, work) for replica in self.replicas() for work in replica.busy]
         if busy:
             replica, work = data.draw(st.sampled_from(sorted(busy, key=lambda pair: pair[1].id)))
-            work.finish()
+            replica.finish(work)
             replica.release(work)
 
     @rule(data=st.data())

@@ -330,7 +330,7 @@ async def test_scaled_to_zero_by_a_fault_what_runs_is_finished(stage: Stage) -> 
     stage.supervisor.scale_to_zero(stage.lane.key, "a test asked for it")
     await settle()
     assert (stage.lane.live_replicas, old.signals) == (0, [])
-    work.finish()
+    replica.finish(work)
     replica.release(work)
     await settle()
     assert (work.state, old.signals) == (State.DONE, ["TERM"])
