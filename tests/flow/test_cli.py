@@ -746,6 +746,18 @@ def test_help_has_examples(command: str) -> None:
     assert re.search(rf"Examples?:\n  .*clarifai-emulator {command}", done.output), done.output
 
 
+@pytest.mark.parametrize("group", [[], ["fault"], ["contract"]])
+def test_each_command_of_a_list_is_told_in_a_whole_line(group: list[str]) -> None:
+    from click.testing import CliRunner
+
+    from clarifai_emulator.cli.main import cli
+
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(cli, [*group, "--help"])
+    commands = done.output.partition("Commands:\n")[2].splitlines()
+    assert commands
+    assert [line for line in commands if not line.endswith(".") or line.endswith("...")] == []
+
+
 def test_help_and_version_are_quick_and_complete(lone_shell: Shell) -> None:
     program = (
         "import sys\n"

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,7 @@ def test_the_template_is_a_whole_model_directory(tmp_path: Path) -> None:
     assert all((tmp_path / "m" / name).is_file() for name in TEMPLATE)
     directory = read_model_directory(tmp_path / "m")
     assert (directory.model_id, directory.warnings) == ("mine", ())
+    assert (tmp_path / "m" / "requirements.txt").read_text() == f"clarifai=={metadata.version('clarifai')}\n"
 
 
 def test_the_demo_has_a_model_without_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LEVELS = ("error", "warning", "unchecked")
 
 
-@click.command()
+@click.command(short_help="Find the calls in clients that fail or go wrong.")
 @click.argument("paths", nargs=-1, metavar="CLIENT_PATHS...", type=click.Path(path_type=Path))
 @click.option(
     "--model", "models", multiple=True, metavar="DIR[=URL]",

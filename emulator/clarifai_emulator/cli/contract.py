@@ -14,7 +14,7 @@ from clarifai_emulator.cli.output import FAILED, USAGE, Failure, json_option, po
 _LOCK = "clarifai.contract.yaml"
 
 
-@click.group()
+@click.group(short_help="What a model promises its clients, and what changed.")
 def contract() -> None:
     """What the methods of a model promise its clients: show it, lock it, compare it.
 
@@ -34,7 +34,7 @@ def contract() -> None:
     """
 
 
-@contract.command()
+@contract.command(short_help="Show the methods, and what the SDK would refuse.")
 @click.argument("directories", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
 @click.option("--static", is_flag=True, help="Read the source without running it; less exact.")
 @click.option(
@@ -66,7 +66,7 @@ def show(
         ctx.exit(FAILED)
 
 
-@contract.command()
+@contract.command(short_help="Write down the methods of models.")
 @click.argument("origins", nargs=-1, required=True, metavar="ORIGIN...")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path(_LOCK), show_default=True)
 @click.option("--static", is_flag=True, help="Read the source without running it; less exact.")
@@ -160,7 +160,7 @@ def diff(ctx: click.Context, old: str, new: str, as_json: bool, **options: Any) 
     report(ctx, those_that_break(diff_origins(was, now), options["clients"]), as_json, options)
 
 
-@contract.command()
+@contract.command(short_help="Say whether deploying would break clients.")
 @click.argument("models", nargs=-1, required=True, metavar="DIR...")
 @click.option("--lock", "locks", multiple=True, metavar="FILE", help="May be repeated.  [default: all below here]")
 @_diff_options
@@ -214,7 +214,7 @@ def _fuzz_options(function: Any) -> Any:
     return function
 
 
-@contract.command()
+@contract.command(short_help="Call every method with generated values.")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @_fuzz_options
 @click.pass_context

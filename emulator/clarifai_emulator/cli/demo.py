@@ -45,7 +45,7 @@ _PLACE: dict[str, Any] = {
 }
 
 
-@click.command()
+@click.command(short_help="Deploy and call a model, and see all of it in one go.")
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path, file_okay=False))
 def demo(directory: Path | None) -> None:
     """Start an emulator, deploy a model, call it in every way, show how each request was routed, stop.

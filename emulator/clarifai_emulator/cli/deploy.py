@@ -13,7 +13,7 @@ from clarifai_emulator.cli.output import columns, heading, json_option, port_opt
 from clarifai_emulator.cli.signatures import chosen_methods, command_line, snippet
 
 
-@click.command()
+@click.command(short_help="Deploy a model directory.")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--nodepool", default="cpu", show_default=True, help="The nodepool to run it in.")
 @click.option("--cluster", default="", help="Its compute cluster; needed when several have such a nodepool.")

@@ -16,7 +16,7 @@ from clarifai_emulator.cli.state import Running, find_running, running_emulators
 _OF_UP = ("topology", "backend", "runner")
 
 
-@click.command()
+@click.command(short_help="Run model directories, and every save of them.")
 @click.argument("directories", metavar="DIR…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--nodepool", default="cpu", show_default=True, help="The nodepool to run them in.")
 @click.option("--cluster", default="", help="Its compute cluster; needed when several have such a nodepool.")

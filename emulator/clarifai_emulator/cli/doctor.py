@@ -11,7 +11,7 @@ from clarifai_emulator.cli.output import FAILED, heading, json_option, print_jso
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
-@click.command()
+@click.command(short_help="Check this machine: what is here, what is missing.")
 @click.option("--rpcs", is_flag=True, help="List the platform's RPCs and which of them the emulator has.")
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=7878, show_default=True, help="The port `up` would take."

@@ -14,7 +14,7 @@ from clarifai_emulator.cli.state import Running, find_running
 _PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
 
 
-@click.command()
+@click.command(short_help="Print the variables that point the SDK and CLI at it.")
 @click.option(
     "--shell",
     type=click.Choice(["bash", "zsh", "fish", "powershell", "dotenv"]),

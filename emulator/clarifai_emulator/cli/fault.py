@@ -11,7 +11,7 @@ from clarifai_emulator.cli.client import connect
 from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json
 
 
-@click.group()
+@click.group(short_help="Make requests fail, wait or break off on purpose.")
 def fault() -> None:
     """Make requests fail, wait or break off on purpose, to test what a client does then.
 
@@ -45,7 +45,7 @@ def _upper(ctx: click.Context, param: click.Parameter, value: str | None) -> str
     return value.upper() if value else value
 
 
-@fault.command()
+@fault.command(short_help="Inject a fault from now on.")
 @click.argument("id", required=False)
 @click.option("--rpc", shell_complete=_rpcs, help="Which RPC; Get* for several, * for all.  [default: inference]")
 @click.option("--model", metavar="ID", help="Requests of this model: ID or USER/APP/ID.")
@@ -89,7 +89,7 @@ def add(port: int | None, as_json: bool, **options: Any) -> None:
     click.echo(f"Remove it with `clarifai-emulator fault remove {added['id']}`.")
 
 
-@fault.command("list")
+@fault.command("list", short_help="Show the faults, and how often each was injected.")
 @port_option()
 @json_option()
 def list_(port: int | None, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 
 import click
@@ -13,7 +13,7 @@ from clarifai_emulator.cli.output import Failure
 TEMPLATE = ("config.yaml", "requirements.txt", "1/model.py")
 
 
-@click.command()
+@click.command(short_help="Write a model directory to begin with.")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 def init(directory: Path) -> None:
     """Write a model directory to begin with: config.yaml, requirements.txt and 1/model.py.
@@ -39,7 +39,8 @@ def write_template(directory: Path, model: str) -> None:
             target = directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
             text = source.joinpath(*name.split("/")).read_text(encoding="utf-8")
-            target.write_text(text.replace("MODEL_ID", model), encoding="utf-8")
+            text = text.replace("MODEL_ID", model).replace("CLARIFAI_VERSION", metadata.version("clarifai"))
+            target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Failure(
             f"{directory} cannot be written: {error.strerror}.", hint="Choose another directory."

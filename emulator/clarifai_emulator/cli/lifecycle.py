@@ -15,7 +15,7 @@ from clarifai_emulator.cli.state import Running, running_emulators, state_dir, s
 _STOP_SECONDS = 30.0
 
 
-@click.command()
+@click.command(short_help="Forget everything, and begin again.")
 @port_option()
 @json_option()
 def reset(port: int | None, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from clarifai_emulator.cli.output import Failure, json_option, port_option, prin
 _TYPES = ("runner", "runner.events", "builder")
 
 
-@click.command()
+@click.command(short_help="Show what the replicas printed.")
 @click.argument("deployment", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option(
@@ -69,7 +69,7 @@ def _show_line(line: dict[str, Any], as_json: bool) -> None:
     click.echo(line["message"] if own else click.style(f"[{line['log_type']}] {line['message']}", dim=True))
 
 
-@click.command()
+@click.command(short_help="Show what happened: requests, routes, replicas, refusals.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option("--kind", default="", metavar="PREFIX", help="Only kinds that begin so, such as request or replica.")
 @click.option("--details", is_flag=True, help="Every event, not one line per happening.")

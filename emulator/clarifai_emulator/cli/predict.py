@@ -26,7 +26,7 @@ _AFTER_ALL = 2**53
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 
 
-@click.command()
+@click.command(short_help="Call a method of a model and show the answer.")
 @click.argument("model")
 @click.argument("words", nargs=-1, metavar="[METHOD] [NAME=VALUE]...")
 @click.option("--deployment", default=None, help="Send it to this deployment.")

@@ -18,7 +18,7 @@ from clarifai_emulator.cli.output import (
 )
 
 
-@click.command()
+@click.command(short_help="Explain where a request would go, without sending one.")
 @click.argument("model", required=False)
 @click.option("--deployment", metavar="[USER/]ID", help="As deployment_id of a request.")
 @click.option("--cluster", help="As compute_cluster_id of a request; with --nodepool.")

@@ -13,7 +13,7 @@ _COLOURS = {"ready": "green", "failed": "red", "pending": "yellow", "starting": 
 _SHARED_OWNER = "clarifai"
 
 
-@click.command()
+@click.command(short_help="Show nodepools, deployments and replicas.")
 @port_option()
 @json_option()
 def status(port: int | None, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import click
 from clarifai_emulator.cli.output import Failure, json_option, print_json
 
 
-@click.command()
+@click.command(short_help="Write typed clients for your editor.")
 @click.argument("models", nargs=-1, metavar="DIR[=URL]...")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("typings"), show_default=True,
               help="The folder to write to.")  # fmt: skip

@@ -14,7 +14,7 @@ from clarifai_emulator.cli.client import connect
 from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json, warn
 
 
-@click.command()
+@click.command(short_help="Write every resource to one readable file.")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @port_option()
 @json_option()
@@ -46,7 +46,7 @@ def export(file: Path, port: int | None, as_json: bool) -> None:
         click.echo(f"Wrote {count} resources to {file}. It holds keys and secrets in clear text.")
 
 
-@click.command("import")
+@click.command("import", short_help="Add every resource of such a file.")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @port_option()
 @json_option()
