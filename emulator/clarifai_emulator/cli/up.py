@@ -88,7 +88,7 @@ _OPTION_NAMES = {"pats_file": "--pats", "docker_build_args": "--docker-build-arg
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep resources and logs in this directory over restarts.  [default: in memory only]",
+    help="Keep resources, uploaded versions and logs in this directory over restarts.  [default: in memory only]",
 )
 @click.option(
     "--cors", multiple=True, metavar="ORIGIN", help="Let pages of this origin use the HTTP endpoints; * for all."
