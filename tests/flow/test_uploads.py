@@ -16,6 +16,7 @@ import grpc
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, Client, inference_request, running, text_of, wait_for
 from flow.uploading import NODEPOOL, Request, Uploader, archive_of, config, parts, whole
@@ -194,6 +195,17 @@ class TestRefusals:
         assert text == (
             f"content_part.part_number: {order[-1]} came, {len(order)} was expected; parts are numbered from 1 and "
             "sent in order. Upload it again, whole."
+        )
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+    def test_a_disk_that_is_full(self, uploader: Uploader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        full = tmp_path / "full"
+        full.symlink_to("/dev/full")
+        monkeypatch.setattr(UploadedFiles, "incoming", lambda _: full)
+        assert refusal(uploader, whole(bytes(2_000_000))) == (
+            StatusCode.MODEL_UPLOADING_FAILED,
+            "The emulator cannot write the archive to its disk: No space left on device. "
+            "Make room there, and upload it again.",
         )
 
     @pytest.mark.parametrize("size", [0, 2**62])
