@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -326,7 +327,13 @@ class Emulator:
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
         handlers = self._handlers()
         api = ApiHandlers(handlers, chain)
-        http = HttpSite(handlers, chain, config=self.config, on_odd=self._odd_client)
+        http = HttpSite(
+            handlers,
+            chain,
+            config=self.config,
+            organisations_of=partial(users.organisations_of, self.resources),
+            on_odd=self._odd_client,
+        )
         find = self._intercepted(api.find)
         try:
             self.port = await self._serve(
