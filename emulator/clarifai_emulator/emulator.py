@@ -161,7 +161,7 @@ class Emulator:
             clock=self.clock,
         )
         self._uploads = UploadBuilds(
-            files=UploadedFiles(self.config.state / "uploads" if self.config.state else None),
+            files=UploadedFiles(self.config.state / "uploaded-versions" if self.config.state else None),
             resources=self.resources,
             deployer=self.deployer,
             events=self.events,

@@ -14,6 +14,7 @@ from uv import find_uv_bin
 
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, Client, is_alive, running, wait_for
+from flow.test_client_docs import ADDRESS, snippet
 
 CLIENT = Path(__file__).parents[2] / "fixtures" / "clients" / "mcp_client.py"
 SEEN = {
@@ -86,6 +87,13 @@ def test_a_client_of_the_models_own_generation_lists_calls_and_reads(server: Ser
 
 def test_a_version_can_be_named(server: Server) -> None:
     assert seen_by(server.python, f"{address(server)}/versions/{server.version_id}") == SEEN
+
+
+def test_the_snippet_of_the_page_does_what_it_says(server: Server) -> None:
+    text = snippet("MCP clients", "python").replace(ADDRESS, server.emulator.url)
+    ran = subprocess.run([server.python, "-c", text], capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "structured_content={'result': 5}" in ran.stdout
 
 
 def test_a_client_of_the_newest_generation_does_the_same(server: Server, tmp_path: Path) -> None:

@@ -45,7 +45,10 @@ class Platform:
 
     def files(self) -> list[str]:
         """What lies in the folder of uploads, two levels deep."""
-        return [str(path.relative_to(self.state / "uploads")) for path in (self.state / "uploads").glob("*/*")]
+        return [
+            str(path.relative_to(self.state / "uploaded-versions"))
+            for path in (self.state / "uploaded-versions").glob("*/*")
+        ]
 
 
 @pytest.fixture
@@ -151,7 +154,7 @@ def test_without_its_archive_a_build_that_was_broken_off_has_failed(platform: Pl
     with platform.run() as (emulator, uploader):
         version_id = uploader.send(whole(archive_of(**{"1__model.py": SLOW})))[-1].model_version_id
         emulator.end(signal.SIGKILL)
-    shutil.rmtree(platform.state / "uploads")
+    shutil.rmtree(platform.state / "uploaded-versions")
     with platform.run() as (_, uploader):
         status = uploader.version(version_id).status
         assert status.code == StatusCode.MODEL_BUILDING_FAILED

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from clarifai_emulator.store import Key
 ARCHIVE = "archive"
 MODEL = "model"
 _INCOMING = "incoming"
+_OURS = re.compile(rf"[0-9a-f]{{32}}|{_INCOMING}")
 _SCRATCH = "clarifai-emulator-uploads-"
 
 
@@ -36,11 +38,8 @@ class UploadedFiles:
         upload."""
         if self._root is None:
             remove_forsaken(_SCRATCH)
-        elif self._root.is_dir():
-            known = {_name(version) for version in versions}
-            for folder in list(self._root.iterdir()):
-                if folder.name not in known:
-                    shutil.rmtree(folder, ignore_errors=True)
+        else:
+            self._remove_all_but({_name(version) for version in versions})
 
     def incoming(self) -> Path:
         """A new empty file for an upload that begins."""
@@ -77,9 +76,7 @@ class UploadedFiles:
 
     def clear(self) -> None:
         """Forget every file."""
-        if self._is_there():
-            for folder in list(self._folder().iterdir()):
-                shutil.rmtree(folder, ignore_errors=True)
+        self._remove_all_but(set())
 
     def close(self) -> None:
         """Forget what is not to be kept."""
@@ -88,6 +85,12 @@ class UploadedFiles:
         elif self._scratch is not None:
             self._scratch.remove()
             self._scratch = None
+
+    def _remove_all_but(self, known: set[str]) -> None:
+        """A user's own files, in a folder that happened to be there, are none of ours."""
+        for folder in list(self._folder().iterdir()) if self._is_there() else []:
+            if folder.name not in known and _OURS.fullmatch(folder.name):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _is_there(self) -> bool:
         return self._scratch is not None if self._root is None else self._root.is_dir()
