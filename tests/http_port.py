@@ -89,7 +89,9 @@ async def http_client(
     def odd(kind: str, what: str) -> None:
         events.emit(f"connection.{kind}", what=what)
 
-    site = HttpSite(handlers, chain, config=EmulatorConfig(port=0, **config), on_odd=odd)
+    site = HttpSite(
+        handlers, chain, config=EmulatorConfig(port=0, **config), organisations_of=lambda *_: [], on_odd=odd
+    )
     port = Port(lambda path: None, max_bytes=1024, on_odd=odd, http=site)
     number = await port.listen("127.0.0.1", 0)
     try:

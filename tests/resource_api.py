@@ -63,7 +63,7 @@ class ResourceApi:
             **compute.handlers(self.resources, self.catalogue, FixedMetrics()),
             **access.handlers(self.resources),
             **catalogue.handlers(self.catalogue),
-            **logs.handlers(self.logbook, self.organisations),
+            **logs.handlers(self.logbook, self.organisations, lambda: None),
         }
 
     def __call__(self, rpc_name: str, _user: str | Caller = "ada", **fields: Any) -> Any:

@@ -87,7 +87,8 @@ class EmulatorConfig:
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
-    ``state``: the directory that keeps resources and logs over restarts; None keeps them in memory only.
+    ``state``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
+    nothing.
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``*`` for all.
     ``max_upload_bytes``: the largest archive of an uploaded model version.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.

@@ -150,6 +150,7 @@ class Control:
 
     async def _logs(self, request: dict[str, Any]) -> Answers:
         """Lines of the log types in ``log_types`` whose source has the ids in ``match``, oldest first."""
+        self._emulator.keep_logs()
         book, types = self._emulator.logbook, request.get("log_types", ["runner"])
         match = {name: value for name, value in request.get("match", {}).items() if value}
         kept = sorted((entry for kind in types for entry in book.entries(kind, **match)), key=_number)
@@ -189,6 +190,7 @@ class Control:
         from clarifai_emulator.state.transfer import import_state
 
         count, warnings = import_state(self._emulator.store, request.get("document"))
+        self._emulator.resume_builds()
         yield {"result": {"resources": count, "warnings": warnings}}
 
     async def _down(self, request: dict[str, Any]) -> Answers:

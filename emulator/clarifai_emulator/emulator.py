@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +165,7 @@ class Emulator:
             clock=self.clock,
         )
         self._uploads = UploadBuilds(
-            files=UploadedFiles(),
+            files=UploadedFiles(self.config.state / "uploaded-versions" if self.config.state else None),
             resources=self.resources,
             deployer=self.deployer,
             events=self.events,
@@ -213,7 +214,9 @@ class Emulator:
             log.warning("%s", warning)
         try:
             restored = self._restore()
+            await self._uploads.sweep()
             await self._listen()
+            self.resume_builds()  # before replicas are started of what has to be built first
             self.supervisor.start()
             await self._furnish(restored=restored)
             self.commit()
@@ -252,6 +255,11 @@ class Emulator:
         if self._state is not None:
             self._state.commit()
 
+    def keep_logs(self) -> None:
+        """The same for log lines, which are otherwise written a moment after they came."""
+        if self._state is not None:
+            self._state.keep_logs()
+
     async def reset(self, *, keep_warm: bool = False) -> None:
         """Forget every resource, replica, log, event and fault; begin again as after ``start``, at the same
         address. ``keep_warm``: replicas that are idle go on, and serve the next deployment of the same code."""
@@ -268,6 +276,10 @@ class Emulator:
         await self._furnish()
         if self._state is not None:
             self._state.replace()
+
+    def resume_builds(self) -> None:
+        """Go on with versions that another emulator left unbuilt: of a state that was restored or imported."""
+        self._uploads.resume()
 
     async def apply(self, *files: Path) -> None:
         """Create what these topology files name, on top of what is there. Raises ``ConfigError``."""
@@ -318,7 +330,13 @@ class Emulator:
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
         handlers = self._handlers()
         api = ApiHandlers(handlers, chain)
-        http = HttpSite(handlers, chain, config=self.config, on_odd=self._odd_client)
+        http = HttpSite(
+            handlers,
+            chain,
+            config=self.config,
+            organisations_of=partial(users.organisations_of, self.resources),
+            on_odd=self._odd_client,
+        )
         find = self._intercepted(api.find)
         try:
             self.port = await self._serve(
@@ -380,7 +398,7 @@ class Emulator:
             **compute.handlers(self.resources, self.catalogue, FleetMetrics(self.supervisor)),
             **access.handlers(self.resources),
             **catalogue.handlers(self.catalogue),
-            **logs.handlers(self.logbook, self.accounts.organisations),
+            **logs.handlers(self.logbook, self.accounts.organisations, self.keep_logs),
             **inference.handlers(),
         }
 

@@ -1,7 +1,8 @@
 """Builds uploaded model versions: from the archive to something replicas can run.
 
     archive ─► unpacked ─► read as a model directory ─► Python environment ─► signatures ─► MODEL_TRAINED
-                                       any step fails ─► MODEL_BUILDING_FAILED, with the reason
+       ▲                               any step fails ─► MODEL_BUILDING_FAILED, with the reason
+       └─ a build that the emulator's end broke off begins again with the next (``resume``)
 
 The same steps as ``deploy``, on the archive instead of the user's directory. What a build says is its builder log,
 which clients read while they poll the version's status.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,13 +23,16 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.handlers.models import TRAINED
 from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.deployer import Deployer, ModelKey
+from clarifai_emulator.api.handlers.uploads import BUILDING
+from clarifai_emulator.deployer import Deployer, ModelKey, Progress
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.models.archive import ArchiveLimits, unpack
 from clarifai_emulator.models.directory import REQUIREMENTS_FILE, ModelDirectory, ModelSource, read_model_directory
 from clarifai_emulator.models.requirements import unpin_unknown_sdk
 from clarifai_emulator.models.uploaded import UploadedFiles
+from clarifai_emulator.models.versions import is_building
+from clarifai_emulator.state.records import cannot_run, why_it_cannot_run
 from clarifai_emulator.store import Key, Kind
 
 log = logging.getLogger(__name__)
@@ -64,6 +69,34 @@ class UploadBuilds:
         self._tasks[version] = task
         task.add_done_callback(lambda _: self._tasks.pop(version, None))
 
+    async def sweep(self) -> None:
+        """Remove the files that a killed emulator left and no version needs. Before the first upload."""
+        await asyncio.to_thread(self.files.sweep, list(self._store.keys(Kind.MODEL_VERSION)))
+
+    def resume(self) -> None:
+        """Build what is not built, of versions that come from another run: those whose build was broken off, and
+        those whose files are gone while their archives are there."""
+        for key in list(self._store.keys(Kind.MODEL_VERSION)):
+            if key not in self._tasks:
+                self._take_up(key)
+
+    def _take_up(self, key: Key) -> None:
+        version: ModelVersion | None = self._store.get(Kind.MODEL_VERSION, key)
+        source: ModelSource | None = self._store.get(Kind.SOURCE, key)
+        broken_off = version is not None and is_building(version)
+        gone = why_it_cannot_run(source) if source is not None else ""
+        if (broken_off or gone) and self.files.has(key):
+            self._say(key)(f"{gone or 'its build was broken off'}: building it from its archive again")
+            self._store.delete(Kind.SOURCE, key)
+            self._put_status(key, StatusCode.MODEL_BUILDING, BUILDING)
+            self.start(key)
+        elif broken_off:
+            reason = "Its emulator ended while it was built, and its archive is not here. Upload it again."
+            self._say(key)(reason)
+            self._fail(key, StatusCode.MODEL_BUILDING_FAILED, reason)
+        elif source is not None and gone:
+            log.warning("%s", cannot_run(key, source))
+
     async def stop(self) -> None:
         """End every build; their versions stay as they are."""
         self._stop.set()
@@ -74,7 +107,7 @@ class UploadBuilds:
         self._stop = threading.Event()
 
     async def _run(self, version: Key) -> None:
-        say = self._deployer.logging_builds(_model_of(version), version[-1], lambda _: None)
+        say = self._say(version)
         try:
             directory, source, signatures = await self._build(version, say)
         except ModelError as error:
@@ -93,9 +126,10 @@ class UploadBuilds:
             self._finish(version, directory, source, signatures)
             say(f"version {version[-1][:8]} is built: {', '.join(each.name for each in signatures)}")
 
-    async def _build(self, version: Key, say: Any) -> tuple[ModelDirectory, ModelSource, Sequence[Any]]:
+    async def _build(self, version: Key, say: Progress) -> tuple[ModelDirectory, ModelSource, Sequence[Any]]:
         archive, path, stop = self.files.archive(version), self.files.model(version), self._stop
         say("unpacking the archive")
+        await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)  # of a build that was broken off
         unpacking = asyncio.create_task(asyncio.to_thread(unpack, archive, path, self._limits, stop=stop))
         try:
             unpacked = await asyncio.shield(unpacking)
@@ -131,13 +165,22 @@ class UploadBuilds:
         self._tell(key, "model_version.built", f"runs from its archive in {source.environment}")
 
     def _fail(self, key: Key, code: int, reason: str) -> None:
+        if self._put_status(key, code, reason):
+            self._tell(key, "model_version.failed", reason)
+
+    def _put_status(self, key: Key, code: int, description: str) -> bool:
+        """Whether there still is such a version."""
         version = self._copy(key)
         if version is not None:
             version.status.Clear()
             version.status.code = code  # pyright: ignore[reportAttributeAccessIssue]
-            version.status.description = reason
+            version.status.description = description
             self._store.put(Kind.MODEL_VERSION, key, version)
-            self._tell(key, "model_version.failed", reason)
+        return version is not None
+
+    def _say(self, key: Key) -> Progress:
+        """Adds a line to the builder log of a version."""
+        return self._deployer.logging_builds(_model_of(key), key[-1], lambda _: None)
 
     def _copy(self, key: Key) -> ModelVersion | None:
         """The version, to be changed; None for one that was deleted meanwhile."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -203,6 +205,30 @@ def test_a_key_calls_with_its_own_scopes_until_it_is_deleted_or_expires(shared: 
     as_(shared, "ada-token", "DeleteKey", key_id=limited)
     assert predict(shared, limited).status.code == StatusCode.CONN_KEY_NOT_FOUND
     wait_for(lambda: "has expired" in as_(shared, short, "ListDeployments").status.details)
+
+
+def test_organisations_are_listed_to_those_who_are_in_them(shared: EmulatorThread) -> None:
+    assert organisations(shared, "bob-token", "me") == (200, [{"organization": {"id": "acme", "name": "acme"}}])
+    assert (
+        organisations(shared, "acme-token", "ada")[1] == "User 'acme' may not list the organisations of user 'ada'."
+    )
+    assert organisations(shared, "eve-token", "me") == (200, [])
+    assert organisations(shared, "eve-token", "bob")[0] == 403
+    assert organisations(shared, "no-token", "me")[0] == 401
+    assert organisations(shared, "eve-token", "nobody")[0] == 404
+    assert organisations(shared, "eve-token", "me", method="POST")[0] == 405
+
+
+def organisations(emulator: EmulatorThread, token: str, user: str, method: str = "GET") -> tuple[int, Any]:
+    """The HTTP status, and the organisations or the reason."""
+    url = f"{emulator.url}/v2/users/{user}/organizations"
+    request = urllib.request.Request(url, headers={"authorization": f"Key {token}"}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.load(answer)["organizations"]
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)["status"]["details"].partition(" Ask for")[0]
 
 
 def test_a_replicas_credential_opens_its_own_items_and_nothing_else(shared: EmulatorThread, tmp_path: Path) -> None:

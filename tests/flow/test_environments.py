@@ -6,7 +6,9 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from uv import find_uv_bin
@@ -14,7 +16,16 @@ from uv import find_uv_bin
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.environment import uv_environment
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import IN_CONTAINERS, MODELS, running, sdk_model
+from flow.driver import (
+    IN_CONTAINERS,
+    MODELS,
+    Client,
+    inference_request,
+    running,
+    sdk_model,
+    text_of,
+    write_model,
+)
 
 OF_PROCESSES = pytest.mark.skipif(
     IN_CONTAINERS, reason="about the Python environments of processes; of images: tests/docker/test_image.py"
@@ -43,6 +54,31 @@ def _model(tmp_path: Path, requirements: str, *, python_version: str = "") -> Pa
     (directory / "requirements.txt").write_text(requirements)
     (directory / "1" / "model.py").write_text(MODEL)
     return directory
+
+
+FINDS = """
+import shutil
+from clarifai.runners.models.model_class import ModelClass
+
+class Finds(ModelClass):
+    @ModelClass.method
+    def predict(self, command: str) -> str:
+        return shutil.which(command)
+"""
+
+
+@OF_PROCESSES
+@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+def test_a_model_finds_the_commands_of_its_environment_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start_method: Literal["fork", "spawn"]
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with running(start_method=start_method) as emulator:
+        emulator.deploy(write_model(tmp_path, "finds", FINDS))
+        client = Client(emulator.url)
+        found = text_of(client.call("PostModelOutputs", inference_request("finds", command="clarifai")))
+        client.close()
+    assert found == str(Path(sys.executable).parent / "clarifai")
 
 
 @OF_PROCESSES

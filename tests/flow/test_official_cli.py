@@ -5,33 +5,41 @@ Each test runs the real command in a process of its own, with an empty HOME.
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import grpc
 import pytest
-from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS, Client, free_port, inference_request, running, text_of, wait_for
-from flow.processes import TOKEN, environment
-
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-BIN = Path(sys.executable).parent
+from flow.driver import MODELS, Client, free_port, running, text_of, wait_for
+from flow.official_cli import PYTHON, Official, model_directory, request, served_by
+from flow.processes import TOKEN
 
 packs_this_python = pytest.mark.skipif(
     PYTHON not in ("3.11", "3.12"),
     reason=f"the SDK packs models for Python 3.11 and 3.12, and this is {PYTHON}: building one needs the network",
 )
 
+# One white pixel.
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2/QAAAABJRU5ErkJggg=="
+)
+ACCOUNTS = """
+users:
+  - {id: ada, first_name: Ada, last_name: Lovelace, email: ada@example.com}
+  - {id: bob}
+organisations: [{id: zebra, members: [ada]}, {id: acme, name: Acme Ltd, members: [ada]}]
+tokens: [{token: ada-token, user: ada}, {token: bob-token, user: bob}]
+"""
 CLUSTER = """
 compute_cluster:
   id: of-the-file
@@ -63,68 +71,6 @@ deployment:
 """
 
 
-class Official:
-    """Runs `clarifai` as its user would, logged in to one emulator."""
-
-    def __init__(self, url: str, home: Path) -> None:
-        self.url = url
-        self.home = home
-        self.environ = environment(
-            HOME=str(home),
-            CLARIFAI_API_BASE=url,
-            PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}",
-            UV_OFFLINE="1",  # `upload` asks the package index whether the requirements can be met
-            HTTPS_PROXY="http://127.0.0.1:9",  # importing the SDK asks it for the newest version
-            NO_PROXY="127.0.0.1,localhost",
-            no_proxy="127.0.0.1,localhost",
-            COLUMNS="200",
-        )
-        self.ok("login", url, "--pat", TOKEN)
-
-    def run(self, *words: str | Path, stdin: str = "", seconds: float = 60) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [BIN / "clarifai", *map(str, words)],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=self.environ,
-            timeout=seconds,
-        )
-
-    def ok(self, *words: str | Path, stdin: str = "") -> str:
-        """What a command prints that must succeed."""
-        done = self.run(*words, stdin=stdin)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return _plain(done.stdout + done.stderr)
-
-    @contextmanager
-    def serving(self, *words: str | Path, **environ: str) -> Iterator[Path]:
-        """`clarifai model serve …` while the block runs; gives the file that it prints into."""
-        output = self.home / "serve.log"
-        with output.open("w") as log:
-            process = subprocess.Popen(
-                [BIN / "clarifai", "model", "serve", *map(str, words)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**self.environ, **environ},
-                start_new_session=True,
-            )
-        try:
-            yield output
-        finally:
-            os.killpg(process.pid, signal.SIGINT)
-            try:
-                process.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
 @pytest.fixture(scope="module")
 def served() -> Iterator[EmulatorThread]:
     with running() as emulator:
@@ -148,15 +94,6 @@ def hello(tmp_path: Path) -> Path:
     return model_directory(tmp_path / "hello")
 
 
-def model_directory(directory: Path, requirements: Sequence[str] = (), sample: str = "hello") -> Path:
-    shutil.copytree(MODELS / sample, directory, ignore=shutil.ignore_patterns("__pycache__"))
-    lines = [f"clarifai=={metadata.version('clarifai')}", *requirements]
-    (directory / "requirements.txt").write_text("\n".join(lines) + "\n")
-    with (directory / "config.yaml").open("a") as config:
-        config.write(f'\nbuild_info:\n  python_version: "{PYTHON}"\n')
-    return directory
-
-
 class TestAccount:
     def test_login_config_and_whoami(self, cli: Official, empty: EmulatorThread) -> None:
         said = cli.ok("login", cli.url, "--pat", TOKEN)
@@ -165,6 +102,26 @@ class TestAccount:
         context = cli.ok("config", "current-context").split()[0]
         assert f"{context} " in cli.ok("config", "get-contexts")
         assert "User:     me" in cli.ok("whoami")
+
+    def test_the_organisations_of_a_user(self, tmp_path: Path) -> None:
+        pats = tmp_path / "pats.yaml"
+        pats.write_text(ACCOUNTS)
+        pats.chmod(0o600)
+        with running(pats_file=pats, user_id="ada") as emulator:
+            cli = Official(emulator.url, tmp_path, pat="ada-token")
+            said = cli.ok("whoami", "--orgs")
+            assert re.search(r"Organizations:\n +acme +Acme Ltd\n +zebra +zebra\n", said)
+            said = cli.ok("whoami", "--all")
+            assert "Acme Ltd" in said
+            # The CLI looks for a field that no User has, whatever is answered.
+            assert "Warning: could not fetch full profile from API." in said
+            known = json.loads(cli.ok("whoami", "--orgs", "-o", "json"))
+            assert known["user_id"] == "ada"
+            assert known["organizations"] == [{"id": "acme", "name": "Acme Ltd"}, {"id": "zebra", "name": "zebra"}]
+            said = cli.ok("login", emulator.url, "--pat", "ada-token", stdin="2\n")  # for whom, it asks
+            assert "Logged in as acme" in said
+            alone = Official(emulator.url, tmp_path, pat="bob-token")
+            assert "Organizations" not in alone.ok("whoami", "--orgs")
 
     def test_login_with_a_token_that_is_not_accepted(self, tmp_path: Path) -> None:
         with running(pats={"good-token": "me"}) as emulator, pytest.raises(AssertionError, match="API key"):
@@ -295,6 +252,56 @@ class TestPredict:
         said = cli.ok("model", "predict", "--model-url", url, "-i", "prompt=url", "--method", "predict")
         assert said.strip() == "Hello, url!"
 
+    def test_a_chat(self, cli: Official, empty: EmulatorThread) -> None:
+        empty.deploy(MODELS / "openai")
+        predict = ("model", "predict", "me/demo/models/openai")
+        # As the model cuts it; what follows is the chunk with the usage, which the CLI shows as it is.
+        assert cli.ok(*predict, "--chat", "hello there").startswith("Yousaid:hellothere{")
+        assert cli.ok(*predict, "hello").startswith("Yousaid:hello{")
+        assert cli.ok(*predict, stdin="piped").startswith("Yousaid:piped{")
+        said = json.loads(cli.ok(*predict, "--chat", "hello", "-o", "json"))
+        assert said["result"].startswith("Yousaid:hello{")
+        done = cli.run("model", "predict", self.NAME, "--chat", "hello")
+        assert done.returncode == 2
+        assert "does not support OpenAI chat. Available methods: predict, generate, stream" in done.stderr
+
+    def test_a_picture_from_a_file_and_from_an_address(
+        self, cli: Official, empty: EmulatorThread, tmp_path: Path
+    ) -> None:
+        empty.deploy(MODELS / "types")
+        (tmp_path / "dot.png").write_bytes(PICTURE)
+        predict = ("model", "predict", "me/demo/models/types", "--method", "echo_image")
+        assert cli.ok(*predict, "--file", tmp_path / "dot.png").strip() == f"Image(bytes=<{len(PICTURE)} bytes>)"
+        with serving_files(tmp_path) as address:
+            said = cli.ok(*predict, "--url", f"{address}/dot.png")
+        assert f"bytes=<{len(PICTURE)} bytes>" in said  # the runner has fetched it
+
+    def test_where_to_can_be_said_in_every_form(self, cli: Official, empty: EmulatorThread) -> None:
+        url = f"https://clarifai.com/{self.NAME}"
+        said = ("--method", "predict", "-i", "prompt=you")
+        for words in (
+            (self.NAME, "--deployment", "deploy-hello"),
+            (self.NAME, "--deployment_id", "deploy-hello", "--deployment_user_id", "me"),
+            (self.NAME, "--compute_cluster_id", "local", "--nodepool_id", "cpu"),
+            ("--model_url", url),
+            (f"{url}/versions/{versions_of(empty.url)[0]}",),
+        ):
+            assert cli.ok("model", "predict", *words, *said).strip() == "Hello, you!", words
+        rules = [event.fields["rule"] for event in empty.events("route.decided")]
+        assert rules[-5:] == ["explicit_deployment"] * 2 + ["explicit_nodepool"] + ["owner_default"] * 2
+
+    def test_input_that_it_cannot_take(self, cli: Official) -> None:
+        predict = ("model", "predict", self.NAME, "--method", "predict")
+        for words, says in (
+            ((), "No input provided."),
+            (("-i", "prompt"), "Invalid input format: 'prompt'. Use key=value."),
+            (("--inputs", "{"), "Invalid JSON in --inputs parameter"),
+            (("-i", "promt=x"), "promt"),
+        ):
+            done = cli.run(*predict, *words)
+            assert done.returncode != 0
+            assert says in done.stdout + done.stderr
+
     def test_the_methods(self, cli: Official) -> None:
         said = cli.ok("model", "predict", self.NAME, "--info")
         assert "def predict(prompt: str, n: int = 1) -> str:" in said
@@ -342,19 +349,24 @@ class TestServe:
             client.close()
 
 
-def request() -> object:
-    return inference_request("hello", prompt="you")
+def versions_of(url: str) -> list[str]:
+    client = Client(url)
+    found = client.call("ListModelVersions", user_app_id={"user_id": "me", "app_id": "demo"}, model_id="hello")
+    client.close()
+    return [each.id for each in found.model_versions]
 
 
 @contextmanager
-def served_by(url: str, seconds: float = 40) -> Iterator[Client]:
-    """A client, once a runner that the CLI started takes work."""
-    client = Client(url)
+def serving_files(folder: Path) -> Iterator[str]:
+    """The address of a web server with the files of a folder."""
+    handler = partial(QuietFiles, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
-    def answers() -> bool:
-        status = client.call("PostModelOutputs", request(), timeout=seconds).status
-        return status.code == StatusCode.SUCCESS
 
-    wait_for(answers, seconds=seconds)
-    yield client
-    client.close()
+class QuietFiles(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None: ...

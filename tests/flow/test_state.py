@@ -56,7 +56,8 @@ def test_after_kill_9_deployments_run_again_and_logs_are_there(tmp_path: Path) -
         version = client.call(
             "GetModelVersion", user_app_id={"user_id": "me", "app_id": "demo"}, model_id="hello"
         ).model_version.id
-        threading.Event().wait(0.3)  # log lines are written a moment later
+        entry = {"log_type": "builder", "message": "a client's own", "meta": {"model_id": "hello"}}
+        client.call("PostLogEntries", log_entries=[entry])
         client.close()
         emulator.end(signal.SIGKILL)
     with emulator_process(tmp_path, "hello", port=port, options=options) as emulator:
@@ -65,6 +66,10 @@ def test_after_kill_9_deployments_run_again_and_logs_are_there(tmp_path: Path) -
         again = client.call("GetModelVersion", user_app_id={"user_id": "me", "app_id": "demo"}, model_id="hello")
         assert again.model_version.id == version
         assert lines_that_name(client, request_id)
+        built = client.call("ListLogEntries", log_type="builder", page=1, per_page=1000).log_entries
+        assert built[-1].message == "a client's own"
+        events = client.call("ListLogEntries", log_type="runner.events", page=1, per_page=1000).log_entries
+        assert len([entry for entry in events if entry.message.startswith("replica.live")]) == 2  # of either run
         assert "is not applied again" in (tmp_path / "emulator.log").read_text()
         client.close()
 

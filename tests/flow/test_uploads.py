@@ -14,117 +14,12 @@ from typing import Any
 
 import grpc
 import pytest
-from clarifai_grpc.grpc.api.service_pb2 import PostModelVersionsUploadRequest as Request
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, Client, inference_request, running, text_of, wait_for
-
-NODEPOOL = {"id": "cpu", "compute_cluster": {"id": "local", "user_id": "me"}}
-
-
-def archive_of(model: str = "hello", **more: bytes) -> bytes:
-    """A sample model as the official CLI packs one, with ``more`` files (``__`` stands for a slash)."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", dereference=True) as tar:
-        tar.add(MODELS / model, arcname=".", filter=lambda each: None if "__pycache__" in each.name else each)
-        for name, data in more.items():
-            info = tarfile.TarInfo(f"./{name.replace('__', '/')}")
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def config(total_size: int, model_id: str = "hello", **version: Any) -> Request:
-    return Request(
-        upload_config={
-            "user_app_id": {"user_id": "me", "app_id": "demo"},
-            "model_id": model_id,
-            "model_version": version,
-            "total_size": total_size,
-        }
-    )
-
-
-def parts(data: bytes, count: int = 1) -> Iterator[Request]:
-    """The data in parts as the SDK sends them, ``range_start`` at the end of each."""
-    size, sent = -(-len(data) // count), 0
-    for number in range(1, count + 1):
-        chunk = data[(number - 1) * size : number * size]
-        sent += len(chunk)
-        yield Request(content_part={"part_number": number, "range_start": sent, "data": chunk})
-
-
-def whole(data: bytes, *, count: int = 1, **version: Any) -> list[Request]:
-    return [config(len(data), **version), *parts(data, count)]
-
-
-class Uploader:
-    """Sends uploads, and says what an emulator holds."""
-
-    def __init__(self, emulator: EmulatorThread) -> None:
-        self.emulator = emulator
-        self.app: dict[str, Any] = {"user_app_id": {"user_id": "me", "app_id": "demo"}}
-        self.client = Client(emulator.url)
-        self.channel = grpc.insecure_channel(
-            emulator.url.removeprefix("http://"), options=[("grpc.max_send_message_length", -1)]
-        )
-        self.client.call("PostModels", **self.app, models=[{"id": "hello", "model_type_id": "text-to-text"}])
-
-    def stream(self, requests: Any, pat: str = "any-token") -> Any:
-        rpc = rpc_table()["PostModelVersionsUpload"]
-        method = self.channel.stream_stream(
-            rpc.path,
-            request_serializer=rpc.request_type.SerializeToString,
-            response_deserializer=rpc.response_type.FromString,
-        )
-        return method(iter(requests), metadata=[("authorization", f"Key {pat}")], timeout=30)
-
-    def send(self, requests: Any, pat: str = "any-token") -> list[Any]:
-        return list(self.stream(requests, pat))
-
-    def refusal(self, requests: Any, pat: str = "any-token") -> tuple[int, str]:
-        """Code and text of the last answer; nothing may have been created, or be left on the disk."""
-        last = self.send(requests, pat)[-1].status
-        self.expect_nothing()
-        return last.code, last.details
-
-    def expect_nothing(self) -> None:
-        versions = self.client.call("ListModelVersions", **self.app, model_id="hello")
-        assert list(versions.model_versions) == []
-        assert uploaded_files() == []
-
-    def version(self, version_id: str) -> Any:
-        answer = self.client.call("GetModelVersion", **self.app, model_id="hello", version_id=version_id)
-        return answer.model_version
-
-    def built(self, version_id: str) -> Any:
-        """The version once its build has ended."""
-
-        def done() -> Any:
-            version = self.version(version_id)
-            return version if version.status.code != StatusCode.MODEL_BUILDING else None
-
-        return wait_for(done, seconds=60)
-
-    def build_log(self, version_id: str) -> list[str]:
-        asked = {**self.app, "log_type": "builder", "model_id": "hello", "model_version_id": version_id, "page": 1}
-        return [each.message for each in self.client.call("ListLogEntries", **asked).log_entries]
-
-    def deploy(self, version_id: str, deployment_id: str = "up") -> Any:
-        worker = {"model": {"id": "hello", "app_id": "demo", "model_version": {"id": version_id}}}
-        given = {
-            "id": deployment_id,
-            "worker": worker,
-            "nodepools": [NODEPOOL],
-            "autoscale_config": {"min_replicas": 1, "max_replicas": 1},
-        }
-        return self.client.call("PostDeployments", user_app_id={"user_id": "me"}, deployments=[given])
-
-    def close(self) -> None:
-        self.channel.close()
-        self.client.close()
+from flow.uploading import NODEPOOL, Request, Uploader, archive_of, config, parts, whole
 
 
 @pytest.fixture(autouse=True)
@@ -137,11 +32,28 @@ def uploaded_files() -> list[str]:
 
 
 @pytest.fixture
-def uploader() -> Iterator[Uploader]:
+def emulator() -> Iterator[EmulatorThread]:
     with running() as emulator:
-        uploader = Uploader(emulator)
-        yield uploader
-        uploader.close()
+        yield emulator
+
+
+@pytest.fixture
+def uploader(emulator: EmulatorThread) -> Iterator[Uploader]:
+    uploader = Uploader(emulator.url)
+    yield uploader
+    uploader.close()
+
+
+def refusal(uploader: Uploader, requests: Any, pat: str = "any-token") -> tuple[int, str]:
+    """Code and text of the last answer; nothing may have been created, or be left on the disk."""
+    last = uploader.send(requests, pat)[-1].status
+    expect_nothing(uploader)
+    return last.code, last.details
+
+
+def expect_nothing(uploader: Uploader) -> None:
+    assert uploader.versions() == []
+    assert uploaded_files() == []
 
 
 class TestAnUpload:
@@ -203,7 +115,7 @@ class TestAnUpload:
 
     def test_an_emulator_that_ends_or_is_reset_leaves_none(self) -> None:
         with running() as emulator:
-            uploader = Uploader(emulator)
+            uploader = Uploader(emulator.url)
             uploader.built(uploader.send(whole(archive_of()))[-1].model_version_id)
             assert uploaded_files() != []
             emulator.reset()
@@ -259,17 +171,17 @@ class TestABuildThatFails:
 class TestRefusals:
     def test_an_upload_that_ends_too_early(self, uploader: Uploader) -> None:
         data = archive_of()
-        assert uploader.refusal([config(len(data) + 1), *parts(data)]) == (
+        assert refusal(uploader, [config(len(data) + 1), *parts(data)]) == (
             StatusCode.MODEL_UPLOADING_FAILED,
             f"The upload ended after {len(data)} of {len(data) + 1} bytes. Upload it again, whole.",
         )
-        assert uploader.refusal([config(10)])[1] == (
+        assert refusal(uploader, [config(10)])[1] == (
             "The upload ended after 0 of 10 bytes. Upload it again, whole."
         )
 
     def test_more_bytes_than_were_announced(self, uploader: Uploader) -> None:
         data = archive_of()
-        assert uploader.refusal([config(len(data) - 1), *parts(data)]) == (
+        assert refusal(uploader, [config(len(data) - 1), *parts(data)]) == (
             StatusCode.MODEL_UPLOADING_FAILED,
             f"{len(data)} bytes came with part 1; upload_config.total_size is {len(data) - 1}. "
             "Say the archive's real size in total_size.",
@@ -278,16 +190,27 @@ class TestRefusals:
     @pytest.mark.parametrize("order", [(1, 3), (2,), (1, 1), (0,)])
     def test_parts_that_are_missing_or_twice(self, uploader: Uploader, order: tuple[int, ...]) -> None:
         sent = [Request(content_part={"part_number": each, "data": b"x"}) for each in order]
-        code, text = uploader.refusal([config(10), *sent])
+        code, text = refusal(uploader, [config(10), *sent])
         assert code == StatusCode.MODEL_UPLOADING_FAILED
         assert text == (
             f"content_part.part_number: {order[-1]} came, {len(order)} was expected; parts are numbered from 1 and "
             "sent in order. Upload it again, whole."
         )
 
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+    def test_a_disk_that_is_full(self, uploader: Uploader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        full = tmp_path / "full"
+        full.symlink_to("/dev/full")
+        monkeypatch.setattr(UploadedFiles, "incoming", lambda _: full)
+        assert refusal(uploader, whole(bytes(2_000_000))) == (
+            StatusCode.MODEL_UPLOADING_FAILED,
+            "The emulator cannot write the archive to its disk: No space left on device. "
+            "Make room there, and upload it again.",
+        )
+
     @pytest.mark.parametrize("size", [0, 2**62])
     def test_a_size_that_cannot_be(self, uploader: Uploader, size: int) -> None:
-        code, text = uploader.refusal([config(size)])
+        code, text = refusal(uploader, [config(size)])
         assert code == StatusCode.MODEL_INVALID_ARGUMENT
         assert text == (
             f"upload_config.total_size: {size} bytes; an archive may have 1 to 17179869184. Leave checkpoints out "
@@ -297,18 +220,18 @@ class TestRefusals:
     def test_messages_in_the_wrong_order(self, uploader: Uploader) -> None:
         first = "The first message of an upload must be upload_config: the model, the version and total_size."
         for requests in ([], [Request()], list(parts(b"x"))):
-            assert uploader.refusal(requests) == (
+            assert refusal(uploader, requests) == (
                 StatusCode.CONN_INVALID_REQUEST,
                 f"{first} Send the archive's parts after it.",
             )
-        assert uploader.refusal([config(5), config(5)])[1] == (
+        assert refusal(uploader, [config(5), config(5)])[1] == (
             "After upload_config, each message of an upload must be a content_part. Send upload_config once."
         )
 
     def test_a_model_or_version_that_cannot_be(self, uploader: Uploader) -> None:
         data = archive_of()
-        assert uploader.refusal([config(len(data), "nobody")])[0] == StatusCode.MODEL_DOES_NOT_EXIST
-        code, text = uploader.refusal(whole(data, id="not an id"))
+        assert refusal(uploader, [config(len(data), "nobody")])[0] == StatusCode.MODEL_DOES_NOT_EXIST
+        code, text = refusal(uploader, whole(data, id="not an id"))
         assert code == StatusCode.MODEL_INVALID_ARGUMENT
         assert text.startswith("upload_config.model_version.id: 'not an id' is not a valid id: ")
 
@@ -346,7 +269,7 @@ class TestGivenUpHalfWay:
         call.cancel()
         wait_for(lambda: uploaded_files() == [])
         go_on.set()
-        uploader.expect_nothing()
+        expect_nothing(uploader)
 
     def test_a_connection_that_breaks(self, uploader: Uploader) -> None:
         go_on = threading.Event()
@@ -361,12 +284,12 @@ class TestGivenUpHalfWay:
         uploader.channel.close()
         wait_for(lambda: uploaded_files() == [])
         go_on.set()
-        uploader.expect_nothing()
+        expect_nothing(uploader)
 
     def test_an_emulator_that_stops_meanwhile(self) -> None:
         go_on = threading.Event()
         with running() as emulator:
-            uploader = Uploader(emulator)
+            uploader = Uploader(emulator.url)
 
             def requests() -> Iterator[Request]:
                 yield config(4_000_000)
@@ -387,16 +310,18 @@ class TestGivenUpHalfWay:
         wait_for(lambda: "reading the method signatures of model.py" in uploader.build_log(version_id))
         uploader.client.call("DeleteModelVersion", **uploader.app, model_id="hello", version_id=version_id)
         wait_for(lambda: uploaded_files() == [])
-        uploader.expect_nothing()
+        expect_nothing(uploader)
 
 
-def test_other_requests_are_answered_while_a_large_archive_comes(uploader: Uploader) -> None:
+def test_other_requests_are_answered_while_a_large_archive_comes(
+    emulator: EmulatorThread, uploader: Uploader
+) -> None:
     data = os.urandom(48 * 1024 * 1024)
     waits: list[float] = []
     done = threading.Event()
 
     def ask() -> None:
-        with_own = Client(uploader.emulator.url)
+        with_own = Client(emulator.url)
         while not done.is_set():
             started = time.monotonic()
             with_own.call("GetUser", user_app_id={"user_id": "me"})

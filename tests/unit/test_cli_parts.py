@@ -104,6 +104,19 @@ def test_options_travel_to_a_detached_emulator_without_its_tokens() -> None:
     assert arguments_of(options) == ["--port", "0", "--topology", "/a.yaml", "--topology", "/b.yaml"]
 
 
+def test_sizes_are_given_in_words_and_the_largest_archive_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    configs: list[EmulatorConfig] = []
+    monkeypatch.setattr(
+        "clarifai_emulator.cli.foreground.serve", lambda config, **_: configs.append(config), raising=True
+    )
+    for words in ([], ["--max-upload-bytes", "300Mi"], ["--max-upload-bytes", "1048576"]):
+        CliRunner().invoke(cli, ["up", *words], catch_exceptions=False)
+    assert [config.max_upload_bytes for config in configs] == [16 * 1024**3, 300 * 1024**2, 1024**2]
+    done = CliRunner().invoke(cli, ["up", "--max-upload-bytes", "many"])
+    assert done.exit_code == 2
+    assert "'many' is not an amount of memory: expected a number with an optional suffix" in done.output
+
+
 # ── variables ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -13,6 +13,7 @@ from clarifai_emulator.api.chain import Call, Handler, RequestChain
 from clarifai_emulator.api.grpc_stream import GrpcStream
 from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.api.rpc import SERVICE, Rpc, rpc_table
+from clarifai_emulator.api.upload_parts import upload_messages
 from clarifai_emulator.errors import CallerError, TransportError
 
 
@@ -56,11 +57,13 @@ class ApiHandlers:
 
     def _serve_stream(self, rpc: Rpc, handler: Any) -> Serve:
         parse = _reader(rpc)
+        read = upload_messages if rpc.name == "PostModelVersionsUpload" else _messages
 
         async def serve(stream: GrpcStream) -> None:
             call = self._begin(rpc, stream)
             stream.trailers = call.trailers
-            async with aclosing(self._chain.stream(call, handler, _requests(stream, parse))) as responses:
+            requests = _readable(read(stream, parse))
+            async with aclosing(self._chain.stream(call, handler, requests)) as responses:
                 first = True
                 async for response in responses:
                     await stream.write(response.SerializeToString())
@@ -74,9 +77,13 @@ class ApiHandlers:
         return self._chain.begin(rpc, stream.metadata, peer=stream.peer, seconds_left=stream.seconds_left)
 
 
-async def _requests(stream: GrpcStream, parse: Callable[[bytes], Any]) -> AsyncIterator[Any]:
+async def _messages(stream: GrpcStream, parse: Callable[[bytes], Any]) -> AsyncIterator[Any]:
     while (data := await stream.read()) is not None:
-        request = parse(data)
+        yield parse(data)
+
+
+async def _readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
         if isinstance(request, Unreadable):
             raise request.error
         yield request

@@ -32,6 +32,9 @@ _PREFIX = struct.Struct(">BI")
 _MESSAGES_AHEAD = 16
 # And how many bytes they may have: an upload comes in messages of 127 MiB.
 _BYTES_AHEAD = 16 * 1024 * 1024
+# A message of this size is given to who asks for it in pieces.
+_LONG = 1024 * 1024
+_BROKEN_OFF = "The request ended in the middle of a message."
 _TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _WINDOW_BITS = {"gzip": 31, "deflate": 15}
@@ -58,6 +61,32 @@ class Wire(Protocol):
     def reset(self, stream_id: int) -> None: ...
 
 
+class LongMessage:
+    """A message that is still coming. ``size``: all its bytes; ``missing``: those that have not come yet."""
+
+    def __init__(self, stream: GrpcStream, size: int) -> None:
+        self.size = size
+        self.missing = size
+        self._stream = stream
+        self._pieces: list[bytes] = []
+
+    async def read(self) -> list[bytes]:
+        """What has come since the last time, in its order; nothing at the end. Read it to its end before the next
+        message. Raises ``TransportError`` where the request ends in its middle."""
+        while not self._pieces and self.missing:
+            await self._stream.wait_for_more()
+        pieces, self._pieces = self._pieces, []
+        self._stream.taken(sum(map(len, pieces)))
+        return pieces
+
+    def feed(self, data: bytes) -> bytes:
+        """Add what has come; gives what belongs to the message after it."""
+        own, rest = (data, b"") if len(data) <= self.missing else (data[: self.missing], data[self.missing :])
+        self._pieces.append(own)
+        self.missing -= len(own)
+        return rest
+
+
 class GrpcStream:
     """One call, from the server's side. ``max_bytes``: the largest message in either direction."""
 
@@ -72,7 +101,9 @@ class GrpcStream:
         self._wire = wire
         self._id = stream_id
         self._max_bytes = max_bytes
-        self._messages: deque[bytes | TransportError] = deque()
+        self._messages: deque[bytes | LongMessage | TransportError] = deque()
+        self._in_pieces = False
+        self._coming: LongMessage | None = None
         self._waiting_bytes = 0
         self._partial = bytearray()
         self._refused = False
@@ -86,18 +117,41 @@ class GrpcStream:
 
     async def read(self) -> bytes | None:
         """The next message; None after the last. Raises ``TransportError`` for one that cannot be taken."""
+        message = await self._next()
+        assert not isinstance(message, LongMessage), "it was not asked for"
+        return message
+
+    async def read_begun(self) -> bytes | LongMessage | None:
+        """Like ``read``, but a long message is given as soon as it begins to come."""
+        self._in_pieces = True
+        return await self._next()
+
+    async def _next(self) -> bytes | LongMessage | None:
         while not self._messages:
             if self._ended:
                 return None
-            self._reader = asyncio.get_running_loop().create_future()
-            await self._reader
+            await self._more()
         message = self._messages.popleft()
         if isinstance(message, TransportError):
             self._acknowledge()
             raise message
-        self._waiting_bytes -= len(message)
-        self._acknowledge()
+        self.taken(len(message) if isinstance(message, bytes) else 0)
         return message
+
+    async def wait_for_more(self) -> None:
+        """Until more of a long message has come."""
+        if self._ended:
+            raise TransportError("INTERNAL", _BROKEN_OFF)
+        await self._more()
+
+    def taken(self, size: int) -> None:
+        """The handler has so many bytes: as many more may come."""
+        self._waiting_bytes -= size
+        self._acknowledge()
+
+    async def _more(self) -> None:
+        self._reader = asyncio.get_running_loop().create_future()
+        await self._reader
 
     def begin(self, metadata: Mapping[str, str] | None = None) -> None:
         """Announce the answer, with initial metadata. The first ``write`` does it where nobody has."""
@@ -150,6 +204,8 @@ class GrpcStream:
     def receive(self, data: bytes, size: int) -> None:
         """Bytes of messages; ``size`` is what they count for in flow control."""
         self._unacknowledged += size
+        if self._coming is not None:
+            data = self._feed(self._coming, data)
         if self._refused:
             pass  # the rest of a message that is too large
         elif (
@@ -168,8 +224,15 @@ class GrpcStream:
         """The client says no more."""
         self._ended = True
         if self._partial:
-            self._messages.append(TransportError("INTERNAL", "The request ended in the middle of a message."))
+            self._messages.append(TransportError("INTERNAL", _BROKEN_OFF))
         self._wake()
+
+    def _feed(self, message: LongMessage, data: bytes) -> bytes:
+        rest = message.feed(data)
+        self._waiting_bytes += len(data) - len(rest)
+        if not message.missing:
+            self._coming = None
+        return rest
 
     def _split(self) -> None:
         while len(self._partial) >= 5:
@@ -182,10 +245,19 @@ class GrpcStream:
                 )
                 return
             if len(self._partial) < 5 + size:
+                if self._in_pieces and size >= _LONG and not flag:
+                    self._begin_long(size)
                 return
             message = bytes(memoryview(self._partial)[5 : 5 + size])
             del self._partial[: 5 + size]
             self._take(flag, message)
+
+    def _begin_long(self, size: int) -> None:
+        self._coming = LongMessage(self, size)
+        self._messages.append(self._coming)
+        begun = bytes(memoryview(self._partial)[5:])
+        self._partial.clear()
+        self._feed(self._coming, begun)
 
     def _take(self, flag: int, message: bytes) -> None:
         taken = self._decompress(message) if flag else message

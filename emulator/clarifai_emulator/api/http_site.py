@@ -1,8 +1,9 @@
 """Everything that is reached by HTTP/1.1: which part answers a path, and which pages in a browser may ask.
 
-    /v2/ext/openai/v1/…      the OpenAI-compatible API (ext/openai.py)
-    /v2/ext/mcp/v1/…         MCP servers (ext/mcp.py)
-    /v2/…                    the platform's REST API (rest/gateway.py)
+    /v2/ext/openai/v1/…        the OpenAI-compatible API (ext/openai.py)
+    /v2/ext/mcp/v1/…           MCP servers (ext/mcp.py)
+    /v2/users/U/organizations  which belongs to no RPC (rest/organisations.py)
+    /v2/…                      the platform's REST API (rest/gateway.py)
 
 What it needs is imported with the first such connection: an emulator that only speaks gRPC does without.
 """
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Handler, RequestChain
+from clarifai_emulator.api.chain import Call, Handler, RequestChain
 from clarifai_emulator.config import EmulatorConfig
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class _Part(Protocol):
 
 
 class HttpSite:
-    """The HTTP side of the public port. ``handlers`` and ``chain`` are those of gRPC."""
+    """The HTTP side of the public port. ``handlers`` and ``chain`` are those of gRPC. ``organisations_of``: ids and
+    names of those that a request for a user asks about."""
 
     def __init__(
         self,
@@ -41,11 +43,13 @@ class HttpSite:
         chain: RequestChain,
         *,
         config: EmulatorConfig,
+        organisations_of: Callable[[Call, Any], list[tuple[str, str]]],
         on_odd: Callable[[str, str], None],
     ) -> None:
         self._handlers = handlers
         self._chain = chain
         self._config = config
+        self._organisations_of = organisations_of
         self._on_odd = on_odd
         self._parts: dict[str, _Part] = {}
         self._connections: set[HttpConnection] = set()
@@ -84,6 +88,8 @@ class HttpSite:
     def _part(self, path: str) -> _Part:
         """What answers a path."""
         name = next((name for name in ("openai", "mcp") if path.startswith(f"/v2/ext/{name}/v1/")), "rest")
+        if path.startswith("/v2/users/") and path.endswith("/organizations") and path.count("/") == 4:
+            name = "organisations"
         if name not in self._parts:
             self._parts[name] = self._make(name)
         return self._parts[name]
@@ -93,6 +99,10 @@ class HttpSite:
             from clarifai_emulator.api.rest.gateway import RestApi
 
             return RestApi(self._handlers, self._chain, max_bytes=self._config.max_message_bytes)
+        if name == "organisations":
+            from clarifai_emulator.api.rest.organisations import OrganisationsApi
+
+            return OrganisationsApi(self._organisations_of, self._chain)
         from clarifai_emulator.api.ext.transport import ModelTransport
 
         transport = ModelTransport(self._handlers, self._chain)

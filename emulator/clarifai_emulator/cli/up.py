@@ -21,6 +21,16 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 _OPTION_NAMES = {"pats_file": "--pats", "docker_build_args": "--docker-build-arg"}
 
 
+def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    """Bytes, from ``512Mi`` or a number."""
+    from clarifai_emulator.quantities import parse_memory
+
+    try:
+        return parse_memory(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", ctx, param) from None
+
+
 @click.command(context_settings={"auto_envvar_prefix": "CLARIFAI_EMULATOR"})
 @click.option("--port", type=click.IntRange(0, 65535), default=7878, show_default=True, help="0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
@@ -93,7 +103,15 @@ _OPTION_NAMES = {"pats_file": "--pats", "docker_build_args": "--docker-build-arg
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep resources and logs in this directory over restarts.  [default: in memory only]",
+    help="Keep resources, uploaded versions and logs in this directory over restarts.  [default: in memory only]",
+)
+@click.option(
+    "--max-upload-bytes",
+    default="16Gi",
+    show_default=True,
+    metavar="SIZE",
+    callback=_size,
+    help="The largest archive of an uploaded model version.",
 )
 @click.option(
     "--cors", multiple=True, metavar="ORIGIN", help="Let pages of this origin use the HTTP endpoints; * for all."

@@ -7,28 +7,39 @@ ROOT/<version>/model     the same, unpacked: what replicas run
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
+import re
 import secrets
 import shutil
-import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
+from clarifai_emulator.models.scratch import ScratchFolder, remove_forsaken
 from clarifai_emulator.store import Key
 
 ARCHIVE = "archive"
 MODEL = "model"
 _INCOMING = "incoming"
+_OURS = re.compile(rf"[0-9a-f]{{32}}|{_INCOMING}")
+_SCRATCH = "clarifai-emulator-uploads-"
 
 
 class UploadedFiles:
-    """The files of one emulator's uploads. Without ``root``, they lie in a temporary folder that ``close`` removes;
-    it is made with the first upload."""
+    """The files of one emulator's uploads, below ``root``. Without it they lie in a temporary folder, which is made
+    with the first upload and removed by ``close``."""
 
     def __init__(self, root: Path | None = None) -> None:
-        self._kept = root
         self._root = root
+        self._scratch: ScratchFolder | None = None
+
+    def sweep(self, versions: Iterable[Key]) -> None:
+        """Remove what an emulator that was killed left: all but the files of these versions. Before the first
+        upload."""
+        if self._root is None:
+            remove_forsaken(_SCRATCH)
+        else:
+            self._remove_all_but({_name(version) for version in versions})
 
     def incoming(self) -> Path:
         """A new empty file for an upload that begins."""
@@ -52,7 +63,7 @@ class UploadedFiles:
 
     def has(self, version: Key) -> bool:
         """Whether a version was uploaded and its archive is still there."""
-        return self._root is not None and self.archive(version).exists()
+        return self._is_there() and self.archive(version).exists()
 
     def model(self, version: Key) -> Path:
         """Where a version is unpacked to."""
@@ -60,29 +71,41 @@ class UploadedFiles:
 
     def remove(self, version: Key) -> None:
         """Forget the files of a version; one that was not uploaded has none."""
-        if self._root is not None:
+        if self._is_there():
             shutil.rmtree(self._of(version), ignore_errors=True)
 
     def clear(self) -> None:
         """Forget every file."""
-        if self._root is not None:
-            for folder in list(self._root.iterdir()) if self._root.is_dir() else []:
-                shutil.rmtree(folder, ignore_errors=True)
+        self._remove_all_but(set())
 
     def close(self) -> None:
         """Forget what is not to be kept."""
-        if self._root is not None and self._kept is None:
-            shutil.rmtree(self._root, ignore_errors=True)
-            self._root = None
-        elif self._root is not None:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(self._root / _INCOMING)
+        if self._root is not None:
+            shutil.rmtree(self._root / _INCOMING, ignore_errors=True)
+        elif self._scratch is not None:
+            self._scratch.remove()
+            self._scratch = None
+
+    def _remove_all_but(self, known: set[str]) -> None:
+        """A user's own files, in a folder that happened to be there, are none of ours."""
+        for folder in list(self._folder().iterdir()) if self._is_there() else []:
+            if folder.name not in known and _OURS.fullmatch(folder.name):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _is_there(self) -> bool:
+        return self._scratch is not None if self._root is None else self._root.is_dir()
 
     def _folder(self) -> Path:
-        if self._root is None:
-            self._root = Path(tempfile.mkdtemp(prefix="clarifai-emulator-uploads-"))
-        return self._root
+        if self._root is not None:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return self._root
+        self._scratch = self._scratch or ScratchFolder(_SCRATCH)
+        return self._scratch.path
 
     def _of(self, version: Key) -> Path:
-        """Ids come from clients, and those of two models may be the same: none becomes a name on the disk."""
-        return self._folder() / hashlib.sha256("/".join(version).encode()).hexdigest()[:32]
+        return self._folder() / _name(version)
+
+
+def _name(version: Key) -> str:
+    """Ids come from clients, and those of two models may be the same: none becomes a name on the disk."""
+    return hashlib.sha256("/".join(version).encode()).hexdigest()[:32]

@@ -67,7 +67,7 @@ class ProcessBackend:
             "num_threads": spec.num_threads,
             "lean": spec.lean,
             "reloadable": spec.source.watched is not None,
-            "environ": {**runner_environ(), **spec.variables, "PYTHONPATH": str(spec.source.path)},
+            "environ": {**_environ(spec.source.python, spec.source.path), **spec.variables},
         }
         # In the order in which zygote_main.py takes them.
         pairs = [socket.socketpair() for wanted in (job["lean"], job["reloadable"]) if wanted]
@@ -96,7 +96,7 @@ class ProcessBackend:
         options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
         seconds = INSPECT_SECONDS if seconds is None else seconds
         lines: list[str] = []
-        environ = {**runner_environ(), "CLARIFAI_API_BASE": self._api_base, "PYTHONPATH": str(path)}
+        environ = {**_environ(python, path), "CLARIFAI_API_BASE": self._api_base}
         job = {"op": "inspect", "model_path": str(path), "environ": environ, "how": dict(how or {})}
         with tempfile.TemporaryFile() as result:
             process = await self._begin(python, job, lines.append, result.fileno())
@@ -214,3 +214,11 @@ class SpawnedProcess:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
+
+
+def _environ(python: Path, path: Path) -> dict[str, str]:
+    """What a model's process inherits. As in a container, the commands of its own environment are found first: an
+    MCP server that a model starts is one of them."""
+    inherited = runner_environ()
+    paths = [str(python.parent), inherited.get("PATH", os.defpath)]
+    return {**inherited, "PATH": os.pathsep.join(paths), "PYTHONPATH": str(path)}

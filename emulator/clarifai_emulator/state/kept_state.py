@@ -8,8 +8,7 @@ from pathlib import Path
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.state.kept_logs import KeptLogs
 from clarifai_emulator.state.state_file import StateFile
-from clarifai_emulator.state.transfer import sources_that_cannot_run
-from clarifai_emulator.store import Kind, Store
+from clarifai_emulator.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +18,6 @@ class KeptState:
 
     def __init__(self, directory: Path, store: Store, logbook: LogBook) -> None:
         self._directory = directory
-        self._store = store
         self._file = StateFile(directory, store)
         self._logs = KeptLogs(self._file, logbook)
 
@@ -28,9 +26,6 @@ class KeptState:
         Raises ``ConfigError``."""
         count = self._file.open()
         self._logs.start()
-        sources = [(Kind.SOURCE, key, self._store.get(Kind.SOURCE, key)) for key in self._store.keys(Kind.SOURCE)]
-        for warning in sources_that_cannot_run(sources):
-            log.warning("%s", warning)
         if count:
             log.info("%d resources restored from %s", count, self._directory)
         return count
@@ -38,6 +33,10 @@ class KeptState:
     def commit(self) -> None:
         """Make lasting what has changed. Raises ``sqlite3.Error``."""
         self._file.commit()
+
+    def keep_logs(self) -> None:
+        """Make lasting the log lines that have come."""
+        self._logs.write()
 
     def replace(self) -> None:
         """Forget what was kept; keep what there is now."""

@@ -16,7 +16,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import DecodeError
 
 from clarifai_emulator.catalogue import CLARIFAI_USER
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.directory import ModelSource, WantedSecret
 from clarifai_emulator.store import Key, Kind, Store
 
 _MESSAGES: dict[Kind, Any] = {
@@ -32,6 +32,7 @@ _MESSAGES: dict[Kind, Any] = {
     Kind.SECRET: resources_pb2.Secret,
 }
 _USER_RUN = "local-dev"
+_SOURCE_TEXTS = ("path", "python", "content_hash", "environment", "backend", "image")
 
 
 class BadRecord(Exception):
@@ -88,16 +89,32 @@ def why_it_cannot_run(source: ModelSource) -> str:
     """What of a version's code is gone since it was deployed; empty when all is there."""
     if not source.path.is_dir():
         return f"its directory {source.path} is gone"
+    if source.image:
+        return ""  # an image that is gone is built again
     return "" if source.python.exists() else f"its Python environment {source.python} is gone"
 
 
+def cannot_run(key: Key, source: ModelSource) -> str:
+    """The same as a sentence about the version, with what to do."""
+    why = why_it_cannot_run(source)
+    return f"Version {key[3][:8]} of model {'/'.join(key[:3])} cannot run: {why}. Deploy it again."
+
+
 def _source_text(source: ModelSource) -> str:
-    fields = (source.path, source.python, source.content_hash, source.environment)
-    names = ("path", "python", "content_hash", "environment")
-    return json.dumps({name: str(value) for name, value in zip(names, fields, strict=True)})
+    texts = {name: str(getattr(source, name)) for name in _SOURCE_TEXTS}
+    secrets = [{"id": each.id, "variable": each.variable, "value": each.value} for each in source.secrets]
+    return json.dumps({**texts, "secrets": secrets})
 
 
 def _source(content: Any) -> ModelSource:
+    # Not kept is what the dev loop watches: the loop ends with the emulator. Records of earlier releases name no
+    # backend: whichever runs such a version prepares it anew, and finds its secrets then.
     return ModelSource(
-        Path(content["path"]), Path(content["python"]), content["content_hash"], content["environment"]
+        Path(content["path"]),
+        Path(content["python"]),
+        content["content_hash"],
+        content["environment"],
+        content.get("backend", ""),
+        content.get("image", ""),
+        tuple(WantedSecret(**each) for each in content.get("secrets", ())),
     )

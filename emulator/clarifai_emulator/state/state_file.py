@@ -173,11 +173,7 @@ class StateFile:
                 hint="Name another directory with --state.",
             )
         elif found != FORMAT:
-            raise ConfigError(
-                f"{self._directory / FILE} has format {found}; this emulator reads and writes format {FORMAT}.",
-                [],
-                hint="Start the release that wrote it, `clarifai-emulator export` there, and `import` here.",
-            )
+            raise _other_format(self._directory / FILE, found)
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:
@@ -194,6 +190,19 @@ def _transaction(database: sqlite3.Connection) -> Generator[sqlite3.Connection]:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
+
+
+def _other_format(file: Path, found: int) -> ConfigError:
+    newer = found > FORMAT
+    age = "a newer" if newer else "an older"
+    here = (
+        "or name another directory with --state" if newer else "`clarifai-emulator export` there, and `import` here"
+    )
+    return ConfigError(
+        f"{file} has format {found}, of {age} release; this one reads format {FORMAT}.",
+        [],
+        hint=f"Start that release, {here}.",
+    )
 
 
 def _cannot_use(directory: Path, error: Exception) -> ConfigError:

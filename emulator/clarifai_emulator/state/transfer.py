@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clarifai_emulator.errors import ConfigError
-from clarifai_emulator.state.records import BadRecord, from_json, kept, to_json, why_it_cannot_run
+from clarifai_emulator.state.records import BadRecord, cannot_run, from_json, kept, to_json, why_it_cannot_run
 from clarifai_emulator.store import Key, Kind, Store
 
 FORMAT = 1
@@ -36,21 +36,12 @@ def import_state(store: Store, document: Any) -> tuple[int, list[str]]:
         shown = problems[:_MOST_PROBLEMS]
         more = [f"and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
         raise ConfigError("The exported state cannot be read:", [*shown, *more])
-    warnings = sources_that_cannot_run(records)
+    sources = [(key, item) for kind, key, item in records if kind is Kind.SOURCE]
+    warnings = [cannot_run(key, source) for key, source in sources if why_it_cannot_run(source)]
     # Deployments last: they start what the others describe.
     for kind, key, item in sorted(records, key=lambda record: record[0] is Kind.DEPLOYMENT):
         store.put(kind, key, item)
     return len(records), warnings
-
-
-def sources_that_cannot_run(records: list[tuple[Kind, Key, Any]]) -> list[str]:
-    """A sentence for each version whose code is not on this machine."""
-    found = [(key, why_it_cannot_run(item)) for kind, key, item in records if kind is Kind.SOURCE]
-    return [
-        f"Version {key[3][:8]} of model {'/'.join(key[:3])} cannot run: {why}. Deploy it again."
-        for key, why in found
-        if why
-    ]
 
 
 def _require_document(document: Any) -> None:
@@ -58,11 +49,13 @@ def _require_document(document: Any) -> None:
         raise ConfigError(
             "This is no state that an emulator exported.", [], hint="`clarifai-emulator export FILE` writes one."
         )
-    if document.get("format") != FORMAT:
+    found = document.get("format")
+    if found != FORMAT:
+        newer = isinstance(found, int) and found > FORMAT
         raise ConfigError(
-            f"The exported state has format {document.get('format')!r}; this emulator reads format {FORMAT}.",
+            f"The exported state has format {found!r}; this emulator reads format {FORMAT}.",
             [],
-            hint="Export it again with this release.",
+            hint="A newer release wrote it: import it there." if newer else "Export it again with this release.",
         )
     if not isinstance(document.get("resources", []), list):
         raise ConfigError("The exported state cannot be read:", ["`resources` must be an array"])

@@ -191,16 +191,26 @@ async def test_a_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
     assert f"{tmp_path / FILE} is no state of an emulator." in refusal(tmp_path)
 
 
-async def test_a_format_of_another_release_is_refused_with_the_way_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "age", "hint"),
+    [
+        (99, "a newer", "Start that release, or name another directory with --state."),
+        (0, "an older", "Start that release, `clarifai-emulator export` there, and `import` here."),
+    ],
+)
+async def test_a_format_of_another_release_is_refused_with_the_way_out_and_left_as_it_is(
+    tmp_path: Path, number: int, age: str, hint: str
+) -> None:
     _, file = opened(tmp_path)
     file.close()
     with sqlite3.connect(tmp_path / FILE) as other:
-        other.execute("PRAGMA user_version = 99")
+        other.execute(f"PRAGMA user_version = {number}")
     other.close()
+    before = (tmp_path / FILE).read_bytes()
     assert refusal(tmp_path) == (
-        f"{tmp_path / FILE} has format 99; this emulator reads and writes format 1.\n"
-        "Start the release that wrote it, `clarifai-emulator export` there, and `import` here."
+        f"{tmp_path / FILE} has format {number}, of {age} release; this one reads format 1.\n{hint}"
     )
+    assert (tmp_path / FILE).read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import App, Deployment, Secret
 
 from clarifai_emulator.errors import ConfigError
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.directory import ModelSource, WantedSecret
+from clarifai_emulator.state.records import from_bytes, from_json, to_bytes
 from clarifai_emulator.state.transfer import export_state, import_state
 from clarifai_emulator.store import Kind, Store
 
@@ -35,6 +36,23 @@ def test_everything_comes_back_in_its_order(tmp_path: Path) -> None:
     for kind in Kind:
         assert list(found.keys(kind)) == list(store.keys(kind))
         assert list(found.list(kind)) == list(store.list(kind))
+
+
+def test_a_version_keeps_all_that_its_replicas_need(tmp_path: Path) -> None:
+    wanted = (WantedSecret("token", "HUB_TOKEN", "default"),)
+    source = ModelSource(tmp_path, Path(), "hash", "the image i:1", "docker", "i:1", secrets=wanted)
+    key = ("me", "app", "m", "a" * 32)
+    store, found = Store(), Store()
+    store.put(Kind.SOURCE, key, source)
+    assert import_state(found, json.loads(json.dumps(export_state(store)))) == (1, [])
+    assert found.get(Kind.SOURCE, key) == source
+    assert from_bytes(Kind.SOURCE, to_bytes(source)) == source
+
+
+def test_a_version_that_an_earlier_release_wrote_is_prepared_anew(tmp_path: Path) -> None:
+    content = {"path": str(tmp_path), "python": sys.executable, "content_hash": "h", "environment": "e"}
+    source = from_json(Kind.SOURCE, content)
+    assert source == ModelSource(tmp_path, Path(sys.executable), "h", "e", backend="")
 
 
 def test_what_has_the_same_id_is_replaced_and_the_rest_stays(tmp_path: Path) -> None:
@@ -66,7 +84,14 @@ def test_a_version_whose_code_is_not_here_is_told(tmp_path: Path) -> None:
     [
         (None, "This is no state that an emulator exported."),
         ({"resources": []}, "This is no state that an emulator exported."),
-        ({"document": "clarifai-emulator state", "format": 7}, "has format 7; this emulator reads format 1."),
+        (
+            {"document": "clarifai-emulator state", "format": 7},
+            "has format 7; this emulator reads format 1.\nA newer release wrote it: import it there.",
+        ),
+        (
+            {"document": "clarifai-emulator state", "format": 0},
+            "The exported state has format 0; this emulator reads format 1.\nExport it again with this release.",
+        ),
         (
             {"document": "clarifai-emulator state", "format": 1, "resources": {}},
             "`resources` must be an array",

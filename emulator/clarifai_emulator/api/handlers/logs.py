@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +25,10 @@ LOG_TYPES = ("agent", BUILDER, "builder.events", RUNNER, RUNNER_EVENTS, "pipelin
 _FILTERS = ("model_id", "model_version_id", "compute_cluster_id", "nodepool_id", "runner_id")
 
 
-def handlers(logbook: LogBook, organisations: Organisations) -> dict[str, Handler]:
-    """ListLogEntries, StreamLogEntries and PostLogEntries."""
-    logs = _Logs(logbook, organisations)
+def handlers(logbook: LogBook, organisations: Organisations, keep: Callable[[], None]) -> dict[str, Handler]:
+    """ListLogEntries, StreamLogEntries and PostLogEntries. ``keep`` makes lasting what the log book has, before an
+    answer tells of it."""
+    logs = _Logs(logbook, organisations, keep)
     return {
         "ListLogEntries": logs.list_entries,
         "StreamLogEntries": logs.stream_entries,
@@ -39,6 +40,7 @@ def handlers(logbook: LogBook, organisations: Organisations) -> dict[str, Handle
 class _Logs:
     logbook: LogBook
     organisations: Organisations
+    keep: Callable[[], None]
 
     def list_entries(self, call: Call, request: Any) -> Any:
         """ListLogEntries: the caller's entries of one type, oldest first.
@@ -49,6 +51,7 @@ class _Logs:
         known = ("user_app_id", "page", "per_page", "log_type", "compute_cluster_user_id", *_FILTERS)
         refuse_unknown_filters(request, known=known, ignored=())
         _require_log_type(request.log_type, "log_type")
+        self.keep()
         found = list(self._found(call, request))
         response = call.rpc.response_type()
         size = min(request.per_page or DEFAULT_PER_PAGE, MAX_PER_PAGE)
@@ -75,6 +78,7 @@ class _Logs:
 
         unsubscribe = self.logbook.subscribe(take)
         try:
+            self.keep()
             kept: list[LogEntry] = list(self._found(call, request))
             for start in range(0, len(kept), MAX_PER_PAGE):
                 yield call.rpc.response_type(log_entries=kept[start : start + MAX_PER_PAGE])
@@ -88,6 +92,7 @@ class _Logs:
                         f"More than {_MOST_BEHIND} entries wait for this client to read them.",
                         hint="Read them as they come, or page through them with ListLogEntries.",
                     )
+                self.keep()
                 page = [waiting.popleft() for _ in range(min(len(waiting), MAX_PER_PAGE))]
                 yield call.rpc.response_type(log_entries=page)
         finally:
@@ -107,6 +112,7 @@ class _Logs:
                 app_id=meta.user_app_id.app_id,
                 **{name: getattr(meta, name) for name in _FILTERS},
             )
+        self.keep()
         return call.rpc.response_type()
 
     def _found(self, call: Call, request: Any) -> Any:

@@ -21,6 +21,7 @@ from clarifai_grpc.grpc.api.status.status_pb2 import Status
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.handlers.verbs import require_owner, target
+from clarifai_emulator.api.upload_parts import LongPart
 from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.store import Key, Kind
@@ -101,9 +102,14 @@ class _Uploads:
         return model, version
 
     async def _receive(self, part: _Parts, request: Any, file: BinaryIO) -> None:
-        # A part has up to 127 MiB, and each look at it is a copy. Other requests are served while it is written.
-        data = part.take(request)
-        await asyncio.to_thread(file.write, data)
+        if isinstance(request, LongPart):
+            part.take(request.request, request.size)
+            while pieces := await request.read():
+                await _write(file, pieces)
+        else:
+            data = request.content_part.data  # each look at it is a copy
+            part.take(request, len(data))
+            await _write(file, [data])
 
 
 @dataclass(slots=True)
@@ -118,8 +124,8 @@ class _Parts:
     def left(self) -> int:
         return self.total - self.received
 
-    def take(self, request: Any) -> bytes:
-        """Count the next part, and give its data. Raises ``CallerError`` for one that cannot be it.
+    def take(self, request: Any, size: int) -> None:
+        """Count the next part, with ``size`` bytes of data. Raises ``CallerError`` for one that cannot be it.
 
         ``range_start`` is not looked at: the SDK sends where a part ends, and parts come in order anyhow.
         """
@@ -137,16 +143,14 @@ class _Parts:
                 "numbered from 1 and sent in order.",
                 hint=_AGAIN,
             )
-        data: bytes = given.data
         self.number += 1
-        self.received += len(data)
+        self.received += size
         if self.received > self.total:
             raise CallerError(
                 StatusCode.MODEL_UPLOADING_FAILED,
                 f"{self.received} bytes came with part {self.number}; upload_config.total_size is {self.total}.",
                 hint="Say the archive's real size in total_size.",
             )
-        return data
 
     def require_all(self) -> None:
         """Raise ``CallerError`` unless the archive is complete."""
@@ -156,6 +160,18 @@ class _Parts:
                 f"The upload ended after {self.received} of {self.total} bytes.",
                 hint=_AGAIN,
             )
+
+
+async def _write(file: BinaryIO, pieces: list[bytes]) -> None:
+    """Other requests are served meanwhile."""
+    try:
+        await asyncio.to_thread(file.writelines, pieces)
+    except OSError as error:
+        raise CallerError(
+            StatusCode.MODEL_UPLOADING_FAILED,
+            f"The emulator cannot write the archive to its disk: {error.strerror or error}.",
+            hint="Make room there, and upload it again.",
+        ) from None
 
 
 def _progress(call: Call, part: _Parts) -> Any:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from clarifai_grpc.grpc.api.resources_pb2 import User
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.scopes import scope_names
+from clarifai_emulator.errors import CallerError
 from clarifai_emulator.store import Kind
 
 _PUBLIC_FIELDS = ("id", "first_name", "last_name", "company_name", "created_at", "visibility", "image")
@@ -22,6 +26,21 @@ def handlers(resources: Resources) -> dict[str, Handler]:
         "MyScopesRoot": _scopes,
         "MyScopesUser": _scopes,
     }
+
+
+def organisations_of(resources: Resources, call: Call, request: Any) -> list[tuple[str, str]]:
+    """Ids and names of the organisations that a user is in. Raises ``CallerError`` for somebody else's."""
+    user_id, caller = call.resolve_user(request.user_app_id), call.caller.user_id
+    resources.require_user(user_id, caller)
+    if not resources.organisations.may_change(caller, user_id):
+        raise CallerError(
+            StatusCode.CONN_INSUFFICIENT_SCOPES,
+            f"User {caller!r} may not list the organisations of user {user_id!r}.",
+            hint="Ask for your own: the user id 'me'.",
+        )
+    others = sorted(resources.organisations.of_user.get(user_id, frozenset()) - {user_id})
+    users = [resources.store.get(Kind.USER, (each,)) or User(id=each) for each in others]
+    return [(user.id, user.company_name or user.id) for user in users]
 
 
 @dataclass(frozen=True, slots=True)

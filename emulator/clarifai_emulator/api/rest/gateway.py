@@ -76,7 +76,7 @@ class RestApi:
         try:
             response = await self._chain.unary(call, handler, request)
         except TransportError as error:
-            raise _as_problem(error) from None
+            raise as_problem(error) from None
         await self._answer(exchange, call, response)
 
     async def _serve_stream(self, exchange: Exchange, bound: Bound, values: tuple[str, ...]) -> None:
@@ -97,7 +97,7 @@ class RestApi:
             async with aclosing(self._chain.stream(call, handler, requests)) as responses:
                 async for response in responses:
                     if not begun:
-                        status = _status_of(call, response)
+                        status = status_of(call, response)
                         if status != 200:
                             await self._answer(exchange, call, response)
                             return
@@ -105,7 +105,7 @@ class RestApi:
                         await exchange.begin(200, kind, call.trailers)
                     await exchange.write(as_chunk(kind, as_json(response)))
         except TransportError as error:
-            raise _as_problem(error) from None
+            raise as_problem(error) from None
         if not begun:
             await exchange.begin(200, kind, call.trailers)
 
@@ -151,7 +151,7 @@ class RestApi:
             yield read_message(rpc.name, rpc.request_type, bytes(rest))
 
     async def _answer(self, exchange: Exchange, call: Call, response: Any) -> None:
-        await exchange.answer(_status_of(call, response), as_json(response), JSON, call.trailers)
+        await exchange.answer(status_of(call, response), as_json(response), JSON, call.trailers)
 
     async def _nowhere(self, exchange: Exchange) -> None:
         methods = self._paths.methods(exchange.path)
@@ -189,12 +189,14 @@ def as_chunk(kind: str, data: bytes) -> bytes:
     return b"data: " + data + b"\n\n" if kind == EVENTS else data + b"\n"
 
 
-def _status_of(call: Call, response: Any) -> int:
+def status_of(call: Call, response: Any) -> int:
+    """The HTTP status of an answer."""
     authenticated = call.rpc.auth is Auth.NONE or call.caller.user_id != ""
     return http_status(response.status.code, authenticated=authenticated)
 
 
-def _as_problem(error: TransportError) -> HttpProblem:
+def as_problem(error: TransportError) -> HttpProblem:
+    """What ends a call without an answer, as HTTP has it."""
     status = GRPC_TO_HTTP.get(error.name, 500)
     return HttpProblem(status, StatusCode.INTERNAL_UNCATEGORIZED, f"{error.name}: {error.message}")
 

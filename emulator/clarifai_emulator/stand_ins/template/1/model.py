@@ -38,6 +38,7 @@ def words(text: str) -> int:
 
 
 class StandIn(ModelClass):
+    # What clients may pass stands in the signature of each method, as hosted models have it.
     @ModelClass.method
     def predict(
         self,
