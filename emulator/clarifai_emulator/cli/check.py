@@ -16,7 +16,7 @@ from clarifai_emulator.contracts.reports import FORMATS
 
 if TYPE_CHECKING:
     from clarifai_emulator.contracts.calls.check import CallReport, GivenModel
-    from clarifai_emulator.contracts.policy import Judged, Policy
+    from clarifai_emulator.contracts.policy import Policy
     from clarifai_emulator.contracts.reports.report import Report
 
 _LEVELS = ("error", "warning", "unchecked")
@@ -83,7 +83,7 @@ def check(
     found = _check(paths, models, options)
     if options["update_baseline"]:
         policy = _new_baseline(found, policy, options["baseline"])
-    report = _report(found, _judged(found, policy), policy, options["fail_on"])
+    report = _report(found, policy, options["fail_on"])
     _write(report, "json" if as_json else options["format_"], outputs)
     ctx.exit(1 if report.failed else 0)
 
@@ -142,41 +142,20 @@ def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]
         raise Failure(str(error), code=2) from None
 
 
-def _judged(found: CallReport, policy: Policy) -> Judged:
-    from clarifai_emulator.contracts.policy import judge
-
-    return judge(found.findings, policy, found.lines, found.places)
-
-
 def _new_baseline(found: CallReport, policy: Policy, file: Path) -> Policy:
+    from clarifai_emulator.contracts.calls.judged import judged
     from clarifai_emulator.contracts.policy import read_baseline, write_baseline
 
-    number = write_baseline(file, _judged(found, policy).findings, policy.root, found.lines)
+    number = write_baseline(file, judged(found, policy).findings, policy.root, found.lines)
     click.echo(f"Wrote {number} finding{'s' if number != 1 else ''} to {file}.", err=True)
     return replace(policy, baseline=read_baseline(file))
 
 
-def _report(found: CallReport, judged: Judged, policy: Policy, fail_on: str) -> Report:
-    from importlib.metadata import version
-
-    from clarifai_emulator.contracts.reports.report import Report
+def _report(found: CallReport, policy: Policy, fail_on: str) -> Report:
+    from clarifai_emulator.contracts.calls.judged import report_of
     from clarifai_emulator.contracts.rule import Severity
-    from clarifai_emulator.contracts.rules import RULES
 
-    return Report(
-        findings=judged.findings,
-        root=policy.root,
-        lines_of=found.lines,
-        rule_of=RULES.get,
-        files=len(found.files),
-        calls=found.calls,
-        ignored=judged.ignored,
-        known=judged.known,
-        models=found.models,
-        seconds=found.seconds,
-        failed=judged.fails(Severity(fail_on)),
-        tool_version=version("clarifai-emulator"),
-    )
+    return report_of(found, policy, Severity(fail_on))
 
 
 def _write(report: Report, name: str, outputs: Sequence[tuple[str, Path]]) -> None:

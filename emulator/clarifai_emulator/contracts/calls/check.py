@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clarifai_emulator.contracts.calls.checker import checker_command
 from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.models import (
     KnownModel,
@@ -39,8 +39,6 @@ __all__ = ["CallReport", "GivenModel", "check_calls"]
 
 _MARK = b"clarifai"
 _URL = re.compile(rb"https?://[\w.\-:]+/[^\s\"'\\]+/models/[^\s\"'\\)]+")
-# Changes with what is found in the same files: nothing that was kept counts any more.
-_FORMAT = 1
 _RESULTS = "results.json"
 
 
@@ -127,6 +125,8 @@ def _checked(
     began: float,
 ) -> CallReport:
     if cache is None:
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="clarifai-check-") as folder:
             done = _Check(project, known, Path(folder), packages, progress).run()
     else:
@@ -210,10 +210,7 @@ class _Check:
         return dict(sorted(found_.items()))
 
     def _salt(self, urls: Mapping[str, int]) -> str:
-        import importlib.metadata
-
-        versions = [importlib.metadata.version(each) for each in ("clarifai-emulator", "pyrefly")]
-        parts = [str(_FORMAT), *versions, *map(str, self._packages), json.dumps(urls)]
+        parts = [*_programs(), *map(str, self._packages), json.dumps(urls)]
         return hashlib.sha256(
             "\n".join([*parts, *(each.fingerprint() for each in self._models)]).encode()
         ).hexdigest()
@@ -223,6 +220,14 @@ class _Check:
             return json.loads((self._folder / _RESULTS).read_text())
         except (OSError, ValueError):
             return {}
+
+
+def _programs() -> list[str]:
+    """What says another thing of the same files once it is another: the type checker, and the modules here. Their
+    times and sizes, which cost less to ask for than their versions."""
+    own = Path(__file__).parents[1].rglob("*.py")
+    stats = [(each, each.stat()) for each in (checker_command(), *sorted(own))]
+    return [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
 
 
 def _own_folder(cache: Path, project: Project, models: Sequence[Path]) -> Path:

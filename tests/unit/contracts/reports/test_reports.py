@@ -63,7 +63,6 @@ def report(*findings: Finding, **more: Any) -> Report:
         calls=14,
         seconds=0.42,
         failed=bool(findings),
-        tool_version="1.2.3",
         **more,
     )
 
