@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from clarifai_emulator.cli.main import cli
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS
+from flow.driver import MODELS, write_model
 from flow.test_cli import Shell
 
 LOCK = "clarifai.contract.yaml"
@@ -148,5 +148,30 @@ def test_fuzz_calls_a_deployed_model(tmp_path: Path) -> None:
         assert told.returncode == 0, told.stderr
         assert told.stdout.splitlines()[-1] == "nothing found"
         assert "predict: 3 calls, nothing found" in told.stdout
+    finally:
+        shell.ok("down")
+
+
+def test_check_fuzzes_the_deployed_models_too(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    code = "from clarifai.runners.models.model_class import ModelClass\n\n\nclass Weak(ModelClass):\n"
+    code += "    @ModelClass.method\n    def predict(self, n: int) -> float:\n        return 1 / n\n"
+    model = write_model(tmp_path / "models", "weak", code)
+    words = ("check", "--fuzz", "--model", str(model))
+    assert shell.run(*words).returncode == 4
+    shell.ok("up", "--detach", "--port", "0")
+    try:
+        missing = shell.run(*words)
+        assert missing.returncode == 1
+        assert "--fuzz calls deployed models, and 'weak' is not deployed at http://" in missing.stderr
+        assert f"Next: Deploy it with `clarifai-emulator deploy {model}`." in missing.stderr
+
+        shell.ok("deploy", model, "--nodepool", "cpu")
+        found = shell.run(*words, "--json")
+        assert found.returncode == 1, found.stderr
+        [finding] = json.loads(found.stdout)["findings"]
+        assert finding["message"] == "predict(): fails for n=0: division by zero"
+        assert (finding["rule"], Path(finding["file"]).name, finding["line"]) == ("crashing-method", "model.py", 6)
+        assert "weak.predict: " in found.stderr
     finally:
         shell.ok("down")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clarifai_emulator.cli.output import Failure, json_option
+from clarifai_emulator.cli.output import Failure, json_option, port_option
 from clarifai_emulator.contracts.reports import FORMATS
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ _LEVELS = ("error", "warning", "unchecked")
 @click.option("--static", is_flag=True, help="Read the models without running their code; less exact.")
 @click.option("--packages", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="The site-packages folder of the clients' environment, where it is another one.")  # fmt: skip
+@click.option("--fuzz", is_flag=True,
+              help="Also call every method of the models, deployed in the running emulator, with generated values; "
+              "CLIENT_PATHS may then be left out.")  # fmt: skip
+@click.option("--fuzz-seconds", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True,
+              help="With --fuzz: a method is called no more after so long.")  # fmt: skip
+@port_option()
 @click.option("--no-cache", is_flag=True, help="Check every file, also those that did not change.")
 @json_option("Print JSON; the same as --format json.")
 @click.pass_context
@@ -62,14 +68,16 @@ def check(
       clarifai-emulator check . --model models/a --model "models/b=*" --fail-on unchecked
       clarifai-emulator check . --model my-model --format github --output sarif:contracts.sarif
       clarifai-emulator check . --model my-model --baseline known.json --write-baseline
+      clarifai-emulator check clients/ --model my-model --fuzz
 
     \b
     Exit codes:
       0  nothing found that --fail-on counts
       1  something was found
       2  it could not be checked: the command line, a path, a model directory, or the type checker
+      4  with --fuzz: no emulator is running
     """
-    if not paths:
+    if not paths and not options["fuzz"]:
         raise click.UsageError("Say what to check: files or folders. Try `clarifai-emulator check . --model DIR`.")
     if not models:
         raise click.UsageError("Give at least one --model DIR: the calls are checked against its methods.")
@@ -81,6 +89,8 @@ def check(
     outputs = [_output(each) for each in options["output"]]
     policy = _policy(options)
     found = _check(paths, models, options)
+    if options["fuzz"]:
+        found = _with_fuzzed(found, options)
     if options["update_baseline"]:
         policy = _new_baseline(found, policy, options["baseline"])
     report = _report(found, policy, options["fail_on"])
@@ -140,6 +150,15 @@ def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]
         )
     except (ConfigError, CheckerError) as error:
         raise Failure(str(error), code=2) from None
+
+
+def _with_fuzzed(found: CallReport, options: dict[str, Any]) -> CallReport:
+    from clarifai_emulator.cli.contract_fuzz import fuzz_known
+
+    fuzzed = fuzz_known(
+        found.known, options["port"], options["fuzz_seconds"], lambda line: click.echo(f"  · {line}", err=True)
+    )
+    return replace(found, findings=(*found.findings, *fuzzed))
 
 
 def _new_baseline(found: CallReport, policy: Policy, file: Path) -> Policy:

@@ -45,15 +45,20 @@ _RESULTS = "results.json"
 @dataclass(frozen=True, slots=True)
 class CallReport:
     """``calls``: places that were understood as a call of a given model. ``cached``: files whose findings were kept
-    from the last time. ``models``: name, and how its methods were read."""
+    from the last time. ``known``: the models, as they were read."""
 
     findings: tuple[Finding, ...]
     files: tuple[Path, ...]
     calls: int
     cached: int
-    models: tuple[tuple[str, str], ...]
+    known: tuple[KnownModel, ...]
     seconds: float
     project: Project
+
+    @property
+    def models(self) -> tuple[tuple[str, str], ...]:
+        """The name of each model, and how its methods were read."""
+        return tuple((each.name, each.way) for each in self.known)
 
     def lines(self, path: Path, cell: int = 0) -> Sequence[str]:
         """The lines of a file, or of a notebook's cell."""
@@ -137,7 +142,7 @@ def _checked(
         files=tuple(file.path for file in project.files),
         calls=done.calls,
         cached=done.cached,
-        models=tuple((each.name, each.way) for each in known),
+        known=tuple(known),
         seconds=time.perf_counter() - began,
         project=project,
     )
