@@ -99,6 +99,24 @@ def test_a_running_control_plane_is_asked_by_model_url(project: Path, emulator: 
     assert "cannot be asked for me/demo/models/absent. 21200" in absent.output
 
 
+def test_a_model_that_left_a_folder_is_told_and_one_that_was_not_named_is_none_of_it(project: Path) -> None:
+    (project / "models").mkdir()
+    for name in ("one", "two"):
+        shutil.copytree(MODELS / "hello", project / "models" / name)
+        config = project / "models" / name / "config.yaml"
+        config.write_text(config.read_text().replace("id: hello", f"id: {name}"))
+    assert run("lock", "models").exit_code == 0
+    assert run("diff", LOCK, "models/one").output == "nothing found\n"
+
+    shutil.rmtree(project / "models" / "two")
+
+    told = run("diff", LOCK, "models")
+    assert told.exit_code == 1
+    assert told.output.startswith("error model-removed")
+    assert "Model me/demo/models/two is gone." in told.output
+    assert "note model-added" in run("diff", "models", LOCK).output
+
+
 def test_what_cannot_be_understood_is_exit_code_2(project: Path) -> None:
     nothing = run("diff", "absent", "hello")
     assert nothing.exit_code == 2

@@ -12,7 +12,7 @@ import re
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,13 @@ class ControlPlane:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What one origin holds. ``findings``: why a model directory of it could not be read, and what is doubtful."""
+    """What one origin holds. ``findings``: why a model directory of it could not be read, and what is doubtful.
+    ``is_one``: it names one model, and says nothing of others."""
 
     text: str
     promises: tuple[Promise, ...]
     findings: tuple[Finding, ...] = ()
+    is_one: bool = False
 
 
 def resolve(text: str, *, static: bool = False, control_plane: ControlPlane | None = None) -> Origin:
@@ -53,7 +55,7 @@ def resolve(text: str, *, static: bool = False, control_plane: ControlPlane | No
         return _directories(text, path, static)
     url = _MODEL_URL.fullmatch(text)
     if url is not None:
-        return Origin(text, (_remote(url, control_plane),))
+        return Origin(text, (_remote(url, control_plane),), is_one=True)
     revision, _, inside = text.partition(":")
     if inside and not revision.startswith(("http", "-")):
         return _revision(text, revision, inside, static)
@@ -90,7 +92,8 @@ def _directories(text: str, path: Path, static: bool) -> Origin:
 
     contracts = read_many(directories, static=static)
     promises = tuple(Promise(each.name, each.methods) for each in contracts if each.way != "failed")
-    return Origin(text, promises, tuple(finding for each in contracts for finding in each.findings))
+    findings = tuple(finding for each in contracts for finding in each.findings)
+    return Origin(text, promises, findings, is_one=directories == [path])
 
 
 def _revision(text: str, revision: str, inside: str, static: bool) -> Origin:
@@ -162,7 +165,7 @@ def _ask(url: re.Match[str], control_plane: ControlPlane) -> Any:
         try:
             answer = call(request, metadata=[("authorization", f"Key {control_plane.pat}")], timeout=_SECONDS)
         except grpc.RpcError as error:
-            raise ConfigError(where, [_said(error)], hint="Is it running, and is its address right?") from None
+            raise ConfigError(where, [_said(error)], hint=_way_out(error)) from None
     if answer.status.code != StatusCode.SUCCESS:
         said = f"{answer.status.code} {answer.status.description}: {answer.status.details}"
         raise ConfigError(where, [said], hint="Check the model URL, and what the token may see.")
@@ -183,18 +186,27 @@ def _said(error: Any) -> str:
     return f"{error.code().name}: {error.details()}"
 
 
-def pairs(old: Sequence[Promise], new: Sequence[Promise]) -> Iterator[tuple[Promise | None, Promise | None]]:
-    """Which old model is which new one: by name; one alone on each side is the same one, whatever its name. One
-    alone on one side is held against its namesake only."""
-    if len(old) == len(new) == 1:
-        yield old[0], new[0]
+def _way_out(error: Any) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in error.details():
+        return (
+            "Its certificate is signed by no authority that gRPC knows. Where that is as it should be, name the "
+            "file with the authority's certificate in GRPC_DEFAULT_SSL_ROOTS_FILE_PATH."
+        )
+    return "Is it running, and is its address right?"
+
+
+def pairs(old: Origin, new: Origin) -> Iterator[tuple[Promise | None, Promise | None]]:
+    """Which old model is which new one: by name; one alone on each side is the same one, whatever its name. Where a
+    side names one model, the other's further models are no matter of it."""
+    before, after = old.promises, {each.name: each for each in new.promises}
+    if len(before) == len(after) == 1:
+        yield before[0], new.promises[0]
         return
-    shared = {each.name for each in old} & {each.name for each in new}
-    if shared and 1 in (len(old), len(new)):
-        old = [each for each in old if each.name in shared]
-        new = [each for each in new if each.name in shared]
-    after = {each.name: each for each in new}
-    for each in old:
+    shared = {each.name for each in before} & after.keys()
+    if shared and (old.is_one or new.is_one):
+        before = tuple(each for each in before if each.name in shared)
+        after = {name: each for name, each in after.items() if name in shared}
+    for each in before:
         yield each, after.pop(each.name, None)
     for each in after.values():
         yield None, each
