@@ -77,7 +77,7 @@ def test_a_git_revision_is_compared_without_checking_it_out(project: Path) -> No
     assert run("diff", "HEAD:hello", "hello", "--rule", "integer-to-float=note").exit_code == 0
     unknown = run("diff", "v9:hello", "hello")
     assert unknown.exit_code == 2
-    assert unknown.output.startswith("Error: 'v9:hello' cannot be taken from git. fatal: ")
+    assert unknown.output.startswith("Error: 'v9:hello' cannot be taken from git:\n  - fatal: ")
 
 
 def test_a_running_control_plane_is_asked_by_model_url(project: Path, emulator: EmulatorThread) -> None:
@@ -96,7 +96,7 @@ def test_a_running_control_plane_is_asked_by_model_url(project: Path, emulator: 
     )
     absent = run("diff", "me/demo/models/absent", "hello", "--base-url", emulator.url)
     assert absent.exit_code == 2
-    assert "cannot be asked for me/demo/models/absent. 21200" in absent.output
+    assert "cannot be asked for me/demo/models/absent:\n  - 21200" in absent.output
 
 
 def test_a_model_that_left_a_folder_is_told_and_one_that_was_not_named_is_none_of_it(project: Path) -> None:
@@ -121,7 +121,7 @@ def test_what_cannot_be_understood_is_exit_code_2(project: Path) -> None:
     nothing = run("diff", "absent", "hello")
     assert nothing.exit_code == 2
     assert nothing.output == (
-        "Error: 'absent' names no contract. it is no file, no directory, no REVISION:PATH and no model URL\n"
+        "Error: 'absent' names no contract:\n  - it is no file, no directory, no REVISION:PATH and no model URL\n"
         "Next: Give a lock file, a model directory, a git revision such as main:my-model, or a model URL.\n"
     )
     assert run("verify", "hello").exit_code == 2
@@ -129,7 +129,7 @@ def test_what_cannot_be_understood_is_exit_code_2(project: Path) -> None:
         "Error: There is no rule 'out-of-rang'. Did you mean 'out-of-range'?"
     )
     run("lock", "hello")
-    assert run("diff", LOCK, "hello", "--rule", "nonsense=off").exit_code == 1
+    assert run("diff", LOCK, "hello", "--rule", "nonsense=off").exit_code == 2
 
 
 def test_show_goes_on_after_a_directory_that_fails(project: Path) -> None:

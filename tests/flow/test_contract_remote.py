@@ -106,7 +106,7 @@ def test_a_token_that_is_not_known_is_told_in_the_platforms_words(platform: Plat
     told = platform.shell.run("contract", "diff", URL, platform.model, "--base-url", platform.url)
 
     assert told.returncode == 2
-    assert f"Error: {platform.url} cannot be asked for {URL}. 11009 API key not found: " in told.stderr
+    assert f"Error: {platform.url} cannot be asked for {URL}:\n  - 11009 API key not found: " in told.stderr
     assert told.stderr.endswith("Next: Check the model URL, and what the token may see.\n")
 
 
@@ -117,7 +117,7 @@ def test_a_certificate_that_is_not_trusted_is_told(platform: Platform) -> None:
     told = platform.shell.run("contract", "diff", URL, platform.model, "--base-url", platform.url)
 
     assert told.returncode == 2
-    assert f"Error: {platform.url} cannot be asked for {URL}. UNAVAILABLE: " in told.stderr
+    assert f"Error: {platform.url} cannot be asked for {URL}:\n  - UNAVAILABLE: " in told.stderr
     assert told.stderr.endswith(
         "Next: Its certificate is signed by no authority that gRPC knows. Where that is as it should be, name the "
         "file with the authority's certificate in GRPC_DEFAULT_SSL_ROOTS_FILE_PATH.\n"
@@ -130,7 +130,7 @@ def test_without_an_emulator_and_a_token_nobody_is_asked(platform: Platform) -> 
 
     assert told.returncode == 2
     assert told.stderr == (
-        f"Error: '{URL}' is on a control plane, and none was named. "
-        "neither a running emulator nor CLARIFAI_PAT was found\n"
+        f"Error: '{URL}' is on a control plane, and none was named:\n"
+        "  - neither a running emulator nor CLARIFAI_PAT was found\n"
         "Next: Start the emulator, or set CLARIFAI_PAT to ask the platform itself.\n"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clarifai_emulator.cli.output import Failure, json_option, port_option
+from clarifai_emulator.cli.output import USAGE, Failure, json_option, port_option, unusable
 from clarifai_emulator.contracts.reports import FORMATS
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _policy(options: dict[str, Any]) -> Policy:
         levels = read_levels([*project_levels(Path.cwd()), *options["levels"]], RULES)
         known = {} if options["update_baseline"] or not options["baseline"] else read_baseline(options["baseline"])
     except ConfigError as error:
-        raise Failure(str(error), code=2) from None
+        raise unusable(error) from None
     return Policy(levels=levels, baseline=known)
 
 
@@ -148,8 +148,10 @@ def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]
             packages=options["packages"],
             progress=lambda line: click.echo(f"  · {line}", err=True) if show else None,
         )
-    except (ConfigError, CheckerError) as error:
-        raise Failure(str(error), code=2) from None
+    except ConfigError as error:
+        raise unusable(error) from None
+    except CheckerError as error:
+        raise Failure(str(error), code=USAGE) from None
 
 
 def _with_fuzzed(found: CallReport, options: dict[str, Any]) -> CallReport:

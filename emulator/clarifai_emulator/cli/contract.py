@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.contract_options import policy_options
-from clarifai_emulator.cli.output import FAILED, USAGE, Failure, json_option, port_option
+from clarifai_emulator.cli.output import FAILED, USAGE, Failure, json_option, port_option, unusable
 
 _LOCK = "clarifai.contract.yaml"
 
@@ -31,6 +31,7 @@ def contract() -> None:
       0  nothing at or above --fail-on was found
       1  something was found, or a directory could not be read
       2  the command line, a lock file or a revision cannot be understood
+      4  fuzz: no emulator is running
     """
 
 
@@ -273,8 +274,7 @@ def _usable(function: Any, *arguments: Any, **more: Any) -> Any:
     try:
         return function(*arguments, **more)
     except ConfigError as error:
-        listed = "; ".join(error.problems)
-        raise Failure(f"{error.what} {listed}", hint=error.hint, code=USAGE) from None
+        raise unusable(error) from None
 
 
 def _control_plane(text: str, base_url: str | None, port: int | None) -> Any:

@@ -11,7 +11,7 @@ import click
 from clarifai_emulator.cli.client import connect
 from clarifai_emulator.cli.findings import report
 from clarifai_emulator.cli.model_names import ModelName, read_model_name
-from clarifai_emulator.cli.output import FAILED, USAGE, Failure, step
+from clarifai_emulator.cli.output import FAILED, USAGE, Failure, step, unusable
 from clarifai_emulator.contracts.calls.models import KnownModel
 from clarifai_emulator.contracts.calls.targets import Address
 from clarifai_emulator.contracts.finding import Finding
@@ -88,7 +88,7 @@ def _fuzzed(sdk: Any, name: ModelName, wanted: Sequence[str], limits: dict[str, 
     try:
         yield from fuzz(chosen, call, model=name.url.removeprefix("https://clarifai.com/"), **limits)
     except ConfigError as error:
-        raise Failure(f"{error.what} {'; '.join(error.problems)}", hint=error.hint, code=USAGE) from None
+        raise unusable(error) from None
 
 
 def _told(fuzzed: Fuzzed) -> str:

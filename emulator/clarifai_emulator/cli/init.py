@@ -30,6 +30,8 @@ def init(directory: Path) -> None:
 
 def write_template(directory: Path, model: str) -> None:
     """Write the template as the model with that id. Raises ``Failure`` rather than overwrite a file."""
+    from importlib.metadata import version
+
     taken = [name for name in TEMPLATE if (directory / name).exists()]
     if taken:
         raise Failure(f"{directory} already has {', '.join(taken)}.", hint="Choose another directory.")
@@ -39,7 +41,8 @@ def write_template(directory: Path, model: str) -> None:
             target = directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
             text = source.joinpath(*name.split("/")).read_text(encoding="utf-8")
-            target.write_text(text.replace("MODEL_ID", model), encoding="utf-8")
+            text = text.replace("MODEL_ID", model).replace("SDK_VERSION", version("clarifai"))
+            target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Failure(
             f"{directory} cannot be written: {error.strerror}.", hint="Choose another directory."

@@ -74,7 +74,7 @@ def fuzz(
     is begun. Raises ``ConfigError`` without hypothesis."""
     if importlib.util.find_spec("hypothesis") is None:
         hint = "pip install 'clarifai-emulator[fuzz]'"
-        raise ConfigError("Fuzzing needs hypothesis.", ["it is not installed"], hint=hint)
+        raise ConfigError("Fuzzing needs hypothesis:", ["it is not installed"], hint=hint)
     for signature in signatures:
         yield _Method(signature, call, model, seconds, method_seconds, clock).run(examples, seed)
 

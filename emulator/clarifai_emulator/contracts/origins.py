@@ -60,7 +60,7 @@ def resolve(text: str, *, static: bool = False, control_plane: ControlPlane | No
     if inside and not revision.startswith(("http", "-")):
         return _revision(text, revision, inside, static)
     raise ConfigError(
-        f"'{text}' names no contract.",
+        f"'{text}' names no contract:",
         ["it is no file, no directory, no REVISION:PATH and no model URL"],
         hint="Give a lock file, a model directory, a git revision such as main:my-model, or a model URL.",
     )
@@ -84,7 +84,7 @@ def _directories(text: str, path: Path, static: bool) -> Origin:
         return Origin(text, tuple(read_lock(path / LOCK_FILE)))
     if not directories:
         raise ConfigError(
-            f"'{text}' holds no contract.",
+            f"'{text}' holds no contract:",
             [f"there is neither a model directory in it nor a {LOCK_FILE}"],
             hint="A model directory holds config.yaml, requirements.txt and 1/model.py.",
         )
@@ -116,18 +116,18 @@ def _git(text: str, *arguments: str) -> bytes:
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, check=False, timeout=_SECONDS)  # noqa: S607
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ConfigError(f"'{text}' cannot be taken from git.", [str(error)]) from None
+        raise ConfigError(f"'{text}' cannot be taken from git:", [str(error)]) from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
         hint = "Write REVISION:PATH, with a path that is relative to this folder."
-        raise ConfigError(f"'{text}' cannot be taken from git.", [said[0]], hint=hint)
+        raise ConfigError(f"'{text}' cannot be taken from git:", [said[0]], hint=hint)
     return done.stdout
 
 
 def _remote(url: re.Match[str], control_plane: ControlPlane | None) -> Promise:
     if control_plane is None:
         raise ConfigError(
-            f"'{url[0]}' is on a control plane, and none was named.",
+            f"'{url[0]}' is on a control plane, and none was named:",
             ["neither a running emulator nor CLARIFAI_PAT was found"],
             hint="Start the emulator, or set CLARIFAI_PAT to ask the platform itself.",
         )
@@ -138,7 +138,7 @@ def _remote(url: re.Match[str], control_plane: ControlPlane | None) -> Promise:
     methods = tuple(Method(each, None, {}, each.description) for each in version.method_signatures)
     if not methods:
         raise ConfigError(
-            f"The model {name} has no method signatures.",
+            f"The model {name} has no method signatures:",
             ["it was made before models had them, or has no version yet"],
         )
     return Promise(name, methods)
@@ -161,7 +161,7 @@ def _ask(url: re.Match[str], control_plane: ControlPlane) -> Any:
             request_serializer=service_pb2.GetModelRequest.SerializeToString,
             response_deserializer=service_pb2.SingleModelResponse.FromString,
         )
-        where = f"{control_plane.base_url} cannot be asked for {url[0]}."
+        where = f"{control_plane.base_url} cannot be asked for {url[0]}:"
         try:
             answer = call(request, metadata=[("authorization", f"Key {control_plane.pat}")], timeout=_SECONDS)
         except grpc.RpcError as error:

@@ -84,8 +84,8 @@ RESULTS = [
      "attribute 'nam'."),
 ]  # fmt: skip
 NOT_CHECKED = [
-    ("Model(os.environ['URL']).predict('x')", "unknown-model: Model(…): which model it is, is not known before it "
-     "runs: it is only known when the program runs."),
+    ("Model(os.environ['URL']).predict('x')", "unknown-model: Model(…): which model it is, cannot be seen: "
+     "it is only known when the program runs."),
     ("Model('https://clarifai.com/a/b/models/c').predict('x')",
      "model-not-given: No --model was given for a/b/models/c: calls of it are not checked."),
     ("Model('https://clarifai.com/hello')", "wrong-url: 'https://clarifai.com/hello' is no address of a model: "
