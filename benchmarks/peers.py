@@ -30,11 +30,15 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def compiled() -> dict[str, str]:
+    """This process's environment, in which compiled modules are kept, as in any installation."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def environ(port: int) -> dict[str, str]:
-    """What a client of the emulator at ``port`` sets; compiled modules are kept, as in any installation."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    """What a client of the emulator at ``port`` sets."""
     return {
-        **kept,
+        **compiled(),
         "CLARIFAI_API_BASE": f"http://127.0.0.1:{port}",
         "CLARIFAI_PAT": PAT,
         "CLARIFAI_USER_ID": "me",

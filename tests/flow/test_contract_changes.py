@@ -18,12 +18,15 @@ import pytest
 from clarifai.runners.utils.data_types import Concept, NamedFields, Text
 
 from clarifai_emulator.contracts.compare import changes
+from clarifai_emulator.contracts.gate import diff
+from clarifai_emulator.contracts.lock import Promise
+from clarifai_emulator.contracts.origins import Origin
 from clarifai_emulator.contracts.rule import Breaks, Severity
 from clarifai_emulator.contracts.rules import RULES
 from clarifai_emulator.contracts.rules.changes import METHODS, PARAMETERS, RESULTS
 from clarifai_emulator.contracts.signatures import ModelContract, read_many
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import sdk_model
+from flow.driver import Client, sdk_model
 
 HEAD = """\
 from typing import Dict, Iterator, List, Tuple
@@ -213,7 +216,7 @@ def fits(expected: Any, got: Any) -> bool:
 def test_every_rule_about_a_change_is_in_the_table_and_what_it_says_is_what_old_clients_see(
     deployed: Deployed,
 ) -> None:
-    # Models come and go by whole deployments, which the routing tests show.
+    # Models that come and go: below.
     assert {each.id for each in (*METHODS, *PARAMETERS, *RESULTS)} - {"model-added", "model-removed"} == {
         each.rule for each in CHANGES
     }
@@ -259,3 +262,42 @@ def test_whom_a_rule_says_it_breaks_agrees_with_the_table(name: str) -> None:
         assert rule.severity is not Severity.ERROR
     else:
         assert broken == {rule.breaks}
+
+
+def test_a_model_that_is_gone_breaks_both_kinds_of_clients_and_one_that_is_new_breaks_neither(
+    emulator: EmulatorThread, client: Client, tmp_path: Path
+) -> None:
+    kept, gone, new = (write(tmp_path / name, {"ask": "(a: str) -> str = a"}) for name in ("kept", "gone", "new"))
+    for path in (kept, gone):
+        emulator.deploy(path)
+    before = Origin("before", promises_of(kept, gone))
+    pinning = {name: pinned(name) for name in ("kept", "gone")}
+    assert [outcome(each, "ask", "a='x'") for each in pinning.values()] == ["x", "x"]
+
+    client.call("DeleteModel", user_app_id={"user_id": "me", "app_id": "demo"}, model_id="gone")
+    emulator.deploy(new)
+
+    found = {each.rule: each for each in diff(before, Origin("after", promises_of(kept, new)))}
+    assert sorted(found) == ["model-added", "model-removed"]
+    assert found["model-removed"].message == "Model me/demo/models/gone is gone."
+    assert found["model-added"].message == "Model me/demo/models/new is new."
+    assert RULES["model-removed"].breaks is Breaks.ALL
+    with pytest.raises(Exception, match="MODEL_DOES_NOT_EXIST"):
+        sdk_model("gone")
+    lost = outcome(pinning["gone"], "ask", "a='x'")
+    assert isinstance(lost, Raises)
+    assert "MODEL_DOES_NOT_EXIST" in lost.text
+    assert RULES["model-added"].breaks is Breaks.NOBODY
+    for left in (sdk_model("kept"), pinning["kept"]):
+        assert outcome(left, "ask", "a='x'") == "x"
+
+
+def promises_of(*directories: Path) -> tuple[Promise, ...]:
+    return tuple(Promise(each.name, each.methods) for each in read_many(directories))
+
+
+def pinned(name: str) -> Any:
+    """A client that keeps the signatures it has now."""
+    model = sdk_model(name)
+    model.client.fetch()
+    return model

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from clarifai_emulator.cli.main import cli
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS
+from flow.driver import MODELS, write_model
 from flow.test_cli import Shell
 
 LOCK = "clarifai.contract.yaml"
@@ -77,7 +77,7 @@ def test_a_git_revision_is_compared_without_checking_it_out(project: Path) -> No
     assert run("diff", "HEAD:hello", "hello", "--rule", "integer-to-float=note").exit_code == 0
     unknown = run("diff", "v9:hello", "hello")
     assert unknown.exit_code == 2
-    assert unknown.output.startswith("Error: 'v9:hello' cannot be taken from git. fatal: ")
+    assert unknown.output.startswith("Error: 'v9:hello' cannot be taken from git:\n  - fatal: ")
 
 
 def test_a_running_control_plane_is_asked_by_model_url(project: Path, emulator: EmulatorThread) -> None:
@@ -96,14 +96,32 @@ def test_a_running_control_plane_is_asked_by_model_url(project: Path, emulator: 
     )
     absent = run("diff", "me/demo/models/absent", "hello", "--base-url", emulator.url)
     assert absent.exit_code == 2
-    assert "cannot be asked for me/demo/models/absent. 21200" in absent.output
+    assert "cannot be asked for me/demo/models/absent:\n  - 21200" in absent.output
+
+
+def test_a_model_that_left_a_folder_is_told_and_one_that_was_not_named_is_none_of_it(project: Path) -> None:
+    (project / "models").mkdir()
+    for name in ("one", "two"):
+        shutil.copytree(MODELS / "hello", project / "models" / name)
+        config = project / "models" / name / "config.yaml"
+        config.write_text(config.read_text().replace("id: hello", f"id: {name}"))
+    assert run("lock", "models").exit_code == 0
+    assert run("diff", LOCK, "models/one").output == "nothing found\n"
+
+    shutil.rmtree(project / "models" / "two")
+
+    told = run("diff", LOCK, "models")
+    assert told.exit_code == 1
+    assert told.output.startswith("error model-removed")
+    assert "Model me/demo/models/two is gone." in told.output
+    assert "note model-added" in run("diff", "models", LOCK).output
 
 
 def test_what_cannot_be_understood_is_exit_code_2(project: Path) -> None:
     nothing = run("diff", "absent", "hello")
     assert nothing.exit_code == 2
     assert nothing.output == (
-        "Error: 'absent' names no contract. it is no file, no directory, no REVISION:PATH and no model URL\n"
+        "Error: 'absent' names no contract:\n  - it is no file, no directory, no REVISION:PATH and no model URL\n"
         "Next: Give a lock file, a model directory, a git revision such as main:my-model, or a model URL.\n"
     )
     assert run("verify", "hello").exit_code == 2
@@ -111,7 +129,7 @@ def test_what_cannot_be_understood_is_exit_code_2(project: Path) -> None:
         "Error: There is no rule 'out-of-rang'. Did you mean 'out-of-range'?"
     )
     run("lock", "hello")
-    assert run("diff", LOCK, "hello", "--rule", "nonsense=off").exit_code == 1
+    assert run("diff", LOCK, "hello", "--rule", "nonsense=off").exit_code == 2
 
 
 def test_show_goes_on_after_a_directory_that_fails(project: Path) -> None:
@@ -148,5 +166,30 @@ def test_fuzz_calls_a_deployed_model(tmp_path: Path) -> None:
         assert told.returncode == 0, told.stderr
         assert told.stdout.splitlines()[-1] == "nothing found"
         assert "predict: 3 calls, nothing found" in told.stdout
+    finally:
+        shell.ok("down")
+
+
+def test_check_fuzzes_the_deployed_models_too(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    code = "from clarifai.runners.models.model_class import ModelClass\n\n\nclass Weak(ModelClass):\n"
+    code += "    @ModelClass.method\n    def predict(self, n: int) -> float:\n        return 1 / n\n"
+    model = write_model(tmp_path / "models", "weak", code)
+    words = ("check", "--fuzz", "--model", str(model))
+    assert shell.run(*words).returncode == 4
+    shell.ok("up", "--detach", "--port", "0")
+    try:
+        missing = shell.run(*words)
+        assert missing.returncode == 1
+        assert "--fuzz calls deployed models, and 'weak' is not deployed at http://" in missing.stderr
+        assert f"Next: Deploy it with `clarifai-emulator deploy {model}`." in missing.stderr
+
+        shell.ok("deploy", model, "--nodepool", "cpu")
+        found = shell.run(*words, "--json")
+        assert found.returncode == 1, found.stderr
+        [finding] = json.loads(found.stdout)["findings"]
+        assert finding["message"] == "predict(): fails for n=0: division by zero"
+        assert (finding["rule"], Path(finding["file"]).name, finding["line"]) == ("crashing-method", "model.py", 6)
+        assert "weak.predict: " in found.stderr
     finally:
         shell.ok("down")

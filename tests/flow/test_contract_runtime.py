@@ -170,7 +170,7 @@ def test_the_form_of_older_clients_is_said_to_be_unchecked_once(
     for _ in range(2):
         client.call("PostModelOutputs", request)
     assert findings(emulator) == [
-        ("unchecked-call", "predict(): the input is in the form of older clients, without parts.")
+        ("unchecked-request", "predict(): the input is in the form of older clients, without parts.")
     ]
 
 

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -269,13 +268,14 @@ def test_a_models_id_from_its_folder(name: str, expected: str) -> None:
 
 
 def test_the_template_is_a_whole_model_directory(tmp_path: Path) -> None:
+    from clarifai_emulator.contracts.model_files import read_model_files
     from clarifai_emulator.models.directory import read_model_directory
 
     write_template(tmp_path / "m", "mine")
     assert all((tmp_path / "m" / name).is_file() for name in TEMPLATE)
     directory = read_model_directory(tmp_path / "m")
     assert (directory.model_id, directory.warnings) == ("mine", ())
-    assert (tmp_path / "m" / "requirements.txt").read_text() == f"clarifai=={metadata.version('clarifai')}\n"
+    assert read_model_files(tmp_path / "m").findings == ()
 
 
 def test_the_demo_has_a_model_without_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

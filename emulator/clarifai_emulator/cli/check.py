@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clarifai_emulator.cli.output import Failure, json_option
+from clarifai_emulator.cli.output import USAGE, Failure, json_option, port_option, unusable
 from clarifai_emulator.contracts.reports import FORMATS
 
 if TYPE_CHECKING:
     from clarifai_emulator.contracts.calls.check import CallReport, GivenModel
-    from clarifai_emulator.contracts.policy import Judged, Policy
+    from clarifai_emulator.contracts.policy import Policy
     from clarifai_emulator.contracts.reports.report import Report
 
 _LEVELS = ("error", "warning", "unchecked")
@@ -43,6 +43,12 @@ _LEVELS = ("error", "warning", "unchecked")
 @click.option("--static", is_flag=True, help="Read the models without running their code; less exact.")
 @click.option("--packages", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="The site-packages folder of the clients' environment, where it is another one.")  # fmt: skip
+@click.option("--fuzz", is_flag=True,
+              help="Also call every method of the models, deployed in the running emulator, with generated values; "
+              "CLIENT_PATHS may then be left out.")  # fmt: skip
+@click.option("--fuzz-seconds", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True,
+              help="With --fuzz: a method is called no more after so long.")  # fmt: skip
+@port_option()
 @click.option("--no-cache", is_flag=True, help="Check every file, also those that did not change.")
 @json_option("Print JSON; the same as --format json.")
 @click.pass_context
@@ -62,14 +68,16 @@ def check(
       clarifai-emulator check . --model models/a --model "models/b=*" --fail-on unchecked
       clarifai-emulator check . --model my-model --format github --output sarif:contracts.sarif
       clarifai-emulator check . --model my-model --baseline known.json --write-baseline
+      clarifai-emulator check clients/ --model my-model --fuzz
 
     \b
     Exit codes:
       0  nothing found that --fail-on counts
       1  something was found
       2  it could not be checked: the command line, a path, a model directory, or the type checker
+      4  with --fuzz: no emulator is running
     """
-    if not paths:
+    if not paths and not options["fuzz"]:
         raise click.UsageError("Say what to check: files or folders. Try `clarifai-emulator check . --model DIR`.")
     if not models:
         raise click.UsageError("Give at least one --model DIR: the calls are checked against its methods.")
@@ -81,9 +89,11 @@ def check(
     outputs = [_output(each) for each in options["output"]]
     policy = _policy(options)
     found = _check(paths, models, options)
+    if options["fuzz"]:
+        found = _with_fuzzed(found, options)
     if options["update_baseline"]:
         policy = _new_baseline(found, policy, options["baseline"])
-    report = _report(found, _judged(found, policy), policy, options["fail_on"])
+    report = _report(found, policy, options["fail_on"])
     _write(report, "json" if as_json else options["format_"], outputs)
     ctx.exit(1 if report.failed else 0)
 
@@ -118,7 +128,7 @@ def _policy(options: dict[str, Any]) -> Policy:
         levels = read_levels([*project_levels(Path.cwd()), *options["levels"]], RULES)
         known = {} if options["update_baseline"] or not options["baseline"] else read_baseline(options["baseline"])
     except ConfigError as error:
-        raise Failure(str(error), code=2) from None
+        raise unusable(error) from None
     return Policy(levels=levels, baseline=known)
 
 
@@ -138,45 +148,35 @@ def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]
             packages=options["packages"],
             progress=lambda line: click.echo(f"  · {line}", err=True) if show else None,
         )
-    except (ConfigError, CheckerError) as error:
-        raise Failure(str(error), code=2) from None
+    except ConfigError as error:
+        raise unusable(error) from None
+    except CheckerError as error:
+        raise Failure(str(error), code=USAGE) from None
 
 
-def _judged(found: CallReport, policy: Policy) -> Judged:
-    from clarifai_emulator.contracts.policy import judge
+def _with_fuzzed(found: CallReport, options: dict[str, Any]) -> CallReport:
+    from clarifai_emulator.cli.contract_fuzz import fuzz_known
 
-    return judge(found.findings, policy, found.lines, found.places)
+    fuzzed = fuzz_known(
+        found.known, options["port"], options["fuzz_seconds"], lambda line: click.echo(f"  · {line}", err=True)
+    )
+    return replace(found, findings=(*found.findings, *fuzzed))
 
 
 def _new_baseline(found: CallReport, policy: Policy, file: Path) -> Policy:
+    from clarifai_emulator.contracts.calls.judged import judged
     from clarifai_emulator.contracts.policy import read_baseline, write_baseline
 
-    number = write_baseline(file, _judged(found, policy).findings, policy.root, found.lines)
+    number = write_baseline(file, judged(found, policy).findings, policy.root, found.lines)
     click.echo(f"Wrote {number} finding{'s' if number != 1 else ''} to {file}.", err=True)
     return replace(policy, baseline=read_baseline(file))
 
 
-def _report(found: CallReport, judged: Judged, policy: Policy, fail_on: str) -> Report:
-    from importlib.metadata import version
-
-    from clarifai_emulator.contracts.reports.report import Report
+def _report(found: CallReport, policy: Policy, fail_on: str) -> Report:
+    from clarifai_emulator.contracts.calls.judged import report_of
     from clarifai_emulator.contracts.rule import Severity
-    from clarifai_emulator.contracts.rules import RULES
 
-    return Report(
-        findings=judged.findings,
-        root=policy.root,
-        lines_of=found.lines,
-        rule_of=RULES.get,
-        files=len(found.files),
-        calls=found.calls,
-        ignored=judged.ignored,
-        known=judged.known,
-        models=found.models,
-        seconds=found.seconds,
-        failed=judged.fails(Severity(fail_on)),
-        tool_version=version("clarifai-emulator"),
-    )
+    return report_of(found, policy, Severity(fail_on))
 
 
 def _write(report: Report, name: str, outputs: Sequence[tuple[str, Path]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.contract_options import policy_options
-from clarifai_emulator.cli.output import FAILED, USAGE, Failure, json_option, port_option
+from clarifai_emulator.cli.output import FAILED, USAGE, Failure, json_option, port_option, unusable
 
 _LOCK = "clarifai.contract.yaml"
 
@@ -31,6 +31,7 @@ def contract() -> None:
       0  nothing at or above --fail-on was found
       1  something was found, or a directory could not be read
       2  the command line, a lock file or a revision cannot be understood
+      4  fuzz: no emulator is running
     """
 
 
@@ -205,11 +206,18 @@ def verify(
 
 
 def _fuzz_options(function: Any) -> Any:
+    positive = click.FloatRange(0, min_open=True)
     method = click.option("--method", "methods", multiple=True, help="Only this method. May be repeated.")
     examples = click.option("--examples", type=click.IntRange(1), default=25, show_default=True, help="Per method.")
-    seconds = click.option("--seconds", type=float, default=10.0, show_default=True, help="Longer is hanging.")
+    seconds = click.option(
+        "--seconds", type=positive, default=10.0, show_default=True, help="A call that takes longer hangs."
+    )
+    limit = click.option(
+        "--method-seconds", type=positive, default=60.0, show_default=True,
+        help="A method is called no more after so long; what was found by then is told.",
+    )  # fmt: skip
     seed = click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same calls.")
-    for option in (json_option(), port_option(), seed, seconds, examples, method, policy_options()):
+    for option in (json_option(), port_option(), seed, limit, seconds, examples, method, policy_options()):
         function = option(function)
     return function
 
@@ -222,7 +230,8 @@ def fuzz(ctx: click.Context, models: tuple[str, ...], as_json: bool, **options: 
     """Call every method of deployed models with generated values of its signature.
 
     Reports methods that fail, hang, or give something their signature does not say, with the smallest arguments
-    that were found to do it. Needs the extra: pip install 'clarifai-emulator[fuzz]'.
+    that were found to do it. Needs the extra: pip install 'clarifai-emulator[fuzz]'. `check --fuzz` does the same
+    for the models that clients are checked against.
 
     \b
     Examples:
@@ -265,8 +274,7 @@ def _usable(function: Any, *arguments: Any, **more: Any) -> Any:
     try:
         return function(*arguments, **more)
     except ConfigError as error:
-        listed = "; ".join(error.problems)
-        raise Failure(f"{error.what} {listed}", hint=error.hint, code=USAGE) from None
+        raise unusable(error) from None
 
 
 def _control_plane(text: str, base_url: str | None, port: int | None) -> Any:

@@ -74,23 +74,12 @@ class Clients:
         if not self._paths:
             return
         from clarifai_emulator.contracts.calls.check import GivenModel, check_calls
-        from clarifai_emulator.contracts.policy import Policy, judge, project_levels, read_levels
-        from clarifai_emulator.contracts.reports.report import Report
+        from clarifai_emulator.contracts.calls.judged import report_of
+        from clarifai_emulator.contracts.policy import Policy, project_levels, read_levels
         from clarifai_emulator.contracts.rules import RULES
 
         found = check_calls(self._paths, [GivenModel(each) for each in self._directories], cache=self._cache)
-        policy = Policy(levels=read_levels(project_levels(Path.cwd()), RULES))
-        judged = judge(found.findings, policy, found.lines, found.places)
-        report = Report(
-            findings=judged.findings,
-            root=policy.root,
-            lines_of=found.lines,
-            rule_of=RULES.get,
-            files=len(found.files),
-            calls=found.calls,
-            ignored=judged.ignored,
-            seconds=found.seconds,
-        )
+        report = report_of(found, Policy(levels=read_levels(project_levels(Path.cwd()), RULES)))
         self._tell(
             "dev.checked",
             message=report.summary(),

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from clarifai_emulator.cli.output import FAILED, Failure, print_json
+from clarifai_emulator.cli.output import FAILED, print_json, unusable
 from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.policy import (
     Judged,
@@ -57,7 +57,7 @@ def _judged(findings: Sequence[Finding], options: dict[str, Any]) -> Judged:
         known = read_baseline(baseline) if baseline is not None else {}
         return judge(findings, Policy(levels, known, root), file_lines)
     except ConfigError as error:
-        raise Failure(str(error)) from None
+        raise unusable(error) from None
 
 
 def summary(judged: Judged) -> str:

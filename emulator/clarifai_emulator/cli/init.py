@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 
 import click
@@ -30,6 +30,8 @@ def init(directory: Path) -> None:
 
 def write_template(directory: Path, model: str) -> None:
     """Write the template as the model with that id. Raises ``Failure`` rather than overwrite a file."""
+    from importlib.metadata import version
+
     taken = [name for name in TEMPLATE if (directory / name).exists()]
     if taken:
         raise Failure(f"{directory} already has {', '.join(taken)}.", hint="Choose another directory.")
@@ -39,7 +41,7 @@ def write_template(directory: Path, model: str) -> None:
             target = directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
             text = source.joinpath(*name.split("/")).read_text(encoding="utf-8")
-            text = text.replace("MODEL_ID", model).replace("CLARIFAI_VERSION", metadata.version("clarifai"))
+            text = text.replace("MODEL_ID", model).replace("SDK_VERSION", version("clarifai"))
             target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Failure(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from clarifai_emulator.errors import ConfigError
 
 FAILED = 1
 USAGE = 2
@@ -66,6 +69,13 @@ def failure_of(error: Mapping[str, Any]) -> Failure:
         hint=str(error.get("hint", "")),
         log=str(error.get("log", "")),
         data=error,
+    )
+
+
+def unusable(error: ConfigError) -> Failure:
+    """The failure for a file or an option that cannot be understood, with everything that is wrong with it."""
+    return Failure(
+        "\n".join([error.what, *(f"  - {each}" for each in error.problems)]), hint=error.hint, code=USAGE
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from clarifai_emulator.cli.output import Failure, json_option, print_json
+from clarifai_emulator.cli.output import Failure, json_option, print_json, unusable
 
 
 @click.command(short_help="Write typed clients for your editor.")
@@ -43,7 +43,7 @@ def stubs(models: tuple[str, ...], out: Path, static: bool, as_json: bool) -> No
     try:
         written = write_stubs(given_models(models), out, cache=default_cache_dir() / "contracts", static=static)
     except ConfigError as error:
-        raise Failure(str(error), code=2) from None
+        raise unusable(error) from None
     if as_json:
         print_json(
             {

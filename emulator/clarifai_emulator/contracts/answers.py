@@ -1,7 +1,7 @@
 """Keeps what importing a model said, by the contents of its directory, so that an unchanged model is not run again.
 
 Not kept: what failed, and what depends on code outside the directory that is not the SDK's, for that may change
-unseen. An answer with stand-ins holds as long as these modules are not installed.
+unseen. An answer with stand-ins holds as long as these modules are not installed, and the model has no environment.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.models.directory import content_hash
+from clarifai_emulator.models.environment import find_environment
 
 _VERSION = "1"
 
@@ -37,11 +40,11 @@ class Answers:
             answer = json.loads((self._folder / self._key(directory)).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return None if any(map(_is_installed, answer["stubs"])) else answer
+        return None if answer["stubs"] and is_there_now(answer["stubs"], directory) else answer
 
     def put(self, directory: Path, answer: dict[str, Any]) -> None:
         """Keep an answer, if it depends on the directory and the SDK alone."""
-        if self._folder is None or "error" in answer or not _is_own(answer, directory):
+        if self._folder is None or not is_own(answer, directory):
             return
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +57,15 @@ class Answers:
         return hashlib.sha256(told.encode()).hexdigest() + ".json"
 
 
-def _is_own(answer: dict[str, Any], directory: Path) -> bool:
+def is_there_now(stubbed: Iterable[str], directory: Path) -> bool:
+    """Whether what was stood in for can be imported by now: here, or in an environment of the model's own."""
+    return any(map(_is_installed, stubbed)) or find_environment(directory, default_cache_dir()) is not None
+
+
+def is_own(answer: Mapping[str, Any], directory: Path) -> bool:
+    """Whether it was read, and came out of the directory, the SDK and installed packages alone."""
+    if "error" in answer:
+        return False
     roots = (str(directory) + os.sep, _sdk_folder())
     return all(str(file).startswith(roots) for file in answer.get("files", ("elsewhere",)))
 

@@ -18,10 +18,10 @@ CLIENTS = {"fetching": Breaks.FETCHING, "pinning": Breaks.PINNING}
 def diff(old: Origin, new: Origin) -> list[Finding]:
     """Every change from the old models to the new ones. Models that could not be read are told first."""
     unread = [each for each in (*old.findings, *new.findings) if each.severity is Severity.ERROR]
-    return [*dict.fromkeys(unread), *_diff(old.promises, new.promises)]
+    return [*dict.fromkeys(unread), *_diff(old, new)]
 
 
-def _diff(old: Sequence[Promise], new: Sequence[Promise]) -> Iterator[Finding]:
+def _diff(old: Origin, new: Origin) -> Iterator[Finding]:
     for was, now in pairs(old, new):
         if was is not None and now is not None:
             yield from changes(was.methods, now.methods, model=now.name)

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 
-from clarifai_emulator.contracts.answers import Answers
+from clarifai_emulator.config import default_cache_dir
+from clarifai_emulator.contracts.answers import Answers, is_own
 from clarifai_emulator.contracts.client_names import HIDDEN_METHOD_NAMES
 from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.method import Method
@@ -26,6 +27,7 @@ from clarifai_emulator.contracts.refusals import failed_import, refusal
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.source import place_of
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.environment import find_environment
 from clarifai_emulator.models.requirements import UnreadableRequirements, read_lines
 from clarifai_emulator.runners.process import ProcessBackend
 
@@ -42,12 +44,14 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the code of one model says. ``way``: how it was read. ``bases``: the classes it inherits from."""
+    """What the code of one model says. ``way``: how it was read. ``bases``: the classes it inherits from.
+    ``is_self_contained``: it stays as it is while the model's directory and the SDK do."""
 
     way: str
     methods: tuple[Method, ...] = ()
     findings: tuple[Finding, ...] = ()
     bases: tuple[str, ...] = ()
+    is_self_contained: bool = False
 
 
 def read_by_import(
@@ -64,10 +68,7 @@ def read_by_import(
         if unknown
         else {}
     )
-    return [
-        reading_of(answer, model_file_of(path)) if answer is not None else read[path]
-        for path, answer in known.items()
-    ]
+    return [reading_of(answer, path) if answer is not None else read[path] for path, answer in known.items()]
 
 
 def _finish(work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -104,16 +105,20 @@ async def _read(
         how = {"strict": False, "scratch": scratch, "requirements": sorted(_required(directory))}
         try:
             answer = await backend.examine(directory, python, seconds=seconds, how=how)
+            if answer.get("stubs") or "error" in answer:
+                own = find_environment(directory, default_cache_dir())
+                answer = await backend.examine(directory, own, seconds=seconds, how=how) if own else answer
         except ModelError as error:
             hint = {"hint": error.hint} if error.hint else {}
             why = found("import-failed", error.summary, location=Location(model_file, 1, 1), **hint)
             return Reading(FAILED, findings=(why,))
     answers.put(directory, answer)
-    return reading_of(answer, model_file)
+    return reading_of(answer, directory)
 
 
-def reading_of(answer: Mapping[str, Any], model_file: Path) -> Reading:
+def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
     """The child's answer, as methods and findings."""
+    model_file = model_file_of(directory)
     findings = [refusal(problem, answer["stubs"]) for problem in answer["problems"]]
     if "error" in answer:
         return Reading(FAILED, findings=(*failed_import(answer, model_file), *findings, *_stubs(answer)))
@@ -130,7 +135,8 @@ def reading_of(answer: Mapping[str, Any], model_file: Path) -> Reading:
             )
         )
     way = STUBBED if answer["stubs"] else IMPORTED
-    return Reading(way, methods, (*findings, *_stubs(answer)), tuple(answer["class"]["bases"]))
+    is_own_alone = way == IMPORTED and is_own(answer, directory)
+    return Reading(way, methods, (*findings, *_stubs(answer)), tuple(answer["class"]["bases"]), is_own_alone)
 
 
 def model_file_of(directory: Path) -> Path:

@@ -12,7 +12,7 @@ import re
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,13 @@ class ControlPlane:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What one origin holds. ``findings``: why a model directory of it could not be read, and what is doubtful."""
+    """What one origin holds. ``findings``: why a model directory of it could not be read, and what is doubtful.
+    ``is_one``: it names one model, and says nothing of others."""
 
     text: str
     promises: tuple[Promise, ...]
     findings: tuple[Finding, ...] = ()
+    is_one: bool = False
 
 
 def resolve(text: str, *, static: bool = False, control_plane: ControlPlane | None = None) -> Origin:
@@ -53,12 +55,12 @@ def resolve(text: str, *, static: bool = False, control_plane: ControlPlane | No
         return _directories(text, path, static)
     url = _MODEL_URL.fullmatch(text)
     if url is not None:
-        return Origin(text, (_remote(url, control_plane),))
+        return Origin(text, (_remote(url, control_plane),), is_one=True)
     revision, _, inside = text.partition(":")
     if inside and not revision.startswith(("http", "-")):
         return _revision(text, revision, inside, static)
     raise ConfigError(
-        f"'{text}' names no contract.",
+        f"'{text}' names no contract:",
         ["it is no file, no directory, no REVISION:PATH and no model URL"],
         hint="Give a lock file, a model directory, a git revision such as main:my-model, or a model URL.",
     )
@@ -82,7 +84,7 @@ def _directories(text: str, path: Path, static: bool) -> Origin:
         return Origin(text, tuple(read_lock(path / LOCK_FILE)))
     if not directories:
         raise ConfigError(
-            f"'{text}' holds no contract.",
+            f"'{text}' holds no contract:",
             [f"there is neither a model directory in it nor a {LOCK_FILE}"],
             hint="A model directory holds config.yaml, requirements.txt and 1/model.py.",
         )
@@ -90,7 +92,8 @@ def _directories(text: str, path: Path, static: bool) -> Origin:
 
     contracts = read_many(directories, static=static)
     promises = tuple(Promise(each.name, each.methods) for each in contracts if each.way != "failed")
-    return Origin(text, promises, tuple(finding for each in contracts for finding in each.findings))
+    findings = tuple(finding for each in contracts for finding in each.findings)
+    return Origin(text, promises, findings, is_one=directories == [path])
 
 
 def _revision(text: str, revision: str, inside: str, static: bool) -> Origin:
@@ -113,18 +116,18 @@ def _git(text: str, *arguments: str) -> bytes:
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, check=False, timeout=_SECONDS)  # noqa: S607
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ConfigError(f"'{text}' cannot be taken from git.", [str(error)]) from None
+        raise ConfigError(f"'{text}' cannot be taken from git:", [str(error)]) from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
         hint = "Write REVISION:PATH, with a path that is relative to this folder."
-        raise ConfigError(f"'{text}' cannot be taken from git.", [said[0]], hint=hint)
+        raise ConfigError(f"'{text}' cannot be taken from git:", [said[0]], hint=hint)
     return done.stdout
 
 
 def _remote(url: re.Match[str], control_plane: ControlPlane | None) -> Promise:
     if control_plane is None:
         raise ConfigError(
-            f"'{url[0]}' is on a control plane, and none was named.",
+            f"'{url[0]}' is on a control plane, and none was named:",
             ["neither a running emulator nor CLARIFAI_PAT was found"],
             hint="Start the emulator, or set CLARIFAI_PAT to ask the platform itself.",
         )
@@ -135,7 +138,7 @@ def _remote(url: re.Match[str], control_plane: ControlPlane | None) -> Promise:
     methods = tuple(Method(each, None, {}, each.description) for each in version.method_signatures)
     if not methods:
         raise ConfigError(
-            f"The model {name} has no method signatures.",
+            f"The model {name} has no method signatures:",
             ["it was made before models had them, or has no version yet"],
         )
     return Promise(name, methods)
@@ -158,11 +161,11 @@ def _ask(url: re.Match[str], control_plane: ControlPlane) -> Any:
             request_serializer=service_pb2.GetModelRequest.SerializeToString,
             response_deserializer=service_pb2.SingleModelResponse.FromString,
         )
-        where = f"{control_plane.base_url} cannot be asked for {url[0]}."
+        where = f"{control_plane.base_url} cannot be asked for {url[0]}:"
         try:
             answer = call(request, metadata=[("authorization", f"Key {control_plane.pat}")], timeout=_SECONDS)
         except grpc.RpcError as error:
-            raise ConfigError(where, [_said(error)], hint="Is it running, and is its address right?") from None
+            raise ConfigError(where, [_said(error)], hint=_way_out(error)) from None
     if answer.status.code != StatusCode.SUCCESS:
         said = f"{answer.status.code} {answer.status.description}: {answer.status.details}"
         raise ConfigError(where, [said], hint="Check the model URL, and what the token may see.")
@@ -183,18 +186,27 @@ def _said(error: Any) -> str:
     return f"{error.code().name}: {error.details()}"
 
 
-def pairs(old: Sequence[Promise], new: Sequence[Promise]) -> Iterator[tuple[Promise | None, Promise | None]]:
-    """Which old model is which new one: by name; one alone on each side is the same one, whatever its name. One
-    alone on one side is held against its namesake only."""
-    if len(old) == len(new) == 1:
-        yield old[0], new[0]
+def _way_out(error: Any) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in error.details():
+        return (
+            "Its certificate is signed by no authority that gRPC knows. Where that is as it should be, name the "
+            "file with the authority's certificate in GRPC_DEFAULT_SSL_ROOTS_FILE_PATH."
+        )
+    return "Is it running, and is its address right?"
+
+
+def pairs(old: Origin, new: Origin) -> Iterator[tuple[Promise | None, Promise | None]]:
+    """Which old model is which new one: by name; one alone on each side is the same one, whatever its name. Where a
+    side names one model, the other's further models are no matter of it."""
+    before, after = old.promises, {each.name: each for each in new.promises}
+    if len(before) == len(after) == 1:
+        yield before[0], new.promises[0]
         return
-    shared = {each.name for each in old} & {each.name for each in new}
-    if shared and 1 in (len(old), len(new)):
-        old = [each for each in old if each.name in shared]
-        new = [each for each in new if each.name in shared]
-    after = {each.name: each for each in new}
-    for each in old:
+    shared = {each.name for each in before} & after.keys()
+    if shared and (old.is_one or new.is_one):
+        before = tuple(each for each in before if each.name in shared)
+        after = {name: each for name, each in after.items() if name in shared}
+    for each in before:
         yield each, after.pop(each.name, None)
     for each in after.values():
         yield None, each

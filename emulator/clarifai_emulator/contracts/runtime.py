@@ -73,7 +73,7 @@ class Watch:
         if not version.methods:
             if self.is_new(version_id, ""):
                 call = WatchedCall(self, None, name, "/".join(model), version_id, request_id, trailers)
-                call.tell((found("unchecked-call", "the model version has no method signatures."),))
+                call.tell((found("unchecked-request", "the model version has no method signatures."),))
             return None
         call = WatchedCall(self, version.methods.get(name), name, "/".join(model), version_id, request_id, trailers)
         if call.method is None:
@@ -136,7 +136,7 @@ class WatchedCall:
                 self._is_old = True
                 if self._watch.is_new(self._version_id, self._name):
                     self.tell(
-                        (found("unchecked-call", "the input is in the form of older clients, without parts."),)
+                        (found("unchecked-request", "the input is in the form of older clients, without parts."),)
                     )
                 continue
             problems = self.method.input_problems(each.data)

@@ -32,6 +32,7 @@ class ModelContract:
     ``model_id`` is empty when config.yaml does not say. ``way``: how the methods were read: ``import`` (exact),
     ``stubbed`` (modules that are not installed were stood in for), ``static`` (nothing was run; less exact), or
     ``failed``. ``user_id`` and ``app_id`` are empty and ``main`` when config.yaml does not say.
+    ``is_self_contained``: it stays as it is while the directory and the SDK do.
     """
 
     directory: Path
@@ -41,6 +42,7 @@ class ModelContract:
     way: str
     user_id: str = ""
     app_id: str = "main"
+    is_self_contained: bool = False
 
     def method(self, name: str) -> Method | None:
         """The method of this name."""
@@ -99,4 +101,5 @@ def _contract(files: ModelFiles, reading: Reading | None) -> ModelContract:
         reading.way,
         files.user_id,
         files.app_id,
+        reading.is_self_contained,
     )

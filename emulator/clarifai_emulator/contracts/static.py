@@ -119,7 +119,7 @@ class _Reader:
             message = f"Class {class_.name} has no method that a client could call."
             self.findings.append(found("no-methods", message, location=Location(model_file, 1, 1)))
         names = tuple(each.name for each in bases if each is not class_)
-        return Reading(STATIC, tuple(self.methods.values()), tuple(self.findings), names)
+        return Reading(STATIC, tuple(self.methods.values()), tuple(self.findings), names, is_self_contained=True)
 
     def _read(self, name: str, function: Any) -> None:
         file = Path(function.filepath)

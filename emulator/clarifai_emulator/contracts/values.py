@@ -309,7 +309,9 @@ def _named(value: object) -> Mapping[str, object] | None:
 
 def _opaque(shape: Shape, value: object, what: str) -> Iterator[Finding]:
     """Media and concepts, by the name of their class: the SDK is not imported here."""
-    if shape.type == Type.TEXT and isinstance(value, (str, dict)):
+    if isinstance(value, str) and shape.type in (Type.TEXT, Type.CONCEPT):
+        return  # the SDK makes one of it
+    if isinstance(value, dict) and shape.type == Type.TEXT:
         return
     # PIL's class has the same name as the SDK's, and so has the platform's message, which the SDK does not take.
     names = {each.__name__ for each in type(value).__mro__ if not each.__module__.startswith("clarifai_grpc")}

@@ -27,7 +27,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.models.directory import ModelDirectory
+from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
 from clarifai_emulator.models.requirements import (
     Line,
     UnreadableRequirements,
@@ -77,6 +77,16 @@ async def prepare_environment(
                 progress(f"building a Python environment for {directory.model_id}: {'; '.join(reasons)}")
                 await _build(directory, lines, target, progress, uv_environment(environ))
     return _python(target)
+
+
+def find_environment(path: Path, cache_dir: Path) -> Path | None:
+    """The interpreter that was built for this model directory as it is now; None where there is none."""
+    try:
+        directory = read_model_directory(path)
+        target = cache_dir / "environments" / _key(directory, _lines(directory))
+    except ModelError:
+        return None
+    return _python(target) if _is_complete(target) else None
 
 
 def own_interpreter(directory: ModelDirectory) -> Path:

@@ -58,8 +58,9 @@ def prepare(job):
     os.chdir(job["model_path"])
     sys.path.insert(0, job["model_path"])
     sys.dont_write_bytecode = True
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
+    # Each child draws its own numbers. Where the parent has not imported it, importing it seeds it.
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
 

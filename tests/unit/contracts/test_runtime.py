@@ -89,7 +89,7 @@ def test_what_cannot_be_checked_is_said_once() -> None:
     case = Case(version())
     assert case.call(prompt="x") is None
     assert case.call(prompt="x") is None
-    assert case.rules == ["unchecked-call"]
+    assert case.rules == ["unchecked-request"]
 
 
 def test_a_version_whose_signatures_change_is_compiled_anew() -> None:

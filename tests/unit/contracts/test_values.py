@@ -77,7 +77,7 @@ def _is_same(given: Any, arrived: Any) -> bool:
     if isinstance(given, (list, tuple)) and isinstance(arrived, (list, tuple)):
         return len(given) == len(arrived) and all(map(_is_same, given, arrived))
     if isinstance(given, bool) != isinstance(arrived, bool) or type(arrived).__module__.startswith("clarifai."):
-        return type(given) is type(arrived) or isinstance(arrived, Text)
+        return type(given) is type(arrived) or isinstance(arrived, (Text, Concept))
     if isinstance(given, int) and isinstance(arrived, float):
         return math.isclose(given, arrived, rel_tol=0)
     return given == arrived

@@ -275,7 +275,6 @@ class _Call:
                 f"{stub_types.in_words(self._fields[name])} is expected.",
                 node,
                 parameter=name,
-                hint=f"Write {name}=iter(…), or give a generator.",
             )
             return
         inside = _items(value)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clarifai_emulator.contracts.calls.checker import checker_command
 from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.models import (
     KnownModel,
@@ -39,23 +39,26 @@ __all__ = ["CallReport", "GivenModel", "check_calls"]
 
 _MARK = b"clarifai"
 _URL = re.compile(rb"https?://[\w.\-:]+/[^\s\"'\\]+/models/[^\s\"'\\)]+")
-# Changes with what is found in the same files: nothing that was kept counts any more.
-_FORMAT = 1
 _RESULTS = "results.json"
 
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
     """``calls``: places that were understood as a call of a given model. ``cached``: files whose findings were kept
-    from the last time. ``models``: name, and how its methods were read."""
+    from the last time. ``known``: the models, as they were read."""
 
     findings: tuple[Finding, ...]
     files: tuple[Path, ...]
     calls: int
     cached: int
-    models: tuple[tuple[str, str], ...]
+    known: tuple[KnownModel, ...]
     seconds: float
     project: Project
+
+    @property
+    def models(self) -> tuple[tuple[str, str], ...]:
+        """The name of each model, and how its methods were read."""
+        return tuple((each.name, each.way) for each in self.known)
 
     def lines(self, path: Path, cell: int = 0) -> Sequence[str]:
         """The lines of a file, or of a notebook's cell."""
@@ -127,6 +130,8 @@ def _checked(
     began: float,
 ) -> CallReport:
     if cache is None:
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="clarifai-check-") as folder:
             done = _Check(project, known, Path(folder), packages, progress).run()
     else:
@@ -137,7 +142,7 @@ def _checked(
         files=tuple(file.path for file in project.files),
         calls=done.calls,
         cached=done.cached,
-        models=tuple((each.name, each.way) for each in known),
+        known=tuple(known),
         seconds=time.perf_counter() - began,
         project=project,
     )
@@ -210,10 +215,7 @@ class _Check:
         return dict(sorted(found_.items()))
 
     def _salt(self, urls: Mapping[str, int]) -> str:
-        import importlib.metadata
-
-        versions = [importlib.metadata.version(each) for each in ("clarifai-emulator", "pyrefly")]
-        parts = [str(_FORMAT), *versions, *map(str, self._packages), json.dumps(urls)]
+        parts = [*_programs(), *map(str, self._packages), json.dumps(urls)]
         return hashlib.sha256(
             "\n".join([*parts, *(each.fingerprint() for each in self._models)]).encode()
         ).hexdigest()
@@ -223,6 +225,14 @@ class _Check:
             return json.loads((self._folder / _RESULTS).read_text())
         except (OSError, ValueError):
             return {}
+
+
+def _programs() -> list[str]:
+    """What says another thing of the same files once it is another: the type checker, and the modules here. Their
+    times and sizes, which cost less to ask for than their versions."""
+    own = Path(__file__).parents[1].rglob("*.py")
+    stats = [(each, each.stat()) for each in (checker_command(), *sorted(own))]
+    return [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
 
 
 def _own_folder(cache: Path, project: Project, models: Sequence[Path]) -> Path:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from clarifai_emulator.contracts.calls.source import Source
+from clarifai_emulator.contracts.calls.source import SCOPES, Source
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -23,7 +23,6 @@ _LARGEST = 10_000
 _DEEPEST = 40
 
 _Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_Scope = (ast.Module, ast.ClassDef, *_Function)
 
 
 class Unknown(Exception):
@@ -39,7 +38,7 @@ class Modules(Protocol):
 class Bindings:
     """The names of one scope and what each is bound to: an expression, or ``None`` for anything else."""
 
-    def __init__(self, scope: ast.AST) -> None:
+    def __init__(self, scope: ast.AST, inside: Iterable[ast.AST]) -> None:
         self.names: dict[str, list[ast.expr | ast.alias | None]] = {}
         self.froms: dict[ast.alias, ast.ImportFrom | ast.Import] = {}
         self.classes: dict[str, ast.ClassDef] = {}
@@ -49,7 +48,7 @@ class Bindings:
             for each in (*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg):
                 if each is not None:
                     self._bind(each.arg, None)
-        for node in _inside(scope):
+        for node in inside:
             self._read(node)
 
     def _bind(self, name: str, value: ast.expr | ast.alias | None) -> None:
@@ -96,16 +95,6 @@ class Bindings:
                     self._bind(each.id, value.elts[index] if same else None)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _inside(scope: ast.AST) -> Iterator[ast.AST]:
-    """Every node of the scope; of scopes within it only the name."""
-    waiting = list(ast.iter_child_nodes(scope))
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, _Scope):
-            waiting.extend(ast.iter_child_nodes(node))
-
-
 class Evaluator:
     """Evaluates expressions of one source."""
 
@@ -135,7 +124,7 @@ class Evaluator:
 
     def bindings(self, scope: ast.AST) -> Bindings:
         if scope not in self._bindings:
-            self._bindings[scope] = Bindings(scope)
+            self._bindings[scope] = Bindings(scope, self._source.inside[scope])
         return self._bindings[scope]
 
     def scopes(self, node: ast.AST) -> Iterator[ast.AST]:
@@ -143,7 +132,7 @@ class Evaluator:
         parents, inner = self._source.parents, True  # a class counts for its own body only
         current: ast.AST | None = parents.get(node)
         while current is not None:
-            if isinstance(current, _Scope):
+            if isinstance(current, SCOPES):
                 if inner or not isinstance(current, ast.ClassDef):
                     yield current
                 inner = False

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from clarifai_emulator.contracts.calls.targets import Address, GivenModel, NotAn
 from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.method import Method
 from clarifai_emulator.contracts.rule import Severity
+from clarifai_emulator.contracts.sdk_surface import sdk_folder
 from clarifai_emulator.errors import ConfigError
 
 _READ_SUFFIXES = (".py", ".yaml", ".yml", ".txt", ".toml")
@@ -61,11 +64,11 @@ def read_models(given: Sequence[GivenModel], cache: Path | None, *, static: bool
     if missing:
         from clarifai_emulator.contracts.signatures import read_many
 
-        contracts = read_many([path for _, path, _ in missing], static=static)
+        contracts = read_many([path for _, path, _ in missing], static=static, cache_dir=cache)
         for (index, _, digest), contract in zip(missing, contracts, strict=True):
             records[index] = _record(contract)
-            # What failed may be mended outside of the directory: a package that is installed now.
-            if contract.methods:
+            # Others may change outside of the directory: a package that is installed now, a module beside it.
+            if contract.methods and contract.is_self_contained:
                 _save(cache, digest, records[index])
     return [_known(each, records[index]) for index, each in enumerate(given)]
 
@@ -173,11 +176,21 @@ read_finding = _finding
 
 
 def _digest(directory: Path, static: bool) -> str:
-    digest = hashlib.sha256(f"{_FORMAT}{static}{directory.resolve()}".encode())
+    digest = hashlib.sha256(f"{_FORMAT}{static}{directory.resolve()}{sys.executable}{_sdk()}".encode())
     for path in _files(directory):
         digest.update(f"{path.relative_to(directory)}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+@functools.cache
+def _sdk() -> str:
+    """Another one makes other signatures. Its version stands in this file, and costs more to ask for."""
+    folder = sdk_folder()
+    if folder is None:
+        return ""
+    stat = (folder / "__init__.py").stat()
+    return f"{folder} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def _files(directory: Path) -> Iterator[Path]:

@@ -13,6 +13,8 @@ from clarifai_emulator.contracts.calls.notebooks import Cells, read_notebook
 from clarifai_emulator.contracts.finding import Location
 
 Position = tuple[int, int]  # line and column in characters, both from 1
+# What has names of its own.
+SCOPES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ class Source:
         """Every node of the tree: walking it again for each question would take most of the time."""
         return self._walked[1]
 
+    @property
+    def inside(self) -> Mapping[ast.AST, Sequence[ast.AST]]:
+        """The nodes of each scope, from the outside in; of scopes within it only their own node."""
+        return self._walked[2]
+
     @cached_property
     def calls(self) -> Sequence[ast.Call]:
         return [node for node in self.nodes if isinstance(node, ast.Call)]
@@ -73,10 +80,14 @@ class Source:
         return frozenset(name for node in self.nodes if isinstance(node, ast.Global) for name in node.names)
 
     @cached_property
-    def _walked(self) -> tuple[dict[ast.AST, ast.AST], list[ast.AST]]:
+    def _walked(self) -> tuple[dict[ast.AST, ast.AST], list[ast.AST], dict[ast.AST, list[ast.AST]]]:
         parents: dict[ast.AST, ast.AST] = {}
         nodes: list[ast.AST] = [self.tree]
+        inside: dict[ast.AST, list[ast.AST]] = {self.tree: []}
+        # Node → the nodes of the scope that its children belong to.
+        siblings: dict[ast.AST, list[ast.AST]] = {self.tree: inside[self.tree]}
         for node in nodes:  # grows while it is walked
+            among = siblings[node]
             for name in node._fields:
                 value = getattr(node, name, None)
                 for child in value if isinstance(value, list) else (value,):  # pyright: ignore[reportUnknownVariableType]
@@ -84,7 +95,9 @@ class Source:
                     if isinstance(child, ast.AST) and not isinstance(child, ast.expr_context):
                         parents[child] = node
                         nodes.append(child)
-        return parents, nodes
+                        among.append(child)
+                        siblings[child] = inside.setdefault(child, []) if isinstance(child, SCOPES) else among
+        return parents, nodes, inside
 
     @property
     def is_notebook(self) -> bool:

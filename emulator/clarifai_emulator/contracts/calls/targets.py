@@ -122,7 +122,7 @@ class Targets:
         except Unknown as error:
             if self._any is not None:
                 return Built(call, MODEL, self._any)
-            return Built(call, MODEL, None, f"which model it is, is not known before it runs: {error}")
+            return Built(call, MODEL, None, f"which model it is, cannot be seen: {error}")
         except NotAnAddress as error:
             return Built(call, MODEL, None, str(error), address="-")
         index = self.find(address)

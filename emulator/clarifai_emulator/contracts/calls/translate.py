@@ -183,7 +183,6 @@ class Translator:
             rule,
             message,
             self._source.located(start, end),
-            hint=f"Write {name}=iter(…), or give a generator." if rule == "stream-not-iterator" else "",
             model=self._models[site.model],
             method=site.method,
             declared=declared(method, name),

@@ -34,11 +34,9 @@ def render(report: Report) -> str:
 
 
 def _case(suite: ET.Element, report: Report, finding: Finding) -> None:
-    where = finding.location
-    name = f"{report.place(where)} {finding.rule}".strip()
-    attributes = {"name": _clean(name), "classname": _clean(report.path(where) or _SUITE), "time": "0"}
-    if where is not None:
-        attributes |= {"file": _clean(report.path(where)), "line": str(where.line)}
+    # The place is in the name: some readers refuse every attribute that is not one of these.
+    name = f"{report.place(finding.location)} {finding.rule}".strip()
+    attributes = {"name": _clean(name), "classname": _clean(report.path(finding.location) or _SUITE), "time": "0"}
     case = ET.SubElement(suite, "testcase", attributes)
     text = _clean(full_text(report, finding))
     if finding.severity in (Severity.ERROR, Severity.WARNING):

@@ -30,7 +30,6 @@ class Report:
     models: Sequence[tuple[str, str]] = ()
     seconds: float = 0.0
     failed: bool = False
-    tool_version: str = "0"
 
     def path(self, location: Location | None) -> str:
         """The path as it is shown; empty where there is none."""

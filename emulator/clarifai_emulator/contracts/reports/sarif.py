@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
@@ -24,7 +25,7 @@ def render(report: Report) -> str:
     ids = list(dict.fromkeys(each.rule for each in report.findings))
     driver = {
         "name": "clarifai-emulator",
-        "semanticVersion": report.tool_version,
+        "semanticVersion": version("clarifai-emulator"),
         "rules": [_rule(report, each) for each in ids],
     }
     run = {

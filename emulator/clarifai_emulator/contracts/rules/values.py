@@ -195,7 +195,7 @@ ARGUMENTS = (
         Breaks.ALL,
         "Something that is no iterator is given where the method reads a stream",
         "The SDK calls next() on it in the midst of the call, which fails with `Exception iterating requests!`.",
-        "Give an iterator: a generator, or iter([…]) for a list.",
+        "Give an iterator: a generator, or iter([…]). A list, a tuple or a text is none.",
         'model.stream(prompts="Hello")  # prompts: Iterator[str]',
     ),
 )
@@ -232,10 +232,10 @@ RESULTS = (
         "def predict(self, text: str) -> str:\n    if text: return text",
     ),
     Rule(
-        "unchecked-call",
+        "unchecked-request",
         Severity.UNCHECKED,
         Breaks.NOBODY,
-        "A request could not be held against the method's signature",
+        "A request that the emulator routes could not be held against the method's signature",
         "It is in the form of older clients, which the runner converts, or its version has no signatures.",
         "Call the method through the SDK.",
         "",

@@ -41,6 +41,7 @@ VALUES = [
     ("types.echo_params('x', style='loud')",
      "not-a-choice: echo_params(): argument 'style' is 'loud', and the choices are 'plain', 'fancy'."),
     ("types.echo_strings('abc')", None),
+    ("types.echo_concept(3)", "wrong-type: echo_concept(): argument 'value' is 3 (int), and Concept is expected."),
     ("types.echo_image('https://example.com/a.png')", None),
     ("types.echo_named_fields({'name': 'x'})", None),
     ("def f(pair: tuple[str]): types.echo_tuple(pair)",
@@ -83,8 +84,8 @@ RESULTS = [
      "attribute 'nam'."),
 ]  # fmt: skip
 NOT_CHECKED = [
-    ("Model(os.environ['URL']).predict('x')", "unknown-model: Model(…): which model it is, is not known before it "
-     "runs: it is only known when the program runs."),
+    ("Model(os.environ['URL']).predict('x')", "unknown-model: Model(…): which model it is, cannot be seen: "
+     "it is only known when the program runs."),
     ("Model('https://clarifai.com/a/b/models/c').predict('x')",
      "model-not-given: No --model was given for a/b/models/c: calls of it are not checked."),
     ("Model('https://clarifai.com/hello')", "wrong-url: 'https://clarifai.com/hello' is no address of a model: "
@@ -104,6 +105,8 @@ NOT_CHECKED = [
     ("def f(:", "unreadable-client: client.py cannot be read: invalid syntax."),
 ]  # fmt: skip
 RIGHT = [
+    "types.echo_concept('cat')",
+    "from clarifai.runners.utils.data_types import Concept\ntypes.echo_concepts(['cat', Concept('dog')])",
     "print(hello.predict('x', n=2).upper())",
     "print(hello.client.predict(prompt='x'))",
     "answer, response = hello.predict('x', with_proto=True)\nprint(answer.upper(), response.status)",

@@ -1,0 +1,32 @@
+"""What was found in the clients, as the project's rules judge it: the report that `check` and `dev` show."""
+
+from __future__ import annotations
+
+from clarifai_emulator.contracts.calls.check import CallReport
+from clarifai_emulator.contracts.policy import Judged, Policy, judge
+from clarifai_emulator.contracts.reports.report import Report
+from clarifai_emulator.contracts.rule import Severity
+from clarifai_emulator.contracts.rules import RULES
+
+
+def judged(found: CallReport, policy: Policy) -> Judged:
+    """The findings that the policy leaves, each with the severity that it gives them."""
+    return judge(found.findings, policy, found.lines, found.places)
+
+
+def report_of(found: CallReport, policy: Policy, fail_on: Severity = Severity.ERROR) -> Report:
+    """The report; it has failed where something is at least as grave as ``fail_on``."""
+    left = judged(found, policy)
+    return Report(
+        findings=left.findings,
+        root=policy.root,
+        lines_of=found.lines,
+        rule_of=RULES.get,
+        files=len(found.files),
+        calls=found.calls,
+        ignored=left.ignored,
+        known=left.known,
+        models=found.models,
+        seconds=found.seconds,
+        failed=left.fails(fail_on),
+    )
