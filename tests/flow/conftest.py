@@ -7,9 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import PORT, running
+from flow.driver import IN_CONTAINERS, PORT, running
 from flow.emptied import client as client
 from flow.emptied import emulator as emulator
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """One suite for every backend: what is about processes only says so, and is skipped in containers."""
+    mark = item.get_closest_marker("of_processes")
+    if mark is not None and IN_CONTAINERS:
+        item.add_marker(pytest.mark.skip(reason=mark.args[0]))
 
 
 @pytest.fixture(scope="session")

@@ -205,6 +205,7 @@ def test_a_key_calls_with_its_own_scopes_until_it_is_deleted_or_expires(shared: 
     wait_for(lambda: "has expired" in as_(shared, short, "ListDeployments").status.details)
 
 
+@pytest.mark.of_processes("a container reaches the runner protocol only: tests/docker/test_container.py")
 def test_a_replicas_credential_opens_its_own_items_and_nothing_else(shared: EmulatorThread, tmp_path: Path) -> None:
     directory = tmp_path / "nosy"
     (directory / "1").mkdir(parents=True)

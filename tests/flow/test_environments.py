@@ -14,10 +14,10 @@ from uv import find_uv_bin
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.environment import uv_environment
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import IN_CONTAINERS, MODELS, running, sdk_model
+from flow.driver import MODELS, running, sdk_model
 
-OF_PROCESSES = pytest.mark.skipif(
-    IN_CONTAINERS, reason="about the Python environments of processes; of images: tests/docker/test_image.py"
+OF_PROCESSES = pytest.mark.of_processes(
+    "about the Python environments of processes; of images: tests/docker/test_image.py"
 )
 MODEL = """
 import sys

@@ -27,7 +27,11 @@ SEEN = {
     "ping": True,
 }
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.of_processes("its client runs in the model's Python environment, which an image keeps for itself"),
+]
 
 
 @dataclass(frozen=True)
