@@ -72,6 +72,7 @@ def test_a_build_that_fills_the_disk_says_so_names_its_step_and_what_makes_room(
     assert "No space left on device" in raised.value.log
     assert any("No space left on device" in line for line in lines)
     assert "No space left on device" in log(small, "builder")
+    assert log(small, "builder").endswith(raised.value.hint)
 
 
 def test_a_model_directory_that_does_not_fit_on_the_engines_disk_says_so(
@@ -84,6 +85,8 @@ def test_a_model_directory_that_does_not_fit_on_the_engines_disk_says_so(
         small.deploy(directory)
     assert raised.value.summary == "The image of heavy cannot be built: it failed."
     assert raised.value.hint.startswith("The engine's disk is full: `docker system df` shows what fills it")
+    assert raised.value.summary in log(small, "builder")
+    assert log(small, "builder").endswith(raised.value.hint)
 
 
 def test_a_container_that_does_not_fit_any_more_says_so(small: EmulatorThread, disk: Path, tmp_path: Path) -> None:
