@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from clarifai_emulator.config import DockerSettings
 from clarifai_emulator.containers.engine import NoEngine, connect
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.runners.docker import DockerBackend
+from docker import DockerClient
+from docker_lock import EngineLock
 
 BASE_IMAGE = "clarifai-emulator-test/python:base"
 CACHE = Path(
@@ -46,23 +48,31 @@ class Unavailable(Exception):
 
 @dataclass
 class TestEngine:
-    """The engine of this session. ``hook``: where our stand-in for NVIDIA's hook leaves what it was called with;
-    None where the engine is not ours."""
+    """An engine. ``data``: where it keeps its images. ``prefix``: what its command line begins with. ``hook``:
+    where our stand-in for NVIDIA's hook leaves what it was called with; None where the engine is not ours."""
 
     __test__ = False
 
+    data: Path = CACHE / "engine"
+    prefix: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
+    lock: EngineLock | None = None
     folder: Path | None = None
     hook: Path | None = None
     address: str = ""
     log: list[str] = field(default_factory=list[str])
 
-    def start(self) -> None:
-        """Start an engine of our own. Raises ``Unavailable``."""
+    def start(self, say: Callable[[str], None]) -> None:
+        """Start an engine of our own, when no other session has one here. Raises ``Unavailable``."""
         dockerd = shutil.which("dockerd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         if dockerd is None or os.geteuid() != 0:
             who = "there is no dockerd" if dockerd is None else "starting one needs root"
             raise Unavailable(f"no container engine runs here, and {who}: see .ci/docker-base")
+        if self.data.parent == CACHE:
+            if "PYTEST_XDIST_WORKER" in os.environ:
+                raise Unavailable("the workers of pytest -n cannot share the engine that tests start: leave out -n")
+            self.lock = EngineLock(CACHE)
+            self.lock.take(say)
         self.folder = Path(tempfile.mkdtemp(prefix="clarifai-docker-"))
         self.hook = self.folder / "hook"
         self.hook.mkdir()
@@ -75,15 +85,16 @@ class TestEngine:
     def launch(self, dockerd: str = "dockerd") -> None:
         """Start the engine's process, for the first time or again, and wait until it answers."""
         assert self.folder is not None
-        data = CACHE / "engine"
-        data.mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(parents=True, exist_ok=True)
         paths = [str(self.hook), os.environ.get("PATH", ""), "/usr/sbin:/sbin"]
-        words = ["--host", self.address, "--data-root", str(data), "--exec-root", str(self.folder / "exec")]
+        words = ["--host", self.address, "--data-root", str(self.data), "--exec-root", str(self.folder / "exec")]
         words += ["--pidfile", str(self.folder / "docker.pid"), "--mtu", str(_mtu())]
         with (self.folder / "dockerd.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [dockerd, *words], stdout=log, stderr=log, env={**os.environ, "PATH": ":".join(paths)}
+                [*self.prefix, dockerd, *words], stdout=log, stderr=log, env={**os.environ, "PATH": ":".join(paths)}
             )
+        if self.lock is not None:
+            self.lock.note(self.process.pid)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -108,6 +119,8 @@ class TestEngine:
         self.end()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+        if self.lock is not None:
+            self.lock.release()
 
 
 def prepare(say: Callable[[str], None]) -> TestEngine:
@@ -116,19 +129,14 @@ def prepare(say: Callable[[str], None]) -> TestEngine:
     try:
         client, found = connect()
     except NoEngine:
-        engine.start()
+        engine.start(say)
         os.environ["DOCKER_HOST"] = engine.address
         client, found = connect()
     else:
         engine.address = found.address
     say(f"containers: {found}")
     try:
-        if not client.api.images(BASE_IMAGE, quiet=True):
-            if not BASE_TAR.is_file():
-                raise Unavailable(f"{BASE_TAR} does not exist: .ci/docker-base makes it")
-            say("importing the base image")
-            repository, _, tag = BASE_IMAGE.rpartition(":")
-            client.api.import_image_from_file(str(BASE_TAR), repository=repository, tag=tag)
+        import_base(client, say)
         say("building what the sample models share")
         asyncio.run(_warm_up())
     except BaseException:
@@ -137,6 +145,17 @@ def prepare(say: Callable[[str], None]) -> TestEngine:
     finally:
         client.close()
     return engine
+
+
+def import_base(client: DockerClient, say: Callable[[str], None]) -> None:
+    """Give the engine the base image, unless it has it. Raises ``Unavailable``."""
+    if client.api.images(BASE_IMAGE, quiet=True):
+        return
+    if not BASE_TAR.is_file():
+        raise Unavailable(f"{BASE_TAR} does not exist: .ci/docker-base makes it")
+    say("importing the base image")
+    repository, _, tag = BASE_IMAGE.rpartition(":")
+    client.api.import_image_from_file(str(BASE_TAR), repository=repository, tag=tag)
 
 
 async def _warm_up() -> None:

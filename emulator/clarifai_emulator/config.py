@@ -45,7 +45,8 @@ class DockerSettings:
     ``{python_version}`` is config.yaml's. ``build_args``: for every build, besides proxies and package indexes of
     the environment. ``ca_file``: certificates that builds and models trust too. ``builder``: the engine's classic
     one, BuildKit, or whichever a Dockerfile needs. ``listen``: this machine's address as containers reach it, empty
-    to find it. ``limits``: hold containers to the CPU and memory of their compute info.
+    to find it. ``limits``: hold containers to the CPU and memory of their compute info. ``probe_seconds``: how
+    often a runner's health is asked for, and how long an answer may take.
     """
 
     engine: str = ""
@@ -55,6 +56,7 @@ class DockerSettings:
     builder: Literal["auto", "classic", "buildkit"] = "auto"
     listen: str = ""
     limits: bool = True
+    probe_seconds: float = 10.0
 
     def problems(self) -> Iterator[str]:
         """What cannot be, one sentence each."""
@@ -62,6 +64,8 @@ class DockerSettings:
             yield f"CA file {self.ca_file} does not exist"
         if self.builder not in ("auto", "classic", "buildkit"):
             yield f"docker builder must be 'auto', 'classic' or 'buildkit', got {self.builder!r}"
+        if self.probe_seconds <= 0:
+            yield f"docker probe_seconds must be more than 0, got {self.probe_seconds}"
         if not self.base_image:
             yield "docker base image must not be empty"
         try:

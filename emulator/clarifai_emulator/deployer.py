@@ -156,7 +156,12 @@ class Deployer:
         version_id = secrets.token_hex(16)
         backend = backend_name or self._config.backend
         tell = self.logging_builds(key, version_id, progress)
-        source = await self.source_of(directory, tell, backend, watched)
+        try:
+            source = await self.source_of(directory, tell, backend, watched)
+        except ModelError as error:  # the caller gets it anyway
+            for line in str(error).splitlines():
+                self.logging_builds(key, version_id, lambda _: None)(line)
+            raise
         newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
         if newest is not None and _is_same(self._store.get(Kind.SOURCE, (*key, newest.id)), source):
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")

@@ -80,6 +80,7 @@ def _fleet(fleet: Fleet) -> dict[str, Any]:
         "queued": len(fleet.lane.waiting),
         "pending": fleet.lane.pending_reason,
         "error": refusal.message if refusal is not None else "",
+        "last_crash": _last_crash(fleet),
         "replicas": [
             {
                 "replica_id": record.replica_id,
@@ -91,6 +92,14 @@ def _fleet(fleet: Fleet) -> dict[str, Any]:
             for record in fleet.records.values()
         ],
     }
+
+
+def _last_crash(fleet: Fleet) -> dict[str, Any] | None:
+    """Why its last replica ended that should not have; None when each ended as it was told to."""
+    if fleet.last_crash is None:
+        return None
+    when, why = fleet.last_crash
+    return {"seconds_ago": round(fleet.lane.now() - when, 1), "reason": why}
 
 
 def _state(fleet: Fleet) -> str:

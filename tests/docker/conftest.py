@@ -8,35 +8,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.containers.engine import connect
 from clarifai_emulator.thread import EmulatorThread
 from docker import DockerClient
-from docker_engine import SETTINGS, TestEngine
-from flow.driver import PORT, Client
+from docker_engine import TestEngine
+from flow.driver import RUNNERS, running
+from flow.emptied import client as client
+from flow.emptied import emulator as emulator
 
 
-# Not for the session: the flow tests' own emulator listens at the same port.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def _emulator(engine: TestEngine) -> Iterator[EmulatorThread]:
-    config = EmulatorConfig(port=PORT, backend="docker", docker=SETTINGS, stop_seconds=0.5, hold_seconds=30)
-    with EmulatorThread(config) as emulator:
+    with running(**RUNNERS["docker"], hold_seconds=30) as emulator:
         yield emulator
-
-
-@pytest.fixture
-def emulator(_emulator: EmulatorThread) -> EmulatorThread:
-    """The emulator of these tests, as it is after its start."""
-    _emulator.reset()
-    return _emulator
-
-
-@pytest.fixture
-def client(emulator: EmulatorThread) -> Iterator[Client]:
-    """Raw calls to the session's emulator."""
-    client = Client(emulator.url)
-    yield client
-    client.close()
 
 
 @pytest.fixture

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from clarifai_emulator.config import EmulatorConfig
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
 from clarifai_emulator.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import container_of, containers, log, look, write_looks
 from docker_engine import SETTINGS
-from flow.driver import MODELS, Client, inference_request, live_replicas, text_of, wait_for
+from flow.driver import MODELS, Client, inference_request, live_replicas, running, text_of, wait_for
 
 DIALS = """
 def dial(url, method, message, token):
@@ -94,8 +96,7 @@ def test_replicas_do_not_see_each_other(
 
 
 def test_cpu_and_memory_are_those_of_the_compute_info(tmp_path: Path, docker: DockerClient, engine: object) -> None:
-    settings = EmulatorConfig(port=0, backend="docker", docker=_with_limits(), stop_seconds=0.5)
-    with EmulatorThread(settings) as emulator:
+    with running(backend="docker", docker=replace(SETTINGS, limits=True)) as emulator:
         emulator.deploy(write_looks(tmp_path))
         host = container_of(docker, emulator).attrs["HostConfig"]
         assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (500_000_000, 256 * 1024**2, 256 * 1024**2)
@@ -104,20 +105,49 @@ def test_cpu_and_memory_are_those_of_the_compute_info(tmp_path: Path, docker: Do
 def test_a_model_that_takes_more_memory_than_it_asked_for_is_killed_and_comes_back_and_both_are_said(
     tmp_path: Path, engine: object
 ) -> None:
-    settings = EmulatorConfig(port=0, backend="docker", docker=_with_limits(), stop_seconds=0.5)
-    with EmulatorThread(settings) as emulator:
+    with running(backend="docker", docker=replace(SETTINGS, limits=True)) as emulator:
         emulator.deploy(write_looks(tmp_path))
         client = Client(emulator.url)
         (before,) = live_replicas(emulator, "deploy-looks")
         response = client.call(
             "PostModelOutputs", inference_request("looks", expression="len(bytearray(600_000_000))")
         )
-        assert response.status.code != 10000
+        said = (
+            "its container used more memory than its limit of 256Mi and was killed (out of memory): "
+            "raise inference_compute_info.cpu_memory in config.yaml, up to what the nodepool's instance type has"
+        )
+        assert response.status.code == StatusCode.RUNNER_PROCESSING_FAILED
+        assert f"ended while it worked on this request: {said}" in response.status.details
         (crashed,) = wait_for(lambda: emulator.events("replica.crashed"))
-        assert "its container used more memory than its limit of 256Mi and was killed" in str(crashed.fields)
+        assert said in str(crashed.fields)
+        assert said in log(emulator, "runner.events")
+        (version,) = emulator.status()["deployments"][0]["versions"]
+        assert version["last_crash"]["reason"] == said
         wait_for(lambda: live_replicas(emulator, "deploy-looks"), seconds=30)
         assert live_replicas(emulator, "deploy-looks")[0]["replica_id"] != before["replica_id"]
         assert look(client, "1 + 1") == 2
+        client.close()
+
+
+def test_a_container_whose_runner_does_not_answer_its_probe_any_more_is_replaced_and_it_is_said(
+    tmp_path: Path, docker: DockerClient, engine: object
+) -> None:
+    with running(backend="docker", docker=replace(SETTINGS, probe_seconds=0.5)) as emulator:
+        emulator.deploy(write_looks(tmp_path))
+        client = Client(emulator.url)
+        before = container_of(docker, emulator)
+        # Stopped, not ended: its connections stay open, and nothing answers any more.
+        request = inference_request("looks", expression="__import__('time').sleep(1.5) or os.kill(os.getpid(), 19)")
+        response = client.call("PostModelOutputs", request)
+        said = "its liveness probe failed 3 times in a row (no answer within 0.5 s)"
+        assert response.status.code == StatusCode.RUNNER_PROCESSING_FAILED
+        assert f"ended while it worked on this request: {said}" in response.status.details
+        assert f"[emulator] {said}" in log(emulator)
+        assert said in log(emulator, "runner.events")
+        wait_for(lambda: live_replicas(emulator, "deploy-looks"), seconds=30)
+        assert container_of(docker, emulator).id != before.id
+        assert before.id not in [each.id for each in containers(docker)]
+        assert look(client, "'back'") == "back"
         client.close()
 
 
@@ -185,9 +215,3 @@ def test_nodepools_on_processes_and_in_containers_stand_side_by_side(
 
     assert where("contained") == "/home/nonroot/main"
     assert where("bare") == str(directory)
-
-
-def _with_limits() -> object:
-    from dataclasses import replace
-
-    return replace(SETTINGS, limits=True)

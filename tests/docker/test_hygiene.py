@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.containers.labels import INSTANCE
+from clarifai_emulator.containers.labels import INSTANCE, REPLICA
 from clarifai_emulator.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import containers, look, write_looks
@@ -94,20 +94,20 @@ def test_an_emulator_that_ends_leaves_nothing_but_images(docker: DockerClient, t
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("loose_ends")
-def test_replicas_come_back_when_the_engine_was_restarted(engine: TestEngine, tmp_path: Path) -> None:
+def test_replicas_come_back_when_the_engine_was_restarted_and_their_containers_do_not_pile_up(
+    emulator: EmulatorThread, client: Client, engine: TestEngine, docker: DockerClient, tmp_path: Path
+) -> None:
     if engine.process is None:
         pytest.skip("the engine that runs here is not ours: it is not restarted")
-    with EmulatorThread(EmulatorConfig(port=0, backend="docker", docker=SETTINGS, hold_seconds=60)) as emulator:
-        emulator.deploy(write_looks(tmp_path))
-        client = Client(emulator.url)
-        (before,) = live_replicas(emulator, "deploy-looks")
-        engine.end()
-        wait_for(lambda: not live_replicas(emulator, "deploy-looks"), seconds=30)
-        engine.launch()
-        wait_for(lambda: live_replicas(emulator, "deploy-looks"), seconds=60)
-        assert live_replicas(emulator, "deploy-looks")[0]["replica_id"] != before["replica_id"]
-        assert look(client, "6 * 7") == 42
-        client.close()
+    emulator.deploy(write_looks(tmp_path))
+    (before,) = live_replicas(emulator, "deploy-looks")
+    engine.end()
+    wait_for(lambda: not live_replicas(emulator, "deploy-looks"), seconds=30)
+    engine.launch()
+    (after,) = wait_for(lambda: live_replicas(emulator, "deploy-looks"), seconds=60)
+    assert after["replica_id"] != before["replica_id"]
+    assert look(client, "6 * 7") == 42
+    assert [each.labels[REPLICA] for each in containers(docker)] == [after["replica_id"]]
 
 
 def test_doctor_says_which_engine_it_found(engine: TestEngine) -> None:

@@ -6,27 +6,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import PORT, RUNNER, Client
+from flow.driver import IN_CONTAINERS, PORT, running
+from flow.emptied import client as client
+from flow.emptied import emulator as emulator
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """One suite for every backend: what is about processes only says so, and is skipped in containers."""
+    mark = item.get_closest_marker("of_processes")
+    if mark is not None and IN_CONTAINERS:
+        item.add_marker(pytest.mark.skip(reason=mark.args[0]))
 
 
 @pytest.fixture(scope="session")
 def _emulator() -> Iterator[EmulatorThread]:
-    with EmulatorThread(EmulatorConfig(port=PORT, stop_seconds=0.5, hold_seconds=20, **RUNNER)) as emulator:
+    with running(port=PORT, hold_seconds=20) as emulator:
         yield emulator
-
-
-@pytest.fixture
-def emulator(_emulator: EmulatorThread) -> EmulatorThread:
-    """The session's emulator, as it is after its start."""
-    _emulator.reset()
-    return _emulator
-
-
-@pytest.fixture
-def client(emulator: EmulatorThread) -> Iterator[Client]:
-    """Raw calls to the session's emulator."""
-    client = Client(emulator.url)
-    yield client
-    client.close()

@@ -154,7 +154,7 @@ def test_a_replica_that_hangs_up_but_does_not_end_is_killed_and_replaced() -> No
         (before,) = live_replicas(emulator, "deploy-crash_method")
         response = client.call(REQUEST, ask("hang_up"))
         assert response.status.code == StatusCode.RUNNER_PROCESSING_FAILED
-        assert "its connection was closed" in response.status.details
+        assert "it closed its connection, but its process had not ended 0.5 s later" in response.status.details
 
         (event,) = wait_for(lambda: emulator.events("replica.crashed"))
         assert event.fields["message"].startswith(

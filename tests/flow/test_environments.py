@@ -17,7 +17,6 @@ from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.environment import uv_environment
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import (
-    IN_CONTAINERS,
     MODELS,
     Client,
     inference_request,
@@ -27,8 +26,8 @@ from flow.driver import (
     write_model,
 )
 
-OF_PROCESSES = pytest.mark.skipif(
-    IN_CONTAINERS, reason="about the Python environments of processes; of images: tests/docker/test_image.py"
+OF_PROCESSES = pytest.mark.of_processes(
+    "about the Python environments of processes; of images: tests/docker/test_image.py"
 )
 MODEL = """
 import sys

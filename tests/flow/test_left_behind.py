@@ -15,7 +15,12 @@ import pytest
 from flow.driver import MODELS, figure, inference_request, is_alive, running, wait_for
 from flow.processes import children_of, emulator_process
 
+OF_PROCESSES = pytest.mark.of_processes(
+    "about the emulator's processes; its containers: tests/docker/test_hygiene.py"
+)
 
+
+@OF_PROCESSES
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc: Linux only")
 @pytest.mark.parametrize(
     ("number", "start_method"),
@@ -49,6 +54,7 @@ def test_an_emulator_that_is_stopped_leaves_no_process_port_or_file(
         busy.close()
 
 
+@OF_PROCESSES
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc: Linux only")
 def test_up_warms_an_interpreter_ahead_and_takes_it_along_when_it_is_killed(tmp_path: Path) -> None:
     with emulator_process(tmp_path) as emulator:

@@ -47,7 +47,11 @@ async def main(url, token):
 asyncio.run(main(*sys.argv[1:]))
 """
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.of_processes("its client runs in the model's Python environment, which an image keeps for itself"),
+]
 
 
 @dataclass(frozen=True)

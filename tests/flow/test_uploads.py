@@ -58,7 +58,7 @@ def expect_nothing(uploader: Uploader) -> None:
 
 class TestAnUpload:
     def test_is_built_from_its_archive_and_serves(self, uploader: Uploader) -> None:
-        answers = uploader.send(whole(archive_of(Dockerfile=b"FROM nowhere\n"), count=3))
+        answers = uploader.send(whole(archive_of(), count=3))
 
         assert [each.status.code for each in answers[:-1]] == [StatusCode.UPLOAD_IN_PROGRESS] * 2
         assert [each.status.percent_completed for each in answers] == [33, 66, 100]
@@ -76,6 +76,12 @@ class TestAnUpload:
         uploader.deploy(version.id)
         answer = uploader.client.call("PostModelOutputs", inference_request("hello", prompt="you"))
         assert text_of(answer) == "Hello, you!"
+
+    @pytest.mark.of_processes("about replicas without an image; with one: tests/docker/test_image.py")
+    def test_a_dockerfile_in_the_archive_is_not_looked_at(self, uploader: Uploader) -> None:
+        answers = uploader.send(whole(archive_of(Dockerfile=b"FROM nowhere\n")))
+        version = uploader.built(answers[-1].model_version_id)
+        assert version.status.code == StatusCode.MODEL_TRAINED, version.status
 
     def test_what_the_archive_says_counts_and_not_what_the_client_says_of_it(self, uploader: Uploader) -> None:
         said = {"method_signatures": [{"name": "made_up"}], "status": {"code": StatusCode.MODEL_TRAINED}}

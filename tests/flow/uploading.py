@@ -93,7 +93,8 @@ class Uploader:
         return wait_for(done, seconds=60)
 
     def build_log(self, version_id: str) -> list[str]:
-        asked = {**self.app, "log_type": "builder", "model_id": "hello", "model_version_id": version_id, "page": 1}
+        asked = {**self.app, "log_type": "builder", "model_id": "hello", "model_version_id": version_id}
+        asked |= {"page": 1, "per_page": 1000}
         return [each.message for each in self.client.call("ListLogEntries", **asked).log_entries]
 
     def deploy(self, version_id: str, deployment_id: str = "up") -> Any:

@@ -127,13 +127,12 @@ class RunnerItems:
         try:
             await self._carry(stream, replica, work)
         except asyncio.CancelledError:
-            work.fail(runner_lost(replica.replica_id, "its connection was closed"))
+            replica.break_off(work, runner_lost(replica.replica_id, "its connection was closed"))
             raise
         except Exception as error:
             log.exception("runner item %s", work.id)
             work.fail(runner_lost(replica.replica_id, f"its stream failed ({error})"))
-        finally:
-            replica.release(work)
+        replica.release(work)
 
     def _give_back(self, slot: Slot) -> None:
         """The idle stream is gone; work it was given in the same instant has not been written to it."""

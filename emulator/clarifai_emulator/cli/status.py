@@ -110,6 +110,9 @@ def _notes(name: str, version: dict[str, Any]) -> list[str]:
     ]
     if version["pending"]:
         lines.append(f"  {name} waits: {version['pending']}")
+    if version["last_crash"]:
+        crash = version["last_crash"]
+        lines.append(f"  {name}: a replica ended {crash['seconds_ago']:.0f} s ago: {crash['reason']}")
     if version["error"]:
         cause = version["error"].strip().splitlines()[0]
         lines.append(click.style(f"  {name} failed: ", fg="red") + f"{cause} See `clarifai-emulator logs {name}`.")

@@ -6,6 +6,7 @@ import io
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from clarifai_emulator.containers.dockerfile import HEALTH_PORT, MODEL_PATH, USER
@@ -111,7 +112,7 @@ def _visible_devices(plan: ContainerPlan) -> dict[str, str]:
 
 def model_path_of(command: Sequence[str]) -> str:
     """Where an image's own command says that the model is."""
-    for word, following in zip(command, [*command[1:], ""], strict=True):
+    for word, following in pairwise([*command, ""]):
         if word == "--model_path" and following:
             return following
         if word.startswith("--model_path="):

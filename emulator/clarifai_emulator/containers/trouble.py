@@ -43,7 +43,13 @@ _KNOWN = (
         "Deploy the model again; unchanged layers are not built again.",
     ),
     (
-        r"executable file not found|no such file or directory.*python",
+        r"[Nn]o command specified",
+        "its image says nothing about what to run",
+        'End the Dockerfile with `CMD ["python", "-m", "clarifai.runners.server", "--model_path", '
+        '"/home/nonroot/main"]`, the path being that of the model in the image.',
+    ),
+    (
+        r"executable file not found|exec python failed|no such file or directory.*python",
         "the image has no `python` on its PATH",
         "In a Dockerfile of your own, install Python 3 and the requirements, and let `python` be found.",
     ),

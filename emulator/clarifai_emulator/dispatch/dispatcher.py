@@ -129,10 +129,7 @@ class Dispatcher:
         replica = link.replicas.pop(replica_id, None)
         if replica is None:
             return
-        replica.lost = True
-        for work in tuple(replica.busy):
-            work.fail(runner_lost(replica_id, why))
-        replica.drained.set()
+        replica.lose(runner_lost(replica_id, why))
         self.on_replica(replica)
 
     def reset(self, *, keep: Collection[str] = ()) -> None:

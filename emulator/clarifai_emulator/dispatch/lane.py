@@ -26,6 +26,9 @@ from clarifai_emulator.errors import CallerError
 
 _turns = itertools.count(1)
 
+# Work whose stream broke is told after this long that it did, unless how its replica ended is known before.
+_BROKEN_SECONDS = 2.0
+
 
 class LaneKey(NamedTuple):
     """What a lane serves: one deployment (or, on shared compute, none) at one model version."""
@@ -105,6 +108,8 @@ class Replica:
     early: deque[Slot] = field(default_factory=deque[Slot])  # idle, and behind an item; see Slot
     busy: set[Work] = field(default_factory=set[Work])
     abandoned: dict[Work, float] = field(default_factory=dict[Work, float])  # of those, and since when (monotonic)
+    # Of those, the ones whose stream broke, and when they are told; see break_off.
+    broken: dict[Work, asyncio.TimerHandle] = field(default_factory=dict[Work, asyncio.TimerHandle])
     streams: int = 0  # open now, the control stream among them
     gone_since: float | None = None  # its last stream ended then (monotonic), and there was none since
     starts: int = 0  # RUNNER_STREAM_START messages so far: proof of life
@@ -178,6 +183,31 @@ class Replica:
             slot.behind.discard(work)
             self.reconsider(slot)
         self.runner.lane.note_idle()
+
+    def break_off(self, work: Work, error: CallerError) -> None:
+        """The stream of this work broke. Mostly the replica has ended, and ``lose`` tells how in a moment: in a
+        container that is the only place which knows. The work fails with ``error`` if it does not."""
+
+        def settle() -> None:
+            del self.broken[work]
+            work.fail(error)
+            self.release(work)
+
+        if work.is_open:
+            self.broken[work] = asyncio.get_running_loop().call_later(_BROKEN_SECONDS, settle)
+        else:
+            self.release(work)
+
+    def lose(self, error: CallerError) -> None:
+        """It has ended: what it worked on fails with ``error``."""
+        self.lost = True
+        for work in tuple(self.busy):
+            work.fail(error)
+        for work, timer in self.broken.items():
+            timer.cancel()
+            self.release(work)
+        self.broken.clear()
+        self.drained.set()
 
     def dismiss(self) -> None:
         """Send its idle streams away; they ask anew."""

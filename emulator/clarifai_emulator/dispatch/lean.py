@@ -80,13 +80,13 @@ class LeanConnection(asyncio.Protocol):
         del self._received[:start]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for work in tuple(self._works.values()):
-            work.fail(runner_lost(self._replica_id, "its connection was closed"))
         for task in (*self._pumps.values(), *self._held.values()):
             task.cancel()
         if self._replica is not None:
             self._replica.cancel_item = None
             self._replica.idle.clear()
+            for work in self._works.values():
+                self._replica.break_off(work, runner_lost(self._replica_id, "its connection was closed"))
             self._replica.stream_ended()
 
     def _handle(self, kind: int, number: int, payload: bytes) -> None:

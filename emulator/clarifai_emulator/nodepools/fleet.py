@@ -136,6 +136,7 @@ class Fleet:
     warming: bool = False  # its deployment is not at this version yet; see renewal.py
     failures: int = 0
     last_failure: str = ""
+    last_crash: tuple[float, str] | None = None  # when a replica ended that should not have, and why
     retry_at: float = 0.0
     wanted: int = 0
     last_scale_up: float | None = None

@@ -442,6 +442,7 @@ class Replicas:
             fleet.failures = 1 if record.was_healthy(now) else fleet.failures + 1
             fleet.retry_at = now + crash_delay(fleet.failures)
             fleet.last_failure = model_traceback(record.tail)
+            fleet.last_crash = now, why
             again = f"starts again in {fleet.retry_at - now:.1f} s"
             self._report.replica(fleet, record, "replica.crashed", f"{why}; {again}")
             # Only what never loaded is refused: a model that dies at work is started again, however often.

@@ -33,15 +33,14 @@ _EVERY_SECONDS = 0.005
 _LONGEST_LINE = 16 * 1024
 # How long an engine that does not answer may be gone (a restart) before its containers are given up.
 _ENGINE_AWAY_SECONDS = 10.0
-# As Kubernetes does by default, but with more patience: a model that computes holds Python's lock.
-_PROBE_EVERY_SECONDS = 10.0
-_PROBE_SECONDS = 10.0
+# As Kubernetes does by default, where an answer may take a second only: a model that computes holds Python's lock.
 _PROBE_FAILURES = 3
 _FAILED_PROBE = "[emulator] its {probe} probe failed {count} times in a row ({why})"
 
 
 class ContainerProcess:
-    """A container from its creation to its removal: a ``ReplicaProcess``. ``answer``: a file to read at the end."""
+    """A container from its creation to its removal: a ``ReplicaProcess``. ``answer``: a file to read at the end.
+    ``leave`` is called with its id when it could not be removed, because its engine was away."""
 
     def __init__(
         self,
@@ -49,6 +48,7 @@ class ContainerProcess:
         engine: Engine,
         threads: Executor,
         on_line: Callable[[str], None],
+        leave: Callable[[str], None],
         *,
         answer: str = "",
     ) -> None:
@@ -61,6 +61,7 @@ class ContainerProcess:
         self._engine = engine
         self._threads = threads
         self._on_line = on_line
+        self._leave = leave
         self._answer_path = answer
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[Exit] = self._loop.create_future()
@@ -130,10 +131,10 @@ class ContainerProcess:
         try:
             self._pass_on(output)
             exit_ = self._find_end()
-            self._remove()
         except Exception:
             log.exception("container %s", self.id)
         finally:
+            self._remove()
             with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits
                 self._loop.call_soon_threadsafe(self._ended, exit_)
 
@@ -196,10 +197,11 @@ class ContainerProcess:
     def _remove(self) -> None:
         from requests.exceptions import RequestException
 
-        with contextlib.suppress(RequestException, OSError):  # found and removed at the next start
-            if why_silent(self._engine.address):
+        with contextlib.suppress(RequestException, OSError):
+            if not why_silent(self._engine.address):
+                remove_container(self._client, self.id)
                 return
-            remove_container(self._client, self.id)
+        self._leave(self.id)
 
     def _ended(self, exit_: Exit) -> None:
         if self._probing is not None:
@@ -209,12 +211,13 @@ class ContainerProcess:
 
     # Its health.
 
-    def watch_health(self) -> None:
-        """Ask the runner's probes from now on, where they can be reached."""
+    def watch_health(self, every: float) -> None:
+        """Ask the runner's probes from now on, where they can be reached. An answer may take as long as ``every``
+        seconds, too."""
         if self._health[1]:
-            self._probing = asyncio.create_task(self._probe(), name=f"health {self.id[:8]}")
+            self._probing = asyncio.create_task(self._probe(every), name=f"health {self.id[:8]}")
 
-    async def _probe(self) -> None:
+    async def _probe(self, every: float) -> None:
         """Liveness: after so many failures in a row it is ended, and replaced. Readiness: it is said.
 
         Nothing counts before the first success: the runner answers only once its model is loaded.
@@ -222,9 +225,9 @@ class ContainerProcess:
         failures = {"liveness": 0, "readiness": 0}
         was_alive = False
         while True:
-            await asyncio.sleep(_PROBE_EVERY_SECONDS)
+            await asyncio.sleep(every)
             for probe in failures:
-                why = await ask_probe(*self._health, probe)
+                why = await ask_probe(*self._health, probe, every)
                 if not why:
                     was_alive = was_alive or probe == "liveness"
                     failures[probe] = 0
@@ -239,10 +242,10 @@ class ContainerProcess:
                     return
 
 
-async def ask_probe(host: str, port: int, probe: str) -> str:
+async def ask_probe(host: str, port: int, probe: str, patience: float) -> str:
     """Ask one of the runner's probes; why it failed, empty when it did not."""
     try:
-        async with asyncio.timeout(_PROBE_SECONDS):
+        async with asyncio.timeout(patience):
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 writer.write(f"GET /healthz/{probe} HTTP/1.0\r\n\r\n".encode())
@@ -250,7 +253,7 @@ async def ask_probe(host: str, port: int, probe: str) -> str:
             finally:
                 writer.close()
     except TimeoutError:
-        return f"no answer within {_PROBE_SECONDS:g} s"
+        return f"no answer within {patience:g} s"
     except OSError as error:
         return f"{error.strerror or error}"
     code = status[1].decode("latin-1") if len(status) > 1 else "no status"
@@ -276,7 +279,7 @@ def _exit_of(state: Mapping[str, Any]) -> Exit:
         allowed = f" than its limit of {limit // 1024**2}Mi" if limit else " than there is"
         return Exit(
             why=f"its container used more memory{allowed} and was killed (out of memory): "
-            "raise inference_compute_info.cpu_memory in config.yaml"
+            "raise inference_compute_info.cpu_memory in config.yaml, up to what the nodepool's instance type has"
         )
     if ended.get("Error"):
         return Exit(why=f"its container failed: {ended['Error']}")

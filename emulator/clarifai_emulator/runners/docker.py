@@ -18,6 +18,7 @@ import secrets
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -35,7 +36,7 @@ from clarifai_emulator.containers.context import make_context
 from clarifai_emulator.containers.engine import Engine, NoEngine, connect, meeting_point, why_silent
 from clarifai_emulator.containers.image import ensure_image
 from clarifai_emulator.containers.labels import new_instance
-from clarifai_emulator.containers.leftovers import remove_all, remove_left_behind
+from clarifai_emulator.containers.leftovers import remove_all, remove_container, remove_left_behind
 from clarifai_emulator.containers.network import make_network
 from clarifai_emulator.containers.trouble import explained
 from clarifai_emulator.errors import ModelError
@@ -54,6 +55,7 @@ Listen = Callable[[str], Awaitable[int]]
 T = TypeVar("T")
 
 _THREADS = 16
+_NO_SUCH_COMMAND = 127  # as a container's init says it
 _READERS = "tmp/clarifai-emulator"
 _ANSWER = "/tmp/clarifai-emulator/answer.json"  # noqa: S108 - in the container
 # The module that reads signatures for other backends, run by the model's own interpreter.
@@ -84,6 +86,7 @@ class DockerBackend:
         self._building: dict[Path, asyncio.Lock] = {}
         self._signatures_of: dict[str, Sequence[Any]] = {}  # by image
         self._replicas: set[ContainerProcess] = set()
+        self._left: set[str] = set()  # containers that ended while the engine was away
         self._threads = ThreadPoolExecutor(_THREADS, "docker")
 
     async def prepare(self, directory: ModelDirectory, progress: Progress) -> ModelSource:
@@ -127,7 +130,7 @@ class DockerBackend:
         await self._see_to_image(spec.source, on_line)
         plan = self._plan(spec, engine)
         replica = await self._run(plan, on_line, spec.secrets)
-        replica.watch_health()
+        replica.watch_health(self._settings.probe_seconds)
         return replica
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
@@ -138,7 +141,7 @@ class DockerBackend:
         return known
 
     async def _read_signatures(self, source: ModelSource) -> Sequence[Any]:
-        client, _ = await self._open()
+        client, engine = await self._open()
         lines: list[str] = []
         model_path = model_path_of(await self._call(lambda: _command_of(client, source.image)))
         plan = ContainerPlan(
@@ -158,6 +161,8 @@ class DockerBackend:
             raise still_importing(lines, INSPECT_SECONDS) from None
         finally:
             process.kill()
+        if exit_.code == _NO_SUCH_COMMAND:
+            raise explained(RuntimeError(" ".join(lines)), engine, plan)
         return signatures_in(decode_answer(process.answer, exit_, lines))
 
     async def close(self) -> None:
@@ -197,6 +202,10 @@ class DockerBackend:
                 )
             if not self._network:
                 await self._furnish(self._client, self.engine)
+            for each in tuple(self._left):
+                with contextlib.suppress(OSError):  # as requests' exceptions are: away again
+                    await self._call(partial(remove_container, self._client, each))
+                    self._left.discard(each)
             return self._client, self.engine
 
     async def _furnish(self, client: DockerClient, engine: Engine) -> None:
@@ -270,7 +279,7 @@ class DockerBackend:
         answer: str = "",
     ) -> ContainerProcess:
         client, engine = await self._open()
-        process = ContainerProcess(client, engine, self._threads, on_line, answer=answer)
+        process = ContainerProcess(client, engine, self._threads, on_line, self._left.add, answer=answer)
         self._replicas.add(process)
         process.exited.add_done_callback(lambda _: self._replicas.discard(process))
 

@@ -282,12 +282,24 @@ async def test_a_unary_item_without_an_output_is_lost_not_an_empty_success(scene
     )
 
 
-async def test_a_broken_connection_fails_the_item_and_frees_the_replica(scene: Scene) -> None:
+async def test_a_broken_connection_fails_the_item_and_frees_the_replica(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clarifai_emulator.dispatch.lane._BROKEN_SECONDS", 0.01)
     stream, work = await scene.carried(UNARY_STREAMING)
     stream.output("a")
     await settle()
     await stream.vanish()
     assert "its connection was closed" in await failure(work)
+    assert scene.lane.in_flight == 0
+
+
+async def test_how_its_replica_ended_is_told_when_that_is_heard_after_the_connection_broke(scene: Scene) -> None:
+    stream, work = await scene.carried(UNARY_UNARY)
+    await stream.vanish()
+    assert (work.state, scene.lane.in_flight) == (State.SENT, 1)
+    scene.dispatcher.lose(scene.link, "r1", "its container used more memory than its limit of 1Gi")
+    assert "its container used more memory than its limit of 1Gi" in await failure(work)
     assert scene.lane.in_flight == 0
 
 

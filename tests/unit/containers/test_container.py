@@ -81,6 +81,7 @@ def test_further_arguments_come_after_the_images_own() -> None:
         (["python", "--model_path", "/a"], "/a"),
         (["python", "--model_path=/b"], "/b"),
         (["sh"], "/home/nonroot/main"),
+        ([], "/home/nonroot/main"),
     ],
 )
 def test_the_model_is_where_the_images_command_says(command: list[str], path: str) -> None:
@@ -122,6 +123,8 @@ def test_an_instance_is_left_behind_when_its_process_is_gone_or_another_has_its_
         ('could not select device driver "cdi"', "knows no CDI device", "nvidia-ctk cdi generate"),
         ("load library failed: libnvidia-ml.so.1: cannot open", "does not find the NVIDIA driver", "nvidia-smi"),
         ("write /x: no space left on device", "disk is full", "docker system df"),
+        ("No command specified", "says nothing about what to run", 'CMD ["python", "-m", "clarifai.'),
+        ("[FATAL tini (7)] exec python failed: No such file or directory", "no `python`", "install Python 3"),
         ('exec: "python": executable file not found in $PATH', "no `python`", "install Python 3"),
     ],
 )

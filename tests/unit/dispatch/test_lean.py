@@ -199,7 +199,8 @@ async def test_a_client_that_goes_away_is_told_and_its_slot_stays_busy(scene: Sc
         await asyncio.sleep(0)
 
 
-async def test_a_socket_that_closes_fails_what_it_carried(scene: Scene) -> None:
+async def test_a_socket_that_closes_fails_what_it_carried(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clarifai_emulator.dispatch.lane._BROKEN_SECONDS", 0.01)
     await scene.ready()
     work = scene.submit()
     await scene.hear()

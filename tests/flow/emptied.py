@@ -1,0 +1,25 @@
+"""The fixtures of tests that share an emulator, ``_emulator``, which their conftest starts: emptied before each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from clarifai_emulator.thread import EmulatorThread
+from flow.driver import Client
+
+
+@pytest.fixture
+def emulator(_emulator: EmulatorThread) -> EmulatorThread:
+    """The shared emulator, as it is after its start."""
+    _emulator.reset()
+    return _emulator
+
+
+@pytest.fixture
+def client(emulator: EmulatorThread) -> Iterator[Client]:
+    """Raw calls to the shared emulator."""
+    client = Client(emulator.url)
+    yield client
+    client.close()
