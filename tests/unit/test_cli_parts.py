@@ -24,8 +24,7 @@ from clarifai_emulator.cli.main import cli
 from clarifai_emulator.cli.model_names import ModelName, read_model_name
 from clarifai_emulator.cli.output import Failure, columns, failure_of
 from clarifai_emulator.cli.state import Running, find_running, remove_state, running_emulators, write_state
-from clarifai_emulator.cli.up import arguments_of, early_parent, parse_pats
-from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.cli.up import arguments_of, parse_pats
 
 DEPLOYMENT = {"deployment_id": "d", "replica_id": "0123456789"}
 KNOWN = ["me/demo/hello", "me/demo/types", "ada/other/types"]
@@ -323,26 +322,3 @@ def test_command_lines_that_cannot_be_understood(words: list[str], said: str) ->
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 2
     assert said in done.output
-
-
-def test_the_parent_of_replicas_is_launched_before_the_emulator_is_imported(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    parent = early_parent(EmulatorConfig(port=7878, start_method="fork"))
-    assert parent is not None
-    parent.control.close()
-    os.close(parent.output_fd)
-    parent.process.wait(30)
-    assert parent.python == Path(sys.executable)
-    assert parent.environ["CLARIFAI_API_BASE"] == "http://127.0.0.1:7878"
-
-
-@pytest.mark.parametrize("config", [{"port": 0}, {"backend": "inprocess"}, {"start_method": "spawn"}], ids=str)
-def test_no_parent_is_launched_where_it_would_not_be_used(config: dict[str, Any]) -> None:
-    assert early_parent(EmulatorConfig(**config)) is None
-
-
-def test_on_one_core_the_emulator_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    assert early_parent(EmulatorConfig(port=7878)) is None

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from clarifai_emulator.cli.docker_options import docker_options, docker_settings
 from clarifai_emulator.cli.output import Failure, json_option, print_json, wants_json, warn
-
-if TYPE_CHECKING:
-    from clarifai_emulator.config import EmulatorConfig
-    from clarifai_emulator.runners.parent import Parent
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _OPTION_NAMES = {"pats_file": "--pats", "docker_build_args": "--docker-build-arg"}
@@ -141,21 +136,9 @@ def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> Non
         _warn(config)
         _detach(options, as_json)
         return
-    parent = early_parent(config)
     from clarifai_emulator.cli.foreground import serve
 
-    serve(config, parent, as_json=as_json, ready_fd=ready_fd)
-
-
-def early_parent(config: EmulatorConfig) -> Parent | None:
-    """The parent of replicas, which imports the SDK on a core of its own while this process imports the emulator.
-    None where there will be none, or its emulator's address is not known yet."""
-    from clarifai_emulator.runners.parent import forks, launch, parent_environ
-
-    is_needed = config.backend == "process" and forks(config.start_method) and config.port
-    if not is_needed or (os.cpu_count() or 1) == 1:
-        return None
-    return launch(Path(sys.executable), parent_environ(config.url(config.port)))
+    serve(config, as_json=as_json, ready_fd=ready_fd)
 
 
 def parse_pats(values: tuple[str, ...], user_id: str) -> dict[str, str]:

@@ -19,8 +19,8 @@ from typing import Any
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.runners.backend import Exit
 from clarifai_emulator.runners.output import OutputPipe
-from clarifai_emulator.runners.parent import Parent, launch
 
+SCRIPT = Path(__file__).with_name("zygote_main.py")
 _PACKET = 1 << 20
 
 
@@ -46,12 +46,10 @@ class Child:
 
 @dataclass(slots=True, eq=False)
 class Zygote:
-    """A warm parent for one interpreter. ``start`` once, then ``fork`` as often as needed. ``launched``: it has
-    been started already."""
+    """A warm parent for one interpreter. ``start`` once, then ``fork`` as often as needed."""
 
     python: Path
     environ: Mapping[str, str]
-    launched: Parent | None = None
     _control: socket.socket | None = None
     _process: subprocess.Popen[bytes] | None = None
     _children: dict[int, Child] = field(default_factory=dict[int, Child])
@@ -69,14 +67,29 @@ class Zygote:
         await asyncio.shield(self._ready)
 
     def _launch(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        # A pipe of its own: what an import prints is for a log, and a child can take over only what is no file.
+        output = self._output = OutputPipe(self._printed.append)
         try:
-            parent = self.launched or launch(self.python, self.environ)
+            with theirs:
+                self._process = subprocess.Popen(
+                    [self.python, SCRIPT, str(theirs.fileno())],
+                    env=dict(self.environ),
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output.write_fd,
+                    stderr=output.write_fd,
+                    start_new_session=True,
+                )
         except OSError as error:
+            ours.close()
+            output.close()
             self._fail(cannot_run(self.python, error))
             return
-        self._process, self._control = parent.process, parent.control
-        self._output = OutputPipe(self._printed.append, parent.output_fd)
-        asyncio.get_running_loop().add_reader(self._control, self._receive)
+        output.give_away()
+        self._control = ours
+        asyncio.get_running_loop().add_reader(ours, self._receive)
 
     def fork(self, job: Mapping[str, Any], output: OutputPipe, *more_fds: int) -> Child:
         """Fork a child for this job; it prints to ``output``. Raises ``ModelError`` when the parent is gone."""
@@ -96,9 +109,9 @@ class Zygote:
             self._send({"op": "signal", "id": job_id, "signal": int(number), "group": whole_group})
 
     @property
-    def has_ended(self) -> bool:
-        """Whether it was started, and can fork no more."""
-        return self._ready is not None and self._control is None
+    def is_alive(self) -> bool:
+        """Whether it can fork."""
+        return self._control is not None
 
     def close(self) -> None:
         """End it and all its children; they are killed by the zygote when the socket closes."""
@@ -225,3 +238,12 @@ def cannot_run(python: Path, error: OSError) -> ModelError:
         f"A model's interpreter could not be started: {python}: {error.strerror or error}.",
         hint="If its environment was removed, deploy the model again to build it anew.",
     )
+
+
+def runner_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The part of this process's environment that a replica inherits: all but the user's own Clarifai settings."""
+    inherited = {name: value for name, value in environ.items() if not name.startswith("CLARIFAI_")}
+    for name in ("no_proxy", "NO_PROXY"):
+        # The runner's gRPC would go through a proxy even to this machine.
+        inherited[name] = ",".join(filter(None, [inherited.get(name), "127.0.0.1", "localhost"]))
+    return inherited

@@ -15,8 +15,7 @@ import pytest
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.runners.backend import Exit
 from clarifai_emulator.runners.output import OutputPipe
-from clarifai_emulator.runners.parent import launch, runner_environ
-from clarifai_emulator.runners.zygote import Child, Zygote
+from clarifai_emulator.runners.zygote import Child, Zygote, runner_environ
 
 # The runner of the stand-in: runs what the model directory says.
 SERVER = """
@@ -222,10 +221,10 @@ async def test_many_children_may_be_started_at_once(scene: Scene) -> None:
 async def test_when_the_parent_is_closed_its_children_die(scene: Scene) -> None:
     child = await scene.fork("print(subprocess.Popen(['sleep', '60']).pid)\ntime.sleep(60)")
     grandchild = int(await scene.line())
-    assert not scene.zygote.has_ended
+    assert scene.zygote.is_alive
     scene.zygote.close()
     scene.zygote.close()
-    assert scene.zygote.has_ended
+    assert not scene.zygote.is_alive
     assert await ended(child) == Exit(signal=9)
     assert await gone(child.pid)
     assert await gone(grandchild)
@@ -236,7 +235,7 @@ async def test_when_the_parent_is_killed_its_children_die_and_that_is_told(scene
     assert scene.zygote._process is not None
     os.kill(scene.zygote._process.pid, signal.SIGKILL)
     assert await ended(child) == Exit(signal=9)
-    assert scene.zygote.has_ended
+    assert not scene.zygote.is_alive
     assert await gone(child.pid)
     with pytest.raises(ModelError, match="has ended"):
         await scene.begin("pass")
@@ -254,19 +253,6 @@ async def test_an_environment_without_the_sdk_is_named_with_what_to_do(scene: Sc
     assert raised.value.hint == "Name `clarifai` in the model's requirements.txt, or mend the environment."
     with pytest.raises(ModelError):
         await scene.zygote.start()
-
-
-async def test_a_parent_that_was_launched_before_there_was_an_event_loop_serves_as_one_of_its_own(
-    scene: Scene,
-) -> None:
-    parent = await asyncio.to_thread(launch, Path(sys.executable), scene.environ)
-    scene.zygote = Zygote(parent.python, parent.environ, parent)
-    assert not scene.zygote.has_ended
-    assert await scene.run("print('hello')") == Exit(0)
-    assert scene.lines == ["hello"]
-    assert parent.process.poll() is None
-    scene.zygote.close()
-    assert parent.process.poll() is not None
 
 
 async def test_an_interpreter_that_is_not_there_is_named(scene: Scene) -> None:
