@@ -171,7 +171,8 @@ class Deployer:
         self, directory: ModelDirectory, progress: Progress, backend: str = "", watched: Watched | None = None
     ) -> ModelSource:
         """What replicas of a backend run for a directory; builds what it needs. Raises ``ModelError``."""
-        source = await self._backends[backend or self._config.backend].prepare(directory, progress)
+        chosen = self._backends[backend or self._config.backend]
+        source = await chosen.prepare(directory, progress, is_watched=watched is not None)
         if watched is None:
             return source
         code = await asyncio.to_thread(CodeReader(directory.path, watched).read)

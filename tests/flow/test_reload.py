@@ -19,6 +19,7 @@ from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import (
+    IN_CONTAINERS,
     MODELS,
     RUNNERS,
     Client,
@@ -76,8 +77,7 @@ class Stateful(ModelClass):
 """
 
 
-# In a container, a save is a new image and a new version: see docs/dev-loop.md.
-@pytest.fixture(params=[name for name in RUNNERS if name != "docker"], scope="module")
+@pytest.fixture(params=["docker"] if IN_CONTAINERS else [n for n in RUNNERS if n != "docker"], scope="module")
 def _devs(request: pytest.FixtureRequest) -> Iterator[EmulatorThread]:
     # With less, a runner that is short of processor time counts as one that has hung up and does not end.
     settings = {"runner": "genuine", "backend": "process", "stop_seconds": 3.0, **RUNNERS[request.param]}

@@ -48,7 +48,7 @@ _OF_UP = ("topology", "backend", "runner")
     type=click.Path(dir_okay=False, path_type=Path),
     help="As for `up`, which starts if none is running.",
 )
-@click.option("--backend", type=click.Choice(["process", "inprocess"]), help="As for `up`.")
+@click.option("--backend", type=click.Choice(["process", "inprocess", "docker"]), help="As for `up`.")
 @click.option("--runner", type=click.Choice(["genuine", "lean"]), help="As for `up`.")
 @click.option("--plain", is_flag=True, help="Lines instead of the live view, also in a terminal.")
 @port_option()

@@ -69,6 +69,7 @@ class ReplicaRecord:
     link: ReloadLink | None = None  # while it is reloadable
     standby: Standby | None = None
     heir: ReplicaRecord | None = None  # stands in its place, and gives back room and devices when it ends
+    successor_of: ReplicaRecord | None = None  # whose heir it is
     holds_place: bool = True
     has_ended: bool = False
     killed_because: str = ""  # why the emulator itself killed it
