@@ -87,7 +87,7 @@ class LeanConnection(asyncio.Protocol):
         if self._replica is not None:
             self._replica.cancel_item = None
             self._replica.idle.clear()
-            self._replica.stream_ended()
+            self._replica.stream_ended(broke_off=True)
 
     def _handle(self, kind: int, number: int, payload: bytes) -> None:
         if kind == READY:

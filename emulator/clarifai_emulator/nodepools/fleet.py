@@ -156,7 +156,7 @@ class Fleet:
 
     def demand(self, now: float, history_seconds: float) -> Demand:
         """What is asked of the fleet at this moment."""
-        in_flight, queued = self.lane.in_flight, len(self.lane.waiting)
+        in_flight, queued = self.lane.load, len(self.lane.waiting)
         if self.lane.bounced and not self.active:
             queued += 1
         # Only what may still become the highest is kept: loads fall from left to right.
