@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import DecodeError
 
 from clarifai_emulator.catalogue import CLARIFAI_USER
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.directory import ModelSource, WantedSecret, Watched
 from clarifai_emulator.store import Key, Kind, Store
 
 _MESSAGES: dict[Kind, Any] = {
@@ -88,16 +89,26 @@ def why_it_cannot_run(source: ModelSource) -> str:
     """What of a version's code is gone since it was deployed; empty when all is there."""
     if not source.path.is_dir():
         return f"its directory {source.path} is gone"
-    return "" if source.python.exists() else f"its Python environment {source.python} is gone"
+    # A container brings its own; its image is built again where it is gone.
+    return "" if source.image or source.python.exists() else f"its Python environment {source.python} is gone"
 
 
 def _source_text(source: ModelSource) -> str:
-    fields = (source.path, source.python, source.content_hash, source.environment)
-    names = ("path", "python", "content_hash", "environment")
-    return json.dumps({name: str(value) for name, value in zip(names, fields, strict=True)})
+    fields = {**asdict(source), "path": str(source.path), "python": str(source.python)}
+    return json.dumps(fields)
 
 
 def _source(content: Any) -> ModelSource:
+    """What it does not say (it is from an earlier release) is as it is outside the dev loop and containers."""
+    watched = content.get("watched")
     return ModelSource(
-        Path(content["path"]), Path(content["python"]), content["content_hash"], content["environment"]
+        Path(content["path"]),
+        Path(content["python"]),
+        content["content_hash"],
+        content["environment"],
+        backend=content.get("backend", "process"),
+        image=content.get("image", ""),
+        secrets=tuple(WantedSecret(**each) for each in content.get("secrets", ())),
+        watched=Watched(tuple(watched["include"]), tuple(watched["exclude"])) if watched is not None else None,
+        mounted=content.get("mounted", False),
     )
