@@ -42,13 +42,17 @@ def measure(*, quick: bool = False) -> list[Figure]:
         engine.stop()
 
 
+def in_containers() -> list[str]:
+    """The options of ``up`` for the images of the container tests."""
+    options = ["--backend", "docker", "--docker-base-image", docker_engine.BASE_IMAGE, "--no-docker-limits"]
+    authority = docker_engine.SETTINGS.ca_file
+    return [*options, "--docker-ca", str(authority)] if authority else options
+
+
 def _predict(*, rounds: int) -> list[Figure]:
     """The same model, client and emulator; a replica in a container, and one that is a process."""
     in_container, as_process = free_port(), free_port()
-    options = ["--backend", "docker", "--docker-base-image", docker_engine.BASE_IMAGE, "--no-docker-limits"]
-    if docker_engine.SETTINGS.ca_file:
-        options += ["--docker-ca", str(docker_engine.SETTINGS.ca_file)]
-    with emulator(in_container, *options), emulator(as_process):
+    with emulator(in_container, *in_containers()), emulator(as_process):
         ours = routed_client(deploy("hello", in_container)["model_url"], in_container)
         theirs = routed_client(deploy("hello", as_process)["model_url"], as_process)
         values = interleave(

@@ -1,5 +1,5 @@
 """From the write of a file to the first answer of the new code, under ``dev``; against stopping and starting the
-SDK's own server.
+SDK's own server. In containers, too, where there is an engine and the base image (``.ci/docker-base``).
 
 The first request is sent when ``dev`` says that the new code is ready: a client that asks all the time takes the
 time of what it waits for, on a machine of few cores.
@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +21,9 @@ from benchmarks.figures import Figure, alone, compared
 from benchmarks.peers import MODELS, direct_client, emulator, environ, free_port, process, routed_client, sdk_server
 from benchmarks.start import memory
 
+# Milliseconds: p50 and p95 of a swap, then of a fork.
+_ON_THIS_MACHINE = (60, 120, 120, 250)
+_IN_A_CONTAINER = (150, None, 500, None)
 _GREETING = 'f"Hello, {prompt}{'
 Edit = Callable[[str, int], str]
 
@@ -31,17 +34,41 @@ def measure(*, quick: bool = False) -> list[Figure]:
     restarted = [_restart() for _ in range(restarts + 1)][1:]
     figures: list[Figure] = []
     for runner in ("genuine", "lean"):
-        with _dev(runner) as (model, until_ready, ask):
-            swap = _answers(model, until_ready, ask, _body, repeats)
-            fork = _answers(model, until_ready, ask, _top_level, repeats)
-        figures += [
-            compared(f"{runner} runner: swap, write → answer p50", swap, restarted, unit="ms", target=0.15),
-            alone(f"{runner} runner: swap p50", swap, unit="ms", target=60),
-            alone(f"{runner} runner: swap p95", swap, unit="ms", target=120, quantile=0.95),
-            alone(f"{runner} runner: fork p50", fork, unit="ms", target=120),
-            alone(f"{runner} runner: fork p95", fork, unit="ms", target=250, quantile=0.95),
-        ]
+        figures += _kinds(f"{runner} runner", ["--runner", runner], restarted, repeats, _ON_THIS_MACHINE)
+    figures += _in_containers(restarted, repeats)
     return [*figures, _growth(20 if quick else 1000)]
+
+
+def _kinds(
+    name: str, options: Sequence[str], restarted: list[float], repeats: int, targets: tuple[float | None, ...]
+) -> list[Figure]:
+    with _dev(options) as (model, until_ready, ask):
+        swap = _answers(model, until_ready, ask, _body, repeats)
+        fork = _answers(model, until_ready, ask, _top_level, repeats)
+    swap_half, swap_most, fork_half, fork_most = targets
+    return [
+        compared(f"{name}: swap, write → answer p50", swap, restarted, unit="ms", target=0.15),
+        alone(f"{name}: swap p50", swap, unit="ms", target=swap_half),
+        alone(f"{name}: swap p95", swap, unit="ms", target=swap_most, quantile=0.95),
+        compared(f"{name}: fork, write → answer p50", fork, restarted, unit="ms", target=None),
+        alone(f"{name}: fork p50", fork, unit="ms", target=fork_half),
+        alone(f"{name}: fork p95", fork, unit="ms", target=fork_most, quantile=0.95),
+    ]
+
+
+def _in_containers(restarted: list[float], repeats: int) -> list[Figure]:
+    """The same inside a container; nothing without an engine, which is said."""
+    from benchmarks.containers import docker_engine, in_containers
+
+    try:
+        engine = docker_engine.prepare(lambda line: print(line, file=sys.stderr))
+    except docker_engine.Unavailable as error:
+        print(f"reloads in containers are not measured: {error}", file=sys.stderr)
+        return []
+    try:
+        return _kinds("in a container", in_containers(), restarted, repeats, _IN_A_CONTAINER)
+    finally:
+        engine.stop()
 
 
 def _body(source: str, number: int) -> str:
@@ -70,11 +97,11 @@ def _answers(
 
 
 @contextmanager
-def _dev(runner: str) -> Generator[tuple[Path, Callable[[], None], Callable[[], str]]]:
+def _dev(options: Sequence[str]) -> Generator[tuple[Path, Callable[[], None], Callable[[], str]]]:
     """``clarifai-emulator dev`` of a copy of the model ``hello``: its model.py, a wait until an edit of that is
     ready, and a request."""
     port = free_port()
-    with TemporaryDirectory() as folder, emulator(port, "--runner", runner):
+    with TemporaryDirectory() as folder, emulator(port, *options):
         directory = Path(folder) / "hello"
         shutil.copytree(MODELS / "hello", directory)
         command = [sys.executable, "-m", "clarifai_emulator", "dev", str(directory), "--port", str(port), "--json"]

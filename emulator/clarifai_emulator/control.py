@@ -63,6 +63,7 @@ class Control:
             "Reset": self._reset,
             "Route": self._route,
             "Status": self._status,
+            "Topology": self._topology,
         }
 
     def find(self, path: str) -> Serve | None:
@@ -117,6 +118,10 @@ class Control:
 
     async def _status(self, request: dict[str, Any]) -> Answers:
         yield {"result": snapshot(self._emulator)}
+
+    async def _topology(self, request: dict[str, Any]) -> Answers:
+        """The files of the topology were saved: what came of it."""
+        yield {"result": (await self._emulator.reload_topology()).as_dict()}
 
     async def _route(self, request: dict[str, Any]) -> Answers:
         yield {"result": self._explain(request)}

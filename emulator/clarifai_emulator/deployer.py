@@ -176,7 +176,8 @@ class Deployer:
         self, directory: ModelDirectory, progress: Progress, backend: str = "", watched: Watched | None = None
     ) -> ModelSource:
         """What replicas of a backend run for a directory; builds what it needs. Raises ``ModelError``."""
-        source = await self._backends[backend or self._config.backend].prepare(directory, progress)
+        chosen = self._backends[backend or self._config.backend]
+        source = await chosen.prepare(directory, progress, is_watched=watched is not None)
         if watched is None:
             return source
         code = await asyncio.to_thread(CodeReader(directory.path, watched).read)
@@ -295,19 +296,26 @@ class Deployer:
             hint="Create it with the SDK or the clarifai CLI, or start the emulator with a --topology that has it.",
         )
 
+    def deployment_key(self, request: DeployRequest, model: ModelKey) -> Key:
+        """The deployment that a request makes."""
+        return (self._config.user_id, request.deployment_id or f"deploy-{model[2]}"[:64])
+
+    def adjust(self, request: DeployRequest, model: ModelKey) -> None:
+        """Let the deployment run where and as often as is asked for, and what it runs already. Raises
+        ``CallerError``."""
+        user, deployment_id = self.deployment_key(request, model)
+        change = Deployment(id=deployment_id)
+        _place(change, request, self._nodepool(request))
+        self._resources.patch(Kind.DEPLOYMENT, user, (), [change], "overwrite")
+
     def _put_deployment(self, request: DeployRequest, model: ModelKey, version_id: str, nodepool: Key) -> Key:
-        user = self._config.user_id
-        deployment_id = request.deployment_id or f"deploy-{model[2]}"[:64]
+        user, deployment_id = self.deployment_key(request, model)
         deployment = Deployment(id=deployment_id, scheduling_choice=Deployment.PERFORMANCE)
         deployment.visibility.gettable = Visibility.PRIVATE
-        deployment.autoscale_config.min_replicas = request.min_replicas
-        deployment.autoscale_config.max_replicas = max(request.max_replicas, request.min_replicas)
+        _place(deployment, request, nodepool)
         target = deployment.desired_worker.model
         target.user_id, target.app_id, target.id = model
         target.model_version.id = version_id
-        entry = Nodepool(id=nodepool[2])
-        entry.compute_cluster.id, entry.compute_cluster.user_id = nodepool[1], nodepool[0]
-        deployment.nodepools.append(entry)
         if self._store.get(Kind.DEPLOYMENT, (user, deployment_id)) is None:
             return self._resources.post(Kind.DEPLOYMENT, user, (), [deployment])[0]
         return self._resources.patch(Kind.DEPLOYMENT, user, (), [deployment], "overwrite")[0]
@@ -340,6 +348,14 @@ class Deployer:
             )
         finally:
             unsubscribe()
+
+
+def _place(deployment: Deployment, request: DeployRequest, nodepool: Key) -> None:
+    """Where it runs, and how often."""
+    deployment.autoscale_config.min_replicas = request.min_replicas
+    deployment.autoscale_config.max_replicas = max(request.max_replicas, request.min_replicas)
+    entry = deployment.nodepools.add(id=nodepool[2])
+    entry.compute_cluster.id, entry.compute_cluster.user_id = nodepool[1], nodepool[0]
 
 
 def require_methods(directory: ModelDirectory, signatures: Sequence[Any]) -> Sequence[Any]:

@@ -65,7 +65,7 @@ from clarifai_emulator.runners.docker import DockerBackend
 from clarifai_emulator.runners.inprocess import InProcessBackend
 from clarifai_emulator.runners.process import ProcessBackend
 from clarifai_emulator.store import Kind, Store
-from clarifai_emulator.topology import load_topology
+from clarifai_emulator.topology_edits import TopologyEdits, TopologyOutcome
 from clarifai_emulator.upload_builds import UploadBuilds
 
 if TYPE_CHECKING:
@@ -175,6 +175,14 @@ class Emulator:
             deployer=self.deployer,
             cache_dir=self.config.cache_dir,
         )
+        self._topology = TopologyEdits(
+            furnisher=self._furnisher,
+            resources=self.resources,
+            deployer=self.deployer,
+            store=self.store,
+            faults=self.faults,
+            events=self.events,
+        )
         self._state: KeptState | None = None
         self.landscape.hosted = self._furnisher.hosted
         self._further: list[Find] = []
@@ -280,10 +288,11 @@ class Emulator:
 
     async def apply(self, *files: Path) -> None:
         """Create what these topology files name, on top of what is there. Raises ``ConfigError``."""
-        topology = load_topology(files)
-        await self._furnisher.apply(topology, log.info)
-        for entry in topology.faults:
-            self.faults.add(entry.fault, origin=entry.where)
+        await self._topology.begin(files, log.info)
+
+    async def reload_topology(self) -> TopologyOutcome:
+        """The topology files that it was started with may have changed: apply what is different in them."""
+        return await self._topology.edit(self.config.topology, log.info)
 
     def decide(self, ask: Ask) -> Decision:
         """Where a request would go. Raises ``RoutingError``."""
@@ -425,6 +434,7 @@ class Emulator:
         for user in self.accounts.users:
             self.resources.add_user(user)
         self._furnisher.furnish()
+        self._topology.forget()
         if restored and self.config.topology:
             log.warning(
                 "The topology was applied when the state in %s was made, and is not applied again. To begin anew "

@@ -37,10 +37,11 @@ from clarifai_emulator.catalogue import (
 )
 from clarifai_emulator.deployer import Deployer, DeployRequest, ModelKey, Progress
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
+from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.routing.deployments import served_model
 from clarifai_emulator.stand_ins import StandIn, canned_model
 from clarifai_emulator.store import Kind, Store
-from clarifai_emulator.topology import Entry, ModelEntry, Topology
+from clarifai_emulator.topology import Entry, ModelDeploy, ModelEntry, Topology
 
 LOCAL_CLUSTER = "local"
 CPU_NODEPOOL = "cpu"
@@ -103,20 +104,20 @@ class Furnisher:
         for entry in topology.users:
             user = User()
             user.CopyFrom(entry.message)
-            user.id = self._owner(entry)
+            user.id = self.owner(entry)
             self._resources.add_user(user)
         self._post_all(Kind.APP, topology.apps, problems, lambda _: ())
         self._post_all(Kind.SECRET, topology.secrets, problems, lambda _: ())
         self._post_all(Kind.COMPUTE_CLUSTER, topology.compute_clusters, problems, lambda _: ())
         self._post_all(Kind.NODEPOOL, topology.nodepools, problems, lambda n: (n.compute_cluster.id,))
         for model in topology.models:
-            with _collecting(problems, model.where):
+            with collecting(problems, model.where):
                 await self._add_model(model, progress)
         for stand_in in topology.stand_ins:
-            with _collecting(problems, stand_in.where):
+            with collecting(problems, stand_in.where):
                 await self._add_stand_in(stand_in, progress)
         for deployment in topology.deployments:
-            with _collecting(problems, deployment.where):
+            with collecting(problems, deployment.where):
                 self._add_deployment(deployment)
         if problems:
             raise ConfigError("The topology cannot be applied:", problems)
@@ -129,25 +130,32 @@ class Furnisher:
         parents_of: Callable[[Any], tuple[str, ...]],
     ) -> None:
         for entry in entries:
-            with _collecting(problems, entry.where):
-                self._resources.post(kind, self._owner(entry), parents_of(entry.message), [entry.message])
+            with collecting(problems, entry.where):
+                self._resources.post(kind, self.owner(entry), parents_of(entry.message), [entry.message])
 
-    def _owner(self, entry: Entry[Any]) -> str:
+    def owner(self, entry: Entry[Any]) -> str:
+        """Whose a resource of a topology is."""
         return entry.user_id or self._user_id
 
     async def _add_model(self, entry: ModelEntry, progress: Progress) -> None:
         if entry.path is None:
             message = entry.message
-            self._name_model((self._owner(entry), message.app_id, message.id), message, "")
+            self._name_model((self.owner(entry), message.app_id, message.id), message, "")
             return
+        request = self.request_of(entry)
+        if entry.deploy is None:
+            await self._deployer.publish(request.path, request.model, progress)
+        else:
+            await self._deployer.deploy(request, progress)
+
+    def request_of(self, entry: ModelEntry) -> DeployRequest:
+        """How a model that has a directory is to be deployed."""
+        assert entry.path is not None
         name = ""
         if entry.message.id and entry.message.app_id:
-            name = f"{self._owner(entry)}/{entry.message.app_id}/models/{entry.message.id}"
-        if entry.deploy is None:
-            await self._deployer.publish(entry.path, name, progress)
-            return
-        wanted = entry.deploy
-        request = DeployRequest(
+            name = f"{self.owner(entry)}/{entry.message.app_id}/models/{entry.message.id}"
+        wanted = entry.deploy or ModelDeploy()
+        return DeployRequest(
             path=entry.path,
             model=name,
             nodepool_id=wanted.nodepool_id or CPU_NODEPOOL,
@@ -157,7 +165,12 @@ class Furnisher:
             max_replicas=5 if wanted.max_replicas is None else wanted.max_replicas,
             wait=False,
         )
-        await self._deployer.deploy(request, progress)
+
+    async def model_key_of(self, entry: ModelEntry) -> ModelKey:
+        """The model that a directory of a topology is. Raises ``ModelError``."""
+        request = self.request_of(entry)
+        directory = await asyncio.to_thread(read_model_directory, request.path)
+        return self._deployer.model_key(directory, request.model)
 
     async def _add_stand_in(self, stand_in: StandIn, progress: Progress) -> None:
         """Publish what serves a hosted model under its name, for everybody, on shared compute."""
@@ -175,7 +188,8 @@ class Furnisher:
 
     def _add_deployment(self, entry: Entry[Deployment]) -> None:
         """Create the deployment; a model that nothing else names is known from here on, by name only."""
-        owner, message = self._owner(entry), entry.message
+        owner, message = self.owner(entry), Deployment()
+        message.CopyFrom(entry.message)
         served = served_model(message)
         if served is not None and served.id:
             for field in (message.worker.model, message.desired_worker.model):
@@ -226,7 +240,8 @@ def _local_nodepool(name: str, machine: InstanceType) -> Nodepool:
 
 
 @contextmanager
-def _collecting(problems: list[str], where: str) -> Generator[None]:
+def collecting(problems: list[str], where: str) -> Generator[None]:
+    """Note what goes wrong with the item of a topology that is written at ``where``, and go on."""
     try:
         yield
     except (CallerError, ModelError) as error:

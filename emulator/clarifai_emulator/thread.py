@@ -23,6 +23,7 @@ from clarifai_emulator.reload.project import Options as ReloadOptions
 from clarifai_emulator.reload.project import Outcome
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.snapshot import snapshot
+from clarifai_emulator.topology_edits import TopologyOutcome
 
 T = TypeVar("T")
 
@@ -138,6 +139,10 @@ class EmulatorThread:
     def reload(self, path: str | Path, *, progress: Callable[[str], None] = lambda line: None) -> Outcome:
         """Bring the edits of a directory in the dev loop to where they answer; what came of it."""
         return self._call(self._running.reloader.reload(Path(path), progress))
+
+    def reload_topology(self) -> TopologyOutcome:
+        """Apply what has changed in the topology files it was started with; what came of it."""
+        return self._call(self._running.reload_topology())
 
     def reset(self, *, keep_warm: bool = False) -> None:
         """Back to the state after ``start``. ``keep_warm``: see ``Emulator.reset``."""

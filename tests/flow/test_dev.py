@@ -212,3 +212,44 @@ def test_clients_are_checked_again_when_the_methods_change(dev: Dev, spoken: Pat
     dev.wait_for("error[")
     assert "words: str" in (tmp_path / "typings" / "clarifai" / "client" / "model.pyi").read_text()
     assert dev.end(process) == 0
+
+
+def test_clients_are_checked_again_when_they_are_edited_and_what_they_import(
+    dev: Dev, spoken: Path, tmp_path: Path
+) -> None:
+    client, names = tmp_path / "client.py", tmp_path / "names.py"
+    address = 'URL = "https://clarifai.com/me/demo/models/spoken"\n'
+    names.write_text(address)
+    source = "from clarifai.client import Model\nfrom names import URL\n\nprint(Model(url=URL).predict(text='x'))\n"
+    client.write_text(source)
+    process = dev.start("dev", spoken, "--client", client, *options())
+    dev.wait_for("nothing found; 1 file and 1 call checked")
+    client.write_text(source.replace("text=", "words="))
+    dev.wait_for("client.py:4:")
+    dev.wait_for("error[")
+    client.write_text(source)
+    dev.wait_for("nothing found; 1 file and 1 call checked")
+    names.write_text(address + "URL = input()\n")
+    dev.wait_for("unchecked[unknown-model]")
+    assert dev.end(process) == 0
+
+
+def test_an_edit_of_the_topology_is_applied_and_a_broken_one_is_shown(
+    dev: Dev, spoken: Path, tmp_path: Path
+) -> None:
+    topology = tmp_path / "topology.yaml"
+    text = (
+        "compute_clusters:\n"
+        "  - {id: c, cloud_provider: {id: aws}, region: us-east-1, managed_by: clarifai, cluster_type: dedicated}\n"
+        "nodepools:\n  - {id: pool, instance_types: [{id: t3a.medium}], max_instances: 2}\n"
+    )
+    topology.write_text(text)
+    process = dev.start("dev", spoken, "--nodepool", "pool", "--topology", topology, *options())
+    dev.wait_for("print(model.predict(text=")
+    topology.write_text(text.replace("max_instances: 2", "max_instances: 3"))
+    dev.wait_for("topology.applied  nodepool pool: other max_instances")
+    topology.write_text(text.replace("max_instances", "max_instance"))
+    said = dev.wait_for("nodepools[0].max_instance")
+    assert "topology.refused  The topology is as it was: its files cannot be used." in said
+    assert answer(dev) == "one x"
+    assert dev.end(process) == 0

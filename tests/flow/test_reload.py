@@ -19,6 +19,7 @@ from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import (
+    IN_CONTAINERS,
     MODELS,
     RUNNERS,
     Client,
@@ -76,11 +77,9 @@ class Stateful(ModelClass):
 """
 
 
-# In a container, a save is a new image and a new version: see docs/dev-loop.md.
-@pytest.fixture(params=[name for name in RUNNERS if name != "docker"], scope="module")
+@pytest.fixture(params=["docker"] if IN_CONTAINERS else [n for n in RUNNERS if n != "docker"], scope="module")
 def _devs(request: pytest.FixtureRequest) -> Iterator[EmulatorThread]:
-    # With less, a runner that is short of processor time counts as one that has hung up and does not end.
-    settings = {"runner": "genuine", "backend": "process", "stop_seconds": 3.0, **RUNNERS[request.param]}
+    settings = {"runner": "genuine", "backend": "process", "stop_seconds": 0.5, **RUNNERS[request.param]}
     with running(**settings) as emulator:
         yield emulator
 
@@ -427,8 +426,7 @@ def test_under_load_no_request_fails_and_none_is_answered_by_old_code(
     dev: EmulatorThread, caller: Client, tmp_path: Path
 ) -> None:
     directory = write_model(tmp_path, "mixed", MIXED.replace("ANSWER", "edit -1"))
-    # What old replicas still finish counts as load, for which there would be a second one.
-    dev.dev(directory, max_replicas=1)
+    dev.dev(directory)
     model = directory / "1" / "model.py"
     ready_since = [-1]  # the newest edit that was said to be ready
     failed: list[Any] = []
@@ -525,3 +523,20 @@ def test_a_directory_that_is_deployed_already_joins_the_loop(
     edits = Edits(dev, caller, directory)
     assert edits.save("Hello, {prompt}{", "Hi, {prompt}{").plan.kind is Kind.SWAP
     assert edits.ask(prompt="you")[0] == "Hi, you!"
+
+
+def test_over_a_restart_with_state_it_is_the_same_version_and_answers_tell_their_code(tmp_path: Path) -> None:
+    directory = write_model(tmp_path, "stateful", STATEFUL)
+    request = inference_request("stateful", text="x")
+    with running(state=tmp_path / "kept") as emulator:
+        version = emulator.dev(directory).version_id
+        (directory / "1" / "model.py").write_text(STATEFUL.replace('f"one', 'f"two'))
+        code = emulator.reload(directory).code
+    with running(state=tmp_path / "kept") as emulator:
+        caller = Client(emulator.url)
+        response, trailers = caller.call_with_trailers("PostModelOutputs", request)
+        assert text_of(response).startswith("two")
+        assert trailers["x-clarifai-emulator-code"] == code
+        again = emulator.dev(directory)
+        assert (again.version_id, again.is_new_version) == (version, False)
+        caller.close()

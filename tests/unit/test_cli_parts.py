@@ -25,6 +25,7 @@ from clarifai_emulator.cli.model_names import ModelName, read_model_name
 from clarifai_emulator.cli.output import Failure, columns, failure_of
 from clarifai_emulator.cli.state import Running, find_running, remove_state, running_emulators, write_state
 from clarifai_emulator.cli.up import arguments_of, parse_pats
+from clarifai_emulator.config import EmulatorConfig
 
 DEPLOYMENT = {"deployment_id": "d", "replica_id": "0123456789"}
 KNOWN = ["me/demo/hello", "me/demo/types", "ada/other/types"]

@@ -95,3 +95,12 @@ def test_replicas_and_notes_are_shown() -> None:
     (line,) = [line for line in text.splitlines() if "12345678" in line]
     assert line.split() == ["deploy-a", "12345678", "live", "abcdef01", "77", "3"]
     assert "It is looked at every 0.2 s." in text
+
+
+def test_a_topology_that_cannot_be_used_is_shown_until_it_is_mended() -> None:
+    view = DevView("http://127.0.0.1:7878", ["a"])
+    view.feed({"kind": "topology.refused", "time": 0.0, "message": "The topology is as it was"})
+    assert "The topology is as it was" in drawn(view)
+    view.feed({"kind": "topology.applied", "time": 0.0, "message": "nodepool b: other max_instances"})
+    assert "The topology is as it was" not in drawn(view)
+    assert "topology: nodepool b: other max_instances" in drawn(view)

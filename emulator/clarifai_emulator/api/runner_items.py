@@ -93,7 +93,7 @@ class RunnerItems:
             serve = self._control if first.runner_id.startswith(CONTROL_PREFIX) else self._work
             await serve(stream, replica)
         finally:
-            replica.stream_ended()
+            replica.stream_ended(broke_off=stream.closed)
             # A user's own runner has no process here that could be seen to end.
             if not replica.streams and not admission.replica_id:
                 self._dispatcher.lose(admission.link, replica_id, "it disconnected")

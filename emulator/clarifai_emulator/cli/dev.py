@@ -35,7 +35,7 @@ _OF_UP = ("topology", "backend", "runner")
     "clients",
     multiple=True,
     type=click.Path(exists=True, path_type=Path),
-    help="Client files or folders: their calls are checked again when methods change. May be repeated.",
+    help="Client files or folders: their calls are checked when they or the methods change. May be repeated.",
 )
 @click.option(
     "--stubs", type=click.Path(file_okay=False, path_type=Path), help="Keep typed clients in this folder."
@@ -46,9 +46,9 @@ _OF_UP = ("topology", "backend", "runner")
     "--topology",
     multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="As for `up`, which starts if none is running.",
+    help="As for `up`, which starts if none is running. A save of the file is applied to what runs.",
 )
-@click.option("--backend", type=click.Choice(["process", "inprocess"]), help="As for `up`.")
+@click.option("--backend", type=click.Choice(["process", "inprocess", "docker"]), help="As for `up`.")
 @click.option("--runner", type=click.Choice(["genuine", "lean"]), help="As for `up`.")
 @click.option("--plain", is_flag=True, help="Lines instead of the live view, also in a terminal.")
 @port_option()
@@ -67,9 +67,12 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
       clarifai-emulator dev my-model --client app.py --client clients/ --stubs typings
       clarifai-emulator dev my-model --always fork --runner lean
     """
-    with _emulator(port, options) as running:
+    emulator = _emulator(port, options)
+    with emulator as running:
         from clarifai_emulator.cli.dev_loop import DevLoop
 
+        if not emulator.is_ours:
+            options["topology"] = ()
         with Client(running) as client:
             DevLoop(client, directories, options, as_json=as_json, plain=plain).run()
 
@@ -109,13 +112,13 @@ class _Emulator:
 
     def __init__(self, running: Running, *, is_ours: bool) -> None:
         self._running = running
-        self._is_ours = is_ours
+        self.is_ours = is_ours
 
     def __enter__(self) -> Running:
         return self._running
 
     def __exit__(self, *_: object) -> None:
-        if not self._is_ours:
+        if not self.is_ours:
             return
         try:
             with Client(self._running) as client:

@@ -1,4 +1,4 @@
-"""What a change of a model means for its clients, under ``dev``: calls checked again, stubs written again.
+"""What a change of a model or a client means, under ``dev``: calls checked again, stubs written again.
 
 One at a time and in the background: a reload waits for none of it, and only the last of several changes counts.
 """
@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from clarifai_emulator.contracts.calls.project import files_below
 from clarifai_emulator.errors import EmulatorError
+from clarifai_emulator.reload.file_looks import FileLooks
 
+# A look at every client file costs less than a check of one.
+_LOOK_SECONDS = 1.0
 Show = Callable[[dict[str, Any]], None]
 
 
@@ -31,12 +35,18 @@ class Clients:
         self._changed = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="clients", daemon=True)
+        self._imported: frozenset[Path] = frozenset()  # what the clients import of their own project
+        self._is_looking = False
+        self._looks = FileLooks(self._files, self._changed.set, every=_LOOK_SECONDS)
 
     def start(self) -> None:
         """Begin with the models as they are now, if there is anything to do."""
         if self._paths or self._stubs is not None:
             self._thread.start()
             self.changed()
+        if self._paths:
+            self._looks.start()
+            self._is_looking = True
 
     def changed(self) -> None:
         """The methods of a model are others now."""
@@ -46,6 +56,11 @@ class Clients:
         """End; what is being checked is not waited for."""
         self._stopping.set()
         self._changed.set()
+        if self._is_looking:
+            self._looks.stop()
+
+    def _files(self) -> Iterable[Path]:
+        return {*files_below(self._paths), *self._imported}
 
     def _run(self) -> None:
         while True:
@@ -79,6 +94,10 @@ class Clients:
         from clarifai_emulator.contracts.rules import RULES
 
         found = check_calls(self._paths, [GivenModel(each) for each in self._directories], cache=self._cache)
+        imported = frozenset(each.path for each in found.project.with_imported(found.project.files))
+        if imported != self._imported:
+            self._imported = imported
+            self._looks.accept()
         report = report_of(found, Policy(levels=read_levels(project_levels(Path.cwd()), RULES)))
         self._tell(
             "dev.checked",

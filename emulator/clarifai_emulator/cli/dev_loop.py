@@ -1,6 +1,7 @@
 """The loop behind ``dev``: deploys, watches, asks for a reload at each save, and shows what happens.
 
 watcher of each directory ──save──► a worker of that directory ──Reload──► emulator
+looks at topology files ────save──► a worker ────────────────────Topology──► emulator
                                                           events ◄─────────┘
                                           screen (dev_view.py), or a line each
 """
@@ -28,6 +29,7 @@ from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.output import Failure, print_json, step, warn
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.models.directory import Watched
+from clarifai_emulator.reload.file_looks import FileLooks
 from clarifai_emulator.reload.watcher import Watcher
 
 # A save may come while another is being reloaded, which it then ends.
@@ -56,6 +58,7 @@ class DevLoop:
             self._shown.put,
             default_cache_dir() / "contracts",
         )
+        self._topology: Sequence[Path] = [path.absolute() for path in options["topology"]]
         self._is_drawing = False
         self._stop = threading.Event()
 
@@ -73,6 +76,10 @@ class DevLoop:
             for request in self._requests:
                 if not self._stop.is_set():
                     self._begin(request)
+            if self._topology:
+                looks = FileLooks(lambda: self._topology, lambda: workers.submit(self._reload_topology))
+                looks.start()
+                stack.callback(looks.stop)
             self._clients.start()
             stack.callback(self._clients.stop)
             if self._has_screen:
@@ -116,6 +123,14 @@ class DevLoop:
         except Failure as failure:
             if not self._stop.is_set():
                 self._problem(f"{request['path']} could not be reloaded", failure)
+
+    def _reload_topology(self) -> None:
+        """Its events say what came of it."""
+        try:
+            self._client.result("Topology")
+        except Failure as failure:
+            if not self._stop.is_set():
+                self._problem("The topology could not be applied", failure)
 
     def _progress(self, answer: dict[str, Any]) -> None:
         if "progress" in answer and not self._as_json and not self._is_drawing:

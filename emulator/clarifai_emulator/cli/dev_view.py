@@ -34,6 +34,7 @@ class DevView:
         self._notes: deque[str] = deque(maxlen=_NOTES)
         self._broken: dict[str, Mapping[str, Any]] = {}
         self._routes: dict[str, Mapping[str, Any]] = {}
+        self._topology = ""  # why its files cannot be used
         self._checked: Mapping[str, Any] = {}
         self._state: Mapping[str, Any] = {}
 
@@ -51,6 +52,10 @@ class DevView:
             self._broken.pop(str(event["deployment_id"]), None)
             if kind == "reload.failed":
                 self._broken[str(event["deployment_id"])] = event["failure"]
+        elif kind.startswith("topology."):
+            self._topology = str(event["message"]) if kind == "topology.refused" else ""
+            if not self._topology:
+                self._notes.append(f"topology: {event['message']}")
         elif kind == "dev.checked":
             self._checked = event
         elif kind == "contract.finding" and "breaks" in event:  # of an edit, not of a request
@@ -69,6 +74,8 @@ class DevView:
         )
         parts: list[RenderableType] = [title, self._replicas(), self._reload_table(), self._request_table()]
         parts += [self._failure(name, failure) for name, failure in self._broken.items()]
+        if self._topology:
+            parts.append(Text(self._topology, "red"))
         if self._checked:
             parts.append(Text.from_ansi(f"clients: {self._checked['message']}{findings_text(self._checked)}"))
         parts += [Text(note, "yellow") for note in self._notes]

@@ -23,6 +23,8 @@ _COLOURS = {
     "route.refused": "red",
     "reload.ready": "green",
     "reload.failed": "red",
+    "topology.applied": "green",
+    "topology.refused": "red",
     "dev.problem": "red",
     "dev.note": "yellow",
     "dev.checked": "cyan",
@@ -72,6 +74,8 @@ class EventLines:
             return f"{label}  {event['deployment_id']}: {event['reason']}" + (f"\n{trace}" if trace else "")
         if kind.startswith("reload."):
             return f"{label}  {event['model_id']}: {_reload(kind, event)}"
+        if kind.startswith("topology."):
+            return f"{label}  {event['message']}"
         if kind.startswith("dev."):
             return f"{label}  {event['message']}{findings_text(event)}"
         if kind == "contract.finding":

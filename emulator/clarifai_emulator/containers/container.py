@@ -25,7 +25,8 @@ class ContainerPlan:
     """One container. ``cpu``, ``memory``: Kubernetes quantities, empty for no limit. ``accelerators``: ids of real
     devices to pass through, as the driver names them; ``device_nodes``: files under /dev to pass instead (AMD),
     ``device_groups`` the numbers of the groups that own them.
-    ``arguments`` come after the image's own command; ``command`` replaces it all."""
+    ``arguments`` come after the image's own command; ``command`` replaces it all. ``mounts``: folders of this
+    machine that it may read, by where it finds them."""
 
     image: str
     name: str
@@ -42,6 +43,7 @@ class ContainerPlan:
     arguments: Sequence[str] = ()
     command: Sequence[str] = ()
     publish_health: bool = False
+    mounts: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def create_arguments(plan: ContainerPlan, engine: Engine, image_command: Sequence[str]) -> dict[str, Any]:
@@ -85,6 +87,13 @@ def host_arguments(plan: ContainerPlan, engine: Engine) -> dict[str, Any]:
         arguments["devices"] = [f"{node}:{node}:rwm" for node in plan.device_nodes]
         arguments["group_add"] = list(plan.device_groups)
         arguments["security_opt"] = [*arguments["security_opt"], "seccomp=unconfined"]
+    if plan.mounts:
+        arguments["mounts"] = [
+            {"Type": "bind", "Source": source, "Target": target, "ReadOnly": True}
+            for target, source in plan.mounts.items()
+        ]
+        # Where SELinux guards files, those of a user are no container's.
+        arguments["security_opt"] = [*arguments["security_opt"], "label=disable"]
     if plan.publish_health:
         arguments["port_bindings"] = {HEALTH_PORT: ("127.0.0.1", None)}
     return arguments

@@ -12,7 +12,7 @@ import re
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +25,7 @@ from clarifai_emulator.containers.dockerfile import (
     dockerfile,
 )
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.config_file import CONFIG_FILE
 from clarifai_emulator.models.directory import ModelDirectory, part_files
 from clarifai_emulator.models.environment import runner_pins
 from clarifai_emulator.models.requirements import UnreadableRequirements, included_files, read_lines
@@ -100,9 +101,14 @@ class BuildContext:
 
 
 def make_context(
-    directory: ModelDirectory, settings: DockerSettings, *, environ: Mapping[str, str] = os.environ
+    directory: ModelDirectory,
+    settings: DockerSettings,
+    *,
+    is_mounted: bool = False,
+    environ: Mapping[str, str] = os.environ,
 ) -> BuildContext:
-    """What to build for a model directory. Raises ``ModelError``."""
+    """What to build for a model directory. ``is_mounted``: its own files come with each container, so the image is
+    another only where something else has changed. Raises ``ModelError``."""
     own = directory.path / _DOCKERFILE
     build_args = {**environment_args(environ), **settings.build_args}
     authority = _certificates(settings, environ)
@@ -111,7 +117,8 @@ def make_context(
     if own.is_file():
         text = _own_dockerfile(own)
         files = tuple(sorted(_unignored(directory.path)))
-        name, base, content = _DOCKERFILE, _first_base(text), content_of(directory.path, files)
+        counted = tuple(each for each in files if not (is_mounted and _comes_by_mount(each)))
+        name, base, content = _DOCKERFILE, _first_base(text), content_of(directory.path, counted)
         needs_ca = CA_IN_CONTEXT in text
         texts = texts if needs_ca else {}
     else:
@@ -119,8 +126,12 @@ def make_context(
             python_version=directory.python_version or DEFAULT_PYTHON
         )
         files = tuple(each.as_posix() for each in sorted(part_files(directory.path)))
-        text = dockerfile(_recipe(directory, base, build_args, build_info, has_ca=bool(authority)))
-        name, content = _GENERATED, directory.content_hash
+        recipe = _recipe(directory, base, build_args, build_info, has_ca=bool(authority))
+        recipe = replace(recipe, is_mounted=is_mounted)
+        name, text, content = _GENERATED, dockerfile(recipe), directory.content_hash
+        if is_mounted and recipe.requirement_files:
+            files = tuple(recipe.requirement_files)
+            content = content_of(directory.path, files)
         texts = {**texts, _GENERATED: text.encode()}
     return BuildContext(
         root=directory.path,
@@ -135,6 +146,11 @@ def make_context(
         base=base,
         content=content,
     )
+
+
+def _comes_by_mount(name: str) -> bool:
+    """Whether a container reads this file where it is mounted, whatever a Dockerfile did with it."""
+    return name.endswith(".py") or name == CONFIG_FILE
 
 
 def environment_args(environ: Mapping[str, str]) -> dict[str, str]:

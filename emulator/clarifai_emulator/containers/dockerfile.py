@@ -35,6 +35,7 @@ class Recipe:
     ``base``: the image to begin with. ``requirement_files``: relative to the context; empty means that installing
     needs the whole context. ``pins``: requirements besides. ``build_args``: names and values. ``has_ca``:
     the context has certificates to trust. ``build_info``, ``checkpoints``: sections of config.yaml.
+    ``is_mounted``: the model's own files come with each container.
     """
 
     base: str
@@ -44,6 +45,7 @@ class Recipe:
     has_ca: bool = False
     build_info: Mapping[str, Any]
     checkpoints: Mapping[str, Any]
+    is_mounted: bool = False
 
 
 def dockerfile(recipe: Recipe) -> str:
@@ -59,7 +61,9 @@ def dockerfile(recipe: Recipe) -> str:
         lines.append("COPY --from=packages /venv /venv")
     else:
         lines = [f"FROM {source}", *prelude, *installed]
-    lines += [_PASSWD, *_settings(), *_checkpoints(recipe), f"COPY --chown={USER} . {MODEL_PATH}"]
+    lines += [_PASSWD, *_settings()]
+    if not recipe.is_mounted:
+        lines += [*_checkpoints(recipe), f"COPY --chown={USER} . {MODEL_PATH}"]
     return "\n".join(lines) + "\n"
 
 

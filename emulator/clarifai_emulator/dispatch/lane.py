@@ -112,6 +112,7 @@ class Replica:
     broken: dict[Work, asyncio.TimerHandle] = field(default_factory=dict[Work, asyncio.TimerHandle])
     streams: int = 0  # open now, the control stream among them
     gone_since: float | None = None  # its last stream ended then (monotonic), and there was none since
+    hung_up: bool = False  # that stream did not end: it broke off, as when the connection is closed
     starts: int = 0  # RUNNER_STREAM_START messages so far: proof of life
     used: int = 0  # grows with each item it is given: the replica with the smaller number had its last one earlier
     completed: int = 0  # items it has finished
@@ -219,11 +220,11 @@ class Replica:
         self.streams += 1
         self.gone_since = None
 
-    def stream_ended(self) -> None:
+    def stream_ended(self, *, broke_off: bool) -> None:
         """A stream of it is no more. With the last one its process should end, too: see to it."""
         self.streams -= 1
         if not self.streams:
-            self.gone_since = self.runner.lane.now()
+            self.gone_since, self.hung_up = self.runner.lane.now(), broke_off
             self.runner.lane.demand()
 
     def drain(self) -> None:
@@ -293,6 +294,13 @@ class Lane:
         return sum(len(replica.busy) for link in self.runners.values() for replica in link.replicas.values())
 
     @property
+    def load(self) -> int:
+        """How many of these items are with replicas that take more. What one that drains has, it ends by itself:
+        no other replica need be there for it."""
+        replicas = [replica for link in self.runners.values() for replica in link.replicas.values()]
+        return sum(len(replica.busy) for replica in replicas if not replica.draining)
+
+    @property
     def live_replicas(self) -> int:
         """How many replicas take work."""
         return sum(
@@ -320,7 +328,7 @@ class Lane:
 
     def note_idle(self) -> None:
         """A slot is through with its work; with the last one the supervisor may have something to do."""
-        if self.tells_idle and not self.waiting and not self.in_flight:
+        if self.tells_idle and not self.waiting and not self.load:
             self.tells_idle = False
             self._on_demand(self)
 

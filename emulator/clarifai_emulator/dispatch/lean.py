@@ -87,7 +87,7 @@ class LeanConnection(asyncio.Protocol):
             self._replica.idle.clear()
             for work in self._works.values():
                 self._replica.break_off(work, runner_lost(self._replica_id, "its connection was closed"))
-            self._replica.stream_ended()
+            self._replica.stream_ended(broke_off=True)
 
     def _handle(self, kind: int, number: int, payload: bytes) -> None:
         if kind == READY:

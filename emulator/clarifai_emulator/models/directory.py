@@ -88,8 +88,8 @@ class ModelSource:
     ``path``: the model directory. ``python``: the interpreter. ``content_hash``: of the directory when the
     version was made. ``environment``: the interpreter's environment in words, for people. ``backend``: which one it
     was prepared for. ``image``: the container image, where that one needs it (there is no interpreter then).
-    ``secrets``: what config.yaml asks for. ``watched``: which of its files the dev
-    loop watches; None outside it, where a replica is not reloadable.
+    ``mounted``: containers of that image see ``path`` itself, not a copy of it. ``secrets``: what config.yaml asks
+    for. ``watched``: which of its files the dev loop watches; None outside it, where a replica is not reloadable.
     """
 
     path: Path
@@ -100,6 +100,7 @@ class ModelSource:
     image: str = ""
     secrets: tuple[WantedSecret, ...] = ()
     watched: Watched | None = None
+    mounted: bool = False
 
 
 def read_model_directory(path: Path) -> ModelDirectory:

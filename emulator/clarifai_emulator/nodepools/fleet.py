@@ -69,6 +69,7 @@ class ReplicaRecord:
     link: ReloadLink | None = None  # while it is reloadable
     standby: Standby | None = None
     heir: ReplicaRecord | None = None  # stands in its place, and gives back room and devices when it ends
+    successor_of: ReplicaRecord | None = None  # whose heir it is
     holds_place: bool = True
     has_ended: bool = False
     killed_because: str = ""  # why the emulator itself killed it
@@ -156,7 +157,7 @@ class Fleet:
 
     def demand(self, now: float, history_seconds: float) -> Demand:
         """What is asked of the fleet at this moment."""
-        in_flight, queued = self.lane.in_flight, len(self.lane.waiting)
+        in_flight, queued = self.lane.load, len(self.lane.waiting)
         if self.lane.bounced and not self.active:
             queued += 1
         # Only what may still become the highest is kept: loads fall from left to right.

@@ -11,6 +11,7 @@ import logging
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner, Secret
@@ -90,7 +91,7 @@ class Replicas:
         loop = asyncio.get_running_loop()
         record = self._launch(fleet, placement, devices, Standby(loop.create_future(), loop.create_future()))
         if old is not None:
-            record.holds_place, old.heir = False, record
+            record.holds_place, record.successor_of, old.heir = False, old, record
         return record
 
     def promote(self, fleet: Fleet, record: ReplicaRecord) -> None:
@@ -366,7 +367,10 @@ class Replicas:
         known = self._prepared_for.get((source, backend.name))
         if known is None:
             directory = await asyncio.to_thread(read_model_directory, source.path)
-            known = await backend.prepare(directory, lambda line: self._printed(record, line))
+            known = await backend.prepare(
+                directory, lambda line: self._printed(record, line), is_watched=source.watched is not None
+            )
+            known = replace(known, content_hash=source.content_hash, watched=source.watched)
             self._prepared_for[source, backend.name] = known
         return known
 
@@ -401,6 +405,7 @@ class Replicas:
             secrets=self._secrets(fleet, record, source),
             cpu=required.cpu_limit or required.cpu_requests,
             memory=required.cpu_memory or required.cpu_memory_requests,
+            successor_of=record.successor_of.process if record.successor_of is not None else None,
             environ={
                 "CLARIFAI_USER_ID": user_id,
                 "CLARIFAI_COMPUTE_CLUSTER_ID": cluster_id,

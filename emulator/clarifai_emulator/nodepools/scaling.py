@@ -27,8 +27,8 @@ CRASHES_UNTIL_FAILED = 3
 class Demand:
     """What is asked of one deployment in one nodepool.
 
-    ``in_flight`` requests are with a replica, ``queued`` ones wait. ``peak`` is the most of both together
-    during the last ``traffic_history_seconds``. ``last_request_ago``: seconds since a request last came or
+    ``in_flight`` requests are with replicas that take more, ``queued`` ones wait. ``peak`` is the most of both
+    together during the last ``traffic_history_seconds``. ``last_request_ago``: seconds since a request last came or
     ended, None before the first.
     """
 

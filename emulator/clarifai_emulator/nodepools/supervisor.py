@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 # How soon a replica that found no room is tried again, when nothing else wakes the supervisor before.
 _PENDING_SECONDS = 1.0
+# A runner whose streams have all ended opens the next ones at once, or, short of processor time, after a while.
+_RETURN_SECONDS = 30.0
 # The runner's own number of threads when neither config.yaml nor the emulator's configuration says.
 _RUNNER_THREADS = 16
 
@@ -287,11 +289,11 @@ class Supervisor:
             if replica is None or replica.hung:
                 continue
             if replica.gone_since is not None and not replica.lost and record.state is ReplicaState.LIVE:
-                grace = self._config.stop_seconds
+                grace = self._config.stop_seconds if replica.hung_up else _RETURN_SECONDS
                 left = replica.gone_since + grace - now
                 if left <= 0:
-                    why = f"it closed its connection, but its process had not ended {grace:g} s later"
-                    self._replicas.kill(record, why)
+                    what = "closed its connection, but" if replica.hung_up else "asks for no more work, and"
+                    self._replicas.kill(record, f"it {what} its process had not ended {grace:g} s later")
                 else:
                     self._mark_later(fleet.lane.key, left)
             if not replica.abandoned:

@@ -45,7 +45,8 @@ class ReplicaSpec:
     ``base_url`` is where the runner pulls work. ``num_threads`` 0 lets config.yaml decide. ``lean`` asks for the
     lean runner, which is fed over ``ReplicaProcess.connection`` instead of pulling. ``devices`` are its
     accelerators, ``secrets`` the variables that config.yaml asks for. ``cpu``, ``memory``: what its compute info
-    allows it, as Kubernetes quantities; empty for no limit.
+    allows it, as Kubernetes quantities; empty for no limit. ``successor_of``: whose place it will take, so that it
+    may run where that one does.
     """
 
     replica_id: str
@@ -58,6 +59,7 @@ class ReplicaSpec:
     secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     cpu: str = ""
     memory: str = ""
+    successor_of: ReplicaProcess | None = None
 
     @property
     def variables(self) -> dict[str, str]:
@@ -118,8 +120,11 @@ class Backend(Protocol):
 
     name: str
 
-    async def prepare(self, directory: ModelDirectory, progress: Progress) -> ModelSource:
-        """Make whatever a replica of this model needs: an interpreter with its packages, an image."""
+    async def prepare(
+        self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
+    ) -> ModelSource:
+        """Make whatever a replica of this model needs: an interpreter with its packages, an image. ``is_watched``:
+        the dev loop will edit it."""
         ...
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:

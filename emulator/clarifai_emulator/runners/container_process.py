@@ -271,16 +271,20 @@ def _health_address(state: Mapping[str, Any]) -> tuple[str, int]:
     return address, HEALTH_PORT if address else 0
 
 
+def out_of_memory(limit: int) -> Exit:
+    """It was killed for the memory it took; ``limit`` in bytes, 0 for none."""
+    allowed = f" than its limit of {limit // 1024**2}Mi" if limit else " than there is"
+    return Exit(
+        why=f"its container used more memory{allowed} and was killed (out of memory): "
+        "raise inference_compute_info.cpu_memory in config.yaml, up to what the nodepool's instance type has"
+    )
+
+
 def _exit_of(state: Mapping[str, Any]) -> Exit:
     ended: Mapping[str, Any] = state["State"]
     code = int(ended.get("ExitCode") or 0)
     if ended.get("OOMKilled"):
-        limit = int((state.get("HostConfig") or {}).get("Memory") or 0)
-        allowed = f" than its limit of {limit // 1024**2}Mi" if limit else " than there is"
-        return Exit(
-            why=f"its container used more memory{allowed} and was killed (out of memory): "
-            "raise inference_compute_info.cpu_memory in config.yaml, up to what the nodepool's instance type has"
-        )
+        return out_of_memory(int((state.get("HostConfig") or {}).get("Memory") or 0))
     if ended.get("Error"):
         return Exit(why=f"its container failed: {ended['Error']}")
     # The container's init says 128 + the signal that ended the runner.

@@ -18,6 +18,7 @@ import secrets
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -37,11 +38,13 @@ from clarifai_emulator.containers.engine import Engine, NoEngine, connect, meeti
 from clarifai_emulator.containers.image import ensure_image
 from clarifai_emulator.containers.labels import new_instance
 from clarifai_emulator.containers.leftovers import remove_all, remove_container, remove_left_behind
+from clarifai_emulator.containers.mounting import why_not_mounted
 from clarifai_emulator.containers.network import make_network
 from clarifai_emulator.containers.trouble import explained
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
 from clarifai_emulator.runners.backend import Progress, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.runners.container_hosts import ContainerHosts
 from clarifai_emulator.runners.container_process import ContainerProcess
 from clarifai_emulator.runners.signatures import INSPECT_SECONDS, decode_answer, signatures_in, still_importing
 from clarifai_emulator.runners.zygote import SCRIPT
@@ -85,20 +88,29 @@ class DockerBackend:
         self._opening = asyncio.Lock()
         self._building: dict[Path, asyncio.Lock] = {}
         self._signatures_of: dict[str, Sequence[Any]] = {}  # by image
+        self._model_paths: dict[str, str] = {}  # by image
         self._replicas: set[ContainerProcess] = set()
         self._left: set[str] = set()  # containers that ended while the engine was away
+        self._hosts = ContainerHosts(self._run)
         self._threads = ThreadPoolExecutor(_THREADS, "docker")
 
-    async def prepare(self, directory: ModelDirectory, progress: Progress) -> ModelSource:
-        """Build the model's image, unless it is there already. Raises ``ModelError``."""
+    async def prepare(
+        self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
+    ) -> ModelSource:
+        """Build the model's image, unless it is there already: for the dev loop without the model's own files,
+        where containers can see those. Raises ``ModelError``."""
         client, engine = await self._open()
+        obstacle = await asyncio.to_thread(why_not_mounted, directory, engine) if is_watched else ""
+        if obstacle:
+            progress(f"each save will be a new image: {obstacle}")
+        is_mounted = is_watched and not obstacle
         loop = asyncio.get_running_loop()
 
         def tell(line: str) -> None:
             loop.call_soon_threadsafe(progress, line)
 
         def build() -> str:
-            context = make_context(directory, self._settings)
+            context = make_context(directory, self._settings, is_mounted=is_mounted)
             return ensure_image(client, engine, context, self._settings, tell)
 
         async with self._building.setdefault(directory.path, asyncio.Lock()):
@@ -118,6 +130,7 @@ class DockerBackend:
             backend=self.name,
             image=tag,
             secrets=directory.secrets,
+            mounted=is_mounted,
         )
 
     async def warm(self) -> None:
@@ -127,32 +140,32 @@ class DockerBackend:
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
         """Start a container. One whose image was removed meanwhile is built again."""
         _, engine = await self._open()
-        await self._see_to_image(spec.source, on_line)
         plan = self._plan(spec, engine)
+        see_to_image = partial(self._see_to_image, spec.source, on_line)
+        if spec.source.mounted:
+            model_path = await self._model_path(spec.source, see_to_image)
+            return await self._hosts.start(spec, plan, model_path, on_line, see_to_image)
+        await see_to_image()
         replica = await self._run(plan, on_line, spec.secrets)
         replica.watch_health(self._settings.probe_seconds)
         return replica
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
         """The model's method signatures, read in a container of its image. Raises ``ModelError``."""
+        if source.mounted:
+            await self._open()
+            plan = self._signatures_plan(source)
+            return await self._hosts.signatures(source, plan, await self._model_path(source))
         known = self._signatures_of.get(source.image)
         if known is None:
             known = self._signatures_of[source.image] = await self._read_signatures(source)
         return known
 
     async def _read_signatures(self, source: ModelSource) -> Sequence[Any]:
-        client, engine = await self._open()
+        _, engine = await self._open()
         lines: list[str] = []
-        model_path = model_path_of(await self._call(lambda: _command_of(client, source.image)))
-        plan = ContainerPlan(
-            image=source.image,
-            name=f"clarifai-emulator-signatures-{secrets.token_hex(4)}",
-            instance=self._instance,
-            model=source.path.name,
-            network=self._network,
-            environ={"CLARIFAI_API_BASE": self._base_url},
-            command=["python", "-B", "-c", _READ_SIGNATURES, model_path],
-        )
+        command = ["python", "-B", "-c", _READ_SIGNATURES, await self._model_path(source)]
+        plan = replace(self._signatures_plan(source), command=command)
         files = {f"{_READERS}/{script.name}": script.read_bytes() for script in SCRIPT.parent.glob("*_main.py")}
         process = await self._run(plan, lines.append, files=files, answer=_ANSWER)
         try:
@@ -164,6 +177,16 @@ class DockerBackend:
         if exit_.code == _NO_SUCH_COMMAND:
             raise explained(RuntimeError(" ".join(lines)), engine, plan)
         return signatures_in(decode_answer(process.answer, exit_, lines))
+
+    def _signatures_plan(self, source: ModelSource) -> ContainerPlan:
+        return ContainerPlan(
+            image=source.image,
+            name=f"clarifai-emulator-signatures-{secrets.token_hex(4)}",
+            instance=self._instance,
+            model=source.path.name,
+            network=self._network,
+            environ={"CLARIFAI_API_BASE": self._base_url},
+        )
 
     async def close(self) -> None:
         """End every container and remove what was made, but images: they make the next start quick."""
@@ -224,13 +247,26 @@ class DockerBackend:
             ) from None
         self._network, self._base_url = name, f"http://{meeting.advertised}:{port}"
 
+    async def _model_path(
+        self, source: ModelSource, see_to_image: Callable[[], Awaitable[object]] | None = None
+    ) -> str:
+        """Where in the image the model is."""
+        known = self._model_paths.get(source.image)
+        if known is None:
+            client, _ = await self._open()
+            if see_to_image is not None:
+                await see_to_image()
+            command = await self._call(lambda: _command_of(client, source.image))
+            known = self._model_paths[source.image] = model_path_of(command)
+        return known
+
     async def _see_to_image(self, source: ModelSource, on_line: Callable[[str], None]) -> None:
         client, _ = await self._open()
         if await self._call(lambda: _has_image(client, source.image)):
             return
         on_line(f"[emulator] image {source.image} was removed: building it again")
         directory = await asyncio.to_thread(read_model_directory, source.path)
-        again = await self.prepare(directory, on_line)
+        again = await self.prepare(directory, on_line, is_watched=source.mounted)
         if again.image != source.image and directory.content_hash != source.content_hash:
             raise ModelError(
                 f"The image of this version was removed, and {source.path} has changed since it was built.",

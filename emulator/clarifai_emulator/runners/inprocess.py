@@ -43,7 +43,9 @@ class InProcessBackend:
     def __init__(self) -> None:
         self._replicas: set[InProcessReplica] = set()
 
-    async def prepare(self, directory: ModelDirectory, progress: Progress) -> ModelSource:
+    async def prepare(
+        self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
+    ) -> ModelSource:
         """See that this process's own interpreter has what the model needs."""
         python = own_interpreter(directory)
         environment = describe_environment(python)

@@ -24,7 +24,8 @@ from clarifai_emulator.models.environment import describe_environment, prepare_e
 from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.output import OutputPipe
 from clarifai_emulator.runners.signatures import INSPECT_SECONDS, decode_answer, signatures_in, still_importing
-from clarifai_emulator.runners.zygote import SCRIPT, Child, Zygote, cannot_run, runner_environ
+from clarifai_emulator.runners.warm_parent import Child
+from clarifai_emulator.runners.zygote import SCRIPT, Zygote, cannot_run, runner_environ
 
 
 class ProcessBackend:
@@ -46,7 +47,9 @@ class ProcessBackend:
         if self._forks:
             await self._zygote(python)
 
-    async def prepare(self, directory: ModelDirectory, progress: Progress) -> ModelSource:
+    async def prepare(
+        self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
+    ) -> ModelSource:
         """Find or build the Python environment of a model."""
         python = await prepare_environment(directory, self._cache_dir, progress)
         environment = describe_environment(python)

@@ -53,7 +53,8 @@ def import_sdk():
 
 def prepare(job):
     """Make this process look like the model's container: its environment, folder and import path."""
-    os.environ.clear()
+    if not job.get("contained"):  # a container's own environment stays
+        os.environ.clear()
     os.environ.update(job["environ"])
     os.chdir(job["model_path"])
     sys.path.insert(0, job["model_path"])
@@ -79,6 +80,8 @@ def run(job, reloads=None):
 def inspect(job, result_fd):
     """Import the model and write what it is, or why it cannot be used, as one JSON object."""
     answer = beside("inspect_main").examine(job["model_path"], **job.get("how", {}))
+    if "traceback" in answer:
+        answer["traceback"] = as_seen_outside(answer["traceback"], job)
     with os.fdopen(result_fd, "w") as result:
         json.dump(answer, result)
 
@@ -98,7 +101,15 @@ def reloads_of(job, fds):
     if not job.get("reloadable"):
         return None
     sock = socket.socket(fileno=fds[-1])
-    return beside("reload_main").Reloads(sock, job["model_path"], beside("inspect_main").model_traceback)
+    traceback_of = beside("inspect_main").model_traceback
+    return beside("reload_main").Reloads(
+        sock, job["model_path"], lambda error, path: as_seen_outside(traceback_of(error, path), job)
+    )
+
+
+def as_seen_outside(trace, job):
+    """A traceback with the model's files where its author has them: a container sees them elsewhere."""
+    return trace.replace(f'"{job["model_path"]}/', f'"{job.get("seen_as", job["model_path"])}/')
 
 
 def do(job, fds):
@@ -116,7 +127,8 @@ def do(job, fds):
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException as error:
         trace = beside("inspect_main").model_traceback(error, job["model_path"])
-        print(trace if "Traceback" in trace else traceback.format_exc().rstrip(), file=sys.stderr)
+        trace = trace if "Traceback" in trace else traceback.format_exc().rstrip()
+        print(as_seen_outside(trace, job), file=sys.stderr)
         code = 1
     with contextlib.suppress(Exception):
         sys.stdout.flush()
@@ -237,6 +249,15 @@ def end_with_parent(parent):
     os.killpg(0, signal.SIGKILL)
 
 
+def control_of(named):
+    """The socket to the emulator: one that was inherited, by its number, or the path of one in a container."""
+    if named.isdecimal():
+        return socket.socket(fileno=int(named))
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    control.connect(named)
+    return control
+
+
 def main():
     # The script's own folder must not be importable: its modules would hide packages of the same name.
     sys.path.pop(0)
@@ -248,7 +269,9 @@ def main():
         with contextlib.suppress(Exception):
             import_sdk()
         do(job, [1, *fds])
-    control = socket.socket(fileno=int(sys.argv[1]))
+    control = control_of(sys.argv[1])
+    # An image has the model on Python's path; what the SDK imports must be no file that will be edited.
+    sys.path[:] = [folder for folder in sys.path if folder not in sys.argv[2:]]
     try:
         import_sdk()
     except BaseException:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import DecodeError
 
 from clarifai_emulator.catalogue import CLARIFAI_USER
-from clarifai_emulator.models.directory import ModelSource, WantedSecret
+from clarifai_emulator.models.directory import ModelSource, WantedSecret, Watched
 from clarifai_emulator.store import Key, Kind, Store
 
 _MESSAGES: dict[Kind, Any] = {
@@ -32,7 +33,6 @@ _MESSAGES: dict[Kind, Any] = {
     Kind.SECRET: resources_pb2.Secret,
 }
 _USER_RUN = "local-dev"
-_SOURCE_TEXTS = ("path", "python", "content_hash", "environment", "backend", "image")
 
 
 class BadRecord(Exception):
@@ -89,9 +89,8 @@ def why_it_cannot_run(source: ModelSource) -> str:
     """What of a version's code is gone since it was deployed; empty when all is there."""
     if not source.path.is_dir():
         return f"its directory {source.path} is gone"
-    if source.image:
-        return ""  # an image that is gone is built again
-    return "" if source.python.exists() else f"its Python environment {source.python} is gone"
+    # A container brings its own; its image is built again where it is gone.
+    return "" if source.image or source.python.exists() else f"its Python environment {source.python} is gone"
 
 
 def cannot_run(key: Key, source: ModelSource) -> str:
@@ -101,20 +100,22 @@ def cannot_run(key: Key, source: ModelSource) -> str:
 
 
 def _source_text(source: ModelSource) -> str:
-    texts = {name: str(getattr(source, name)) for name in _SOURCE_TEXTS}
-    secrets = [{"id": each.id, "variable": each.variable, "value": each.value} for each in source.secrets]
-    return json.dumps({**texts, "secrets": secrets})
+    fields = {**asdict(source), "path": str(source.path), "python": str(source.python)}
+    return json.dumps(fields)
 
 
 def _source(content: Any) -> ModelSource:
-    # Not kept is what the dev loop watches: the loop ends with the emulator. Records of earlier releases name no
-    # backend: whichever runs such a version prepares it anew, and finds its secrets then.
+    """A record of an earlier release is of no dev loop and names no backend: whichever runs such a version prepares
+    it anew, and finds its secrets then."""
+    watched = content.get("watched")
     return ModelSource(
         Path(content["path"]),
         Path(content["python"]),
         content["content_hash"],
         content["environment"],
-        content.get("backend", ""),
-        content.get("image", ""),
-        tuple(WantedSecret(**each) for each in content.get("secrets", ())),
+        backend=content.get("backend", ""),
+        image=content.get("image", ""),
+        secrets=tuple(WantedSecret(**each) for each in content.get("secrets", ())),
+        watched=Watched(tuple(watched["include"]), tuple(watched["exclude"])) if watched is not None else None,
+        mounted=content.get("mounted", False),
     )

@@ -34,6 +34,7 @@ class Stream:
         self._says: asyncio.Queue[Any] = asyncio.Queue()
         self._hears: asyncio.Queue[Any] = asyncio.Queue()
         self.metadata = {"authorization": "Key replica-1"}
+        self.closed = False
         self.broken: Exception | None = None
         self.initial_metadata: dict[str, str] = {}
         if first:

@@ -139,3 +139,10 @@ def test_known_refusals_say_what_they_mean_and_what_to_do(said: str, meaning: st
 def test_an_unknown_refusal_is_passed_on() -> None:
     error = explained(RuntimeError("teapot"), DOCKER, plan())
     assert str(error) == "The container of m cannot be started by docker: teapot"
+
+
+def test_mounted_folders_can_be_read_only_also_where_selinux_guards_them() -> None:
+    host = host_arguments(plan(mounts={"/inside": "/outside"}), DOCKER)
+    assert host["mounts"] == [{"Type": "bind", "Source": "/outside", "Target": "/inside", "ReadOnly": True}]
+    assert host["security_opt"] == ["no-new-privileges:true", "label=disable"]
+    assert "mounts" not in host_arguments(plan(), DOCKER)

@@ -115,3 +115,36 @@ def test_requirements_outside_the_model_directory_are_refused(folder: Path) -> N
     (folder / "requirements.txt").write_text("clarifai\n-r ../shared.txt\n")
     with pytest.raises(ModelError, match="which is outside the model directory"):
         context(folder)
+
+
+def mounted_tag(folder: Path) -> str:
+    return make_context(read_model_directory(folder), DockerSettings(), is_mounted=True, environ={}).tag("base")
+
+
+def test_an_image_over_which_the_model_is_mounted_changes_with_its_requirements_only(folder: Path) -> None:
+    first = mounted_tag(folder)
+    assert first != context(folder).tag("base")
+    (folder / "1" / "model.py").write_text("two")
+    (folder / "helper.txt").write_text("more")
+    (folder / "config.yaml").write_text(CONFIG + "num_threads: 3\n")
+    assert mounted_tag(folder) == first
+    (folder / "requirements.txt").write_text("clarifai\nnumpy\n")
+    assert mounted_tag(folder) != first
+
+
+def test_requirements_that_are_files_of_the_model_are_in_its_image_all_the_same(folder: Path) -> None:
+    (folder / "requirements.txt").write_text("clarifai\n./wheels/own.whl\n")
+    first = mounted_tag(folder)
+    (folder / "helper.txt").write_text("more")
+    assert mounted_tag(folder) != first
+
+
+def test_a_dockerfile_of_the_models_own_counts_with_what_it_may_copy_elsewhere(folder: Path) -> None:
+    (folder / "Dockerfile").write_text("FROM base\nCOPY . /\n")
+    first = mounted_tag(folder)
+    (folder / "1" / "model.py").write_text("two")
+    assert mounted_tag(folder) == first
+    (folder / "setup.sh").write_text("true")
+    assert (second := mounted_tag(folder)) != first
+    (folder / "Dockerfile").write_text("FROM base\nRUN true\nCOPY . /\n")
+    assert mounted_tag(folder) != second

@@ -87,3 +87,7 @@ def test_config_yaml_chooses_platform_node_and_checkpoints() -> None:
     assert place(lines, "COPY --chown=65532:65532 config.yaml") < place(
         lines, 'RUN ["python", "-m", "clarifai.cli"'
     )
+
+
+def test_without_the_models_files_all_else_is_the_same() -> None:
+    assert written(is_mounted=True) == written()[:-1]

@@ -68,6 +68,27 @@ async def test_each_that_serves_is_replaced_once_the_new_ones_are_live(stage: St
     assert stage.said("replica.draining") == ["new code"] * 2
 
 
+async def test_what_the_old_one_still_works_on_asks_for_no_further_replica(stage: Stage) -> None:
+    stage.prepare()
+    await stage.deploy(1, 5)
+    await stage.ready()
+    work = await stage.ask()
+    (old,) = stage.backend.running
+    await renewed(stage, stage.supervisor.renewal(stage.lane.key))
+    (new,) = [each for each in stage.backend.running if each is not old]
+    after = await stage.ask()
+    await stage.later(1)
+    assert (stage.lane.in_flight, stage.fleet.demand(stage.clock.monotonic(), 60).in_flight) == (2, 1)
+    assert stage.backend.running == [old, new], "the one that is new has room for what is asked of it"
+    await stage.ask()
+    assert len(stage.backend.running) == 3, "and what it has no room for is another matter"
+    replica = stage.record(old).replica
+    assert replica is not None
+    await stage.answer(replica, work)
+    assert old not in stage.backend.running
+    assert after.is_open
+
+
 async def test_what_the_old_one_works_on_it_finishes_and_gets_nothing_new(stage: Stage) -> None:
     key = await serving(stage)
     work = await stage.ask()

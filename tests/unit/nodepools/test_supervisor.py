@@ -723,22 +723,39 @@ async def test_a_model_that_comes_back_in_time_keeps_its_replica(stage: Stage) -
     assert stage.said("replica.hung") == []
 
 
-async def test_a_replica_that_has_no_streams_any_more_and_does_not_end_is_killed() -> None:
+async def test_a_replica_that_closed_its_connection_and_does_not_end_is_killed() -> None:
     stage = Stage(stop_seconds=5)
     stage.prepare()
     await stage.deploy(1, 1)
     replica = await stage.ready()
     replica.stream_began()
-    replica.stream_ended()
+    replica.stream_ended(broke_off=True)
     await stage.later(4)
     assert stage.backend.processes[0].signals == []
     replica.stream_began()  # it was only cut off
     await stage.later(60)
-    replica.stream_ended()
+    replica.stream_ended(broke_off=True)
     await stage.later(5)
     assert stage.backend.processes[0].signals == ["KILL"]
     assert stage.said("replica.crashed") == [
         "it closed its connection, but its process had not ended 5 s later; starts again in 0.5 s"
+    ]
+    await stage.close()
+
+
+async def test_a_replica_whose_streams_have_only_ended_is_waited_for_longer() -> None:
+    stage = Stage(stop_seconds=0.5)
+    stage.prepare()
+    await stage.deploy(1, 1)
+    replica = await stage.ready()
+    replica.stream_began()
+    replica.stream_ended(broke_off=False)
+    await stage.later(29)
+    assert stage.backend.processes[0].signals == [], "short of processor time, it takes a while to ask again"
+    await stage.later(1)
+    assert stage.backend.processes[0].signals == ["KILL"]
+    assert stage.said("replica.crashed") == [
+        "it asks for no more work, and its process had not ended 30 s later; starts again in 0.5 s"
     ]
     await stage.close()
 

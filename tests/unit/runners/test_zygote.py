@@ -15,7 +15,8 @@ import pytest
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.runners.backend import Exit
 from clarifai_emulator.runners.output import OutputPipe
-from clarifai_emulator.runners.zygote import Child, Zygote, runner_environ
+from clarifai_emulator.runners.warm_parent import Child
+from clarifai_emulator.runners.zygote import Zygote, runner_environ
 
 # The runner of the stand-in: runs what the model directory says.
 SERVER = """

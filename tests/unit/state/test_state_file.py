@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import stat
 from pathlib import Path
@@ -13,12 +14,24 @@ from clarifai_grpc.grpc.api.resources_pb2 import App, ComputeCluster, Nodepool, 
 
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.logbook import RUNNER, LogBook
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.directory import ModelSource, WantedSecret, Watched
 from clarifai_emulator.state.kept_logs import KeptLogs
+from clarifai_emulator.state.records import from_bytes
 from clarifai_emulator.state.state_file import FILE, StateFile
 from clarifai_emulator.store import Kind, Store
 
 SOURCE = ModelSource(Path("/models/hello"), Path("/venv/bin/python"), "hash", "an environment")
+CONTAINED = ModelSource(
+    Path("/models/hello"),
+    Path(),
+    "hash",
+    "the image hello:1",
+    backend="docker",
+    image="hello:1",
+    secrets=(WantedSecret("token", "HF_TOKEN", "its default"),),
+    watched=Watched(("*.py",), ("old/",)),
+    mounted=True,
+)
 
 
 def copied(directory: Path) -> Path:
@@ -42,6 +55,7 @@ async def test_what_was_committed_is_there_again_in_its_order(tmp_path: Path) ->
         store.put(Kind.APP, ("me", name), App(id=name))
     store.put(Kind.APP, ("me", "one"), App(id="one", description="changed; its place stays"))
     store.put(Kind.SOURCE, ("me", "app", "hello", "v"), SOURCE)
+    store.put(Kind.SOURCE, ("me", "app", "hello", "w"), CONTAINED)
     store.put(Kind.APP, ("me", "gone"), App(id="gone"))
     store.delete(Kind.APP, ("me", "gone"))
     file.commit()
@@ -51,7 +65,14 @@ async def test_what_was_committed_is_there_again_in_its_order(tmp_path: Path) ->
     assert [app.id for app in store.list(Kind.APP)] == ["three", "two", "one"]
     assert store.get(Kind.APP, ("me", "one")) == App(id="one", description="changed; its place stays")
     assert store.get(Kind.SOURCE, ("me", "app", "hello", "v")) == SOURCE
+    assert store.get(Kind.SOURCE, ("me", "app", "hello", "w")) == CONTAINED
     file.close()
+
+
+def test_a_version_that_an_earlier_release_kept_is_one_outside_the_dev_loop() -> None:
+    names = ("path", "python", "content_hash", "environment")
+    kept = json.dumps({name: str(getattr(SOURCE, name)) for name in names}).encode()
+    assert from_bytes(Kind.SOURCE, kept) == SOURCE
 
 
 async def test_a_commit_is_whole_or_nothing_and_what_was_not_committed_is_not_there(tmp_path: Path) -> None:

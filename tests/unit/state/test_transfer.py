@@ -70,6 +70,8 @@ def test_a_version_whose_code_is_not_here_is_told(tmp_path: Path) -> None:
         Kind.SOURCE, ("me", "app", "m", "a" * 32), ModelSource(tmp_path / "gone", Path(sys.executable), "h", "e")
     )
     store.put(Kind.SOURCE, ("me", "app", "m", "b" * 32), ModelSource(tmp_path, tmp_path / "python", "h", "e"))
+    contained = ModelSource(tmp_path, Path(), "h", "the image i", backend="docker", image="i")
+    store.put(Kind.SOURCE, ("me", "app", "m", "c" * 32), contained)
     _, warnings = import_state(Store(), export_state(store))
     gone = tmp_path / "gone"
     assert warnings == [

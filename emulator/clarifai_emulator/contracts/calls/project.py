@@ -76,7 +76,9 @@ class Project:
         self._located: dict[tuple[str, str], File | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._searched: dict[str, list[Path]] = {}
-        self.files = [file for path in sorted(set(self._found())) if (file := self.file(path)) is not None]
+        self.files = [
+            file for path in sorted(set(files_below(self.given))) if (file := self.file(path)) is not None
+        ]
 
     def file(self, path: Path) -> File | None:
         """The file; ``None`` where there is none that can be read."""
@@ -87,15 +89,6 @@ class Project:
             except OSError:
                 self._files[key] = None
         return self._files[key]
-
-    def _found(self) -> Iterator[Path]:
-        for path in self.given:
-            if path.is_file():
-                yield path
-                continue
-            for folder, names, files in os.walk(path):
-                names[:] = [name for name in names if name not in _SKIPPED and not name.startswith(".")]
-                yield from (Path(folder, name) for name in files if name.endswith(_SUFFIXES))
 
     @cached_property
     def roots(self) -> list[Path]:
@@ -207,6 +200,17 @@ class Project:
                 digest.update(f"{each.path}\0{each.digest}\n".encode())
             result[file.path] = digest.hexdigest()
         return result
+
+
+def files_below(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files that are named, and every Python file and notebook in the folders that are."""
+    for path in paths:
+        if path.is_file():
+            yield path
+            continue
+        for folder, names, files in os.walk(path):
+            names[:] = [name for name in names if name not in _SKIPPED and not name.startswith(".")]
+            yield from (Path(folder, name) for name in files if name.endswith(_SUFFIXES))
 
 
 def _up(folder: Path, levels: int) -> Path:

@@ -1,0 +1,118 @@
+"""What an edit of topology files changed: what is new, what differs, what is gone; each by its identity. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Generic, TypeVar
+
+from clarifai_emulator.topology import Entry, ModelEntry, Topology
+
+Item = TypeVar("Item")
+
+# Singular words for people, by the field of Topology.
+NOUNS = {
+    "users": "user",
+    "apps": "app",
+    "secrets": "secret",
+    "compute_clusters": "compute cluster",
+    "nodepools": "nodepool",
+    "models": "model",
+    "deployments": "deployment",
+    "faults": "faults",
+    "stand_ins": "stand-in",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[Item]):
+    """Of one kind (a field of ``Topology``). ``changed``: pairs, as it was and as it is now."""
+
+    kind: str
+    new: tuple[Item, ...] = ()
+    changed: tuple[tuple[Item, Item], ...] = ()
+    gone: tuple[Item, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.gone)
+
+
+def changes(before: Topology, after: Topology) -> dict[str, Change[Any]]:
+    """By kind, for every kind."""
+    return {
+        each.name: _change(each.name, getattr(before, each.name), getattr(after, each.name))
+        for each in fields(Topology)
+    }
+
+
+def only_new(found: dict[str, Change[Any]]) -> Topology:
+    """The topology of what is new; users and stand-ins that differ are put there as if they were."""
+    added = {kind: change.new for kind, change in found.items() if kind != "faults"}
+    for kind in ("users", "stand_ins"):
+        added[kind] = (*added[kind], *(now for _, now in found[kind].changed))
+    return Topology(**added)
+
+
+def settings_of(before: Any, after: Any) -> list[str]:
+    """The fields in which two messages differ."""
+    return [
+        field.name
+        for field in after.DESCRIPTOR.fields
+        if field.name != "id" and getattr(before, field.name) != getattr(after, field.name)
+    ]
+
+
+def patch_between(before: Any, after: Any) -> Any:
+    """What to overwrite to get from one message to the other: nothing but what differs. A nested message that is
+    no longer there is empty in it; any other value that is not, cannot be told and stays."""
+    patch = type(after)(id=after.id)
+    for name in settings_of(before, after):
+        value = getattr(after, name)
+        if hasattr(value, "SetInParent"):
+            getattr(patch, name).CopyFrom(value)
+            getattr(patch, name).SetInParent()
+        elif hasattr(value, "extend"):
+            getattr(patch, name).extend(value)
+        else:
+            setattr(patch, name, value)
+    return patch
+
+
+def name_of(item: Any) -> str:
+    """What a person calls an item of a topology."""
+    if isinstance(item, Entry):
+        path = item.path if isinstance(item, ModelEntry) else None
+        return str(item.message.id or path)
+    return "/".join(item.model) if hasattr(item, "model") else str(item.fault)
+
+
+def _change(kind: str, before: Sequence[Any], after: Sequence[Any]) -> Change[Any]:
+    if kind == "faults":  # they may have no name: all of them, or none
+        same = [each.fault for each in before] == [each.fault for each in after]
+        return Change(kind) if same else Change(kind, new=tuple(after), gone=tuple(before))
+    identity = _IDENTITIES.get(kind, _identity)
+    old, now = ({identity(each): each for each in items} for items in (before, after))
+    return Change(
+        kind,
+        new=tuple(each for key, each in now.items() if key not in old),
+        changed=tuple(
+            (old[key], each) for key, each in now.items() if key in old and _plain(old[key]) != _plain(each)
+        ),
+        gone=tuple(each for key, each in old.items() if key not in now),
+    )
+
+
+def _plain(item: Any) -> Any:
+    """Without the place in the file."""
+    return replace(item, where="")
+
+
+def _identity(entry: Entry[Any]) -> Hashable:
+    return entry.user_id, entry.message.id
+
+
+_IDENTITIES: dict[str, Callable[[Any], Hashable]] = {
+    "nodepools": lambda entry: (entry.user_id, entry.message.compute_cluster.id, entry.message.id),
+    "models": lambda entry: (entry.user_id, entry.message.app_id, entry.message.id, entry.path),
+    "stand_ins": lambda stand_in: stand_in.model,
+}

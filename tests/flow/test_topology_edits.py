@@ -1,0 +1,163 @@
+"""An edit of the topology files of a running emulator: applied to what runs, or to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clarifai_emulator.thread import EmulatorThread
+from flow.driver import MODELS, Client, inference_request, live_replicas, running, text_of, wait_for
+
+BASE = f"""
+compute_clusters:
+  - {{id: c, cloud_provider: {{id: aws}}, region: us-east-1, managed_by: clarifai, cluster_type: dedicated}}
+nodepools:
+  - {{id: one, instance_types: [{{id: t3a.medium}}], node_capacity_type: {{capacity_types: [1]}}, max_instances: 3}}
+  - {{id: two, instance_types: [{{id: t3a.medium}}], node_capacity_type: {{capacity_types: [1]}}, max_instances: 3}}
+models:
+  - {{path: {MODELS / "hello"}, deploy: {{nodepool: one, deployment_id: by-model, min_replicas: 1}}}}
+deployments:
+  - id: by-hand
+    nodepools: [{{id: two}}]
+    autoscale_config: {{min_replicas: 1, max_replicas: 3}}
+    worker: {{model: {{id: hello, app_id: demo, user_id: me}}}}
+"""
+
+
+class Edited:
+    """A running emulator and its topology file."""
+
+    def __init__(self, emulator: EmulatorThread, file: Path) -> None:
+        self.emulator = emulator
+        self.file = file
+        self.client = Client(emulator.url)
+
+    def save(self, old: str = "", new: str = "") -> Any:
+        """Edit what was there at first; what came of it."""
+        assert old in BASE
+        self.file.write_text(BASE.replace(old, new, 1))
+        return self.emulator.reload_topology()
+
+    def replicas(self, deployment: str, count: int = 1) -> set[str]:
+        """The ids of its replicas, once there are so many."""
+        wait_for(lambda: len(live_replicas(self.emulator, deployment)) == count)
+        return {each["replica_id"] for each in live_replicas(self.emulator, deployment)}
+
+    def deployment(self, deployment_id: str) -> Any:
+        return self.client.call("GetDeployment", deployment_id=deployment_id).deployment
+
+
+@pytest.fixture(scope="module")
+def _edited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edited]:
+    file = tmp_path_factory.mktemp("topology") / "topology.yaml"
+    file.write_text(BASE)
+    with running(topology=(file,)) as emulator:
+        edited = Edited(emulator, file)
+        yield edited
+        edited.client.close()
+
+
+@pytest.fixture
+def edited(_edited: Edited) -> Edited:
+    """As after the start."""
+    _edited.file.write_text(BASE)
+    _edited.emulator.reset()
+    return _edited
+
+
+def test_other_autoscaling_keeps_the_replicas_and_starts_only_what_is_missing(edited: Edited) -> None:
+    before = edited.replicas("by-hand")
+    outcome = edited.save("min_replicas: 1, max", "min_replicas: 2, max")
+    assert (outcome.state, outcome.message) == ("applied", "deployment by-hand: other autoscale_config")
+    assert before < edited.replicas("by-hand", 2)
+    (event,) = edited.emulator.events("topology.applied")
+    assert event.fields["message"] == "deployment by-hand: other autoscale_config"
+    assert edited.save().state == "applied", "back again"
+
+
+def test_the_deployment_of_a_model_keeps_its_replica_and_version_with_other_settings(edited: Edited) -> None:
+    before, version = edited.replicas("by-model"), edited.deployment("by-model").worker.model.model_version.id
+    outcome = edited.save("min_replicas: 1}}", "min_replicas: 1, max_replicas: 2}}")
+    assert outcome.message.endswith("other settings")
+    assert edited.deployment("by-model").autoscale_config.max_replicas == 2
+    assert edited.deployment("by-model").worker.model.model_version.id == version
+    assert edited.replicas("by-model") == before
+
+
+def test_other_nodepools_move_the_replica_there_and_nothing_else_restarts(edited: Edited) -> None:
+    stays, moves = edited.replicas("by-model"), edited.replicas("by-hand")
+    assert edited.save("nodepools: [{id: two}]", "nodepools: [{id: one}]").state == "applied"
+    wait_for(lambda: edited.replicas("by-hand").isdisjoint(moves))
+    assert [each.id for each in edited.deployment("by-hand").nodepools] == ["one"]
+    assert edited.replicas("by-model") == stays
+
+
+def test_a_larger_nodepool_and_a_new_deployment_are_there_at_once(edited: Edited) -> None:
+    text = BASE.replace("max_instances: 3", "max_instances: 7", 1) + BASE.partition("deployments:\n")[2].replace(
+        "by-hand", "new-one"
+    )
+    edited.file.write_text(text)
+    outcome = edited.emulator.reload_topology()
+    assert outcome.done == (
+        "nodepool one: other max_instances",
+        "deployment new-one is new",
+    )
+    answer = edited.client.call("PostModelOutputs", inference_request("hello", deployment="new-one", prompt="you"))
+    assert text_of(answer) == "Hello, you!"
+
+
+def test_what_the_files_name_no_more_is_not_deployed_any_more_and_the_rest_is_said(edited: Edited) -> None:
+    edited.replicas("by-hand")
+    text = BASE.partition("deployments:\n")[0]
+    cut = text.index("  - {id: two")
+    edited.file.write_text(text[:cut] + text[text.index("models:") :])
+    outcome = edited.emulator.reload_topology()
+    assert outcome.message == ("deployment by-hand is no longer deployed; stays until the next start: nodepool two")
+    wait_for(lambda: [each["deployment_id"] for each in edited.emulator.status()["deployments"]] == ["by-model"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("max_replicas: 3", "max_replica: 3", "max_replica"),
+        ("nodepools: [{id: two}]", "nodepools: [{id: nowhere}]", "nodepool 'nowhere' does not exist"),
+        ("  - id: by-hand", "  - id: by-hand\n    id: [", "is not valid YAML"),
+    ],
+    ids=["unknown field", "missing nodepool", "no YAML"],
+)
+def test_a_broken_file_leaves_everything_as_it_was_and_says_why(
+    edited: Edited, old: str, new: str, problem: str
+) -> None:
+    before, known = edited.replicas("by-hand"), edited.deployment("by-hand")
+    edited.file.write_text(BASE.replace(old, new).replace("max_instances: 3", "max_instances: 9", 1))
+    outcome = edited.emulator.reload_topology()
+    assert outcome.state == "refused"
+    assert outcome.message.startswith("The topology is as it was: its files cannot be used.\n  - ")
+    assert problem in outcome.problems[0]
+    (event,) = edited.emulator.events("topology.refused")
+    assert event.fields["problems"] == list(outcome.problems)
+    assert edited.deployment("by-hand").autoscale_config == known.autoscale_config
+    nodepool = edited.client.call("GetNodepool", compute_cluster_id="c", nodepool_id="one").nodepool
+    assert nodepool.max_instances == 3, "nothing of the file was applied"
+    assert edited.replicas("by-hand") == before
+    assert edited.save("max_replicas: 3", "max_replicas: 4").state == "applied", "the save that mends it"
+
+
+def test_a_save_without_a_change_is_none(edited: Edited) -> None:
+    edited.file.write_text("# only a comment\n" + BASE)
+    assert edited.emulator.reload_topology().state == "unchanged"
+    assert edited.emulator.events("topology") == []
+
+
+def test_faults_of_the_files_are_replaced_and_others_stay(edited: Edited) -> None:
+    from clarifai_emulator.faults import Fault
+
+    edited.emulator.faults.add(Fault(id="mine", status="MODEL_DEPLOYING", times=1))
+    edited.file.write_text(BASE + "faults:\n  - {id: written, status: MODEL_DEPLOYING, times: 1}\n")
+    assert edited.emulator.reload_topology().message == "other faults"
+    assert {each.id for each in edited.emulator.faults} == {"mine", "written"}
+    edited.save()
+    assert {each.id for each in edited.emulator.faults} == {"mine"}

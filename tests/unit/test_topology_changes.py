@@ -1,0 +1,74 @@
+"""What an edit of topology files changed: found by identity, patched field by field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clarifai_emulator.topology import Topology, load_topology
+from clarifai_emulator.topology_changes import changes, name_of, only_new, patch_between, settings_of
+
+BASE = """
+compute_clusters:
+  - {id: c, cloud_provider: {id: aws}, region: us-east-1, managed_by: clarifai, cluster_type: dedicated}
+nodepools:
+  - {id: small, instance_types: [{id: t3a.medium}], max_instances: 1}
+  - {id: other, instance_types: [{id: t3a.medium}], max_instances: 1}
+models:
+  - {id: m, app_id: a}
+deployments:
+  - id: d
+    nodepools: [{id: small}]
+    autoscale_config: {min_replicas: 1, max_replicas: 2}
+    worker: {model: {id: m, app_id: a}}
+faults:
+  - {status: MODEL_DEPLOYING, times: 1}
+"""
+
+
+def read(folder: Path, text: str) -> Topology:
+    file = folder / "topology.yaml"
+    file.write_text(text)
+    return load_topology([file])
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Topology:
+    return read(tmp_path, BASE)
+
+
+def test_comments_and_lines_are_no_change(base: Topology, tmp_path: Path) -> None:
+    assert not any(changes(base, read(tmp_path, "# a comment\n\n" + BASE)).values())
+
+
+def test_what_is_new_differs_or_is_gone_is_found_by_its_identity(base: Topology, tmp_path: Path) -> None:
+    text = BASE.replace("min_replicas: 1", "min_replicas: 2").replace("id: other", "id: another")
+    found = changes(base, read(tmp_path, text))
+    assert [name_of(each) for each in found["nodepools"].new] == ["another"]
+    assert [name_of(each) for each in found["nodepools"].gone] == ["other"]
+    ((before, after),) = found["deployments"].changed
+    assert settings_of(before.message, after.message) == ["autoscale_config"]
+    assert [kind for kind, change in found.items() if change] == ["nodepools", "deployments"]
+    assert [name_of(each) for each in only_new(found).nodepools] == ["another"]
+    assert only_new(found).deployments == ()
+
+
+def test_a_patch_has_what_differs_and_empties_a_message_that_is_no_longer_there(
+    base: Topology, tmp_path: Path
+) -> None:
+    text = BASE.replace("    autoscale_config: {min_replicas: 1, max_replicas: 2}\n", "").replace(
+        "[{id: small}]", "[{id: small}, {id: other}]"
+    )
+    ((before, after),) = changes(base, read(tmp_path, text))["deployments"].changed
+    patch = patch_between(before.message, after.message)
+    assert [field.name for field, _ in patch.ListFields()] == ["id", "autoscale_config", "nodepools"]
+    assert not patch.autoscale_config.max_replicas
+    assert [each.id for each in patch.nodepools] == ["small", "other"]
+    assert not patch.HasField("worker"), "what it runs stays, and with it its replicas"
+
+
+def test_faults_may_have_no_name_so_one_that_differs_changes_all(base: Topology, tmp_path: Path) -> None:
+    found = changes(base, read(tmp_path, BASE.replace("times: 1", "times: 2")))
+    assert (len(found["faults"].new), len(found["faults"].gone)) == (1, 1)
+    assert only_new(found).faults == ()
