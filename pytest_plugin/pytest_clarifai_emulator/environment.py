@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Generator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from pytest_clarifai_emulator.guard import Guard, is_platform
+from pytest_clarifai_emulator.homes import make_home, remove_home
 
 PAT = "local-emulator-token"
 USER_ID = "me"
 _MARK = "CLARIFAI_EMULATOR_PYTEST"  # tells the processes of this run (xdist's workers) whose address it is
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CLEARED = ("CLARIFAI_SESSION_TOKEN", "CLARIFAI_APP_ID", "CLARIFAI_GRPC_BASE")
-_HOME_PREFIX = "clarifai-home-"
 # What is found below the real home and is no setting of Clarifai's stays found.
 _BELOW_HOME = {"XDG_CACHE_HOME": ".cache", "PYENV_ROOT": ".pyenv"}
 
@@ -72,13 +69,12 @@ class Environment:
         if self._reserved is not None:
             self._reserved.close()
         if self._home:
-            shutil.rmtree(self._home, ignore_errors=True)
+            remove_home(self._home)
 
     def home(self) -> str:
         """An empty folder to be at home in."""
         if not self._home:
-            _sweep()
-            self._home = tempfile.mkdtemp(prefix=f"{_HOME_PREFIX}{os.getpid()}-")
+            self._home = make_home()
         return self._home
 
     @contextlib.contextmanager
@@ -157,14 +153,6 @@ def _assign(name: str, value: str | None) -> None:
         os.environ.pop(name, None)
     else:
         os.environ[name] = value
-
-
-def _sweep() -> None:
-    """Remove the homes of processes that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_HOME_PREFIX}*-*"):
-        pid = folder.name.removeprefix(_HOME_PREFIX).partition("-")[0]
-        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reserve() -> socket.socket:
