@@ -100,7 +100,13 @@ class Emulator:
         self.catalogue = Catalogue(self._local_instance())
         self.accounts = _accounts(self.config)
         self.resources = Resources(self.store, self.clock, self.accounts.organisations)
-        self._issued_keys = IssuedKeys(self.store)
+        self.authenticator = Authenticator(
+            user_id=self.config.user_id,
+            callers=self.accounts.callers,
+            is_replica=is_replica_token,
+            find_key=IssuedKeys(self.store).find,
+            now=self.clock.now,
+        )
         self.dispatcher = Dispatcher(events=self.events, clock=self.clock, queue_size=self.config.queue_size)
         self.targets = Targets(self.store)
         self.backends: dict[str, Backend] = {}
@@ -166,7 +172,7 @@ class Emulator:
             events=self.events,
             is_run=self.supervisor.runs_version,
         )
-        self._furnisher = Furnisher(
+        self.furnisher = Furnisher(
             user_id=self.config.user_id,
             store=self.store,
             resources=self.resources,
@@ -175,7 +181,7 @@ class Emulator:
             cache_dir=self.config.cache_dir,
         )
         self._state: KeptState | None = None
-        self.landscape.hosted = self._furnisher.hosted
+        self.landscape.hosted = self.furnisher.hosted
         self._further: list[Find] = []
         # Each may put itself before every method of the API, from the next call on (``api/tap.py``).
         self.interceptors: list[Interceptor] = []
@@ -269,7 +275,7 @@ class Emulator:
     async def apply(self, *files: Path) -> None:
         """Create what these topology files name, on top of what is there. Raises ``ConfigError``."""
         topology = load_topology(files)
-        await self._furnisher.apply(topology, log.info)
+        await self.furnisher.apply(topology, log.info)
         for entry in topology.faults:
             self.faults.add(entry.fault, origin=entry.where)
 
@@ -290,13 +296,7 @@ class Emulator:
         return decision, lane
 
     async def _listen(self) -> None:
-        authenticator = Authenticator(
-            user_id=self.config.user_id,
-            callers=self.accounts.callers,
-            is_replica=is_replica_token,
-            find_key=self._issued_keys.find,
-            now=self.clock.now,
-        )
+        authenticator = self.authenticator
         admissions = Admissions(
             dispatcher=self.dispatcher,
             authenticator=authenticator,
@@ -406,7 +406,7 @@ class Emulator:
     async def _furnish(self, *, restored: bool = False) -> None:
         for user in self.accounts.users:
             self.resources.add_user(user)
-        self._furnisher.furnish()
+        self.furnisher.furnish()
         if restored and self.config.topology:
             log.warning(
                 "The topology was applied when the state in %s was made, and is not applied again. To begin anew "

@@ -7,6 +7,7 @@ when a replica is to start: in the deployment's status, and in the error its cal
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +84,16 @@ class Furnisher:
         self._store.put(Kind.COMPUTE_CLUSTER, (CLARIFAI_USER, shared.id), shared)
         for nodepool in self._shared_nodepools:
             self._store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
+        self.furnish_machine()
+
+    def of(self, user_id: str) -> Furnisher:
+        """The same for another user."""
+        other = copy.copy(self)
+        other._user_id = user_id
+        return other
+
+    def furnish_machine(self) -> None:
+        """The user's cluster ``local`` with this machine's nodepools."""
         machine = self._catalogue.find(LOCAL_INSTANCE)
         assert machine is not None, "the emulator's catalogue has this machine"
         if self._store.get(Kind.COMPUTE_CLUSTER, (self._user_id, LOCAL_CLUSTER)) is None:
@@ -144,7 +155,7 @@ class Furnisher:
         if entry.message.id and entry.message.app_id:
             name = f"{self._owner(entry)}/{entry.message.app_id}/models/{entry.message.id}"
         if entry.deploy is None:
-            await self._deployer.publish(entry.path, name, progress)
+            await self._deployer.publish(entry.path, name, progress, user_id=self._user_id)
             return
         wanted = entry.deploy
         request = DeployRequest(
@@ -156,6 +167,7 @@ class Furnisher:
             min_replicas=1 if wanted.min_replicas is None else wanted.min_replicas,
             max_replicas=5 if wanted.max_replicas is None else wanted.max_replicas,
             wait=False,
+            user_id=self._user_id,
         )
         await self._deployer.deploy(request, progress)
 

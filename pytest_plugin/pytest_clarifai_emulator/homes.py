@@ -1,7 +1,7 @@
 """Empty folders to be at home in while tests run; each is gone with its process, or soon after it was killed.
 
-A folder's name has the id of the process that made it. Whoever ends in order removes its own; those of processes that
-were killed are removed by the next one that makes a home.
+A folder's name has the id of the process that made it. Whoever ends in order removes its own; those of processes
+that were killed are removed by the next one that makes a home.
 """
 
 from __future__ import annotations

@@ -177,6 +177,10 @@ class Replicas:
         """End these replicas: SIGTERM, and after ``grace`` seconds SIGKILL."""
         for task in tuple(self._drains):
             task.cancel()
+        await self.end(records, grace=grace)
+
+    async def end(self, records: Iterable[ReplicaRecord], *, grace: float) -> None:
+        """The same, while others may still be draining."""
         await asyncio.gather(*(self._end(record, grace=grace) for record in records))
 
     # What outlives a reset.
