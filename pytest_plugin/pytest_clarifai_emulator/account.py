@@ -269,6 +269,10 @@ class Clarifai:
         """Where a request for a model would go; ``ask`` are fields of ``Ask``. Raises ``RoutingError``."""
         user, app, model_id = model_key(model)
         asked: dict[str, Any] = {"caller": self.user_id, **ask}
+        for name in ("deployment", "nodepool"):
+            if asked.get(name) is not None and asked[name][0] == "me":
+                asked[name] = (self.user_id, *asked[name][1:])
+        user = self.user_id if user == "me" else user
         return self.emulator.route(Ask(model_user=user, model_app=app, model_id=model_id, **asked))
 
     def assert_routed(

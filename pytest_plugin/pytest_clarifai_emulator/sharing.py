@@ -32,7 +32,7 @@ class Host:
     def __init__(self, settings: Settings, port: int) -> None:
         self._settings = settings
         self._port = port
-        self._folder = make_home()
+        self._folder = make_home(for_sockets=True)
         self._listener = Listener(os.path.join(self._folder, "emulator.sock"), "AF_UNIX")
         self._starting = threading.Lock()
         self._stack = contextlib.ExitStack()

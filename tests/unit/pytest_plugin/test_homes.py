@@ -37,7 +37,7 @@ def test_the_home_of_a_killed_process_goes_with_the_next_home(tmp_path: Path) ->
     ) as process:
         assert process.stdout is not None
         theirs = Path(process.stdout.readline().strip())
-        remove_abandoned()
+        remove_abandoned(tmp_path)
         assert theirs.exists(), "its process lives"
         process.send_signal(signal.SIGKILL)
         process.wait(timeout=20)
@@ -45,10 +45,20 @@ def test_the_home_of_a_killed_process_goes_with_the_next_home(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [mine]
 
 
+def test_a_home_for_sockets_has_a_short_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    home = make_home(for_sockets=True)
+    remove_home(home)
+    assert len(home) < 90
+    assert Path(home).parent == Path("/tmp")
+
+
 def test_folders_of_others_stay(tmp_path: Path) -> None:
     (tmp_path / "clarifai-home-notes").mkdir()
     (tmp_path / f"clarifai-home-{os.getpid()}-mine").mkdir()
-    remove_abandoned()
+    remove_abandoned(tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 
 
