@@ -7,15 +7,20 @@ JoinedServing  it is in xdist's controller, and other workers use it, too (--cla
 from __future__ import annotations
 
 import contextlib
+import importlib
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.cassettes import Deck
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control import Control
+from clarifai_emulator.deployer import Deployed
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.store import Kind
 from clarifai_emulator.thread import EmulatorThread
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_clarifai_emulator.joined import JoinedEmulator
 
 _STOP_SECONDS = 0.2
+_SDK = "clarifai.client"
 _SHARED_USER = "shared"  # of the emulator that workers share; each of them has a user of its own
 
 
@@ -51,6 +57,17 @@ class Serving(ABC):
 
         self.current = Clarifai(self, user_id)
         return self.current
+
+    def deploy(self, path: Path, options: Mapping[str, Any]) -> Deployed:
+        """Deploy a model directory. The first time, the SDK is imported here while the model's own interpreter does
+        the same: a test that deploys a model is about to call it."""
+        if _SDK in sys.modules or self.thread.config.backend != "process":
+            return self.thread.deploy(path, **options)
+        with ThreadPoolExecutor(1, "clarifai-deploy") as executor:
+            deployed = executor.submit(self.thread.deploy, path, **options)
+            with contextlib.suppress(ImportError):  # whoever needs it is told
+                importlib.import_module(_SDK)
+            return deployed.result()
 
     def findings(self, calls: Sequence[Call]) -> list[CallFinding]:
         """What was found about these calls."""
