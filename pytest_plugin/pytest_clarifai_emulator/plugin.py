@@ -231,6 +231,11 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
 # ── fixtures ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def settings_of(config: pytest.Config) -> Settings:
+    """The options of this run."""
+    return config.stash[_settings]
+
+
 def serving_of(config: pytest.Config) -> Serving:
     """The emulator of this process; starts with the first call. It stops when the session is over, not with the
     last test that uses it."""

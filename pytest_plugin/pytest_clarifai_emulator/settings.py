@@ -35,6 +35,7 @@ class Settings:
     contract: str
     coverage: bool
     coverage_fail_under: float | None
+    fuzz_seconds: float | None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -88,6 +89,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="PERCENT",
         help="fail the run when tests call fewer of the methods of their models",
     )
+    group.addoption(
+        "--clarifai-fuzz-seconds",
+        type=float,
+        metavar="SECONDS",
+        help="how long an item fuzz[METHOD] of a model directory calls its method (ini: clarifai_fuzz_seconds)",
+    )
     _add_ini(parser)
 
 
@@ -108,6 +115,7 @@ def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("clarifai_contract", "strict, warn or off", default="strict")
     parser.addini("clarifai_contract_coverage", "list methods that no test called", type="bool", default=False)
     parser.addini("clarifai_contract_coverage_fail_under", "in percent", default="")
+    parser.addini("clarifai_fuzz_seconds", "how long an item fuzz[METHOD] calls its method", default="")
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -129,6 +137,7 @@ def read_settings(config: pytest.Config) -> Settings:
         contract=_choice(config, "contract", _CONTRACT, problems),
         coverage=bool(_option(config, "contract_coverage") or config.getini("clarifai_contract_coverage")),
         coverage_fail_under=_number(config, "contract_coverage_fail_under", problems),
+        fuzz_seconds=_number(config, "fuzz_seconds", problems),
     )
     if problems:
         raise pytest.UsageError(*problems)
