@@ -46,7 +46,8 @@ ModelKey = tuple[str, str, str]
 class DeployRequest:
     """What to deploy, and where. Empty ids are chosen: the model's from config.yaml, the deployment's from the
     model's. ``min_replicas`` 0 starts nothing before the first request. ``wait`` until a replica is ready.
-    ``watched``: replicas are reloadable, and these files are their code."""
+    ``watched``: replicas are reloadable, and these files are their code. ``user_id``: whose account; empty is the
+    emulator's own user."""
 
     path: Path
     nodepool_id: str = "cpu"
@@ -57,6 +58,7 @@ class DeployRequest:
     max_replicas: int = 5
     wait: bool = True
     watched: Watched | None = None
+    user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ class Deployer:
         nodepool = self._nodepool(request)
         backend = self._backend(nodepool)
         directory, key, version_id, is_new = await self.publish(
-            request.path, request.model, progress, backend, request.watched
+            request.path, request.model, progress, backend, request.watched, user_id=request.user_id
         )
         deployment = self._put_deployment(request, key, version_id, nodepool)
         progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
@@ -145,6 +147,8 @@ class Deployer:
         progress: Progress,
         backend_name: str = "",
         watched: Watched | None = None,
+        *,
+        user_id: str = "",
     ) -> tuple[ModelDirectory, ModelKey, str, bool]:
         """Make the directory's code a model version: (directory, model, version id, whether it is new).
 
@@ -152,7 +156,7 @@ class Deployer:
         """
         progress(f"reading {path}")
         directory = await asyncio.to_thread(read_model_directory, path)
-        key = self.model_key(directory, name)
+        key = self.model_key(directory, name, user_id)
         version_id = secrets.token_hex(16)
         backend = backend_name or self._config.backend
         tell = self.logging_builds(key, version_id, progress)
@@ -168,7 +172,7 @@ class Deployer:
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
         signatures = await self.signatures_of(directory, source, backend)
-        self.put_version(directory, key, version_id, source, signatures)
+        self.put_version(directory, key, version_id, source, signatures, user_id=user_id)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
 
@@ -200,9 +204,9 @@ class Deployer:
         except NoRoom as error:
             raise CallerError(StatusCode.NODEPOOL_INVALID_REQUEST, f"{error}.") from None
 
-    def model_key(self, directory: ModelDirectory, name: str) -> ModelKey:
+    def model_key(self, directory: ModelDirectory, name: str, user_id: str = "") -> ModelKey:
         if not name:
-            user = directory.user_id if directory.user_id not in ("", "me") else self._config.user_id
+            user = directory.user_id if directory.user_id not in ("", "me") else user_id or self._config.user_id
             return (user, directory.app_id, directory.model_id)
         parts = name.removeprefix("https://clarifai.com/").split("/")
         if len(parts) != 4 or parts[2] != "models" or not all(parts):
@@ -232,13 +236,15 @@ class Deployer:
         version_id: str,
         source: ModelSource,
         signatures: Sequence[Any],
+        *,
+        user_id: str = "",
     ) -> None:
         """Make a model version of this code; the model too, if it is not there yet."""
         user, app, model_id = key
         if self._store.get(Kind.MODEL, key) is None:
             model = Model(id=model_id, model_type_id=directory.model_type_id)
             # Somebody else's model is of use here only if our user may see it.
-            if user != self._config.user_id:
+            if user != (user_id or self._config.user_id):
                 model.visibility.gettable = Visibility.PUBLIC
                 self._put_public_app(user, app)
             self._resources.post(Kind.MODEL, user, (app,), [model])
@@ -277,7 +283,7 @@ class Deployer:
 
     def _nodepool(self, request: DeployRequest) -> Key:
         """The nodepool's key; its cluster may be left out when the id is unique."""
-        user = self._config.user_id
+        user = request.user_id or self._config.user_id
         prefix: Key = (user, request.compute_cluster_id) if request.compute_cluster_id else (user,)
         known = list(self._store.keys(Kind.NODEPOOL, prefix))
         found = [key for key in known if key[2] == request.nodepool_id]
@@ -298,7 +304,7 @@ class Deployer:
 
     def deployment_key(self, request: DeployRequest, model: ModelKey) -> Key:
         """The deployment that a request makes."""
-        return (self._config.user_id, request.deployment_id or f"deploy-{model[2]}"[:64])
+        return (request.user_id or self._config.user_id, request.deployment_id or f"deploy-{model[2]}"[:64])
 
     def adjust(self, request: DeployRequest, model: ModelKey) -> None:
         """Let the deployment run where and as often as is asked for, and what it runs already. Raises

@@ -101,7 +101,13 @@ class Emulator:
         self.catalogue = Catalogue(self._local_instance())
         self.accounts = _accounts(self.config)
         self.resources = Resources(self.store, self.clock, self.accounts.organisations)
-        self._issued_keys = IssuedKeys(self.store)
+        self.authenticator = Authenticator(
+            user_id=self.config.user_id,
+            callers=self.accounts.callers,
+            is_replica=is_replica_token,
+            find_key=IssuedKeys(self.store).find,
+            now=self.clock.now,
+        )
         self.dispatcher = Dispatcher(events=self.events, clock=self.clock, queue_size=self.config.queue_size)
         self.targets = Targets(self.store)
         self.backends: dict[str, Backend] = {}
@@ -167,7 +173,7 @@ class Emulator:
             events=self.events,
             is_run=self.supervisor.runs_version,
         )
-        self._furnisher = Furnisher(
+        self.furnisher = Furnisher(
             user_id=self.config.user_id,
             store=self.store,
             resources=self.resources,
@@ -176,7 +182,7 @@ class Emulator:
             cache_dir=self.config.cache_dir,
         )
         self._topology = TopologyEdits(
-            furnisher=self._furnisher,
+            furnisher=self.furnisher,
             resources=self.resources,
             deployer=self.deployer,
             store=self.store,
@@ -184,7 +190,7 @@ class Emulator:
             events=self.events,
         )
         self._state: KeptState | None = None
-        self.landscape.hosted = self._furnisher.hosted
+        self.landscape.hosted = self.furnisher.hosted
         self._further: list[Find] = []
         # Each may put itself before every method of the API, from the next call on (``api/tap.py``).
         self.interceptors: list[Interceptor] = []
@@ -311,13 +317,7 @@ class Emulator:
         return decision, lane
 
     async def _listen(self) -> None:
-        authenticator = Authenticator(
-            user_id=self.config.user_id,
-            callers=self.accounts.callers,
-            is_replica=is_replica_token,
-            find_key=self._issued_keys.find,
-            now=self.clock.now,
-        )
+        authenticator = self.authenticator
         admissions = Admissions(
             dispatcher=self.dispatcher,
             authenticator=authenticator,
@@ -433,7 +433,7 @@ class Emulator:
     async def _furnish(self, *, restored: bool = False) -> None:
         for user in self.accounts.users:
             self.resources.add_user(user)
-        self._furnisher.furnish()
+        self.furnisher.furnish()
         self._topology.forget()
         if restored and self.config.topology:
             log.warning(

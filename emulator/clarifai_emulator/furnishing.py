@@ -7,6 +7,7 @@ when a replica is to start: in the deployment's status, and in the error its cal
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +85,16 @@ class Furnisher:
         self._store.put(Kind.COMPUTE_CLUSTER, (CLARIFAI_USER, shared.id), shared)
         for nodepool in self._shared_nodepools:
             self._store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
+        self.furnish_machine()
+
+    def of(self, user_id: str) -> Furnisher:
+        """The same for another user."""
+        other = copy.copy(self)
+        other._user_id = user_id
+        return other
+
+    def furnish_machine(self) -> None:
+        """The user's cluster ``local`` with this machine's nodepools."""
         machine = self._catalogue.find(LOCAL_INSTANCE)
         assert machine is not None, "the emulator's catalogue has this machine"
         if self._store.get(Kind.COMPUTE_CLUSTER, (self._user_id, LOCAL_CLUSTER)) is None:
@@ -144,7 +155,7 @@ class Furnisher:
             return
         request = self.request_of(entry)
         if entry.deploy is None:
-            await self._deployer.publish(request.path, request.model, progress)
+            await self._deployer.publish(request.path, request.model, progress, user_id=self._user_id)
         else:
             await self._deployer.deploy(request, progress)
 
@@ -164,13 +175,14 @@ class Furnisher:
             min_replicas=1 if wanted.min_replicas is None else wanted.min_replicas,
             max_replicas=5 if wanted.max_replicas is None else wanted.max_replicas,
             wait=False,
+            user_id=self._user_id,
         )
 
     async def model_key_of(self, entry: ModelEntry) -> ModelKey:
         """The model that a directory of a topology is. Raises ``ModelError``."""
         request = self.request_of(entry)
         directory = await asyncio.to_thread(read_model_directory, request.path)
-        return self._deployer.model_key(directory, request.model)
+        return self._deployer.model_key(directory, request.model, self._user_id)
 
     async def _add_stand_in(self, stand_in: StandIn, progress: Progress) -> None:
         """Publish what serves a hosted model under its name, for everybody, on shared compute."""

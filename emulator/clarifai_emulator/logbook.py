@@ -91,6 +91,11 @@ class LogBook:
         """Forget every entry; subscribers and numbering stay."""
         self._streams.clear()
 
+    def forget(self, is_whose: Callable[[str], bool]) -> None:
+        """Forget what these users may read."""
+        for key in [key for key in self._streams if is_whose(key[1][0])]:
+            del self._streams[key]
+
     def _entry(self, log_type: str, source: _Source, seq: int, message: str) -> LogEntry:
         url = f"/v2/log_entries/{self._run}-{seq}"
         return LogEntry(message=message, log_type=log_type, url=url, meta=_meta(source))

@@ -148,6 +148,10 @@ class EmulatorThread:
         """Back to the state after ``start``. ``keep_warm``: see ``Emulator.reset``."""
         self._call(self._running.reset(keep_warm=keep_warm))
 
+    def apply(self, *files: str | Path) -> None:
+        """Create everything that topology files name. Raises ``ConfigError`` with file and line of each problem."""
+        self._call(self._running.apply(*map(Path, files)))
+
     @property
     def faults(self) -> ThreadFaults:
         """What goes wrong on purpose."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets as tokens
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import (
     CloudProvider,
     ComputeCluster,
@@ -23,6 +25,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 
 from clarifai_emulator.api.issued_keys import PAT as PAT_TYPE
 from clarifai_emulator.cassettes import Deck
+from clarifai_emulator.catalogue import LOCAL_INSTANCE
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
@@ -30,10 +33,14 @@ from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind
 from clarifai_emulator.thread import EmulatorThread
-from pytest_clarifai_emulator.calls import Call, CallLog, Route, routes_of
+from pytest_clarifai_emulator.calls import Call, Route, routes_of
 from pytest_clarifai_emulator.deployed import DeployedModel, model_key
-from pytest_clarifai_emulator.environment import PAT
+from pytest_clarifai_emulator.environment import token_of
 from pytest_clarifai_emulator.routed import require_routed
+
+if TYPE_CHECKING:
+    from pytest_clarifai_emulator.joined import JoinedEmulator, JoinedFault
+    from pytest_clarifai_emulator.serving import Serving
 
 T = TypeVar("T")
 
@@ -49,21 +56,29 @@ class Member:
 class Clock:
     """The emulator's clock: token expiry, cool-downs, scale-down delays and crash delays go by it."""
 
-    def __init__(self, clock: TurnableClock, emulator: EmulatorThread) -> None:
+    def __init__(self, clock: TurnableClock | None, emulator: EmulatorThread | JoinedEmulator) -> None:
         self._clock = clock
         self._emulator = emulator
 
     def now(self) -> float:
         """Seconds since the epoch."""
-        return self._clock.now()
+        return self._emulator.run(_now)
 
     def advance(self, seconds: float) -> None:
         """Let so much time pass at once. What is due then happens now; it does not go back."""
         if seconds < 0:
             raise ValueError(f"time does not go back: advance() takes seconds that are not negative, got {seconds}")
 
+        clock = self._clock
+        if clock is None:
+            pytest.fail(
+                "clarifai.clock.advance() would move the time of every worker's tests: the emulator is one that "
+                "all share. Run the test with --clarifai-scope worker.",
+                pytrace=False,
+            )
+
         def turn(emulator: Emulator) -> None:
-            self._clock.ahead += seconds
+            clock.ahead += seconds
             emulator.supervisor.look_again()
 
         self._emulator.run(turn)
@@ -72,10 +87,11 @@ class Clock:
 class Clarifai:
     """The account of one test. Everything in it is gone when the test ends; models stay warm for the next."""
 
-    def __init__(self, emulator: EmulatorThread, clock: TurnableClock, log: CallLog) -> None:
-        self.emulator = emulator
-        self.clock = Clock(clock, emulator)
-        self._log = log
+    def __init__(self, serving: Serving, user_id: str) -> None:
+        self.serving = serving
+        self.emulator = serving.thread
+        self.clock = Clock(serving.clock, serving.thread)
+        self._user_id = user_id
         self.deployed: list[DeployedModel] = []
         self.cassette: Deck | None = None  # of the mark clarifai_cassette
         self.gpus: tuple[str, ...] = ()  # UUIDs of the devices that the mark clarifai_gpu holds
@@ -91,12 +107,12 @@ class Clarifai:
     @property
     def pat(self) -> str:
         """The token of the account: ``CLARIFAI_PAT``."""
-        return PAT
+        return token_of(self._user_id)
 
     @property
     def user_id(self) -> str:
         """The user: ``CLARIFAI_USER_ID``."""
-        return self.emulator.config.user_id
+        return self._user_id
 
     # ── what it has ────────────────────────────────────────────────────────────────────────────────────
 
@@ -196,16 +212,15 @@ class Clarifai:
         self, id: str, *, scopes: Iterable[str] = (), expires_in: float | None = None, **fields: Any
     ) -> Member:
         """A further user, with a token that clients can use; ``scopes`` limit what it is good for, ``expires_in``
-        (seconds of ``clarifai.clock``) for how long."""
+        (seconds of ``clarifai.clock``) for how long. With ``--clarifai-scope shared``, ids of further users begin
+        with ``clarifai.user_id``."""
+        if not isinstance(self.emulator, EmulatorThread):
+            self.emulator.require_own(id)
         key = Key(id=tokens.token_hex(16), description=f"token of {id}", type=PAT_TYPE, scopes=list(scopes))
         if expires_in is not None:
             key.expires_at.FromNanoseconds(int((self.clock.now() + expires_in) * 1e9))
 
-        def add(emulator: Emulator) -> None:
-            emulator.resources.add_user(User(id=id, **fields))
-            emulator.store.put(Kind.KEY, (id, key.id), key)
-
-        self.emulator.run(add)
+        self.emulator.run(partial(_add_user, User(id=id, **fields), key))
         return Member(id, key.id)
 
     def secret(self, id: str, value: str, **fields: Any) -> Secret:
@@ -214,11 +229,11 @@ class Clarifai:
 
     def topology(self, *files: str | Path) -> None:
         """Create everything that topology files name. Raises ``ConfigError`` with file and line of each problem."""
-        self.emulator.wait(lambda emulator: emulator.apply(*map(Path, files)))
+        self.emulator.apply(*files)
 
     # ── what goes wrong, and what happened ─────────────────────────────────────────────────────────────
 
-    def fault(self, fault: Fault | None = None, /, **fields: Any) -> ActiveFault:
+    def fault(self, fault: Fault | None = None, /, **fields: Any) -> ActiveFault | JoinedFault:
         """Make things go wrong from now on: ``clarifai.fault(status="MODEL_DEPLOYING", times=2)``. As a context
         manager, until the end of the block. ``.injected`` counts."""
         return self.emulator.faults.add(fault if fault is not None else Fault(**fields))
@@ -226,7 +241,7 @@ class Clarifai:
     @property
     def calls(self) -> list[Call]:
         """Every inference call of the test so far, oldest first."""
-        return self.emulator.run(self._log.read)
+        return self.serving.calls()
 
     @property
     def routes(self) -> list[Route]:
@@ -240,9 +255,7 @@ class Clarifai:
 
     def log_lines(self, log_type: str = "runner", **match: str) -> list[str]:
         """Lines of one log type (``runner``, ``builder``, ``runner.events``) whose source has these ids."""
-        return self.emulator.run(
-            lambda emulator: [entry.message for entry in emulator.logbook.entries(log_type, **match)]
-        )
+        return self.serving.log_lines(log_type, **match)
 
     def events(self, prefix: str = "", **match: Any) -> list[Event]:
         """What happened: events whose kind begins with ``prefix`` and whose fields equal ``match``."""
@@ -256,6 +269,10 @@ class Clarifai:
         """Where a request for a model would go; ``ask`` are fields of ``Ask``. Raises ``RoutingError``."""
         user, app, model_id = model_key(model)
         asked: dict[str, Any] = {"caller": self.user_id, **ask}
+        for name in ("deployment", "nodepool"):
+            if asked.get(name) is not None and asked[name][0] == "me":
+                asked[name] = (self.user_id, *asked[name][1:])
+        user = self.user_id if user == "me" else user
         return self.emulator.route(Ask(model_user=user, model_app=app, model_id=model_id, **asked))
 
     def assert_routed(
@@ -282,18 +299,12 @@ class Clarifai:
     # ── how ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _post(self, kind: Kind, parents: tuple[str, ...], message: T) -> T:
-        def post(emulator: Emulator) -> Any:
-            key = emulator.resources.post(kind, self.user_id, parents, [message])[0]
-            return emulator.resources.shown(kind, key)
-
-        return self.emulator.run(post)
+        return self.emulator.run(partial(_posted, kind, self.user_id, parents, message))
 
     def _instance_type(self, wanted: str | InstanceType) -> InstanceType:
-        from clarifai_emulator.catalogue import LOCAL_INSTANCE
-
         if not isinstance(wanted, str):
             return wanted
-        found = self.emulator.run(lambda emulator: emulator.catalogue.find(wanted or LOCAL_INSTANCE))
+        found = self.emulator.run(partial(_instance_type, wanted or LOCAL_INSTANCE))
         return found if found is not None else InstanceType(id=wanted)
 
     def _nodepool_entry(self, nodepool: str | Nodepool) -> Nodepool:
@@ -301,7 +312,7 @@ class Clarifai:
         nodepool_id = nodepool if isinstance(nodepool, str) else nodepool.id
         cluster_id = "" if isinstance(nodepool, str) else nodepool.compute_cluster.id
         entry = Nodepool(id=nodepool_id)
-        keys = self.emulator.run(lambda emulator: list(emulator.store.keys(Kind.NODEPOOL, (self.user_id,))))
+        keys = self.emulator.run(partial(_nodepools, self.user_id))
         known = [key for key in keys if key[2] == nodepool_id and cluster_id in ("", key[1])]
         if len(known) != 1:
             names = ", ".join(sorted(f"{key[1]}/{key[2]}" for key in keys)) or "none"
@@ -311,6 +322,31 @@ class Clarifai:
             )
         entry.compute_cluster.user_id, entry.compute_cluster.id = known[0][:2]
         return entry
+
+
+# ── what is done in the emulator's event loop, in this process or in another one ───────────────────────────
+
+
+def _now(emulator: Emulator) -> float:
+    return emulator.clock.now()
+
+
+def _add_user(user: User, key: Key, emulator: Emulator) -> None:
+    emulator.resources.add_user(user)
+    emulator.store.put(Kind.KEY, (user.id, key.id), key)
+
+
+def _posted(kind: Kind, user_id: str, parents: tuple[str, ...], message: Any, emulator: Emulator) -> Any:
+    key = emulator.resources.post(kind, user_id, parents, [message])[0]
+    return emulator.resources.shown(kind, key)
+
+
+def _instance_type(name: str, emulator: Emulator) -> InstanceType | None:
+    return emulator.catalogue.find(name)
+
+
+def _nodepools(user_id: str, emulator: Emulator) -> list[tuple[str, ...]]:
+    return list(emulator.store.keys(Kind.NODEPOOL, (user_id,)))
 
 
 def _cluster_of(cluster: str | ComputeCluster, nodepool: str | Nodepool) -> str:

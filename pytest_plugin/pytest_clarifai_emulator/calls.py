@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from clarifai_emulator.store import Kind
 
 _KEPT = 5_000
 _KINDS = {"PostModelOutputs": "unary", "GenerateModelOutputs": "server stream", "StreamModelOutputs": "bidi"}
+IsOwn = Callable[[Exchange], bool]
 PATHS = tuple(f"/clarifai.api.V2/{name}" for name in _KINDS)
 
 
@@ -93,13 +94,20 @@ class CallLog:
         """Forget them."""
         self._exchanges.clear()
 
-    def __len__(self) -> int:
-        return len(self._exchanges)
+    def forget(self, is_gone: IsOwn) -> None:
+        """Forget some of them. In the emulator's event loop."""
+        kept = [exchange for exchange in self._exchanges if not is_gone(exchange)]
+        self._exchanges.clear()
+        self._exchanges.extend(kept)
 
-    def read(self, emulator: Emulator) -> list[Call]:
-        """The calls, oldest first. In the emulator's event loop."""
+    def request_ids(self, is_own: IsOwn) -> set[str]:
+        """The ids of these requests."""
+        return {exchange.request_id for exchange in tuple(self._exchanges) if is_own(exchange)}
+
+    def read(self, emulator: Emulator, is_own: IsOwn = lambda exchange: True) -> list[Call]:
+        """The calls, oldest first; of several accounts, one's own. In the emulator's event loop."""
         facts = _Facts(emulator)
-        return [facts.call(exchange) for exchange in tuple(self._exchanges)]
+        return [facts.call(exchange) for exchange in tuple(self._exchanges) if is_own(exchange)]
 
 
 class _Facts:

@@ -10,7 +10,6 @@ import contextlib
 import re
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -41,16 +40,14 @@ def inserted(
     if mode is Mode.REPLAY:
         account.replaying = lambda path, model: _stand_in(tape, file, path)
     account.cassette = deck
-    account.emulator.run(lambda emulator: emulator.interceptors.insert(0, deck.intercept))
+    account.serving.insert(deck)
     try:
         yield
     finally:
-        account.emulator.run(lambda emulator: emulator.interceptors.remove(deck.intercept))
-        if upstream is not None:
-            account.emulator.wait(lambda _: upstream.close())
+        deck = account.serving.eject()
     if deck.changed:
-        tape.models.update(_recorded(account.deployed))
-        tape.write(file)
+        deck.tape.models.update(_recorded(account.deployed))
+        deck.tape.write(file)
 
 
 def cassette_file(mark: pytest.Mark, item: pytest.Item, settings: Settings) -> Path:
@@ -129,7 +126,7 @@ def _recorded(handles: list[DeployedModel]) -> dict[str, RecordedModel]:
     return found
 
 
-def problems_of(account: Any) -> str:
+def problems_of(account: Clarifai) -> str:
     """Why the test fails because of its cassette: what it asked that is not recorded; empty when nothing."""
-    deck: Deck | None = account.cassette
-    return "\n".join([*deck.problems, _AGAIN]) if deck is not None and deck.problems else ""
+    problems = account.serving.cassette_problems()
+    return "\n".join([*problems, _AGAIN]) if problems else ""

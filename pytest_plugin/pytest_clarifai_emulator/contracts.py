@@ -19,9 +19,7 @@ from clarifai_emulator.contracts.lock import Promise, read_lock
 from clarifai_emulator.contracts.method import Method
 from clarifai_emulator.contracts.origins import Origin
 from clarifai_emulator.contracts.rule import Severity
-from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.store import Kind
-from pytest_clarifai_emulator.findings import CallFinding, complaint, findings_of
+from pytest_clarifai_emulator.findings import CallFinding, complaint
 from pytest_clarifai_emulator.method_coverage import CALLED, FINDING, MODELS
 from pytest_clarifai_emulator.serving import Serving
 
@@ -49,14 +47,13 @@ def observe(serving: Serving, rules: Rules) -> tuple[list[tuple[str, object]], s
     """What the test that ends showed, as properties of its report, and why it fails, or nothing."""
     if rules.mode not in _MODES:
         return [], f"clarifai_contract takes {', '.join(_MODES)}, found {rules.mode!r}."
-    calls = serving.thread.run(serving.log.read)
-    models = serving.thread.run(_models)
+    calls, models = serving.calls(), serving.models()
     properties: list[tuple[str, object]] = []
     if models:
         properties.append((MODELS, json.dumps(models)))
         called = sorted({f"{call.model}.{call.method}" for call in calls if call.model in models})
         properties.append((CALLED, " ".join(called)))
-    found = [] if rules.mode == "off" else serving.thread.run(lambda emulator: findings_of(calls, emulator))
+    found = [] if rules.mode == "off" else serving.findings(calls)
     told = [finding for finding in found if finding.rule not in rules.allowed]
     properties += [(FINDING, "\n".join(finding.lines())) for finding in told]
     errors = [finding for finding in told if finding.is_error]
@@ -65,16 +62,6 @@ def observe(serving: Serving, rules: Rules) -> tuple[list[tuple[str, object]], s
 
 def _once(findings: Iterable[CallFinding]) -> list[CallFinding]:
     return list(dict.fromkeys(findings))
-
-
-def _models(emulator: Emulator) -> dict[str, list[str]]:
-    """The models that have code here, and their methods."""
-    found: dict[str, list[str]] = {}
-    for key in emulator.store.keys(Kind.SOURCE):
-        version: Any = emulator.store.get(Kind.MODEL_VERSION, key)
-        if version is not None:
-            found.setdefault("/".join(key[:3]), [each.name for each in version.method_signatures])
-    return found
 
 
 # ── lock files ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -34,7 +34,7 @@ class DeployedModel:
         self._options = dict(options)
         self._model: Any = None
         self._recorded = recorded
-        self._deployed: Deployed | None = None if recorded else account.emulator.deploy(path, **self._options)
+        self._deployed: Deployed | None = None if recorded else account.serving.deploy(path, self._options)
 
     def __repr__(self) -> str:
         return f"<{'/'.join(self.key)} from {self.path}>"
@@ -120,7 +120,7 @@ class DeployedModel:
     def reload(self) -> None:
         """Deploy the directory again, as it is now: a changed one becomes a new version. ``model`` is made anew."""
         self._model = None
-        self._deployed = self._account.emulator.deploy(self.path, **self._options)
+        self._deployed = self._account.serving.deploy(self.path, self._options)
 
     def assert_routed(
         self, *, rule: str | None = None, deployment: str | None = None, nodepool: str | None = None

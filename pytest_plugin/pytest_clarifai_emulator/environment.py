@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Generator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from pytest_clarifai_emulator.guard import Guard, is_platform
+from pytest_clarifai_emulator.homes import make_home, remove_home
 
 PAT = "local-emulator-token"
 USER_ID = "me"
 _MARK = "CLARIFAI_EMULATOR_PYTEST"  # tells the processes of this run (xdist's workers) whose address it is
+_SHARED = "CLARIFAI_EMULATOR_PYTEST_SHARED"  # where xdist's workers find the emulator that they share
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CLEARED = ("CLARIFAI_SESSION_TOKEN", "CLARIFAI_APP_ID", "CLARIFAI_GRPC_BASE")
-_HOME_PREFIX = "clarifai-home-"
 # What is found below the real home and is no setting of Clarifai's stays found.
 _BELOW_HOME = {"XDG_CACHE_HOME": ".cache", "PYENV_ROOT": ".pyenv"}
 
@@ -42,6 +40,9 @@ class Environment:
         self._home = ""
         self._saved: dict[str, str | None] = {}
         self.port = 0
+        self.shared = _shared_address()  # the socket of the emulator that this worker joins
+        self.user_id = f"{USER_ID}-{os.environ['PYTEST_XDIST_WORKER']}" if self.shared else USER_ID
+        self.pat = token_of(self.user_id)
         self.given_pat = os.environ.get("CLARIFAI_PAT", "")  # the user's own, for recordings of the real platform
 
     @property
@@ -51,17 +52,24 @@ class Environment:
 
     def prepare(self) -> None:
         """Choose the address, and let whoever imports the SDK from now on find it."""
-        self._reserved = _reserve()
-        self.port = self._reserved.getsockname()[1]
+        if self.shared:
+            self.port, self.shared = int(self.shared.partition(":")[0]), self.shared.partition(":")[2]
+        else:
+            self._reserved = _reserve()
+            self.port = self._reserved.getsockname()[1]
         self.guard.address = f"127.0.0.1:{self.port}"
         if self.allow_real:
             return
         given = os.environ.get("CLARIFAI_API_BASE", "")
         foreign = given != os.environ.get(_MARK) and urlsplit(given).hostname in _LOOPBACK
         if not foreign:  # an emulator that its user started stays theirs, for tests that do not ask for ours
-            self._set(CLARIFAI_API_BASE=self.url, CLARIFAI_PAT=PAT, CLARIFAI_USER_ID=USER_ID)
+            self._set(CLARIFAI_API_BASE=self.url, CLARIFAI_PAT=self.pat, CLARIFAI_USER_ID=self.user_id)
             self._set(**{_MARK: self.url})
         self.guard.install()
+
+    def share(self, address: str) -> None:
+        """Tell the workers that start from now on where the emulator is that they share."""
+        self._set(**{_SHARED: address})
 
     def restore(self) -> None:
         """Everything as it was."""
@@ -72,13 +80,12 @@ class Environment:
         if self._reserved is not None:
             self._reserved.close()
         if self._home:
-            shutil.rmtree(self._home, ignore_errors=True)
+            remove_home(self._home)
 
     def home(self) -> str:
         """An empty folder to be at home in."""
         if not self._home:
-            _sweep()
-            self._home = tempfile.mkdtemp(prefix=f"{_HOME_PREFIX}{os.getpid()}-")
+            self._home = make_home()
         return self._home
 
     @contextlib.contextmanager
@@ -102,7 +109,12 @@ class Environment:
         self.active = True
         for each, folder in _BELOW_HOME.items():
             os.environ.setdefault(each, os.path.join(os.path.expanduser("~"), folder))
-        os.environ.update(CLARIFAI_API_BASE=self.url, CLARIFAI_PAT=PAT, CLARIFAI_USER_ID=USER_ID, HOME=self.home())
+        os.environ.update(
+            CLARIFAI_API_BASE=self.url,
+            CLARIFAI_PAT=self.pat,
+            CLARIFAI_USER_ID=self.user_id,
+            HOME=self.home(),
+        )
         for each in _CLEARED:
             os.environ.pop(each, None)
 
@@ -152,19 +164,24 @@ class Environment:
 _VARIABLES = ("CLARIFAI_API_BASE", "CLARIFAI_PAT", "CLARIFAI_USER_ID", "HOME", *_CLEARED, *_BELOW_HOME)
 
 
+def token_of(user_id: str) -> str:
+    """The token of a test's account."""
+    return PAT if user_id == USER_ID else f"{PAT}-{user_id}"
+
+
+def _shared_address() -> str:
+    """PORT:SOCKET, when this process is a worker of the session that shares an emulator; a session that a test of
+    that worker starts is none."""
+    pid, _, address = os.environ.get(_SHARED, "").partition(":")
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ and pid == str(os.getppid())
+    return address if is_worker else ""
+
+
 def _assign(name: str, value: str | None) -> None:
     if value is None:
         os.environ.pop(name, None)
     else:
         os.environ[name] = value
-
-
-def _sweep() -> None:
-    """Remove the homes of processes that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_HOME_PREFIX}*-*"):
-        pid = folder.name.removeprefix(_HOME_PREFIX).partition("-")[0]
-        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reserve() -> socket.socket:

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +21,9 @@ from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.nodepools.accelerators import Accelerator, Discovery
 from clarifai_emulator.thread import EmulatorThread
 from pytest_clarifai_emulator.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_clarifai_emulator.joined import JoinedEmulator
 
 _POLL_SECONDS = 0.02
 _MEMORY = 24 * 1024**3
@@ -33,8 +37,14 @@ def simulated(count: int) -> Discovery:
 
 
 @contextlib.contextmanager
-def held(count: int, emulator: EmulatorThread, settings: Settings) -> Generator[tuple[str, ...]]:
+def held(count: int, emulator: EmulatorThread | JoinedEmulator, settings: Settings) -> Generator[tuple[str, ...]]:
     """Hold ``count`` devices for one test; gives their UUIDs. With fewer, the test fails or is skipped."""
+    if not isinstance(emulator, EmulatorThread):
+        pytest.fail(
+            "clarifai_gpu gives a test devices of its own, and the emulator is one that all workers share: run the "
+            "test with --clarifai-scope worker.",
+            pytrace=False,
+        )
     devices, reason = emulator.run(lambda each: (each.discovery.accelerators, each.discovery.reason))
     if count < 1:
         pytest.fail(f"clarifai_gpu takes a number of GPUs of at least 1, got {count}.", pytrace=False)

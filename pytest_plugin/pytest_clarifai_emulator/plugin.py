@@ -21,6 +21,7 @@ from pytest_clarifai_emulator.settings import Settings, add_options, read_settin
 if TYPE_CHECKING:
     from clarifai_emulator.thread import EmulatorThread, ThreadFaults
     from pytest_clarifai_emulator.account import Clarifai
+    from pytest_clarifai_emulator.joined import JoinedEmulator, JoinedFaults
     from pytest_clarifai_emulator.serving import Serving
 
 _FIXTURES = frozenset({"clarifai", "clarifai_emulator", "clarifai_faults"})
@@ -69,12 +70,33 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--clarifai-keep needs all tests in one process: leave -n out.")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """In the controller, before it starts the workers: get ready to let them share one emulator."""
+    settings = config.stash[_settings]
+    if settings.scope != "shared":
+        return
+    if settings.backend == "inprocess":
+        raise pytest.UsageError(
+            "--clarifai-backend inprocess runs models in the test's own process, and with --clarifai-scope shared "
+            "the emulator is in another one: use --clarifai-scope worker, or leave -n out."
+        )
+    from pytest_clarifai_emulator.sharing import Host
+
+    environment = config.stash[_environment]
+    host = Host(settings, environment.port)
+    config.stash[_stack].callback(host.close)
+    environment.share(host.address)
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     settings = config.stash[_settings]
     runner = f", runner {settings.runner}" if settings.runner != "genuine" else ""
     gpus = f", {settings.gpus} simulated GPUs" if settings.gpus is not None else ""
     real = "allowed" if settings.allow_real else "refused"
-    return f"clarifai: backend {settings.backend}{runner}{gpus}, contract {settings.contract}, real platform {real}"
+    scope = ", shared by all workers" if settings.scope == "shared" else ""
+    how = f"backend {settings.backend}{scope}{runner}{gpus}"
+    return f"clarifai: {how}, contract {settings.contract}, real platform {real}"
 
 
 # ── model directories and lock files as tests ──────────────────────────────────────────────────────────────
@@ -209,6 +231,11 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
 # ── fixtures ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def settings_of(config: pytest.Config) -> Settings:
+    """The options of this run."""
+    return config.stash[_settings]
+
+
 def serving_of(config: pytest.Config) -> Serving:
     """The emulator of this process; starts with the first call. It stops when the session is over, not with the
     last test that uses it."""
@@ -216,10 +243,13 @@ def serving_of(config: pytest.Config) -> Serving:
     environment.use()
     if _serving not in config.stash:
         environment.require_usable_sdk()
-        from pytest_clarifai_emulator.serving import serving
+        from pytest_clarifai_emulator.serving import joined, serving
 
-        started = config.stash[_stack].enter_context(serving(config.stash[_settings], environment.port))
-        config.stash[_serving] = started
+        if environment.shared:
+            started = joined(environment.shared, environment.url, environment.user_id)
+        else:
+            started = serving(config.stash[_settings], environment.port)
+        config.stash[_serving] = config.stash[_stack].enter_context(started)
     return config.stash[_serving]
 
 
@@ -230,7 +260,7 @@ def _clarifai_serving(pytestconfig: pytest.Config) -> Serving:
 
 
 @pytest.fixture(scope="session")
-def clarifai_emulator(_clarifai_serving: Serving) -> EmulatorThread:
+def clarifai_emulator(_clarifai_serving: Serving) -> EmulatorThread | JoinedEmulator:
     """The running emulator of this pytest process: ``.url``, ``.deploy(DIR)``, ``.reset()``, ``.events()``,
     ``.route(…)``, ``.faults``, ``.status()``. What is deployed here stays until a test uses ``clarifai``, which
     empties it."""
@@ -248,7 +278,7 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
 
     request.config.stash[_environment].use()
     _clarifai_serving.empty()
-    account = _clarifai_serving.account()
+    account = _clarifai_serving.account(request.config.stash[_environment].user_id)
     stash = request.config.stash
     with prepared(account, request.node, stash[_settings], stash[_environment].given_pat):
         yield account
@@ -257,7 +287,9 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
 
 
 @pytest.fixture
-def clarifai_faults(clarifai_emulator: EmulatorThread) -> Iterator[ThreadFaults]:
+def clarifai_faults(
+    clarifai_emulator: EmulatorThread | JoinedEmulator,
+) -> Iterator[ThreadFaults | JoinedFaults]:
     """``clarifai_emulator.faults`` for one test: those it adds are removed at its end."""
     faults = clarifai_emulator.faults
     before = {each.id for each in faults}

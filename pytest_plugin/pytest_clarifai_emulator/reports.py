@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.events import Event
 from clarifai_emulator.nodepools.fleet import model_traceback
 from pytest_clarifai_emulator.calls import Call
 from pytest_clarifai_emulator.routed import explain
@@ -22,8 +22,8 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 def failure_section(serving: Serving) -> str:
     """The text of the section; empty when the test has not used a model."""
-    calls = serving.thread.run(serving.log.read)
-    parts = [*_calls(calls), *serving.thread.run(_happenings), *serving.thread.run(_logs)]
+    happened, printed = serving.thread.events(), serving.log_lines("runner")
+    parts = [*_calls(serving.calls()), *_happenings(happened), *_logs(printed)]
     return "\n".join(parts)
 
 
@@ -38,9 +38,9 @@ def _calls(calls: list[Call]) -> Iterator[str]:
             yield from (f"  {line}" for line in explain(call.route))
 
 
-def _happenings(emulator: Emulator) -> list[str]:
+def _happenings(events: list[Event]) -> list[str]:
     told: list[str] = []
-    for event in emulator.events.recent():
+    for event in events:
         if event.kind in _TOLD:
             name = event.fields.get("deployment_id") or event.fields.get("replica_id", "")
             told.append(f"{event.kind} {name}: {event.fields.get('message') or event.fields.get('reason')}")
@@ -53,8 +53,8 @@ def _fault(fields: dict[str, Any]) -> str:
     return f"{fields.get('fault_id', '')} {fields.get('rule', '')}".strip()
 
 
-def _logs(emulator: Emulator) -> Iterator[str]:
-    lines = [_COLOUR.sub("", entry.message) for entry in emulator.logbook.entries("runner")]
+def _logs(printed: list[str]) -> Iterator[str]:
+    lines = [_COLOUR.sub("", line) for line in printed]
     if not lines:
         return iter(())
     tail = lines[-_LOG_LINES:]

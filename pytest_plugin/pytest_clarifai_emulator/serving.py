@@ -1,63 +1,206 @@
-"""The emulator of one pytest process: starts when a test first asks for it, is emptied after each test."""
+"""The emulator that the tests of one process use: starts when one first asks for it, is emptied after each.
+
+OwnServing     it is this process's own, in a thread
+JoinedServing  it is in xdist's controller, and other workers use it, too (--clarifai-scope shared)
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
-from dataclasses import dataclass
+import importlib
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from clarifai_emulator.cassettes import Deck
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control import Control
+from clarifai_emulator.deployer import Deployed
 from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.store import Kind
 from clarifai_emulator.thread import EmulatorThread
-from pytest_clarifai_emulator.account import Clarifai
-from pytest_clarifai_emulator.calls import CallLog
+from pytest_clarifai_emulator.calls import Call, CallLog
 from pytest_clarifai_emulator.environment import USER_ID
+from pytest_clarifai_emulator.findings import CallFinding, findings_of
 from pytest_clarifai_emulator.gpu import simulated
 from pytest_clarifai_emulator.settings import Settings
 
+if TYPE_CHECKING:
+    from pytest_clarifai_emulator.account import Clarifai
+    from pytest_clarifai_emulator.joined import JoinedEmulator
+
 _STOP_SECONDS = 0.2
+_SDK = "clarifai.client"
+_SHARED_USER = "shared"  # of the emulator that workers share; each of them has a user of its own
 
 
-@dataclass(slots=True)
-class Serving:
+class Serving(ABC):
     """A running emulator, and what the plugin adds to it."""
 
-    thread: EmulatorThread
-    clock: TurnableClock
-    log: CallLog
+    clock: TurnableClock | None = None  # None: it is everybody's, and stays
     control_token: str = ""  # where the command line may reach it, too
     current: Clarifai | None = None  # the account of the test that runs, or ran last
-    emptied_at: int = -1  # the number of the last event then
 
-    def account(self) -> Clarifai:
+    @property
+    @abstractmethod
+    def thread(self) -> EmulatorThread | JoinedEmulator:
+        """The emulator."""
+
+    def account(self, user_id: str = USER_ID) -> Clarifai:
         """An account for one test."""
-        self.current = Clarifai(self.thread, self.clock, self.log)
+        from pytest_clarifai_emulator.account import Clarifai
+
+        self.current = Clarifai(self, user_id)
         return self.current
 
+    def deploy(self, path: Path, options: Mapping[str, Any]) -> Deployed:
+        """Deploy a model directory. The first time, the SDK is imported here while the model's own interpreter does
+        the same: a test that deploys a model is about to call it."""
+        if _SDK in sys.modules or self.thread.config.backend != "process":
+            return self.thread.deploy(path, **options)
+        with ThreadPoolExecutor(1, "clarifai-deploy") as executor:
+            deployed = executor.submit(self.thread.deploy, path, **options)
+            with contextlib.suppress(ImportError):  # whoever needs it is told
+                importlib.import_module(_SDK)
+            return deployed.result()
+
+    def findings(self, calls: Sequence[Call]) -> list[CallFinding]:
+        """What was found about these calls."""
+        return self.thread.run(partial(findings_of, [call for call in calls if call.findings]))
+
+    @abstractmethod
     def empty(self) -> None:
         """Forget what the test did; models that are idle stay loaded."""
-        if self.emptied_at == self.thread.run(_last_event):
+
+    @abstractmethod
+    def calls(self) -> list[Call]:
+        """The calls of the test, oldest first."""
+
+    @abstractmethod
+    def models(self) -> dict[str, list[str]]:
+        """Its models that have code, and their methods."""
+
+    @abstractmethod
+    def log_lines(self, log_type: str, **match: str) -> list[str]:
+        """Lines of its logs whose source has these ids."""
+
+    @abstractmethod
+    def insert(self, deck: Deck) -> None:
+        """Let its calls go through a cassette."""
+
+    @abstractmethod
+    def eject(self) -> Deck:
+        """Take the cassette out; gives it as it is now."""
+
+    @abstractmethod
+    def cassette_problems(self) -> list[str]:
+        """What it asked that the cassette does not have."""
+
+
+class OwnServing(Serving):
+    """An emulator of this process's own."""
+
+    def __init__(self, thread: EmulatorThread, clock: TurnableClock, log: CallLog, control_token: str) -> None:
+        self._thread, self.clock, self.log, self.control_token = thread, clock, log, control_token
+        self._emptied_at = -1  # the number of the last event then
+        self._changed = False  # since then, without an event
+        self._deck: Deck | None = None
+        thread.run(lambda emulator: emulator.store.watch(self._store_changed))
+
+    @property
+    def thread(self) -> EmulatorThread:
+        return self._thread
+
+    def empty(self) -> None:
+        if self._emptied_at == self.thread.run(_last_event) and not self._changed:
             return
-        self.clock.ahead = 0.0
+        if self.clock is not None:
+            self.clock.ahead = 0.0
         self.thread.reset(keep_warm=True)
         self.log.clear()
-        self.emptied_at = self.thread.run(_last_event)
+        self._emptied_at, self._changed = self.thread.run(_last_event), False
+
+    def calls(self) -> list[Call]:
+        return self.thread.run(self.log.read)
+
+    def models(self) -> dict[str, list[str]]:
+        return self.thread.run(partial(models_with_methods, _anybody))
+
+    def log_lines(self, log_type: str, **match: str) -> list[str]:
+        return self.thread.run(partial(log_lines, log_type, match, _anybody))
+
+    def insert(self, deck: Deck) -> None:
+        self._deck = deck
+        self.thread.run(lambda emulator: emulator.interceptors.insert(0, deck.intercept))
+
+    def eject(self) -> Deck:
+        deck, self._deck = self._deck, None
+        assert deck is not None, "what is ejected was inserted"
+        self.thread.run(lambda emulator: emulator.interceptors.remove(deck.intercept))
+        self.thread.wait(lambda _: deck.close())
+        return deck
+
+    def cassette_problems(self) -> list[str]:
+        return self._deck.problems if self._deck is not None else []
+
+    def _store_changed(self, kind: Kind, key: tuple[str, ...]) -> None:
+        self._changed = True
+
+
+class JoinedServing(Serving):
+    """The part of this worker of an emulator that all workers share."""
+
+    def __init__(self, thread: JoinedEmulator) -> None:
+        from pytest_clarifai_emulator.share import Share
+
+        self._thread = thread
+        self._share = Share
+
+    @property
+    def thread(self) -> JoinedEmulator:
+        return self._thread
+
+    def empty(self) -> None:
+        self.thread.reset()
+
+    def calls(self) -> list[Call]:
+        return self.thread.ask(self._share.calls)
+
+    def models(self) -> dict[str, list[str]]:
+        return self.thread.ask(self._share.models)
+
+    def log_lines(self, log_type: str, **match: str) -> list[str]:
+        return self.thread.ask(self._share.log_lines, log_type, match)
+
+    def insert(self, deck: Deck) -> None:
+        self.thread.ask(self._share.insert, deck)
+
+    def eject(self) -> Deck:
+        deck = self.thread.ask(self._share.eject)
+        assert deck is not None, "what is ejected was inserted"
+        return deck
+
+    def cassette_problems(self) -> list[str]:
+        return self.thread.ask(self._share.cassette_problems)
 
 
 @contextlib.contextmanager
-def serving(settings: Settings, port: int) -> Generator[Serving]:
-    """An emulator at this port. Raises ``ConfigError``."""
+def serving(settings: Settings, port: int, *, shared: bool = False) -> Generator[OwnServing]:
+    """An emulator at this port; ``shared``: for several workers. Raises ``ConfigError``."""
     clock, log = TurnableClock(), CallLog()
     config = EmulatorConfig(
         port=port,
-        user_id=USER_ID,
+        user_id=_SHARED_USER if shared else USER_ID,
         stop_seconds=_STOP_SECONDS,
         hold_seconds=settings.hold_seconds,
         backend=settings.backend,  # pyright: ignore[reportArgumentType] - a name it does not know, it refuses
         runner=settings.runner,  # pyright: ignore[reportArgumentType]
-        topology=settings.topology,
+        topology=() if shared else settings.topology,
         contract="off" if settings.contract == "off" else "record",
     )
     discovery = simulated(settings.gpus) if settings.gpus is not None else None
@@ -67,7 +210,44 @@ def serving(settings: Settings, port: int) -> Generator[Serving]:
     if settings.keep:
         thread.before_start(lambda emulator: controls.append(_with_controls(emulator)))
     with thread:
-        yield Serving(thread, clock, log, controls[0].token if controls else "")
+        yield OwnServing(thread, clock, log, controls[0].token if controls else "")
+
+
+@contextlib.contextmanager
+def joined(address: str, url: str, user_id: str) -> Generator[JoinedServing]:
+    """The emulator that the workers share. Raises ``ConfigError``."""
+    from pytest_clarifai_emulator.joined import JoinedEmulator
+
+    thread = JoinedEmulator(address, url, user_id)
+    try:
+        yield JoinedServing(thread)
+    finally:
+        thread.stop()
+
+
+# ── what is looked up in the emulator's event loop ─────────────────────────────────────────────────────────
+
+
+def log_lines(
+    log_type: str, match: Mapping[str, str], is_own: Callable[[str], bool], emulator: Emulator
+) -> list[str]:
+    """Lines of one log type (``runner``, ``builder``, ``runner.events``) whose source has these ids."""
+    entries = emulator.logbook.entries(log_type, **match)
+    return [entry.message for entry in entries if is_own(entry.meta.user_app_id.user_id)]
+
+
+def models_with_methods(is_own: Callable[[str], bool], emulator: Emulator) -> dict[str, list[str]]:
+    """The models that have code here, and their methods."""
+    found: dict[str, list[str]] = {}
+    for key in emulator.store.keys(Kind.SOURCE):
+        version: Any = emulator.store.get(Kind.MODEL_VERSION, key)
+        if version is not None and is_own(key[0]):
+            found.setdefault("/".join(key[:3]), [each.name for each in version.method_signatures])
+    return found
+
+
+def _anybody(user_id: str) -> bool:
+    return True
 
 
 def _last_event(emulator: Emulator) -> int:

@@ -13,12 +13,14 @@ _RUNNERS = ("genuine", "lean")
 _CASSETTE_MODES = ("none", "once", "new", "all")
 _CONTRACT = ("strict", "warn", "off")
 _GPU_MISSING = ("fail", "skip")
+_SCOPES = ("worker", "shared")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the user asked for. ``topology`` files are absolute; ``gpus`` None uses the machine's own devices."""
 
+    scope: str
     backend: str
     runner: str
     hold_seconds: float
@@ -33,11 +35,17 @@ class Settings:
     contract: str
     coverage: bool
     coverage_fail_under: float | None
+    fuzz_seconds: float | None
 
 
 def add_options(parser: pytest.Parser) -> None:
     """Tell pytest of every option."""
     group = parser.getgroup("clarifai", "Clarifai emulator")
+    group.addoption(
+        "--clarifai-scope",
+        choices=_SCOPES,
+        help="with xdist: an emulator for each worker, or one for all (ini: clarifai_scope; worker)",
+    )
     group.addoption(
         "--clarifai-backend", choices=_BACKENDS, help="where models run (ini: clarifai_backend; process)"
     )
@@ -81,10 +89,17 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="PERCENT",
         help="fail the run when tests call fewer of the methods of their models",
     )
+    group.addoption(
+        "--clarifai-fuzz-seconds",
+        type=float,
+        metavar="SECONDS",
+        help="how long an item fuzz[METHOD] of a model directory calls its method (ini: clarifai_fuzz_seconds)",
+    )
     _add_ini(parser)
 
 
 def _add_ini(parser: pytest.Parser) -> None:
+    parser.addini("clarifai_scope", "an emulator for each xdist worker, or one: worker, shared", default="worker")
     parser.addini("clarifai_backend", "where models run: process, docker, inprocess", default="process")
     parser.addini("clarifai_runner", "genuine (Clarifai's own) or lean", default="genuine")
     parser.addini("clarifai_hold_seconds", "how long a request waits for a replica to start", default="60")
@@ -100,12 +115,14 @@ def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("clarifai_contract", "strict, warn or off", default="strict")
     parser.addini("clarifai_contract_coverage", "list methods that no test called", type="bool", default=False)
     parser.addini("clarifai_contract_coverage_fail_under", "in percent", default="")
+    parser.addini("clarifai_fuzz_seconds", "how long an item fuzz[METHOD] calls its method", default="")
 
 
 def read_settings(config: pytest.Config) -> Settings:
     """The options as they are set. Raises ``pytest.UsageError`` that lists every problem."""
     problems: list[str] = []
     settings = Settings(
+        scope=_choice(config, "scope", _SCOPES, problems),
         backend=_choice(config, "backend", _BACKENDS, problems),
         runner=_choice(config, "runner", _RUNNERS, problems),
         hold_seconds=_number(config, "hold_seconds", problems) or 0.0,
@@ -120,6 +137,7 @@ def read_settings(config: pytest.Config) -> Settings:
         contract=_choice(config, "contract", _CONTRACT, problems),
         coverage=bool(_option(config, "contract_coverage") or config.getini("clarifai_contract_coverage")),
         coverage_fail_under=_number(config, "contract_coverage_fail_under", problems),
+        fuzz_seconds=_number(config, "fuzz_seconds", problems),
     )
     if problems:
         raise pytest.UsageError(*problems)

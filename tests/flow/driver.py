@@ -5,9 +5,9 @@ The SDK reads its base URL when it is imported, so the session's address is fixe
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +20,7 @@ import docker_engine  # before HOME changes, see below
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.thread import EmulatorThread
+from pytest_clarifai_emulator.homes import make_home, remove_home
 
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
 
@@ -38,8 +39,9 @@ os.environ.update(
     CLARIFAI_API_BASE=f"http://127.0.0.1:{PORT}",
     CLARIFAI_PAT="0123456789abcdef0123456789abcdef",
     CLARIFAI_USER_ID="me",
-    HOME=tempfile.mkdtemp(prefix="clarifai-home-"),
+    HOME=make_home(),
 )
+atexit.register(remove_home, os.environ["HOME"])
 
 from clarifai.client import Model  # noqa: E402 - after the address is set, see above
 

@@ -73,7 +73,7 @@ def nested(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
                 path.write_text(dedent(text).replace("{models}", str(MODELS)))
             patch.chdir(folder)
             result = pytester.runpytest_subprocess(
-                "-v", "-p", "no:cacheprovider", "--timeout=90", *args, timeout=110
+                "-v", "-p", "no:cacheprovider", "--timeout=90", *args, timeout=280
             )
             return Run(int(result.ret), result.stdout.str() + result.stderr.str(), folder)
 

@@ -166,6 +166,37 @@ def test_secret(clarifai):
     assert [each["secret_id"] for each in User(user_id="me").list_secrets()] == ["token"]
 
 
+def test_resources_alone_are_gone_too_a(clarifai):
+    clarifai.cluster("alone")
+
+
+def test_resources_alone_are_gone_too_b(clarifai):
+    clarifai.cluster("alone")  # the same id once more: refused if it were still there
+
+
+def with_secret(tmp_path_factory):
+    import shutil
+    path = tmp_path_factory.getbasetemp() / "with-secret"
+    if not path.exists():
+        shutil.copytree(HELLO, path)
+        with (path / "config.yaml").open("a") as file:
+            print("secrets: [{id: token, type: env, env_var: TOKEN}]", file=file)
+        source = path / "1" / "model.py"
+        text = source.read_text().replace("Hello, {prompt}{", "{__import__('os').environ['TOKEN']} {prompt}{")
+        source.write_text(text)
+    return path
+
+
+def test_a_warm_model_has_the_secrets_of_its_own_test_a(clarifai, tmp_path_factory):
+    clarifai.secret("token", "first")
+    assert clarifai.deploy(with_secret(tmp_path_factory)).model.predict(prompt="x") == "first x!"
+
+
+def test_a_warm_model_has_the_secrets_of_its_own_test_b(clarifai, tmp_path_factory):
+    clarifai.secret("token", "second")
+    assert clarifai.deploy(with_secret(tmp_path_factory)).model.predict(prompt="x") == "second x!"
+
+
 def test_time_passes(clarifai):
     bob = clarifai.user("bob", expires_in=60)
     assert User(user_id="bob", pat=bob.pat).get_user_info().user.id == "bob"

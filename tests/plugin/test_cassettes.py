@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import pytest
 import yaml
 
 from plugin.conftest import MODELS, Run
+
+# One run of many tests, which a busy machine may take minutes for.
+pytestmark = pytest.mark.timeout(300)
 
 TESTS = """
 import os
@@ -25,7 +29,7 @@ def test_unary(clarifai):
     assert clarifai.deployed[0].model.predict(prompt=PROMPT, n=2) == "Hello, you!!"
 
 
-@pytest.mark.clarifai_cassette("streams")
+@pytest.mark.clarifai_cassette("streams", mode=os.environ.get("MODE", ""))
 def test_streams(clarifai):
     hello = clarifai.deploy("hello")
     assert list(hello.model.generate(prompt="a")) == ["Hello,", "a!"]
@@ -69,6 +73,52 @@ def copy(project: Path, tmp_path: Path) -> Path:
     return shutil.copytree(project, tmp_path / "project")
 
 
+# A copy of the project for each case, with its calls as they were recorded, and one change; all in one run.
+CASES = {
+    "another": {"PROMPT": "somebody else", "SECOND": "d"},
+    "too_many": {"ONCE_MORE": "1"},
+    "new": {"ONCE_MORE": "1", "MODE": "new"},
+    "no_file": {"MODE": "none"},
+    "stale": {},
+    "edited": {},
+    "no_cassette": {},
+    "anew": {},  # not played: it is for the run that records anew
+}
+
+
+@pytest.fixture(scope="module")
+def cases(nested: Any, project: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Every case, played back. A test is named after its case: ``test_streams_of_another``."""
+    folder = tmp_path_factory.mktemp("cases")
+    for name, values in CASES.items():
+        case = shutil.copytree(project, folder / name)
+        file = case / "test_calls.py"
+        text = file.read_text().replace('deploy("hello")', f"deploy({str(case / 'hello')!r})")
+        for variable, value in values.items():
+            text = text.replace(f'os.environ.get("{variable}"', f'{{"{variable}": "{value}"}}.get("{variable}"')
+        file.write_text(re.sub(r"^def test_(\w+)", rf"def test_\1_of_{name}", text, flags=re.M))
+        if name == "another":
+            calls = case / "cassettes" / "test_calls"
+            (calls / "test_unary.yaml").rename(calls / f"test_unary_of_{name}.yaml")
+    (folder / "no_file" / "cassettes" / "streams.yaml").unlink()
+    (folder / "no_cassette" / "cassettes" / "streams.yaml").write_text("version: 9\n")
+    _change(
+        folder / "stale", ("prompt: str, n: int = 1", "prompt: str, times: int = 1"), ("'!' * n", "'!' * times")
+    )
+    _change(folder / "edited", ("Hello, ", "Good day, "))
+    recorded = folder / "anew" / "cassettes" / "streams.yaml"
+    recorded.write_text(recorded.read_text().replace("Hello", "Never"))
+    wanted = "(streams or unary_of_another) and not anew"
+    return nested({}, "--import-mode=importlib", "-k", wanted, into=folder)
+
+
+def _change(project: Path, *edits: tuple[str, str]) -> None:
+    source = project / "hello" / "1" / "model.py"
+    for old, new in edits:
+        assert old in source.read_text()
+        source.write_text(source.read_text().replace(old, new))
+
+
 def test_a_cassette_is_readable_and_holds_no_credential(project: Path) -> None:
     file = project / "cassettes" / "test_calls" / "test_unary.yaml"
     assert file.read_text().startswith("# Recorded calls of a test. Record them again with: pytest --clarifai-cass")
@@ -101,74 +151,67 @@ def test_played_back_without_any_model(
     assert "4 passed" in run.text, run.text
 
 
-def test_another_request_shows_the_nearest_and_the_difference(
-    nested: Any, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PROMPT", "somebody else")
-    monkeypatch.setenv("SECOND", "d")
-    run = play(nested, project, "-k", "unary or streams")
-    text = run.failure("test_unary")
+def test_another_request_shows_the_nearest_and_the_difference(cases: Run) -> None:
+    text = cases.failure("test_unary_of_another")
     assert (
         "predict(prompt='somebody else', n=2) was not recorded. The nearest is predict(prompt='you', n=2):" in text
     )
     assert "-        string_value: you" in text
     assert "+        string_value: somebody else" in text
     assert "Record it again: --clarifai-cassettes all." in text
-    text = run.failure("test_streams")
+    text = cases.failure("test_streams_of_another")
     assert "The stream of stream(prompts='b') goes on differently." in text
     assert "-        string_value: c" in text
 
 
-def test_a_call_too_many(nested: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ONCE_MORE", "1")
-    run = play(nested, project, "-k", "streams")
-    assert "generate(prompt='a') was recorded 1 time, and is called once more." in run.failure("test_streams")
+def test_a_call_too_many(cases: Run) -> None:
+    text = cases.failure("test_streams_of_too_many")
+    assert "generate(prompt='a') was recorded 1 time, and is called once more." in text
 
 
-def test_new_records_what_is_missing(nested: Any, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ONCE_MORE", "1")
-    assert "1 passed" in play(nested, copy, "-k", "streams", "--clarifai-cassettes", "new").text
-    content = yaml.safe_load((copy / "cassettes" / "streams.yaml").read_text())
+def test_new_records_what_is_missing(cases: Run) -> None:
+    assert cases.outcome("test_streams_of_new") == "PASSED"
+    content = yaml.safe_load((cases.folder / "new" / "cassettes" / "streams.yaml").read_text())
     assert [call["rpc"] for call in content["calls"]].count("GenerateModelOutputs") == 2
-    assert "1 passed" in play(nested, copy, "-k", "streams", "--clarifai-cassettes", "none").text
 
 
-def test_none_without_a_file(nested: Any, copy: Path) -> None:
-    (copy / "cassettes" / "streams.yaml").unlink()
-    run = play(nested, copy, "-k", "streams", "--clarifai-cassettes", "none")
-    assert run.outcome("test_streams") == "ERROR"
-    assert "streams.yaml, and mode none records nothing. Record it: --clarifai-cassettes once." in run.text
+def test_what_was_missing_is_played_back_from_then_on(
+    nested: Any, cases: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONCE_MORE", "1")
+    shutil.copytree(cases.folder / "new", cases.folder / "again")
+    run = play(nested, cases.folder / "again", "-k", "streams", "--clarifai-cassettes", "none")
+    assert "1 passed" in run.text, run.text
 
 
-def test_all_records_anew(nested: Any, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = copy / "cassettes" / "streams.yaml"
-    before = file.read_text()
-    file.write_text(before.replace("Hello", "Never"))
-    assert "1 passed" in play(nested, copy, "-k", "streams", "--clarifai-cassettes", "all").text
+def test_none_without_a_file(cases: Run) -> None:
+    assert cases.outcome("test_streams_of_no_file") == "ERROR"
+    assert "streams.yaml, and mode none records nothing. Record it: --clarifai-cassettes once." in cases.failure(
+        "test_streams_of_no_file"
+    )
+
+
+def test_all_records_anew(nested: Any, cases: Run) -> None:
+    file = cases.folder / "anew" / "cassettes" / "streams.yaml"
+    assert "Never" in file.read_text()
+    run = play(nested, cases.folder / "anew", "-k", "streams", "--clarifai-cassettes", "all")
+    assert "1 passed" in run.text, run.text
     assert "Never" not in file.read_text()
 
 
-def test_changed_signatures_make_it_stale(nested: Any, copy: Path) -> None:
-    source = copy / "hello" / "1" / "model.py"
-    source.write_text(source.read_text().replace("prompt: str, n: int = 1", "prompt: str, times: int = 1"))
-    source.write_text(source.read_text().replace("'!' * n", "'!' * times"))
-    run = play(nested, copy, "-k", "unary or streams")
-    text = run.failure("test_streams")
-    assert "streams.yaml is stale: the signatures of hello have changed." in text
+def test_changed_signatures_make_it_stale(cases: Run) -> None:
+    text = cases.failure("test_streams_of_stale")
+    assert re.search(r"streams.yaml is stale: the signatures of \S+/stale/hello have changed.", text)
     assert "- predict(prompt: str, n: int = 1) -> str" in text
     assert "+ predict(prompt: str, times: int = 1) -> str" in text
 
 
-def test_other_changes_of_the_model_do_not(nested: Any, copy: Path) -> None:
-    source = copy / "hello" / "1" / "model.py"
-    source.write_text(source.read_text().replace("Hello, ", "Good day, "))
-    assert "1 passed" in play(nested, copy, "-k", "streams").text
+def test_other_changes_of_the_model_do_not(cases: Run) -> None:
+    assert cases.outcome("test_streams_of_edited") == "PASSED"
 
 
-def test_a_file_that_is_no_cassette(nested: Any, copy: Path) -> None:
-    (copy / "cassettes" / "streams.yaml").write_text("version: 9\n")
-    run = play(nested, copy, "-k", "streams")
-    assert "version must be 1, got 9" in run.text
+def test_a_file_that_is_no_cassette(cases: Run) -> None:
+    assert "version must be 1, got 9" in cases.failure("test_streams_of_no_cassette")
 
 
 def test_recorded_from_another_platform(nested: Any, copy: Path) -> None:

@@ -159,23 +159,26 @@ def test_missing_gpus_can_be_skipped(nested: Any) -> None:
     assert run.outcome("test_a") == "SKIPPED"
 
 
-@pytest.mark.parametrize(
-    ("ini", "words"),
-    [
-        ("clarifai_backend = dokcer", "clarifai_backend must be one of process, docker, inprocess, found 'dokcer'"),
-        (
-            "clarifai_hold_seconds = soon",
-            "clarifai_hold_seconds must be a number that is not negative, found 'soon'",
-        ),
-        ("clarifai_gpus = two", "clarifai_gpus must be a whole number, found 'two'"),
-        ("clarifai_contract = loud", "clarifai_contract must be one of strict, warn, off, found 'loud'"),
-        ("clarifai_cassettes = some", "clarifai_cassettes must be one of none, once, new, all, found 'some'"),
-    ],
-)
-def test_a_wrong_option_is_refused_with_what_it_may_be(nested: Any, ini: str, words: str) -> None:
-    run = nested({"test_a.py": "def test_a():\n    pass\n"}, ini=ini)
-    assert run.code == 4
-    assert words in run.text
+WRONG = {
+    "clarifai_backend = dokcer": "clarifai_backend must be one of process, docker, inprocess, found 'dokcer'",
+    "clarifai_scope = session": "clarifai_scope must be one of worker, shared, found 'session'",
+    "clarifai_hold_seconds = soon": "clarifai_hold_seconds must be a number that is not negative, found 'soon'",
+    "clarifai_gpus = two": "clarifai_gpus must be a whole number, found 'two'",
+    "clarifai_contract = loud": "clarifai_contract must be one of strict, warn, off, found 'loud'",
+    "clarifai_fuzz_seconds = never": "clarifai_fuzz_seconds must be a number that is not negative, found 'never'",
+    "clarifai_cassettes = some": "clarifai_cassettes must be one of none, once, new, all, found 'some'",
+}
+
+
+@pytest.fixture(scope="module")
+def wrong(nested: Any) -> Run:
+    return nested({"test_a.py": "def test_a():\n    pass\n"}, ini="\n".join(WRONG))
+
+
+@pytest.mark.parametrize("ini", WRONG)
+def test_a_wrong_option_is_refused_with_what_it_may_be(wrong: Run, ini: str) -> None:
+    assert wrong.code == 4
+    assert WRONG[ini] in wrong.text
 
 
 def test_options_of_pyproject_toml(nested: Any) -> None:

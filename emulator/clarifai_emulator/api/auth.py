@@ -100,6 +100,10 @@ class Authenticator:
         self._find_key = find_key
         self._now = now
 
+    def admit(self, token: str, user_id: str) -> None:
+        """Accept a further token, a user's; from then on, only those that are known."""
+        self._callers[token] = Caller(user_id)
+
     def authenticate(self, metadata: Mapping[str, str]) -> Caller:
         """The caller of a request with this metadata (lower-case names).
 

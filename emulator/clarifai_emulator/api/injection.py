@@ -48,7 +48,9 @@ class Injector:
 
     async def arrive(self, call: Call) -> None:
         """Before the handler: delay the request, or raise what it ends with."""
-        for injection in self.faults.decide(self.faults.arriving, Subject(call.rpc.name)):
+        for injection in self.faults.decide(
+            self.faults.arriving, Subject(call.rpc.name, caller=call.caller.user_id)
+        ):
             self.tell(call, injection)
             await asyncio.sleep(injection.seconds)
             if injection.ends_request:
@@ -56,7 +58,7 @@ class Injector:
 
     def submit(self, call: Call, decision: Decision, work: Work, lane: Lane, enter: Enter) -> None:
         """Between routing and the queue: ``enter`` it at once, later, or never, which fails the work."""
-        subject = Subject(call.rpc.name, decision.model, decision.deployment or ())
+        subject = Subject(call.rpc.name, decision.model, decision.deployment or (), caller=call.caller.user_id)
         submission = _Submission(self, call, work, lane, enter, subject)
         if self.faults.taken:
             work.on_taken = submission.taken

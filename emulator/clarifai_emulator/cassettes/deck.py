@@ -41,6 +41,11 @@ class Deck:
         self._name = name
         self._upstream = upstream
 
+    async def close(self) -> None:
+        """Hang up on the platform that it records from."""
+        if self._upstream is not None:
+            await self._upstream.close()
+
     def intercept(self, path: str, serve: Serve | None) -> Serve | None:
         """See ``api/tap.py``."""
         if not path.startswith(_API):

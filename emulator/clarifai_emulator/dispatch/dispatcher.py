@@ -73,6 +73,19 @@ class Dispatcher:
                     work.fail(error)
             self.remove_runner(link.runner_id)
 
+    def abandon(self, key: LaneKey, error: CallerError, *, keep: Collection[str]) -> None:
+        """Close a lane, except that the replicas of the runners ``keep`` stay connected and serve nothing, until
+        ``add_runner`` gives them a lane."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            return
+        for runner_id in [each for each in lane.runners if each in keep]:
+            lane.runners.pop(runner_id).lane = self._nowhere()
+        self.close_lane(key, error)
+
+    def _nowhere(self) -> Lane:
+        return Lane(_NOWHERE, queue_size=self._queue_size, clock=self._clock, on_demand=lambda lane: None)
+
     def add_runner(self, runner_id: str, nodepool: NodepoolKey, lane: Lane) -> RunnerLink:
         """Let replicas of this runner serve the lane; those that are there since before a reset, too."""
         link = self._runners.get(runner_id)
@@ -141,7 +154,7 @@ class Dispatcher:
             token: credential for token, credential in self._credentials.items() if credential.runner_id in keep
         }
         for link in self._runners.values():
-            link.lane = Lane(_NOWHERE, queue_size=self._queue_size, clock=self._clock, on_demand=lambda lane: None)
+            link.lane = self._nowhere()
 
 
 def runner_lost(replica_id: str, why: str) -> CallerError:

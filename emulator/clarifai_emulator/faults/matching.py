@@ -23,13 +23,15 @@ _NOT_CLIENTS = "ProcessRunnerItems"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is known of a request at some moment. Keys as routing has them; empty: not known yet."""
+    """What is known of a request at some moment. Keys as routing has them; empty: not known yet. ``caller``: the
+    user who asks."""
 
     rpc: str
     model: tuple[str, ...] = ()
     deployment: tuple[str, ...] = ()
     nodepool: tuple[str, ...] = ()
     replica: str = ""
+    caller: str = ""
 
 
 @cache

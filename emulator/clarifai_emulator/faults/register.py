@@ -30,6 +30,7 @@ class ActiveFault:
     origin: str
     user_id: str
     remove: Callable[[], None]
+    is_for: Callable[[str], bool] | None = None  # whose requests only
     seen: int = 0
     injected: int = 0
     _model: tuple[str, ...] = field(init=False)
@@ -65,6 +66,7 @@ class ActiveFault:
             and is_called(subject.deployment, self._deployment)
             and is_called(subject.nodepool, self._nodepool)
             and subject.replica.startswith(self.fault.replica)
+            and (self.is_for is None or self.is_for(subject.caller))
         )
 
     def decide(self) -> Injection | None:
@@ -131,8 +133,11 @@ class Faults:
         self._faults: dict[str, ActiveFault] = {}
         self._numbers = itertools.count(1)
 
-    def add(self, fault: Fault, *, origin: str = "") -> ActiveFault:
-        """Inject ``fault`` from now on. ``origin``: where it was written. Raises ``ConfigError`` for a known id."""
+    def add(
+        self, fault: Fault, *, origin: str = "", user_id: str = "", is_for: Callable[[str], bool] | None = None
+    ) -> ActiveFault:
+        """Inject ``fault`` from now on. ``origin``: where it was written; ``user_id``: who ``me`` is in it;
+        ``is_for`` says for a user whether it concerns its requests. Raises ``ConfigError`` for a known id."""
         if fault.id in self._faults:
             raise ConfigError(
                 f"There is a fault '{fault.id}' already: {self._faults[fault.id].fault}.",
@@ -140,7 +145,9 @@ class Faults:
                 hint=f"Choose another id, or remove it with `clarifai-emulator fault remove {fault.id}`.",
             )
         fault_id = fault.id or next(name for n in self._numbers if (name := f"fault-{n}") not in self._faults)
-        active = ActiveFault(fault_id, fault, origin, self._user_id, remove=lambda: self.drop(active))
+        active = ActiveFault(
+            fault_id, fault, origin, user_id or self._user_id, remove=lambda: self.drop(active), is_for=is_for
+        )
         self._faults[fault_id] = active
         self._sort()
         self._events.emit(

@@ -7,6 +7,7 @@ decides what the platform would place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, InstanceType, Nodepool
@@ -128,6 +129,11 @@ class Capacity:
     def reset(self) -> None:
         """Everything is free again."""
         self._nodes.clear()
+
+    def forget(self, is_whose: Callable[[str], bool]) -> None:
+        """The nodepools of these users are free again."""
+        for key in [key for key in self._nodes if is_whose(key[0])]:
+            del self._nodes[key]
 
     def _take(self, key: NodepoolKey, node: Node, amount: Amount) -> Placement:
         node.replicas += 1

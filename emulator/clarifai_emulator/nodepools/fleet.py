@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -62,6 +62,7 @@ class ReplicaRecord:
     placement: Placement
     started: float
     devices: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])  # what it found in its environment
     state: ReplicaState = ReplicaState.STARTING
     ready: float | None = None
     replica: Replica | None = None  # what dispatch sees of it, once it is ready

@@ -3,13 +3,13 @@
     reset(keep_warm) ─► put(record) ─► … nobody's … ─► take(source, nodepool) ─► a replica of the new deployment
                                           └─ too many, or its directory has changed ─► to be ended
 
-A replica was told its nodepool and its runner's id when it started, so it goes back to a nodepool of that name, as
-that runner.
+A replica was told its nodepool, its runner's id and its secrets when it started, so it goes back to a nodepool of
+that name, as that runner, where the secrets are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from clarifai_emulator.models.directory import ModelSource
@@ -53,16 +53,18 @@ class Parked:
         source: ModelSource,
         nodepool: NodepoolKey,
         threads: int,
+        secrets: Mapping[str, str],
         is_free: Callable[[str], bool],
     ) -> ReplicaRecord | None:
-        """One that runs this code in a nodepool of this name, and whose runner (by its id) is free; it is kept no
-        longer. Those of the same directory in another state are of no more use."""
+        """One that runs this code with these secrets in a nodepool of this name, and whose runner (by its id) is
+        free; it is kept no longer. Those of the same directory in another state are of no more use."""
         for place in list(self._places.values()):
             if place.source.path == source.path and place.source != source:
                 self._drop(place)
             elif (
                 place.source == source
                 and place.threads == threads
+                and place.record.secrets == secrets
                 and place.record.nodepool == nodepool
                 and is_free(place.record.runner.id)
             ):

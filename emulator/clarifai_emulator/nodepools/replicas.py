@@ -178,6 +178,10 @@ class Replicas:
         """End these replicas: SIGTERM, and after ``grace`` seconds SIGKILL."""
         for task in tuple(self._drains):
             task.cancel()
+        await self.end(records, grace=grace)
+
+    async def end(self, records: Iterable[ReplicaRecord], *, grace: float) -> None:
+        """The same, while others may still be draining."""
         await asyncio.gather(*(self._end(record, grace=grace) for record in records))
 
     # What outlives a reset.
@@ -204,7 +208,8 @@ class Replicas:
         required = fleet.target.version.inference_compute_info
         for key, nodepool in fleet.target.nodepools:
             is_free = partial(self._is_free, fleet, key)
-            record = self.parked.take(source, key, fleet.slots_per_replica, is_free)
+            secrets = self._secrets(fleet, source)
+            record = self.parked.take(source, key, fleet.slots_per_replica, secrets, is_free)
             if record is None:
                 continue
             try:
@@ -374,8 +379,10 @@ class Replicas:
             self._prepared_for[source, backend.name] = known
         return known
 
-    def _secrets(self, fleet: Fleet, record: ReplicaRecord, source: ModelSource) -> dict[str, str]:
-        """What config.yaml asks for, from the secrets of the model's owner."""
+    def _secrets(
+        self, fleet: Fleet, source: ModelSource, tell: Callable[[str], None] = lambda line: None
+    ) -> dict[str, str]:
+        """What config.yaml asks for, from the secrets of the model's owner; ``tell`` is told what is missing."""
         found: dict[str, str] = {}
         for wanted in source.secrets:
             secret = self._store.get(Kind.SECRET, (fleet.target.model.user_id, wanted.id))
@@ -385,12 +392,13 @@ class Replicas:
             else:
                 owner = fleet.target.model.user_id
                 missing = f"[emulator] config.yaml wants secret '{wanted.id}' as {wanted.variable}: user '{owner}' "
-                self._printed(record, f"{missing}has no such secret, and the variable is not set")
+                tell(f"{missing}has no such secret, and the variable is not set")
         return found
 
     def _spec(self, fleet: Fleet, record: ReplicaRecord, source: ModelSource) -> ReplicaSpec:
         user_id, cluster_id, nodepool_id = record.nodepool
         required = fleet.target.version.inference_compute_info
+        record.secrets = self._secrets(fleet, source, lambda line: self._printed(record, line))
         devices = self._accelerators.devices(record.devices)
         if devices.simulated:
             names = ", ".join(devices.ids)
@@ -402,7 +410,7 @@ class Replicas:
             num_threads=self._config.num_threads or fleet.target.version.num_threads,
             lean=self._config.runner == "lean",
             devices=devices,
-            secrets=self._secrets(fleet, record, source),
+            secrets=record.secrets,
             cpu=required.cpu_limit or required.cpu_requests,
             memory=required.cpu_memory or required.cpu_memory_requests,
             successor_of=record.successor_of.process if record.successor_of is not None else None,

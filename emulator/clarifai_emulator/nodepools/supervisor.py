@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion, Runner
@@ -105,6 +105,24 @@ class Supervisor:
         self.fleets.clear()
         self._dirty.clear()
         self._stale.clear()
+
+    async def release(self, is_whose: Callable[[str], bool]) -> list[ReplicaRecord]:
+        """Forget the fleets of these users, and keep their idle replicas warm; gives the others, to be ended. What
+        other users run goes on."""
+        mine = [fleet for key, fleet in self.fleets.items() if key.user_id and is_whose(key.user_id)]
+        await self._replicas.park_idle(mine)
+        kept = {record.runner.id for record in self._replicas.parked}
+        for fleet in mine:
+            key = fleet.lane.key
+            fleet.retired = True
+            timer = self._timers.pop(key, None)
+            if timer is not None:
+                timer.cancel()
+            self._dirty.discard(key)
+            self.fleets.pop(key, None)
+            self._replicas.forget_runners(fleet)
+            self._dispatcher.abandon(key, deleted(fleet.target), keep=kept)
+        return [record for fleet in mine for record in fleet.records.values()]
 
     async def _end_all(self, *, grace: float) -> None:
         for timer in self._timers.values():

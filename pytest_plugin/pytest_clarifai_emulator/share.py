@@ -1,0 +1,155 @@
+"""What one worker has of the shared emulator, in the controller: its account, calls, logs, faults and cassette."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from clarifai_emulator.api.grpc_stream import GrpcStream
+from clarifai_emulator.api.http2 import Serve
+from clarifai_emulator.api.tap import Exchange
+from clarifai_emulator.cassettes import Deck
+from clarifai_emulator.deployer import Deployed, DeployRequest
+from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.errors import CallerError
+from clarifai_emulator.events import Event
+from clarifai_emulator.faults import ActiveFault, Fault
+from clarifai_emulator.models.directory import read_model_directory
+from clarifai_emulator.namespace import Namespace
+from pytest_clarifai_emulator.calls import Call
+from pytest_clarifai_emulator.environment import token_of
+from pytest_clarifai_emulator.serving import OwnServing, log_lines, models_with_methods
+
+T = TypeVar("T")
+
+
+class Share:
+    """The part of one worker. Methods may be called from any thread."""
+
+    def __init__(self, serving: OwnServing, user_id: str, topology: tuple[Path, ...]) -> None:
+        self.thread = serving.thread
+        self._log = serving.log
+        self._faults: dict[str, ActiveFault] = {}
+        self._deck: Deck | None = None
+        self.namespace: Namespace = self.thread.run(lambda emulator: Namespace(emulator, user_id, topology))
+        self.thread.run(lambda emulator: emulator.authenticator.admit(token_of(user_id), user_id))
+        self.empty()
+
+    def empty(self) -> None:
+        """Forget what the worker's last test did."""
+        self.eject()
+        self.thread.run(lambda _: self._log.forget(self._is_own))
+        self.thread.wait(lambda _: self.namespace.empty())
+
+    def leave(self) -> None:
+        """The worker is gone."""
+        self.eject()
+        self.thread.wait(lambda _: self.namespace.empty(for_good=True))
+
+    def run(self, function: Callable[[Emulator], T]) -> T:
+        """Call ``function`` with the emulator, in its event loop."""
+        return self.thread.run(function)
+
+    def require_own(self, user_id: str) -> None:
+        """Raise ``ConfigError`` for a user that is not of this account."""
+        self.namespace.require_own(user_id, "What it has")
+
+    def deploy(self, request: DeployRequest) -> Deployed:
+        """Deploy into the account. Raises ``ModelError``, and ``ConfigError`` for somebody else's model."""
+        named = request.model.removeprefix("https://clarifai.com/").partition("/")[0]
+        owner = named or read_model_directory(request.path).user_id
+        self.namespace.require_own(owner, f"the model of {request.path}")
+        return self.thread.wait(lambda emulator: emulator.deployer.deploy(request, lambda line: None))
+
+    def calls(self) -> list[Call]:
+        """The calls that clients of this account made, oldest first."""
+        return self.thread.run(lambda emulator: self._log.read(emulator, self._is_own))
+
+    def log_lines(self, log_type: str, match: dict[str, str]) -> list[str]:
+        """Lines that the account's models printed."""
+        owns = self.namespace.owns
+        return self.thread.run(partial(log_lines, log_type, match, owns))
+
+    def models(self) -> dict[str, list[str]]:
+        """The account's models that have code, and their methods."""
+        return self.thread.run(partial(models_with_methods, self.namespace.owns))
+
+    def events(self, prefix: str, match: dict[str, Any]) -> list[Event]:
+        """Events of this account."""
+        return self.thread.run(
+            lambda _: self.namespace.events(self._log.request_ids(self._is_own), prefix, **match)
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Its nodepools, deployments, replicas and faults."""
+        return self.thread.run(lambda _: self.namespace.status())
+
+    def apply(self, files: tuple[Path, ...]) -> None:
+        """Create what topology files name."""
+        self.thread.wait(lambda _: self.namespace.apply(*files))
+
+    # ── faults and cassettes: they are here, the worker has their names ────────────────────────────────
+
+    def add_fault(self, fault: Fault) -> str:
+        """Add one that concerns this account only; gives its id."""
+        active = self.thread.run(lambda _: self.namespace.add_fault(fault))
+        self._faults[active.id] = active
+        return active.id
+
+    def fault(self, fault_id: str) -> tuple[int, int, Fault]:
+        """How many requests it concerned, how many got it, and what it is."""
+        active = self._faults[fault_id]
+        return active.seen, active.injected, active.fault
+
+    def fault_ids(self) -> list[str]:
+        """Those that were added and not removed."""
+        return self.thread.run(lambda _: [active.id for active in self.namespace.faults()])
+
+    def drop_fault(self, fault_id: str) -> None:
+        """Remove one, if it is still there."""
+        active = self._faults[fault_id]
+        self.thread.run(lambda emulator: emulator.faults.drop(active))
+
+    def insert(self, deck: Deck) -> None:
+        """Let the calls of this account go through a cassette."""
+        self.eject()
+        self._deck = deck
+        self.thread.run(lambda emulator: emulator.interceptors.insert(0, self._intercept))
+
+    def cassette_problems(self) -> list[str]:
+        """What was asked and is not recorded."""
+        return self._deck.problems if self._deck is not None else []
+
+    def eject(self) -> Deck | None:
+        """Calls go their usual way again; gives the cassette, as it is now."""
+        deck, self._deck = self._deck, None
+        if deck is not None:
+            self.thread.run(lambda emulator: emulator.interceptors.remove(self._intercept))
+            self.thread.wait(lambda _: deck.close())
+        return deck
+
+    def _intercept(self, path: str, serve: Serve | None) -> Serve | None:
+        played = self._deck.intercept(path, serve) if self._deck is not None else serve
+        if played is serve:
+            return serve
+
+        async def serve_own(stream: GrpcStream) -> None:
+            chosen = played if self._owns(stream.metadata) else serve
+            assert chosen is not None, "the API has every method that it is asked for"
+            await chosen(stream)
+
+        return serve_own
+
+    def _is_own(self, exchange: Exchange) -> bool:
+        return self._owns(exchange.metadata)
+
+    def _owns(self, metadata: Any) -> bool:
+        """Whether a request's token is one of this account's."""
+        emulator = self.thread.emulator
+        try:
+            caller = emulator.authenticator.authenticate(metadata) if emulator is not None else None
+        except CallerError:
+            return False
+        return caller is not None and self.namespace.owns(caller.user_id)
