@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 import stat
 from pathlib import Path
@@ -16,7 +15,6 @@ from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.logbook import RUNNER, LogBook
 from clarifai_emulator.models.directory import ModelSource, WantedSecret, Watched
 from clarifai_emulator.state.kept_logs import KeptLogs
-from clarifai_emulator.state.records import from_bytes
 from clarifai_emulator.state.state_file import FILE, StateFile
 from clarifai_emulator.store import Kind, Store
 
@@ -67,12 +65,6 @@ async def test_what_was_committed_is_there_again_in_its_order(tmp_path: Path) ->
     assert store.get(Kind.SOURCE, ("me", "app", "hello", "v")) == SOURCE
     assert store.get(Kind.SOURCE, ("me", "app", "hello", "w")) == CONTAINED
     file.close()
-
-
-def test_a_version_that_an_earlier_release_kept_is_one_outside_the_dev_loop() -> None:
-    names = ("path", "python", "content_hash", "environment")
-    kept = json.dumps({name: str(getattr(SOURCE, name)) for name in names}).encode()
-    assert from_bytes(Kind.SOURCE, kept) == SOURCE
 
 
 async def test_a_commit_is_whole_or_nothing_and_what_was_not_committed_is_not_there(tmp_path: Path) -> None:
