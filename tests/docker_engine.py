@@ -118,6 +118,9 @@ class TestEngine:
         """End our engine, if it is ours, and remove what it left but its cache."""
         self.end()
         if self.folder is not None:
+            # The engine leaves the network of the machine mounted there, once a container has used it.
+            for mounted in (self.folder / "exec" / "netns").glob("*"):
+                subprocess.run(["umount", mounted], check=False, capture_output=True)
             shutil.rmtree(self.folder, ignore_errors=True)
         if self.lock is not None:
             self.lock.release()

@@ -91,7 +91,7 @@ class UploadBuilds:
             self._put_status(key, StatusCode.MODEL_BUILDING, BUILDING)
             self.start(key)
         elif broken_off:
-            reason = "Its emulator ended while it was built, and its archive is not here. Upload it again."
+            reason = "Its build did not end where it was uploaded, and its archive is not here. Upload it again."
             self._say(key)(reason)
             self._fail(key, StatusCode.MODEL_BUILDING_FAILED, reason)
         elif source is not None and gone:

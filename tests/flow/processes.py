@@ -94,6 +94,18 @@ def emulator_process(
             emulator.end(signal.SIGKILL)
 
 
+def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """What ``clarifai-emulator`` says to these words, with its state below ``folder``."""
+    return subprocess.run(
+        [sys.executable, "-m", "clarifai_emulator", *words],
+        env=environment(XDG_STATE_HOME=str(folder / "state")),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @contextmanager
 def own_runner(url: str, model: str, **ids: str) -> Iterator[subprocess.Popen[bytes]]:
     """The genuine runner as its user starts it, outside the emulator; ``ids``: its cluster, nodepool and runner."""

@@ -24,6 +24,9 @@ from flow.driver import MODELS, Client, free_port, running, text_of, wait_for
 from flow.official_cli import PYTHON, Official, model_directory, request, served_by
 from flow.processes import TOKEN
 
+# A test is a dozen processes that each import the SDK.
+pytestmark = pytest.mark.timeout(240)
+
 packs_this_python = pytest.mark.skipif(
     PYTHON not in ("3.11", "3.12"),
     reason=f"the SDK packs models for Python 3.11 and 3.12, and this is {PYTHON}: building one needs the network",
@@ -162,7 +165,6 @@ class TestCompute:
 
 @packs_this_python
 class TestAModelsLife:
-    @pytest.mark.timeout(180)
     def test_from_init_to_undeploy(self, cli: Official, empty: EmulatorThread, tmp_path: Path) -> None:
         said = cli.ok("model", "init", tmp_path / "fresh")
         assert (tmp_path / "fresh" / "1" / "model.py").is_file(), said
@@ -192,7 +194,6 @@ class TestAModelsLife:
         assert f"Deployment '{deployment[1]}' deleted." in cli.ok("model", "undeploy", name)
         assert "No deployments found." in cli.ok("deployment", "list")
 
-    @pytest.mark.timeout(120)
     def test_deploying_a_directory(self, cli: Official, empty: EmulatorThread, hello: Path) -> None:
         said = cli.ok("model", "deploy", hello, "--instance", "t3a.medium")
         assert "Building image... done" in said
@@ -325,7 +326,6 @@ class TestServe:
             assert len(versions.model_versions) == 1, again.read_text()
 
     @pytest.mark.slow
-    @pytest.mark.timeout(240)
     def test_in_an_environment_of_its_own(self, cli: Official, empty: EmulatorThread, tmp_path: Path) -> None:
         model = model_directory(tmp_path / "hello", ["humanize==4.12.0"])
         source = model / "1" / "model.py"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import grpc
 import pytest
 
 from flow.driver import Client, free_port, inference_request, text_of, wait_for
-from flow.processes import EmulatorProcess, emulator_process, environment
+from flow.processes import EmulatorProcess, command, emulator_process
 
 pytestmark = [pytest.mark.slow]
 
@@ -33,17 +31,6 @@ def served(client: Client, model: str = "hello") -> str:
 def lines_that_name(client: Client, request_id: str) -> list[str]:
     entries = client.call("ListLogEntries", log_type="runner", page=1, per_page=1000).log_entries
     return [entry.message for entry in entries if request_id in entry.message]
-
-
-def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "clarifai_emulator", *words],
-        env=environment(XDG_STATE_HOME=str(folder / "state")),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_after_kill_9_deployments_run_again_and_logs_are_there(tmp_path: Path) -> None:

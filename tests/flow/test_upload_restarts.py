@@ -16,12 +16,11 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from flow.driver import MODELS, Client, free_port, inference_request, text_of, wait_for
-from flow.processes import EmulatorProcess, emulator_process
+from flow.processes import EmulatorProcess, command, emulator_process
 from flow.uploading import Request, Uploader, archive_of, config, whole
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-SLOW = b"import time\ntime.sleep(1.5)\n" + (MODELS / "hello" / "1" / "model.py").read_bytes()
 READING = "reading the method signatures of model.py"
 AGAIN = "its build was broken off: building it from its archive again"
 
@@ -67,6 +66,13 @@ def _answers(emulator: EmulatorProcess) -> bool:
         client.close()
 
 
+def waiting_for(file: Path) -> bytes:
+    """An archive whose build goes on when this file is there."""
+    waits = f"import os, time\nwhile not os.path.exists({str(file)!r}):\n    time.sleep(0.02)\n"
+    source = waits.encode() + (MODELS / "hello" / "1" / "model.py").read_bytes()
+    return archive_of(**{"1__model.py": source})
+
+
 def serves(uploader: Uploader, version_id: str) -> str:
     """What the version answers, once it is built and deployed."""
     version = uploader.built(version_id)
@@ -108,14 +114,15 @@ def test_as_soon_as_the_version_was_answered_it_is_built_after_the_restart(platf
         assert list(emulator.temporary.iterdir()) == []
     with platform.run() as (_, uploader):
         assert serves(uploader, version_id) == "Hello, you!"
-        assert AGAIN in uploader.build_log(version_id)
 
 
 def test_while_it_is_built_the_build_begins_again_and_its_log_goes_on(platform: Platform) -> None:
+    go_on = platform.folder / "go on"
     with platform.run() as (emulator, uploader):
-        version_id = uploader.send(whole(archive_of(**{"1__model.py": SLOW})))[-1].model_version_id
+        version_id = uploader.send(whole(waiting_for(go_on)))[-1].model_version_id
         wait_for(lambda: READING in uploader.build_log(version_id))
         emulator.end(signal.SIGKILL)
+    go_on.touch()
     with platform.run() as (_, uploader):
         assert serves(uploader, version_id) == "Hello, you!"
         log = uploader.build_log(version_id)
@@ -123,9 +130,11 @@ def test_while_it_is_built_the_build_begins_again_and_its_log_goes_on(platform: 
 
 
 def test_a_build_goes_on_too_after_an_emulator_that_was_stopped_in_good_order(platform: Platform) -> None:
+    go_on = platform.folder / "go on"
     with platform.run() as (emulator, uploader):
-        version_id = uploader.send(whole(archive_of(**{"1__model.py": SLOW})))[-1].model_version_id
+        version_id = uploader.send(whole(waiting_for(go_on)))[-1].model_version_id
         emulator.end(signal.SIGTERM)
+    go_on.touch()
     with platform.run() as (_, uploader):
         assert serves(uploader, version_id) == "Hello, you!"
 
@@ -151,16 +160,41 @@ def test_a_version_that_failed_is_still_one_that_failed_for_the_same_reason(plat
 
 
 def test_without_its_archive_a_build_that_was_broken_off_has_failed(platform: Platform) -> None:
+    go_on = platform.folder / "go on"
     with platform.run() as (emulator, uploader):
-        version_id = uploader.send(whole(archive_of(**{"1__model.py": SLOW})))[-1].model_version_id
+        version_id = uploader.send(whole(waiting_for(go_on)))[-1].model_version_id
         emulator.end(signal.SIGKILL)
     shutil.rmtree(platform.state / "uploaded-versions")
+    go_on.touch()
     with platform.run() as (_, uploader):
         status = uploader.version(version_id).status
         assert status.code == StatusCode.MODEL_BUILDING_FAILED
         assert status.description == (
-            "Its emulator ended while it was built, and its archive is not here. Upload it again."
+            "Its build did not end where it was uploaded, and its archive is not here. Upload it again."
         )
+
+
+def test_what_was_exported_while_it_was_built_has_failed_where_it_is_imported(tmp_path: Path) -> None:
+    go_on = tmp_path / "go on"
+    file, other = tmp_path / "platform.json", tmp_path / "other"
+    other.mkdir()
+    with emulator_process(tmp_path) as first:
+        first.client().close()
+        uploader = Uploader(first.url)
+        version_id = uploader.send(whole(waiting_for(go_on)))[-1].model_version_id
+        assert command(tmp_path, "export", "--port", str(first.port), str(file)).returncode == 0
+        assert uploader.version(version_id).status.code == StatusCode.MODEL_BUILDING
+        uploader.close()
+        with emulator_process(other) as second:
+            second.client().close()
+            assert command(other, "import", "--port", str(second.port), str(file)).returncode == 0
+            uploader = Uploader(second.url)
+            assert uploader.version(version_id).status.description == (
+                "Its build did not end where it was uploaded, and its archive is not here. Upload it again."
+            )
+            uploader.close()
+            second.end(signal.SIGTERM)
+        first.end(signal.SIGTERM)
 
 
 def test_a_state_directory_that_was_moved_takes_its_versions_along(platform: Platform) -> None:

@@ -185,13 +185,14 @@ class TestRefusals:
             "The upload ended after 0 of 10 bytes. Upload it again, whole."
         )
 
-    def test_more_bytes_than_were_announced(self, uploader: Uploader) -> None:
-        data = archive_of()
-        assert refusal(uploader, [config(len(data) - 1), *parts(data)]) == (
+    @pytest.mark.parametrize("size", [1000, 40_000_000])
+    def test_more_bytes_than_were_announced(self, uploader: Uploader, size: int) -> None:
+        assert refusal(uploader, [config(size - 1), *parts(bytes(size))]) == (
             StatusCode.MODEL_UPLOADING_FAILED,
-            f"{len(data)} bytes came with part 1; upload_config.total_size is {len(data) - 1}. "
+            f"{size} bytes came with part 1; upload_config.total_size is {size - 1}. "
             "Say the archive's real size in total_size.",
         )
+        assert uploader.built(uploader.send(whole(archive_of()))[-1].model_version_id)  # the connection goes on
 
     @pytest.mark.parametrize("order", [(1, 3), (2,), (1, 1), (0,)])
     def test_parts_that_are_missing_or_twice(self, uploader: Uploader, order: tuple[int, ...]) -> None:
