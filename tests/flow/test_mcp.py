@@ -112,7 +112,7 @@ def test_a_client_of_the_newest_generation_does_the_same(server: Server, tmp_pat
 def test_a_server_over_standard_input_and_output_is_reached_and_ends_with_its_replica(server: Server) -> None:
     """A model of ``StdioMCPModelClass`` starts it, with a command of its own Python environment."""
     server.emulator.deploy(MODELS / "mcp_stdio")
-    url = f"{server.emulator.url}/v2/ext/mcp/v1/users/me/apps/demo/models/mcp-stdio"
+    url = f"{server.emulator.url}/v2/ext/mcp/v1/users/me/apps/demo/models/mcp_stdio"
     seen = [seen_by(server.python, url, "-c", TOOLS_CLIENT) for _ in range(2)]
     assert seen[0]["tools"] == {
         "add": "The sum of two numbers.",
@@ -124,6 +124,6 @@ def test_a_server_over_standard_input_and_output_is_reached_and_ends_with_its_re
     assert seen[0]["process"] == seen[1]["process"]  # one for all clients
     assert is_alive(seen[0]["process"])
     client = Client(server.emulator.url)
-    client.call("DeleteDeployments", user_app_id={"user_id": "me"}, ids=["deploy-mcp-stdio"])
+    client.call("DeleteDeployments", user_app_id={"user_id": "me"}, ids=["deploy-mcp_stdio"])
     client.close()
     wait_for(lambda: not is_alive(seen[0]["process"]), seconds=20)
