@@ -5,7 +5,9 @@ The SDK reads its base URL when it is imported, so the session's address is fixe
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import socket
 import tempfile
 import time
@@ -32,13 +34,15 @@ def free_port() -> int:
 
 
 PORT = free_port()
+_HOME = tempfile.mkdtemp(prefix="clarifai-home-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 # HOME is about to be an empty folder: what is found below the real one is said here.
 os.environ.setdefault("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
 os.environ.update(
     CLARIFAI_API_BASE=f"http://127.0.0.1:{PORT}",
     CLARIFAI_PAT="0123456789abcdef0123456789abcdef",
     CLARIFAI_USER_ID="me",
-    HOME=tempfile.mkdtemp(prefix="clarifai-home-"),
+    HOME=_HOME,
 )
 
 from clarifai.client import Model  # noqa: E402 - after the address is set, see above
