@@ -1,4 +1,4 @@
-"""One emulator on the session's engine for all container tests, emptied before each. Without one: skipped."""
+"""An emulator on the session's engine for each file of container tests, emptied before each test. Else: skipped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from flow.emptied import client as client
 from flow.emptied import emulator as emulator
 
 
-@pytest.fixture(scope="session")
+# Not for the session: other tests count what this process holds, and its last replica would be probed meanwhile.
+@pytest.fixture(scope="module")
 def _emulator(engine: TestEngine) -> Iterator[EmulatorThread]:
     with running(**RUNNERS["docker"], hold_seconds=30) as emulator:
         yield emulator

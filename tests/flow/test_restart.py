@@ -91,6 +91,17 @@ def register(client: Client) -> None:
         assert response.status.code == StatusCode.SUCCESS, (name, response.status)
 
 
+def ask_until_deployed(model: Any, answers: list[str]) -> None:
+    """Ask once, and again only if the emulator listens already and has not deployed its model yet."""
+    while not answers:
+        try:
+            answers.append(model.predict(prompt="sdk"))
+        except Exception as error:
+            if "MODEL_DOES_NOT_EXIST" not in str(error):
+                raise
+            time.sleep(0.2)
+
+
 def test_after_a_kill_and_a_restart_clients_and_runners_go_on(tmp_path: Path) -> None:
     with emulator_process(tmp_path, "hello") as first:
         client = first.client()
@@ -111,7 +122,7 @@ def test_after_a_kill_and_a_restart_clients_and_runners_go_on(tmp_path: Path) ->
 
             # The SDK, asked while nobody listens, tries again by itself.
             sdk_answers: list[str] = []
-            asking = threading.Thread(target=lambda: sdk_answers.append(model.predict(prompt="sdk")), daemon=True)
+            asking = threading.Thread(target=ask_until_deployed, args=(model, sdk_answers), daemon=True)
             asking.start()
             for each in clients:
                 each.errors.clear()
