@@ -338,6 +338,13 @@ class Deployer:
                     return
                 if fleet is not None and fleet.lane.refusal is not None:
                     raise fleet.lane.refusal
+                if fleet is not None and fleet.retired:
+                    raise CallerError(
+                        StatusCode.MODEL_DEPLOYMENT_FAILED,
+                        f"Version {key.version_id[:8]} was not ready before '{key.deployment_id}' was given "
+                        "another one, or was deleted.",
+                        hint="Somebody else deployed, too; `clarifai-emulator status` shows what is there now.",
+                    )
                 reason = fleet.lane.pending_reason if fleet is not None else ""
                 if reason and reason != said:
                     said = reason

@@ -129,6 +129,9 @@ def test_a_save_answers_a_broken_one_is_shown_and_ctrl_c_ends_all_of_it(dev: Dev
     said = dev.wait_for("Mend the line above and save.")
     assert "reload.failed  spoken: fork of 1/model.py: it cannot be parsed" in said
     assert '    > 7 |         return f"one {text}' in said
+    shown = dev.run("status").stdout
+    assert f"deploy-spoken: the code in {spoken} is broken: 1/model.py:7: " in shown
+    assert "The last good code answers." in shown
     assert answer(dev) == "two x"
     os.utime(model)
     (spoken / "helper.py").write_text("A = 1\n")
@@ -160,6 +163,21 @@ def test_a_directory_that_is_broken_at_first_waits_for_the_save_that_mends_it(de
     model.write_text(MODEL)
     dev.wait_for("replica.live")
     wait_for(lambda: answer(dev) == "one x")
+    assert dev.end(process) == 0
+
+
+def test_a_save_while_the_model_is_deployed_is_reloaded_after_that(dev: Dev, spoken: Path) -> None:
+    model = spoken / "1" / "model.py"
+    slow = MODEL.replace(
+        "    @Model", "    def load_model(self):\n        __import__('time').sleep(2)\n\n    @Model"
+    )
+    model.write_text(slow)
+    process = dev.start("dev", spoken, *options())
+    dev.wait_for("deployment deploy-spoken in nodepool")
+    model.write_text(slow.replace("one", "two"))
+    said = dev.wait_for("print(model.predict(text=")
+    assert "deployment deploy-spoken in nodepool" not in said, "it is not deployed twice"
+    wait_for(lambda: answer(dev) == "two x")
     assert dev.end(process) == 0
 
 

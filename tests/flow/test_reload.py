@@ -233,6 +233,8 @@ def test_taking_a_broken_edit_back_is_ready_at_once(stateful: Edits) -> None:
     assert stateful.save().state == "unchanged"
     assert "x-clarifai-emulator-reload" not in stateful.ask()[1]
     assert [event.kind for event in stateful.dev.events("reload")] == ["reload.failed", "reload.ready"]
+    reason = "the broken edit is taken back, and what serves is what is on disk again"
+    assert stateful.dev.events("reload.ready")[0].fields["reason"] == reason
 
 
 def test_strict_fails_requests_while_an_edit_is_broken(dev: EmulatorThread, caller: Client, tmp_path: Path) -> None:

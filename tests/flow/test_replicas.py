@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,7 +13,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS, Client, inference_request, live_replicas, running, sdk_model, wait_for
+from flow.driver import MODELS, Client, inference_request, live_replicas, running, sdk_model, wait_for, write_model
 
 
 def replicas(emulator: EmulatorThread, deployment: str) -> list[dict[str, Any]]:
@@ -228,3 +229,31 @@ def _nodepool(client: Client, nodepool_id: str, instance_type: str) -> None:
     )
     response = client.call("PostNodepools", compute_cluster_id="local", nodepools=[nodepool])
     assert response.status.code == StatusCode.SUCCESS, response.status
+
+
+def test_a_deployment_that_another_one_overtakes_says_so_and_does_not_wait(
+    emulator: EmulatorThread, tmp_path: Path
+) -> None:
+    source = (MODELS / "hello" / "1" / "model.py").read_text()
+    load = "    def load_model(self):\n        __import__('time').sleep(60)\n\n"
+    slow = source.replace("(ModelClass):\n", f"(ModelClass):\n{load}", 1)
+    directory = write_model(tmp_path, "overtaken", slow)
+    errors: list[CallerError] = []
+
+    def deploy() -> None:
+        try:
+            emulator.deploy(directory)
+        except CallerError as error:
+            errors.append(error)
+
+    waiting = threading.Thread(target=deploy)
+    waiting.start()
+    wait_for(lambda: emulator.events("replica.starting"))
+    (directory / "1" / "model.py").write_text(source)
+    emulator.deploy(directory)
+    waiting.join(15)
+    assert len(errors) == 1
+    assert errors[0].details.endswith(
+        "was not ready before 'deploy-overtaken' was given another one, or was deleted."
+    )
+    assert errors[0].hint == "Somebody else deployed, too; `clarifai-emulator status` shows what is there now."

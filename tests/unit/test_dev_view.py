@@ -104,3 +104,11 @@ def test_a_topology_that_cannot_be_used_is_shown_until_it_is_mended() -> None:
     view.feed({"kind": "topology.applied", "time": 0.0, "message": "nodepool b: other max_instances"})
     assert "The topology is as it was" not in drawn(view)
     assert "topology: nodepool b: other max_instances" in drawn(view)
+
+
+def test_a_broken_edit_says_what_becomes_of_requests_meanwhile() -> None:
+    view = DevView("http://127.0.0.1:7878", ["a"])
+    view.feed(reload_event("reload.failed", failure=FAILURE))
+    assert "Mend it. The last good code goes on serving." in drawn(view)
+    view.status({"dev": [{"deployment_id": "deploy-a", "code": "x", "strict": True}]})
+    assert "Mend it. Requests fail until then (--strict)." in drawn(view)

@@ -50,6 +50,7 @@ class DevLoop:
         self._as_json = as_json
         self._has_screen = not (as_json or plain) and sys.stdout.isatty()
         self._deployed: dict[str, dict[str, Any]] = {}
+        self._beginnings = {str(request["path"]): threading.Lock() for request in self._requests}
         self._shown: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._clients = Clients(
             [Path(request["path"]) for request in self._requests],
@@ -97,7 +98,12 @@ class DevLoop:
     # ── what is asked of the emulator ──────────────────────────────────────────────────────────────────
 
     def _begin(self, request: dict[str, Any]) -> None:
-        """Deploy a directory. One that is broken waits for the save that mends it."""
+        """Deploy a directory; a save meanwhile is reloaded after that."""
+        with self._beginnings[request["path"]]:
+            self._deploy(request)
+
+    def _deploy(self, request: dict[str, Any]) -> None:
+        """One that is broken waits for the save that mends it."""
         try:
             deployed = self._client.result("Dev", self._progress, **request)
         except Failure as failure:
@@ -114,11 +120,13 @@ class DevLoop:
             click.echo("")
 
     def _reload(self, request: dict[str, Any]) -> None:
-        try:
+        with self._beginnings[request["path"]]:
             if request["path"] not in self._deployed:
-                self._begin(request)
+                self._deploy(request)
                 self._clients.changed()
-            elif self._client.result("Reload", self._progress, path=request["path"])["signatures_changed"]:
+                return
+        try:
+            if self._client.result("Reload", self._progress, path=request["path"])["signatures_changed"]:
                 self._clients.changed()
         except Failure as failure:
             if not self._stop.is_set():

@@ -119,7 +119,9 @@ class DevView:
         where = f"{failure['file']}:{failure['line']}: " if failure["file"] else ""
         text = Text(f"{name}: {where}{failure['message']}\n", "red bold")
         text.append(f"{failure['frame'] or failure['traceback']}\n", "default not bold")
-        text.append(f"{failure['hint']} The last good code goes on serving.", "dim not bold")
+        strict = any(each["strict"] for each in self._state.get("dev", ()) if each["deployment_id"] == name)
+        meanwhile = "Requests fail until then (--strict)." if strict else "The last good code goes on serving."
+        text.append(f"{failure['hint']} {meanwhile}", "dim not bold")
         return text
 
 

@@ -120,7 +120,9 @@ def findings_text(event: Mapping[str, Any]) -> str:
 
 
 def _reload(kind: str, event: Mapping[str, Any]) -> str:
-    done = f"{event['reload']} of {', '.join(event['files']) or 'nothing'}: {event['reason']}"
+    if not event["files"]:
+        return str(event["reason"])
+    done = f"{event['reload']} of {', '.join(event['files'])}: {event['reason']}"
     if kind == "reload.ready":
         version = f", version {str(event['version_id'])[:8]}" if event["signatures_changed"] else ""
         return f"{done}  {float(event['milliseconds']):.1f} ms, code {str(event['code'])[:8]}{version}"

@@ -34,6 +34,7 @@ def status(port: int | None, as_json: bool) -> None:
     click.echo("\n".join(columns([["user", state["user_id"]], ["process", str(state["pid"])], ["GPUs", devices]])))
     _show_nodepools(state["nodepools"])
     _show_deployments(state["deployments"], state["shared"])
+    _show_broken(state["dev"])
     _show_faults(state["faults"])
 
 
@@ -86,6 +87,17 @@ def _show_deployments(deployments: list[dict[str, Any]], shared: list[dict[str, 
         rows.append(_row("(shared compute)", version["model"], version, "0-5"))
         notes += _notes("shared compute", version)
     click.echo("\n".join([*columns(rows), *notes]))
+
+
+def _show_broken(projects: list[dict[str, Any]]) -> None:
+    """Directories in the dev loop whose code cannot be used, and what that means."""
+    for each in projects:
+        failure = (each["last"] or {}).get("failure")
+        if failure:
+            where = f"{failure['file']}:{failure['line']}: " if failure["file"] else ""
+            label = click.style(f"  {each['deployment_id']}: the code in {each['directory']} is broken: ", fg="red")
+            meanwhile = "Requests fail (--strict)." if each["strict"] else "The last good code answers."
+            click.echo(f"{label}{where}{failure['message']} {meanwhile}")
 
 
 def _row(name: str, model: str, version: dict[str, Any], bounds: str) -> list[str]:

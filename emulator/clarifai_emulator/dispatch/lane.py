@@ -128,6 +128,11 @@ class Replica:
         """Its model is loaded and it asks for work."""
         return self.starts > 0 and not self.lost
 
+    @property
+    def load(self) -> int:
+        """How many items its model may work on; short of processor time it winds up many that are answered."""
+        return sum(work.is_open or work in self.abandoned for work in self.busy)
+
     def add(self, slot: Slot) -> bool:
         """A stream says that it is idle; False when it may not be given work yet."""
         if slot.behind:
@@ -295,10 +300,10 @@ class Lane:
 
     @property
     def load(self) -> int:
-        """How many of these items are with replicas that take more. What one that drains has, it ends by itself:
-        no other replica need be there for it."""
+        """How many of these items ask for a replica to be there. What one that drains has, it ends by itself, and
+        what is answered is only being wound up."""
         replicas = [replica for link in self.runners.values() for replica in link.replicas.values()]
-        return sum(len(replica.busy) for replica in replicas if not replica.draining)
+        return sum(replica.load for replica in replicas if not replica.draining)
 
     @property
     def live_replicas(self) -> int:

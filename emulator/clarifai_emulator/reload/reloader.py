@@ -173,7 +173,8 @@ class Reloader:
         outcome = Outcome("unchanged", plan, project.code.digest, project.lane.version_id)
         if project.last is not None and project.last.state == "failed":
             self._tell_clients(project, None)
-            project.last = replace(outcome, state="ready")
+            plan = replace(plan, reason="the broken edit is taken back, and what serves is what is on disk again")
+            project.last = replace(outcome, state="ready", plan=plan)
             self._events.emit("reload.ready", **project.names, **project.last.as_dict())
         project.tried = project.code.digest
         return outcome

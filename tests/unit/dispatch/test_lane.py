@@ -520,3 +520,19 @@ class LaneMachine(RuleBasedStateMachine):
 
 TestLaneMachine = LaneMachine.TestCase
 TestLaneMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+async def test_load_is_what_a_model_may_work_on_where_more_can_come(scene: Scene) -> None:
+    link = scene.runner()
+    replica, leaving = scene.replica(link, idle=3), scene.replica(link, "leaving")
+    answered, awaited, left = (scene.submit() for _ in range(3))
+    answered.finish()
+    left.cancel()
+    assert (scene.lane.in_flight, scene.lane.load) == (3, 2), "what is answered is only being wound up"
+    scene.slot(leaving)
+    scene.submit()
+    assert scene.lane.load == 3
+    leaving.drain()
+    assert (scene.lane.in_flight, scene.lane.load) == (4, 2), "what drains ends what it has by itself"
+    replica.release(left)
+    assert (scene.lane.load, awaited.is_open) == (1, True)
