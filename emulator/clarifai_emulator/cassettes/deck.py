@@ -55,8 +55,12 @@ class Deck:
         async def played(stream: GrpcStream) -> None:
             if self.mode is Mode.RECORD:
                 await self._record(stream, live, None)
-            else:
+                return
+            try:
                 await self._play(stream, live)
+            except _Refused as refused:
+                self.problems.append(refused.problem)
+                await stream.write(refused.answer(stream.path, self._name))
 
         return played
 
@@ -72,7 +76,7 @@ class Deck:
         elif self.mode is Mode.BOTH:
             await self._record(stream, live, first)
         else:
-            self._refuse(explain(self.tape.calls, rpc, asked, call_as_text(rpc, first)))
+            raise _Refused(explain(self.tape.calls, rpc, asked, call_as_text(rpc, first)))
 
     async def _answer(self, stream: GrpcStream, call: Recorded) -> None:
         """Say what was recorded, in the order in which it was: later requests must be those of then."""
@@ -92,7 +96,7 @@ class Deck:
         if now != wanted:
             said = "ends earlier than it was recorded" if now is None else "goes on differently"
             told = [] if now is None else difference(wanted, now)
-            self._refuse("\n".join([f"The stream of {call.call or call.rpc} {said}.", *told]))
+            raise _Refused("\n".join([f"The stream of {call.call or call.rpc} {said}.", *told]))
 
     async def _record(self, stream: GrpcStream, live: Serve | None, first: bytes | None) -> None:
         if live is None:
@@ -125,9 +129,19 @@ class Deck:
             )
         )
 
-    def _refuse(self, problem: str) -> None:
-        self.problems.append(problem)
-        raise TransportError("FAILED_PRECONDITION", f"Cassette {self._name}: {problem}")
+
+class _Refused(Exception):
+    """A call that is not recorded. It is answered with a status of the platform: the SDK repeats a stream that ends
+    with one of gRPC's, ten times in a minute."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def answer(self, path: str, cassette: str) -> bytes:
+        details = f"Cassette {cassette}: {self.problem}"
+        status = {"code": "FAILURE", "description": "Not recorded", "details": details}
+        return answer_from_dict(path.rpartition("/")[2], {"status": status})
 
 
 def _secrets(call: GrpcStream | Exchange) -> frozenset[str]:
