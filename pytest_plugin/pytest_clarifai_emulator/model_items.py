@@ -6,8 +6,7 @@ clarifai.contract.yaml   ─► one lock item for each model that it names
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,7 +103,7 @@ class _FuzzItem(_ModelItem):
     def runtest(self) -> None:
         from clarifai_emulator.contracts.fuzz import fuzz
         from pytest_clarifai_emulator.contracts import broken_promises
-        from pytest_clarifai_emulator.plugin import serving_of
+        from pytest_clarifai_emulator.plugin import serving_of, settings_of
 
         serving = serving_of(self.config)
         serving.empty()
@@ -113,20 +112,14 @@ class _FuzzItem(_ModelItem):
             signatures = [each for each in handle.deployed.signatures if each.name == self._method]
             if not signatures:
                 pytest.fail(f"{self.directory} has no method {self._method!r} once it is imported.", pytrace=False)
-            limits = self._limits(fuzz)
+            seconds = settings_of(self.config).fuzz_seconds
+            limits = {} if seconds is None else {"method_seconds": seconds}
             for fuzzed in fuzz(signatures, partial(_call, handle.model), model="/".join(handle.key), **limits):
                 if fuzzed.finding is not None:
                     told = broken_promises([fuzzed.finding])
                     pytest.fail("\n".join([f"{self.directory} after {fuzzed.calls} calls:", *told]), pytrace=False)
         finally:
             serving.empty()
-
-    def _limits(self, fuzz: Callable[..., object]) -> dict[str, Any]:
-        from pytest_clarifai_emulator.plugin import settings_of
-
-        seconds = settings_of(self.config).fuzz_seconds
-        known = "method_seconds" in inspect.signature(fuzz).parameters
-        return {"method_seconds": seconds} if seconds is not None and known else {}
 
 
 class _LockItem(pytest.Item):
