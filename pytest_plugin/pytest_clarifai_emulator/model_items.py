@@ -101,7 +101,7 @@ class _FuzzItem(_ModelItem):
         self._method = method
 
     def runtest(self) -> None:
-        from clarifai_emulator.contracts.fuzz import fuzz
+        from clarifai_emulator.contracts.fuzz import METHOD_SECONDS, fuzz
         from pytest_clarifai_emulator.contracts import broken_promises
         from pytest_clarifai_emulator.plugin import serving_of, settings_of
 
@@ -112,9 +112,10 @@ class _FuzzItem(_ModelItem):
             signatures = [each for each in handle.deployed.signatures if each.name == self._method]
             if not signatures:
                 pytest.fail(f"{self.directory} has no method {self._method!r} once it is imported.", pytrace=False)
-            seconds = settings_of(self.config).fuzz_seconds
-            limits = {} if seconds is None else {"method_seconds": seconds}
-            for fuzzed in fuzz(signatures, partial(_call, handle.model), model="/".join(handle.key), **limits):
+            given = settings_of(self.config).fuzz_seconds
+            seconds = METHOD_SECONDS if given is None else given
+            call, model = partial(_call, handle.model), "/".join(handle.key)
+            for fuzzed in fuzz(signatures, call, model=model, method_seconds=seconds):
                 if fuzzed.finding is not None:
                     told = broken_promises([fuzzed.finding])
                     pytest.fail("\n".join([f"{self.directory} after {fuzzed.calls} calls:", *told]), pytrace=False)
