@@ -118,7 +118,8 @@ class _FuzzItem(_ModelItem):
             for fuzzed in fuzz(signatures, call, model=model, method_seconds=seconds):
                 if fuzzed.finding is not None:
                     told = broken_promises([fuzzed.finding])
-                    pytest.fail("\n".join([f"{self.directory} after {fuzzed.calls} calls:", *told]), pytrace=False)
+                    calls = "1 call" if fuzzed.calls == 1 else f"{fuzzed.calls} calls"
+                    pytest.fail("\n".join([f"{self.directory} after {calls}:", *told]), pytrace=False)
         finally:
             serving.empty()
 

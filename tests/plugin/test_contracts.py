@@ -179,6 +179,12 @@ def test_a_method_that_breaks_is_told_with_its_smallest_call(items: Run) -> None
     assert "crashing-method: generate(): fails for prompt=''" in items.text
 
 
+def test_a_method_is_called_no_longer_than_the_option_says(nested: Any, items: Run) -> None:
+    run = nested({}, "models/hello", "-k", "generate", "--clarifai-fuzz-seconds", "0", into=items.folder)
+    assert "models/hello after 1 call:" in run.text
+    assert "models/hello after 1 call:" not in items.text
+
+
 def test_signatures_that_cannot_be_built(items: Run) -> None:
     assert "models/crash_unsignable/config.yaml::signatures FAILED" in items.text
     assert "crash_unsignable cannot be built:" in items.text
