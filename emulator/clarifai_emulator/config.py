@@ -184,6 +184,11 @@ class EmulatorConfig:
         """True when only certain tokens are accepted."""
         return bool(self.pats) or self.pats_file is not None
 
+    def url(self, port: int) -> str:
+        """The base URL of the emulator at this port."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "") else self.host  # noqa: S104 - compared, not bound
+        return f"http://{host}:{port}"
+
     @property
     def exposure(self) -> str:
         """What to say about an address that others than this machine reach; empty for a loopback address."""

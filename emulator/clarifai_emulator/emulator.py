@@ -63,6 +63,7 @@ from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.runners.docker import DockerBackend
 from clarifai_emulator.runners.inprocess import InProcessBackend
+from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.runners.process import ProcessBackend
 from clarifai_emulator.store import Kind, Store
 from clarifai_emulator.topology_edits import TopologyEdits, TopologyOutcome
@@ -79,7 +80,8 @@ _REPLICA_HOST = "127.0.0.1"
 
 class Emulator:
     """One emulated platform. ``url`` is its base URL once it has started. Raises ``ConfigError`` for a pats file
-    that cannot be used. ``discovery``: the accelerators to use instead of those of this machine."""
+    that cannot be used. ``discovery``: the accelerators to use instead of those of this machine. ``parent``: of
+    replicas, started already, as one of its own would be."""
 
     def __init__(
         self,
@@ -87,6 +89,7 @@ class Emulator:
         *,
         clock: Clock | None = None,
         discovery: Discovery | None = None,
+        parent: Parent | None = None,
     ) -> None:
         self.config = config or EmulatorConfig()
         self.clock = clock or SystemClock()
@@ -111,6 +114,7 @@ class Emulator:
         self.dispatcher = Dispatcher(events=self.events, clock=self.clock, queue_size=self.config.queue_size)
         self.targets = Targets(self.store)
         self.backends: dict[str, Backend] = {}
+        self._parent = parent
         reporter = Reporter(events=self.events, logbook=self.logbook)
         self.replicas = Replicas(
             config=self.config,
@@ -200,8 +204,7 @@ class Emulator:
     @property
     def url(self) -> str:
         """The base URL for ``CLARIFAI_API_BASE``."""
-        host = "127.0.0.1" if self.config.host in ("0.0.0.0", "") else self.config.host  # noqa: S104
-        return f"http://{host}:{self.port}"
+        return self.config.url(self.port)
 
     def serve_too(self, find: Find) -> None:
         """Serve further gRPC methods at the same address. Before ``start``."""
@@ -354,7 +357,10 @@ class Emulator:
         self.replicas.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
         self.replicas.api_base = self.url
         self.backends["process"] = ProcessBackend(
-            api_base=self.url, start_method=self.config.start_method, cache_dir=self.config.cache_dir
+            api_base=self.url,
+            start_method=self.config.start_method,
+            cache_dir=self.config.cache_dir,
+            parent=self._parent,
         )
         self.backends["inprocess"] = InProcessBackend()
         self.backends["docker"] = DockerBackend(

@@ -22,6 +22,7 @@ from clarifai_emulator.nodepools.accelerators import Discovery
 from clarifai_emulator.reload.project import Options as ReloadOptions
 from clarifai_emulator.reload.project import Outcome
 from clarifai_emulator.routing import Ask, Decision
+from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.snapshot import snapshot
 from clarifai_emulator.topology_edits import TopologyOutcome
 
@@ -75,10 +76,12 @@ class EmulatorThread:
         *,
         clock: Clock | None = None,
         discovery: Discovery | None = None,
+        parent: Parent | None = None,
     ) -> None:
         self.config = config or EmulatorConfig(port=0)
         self._clock = clock
         self._discovery = discovery
+        self._parent = parent
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self.emulator: Emulator | None = None
@@ -189,7 +192,7 @@ class EmulatorThread:
         return self.emulator
 
     async def _begin(self) -> Emulator:
-        emulator = Emulator(self.config, clock=self._clock, discovery=self._discovery)
+        emulator = Emulator(self.config, clock=self._clock, discovery=self._discovery, parent=self._parent)
         for prepare in self._prepare:
             prepare(emulator)
         await emulator.start()

@@ -243,12 +243,18 @@ def serving_of(config: pytest.Config) -> Serving:
     environment.use()
     if _serving not in config.stash:
         environment.require_usable_sdk()
-        from pytest_clarifai_emulator.serving import joined, serving
+        settings = config.stash[_settings]
+        parent = None
+        if settings.backend == "process" and not environment.shared:
+            from clarifai_emulator.runners.parent import launch_early
+
+            parent = launch_early(environment.url)
+        from pytest_clarifai_emulator.serving import joined, serving  # takes as long as what that has begun
 
         if environment.shared:
             started = joined(environment.shared, environment.url, environment.user_id)
         else:
-            started = serving(config.stash[_settings], environment.port)
+            started = serving(settings, environment.port, parent)
         config.stash[_serving] = config.stash[_stack].enter_context(started)
     return config.stash[_serving]
 

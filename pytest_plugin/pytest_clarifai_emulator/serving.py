@@ -22,6 +22,7 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control import Control
 from clarifai_emulator.deployer import Deployed
 from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.store import Kind
 from clarifai_emulator.thread import EmulatorThread
 from pytest_clarifai_emulator.calls import Call, CallLog
@@ -190,8 +191,11 @@ class JoinedServing(Serving):
 
 
 @contextlib.contextmanager
-def serving(settings: Settings, port: int, *, shared: bool = False) -> Generator[OwnServing]:
-    """An emulator at this port; ``shared``: for several workers. Raises ``ConfigError``."""
+def serving(
+    settings: Settings, port: int, parent: Parent | None = None, *, shared: bool = False
+) -> Generator[OwnServing]:
+    """An emulator at this port; ``parent``: of its replicas; ``shared``: for several workers. Raises
+    ``ConfigError``."""
     clock, log = TurnableClock(), CallLog()
     config = EmulatorConfig(
         port=port,
@@ -204,7 +208,7 @@ def serving(settings: Settings, port: int, *, shared: bool = False) -> Generator
         contract="off" if settings.contract == "off" else "record",
     )
     discovery = simulated(settings.gpus) if settings.gpus is not None else None
-    thread = EmulatorThread(config, clock=clock, discovery=discovery)
+    thread = EmulatorThread(config, clock=clock, discovery=discovery, parent=parent)
     thread.before_start(log.listen)
     controls: list[Control] = []
     if settings.keep:

@@ -109,7 +109,7 @@ def test_sizes_are_given_in_words_and_the_largest_archive_is_one(monkeypatch: py
         "clarifai_emulator.cli.foreground.serve", lambda config, **_: configs.append(config), raising=True
     )
     for words in ([], ["--max-upload-bytes", "300Mi"], ["--max-upload-bytes", "1048576"]):
-        CliRunner().invoke(cli, ["up", *words], catch_exceptions=False)
+        CliRunner().invoke(cli, ["up", "--port", "0", *words], catch_exceptions=False)
     assert [config.max_upload_bytes for config in configs] == [16 * 1024**3, 300 * 1024**2, 1024**2]
     done = CliRunner().invoke(cli, ["up", "--max-upload-bytes", "many"])
     assert done.exit_code == 2

@@ -31,15 +31,17 @@ from clarifai_emulator.config import EmulatorConfig, default_state_dir
 from clarifai_emulator.control import Control
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
+from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.snapshot import snapshot
 
 # SIGHUP: the terminal was closed.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def serve(config: EmulatorConfig, *, as_json: bool, ready_fd: int | None) -> None:
-    """Run it; returns when it has stopped. ``ready_fd`` is told, as JSON, where it is. Raises ``Failure``."""
-    asyncio.run(_serve(config, _Output(as_json), ready_fd))
+def serve(config: EmulatorConfig, *, parent: Parent | None, as_json: bool, ready_fd: int | None) -> None:
+    """Run it; returns when it has stopped. ``parent``: of the replicas. ``ready_fd`` is told, as JSON,
+    where it is. Raises ``Failure``."""
+    asyncio.run(_serve(config, parent, _Output(as_json), ready_fd))
 
 
 class _Output:
@@ -74,13 +76,13 @@ class _Output:
         self._writer.close()
 
 
-async def _serve(config: EmulatorConfig, output: _Output, ready_fd: int | None) -> None:
+async def _serve(config: EmulatorConfig, parent: Parent | None, output: _Output, ready_fd: int | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop.set)
     try:
-        emulator = Emulator(config)
+        emulator = Emulator(config, parent=parent)
     except EmulatorError as error:
         output.close()
         raise _cannot_start(config, error) from None

@@ -136,9 +136,14 @@ def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> Non
         _warn(config)
         _detach(options, as_json)
         return
+    parent = None
+    if config.backend == "process" and config.port:
+        from clarifai_emulator.runners.parent import launch_early
+
+        parent = launch_early(config.url(config.port), config.start_method)
     from clarifai_emulator.cli.foreground import serve
 
-    serve(config, as_json=as_json, ready_fd=ready_fd)
+    serve(config, parent=parent, as_json=as_json, ready_fd=ready_fd)
 
 
 def parse_pats(values: tuple[str, ...], user_id: str) -> dict[str, str]:

@@ -29,9 +29,9 @@ from clarifai_emulator.quantities import parse_memory
 from clarifai_emulator.runners.backend import Exit, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.container_process import ContainerProcess, out_of_memory
 from clarifai_emulator.runners.output import OutputPipe
+from clarifai_emulator.runners.parent import SCRIPT
 from clarifai_emulator.runners.signatures import INSPECT_SECONDS, decode_answer, signatures_in, still_importing
 from clarifai_emulator.runners.warm_parent import Child, WarmParent
-from clarifai_emulator.runners.zygote import SCRIPT
 
 _SCRIPTS = "tmp/clarifai-emulator"
 _MEETING = "/run/clarifai-emulator"

@@ -46,8 +46,8 @@ from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read
 from clarifai_emulator.runners.backend import Progress, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.container_hosts import ContainerHosts
 from clarifai_emulator.runners.container_process import ContainerProcess
+from clarifai_emulator.runners.parent import SCRIPT
 from clarifai_emulator.runners.signatures import INSPECT_SECONDS, decode_answer, signatures_in, still_importing
-from clarifai_emulator.runners.zygote import SCRIPT
 
 log = logging.getLogger(__name__)
 

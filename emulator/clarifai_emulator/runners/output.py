@@ -14,13 +14,14 @@ _LONGEST_LINE = 16 * 1024
 
 
 class OutputPipe:
-    """The read end of a replica's stdout and stderr. ``write_fd`` is for the replica."""
+    """The read end of a replica's stdout and stderr. ``write_fd`` is for the replica. ``read_fd``: the replica has
+    the other end already."""
 
-    def __init__(self, on_line: Callable[[str], None]) -> None:
+    def __init__(self, on_line: Callable[[str], None], read_fd: int = -1) -> None:
         self._on_line = on_line
         self._rest = b""
         self._loop = asyncio.get_running_loop()
-        self._read_fd, self.write_fd = os.pipe()
+        self._read_fd, self.write_fd = os.pipe() if read_fd < 0 else (read_fd, -1)
         os.set_blocking(self._read_fd, False)
         # A replica prints a line per request.
         self._rounds = Rounds(self._read, self._listen)

@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,23 +22,29 @@ from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
 from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.output import OutputPipe
+from clarifai_emulator.runners.parent import SCRIPT, Parent, forks, parent_environ, runner_environ
 from clarifai_emulator.runners.signatures import INSPECT_SECONDS, decode_answer, signatures_in, still_importing
 from clarifai_emulator.runners.warm_parent import Child
-from clarifai_emulator.runners.zygote import SCRIPT, Zygote, cannot_run, runner_environ
+from clarifai_emulator.runners.zygote import Zygote, cannot_run
 
 
 class ProcessBackend:
-    """Replicas as processes of this machine."""
+    """Replicas as processes of this machine. ``parent``: of those in its own environment, started already."""
 
     name = "process"
 
     def __init__(
-        self, *, api_base: str, start_method: Literal["auto", "fork", "spawn"], cache_dir: Path | None = None
+        self,
+        *,
+        api_base: str,
+        start_method: Literal["auto", "fork", "spawn"],
+        cache_dir: Path | None = None,
+        parent: Parent | None = None,
     ) -> None:
         self._cache_dir = cache_dir or default_cache_dir()
-        self._forks = start_method == "fork" or (start_method == "auto" and sys.platform.startswith("linux"))
+        self._forks = forks(start_method)
         self._api_base = api_base
-        self._zygotes: dict[Path, Zygote] = {}
+        self._zygotes = {parent.python: Zygote(parent.python, parent.environ, parent)} if parent else {}
         self._spawned: set[SpawnedProcess] = set()
 
     async def warm(self, python: Path) -> None:
@@ -139,8 +144,7 @@ class ProcessBackend:
     async def _zygote(self, python: Path) -> Zygote:
         zygote = self._zygotes.get(python)
         if zygote is None or not zygote.is_alive:
-            environ = {**runner_environ(), "CLARIFAI_API_BASE": self._api_base}
-            zygote = self._zygotes[python] = Zygote(python, environ)
+            zygote = self._zygotes[python] = Zygote(python, parent_environ(self._api_base))
         try:
             await zygote.start()
         except ModelError:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import subprocess
 from collections import deque
 from collections.abc import Mapping
@@ -12,22 +10,24 @@ from pathlib import Path
 
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.runners.output import OutputPipe
+from clarifai_emulator.runners.parent import Parent, launch
 from clarifai_emulator.runners.warm_parent import WarmParent
-
-SCRIPT = Path(__file__).with_name("zygote_main.py")
 
 
 class Zygote(WarmParent):
-    """A warm parent for one interpreter. ``start`` once, then ``fork`` as often as needed."""
+    """A warm parent for one interpreter. ``start`` once, then ``fork`` as often as needed. ``launched``: it has a
+    process already."""
 
-    def __init__(self, python: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, python: Path, environ: Mapping[str, str], launched: Parent | None = None) -> None:
         super().__init__(str(python))
         self._python = python
         self._environ = environ
         self._process: subprocess.Popen[bytes] | None = None
-        self._is_started = False
+        self._is_started = launched is not None
         self._printed: deque[str] = deque(maxlen=50)
         self._output: OutputPipe | None = None
+        if launched is not None:
+            self._take(launched)
 
     async def start(self) -> None:
         """Start the process and wait until it has imported the SDK. Raises ``ModelError`` when it cannot."""
@@ -37,27 +37,15 @@ class Zygote(WarmParent):
         await self.ready()
 
     def _launch(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        # A pipe of its own: what an import prints is for a log, and a child can take over only what is no file.
-        output = self._output = OutputPipe(self._printed.append)
         try:
-            with theirs:
-                self._process = subprocess.Popen(
-                    [self._python, SCRIPT, str(theirs.fileno())],
-                    env=dict(self._environ),
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output.write_fd,
-                    stderr=output.write_fd,
-                    start_new_session=True,
-                )
+            self._take(launch(self._python, self._environ))
         except OSError as error:
-            ours.close()
-            output.close()
             self._fail(cannot_run(self._python, error))
-            return
-        output.give_away()
-        self.attach(ours)
+
+    def _take(self, parent: Parent) -> None:
+        self._process = parent.process
+        self._output = OutputPipe(self._printed.append, parent.output_fd)
+        self.attach(parent.control)
 
     def _stillborn(self, why: str) -> ModelError:
         assert self._process is not None
@@ -93,12 +81,3 @@ def cannot_run(python: Path, error: OSError) -> ModelError:
         f"A model's interpreter could not be started: {python}: {error.strerror or error}.",
         hint="If its environment was removed, deploy the model again to build it anew.",
     )
-
-
-def runner_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The part of this process's environment that a replica inherits: all but the user's own Clarifai settings."""
-    inherited = {name: value for name, value in environ.items() if not name.startswith("CLARIFAI_")}
-    for name in ("no_proxy", "NO_PROXY"):
-        # The runner's gRPC would go through a proxy even to this machine.
-        inherited[name] = ",".join(filter(None, [inherited.get(name), "127.0.0.1", "localhost"]))
-    return inherited

@@ -15,8 +15,9 @@ import pytest
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.runners.backend import Exit
 from clarifai_emulator.runners.output import OutputPipe
+from clarifai_emulator.runners.parent import launch, runner_environ
 from clarifai_emulator.runners.warm_parent import Child
-from clarifai_emulator.runners.zygote import Zygote, runner_environ
+from clarifai_emulator.runners.zygote import Zygote
 
 # The runner of the stand-in: runs what the model directory says.
 SERVER = """
@@ -254,6 +255,19 @@ async def test_an_environment_without_the_sdk_is_named_with_what_to_do(scene: Sc
     assert raised.value.hint == "Name `clarifai` in the model's requirements.txt, or mend the environment."
     with pytest.raises(ModelError):
         await scene.zygote.start()
+
+
+async def test_a_parent_that_was_launched_before_there_was_an_event_loop_serves_as_one_of_its_own(
+    scene: Scene,
+) -> None:
+    parent = await asyncio.to_thread(launch, Path(sys.executable), scene.environ)
+    scene.zygote = Zygote(parent.python, parent.environ, parent)
+    assert scene.zygote.is_alive
+    assert await scene.run("print('hello')") == Exit(0)
+    assert scene.lines == ["hello"]
+    assert parent.process.poll() is None
+    scene.zygote.close()
+    assert parent.process.poll() is not None
 
 
 async def test_an_interpreter_that_is_not_there_is_named(scene: Scene) -> None:
