@@ -124,7 +124,8 @@ class Stage:
             reporter=reporter,
             clock=self.clock,
         )
-        self.replicas.runner_url, self.replicas.api_base = "http://runners", "http://api"
+        outfitter = self.replicas.outfitter
+        outfitter.runner_url, outfitter.api_base = "http://runners", "http://api"
         self.supervisor = Supervisor(
             config=self.config,
             store=self.store,

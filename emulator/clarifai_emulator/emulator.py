@@ -354,8 +354,8 @@ class Emulator:
         except OSError as error:
             raise _cannot_listen(self.config, error) from None
         replica_port = await self._serve(_REPLICA_HOST, 0, replicas.find)
-        self.replicas.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
-        self.replicas.api_base = self.url
+        self.replicas.outfitter.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
+        self.replicas.outfitter.api_base = self.url
         self.backends["process"] = ProcessBackend(
             api_base=self.url,
             start_method=self.config.start_method,

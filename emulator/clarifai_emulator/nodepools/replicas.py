@@ -11,10 +11,9 @@ import logging
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 
-from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner, Secret
+from clarifai_grpc.grpc.api.resources_pb2 import Runner
 
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
@@ -22,16 +21,17 @@ from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Replica
 from clarifai_emulator.dispatch.lean import LeanConnection
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.models.directory import ModelSource, read_model_directory
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.backends import backend_of
-from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement, shares_accelerators
+from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Standby, model_traceback
+from clarifai_emulator.nodepools.outfits import Outfitter
 from clarifai_emulator.nodepools.parked import Parked
+from clarifai_emulator.nodepools.placing import Places
 from clarifai_emulator.nodepools.provenance import Provenance
 from clarifai_emulator.nodepools.reports import Reporter, keeps_failing
 from clarifai_emulator.nodepools.scaling import crash_delay, is_failed
-from clarifai_emulator.runners.backend import Backend, ReplicaSpec
+from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.runners.reload_link import ReloadLink, load_failure
 from clarifai_emulator.store import Kind, Store
 
@@ -43,10 +43,7 @@ _WIND_UP_POLL_SECONDS = 0.001
 
 
 class Replicas:
-    """Starts and ends the replicas of fleets. ``on_change(fleet)`` hears when a fleet's replicas changed.
-
-    ``runner_url`` is where replicas pull their work, ``api_base`` what a model sees as the platform's address.
-    """
+    """Starts and ends the replicas of fleets. ``on_change(fleet)`` hears when a fleet's replicas changed."""
 
     def __init__(
         self,
@@ -60,34 +57,37 @@ class Replicas:
         reporter: Reporter,
         clock: Clock,
     ) -> None:
-        self.runner_url = ""
-        self.api_base = ""
         self.on_change: Callable[[Fleet], None] = lambda fleet: None
         self._config = config
         self._store = store
         self._dispatcher = dispatcher
         self._backends = backends
-        self._accelerators = accelerators
-        self._capacity = capacity
         self._report = reporter
         self._clock = clock
         self._provenance = Provenance()
         self._drains: set[asyncio.Task[None]] = set()
-        self._prepared_for: dict[tuple[ModelSource, str], ModelSource] = {}
         self._fleets: dict[str, Fleet] = {}  # by the id of a runner that was made for it
         self.parked = Parked(lambda record: self.kill(record, "it was kept warm and is not needed any more"))
+        self.outfitter = Outfitter(config=config, store=store, accelerators=accelerators)
+        self._places = Places(
+            capacity=capacity,
+            accelerators=accelerators,
+            backend=config.backend,
+            reporter=reporter,
+            on_no_devices=self.parked.give_up_devices,
+        )
 
     def launch(self, fleet: Fleet) -> None:
         """Take room and devices for one more replica and start its task. Raises ``NoRoom``."""
         if self._reuse(fleet):
             return
-        placement, devices = self._place(fleet)
+        placement, devices = self._places.take(fleet)
         self._launch(fleet, placement, devices)
 
     def stand_by(self, fleet: Fleet, old: ReplicaRecord | None) -> ReplicaRecord:
         """Start a replica that is to take the place of ``old``, whose room and devices it shares until then. Raises
         ``NoRoom`` where there is no old one."""
-        placement, devices = (old.placement, old.devices) if old is not None else self._place(fleet)
+        placement, devices = (old.placement, old.devices) if old is not None else self._places.take(fleet)
         loop = asyncio.get_running_loop()
         record = self._launch(fleet, placement, devices, Standby(loop.create_future(), loop.create_future()))
         if old is not None:
@@ -205,16 +205,14 @@ class Replicas:
         source = fleet.target.source
         if source is None:
             return False
-        required = fleet.target.version.inference_compute_info
         for key, nodepool in fleet.target.nodepools:
             is_free = partial(self._is_free, fleet, key)
-            secrets = self._secrets(fleet, source)
+            secrets = self.outfitter.secrets(fleet, source)
             record = self.parked.take(source, key, fleet.slots_per_replica, secrets, is_free)
             if record is None:
                 continue
             try:
-                spread = fleet.target.autoscale.disable_packing
-                record.placement = self._capacity.place(key, nodepool, required, spread=spread)
+                record.placement = self._places.take_room(fleet, key, nodepool)
             except NoRoom:
                 self.parked.put(record, source, fleet.slots_per_replica)
                 return False
@@ -240,54 +238,6 @@ class Replicas:
         if record.replica is not None:
             record.replica.offer_idle()
         self.on_change(fleet)
-
-    # Where it goes.
-
-    def _place(self, fleet: Fleet) -> tuple[Placement, tuple[str, ...]]:
-        """Room in the first nodepool that has it, and its devices. Raises the most hopeful ``NoRoom``."""
-        required = fleet.target.version.inference_compute_info
-        urgent = fleet.unserved_nodepools()
-        refusals: list[NoRoom] = []
-        for key, nodepool in fleet.target.nodepools:
-            if urgent and key not in urgent:
-                continue
-            try:
-                backend_of(nodepool, self._config.backend)
-                spread = fleet.target.autoscale.disable_packing
-                placement = self._capacity.place(key, nodepool, required, spread=spread)
-            except NoRoom as no_room:
-                refusals.append(no_room)
-                continue
-            try:
-                return placement, self._devices(fleet, required, shared=shares_accelerators(nodepool))
-            except NoRoom as no_room:
-                self._capacity.release(placement)
-                refusals.append(no_room)
-                self.parked.give_up_devices()
-        if not refusals:
-            raise NoRoom("none of its nodepools exists any more", for_good=True)
-        raise next((refusal for refusal in refusals if not refusal.for_good), refusals[0])
-
-    def _devices(self, fleet: Fleet, required: ComputeInfo, *, shared: bool) -> tuple[str, ...]:
-        """Accelerators of this machine for one replica: of the type asked for, else any with the memory.
-
-        A nodepool may emulate an instance type whose accelerators this machine does not have; then the model
-        runs on what is there, and it is said. Raises ``NoRoom``: never on none.
-        """
-        if not required.num_accelerators:
-            return ()
-        try:
-            return self._accelerators.allocate_for(required, holder=fleet.target.name, shared=shared)
-        except NoRoom as no_room:
-            if not no_room.for_good:
-                raise
-        untyped = ComputeInfo()
-        untyped.CopyFrom(required)
-        untyped.ClearField("accelerator_type")
-        devices = self._accelerators.allocate_for(untyped, holder=fleet.target.name, shared=shared)
-        asked = " or ".join(required.accelerator_type)
-        self._report.fleet(fleet, "replica.substituted", f"runs on {', '.join(devices)}, not on {asked}")
-        return devices
 
     def _runner(self, fleet: Fleet, nodepool: NodepoolKey, *, runner_id: str = "") -> Runner:
         """The runner of this fleet in this nodepool: the record that ListRunners shows, made on first use.
@@ -319,14 +269,15 @@ class Replicas:
         """A replica's whole life: start it, wait until its process has ended, give everything back."""
         why = "the emulator stopped it"
         holding: asyncio.Task[None] | None = None
+        tell = partial(self._printed, record)
         try:
             fleet = _fleet_of(record)
-            backend = self._backends[self._backend_of(fleet, record)]
-            source = await self._prepared(fleet, record, backend)
+            backend = self._backends[
+                backend_of(dict(fleet.target.nodepools)[record.nodepool], self._config.backend)
+            ]
+            source = await self.outfitter.prepare(fleet, backend, tell)
             code = await self._provenance.read(source)
-            record.process = await backend.start(
-                self._spec(fleet, record, source), lambda line: self._printed(record, line)
-            )
+            record.process = await backend.start(self.outfitter.outfit(fleet, record, source, tell), tell)
             if record.process.reloads is not None:
                 record.link = ReloadLink(record.process.reloads)
                 holding = asyncio.create_task(self._provenance.release(source, record, code))
@@ -360,71 +311,6 @@ class Replicas:
         lean = LeanConnection(self._dispatcher, link, record.replica_id)
         await asyncio.get_running_loop().create_unix_connection(lambda: lean, sock=connection)
 
-    def _backend_of(self, fleet: Fleet, record: ReplicaRecord) -> str:
-        return backend_of(dict(fleet.target.nodepools)[record.nodepool], self._config.backend)
-
-    async def _prepared(self, fleet: Fleet, record: ReplicaRecord, backend: Backend) -> ModelSource:
-        """The model's code, ready for this backend: a deployment may span nodepools of several."""
-        source = fleet.target.source
-        assert source is not None
-        if source.backend == backend.name:
-            return source
-        known = self._prepared_for.get((source, backend.name))
-        if known is None:
-            directory = await asyncio.to_thread(read_model_directory, source.path)
-            known = await backend.prepare(
-                directory, lambda line: self._printed(record, line), is_watched=source.watched is not None
-            )
-            known = replace(known, content_hash=source.content_hash, watched=source.watched)
-            self._prepared_for[source, backend.name] = known
-        return known
-
-    def _secrets(
-        self, fleet: Fleet, source: ModelSource, tell: Callable[[str], None] = lambda line: None
-    ) -> dict[str, str]:
-        """What config.yaml asks for, from the secrets of the model's owner; ``tell`` is told what is missing."""
-        found: dict[str, str] = {}
-        for wanted in source.secrets:
-            secret = self._store.get(Kind.SECRET, (fleet.target.model.user_id, wanted.id))
-            value = secret.value if isinstance(secret, Secret) else wanted.value
-            if value:
-                found[wanted.variable] = value
-            else:
-                owner = fleet.target.model.user_id
-                missing = f"[emulator] config.yaml wants secret '{wanted.id}' as {wanted.variable}: user '{owner}' "
-                tell(f"{missing}has no such secret, and the variable is not set")
-        return found
-
-    def _spec(self, fleet: Fleet, record: ReplicaRecord, source: ModelSource) -> ReplicaSpec:
-        user_id, cluster_id, nodepool_id = record.nodepool
-        required = fleet.target.version.inference_compute_info
-        record.secrets = self._secrets(fleet, source, lambda line: self._printed(record, line))
-        devices = self._accelerators.devices(record.devices)
-        if devices.simulated:
-            names = ", ".join(devices.ids)
-            self._printed(record, f"[emulator] its accelerators are simulated, there is no device: {names}")
-        return ReplicaSpec(
-            replica_id=record.replica_id,
-            source=source,
-            base_url=self.runner_url,
-            num_threads=self._config.num_threads or fleet.target.version.num_threads,
-            lean=self._config.runner == "lean",
-            devices=devices,
-            secrets=record.secrets,
-            cpu=required.cpu_limit or required.cpu_requests,
-            memory=required.cpu_memory or required.cpu_memory_requests,
-            successor_of=record.successor_of.process if record.successor_of is not None else None,
-            environ={
-                "CLARIFAI_USER_ID": user_id,
-                "CLARIFAI_COMPUTE_CLUSTER_ID": cluster_id,
-                "CLARIFAI_NODEPOOL_ID": nodepool_id,
-                "CLARIFAI_RUNNER_ID": record.runner.id,
-                "CLARIFAI_API_BASE": self.api_base,
-                "CLARIFAI_PAT": record.credential.token,
-                "CLARIFAI_RUNNER_REPLICA_ID": record.replica_id,
-            },
-        )
-
     def _printed(self, record: ReplicaRecord, line: str) -> None:
         if record in self.parked:
             return  # about what is forgotten already
@@ -433,11 +319,7 @@ class Replicas:
 
     def _give_back(self, fleet: Fleet, record: ReplicaRecord, why: str) -> None:
         record.has_ended = True
-        if record.heir is not None and not record.heir.has_ended:
-            record.heir.holds_place = record.holds_place
-        elif record.holds_place:
-            self._capacity.release(record.placement)
-            self._accelerators.release(record.devices)
+        self._places.give_back(record)
         self._dispatcher.revoke(record.credential)
         fleet.records.pop(record.replica_id, None)
         link = self._dispatcher.runner(record.runner.id)

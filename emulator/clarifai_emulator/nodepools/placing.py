@@ -1,0 +1,90 @@
+"""Where a new replica goes: room in one of its nodepools, and accelerators of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool
+
+from clarifai_emulator.nodepools.accelerators import AcceleratorPool
+from clarifai_emulator.nodepools.backends import backend_of
+from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement, shares_accelerators
+from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
+from clarifai_emulator.nodepools.reports import Reporter
+
+
+class Places:
+    """What replicas take up. ``on_no_devices`` is called when a replica finds no accelerator free."""
+
+    def __init__(
+        self,
+        *,
+        capacity: Capacity,
+        accelerators: AcceleratorPool,
+        backend: str,
+        reporter: Reporter,
+        on_no_devices: Callable[[], object],
+    ) -> None:
+        self._capacity = capacity
+        self._accelerators = accelerators
+        self._backend = backend
+        self._report = reporter
+        self._on_no_devices = on_no_devices
+
+    def take(self, fleet: Fleet) -> tuple[Placement, tuple[str, ...]]:
+        """Room in the first nodepool that has it, and its devices. Raises the most hopeful ``NoRoom``."""
+        required = fleet.target.version.inference_compute_info
+        urgent = fleet.unserved_nodepools()
+        refusals: list[NoRoom] = []
+        for key, nodepool in fleet.target.nodepools:
+            if urgent and key not in urgent:
+                continue
+            try:
+                backend_of(nodepool, self._backend)
+                placement = self.take_room(fleet, key, nodepool)
+            except NoRoom as no_room:
+                refusals.append(no_room)
+                continue
+            try:
+                return placement, self._devices(fleet, required, shared=shares_accelerators(nodepool))
+            except NoRoom as no_room:
+                self._capacity.release(placement)
+                refusals.append(no_room)
+                self._on_no_devices()
+        if not refusals:
+            raise NoRoom("none of its nodepools exists any more", for_good=True)
+        raise next((refusal for refusal in refusals if not refusal.for_good), refusals[0])
+
+    def take_room(self, fleet: Fleet, key: NodepoolKey, nodepool: Nodepool) -> Placement:
+        """Room in this nodepool, for a replica that has its devices. Raises ``NoRoom``."""
+        required, spread = fleet.target.version.inference_compute_info, fleet.target.autoscale.disable_packing
+        return self._capacity.place(key, nodepool, required, spread=spread)
+
+    def give_back(self, record: ReplicaRecord) -> None:
+        """A replica has ended: what it took is free, or its successor's."""
+        if record.heir is not None and not record.heir.has_ended:
+            record.heir.holds_place = record.holds_place
+        elif record.holds_place:
+            self._capacity.release(record.placement)
+            self._accelerators.release(record.devices)
+
+    def _devices(self, fleet: Fleet, required: ComputeInfo, *, shared: bool) -> tuple[str, ...]:
+        """Accelerators of this machine for one replica: of the type asked for, else any with the memory.
+
+        A nodepool may emulate an instance type whose accelerators this machine does not have; then the model
+        runs on what is there, and it is said. Raises ``NoRoom``: never on none.
+        """
+        if not required.num_accelerators:
+            return ()
+        try:
+            return self._accelerators.allocate_for(required, holder=fleet.target.name, shared=shared)
+        except NoRoom as no_room:
+            if not no_room.for_good:
+                raise
+        untyped = ComputeInfo()
+        untyped.CopyFrom(required)
+        untyped.ClearField("accelerator_type")
+        devices = self._accelerators.allocate_for(untyped, holder=fleet.target.name, shared=shared)
+        asked = " or ".join(required.accelerator_type)
+        self._report.fleet(fleet, "replica.substituted", f"runs on {', '.join(devices)}, not on {asked}")
+        return devices
