@@ -18,6 +18,8 @@ from flow.driver import MODELS, Client, figure, inference_request, running, text
 # `make reliability` asks for 1000.
 CYCLES = int(os.environ.get("CLARIFAI_TEST_CYCLES", "20"))
 MAY_GROW = 16 << 20
+# A pool of threads grows once or twice until it is large enough; what leaks grows every time.
+ROUNDS = 4
 
 
 class Held(NamedTuple):
@@ -38,6 +40,10 @@ def held(temporary: Path) -> Held:
         files=len(list(temporary.iterdir())),
         processes=sum(len(each.read_text().split()) for each in children),
     )
+
+
+def has_grown(before: Held, after: Held) -> bool:
+    return any(now > then for now, then in zip(after, before, strict=True))
 
 
 def resident() -> int:
@@ -67,11 +73,15 @@ def test_cycles_of_deploy_predict_and_undeploy_leave_nothing(
         for number in range(CYCLES // 2):  # until logs and events are as long as they get
             cycle(emulator, client, number)
         before, memory = held(tmp_path), resident()
-        for number in range(CYCLES - CYCLES // 2):
-            cycle(emulator, client, number)
-        grown = resident() - memory
-        figure(f"{CYCLES} cycles in {time.monotonic() - began:.0f} s; second half grew by {grown >> 10} KiB")
-        after = held(tmp_path)
-        assert all(now <= then for now, then in zip(after, before, strict=True)), (before, after)
+        for _ in range(ROUNDS):
+            for number in range(CYCLES - CYCLES // 2):
+                cycle(emulator, client, number)
+            after, grown = held(tmp_path), resident() - memory
+            if not has_grown(before, after):
+                break
+            before, memory = after, resident()
+        else:
+            pytest.fail(f"what is held grows with every {CYCLES - CYCLES // 2} cycles: {before}")
+        figure(f"{CYCLES} cycles in {time.monotonic() - began:.0f} s; the last half grew by {grown >> 10} KiB")
         assert grown < MAY_GROW
         client.close()
