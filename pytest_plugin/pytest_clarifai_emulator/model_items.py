@@ -103,7 +103,7 @@ class _FuzzItem(_ModelItem):
     def runtest(self) -> None:
         from clarifai_emulator.contracts.fuzz import METHOD_SECONDS, fuzz
         from pytest_clarifai_emulator.contracts import broken_promises
-        from pytest_clarifai_emulator.plugin import serving_of, settings_of
+        from pytest_clarifai_emulator.session import SETTINGS, serving_of
 
         serving = serving_of(self.config)
         serving.empty()
@@ -112,7 +112,7 @@ class _FuzzItem(_ModelItem):
             signatures = [each for each in handle.deployed.signatures if each.name == self._method]
             if not signatures:
                 pytest.fail(f"{self.directory} has no method {self._method!r} once it is imported.", pytrace=False)
-            given = settings_of(self.config).fuzz_seconds
+            given = self.config.stash[SETTINGS].fuzz_seconds
             seconds = METHOD_SECONDS if given is None else given
             call, model = partial(_call, handle.model), "/".join(handle.key)
             for fuzzed in fuzz(signatures, call, model=model, method_seconds=seconds):

@@ -16,7 +16,8 @@ import pytest
 
 from pytest_clarifai_emulator.environment import Environment
 from pytest_clarifai_emulator.method_coverage import Coverage, add_junit_property
-from pytest_clarifai_emulator.settings import Settings, add_options, read_settings
+from pytest_clarifai_emulator.session import ENVIRONMENT, SERVING, SETTINGS, STACK, serving_of
+from pytest_clarifai_emulator.settings import add_options, read_settings
 
 if TYPE_CHECKING:
     from clarifai_emulator.thread import EmulatorThread, ThreadFaults
@@ -34,10 +35,6 @@ _MARKERS = (
     "clarifai_cassette(name=None, mode=None, record_from=None): record the calls of the test, or play them back",
 )
 _PREPARING = ("clarifai_model", "clarifai_topology", "clarifai_gpu", "clarifai_cassette")
-_environment = pytest.StashKey[Environment]()
-_settings = pytest.StashKey[Settings]()
-_serving = pytest.StashKey["Serving"]()
-_stack = pytest.StashKey[contextlib.ExitStack]()  # what is open until the session ends
 _kept = pytest.StashKey[str]()
 
 
@@ -53,27 +50,27 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Before any conftest.py is imported, which may import the SDK."""
     settings = read_settings(early_config)
     environment = Environment(allow_real=settings.allow_real)
-    early_config.stash[_settings], early_config.stash[_environment] = settings, environment
-    early_config.stash[_stack] = contextlib.ExitStack()
+    early_config.stash[SETTINGS], early_config.stash[ENVIRONMENT] = settings, environment
+    early_config.stash[STACK] = contextlib.ExitStack()
     environment.prepare()
     early_config.add_cleanup(environment.restore)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if _settings not in config.stash:  # loaded with -p or pytest_plugins, after the first conftests
+    if SETTINGS not in config.stash:  # loaded with -p or pytest_plugins, after the first conftests
         pytest_load_initial_conftests(config)
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Reporting(config), "clarifai-reporting")
-    if config.stash[_settings].keep and config.getoption("numprocesses", None):
+    if config.stash[SETTINGS].keep and config.getoption("numprocesses", None):
         raise pytest.UsageError("--clarifai-keep needs all tests in one process: leave -n out.")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     """In the controller, before it starts the workers: get ready to let them share one emulator."""
-    settings = config.stash[_settings]
+    settings = config.stash[SETTINGS]
     if settings.scope != "shared":
         return
     if settings.backend == "inprocess":
@@ -83,14 +80,14 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
         )
     from pytest_clarifai_emulator.sharing import Host
 
-    environment = config.stash[_environment]
+    environment = config.stash[ENVIRONMENT]
     host = Host(settings, environment.port)
-    config.stash[_stack].callback(host.close)
+    config.stash[STACK].callback(host.close)
     environment.share(host.address)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    settings = config.stash[_settings]
+    settings = config.stash[SETTINGS]
     runner = f", runner {settings.runner}" if settings.runner != "genuine" else ""
     gpus = f", {settings.gpus} simulated GPUs" if settings.gpus is not None else ""
     real = "allowed" if settings.allow_real else "refused"
@@ -130,7 +127,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    environment = item.config.stash[_environment]
+    environment = item.config.stash[ENVIRONMENT]
     environment.guard.refused.clear()
     with environment.of_test(item.nodeid, uses_emulator=_uses_emulator(item)):
         return (yield)
@@ -139,21 +136,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
     report = yield
-    active = item.config.stash[_environment].active
+    active = item.config.stash[ENVIRONMENT].active
     if active and report.when == "call":
         _observe(item, report)
-    refused = item.config.stash[_environment].guard.refused
+    refused = item.config.stash[ENVIRONMENT].guard.refused
     if report.passed and refused:
         report.outcome, report.longrepr = "failed", refused[0]  # somebody caught it, or it was in another thread
     refused.clear()
-    serving = item.config.stash.get(_serving, None)
+    serving = item.config.stash.get(SERVING, None)
     if report.failed and serving is not None and active:
         from pytest_clarifai_emulator.reports import failure_section
 
         text = failure_section(serving)
         if text:
             report.sections.append(("clarifai", text))
-        if item.config.stash[_settings].keep and _kept not in item.config.stash:
+        if item.config.stash[SETTINGS].keep and _kept not in item.config.stash:
             item.config.stash[_kept] = item.nodeid
             item.session.shouldstop = f"--clarifai-keep: {item.nodeid} failed"
     return report
@@ -161,12 +158,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
 
 def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
     """What the test showed of contracts goes into its report, which may fail for it."""
-    serving = item.config.stash.get(_serving, None)
+    serving = item.config.stash.get(SERVING, None)
     if serving is None:
         return
     from pytest_clarifai_emulator.contracts import observe, rules_of
 
-    properties, why = observe(serving, rules_of(item, item.config.stash[_settings].contract))
+    properties, why = observe(serving, rules_of(item, item.config.stash[SETTINGS].contract))
     report.user_properties.extend(properties)
     item.user_properties.extend(properties)  # the JUnit file takes them from the last report of the test
     if serving.current is not None and serving.current.cassette is not None:
@@ -193,7 +190,7 @@ class _Reporting:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Before the JUnit file is written, and while the exit code can be another."""
-        percent, wanted = self._coverage.percent, self._config.stash[_settings].coverage_fail_under
+        percent, wanted = self._coverage.percent, self._config.stash[SETTINGS].coverage_fail_under
         if percent is None:
             return
         add_junit_property(self._config, "clarifai_contract_coverage", f"{percent:.1f}")
@@ -201,7 +198,7 @@ class _Reporting:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        settings, coverage = self._config.stash[_settings], self._coverage
+        settings, coverage = self._config.stash[SETTINGS], self._coverage
         findings = coverage.finding_lines()
         if findings:
             terminalreporter.section("clarifai: contract findings")
@@ -217,46 +214,18 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
     stash = session.config.stash
     try:
         result = yield
-        if _kept in stash and stash.get(_serving, None) is not None:
+        if _kept in stash and stash.get(SERVING, None) is not None:
             from pytest_clarifai_emulator.keeping import keep
 
-            keep(session.config, stash[_serving], stash[_kept])
+            keep(session.config, stash[SERVING], stash[_kept])
         return result
     finally:
-        if _serving in stash:
-            del stash[_serving]
-        stash[_stack].close()
+        if SERVING in stash:
+            del stash[SERVING]
+        stash[STACK].close()
 
 
 # ── fixtures ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def settings_of(config: pytest.Config) -> Settings:
-    """The options of this run."""
-    return config.stash[_settings]
-
-
-def serving_of(config: pytest.Config) -> Serving:
-    """The emulator of this process; starts with the first call. It stops when the session is over, not with the
-    last test that uses it."""
-    environment = config.stash[_environment]
-    environment.use()
-    if _serving not in config.stash:
-        environment.require_usable_sdk()
-        settings = config.stash[_settings]
-        parent = None
-        if settings.backend == "process" and not environment.shared:
-            from clarifai_emulator.runners.parent import launch_early
-
-            parent = launch_early(environment.url)
-        from pytest_clarifai_emulator.serving import joined, serving  # takes as long as what that has begun
-
-        if environment.shared:
-            started = joined(environment.shared, environment.url, environment.user_id)
-        else:
-            started = serving(settings, environment.port, parent)
-        config.stash[_serving] = config.stash[_stack].enter_context(started)
-    return config.stash[_serving]
 
 
 @pytest.fixture(scope="session")
@@ -282,11 +251,11 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
     """
     from pytest_clarifai_emulator.marks import prepared
 
-    request.config.stash[_environment].use()
+    request.config.stash[ENVIRONMENT].use()
     _clarifai_serving.empty()
-    account = _clarifai_serving.account(request.config.stash[_environment].user_id)
+    account = _clarifai_serving.account(request.config.stash[ENVIRONMENT].user_id)
     stash = request.config.stash
-    with prepared(account, request.node, stash[_settings], stash[_environment].given_pat):
+    with prepared(account, request.node, stash[SETTINGS], stash[ENVIRONMENT].given_pat):
         yield account
     if _kept not in request.config.stash:
         _clarifai_serving.empty()

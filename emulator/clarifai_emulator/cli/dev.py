@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -125,21 +125,3 @@ class _Emulator:
                 client.result("Down")
         except Failure as failure:
             warn(f"The emulator at {self._running.url} could not be stopped: {failure.message}")
-
-
-def requests_of(directories: Sequence[Path], options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the emulator is asked for, for each directory."""
-    return [
-        {
-            "path": str(directory.expanduser().resolve()),
-            "nodepool_id": options["nodepool"],
-            "compute_cluster_id": options["cluster"],
-            "min_replicas": options["min_replicas"],
-            "max_replicas": max(5, options["min_replicas"]),
-            "always": options["always"] or "none",
-            "strict": options["strict"],
-            "include": list(options["include"]),
-            "exclude": list(options["exclude"]),
-        }
-        for directory in directories
-    ]

@@ -23,7 +23,6 @@ import click
 
 from clarifai_emulator.cli.client import Client
 from clarifai_emulator.cli.deploy import show_calls
-from clarifai_emulator.cli.dev import requests_of
 from clarifai_emulator.cli.dev_clients import Clients
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.output import Failure, print_json, step, warn
@@ -44,7 +43,7 @@ class DevLoop:
         self, client: Client, directories: Sequence[Path], options: Mapping[str, Any], *, as_json: bool, plain: bool
     ) -> None:
         self._client = client
-        self._requests = requests_of(directories, options)
+        self._requests = _requests_of(directories, options)
         self._watched = Watched(tuple(options["include"]), tuple(options["exclude"]))
         self._polls = bool(options["poll"])
         self._as_json = as_json
@@ -229,3 +228,21 @@ def _stopped_by_signals(stop: threading.Event) -> Generator[None]:
         stop.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _requests_of(directories: Sequence[Path], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the emulator is asked for, for each directory."""
+    return [
+        {
+            "path": str(directory.expanduser().resolve()),
+            "nodepool_id": options["nodepool"],
+            "compute_cluster_id": options["cluster"],
+            "min_replicas": options["min_replicas"],
+            "max_replicas": max(5, options["min_replicas"]),
+            "always": options["always"] or "none",
+            "strict": options["strict"],
+            "include": list(options["include"]),
+            "exclude": list(options["exclude"]),
+        }
+        for directory in directories
+    ]

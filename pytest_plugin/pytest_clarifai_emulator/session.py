@@ -1,0 +1,42 @@
+"""What one run of pytest keeps: its options, its environment, and the emulator once a test has asked for it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_clarifai_emulator.environment import Environment
+from pytest_clarifai_emulator.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_clarifai_emulator.serving import Serving
+
+ENVIRONMENT = pytest.StashKey[Environment]()
+SETTINGS = pytest.StashKey[Settings]()
+SERVING = pytest.StashKey["Serving"]()
+STACK = pytest.StashKey[contextlib.ExitStack]()  # what is open until the session ends
+
+
+def serving_of(config: pytest.Config) -> Serving:
+    """The emulator of this process; starts with the first call. It stops when the session is over, not with the
+    last test that uses it."""
+    environment = config.stash[ENVIRONMENT]
+    environment.use()
+    if SERVING not in config.stash:
+        environment.require_usable_sdk()
+        settings = config.stash[SETTINGS]
+        parent = None
+        if settings.backend == "process" and not environment.shared:
+            from clarifai_emulator.runners.parent import launch_early
+
+            parent = launch_early(environment.url)
+        from pytest_clarifai_emulator.serving import joined, serving  # takes as long as what that has begun
+
+        if environment.shared:
+            started = joined(environment.shared, environment.url, environment.user_id)
+        else:
+            started = serving(settings, environment.port, parent)
+        config.stash[SERVING] = config.stash[STACK].enter_context(started)
+    return config.stash[SERVING]
