@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import Any
 
 import click
@@ -40,11 +38,13 @@ def logs(deployment: str | None, follow: bool, types: tuple[str, ...], port: int
     """
     with connect(port) as client:
         match = _match(client, deployment) if deployment else {}
-        if follow:
-            _end_at_ctrl_c()
-        for answer in client.answers("Logs", log_types=list(types or _TYPES[:2]), match=match, follow=follow):
-            if "line" in answer:
-                _show_line(answer["line"], as_json)
+        request = {"log_types": list(types or _TYPES[:2]), "match": match, "follow": follow}
+        try:
+            for answer in client.answers("Logs", **request):
+                if "line" in answer:
+                    _show_line(answer["line"], as_json)
+        except KeyboardInterrupt:
+            return
 
 
 def _match(client: Client, deployment: str) -> dict[str, str]:
@@ -86,11 +86,12 @@ def events(follow: bool, kind: str, details: bool, port: int | None, as_json: bo
     """
     lines = EventLines(details=details or bool(kind))
     with connect(port) as client:
-        if follow:
-            _end_at_ctrl_c()
-        for answer in client.answers("Events", prefix=kind, follow=follow):
-            if "event" in answer:
-                _show_event(answer["event"], lines, as_json)
+        try:
+            for answer in client.answers("Events", prefix=kind, follow=follow):
+                if "event" in answer:
+                    _show_event(answer["event"], lines, as_json)
+        except KeyboardInterrupt:
+            return
 
 
 def _show_event(event: dict[str, Any], lines: EventLines, as_json: bool) -> None:
@@ -100,10 +101,3 @@ def _show_event(event: dict[str, Any], lines: EventLines, as_json: bool) -> None
     line = lines.line(event)
     if line is not None:
         click.echo(line)
-
-
-def _end_at_ctrl_c() -> None:
-    """End the process then, at once: whoever follows has nothing to tidy up, and threads of grpc can keep an
-    interpreter from ending."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, lambda number, frame: os._exit(0))
