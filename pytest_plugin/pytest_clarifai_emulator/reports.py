@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,9 @@ from pytest_clarifai_emulator.serving import Serving
 
 _CALLS = 5
 _LOG_LINES = 15
+# Nothing for so long, and it has printed all; and the longest to wait for that.
+_PRINTED_SECONDS = 0.05
+_PRINTING_SECONDS = 0.5
 # What happened to deployments and replicas that a reader of a failure wants to know.
 _TOLD = ("replica.crashed", "replica.hung", "deployment.failed", "deployment.pending", "replica.substituted")
 _FAULT = "fault.injected"
@@ -22,9 +26,20 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 def failure_section(serving: Serving) -> str:
     """The text of the section; empty when the test has not used a model."""
-    happened, printed = serving.thread.events(), serving.log_lines("runner")
-    parts = [*_calls(serving.calls()), *_happenings(happened), *_logs(printed)]
+    calls = serving.calls()
+    parts = [*_calls(calls), *_happenings(serving.thread.events()), *_logs(_printed(serving, calls))]
     return "\n".join(parts)
+
+
+def _printed(serving: Serving, calls: list[Call]) -> list[str]:
+    """What the models printed. It comes by another way than their answers: more of it is waited for, a moment."""
+    deadline = time.monotonic() + _PRINTING_SECONDS
+    printed, before = serving.log_lines("runner"), -1
+    while (calls or printed) and len(printed) != before and time.monotonic() < deadline:
+        before = len(printed)
+        time.sleep(_PRINTED_SECONDS)
+        printed = serving.log_lines("runner")
+    return printed
 
 
 def _calls(calls: list[Call]) -> Iterator[str]:

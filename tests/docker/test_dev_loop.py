@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.containers.labels import CONTENT
+from clarifai_emulator.containers.labels import CONTENT, INSTANCE
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.thread import EmulatorThread
@@ -167,7 +167,7 @@ def test_a_model_that_cannot_be_imported_leaves_no_container(
     edit(directory, "import json", "import nowhere_to_be_found")
     with pytest.raises(ModelError, match="No module named 'nowhere_to_be_found'"):
         emulator.dev(directory)
-    wait_for(lambda: not docker.containers.list(all=True, ignore_removed=True))
+    wait_for(lambda: not docker.containers.list(all=True, filters={"label": INSTANCE}, ignore_removed=True))
 
 
 def test_a_deployment_that_is_deleted_takes_its_container_along(

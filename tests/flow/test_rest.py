@@ -151,11 +151,6 @@ def test_generate_comes_chunk_by_chunk(emulator: EmulatorThread, rest: Rest) -> 
     assert body.count(b"\n\n") == 3
 
 
-def test_a_path_that_the_platforms_own_clients_ask_for_and_the_table_lacks_is_404(rest: Rest) -> None:
-    status, answer = rest.json("GET", "/v2/users/me/organizations")  # `clarifai login`, which takes 404 for none
-    assert (status, answer["status"]["code"]) == (404, 11101)
-
-
 # Every operation of the document -----------------------------------------------------------------------------
 
 

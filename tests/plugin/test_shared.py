@@ -289,12 +289,16 @@ def test_a_worker_that_is_killed_leaves_an_empty_account(nested: Any) -> None:
     test = """
         import os
         import time
+        from pathlib import Path
 
         HELLO = "{models}/hello"
+        SEEN = Path(__file__).with_name("seen")
 
         def test_dies(clarifai):
             clarifai.deploy(HELLO)
             clarifai.fault(throttle=True)
+            while not SEEN.exists():
+                time.sleep(0.01)
             os.kill(os.getpid(), 9)
 
         def test_lives(clarifai):
@@ -305,7 +309,9 @@ def test_a_worker_that_is_killed_leaves_an_empty_account(nested: Any) -> None:
             while time.monotonic() < deadline and (others or not seen):
                 users = clarifai.emulator.run(_deployers)
                 others = len(users - {clarifai.user_id})
-                seen = seen or others > 0
+                if others:
+                    seen = True
+                    SEEN.touch()
                 assert hello.model.predict(prompt="x") == "Hello, x!"
             assert seen and not others
 

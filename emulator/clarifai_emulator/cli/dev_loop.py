@@ -71,15 +71,15 @@ class DevLoop:
             for watcher in watchers:  # before the first deployment: a save while it goes on counts
                 watcher.start()
                 stack.callback(watcher.stop)
+            if self._topology:
+                looks = FileLooks(lambda: self._topology, lambda: workers.submit(self._reload_topology))
+                looks.start()
+                stack.callback(looks.stop)
             follower = threading.Thread(target=self._follow, name="events", daemon=True)
             follower.start()
             for request in self._requests:
                 if not self._stop.is_set():
                     self._begin(request)
-            if self._topology:
-                looks = FileLooks(lambda: self._topology, lambda: workers.submit(self._reload_topology))
-                looks.start()
-                stack.callback(looks.stop)
             self._clients.start()
             stack.callback(self._clients.stop)
             if self._has_screen:
