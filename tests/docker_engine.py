@@ -24,7 +24,7 @@ from clarifai_emulator.runners.docker import DockerBackend
 from docker import DockerClient
 from docker_lock import EngineLock
 
-BASE_IMAGE = "clarifai-emulator-test/python:base"
+BASE_IMAGE = "localhost/clarifai-emulator-test/python:base"
 CACHE = Path(
     os.environ.get("CLARIFAI_TEST_DOCKER_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clarifai-emulator-tests"
@@ -159,12 +159,14 @@ def import_base(client: DockerClient, say: Callable[[str], None]) -> None:
     say("importing the base image")
     repository, _, tag = BASE_IMAGE.rpartition(":")
     client.api.import_image_from_file(str(BASE_TAR), repository=repository, tag=tag)
+    if not client.api.images(BASE_IMAGE, quiet=True):  # Podman's calls it latest
+        client.api.tag(repository, repository, tag)
 
 
 async def _warm_up() -> None:
     lines: list[str] = []
 
-    async def nowhere(host: str) -> int:
+    async def nowhere(host: str, early: bool) -> int:
         return 0
 
     backend = DockerBackend(SETTINGS, listen=nowhere)

@@ -364,7 +364,7 @@ class Emulator:
         )
         self.backends["inprocess"] = InProcessBackend()
         self.backends["docker"] = DockerBackend(
-            self.config.docker, listen=lambda host: self._serve(host, 0, replicas.find)
+            self.config.docker, listen=lambda host, early: self._serve(host, 0, replicas.find, early=early)
         )
 
     def _intercepted(self, find: Find) -> Find:
@@ -376,11 +376,13 @@ class Emulator:
 
         return found
 
-    async def _serve(self, host: str, number: int, *services: Find, http: HttpSite | None = None) -> int:
+    async def _serve(
+        self, host: str, number: int, *services: Find, http: HttpSite | None = None, early: bool = False
+    ) -> int:
         # One MiB on top of the runner's own limit, so that an item that is just too large is refused by name.
         max_bytes = self.config.max_message_bytes + 1024 * 1024
         port = Port(first_of(services), max_bytes=max_bytes, on_odd=self._odd_client, http=http)
-        number = await port.listen(host, number)
+        number = await port.listen(host, number, early=early)
         self._ports.append(port)
         return number
 

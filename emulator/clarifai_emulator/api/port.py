@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -22,6 +23,8 @@ from clarifai_emulator.errors import describe
 
 _HTTP2 = b"PRI "
 _HTTP1 = re.compile(rb"^[A-Z]{3,8} (\S{0,2048})")
+_BACKLOG = 1024
+_IP_FREEBIND = 15  # linux/in.h; the socket module does not name it
 _TLS_HANDSHAKE = b"\x16\x03"
 _FIRST_BYTES = 4096
 # A client that connects and says nothing is let go after this long.
@@ -155,10 +158,14 @@ class Port:
         self.newcomers: set[Newcomer] = set()
         self._connections: set[Connection] = set()
 
-    async def listen(self, host: str, port: int) -> int:
-        """Accept connections; the port that was taken. Raises ``OSError`` when it is in use."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Newcomer(self), host, port, backlog=1024)
+    async def listen(self, host: str, port: int, *, early: bool = False) -> int:
+        """Accept connections; the port that was taken. ``early``: this machine may get that address only later.
+        Raises ``OSError`` when the port is in use."""
+        loop, serve = asyncio.get_running_loop(), lambda: Newcomer(self)
+        if early:
+            self._server = await loop.create_server(serve, sock=_bound_early(host, port), backlog=_BACKLOG)
+        else:
+            self._server = await loop.create_server(serve, host, port, backlog=_BACKLOG)
         return self._server.sockets[0].getsockname()[1]
 
     def grpc_connection(self) -> Connection:
@@ -178,6 +185,18 @@ class Port:
         for connection in tuple(self._connections):
             connection.abort()
         await asyncio.sleep(0)
+
+
+def _bound_early(host: str, port: int) -> socket.socket:
+    """Bound to an address that need not be there yet (Linux)."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _might_become_http(early: bytes) -> bool:

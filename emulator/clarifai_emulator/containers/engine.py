@@ -190,10 +190,12 @@ def describe(address: str, found: str, version: Mapping[str, Any], info: Mapping
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """Where replicas in containers meet the emulator: ``listen`` here, and the name containers know it by."""
+    """Where replicas in containers meet the emulator: ``listen`` here, and the name containers know it by. Podman
+    makes a bridge when the first container joins it: that address ``may_come_later``."""
 
     listen: str
     advertised: str
+    may_come_later: bool = False
 
 
 def meeting_point(engine: Engine, gateway: str, override: str = "") -> Meeting:
@@ -210,7 +212,7 @@ def meeting_point(engine: Engine, gateway: str, override: str = "") -> Meeting:
         address = outward_address(engine.remote_host)
         return Meeting(address, address)
     if engine.reaches_bridge and gateway:
-        return Meeting(gateway, gateway)
+        return Meeting(gateway, gateway, may_come_later=True)
     address = outward_address()
     return Meeting(address, address)
 

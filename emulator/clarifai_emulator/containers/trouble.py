@@ -33,6 +33,11 @@ _KNOWN = (
         "Compare `nvidia-smi -L` with `clarifai-emulator doctor`; MIG slices that are made anew have other ids.",
     ),
     (
+        r"container-init binary not found",
+        "Podman has no program that can be a container's init",
+        "Install `catatonit` (a package of that name), then start again.",
+    ),
+    (
         r"no space left on device",
         "the engine's disk is full",
         "`docker system df` shows what fills it; `docker image prune` makes room.",

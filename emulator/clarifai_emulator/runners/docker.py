@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from docker import DockerClient
 
-Listen = Callable[[str], Awaitable[int]]
+Listen = Callable[[str, bool], Awaitable[int]]
 T = TypeVar("T")
 
 _THREADS = 16
@@ -238,7 +238,7 @@ class DockerBackend:
         name, gateway = await self._call(lambda: make_network(client, self._instance))
         meeting = meeting_point(engine, gateway, self._settings.listen)
         try:
-            port = await self._listen(meeting.listen)
+            port = await self._listen(meeting.listen, meeting.may_come_later)
         except OSError as error:
             raise ModelError(
                 f"Containers cannot be given a way to the emulator: listening on {meeting.listen} failed "
@@ -339,7 +339,7 @@ class DockerBackend:
             raise
         except Exception as error:
             process.abandon()
-            if re.search(r"network \S+ not found", str(error)):
+            if re.search(r"network \S+ not found|unable to find network", str(error)):
                 self._network = ""  # somebody removed it: the next replica gets another
             raise explained(error, engine, plan) from error
         return process

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 
 import grpc.aio
@@ -186,6 +187,15 @@ async def test_a_port_in_use_is_an_error_of_listen(scene: Scene) -> None:
     with pytest.raises(OSError, match="in use"):
         await second.listen("127.0.0.1", scene.port)
     await second.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux binds to an address that is not there")
+async def test_an_address_that_this_machine_gets_later_can_be_listened_at(scene: Scene) -> None:
+    port = listener([])
+    with pytest.raises(OSError, match="assign requested address"):
+        await port.listen("192.0.2.1", 0)
+    assert await port.listen("192.0.2.1", 0, early=True) > 0
+    await port.close()
 
 
 @pytest.mark.parametrize("said", [b"PRI", PREFACE + SETTINGS])

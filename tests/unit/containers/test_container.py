@@ -122,6 +122,7 @@ def test_an_instance_is_left_behind_when_its_process_is_gone_or_another_has_its_
         ),
         ('could not select device driver "cdi"', "knows no CDI device", "nvidia-ctk cdi generate"),
         ("load library failed: libnvidia-ml.so.1: cannot open", "does not find the NVIDIA driver", "nvidia-smi"),
+        ("container create: container-init binary not found on the host", "no program", "Install `catatonit`"),
         ("write /x: no space left on device", "disk is full", "docker system df"),
         ("No command specified", "says nothing about what to run", 'CMD ["python", "-m", "clarifai.'),
         ("[FATAL tini (7)] exec python failed: No such file or directory", "no `python`", "install Python 3"),

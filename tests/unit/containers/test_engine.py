@@ -41,7 +41,8 @@ def test_an_engine_is_named_by_what_it_says_of_itself(found: Engine, kind: str) 
 
 
 def test_replicas_meet_the_emulator_on_their_bridge_where_this_machine_has_it() -> None:
-    assert meeting_point(engine(), "172.18.0.1").listen == "172.18.0.1"
+    meeting = meeting_point(engine(), "172.18.0.1")
+    assert (meeting.listen, meeting.may_come_later) == ("172.18.0.1", True)
 
 
 def test_desktop_has_a_name_for_this_machine_and_needs_its_loopback_only() -> None:
@@ -56,7 +57,8 @@ def test_rootless_and_distant_engines_reach_this_machine_by_its_own_address() ->
 
 
 def test_what_the_user_says_wins() -> None:
-    assert meeting_point(engine(), "172.18.0.1", "10.1.1.1").advertised == "10.1.1.1"
+    meeting = meeting_point(engine(), "172.18.0.1", "10.1.1.1")
+    assert (meeting.advertised, meeting.may_come_later) == ("10.1.1.1", False), "a slip of the pen is told"
 
 
 def test_engines_are_looked_for_where_they_usually_are_unless_one_is_named(tmp_path: Path) -> None:
