@@ -143,6 +143,7 @@ def test_once_it_is_built_and_deployed_it_serves_again_without_another_build(pla
     with platform.run() as (emulator, uploader):
         version_id = uploader.send(whole(archive_of()))[-1].model_version_id
         assert serves(uploader, version_id) == "Hello, you!"
+        assert uploader.build_log(version_id).count(READING) == 1, "what was answered is kept"
         emulator.end(signal.SIGKILL)
     with platform.run() as (_, uploader):
         assert answer(uploader) == "Hello, you!"
