@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 
 from benchmarks.figures import Figure, alone
+from benchmarks.peers import compiled
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "fixtures" / "models" / "hello"
@@ -72,7 +72,7 @@ def _suite(folder: str) -> float:
 
 def _pytest(folder: str, *args: str) -> tuple[float, str]:
     """Seconds and output of a pytest run."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("CLARIFAI_", "PYTEST_"))}
+    environ = {name: value for name, value in compiled().items() if not name.startswith(("CLARIFAI_", "PYTEST_"))}
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args],
