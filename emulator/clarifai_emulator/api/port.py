@@ -189,7 +189,8 @@ class Port:
 
 def _bound_early(host: str, port: int) -> socket.socket:
     """Bound to an address that need not be there yet (Linux)."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sends small messages at once (TCP_NODELAY) only where the protocol is named.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
         bound.bind((host, port))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator
 
@@ -195,6 +196,21 @@ async def test_an_address_that_this_machine_gets_later_can_be_listened_at(scene:
     with pytest.raises(OSError, match="assign requested address"):
         await port.listen("192.0.2.1", 0)
     assert await port.listen("192.0.2.1", 0, early=True) > 0
+    await port.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux binds to an address that is not there")
+@pytest.mark.parametrize("early", [False, True])
+async def test_what_is_written_is_sent_at_once(early: bool) -> None:
+    port = listener([])
+    _, writer = await asyncio.open_connection("127.0.0.1", await port.listen("127.0.0.1", 0, early=early))
+    while not port.newcomers:
+        await asyncio.sleep(0.001)
+    (newcomer,) = port.newcomers
+    assert newcomer._transport is not None
+    accepted = newcomer._transport.get_extra_info("socket")
+    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    writer.close()
     await port.close()
 
 
