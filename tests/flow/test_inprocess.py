@@ -129,6 +129,21 @@ def test_what_the_runner_logs_is_in_the_log(inprocess: EmulatorThread, caller: C
     wait_for(named)
 
 
+def test_a_model_is_loaded_without_asking_the_platform_that_this_process_names(
+    inprocess: EmulatorThread, caller: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A process that embeds an emulator may have variables for the real platform, and a config.yaml need not say
+    whose model it is."""
+    path = model(tmp_path, "hello", suffix="!")
+    config = path / "config.yaml"
+    config.write_text("".join(each for each in config.read_text().splitlines(True) if "user_id:" not in each))
+    asked: list[str] = []
+    monkeypatch.setattr("clarifai.utils.config.resolve_user_id", lambda **_: asked.append("whose token it is"))
+    inprocess.deploy(path, model="me/demo/models/hello")
+    assert predict(caller, "hello", "x").startswith("x! in ")
+    assert not asked
+
+
 def test_stopping_ends_its_threads(tmp_path: Path) -> None:
     others = set(threading.enumerate())
 

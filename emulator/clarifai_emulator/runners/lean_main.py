@@ -13,6 +13,7 @@ hand-over between threads; there is one worker more than items in flight, so tha
 """
 
 import contextlib
+import inspect
 import itertools
 import os
 import queue
@@ -47,6 +48,17 @@ def run(job, fd, reloads=None):
     os._exit(0)
 
 
+def builder_for(model_path, base_url, environ):
+    """The SDK's loader, told whose model it loads. Else it asks the platform that this process's variables name,
+    which in the emulator's own process may be any."""
+    from clarifai.runners.models.model_builder import ModelBuilder
+
+    told = {"user_id": environ["CLARIFAI_USER_ID"], "pat": environ["CLARIFAI_PAT"], "base_url": base_url}
+    known = inspect.signature(ModelBuilder).parameters
+    options = {name: value for name, value in told.items() if name in known}
+    return ModelBuilder(model_path, download_validation_only=True, **options)
+
+
 def make_runner(model_path, base_url, environ, num_threads, reloads=None):
     """Load the model into the SDK's runner class: the runner, and how many items it takes at once. ``reloads`` puts
     edited code behind it (``reload_main.py``)."""
@@ -54,7 +66,7 @@ def make_runner(model_path, base_url, environ, num_threads, reloads=None):
     from clarifai.runners.server import ModelServer
 
     threads = num_threads or ModelThreads.of(model_path)
-    server = ModelServer(model_path)
+    server = ModelServer(model_path, model_builder=builder_for(model_path, base_url, environ))
     model = server._current_model if reloads is None else reloads.hold(server._current_model)
     runner = ModelRunner(
         model=model,
