@@ -171,7 +171,7 @@ class Deployer:
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
-        signatures = await self.signatures_of(directory, source, backend)
+        signatures = await self.signatures_of(source, backend)
         self.put_version(directory, key, version_id, source, signatures, user_id=user_id)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
@@ -187,14 +187,13 @@ class Deployer:
         code = await asyncio.to_thread(CodeReader(directory.path, watched).read)
         return replace(source, content_hash=code.digest, watched=watched)
 
-    async def signatures_of(
-        self, directory: ModelDirectory, source: ModelSource, backend: str = ""
-    ) -> Sequence[Any]:
-        """The ``MethodSignature`` messages of the model's methods. Raises ``ModelError`` when there is none."""
+    async def signatures_of(self, source: ModelSource, backend: str = "") -> Sequence[Any]:
+        """The ``MethodSignature`` messages of the model's methods; none for an older model that answers messages.
+        Raises ``ModelError`` when it cannot be imported or has nothing to call."""
         signatures = self._signatures.get(source)
         if signatures is None:
             signatures = await self._backends[backend or self._config.backend].signatures(source)
-        self._signatures[source] = require_methods(directory, signatures)
+        self._signatures[source] = signatures
         return signatures
 
     def _backend(self, nodepool: Key) -> str:
@@ -369,16 +368,6 @@ def _place(deployment: Deployment, request: DeployRequest, nodepool: Key) -> Non
     deployment.autoscale_config.max_replicas = max(request.max_replicas, request.min_replicas)
     entry = deployment.nodepools.add(id=nodepool[2])
     entry.compute_cluster.id, entry.compute_cluster.user_id = nodepool[1], nodepool[0]
-
-
-def require_methods(directory: ModelDirectory, signatures: Sequence[Any]) -> Sequence[Any]:
-    """The signatures. Raises ``ModelError`` when there are none."""
-    if not signatures:
-        raise ModelError(
-            f"{directory.model_file} has no method that a client could call.",
-            hint="Mark the methods of your ModelClass subclass with @ModelClass.method.",
-        )
-    return signatures
 
 
 def _is_same(known: Any, source: ModelSource) -> bool:

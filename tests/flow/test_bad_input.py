@@ -75,6 +75,18 @@ def test_the_traceback_of_a_failed_import_begins_in_the_model(emulator: Emulator
     assert ("/1/model.py" if IN_CONTAINERS else "crash_import/1/model.py") in first_frame
 
 
+def test_a_model_without_methods_is_told_how_to_mark_them(emulator: EmulatorThread, tmp_path: Path) -> None:
+    directory = _copy("hello", tmp_path)
+    source = directory / "1" / "model.py"
+    source.write_text(source.read_text().replace("    @ModelClass.method\n", ""))
+    with pytest.raises(ModelError) as raised:
+        emulator.deploy(directory)
+    assert "model.py cannot be used" in str(raised.value)
+    assert "class Hello has no method that a client could call." in str(raised.value)
+    assert "Mark the methods of your ModelClass subclass with @ModelClass.method." in str(raised.value)
+    assert emulator.status()["deployments"] == []
+
+
 # Names ------------------------------------------------------------------------------------------------------
 
 

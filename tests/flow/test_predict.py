@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS, Client, inference_request, sdk_model, wait_for
+from flow.driver import MODELS, Client, inference_request, sdk_model, wait_for, write_model
 
 ROUTES = {
     "explicit_deployment": {"deployment_id": "deploy-hello"},
@@ -81,6 +83,37 @@ def test_with_proto_gives_the_message_too(emulator: EmulatorThread) -> None:
     value, response = sdk_model("hello").predict(prompt="x", with_proto=True)
     assert value == "Hello, x!"
     assert response.status.req_id.startswith("sdk-python-")
+
+
+OLDER = """
+from clarifai.runners.models.model_class import ModelClass
+from clarifai_grpc.grpc.api import service_pb2
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+
+class Older(ModelClass):
+    def PostModelOutputs(self, request: service_pb2.PostModelOutputsRequest) -> service_pb2.MultiOutputResponse:
+        answer = service_pb2.MultiOutputResponse()
+        answer.status.code = StatusCode.SUCCESS
+        for each in request.inputs:
+            output = answer.outputs.add()
+            output.status.code = StatusCode.SUCCESS
+            output.data.text.raw = each.data.text.raw.upper()
+        return answer
+"""
+
+
+def test_an_older_model_that_answers_messages_has_no_signatures_and_serves(
+    emulator: EmulatorThread, client: Client, tmp_path: Path
+) -> None:
+    emulator.deploy(write_model(tmp_path, "older", OLDER))
+    request = rpc_table()["PostModelOutputs"].request_type(model_id="older")
+    request.user_app_id.user_id, request.user_app_id.app_id = "me", "demo"
+    request.inputs.add().data.text.raw = "as it was"
+    answer = client.call("PostModelOutputs", request)
+    assert answer.outputs[0].data.text.raw == "AS IT WAS"
+    versions = client.call("ListModelVersions", user_app_id=request.user_app_id, model_id="older").model_versions
+    assert [list(each.method_signatures) for each in versions] == [[]]
 
 
 def test_what_a_method_raises_reaches_the_client_with_its_traceback(emulator: EmulatorThread) -> None:

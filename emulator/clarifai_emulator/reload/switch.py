@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 
-from clarifai_emulator.deployer import Deployer, Progress, require_methods
+from clarifai_emulator.deployer import Deployer, Progress
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.code import Code
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
@@ -114,18 +114,17 @@ class Switch:
         )
         is_told = all(record.link is not None for record in self._records(project))
         if kept and is_told and plan.kind is Kind.FORK and not plan.may_change_signatures:
-            found = await self._in_place(project, directory, after)
+            found = await self._in_place(project, after)
             if _as_bytes(found) == _as_bytes(old):
                 return (), ()
         new = await self._as_version(project, directory, after, progress)
         return (old, new) if _as_bytes(old) != _as_bytes(new) else ((), ())
 
-    async def _in_place(self, project: Project, directory: ModelDirectory, after: Code) -> Sequence[Any]:
+    async def _in_place(self, project: Project, after: Code) -> Sequence[Any]:
         """In the same fleet. Gives the signatures; where these are others, nothing else was done."""
         renewal = self._supervisor.renewal(project.lane)
         try:
             signatures = await self._loaded(project, renewal, after)
-            require_methods(directory, signatures)
             if _as_bytes(signatures) == _as_bytes(version_of(self._store, project).method_signatures):
                 await self._unless_newer(project, renewal.serve(after.digest))
                 renewal.finish("edited code has taken its place")
@@ -146,9 +145,7 @@ class Switch:
         source = await self._deployer.source_of(directory, tell, known.backend, known.watched)
         if source.content_hash != after.digest:
             raise Superseded
-        signatures = await self._unless_newer(
-            project, self._deployer.signatures_of(directory, source, source.backend)
-        )
+        signatures = await self._unless_newer(project, self._deployer.signatures_of(source, source.backend))
         draft = self._deployer.new_version(directory, signatures)
         draft.id = version_id
         renewal = self._supervisor.renewal(project.lane, draft, source)

@@ -61,6 +61,8 @@ def examine(model_path, *, strict=True, scratch="", requirements=()):
             stubs = beside("stub_main").install(model_path, requirements)
             _collect_into(collected)
         model_class = load_model_class(model_path)
+        if strict:
+            require_methods(model_class)
         answer.update(_describe(model_class))
     except BaseException as error:
         answer["error"] = "".join(traceback.format_exception_only(error)).strip()
@@ -93,8 +95,20 @@ def load_model_class(model_path):
 
 def read_signatures(model_path):
     """The model's method signatures, as the SDK reads them. Raises what the model raises."""
-    infos = load_model_class(model_path)._get_method_infos()
+    infos = require_methods(load_model_class(model_path))
     return [info.signature for info in infos.values() if info.signature is not None]
+
+
+class NoMethods(Exception):
+    """The model's class has nothing that a client could call."""
+
+
+def require_methods(model_class):
+    """The methods; one of an older model, which answers messages (``PostModelOutputs``), has no signature."""
+    infos = model_class._get_method_infos()
+    if not infos:
+        raise NoMethods(f"class {model_class.__name__} has no method that a client could call.")
+    return infos
 
 
 def _describe(model_class):

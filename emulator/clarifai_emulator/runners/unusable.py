@@ -13,6 +13,8 @@ def unusable_model(error: str, kind: str, trace: str) -> ModelError:
 def _hint(kind: str) -> str:
     if kind == "ModuleNotFoundError":
         return "Add the package to requirements.txt, or the module to the model directory, and deploy again."
+    if kind == "NoMethods":
+        return "Mark the methods of your ModelClass subclass with @ModelClass.method."
     if kind in ("SyntaxError", "IndentationError", "TabError"):
         return "Mend the line above and deploy again."
     return "The platform would refuse or fail this model in the same way; mend it and deploy again."
