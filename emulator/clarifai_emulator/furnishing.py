@@ -40,7 +40,7 @@ from clarifai_emulator.deployer import Deployer, DeployRequest, ModelKey, Progre
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.routing.deployments import served_model
-from clarifai_emulator.stand_ins import StandIn, canned_model
+from clarifai_emulator.stand_ins import StandIn, stand_in_directory
 from clarifai_emulator.store import Kind, Store
 from clarifai_emulator.topology import Entry, ModelDeploy, ModelEntry, Topology
 
@@ -192,9 +192,7 @@ class Furnisher:
                 f"model {model_id!r} of user {user!r} is your own; stand-ins are for models that Clarifai or "
                 "another user hosts. Name it under `models:`, with `deploy`"
             )
-        path = stand_in.path
-        if path is None:
-            path = await asyncio.to_thread(canned_model, model_id, stand_in.answers, self._cache_dir)
+        path = await asyncio.to_thread(stand_in_directory, stand_in, self._cache_dir)
         self.hosted.add(stand_in.model)
         await self._deployer.publish(path, f"{user}/{app}/models/{model_id}", progress)
 

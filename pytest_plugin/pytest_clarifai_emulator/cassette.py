@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from clarifai_emulator.cassettes import Deck, Mode, RecordedModel, Tape
-from clarifai_emulator.cassettes.tape import read_tape
+from clarifai_emulator.cassettes import Deck, Mode
 from clarifai_emulator.cassettes.upstream import Upstream
 from clarifai_emulator.contracts.shapes import method_shape
 from clarifai_emulator.models.directory import read_model_directory
+from clarifai_emulator.tapes import RecordedModel, Tape, read_tape
 from pytest_clarifai_emulator.account import Clarifai
 from pytest_clarifai_emulator.deployed import DeployedModel
 from pytest_clarifai_emulator.settings import Settings

@@ -1,16 +1,21 @@
-"""Stand-ins in topology files, and the model directory of canned answers."""
+"""Stand-ins in topology files, and the model directories that are written for them."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.models.directory import read_model_directory
-from clarifai_emulator.stand_ins import Answer, StandIn, canned_model
+from clarifai_emulator.stand_ins import Answer, StandIn, stand_in_directory
+from clarifai_emulator.tapes import Recorded, Tape
 from clarifai_emulator.topology import load_topology
+
+ONE_WAY = "1: stand_ins[0]: needs one of path, a model directory; answers; or cassette, a file of recorded calls"
 
 
 def read(folder: Path, text: str) -> tuple[StandIn, ...]:
@@ -52,11 +57,9 @@ stand_ins:
     ("text", "said"),
     [
         ("{path: .}", "1: stand_ins[0]: needs model: the address of the hosted model, as clients give it"),
-        ("{model: a/b/models/c}", "1: stand_ins[0]: needs either path, a model directory, or answers"),
-        (
-            "{model: a/b/models/c, path: ., answers: [x]}",
-            "1: stand_ins[0]: needs either path, a model directory, or answers",
-        ),
+        ("{model: a/b/models/c}", ONE_WAY),
+        ("{model: a/b/models/c, path: ., answers: [x]}", ONE_WAY),
+        ("{model: a/b/models/c, answers: [x], cassette: calls.yaml}", ONE_WAY),
         (
             "{model: gpt-4o, answers: [x]}",
             "1: stand_ins[0].model: 'gpt-4o' names no model; write https://clarifai.com/USER/APP/models/ID",
@@ -94,11 +97,100 @@ def test_two_for_one_model(tmp_path: Path) -> None:
     ]
 
 
-class TestCannedAnswers:
-    ANSWERS = (Answer("Sonnig.", "WETTER in Zürich"), Answer("Ja."))
+def asked(model_id: str, **fields: Any) -> dict[str, Any]:
+    return {"user_app_id": {"user_id": "a", "app_id": "b"}, "model_id": model_id, **fields}
 
-    def test_are_an_ordinary_model_directory(self, tmp_path: Path) -> None:
-        directory = read_model_directory(canned_model("gpt-4o", self.ANSWERS, tmp_path))
+
+def predicted(model_id: str, *answers: dict[str, Any], **fields: Any) -> Recorded:
+    return Recorded("PostModelOutputs", [asked(model_id, **fields)], list(answers), ">" + "<" * len(answers))
+
+
+class TestCassettes:
+    def recorded(self, folder: Path, *calls: Recorded, model: str = "a/b/models/c") -> StandIn:
+        Tape(list(calls)).write(folder / "calls.yaml")
+        return read(folder, f"stand_ins: [{{model: {model}, cassette: calls.yaml}}]\n")[0]
+
+    def problem(self, folder: Path) -> str:
+        (said,) = problems(folder, "stand_ins: [{model: a/b/models/c, cassette: calls.yaml}]\n")
+        return said.removeprefix("1: stand_ins[0].cassette: ")
+
+    def test_are_read_for_the_calls_of_their_model(self, tmp_path: Path) -> None:
+        mine, other = predicted("c", {"status": {"code": 10000}}), predicted("other", {})
+        recording = self.recorded(tmp_path, other, mine).recording
+        assert recording is not None
+        assert (recording.name, [each.answers for each in recording.calls]) == ("calls.yaml", [mine.answers])
+        assert recording.signatures == ()
+
+    def test_what_the_client_gave_up_before_its_answer_is_no_call_to_play(self, tmp_path: Path) -> None:
+        ended = Recorded("PostModelOutputs", [asked("c")], [], ">", error=("UNAVAILABLE", "gone"))
+        recording = self.recorded(tmp_path, predicted("c"), ended).recording
+        assert recording is not None
+        assert [each.error for each in recording.calls] == [("UNAVAILABLE", "gone")]
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"model_versions": [{"method_signatures": [{"name": "now"}]}]},
+            {"model_version": {"method_signatures": [{"name": "now"}]}},
+            {"model": {"model_version": {"method_signatures": [{"name": "now"}]}}},
+        ],
+    )
+    def test_the_signatures_are_those_that_were_told_last(self, tmp_path: Path, answer: dict[str, Any]) -> None:
+        before = {"model_versions": [{"method_signatures": [{"name": "before"}]}]}
+        told = [
+            Recorded("ListModelVersions", [asked("c")], [before], "><"),
+            Recorded("GetModel", [asked("c")], [answer], "><"),
+            Recorded("GetModel", [asked("c")], [{"model": {}}], "><"),
+            Recorded("GetModel", [asked("other")], [before], "><"),
+        ]
+        recording = self.recorded(tmp_path, *told, predicted("c", {})).recording
+        assert recording is not None
+        assert recording.signatures == ({"name": "now"},)
+
+    def test_one_that_is_not_there(self, tmp_path: Path) -> None:
+        assert self.problem(tmp_path).startswith(
+            f"The cassette {tmp_path / 'calls.yaml'} cannot be read: [Errno 2] No such file or directory"
+        )
+
+    def test_one_that_is_something_else(self, tmp_path: Path) -> None:
+        (tmp_path / "calls.yaml").write_text("calls: []\n")
+        assert self.problem(tmp_path) == (
+            f"The cassette {tmp_path / 'calls.yaml'} cannot be used: version must be 1, got None"
+        )
+
+    def test_one_without_a_call_of_the_model(self, tmp_path: Path) -> None:
+        Tape([predicted("d", {}), predicted("e", {}), predicted("d", {}), predicted("c")]).write(
+            tmp_path / "calls.yaml"
+        )
+        assert self.problem(tmp_path) == (
+            f"{tmp_path / 'calls.yaml'} holds no call of a/b/c; it holds calls of a/b/d, a/b/e"
+        )
+
+    def test_one_without_any_call(self, tmp_path: Path) -> None:
+        Tape().write(tmp_path / "calls.yaml")
+        assert self.problem(tmp_path).endswith(" holds no call of a/b/c; it holds calls of no model")
+
+    def test_become_an_ordinary_model_directory_with_the_calls(self, tmp_path: Path) -> None:
+        stand_in = self.recorded(tmp_path, predicted("c", {"status": {"code": 10000}}))
+        directory = read_model_directory(stand_in_directory(stand_in, tmp_path))
+        assert directory.model_id == "c"
+        assert sorted(each.name for each in (directory.path / "1").iterdir()) == [
+            "matching.py",
+            "model.py",
+            "recording.json",
+        ]
+        assert json.loads((directory.path / "1" / "recording.json").read_text(encoding="utf-8")) == {
+            "cassette": "calls.yaml",
+            "calls": [predicted("c", {"status": {"code": 10000}}).as_dict()],
+            "signatures": [],
+        }
+
+
+class TestCannedAnswers:
+    SAID = StandIn(("u", "a", "gpt-4o"), "t.yaml:1", answers=(Answer("Sonnig.", "WETTER in Zürich"), Answer("Ja.")))
+
+    def test_become_an_ordinary_model_directory(self, tmp_path: Path) -> None:
+        directory = read_model_directory(stand_in_directory(self.SAID, tmp_path))
         assert directory.model_id == "gpt-4o"
         assert json.loads((directory.path / "1" / "answers.json").read_text(encoding="utf-8")) == [
             {"contains": "wetter in zürich", "text": "Sonnig."},
@@ -106,10 +198,15 @@ class TestCannedAnswers:
         ]
 
     def test_are_written_once(self, tmp_path: Path) -> None:
-        first = canned_model("gpt-4o", self.ANSWERS, tmp_path)
+        first = stand_in_directory(self.SAID, tmp_path)
         before = (first / "config.yaml").stat().st_mtime_ns
-        assert canned_model("gpt-4o", self.ANSWERS, tmp_path) == first
+        assert stand_in_directory(self.SAID, tmp_path) == first
         assert (first / "config.yaml").stat().st_mtime_ns == before
-        assert canned_model("gpt-4o", self.ANSWERS[:1], tmp_path) != first
-        assert canned_model("gpt-5", self.ANSWERS, tmp_path) != first
+        assert stand_in_directory(replace(self.SAID, answers=self.SAID.answers[:1]), tmp_path) != first
+        assert stand_in_directory(replace(self.SAID, model=("u", "a", "gpt-5")), tmp_path) != first
         assert not list(tmp_path.rglob(".making-*"))
+
+
+def test_a_model_directory_of_the_users_own_is_left_where_it_is(tmp_path: Path) -> None:
+    stand_in = StandIn(("u", "a", "m"), "t.yaml:1", path=tmp_path / "mine")
+    assert stand_in_directory(stand_in, tmp_path) == tmp_path / "mine"

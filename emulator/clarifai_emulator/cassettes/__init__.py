@@ -1,6 +1,5 @@
-"""Recorded calls: written to a readable file once, played back without any model afterwards."""
+"""Calls recorded into a file once, and played back without any model afterwards."""
 
 from clarifai_emulator.cassettes.deck import Deck, Mode
-from clarifai_emulator.cassettes.tape import RecordedModel, Tape
 
-__all__ = ["Deck", "Mode", "RecordedModel", "Tape"]
+__all__ = ["Deck", "Mode"]

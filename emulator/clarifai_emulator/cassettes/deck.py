@@ -13,11 +13,11 @@ from typing import Any
 from clarifai_emulator.api.grpc_stream import GrpcStream
 from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.api.tap import Exchange, TappedStream
-from clarifai_emulator.cassettes.matching import difference, explain, find
 from clarifai_emulator.cassettes.messages import answer_as_dict, answer_from_dict, call_as_text, request_as_dict
-from clarifai_emulator.cassettes.tape import Recorded, Tape
 from clarifai_emulator.cassettes.upstream import Upstream
 from clarifai_emulator.errors import TransportError
+from clarifai_emulator.tapes import Recorded, Tape
+from clarifai_emulator.tapes.matching import difference, explain, find
 
 _API = "/clarifai.api.V2/"
 

@@ -6,6 +6,7 @@ stand_ins:
     answers:
       - {contains: weather, text: It is sunny.}
       - I am a stand-in.
+  - {model: https://clarifai.com/clarifai/main/models/general-image-recognition, cassette: recorded/images.yaml}
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from pathlib import Path
 
 from yaml.nodes import MappingNode, Node
 
+from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.protobuf_yaml import YamlFile, unknown
+from clarifai_emulator.stand_ins.recording import ModelKey, Recording, recording_of
 
-_KEYS = ("model", "path", "answers")
+_WAYS = ("path", "answers", "cassette")
+_KEYS = ("model", *_WAYS)
 _ANSWER_KEYS = ("contains", "text")
 _URL = re.compile(r"(?:https?://[^/]+/)?([^/]+)/([^/]+)/models/([^/]+)(/versions/[^/]+)?/?")
 
@@ -33,13 +37,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """What serves a hosted model. ``model``: its user, app and id. Either ``path``, a model directory (absolute),
-    or ``answers``, of which the first that fits is given. ``where``: ``file:line`` of it."""
+    """What serves a hosted model. ``model``: its user, app and id. One of: ``path``, a model directory (absolute);
+    ``answers``, of which the first that fits is given; ``recording``, whose calls are played back. ``where``:
+    ``file:line`` of it."""
 
-    model: tuple[str, str, str]
+    model: ModelKey
     where: str
     path: Path | None = None
     answers: tuple[Answer, ...] = ()
+    recording: Recording | None = None
 
 
 def read_stand_in(file: YamlFile, node: Node, key: str) -> StandIn | None:
@@ -51,17 +57,25 @@ def read_stand_in(file: YamlFile, node: Node, key: str) -> StandIn | None:
     model = _model(file, entries["model"][1], f"{key}.model") if "model" in entries else None
     if "model" not in entries:
         file.complain(node, key, "needs model: the address of the hosted model, as clients give it")
-    if ("path" in entries) == ("answers" in entries):
-        file.complain(node, key, "needs either path, a model directory, or answers")
+    given = [way for way in _WAYS if way in entries]
+    if len(given) != 1:
+        file.complain(
+            node, key, "needs one of path, a model directory; answers; or cassette, a file of recorded calls"
+        )
+    if model is None or len(given) != 1:
         return None
-    path = _path(file, entries["path"][1], f"{key}.path") if "path" in entries else None
-    answers = _answers(file, entries["answers"][1], f"{key}.answers") if "answers" in entries else ()
-    if model is None or not (path or answers):
-        return None
-    return StandIn(model, file.where(node), path, answers)
+    value, where = entries[given[0]][1], f"{key}.{given[0]}"
+    if given[0] == "path":
+        path = _path(file, value, where)
+        return path and StandIn(model, file.where(node), path=path)
+    if given[0] == "answers":
+        answers = _answers(file, value, where)
+        return StandIn(model, file.where(node), answers=answers) if answers else None
+    recording = _recording(file, value, where, model)
+    return recording and StandIn(model, file.where(node), recording=recording)
 
 
-def _model(file: YamlFile, node: Node, key: str) -> tuple[str, str, str] | None:
+def _model(file: YamlFile, node: Node, key: str) -> ModelKey | None:
     said = file.text(node, key)
     match = _URL.fullmatch(said)
     if match is None:
@@ -79,6 +93,17 @@ def _path(file: YamlFile, node: Node, key: str) -> Path | None:
         file.complain(node, key, f"{path} is not a directory")
         return None
     return path
+
+
+def _recording(file: YamlFile, node: Node, key: str, model: ModelKey) -> Recording | None:
+    path = (file.path.parent / file.text(node, key)).resolve()
+    try:
+        return recording_of(path, model)
+    except ConfigError as error:
+        file.complain(node, key, f"{error.what} {'; '.join(error.problems)}")
+    except LookupError as error:
+        file.complain(node, key, str(error.args[0]))
+    return None
 
 
 def _answers(file: YamlFile, node: Node, key: str) -> tuple[Answer, ...]:

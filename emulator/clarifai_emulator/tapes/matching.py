@@ -1,33 +1,51 @@
-"""Finds the recorded call that a request is, or the nearest one and the difference."""
+"""Finds the recorded call that a request is, or the nearest one and the difference.
+
+Replicas that play a recording have a copy of this file and nothing else of the emulator: it imports none of it.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import yaml
-
-from clarifai_emulator.cassettes.tape import Recorded
 
 _LINES = 40
 # What only reads may be asked more often than it was when it was recorded.
 _READS = ("Get", "List")
 
 
-def find(calls: Sequence[Recorded], rpc: str, first: dict[str, Any]) -> Recorded | None:
+class Call(Protocol):
+    """A recorded call: see ``tape.Recorded``."""
+
+    rpc: str
+    requests: list[dict[str, Any]]
+    call: str
+    played: int
+
+
+AnyCall = TypeVar("AnyCall", bound=Call)
+
+
+def find(calls: Sequence[AnyCall], rpc: str, first: dict[str, Any]) -> AnyCall | None:
     """The recorded call with this first request that comes next; None when there is none (left)."""
-    same = [call for call in calls if call.rpc == rpc and call.requests[:1] == [first]]
+    same = _same(calls, rpc, first)
     unplayed = next((call for call in same if not call.played), None)
     if unplayed is None and same and rpc.startswith(_READS):
         return same[-1]
     return unplayed
 
 
-def explain(calls: Sequence[Recorded], rpc: str, first: dict[str, Any], said: str) -> str:
+def find_in_turn(calls: Sequence[AnyCall], rpc: str, first: dict[str, Any]) -> AnyCall | None:
+    """The recorded call with this first request that was played least; after the last comes the first again."""
+    return min(_same(calls, rpc, first), key=lambda call: call.played, default=None)
+
+
+def explain(calls: Sequence[Call], rpc: str, first: dict[str, Any], said: str) -> str:
     """Why there is no recorded call for a request: the nearest one, and where they differ."""
     name = said or rpc
-    played = [call for call in calls if call.rpc == rpc and call.requests[:1] == [first]]
+    played = _same(calls, rpc, first)
     if played:
         times = f"{len(played)} time{'s' * (len(played) != 1)}"
         return f"{name} was recorded {times}, and is called once more."
@@ -45,6 +63,10 @@ def difference(recorded: Any, now: Any) -> Iterable[str]:
     lines = difflib.unified_diff(_text(recorded), _text(now), "recorded", "now", lineterm="", n=1)
     told = [f"  {line}" for line in lines if not line.startswith("@@")]
     return told if len(told) <= _LINES else [*told[:_LINES], f"  … and {len(told) - _LINES} lines more"]
+
+
+def _same(calls: Sequence[AnyCall], rpc: str, first: dict[str, Any]) -> list[AnyCall]:
+    return [call for call in calls if call.rpc == rpc and call.requests[:1] == [first]]
 
 
 def _likeness(one: Any, other: Any) -> float:

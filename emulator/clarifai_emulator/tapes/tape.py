@@ -107,19 +107,33 @@ def read_tape(file: Path) -> Tape:
             {name: _model(entry) for name, entry in (content.get("models") or {}).items()},
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"The cassette {file} cannot be used:", [repr(error)], hint=_AGAIN) from None
+        raise ConfigError(f"The cassette {file} cannot be used:", [_told(error)], hint=_AGAIN) from None
+
+
+def _told(error: KeyError | TypeError | ValueError) -> str:
+    return f"a call or a model has no {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _call(entry: Mapping[str, Any]) -> Recorded:
     error = entry.get("error")
+    requests, answers, order = entry["requests"], entry["answers"], str(entry["order"])
+    if not (_is_messages(requests) and _is_messages(answers)):
+        raise TypeError(f"requests and answers of {entry['rpc']} must be lists of mappings")
+    if order[:1] != ">" or (order.count(">"), order.count("<")) != (len(requests), len(answers)):
+        there = f"{len(requests)} requests and {len(answers)} answers"
+        raise ValueError(f"order {order!r} of {entry['rpc']} does not fit its {there}")
     return Recorded(
         rpc=entry["rpc"],
-        requests=list(entry["requests"]),
-        answers=list(entry["answers"]),
-        order=entry["order"],
+        requests=requests,
+        answers=answers,
+        order=order,
         call=entry.get("call", ""),
         error=(error[0], error[1]) if error else None,
     )
+
+
+def _is_messages(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in cast("list[Any]", value))
 
 
 def _model(entry: Mapping[str, Any]) -> RecordedModel:
