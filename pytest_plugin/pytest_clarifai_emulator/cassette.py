@@ -76,9 +76,9 @@ def _upstream(base_url: str | None, mode: Mode, settings: Settings, pat: str) ->
     if base_url is None or mode is Mode.REPLAY:
         return None
     is_local = urlsplit(base_url).hostname in ("127.0.0.1", "localhost")
-    if not settings.allow_real and not is_local:
+    if not settings.record_real and not is_local:
         pytest.fail(
-            f"The cassette is to be recorded from {base_url}: that needs --clarifai-allow-real (and CLARIFAI_PAT).",
+            f"The cassette is to be recorded from {base_url}: that needs --clarifai-record-real (and CLARIFAI_PAT).",
             pytrace=False,
         )
     if not pat and not is_local:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import socket
 import sys
+import threading
 from collections.abc import Generator
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from pytest_clarifai_emulator.homes import make_home, remove_home
 PAT = "local-emulator-token"
 USER_ID = "me"
 _MARK = "CLARIFAI_EMULATOR_PYTEST"  # tells the processes of this run (xdist's workers) whose address it is
+_EMULATOR_THREAD = "clarifai-emulator"  # see clarifai_emulator.thread, which is not imported for a name
 _SHARED = "CLARIFAI_EMULATOR_PYTEST_SHARED"  # where xdist's workers find the emulator that they share
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CLEARED = ("CLARIFAI_SESSION_TOKEN", "CLARIFAI_APP_ID", "CLARIFAI_GRPC_BASE")
@@ -31,8 +33,9 @@ _BELOW_HOME = {"XDG_CACHE_HOME": ".cache", "PYENV_ROOT": ".pyenv"}
 class Environment:
     """The environment of one pytest process. ``active``: a test that uses the emulator runs."""
 
-    def __init__(self, *, allow_real: bool) -> None:
+    def __init__(self, *, allow_real: bool, record_real: bool = False) -> None:
         self.allow_real = allow_real
+        self.record_real = record_real
         self.active = False
         self.running = ""  # the test that runs now, whether it uses the emulator or not
         self.guard = Guard(self._refusal, home=self.home)
@@ -43,7 +46,8 @@ class Environment:
         self.shared = _shared_address()  # the socket of the emulator that this worker joins
         self.user_id = f"{USER_ID}-{os.environ['PYTEST_XDIST_WORKER']}" if self.shared else USER_ID
         self.pat = token_of(self.user_id)
-        self.given_pat = os.environ.get("CLARIFAI_PAT", "")  # the user's own, for recordings of the real platform
+        # The user's own, for recordings of the real platform; xdist's controller tells it to its workers.
+        self.given_pat = os.environ.get("CLARIFAI_PAT", "")
 
     @property
     def url(self) -> str:
@@ -122,7 +126,8 @@ class Environment:
         """Fail, with the reason, when the SDK of this process calls somebody else."""
         base = _base_of_imported_sdk()
         if base and base != self.url:
-            pytest.fail(_too_early(base, self.url), pytrace=False)
+            reason = _left_alone(base, self.url) if self.allow_real else _too_early(base, self.url)
+            pytest.fail(reason, pytrace=False)
 
     def _set(self, **values: str) -> None:
         for name, value in values.items():
@@ -131,10 +136,14 @@ class Environment:
 
     def _refusal(self, host: str) -> str | None:
         if is_platform(host):
-            return None if self.allow_real else self._no_real(host)
+            return None if self.allow_real or self._is_recording() else self._no_real(host)
         if host == self.guard.address and not self.active:
             return self._no_fixture()
         return None
+
+    def _is_recording(self) -> bool:
+        """The emulator itself passes a call on, not a test."""
+        return self.record_real and threading.current_thread().name == _EMULATOR_THREAD
 
     def _no_real(self, host: str) -> str:
         who = f"{self.running or 'A module'} would have called the real Clarifai platform ({host})."
@@ -196,6 +205,14 @@ def _base_of_imported_sdk() -> str:
     """The base URL that an SDK in this process keeps; empty when it is not imported."""
     constants = sys.modules.get("clarifai.utils.constants")
     return str(getattr(constants, "DEFAULT_BASE", "")) if constants is not None else ""
+
+
+def _left_alone(base: str, url: str) -> str:
+    return (
+        f"--clarifai-allow-real leaves the environment alone: the clarifai SDK was imported with the base URL {base}, "
+        f"keeps it, and does not find this test's emulator at {url}. Run the tests that use the emulator without "
+        "that option. To record a cassette from the real platform: --clarifai-record-real."
+    )
 
 
 def _too_early(base: str, url: str) -> str:

@@ -34,6 +34,7 @@ _MARKERS = (
     "clarifai_contract(mode=None, allow=()): strict, warn or off for this test; rules whose findings are wanted",
     "clarifai_cassette(name=None, mode=None, record_from=None): record the calls of the test, or play them back",
 )
+_GIVEN_PAT = "clarifai_given_pat"
 _PREPARING = ("clarifai_model", "clarifai_topology", "clarifai_gpu", "clarifai_cassette")
 _kept = pytest.StashKey[str]()
 
@@ -49,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Before any conftest.py is imported, which may import the SDK."""
     settings = read_settings(early_config)
-    environment = Environment(allow_real=settings.allow_real)
+    environment = Environment(allow_real=settings.allow_real, record_real=settings.record_real)
     early_config.stash[SETTINGS], early_config.stash[ENVIRONMENT] = settings, environment
     early_config.stash[STACK] = contextlib.ExitStack()
     environment.prepare()
@@ -61,10 +62,18 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest_load_initial_conftests(config)
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    if not hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        config.stash[ENVIRONMENT].given_pat = config.workerinput[_GIVEN_PAT]
+    else:
         config.pluginmanager.register(_Reporting(config), "clarifai-reporting")
     if config.stash[SETTINGS].keep and config.getoption("numprocesses", None):
         raise pytest.UsageError("--clarifai-keep needs all tests in one process: leave -n out.")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """A worker finds the emulator's token where the user's own was."""
+    node.workerinput[_GIVEN_PAT] = node.config.stash[ENVIRONMENT].given_pat
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -26,6 +26,7 @@ class Settings:
     hold_seconds: float
     topology: tuple[Path, ...]
     allow_real: bool
+    record_real: bool
     keep: bool
     gpus: int | None
     gpu_missing: str
@@ -56,6 +57,12 @@ def add_options(parser: pytest.Parser) -> None:
         "--clarifai-allow-real",
         action="store_true",
         help="let tests reach the real platform (ini: clarifai_allow_real)",
+    )
+    group.addoption(
+        "--clarifai-record-real",
+        action="store_true",
+        help="let cassettes with record_from be recorded from the real platform, with your CLARIFAI_PAT; tests "
+        "themselves still use the emulator",
     )
     group.addoption(
         "--clarifai-keep",
@@ -128,6 +135,7 @@ def read_settings(config: pytest.Config) -> Settings:
         hold_seconds=_number(config, "hold_seconds", problems) or 0.0,
         topology=tuple(Path(path) for path in config.getini("clarifai_topology")),
         allow_real=bool(_option(config, "allow_real") or config.getini("clarifai_allow_real")),
+        record_real=bool(_option(config, "record_real")),
         keep=bool(_option(config, "keep")),
         gpus=_whole(config, problems),
         gpu_missing=_choice(config, "gpu_missing", _GPU_MISSING, problems),

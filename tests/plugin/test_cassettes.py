@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +216,9 @@ def test_a_file_that_is_no_cassette(cases: Run) -> None:
     assert "version must be 1, got 9" in cases.failure("test_streams_of_no_cassette")
 
 
-def test_recorded_from_another_platform(nested: Any, copy: Path) -> None:
+def test_recorded_from_another_platform_with_the_users_own_token(
+    nested: Any, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     test = """
         import os
         import pytest
@@ -223,7 +227,7 @@ def test_recorded_from_another_platform(nested: Any, copy: Path) -> None:
 
         @pytest.fixture(scope="session")
         def platform():
-            with EmulatorThread(EmulatorConfig(port={port}, stop_seconds=0)) as other:
+            with EmulatorThread(EmulatorConfig(port={port}, pats={"theirs": "me"}, stop_seconds=0)) as other:
                 other.deploy("hello")
                 yield other
 
@@ -238,16 +242,93 @@ def test_recorded_from_another_platform(nested: Any, copy: Path) -> None:
         def test_real(clarifai):
             pass
         """
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    run = nested({"test_other.py": test.replace("{port}", str(port))}, "test_other.py", into=copy)
+    monkeypatch.setenv("CLARIFAI_PAT", "theirs")
+    run = nested({"test_other.py": test.replace("{port}", str(port))}, "test_other.py", "-n", "1", into=copy)
     assert run.outcome("test_elsewhere") == "PASSED", run.failure("test_elsewhere")
     assert run.outcome("test_real") == "ERROR"
     assert (
-        "The cassette is to be recorded from https://api.clarifai.com: that needs --clarifai-allow-real" in run.text
+        "The cassette is to be recorded from https://api.clarifai.com: that needs --clarifai-record-real"
+        in run.text
     )
     calls = yaml.safe_load((copy / "cassettes" / "elsewhere.yaml").read_text())["calls"]
     assert {"PostModelOutputs", "GenerateModelOutputs"} <= {call["rpc"] for call in calls}
+
+
+class Proxy:
+    """A proxy that lets nobody through, and remembers where they wanted to go."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.asked: list[str] = []
+        self._thread = threading.Thread(target=self._refuse)
+        self._thread.start()
+
+    def _refuse(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            with connection:
+                self.asked.append(connection.recv(4096).decode().splitlines()[0])
+                connection.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join()
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1"), ("-n", "1", "--clarifai-scope", "shared")])
+def test_recording_from_the_real_platform_goes_there_and_nothing_else_does(
+    nested: Any, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+) -> None:
+    test = """
+        import grpc
+        import pytest
+        from clarifai.client import Model
+
+        CLAUDE = "https://clarifai.com/anthropic/completion/models/claude-sonnet-4"
+
+        @pytest.mark.clarifai_cassette("real", record_from="https://api.clarifai.com")
+        def test_recorded(clarifai):
+            channel = grpc.insecure_channel(clarifai.url.removeprefix("http://"))
+            get_model = channel.unary_unary("/clarifai.api.V2/GetModel")  # the SDK would call again and again
+            with pytest.raises(grpc.RpcError, match="UNAVAILABLE"):
+                get_model(b"", metadata=[("authorization", f"Key {clarifai.pat}")])
+
+        @pytest.mark.clarifai_cassette("other", record_from="https://api.clarifai.com")
+        def test_by_itself(clarifai):
+            Model(url=CLAUDE, base_url="https://api-dev.clarifai.com").available_methods()
+        """
+    proxy = Proxy()
+    try:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+        monkeypatch.setenv("CLARIFAI_PAT", "my-own-token")
+        run = nested({"test_real.py": test}, "--clarifai-record-real", *workers)
+    finally:
+        proxy.close()
+    assert run.outcome("test_recorded") == "PASSED", run.failure("test_recorded")
+    assert set(proxy.asked) == {"CONNECT api.clarifai.com:443 HTTP/1.1"}
+    assert "would have called the real Clarifai platform (api-dev.clarifai.com" in run.failure("test_by_itself")
+
+
+def test_with_the_environment_left_alone_the_emulator_is_not_found(nested: Any) -> None:
+    test = """
+        from clarifai.client import Model
+
+        def test_mixed(clarifai):
+            pass
+        """
+    run = nested({"test_mixed.py": test}, "--clarifai-allow-real")
+    text = run.failure("test_mixed")
+    assert (
+        "--clarifai-allow-real leaves the environment alone: the clarifai SDK was imported with the base URL "
+        "https://api.clarifai.com, keeps it" in text
+    )
+    assert "To record a cassette from the real platform: --clarifai-record-real." in text
