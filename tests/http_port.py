@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from clarifai_emulator.api.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
+from clarifai_emulator.api.http_calls import HttpCalls
 from clarifai_emulator.api.http_site import HttpSite
 from clarifai_emulator.api.port import Port
+from clarifai_emulator.api.tap import Interceptor
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.events import EventBus
 from resource_api import StillClock
@@ -77,7 +79,11 @@ def _parse(said: bytes) -> Answer:
 
 @asynccontextmanager
 async def http_client(
-    handlers: Mapping[str, Handler], *, chain: RequestChain | None = None, **config: Any
+    handlers: Mapping[str, Handler],
+    *,
+    chain: RequestChain | None = None,
+    interceptors: Sequence[Interceptor] = (),
+    **config: Any,
 ) -> AsyncIterator[HttpClient]:
     """A client of a site with these handlers."""
     clock = StillClock()
@@ -90,7 +96,11 @@ async def http_client(
         events.emit(f"connection.{kind}", what=what)
 
     site = HttpSite(
-        handlers, chain, config=EmulatorConfig(port=0, **config), organisations_of=lambda *_: [], on_odd=odd
+        handlers,
+        HttpCalls(chain, interceptors),
+        config=EmulatorConfig(port=0, **config),
+        organisations_of=lambda *_: [],
+        on_odd=odd,
     )
     port = Port(lambda path: None, max_bytes=1024, on_odd=odd, http=site)
     number = await port.listen("127.0.0.1", 0)

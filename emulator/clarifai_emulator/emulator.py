@@ -28,6 +28,7 @@ from clarifai_emulator.api.handlers import access, apps, catalogue, compute, log
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.http2 import Find, Serve, first_of
+from clarifai_emulator.api.http_calls import HttpCalls
 from clarifai_emulator.api.http_site import HttpSite
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.issued_keys import IssuedKeys
@@ -341,7 +342,7 @@ class Emulator:
         api = ApiHandlers(handlers, chain)
         http = HttpSite(
             handlers,
-            chain,
+            HttpCalls(chain, self.interceptors),
             config=self.config,
             organisations_of=partial(users.organisations_of, self.resources),
             on_odd=self._odd_client,

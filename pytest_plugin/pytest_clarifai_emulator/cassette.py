@@ -78,7 +78,7 @@ def _upstream(base_url: str | None, mode: Mode, settings: Settings, pat: str) ->
     is_local = urlsplit(base_url).hostname in ("127.0.0.1", "localhost")
     if not settings.record_real and not is_local:
         pytest.fail(
-            f"The cassette is to be recorded from {base_url}: that needs --clarifai-record-real (and CLARIFAI_PAT).",
+            f"The cassette is to be recorded from {base_url}: that needs --clarifai-record-real and CLARIFAI_PAT.",
             pytrace=False,
         )
     if not pat and not is_local:

@@ -209,9 +209,9 @@ def _base_of_imported_sdk() -> str:
 
 def _left_alone(base: str, url: str) -> str:
     return (
-        f"--clarifai-allow-real leaves the environment alone: the clarifai SDK was imported with the base URL {base}, "
-        f"keeps it, and does not find this test's emulator at {url}. Run the tests that use the emulator without "
-        "that option. To record a cassette from the real platform: --clarifai-record-real."
+        f"--clarifai-allow-real leaves the environment alone: the clarifai SDK was imported with the base URL "
+        f"{base}, keeps it, and does not find this test's emulator at {url}. Run the tests that use the emulator "
+        "without that option. To record a cassette from the real platform: --clarifai-record-real."
     )
 
 

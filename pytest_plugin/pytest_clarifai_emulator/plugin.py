@@ -62,8 +62,9 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest_load_initial_conftests(config)
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    if hasattr(config, "workerinput"):
-        config.stash[ENVIRONMENT].given_pat = config.workerinput[_GIVEN_PAT]
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is not None:
+        config.stash[ENVIRONMENT].given_pat = worker[_GIVEN_PAT]
     else:
         config.pluginmanager.register(_Reporting(config), "clarifai-reporting")
     if config.stash[SETTINGS].keep and config.getoption("numprocesses", None):

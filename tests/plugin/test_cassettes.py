@@ -257,6 +257,65 @@ def test_recorded_from_another_platform_with_the_users_own_token(
     assert {"PostModelOutputs", "GenerateModelOutputs"} <= {call["rpc"] for call in calls}
 
 
+OVER_HTTP = """
+import json
+import urllib.request
+from typing import Any
+import openai
+import pytest
+
+ASK: Any = {"model": "me/demo/models/openai", "messages": [{"role": "user", "content": "hello there"}]}
+
+
+@pytest.mark.clarifai_cassette("http")
+@pytest.mark.clarifai_model("{models}/openai")
+@pytest.mark.clarifai_model("{models}/hello")
+def test_over_http(clarifai):
+    data = {"parts": [{"id": "prompt", "data": {"string_value": "you"}}]}
+    asked = urllib.request.Request(
+        f"{clarifai.url}/v2/users/me/apps/demo/models/hello/outputs",
+        json.dumps({"inputs": [{"data": data}]}).encode(),
+        {"authorization": f"Key {clarifai.pat}"},
+    )
+    with urllib.request.urlopen(asked) as answer:
+        assert json.load(answer)["outputs"][0]["data"]["parts"][0]["data"]["string_value"] == "Hello, you!"
+
+    client = openai.OpenAI(base_url=f"{clarifai.url}/v2/ext/openai/v1", api_key=clarifai.pat, max_retries=0)
+    assert client.chat.completions.create(**ASK).choices[0].message.content == "You said: hello there"
+    chunks = list(client.chat.completions.create(**ASK, stream=True))
+    told = [each.choices[0].delta.content or "" for each in chunks if each.choices]
+    assert [each for each in told if each] == ["You", "said:", "hello", "there"]
+    assert [each.id for each in client.models.list().data] == ["https://clarifai.com/me/demo/models/openai"]
+    assert [call.method for call in clarifai.calls] == ["predict", "openai_transport", "openai_stream_transport"]
+
+
+@pytest.mark.clarifai_cassette("http", mode="none")
+@pytest.mark.clarifai_model("{models}/openai")
+def test_another_question(clarifai):
+    client = openai.OpenAI(base_url=f"{clarifai.url}/v2/ext/openai/v1", api_key=clarifai.pat, max_retries=0)
+    client.chat.completions.create(**{**ASK, "temperature": 1})
+"""
+
+
+def test_calls_over_http_are_recorded_and_played_as_those_over_grpc(nested: Any, tmp_path: Path) -> None:
+    run = nested({"test_http.py": OVER_HTTP}, "-k", "over_http", into=tmp_path)
+    assert run.outcome("test_over_http") == "PASSED", run.failure("test_over_http")
+    recorded = (tmp_path / "cassettes" / "http.yaml").read_text()
+    assert [each["rpc"] for each in yaml.safe_load(recorded)["calls"]] == [
+        "PostModelOutputs",
+        "PostModelOutputs",
+        "GenerateModelOutputs",
+        "ListModels",
+    ]
+    assert "local-emulator-token" not in recorded
+
+    run = nested({"test_http.py": OVER_HTTP}, into=tmp_path)
+    assert run.outcome("test_over_http") == "PASSED", run.failure("test_over_http")
+    text = run.failure("test_another_question")
+    assert "openai.BadRequestError: Error code: 400 - Cassette " in text
+    assert "was not recorded. The nearest is openai_transport(" in text
+
+
 class Proxy:
     """A proxy that lets nobody through, and remembers where they wanted to go."""
 

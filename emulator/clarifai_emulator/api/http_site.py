@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler, RequestChain
+from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.http_calls import HttpCalls
 from clarifai_emulator.config import EmulatorConfig
 
 if TYPE_CHECKING:
@@ -34,20 +35,20 @@ class _Part(Protocol):
 
 
 class HttpSite:
-    """The HTTP side of the public port. ``handlers`` and ``chain`` are those of gRPC. ``organisations_of``: ids and
+    """The HTTP side of the public port. ``handlers`` are those of gRPC. ``organisations_of``: ids and
     names of those that a request for a user asks about."""
 
     def __init__(
         self,
         handlers: Mapping[str, Handler],
-        chain: RequestChain,
+        calls: HttpCalls,
         *,
         config: EmulatorConfig,
         organisations_of: Callable[[Call, Any], list[tuple[str, str]]],
         on_odd: Callable[[str, str], None],
     ) -> None:
         self._handlers = handlers
-        self._chain = chain
+        self._calls = calls
         self._config = config
         self._organisations_of = organisations_of
         self._on_odd = on_odd
@@ -98,14 +99,14 @@ class HttpSite:
         if name == "rest":
             from clarifai_emulator.api.rest.gateway import RestApi
 
-            return RestApi(self._handlers, self._chain, max_bytes=self._config.max_message_bytes)
+            return RestApi(self._handlers, self._calls, max_bytes=self._config.max_message_bytes)
         if name == "organisations":
             from clarifai_emulator.api.rest.organisations import OrganisationsApi
 
-            return OrganisationsApi(self._organisations_of, self._chain)
+            return OrganisationsApi(self._organisations_of, self._calls.chain)
         from clarifai_emulator.api.ext.transport import ModelTransport
 
-        transport = ModelTransport(self._handlers, self._chain)
+        transport = ModelTransport(self._handlers, self._calls)
         if name == "mcp":
             from clarifai_emulator.api.ext.mcp import McpApi
 

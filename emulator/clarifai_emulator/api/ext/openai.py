@@ -116,14 +116,13 @@ class OpenAiApi:
             _, response = await self._transport.unary(exchange, "GetModel", request)
             content = _model_object(response.model)
         else:
-            found: list[Any] = []
             request = rpc_table()["ListModels"].request_type(user_app_id={"user_id": "me"}, per_page=_PER_PAGE)
-            await self._transport.unary(exchange, "ListModels", request, self._lister(found))
-            content = {"object": "list", "data": found}
+            _, response = await self._transport.unary(exchange, "ListModels", request, self._lister())
+            content = {"object": "list", "data": [_model_object(each) for each in response.models]}
         await exchange.answer(200, json.dumps(content).encode(), _JSON)
 
-    def _lister(self, found: list[Any]) -> Any:
-        """A handler of ListModels that keeps, of all pages, the models that have OpenAI's methods."""
+    def _lister(self) -> Any:
+        """A handler of ListModels that gives, of all pages, the models that have OpenAI's methods."""
         list_models = self._transport.handler("ListModels")
         get_version = self._transport.handler("GetModelVersion")
 
@@ -142,7 +141,7 @@ class OpenAiApi:
         def handle(call: Call, request: Any) -> Any:
             response = call.rpc.response_type()
             for page in _pages(list_models, call, request):
-                found.extend(_model_object(model) for model in page if is_one(call, model))
+                response.models.extend(model for model in page if is_one(call, model))
             return response
 
         return handle

@@ -13,7 +13,8 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler, RequestChain
+from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.http_calls import HttpCalls
 from clarifai_emulator.api.http_exchange import Exchange
 from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
 from clarifai_emulator.api.rpc import rpc_table
@@ -67,11 +68,11 @@ class Text:
 
 
 class ModelTransport:
-    """Calls methods of models for one protocol. ``handlers`` and ``chain`` are those of gRPC."""
+    """Calls methods of models for one protocol. ``handlers`` are those of gRPC."""
 
-    def __init__(self, handlers: Mapping[str, Handler], chain: RequestChain) -> None:
+    def __init__(self, handlers: Mapping[str, Handler], calls: HttpCalls) -> None:
         self._handlers: Mapping[str, Any] = handlers
-        self._chain = chain
+        self._calls = calls
 
     async def call(self, exchange: Exchange, address: ModelAddress, method: str, text: str) -> Text:
         """One text for one text. Raises ``Refusal``."""
@@ -84,10 +85,10 @@ class ModelTransport:
     ) -> AsyncGenerator[Text]:
         """Texts for one text, as they come. Raises ``Refusal``."""
         rpc = rpc_table()["GenerateModelOutputs"]
-        call = self._chain.begin(rpc, exchange.headers, peer=exchange.peer, seconds_left=None)
+        call = self._calls.begin(rpc, exchange.headers, peer=exchange.peer)
         request = _request(rpc.name, address, method, text)
         try:
-            async with aclosing(self._chain.stream(call, self._handlers[rpc.name], _only(request))) as responses:
+            async with aclosing(self._calls.stream(call, self._handlers[rpc.name], _only(request))) as responses:
                 async for response in responses:
                     _require_success(call, response)
                     yield Text(_text_of(response), call.trailers)
@@ -96,9 +97,9 @@ class ModelTransport:
 
     async def unary(self, exchange: Exchange, name: str, request: Any, handler: Any = None) -> tuple[Call, Any]:
         """The answer of one RPC, or of what ``handler`` makes of its request. Raises ``Refusal``."""
-        call = self._chain.begin(rpc_table()[name], exchange.headers, peer=exchange.peer, seconds_left=None)
+        call = self._calls.begin(rpc_table()[name], exchange.headers, peer=exchange.peer)
         try:
-            response = await self._chain.unary(call, handler or self._handlers[name], request)
+            response = await self._calls.unary(call, handler or self._handlers[name], request)
         except TransportError as error:
             raise _aborted(error) from None
         _require_success(call, response)

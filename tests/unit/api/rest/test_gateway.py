@@ -11,6 +11,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call
+from clarifai_emulator.api.tap import Exchange, tap
 from clarifai_emulator.errors import CallerError, TransportError
 from http_port import HttpClient, http_client
 
@@ -90,8 +91,17 @@ def handlers() -> Handlers:
 
 
 @pytest.fixture
-async def client(handlers: Handlers) -> AsyncIterator[HttpClient]:
-    async with http_client(handlers.table(), max_message_bytes=100_000) as client:
+def heard() -> list[Exchange]:
+    return []
+
+
+@pytest.fixture(params=["by itself", "with a listener"])
+async def client(
+    handlers: Handlers, heard: list[Exchange], request: pytest.FixtureRequest
+) -> AsyncIterator[HttpClient]:
+    """Nothing is different for clients when calls are listened to."""
+    interceptors = [tap(heard.append, lambda exchange: None, "/")] if request.param == "with a listener" else []
+    async with http_client(handlers.table(), interceptors=interceptors, max_message_bytes=100_000) as client:
         yield client
 
 

@@ -1,0 +1,117 @@
+"""Calls over HTTP pass the interceptors as calls over gRPC do; that clients notice nothing: rest/test_gateway."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
+
+from clarifai_emulator.api.chain import Call
+from clarifai_emulator.api.grpc_stream import GrpcStream
+from clarifai_emulator.api.http2 import Serve
+from clarifai_emulator.api.tap import Exchange, Interceptor, tap
+from clarifai_emulator.errors import TransportError
+from http_port import HttpClient, http_client
+
+OUTPUTS = "/v2/users/me/apps/a/models/m/outputs"
+
+
+async def predict(call: Call, request: Any) -> Any:
+    return call.rpc.response_type(outputs=[{"id": each.id} for each in request.inputs])
+
+
+async def stream(call: Call, requests: Any) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield call.rpc.response_type(outputs=[{"id": request.model_id}])
+
+
+def served(*interceptors: Interceptor) -> Any:
+    return http_client({"PostModelOutputs": predict, "StreamModelOutputs": stream}, interceptors=interceptors)
+
+
+def answering(*answers: MultiOutputResponse, error: TransportError | None = None) -> Interceptor:
+    """Answers every call itself, after each request that comes."""
+
+    def intercept(path: str, serve: Serve | None) -> Serve | None:
+        async def answer(stream: GrpcStream) -> None:
+            for each in answers:
+                await stream.read()
+                await stream.write(each.SerializeToString())
+                stream.flush()
+            if error is not None:
+                raise error
+
+        return answer
+
+    return intercept
+
+
+async def ask(client: HttpClient, inputs: str = "i") -> Any:
+    return await client.ask("POST", OUTPUTS, {"inputs": [{"id": each} for each in inputs]})
+
+
+async def test_a_listener_hears_what_it_would_hear_over_grpc() -> None:
+    begun: list[Exchange] = []
+    ended: list[Exchange] = []
+    async with served(tap(begun.append, ended.append, "/clarifai.api.V2/")) as client:
+        answer = await ask(client)
+        await client.ask("POST", "/v2/models/outputs/stream", b'{"model_id":"a"}\n{"model_id":"b"}')
+    unary, both = ended
+    assert begun == ended
+    assert (unary.path, unary.order, unary.error, unary.cancelled) == (
+        "/clarifai.api.V2/PostModelOutputs",
+        "><",
+        None,
+        False,
+    )
+    assert unary.metadata["authorization"] == "Key abc"
+    assert unary.request_id == answer.json["status"]["req_id"]
+    assert MultiOutputResponse.FromString(unary.answers[0]).outputs[0].id == "i"
+    assert (both.rpc, both.order) == ("StreamModelOutputs", "><><")
+
+
+async def test_interceptors_are_asked_from_the_first_and_the_last_one_counts() -> None:
+    heard: list[Exchange] = []
+    listen = tap(lambda exchange: None, heard.append, "/")
+    played = MultiOutputResponse(outputs=[{"id": "played"}])
+    async with served(answering(played), listen) as client:
+        assert (await ask(client)).json["outputs"] == [{"id": "played"}]
+    assert [each.order for each in heard] == ["><"]
+    assert not list(client.events.recent("request.finished"))
+
+
+async def test_one_that_answers_itself_is_past_the_chain() -> None:
+    refused = MultiOutputResponse(status={"code": "FAILURE", "details": "not recorded"})
+    async with served(answering(refused)) as client:
+        answer = await ask(client)
+        assert (answer.status, answer.json["status"]["details"]) == (400, "not recorded")
+        lines = (await client.ask("POST", f"{OUTPUTS}/generate", {})).json
+        assert lines["status"]["details"] == "not recorded"
+
+
+async def test_one_that_says_nothing_gives_an_empty_answer() -> None:
+    async with served(answering()) as client:
+        assert "outputs" not in (await ask(client)).json
+
+
+async def test_one_that_ends_with_a_grpc_status_has_its_http_status() -> None:
+    async with served(answering(error=TransportError("UNAVAILABLE", "gone"))) as client:
+        assert (await ask(client)).status == 503
+        answer = await client.ask("POST", f"{OUTPUTS}/generate", {})
+        assert (answer.status, answer.json["status"]["details"]) == (503, "UNAVAILABLE: gone")
+
+
+@pytest.mark.parametrize("good", [0, 1])
+async def test_a_request_of_a_stream_that_cannot_be_read_is_refused_as_ever(good: int) -> None:
+    played = MultiOutputResponse(status={"code": "SUCCESS"}, outputs=[{"id": "1"}])
+    async with served(answering(played, played)) as client:
+        body = b'{"model_id":"a"}\n' * good + b'{"mdoel_id":"b"}\n'
+        answer = await client.ask("POST", "/v2/models/outputs/stream", body)
+    *outputs, last = [json.loads(line) for line in answer.body.splitlines()]
+    assert [each["outputs"] for each in outputs] == [[{"id": "1"}]] * good
+    assert answer.status == (200 if good else 400)
+    assert last["status"]["code"] == 11100
+    assert "has no field 'mdoel_id' (did you mean 'model_id'?)" in last["status"]["details"]
