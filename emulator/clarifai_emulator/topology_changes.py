@@ -22,6 +22,7 @@ NOUNS = {
     "faults": "faults",
     "stand_ins": "stand-in",
 }
+_WHAT_RUNS = frozenset(("worker", "desired_worker", "deploy_latest_version"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +63,9 @@ def settings_of(before: Any, after: Any) -> list[str]:
     ]
 
 
-def patch_between(before: Any, after: Any) -> Any:
-    """What to overwrite to get from one message to the other: nothing but what differs. A nested message that is
-    no longer there is empty in it; any other value that is not, cannot be told and stays."""
-    patch = type(after)(id=after.id)
-    for name in settings_of(before, after):
-        value = getattr(after, name)
-        if hasattr(value, "SetInParent"):
-            getattr(patch, name).CopyFrom(value)
-            getattr(patch, name).SetInParent()
-        elif hasattr(value, "extend"):
-            getattr(patch, name).extend(value)
-        else:
-            setattr(patch, name, value)
-    return patch
+def fields_to_set(names: Sequence[str]) -> tuple[str, ...]:
+    """What is set where these fields differ: which version a deployment runs is said by several together."""
+    return tuple({*names, *_WHAT_RUNS}) if _WHAT_RUNS.intersection(names) else tuple(names)
 
 
 def name_of(item: Any) -> str:

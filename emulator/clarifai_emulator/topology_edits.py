@@ -26,9 +26,9 @@ from clarifai_emulator.topology_changes import (
     NOUNS,
     Change,
     changes,
+    fields_to_set,
     name_of,
     only_new,
-    patch_between,
     settings_of,
 )
 
@@ -154,9 +154,9 @@ class TopologyEdits:
     def _patch(self, kind: str, change: Change[Any], problems: list[str]) -> None:
         for before, after in change.changed:
             with collecting(problems, after.where):
-                patch = patch_between(before.message, after.message)
+                names = fields_to_set(settings_of(before.message, after.message))
                 parents = (after.message.compute_cluster.id,) if kind == "nodepools" else ()
-                self._resources.patch(_PATCHED[kind], self._furnisher.owner(after), parents, [patch], "overwrite")
+                self._resources.assign(_PATCHED[kind], self._furnisher.owner(after), parents, after.message, names)
 
     async def _redeploy(self, before: ModelEntry, after: ModelEntry, progress: Progress) -> None:
         """Other settings for the deployment of a model: what it runs stays as it is."""

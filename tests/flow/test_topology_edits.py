@@ -46,6 +46,9 @@ class Edited:
         wait_for(lambda: len(live_replicas(self.emulator, deployment)) == count)
         return {each["replica_id"] for each in live_replicas(self.emulator, deployment)}
 
+    def nodepool(self, nodepool_id: str) -> Any:
+        return self.client.call("GetNodepool", compute_cluster_id="c", nodepool_id=nodepool_id).nodepool
+
     def deployment(self, deployment_id: str) -> Any:
         return self.client.call("GetDeployment", deployment_id=deployment_id).deployment
 
@@ -109,6 +112,40 @@ def test_a_larger_nodepool_and_a_new_deployment_are_there_at_once(edited: Edited
     assert text_of(answer) == "Hello, you!"
 
 
+def test_what_is_back_at_zero_or_gone_from_the_file_is_as_if_it_had_never_been_said(edited: Edited) -> None:
+    set_ = "id: two, description: spare, min_instances: 1,"
+    assert edited.save("id: two,", set_).message == "nodepool two: other description, min_instances"
+    assert edited.nodepool("two").min_instances == 1
+    outcome = edited.save("id: two,", "id: two, min_instances: 0,")
+    assert outcome.message == "nodepool two: other description, min_instances"
+    nodepool = edited.nodepool("two")
+    assert (nodepool.description, nodepool.min_instances, nodepool.max_instances) == ("", 0, 3)
+
+
+def test_a_deployment_that_follows_the_newest_version_no_more_stays_at_it(edited: Edited) -> None:
+    before, version = edited.replicas("by-hand"), edited.deployment("by-hand").worker.model.model_version.id
+    assert edited.save("  - id: by-hand", "  - id: by-hand\n    deploy_latest_version: true").state == "applied"
+    assert edited.deployment("by-hand").deploy_latest_version
+    assert edited.save().message == "deployment by-hand: other deploy_latest_version"
+    deployment = edited.deployment("by-hand")
+    assert (deployment.deploy_latest_version, deployment.worker.model.model_version.id) == (False, version)
+    assert edited.replicas("by-hand") == before
+
+
+def test_no_replicas_are_wanted_where_the_file_said_some(edited: Edited) -> None:
+    edited.replicas("by-hand")
+    edited.save("min_replicas: 1, max_replicas: 3", "min_replicas: 0, max_replicas: 3")
+    assert edited.deployment("by-hand").autoscale_config.min_replicas == 0
+    edited.save("min_replicas: 1}}", "min_replicas: 0}}")
+    assert edited.deployment("by-model").autoscale_config.min_replicas == 0
+
+
+def test_the_checks_of_the_platform_hold_for_what_is_gone_from_the_file(edited: Edited) -> None:
+    outcome = edited.save("max_instances: 3", "min_instances: 2, max_instances: 0")
+    assert outcome.state == "refused"
+    assert outcome.problems[0].endswith("nodepools[0].min_instances: 2 is more than max_instances 0")
+
+
 def test_what_the_files_name_no_more_is_not_deployed_any_more_and_the_rest_is_said(edited: Edited) -> None:
     edited.replicas("by-hand")
     text = BASE.partition("deployments:\n")[0]
@@ -140,8 +177,7 @@ def test_a_broken_file_leaves_everything_as_it_was_and_says_why(
     (event,) = edited.emulator.events("topology.refused")
     assert event.fields["problems"] == list(outcome.problems)
     assert edited.deployment("by-hand").autoscale_config == known.autoscale_config
-    nodepool = edited.client.call("GetNodepool", compute_cluster_id="c", nodepool_id="one").nodepool
-    assert nodepool.max_instances == 3, "nothing of the file was applied"
+    assert edited.nodepool("one").max_instances == 3, "nothing of the file was applied"
     assert edited.replicas("by-hand") == before
     assert edited.save("max_replicas: 3", "max_replicas: 4").state == "applied", "the save that mends it"
 

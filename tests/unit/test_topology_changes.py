@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.topology import Topology, load_topology
-from clarifai_emulator.topology_changes import changes, name_of, only_new, patch_between, settings_of
+from clarifai_emulator.topology_changes import changes, fields_to_set, name_of, only_new, settings_of
 
 BASE = """
 compute_clusters:
@@ -54,18 +54,18 @@ def test_what_is_new_differs_or_is_gone_is_found_by_its_identity(base: Topology,
     assert only_new(found).deployments == ()
 
 
-def test_a_patch_has_what_differs_and_empties_a_message_that_is_no_longer_there(
-    base: Topology, tmp_path: Path
-) -> None:
+def test_fields_that_are_gone_from_the_file_are_among_those_that_differ(base: Topology, tmp_path: Path) -> None:
     text = BASE.replace("    autoscale_config: {min_replicas: 1, max_replicas: 2}\n", "").replace(
         "[{id: small}]", "[{id: small}, {id: other}]"
     )
     ((before, after),) = changes(base, read(tmp_path, text))["deployments"].changed
-    patch = patch_between(before.message, after.message)
-    assert [field.name for field, _ in patch.ListFields()] == ["id", "autoscale_config", "nodepools"]
-    assert not patch.autoscale_config.max_replicas
-    assert [each.id for each in patch.nodepools] == ["small", "other"]
-    assert not patch.HasField("worker"), "what it runs stays, and with it its replicas"
+    names = settings_of(before.message, after.message)
+    assert names == ["autoscale_config", "nodepools"]
+    assert fields_to_set(names) == ("autoscale_config", "nodepools"), "what it runs stays, and with it its replicas"
+
+
+def test_what_a_deployment_runs_is_set_as_a_whole() -> None:
+    assert set(fields_to_set(["deploy_latest_version"])) == {"deploy_latest_version", "worker", "desired_worker"}
 
 
 def test_faults_may_have_no_name_so_one_that_differs_changes_all(base: Topology, tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """What each patch action does to a message: ``overwrite``, ``merge``, ``remove``.
 
 A patch changes only fields that are present in it. On the wire a number, text or flag at its zero value is not
-present, so a patch cannot set one back to zero; that is protobuf's rule, not the emulator's.
+present, so a patch cannot set one back to zero; that is protobuf's rule, not the emulator's. Who knows which fields
+are meant (an edit of a topology file) names them: ``assign``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
@@ -47,6 +48,22 @@ def remove(target: Any, given: Any) -> None:
                     del current[key]
         elif current == value and field.name != "id":
             target.ClearField(field.name)
+
+
+def assign(target: Any, given: Any, names: Collection[str]) -> None:
+    """Give these fields the values that they have in ``given``: none, where it has none."""
+    for name in names:
+        target.ClearField(name)
+    overwrite(target, only(given, names))
+
+
+def only(message: Any, names: Collection[str]) -> Any:
+    """A copy of a message that has nothing but these fields."""
+    part = type(message)()
+    for field, value in message.ListFields():
+        if field.name in names:
+            _set(part, field, value)
+    return part
 
 
 ACTIONS: dict[str, Callable[[Any, Any], None]] = {"merge": merge, "overwrite": overwrite, "remove": remove}

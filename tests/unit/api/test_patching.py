@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clarifai_grpc.grpc.api.resources_pb2 import App, Model, ModelVersion, Nodepool
 
-from clarifai_emulator.api.patching import merge, overwrite, remove
+from clarifai_emulator.api.patching import assign, merge, overwrite, remove
 
 
 def nodepool(**fields: object) -> Nodepool:
@@ -72,3 +72,13 @@ def test_remove_of_an_image_by_its_current_url() -> None:
     app = App(id="a", image={"url": "https://x/y.png"})  # pyright: ignore[reportArgumentType]
     remove(app, App(id="a", image={"url": "https://x/y.png"}))  # pyright: ignore[reportArgumentType]
     assert app == App(id="a")
+
+
+def test_assign_takes_exactly_the_named_fields_also_where_they_are_empty() -> None:
+    target = nodepool(id="pool", description="old", min_instances=2, max_instances=3, instance_types=[{"id": "a"}])
+    assign(
+        target,
+        nodepool(max_instances=4, instance_types=[{"id": "b"}]),
+        ("description", "min_instances", "max_instances"),
+    )
+    assert target == nodepool(id="pool", max_instances=4, instance_types=[{"id": "a"}])

@@ -104,7 +104,7 @@ class _Deployments:
         self._prepare_nodepools(draft)
         _fill_autoscaling(draft.message.autoscale_config)
         # ENABLED is the zero value and cannot be seen in a patch; a patch of nothing else must mean it.
-        if draft.old is not None and [each.name for each, _ in draft.given.ListFields()] == ["id"]:
+        if draft.is_patch and [each.name for each, _ in draft.given.ListFields()] == ["id"]:
             draft.message.status = Deployment.ENABLED
 
     def _prepare_worker(self, draft: Draft) -> None:

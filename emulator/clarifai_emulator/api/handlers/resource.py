@@ -6,8 +6,9 @@ through ``verbs``; the topology and the supervisor call ``Resources`` themselves
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -17,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from clarifai_emulator.api.handlers.rows import Draft, Parent, Problem, Resource
 from clarifai_emulator.api.identifiers import fresh_id, id_problem, nearest
-from clarifai_emulator.api.patching import ACTIONS
+from clarifai_emulator.api.patching import ACTIONS, assign, only
 from clarifai_emulator.api.visibility import Organisations
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError
@@ -74,11 +75,31 @@ class Resources:
                 row.invalid_argument,
                 f"Invalid action: Unrecognized action {action!r}. Supported actions: {', '.join(row.actions)}",
             )
-        drafts = [self._patched(row, (owner, *parents), item, action) for item in items]
+        change = ACTIONS[action]
+        drafts = [self._changed(row, (owner, *parents), item, change, is_patch=True) for item in items]
         self._check(row, drafts)
         for draft in drafts:
             self.store.put(kind, draft.key, draft.message)
         return [draft.key for draft in drafts]
+
+    def assign(
+        self, kind: Kind, owner: str, parents: Sequence[str], given: Any, names: Collection[str]
+    ) -> tuple[str, ...]:
+        """Give these fields of a resource the values that they have in ``given``, also none, which no patch can
+        say; the fields that differ now. The checks are those of ``patch``. Raises ``CallerError``."""
+        row = self._rows[kind]
+        named = {name for name in names if name not in self._not_given(row)}
+        part = only(given, {*named, "id"})
+        draft = self._changed(row, (owner, *parents), part, partial(assign, names=named))
+        self._check(row, [draft])
+        differing = tuple(
+            each.name
+            for each in row.message.DESCRIPTOR.fields
+            if each.name != "modified_at" and getattr(draft.message, each.name) != getattr(draft.old, each.name)
+        )
+        if differing:
+            self.store.put(kind, draft.key, draft.message)
+        return differing
 
     def delete(self, kind: Kind, keys: Iterable[Key]) -> None:
         """Remove resources and what cannot stay without them. Unknown keys are passed over."""
@@ -194,20 +215,26 @@ class Resources:
         self._fill(row, draft)
         return draft
 
-    def _patched(self, row: Resource, prefix: Key, given: Any, action: str) -> Draft:
+    def _changed(
+        self, row: Resource, prefix: Key, given: Any, change: Callable[[Any, Any], None], *, is_patch: bool = False
+    ) -> Draft:
         old_key = self.existing(row.kind, (*prefix, given.id))
         old = self.store.get(row.kind, old_key)
         allowed = row.message()
         allowed.CopyFrom(given)
-        for name in ("created_at", "modified_at", "user_id", *row.read_only):
-            if row.has(name):
-                allowed.ClearField(name)
+        for name in self._not_given(row):
+            allowed.ClearField(name)
         message = row.message()
         message.CopyFrom(old)
-        ACTIONS[action](message, allowed)
-        draft = Draft(old_key, message, given, old)
+        change(message, allowed)
+        draft = Draft(old_key, message, given, old, is_patch)
         self._fill(row, draft)
         return draft
+
+    @staticmethod
+    def _not_given(row: Resource) -> list[str]:
+        """What no change of a resource sets."""
+        return [name for name in ("created_at", "modified_at", "user_id", *row.read_only) if row.has(name)]
 
     def _fill(self, row: Resource, draft: Draft) -> None:
         message = draft.message

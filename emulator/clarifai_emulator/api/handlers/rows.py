@@ -24,12 +24,14 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Draft:
     """An item on its way into the store. ``given``: as the request had it. ``message``: as it will be stored.
-    ``old``: what it replaces, in a patch."""
+    ``old``: what it replaces, in a change.
+    ``is_patch``: a client asked for that change, and no value at zero can be seen in what was given."""
 
     key: Key
     message: Any
     given: Any
     old: Any | None = None
+    is_patch: bool = False
 
     @property
     def owner(self) -> str:
