@@ -193,6 +193,7 @@ class Emulator:
             store=self.store,
             faults=self.faults,
             events=self.events,
+            is_kept=self.config.state is not None,
         )
         self._state: KeptState | None = None
         self.landscape.hosted = self.furnisher.hosted
@@ -235,6 +236,8 @@ class Emulator:
             self.supervisor.start()
             await self._furnish(restored=restored)
             self.commit()
+            if self.config.topology:
+                self._keep_topology()
         except BaseException:
             await self.stop()
             raise
@@ -291,6 +294,7 @@ class Emulator:
         await self._furnish()
         if self._state is not None:
             self._state.replace()
+        self._keep_topology()
 
     def resume_builds(self) -> None:
         """Go on with versions that another emulator left unbuilt: of a state that was restored or imported."""
@@ -298,11 +302,14 @@ class Emulator:
 
     async def apply(self, *files: Path) -> None:
         """Create what these topology files name, on top of what is there. Raises ``ConfigError``."""
-        await self._topology.begin(files, log.info)
+        await self._topology.add(files, log.info)
 
     async def reload_topology(self) -> TopologyOutcome:
         """The topology files that it was started with may have changed: apply what is different in them."""
-        return await self._topology.edit(self.config.topology, log.info)
+        outcome = await self._topology.edit(self.config.topology, log.info)
+        self.commit()
+        self._keep_topology()
+        return outcome
 
     def decide(self, ask: Ask) -> Decision:
         """Where a request would go. Raises ``RoutingError``."""
@@ -444,15 +451,22 @@ class Emulator:
             self.resources.add_user(user)
         self.furnisher.furnish()
         self._topology.forget()
-        if restored and self.config.topology:
-            log.warning(
-                "The topology was applied when the state in %s was made, and is not applied again. To begin anew "
-                "with it: `clarifai-emulator reset`.",
-                self.config.state,
-            )
-        elif self.config.topology:
+        if not self.config.topology:
+            return
+        if restored and self._state is not None:
+            outcome = await self._topology.resume(self.config.topology, self._state.topology.load(), log.info)
+            if outcome.state == "unchanged":
+                log.info("The topology is what was applied to the state in %s: nothing to do.", self.config.state)
+            else:
+                log.info("The topology differs from what was applied to the state: %s", outcome.message)
+        else:
             self.faults.clear()  # whatever was added meanwhile
-            await self.apply(*self.config.topology)
+            await self._topology.begin(self.config.topology, log.info)
+
+    def _keep_topology(self) -> None:
+        """Note what the next start compares the files with: after the commit of what they made."""
+        if self._state is not None:
+            self._state.topology.save(self._topology.applied)
 
     def _odd_client(self, kind: str, what: str) -> None:
         # A query may hold a key.

@@ -197,7 +197,11 @@ class Furnisher:
         await self._deployer.publish(path, f"{user}/{app}/models/{model_id}", progress)
 
     def _add_deployment(self, entry: Entry[Deployment]) -> None:
-        """Create the deployment; a model that nothing else names is known from here on, by name only."""
+        self._resources.post(Kind.DEPLOYMENT, self.owner(entry), (), [self.deployment_of(entry)])
+
+    def deployment_of(self, entry: Entry[Deployment]) -> Deployment:
+        """The deployment that an entry means; a model that nothing else names is known from here on, by name
+        only."""
         owner, message = self.owner(entry), Deployment()
         message.CopyFrom(entry.message)
         served = served_model(message)
@@ -207,13 +211,14 @@ class Furnisher:
                     field.user_id = owner if field.user_id in ("", "me") else field.user_id
             key = (served.user_id, served.app_id, served.id)
             self._name_model(key, Model(id=served.id, app_id=served.app_id), served.model_version.id)
-        self._resources.post(Kind.DEPLOYMENT, owner, (), [message])
+        return message
 
     def _name_model(self, key: ModelKey, model: Model, version_id: str) -> None:
         """Make a model known that has no code on this machine, so that deployments may refer to it."""
         user, app, _ = key
         if user != self._user_id and not model.visibility.gettable:
-            model.visibility.CopyFrom(_PUBLIC)
+            said, model = model, Model(visibility=_PUBLIC)  # what the file says is compared with later ones
+            model.MergeFrom(said)
         if self._store.get(Kind.APP, (user, app)) is None:
             visibility = _PUBLIC if user != self._user_id else _PRIVATE
             self._resources.post(Kind.APP, user, (), [App(id=app, visibility=visibility)])

@@ -6,6 +6,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar
 
+from clarifai_grpc.grpc.api.resources_pb2 import Worker
+
+from clarifai_emulator.store import Kind
 from clarifai_emulator.topology import Entry, ModelEntry, Topology
 
 Item = TypeVar("Item")
@@ -22,7 +25,18 @@ NOUNS = {
     "faults": "faults",
     "stand_ins": "stand-in",
 }
-_WHAT_RUNS = frozenset(("worker", "desired_worker", "deploy_latest_version"))
+# What of a topology is in the store, by the field of Topology. Faults and stand-ins are of one run.
+KINDS = {
+    "users": Kind.USER,
+    "apps": Kind.APP,
+    "secrets": Kind.SECRET,
+    "compute_clusters": Kind.COMPUTE_CLUSTER,
+    "nodepools": Kind.NODEPOOL,
+    "models": Kind.MODEL,
+    "deployments": Kind.DEPLOYMENT,
+}
+_WORKERS = ("worker", "desired_worker")
+_WHAT_RUNS = frozenset((*_WORKERS, "deploy_latest_version"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +60,22 @@ def changes(before: Topology, after: Topology) -> dict[str, Change[Any]]:
     }
 
 
-def only_new(found: dict[str, Change[Any]]) -> Topology:
-    """The topology of what is new; users and stand-ins that differ are put there as if they were."""
-    added = {kind: change.new for kind, change in found.items() if kind != "faults"}
-    for kind in ("users", "stand_ins"):
-        added[kind] = (*added[kind], *(now for _, now in found[kind].changed))
-    return Topology(**added)
-
-
 def settings_of(before: Any, after: Any) -> list[str]:
     """The fields in which two messages differ."""
     return [
         field.name
         for field in after.DESCRIPTOR.fields
         if field.name != "id" and getattr(before, field.name) != getattr(after, field.name)
+    ]
+
+
+def fields_said(message: Any, stored: Any) -> list[str]:
+    """The fields that a message has something to say about, to one that is there already. A model without a
+    version is no other than the one that runs, whichever version that is."""
+    return [
+        field.name
+        for field, value in message.ListFields()
+        if field.name != "id" and not (field.name in _WORKERS and _runs_it(value, stored.desired_worker))
     ]
 
 
@@ -74,6 +90,15 @@ def name_of(item: Any) -> str:
         path = item.path if isinstance(item, ModelEntry) else None
         return str(item.message.id or path)
     return "/".join(item.model) if hasattr(item, "model") else str(item.fault)
+
+
+def _runs_it(wanted: Worker, running: Worker) -> bool:
+    model, there = wanted.model, running.model
+    return not model.model_version.id and (model.user_id, model.app_id or there.app_id, model.id) == (
+        there.user_id,
+        there.app_id,
+        there.id,
+    )
 
 
 def _change(kind: str, before: Sequence[Any], after: Sequence[Any]) -> Change[Any]:

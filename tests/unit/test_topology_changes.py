@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
 from clarifai_emulator.topology import Topology, load_topology
-from clarifai_emulator.topology_changes import changes, fields_to_set, name_of, only_new, settings_of
+from clarifai_emulator.topology_changes import changes, fields_said, fields_to_set, name_of, settings_of
 
 BASE = """
 compute_clusters:
@@ -50,8 +51,6 @@ def test_what_is_new_differs_or_is_gone_is_found_by_its_identity(base: Topology,
     ((before, after),) = found["deployments"].changed
     assert settings_of(before.message, after.message) == ["autoscale_config"]
     assert [kind for kind, change in found.items() if change] == ["nodepools", "deployments"]
-    assert [name_of(each) for each in only_new(found).nodepools] == ["another"]
-    assert only_new(found).deployments == ()
 
 
 def test_fields_that_are_gone_from_the_file_are_among_those_that_differ(base: Topology, tmp_path: Path) -> None:
@@ -71,4 +70,14 @@ def test_what_a_deployment_runs_is_set_as_a_whole() -> None:
 def test_faults_may_have_no_name_so_one_that_differs_changes_all(base: Topology, tmp_path: Path) -> None:
     found = changes(base, read(tmp_path, BASE.replace("times: 1", "times: 2")))
     assert (len(found["faults"].new), len(found["faults"].gone)) == (1, 1)
-    assert only_new(found).faults == ()
+
+
+def test_a_model_without_a_version_is_no_other_than_the_one_that_runs(base: Topology) -> None:
+    (wanted,) = (each.message for each in base.deployments)
+    wanted.desired_worker.model.CopyFrom(wanted.worker.model)
+    running = Deployment(id="d", autoscale_config=wanted.autoscale_config)
+    running.desired_worker.model.CopyFrom(wanted.worker.model)
+    running.desired_worker.model.model_version.id = "chosen"
+    assert fields_said(wanted, running) == ["autoscale_config", "nodepools"]
+    running.desired_worker.model.id = "another"
+    assert fields_said(wanted, running) == ["autoscale_config", "nodepools", "worker", "desired_worker"]

@@ -1,4 +1,4 @@
-"""What an emulator keeps in its state directory, resources and logs, opened and closed together."""
+"""What an emulator keeps in its state directory: resources, logs, and the topology that was applied."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.state.kept_logs import KeptLogs
+from clarifai_emulator.state.kept_topology import KeptTopology
 from clarifai_emulator.state.state_file import StateFile
 from clarifai_emulator.store import Store
 
@@ -20,6 +21,7 @@ class KeptState:
         self._directory = directory
         self._file = StateFile(directory, store)
         self._logs = KeptLogs(self._file, logbook)
+        self.topology = KeptTopology(self._file)
 
     def open(self) -> int:
         """Put what the directory holds where it belongs, and keep what comes; how many resources there were.

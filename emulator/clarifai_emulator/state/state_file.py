@@ -41,6 +41,8 @@ CREATE TABLE log_lines (
     message TEXT NOT NULL
 );
 """
+# Came later: added to a file of the same format that has none; a release that does not know it passes it over.
+_NOTES = "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, content TEXT NOT NULL)"
 _BETWEEN_IDS = "\x1f"
 
 
@@ -67,6 +69,7 @@ class StateFile:
             database.execute("PRAGMA synchronous = NORMAL")
             database.execute("BEGIN IMMEDIATE")
             self._require_format(database)
+            database.execute(_NOTES)
             database.execute("COMMIT")
             count = self._load(database)
         except (OSError, sqlite3.Error, BadRecord) as error:
@@ -88,6 +91,19 @@ class StateFile:
                 self._write(database, kind, key)
         self._changed.clear()
 
+    def note(self, name: str, content: str) -> None:
+        """Keep a text that is no resource, in place of what was kept under this name. Raises ``sqlite3.Error``."""
+        if self._database is not None:
+            with _transaction(self._database) as database:
+                database.execute("INSERT OR REPLACE INTO notes (name, content) VALUES (?, ?)", (name, content))
+
+    def noted(self, name: str) -> str | None:
+        """What is kept under this name."""
+        if self._database is None:
+            return None
+        found = self._database.execute("SELECT content FROM notes WHERE name = ?", (name,)).fetchone()
+        return found[0] if found is not None else None
+
     def replace(self) -> None:
         """Write the whole store, in one transaction, over what was there: after a reset."""
         if self._database is None:
@@ -95,6 +111,7 @@ class StateFile:
         with _transaction(self._database) as database:
             database.execute("DELETE FROM resources")
             database.execute("DELETE FROM log_lines")
+            database.execute("DELETE FROM notes")
             for kind, key, _ in kept(self._store):
                 self._write(database, kind, key)
         self._changed.clear()
