@@ -2,7 +2,8 @@
 
     archive ─► unpacked ─► read as a model directory ─► Python environment ─► signatures ─► MODEL_TRAINED
        ▲                               any step fails ─► MODEL_BUILDING_FAILED, with the reason
-       └─ a build that the emulator's end broke off begins again with the next (``resume``)
+       └─ a build that the emulator's end broke off begins again with the next (``resume``), unless it seems to be
+          what ends it
 
 The same steps as ``deploy``, on the archive instead of the user's directory. What a build says is its builder log,
 which clients read while they poll the version's status.
@@ -37,6 +38,8 @@ from clarifai_emulator.store import Key, Kind
 
 log = logging.getLogger(__name__)
 
+_MOST_STARTS = 3
+
 
 class UploadBuilds:
     """The builds of one emulator. Each is a task; it ends with its version's status."""
@@ -61,6 +64,8 @@ class UploadBuilds:
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._removals: set[asyncio.Task[None]] = set()
         self._stop = threading.Event()
+        # Held by builds that did not end before: what they do to the emulator befalls none of the others.
+        self._suspect = asyncio.Lock()
         self._store.watch(self._store_changed)
 
     def start(self, version: Key) -> None:
@@ -83,17 +88,26 @@ class UploadBuilds:
     def _take_up(self, key: Key) -> None:
         version: ModelVersion | None = self._store.get(Kind.MODEL_VERSION, key)
         source: ModelSource | None = self._store.get(Kind.SOURCE, key)
-        broken_off = version is not None and is_building(version)
+        broken_off, starts = version is not None and is_building(version), self.files.starts(key)
         gone = why_it_cannot_run(source) if source is not None else ""
-        if (broken_off or gone) and self.files.has(key):
-            self._say(key)(f"{gone or 'its build was broken off'}: building it from its archive again")
+        if broken_off and starts >= _MOST_STARTS:
+            self.files.note_end(key)
+            self._give_up(
+                key,
+                f"The emulator ended unexpectedly each of the {starts} times that it built this version, which is "
+                "therefore not built again. Perhaps the machine had too little memory for it, or its model.py ends "
+                "other processes. Mend that, and upload it again.",
+            )
+        elif (broken_off or gone) and self.files.has(key):
+            count = f" (start {starts + 1} of {_MOST_STARTS})" if starts else ""
+            self._say(key)(f"{gone or 'its build was broken off'}: building it from its archive again{count}")
             self._store.delete(Kind.SOURCE, key)
             self._put_status(key, StatusCode.MODEL_BUILDING, BUILDING)
             self.start(key)
         elif broken_off:
-            reason = "Its build did not end where it was uploaded, and its archive is not here. Upload it again."
-            self._say(key)(reason)
-            self._fail(key, StatusCode.MODEL_BUILDING_FAILED, reason)
+            self._give_up(
+                key, "Its build did not end where it was uploaded, and its archive is not here. Upload it again."
+            )
         elif source is not None and gone:
             log.warning("%s", cannot_run(key, source))
 
@@ -107,6 +121,13 @@ class UploadBuilds:
         self._stop = threading.Event()
 
     async def _run(self, version: Key) -> None:
+        async with self._suspect if self.files.starts(version) else contextlib.nullcontext():
+            try:
+                await self._build_and_tell(version)
+            finally:
+                self.files.note_end(version)
+
+    async def _build_and_tell(self, version: Key) -> None:
         say = self._say(version)
         try:
             directory, source, signatures = await self._build(version, say)
@@ -128,6 +149,7 @@ class UploadBuilds:
 
     async def _build(self, version: Key, say: Progress) -> tuple[ModelDirectory, ModelSource, Sequence[Any]]:
         archive, path, stop = self.files.archive(version), self.files.model(version), self._stop
+        self.files.note_start(version)
         say("unpacking the archive")
         await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)  # of a build that was broken off
         unpacking = asyncio.create_task(asyncio.to_thread(unpack, archive, path, self._limits, stop=stop))
@@ -163,6 +185,10 @@ class UploadBuilds:
         self._store.put(Kind.MODEL_VERSION, key, version)
         self._store.put(Kind.SOURCE, key, source)
         self._tell(key, "model_version.built", f"runs from its archive in {source.environment}")
+
+    def _give_up(self, key: Key, reason: str) -> None:
+        self._say(key)(reason)
+        self._fail(key, StatusCode.MODEL_BUILDING_FAILED, reason)
 
     def _fail(self, key: Key, code: int, reason: str) -> None:
         if self._put_status(key, code, reason):

@@ -25,6 +25,26 @@ READING = "reading the method signatures of model.py"
 AGAIN = "its build was broken off: building it from its archive again"
 
 
+WAITING = """
+import os, time
+
+while not os.path.exists('{file}'):
+    time.sleep(0.02)
+"""
+# Ends the emulator that its own process descends from, as the system does where memory runs out.
+DEADLY = b"""
+import os
+import signal
+
+parents, pid = [], os.getpid()
+while (pid := int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])) > 1:
+    parents.append(pid)
+for pid in parents:
+    if b"clarifai_emulator\\0up\\0" in open(f"/proc/{pid}/cmdline", "rb").read():
+        os.kill(pid, signal.SIGKILL)
+"""
+
+
 class Platform:
     """An emulator with a state directory, which is killed and started again at the same address."""
 
@@ -68,8 +88,7 @@ def _answers(emulator: EmulatorProcess) -> bool:
 
 def waiting_for(file: Path) -> bytes:
     """An archive whose build goes on when this file is there."""
-    waits = f"import os, time\nwhile not os.path.exists({str(file)!r}):\n    time.sleep(0.02)\n"
-    source = waits.encode() + (MODELS / "hello" / "1" / "model.py").read_bytes()
+    source = WAITING.format(file=file).encode() + (MODELS / "hello" / "1" / "model.py").read_bytes()
     return archive_of(**{"1__model.py": source})
 
 
@@ -126,7 +145,8 @@ def test_while_it_is_built_the_build_begins_again_and_its_log_goes_on(platform: 
     with platform.run() as (_, uploader):
         assert serves(uploader, version_id) == "Hello, you!"
         log = uploader.build_log(version_id)
-        assert [line for line in log if line in (READING, AGAIN)] == [READING, AGAIN, READING]
+        again = f"{AGAIN} (start 2 of 3)"
+        assert [line for line in log if line in (READING, again)] == [READING, again, READING]
 
 
 def test_a_build_goes_on_too_after_an_emulator_that_was_stopped_in_good_order(platform: Platform) -> None:
@@ -173,6 +193,48 @@ def test_without_its_archive_a_build_that_was_broken_off_has_failed(platform: Pl
         assert status.description == (
             "Its build did not end where it was uploaded, and its archive is not here. Upload it again."
         )
+
+
+def test_a_build_that_ends_the_emulator_is_given_up_after_three_starts(platform: Platform) -> None:
+    go_on = platform.folder / "go on"
+    with platform.run() as (emulator, uploader):
+        source = WAITING.format(file=go_on).encode() + DEADLY
+        deadly = uploader.send(whole(archive_of(**{"1__model.py": source})))[-1].model_version_id
+        wait_for(lambda: READING in uploader.build_log(deadly))
+        innocent = uploader.send(whole(archive_of()))[-1].model_version_id
+        wait_for(lambda: READING in uploader.build_log(innocent))
+        go_on.touch()
+        assert emulator.process.wait(timeout=15) == -signal.SIGKILL
+    for _ in range(2):
+        with emulator_process(platform.folder, port=emulator.port, options=platform.options) as emulator:
+            assert emulator.process.wait(timeout=30) == -signal.SIGKILL
+    with platform.run() as (_, uploader):
+        status = uploader.version(deadly).status
+        assert status.code == StatusCode.MODEL_BUILDING_FAILED
+        assert status.description == (
+            "The emulator ended unexpectedly each of the 3 times that it built this version, which is therefore "
+            "not built again. Perhaps the machine had too little memory for it, or its model.py ends other "
+            "processes. Mend that, and upload it again."
+        )
+        log = uploader.build_log(deadly)
+        assert [line for line in log if AGAIN in line] == [f"{AGAIN} (start 2 of 3)", f"{AGAIN} (start 3 of 3)"]
+        assert log[-1] == status.description
+        assert serves(uploader, innocent) == "Hello, you!", "the other one is not held to have done it"
+
+
+def test_stops_in_good_order_are_no_reason_to_give_a_build_up(platform: Platform) -> None:
+    go_on = platform.folder / "go on"
+    with platform.run() as (emulator, uploader):
+        version_id = uploader.send(whole(waiting_for(go_on)))[-1].model_version_id
+        wait_for(lambda: READING in uploader.build_log(version_id))
+        emulator.end(signal.SIGTERM)
+    for count in range(2, 5):
+        with platform.run() as (emulator, uploader):
+            wait_for(lambda count=count: uploader.build_log(version_id).count(READING) == count)
+            emulator.end(signal.SIGTERM)
+    go_on.touch()
+    with platform.run() as (_, uploader):
+        assert serves(uploader, version_id) == "Hello, you!"
 
 
 def test_what_was_exported_while_it_was_built_has_failed_where_it_is_imported(tmp_path: Path) -> None:

@@ -61,3 +61,17 @@ def test_a_sweep_leaves_the_versions_that_there_are_and_what_is_not_ours(tmp_pat
 def test_a_sweep_makes_no_folder(tmp_path: Path) -> None:
     UploadedFiles(tmp_path / "kept").sweep([])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_starts_of_a_build_are_counted_over_restarts_until_it_ends(tmp_path: Path) -> None:
+    files = UploadedFiles(tmp_path)
+    kept(files, ONE)
+    assert files.starts(ONE) == 0
+    files.note_start(ONE)
+    UploadedFiles(tmp_path).note_start(ONE)
+    assert (files.starts(ONE), files.starts(OTHER)) == (2, 0)
+    files.note_end(ONE)
+    assert files.starts(ONE) == 0
+    files.note_start(ONE)
+    kept(files, ONE)
+    assert files.starts(ONE) == 0, "another upload"

@@ -3,6 +3,7 @@
 ROOT/incoming/…          while an upload is under way
 ROOT/<version>/archive   what was uploaded, as it came
 ROOT/<version>/model     the same, unpacked: what replicas run
+ROOT/<version>/starts    while it is built: how often that was begun since the upload
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from clarifai_emulator.store import Key
 
 ARCHIVE = "archive"
 MODEL = "model"
+_STARTS = "starts"
 _INCOMING = "incoming"
 _OURS = re.compile(rf"[0-9a-f]{{32}}|{_INCOMING}")
 _SCRATCH = "clarifai-emulator-uploads-"
@@ -68,6 +70,21 @@ class UploadedFiles:
     def model(self, version: Key) -> Path:
         """Where a version is unpacked to."""
         return self._of(version) / MODEL
+
+    def starts(self, version: Key) -> int:
+        """How often its build was begun and not ended, neither by its result nor by a stop in good order."""
+        try:
+            return int((self._of(version) / _STARTS).read_text())
+        except (OSError, ValueError):  # none, or cut off while it was written
+            return 0
+
+    def note_start(self, version: Key) -> None:
+        """Its build begins."""
+        (self._of(version) / _STARTS).write_text(str(self.starts(version) + 1))
+
+    def note_end(self, version: Key) -> None:
+        """Its build ended."""
+        (self._of(version) / _STARTS).unlink(missing_ok=True)
 
     def remove(self, version: Key) -> None:
         """Forget the files of a version; one that was not uploaded has none."""
