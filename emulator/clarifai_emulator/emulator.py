@@ -264,6 +264,9 @@ class Emulator:
         await asyncio.gather(*(port.close() for port in ports[1:]))
         await asyncio.gather(*(backend.close() for backend in self.backends.values()))
         self.backends.clear()
+        if self._parent is not None:  # of a start that went wrong before it was needed
+            self._parent.close()
+            self._parent = None
         self._uploads.files.close()
         if self._state is not None:
             self._state.close()
@@ -364,11 +367,12 @@ class Emulator:
         replica_port = await self._serve(_REPLICA_HOST, 0, replicas.find)
         self.replicas.outfitter.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
         self.replicas.outfitter.api_base = self.url
+        parent, self._parent = self._parent, None
         self.backends["process"] = ProcessBackend(
             api_base=self.url,
             start_method=self.config.start_method,
             cache_dir=self.config.cache_dir,
-            parent=self._parent,
+            parent=parent,
         )
         self.backends["inprocess"] = InProcessBackend()
         self.backends["docker"] = DockerBackend(

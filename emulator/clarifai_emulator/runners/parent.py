@@ -25,6 +25,13 @@ class Parent:
     control: socket.socket
     output_fd: int
 
+    def close(self) -> None:
+        """End it, where no backend has taken it."""
+        self.control.close()
+        os.close(self.output_fd)
+        self.process.kill()
+        self.process.wait()
+
 
 def launch_early(base_url: str, start_method: str = "auto") -> Parent | None:
     """Start the one that replicas of this Python environment will have, before their emulator is there. None where

@@ -29,3 +29,11 @@ def test_where_replicas_are_not_forked_there_is_none() -> None:
 def test_on_a_single_core_the_emulator_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert launch_early("http://127.0.0.1:7878") is None
+
+
+def test_one_that_nobody_takes_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    parent = launch_early("http://127.0.0.1:7878", "fork")
+    assert parent is not None
+    parent.close()
+    assert parent.process.returncode is not None
