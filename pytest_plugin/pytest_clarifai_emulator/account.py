@@ -141,7 +141,7 @@ class Clarifai:
             "wait": wait,
         }
         recorded = self.replaying(Path(path), model)
-        handle = DeployedModel(self, Path(path), options, recorded=recorded)
+        handle = DeployedModel(self.serving, Path(path), options, recorded=recorded)
         self.deployed.append(handle)
         return handle
 
@@ -322,6 +322,9 @@ class Clarifai:
             )
         entry.compute_cluster.user_id, entry.compute_cluster.id = known[0][:2]
         return entry
+
+
+ACCOUNT = pytest.StashKey[Clarifai]()  # of a test: for what looks at the test when it is through
 
 
 # ── what is done in the emulator's event loop, in this process or in another one ───────────────────────────

@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clarifai_emulator.deployer import Deployed
 from pytest_clarifai_emulator.calls import Call, Route, routes_of
 from pytest_clarifai_emulator.routed import require_routed
-
-if TYPE_CHECKING:
-    from pytest_clarifai_emulator.account import Clarifai
+from pytest_clarifai_emulator.serving import Serving
 
 _SITE = "https://clarifai.com/"
 _POLL_SECONDS = 0.01
@@ -23,18 +21,18 @@ class DeployedModel:
 
     def __init__(
         self,
-        account: Clarifai,
+        serving: Serving,
         path: Path,
         options: Mapping[str, Any],
         *,
         recorded: tuple[str, str, str] | None = None,
     ) -> None:
         self.path = path
-        self._account = account
+        self._serving = serving
         self._options = dict(options)
         self._model: Any = None
         self._recorded = recorded
-        self._deployed: Deployed | None = None if recorded else account.serving.deploy(path, self._options)
+        self._deployed: Deployed | None = None if recorded else serving.deploy(path, self._options)
 
     def __repr__(self) -> str:
         return f"<{'/'.join(self.key)} from {self.path}>"
@@ -84,7 +82,7 @@ class DeployedModel:
     @property
     def calls(self) -> list[Call]:
         """The calls of this model so far, oldest first."""
-        return [call for call in self._account.calls if call.model == "/".join(self.key)]
+        return [call for call in self._serving.calls() if call.model == "/".join(self.key)]
 
     @property
     def routes(self) -> list[Route]:
@@ -95,7 +93,7 @@ class DeployedModel:
     def logs(self) -> list[str]:
         """What it printed, oldest first."""
         _, app, model = self.key
-        return self._account.log_lines("runner", app_id=app, model_id=model)
+        return self._serving.log_lines("runner", app_id=app, model_id=model)
 
     def wait_ready(self, seconds: float = 60.0) -> None:
         """Wait until a replica takes work. Raises ``TimeoutError`` with what it waits for, and what it printed."""
@@ -120,7 +118,7 @@ class DeployedModel:
     def reload(self) -> None:
         """Deploy the directory again, as it is now: a changed one becomes a new version. ``model`` is made anew."""
         self._model = None
-        self._deployed = self._account.serving.deploy(self.path, self._options)
+        self._deployed = self._serving.deploy(self.path, self._options)
 
     def assert_routed(
         self, *, rule: str | None = None, deployment: str | None = None, nodepool: str | None = None
@@ -138,7 +136,7 @@ class DeployedModel:
         require_contract(f"{user}/{app}/models/{model}", self.deployed.signatures, lock)
 
     def _fleet(self) -> dict[str, Any] | None:
-        for deployment in self._account.status()["deployments"]:
+        for deployment in self._serving.thread.status()["deployments"]:
             if deployment["deployment_id"] == self.deployment_id:
                 versions = [each for each in deployment["versions"] if each["version_id"] == self.version_id]
                 return versions[0] if versions else None

@@ -19,9 +19,8 @@ from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import Fault
 from clarifai_emulator.routing import Ask, Decision
-from pytest_clarifai_emulator.parcels import packed, unpacked
+from pytest_clarifai_emulator.parcels import HELLO, packed, unpacked
 from pytest_clarifai_emulator.share import Share
-from pytest_clarifai_emulator.sharing import HELLO
 
 T = TypeVar("T")
 

@@ -102,13 +102,15 @@ class _FuzzItem(_ModelItem):
 
     def runtest(self) -> None:
         from clarifai_emulator.contracts.fuzz import METHOD_SECONDS, fuzz
+        from pytest_clarifai_emulator.account import Clarifai
         from pytest_clarifai_emulator.contracts import broken_promises
+        from pytest_clarifai_emulator.environment import USER_ID
         from pytest_clarifai_emulator.session import SETTINGS, serving_of
 
         serving = serving_of(self.config)
         serving.empty()
         try:
-            handle = serving.account().deploy(self.directory)
+            handle = Clarifai(serving, USER_ID).deploy(self.directory)
             signatures = [each for each in handle.deployed.signatures if each.name == self._method]
             if not signatures:
                 pytest.fail(f"{self.directory} has no method {self._method!r} once it is imported.", pytrace=False)

@@ -9,6 +9,8 @@ from typing import Any
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 
+HELLO = "hello"  # what a worker says first; everything after it is a function
+
 
 class _Packer(pickle.Pickler):
     """Messages name a module that does not exist (``proto.clarifai.api…``), so they go as on the wire."""

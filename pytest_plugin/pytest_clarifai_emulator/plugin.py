@@ -171,15 +171,17 @@ def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
     serving = item.config.stash.get(SERVING, None)
     if serving is None:
         return
+    from pytest_clarifai_emulator.account import ACCOUNT
     from pytest_clarifai_emulator.contracts import observe, rules_of
 
     properties, why = observe(serving, rules_of(item, item.config.stash[SETTINGS].contract))
     report.user_properties.extend(properties)
     item.user_properties.extend(properties)  # the JUnit file takes them from the last report of the test
-    if serving.current is not None and serving.current.cassette is not None:
+    account = item.stash.get(ACCOUNT, None)
+    if account is not None and account.cassette is not None:
         from pytest_clarifai_emulator.cassette import problems_of
 
-        problems = problems_of(serving.current)
+        problems = problems_of(account)
         why = problems or why
         if problems and report.failed:
             report.sections.append(("clarifai cassette", problems))
@@ -259,12 +261,13 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
 
     ``CLARIFAI_API_BASE``, ``CLARIFAI_PAT`` and ``CLARIFAI_USER_ID`` point at it, and HOME is an empty folder.
     """
+    from pytest_clarifai_emulator.account import ACCOUNT, Clarifai
     from pytest_clarifai_emulator.marks import prepared
 
     request.config.stash[ENVIRONMENT].use()
     _clarifai_serving.empty()
-    account = _clarifai_serving.account(request.config.stash[ENVIRONMENT].user_id)
     stash = request.config.stash
+    account = request.node.stash[ACCOUNT] = Clarifai(_clarifai_serving, stash[ENVIRONMENT].user_id)
     with prepared(account, request.node, stash[SETTINGS], stash[ENVIRONMENT].given_pat):
         yield account
     if _kept not in request.config.stash:

@@ -10,7 +10,7 @@ import contextlib
 import importlib
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -29,10 +29,10 @@ from pytest_clarifai_emulator.calls import Call, CallLog
 from pytest_clarifai_emulator.environment import USER_ID
 from pytest_clarifai_emulator.findings import CallFinding, findings_of
 from pytest_clarifai_emulator.gpu import simulated
+from pytest_clarifai_emulator.owned import log_lines, models_with_methods
 from pytest_clarifai_emulator.settings import Settings
 
 if TYPE_CHECKING:
-    from pytest_clarifai_emulator.account import Clarifai
     from pytest_clarifai_emulator.joined import JoinedEmulator
 
 _STOP_SECONDS = 0.2
@@ -45,19 +45,11 @@ class Serving(ABC):
 
     clock: TurnableClock | None = None  # None: it is everybody's, and stays
     control_token: str = ""  # where the command line may reach it, too
-    current: Clarifai | None = None  # the account of the test that runs, or ran last
 
     @property
     @abstractmethod
     def thread(self) -> EmulatorThread | JoinedEmulator:
         """The emulator."""
-
-    def account(self, user_id: str = USER_ID) -> Clarifai:
-        """An account for one test."""
-        from pytest_clarifai_emulator.account import Clarifai
-
-        self.current = Clarifai(self, user_id)
-        return self.current
 
     def deploy(self, path: Path, options: Mapping[str, Any]) -> Deployed:
         """Deploy a model directory. The first time, the SDK is imported here while the model's own interpreter does
@@ -230,24 +222,6 @@ def joined(address: str, url: str, user_id: str) -> Generator[JoinedServing]:
 
 
 # ── what is looked up in the emulator's event loop ─────────────────────────────────────────────────────────
-
-
-def log_lines(
-    log_type: str, match: Mapping[str, str], is_own: Callable[[str], bool], emulator: Emulator
-) -> list[str]:
-    """Lines of one log type (``runner``, ``builder``, ``runner.events``) whose source has these ids."""
-    entries = emulator.logbook.entries(log_type, **match)
-    return [entry.message for entry in entries if is_own(entry.meta.user_app_id.user_id)]
-
-
-def models_with_methods(is_own: Callable[[str], bool], emulator: Emulator) -> dict[str, list[str]]:
-    """The models that have code here, and their methods."""
-    found: dict[str, list[str]] = {}
-    for key in emulator.store.keys(Kind.SOURCE):
-        version: Any = emulator.store.get(Kind.MODEL_VERSION, key)
-        if version is not None and is_own(key[0]):
-            found.setdefault("/".join(key[:3]), [each.name for each in version.method_signatures])
-    return found
 
 
 def _anybody(user_id: str) -> bool:

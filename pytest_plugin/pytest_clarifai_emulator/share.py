@@ -18,19 +18,21 @@ from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.namespace import Namespace
-from pytest_clarifai_emulator.calls import Call
+from clarifai_emulator.thread import EmulatorThread
+from pytest_clarifai_emulator.calls import Call, CallLog
 from pytest_clarifai_emulator.environment import token_of
-from pytest_clarifai_emulator.serving import OwnServing, log_lines, models_with_methods
+from pytest_clarifai_emulator.owned import log_lines, models_with_methods
 
 T = TypeVar("T")
 
 
 class Share:
-    """The part of one worker. Methods may be called from any thread."""
+    """The part of one worker of what ``thread`` runs; ``log``: of every worker's calls. Methods may be called from
+    any thread."""
 
-    def __init__(self, serving: OwnServing, user_id: str, topology: tuple[Path, ...]) -> None:
-        self.thread = serving.thread
-        self._log = serving.log
+    def __init__(self, thread: EmulatorThread, log: CallLog, user_id: str, topology: tuple[Path, ...]) -> None:
+        self.thread = thread
+        self._log = log
         self._faults: dict[str, ActiveFault] = {}
         self._deck: Deck | None = None
         self.namespace: Namespace = self.thread.run(lambda emulator: Namespace(emulator, user_id, topology))

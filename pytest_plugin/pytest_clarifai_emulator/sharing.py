@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pytest_clarifai_emulator.serving import OwnServing
     from pytest_clarifai_emulator.share import Share
 
-HELLO = "hello"
-
 
 class Host:
     """Serves the workers of one session. ``address``: where they find it."""
@@ -64,7 +62,7 @@ class Host:
 
     def _serve(self, connection: Connection[Any, Any]) -> None:
         """Answer one connection until its worker closes it, or is gone."""
-        from pytest_clarifai_emulator.parcels import unpacked
+        from pytest_clarifai_emulator.parcels import HELLO, unpacked
 
         worker = ""
         try:
@@ -102,5 +100,7 @@ class Host:
             if user_id not in self._shares:
                 from pytest_clarifai_emulator.share import Share
 
-                self._shares[user_id] = Share(self._serving, user_id, self._settings.topology)
+                self._shares[user_id] = Share(
+                    self._serving.thread, self._serving.log, user_id, self._settings.topology
+                )
             return self._shares[user_id]
