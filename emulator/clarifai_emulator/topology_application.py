@@ -30,7 +30,7 @@ from clarifai_emulator.topology_changes import (
 
 Item = TypeVar("Item")
 
-BEFORE_DEPLOYMENTS = ("apps", "secrets", "compute_clusters", "nodepools")
+_BEFORE_DEPLOYMENTS = ("apps", "secrets", "compute_clusters", "nodepools")
 
 
 class Application:
@@ -48,7 +48,7 @@ class Application:
     async def run(self, found: dict[str, Change[Any]]) -> dict[str, list[str]]:
         """Do it, all but faults; what was done, by kind. Raises ``ConfigError``: some of it may be done then."""
         await self._put("users", found["users"])
-        for kind in BEFORE_DEPLOYMENTS:
+        for kind in _BEFORE_DEPLOYMENTS:
             await self._create(kind, self._assign(kind, _pairs(found[kind])))
         self._require_no_problems()
         await self._set_models(found["models"])

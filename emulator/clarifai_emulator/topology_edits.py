@@ -11,7 +11,8 @@ A deployment keeps its replicas: what changes for them (how many, where) is the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,8 @@ from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.store import Key, Kind, Store
 from clarifai_emulator.topology import ModelEntry, Topology, load_topology
-from clarifai_emulator.topology_application import BEFORE_DEPLOYMENTS, Application
-from clarifai_emulator.topology_changes import KINDS, NOUNS, changes, name_of
-
-_RESTORED = tuple(KINDS[each] for each in (*BEFORE_DEPLOYMENTS, "deployments"))
+from clarifai_emulator.topology_application import Application
+from clarifai_emulator.topology_changes import NOUNS, changes, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,9 @@ class TopologyEdits:
         self._faults = faults
         self._events = events
         self._lock = asyncio.Lock()
+        self._task: asyncio.Task[Any] | None = None  # that applies an edit now
+        self._touched: dict[tuple[Kind, Key], None] = {}  # by it, in that order
+        store.watch(self._note)
 
     async def add(self, files: Sequence[Path], progress: Progress) -> None:
         """Create what these files name, which need not be the emulator's own. Raises ``ConfigError``."""
@@ -95,10 +97,11 @@ class TopologyEdits:
         """The same where resources were restored: ``applied`` is what the files said when it was applied to them.
         Raises ``ConfigError``, and then they are as they were."""
         wanted = load_topology(files)
-        await self._furnisher.apply(Topology(stand_ins=wanted.stand_ins), progress)
-        self._set_faults(wanted)
-        self.applied = replace(applied, stand_ins=wanted.stand_ins, faults=wanted.faults)
-        return self._told(await self._edit(wanted, progress))
+        with self._all_or_nothing():
+            await self._furnisher.apply(Topology(stand_ins=wanted.stand_ins), progress)
+            self._set_faults(wanted)
+            self.applied = replace(applied, stand_ins=wanted.stand_ins, faults=wanted.faults)
+            return self._told(await self._edit(wanted, progress))
 
     async def _add(self, topology: Topology, progress: Progress) -> None:
         await self._furnisher.apply(topology, progress)
@@ -113,7 +116,8 @@ class TopologyEdits:
         async with self._lock:
             try:
                 wanted = await asyncio.to_thread(load_topology, files)
-                outcome = await self._edit(wanted, progress)
+                with self._all_or_nothing():
+                    outcome = await self._edit(wanted, progress)
             except ConfigError as error:
                 outcome = TopologyOutcome("refused", problems=error.problems or (error.what,))
         return self._told(outcome)
@@ -127,12 +131,7 @@ class TopologyEdits:
         found = changes(self.applied, wanted)
         if not any(found.values()):
             return TopologyOutcome("unchanged")
-        before = self._snapshot()
-        try:
-            done = await Application(self._furnisher, self._resources, self._deployer, progress).run(found)
-        except BaseException:
-            self._restore(before)
-            raise
+        done = await Application(self._furnisher, self._resources, self._deployer, progress).run(found)
         if found["faults"]:
             for active in self._faults:
                 if active.origin:
@@ -150,24 +149,30 @@ class TopologyEdits:
         for entry in topology.faults:
             self._faults.add(entry.fault, origin=entry.where)
 
-    def _snapshot(self) -> dict[Kind, dict[Key, Any]]:
+    @contextmanager
+    def _all_or_nothing(self) -> Generator[None]:
+        """Where it fails, undo what this task has put into the store; what clients put there meanwhile stays."""
         # What is stored is never changed in place.
-        return {
-            kind: {key: self._store.get(kind, key) for key in self._oldest_first(kind)}
-            for kind in (*_RESTORED, Kind.USER, Kind.MODEL)
-        }
-
-    def _restore(self, before: dict[Kind, dict[Key, Any]]) -> None:
-        for kind, items in before.items():
-            for key in self._oldest_first(kind) if kind in _RESTORED else []:  # a new model has versions by now
-                if key not in items:
+        before = {kind: {key: self._store.get(kind, key) for key in self._store.keys(kind)} for kind in Kind}
+        self._task = asyncio.current_task()
+        try:
+            yield
+        except BaseException:
+            self._task = None
+            for kind, key in reversed(self._touched):
+                item = before[kind].get(key)
+                if item is None:
                     self._store.delete(kind, key)
-            for key, item in items.items():
-                if self._store.get(kind, key) is not item:
+                else:
                     self._store.put(kind, key, item)
+            raise
+        finally:
+            self._task = None
+            self._touched.clear()
 
-    def _oldest_first(self, kind: Kind) -> list[Key]:
-        return list(self._store.keys(kind))[::-1]
+    def _note(self, kind: Kind, key: Key) -> None:
+        if self._task is not None and asyncio.current_task() is self._task:
+            self._touched[kind, key] = None
 
 
 def _ends(kind: str, item: Any) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS, Client, inference_request, live_replicas, running, text_of, wait_for
+from flow.driver import MODELS, Client, inference_request, live_replicas, running, text_of, wait_for, write_model
 
 BASE = f"""
 compute_clusters:
@@ -180,6 +181,35 @@ def test_a_broken_file_leaves_everything_as_it_was_and_says_why(
     assert edited.nodepool("one").max_instances == 3, "nothing of the file was applied"
     assert edited.replicas("by-hand") == before
     assert edited.save("max_replicas: 3", "max_replicas: 4").state == "applied", "the save that mends it"
+
+
+def test_an_edit_that_fails_late_undoes_its_own_part_and_nothing_that_clients_did_meanwhile(
+    edited: Edited, tmp_path: Path
+) -> None:
+    go_on, text = tmp_path / "go on", (MODELS / "hello" / "1" / "model.py").read_text()
+    waits = f"import os, time\nwhile not os.path.exists({str(go_on)!r}):\n    time.sleep(0.02)\n"
+    good = f"  - {{path: {write_model(tmp_path, 'good', text)}, deploy: {{nodepool: new}}}}\n"
+    bad = f"  - {{path: {write_model(tmp_path, 'bad', waits + 'raise OSError(1)')}}}\n"
+    nodepool = "  - {id: new, instance_types: [{id: t3a.medium}], max_instances: 1}\n"
+    edited.file.write_text(BASE.replace("models:\n", f"{nodepool}models:\n{good}{bad}").replace(": 3", ": 4"))
+    with ThreadPoolExecutor(1) as pool:
+        saved = pool.submit(edited.emulator.reload_topology)
+        wait_for(lambda: edited.deployment("deploy-good").id)
+        edited.client.call("PostApps", user_app_id={"user_id": "me"}, apps=[{"id": "meanwhile"}])
+        edited.client.call("PatchApps", user_app_id={"user_id": "me"}, apps=[{"id": "demo", "description": "mine"}],
+                           action="merge")  # fmt: skip
+        go_on.touch()
+        outcome = saved.result(30)
+    assert outcome.state == "refused"
+    assert "bad" in outcome.problems[0]
+    before = {"by-hand", "by-model"}
+    assert {each.id for each in edited.client.call("ListDeployments").deployments} == before
+    assert edited.nodepool("one").max_instances == 3
+    assert edited.client.call("GetNodepool", compute_cluster_id="c", nodepool_id="new").status.code != 10000
+    user_app = {"user_id": "me", "app_id": "demo"}
+    assert [each.id for each in edited.client.call("ListModels", user_app_id=user_app).models] == ["hello"]
+    apps = edited.client.call("ListApps", user_app_id={"user_id": "me"}).apps
+    assert {each.id: each.description for each in apps} == {"meanwhile": "", "demo": "mine"}
 
 
 def test_a_save_without_a_change_is_none(edited: Edited) -> None:
