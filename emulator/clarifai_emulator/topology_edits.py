@@ -28,6 +28,8 @@ from clarifai_emulator.topology import ModelEntry, Topology, load_topology
 from clarifai_emulator.topology_application import Application
 from clarifai_emulator.topology_changes import NOUNS, changes, name_of
 
+_AS_IT_WAS = "The state is as it was. Mend the file, or start without --topology."
+
 
 @dataclass(frozen=True, slots=True)
 class TopologyOutcome:
@@ -96,12 +98,15 @@ class TopologyEdits:
     async def resume(self, files: Sequence[Path], applied: Topology, progress: Progress) -> TopologyOutcome:
         """The same where resources were restored: ``applied`` is what the files said when it was applied to them.
         Raises ``ConfigError``, and then they are as they were."""
-        wanted = load_topology(files)
-        with self._all_or_nothing():
-            await self._furnisher.apply(Topology(stand_ins=wanted.stand_ins), progress)
-            self._set_faults(wanted)
-            self.applied = replace(applied, stand_ins=wanted.stand_ins, faults=wanted.faults)
-            return self._told(await self._edit(wanted, progress))
+        try:
+            wanted = load_topology(files)
+            with self._all_or_nothing():
+                await self._furnisher.apply(Topology(stand_ins=wanted.stand_ins), progress)
+                self._set_faults(wanted)
+                self.applied = replace(applied, stand_ins=wanted.stand_ins, faults=wanted.faults)
+                return self._told(await self._edit(wanted, progress))
+        except ConfigError as error:
+            raise ConfigError(error.what, error.problems, hint=_AS_IT_WAS) from None
 
     async def _add(self, topology: Topology, progress: Progress) -> None:
         await self._furnisher.apply(topology, progress)

@@ -245,6 +245,7 @@ def test_a_bad_file_refuses_the_start_with_its_place_and_the_state_is_as_it_was(
     (line,) = refused.value.problems
     assert line.startswith(f"{platform.file}:")
     assert problem in line
+    assert str(refused.value).endswith("\nThe state is as it was. Mend the file, or start without --topology.")
     with platform.run(topology=False) as at_hand:
         assert at_hand.nodepool().max_instances == 3, "nothing of the file was applied"
         app = at_hand.client.call("GetApp", user_app_id={"user_id": "me", "app_id": "shelf"}).app
