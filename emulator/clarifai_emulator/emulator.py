@@ -236,8 +236,7 @@ class Emulator:
             self.supervisor.start()
             await self._furnish(restored=restored)
             self.commit()
-            if self.config.topology:
-                self._keep_topology()
+            self._keep_topology()
         except BaseException:
             await self.stop()
             raise
@@ -468,8 +467,9 @@ class Emulator:
             await self._topology.begin(self.config.topology, log.info)
 
     def _keep_topology(self) -> None:
-        """Note what the next start compares the files with: after the commit of what they made."""
-        if self._state is not None:
+        """Note what the next start compares the files with: after the commit of what they made. Without files,
+        what an earlier run noted stays."""
+        if self._state is not None and self.config.topology:
             self._state.topology.save(self._topology.applied)
 
     def _odd_client(self, kind: str, what: str) -> None:

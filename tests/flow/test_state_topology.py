@@ -275,6 +275,7 @@ def test_a_start_without_the_files_forgets_nothing_of_them(platform: Platform) -
     with platform.run():
         pass
     with platform.run(topology=False) as second:
+        assert second.emulator.reload_topology().state == "unchanged"
         second.patch("by-hand", autoscale_config={"min_replicas": 0, "max_replicas": 9})
     with platform.run() as third:
         assert third.applied() == []
