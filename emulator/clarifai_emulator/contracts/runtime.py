@@ -104,7 +104,17 @@ class Watch:
 class WatchedCall:
     """One request and its outputs."""
 
-    __slots__ = ("_inlined", "_is_old", "_model", "_name", "_request_id", "_trailers", "_version_id", "_watch", "method")
+    __slots__ = (
+        "_inlined",
+        "_is_old",
+        "_model",
+        "_name",
+        "_request_id",
+        "_trailers",
+        "_version_id",
+        "_watch",
+        "method",
+    )
 
     def __init__(
         self,
