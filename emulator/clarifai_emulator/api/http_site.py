@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from clarifai_emulator.api.http_server import HttpConnection
 
 _PREFLIGHT_SECONDS = "600"
+_OPENAI_PATHS = ("/chat/completions", "/responses", "/embeddings", "/images/generations", "/models")
 
 
 class _Part(Protocol):
@@ -87,7 +88,9 @@ class HttpSite:
 
     def _part(self, path: str) -> _Part:
         """What answers a path."""
-        name = next((name for name in ("openai", "mcp") if path.startswith(f"/v2/ext/{name}/v1/")), "rest")
+        name = "mcp" if path.startswith("/v2/ext/mcp/v1/") else "rest"
+        if path.startswith("/v2/ext/openai") or path.removeprefix("/v1") in _OPENAI_PATHS:
+            name = "openai"  # also with a wrong base URL: only an error in its own shape is read by such a client
         if path.startswith("/v2/users/") and path.endswith("/organizations") and path.count("/") == 4:
             name = "organisations"
         if name not in self._parts:
