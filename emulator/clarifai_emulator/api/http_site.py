@@ -88,9 +88,10 @@ class HttpSite:
 
     def _part(self, path: str) -> _Part:
         """What answers a path."""
-        name = "mcp" if path.startswith("/v2/ext/mcp/v1/") else "rest"
+        # Also with a wrong base URL: such a client reads only errors in its own shape.
+        name = "mcp" if path.startswith("/v2/ext/mcp") else "rest"
         if path.startswith("/v2/ext/openai") or path.removeprefix("/v1") in _OPENAI_PATHS:
-            name = "openai"  # also with a wrong base URL: only an error in its own shape is read by such a client
+            name = "openai"
         if path.startswith("/v2/users/") and path.endswith("/organizations") and path.count("/") == 4:
             name = "organisations"
         if name not in self._parts:
