@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import ModelTypeField
-from google.protobuf.json_format import MessageToDict
+
+from clarifai_emulator.protobuf_json import as_dict
 
 METHOD_NAME = "_method_name"
 _SHOWN = 80
@@ -86,7 +87,7 @@ def _untyped(data: Any) -> Any:
             return read(getattr(data, name))
     for name in _LISTS:
         if getattr(data, name):
-            return [MessageToDict(each, preserving_proto_field_name=True) for each in getattr(data, name)]
+            return [as_dict(each) for each in getattr(data, name)]
     if not data.parts:
         return None
     # Items of a list have numbers, or nothing, for names.
@@ -95,7 +96,7 @@ def _untyped(data: Any) -> Any:
 
 
 def _struct(struct: Any) -> Any:
-    value = MessageToDict(struct)
+    value = as_dict(struct)
     return value["_list"] if set(value) == {"_list"} else value
 
 

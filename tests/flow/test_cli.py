@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -207,6 +208,21 @@ def test_the_snippet_that_deploy_shows_runs(shell: Shell, emulator: Up, hello: s
         "Hello, Hello!",
         "Hello, Hello!",
     ], done.stderr
+
+
+def test_deploy_shows_the_clients_of_a_model_that_speaks_another_protocol(lone_shell: Shell) -> None:
+    up = Up(lone_shell)
+    try:
+        said = lone_shell.ok("deploy", MODELS / "openai")
+        assert "Call it" not in said  # a text by hand would be no message of the protocol
+        program = textwrap.dedent(said.partition("\nWith OpenAI's client\n")[2])
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, env=lone_shell.environ
+        )
+        assert "You said: Hello" in done.stdout, done.stderr
+    finally:
+        up.signal(signal.SIGINT)
+        up.wait()
 
 
 def test_deploy_as_json(shell: Shell, hello: str) -> None:

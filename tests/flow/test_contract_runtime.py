@@ -10,7 +10,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS, Client, inference_request, running, sdk_model
+from flow.driver import MODELS, Client, inference_request, running, sdk_model, write_model
 
 CODE = """\
 from typing import Iterator, List
@@ -57,6 +57,31 @@ class Checked(ModelClass):
             yield prompt * n
 """
 
+WITHOUT_ARGUMENTS = """\
+from typing import Iterator, List
+
+from clarifai.runners.models.model_class import ModelClass
+
+
+class Bare(ModelClass):
+    @ModelClass.method
+    def version(self) -> str:
+        return "v1"
+
+    @ModelClass.method
+    def steps(self) -> Iterator[int]:
+        yield 1
+        yield 2
+
+    @ModelClass.method
+    def letters(self) -> List[str]:
+        return "abc"
+
+    @ModelClass.method
+    def limits(self, name: str) -> dict:
+        return {name: float("inf")}
+"""
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
@@ -85,6 +110,28 @@ def test_right_calls_give_no_finding(emulator: EmulatorThread) -> None:
     assert hello.predict([{"prompt": "a"}, {"prompt": "b", "n": 3}]) == ["Hello, a!", "Hello, b!!!"]
     assert list(hello.generate(prompt="you")) == ["Hello,", "you!"]
     assert list(hello.stream(iter(["a", "b"]))) == ["Hello, a!", "Hello, b!"]
+    assert findings(emulator) == []
+
+
+def test_methods_without_arguments_are_answered_and_checked_too(emulator: EmulatorThread, tmp_path: Path) -> None:
+    """The runner answers them as it answers older clients: the value is not in a part of its own."""
+    emulator.deploy(write_model(tmp_path, "bare", WITHOUT_ARGUMENTS))
+    bare = sdk_model("bare")
+    assert bare.version() == "v1"
+    assert list(bare.steps()) == [1, 2]
+    assert findings(emulator) == []
+    assert bare.letters() == ["a", "b", "c"]
+    assert findings(emulator) == [
+        ("result-type", "letters(): the result is 3 single letters: it looks like a str given for List[str].")
+    ]
+
+
+def test_an_infinite_number_in_a_result_is_no_large_integer(
+    emulator: EmulatorThread, client: Client, tmp_path: Path
+) -> None:
+    emulator.deploy(write_model(tmp_path, "bare", WITHOUT_ARGUMENTS))
+    answer = client.call("PostModelOutputs", inference_request("bare", "limits", name="most"))
+    assert answer.outputs[0].data.parts[0].data.struct_value["most"] == float("inf")
     assert findings(emulator) == []
 
 

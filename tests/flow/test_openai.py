@@ -163,6 +163,22 @@ def test_a_model_of_another_class_is_told_apart(client: openai.OpenAI) -> None:
     assert "This endpoint needs a model whose class has that method." in str(raised.value)
 
 
+def test_a_model_of_another_class_is_told_apart_in_a_stream_too(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as raised:
+        list(client.chat.completions.create(model="me/demo/models/hello", messages=ASK, stream=True))
+    assert "This endpoint needs a model whose class has that method." in str(raised.value)
+
+
+@pytest.mark.parametrize("base", ["", "/v1", "/v2/ext/openai", "/v2/ext/openai/v2"])
+def test_a_wrong_base_url_is_told_with_the_right_one(shared: EmulatorThread, base: str) -> None:
+    right = f"{shared.url}/v2/ext/openai/v1"
+    with openai.OpenAI(base_url=shared.url + base, api_key="any-token", max_retries=0) as client:
+        for call in (client.models.list, lambda: client.chat.completions.create(model=URL, messages=ASK)):
+            with pytest.raises(openai.NotFoundError) as raised:
+                call()
+            assert f"OpenAI's API is at /v2/ext/openai/v1: give the client base_url='{right}'." in str(raised.value)
+
+
 def test_a_model_that_fails_is_a_server_error_with_its_words(client: openai.OpenAI) -> None:
     with pytest.raises(openai.InternalServerError) as raised:
         client.chat.completions.create(model=URL, messages=[{"role": "user", "content": "fail"}])
@@ -218,6 +234,7 @@ def test_without_a_good_token_it_is_an_authentication_error(shared: EmulatorThre
             "/embeddings has no streaming answer",
         ),
         ("POST", "/chat/completion", b"{}", 404, "Did you mean /v2/ext/openai/v1/chat/completions?"),
+        ("POST", "/v1/embeddings", b"{}", 404, "Did you mean /v2/ext/openai/v1/embeddings?"),
         ("GET", "/chat/completions", None, 405, "this path knows POST."),
         ("POST", "/models", b"{}", 405, "this path knows GET."),
     ],

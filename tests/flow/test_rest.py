@@ -8,14 +8,31 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS, Client, inference_request
+from flow.driver import MODELS, Client, inference_request, write_model
 
 APP = "/v2/users/me/apps/demo"
+LIMITS = """\
+from typing import Iterator
+
+from clarifai.runners.models.model_class import ModelClass
+
+
+class Limits(ModelClass):
+    @ModelClass.method
+    def predict(self, name: str) -> dict:
+        return {name: float("inf")}
+
+    @ModelClass.method
+    def generate(self, name: str) -> Iterator[dict]:
+        for number in (float("-inf"), float("nan"), 1):
+            yield {name: number}
+"""
 
 
 @dataclass(frozen=True)
@@ -108,6 +125,16 @@ def test_bytes_and_64_bit_integers_keep_their_value(emulator: EmulatorThread, re
     assert returned(rest.json("POST", path, inputs("echo_int", value=big))[1]) == big
     raw = {"bytes_value": base64.b64encode(bytes(range(256))).decode()}
     assert returned(rest.json("POST", path, inputs("echo_bytes", value=raw))[1]) == raw
+
+
+def test_numbers_that_json_does_not_have_are_words(emulator: EmulatorThread, rest: Rest, tmp_path: Path) -> None:
+    emulator.deploy(write_model(tmp_path, "limits", LIMITS))
+    path = f"{APP}/models/limits/outputs"
+    answer = rest.json("POST", path, inputs(name="most"))[1]
+    assert returned(answer) == {"struct_value": {"most": "Infinity"}}
+    _, _, body = rest.ask("POST", f"{path}/generate", inputs("generate", name="most"))
+    told = [returned(json.loads(line))["struct_value"]["most"] for line in body.splitlines()]
+    assert told == ["-Infinity", "NaN", 1.0]
 
 
 def test_resources_are_made_listed_and_deleted(rest: Rest) -> None:

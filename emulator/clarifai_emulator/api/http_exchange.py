@@ -79,8 +79,14 @@ class Exchange:
         return parse_qsl(self.query_string, keep_blank_values=True)
 
     async def body(self) -> bytes:
-        """The whole body. Raises ``CallerError`` 40033 for one that is too large, ``HttpProblem`` for one that
-        breaks off."""
+        """The whole body. Raises ``CallerError`` 11100 for one that is encoded, 40033 for one that is too large,
+        ``HttpProblem`` for one that breaks off."""
+        encoding = self.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            raise CallerError(
+                StatusCode.CONN_BAD_REQUEST_FORMAT,
+                f"The body is encoded with '{encoding[:50]}'; only plain bodies are read.",
+            )
         announced = self.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > self._max_bytes:
             raise self._too_large(f"{announced} bytes")

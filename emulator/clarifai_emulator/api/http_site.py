@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clarifai_emulator.api.http_server import HttpConnection
 
 _PREFLIGHT_SECONDS = "600"
+_OPENAI_PATHS = ("/chat/completions", "/responses", "/embeddings", "/images/generations", "/models")
 
 
 class _Part(Protocol):
@@ -88,7 +89,10 @@ class HttpSite:
 
     def _part(self, path: str) -> _Part:
         """What answers a path."""
-        name = next((name for name in ("openai", "mcp") if path.startswith(f"/v2/ext/{name}/v1/")), "rest")
+        # Also with a wrong base URL: such a client reads only errors in its own shape.
+        name = "mcp" if path.startswith("/v2/ext/mcp") else "rest"
+        if path.startswith("/v2/ext/openai") or path.removeprefix("/v1") in _OPENAI_PATHS:
+            name = "openai"
         if path.startswith("/v2/users/") and path.endswith("/organizations") and path.count("/") == 4:
             name = "organisations"
         if name not in self._parts:

@@ -37,9 +37,9 @@ def as_json_value(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     if hasattr(value, "to_proto"):
-        from google.protobuf.json_format import MessageToDict
+        from clarifai_emulator.protobuf_json import as_dict
 
-        return MessageToDict(value.to_proto(), preserving_proto_field_name=True)
+        return as_dict(value.to_proto())
     if hasattr(value, "items"):
         return {str(name): as_json_value(each) for name, each in value.items()}
     return repr(value)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
 from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json, step, warn
-from clarifai_emulator.cli.signatures import chosen_methods, command_line, snippet
+from clarifai_emulator.cli.signatures import Signature, chosen_methods, command_line, snippet
+from clarifai_emulator.cli.state import Running
 
 
 @click.command(short_help="Deploy a model directory.")
@@ -42,7 +45,7 @@ def deploy(directory: Path, port: int | None, no_wait: bool, as_json: bool, **op
     if as_json:
         print_json({**deployed, "default_route": default})
         return
-    _show(deployed, default)
+    _show(deployed, default, client.running)
 
 
 def _request(directory: Path, options: dict[str, Any], *, wait: bool) -> dict[str, Any]:
@@ -73,7 +76,7 @@ def _default_route(client: Client, deployed: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _show(deployed: dict[str, Any], default: dict[str, Any]) -> None:
+def _show(deployed: dict[str, Any], default: dict[str, Any], running: Running) -> None:
     name = f"{deployed['model_user_id']}/{deployed['app_id']}/models/{deployed['model_id']}"
     heading(f"\nDeployed {name} in {deployed['seconds']:.1f} s")
     version = f"{deployed['version_id'][:8]}{'' if deployed['is_new_version'] else ' (unchanged)'}"
@@ -87,7 +90,7 @@ def _show(deployed: dict[str, Any], default: dict[str, Any]) -> None:
     click.echo("\n".join(columns(rows)))
     for warning in deployed["warnings"]:
         warn(warning)
-    show_calls(deployed)
+    show_calls(deployed, running)
 
 
 def _default_text(deployed: dict[str, Any], default: dict[str, Any]) -> str:
@@ -100,9 +103,17 @@ def _default_text(deployed: dict[str, Any], default: dict[str, Any]) -> str:
     return f"{decision['rule']} → {target}" + ("" if target == here else ", not this deployment")
 
 
-def show_calls(deployed: dict[str, Any]) -> None:
+def show_calls(deployed: dict[str, Any], running: Running) -> None:
     """How to call what was deployed, ready to paste."""
-    signatures = deployed["signatures"]
+    for title, text in endpoint_calls(deployed, url=running.url, pat=running.pat):
+        heading(f"\n{title}")
+        click.echo(textwrap.indent(text, "  "))
+    signatures = [each for each in deployed["signatures"] if not is_carrier(each)]
+    if signatures:
+        _show_sdk_calls(deployed, signatures)
+
+
+def _show_sdk_calls(deployed: dict[str, Any], signatures: Sequence[Signature]) -> None:
     chosen = chosen_methods(signatures)
     heading("\nCall it")
     click.echo(f"  {command_line(chosen[0], deployed['model_id'])}")

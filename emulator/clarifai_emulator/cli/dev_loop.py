@@ -115,7 +115,7 @@ class DevLoop:
             click.secho(f"\nWatching {request['path']}", bold=True)
             for warning in deployed["warnings"]:
                 warn(warning)
-            show_calls(deployed)
+            show_calls(deployed, self._client.running)
             click.echo("")
 
     def _reload(self, request: dict[str, Any]) -> None:

@@ -104,7 +104,17 @@ class Watch:
 class WatchedCall:
     """One request and its outputs."""
 
-    __slots__ = ("_is_old", "_model", "_name", "_request_id", "_trailers", "_version_id", "_watch", "method")
+    __slots__ = (
+        "_inlined",
+        "_is_old",
+        "_model",
+        "_name",
+        "_request_id",
+        "_trailers",
+        "_version_id",
+        "_watch",
+        "method",
+    )
 
     def __init__(
         self,
@@ -124,6 +134,7 @@ class WatchedCall:
         self._request_id = request_id
         self._trailers = trailers
         self._is_old = False
+        self._inlined = False
 
     def begin(self, request: Any, kind: int) -> None:
         """The first message."""
@@ -131,6 +142,8 @@ class WatchedCall:
         if self.method.shape.kind != kind:
             said = f"it is {KINDS.get(self.method.shape.kind, '?')}, and was called as {KINDS.get(kind, '?')}."
             self.tell((found("call-kind", said),))
+        # A call without arguments has no parts either, and the runner answers both kinds alike.
+        self._inlined = not request.inputs[-1].data.parts
         for each in request.inputs:
             if self.method.is_inlined(each.data):
                 self._is_old = True
@@ -162,7 +175,7 @@ class WatchedCall:
             return
         assert self.method is not None
         for each in response.outputs:
-            problems = self.method.output_problems(each.data)
+            problems = self.method.output_problems(each.data, inlined=self._inlined)
             if problems:
                 self.tell(problems, StatusCode.RUNNER_PROCESSING_FAILED)
 

@@ -80,15 +80,28 @@ class WireMethod:
             problems += tuple(missing_argument(self.shape, name) for name in missing)
         return problems
 
-    def output_problems(self, data: Any) -> tuple[Finding, ...]:
-        """What is wrong with an output; its value is in the part ``return``."""
+    def output_problems(self, data: Any, *, inlined: bool = False) -> tuple[Finding, ...]:
+        """What is wrong with an output. Its value is in the part ``return``; with ``inlined``, in the fields
+        themselves, as the runner answers an input without parts."""
         if self._result is None:
             return _NOTHING
         for part in data.parts:
             if part.id == "return":
                 return tuple(map(_of_result, self._result(part.data, "")))
+        if inlined:
+            return tuple(map(_of_result, self._result(_without_copied_text(data), "")))
         assert self.shape.result is not None
         return (found("result-missing", f"the result is missing, and {self.shape.result.item} is declared."),)
+
+
+def _without_copied_text(data: Any) -> Any:
+    """An inlined output as the method gave it: the runner copies a string into ``text`` too."""
+    if not data.string_value or not data.HasField("text"):
+        return data
+    plain = type(data)()
+    plain.CopyFrom(data)
+    plain.ClearField("text")
+    return plain
 
 
 def _of_result(problem: Finding) -> Finding:
@@ -175,7 +188,7 @@ def _array(data: Any, what: str) -> tuple[Finding, ...]:
 
 def _json(data: Any, what: str) -> tuple[Finding, ...]:
     for index, number in enumerate(_numbers(data.struct_value)):
-        if abs(number) >= _EXACT and number == int(number):
+        if abs(number) >= _EXACT and number.is_integer():
             message = f"{_named(what)} holds {number:.0f}: from 2**53 on, JSON loses the last digits of an integer."
             return (found("large-integer", message),)
         if index > _LOOK_AT:

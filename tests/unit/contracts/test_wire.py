@@ -80,6 +80,17 @@ def test_a_result_that_is_not_there_or_another_is_told() -> None:
     )
 
 
+def test_an_inlined_result_is_read_from_the_fields_themselves() -> None:
+    """As the runner answers an input without parts; it copies a string into ``text``."""
+    _, wire = method(str)
+    data = Data()
+    data.string_value = data.text.raw = "x"
+    assert wire.output_problems(data, inlined=True) == ()
+    assert wire.output_problems(Data(), inlined=True) == ()  # the empty text
+    (wrong,) = wire.output_problems(Data(int_value=3), inlined=True)
+    assert wrong.message == "the result came as int_value, and str (string_value) is declared."
+
+
 def test_limits_tuples_and_letters() -> None:
     def f(
         t: float = Param(0.5, min_value=0.0, max_value=1.0),

@@ -127,7 +127,7 @@ async def _read(exchange: Exchange) -> dict[str, Any]:
     if "method" in content and not isinstance(content["method"], str):
         raise _invalid(f"`method` must be a string, got {kind_of(content['method'])}.")
     if isinstance(content.get("id", 0), bool) or not isinstance(content.get("id", 0), int | str):
-        raise _invalid(f"`id` must be a string or a number, got {kind_of(content['id'])}.")
+        raise _invalid(f"`id` must be a string or a whole number, got {json.dumps(content['id'])[:50]}.")
     return content
 
 

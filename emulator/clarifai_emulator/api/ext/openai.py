@@ -59,6 +59,8 @@ class OpenAiApi:
         """Answer one request."""
         path = exchange.path.removeprefix(PREFIX)
         try:
+            if not exchange.path.startswith(f"{PREFIX}/"):
+                raise _elsewhere(exchange)
             if path == "/models" or path.startswith("/models/"):
                 _require_method(exchange, "GET")
                 await self._serve_models(exchange, unquote(path.removeprefix("/models").strip("/")))
@@ -221,6 +223,15 @@ def _unknown_path(path: str) -> Refusal:
     return Refusal(
         StatusCode.CONN_DOES_NOT_EXIST,
         f"There is no {PREFIX}{path[:200]}.{meant} There are {', '.join(known)}.",
+        status=404,
+    )
+
+
+def _elsewhere(exchange: Exchange) -> Refusal:
+    return Refusal(
+        StatusCode.CONN_DOES_NOT_EXIST,
+        f"There is no {exchange.path[:200]}. OpenAI's API is at {PREFIX}: "
+        f"give the client base_url='http://{exchange.headers.get('host', 'HOST')[:100]}{PREFIX}'.",
         status=404,
     )
 

@@ -24,7 +24,8 @@ _ADDRESS = re.compile(
     r"(?:https?://[^/]+/)?(?P<user>[^/\s]+)/(?P<app>[^/\s]+)/models/(?P<model>[^/\s]+)"
     r"(?:/(?:model_)?versions/(?P<version>[^/\s]+))?/?"
 )
-_NO_SUCH_METHOD = "not found in model class"
+# What the runner says of a method that a model's class does not have: of one that answers once, and of a stream.
+_NO_SUCH_METHOD = re.compile(r"not found in model class|has no attribute '(openai|mcp)_\w+'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def _require_success(call: Call, response: Any) -> None:
     if status.code == StatusCode.SUCCESS:
         return
     details = status.details or status.description or describe(status.code)
-    if _NO_SUCH_METHOD in details:
+    if _NO_SUCH_METHOD.search(details):
         details += ". This endpoint needs a model whose class has that method."
     http = http_status(status.code, authenticated=call.caller.user_id != "")
     raise Refusal(status.code, details, status=http, headers=call.trailers)

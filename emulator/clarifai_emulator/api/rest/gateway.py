@@ -41,8 +41,8 @@ class RestApi:
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request."""
-        if exchange.path == OPENAPI_PATH and exchange.method in ("GET", "HEAD"):
-            await exchange.answer(200, await self._openapi(), JSON)
+        if exchange.path == OPENAPI_PATH:
+            await self._serve_document(exchange)
             return
         method = "GET" if exchange.method == "HEAD" else exchange.method
         match = self._paths.match(method, exchange.path)
@@ -114,11 +114,6 @@ class RestApi:
         return self._calls.begin(rpc, exchange.headers, peer=exchange.peer)
 
     async def _read(self, exchange: Exchange, bound: Bound, values: tuple[str, ...]) -> Any:
-        if exchange.headers.get("content-encoding", "identity") != "identity":
-            raise CallerError(
-                StatusCode.CONN_BAD_REQUEST_FORMAT,
-                f"The body is encoded with '{exchange.headers['content-encoding']}'; only plain bodies are read.",
-            )
         body = await exchange.body()
         request = read_request(bound, values, exchange.query, body)
         if len(body) > self._max_bytes and request.ByteSize() > self._max_bytes:
@@ -157,10 +152,7 @@ class RestApi:
     async def _nowhere(self, exchange: Exchange) -> None:
         methods = self._paths.methods(exchange.path)
         if methods:
-            allow = ", ".join(methods)
-            exchange.answer_headers["allow"] = allow
-            text = f"There is no {exchange.method} {exchange.path}; this path knows {allow}."
-            raise HttpProblem(405, StatusCode.CONN_METHOD_NOT_ALLOWED, text)
+            raise _wrong_method(exchange, ", ".join(methods))
         near = self._paths.nearest(exchange.path)
         meant = f" Did you mean {near}?" if near else ""
         raise HttpProblem(
@@ -169,6 +161,11 @@ class RestApi:
             f"There is no path {exchange.path[:300]} in the platform's REST API.{meant} "
             f"GET {OPENAPI_PATH} lists all that there are.",
         )
+
+    async def _serve_document(self, exchange: Exchange) -> None:
+        if exchange.method not in ("GET", "HEAD"):
+            raise _wrong_method(exchange, "GET")
+        await exchange.answer(200, await self._openapi(), JSON)
 
     async def _openapi(self) -> bytes:
         if self._document is None:
@@ -200,6 +197,12 @@ def as_problem(error: TransportError) -> HttpProblem:
     """What ends a call without an answer, as HTTP has it."""
     status = GRPC_TO_HTTP.get(error.name, 500)
     return HttpProblem(status, StatusCode.INTERNAL_UNCATEGORIZED, f"{error.name}: {error.message}")
+
+
+def _wrong_method(exchange: Exchange, allowed: str) -> HttpProblem:
+    exchange.answer_headers["allow"] = allowed
+    text = f"There is no {exchange.method} {exchange.path}; this path knows {allowed}."
+    return HttpProblem(405, StatusCode.CONN_METHOD_NOT_ALLOWED, text)
 
 
 async def _only(request: Any) -> AsyncIterator[Any]:

@@ -8,13 +8,16 @@ from difflib import get_close_matches
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
 
+# Each kind of integer, and the range it has.
 _INTEGERS = {
-    FieldDescriptor.CPPTYPE_INT32,
-    FieldDescriptor.CPPTYPE_INT64,
-    FieldDescriptor.CPPTYPE_UINT32,
-    FieldDescriptor.CPPTYPE_UINT64,
+    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
+    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
+_ENUM_RANGE = _INTEGERS[FieldDescriptor.CPPTYPE_INT32]
 _FLOATS = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
 _INTEGER_TEXT = re.compile(r"-?\d+")
 _NUMBER_TEXT = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?|NaN|-?Infinity")
@@ -55,7 +58,8 @@ def kind_of(value: Any) -> str:
 
 def _of_message(descriptor: Any, content: Any, where: str, depth: int) -> Iterator[str]:
     if descriptor.full_name.startswith("google.protobuf."):
-        return  # has a JSON form of its own
+        yield from _of_well_known(descriptor.full_name, content, where)
+        return
     if depth > _DEEPEST:
         yield f"{where}: nested too deeply"
     elif not isinstance(content, dict):
@@ -70,6 +74,23 @@ def _of_message(descriptor: Any, content: Any, where: str, depth: int) -> Iterat
                 yield f"{descriptor.name} has no field '{at}'{meant}"
             elif value is not None:
                 yield from _of_field(field, value, at, depth)
+
+
+def _of_well_known(name: str, content: Any, where: str) -> Iterator[str]:
+    """Messages that have a JSON form of their own."""
+    if name == "google.protobuf.Struct" and not isinstance(content, dict):
+        yield f"{where} must be an object, got {kind_of(content)}"
+    elif name == "google.protobuf.Timestamp" and not _is_time(content):
+        got = f"'{content[:50]}'" if isinstance(content, str) else kind_of(content)
+        yield f"{where} must be a time as '2030-01-31T12:00:00Z', got {got}"
+
+
+def _is_time(content: Any) -> bool:
+    try:
+        Timestamp().FromJsonString(content)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _of_field(field: Any, value: Any, at: str, depth: int) -> Iterator[str]:
@@ -107,16 +128,26 @@ def _expected(field: Any, value: Any) -> str:
     if kind == FieldDescriptor.CPPTYPE_BOOL:
         return "" if isinstance(value, bool) else "true or false"
     if kind in _INTEGERS:
-        fits = (is_number and value == int(value)) or (isinstance(value, str) and _INTEGER_TEXT.fullmatch(value))
-        return "" if fits else "a whole number"
+        return _expected_integer(value, _INTEGERS[kind])
     if kind in _FLOATS:
         fits = is_number or (isinstance(value, str) and _NUMBER_TEXT.fullmatch(value))
         return "" if fits else "a number"
     if kind == FieldDescriptor.CPPTYPE_ENUM:
         known = field.enum_type.values_by_name
-        if is_number or (isinstance(value, str) and (value in known or _INTEGER_TEXT.fullmatch(value))):
+        if value in known or not _expected_integer(value, _ENUM_RANGE):
             return ""
         return f"a number or one of {', '.join(list(known)[:8])}"
     if isinstance(value, str):
         return ""
     return "base64 text" if field.type == FieldDescriptor.TYPE_BYTES else "a string"
+
+
+def _expected_integer(value: Any, limits: tuple[int, int]) -> str:
+    """What an integer must be, where ``value`` is not; else empty. Text is read as well as numbers."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and float(value).is_integer()) and not (
+        isinstance(value, str) and _INTEGER_TEXT.fullmatch(value)
+    ):
+        return "a whole number"
+    lowest, highest = limits
+    return "" if lowest <= int(value) <= highest else f"a whole number from {lowest} to {highest}"

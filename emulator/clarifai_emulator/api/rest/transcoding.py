@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from math import isinf
 from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.json_format import ParseDict, ParseError
 
 from clarifai_emulator.api.rest.misfits import find_misfits, is_repeated, kind_of, nearest_field
 from clarifai_emulator.api.rest.paths import Bound
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.protobuf_json import as_dict
 
 _TRUE_FALSE = {"true": True, "1": True, "false": False, "0": False}
 _MOST_MISFITS = 5
+_MOST_DIGITS = 400  # the largest double has 309
 
 
 def read_request(bound: Bound, values: Iterable[str], query: Iterable[tuple[str, str]], body: bytes) -> Any:
@@ -51,7 +54,13 @@ def read_message(name: str, message_type: Any, line: bytes) -> Any:
 def read_json(name: str, data: bytes) -> Any:
     """JSON, and nothing that only Python takes for it. Raises ``CallerError`` 11100."""
     try:
-        return json.loads(data, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+        return json.loads(
+            data,
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_of_few_digits,
+        )
     except RecursionError:
         raise bad_request(f"The body of {name} is nested too deeply.") from None
     except json.JSONDecodeError as error:
@@ -63,8 +72,9 @@ def read_json(name: str, data: bytes) -> Any:
 
 def as_json(message: Any) -> bytes:
     """A message as the platform writes it."""
-    content = MessageToDict(message, preserving_proto_field_name=True, use_integers_for_enums=True)
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return json.dumps(as_dict(message, numeric_enums=True), ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "replace"
+    )
 
 
 def bad_request(details: str, hint: str = "") -> CallerError:
@@ -140,6 +150,21 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the name '{twice}' stands twice in one object")
     return content
+
+
+def _finite(text: str) -> float:
+    """Python takes a number beyond its range for infinity, which JSON does not have."""
+    number = float(text)
+    if isinf(number):
+        raise ValueError(f"the number {text[:50]} is too large")
+    return number
+
+
+def _of_few_digits(text: str) -> int:
+    """No field has room for more, and Python's own refusal speaks of Python."""
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"a number has {len(text)} digits; {_MOST_DIGITS} are the most")
+    return int(text)
 
 
 def _refuse_constant(constant: str) -> Any:

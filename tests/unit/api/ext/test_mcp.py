@@ -172,12 +172,17 @@ async def test_what_never_reaches_a_model_has_an_http_status(
         (
             {"jsonrpc": "2.0", "id": [], "method": "ping"},
             -32600,
-            "`id` must be a string or a number, got an array.",
+            "`id` must be a string or a whole number, got [].",
+        ),
+        (
+            {"jsonrpc": "2.0", "id": 1.5, "method": "ping"},
+            -32600,
+            "`id` must be a string or a whole number, got 1.5.",
         ),
         (
             {"jsonrpc": "2.0", "id": True, "method": "ping"},
             -32600,
-            "`id` must be a string or a number, got a boolean.",
+            "`id` must be a string or a whole number, got true.",
         ),
     ],
 )
@@ -200,10 +205,13 @@ async def test_a_get_is_405(client: HttpClient) -> None:
     )
 
 
-async def test_another_path_is_told_the_shape_of_one(client: HttpClient) -> None:
-    answer = await client.ask("POST", "/v2/ext/mcp/v1/models/m", PING)
+@pytest.mark.parametrize(
+    "path", ["/v2/ext/mcp/v1/models/m", "/v2/ext/mcp/v1", "/v2/ext/mcp/users/u/apps/a/models/m"]
+)
+async def test_another_path_is_told_the_shape_of_one(client: HttpClient, path: str) -> None:
+    answer = await client.ask("POST", path, PING)
     assert answer.status == 404
     assert answer.json["error"]["message"] == (
-        "There is no path /v2/ext/mcp/v1/models/m. MCP servers are at "
+        f"There is no path {path}. MCP servers are at "
         "/v2/ext/mcp/v1/users/USER/apps/APP/models/MODEL, with /versions/VERSION behind it for a certain version."
     )

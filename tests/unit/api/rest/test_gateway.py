@@ -200,6 +200,12 @@ async def test_a_wrong_method_is_405_with_what_is_allowed(client: HttpClient) ->
     )
 
 
+async def test_the_document_can_only_be_read(client: HttpClient) -> None:
+    answer = await client.ask("POST", "/v2/openapi.json", {})
+    assert (answer.status, answer.headers["allow"]) == (405, "get")
+    assert answer.json["status"]["details"] == "There is no POST /v2/openapi.json; this path knows GET."
+
+
 async def test_an_unknown_path_is_404_with_the_nearest(client: HttpClient) -> None:
     answer = await client.ask("GET", "/v2/modles")
     assert answer.status == 404

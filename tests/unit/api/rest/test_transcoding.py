@@ -109,6 +109,8 @@ def test_an_answer_has_snake_case_numeric_enums_and_no_unset_fields() -> None:
         (b'{"inputs": [}', "is no JSON: Expecting value at line 1, column 13."),
         (b"\xff\xfe{}", "The body of PostModelOutputs is no JSON: "),
         (b'{"model_id": NaN}', "is no JSON: NaN is not a JSON number."),
+        (b'{"model_id": 1e400}', "is no JSON: the number 1e400 is too large."),
+        (b'{"page": ' + b"9" * 5000 + b"}", "is no JSON: a number has 5000 digits; 400 are the most."),
         (b'{"model_id": "a", "model_id": "b"}', "is no JSON: the name 'model_id' stands twice in one object."),
         (b"[]", "The body of PostModelOutputs must be a JSON object, got an array."),
         (b"3", "must be a JSON object, got a number."),
@@ -144,7 +146,26 @@ def test_malformed_json_is_said_with_its_place(body: bytes, says: str) -> None:
             "inputs[0].data.bytes_value must be base64 text, got a number",
         ),
         ({"model": {"visibility": {"gettable": "OPEN"}}}, "must be a number or one of UNKNOWN_VISIBILITY, PRIVATE"),
-        ({"inputs": [{"data": {"metadata": 3}}]}, "The body of PostModelOutputs cannot be read: "),
+        ({"inputs": [{"data": {"metadata": 3}}]}, "inputs[0].data.metadata must be an object, got a number."),
+        (
+            {"inputs": [{"data": {"int_value": 2**63}}]},
+            "inputs[0].data.int_value must be a whole number from -9223372036854775808 to 9223372036854775807, "
+            "got a number.",
+        ),
+        (
+            {"inputs": [{"data": {"int_value": str(2**63)}}]},
+            "inputs[0].data.int_value must be a whole number from -9223372036854775808 to 9223372036854775807, "
+            "got '9223372036854775808'.",
+        ),
+        ({"model": {"visibility": {"gettable": 2**31}}}, "must be a number or one of UNKNOWN_VISIBILITY, PRIVATE"),
+        (
+            {"inputs": [{"created_at": "yesterday"}]},
+            "inputs[0].created_at must be a time as '2030-01-31T12:00:00Z', got 'yesterday'.",
+        ),
+        (
+            {"inputs": [{"created_at": 5}]},
+            "inputs[0].created_at must be a time as '2030-01-31T12:00:00Z', got a number.",
+        ),
     ],
 )
 def test_a_field_that_does_not_fit_is_named(content: Any, says: str) -> None:
@@ -163,6 +184,7 @@ def test_several_misfits_are_named_at_once_and_many_are_counted_off() -> None:
     [
         ([("pgae", "1")], "ListRunners has no query parameter 'pgae'. Did you mean 'page'?"),
         ([("page", "one")], "The query parameters of ListRunners cannot be read: page must be a whole number"),
+        ([("page", "-1")], "page must be a whole number from 0 to 4294967295, got '-1'."),
         ([("page.x", "1")], "The query parameter 'page.x' of ListRunners names a part of 'page', which has none."),
         ([("user_app_id.usr", "1")], "Did you mean 'user_id'?"),
     ],
