@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.json_format import ParseDict
 
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.data_values import arguments_of, method_of, shown_call
+from clarifai_emulator.protobuf_json import as_dict
 
 SCRUBBED = "<scrubbed>"
 # Whose values are credentials, wherever they stand.
@@ -41,7 +42,7 @@ def call_as_text(rpc: str, data: bytes) -> str:
 
 
 def _plain(message: Any, secrets: frozenset[str]) -> dict[str, Any]:
-    told = cast("dict[str, Any]", _scrub(MessageToDict(message, preserving_proto_field_name=True), secrets))
+    told = cast("dict[str, Any]", _scrub(as_dict(message), secrets))
     for each in (told, *told.get("outputs", ())):
         if isinstance(each.get("status"), dict):
             each["status"].pop(_PASSING, None)

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_grpc.grpc.api import resources_pb2
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
 
 from clarifai_emulator.catalogue import CLARIFAI_USER
 from clarifai_emulator.models.directory import ModelSource, WantedSecret, Watched
+from clarifai_emulator.protobuf_json import as_dict
 from clarifai_emulator.store import Key, Kind, Store
 
 _MESSAGES: dict[Kind, Any] = {
@@ -74,7 +75,7 @@ def to_json(item: Any) -> Any:
     """For people and other machines."""
     if isinstance(item, ModelSource):
         return json.loads(_source_text(item))
-    return MessageToDict(item, preserving_proto_field_name=True)
+    return as_dict(item)
 
 
 def from_json(kind: Kind, content: Any) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clarifai_grpc.grpc.api.resources_pb2 import App, Deployment, Secret
+from clarifai_grpc.grpc.api.resources_pb2 import App, Deployment, Model, Secret
 
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.models.directory import ModelSource, WantedSecret
@@ -26,6 +27,16 @@ def filled(tmp_path: Path) -> Store:
     here = ModelSource(tmp_path, Path(sys.executable), "hash", "here")
     store.put(Kind.SOURCE, ("me", "app", "m", "a" * 32), here)
     return store
+
+
+def test_a_number_that_json_does_not_have_keeps_nothing_from_going_out() -> None:
+    store = Store()
+    model = Model(id="m")
+    model.metadata.update({"threshold": math.inf})
+    store.put(Kind.MODEL, ("me", "app", "m"), model)
+    found = Store()
+    import_state(found, json.loads(json.dumps(export_state(store), allow_nan=False)))
+    assert found.get(Kind.MODEL, ("me", "app", "m")).metadata["threshold"] == "Infinity"
 
 
 def test_everything_comes_back_in_its_order(tmp_path: Path) -> None:
