@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clarifai_emulator.api.accounts import Accounts, load_accounts, merged, permission_warning
+from clarifai_emulator.api.accounts import accounts_of, owner_warning, security_warnings
 from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
@@ -27,14 +25,14 @@ from clarifai_emulator.api.grpc_server import ApiHandlers
 from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, searches, uploads, users
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.api.http2 import Find, Serve, first_of
+from clarifai_emulator.api.http2 import Find
 from clarifai_emulator.api.http_calls import HttpCalls
 from clarifai_emulator.api.http_site import HttpSite
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.issued_keys import IssuedKeys
-from clarifai_emulator.api.port import Port
+from clarifai_emulator.api.ports import Ports
 from clarifai_emulator.api.runner_items import RunnerItems
-from clarifai_emulator.api.tap import Interceptor
+from clarifai_emulator.api.tap import Interceptor, intercepted
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
@@ -42,7 +40,7 @@ from clarifai_emulator.contracts.runtime import Watch
 from clarifai_emulator.deployer import Deployer
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
 from clarifai_emulator.dispatch.lane import Lane, LaneKey
-from clarifai_emulator.errors import ConfigError, ModelError
+from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
@@ -103,7 +101,7 @@ class Emulator:
         )
         self.accelerators = AcceleratorPool(self.discovery.accelerators, reason=self.discovery.reason)
         self.catalogue = Catalogue(self._local_instance())
-        self.accounts = _accounts(self.config)
+        self.accounts = accounts_of(self.config)
         self.resources = Resources(self.store, self.clock, self.accounts.organisations)
         self.authenticator = Authenticator(
             user_id=self.config.user_id,
@@ -201,7 +199,7 @@ class Emulator:
         # Each may put itself before every method of the API, from the next call on (``api/tap.py``).
         self.interceptors: list[Interceptor] = []
         self.port = 0
-        self._ports: list[Port] = []
+        self._ports = Ports(self.config, self._odd_client)
 
     @property
     def url(self) -> str:
@@ -226,8 +224,9 @@ class Emulator:
 
     async def start(self) -> None:
         """Listen, create what every account begins with, and the topology. Raises ``ConfigError``."""
-        for warning in (*security_warnings(self.config), *self._account_warnings()):
-            log.warning("%s", warning)
+        for warning in (*security_warnings(self.config), owner_warning(self.accounts, self.config.user_id)):
+            if warning:
+                log.warning("%s", warning)
         try:
             restored = self._restore()
             await self._uploads.sweep()
@@ -256,11 +255,10 @@ class Emulator:
 
     async def stop(self) -> None:
         """End every replica, close every port, remove every temporary file. May be called twice."""
-        ports, self._ports = self._ports, []
-        await asyncio.gather(*(port.close() for port in ports[:1]))
+        await self._ports.close_public()
         await self._uploads.stop()
         await self.supervisor.stop(grace=self.config.stop_seconds)
-        await asyncio.gather(*(port.close() for port in ports[1:]))
+        await self._ports.close()
         await asyncio.gather(*(backend.close() for backend in self.backends.values()))
         self.backends.clear()
         if self._parent is not None:  # of a start that went wrong before it was needed
@@ -356,14 +354,9 @@ class Emulator:
             organisations_of=partial(users.organisations_of, self.resources),
             on_odd=self._odd_client,
         )
-        find = self._intercepted(api.find)
-        try:
-            self.port = await self._serve(
-                self.config.host, self.config.port, runners.find, *self._further, find, http=http
-            )
-        except OSError as error:
-            raise _cannot_listen(self.config, error) from None
-        replica_port = await self._serve(_REPLICA_HOST, 0, replicas.find)
+        find = intercepted(api.find, self.interceptors)
+        self.port = await self._ports.open_public(runners.find, *self._further, find, http=http)
+        replica_port = await self._ports.open(_REPLICA_HOST, replicas.find)
         self.replicas.outfitter.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
         self.replicas.outfitter.api_base = self.url
         parent, self._parent = self._parent, None
@@ -375,27 +368,8 @@ class Emulator:
         )
         self.backends["inprocess"] = InProcessBackend()
         self.backends["docker"] = DockerBackend(
-            self.config.docker, listen=lambda host, early: self._serve(host, 0, replicas.find, early=early)
+            self.config.docker, listen=lambda host, early: self._ports.open(host, replicas.find, early=early)
         )
-
-    def _intercepted(self, find: Find) -> Find:
-        def found(path: str) -> Serve | None:
-            serve = find(path)
-            for intercept in self.interceptors:
-                serve = intercept(path, serve)
-            return serve
-
-        return found
-
-    async def _serve(
-        self, host: str, number: int, *services: Find, http: HttpSite | None = None, early: bool = False
-    ) -> int:
-        # One MiB on top of the runner's own limit, so that an item that is just too large is refused by name.
-        max_bytes = self.config.max_message_bytes + 1024 * 1024
-        port = Port(first_of(services), max_bytes=max_bytes, on_odd=self._odd_client, http=http)
-        number = await port.listen(host, number, early=early)
-        self._ports.append(port)
-        return number
 
     def _handlers(self) -> dict[str, Handler]:
         """Every RPC the emulator has; the others answer UNIMPLEMENTED."""
@@ -426,14 +400,6 @@ class Emulator:
 
     def _find_version(self, model: tuple[str, str, str], version_id: str) -> Any:
         return self.store.get(Kind.MODEL_VERSION, (*model, version_id))
-
-    def _account_warnings(self) -> Iterator[str]:
-        users = sorted({caller.user_id for caller in self.accounts.callers.values()})
-        if users and self.config.user_id not in users:
-            yield (
-                f"No accepted token belongs to user {self.config.user_id!r}, whose account `deploy` and the "
-                f"topology use. Start with --user-id and one of: {', '.join(users)}."
-            )
 
     def _local_instance(self) -> Any:
         machine = measure_machine()
@@ -475,25 +441,3 @@ class Emulator:
     def _odd_client(self, kind: str, what: str) -> None:
         # A query may hold a key.
         self.events.emit(f"connection.{kind}", what=what.partition("?")[0] if kind == "http" else what)
-
-
-def security_warnings(config: EmulatorConfig) -> list[str]:
-    """What whoever starts an emulator with this configuration should know: who reaches it, who reads its tokens."""
-    of_file = permission_warning(config.pats_file) if config.pats_file is not None else ""
-    return [each for each in (config.exposure, of_file) if each]
-
-
-def _accounts(config: EmulatorConfig) -> Accounts:
-    accounts = load_accounts(config.pats_file) if config.pats_file is not None else Accounts()
-    return merged(accounts, config.pats.items())
-
-
-def _cannot_listen(config: EmulatorConfig, error: OSError) -> ConfigError:
-    if error.errno == errno.EADDRINUSE:
-        return ConfigError(
-            f"Port {config.port} of {config.host} is in use.",
-            [],
-            hint="Another emulator may be running (`clarifai-emulator status`); stop it with `clarifai-emulator "
-            "down`, or choose another port with --port (0 takes a free one).",
-        )
-    return ConfigError(f"Cannot listen on {config.host}:{config.port}: {error.strerror or error}.", [])

@@ -26,6 +26,7 @@ from clarifai_emulator.api.auth import TOKEN_CHARACTERS, Caller
 from clarifai_emulator.api.identifiers import id_problem
 from clarifai_emulator.api.scopes import granted, scope_problems
 from clarifai_emulator.api.visibility import Organisations
+from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.protobuf_yaml import YamlFile
 
@@ -44,6 +45,29 @@ class Accounts:
     users: tuple[User, ...] = ()
     organisations: Organisations = field(default_factory=Organisations)
     callers: dict[str, Caller] = field(default_factory=dict[str, Caller])
+
+
+def accounts_of(config: EmulatorConfig) -> Accounts:
+    """The accounts that a configuration names. Raises ``ConfigError``."""
+    accounts = load_accounts(config.pats_file) if config.pats_file is not None else Accounts()
+    return merged(accounts, config.pats.items())
+
+
+def security_warnings(config: EmulatorConfig) -> list[str]:
+    """What whoever starts an emulator with this configuration should know: who reaches it, who reads its tokens."""
+    of_file = permission_warning(config.pats_file) if config.pats_file is not None else ""
+    return [each for each in (config.exposure, of_file) if each]
+
+
+def owner_warning(accounts: Accounts, user_id: str) -> str:
+    """What to say where no token belongs to the emulator's own user; empty where one does, or any is accepted."""
+    users = sorted({caller.user_id for caller in accounts.callers.values()})
+    if not users or user_id in users:
+        return ""
+    return (
+        f"No accepted token belongs to user {user_id!r}, whose account `deploy` and the topology use. Start with "
+        f"--user-id and one of: {', '.join(users)}."
+    )
 
 
 def load_accounts(path: Path) -> Accounts:

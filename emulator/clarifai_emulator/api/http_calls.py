@@ -15,7 +15,7 @@ from typing import Any
 from clarifai_emulator.api.chain import Call, RequestChain, StreamHandler, UnaryHandler
 from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.api.rpc import Rpc
-from clarifai_emulator.api.tap import Interceptor
+from clarifai_emulator.api.tap import Interceptor, intercepted
 from clarifai_emulator.errors import CallerError
 
 
@@ -61,10 +61,8 @@ class HttpCalls:
 
     async def _pass(self, call: Call, serve: Serve, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """What the interceptors, or ``serve`` behind them, answer."""
-        served: Serve | None = serve
         stream = _MessageStream(call, requests)
-        for intercept in self._interceptors:
-            served = intercept(stream.path, served)
+        served = intercepted(lambda path: serve, self._interceptors)(stream.path)
         if served is None:
             return
         as_grpc: Any = stream

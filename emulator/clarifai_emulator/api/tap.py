@@ -9,16 +9,28 @@ Installed with ``Emulator.interceptors``; without one, no request passes through
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from clarifai_emulator.api.grpc_stream import GrpcStream
-from clarifai_emulator.api.http2 import Serve
+from clarifai_emulator.api.http2 import Find, Serve
 from clarifai_emulator.errors import TransportError
 
 Interceptor = Callable[[str, Serve | None], Serve | None]
 """Takes a method's path and what serves it (None: nothing does), and gives what serves it instead."""
+
+
+def intercepted(find: Find, interceptors: Sequence[Interceptor]) -> Find:
+    """What ``find`` finds, behind the interceptors that are there when it is asked."""
+
+    def found(path: str) -> Serve | None:
+        serve = find(path)
+        for intercept in interceptors:
+            serve = intercept(path, serve)
+        return serve
+
+    return found
 
 
 @dataclass(slots=True, eq=False)

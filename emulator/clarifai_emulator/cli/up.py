@@ -177,7 +177,7 @@ def _config(options: Mapping[str, Any]) -> Any:
 
 def _warn(config: Any) -> None:
     """What the emulator itself would say, but into its log file."""
-    from clarifai_emulator.emulator import security_warnings
+    from clarifai_emulator.api.accounts import security_warnings
 
     for warning in security_warnings(config):
         warn(warning)
