@@ -5,6 +5,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 UV     := uv==0.13.9
+# The tests start a thousand processes of Python: each would compile again what it imports, which doubles their time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test check format bench reliability docs build clean
 

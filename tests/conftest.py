@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from types import FrameType
 
 import pytest
 
@@ -14,10 +15,16 @@ ENGINE = pytest.StashKey[docker_engine.TestEngine]()
 REASON = pytest.StashKey[str]()
 
 
-def pytest_configure() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and so would all that tests start."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Ctrl-C and SIGTERM end the session in good order: also where a shell started it in the background, for which
+    Ctrl-C is ignored, and where a test swallows the exception."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        session.shouldstop = signal.Signals(number).name
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -40,6 +47,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         session.config.stash[REASON] = str(error)
 
 
+@pytest.hookimpl(trylast=True)  # after the emulators that an interrupted session still had
 def pytest_sessionfinish(session: pytest.Session) -> None:
     engine = session.config.stash.get(ENGINE, None)
     if engine is not None:

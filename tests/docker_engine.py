@@ -91,7 +91,11 @@ class TestEngine:
         words += ["--pidfile", str(self.folder / "docker.pid"), "--mtu", str(_mtu())]
         with (self.folder / "dockerd.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, dockerd, *words], stdout=log, stderr=log, env={**os.environ, "PATH": ":".join(paths)}
+                [*self.prefix, dockerd, *words],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PATH": ":".join(paths)},
+                start_new_session=True,  # a Ctrl-C is for the tests, which then end it
             )
         if self.lock is not None:
             self.lock.note(self.process.pid)

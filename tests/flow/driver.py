@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,11 +26,20 @@ from pytest_clarifai_emulator.homes import make_home, remove_home
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
 
 
+_held: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on now. On Linux it stays ours: no other test session can be given it meanwhile."""
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # whoever is told of it can listen
+    probe.bind(("127.0.0.1", 0))
+    port = probe.getsockname()[1]
+    if sys.platform == "linux":
+        _held.append(probe)
+    else:
+        probe.close()
+    return port
 
 
 PORT = free_port()

@@ -235,7 +235,7 @@ def test_a_deployment_that_another_one_overtakes_says_so_and_does_not_wait(
     emulator: EmulatorThread, tmp_path: Path
 ) -> None:
     source = (MODELS / "hello" / "1" / "model.py").read_text()
-    load = "    def load_model(self):\n        __import__('time').sleep(60)\n\n"
+    load = "    def load_model(self):\n        print('loads', flush=True)\n        __import__('time').sleep(60)\n\n"
     slow = source.replace("(ModelClass):\n", f"(ModelClass):\n{load}", 1)
     directory = write_model(tmp_path, "overtaken", slow)
     errors: list[CallerError] = []
@@ -248,7 +248,7 @@ def test_a_deployment_that_another_one_overtakes_says_so_and_does_not_wait(
 
     waiting = threading.Thread(target=deploy)
     waiting.start()
-    wait_for(lambda: emulator.events("replica.starting"))
+    wait_for(lambda: "loads" in emulator.run(lambda e: [entry.message for entry in e.logbook.entries("runner")]))
     (directory / "1" / "model.py").write_text(source)
     emulator.deploy(directory)
     waiting.join(15)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
-_ARGS = ("-v", "-p", "no:cacheprovider", "--timeout=90")
+# schemathesis is a tool of this project alone: loading it took every nested process as long as all else.
+_ARGS = ("-v", "-p", "no:cacheprovider", "-p", "no:schemathesis", "--timeout=90")
 _INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
 
 
@@ -72,9 +73,7 @@ def nested(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(dedent(text).replace("{models}", str(MODELS)))
             patch.chdir(folder)
-            result = pytester.runpytest_subprocess(
-                "-v", "-p", "no:cacheprovider", "--timeout=90", *args, timeout=280
-            )
+            result = pytester.runpytest_subprocess(*_ARGS, *args, timeout=280)
             return Run(int(result.ret), result.stdout.str() + result.stderr.str(), folder)
 
         yield run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,13 +46,16 @@ def test_what_goes_in_comes_out_in_order_wherever_it_was_kept(steps: list[int | 
     assert (len(backlog), backlog.bytes) == (0, 0)
 
 
-def test_beyond_its_memory_it_is_one_file_without_a_name_that_is_closed_when_it_was_read() -> None:
-    before, folder = descriptors(), set(os.listdir(tempfile.gettempdir()))
+def test_beyond_its_memory_it_is_one_file_without_a_name_that_is_closed_when_it_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = descriptors()
     backlog = Backlog()
     for _ in range(3):
         backlog.append(response("x" * 90), 94)
     assert descriptors() == before + 1
-    assert not [name for name in set(os.listdir(tempfile.gettempdir())) - folder if "clarifai-emulator" in name]
+    assert list(tmp_path.iterdir()) == []
     assert [backlog.popleft().status.description for _ in range(3)] == ["x" * 90] * 3
     assert descriptors() == before
 
