@@ -669,6 +669,9 @@ async def test_in_a_cluster_without_nodes_of_its_own_the_user_starts_the_runners
     stage.dispatcher.hear(replica)
     link.lane.offer(Slot(replica))
     assert work.state is State.SENT
+    metrics = stage.metrics.deployment_metrics(stage.stored())
+    assert (metrics.desired_replicas, metrics.live_replicas) == (1, 1)
+    assert [each.metrics.live_replicas for each in metrics.nodepool_metrics] == [1]
     await stage.delete()
     assert stage.store.get(Kind.RUNNER, (*key[:3], runner.id)) is not None, "it is its user's to delete"
 
