@@ -8,6 +8,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
 from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.nodepools.capacity import NodepoolKey
 from clarifai_emulator.nodepools.fleet import Fleet
 from clarifai_emulator.reload.project import Project
 from clarifai_emulator.routing.deployments import served_model
@@ -78,20 +79,28 @@ def _fleet(fleet: Fleet) -> dict[str, Any]:
         "wanted": fleet.wanted,
         "in_flight": fleet.lane.in_flight,
         "queued": len(fleet.lane.waiting),
-        "pending": fleet.lane.pending_reason,
+        "pending": "" if fleet.adopted else fleet.lane.pending_reason,
         "error": refusal.message if refusal is not None else "",
         "last_crash": _last_crash(fleet),
         "replicas": [
-            {
-                "replica_id": record.replica_id,
-                "state": record.state.value,
-                "pid": record.process.pid if record.process is not None else 0,
-                "nodepool": "/".join(record.nodepool),
-                "devices": list(record.devices),
-            }
-            for record in fleet.records.values()
+            *(
+                {
+                    "replica_id": record.replica_id,
+                    "state": record.state.value,
+                    "pid": record.process.pid if record.process is not None else 0,
+                    "nodepool": "/".join(record.nodepool),
+                    "devices": list(record.devices),
+                }
+                for record in fleet.records.values()
+            ),
+            *(_adopted(nodepool, replica.replica_id) for nodepool, replica in fleet.adopted),
         ],
     }
+
+
+def _adopted(nodepool: NodepoolKey, replica_id: str) -> dict[str, Any]:
+    """A replica that its user started; which process it is, nobody said."""
+    return {"replica_id": replica_id, "state": "live", "pid": 0, "nodepool": "/".join(nodepool), "devices": []}
 
 
 def _last_crash(fleet: Fleet) -> dict[str, Any] | None:
@@ -107,7 +116,7 @@ def _state(fleet: Fleet) -> str:
         return "draining"
     if fleet.lane.refusal is not None:
         return "failed"
-    if fleet.live:
+    if fleet.live or fleet.adopted:
         return "ready"
     if fleet.records:
         return "starting"

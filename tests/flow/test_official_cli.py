@@ -319,11 +319,23 @@ class TestServe:
     def test_in_the_current_environment(self, cli: Official, empty: EmulatorThread, hello: Path) -> None:
         with cli.serving(hello), served_by(empty.url) as client:
             assert text_of(client.call("PostModelOutputs", request())) == "Hello, you!"
+            assert "Replicas (live/desired): 1/1" in cli.ok("model", "status", "me/demo/models/hello")
+            assert self.state(empty) == ("ready", "", 1)
+        wait_for(lambda: self.state(empty)[2] == 0)
+        waits = "its nodepool has no nodes of its own: start the runner yourself"
+        assert self.state(empty) == ("scaled to zero", waits, 0)
         again = cli.home / "serve.log"
         with cli.serving(hello), served_by(empty.url) as client:
             assert text_of(client.call("PostModelOutputs", request())) == "Hello, you!"
             versions = client.call("ListModelVersions", user_app_id=request().user_app_id, model_id="hello")
             assert len(versions.model_versions) == 1, again.read_text()
+
+    @staticmethod
+    def state(emulator: EmulatorThread) -> tuple[str, str, int]:
+        """Of the deployment: its state, what it waits for, and how many replicas it has."""
+        (deployment,) = emulator.status()["deployments"]
+        (version,) = deployment["versions"]
+        return version["state"], version["pending"], len(version["replicas"])
 
     @pytest.mark.slow
     def test_in_an_environment_of_its_own(self, cli: Official, empty: EmulatorThread, tmp_path: Path) -> None:

@@ -260,6 +260,15 @@ def test_an_unknown_model_lists_the_apps_models(world: World) -> None:
     assert error.message == ("Model 'ada/main/eco' does not exist. App ada/main has echo. Did you mean 'echo'?")
 
 
+def test_a_model_that_is_named_without_its_app_is_told_so(world: World) -> None:
+    error = refused(world, ask("ada//echo"))
+    assert error.code == StatusCode.MODEL_DOES_NOT_EXIST
+    assert error.message == (
+        "The request names model 'echo' of no app. "
+        "Name its app too: user_app_id.app_id, in REST /users/USER/apps/APP."
+    )
+
+
 def test_a_private_model_of_somebody_else_does_not_exist_for_the_caller(world: World) -> None:
     world.add_model("ada/main/secret", visibility=PRIVATE)
     error = refused(world, ask("ada/main/secret", caller="bob"))

@@ -88,7 +88,9 @@ class HttpConnection(asyncio.Protocol):
                 self._h11.receive_data(b"")
                 self._advance()
             except h11.RemoteProtocolError as error:
+                exchange = self._exchange
                 self._refuse(error)
+                return exchange is None or not exchange.as_stream  # it may still listen for what was wrong
         return False  # HTTP clients do not hang up one half: whoever closes waits for no answer
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -154,7 +156,7 @@ class HttpConnection(asyncio.Protocol):
         self._exchange = Exchange(
             self,
             request.method.decode("ascii"),
-            request.target.decode("ascii", "replace"),
+            _origin_form(request.target.decode("ascii", "replace")),
             headers,
             peer=self._peer,
             max_bytes=self._max_bytes,
@@ -310,6 +312,14 @@ class HttpConnection(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+
+
+def _origin_form(target: str) -> str:
+    """The path of a request's target, which names the host too where a client takes this for its proxy."""
+    scheme, _, rest = target.partition("://")
+    if scheme.lower() not in ("http", "https"):
+        return target
+    return "/" + rest.partition("/")[2]
 
 
 def _head(status: int, headers: HttpHeaders) -> h11.Response:

@@ -44,4 +44,4 @@ def nearest(identifier: str, known: Iterable[str], *, noun: str) -> str:
     if not names:
         return f"There is no {noun} yet."
     shown = ", ".join(repr(name) for name in names[:8])
-    return f"There is {shown}{', …' if len(names) > 8 else ''}."
+    return f"There {'is' if len(names) == 1 else 'are'} {shown}{', …' if len(names) > 8 else ''}."

@@ -114,10 +114,16 @@ def _row(name: str, model: str, version: dict[str, Any], bounds: str) -> list[st
     ]
 
 
+def _process(replica: dict[str, Any]) -> str:
+    if replica["pid"]:
+        return f"process {replica['pid']}"
+    return "started by its user" if replica["state"] == "live" else "no process yet"
+
+
 def _notes(name: str, version: dict[str, Any]) -> list[str]:
     lines = [
         f"  {name}: replica {each['replica_id'][:8]} is {each['state']} in {each['nodepool']}"
-        f" (process {each['pid']}{', on ' + ', '.join(each['devices']) if each['devices'] else ''})"
+        f" ({_process(each)}{', on ' + ', '.join(each['devices']) if each['devices'] else ''})"
         for each in version["replicas"]
     ]
     if version["pending"]:

@@ -156,6 +156,14 @@ class Fleet:
         """Replicas that take work."""
         return [record for record in self.records.values() if record.state is ReplicaState.LIVE]
 
+    @property
+    def adopted(self) -> list[tuple[NodepoolKey, Replica]]:
+        """Replicas that take work and that their user started (`clarifai model serve`), each with its nodepool."""
+        if not self.target.is_user_run:
+            return []
+        links = self.lane.runners.values()
+        return [(link.nodepool, each) for link in links for each in link.replicas.values() if each.is_live]
+
     def demand(self, now: float, history_seconds: float) -> Demand:
         """What is asked of the fleet at this moment."""
         in_flight, queued = self.lane.load, len(self.lane.waiting)

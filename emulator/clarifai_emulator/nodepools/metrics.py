@@ -19,13 +19,15 @@ class FleetMetrics:
         metrics = DeploymentMetrics()
         by_nodepool: dict[tuple[str, str, str], list[int]] = {}
         for fleet in self._supervisor.fleets.of_deployment(deployment.user_id, deployment.id):
-            metrics.desired_replicas += 0 if fleet.retired else max(fleet.wanted, len(fleet.active))
-            metrics.live_replicas += len(fleet.live)
+            adopted = fleet.adopted
+            metrics.desired_replicas += 0 if fleet.retired else max(fleet.wanted, len(fleet.active), len(adopted))
+            metrics.live_replicas += len(fleet.live) + len(adopted)
             metrics.rollout_in_progress |= fleet.retired and bool(fleet.records)
-            for record in fleet.active:
-                counts = by_nodepool.setdefault(record.nodepool, [0, 0])
+            own = [(record.nodepool, record.state is ReplicaState.LIVE) for record in fleet.active]
+            for nodepool, is_live in (*own, *((nodepool, True) for nodepool, _ in adopted)):
+                counts = by_nodepool.setdefault(nodepool, [0, 0])
                 counts[0] += 1
-                counts[1] += record.state is ReplicaState.LIVE
+                counts[1] += is_live
         metrics.aggregate.desired_replicas = metrics.desired_replicas
         metrics.aggregate.live_replicas = metrics.live_replicas
         for (_, cluster, nodepool), (desired, live) in by_nodepool.items():

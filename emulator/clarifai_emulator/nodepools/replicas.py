@@ -239,6 +239,10 @@ class Replicas:
             record.replica.offer_idle()
         self.on_change(fleet)
 
+    def queued_runner(self, fleet: Fleet) -> Runner:
+        """The runner of a fleet that has no room for a replica: clients look for the reason in its log."""
+        return self._runner(fleet, fleet.target.nodepools[0][0])
+
     def _runner(self, fleet: Fleet, nodepool: NodepoolKey, *, runner_id: str = "") -> Runner:
         """The runner of this fleet in this nodepool: the record that ListRunners shows, made on first use.
         ``runner_id``: of one that is there from before a reset."""

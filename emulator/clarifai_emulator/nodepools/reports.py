@@ -11,6 +11,7 @@ from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.models.versions import build_failed
+from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, Target
 
 
@@ -33,6 +34,12 @@ class Reporter:
         """Something happened to a deployment as a whole."""
         self._events.emit(kind, reason=message, **_names(fleet), **fields)
         self.log(fleet, "runner.events", f"{kind}: {message}")
+
+    def pending(self, fleet: Fleet, reason: str, no_room: NoRoom, runner: Runner) -> None:
+        """A wanted replica has no room. The line in its runner's log begins with what is missing: the official
+        command line shows 77 characters of it, and waits."""
+        self._events.emit("deployment.pending", reason=reason, for_good=no_room.for_good, **_names(fleet))
+        self.log(fleet, "runner.events", f"No room: {no_room}", runner)
 
     def log(self, fleet: Fleet, log_type: str, line: str, runner: Runner | None = None) -> None:
         """One line of a log that clients can list."""
@@ -74,7 +81,7 @@ def keeps_failing(fleet: Fleet, why: str) -> CallerError:
 def cannot_be_placed(reason: str) -> CallerError:
     return CallerError(
         StatusCode.MODEL_DEPLOYMENT_FAILED,
-        f"No replica can be placed for {reason}.",
+        f"No replica can be placed for {reason.rstrip('.')}.",
         hint="Deploy it to a nodepool that has what the model asks for (a nodepool of the instance type you will "
         "use later is emulated by its size), or change inference_compute_info in config.yaml.",
     )

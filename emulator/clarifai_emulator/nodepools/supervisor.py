@@ -379,7 +379,7 @@ class Supervisor:
         reason = f"{fleet.target.name}: {no_room}"
         if reason != fleet.lane.pending_reason:
             fleet.lane.pending_reason = reason
-            self._report.fleet(fleet, "deployment.pending", reason, for_good=no_room.for_good)
+            self._report.pending(fleet, reason, no_room, self._replicas.queued_runner(fleet))
         if no_room.for_good and not fleet.active:
             fleet.lane.refuse(cannot_be_placed(reason))
         elif not no_room.for_good:

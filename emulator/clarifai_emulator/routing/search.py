@@ -64,6 +64,12 @@ class Search:
     def find_model(self, key: ModelKey) -> Model:
         """The model; refused with 21200."""
         user, app, wanted = key
+        if wanted and not app:
+            raise self.refuse(
+                StatusCode.MODEL_DOES_NOT_EXIST,
+                f"The request names model {wanted[:_LONGEST_ID]!r} of no app.",
+                hint="Name its app too: user_app_id.app_id, in REST /users/USER/apps/APP.",
+            )
         model = self.landscape.model(*key)
         note = self.sight.hidden_model(key, model) if model is not None else ""
         if model is None or note:

@@ -51,7 +51,7 @@ class TestComputeClusters:
             ({"cluster_type": "big"}, "cluster_type: 'big' is none of dedicated, local-dev, shared"),
             ({"cluster_type": "shared"}, "cluster_type: only Clarifai has shared clusters"),
             ({"managed_by": ""}, "managed_by: '' is none of clarifai, user"),
-            ({"cloud_provider": {}}, "cloud_provider.id: must not be empty; There is 'aws', "),
+            ({"cloud_provider": {}}, "cloud_provider.id: must not be empty; There are 'aws', "),
             (
                 {"cloud_provider": {"id": "asw"}},
                 "'asw' is not a cloud provider of the platform. Did you mean 'aws'",

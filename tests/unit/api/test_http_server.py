@@ -230,6 +230,25 @@ async def test_chunked_garbage_is_answered_400(scene: Scene) -> None:
     assert status["details"] == "The request is no proper HTTP/1.1: illegal chunk header."
 
 
+async def test_a_body_that_is_cut_off_is_answered_400_to_who_still_listens(scene: Scene) -> None:
+    reader, writer = await scene.connect()
+    writer.write(request("/x", b"", "content-length: 50") + b"half")
+    writer.write_eof()
+    code, status = status_of(await to_the_end(reader))
+    assert code == 400
+    assert status["details"] == (
+        "The request is no proper HTTP/1.1: peer closed connection without sending complete message body "
+        "(received 4 bytes, expected 50)."
+    )
+
+
+async def test_a_target_may_name_the_host_too(scene: Scene) -> None:
+    """As clients say it to their proxy."""
+    await scene.say(last("http://127.0.0.1:7878/x?a=1"))
+    await scene.say(last("http://127.0.0.1:7878"))
+    assert scene.seen == [("POST", "/x"), ("POST", "/")]
+
+
 async def test_a_head_without_end_is_answered_431(scene: Scene) -> None:
     code, status = status_of(await scene.say(b"GET /x HTTP/1.1\r\na: " + b"b" * 70_000))
     assert code == 431

@@ -35,6 +35,7 @@ def test_fresh_ids_are_32_hexadecimal_digits() -> None:
 
 def test_what_was_probably_meant() -> None:
     assert nearest("gpu-pol", ["gpu-pool", "cpu"], noun="nodepool") == "Did you mean 'gpu-pool'?"
-    assert nearest("x", ["b", "a"], noun="nodepool") == "There is 'a', 'b'."
+    assert nearest("x", ["a"], noun="nodepool") == "There is 'a'."
+    assert nearest("x", ["b", "a"], noun="nodepool") == "There are 'a', 'b'."
     assert nearest("x", [], noun="nodepool") == "There is no nodepool yet."
     assert nearest("x", map(str, range(20)), noun="nodepool").endswith(", ….")

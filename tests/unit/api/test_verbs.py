@@ -209,7 +209,7 @@ def test_delete_is_all_or_none(api: ResourceApi) -> None:
     api.cluster("two")
     code, message = refusal(api, "DeleteComputeClusters", ids=["one", "three"])
     assert code == StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST
-    assert message == "Compute cluster 'three' does not exist for user 'ada'. There is 'one', 'two'."
+    assert message == "Compute cluster 'three' does not exist for user 'ada'. There are 'one', 'two'."
     assert ids(api) == ["two", "one"]
     api("DeleteComputeClusters", ids=["one", "two", "one"])
     assert ids(api) == []

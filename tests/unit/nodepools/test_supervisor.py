@@ -501,6 +501,11 @@ async def test_what_has_no_room_waits_says_why_and_starts_when_there_is_room(sta
     assert (fleet.lane.pending_reason, fleet.lane.refusal) == (reason, None)
     await stage.later(1)
     assert stage.said("deployment.pending") == [reason]
+    # The official command line waits for a runner, and shows the events of that one.
+    (runner,) = fleet.runners.values()
+    logged = [entry.message for entry in stage.api.logbook.entries("runner.events", runner_id=runner.id)]
+    assert logged == ["No room: " + reason.removeprefix("deployment 'second': ")]
+    assert stage.metrics.runner_metrics(runner).pods_total == 0
     stage.api("DeleteDeployments", ids=["first"])
     await settle()
     await stage.later(1)
@@ -669,6 +674,9 @@ async def test_in_a_cluster_without_nodes_of_its_own_the_user_starts_the_runners
     stage.dispatcher.hear(replica)
     link.lane.offer(Slot(replica))
     assert work.state is State.SENT
+    metrics = stage.metrics.deployment_metrics(stage.stored())
+    assert (metrics.desired_replicas, metrics.live_replicas) == (1, 1)
+    assert [each.metrics.live_replicas for each in metrics.nodepool_metrics] == [1]
     await stage.delete()
     assert stage.store.get(Kind.RUNNER, (*key[:3], runner.id)) is not None, "it is its user's to delete"
 

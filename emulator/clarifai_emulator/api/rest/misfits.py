@@ -21,6 +21,9 @@ _ENUM_RANGE = _INTEGERS[FieldDescriptor.CPPTYPE_INT32]
 _FLOATS = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
 _INTEGER_TEXT = re.compile(r"-?\d+")
 _NUMBER_TEXT = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?|NaN|-?Infinity")
+# Both alphabets, in lines or not. What comes in between in a large value is not looked at.
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]*[=\s]*")
+_LOOKED_AT = 200
 _DEEPEST = 100
 
 
@@ -137,17 +140,36 @@ def _expected(field: Any, value: Any) -> str:
         if value in known or not _expected_integer(value, _ENUM_RANGE):
             return ""
         return f"a number or one of {', '.join(list(known)[:8])}"
-    if isinstance(value, str):
-        return ""
-    return "base64 text" if field.type == FieldDescriptor.TYPE_BYTES else "a string"
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return _expected_base64(value)
+    return "" if isinstance(value, str) else "a string"
+
+
+def _expected_base64(value: Any) -> str:
+    """What base64 must be, where ``value`` is none as far as its beginning and end show; else empty."""
+    if not isinstance(value, str):
+        return "base64 text"
+    if value.startswith("data:"):
+        return "base64 text, without 'data:…,' before it"
+    is_base64 = all(_BASE64.fullmatch(part) for part in (value[:_LOOKED_AT], value[-_LOOKED_AT:]))
+    return "" if is_base64 else "base64 text"
 
 
 def _expected_integer(value: Any, limits: tuple[int, int]) -> str:
     """What an integer must be, where ``value`` is not; else empty. Text is read as well as numbers."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and float(value).is_integer()) and not (
-        isinstance(value, str) and _INTEGER_TEXT.fullmatch(value)
-    ):
+    number = _number(value)
+    if number is None or not (isinstance(number, int) or number.is_integer()):
         return "a whole number"
     lowest, highest = limits
-    return "" if lowest <= int(value) <= highest else f"a whole number from {lowest} to {highest}"
+    return "" if lowest <= number <= highest else f"a whole number from {lowest} to {highest}"
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if not isinstance(value, str):
+        return value
+    try:
+        return int(value) if _INTEGER_TEXT.fullmatch(value) else float(value)
+    except ValueError:
+        return None

@@ -22,6 +22,8 @@ from clarifai_emulator.protobuf_json import as_dict
 
 _TRUE_FALSE = {"true": True, "1": True, "false": False, "0": False}
 _MOST_MISFITS = 5
+_OF_THE_DOCUMENTATION = {("ListNodepools", "min_runner_replicas"): ("1", "active_usage", "true")}
+_FIELDS_OF_BYTES = (b'"base64"', b'"bytes_value"', b'"bytesValue"', b'"buffer"')
 _MOST_DIGITS = 400  # the largest double has 309
 
 
@@ -37,7 +39,7 @@ def read_request(bound: Bound, values: Iterable[str], query: Iterable[tuple[str,
         raise bad_request(
             f"{bound.binding.method} {bound.binding.path} takes no body.", "Send its fields as query parameters."
         )
-    _merge(name, request, content, "body")
+    _merge(name, request, content, "body", look_closer=_holds_bytes(body))
     for path, value in zip(bound.variables, values, strict=True):
         _set(request, path, value)
     return request
@@ -47,7 +49,7 @@ def read_message(name: str, message_type: Any, line: bytes) -> Any:
     """One message of a stream of messages. Raises ``CallerError`` 11100."""
     content = read_json(name, line)
     message = message_type()
-    _merge(name, message, content, "body")
+    _merge(name, message, content, "body", look_closer=_holds_bytes(line))
     return message
 
 
@@ -82,22 +84,34 @@ def bad_request(details: str, hint: str = "") -> CallerError:
     return CallerError(StatusCode.CONN_BAD_REQUEST_FORMAT, details, hint=hint)
 
 
-def _merge(name: str, message: Any, content: Any, what: str) -> None:
+def _merge(name: str, message: Any, content: Any, what: str, *, look_closer: bool = False) -> None:
+    """Put JSON into a message. ``look_closer``: also for what the protobuf library reads without a word."""
     if content == {}:
         return
+    unread = ""
     try:
         ParseDict(content, message)
     except (ParseError, TypeError, ValueError, RecursionError) as error:
-        misfits = find_misfits(message.DESCRIPTOR, content)[: _MOST_MISFITS + 1]
-        text = "; ".join(misfits[:_MOST_MISFITS]) or str(error).splitlines()[0].rstrip(".")
-        more = "; and more" if len(misfits) > _MOST_MISFITS else ""
-        raise bad_request(f"The {what} of {name} cannot be read: {text}{more}.") from None
+        unread = str(error).splitlines()[0].rstrip(".")
+    if not unread and not look_closer:
+        return
+    misfits = find_misfits(message.DESCRIPTOR, content)[: _MOST_MISFITS + 1]
+    text = "; ".join(misfits[:_MOST_MISFITS]) or unread
+    more = "; and more" if len(misfits) > _MOST_MISFITS else ""
+    if text:
+        raise bad_request(f"The {what} of {name} cannot be read: {text}{more}.")
+
+
+def _holds_bytes(body: bytes) -> bool:
+    """Whether a field may be base64, of which the protobuf library leaves out what it does not understand."""
+    return any(name in body for name in _FIELDS_OF_BYTES)
 
 
 def _query_as_json(name: str, descriptor: Any, query: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """``a.b=1&c=2&c=3`` as ``{"a": {"b": "1"}, "c": ["2", "3"]}``, with true and false where a field is one."""
     content: dict[str, Any] = {}
-    for path, value in query:
+    for parameter, text in query:
+        path, value = _as_of_today(name, parameter, text)
         *parents, last = path.split(".")
         place, owner = content, descriptor
         for part in parents:
@@ -115,6 +129,14 @@ def _query_as_json(name: str, descriptor: Any, query: Iterable[tuple[str, str]])
         else:
             place[field.name] = given
     return content
+
+
+def _as_of_today(name: str, parameter: str, text: str) -> tuple[str, str]:
+    """A parameter of the documentation's samples as the RPC has it now, by name and value."""
+    only, *today = _OF_THE_DOCUMENTATION.get((name, parameter), (text, parameter, text))
+    if text != only:
+        raise bad_request(f"{name} takes the query parameter '{parameter}' only as {only}, got '{text[:50]}'.")
+    return today[0], today[1]
 
 
 def _field(name: str, descriptor: Any, part: str, path: str) -> Any:

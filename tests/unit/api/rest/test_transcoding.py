@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -80,6 +81,15 @@ def test_query_parameters_fill_fields_of_every_type() -> None:
     assert pools.active_usage is True
 
 
+def test_the_documentations_filter_of_nodepools_is_the_one_of_the_rpc() -> None:
+    """Its curl sample asks so; ``ListNodepoolsRequest`` has no such field."""
+    path = "/v2/users/u/nodepools"
+    assert read("GET", path, query=[("min_runner_replicas", "1")]).active_usage is True
+    assert refusal("GET", path, query=[("min_runner_replicas", "2")]) == (
+        "ListNodepools takes the query parameter 'min_runner_replicas' only as 1, got '2'."
+    )
+
+
 def test_a_path_variable_may_be_a_number() -> None:
     form, values = bound("GET", "/v2/status_codes/10000")
     assert read_request(form, values, [], b"").status_code_id == "10000"
@@ -145,6 +155,16 @@ def test_malformed_json_is_said_with_its_place(body: bytes, says: str) -> None:
             {"inputs": [{"data": {"bytes_value": 3}}]},
             "inputs[0].data.bytes_value must be base64 text, got a number",
         ),
+        (
+            {"inputs": [{"data": {"image": {"base64": "data:image/png;base64,iVBORw0KGgo="}}}]},
+            "inputs[0].data.image.base64 must be base64 text, without 'data:…,' before it, "
+            "got 'data:image/png;base64,iVBORw0KGgo='.",
+        ),
+        (
+            {"inputs": [{"data": {"image": {"base64": "picture.png"}}}]},
+            "inputs[0].data.image.base64 must be base64 text, got 'picture.png'.",
+        ),
+        ({"inputs": [{"data": {"int_value": 10**350}}]}, "inputs[0].data.int_value must be a whole number from"),
         ({"model": {"visibility": {"gettable": "OPEN"}}}, "must be a number or one of UNKNOWN_VISIBILITY, PRIVATE"),
         ({"inputs": [{"data": {"metadata": 3}}]}, "inputs[0].data.metadata must be an object, got a number."),
         (
@@ -170,6 +190,17 @@ def test_malformed_json_is_said_with_its_place(body: bytes, says: str) -> None:
 )
 def test_a_field_that_does_not_fit_is_named(content: Any, says: str) -> None:
     assert says in refusal("POST", OUTPUTS, content)
+
+
+@pytest.mark.parametrize(
+    "text", ["aGk=", "aGk", "_-8=", "aGVs\nbG8=\n", "", base64.b64encode(bytes(range(256)) * 20).decode()]
+)
+def test_base64_may_be_of_either_alphabet_in_lines_and_without_its_padding(text: str) -> None:
+    request = read("POST", OUTPUTS, {"inputs": [{"data": {"image": {"base64": text}, "int_value": "1e3"}}]})
+    padded = text.replace("\n", "") + "=" * (-len(text.replace("\n", "")) % 4)
+    assert request.inputs[0].data.image.base64 == base64.urlsafe_b64decode(
+        padded.replace("+", "-").replace("/", "_")
+    )
 
 
 def test_several_misfits_are_named_at_once_and_many_are_counted_off() -> None:
