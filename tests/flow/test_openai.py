@@ -112,6 +112,14 @@ def test_responses_whole_and_in_events(client: openai.OpenAI) -> None:
     assert events[-1].type == "response.completed"
 
 
+def test_the_clients_own_readers_of_streams_work(client: openai.OpenAI) -> None:
+    with client.chat.completions.stream(model=URL, messages=ASK) as chat:
+        assert [event.content for event in chat if event.type == "content.done"] == ["Yousaid:hellothere"]
+    with client.responses.stream(model=URL, input="hello there") as stream:
+        texts = [event.text for event in stream if event.type == "response.output_text.done"]
+        assert texts == [stream.get_final_response().output_text] == ["You said: hello there"]
+
+
 def test_embeddings_and_images(client: openai.OpenAI) -> None:
     answer = client.embeddings.create(model=URL, input=["four", "fives"])
     assert [each.embedding for each in answer.data] == [[4.0, 0.5, -1.0], [5.0, 0.5, -1.0]]

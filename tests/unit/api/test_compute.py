@@ -223,7 +223,7 @@ class TestRunners:
         api.nodepool("other")
         version = api.version()
         worker = {"model": {"id": "model", "app_id": "app", "model_version": {"id": version}}}
-        pinned = self.post(api, worker=worker, num_replicas=2).id
+        pinned = self.post(api, worker=worker, num_replicas=4).id
         loose = self.post(api).id
 
         def listed(**fields: Any) -> list[str]:
@@ -233,7 +233,8 @@ class TestRunners:
         assert listed(nodepool_id="pool") == [loose, pinned]
         assert listed(nodepool_id="other") == []
         assert listed(compute_cluster_id="cluster", nodepool_id="pool", model_version_ids=[version]) == [pinned]
-        assert listed(min_replicas=1) == [pinned]
+        assert listed(min_replicas=3) == [loose, pinned]  # so many run
+        assert listed(min_replicas=4) == [pinned]  # so many its user said
 
     def test_patch_and_delete(self, api: ResourceApi) -> None:
         runner = self.post(api)

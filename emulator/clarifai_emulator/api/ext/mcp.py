@@ -38,9 +38,11 @@ _EVENTS = "text/event-stream"
 _PARSE_ERROR = -32700
 _INVALID_REQUEST = -32600
 _METHOD_NOT_FOUND = -32601
+_INVALID_PARAMS = -32602
 _INTERNAL_ERROR = -32603
-# How the runner words a message that the model's MCP library does not know.
-_UNKNOWN_MESSAGE = re.compile(r"validation errors? for Client(Request|Notification)")
+# How the runner words a message that the model's MCP library cannot read: what each kind of message would need.
+_UNREADABLE = re.compile(r"validation errors? for Client(Request|Notification)")
+_NEEDED = re.compile(r"^(\w+)\.(\w+)", re.MULTILINE)
 
 
 class McpApi:
@@ -167,8 +169,14 @@ async def _refuse(exchange: Exchange, message: dict[str, Any], refusal: Refusal)
         code = _PARSE_ERROR
     elif refusal.code == StatusCode.CONN_INVALID_REQUEST:
         code = _INVALID_REQUEST
-    elif reached and _UNKNOWN_MESSAGE.search(refusal.details):
-        code = _METHOD_NOT_FOUND
+    elif reached and _UNREADABLE.search(refusal.details):
+        code = _INVALID_PARAMS if _knows_method(refusal.details) else _METHOD_NOT_FOUND
     error = {"code": code, "message": refusal.details, "data": {"clarifai_status_code": refusal.code}}
     response = {"jsonrpc": "2.0", "id": message.get("id"), "error": error}
     await _say(exchange, 200 if reached else refusal.status, response, dict(refusal.headers))
+
+
+def _knows_method(details: str) -> bool:
+    """Whether of some kind of message only the parameters were wrong; of the others the method is wrong, too."""
+    needed = _NEEDED.findall(details)
+    return any((kind, "method") not in needed for kind, _ in needed)

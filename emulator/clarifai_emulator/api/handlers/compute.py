@@ -118,7 +118,7 @@ def _runner_row(rows: _Compute) -> Resource:
         prepare=rows.prepare_runner,
         validate=rows.validate_runner,
         show=rows.show_runner,
-        matches=_runner_matches,
+        matches=rows.runner_matches,
     )
 
 
@@ -239,8 +239,21 @@ class _Compute:
         if not request.active_usage:
             return None
         return lambda key, _: any(
-            runner.num_replicas >= 1 for runner in self.resources.store.list(Kind.RUNNER, key)
+            self._replicas(runner) >= 1 for runner in self.resources.store.list(Kind.RUNNER, key)
         )
+
+    def runner_matches(self, _call: Call, request: Any) -> Match:
+        versions = set(request.model_version_ids)
+
+        def match(_key: Key, runner: Any) -> bool:
+            version = runner.worker.model.model_version.id
+            return self._replicas(runner) >= request.min_replicas and (not versions or version in versions)
+
+        return match
+
+    def _replicas(self, runner: Runner) -> int:
+        """How many a runner has: what its user says of it, or what the emulator started."""
+        return max(runner.num_replicas, self.metrics.runner_metrics(runner).pods_total)
 
     def prepare_runner(self, draft: Draft) -> None:
         runner = draft.message
@@ -256,16 +269,6 @@ class _Compute:
     def show_runner(self, key: Key, runner: Runner, viewer: str) -> None:
         runner.nodepool.CopyFrom(self.resources.shown(Kind.NODEPOOL, key[:3], viewer))
         runner.runner_metrics.CopyFrom(self.metrics.runner_metrics(self.resources.stored(Kind.RUNNER, key)))
-
-
-def _runner_matches(_call: Call, request: Any) -> Match:
-    versions = set(request.model_version_ids)
-
-    def match(_key: Key, runner: Any) -> bool:
-        version = runner.worker.model.model_version.id
-        return runner.num_replicas >= request.min_replicas and (not versions or version in versions)
-
-    return match
 
 
 def _one_of(where: str, value: str, allowed: tuple[str, ...]) -> Iterator[Problem]:

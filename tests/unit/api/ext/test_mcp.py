@@ -17,7 +17,18 @@ from http_port import HttpClient, http_client
 SERVER = "/v2/ext/mcp/v1/users/u/apps/a/models/m"
 INITIALIZE = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-06-18"}}
 PING = {"jsonrpc": "2.0", "id": "p", "method": "ping"}
-UNKNOWN = "26 validation errors for ClientRequest\nPingRequest.method\n  Input should be 'ping'"
+UNKNOWN = """26 validation errors for ClientRequest
+PingRequest.method
+  Input should be 'ping'
+CallToolRequest.method
+  Input should be 'tools/call'
+CallToolRequest.params
+  Field required"""
+UNREADABLE = """25 validation errors for ClientRequest
+PingRequest.method
+  Input should be 'ping'
+CallToolRequest.params.name
+  Field required"""
 
 
 class Model:
@@ -35,6 +46,8 @@ class Model:
             raise CallerError(StatusCode.MODEL_DOES_NOT_EXIST, "There is no model 'none'.")
         if message["method"] == "unknown":
             raise CallerError(StatusCode.FAILURE, UNKNOWN)
+        if message["method"] == "tools/call":
+            raise CallerError(StatusCode.FAILURE, UNREADABLE)
         if message["method"] == "raises":
             raise CallerError(StatusCode.FAILURE, "out of order")
         call.trailers["x-clarifai-emulator-rule"] = "owner_default"
@@ -132,6 +145,7 @@ async def test_a_client_without_a_session_is_answered_too(client: HttpClient) ->
     [
         ("refused", -32602, "Unknown tool: x"),
         ("unknown", -32601, UNKNOWN),
+        ("tools/call", -32602, UNREADABLE),
         ("raises", -32603, "out of order"),
         ("garbage", -32603, "The model answered garbage with what is no JSON: 'no json'."),
     ],
