@@ -14,6 +14,7 @@ import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -194,9 +195,9 @@ class Control:
     async def _import(self, request: dict[str, Any]) -> Answers:
         from clarifai_emulator.state.transfer import import_state
 
-        count, warnings = import_state(self._emulator.store, request.get("document"))
+        imported = import_state(self._emulator.store, request.get("document"))
         self._emulator.resume_builds()
-        yield {"result": {"resources": count, "warnings": warnings}}
+        yield {"result": asdict(imported)}
 
     async def _down(self, request: dict[str, Any]) -> Answers:
         yield {"result": {"pid": os.getpid()}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import threading
 from pathlib import Path
@@ -146,7 +147,9 @@ def _import(folder: Path, emulator: EmulatorProcess, file: Path) -> None:
     wait_for(lambda: command(folder, "status", "--port", str(emulator.port)).returncode == 0)
     imported: Any = command(folder, "import", "--port", str(emulator.port), str(file))
     assert imported.returncode == 0, imported.stderr
-    assert imported.stdout.startswith("Added ")
+    assert re.fullmatch(r"Added \d+ resources, replaced \d+(; \d+ were there as they are)?\.\n", imported.stdout)
+    again: Any = command(folder, "import", "--port", str(emulator.port), str(file))
+    assert re.fullmatch(r"Added 0 resources, replaced 0; \d+ were there as they are\.\n", again.stdout)
     nothing = command(folder, "import", "--port", str(emulator.port), str(folder / "topology.yaml"))
     assert nothing.returncode == 1
     assert "is no JSON" in nothing.stderr

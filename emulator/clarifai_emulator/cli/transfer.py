@@ -66,7 +66,8 @@ def import_(file: Path, port: int | None, as_json: bool) -> None:
         return
     for warning in result["warnings"]:
         warn(warning)
-    click.echo(f"Added {result['resources']} resources.")
+    there = f"; {result['unchanged']} were there as they are" if result["unchanged"] else ""
+    click.echo(f"Added {result['added']} resources, replaced {result['replaced']}{there}.")
 
 
 def _read(file: Path) -> Any:

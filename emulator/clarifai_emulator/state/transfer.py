@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from clarifai_emulator.errors import ConfigError
@@ -21,9 +22,20 @@ def export_state(store: Store) -> dict[str, Any]:
     return {"document": _KIND, "format": FORMAT, "resources": resources}
 
 
-def import_state(store: Store, document: Any) -> tuple[int, list[str]]:
-    """Add everything a document holds; what has the same id is replaced. How many resources these are, and what
-    of them cannot run here. Raises ``ConfigError`` with every problem, and then has changed nothing."""
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of a document's resources: how many were new, were put in the place of others, were there as they
+    are. ``warnings``: which of them cannot run here."""
+
+    added: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def import_state(store: Store, document: Any) -> Imported:
+    """Add everything a document holds; what has the same id is replaced. Raises ``ConfigError`` with every problem,
+    and then has changed nothing."""
     _require_document(document)
     records: list[tuple[Kind, Key, Any]] = []
     problems: list[str] = []
@@ -37,11 +49,14 @@ def import_state(store: Store, document: Any) -> tuple[int, list[str]]:
         more = [f"and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
         raise ConfigError("The exported state cannot be read:", [*shown, *more])
     sources = [(key, item) for kind, key, item in records if kind is Kind.SOURCE]
-    warnings = [cannot_run(key, source) for key, source in sources if why_it_cannot_run(source)]
+    warnings = tuple(cannot_run(key, source) for key, source in sources if why_it_cannot_run(source))
+    before = [store.get(kind, key) for kind, key, _ in records]
     # Deployments last: they start what the others describe.
     for kind, key, item in sorted(records, key=lambda record: record[0] is Kind.DEPLOYMENT):
         store.put(kind, key, item)
-    return len(records), warnings
+    added = sum(there is None for there in before)
+    unchanged = sum(there == item for there, (_, _, item) in zip(before, records, strict=True))
+    return Imported(added, len(records) - added - unchanged, unchanged, warnings)
 
 
 def _require_document(document: Any) -> None:

@@ -14,7 +14,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import App, Deployment, Model, Secret
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.models.directory import ModelSource, WantedSecret
 from clarifai_emulator.state.records import from_bytes, from_json, to_bytes
-from clarifai_emulator.state.transfer import export_state, import_state
+from clarifai_emulator.state.transfer import Imported, export_state, import_state
 from clarifai_emulator.store import Kind, Store
 
 
@@ -43,7 +43,10 @@ def test_everything_comes_back_in_its_order(tmp_path: Path) -> None:
     store = filled(tmp_path)
     document = json.loads(json.dumps(export_state(store)))
     found = Store()
-    assert import_state(found, document) == (5, [])
+    assert import_state(found, document) == Imported(added=5)
+    assert import_state(found, document) == Imported(unchanged=5)
+    found.put(Kind.APP, ("me", "one"), App(id="one", description="another"))
+    assert import_state(found, document) == Imported(replaced=1, unchanged=4)
     for kind in Kind:
         assert list(found.keys(kind)) == list(store.keys(kind))
         assert list(found.list(kind)) == list(store.list(kind))
@@ -55,7 +58,7 @@ def test_a_version_keeps_all_that_its_replicas_need(tmp_path: Path) -> None:
     key = ("me", "app", "m", "a" * 32)
     store, found = Store(), Store()
     store.put(Kind.SOURCE, key, source)
-    assert import_state(found, json.loads(json.dumps(export_state(store)))) == (1, [])
+    assert import_state(found, json.loads(json.dumps(export_state(store)))) == Imported(added=1)
     assert found.get(Kind.SOURCE, key) == source
     assert from_bytes(Kind.SOURCE, to_bytes(source)) == source
 
@@ -83,7 +86,7 @@ def test_a_version_whose_code_is_not_here_is_told(tmp_path: Path) -> None:
     store.put(Kind.SOURCE, ("me", "app", "m", "b" * 32), ModelSource(tmp_path, tmp_path / "python", "h", "e"))
     contained = ModelSource(tmp_path, Path(), "h", "the image i", backend="docker", image="i")
     store.put(Kind.SOURCE, ("me", "app", "m", "c" * 32), contained)
-    _, warnings = import_state(Store(), export_state(store))
+    warnings = list(import_state(Store(), export_state(store)).warnings)
     gone = tmp_path / "gone"
     assert warnings == [
         f"Version aaaaaaaa of model me/app/m cannot run: its directory {gone} is gone. Deploy it again.",
