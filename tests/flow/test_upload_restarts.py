@@ -207,9 +207,12 @@ def test_a_build_that_ends_the_emulator_is_given_up_after_three_starts(platform:
         wait_for(lambda: READING in uploader.build_log(innocent))
         go_on.touch()
         assert emulator.process.wait(timeout=15) == -signal.SIGKILL
-    for _ in range(2):
-        with emulator_process(platform.folder, port=emulator.port, options=platform.options) as emulator:
-            assert emulator.process.wait(timeout=30) == -signal.SIGKILL
+    for start in (2, 3):
+        go_on.unlink()
+        with platform.run() as (emulator, uploader):  # of the log, what was answered is kept
+            wait_for(lambda start=start: f"{AGAIN} (start {start} of 3)" in uploader.build_log(deadly))
+            go_on.touch()
+            assert emulator.process.wait(timeout=15) == -signal.SIGKILL
     with platform.run() as (_, uploader):
         status = uploader.version(deadly).status
         assert status.code == StatusCode.MODEL_BUILDING_FAILED
