@@ -135,7 +135,7 @@ def test_the_environment_is_as_before_afterwards(pytester: pytest.Pytester) -> N
 
     pytester.makepyfile("def test_a():\n    pass\n")
     before = dict(os.environ), socket.getaddrinfo
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio").assert_outcomes(passed=1)
     for name in ("CLARIFAI_API_BASE", "CLARIFAI_PAT", "CLARIFAI_USER_ID", "CLARIFAI_EMULATOR_PYTEST"):
         assert os.environ.get(name) == before[0].get(name)
     assert socket.getaddrinfo is before[1]

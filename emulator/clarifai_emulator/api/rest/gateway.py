@@ -26,6 +26,7 @@ from clarifai_emulator.errors import CallerError, TransportError
 JSON = "application/json"
 LINES = "application/x-ndjson"
 EVENTS = "text/event-stream"
+_RUNNERS_RPC = "ProcessRunnerItems"
 OPENAPI_PATH = "/v2/openapi.json"
 
 
@@ -222,6 +223,11 @@ def _raiser(error: CallerError) -> Handler:
 
 
 def _not_implemented(call: Call, request: Any) -> Any:
+    if call.rpc.name == _RUNNERS_RPC:
+        raise CallerError(
+            StatusCode.NOT_IMPLEMENTED,
+            f"{_RUNNERS_RPC} is a conversation between a runner and the platform, which is there over gRPC alone.",
+        )
     raise CallerError(
         StatusCode.NOT_IMPLEMENTED,
         f"{call.rpc.name} is an RPC of the platform that the emulator does not have yet.",

@@ -157,6 +157,14 @@ async def test_a_grpc_status_that_a_fault_asks_for_has_its_http_status(client: H
     assert answer.json["status"]["details"] == "UNAVAILABLE: a fault"
 
 
+async def test_what_runners_say_is_for_grpc(client: HttpClient) -> None:
+    answer = await client.ask("POST", "/v2/runners/items/process")
+    assert answer.status == 501
+    assert answer.json["status"]["details"] == (
+        "ProcessRunnerItems is a conversation between a runner and the platform, which is there over gRPC alone."
+    )
+
+
 async def test_an_rpc_that_is_not_there_is_501_and_named(client: HttpClient) -> None:
     answer = await client.ask("GET", "/v2/concepts")
     assert answer.status == 501
