@@ -77,9 +77,8 @@ class Uploader:
         return list(self.stream(requests, pat))
 
     def versions(self) -> list[Any]:
-        return list(
-            self.client.call("ListModelVersions", **self.app, model_id="hello", per_page=1000).model_versions
-        )
+        answer = self.client.call("ListModelVersions", **self.app, model_id="hello", per_page=1000)
+        return list(answer.model_versions)
 
     def version(self, version_id: str) -> Any:
         answer = self.client.call("GetModelVersion", **self.app, model_id="hello", version_id=version_id)
