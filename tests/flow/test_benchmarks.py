@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[2]
 
 def test_quick_benchmarks_write_their_figures_as_json_and_as_a_table(tmp_path: Path) -> None:
     results = tmp_path / "results.json"
-    options = ["--quick", "--markdown", "--results", str(results), "bidi", "own_share"]
+    options = ["--quick", "--markdown", "--results", str(results), "bidi", "own_share", "protocols"]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *options], cwd=ROOT, capture_output=True, text=True, timeout=100
+        [sys.executable, "-m", "benchmarks", *options], cwd=ROOT, capture_output=True, text=True, timeout=150
     )
     assert done.returncode == 0, done.stderr
     figures = json.loads(results.read_text())

@@ -16,12 +16,13 @@ _MORE_BYTES = 1024 * 1024
 
 
 class Ports:
-    """Opens them and closes them. ``on_odd`` hears of clients that speak something else."""
+    """Opens them and closes them. ``on_odd`` hears of clients that speak something else. ``public``:
+    the one for clients, while it is open."""
 
     def __init__(self, config: EmulatorConfig, on_odd: OnOdd) -> None:
         self._config = config
         self._on_odd = on_odd
-        self._public: Port | None = None
+        self.public: Port | None = None
         self._others: list[Port] = []
 
     async def open_public(self, *services: Find, http: HttpSite) -> int:
@@ -31,7 +32,7 @@ class Ports:
             number = await public.listen(self._config.host, self._config.port)
         except OSError as error:
             raise _cannot_listen(self._config, error) from None
-        self._public = public
+        self.public = public
         return number
 
     async def open(self, host: str, *services: Find, early: bool = False) -> int:
@@ -43,7 +44,7 @@ class Ports:
 
     async def close_public(self) -> None:
         """Clients come no more."""
-        public, self._public = self._public, None
+        public, self.public = self.public, None
         if public is not None:
             await public.close()
 
