@@ -20,6 +20,9 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "fixtures" / "models"
 PAT = "0123456789abcdef0123456789abcdef"
+_CACHES = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+# The base image of containers stays where .ci/docker-base has put it, also where HOME is another in this process.
+os.environ.setdefault("CLARIFAI_TEST_DOCKER_CACHE", str(Path(_CACHES, "clarifai-emulator-tests")))
 HOME = tempfile.mkdtemp(prefix="clarifai-bench-")
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
