@@ -366,7 +366,7 @@ def test_a_newer_save_ends_the_wait_for_a_model_that_loads_long(stateful: Edits)
     slow = "import time\n        print('loads', flush=True)\n        time.sleep(60)\n        self.weights = 41"
     stateful.model.write_text(STATEFUL.replace("self.weights = 41", slow))
     outcomes: list[Any] = []
-    waiting = threading.Thread(target=lambda: outcomes.append(stateful.dev.reload(stateful.directory)))
+    waiting = threading.Thread(target=lambda: outcomes.append(stateful.dev.reload(stateful.directory)), daemon=True)
     waiting.start()
     dev = stateful.dev
     wait_for(lambda: "loads" in dev.run(lambda e: [entry.message for entry in e.logbook.entries("runner")]))

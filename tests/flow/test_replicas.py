@@ -246,9 +246,12 @@ def test_a_deployment_that_another_one_overtakes_says_so_and_does_not_wait(
         except CallerError as error:
             errors.append(error)
 
-    waiting = threading.Thread(target=deploy)
+    waiting = threading.Thread(target=deploy, daemon=True)
     waiting.start()
-    wait_for(lambda: "loads" in emulator.run(lambda e: [entry.message for entry in e.logbook.entries("runner")]))
+    wait_for(
+        lambda: "loads" in emulator.run(lambda e: [entry.message for entry in e.logbook.entries("runner")]),
+        seconds=60,  # in a container: its image, its start and the import of the SDK
+    )
     (directory / "1" / "model.py").write_text(source)
     emulator.deploy(directory)
     waiting.join(15)
