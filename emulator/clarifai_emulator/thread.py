@@ -7,6 +7,7 @@ with EmulatorThread(EmulatorConfig(port=0)) as emulator:
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ from clarifai_emulator.snapshot import snapshot
 from clarifai_emulator.topology_edits import TopologyOutcome
 
 T = TypeVar("T")
+# How long a call that is told to end may take for it.
+_CANCEL_SECONDS = 5.0
 
 
 class ThreadFaults:
@@ -199,11 +202,15 @@ class EmulatorThread:
         return emulator
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        except concurrent.futures.CancelledError:
+            raise RuntimeError("The emulator was stopped before it had answered.") from None
 
     def _end_loop(self) -> None:
         if self._thread is None:
             return
+        self._call(_cancel_others())
         self._call(self._loop.shutdown_asyncgens())
         # Else its threads go when the garbage is collected, whenever that is.
         self._call(self._loop.shutdown_default_executor())
@@ -211,3 +218,12 @@ class EmulatorThread:
         self._thread.join()
         self._thread = None
         self._loop.close()
+
+
+async def _cancel_others() -> None:
+    """What other threads still wait for: nobody would ever answer them."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=_CANCEL_SECONDS)
