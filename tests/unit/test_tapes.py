@@ -17,6 +17,16 @@ def call(rpc: str, prompt: str, answer: str = "") -> Recorded:
     return Recorded(rpc, [{"prompt": prompt}], [{"text": answer}], "><", call=f"predict(prompt={prompt!r})")
 
 
+def played(find_next: Any, calls: list[Recorded], *, times: int) -> list[str]:
+    """What is said to the same question, again and again."""
+    found: list[str] = []
+    for _ in range(times):
+        call = find_next(calls, "PostModelOutputs", {"prompt": "hi"})
+        call.played += 1
+        found.append(call.answers[0]["text"])
+    return found
+
+
 class TestWhichCallItIs:
     def test_the_same_request_is_answered_in_turn_and_then_no_more(self) -> None:
         calls = [
@@ -24,13 +34,7 @@ class TestWhichCallItIs:
             call("PostModelOutputs", "bye"),
             call("PostModelOutputs", "hi", "2"),
         ]
-        found = []
-        for _ in range(2):
-            played = find(calls, "PostModelOutputs", {"prompt": "hi"})
-            assert played is not None
-            played.played += 1
-            found.append(played.answers[0]["text"])
-        assert found == ["1", "2"]
+        assert played(find, calls, times=2) == ["1", "2"]
         assert find(calls, "PostModelOutputs", {"prompt": "hi"}) is None
         assert explain(calls, "PostModelOutputs", {"prompt": "hi"}, "predict(prompt='hi')") == (
             "predict(prompt='hi') was recorded 2 times, and is called once more."
@@ -44,13 +48,7 @@ class TestWhichCallItIs:
 
     def test_in_turn_the_first_comes_after_the_last(self) -> None:
         calls = [call("PostModelOutputs", "hi", "1"), call("PostModelOutputs", "hi", "2")]
-        found = []
-        for _ in range(5):
-            played = find_in_turn(calls, "PostModelOutputs", {"prompt": "hi"})
-            assert played is not None
-            played.played += 1
-            found.append(played.answers[0]["text"])
-        assert found == ["1", "2", "1", "2", "1"]
+        assert played(find_in_turn, calls, times=5) == ["1", "2", "1", "2", "1"]
         assert find_in_turn(calls, "PostModelOutputs", {"prompt": "bye"}) is None
         assert find_in_turn(calls, "GenerateModelOutputs", {"prompt": "hi"}) is None
 
