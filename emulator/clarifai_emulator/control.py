@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.resources_pb2 import LogEntry
-from google.protobuf.json_format import MessageToDict
 
 from clarifai_emulator.api.grpc_stream import GrpcStream
 from clarifai_emulator.api.http2 import Serve
@@ -28,6 +27,7 @@ from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, TransportError
 from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.models.directory import Watched
+from clarifai_emulator.protobuf_json import as_dict
 from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
@@ -281,6 +281,6 @@ def deployed_as_dict(deployed: Deployed) -> dict[str, Any]:
         "nodepool_id": deployed.nodepool_id,
         "environment": deployed.environment,
         "seconds": round(deployed.seconds, 3),
-        "signatures": [MessageToDict(s, preserving_proto_field_name=True) for s in deployed.signatures],
+        "signatures": [as_dict(s) for s in deployed.signatures],
         "warnings": list(deployed.warnings),
     }

@@ -41,7 +41,7 @@ class HttpCalls:
             response = await self.chain.unary(call, handler, asked)
             await stream.write(response.SerializeToString())
 
-        responses = [each async for each in self._pass(call, serve, _only(request))]
+        responses = [each async for each in self._pass(call, serve, only(request))]
         return responses[0] if responses else call.rpc.response_type()
 
     async def stream(self, call: Call, handler: StreamHandler, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
@@ -126,7 +126,8 @@ def _refusing(error: CallerError) -> StreamHandler:
     return refuse
 
 
-async def _only(request: Any) -> AsyncIterator[Any]:
+async def only(request: Any) -> AsyncIterator[Any]:
+    """One request, as a stream of requests."""
     yield request
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from google.protobuf.json_format import MessageToDict
 
 from clarifai_emulator.cli.findings import finding_json, place
 from clarifai_emulator.cli.findings import show as show_finding
@@ -17,6 +16,7 @@ from clarifai_emulator.contracts.rules import RULES, SUBJECTS
 from clarifai_emulator.contracts.shapes import method_shape
 from clarifai_emulator.contracts.signatures import ModelContract, read_many
 from clarifai_emulator.contracts.values import nearest
+from clarifai_emulator.protobuf_json import as_dict
 
 _WAYS = {
     "import": "read by importing model.py",
@@ -44,7 +44,7 @@ def _json(contract: ModelContract) -> dict[str, Any]:
         "directory": str(contract.directory),
         "model": contract.name,
         "way": contract.way,
-        "methods": [MessageToDict(each.signature, preserving_proto_field_name=True) for each in contract.methods],
+        "methods": [as_dict(each.signature) for each in contract.methods],
         "findings": [finding_json(each) for each in contract.findings],
     }
 

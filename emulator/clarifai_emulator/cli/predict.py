@@ -101,10 +101,10 @@ def _call(
 
 
 def _signatures(client: Any) -> list[dict[str, Any]]:
-    from google.protobuf.json_format import MessageToDict
+    from clarifai_emulator.protobuf_json import as_dict
 
     client.fetch()
-    return [MessageToDict(each, preserving_proto_field_name=True) for each in client._method_signatures.values()]
+    return [as_dict(each) for each in client._method_signatures.values()]
 
 
 def _answers(client: Any, signature: Mapping[str, Any], arguments: dict[str, Any]) -> Iterator[tuple[Any, Any]]:

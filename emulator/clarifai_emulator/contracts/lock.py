@@ -19,12 +19,13 @@ from typing import Any, cast
 
 import yaml
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature, ModelTypeField
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.json_format import ParseDict, ParseError
 
 from clarifai_emulator.contracts.finding import Location
 from clarifai_emulator.contracts.method import Method
 from clarifai_emulator.contracts.shapes import method_shape
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.protobuf_json import as_dict
 
 LOCK_FILE = "clarifai.contract.yaml"
 VERSION = 1
@@ -65,7 +66,7 @@ def _entry(signature: MethodSignature) -> dict[str, Any]:
     plain.ClearField("description")
     for field in (*plain.input_fields, *plain.output_fields):
         _forget_descriptions(field)
-    told = MessageToDict(plain, preserving_proto_field_name=True)
+    told = as_dict(plain)
     told.pop("name", None)
     return {"call": str(method_shape(plain)), "signature": told}
 

@@ -6,7 +6,7 @@ protocol's request ─► text ─► PostModelOutputs / GenerateModelOutputs �
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.http_calls import HttpCalls
+from clarifai_emulator.api.http_calls import HttpCalls, only
 from clarifai_emulator.api.http_exchange import Exchange
 from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
 from clarifai_emulator.api.rpc import rpc_table
@@ -89,7 +89,7 @@ class ModelTransport:
         call = self._calls.begin(rpc, exchange.headers, peer=exchange.peer)
         request = _request(rpc.name, address, method, text)
         try:
-            async with aclosing(self._calls.stream(call, self._handlers[rpc.name], _only(request))) as responses:
+            async with aclosing(self._calls.stream(call, self._handlers[rpc.name], only(request))) as responses:
                 async for response in responses:
                     _require_success(call, response)
                     yield Text(_text_of(response), call.trailers)
@@ -126,10 +126,6 @@ def _request(name: str, address: ModelAddress, method: str, text: str) -> Any:
     data.metadata.update({"_method_name": method})
     data.parts.add(id="msg", data={"string_value": text})
     return request
-
-
-async def _only(request: Any) -> AsyncIterator[Any]:
-    yield request
 
 
 def _text_of(response: Any) -> str:

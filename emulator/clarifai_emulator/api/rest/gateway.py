@@ -15,7 +15,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.http_calls import HttpCalls
+from clarifai_emulator.api.http_calls import HttpCalls, only
 from clarifai_emulator.api.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.api.rest.paths import Bound, Match, Paths
 from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
@@ -89,7 +89,7 @@ class RestApi:
             requests = self._messages(exchange, rpc)
         else:
             try:
-                requests = _only(await self._read(exchange, bound, values))
+                requests = only(await self._read(exchange, bound, values))
             except CallerError as error:
                 requests = _failing(error)
         call = self._begin(exchange, rpc)
@@ -204,10 +204,6 @@ def _wrong_method(exchange: Exchange, allowed: str) -> HttpProblem:
     exchange.answer_headers["allow"] = allowed
     text = f"There is no {exchange.method} {exchange.path}; this path knows {allowed}."
     return HttpProblem(405, StatusCode.CONN_METHOD_NOT_ALLOWED, text)
-
-
-async def _only(request: Any) -> AsyncIterator[Any]:
-    yield request
 
 
 async def _failing(error: CallerError) -> AsyncIterator[Any]:
