@@ -15,6 +15,7 @@ from clarifai_emulator.cassettes import Deck, Mode
 from clarifai_emulator.tapes import Tape
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import Client, inference_request, running, write_model
+from flow.hosted import require_served_by_a_stand_in
 
 GPT = "https://clarifai.com/openai/chat-completion/models/gpt-4o"
 SHOUTING = """
@@ -112,14 +113,7 @@ def test_clients_see_the_methods_of_then(hosting: EmulatorThread) -> None:
 
 
 def test_it_is_routed_to_shared_compute(hosting: EmulatorThread) -> None:
-    client = Client(hosting.url)
-    request = inference_request("gpt-4o", user="openai", app="chat-completion", prompt="bye", n=2)
-    answer, trailers = client.call_with_trailers("PostModelOutputs", request)
-    assert answer.status.code == StatusCode.SUCCESS
-    assert trailers["x-clarifai-emulator-rule"] == "shared"
-    decided = hosting.events("route.decided")[-1].fields
-    assert decided["reason"].startswith("A stand-in serves the hosted model and no deployment serves it; ")
-    client.close()
+    require_served_by_a_stand_in(hosting, prompt="bye", n=2)
 
 
 def test_what_was_not_recorded_is_refused_with_the_nearest(hosting: EmulatorThread) -> None:

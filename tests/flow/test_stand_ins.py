@@ -14,6 +14,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, PORT, Client, inference_request, running, wait_for
+from flow.hosted import require_served_by_a_stand_in
 
 GPT = "https://clarifai.com/openai/chat-completion/models/gpt-4o"
 TOPOLOGY = f"""
@@ -67,14 +68,7 @@ def test_canned_answers_as_openai_has_them(hosting: EmulatorThread) -> None:
 
 
 def test_they_are_routed_to_shared_compute_and_the_route_says_so(hosting: EmulatorThread) -> None:
-    client = Client(hosting.url)
-    request = inference_request("gpt-4o", user="openai", app="chat-completion", prompt="x")
-    answer, trailers = client.call_with_trailers("PostModelOutputs", request)
-    assert answer.status.code == StatusCode.SUCCESS
-    assert trailers["x-clarifai-emulator-rule"] == "shared"
-    decided = hosting.events("route.decided")[-1].fields
-    assert decided["reason"].startswith("A stand-in serves the hosted model and no deployment serves it; ")
-    client.close()
+    require_served_by_a_stand_in(hosting, prompt="x")
 
 
 def test_a_directory_stands_in(hosting: EmulatorThread) -> None:

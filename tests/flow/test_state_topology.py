@@ -337,6 +337,17 @@ def test_a_state_of_an_earlier_release_is_read_and_everything_in_the_files_(plat
 # ── processes that are killed ──────────────────────────────────────────────────────────────────────────
 
 
+def require_after_start(folder: Path, *, max_instances: int, says: str = "", **start: Any) -> None:
+    """A start says this, the nodepool of the file is as it says, and nothing is refused as there already."""
+    with emulator_process(folder, "hello", **start) as emulator:
+        client = emulator.client()
+        wait_for(lambda: says in (folder / "emulator.log").read_text())
+        nodepool = client.call("GetNodepool", compute_cluster_id="c", nodepool_id="one").nodepool
+        assert nodepool.max_instances == max_instances
+        client.close()
+    assert "already exists" not in (folder / "emulator.log").read_text()
+
+
 @pytest.mark.slow
 def test_after_kill_9_what_was_edited_meanwhile_is_applied(tmp_path: Path) -> None:
     file, port = tmp_path / "mine.yaml", free_port()
@@ -346,13 +357,7 @@ def test_after_kill_9_what_was_edited_meanwhile_is_applied(tmp_path: Path) -> No
         first.client().close()
         first.end(signal.SIGKILL)
     file.write_text(file.read_text().replace("max_instances: 3", "max_instances: 6"))
-    with emulator_process(tmp_path, "hello", port=port, options=options) as second:
-        client = second.client()
-        wait_for(lambda: "other max_instances" in (tmp_path / "emulator.log").read_text())
-        nodepool = client.call("GetNodepool", compute_cluster_id="c", nodepool_id="one").nodepool
-        assert nodepool.max_instances == 6
-        client.close()
-    assert "already exists" not in (tmp_path / "emulator.log").read_text()
+    require_after_start(tmp_path, max_instances=6, says="other max_instances", port=port, options=options)
 
 
 @pytest.mark.slow
@@ -366,12 +371,7 @@ def test_kill_9_while_the_files_are_applied_leaves_the_rest_to_the_next_start(tm
         killer.start()
         killer.join()
         emulator.process.wait(timeout=15)
-    with emulator_process(tmp_path, "hello", options=options) as emulator:
-        client = emulator.client()
-        nodepool = client.call("GetNodepool", compute_cluster_id="c", nodepool_id="one").nodepool
-        assert nodepool.max_instances == 3
-        client.close()
-    assert "already exists" not in (tmp_path / "emulator.log").read_text()
+    require_after_start(tmp_path, max_instances=3, options=options)
 
 
 @pytest.mark.slow
@@ -388,10 +388,5 @@ def test_an_imported_state_takes_the_files_of_its_new_emulator(tmp_path: Path) -
         assert imported.returncode == 0, imported.stderr
         second.end(signal.SIGTERM)
     file.write_text(file.read_text().replace("max_instances: 3", "max_instances: 6"))
-    with emulator_process(tmp_path, "hello", port=port, options=[*options, "--topology", str(file)]) as third:
-        client = third.client()
-        wait_for(lambda: "other max_instances" in (tmp_path / "emulator.log").read_text())
-        nodepool = client.call("GetNodepool", compute_cluster_id="c", nodepool_id="one").nodepool
-        assert nodepool.max_instances == 6
-        client.close()
-    assert "already exists" not in (tmp_path / "emulator.log").read_text()
+    options += ["--topology", str(file)]
+    require_after_start(tmp_path, max_instances=6, says="other max_instances", port=port, options=options)

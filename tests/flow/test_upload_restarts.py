@@ -92,6 +92,15 @@ def waiting_for(file: Path) -> bytes:
     return archive_of(**{"1__model.py": source})
 
 
+def broken_off(platform: Platform, go_on: Path, how: signal.Signals) -> str:
+    """A version whose emulator ended while it was built; its build waits until ``go_on`` is there."""
+    with platform.run() as (emulator, uploader):
+        version_id: str = uploader.send(whole(waiting_for(go_on)))[-1].model_version_id
+        wait_for(lambda: READING in uploader.build_log(version_id))
+        emulator.end(how)
+    return version_id
+
+
 def serves(uploader: Uploader, version_id: str) -> str:
     """What the version answers, once it is built and deployed."""
     version = uploader.built(version_id)
@@ -137,10 +146,7 @@ def test_as_soon_as_the_version_was_answered_it_is_built_after_the_restart(platf
 
 def test_while_it_is_built_the_build_begins_again_and_its_log_goes_on(platform: Platform) -> None:
     go_on = platform.folder / "go on"
-    with platform.run() as (emulator, uploader):
-        version_id = uploader.send(whole(waiting_for(go_on)))[-1].model_version_id
-        wait_for(lambda: READING in uploader.build_log(version_id))
-        emulator.end(signal.SIGKILL)
+    version_id = broken_off(platform, go_on, signal.SIGKILL)
     go_on.touch()
     with platform.run() as (_, uploader):
         assert serves(uploader, version_id) == "Hello, you!"
@@ -229,10 +235,7 @@ def test_a_build_that_ends_the_emulator_is_given_up_after_three_starts(platform:
 
 def test_stops_in_good_order_are_no_reason_to_give_a_build_up(platform: Platform) -> None:
     go_on = platform.folder / "go on"
-    with platform.run() as (emulator, uploader):
-        version_id = uploader.send(whole(waiting_for(go_on)))[-1].model_version_id
-        wait_for(lambda: READING in uploader.build_log(version_id))
-        emulator.end(signal.SIGTERM)
+    version_id = broken_off(platform, go_on, signal.SIGTERM)
     for count in range(2, 5):
         with platform.run() as (emulator, uploader):
             wait_for(lambda count=count: uploader.build_log(version_id).count(READING) == count)
