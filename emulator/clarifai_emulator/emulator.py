@@ -93,7 +93,7 @@ class Emulator:
         self.config = config or EmulatorConfig()
         self.clock = clock or SystemClock()
         self.events = EventBus(self.clock)
-        self.logbook = LogBook()
+        self.logbook = LogBook(now=self.clock.now)
         self.store = Store()
         self.capacity = Capacity()
         self.discovery = discovery or take_inventory(

@@ -32,6 +32,7 @@ from clarifai_emulator.nodepools.provenance import Provenance
 from clarifai_emulator.nodepools.reports import Reporter, keeps_failing
 from clarifai_emulator.nodepools.scaling import crash_delay, is_failed
 from clarifai_emulator.runners.backend import Backend
+from clarifai_emulator.runners.printed import Origin
 from clarifai_emulator.runners.reload_link import ReloadLink, load_failure
 from clarifai_emulator.store import Kind, Store
 
@@ -318,11 +319,19 @@ class Replicas:
     def _printed(self, record: ReplicaRecord, line: str) -> None:
         if record in self.parked:
             return  # about what is forgotten already
-        record.tail.append(line)
-        self._report.log(_fleet_of(record), "runner", line, record.runner)
+        self._log(record, record.printed.read(line))
+
+    def _log(self, record: ReplicaRecord, lines: Iterable[tuple[str, Origin]]) -> None:
+        for line, origin in lines:
+            if origin is not Origin.NOISE:
+                record.tail.append(line)
+            self._report.log(
+                _fleet_of(record), "runner", line, record.runner, replica_id=record.replica_id, origin=origin.value
+            )
 
     def _give_back(self, fleet: Fleet, record: ReplicaRecord, why: str) -> None:
         record.has_ended = True
+        self._log(record, record.printed.flush())
         self._places.give_back(record)
         self._dispatcher.revoke(record.credential)
         fleet.records.pop(record.replica_id, None)
@@ -362,6 +371,7 @@ class Replicas:
         if process is None:
             task.cancel()
         else:
+            record.printed.is_stopping = True
             if grace:
                 process.terminate()
                 await asyncio.wait([process.exited], timeout=grace)
