@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from clarifai_emulator.api.accounts import accounts_of, owner_warning, security_warnings
 from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
+from clarifai_emulator.api.call_text import CallTexts
 from clarifai_emulator.api.chain import Handler, RequestChain
 from clarifai_emulator.api.grpc_server import ApiHandlers
 from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, searches, uploads, users
@@ -379,6 +380,7 @@ class Emulator:
             config=self.config,
             injector=self._injector,
             watch=Watch(mode=self.config.contract, find_version=self._find_version, events=self.events),
+            text_of_call=CallTexts(self.store).of,
         )
         return {
             **users.handlers(self.resources),

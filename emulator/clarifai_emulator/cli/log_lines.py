@@ -74,12 +74,13 @@ def _from(line: Line) -> str:
     return f"{line['deployment_id']} {line['replica_id'][:8]}".rstrip()
 
 
-def message_text(line: Line) -> str:
-    """What a line says, so that it moves nothing in a terminal; the runner's and the emulator's words are dim."""
+def message_text(line: Line, *, with_ids: bool = True) -> str:
+    """What a line says, so that it moves nothing in a terminal; the runner's and the emulator's words are dim.
+    ``with_ids``: of a line of the SDK's logger, also the ids of the request it is about."""
     text = printable(str(line["message"]))
     if line["stream"] == "model" or line["log_type"] == "runner":
         said = sdk_line(text)
-        text = _sdk_text(said) if said is not None else text
+        text = _sdk_text(said, with_ids=with_ids) if said is not None else text
     if line["log_type"] == "builder":
         text = f"[build] {text}"
     elif line["log_type"] == "runner.events":
@@ -87,10 +88,10 @@ def message_text(line: Line) -> str:
     return text if line["stream"] == "model" else click.style(text, dim=True)
 
 
-def _sdk_text(said: SdkLine) -> str:
+def _sdk_text(said: SdkLine, *, with_ids: bool) -> str:
     """A line of the SDK's logger without its own clock and thread; `--json` has all of it."""
     level = click.style(said.level, fg=_LEVELS.get(said.level))
-    ids = f"  {said.context}" if said.context and said.context not in said.message else ""
+    ids = f"  {said.context}" if with_ids and said.context and said.context not in said.message else ""
     return f"{level} {printable(said.message)}{ids}"
 
 

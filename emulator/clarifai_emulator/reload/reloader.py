@@ -76,11 +76,15 @@ class Reloader:
     async def begin(self, request: DeployRequest, options: Options, progress: Progress) -> Deployed:
         """Deploy a directory so that its replicas are reloadable. Raises as ``Deployer.deploy``."""
         watched = request.watched or Watched()
+        before = await asyncio.to_thread(CodeReader(request.path.expanduser().resolve(), watched).read)
         deployed = await self._deployer.deploy(replace(request, watched=watched), progress)
         lane = LaneKey(deployed.user_id, deployed.deployment_id, deployed.version_id)
         source: ModelSource = self._store.get(Stored.SOURCE, (*deployed.model, deployed.version_id))  # pyright: ignore[reportAssignmentType]
         reader = CodeReader(source.path, watched)
-        code = await asyncio.to_thread(reader.read)
+        now = await asyncio.to_thread(reader.read)
+        # A save while it was deployed is one edit more; of code that nobody has seen any more, everything is.
+        code = next((each for each in (now, before) if each.digest == source.content_hash), None)
+        code = code or Code(digest=source.content_hash)
         named = (await asyncio.to_thread(read_model_directory, source.path)).model_id
         self._projects[source.path] = Project(source.path, named, deployed.model, lane, reader, code, options)
         return deployed

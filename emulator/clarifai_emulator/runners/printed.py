@@ -1,8 +1,8 @@
 """Tells the model's own lines from those of the runner around it, by what a replica prints.
 
 The genuine runner logs its start, every request and its stop in the SDK's own format; a model may log in it too.
-What the runner is known to say is the runner's; everything else is the model's. Where the runner loses a connection (it
-always does when it is stopped) it logs the traceback of that: noise, unless somebody looks for it.
+What the runner is known to say is the runner's; everything else is the model's. Where the runner loses a
+connection (it always does when it is stopped) it logs the traceback of that: noise, unless somebody looks for it.
 """
 
 from __future__ import annotations
