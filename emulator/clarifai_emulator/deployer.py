@@ -27,8 +27,8 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.errors import CallerError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
-from clarifai_emulator.models.code import CodeReader
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
+from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.supervisor import Supervisor
@@ -99,7 +99,9 @@ class Deployer:
         events: EventBus,
         logbook: LogBook,
         clock: Clock,
+        written: WrittenFiles,
     ) -> None:
+        self._written = written
         self._config = config
         self._store = store
         self._resources = resources
@@ -184,7 +186,7 @@ class Deployer:
         source = await chosen.prepare(directory, progress, is_watched=watched is not None)
         if watched is None:
             return source
-        code = await asyncio.to_thread(CodeReader(directory.path, watched).read)
+        code = await asyncio.to_thread(self._written.reader(directory.path, watched).read)
         return replace(source, content_hash=code.digest, watched=watched)
 
     async def signatures_of(self, source: ModelSource, backend: str = "") -> Sequence[Any]:

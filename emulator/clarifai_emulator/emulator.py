@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.models.uploaded import UploadedFiles
+from clarifai_emulator.models.written import WrittenFiles, are_the_models_own
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool, Discovery
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.inventory import take_inventory
@@ -115,6 +117,7 @@ class Emulator:
         self.targets = Targets(self.store)
         self.backends: dict[str, Backend] = {}
         self._parent = parent
+        self._written = WrittenFiles(self._note_written)
         reporter = Reporter(events=self.events, logbook=self.logbook)
         self.replicas = Replicas(
             config=self.config,
@@ -125,6 +128,7 @@ class Emulator:
             capacity=self.capacity,
             reporter=reporter,
             clock=self.clock,
+            written=self._written,
         )
         self.supervisor = Supervisor(
             config=self.config,
@@ -161,6 +165,7 @@ class Emulator:
             events=self.events,
             logbook=self.logbook,
             clock=self.clock,
+            written=self._written,
         )
         self.reloader = Reloader(
             store=self.store,
@@ -169,6 +174,7 @@ class Emulator:
             events=self.events,
             logbook=self.logbook,
             clock=self.clock,
+            written=self._written,
         )
         self._uploads = UploadBuilds(
             files=UploadedFiles(self.config.state / "uploaded-versions" if self.config.state else None),
@@ -273,6 +279,10 @@ class Emulator:
         """Make lasting what has changed, where a state directory was given. Raises ``sqlite3.Error``."""
         if self._state is not None:
             self._state.commit()
+
+    def _note_written(self, directory: Path, files: Sequence[str]) -> None:
+        said = are_the_models_own(files)
+        self.events.emit("dev.ignored", directory=str(directory), files=list(files), message=f"{said}.")
 
     def keep_logs(self) -> None:
         """The same for log lines, which are otherwise written a moment after they came."""

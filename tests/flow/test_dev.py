@@ -236,13 +236,14 @@ def test_what_the_model_prints_its_calls_and_its_failures_are_shown(dev: Dev, sp
     client.close()
     said += dev.wait_for("by the logger of the SDK")
     said += dev.wait_for("│ AssertionError")
-    said += dev.wait_for("  spoken.predict(text='wrong')") if "text='wrong'" not in said else ""
+    place = "model.py:18 in predict: assert text != "
+    said += dev.wait_for(place) if place not in said else ""
     for words in ("was asked for hi", "on the other stream", "by logging"):
         assert f"│ {words}" in said, said
     assert "spoken.predict(text='hi', top=2, api_key=<hidden>)" in said
     assert "hunter2" not in said
     assert "AssertionError\n    " in said
-    assert "model.py:18 in predict: assert text != \"wrong\"" in said
+    assert "spoken.predict(text='wrong')  10020 FAILURE  " in said
     for words in ("Starting 16 threads", "model_predict |", "predict_wrapper", "GetModel"):
         assert words not in said, said
     assert dev.end(process) == 0

@@ -46,7 +46,7 @@ class CallTexts:
         version: Any = self._store.get(Kind.MODEL_VERSION, key)
         method = method_of(request)
         signature = signature_of(version.method_signatures, method) if version is not None else None
-        secrets: list[Any] = self._store.list(Kind.SECRET)
+        secrets = list[Any](self._store.list(Kind.SECRET))
         text = call_text(request, method, signature)
         for value in {each.value for each in secrets if len(each.value) >= _SHORTEST_SECRET}:
             text = text.replace(value, HIDDEN)

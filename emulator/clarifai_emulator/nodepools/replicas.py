@@ -21,6 +21,7 @@ from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Replica
 from clarifai_emulator.dispatch.lean import LeanConnection
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement
@@ -57,6 +58,7 @@ class Replicas:
         capacity: Capacity,
         reporter: Reporter,
         clock: Clock,
+        written: WrittenFiles | None = None,
     ) -> None:
         self.on_change: Callable[[Fleet], None] = lambda fleet: None
         self._config = config
@@ -65,7 +67,7 @@ class Replicas:
         self._backends = backends
         self._report = reporter
         self._clock = clock
-        self._provenance = Provenance()
+        self._provenance = Provenance(written or WrittenFiles())
         self._drains: set[asyncio.Task[None]] = set()
         self._fleets: dict[str, Fleet] = {}  # by the id of a runner that was made for it
         self.parked = Parked(lambda record: self.kill(record, "it was kept warm and is not needed any more"))

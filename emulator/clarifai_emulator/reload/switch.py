@@ -48,7 +48,7 @@ class Switch:
         """Carry a plan out; gives what was done in the end, and the signatures where they changed."""
         try:
             if plan.kind is Kind.NONE:
-                await self._label(project, after)
+                await self.label(project, after)
                 return plan, (), ()
             if plan.kind is Kind.SWAP and await self._swap(project, plan, after):
                 return plan, (), ()
@@ -78,7 +78,8 @@ class Switch:
         await asyncio.gather(*(link.commit(after.digest) for link in links))
         return True
 
-    async def _label(self, project: Project, after: Code) -> None:
+    async def label(self, project: Project, after: Code) -> None:
+        """What runs is called ``after`` from now on. Raises ``CannotSwap``."""
         await asyncio.gather(*(link.label(after.digest) for link in self._links(project)))
 
     def _links(self, project: Project) -> list[ReloadLink]:
