@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
-from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json, step, warn
+from clarifai_emulator.cli.output import heading, json_option, port_option, print_json, step, warn
 from clarifai_emulator.cli.signatures import Signature, chosen_methods, command_line, snippet
 from clarifai_emulator.cli.state import Running
 

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.model_names import read_model_name
 from clarifai_emulator.cli.output import (
     NO_ROUTE,
-    columns,
     json_option,
     port_option,
     print_json,
