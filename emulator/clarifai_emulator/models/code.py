@@ -169,7 +169,8 @@ def _read(file: Path, path: str, last: Code) -> CodeFile:
         data = file.read_bytes()
     except OSError:
         return CodeFile(stamp, "unreadable")
-    text = data.decode("utf-8", "replace") if path in ALWAYS_WATCHED else None
+    is_read = path in ALWAYS_WATCHED or path.endswith(".py")
+    text = data.decode("utf-8", "replace") if is_read else None
     return CodeFile(stamp, hashlib.sha256(data).hexdigest(), text)
 
 

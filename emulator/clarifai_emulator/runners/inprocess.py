@@ -177,7 +177,12 @@ class _Runner(lean_main.LeanRunner):
 
 
 class _Edits(reload_main.Reloads):
-    """Edited code behind a model of this process."""
+    """Edited code behind a model of this process. Which modules beside it are its own, is not known here: they are
+    imported anew for each model that is loaded."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.swaps_helpers = False
 
     def hold(self, model: Any) -> Any:
         """The model is loaded: others may be, while this one waits until all of them are."""
