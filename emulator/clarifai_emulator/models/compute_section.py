@@ -23,6 +23,7 @@ _QUANTITIES: dict[str, tuple[Callable[[str], int], str]] = {
 
 # What the SDK takes for a model that asks for "cpu" (clarifai/utils/compute_presets.py of 12.5).
 _CPU_ONLY = ComputeInfo(cpu_limit="4", cpu_memory="16Gi")
+_CPU_INSTANCE = "t3a.2xlarge"
 
 
 @dataclass(slots=True)
@@ -96,33 +97,45 @@ def _by_instance(compute: dict[str, Any], read: Compute) -> None:
         read.problems.append(f"compute.instance must be the name of an instance type, got {shown(name)}")
         return
     read.instance = name.strip()
-    found = _find(read.instance)
+    found = find_instance(read.instance)
     if found is None:
         read.warnings.append(
             f"compute.instance {name!r} is not an instance type of the catalogue; like the SDK, it is ignored and"
             " the model asks for nothing in particular"
         )
         return
-    read.info.CopyFrom(found)
-    if read.info.num_accelerators:
-        # A model may run on any accelerator of the same maker, not only on the type that was named.
-        maker = read.info.accelerator_type[0].split("-")[0]
-        read.info.accelerator_type[:] = [f"{maker}-*"]
+    read.info.CopyFrom(found.needs)
 
 
-def _find(name: str) -> ComputeInfo | None:
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance type, and what a model asks for that names it."""
+
+    kind: InstanceType
+    needs: ComputeInfo
+
+
+def find_instance(name: str) -> Instance | None:
     """By exact id, then by a part of an id or of an accelerator's name (``A10G``), as the SDK does."""
-    wanted = name.lower()
-    if wanted == "cpu":
-        return _CPU_ONLY
+    wanted = name.strip().lower()
     types = _all_instance_types()
-    exact = next((each for each in types if each.id.lower() == wanted), None)
-    if exact is not None:
-        return exact.compute_info
+    if wanted == "cpu":
+        return Instance(next(each for each in types if each.id == _CPU_INSTANCE), _CPU_ONLY)
     short = wanted.removeprefix("gpu-").removeprefix("nvidia-") or wanted
     names = ((each, [each.id, *each.compute_info.accelerator_type]) for each in types)
     near = (each for each, known in names if any(short in text.lower() for text in known))
-    return next((each.compute_info for each in near), None)
+    found = next((each for each in types if each.id.lower() == wanted), None) or next(near, None)
+    return Instance(found, _needs_of(found)) if found is not None and wanted else None
+
+
+def _needs_of(kind: InstanceType) -> ComputeInfo:
+    needs = ComputeInfo()
+    needs.CopyFrom(kind.compute_info)
+    if needs.num_accelerators:
+        # A model may run on any accelerator of the same maker, not only on the type that was named.
+        maker = needs.accelerator_type[0].split("-")[0]
+        needs.accelerator_type[:] = [f"{maker}-*"]
+    return needs
 
 
 def _all_instance_types() -> list[InstanceType]:
