@@ -1,4 +1,4 @@
-"""A model runs on the machine at hand, whatever its size says; what cannot run is refused at once, with a way out."""
+"""A model runs on the machine at hand, whatever its size; what cannot run is refused at once, with ways out."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_model_that_asks_for_more_than_the_machine_has_runs_and_it_is_said_onc
     assert sdk_model("sized").predict(prompt="x") == "Hello, x!"
     (warning,) = [each for each in deployed.warnings if "this machine has" in each]
     assert warning.startswith("sized asks for 1000 CPUs and 900Ti of memory, and this machine has ")
-    assert "`up --strict-capacity`" in warning
+    assert "perhaps slower or out of memory; with --strict-capacity it is refused." in warning
     assert [event.fields["reason"] for event in emulator.events("deployment.overcommitted")] == [warning]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +13,22 @@ import click
 
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
-from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json, step, warn
+from clarifai_emulator.cli.output import (
+    Failure,
+    columns,
+    heading,
+    json_option,
+    port_option,
+    print_json,
+    step,
+    warn,
+)
 from clarifai_emulator.cli.place_options import place_of, place_options
 from clarifai_emulator.cli.signatures import Signature, chosen_methods, command_line, snippet
 from clarifai_emulator.cli.state import Running
+
+# What hints of the emulator call the directory: its user gets the command to paste.
+_PLACEHOLDER = re.compile(r"\bDIR\b")
 
 
 @click.command(short_help="Deploy a model directory.")
@@ -52,7 +66,11 @@ def deploy(
         raise click.UsageError("--wait and --no-wait exclude each other.")
     request = {**_request(directory, options), "wait": not no_wait, "wait_seconds": wait}
     with connect(port) as client:
-        deployed = client.result("Deploy", _show_progress, **request)
+        try:
+            deployed = client.result("Deploy", _show_progress, **request)
+        except Failure as failure:
+            failure.hint = _PLACEHOLDER.sub(lambda _: shlex.quote(str(directory)), failure.hint)
+            raise
         default = _default_route(client, deployed)
     if as_json:
         print_json({**deployed, "default_route": default})

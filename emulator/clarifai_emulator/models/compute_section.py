@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,7 +97,11 @@ def _by_instance(compute: dict[str, Any], read: Compute) -> None:
         read.problems.append(f"compute.instance must be the name of an instance type, got {shown(name)}")
         return
     read.instance = name.strip()
-    found = find_instance(read.instance)
+    count = compute.get("num_gpus")
+    if count is not None and (type(count) is not int or count < 0):
+        read.problems.append(f"compute.num_gpus must be a whole number, got {shown(count)}")
+        return
+    found = find_instance(read.instance, cloud=str(compute.get("cloud") or ""), accelerators=count or 0)
     if found is None:
         read.warnings.append(
             f"compute.instance {name!r} is not an instance type of the catalogue; like the SDK, it is ignored and"
@@ -115,17 +119,24 @@ class Instance:
     needs: ComputeInfo
 
 
-def find_instance(name: str) -> Instance | None:
-    """By exact id, then by a part of an id or of an accelerator's name (``A10G``), as the SDK does."""
+def find_instance(name: str, *, cloud: str = "", accelerators: int = 0) -> Instance | None:
+    """By exact id, then by a part of an id or of an accelerator's name (``A10G``), as the SDK does: of one cloud,
+    and with so many accelerators where there is such a one."""
     wanted = name.strip().lower()
     types = _all_instance_types()
     if wanted == "cpu":
         return Instance(next(each for each in types if each.id == _CPU_INSTANCE), _CPU_ONLY)
+    of_cloud = [each for each in types if cloud in ("", each.cloud_provider.id)]
+    exact = [each for each in of_cloud if accelerators in (0, each.compute_info.num_accelerators)]
+    found = _find_among(exact, wanted) or (None if cloud else _find_among(types, wanted))
+    return Instance(found, _needs_of(found)) if found is not None and wanted else None
+
+
+def _find_among(types: Sequence[InstanceType], wanted: str) -> InstanceType | None:
     short = wanted.removeprefix("gpu-").removeprefix("nvidia-") or wanted
     names = ((each, [each.id, *each.compute_info.accelerator_type]) for each in types)
     near = (each for each, known in names if any(short in text.lower() for text in known))
-    found = next((each for each in types if each.id.lower() == wanted), None) or next(near, None)
-    return Instance(found, _needs_of(found)) if found is not None and wanted else None
+    return next((each for each in types if each.id.lower() == wanted), None) or next(near, None)
 
 
 def _needs_of(kind: InstanceType) -> ComputeInfo:

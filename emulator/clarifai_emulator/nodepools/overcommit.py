@@ -20,15 +20,18 @@ def overcommitment(model_id: str, required: ComputeInfo, nodepool: Nodepool) -> 
         return ""
     wanted: list[str] = []
     there: list[str] = []
+    effects: list[str] = []
     if asked.cpu > has.cpu:
         wanted.append(format_cpu(asked.cpu))
         there.append(format_cpu(has.cpu))
+        effects.append("slower")
     if asked.memory > has.memory:
         wanted.append(f"{format_memory(asked.memory)} of memory")
         there.append(format_memory(has.memory))
+        effects.append("out of memory")
     if not wanted:
         return ""
     return (
         f"{model_id} asks for {' and '.join(wanted)}, and this machine has {' and '.join(there)}. It runs all the "
-        "same, slower than there or short of memory (`up --strict-capacity` refuses it instead)."
+        f"same, perhaps {' or '.join(effects)}; with --strict-capacity it is refused."
     )

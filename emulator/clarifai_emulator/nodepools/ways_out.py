@@ -14,6 +14,8 @@ from clarifai_emulator.catalogue import (
 )
 from clarifai_emulator.quantities import parse_memory
 
+# Stands for the model directory; the command line says the one that it was given.
+DIRECTORY = "DIR"
 _PROVIDER, _REGION = "aws", "us-east-1"
 _ANY_MEMORY = "16Gi"
 
@@ -27,12 +29,12 @@ def ways_out(required: ComputeInfo, *, is_strict: bool = False, config_key: str 
     return (
         "A model that asks for a GPU runs without one only where you say so. Ways out:\n"
         f"  clarifai-emulator up --accelerators {simulated_accelerators(required)}\n"
-        "      a GPU in name only: everything but CUDA works (down and up again, or `dev`, takes it too)\n"
-        f"  clarifai-emulator deploy DIR --instance {instance}\n"
-        "      the model asks for this instance type, which has no GPU, instead\n"
+        "      start it anew with a GPU in name only: all but CUDA works (`dev` has the option too)\n"
+        f"  clarifai-emulator deploy {DIRECTORY} --instance {instance}\n"
+        "      let the model ask for this instance type instead, which has no GPU\n"
         "  clarifai-emulator up --topology FILE\n"
-        f"      with models: [{{path: DIR, deploy: {{instance: {instance}}}}}], or nodepools of your own\n"
-        f'In tests: --clarifai-gpus {count}, or clarifai.deploy(DIR, instance="{instance}").'
+        f"      say the same in a file: models: [{{path: {DIRECTORY}, deploy: {{instance: {instance}}}}}]\n"
+        f'In tests: `--clarifai-gpus {count}`, or clarifai.deploy("{DIRECTORY}", instance="{instance}").'
     )
 
 
@@ -65,7 +67,7 @@ def _of_sizes(config_key: str, *, is_strict: bool) -> str:
     where = config_key or "compute, or inference_compute_info"
     strict = "Start the emulator without --strict-capacity, and it runs all the same. Or " if is_strict else ""
     text = (
-        f"{strict}deploy it to a nodepool of a larger instance type (`clarifai-emulator deploy DIR --instance "
-        f"TYPE` makes one, emulated by its size), or change what config.yaml asks for ({where})."
+        f"{strict}deploy it to a nodepool of a larger instance type (`clarifai-emulator deploy {DIRECTORY} "
+        f"--instance TYPE` makes one, emulated by its size), or change what config.yaml asks for ({where})."
     )
     return text[0].upper() + text[1:]

@@ -494,7 +494,8 @@ async def test_what_has_no_room_waits_says_why_and_starts_when_there_is_room(sta
     assert len(stage.backend.running) == 1
     reason = (
         "deployment 'second': nodepool 'pool' is full: its 1 of 1 instances hold 1 replica (1 of deployment "
-        "'first') and have no room for one that needs 1 CPU, 1Gi memory; `clarifai-emulator undeploy MODEL` makes room"
+        "'first') and have no room for one that needs 1 CPU, 1Gi memory; `clarifai-emulator undeploy MODEL` makes "
+        "room"
     )
     assert stage.said("deployment.pending") == [reason]
     (fleet,) = [each for each in stage.supervisor.fleets.values() if each.lane.key.deployment_id == "second"]
