@@ -128,8 +128,8 @@ class DockerBackend:
         other = await self._other_python(directory, tag)
         if other:
             progress(
-                f"config.yaml asks for Python {directory.python_version}, and the image has {other}: the model runs "
-                "on that. Write --docker-base-image with {python_version}, or give a base image of that Python, or "
+                f"config.yaml asks for Python {directory.python_version}, and the image has {other}, on which the "
+                "model runs. Write --docker-base-image with {python_version}, or name an image of that Python, or "
                 f"let config.yaml ask for {'.'.join(other.split('.')[:2])}."
             )
         return ModelSource(
