@@ -24,6 +24,7 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
+from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import is_building
 from clarifai_emulator.nodepools.capacity import NodepoolKey, NoRoom
@@ -215,10 +216,11 @@ class Supervisor:
     ) -> Renewal:
         """Fresh replicas for a fleet, loaded beside those that serve; with a version, which is no resource yet, in
         a fleet of that version: its deployment is moved there once they are live. Raises ``KeyError`` without such
-        a fleet."""
+        a fleet, and ``CallerError`` for a version that none of its nodepools has what it needs for."""
         fleet = self.fleets[key]
         if version is None:
             return Renewal(self._replicas, fleet, fleet)
+        self._require_fit_somewhere(fleet.target, version)
         new_key = key._replace(version_id=version.id)
         self._aim(new_key, replace(fleet.target, version=version, source=source))
         self.fleets[new_key].warming = True
@@ -239,6 +241,16 @@ class Supervisor:
         if reason and not self._targets.is_user_run((key[0], key[1], key[2])):
             is_strict = self._is_strict([nodepool])
             raise cannot_be_placed(f"{name}: {reason}", required, is_strict=is_strict, config_key=config_key)
+
+    def _require_fit_somewhere(self, target: Target, version: ModelVersion) -> None:
+        refusals: list[CallerError] = []
+        for key, nodepool in target.nodepools:
+            try:
+                self.require_fit(key, nodepool, version.inference_compute_info, target.name)
+            except CallerError as refusal:
+                refusals.append(refusal)
+        if refusals and len(refusals) == len(target.nodepools):
+            raise refusals[0]
 
     def use_shared(self, nodepool: NodepoolKey, model: Key, version_id: str) -> Lane:
         """The lane of a model on shared compute; made on first use, with default autoscaling."""
