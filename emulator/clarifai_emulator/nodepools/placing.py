@@ -10,6 +10,7 @@ from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement, shares_accelerators
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
+from clarifai_emulator.nodepools.overcommit import overcommitment
 from clarifai_emulator.nodepools.reports import Reporter
 
 
@@ -58,7 +59,30 @@ class Places:
     def take_room(self, fleet: Fleet, key: NodepoolKey, nodepool: Nodepool) -> Placement:
         """Room in this nodepool, for a replica that has its devices. Raises ``NoRoom``."""
         required, spread = fleet.target.version.inference_compute_info, fleet.target.autoscale.disable_packing
-        return self._capacity.place(key, nodepool, required, spread=spread)
+        placement = self._capacity.place(key, nodepool, required, spread=spread, holder=fleet.target.name)
+        self.tell_overcommitment(fleet, key)
+        return placement
+
+    def tell_overcommitment(self, fleet: Fleet, key: NodepoolKey) -> None:
+        """Say once by how much replicas of a fleet ask for more than this machine has."""
+        nodepool = dict(fleet.target.nodepools).get(key)
+        if not self._capacity.overcommits or fleet.told_overcommitment or nodepool is None:
+            return
+        fleet.told_overcommitment = True
+        text = overcommitment(fleet.target.model.id, fleet.target.version.inference_compute_info, nodepool)
+        if text:
+            self._report.fleet(fleet, "deployment.overcommitted", text)
+
+    def why_never(self, nodepool: Nodepool, required: ComputeInfo) -> str:
+        """Why a replica that needs ``required`` gets no room in this nodepool however long it waits; empty when it
+        may get some."""
+        try:
+            if reason := self._accelerators.why_never(required):
+                return reason
+            self._capacity.fitting_types(nodepool, required)
+        except (NoRoom, ValueError) as error:
+            return str(error)
+        return ""
 
     def give_back(self, record: ReplicaRecord) -> None:
         """A replica has ended: what it took is free, or its successor's."""

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from clarifai_grpc.grpc.api.resources_pb2 import Runner
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool, Runner
 
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
@@ -84,10 +84,18 @@ class Replicas:
         placement, devices = self._places.take(fleet)
         self._launch(fleet, placement, devices)
 
+    def why_never(self, nodepool: Nodepool, required: ComputeInfo) -> str:
+        """Why a replica that needs ``required`` can never start in this nodepool; empty when it may."""
+        return self._places.why_never(nodepool, required)
+
     def stand_by(self, fleet: Fleet, old: ReplicaRecord | None) -> ReplicaRecord:
-        """Start a replica that is to take the place of ``old``, whose room and devices it shares until then. Raises
-        ``NoRoom`` where there is no old one."""
-        placement, devices = (old.placement, old.devices) if old is not None else self._places.take(fleet)
+        """Start a replica that is to take the place of ``old``, whose room and devices it shares until then; with
+        None, in a place of its own. Raises ``NoRoom`` then."""
+        if old is None:
+            placement, devices = self._places.take(fleet)
+        else:
+            placement, devices = old.placement, old.devices
+            self._places.tell_overcommitment(fleet, placement.nodepool)
         loop = asyncio.get_running_loop()
         record = self._launch(fleet, placement, devices, Standby(loop.create_future(), loop.create_future()))
         if old is not None:

@@ -14,15 +14,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion, Runner
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, ModelVersion, Nodepool, Runner
 
+from clarifai_emulator.catalogue import LOCAL_INSTANCE
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
+from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import is_building
 from clarifai_emulator.nodepools.capacity import NodepoolKey, NoRoom
@@ -73,7 +75,7 @@ class Supervisor:
         self._task: asyncio.Task[None] | None = None
         dispatcher.on_demand = lambda lane: self._mark(lane.key)
         dispatcher.on_replica = self._replica_changed
-        replicas.on_change = lambda fleet: self._mark(fleet.lane.key)
+        replicas.on_change = self._replicas_changed
         store.watch(self._store_changed)
 
     # ── what wakes it ──────────────────────────────────────────────────────────────────────────────────
@@ -148,6 +150,13 @@ class Supervisor:
             self._replicas.connected(fleet, replica)
             self._mark(fleet.lane.key)
 
+    def _replicas_changed(self, fleet: Fleet) -> None:
+        """Where a replica has ended there may be room now for those that wait for it."""
+        self._mark(fleet.lane.key)
+        for key, other in self.fleets.items():
+            if other.lane.pending_reason:
+                self._mark(key)
+
     def _mark(self, key: LaneKey) -> None:
         self._dirty.add(key)
         self._wake.set()
@@ -207,10 +216,11 @@ class Supervisor:
     ) -> Renewal:
         """Fresh replicas for a fleet, loaded beside those that serve; with a version, which is no resource yet, in
         a fleet of that version: its deployment is moved there once they are live. Raises ``KeyError`` without such
-        a fleet."""
+        a fleet, and ``CallerError`` for a version that none of its nodepools has what it needs for."""
         fleet = self.fleets[key]
         if version is None:
             return Renewal(self._replicas, fleet, fleet)
+        self._require_fit_somewhere(fleet.target, version)
         new_key = key._replace(version_id=version.id)
         self._aim(new_key, replace(fleet.target, version=version, source=source))
         self.fleets[new_key].warming = True
@@ -221,6 +231,26 @@ class Supervisor:
         if fleet.warming:
             fleet.warming, fleet.retired = False, True
             self._mark(fleet.lane.key)
+
+    def require_fit(
+        self, key: Key, nodepool: Nodepool, required: ComputeInfo, name: str, config_key: str = ""
+    ) -> None:
+        """Raise ``CallerError`` where a replica that needs ``required`` can never start in this nodepool. ``name``:
+        what it is for, ``config_key``: where config.yaml says what it needs."""
+        reason = self._replicas.why_never(nodepool, required)
+        if reason and not self._targets.is_user_run((key[0], key[1], key[2])):
+            is_strict = self._is_strict([nodepool])
+            raise cannot_be_placed(f"{name}: {reason}", required, is_strict=is_strict, config_key=config_key)
+
+    def _require_fit_somewhere(self, target: Target, version: ModelVersion) -> None:
+        refusals: list[CallerError] = []
+        for key, nodepool in target.nodepools:
+            try:
+                self.require_fit(key, nodepool, version.inference_compute_info, target.name)
+            except CallerError as refusal:
+                refusals.append(refusal)
+        if refusals and len(refusals) == len(target.nodepools):
+            raise refusals[0]
 
     def use_shared(self, nodepool: NodepoolKey, model: Key, version_id: str) -> Lane:
         """The lane of a model on shared compute; made on first use, with default autoscaling."""
@@ -345,7 +375,9 @@ class Supervisor:
             missing = 1
         if missing > 0:
             self._grow(fleet, missing, now)
-        elif missing < 0:
+            return
+        fleet.lane.pending_reason, fleet.no_room_since = "", None  # nothing is wanted that is not there
+        if missing < 0:
             fleet.last_scale_down = now
             for record in self._least_busy(fleet, -missing):
                 self._replicas.drain(fleet, record, advice.reason)
@@ -372,7 +404,7 @@ class Supervisor:
                 return
         if grown_before:
             fleet.last_scale_up = now
-        fleet.lane.pending_reason = ""
+        fleet.lane.pending_reason, fleet.no_room_since = "", None
 
     def _pend(self, fleet: Fleet, no_room: NoRoom) -> None:
         """A wanted replica has no room. Others may serve; with none, callers wait or are told at once."""
@@ -381,9 +413,18 @@ class Supervisor:
             fleet.lane.pending_reason = reason
             self._report.pending(fleet, reason, no_room, self._replicas.queued_runner(fleet))
         if no_room.for_good and not fleet.active:
-            fleet.lane.refuse(cannot_be_placed(reason))
+            required, nodepools = fleet.target.version.inference_compute_info, fleet.target.nodepools
+            is_strict = self._is_strict([message for _, message in nodepools])
+            fleet.lane.refuse(cannot_be_placed(reason, required, is_strict=is_strict))
         elif not no_room.for_good:
+            if fleet.no_room_since is None:
+                fleet.no_room_since = self._clock.monotonic()
             self._mark_later(fleet.lane.key, _PENDING_SECONDS)
+
+    def _is_strict(self, nodepools: Iterable[Nodepool]) -> bool:
+        """Whether only --strict-capacity keeps CPUs and memory of this machine from being overcommitted there."""
+        names = (each.id for nodepool in nodepools for each in nodepool.instance_types)
+        return self._config.strict_capacity and LOCAL_INSTANCE in names
 
     def _least_busy(self, fleet: Fleet, count: int) -> Sequence[ReplicaRecord]:
         """Those that starting or ending costs least: not ready yet first, then with the least to finish."""
