@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,28 +24,28 @@ from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.lane import LaneKey
-from clarifai_emulator.errors import CallerError, ModelError
+from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.going_live import Change, GoingLive, Progress
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.code import CodeReader
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
+from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.store import Key, Kind, Store
 
-# A wait without news for so long says that it goes on.
-_NEWS_SECONDS = 5.0
-
-Progress = Callable[[str], None]
 ModelKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployRequest:
     """What to deploy, and where. Empty ids are chosen: the model's from config.yaml, the deployment's from the
-    model's. ``min_replicas`` 0 starts nothing before the first request. ``wait`` until a replica is ready.
+    model's. ``min_replicas`` 0 starts nothing before the first request, unless something serves that it is to
+    replace. ``wait`` until a replica is ready. ``stop_first``: what serves is ended before the new one starts.
+    ``even_if_stuck``: also where no replica of it can be placed.
     ``watched``: replicas are reloadable, and these files are their code. ``user_id``: whose account; empty is the
     emulator's own user."""
 
@@ -57,6 +57,8 @@ class DeployRequest:
     min_replicas: int = 1
     max_replicas: int = 5
     wait: bool = True
+    stop_first: bool = False
+    even_if_stuck: bool = False
     watched: Watched | None = None
     user_id: str = ""
 
@@ -106,24 +108,26 @@ class Deployer:
         self._supervisor = supervisor
         self._catalogue = catalogue
         self._backends = backends
-        self._events = events
         self._logbook = logbook
         self._clock = clock
+        self._live = GoingLive(config=config, store=store, supervisor=supervisor, events=events, clock=clock)
         # Of code that was read once, whatever became of its version: the same code has the same methods.
         self._signatures: dict[ModelSource, Sequence[Any]] = {}
 
     async def deploy(self, request: DeployRequest, progress: Progress) -> Deployed:
-        """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend."""
+        """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend; what served before goes on
+        then."""
         started = self._clock.monotonic()
         nodepool = self._nodepool(request)
-        backend = self._backend(nodepool)
-        directory, key, version_id, is_new = await self.publish(
-            request.path, request.model, progress, backend, request.watched, user_id=request.user_id
-        )
-        deployment = self._put_deployment(request, key, version_id, nodepool)
-        progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
-        if request.wait and request.min_replicas:
-            await self._ready(LaneKey(deployment[0], deployment[1], version_id), progress)
+        directory, key, version_id, is_new = await self._published(request, nodepool, progress)
+        deployment = self.deployment_key(request, key)
+        change = Change((*key, version_id), is_new)
+        with self._live.or_back(deployment, change):
+            if request.stop_first:
+                self._supervisor.stop_first(deployment)
+            change.told = self._put_deployment(request, key, version_id, nodepool)
+            progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
+            await self._serve(request, LaneKey(deployment[0], deployment[1], version_id), progress)
         source: ModelSource = self._store.get(Kind.SOURCE, (*key, version_id))  # pyright: ignore[reportAssignmentType]
         version: ModelVersion = self._store.get(Kind.MODEL_VERSION, (*key, version_id))  # pyright: ignore[reportAssignmentType]
         return Deployed(
@@ -140,6 +144,39 @@ class Deployer:
             warnings=directory.warnings,
         )
 
+    async def _published(
+        self, request: DeployRequest, nodepool: Key, progress: Progress
+    ) -> tuple[ModelDirectory, ModelKey, str, bool]:
+        try:
+            return await self.publish(
+                request.path,
+                request.model,
+                progress,
+                self._backend(nodepool),
+                request.watched,
+                user_id=request.user_id,
+                is_deployed=True,
+            )
+        except EmulatorError as error:
+            deployment = await self._meant_by(request)
+            raise self._live.said(error, deployment) if deployment is not None else error from None
+
+    async def _meant_by(self, request: DeployRequest) -> Key | None:
+        """The deployment that a request is about; None where its directory does not say."""
+        try:
+            directory = await asyncio.to_thread(read_model_directory, request.path)
+            return self.deployment_key(request, self.model_key(directory, request.model, request.user_id))
+        except EmulatorError:
+            return None
+
+    async def _serve(self, request: DeployRequest, key: LaneKey, progress: Progress) -> None:
+        """Wait, where there is something to wait for. Raises ``CallerError``."""
+        is_replacing = self._supervisor.rollouts.get(key[:2]) is not None
+        if request.wait and (request.min_replicas or is_replacing):
+            await self._live.wait(key, progress)
+        elif not request.even_if_stuck:
+            self._supervisor.require_place(key)
+
     async def publish(
         self,
         path: Path,
@@ -149,10 +186,12 @@ class Deployer:
         watched: Watched | None = None,
         *,
         user_id: str = "",
+        is_deployed: bool = False,
     ) -> tuple[ModelDirectory, ModelKey, str, bool]:
         """Make the directory's code a model version: (directory, model, version id, whether it is new).
 
-        It is prepared for a backend; another one prepares it anew when it is to run it.
+        It is prepared for a backend; another one prepares it anew when it is to run it. ``is_deployed``: a
+        deployment is to serve it next; until that does, requests without a version mean what serves.
         """
         progress(f"reading {path}")
         directory = await asyncio.to_thread(read_model_directory, path)
@@ -172,7 +211,8 @@ class Deployer:
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
         signatures = await self.signatures_of(source, backend)
-        self.put_version(directory, key, version_id, source, signatures, user_id=user_id)
+        on_trial = is_deployed and self._supervisor.serves(key)
+        self.put_version(directory, key, version_id, source, signatures, user_id=user_id, on_trial=on_trial)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
 
@@ -237,8 +277,10 @@ class Deployer:
         signatures: Sequence[Any],
         *,
         user_id: str = "",
+        on_trial: bool = False,
     ) -> None:
-        """Make a model version of this code; the model too, if it is not there yet."""
+        """Make a model version of this code; the model too, if it is not there yet. ``on_trial``: requests without
+        a version do not mean it before a replica of it serves."""
         user, app, model_id = key
         if self._store.get(Kind.MODEL, key) is None:
             model = Model(id=model_id, model_type_id=directory.model_type_id)
@@ -249,8 +291,8 @@ class Deployer:
             self._resources.post(Kind.MODEL, user, (app,), [model])
         version = self.new_version(directory, signatures)
         version.id = version_id
-        version.status.code = StatusCode.MODEL_TRAINED
-        version.status.description = "Model is trained and ready for deployment"
+        version.status.code = StatusCode.MODEL_DEPLOYING if on_trial else StatusCode.MODEL_TRAINED
+        version.status.description = ON_TRIAL if on_trial else TRAINED
         version.metadata.update({"content_hash": source.content_hash})
         stored = self._resources.post(Kind.MODEL_VERSION, user, (app, model_id), [version])[0]
         self._store.put(Kind.SOURCE, stored, source)
@@ -313,53 +355,22 @@ class Deployer:
         _place(change, request, self._nodepool(request))
         self._resources.patch(Kind.DEPLOYMENT, user, (), [change], "overwrite")
 
-    def _put_deployment(self, request: DeployRequest, model: ModelKey, version_id: str, nodepool: Key) -> Key:
+    def _put_deployment(
+        self, request: DeployRequest, model: ModelKey, version_id: str, nodepool: Key
+    ) -> Deployment:
+        """Tell the deployment what to serve; gives it as it was told."""
         user, deployment_id = self.deployment_key(request, model)
-        deployment = Deployment(id=deployment_id, scheduling_choice=Deployment.PERFORMANCE)
+        deployment = Deployment(id=deployment_id, scheduling_choice=Deployment.PERFORMANCE, graceful_deploy=True)
         deployment.visibility.gettable = Visibility.PRIVATE
         _place(deployment, request, nodepool)
         target = deployment.desired_worker.model
         target.user_id, target.app_id, target.id = model
         target.model_version.id = version_id
         if self._store.get(Kind.DEPLOYMENT, (user, deployment_id)) is None:
-            return self._resources.post(Kind.DEPLOYMENT, user, (), [deployment])[0]
-        return self._resources.patch(Kind.DEPLOYMENT, user, (), [deployment], "overwrite")[0]
-
-    async def _ready(self, key: LaneKey, progress: Progress) -> None:
-        """Wait until a replica takes work, or until it is clear that none will."""
-        changed = asyncio.Event()
-        unsubscribe = self._events.subscribe(lambda event: changed.set())
-        said, started = "", self._clock.monotonic()
-        try:
-            while self._clock.monotonic() - started < self._config.request_seconds:
-                fleet = self._supervisor.fleets.get(key)
-                if fleet is not None and fleet.live:
-                    return
-                if fleet is not None and fleet.lane.refusal is not None:
-                    raise fleet.lane.refusal
-                if fleet is not None and fleet.retired:
-                    raise CallerError(
-                        StatusCode.MODEL_DEPLOYMENT_FAILED,
-                        f"Version {key.version_id[:8]} was not ready before '{key.deployment_id}' was given "
-                        "another one, or was deleted.",
-                        hint="Somebody else deployed, too; `clarifai-emulator status` shows what is there now.",
-                    )
-                reason = fleet.lane.pending_reason if fleet is not None else ""
-                if reason and reason != said:
-                    said = reason
-                    progress(f"waiting: {reason}")
-                changed.clear()
-                try:
-                    await asyncio.wait_for(changed.wait(), _NEWS_SECONDS)
-                except TimeoutError:
-                    progress(f"still waiting for a replica after {self._clock.monotonic() - started:.0f} s")
-            raise CallerError(
-                StatusCode.MODEL_DEPLOYING,
-                f"No replica of '{key.deployment_id}' was ready within {self._config.request_seconds:g} s.",
-                hint="Look at what it printed: `clarifai-emulator logs`.",
-            )
-        finally:
-            unsubscribe()
+            self._resources.post(Kind.DEPLOYMENT, user, (), [deployment])
+        else:
+            self._resources.patch(Kind.DEPLOYMENT, user, (), [deployment], "overwrite")
+        return self._resources.stored(Kind.DEPLOYMENT, (user, deployment_id))
 
 
 def _place(deployment: Deployment, request: DeployRequest, nodepool: Key) -> None:

@@ -175,6 +175,7 @@ class Furnisher:
             min_replicas=1 if wanted.min_replicas is None else wanted.min_replicas,
             max_replicas=5 if wanted.max_replicas is None else wanted.max_replicas,
             wait=False,
+            even_if_stuck=True,
             user_id=self._user_id,
         )
 

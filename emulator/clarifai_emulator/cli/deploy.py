@@ -24,6 +24,7 @@ from clarifai_emulator.cli.state import Running
 @click.option("--model", default="", metavar="USER/APP/models/ID", help="Another name than config.yaml gives it.")
 @click.option("--min-replicas", type=click.IntRange(0), default=1, show_default=True, help="0 starts on demand.")
 @click.option("--max-replicas", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--stop-first", is_flag=True, help="End what serves before the new version starts; requests wait.")
 @click.option("--no-wait", is_flag=True, help="Return before a replica is ready.")
 @port_option()
 @json_option()
@@ -57,6 +58,7 @@ def _request(directory: Path, options: dict[str, Any], *, wait: bool) -> dict[st
         "model": options["model"],
         "min_replicas": options["min_replicas"],
         "max_replicas": options["max_replicas"],
+        "stop_first": options["stop_first"],
         "wait": wait,
     }
 

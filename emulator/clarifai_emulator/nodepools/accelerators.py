@@ -156,6 +156,13 @@ class AcceleratorPool:
                 self._shared.add(each.uuid)
         return tuple(sorted(chosen, key=lambda e: e.index))
 
+    def join(self, uuids: Iterable[str], *, holder: str) -> tuple[str, ...]:
+        """Take these beside who has them."""
+        joined = tuple(uuids)
+        for uuid in joined:
+            self._holders.setdefault(uuid, []).append(holder)
+        return joined
+
     def devices(self, uuids: Iterable[str]) -> Devices:
         """Accelerators by their UUIDs, as a backend passes them on."""
         wanted = set(uuids)
