@@ -35,6 +35,7 @@ from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.runners.backend import Backend
+from clarifai_emulator.runners.signatures import Signatures
 from clarifai_emulator.store import Key, Kind, Store
 
 ModelKey = tuple[str, str, str]
@@ -210,7 +211,7 @@ class Deployer:
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
-        signatures = await self.signatures_of(source, backend)
+        signatures = await self.signatures_of(source, backend, tell)
         on_trial = is_deployed and self._supervisor.serves(key)
         self.put_version(directory, key, version_id, source, signatures, user_id=user_id, on_trial=on_trial)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
@@ -227,13 +228,18 @@ class Deployer:
         code = await asyncio.to_thread(CodeReader(directory.path, watched).read)
         return replace(source, content_hash=code.digest, watched=watched)
 
-    async def signatures_of(self, source: ModelSource, backend: str = "") -> Sequence[Any]:
+    async def signatures_of(
+        self, source: ModelSource, backend: str = "", tell: Progress = lambda line: None
+    ) -> Sequence[Any]:
         """The ``MethodSignature`` messages of the model's methods; none for an older model that answers messages.
         Raises ``ModelError`` when it cannot be imported or has nothing to call."""
         signatures = self._signatures.get(source)
         if signatures is None:
             signatures = await self._backends[backend or self._config.backend].signatures(source)
-        self._signatures[source] = signatures
+        if isinstance(signatures, Signatures) and signatures.warning:
+            tell(f"warning: {signatures.warning}")  # and read anew the next time: it may be there then
+        else:
+            self._signatures[source] = signatures
         return signatures
 
     def _backend(self, nodepool: Key) -> str:

@@ -42,6 +42,10 @@ class Change:
     told: Deployment | None = None
 
 
+class Overtaken(CallerError):
+    """Somebody told the deployment something else meanwhile: what is there is theirs to say."""
+
+
 class GoingLive:
     """Brings deployments to what they were told, or back."""
 
@@ -65,7 +69,7 @@ class GoingLive:
             self._go_back(deployment, before, change)
             if change.is_new:
                 self._forget(change.version)
-            if isinstance(error, EmulatorError):
+            if isinstance(error, EmulatorError) and not isinstance(error, Overtaken):
                 raise self.said(error, deployment) from None
             raise
 
@@ -119,7 +123,7 @@ class GoingLive:
         if fleet.lane.refusal is not None:
             raise fleet.lane.refusal
         if fleet.retired:
-            raise CallerError(
+            raise Overtaken(
                 StatusCode.MODEL_DEPLOYMENT_FAILED,
                 f"Version {key.version_id[:8]} was not ready before '{key.deployment_id}' was given another one, "
                 "or was deleted.",

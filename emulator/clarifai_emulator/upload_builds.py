@@ -165,7 +165,7 @@ class UploadBuilds:
         directory = await asyncio.to_thread(read_model_directory, path)
         source = await self._deployer.source_of(directory, say)
         say("reading the method signatures of model.py")
-        return directory, source, await self._deployer.signatures_of(source)
+        return directory, source, await self._deployer.signatures_of(source, tell=say)
 
     def _finish(self, key: Key, directory: ModelDirectory, source: ModelSource, signatures: Sequence[Any]) -> None:
         version = self._copy(key)
