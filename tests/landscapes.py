@@ -45,6 +45,7 @@ class World:
         self.deployments: dict[tuple[str, ...], Deployment] = {}
         self.coming_to: dict[tuple[str, ...], Deployment] = {}
         self.runners: dict[tuple[str, ...], Runner] = {}
+        self.overcommits = False
         self.loads: dict[tuple[str, str], Load] = {}
         self.containers_of: dict[tuple[str, ...], Visibility.Gettable.ValueType] = {}
         self.hosted: set[tuple[str, str, str]] = set()

@@ -1,6 +1,6 @@
 """A deployment is told to serve something new; either a replica of that serves, or everything is as it was.
 
-put the deployment ─► wait for a replica ─► requests go there (nodepools/rollouts.py: until then, to what serves)
+put the deployment ─► wait for a replica (deploy_wait.py) ─► requests go there, which went to what serves until then
         └────────────────────┴─ cannot serve, takes too long, is broken off ─► back to what serves, and said
 
 Where nothing served before there is nothing to go back to: the deployment stays, and is tried again.
@@ -8,28 +8,18 @@ Where nothing served before there is nothing to go back to: the deployment stays
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, ModelVersion
-from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.clock import Clock
-from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.dispatch.lane import LaneKey
+from clarifai_emulator.deploy_wait import Overtaken
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
-from clarifai_emulator.events import EventBus
 from clarifai_emulator.models.versions import is_on_trial
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.store import Key, Kind, Store
-
-# A wait without news for so long says that it goes on.
-_NEWS_SECONDS = 5.0
-
-Progress = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -42,21 +32,12 @@ class Change:
     told: Deployment | None = None
 
 
-class Overtaken(CallerError):
-    """Somebody told the deployment something else meanwhile: what is there is theirs to say."""
-
-
 class GoingLive:
     """Brings deployments to what they were told, or back."""
 
-    def __init__(
-        self, *, config: EmulatorConfig, store: Store, supervisor: Supervisor, events: EventBus, clock: Clock
-    ) -> None:
-        self._config = config
+    def __init__(self, *, store: Store, supervisor: Supervisor) -> None:
         self._store = store
         self._supervisor = supervisor
-        self._events = events
-        self._clock = clock
 
     @contextmanager
     def or_back(self, deployment: Key, change: Change) -> Generator[None]:
@@ -84,51 +65,6 @@ class GoingLive:
             hint = f"{error.hint} {note}".strip()
             return CallerError(error.code, error.details, hint=hint, description=error.description)
         return error
-
-    async def wait(self, key: LaneKey, progress: Progress) -> None:
-        """Wait until a replica takes work. Raises ``CallerError`` as soon as it is clear that none will."""
-        changed = asyncio.Event()
-        unsubscribe = self._events.subscribe(lambda event: changed.set())
-        said, started = "", self._clock.monotonic()
-        try:
-            while self._clock.monotonic() - started < self._config.request_seconds:
-                if self._supervisor.settle(key):
-                    return
-                self._require_hope(key)
-                fleet = self._supervisor.fleets.get(key)
-                reason = fleet.lane.pending_reason if fleet is not None else ""
-                if reason and reason != said:
-                    said = reason
-                    progress(f"waiting: {reason}")
-                changed.clear()
-                try:
-                    async with asyncio.timeout(_NEWS_SECONDS):  # wait_for of 3.11 may miss that it is cancelled
-                        await changed.wait()
-                except TimeoutError:
-                    progress(f"still waiting for a replica after {self._clock.monotonic() - started:.0f} s")
-            raise CallerError(
-                StatusCode.MODEL_DEPLOYING,
-                f"No replica of '{key.deployment_id}' was ready within {self._config.request_seconds:g} s.",
-                hint="Look at what it printed: `clarifai-emulator logs`.",
-            )
-        finally:
-            unsubscribe()
-
-    def _require_hope(self, key: LaneKey) -> None:
-        fleet = self._supervisor.fleets.get(key)
-        if fleet is None:
-            return
-        if fleet.stuck is not None:
-            raise fleet.stuck
-        if fleet.lane.refusal is not None:
-            raise fleet.lane.refusal
-        if fleet.retired:
-            raise Overtaken(
-                StatusCode.MODEL_DEPLOYMENT_FAILED,
-                f"Version {key.version_id[:8]} was not ready before '{key.deployment_id}' was given another one, "
-                "or was deleted.",
-                hint="Somebody else deployed, too; `clarifai-emulator status` shows what is there now.",
-            )
 
     def _go_back(self, deployment: Key, before: Deployment | None, change: Change) -> None:
         """To what it was told before, where that still serves and nobody told it anything else meanwhile."""
@@ -159,4 +95,8 @@ class GoingLive:
         live = next((each for each in fleets if each.live and not each.retired), None)
         if live is not None:
             return f"Deployment '{name}' goes on with version {live.target.version.id[:8]}, which serves as before."
-        return f"Deployment '{name}' is left in place and serves nothing; `clarifai-emulator status` shows it."
+        is_refused = any(each.lane.refusal is not None for each in fleets)
+        does = "serves nothing" if is_refused else "serves once it can"
+        return (
+            f"Deployment '{name}' is left in place and {does}; `clarifai-emulator undeploy {name}` takes it away."
+        )

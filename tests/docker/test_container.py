@@ -114,7 +114,8 @@ def test_a_model_that_takes_more_memory_than_it_asked_for_is_killed_and_comes_ba
         )
         said = (
             "its container used more memory than its limit of 256Mi and was killed (out of memory): "
-            "raise inference_compute_info.cpu_memory in config.yaml, up to what the nodepool's instance type has"
+            "let config.yaml ask for more (inference_compute_info.cpu_memory, or a larger compute.instance), up to "
+            "what the nodepool's instance type has"
         )
         assert response.status.code == StatusCode.RUNNER_PROCESSING_FAILED
         assert f"ended while it worked on this request: {said}" in response.status.details

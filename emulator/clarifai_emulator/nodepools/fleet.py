@@ -137,6 +137,8 @@ class Fleet:
     slots_per_replica: int = 1
     retired: bool = False  # nothing may run any more: the deployment is gone, disabled or at another version
     warming: bool = False  # its deployment is not at this version yet; see renewal.py
+    told_overcommitment: bool = False
+    no_room_since: float | None = None  # while a replica is wanted that finds no room, but may find some
     failures: int = 0
     last_failure: str = ""
     last_crash: tuple[float, str] | None = None  # when a replica ended that should not have, and why

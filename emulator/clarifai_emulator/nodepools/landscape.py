@@ -121,6 +121,10 @@ class StoreLandscape:
         latency = min((link.latency_ms for link in links), default=0.0)
         return Load(len(live), free, queued, startable, round(latency, 3))
 
+    @property
+    def overcommits(self) -> bool:
+        return self._capacity.overcommits
+
     def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool:
         return self._can_see(caller, owner, visibility)
 

@@ -10,6 +10,7 @@ from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement, shares_accelerators
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
+from clarifai_emulator.nodepools.overcommit import overcommitment
 from clarifai_emulator.nodepools.reports import Reporter
 
 
@@ -63,7 +64,24 @@ class Places:
         deployment wants an instance for each. Raises ``NoRoom``."""
         required = fleet.target.version.inference_compute_info
         spread = fleet.target.autoscale.disable_packing and not packed
-        return self._capacity.place(key, nodepool, required, spread=spread)
+        placement = self._capacity.place(key, nodepool, required, spread=spread, holder=fleet.target.name)
+        if self._capacity.overcommits and not fleet.told_overcommitment:
+            fleet.told_overcommitment = True
+            text = overcommitment(fleet.target.model.id, required, nodepool)
+            if text:
+                self._report.fleet(fleet, "deployment.overcommitted", text)
+        return placement
+
+    def why_never(self, nodepool: Nodepool, required: ComputeInfo) -> str:
+        """Why a replica that needs ``required`` gets no room in this nodepool however long it waits; empty when it
+        may get some."""
+        try:
+            if reason := self._accelerators.why_never(required):
+                return reason
+            self._capacity.fitting_types(nodepool, required)
+        except (NoRoom, ValueError) as error:
+            return str(error)
+        return ""
 
     def _room(
         self, fleet: Fleet, key: NodepoolKey, nodepool: Nodepool, instead_of: Sequence[ReplicaRecord]
@@ -92,11 +110,6 @@ class Places:
                 if is_enough and self._accelerators.devices(old.devices).simulated:
                     return self._accelerators.join(old.devices, holder=fleet.target.name)
             raise
-
-    def put_back(self, placement: Placement, devices: tuple[str, ...]) -> None:
-        """What was taken is not needed after all."""
-        self._capacity.release(placement)
-        self._accelerators.release(devices)
 
     def give_back(self, record: ReplicaRecord) -> None:
         """A replica has ended: what it took is free, or its successor's."""

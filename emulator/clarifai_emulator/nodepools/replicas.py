@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from clarifai_grpc.grpc.api.resources_pb2 import Runner
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool, Runner
 
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
@@ -85,14 +85,9 @@ class Replicas:
         placement, devices = self._places.take(fleet, instead_of=instead_of)
         self._launch(fleet, placement, devices)
 
-    def why_never(self, fleet: Fleet) -> NoRoom | None:
-        """Why no replica of it can ever be placed; None when one can, now or later."""
-        try:
-            placement, devices = self._places.take(fleet)
-        except NoRoom as no_room:
-            return no_room if no_room.for_good else None
-        self._places.put_back(placement, devices)
-        return None
+    def why_never(self, nodepool: Nodepool, required: ComputeInfo) -> str:
+        """Why a replica that needs ``required`` can never start in this nodepool; empty when it may."""
+        return self._places.why_never(nodepool, required)
 
     def stand_by(self, fleet: Fleet, old: ReplicaRecord | None) -> ReplicaRecord:
         """Start a replica that is to take the place of ``old``, whose room and devices it shares until then. Raises

@@ -14,16 +14,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion, Runner
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, ModelVersion, Nodepool, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.catalogue import LOCAL_INSTANCE
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
+from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import TRAINED, is_building, is_on_trial
 from clarifai_emulator.nodepools.capacity import NodepoolKey, NoRoom
@@ -84,7 +86,7 @@ class Supervisor:
         self._task: asyncio.Task[None] | None = None
         dispatcher.on_demand = lambda lane: self._mark(lane.key)
         dispatcher.on_replica = self._replica_changed
-        replicas.on_change = lambda fleet: self._mark(fleet.lane.key)
+        replicas.on_change = self._replicas_changed
         store.watch(self._store_changed)
 
     # ── what wakes it ──────────────────────────────────────────────────────────────────────────────────
@@ -160,6 +162,13 @@ class Supervisor:
         if fleet is not None:
             self._replicas.connected(fleet, replica)
             self._mark(fleet.lane.key)
+
+    def _replicas_changed(self, fleet: Fleet) -> None:
+        """Where a replica has ended there may be room now for those that wait for it."""
+        self._mark(fleet.lane.key)
+        for key, other in self.fleets.items():
+            if other.lane.pending_reason:
+                self._mark(key)
 
     def _mark(self, key: LaneKey) -> None:
         self._dirty.add(key)
@@ -304,6 +313,16 @@ class Supervisor:
             fleet.warming, fleet.retired = False, True
             self._mark(fleet.lane.key)
 
+    def require_fit(
+        self, key: Key, nodepool: Nodepool, required: ComputeInfo, name: str, config_key: str = ""
+    ) -> None:
+        """Raise ``CallerError`` where a replica that needs ``required`` can never start in this nodepool. ``name``:
+        what it is for, ``config_key``: where config.yaml says what it needs."""
+        reason = self._replicas.why_never(nodepool, required)
+        if reason and not self._targets.is_user_run((key[0], key[1], key[2])):
+            is_strict = self._is_strict([nodepool])
+            raise cannot_be_placed(f"{name}: {reason}", required, is_strict=is_strict, config_key=config_key)
+
     def use_shared(self, nodepool: NodepoolKey, model: Key, version_id: str) -> Lane:
         """The lane of a model on shared compute; made on first use, with default autoscaling."""
         key = LaneKey("", "/".join(nodepool), version_id)
@@ -324,16 +343,6 @@ class Supervisor:
             if is_it and not fleet.retired and (fleet.live or fleet.adopted):
                 return True
         return False
-
-    def require_place(self, key: LaneKey) -> None:
-        """Raises ``CallerError`` where no replica of a fleet can ever be placed."""
-        self.rollouts  # noqa: B018 - what was just stored counts
-        fleet = self.fleets.get(key)
-        if fleet is None or fleet.active or fleet.target.is_user_run:
-            return
-        no_room = self._replicas.why_never(fleet)
-        if no_room is not None:
-            raise cannot_be_placed(f"{fleet.target.name}: {no_room}")
 
     def look_again(self) -> None:
         """Reconsider every fleet now: the clock was turned."""
@@ -453,7 +462,9 @@ class Supervisor:
             missing = 1
         if missing > 0:
             self._grow(fleet, missing, now)
-        elif missing < 0:
+            return
+        fleet.lane.pending_reason, fleet.no_room_since = "", None  # nothing is wanted that is not there
+        if missing < 0:
             fleet.last_scale_down = now
             for record in self._least_busy(fleet, -missing):
                 self._replicas.drain(fleet, record, advice.reason)
@@ -482,7 +493,7 @@ class Supervisor:
                 return
         if grown_before:
             fleet.last_scale_up = now
-        fleet.lane.pending_reason = ""
+        fleet.lane.pending_reason, fleet.no_room_since = "", None
 
     def _pend(self, fleet: Fleet, no_room: NoRoom) -> None:
         """A wanted replica has no room. Others may serve; with none, callers wait or are told at once."""
@@ -493,11 +504,18 @@ class Supervisor:
         if self._blocks_itself(fleet, no_room):
             return
         if no_room.for_good and not fleet.active:
-            fleet.lane.refuse(cannot_be_placed(reason))
+            fleet.lane.refuse(self._cannot_be_placed(fleet, reason))
         elif no_room.for_good and not fleet.serves(fleet.target):
-            fleet.stuck = cannot_be_placed(reason)
+            fleet.stuck = self._cannot_be_placed(fleet, reason)
         elif not no_room.for_good:
+            if fleet.no_room_since is None:
+                fleet.no_room_since = self._clock.monotonic()
             self._mark_later(fleet.lane.key, _PENDING_SECONDS)
+
+    def _cannot_be_placed(self, fleet: Fleet, reason: str) -> CallerError:
+        required, nodepools = fleet.target.version.inference_compute_info, fleet.target.nodepools
+        is_strict = self._is_strict([message for _, message in nodepools])
+        return cannot_be_placed(reason, required, is_strict=is_strict)
 
     def _blocks_itself(self, fleet: Fleet, no_room: NoRoom) -> bool:
         """Whether the accelerators that it waits for are those of what it is to replace: waiting would never end.
@@ -519,6 +537,11 @@ class Supervisor:
         self._mark(rollout.old.lane.key)
         self._mark_later(key, _PENDING_SECONDS)
         return True
+
+    def _is_strict(self, nodepools: Iterable[Nodepool]) -> bool:
+        """Whether only --strict-capacity keeps CPUs and memory of this machine from being overcommitted there."""
+        names = (each.id for nodepool in nodepools for each in nodepool.instance_types)
+        return self._config.strict_capacity and LOCAL_INSTANCE in names
 
     def _least_busy(self, fleet: Fleet, count: int) -> Sequence[ReplicaRecord]:
         """Those that starting or ending costs least: not ready yet first, then with the least to finish."""

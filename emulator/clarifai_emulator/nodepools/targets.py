@@ -93,10 +93,11 @@ class Targets:
             version=version,
             source=source,
             nodepools=tuple(ordered),
-            is_user_run=bool(ordered) and all(self._is_user_run(key) for key, _ in ordered),
+            is_user_run=bool(ordered) and all(self.is_user_run(key) for key, _ in ordered),
         )
 
-    def _is_user_run(self, nodepool: NodepoolKey) -> bool:
+    def is_user_run(self, nodepool: NodepoolKey) -> bool:
+        """Whether a nodepool has no nodes of its own."""
         cluster = self._store.get(Kind.COMPUTE_CLUSTER, nodepool[:2])
         return cluster is not None and cluster.cluster_type == _USER_RUN
 

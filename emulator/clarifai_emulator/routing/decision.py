@@ -134,6 +134,11 @@ class Landscape(Protocol):
         self, deployment_user: str, deployment_id: str, nodepool_key: NodepoolKey, version_id: str
     ) -> Load: ...
 
+    @property
+    def overcommits(self) -> bool:
+        """Whether the CPUs and the memory of this machine are no limit (``catalogue.fits``)."""
+        ...
+
     def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool: ...
 
     def containers(self, user: str, app: str) -> Sequence[tuple[str, Visibility]]:
