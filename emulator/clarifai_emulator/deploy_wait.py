@@ -21,6 +21,10 @@ _NEWS_SECONDS = 5.0
 ROOM_SECONDS = 60.0
 
 
+class Overtaken(CallerError):
+    """Somebody told the deployment something else meanwhile: what is there is theirs to say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds that a deploy waits: ``ready`` for a replica that takes work, of these ``room`` without a place."""
@@ -44,10 +48,10 @@ class DeployWait:
         said, started = "", self._clock.monotonic()
         try:
             while self._clock.monotonic() - started < patience.ready:
+                if self._supervisor.settle(key):
+                    return
                 fleet = self._supervisor.fleets.get(key)
                 if fleet is not None:
-                    if fleet.live:
-                        return
                     self._require_hope(key, fleet, patience.room)
                 reason = fleet.lane.pending_reason if fleet is not None else ""
                 if reason and reason != said:
@@ -56,7 +60,9 @@ class DeployWait:
                 changed.clear()
                 left = patience.ready - (self._clock.monotonic() - started)
                 try:
-                    await asyncio.wait_for(changed.wait(), min(_NEWS_SECONDS, max(left, 0.0)))
+                    # wait_for of Python 3.11 may not notice that it is cancelled while events come
+                    async with asyncio.timeout(min(_NEWS_SECONDS, max(left, 0.0))):
+                        await changed.wait()
                 except TimeoutError:
                     progress(f"still waiting for a replica after {self._clock.monotonic() - started:.0f} s")
             raise self._too_long(key, patience.ready)
@@ -65,10 +71,12 @@ class DeployWait:
 
     def _require_hope(self, key: LaneKey, fleet: Fleet, room_seconds: float) -> None:
         """Raise why no replica will take work, or not soon."""
+        if fleet.stuck is not None:
+            raise fleet.stuck
         if fleet.lane.refusal is not None:
             raise fleet.lane.refusal
         if fleet.retired:
-            raise CallerError(
+            raise Overtaken(
                 StatusCode.MODEL_DEPLOYMENT_FAILED,
                 f"Version {key.version_id[:8]} was not ready before '{key.deployment_id}' was given "
                 "another one, or was deleted.",
@@ -85,12 +93,10 @@ class DeployWait:
             return CallerError(
                 StatusCode.MODEL_DEPLOYING,
                 f"No replica of '{key.deployment_id}' was ready within {seconds:g} s. {reason.rstrip('.')}.",
-                hint=f"It stays deployed, and starts when it can; `clarifai-emulator undeploy {key.deployment_id}` "
-                "takes it away, and --wait SECONDS waits longer.",
+                hint="--wait SECONDS waits longer.",
             )
         return CallerError(
             StatusCode.MODEL_DEPLOYING,
             f"No replica of '{key.deployment_id}' was ready within {seconds:g} s.",
-            hint="Look at what it printed: `clarifai-emulator logs`. It stays deployed, and --wait SECONDS waits "
-            "longer.",
+            hint="Look at what it printed: `clarifai-emulator logs`; --wait SECONDS waits longer.",
         )

@@ -35,17 +35,20 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.deploy_nodepool import DEFAULT_NODEPOOL, DeployNodepools
 from clarifai_emulator.deploy_wait import ROOM_SECONDS, DeployWait, Patience
 from clarifai_emulator.dispatch.lane import LaneKey
-from clarifai_emulator.errors import CallerError, ModelError
+from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.going_live import Change, GoingLive
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.code import CodeReader
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
+from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.overcommit import overcommitment
 from clarifai_emulator.nodepools.scaling import MAX_REPLICAS as DEFAULT_MAX_REPLICAS
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.runners.backend import Backend
+from clarifai_emulator.runners.signatures import Signatures
 from clarifai_emulator.store import Key, Kind, Store
 
 Progress = Callable[[str], None]
@@ -56,11 +59,12 @@ ModelKey = tuple[str, str, str]
 class DeployRequest:
     """What to deploy, and where. Empty ids are chosen: the model's from config.yaml, the deployment's from the
     model's. ``instance``: an instance type; its nodepool is made if it is not there, and it is what the model asks
-    for. ``min_replicas`` 0 starts nothing before the first request; ``max_replicas`` None is 5, or ``min_replicas``
-    where that is more. ``wait`` until a replica is ready, ``wait_seconds`` at most (None: as long as a request may
-    take, but a minute for room that others hold). ``must_fit``: refuse what can never start there, before anything
-    is built. ``watched``: replicas are reloadable, and these files are their code. ``user_id``: whose account; the
-    emulator's own user's if empty."""
+    for. ``min_replicas`` 0 starts nothing before the first request, unless something serves that it is to replace;
+    ``max_replicas`` None is 5, or ``min_replicas`` where that is more. ``wait`` until a replica is ready,
+    ``wait_seconds`` at most (None: as long as a request may take, but a minute for room that others hold).
+    ``stop_first``: what serves is ended before the new one starts. ``must_fit``: refuse what can never start there,
+    before anything is built. ``watched``: replicas are reloadable, and these files are their code. ``user_id``:
+    whose account; the emulator's own user's if empty."""
 
     path: Path
     nodepool_id: str = DEFAULT_NODEPOOL
@@ -72,6 +76,7 @@ class DeployRequest:
     max_replicas: int | None = None
     wait: bool = True
     wait_seconds: float | None = None
+    stop_first: bool = False
     must_fit: bool = True
     watched: Watched | None = None
     user_id: str = ""
@@ -125,29 +130,25 @@ class Deployer:
         self._clock = clock
         self._nodepools = DeployNodepools(store=store, resources=resources, catalogue=catalogue)
         self._wait = DeployWait(supervisor=supervisor, events=events, clock=clock)
+        self._live = GoingLive(store=store, supervisor=supervisor)
         # Of code that was read once, whatever became of its version: the same code has the same methods.
         self._signatures: dict[ModelSource, Sequence[Any]] = {}
 
     async def deploy(self, request: DeployRequest, progress: Progress) -> Deployed:
-        """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend."""
+        """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend; what served before goes on
+        then."""
         started = self._clock.monotonic()
         _require_bounds(request)
         nodepool = self._nodepool(request)
-        directory, key, version_id, is_new = await self.publish(
-            request.path,
-            request.model,
-            progress,
-            self._backend(self._nodepools.message(nodepool, request.instance)),
-            request.watched,
-            user_id=request.user_id,
-            instance=request.instance,
-            before_build=partial(self._require_place, request, nodepool),
-        )
-        deployment = self._put_deployment(request, key, version_id, nodepool)
-        progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
-        if request.wait and request.min_replicas:
-            lane = LaneKey(deployment[0], deployment[1], version_id)
-            await self._wait.until_ready(lane, self._patience(request), progress)
+        directory, key, version_id, is_new = await self._published(request, nodepool, progress)
+        deployment = self.deployment_key(request, key)
+        change = Change((*key, version_id), is_new)
+        with self._live.or_back(deployment, change):
+            if request.stop_first:
+                self._supervisor.stop_first(deployment)
+            change.told = self._put_deployment(request, key, version_id, nodepool)
+            progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
+            await self._serve(request, LaneKey(deployment[0], deployment[1], version_id), progress)
         source: ModelSource = self._store.get(Kind.SOURCE, (*key, version_id))  # pyright: ignore[reportAssignmentType]
         version: ModelVersion = self._store.get(Kind.MODEL_VERSION, (*key, version_id))  # pyright: ignore[reportAssignmentType]
         return Deployed(
@@ -164,6 +165,39 @@ class Deployer:
             warnings=(*directory.warnings, *self._overcommitment(key, version, nodepool)),
         )
 
+    async def _published(
+        self, request: DeployRequest, nodepool: Key, progress: Progress
+    ) -> tuple[ModelDirectory, ModelKey, str, bool]:
+        try:
+            return await self.publish(
+                request.path,
+                request.model,
+                progress,
+                self._backend(self._nodepools.message(nodepool, request.instance)),
+                request.watched,
+                user_id=request.user_id,
+                is_deployed=True,
+                instance=request.instance,
+                before_build=partial(self._require_place, request, nodepool),
+            )
+        except EmulatorError as error:
+            deployment = await self._meant_by(request)
+            raise self._live.said(error, deployment) if deployment is not None else error from None
+
+    async def _meant_by(self, request: DeployRequest) -> Key | None:
+        """The deployment that a request is about; None where its directory does not say."""
+        try:
+            directory = await asyncio.to_thread(read_model_directory, request.path)
+            return self.deployment_key(request, self.model_key(directory, request.model, request.user_id))
+        except EmulatorError:
+            return None
+
+    async def _serve(self, request: DeployRequest, key: LaneKey, progress: Progress) -> None:
+        """Wait for a replica, where one is to be started. Raises ``CallerError``."""
+        is_replacing = self._supervisor.rollouts.get(key[:2]) is not None
+        if request.wait and (request.min_replicas or is_replacing):
+            await self._wait.until_ready(key, self._patience(request), progress)
+
     async def publish(
         self,
         path: Path,
@@ -173,13 +207,15 @@ class Deployer:
         watched: Watched | None = None,
         *,
         user_id: str = "",
+        is_deployed: bool = False,
         instance: str = "",
         before_build: Callable[[ModelDirectory], None] = lambda directory: None,
     ) -> tuple[ModelDirectory, ModelKey, str, bool]:
         """Make the directory's code a model version: (directory, model, version id, whether it is new).
 
         It is prepared for a backend; another one prepares it anew when it is to run it. ``before_build`` may refuse
-        it before that.
+        it before that. ``is_deployed``: a deployment is to serve it next; until that does, requests without a
+        version mean what serves.
         """
         progress(f"reading {path}")
         directory = await asyncio.to_thread(read_model_directory, path)
@@ -201,8 +237,11 @@ class Deployer:
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
-        signatures = await self.signatures_of(source, backend)
-        self.put_version(directory, key, version_id, source, signatures, user_id=user_id, instance=instance)
+        signatures = await self.signatures_of(source, backend, tell)
+        on_trial = is_deployed and self._supervisor.serves(key)
+        self.put_version(
+            directory, key, version_id, source, signatures, user_id=user_id, instance=instance, on_trial=on_trial
+        )
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
 
@@ -217,13 +256,18 @@ class Deployer:
         code = await asyncio.to_thread(CodeReader(directory.path, watched).read)
         return replace(source, content_hash=code.digest, watched=watched)
 
-    async def signatures_of(self, source: ModelSource, backend: str = "") -> Sequence[Any]:
+    async def signatures_of(
+        self, source: ModelSource, backend: str = "", tell: Progress = lambda line: None
+    ) -> Sequence[Any]:
         """The ``MethodSignature`` messages of the model's methods; none for an older model that answers messages.
         Raises ``ModelError`` when it cannot be imported or has nothing to call."""
         signatures = self._signatures.get(source)
         if signatures is None:
             signatures = await self._backends[backend or self._config.backend].signatures(source)
-        self._signatures[source] = signatures
+        if isinstance(signatures, Signatures) and signatures.warning:
+            tell(f"warning: {signatures.warning}")  # and read anew the next time: it may be there then
+        else:
+            self._signatures[source] = signatures
         return signatures
 
     def _backend(self, message: Nodepool) -> str:
@@ -267,8 +311,10 @@ class Deployer:
         *,
         user_id: str = "",
         instance: str = "",
+        on_trial: bool = False,
     ) -> None:
-        """Make a model version of this code; the model too, if it is not there yet."""
+        """Make a model version of this code; the model too, if it is not there yet. ``on_trial``: requests without
+        a version do not mean it before a replica of it serves."""
         user, app, model_id = key
         if self._store.get(Kind.MODEL, key) is None:
             model = Model(id=model_id, model_type_id=directory.model_type_id)
@@ -279,8 +325,8 @@ class Deployer:
             self._resources.post(Kind.MODEL, user, (app,), [model])
         version = self.new_version(directory, signatures, instance)
         version.id = version_id
-        version.status.code = StatusCode.MODEL_TRAINED
-        version.status.description = "Model is trained and ready for deployment"
+        version.status.code = StatusCode.MODEL_DEPLOYING if on_trial else StatusCode.MODEL_TRAINED
+        version.status.description = ON_TRIAL if on_trial else TRAINED
         version.metadata.update({"content_hash": source.content_hash})
         stored = self._resources.post(Kind.MODEL_VERSION, user, (app, model_id), [version])[0]
         self._store.put(Kind.SOURCE, stored, source)
@@ -355,17 +401,22 @@ class Deployer:
         _place(change, request, nodepool)
         self._resources.patch(Kind.DEPLOYMENT, user, (), [change], "overwrite")
 
-    def _put_deployment(self, request: DeployRequest, model: ModelKey, version_id: str, nodepool: Key) -> Key:
+    def _put_deployment(
+        self, request: DeployRequest, model: ModelKey, version_id: str, nodepool: Key
+    ) -> Deployment:
+        """Tell the deployment what to serve; gives it as it was told."""
         user, deployment_id = self.deployment_key(request, model)
-        deployment = Deployment(id=deployment_id, scheduling_choice=Deployment.PERFORMANCE)
+        deployment = Deployment(id=deployment_id, scheduling_choice=Deployment.PERFORMANCE, graceful_deploy=True)
         deployment.visibility.gettable = Visibility.PRIVATE
         _place(deployment, request, nodepool)
         target = deployment.desired_worker.model
         target.user_id, target.app_id, target.id = model
         target.model_version.id = version_id
         if self._store.get(Kind.DEPLOYMENT, (user, deployment_id)) is None:
-            return self._resources.post(Kind.DEPLOYMENT, user, (), [deployment])[0]
-        return self._resources.patch(Kind.DEPLOYMENT, user, (), [deployment], "overwrite")[0]
+            self._resources.post(Kind.DEPLOYMENT, user, (), [deployment])
+        else:
+            self._resources.patch(Kind.DEPLOYMENT, user, (), [deployment], "overwrite")
+        return self._resources.stored(Kind.DEPLOYMENT, (user, deployment_id))
 
 
 def _require_bounds(request: DeployRequest) -> None:

@@ -143,6 +143,7 @@ class Emulator:
             can_see=self.accounts.organisations.can_see,
         )
         self._router = Router(self.store, self.landscape)
+        self.supervisor.rollouts.on_change = self._router.forget
         self.faults = Faults(events=self.events, user_id=self.config.user_id)
         self._injector = Injector(
             self.faults,

@@ -207,10 +207,14 @@ class EmulatorThread:
         return emulator
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        answer = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+            return answer.result()
         except concurrent.futures.CancelledError:
             raise RuntimeError("The emulator was stopped before it had answered.") from None
+        except KeyboardInterrupt:
+            answer.cancel()  # whoever broke it off wants what it does undone, too
+            raise
 
     def _end_loop(self) -> None:
         if self._thread is None:

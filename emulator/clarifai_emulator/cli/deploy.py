@@ -38,6 +38,7 @@ _PLACEHOLDER = re.compile(r"\bDIR\b")
 @click.option("--model", default="", metavar="USER/APP/models/ID", help="Another name than config.yaml gives it.")
 @click.option("--min-replicas", type=click.IntRange(0), default=1, show_default=True, help="0 starts on demand.")
 @click.option("--max-replicas", type=click.IntRange(1), help="[default: 5, or --min-replicas where that is more]")
+@click.option("--stop-first", is_flag=True, help="End what serves before the new version starts; requests wait.")
 @click.option(
     "--wait",
     type=click.FloatRange(0, min_open=True),
@@ -89,6 +90,7 @@ def _request(directory: Path, options: dict[str, Any]) -> dict[str, Any]:
         "model": options["model"],
         "min_replicas": options["min_replicas"],
         "max_replicas": options["max_replicas"],
+        "stop_first": options["stop_first"],
     }
 
 

@@ -158,6 +158,13 @@ class AcceleratorPool:
                 self._shared.add(each.uuid)
         return tuple(sorted(chosen, key=lambda e: e.index))
 
+    def join(self, uuids: Iterable[str], *, holder: str) -> tuple[str, ...]:
+        """Take these beside who has them."""
+        joined = tuple(uuids)
+        for uuid in joined:
+            self._holders.setdefault(uuid, []).append(holder)
+        return joined
+
     def why_never(self, required: ComputeInfo) -> str:
         """Why not even a free machine has what ``required`` asks for, whatever its type; empty when it has. Raises
         ``ValueError`` for an amount of memory that is none."""

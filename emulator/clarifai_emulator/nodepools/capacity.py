@@ -11,7 +11,8 @@ there is (``overcommits``): models run on the machine at hand. Accelerators are 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, InstanceType, Nodepool
@@ -117,6 +118,17 @@ class Capacity:
         node = Node(fitting[0], amount_of(fitting[0].compute_info))
         nodes.append(node)
         return self._take(key, node, amount, holder)
+
+    @contextmanager
+    def without(self, placements: Sequence[Placement]) -> Generator[None]:
+        """As if these were given back: for what is to take their place, and until then is there beside them."""
+        for placement in placements:
+            placement.node.free += placement.amount
+        try:
+            yield
+        finally:
+            for placement in placements:
+                placement.node.free -= placement.amount
 
     def has_room(
         self, key: NodepoolKey, nodepool: Nodepool, required: ComputeInfo, *, spread: bool = False

@@ -89,6 +89,15 @@ def cannot_be_placed(
     )
 
 
+def holds_the_accelerators(target: Target, reason: str) -> CallerError:
+    return CallerError(
+        StatusCode.MODEL_DEPLOYMENT_FAILED,
+        f"{target.sentence_name} serves with the accelerators that the new version needs, and there are no others: "
+        f"{reason.rstrip('.')}.",
+        hint="End what serves first: `clarifai-emulator deploy DIR --stop-first`; requests wait meanwhile.",
+    )
+
+
 def no_code(target: Target) -> CallerError:
     path = f"{target.model.user_id}/{target.model.app_id}/models/{target.model.id}"
     if build_failed(target.version):

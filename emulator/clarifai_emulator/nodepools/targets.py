@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool
 
@@ -44,6 +45,14 @@ class Targets:
         target = self._target(None, (model[0], model[1], model[2]), version_id, tuple(self._nodepools([nodepool])))
         assert target is not None, "routing decided for a version that is in the store"
         return target
+
+    def still(self, target: Target) -> Target | None:
+        """What was wanted before, without nodepools that are gone; None where nothing of it can go on."""
+        model = (target.model.user_id, target.model.app_id, target.model.id)
+        if self._store.get(Kind.MODEL_VERSION, (*model, target.version.id)) is None:
+            return None
+        nodepools = tuple(self._nodepools(key for key, _ in target.nodepools))
+        return replace(target, nodepools=nodepools) if nodepools else None
 
     def serving(self, model: ModelKey) -> list[Deployment]:
         """Every deployment that serves this model, oldest first."""

@@ -478,7 +478,9 @@ async def test_a_deployment_that_moves_to_another_nodepool_takes_its_replicas_al
     work = await stage.ask()
     await stage.move("other")
     old, new = stage.backend.running
-    assert (stage.record(old).state, stage.record(new).nodepool) == (ReplicaState.DRAINING, keys(["other"])[0])
+    assert (stage.record(old).state, stage.record(new).nodepool) == (ReplicaState.LIVE, keys(["other"])[0])
+    await stage.ready(new)
+    assert stage.record(old).state is ReplicaState.DRAINING
     await stage.answer(replica, work)
     assert stage.backend.running == [new]
     assert stage.said("replica.draining") == ["its nodepool is no longer one of the deployment's"]
