@@ -30,6 +30,7 @@ from clarifai_emulator.cli.dev_view import DevView, screen
 from clarifai_emulator.cli.load_times import Loading, LoadTimes
 from clarifai_emulator.cli.log_lines import clock
 from clarifai_emulator.cli.output import Failure, print_json
+from clarifai_emulator.cli.place_options import place_of
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.reload.file_looks import FileLooks
@@ -41,6 +42,8 @@ _STATUS_SECONDS = 1.0
 # A model may print faster than anybody reads.
 _MOST_WAITING = 10_000
 _MOST_TAKEN = 500
+# Ctrl-C ends it: a model that waits for room, or loads for long, is waited for.
+_READY_SECONDS = 1800.0
 
 
 class DevLoop:
@@ -72,6 +75,7 @@ class DevLoop:
         self._loading = Loading(times, _Directories(self._requests).key_of)
         self._story = Story(names)
         self._view = DevView(client.running.url, names, self._loading)
+        self._warned: set[str] = set()  # what need not be said again
         self._stop = threading.Event()
 
     def run(self) -> None:
@@ -131,7 +135,8 @@ class DevLoop:
         """That it is watched, and how to call it, ready to paste. In the main thread only: it takes stdout over."""
         with redirect_stdout(io.StringIO()) as said:
             show_calls(dict(deployed), self._client.running)
-        warnings = [click.style("Warning: ", fg="yellow", bold=True) + each for each in deployed["warnings"]]
+        news = [each for each in deployed["warnings"] if self._is_new(each)]
+        warnings = [click.style("Warning: ", fg="yellow", bold=True) + each for each in news]
         heading = click.style(f"Watching {deployed['path']}", bold=True)
         return "\n".join(["", heading, *warnings, said.getvalue().rstrip(), ""])
 
@@ -205,12 +210,19 @@ class DevLoop:
         for event in events:
             self._loading.feed(event)
             self._view.feed(event)
-            lines += self._story.lines(event)
+            if event["kind"] != "deployment.overcommitted" or self._is_new(str(event["reason"])):
+                lines += self._story.lines(event)
             if event["kind"] == "dev.deployed":
                 lines.append(self._how_to_call(event))
             if not self._has_screen and event["kind"] == "replica.starting":
                 lines += self._loads()
         return lines if self._has_screen else lines + self._loads()
+
+    def _is_new(self, warning: str) -> bool:
+        """Whether it was not said yet: some warnings come with the deployment and as an event."""
+        before = len(self._warned)
+        self._warned.add(warning)
+        return len(self._warned) > before
 
     def _loads(self) -> list[str]:
         when = click.style(clock(time.time()), dim=True)
@@ -300,10 +312,10 @@ def _requests_of(directories: Sequence[Path], options: Mapping[str, Any]) -> lis
     return [
         {
             "path": str(directory.expanduser().resolve()),
-            "nodepool_id": options["nodepool"],
-            "compute_cluster_id": options["cluster"],
+            **place_of(options),
             "min_replicas": options["min_replicas"],
             "max_replicas": max(5, options["min_replicas"]),
+            "wait_seconds": _READY_SECONDS,
             "always": options["always"] or "none",
             "strict": options["strict"],
             "include": list(options["include"]),
