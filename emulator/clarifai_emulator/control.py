@@ -39,6 +39,8 @@ SERVICE = "clarifai.emulator.Control"
 TOKEN_HEADER = "x-clarifai-emulator-token"
 
 _ANSWER_SECONDS = 0.05
+# As many as are kept for whoever asks later.
+_MOST_WAITING = 10_000
 # Of the lines that no replica printed.
 _WRITERS = {RUNNER_EVENTS: Origin.EMULATOR.value, BUILDER: Origin.EMULATOR.value}
 
@@ -240,9 +242,15 @@ async def _with_progress(
 async def _then_follow(
     kept: Any, subscribe: Callable[[Callable[[Any], None]], Callable[[], None]], *, follow: bool
 ) -> AsyncIterator[Any]:
-    """What there is, then, with ``follow``, what comes."""
+    """What there is, then, with ``follow``, what comes. A slow reader misses the oldest of what waits."""
     coming: asyncio.Queue[Any] = asyncio.Queue()
-    unsubscribe = subscribe(coming.put_nowait)
+
+    def take(item: Any) -> None:
+        if coming.qsize() >= _MOST_WAITING:
+            coming.get_nowait()
+        coming.put_nowait(item)
+
+    unsubscribe = subscribe(take)
     try:
         for item in list(kept):
             yield item

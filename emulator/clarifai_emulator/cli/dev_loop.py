@@ -42,6 +42,7 @@ _STATUS_SECONDS = 1.0
 # A model may print faster than anybody reads.
 _MOST_WAITING = 10_000
 _MOST_TAKEN = 500
+_LAST_WORDS_SECONDS = 0.5
 # Ctrl-C ends it: a model that waits for room, or loads for long, is waited for.
 _READY_SECONDS = 1800.0
 
@@ -77,6 +78,7 @@ class DevLoop:
         self._view = DevView(client.running.url, names, self._loading)
         self._warned: set[str] = set()  # what need not be said again
         self._stop = threading.Event()
+        self._last_words = 0.0
 
     def run(self) -> None:
         """Until Ctrl-C, or until the emulator stops."""
@@ -240,7 +242,11 @@ class DevLoop:
 
     @property
     def _is_over(self) -> bool:
-        return self._stop.is_set() and self._shown.empty()
+        """Told to stop, and what had happened by then is shown; of very much, not all."""
+        if not self._stop.is_set():
+            return False
+        self._last_words = self._last_words or time.monotonic() + _LAST_WORDS_SECONDS
+        return self._shown.empty() or time.monotonic() > self._last_words
 
     def _show_screen(self) -> None:
         looked = 0.0

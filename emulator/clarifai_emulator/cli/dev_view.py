@@ -112,15 +112,19 @@ class Screen:
 
     def tell(self, lines: Sequence[str]) -> None:
         """Let lines scroll by above the foot."""
-        for line in lines:
-            text = Text.from_ansi(line, overflow="fold")
-            if GUTTER in line:  # what a model prints can be copied as it was, however wide the terminal is
-                text.no_wrap, text.overflow = True, "ignore"
-            self._console.print(Group(text), crop=False)  # a Text alone would lose its wrapping
+        if lines:  # all at once: the foot is drawn anew after each print
+            self._console.print(Group(*map(_scrolled, lines)), crop=False)
 
     def refresh(self) -> None:
         """Draw the foot anew."""
         self._live.update(self._view.render(self._console.width), refresh=True)
+
+
+def _scrolled(line: str) -> Text:
+    text = Text.from_ansi(line, overflow="fold")
+    if GUTTER in line:  # what a model prints can be copied as it was, however wide the terminal is
+        text.no_wrap, text.overflow = True, "ignore"
+    return text
 
 
 @contextmanager

@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-# `[INFO] 22:16:25.379585 message |  req_id=… thread=140507900536512 `, without its colours.
-_SDK_LINE = re.compile(
-    r"\[(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL)\] (?:\d\d:\d\d:\d\d\.\d+ )?(?P<message>.*?)"
-    r"(?: \|(?P<context>(?: \w+=\S+)*) +thread=\d+ *)?$"
-)
+_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
+_CLOCK = re.compile(r"\d\d:\d\d:\d\d\.\d+ ")
+_THREAD = " thread="
 # What the runner and the server of the SDK say about themselves (clarifai 10 to 12, clarifai_protocol 0.0).
 _RUNNER_SAYS = re.compile(
-    r"(?:model_(?:predict|generate|stream|.*?) \| .+ \| [\d.]+ms|"
+    r"(?:model_\w+ \| .+ \| [\d.]+ms|"
     r"No secrets path configured|Initializing secrets system|Loaded \d+ initial secrets|Secrets director|"
     r"Secrets watcher started|Stopping secrets watcher|Reloaded \d+ secrets|No secrets loaded during reload|"
     r"Detected secrets change|Rebuilding model instance|Model instance rebuilt|Updated (?:servicer|runner) with|"
@@ -79,10 +77,8 @@ def sdk_line(line: str) -> SdkLine | None:
     """What a line says that the SDK's logger wrote, as text or as JSON; None for any other line."""
     plain = without_colours(line)
     if plain.startswith("["):
-        found = _SDK_LINE.match(plain)
-        if found is not None:
-            return SdkLine(found["level"], found["message"], (found["context"] or "").strip())
-    elif plain.startswith("{") and '"@timestamp"' in plain:
+        return _text_line(plain)
+    if plain.startswith("{") and '"@timestamp"' in plain:
         try:
             said = json.loads(plain)
         except ValueError:
@@ -90,6 +86,20 @@ def sdk_line(line: str) -> SdkLine | None:
         if isinstance(said, dict) and "msg" in said:
             return SdkLine(str(said.get("level", "info")).upper(), str(said["msg"]))
     return None
+
+
+def _text_line(plain: str) -> SdkLine | None:
+    """Reads ``[INFO] 22:16:25.379585 message | req_id=… thread=140507900536512 ``; every request prints one."""
+    level, found, rest = plain[1:].partition("] ")
+    if not found or level not in _LEVELS:
+        return None
+    clock = _CLOCK.match(rest)
+    rest = rest[clock.end() :] if clock is not None else rest
+    at = rest.rfind(_THREAD)
+    bar = rest.rfind(" |", 0, at + 1)
+    if at < 0 or bar < 0 or not rest[at + len(_THREAD) :].strip().isdigit():
+        return SdkLine(level, rest)
+    return SdkLine(level, rest[:bar], rest[bar + 2 : at].strip())
 
 
 class Printed:
