@@ -474,7 +474,8 @@ class Supervisor:
         if missing > 0:
             self._grow(fleet, missing, now)
             return
-        fleet.lane.pending_reason, fleet.no_room_since = "", None  # nothing is wanted that is not there
+        if not fleet.target.is_user_run:  # that one holds until its user starts a runner
+            fleet.lane.pending_reason, fleet.no_room_since = "", None
         if missing < 0:
             fleet.last_scale_down = now
             for record in self._least_busy(fleet, -missing):
