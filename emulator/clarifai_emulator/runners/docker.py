@@ -34,7 +34,7 @@ from clarifai_emulator.containers.container import (
     secret_files,
 )
 from clarifai_emulator.containers.context import make_context
-from clarifai_emulator.containers.engine import Engine, NoEngine, connect, meeting_point, why_silent
+from clarifai_emulator.containers.engine import Engine, Meeting, NoEngine, connect, meeting_point, why_silent
 from clarifai_emulator.containers.image import ensure_image
 from clarifai_emulator.containers.labels import new_instance
 from clarifai_emulator.containers.leftovers import remove_all, remove_container, remove_left_behind
@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from docker import DockerClient
 
-Listen = Callable[[str, bool], Awaitable[int]]
+Listen = Callable[[Meeting], Awaitable[int]]
 T = TypeVar("T")
 
 _THREADS = 16
@@ -73,7 +73,7 @@ reader["inspect"]({{"model_path": sys.argv[1]}}, os.open("{_ANSWER}", os.O_WRONL
 
 
 class DockerBackend:
-    """Replicas as containers. ``listen(host)`` opens a listener for replicas and gives its port."""
+    """Replicas as containers. ``listen(meeting)`` opens a listener for them there and gives its port."""
 
     name = "docker"
 
@@ -238,7 +238,7 @@ class DockerBackend:
         name, gateway = await self._call(lambda: make_network(client, self._instance))
         meeting = meeting_point(engine, gateway, self._settings.listen)
         try:
-            port = await self._listen(meeting.listen, meeting.may_come_later)
+            port = await self._listen(meeting)
         except OSError as error:
             raise ModelError(
                 f"Containers cannot be given a way to the emulator: listening on {meeting.listen} failed "

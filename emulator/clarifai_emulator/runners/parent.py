@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("zygote_main.py")
+# The address for the SDK where there is no emulator: nobody listens there, which a client is told at once.
+NOWHERE = "http://127.0.0.1:9"
 
 
 @dataclass(slots=True)
