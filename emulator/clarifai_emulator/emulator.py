@@ -360,6 +360,7 @@ class Emulator:
             start_method=self.config.start_method,
             cache_dir=self.config.cache_dir,
             parent=parent,
+            environ=self.config.environ,
         )
         self.backends["inprocess"] = InProcessBackend(api_base=self.url)
 
@@ -372,7 +373,7 @@ class Emulator:
                 meeting.listen, replicas.find, inner, early=meeting.may_come_later, http=site
             )
 
-        self.backends["docker"] = DockerBackend(self.config.docker, listen=listen)
+        self.backends["docker"] = DockerBackend(self.config.docker, listen=listen, environ=self.config.environ)
 
     def _api(
         self, handlers: Mapping[str, Handler], chain: RequestChain, *, is_for_containers: bool = False

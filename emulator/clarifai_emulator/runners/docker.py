@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from clarifai_emulator.config import DockerSettings
+from clarifai_emulator.config import DockerSettings, own_environ
 from clarifai_emulator.containers.container import (
     SECRETS_PATH,
     ContainerPlan,
@@ -73,11 +73,15 @@ reader["inspect"]({{"model_path": sys.argv[1]}}, os.open("{_ANSWER}", os.O_WRONL
 
 
 class DockerBackend:
-    """Replicas as containers. ``listen(meeting)`` opens a listener for them there and gives its port."""
+    """Replicas as containers. ``listen(meeting)`` opens a listener for them there and gives its port;
+    ``environ`` says where an engine may be."""
 
     name = "docker"
 
-    def __init__(self, settings: DockerSettings, *, listen: Listen) -> None:
+    def __init__(
+        self, settings: DockerSettings, *, listen: Listen, environ: Callable[[], Mapping[str, str]] = own_environ
+    ) -> None:
+        self._environ = environ
         self._settings = settings
         self._listen = listen
         self._instance = new_instance()
@@ -208,7 +212,9 @@ class DockerBackend:
         async with self._opening:
             if self._client is None or self.engine is None:
                 try:
-                    client, self.engine = await self._call(lambda: connect(self._settings.engine))
+                    client, self.engine = await self._call(
+                        lambda: connect(self._settings.engine, environ=self._environ())
+                    )
                 except NoEngine as error:
                     raise ModelError(str(error)) from None
                 try:
