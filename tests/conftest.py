@@ -1,23 +1,66 @@
-"""Prepares a container engine before the first test that needs one, and stops it after the last; sets a trap for
-look-ups of the real platform's names, which fail the test that they happen in."""
+"""Prepares a container engine before the first test that needs one, and stops it after the last; `--quick` leaves
+out what `make test` does not run, and says so at the end.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections import Counter
 from types import FrameType
+from typing import Any
 
 import pytest
 
 # Imported before any test module changes HOME: the cache of the engine is below the real one.
 import docker_engine
-import platform_trap
+import trap_hooks
 
 ENGINE = pytest.StashKey[docker_engine.TestEngine]()
 REASON = pytest.StashKey[str]()
-NO_TRAP = pytest.StashKey[str]()
-LATE = pytest.StashKey[list[str]]()
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out container tests and tests marked slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEFT_OUT] = Counter()
+    config.pluginmanager.register(trap_hooks, "trap for the real platform's names")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With ``--quick``, deselect the tests that need a container engine and those that are marked slow."""
+    if not config.option.quick:
+        return
+    left_out = {item: kind for item in items if (kind := _kind_left_out(item))}
+    config.stash[LEFT_OUT].update(left_out.values())
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
+
+
+def _kind_left_out(item: pytest.Item) -> str | None:
+    if "tests/docker/" in item.path.as_posix():
+        return "tests in containers"
+    return "slow tests" if item.get_closest_marker("slow") else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Learn from a worker of xdist what it left out: each of them collects the same tests."""
+    node.config.stash[LEFT_OUT] |= Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what ``--quick`` left out, and how to have it."""
+    left_out = config.stash[LEFT_OUT]
+    if left_out:
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items()))
+        terminalreporter.write_line(
+            f"Left out: {counts}, the flow tests with the lean runner, in process and in containers, and other "
+            "versions of Python. `make test-all` runs everything; it installs a container engine where it may."
+        )
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -30,36 +73,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
-    if session.config.option.collectonly:
-        return
-    try:
-        platform_trap.begin()
-    except platform_trap.Unavailable as error:
-        if os.environ.get("CLARIFAI_TEST_TRAP") == "required":
-            pytest.exit(f"Look-ups of the real platform's names cannot be noticed here: {error}", returncode=1)
-        session.config.stash[NO_TRAP] = str(error)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reason = terminalreporter.config.stash.get(NO_TRAP, None)
-    if reason is not None:
-        terminalreporter.section("NOT TESTED: that nothing asks the real platform", red=True)
-        terminalreporter.line(f"Look-ups of names of clarifai.com go unnoticed in this run: {reason}.")
-    late = terminalreporter.config.stash.get(LATE, [])
-    if late:
-        terminalreporter.section("FAILED: after the last test, names of the real platform were looked up", red=True)
-        terminalreporter.line("\n".join(late))
-
-
-@pytest.fixture(autouse=True)
-def nothing_asks_the_real_platform() -> Iterator[None]:
-    """Fail the test during which a name of the real platform was looked up, by whatever the test started."""
-    yield
-    trap = platform_trap.current()
-    seen = dict.fromkeys(map(str, trap.taken())) if trap is not None else {}
-    if seen:
-        pytest.fail("Names of the real platform were looked up:\n  " + "\n  ".join(seen), pytrace=False)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -84,20 +97,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)  # after the emulators that an interrupted session still had
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if output := getattr(session.config, "workeroutput", None):
+        output["left_out"] = dict(session.config.stash[LEFT_OUT])
     engine = session.config.stash.get(ENGINE, None)
     if engine is not None:
         engine.stop()
-    _end_trap(session)
-
-
-def _end_trap(session: pytest.Session) -> None:
-    """What was looked up after the last test fails the session."""
-    trap = platform_trap.current()
-    late = dict.fromkeys(map(str, trap.taken())) if trap is not None else {}
-    platform_trap.end()
-    if late:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        session.config.stash[LATE] = list(late)
 
 
 @pytest.fixture(scope="session")
