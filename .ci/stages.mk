@@ -3,6 +3,8 @@
 
 # A machine without an engine is a failure, not a skipped test.
 export CLARIFAI_TEST_DOCKER := required
+# So is one where look-ups of the real platform's names would go unnoticed.
+export CLARIFAI_TEST_TRAP := required
 MAKEFLAGS += --no-print-directory
 FLOW = $(1:%=tests/flow/test_%.py)
 

@@ -125,3 +125,8 @@ def test_a_swap_says_that_the_weights_were_kept() -> None:
         "reload.ready  a: swap of 1/model.py: predict has changed  5.7 ms, code 6e2c1b78, weights kept"
     ]
     assert not told(Story(["a"]), {**event, "reload": "fork"})[0].endswith("weights kept")
+
+
+def test_a_model_that_asks_for_more_than_the_machine_has_is_told() -> None:
+    event = {"kind": "deployment.overcommitted", "time": 0.0, "deployment_id": "deploy-a", "reason": "4 CPUs."}
+    assert told(Story(["a"]), event) == ["deployment.overcommitted  deploy-a: 4 CPUs."]
