@@ -139,7 +139,7 @@ def test_another_dockerfile_is_another_image_and_container(
     assert look(client, "1") == [1]
     edit(directory, "KIND=first", "KIND=second", "Dockerfile")
     outcome = emulator.reload(directory)
-    assert (outcome.state, outcome.plan.kind) == ("ready", Kind.IMAGE)
+    assert (outcome.state, outcome.plan.kind) == ("ready", Kind.IMAGE), outcome.failure
     assert look(client, "os.environ['KIND']") == ["second"]
     assert only_container(docker).id != container
 

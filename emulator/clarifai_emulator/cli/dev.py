@@ -60,7 +60,8 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
 
     Joins a running emulator, or starts one and stops it at the end. A save is reloaded in the cheapest way that is
     right: a changed method is put behind the loaded model (its weights stay), a changed load_model loads it again.
-    Broken code is shown, and what served before goes on. Ctrl-C ends it.
+    What the model prints, each call and each traceback are shown as they come. Broken code is shown too, while what
+    served before goes on. Ctrl-C ends it.
 
     \b
     Examples:
