@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import sys
 from functools import partial
 from pathlib import Path
@@ -199,6 +200,9 @@ class Emulator:
         # Each may put itself before every method of the API, from the next call on (``api/tap.py``).
         self.interceptors: list[Interceptor] = []
         self.port = 0
+        # Names this run of it to whoever asks for its health; it opens nothing.
+        self.run_id = secrets.token_hex(8)
+        self._is_ready = False
         self._ports = Ports(self.config, self._odd_client)
 
     @property
@@ -236,6 +240,7 @@ class Emulator:
             await self._furnish(restored=restored)
             self.commit()
             self._keep_topology()
+            self._is_ready = True
         except BaseException:
             await self.stop()
             raise
@@ -353,6 +358,8 @@ class Emulator:
             config=self.config,
             organisations_of=partial(users.organisations_of, self.resources),
             on_odd=self._odd_client,
+            is_ready=lambda: self._is_ready,
+            run=self.run_id,
         )
         find = intercepted(api.find, self.interceptors)
         self.port = await self._ports.open_public(runners.find, *self._further, find, http=http)
