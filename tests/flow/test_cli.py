@@ -791,4 +791,4 @@ def test_help_and_version_are_quick_and_complete(lone_shell: Shell) -> None:
 def test_a_mistyped_command(lone_shell: Shell) -> None:
     done = lone_shell.run("deplyo")
     assert done.returncode == 2
-    assert "There is no command 'deplyo'. Did you mean 'deploy'?" in done.stderr
+    assert "No such command 'deplyo'. Did you mean 'deploy'?" in done.stderr

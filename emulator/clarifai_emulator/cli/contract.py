@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.contract_options import policy_options
+from clarifai_emulator.cli.hints import HintingGroup
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, json_option, port_option, unusable
 
 _LOCK = "clarifai.contract.yaml"
 
 
-@click.group(short_help="What a model promises its clients, and what changed.")
+@click.group(cls=HintingGroup, short_help="What a model promises its clients, and what changed.")
 def contract() -> None:
     """What the methods of a model promise its clients: show it, lock it, compare it.
 

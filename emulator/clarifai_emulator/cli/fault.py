@@ -8,10 +8,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from clarifai_emulator.cli.client import connect
+from clarifai_emulator.cli.hints import HintingGroup
 from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json
 
 
-@click.group(short_help="Make requests fail, wait or break off on purpose.")
+@click.group(cls=HintingGroup, short_help="Make requests fail, wait or break off on purpose.")
 def fault() -> None:
     """Make requests fail, wait or break off on purpose, to test what a client does then.
 
