@@ -32,6 +32,7 @@ from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
 from clarifai_emulator.snapshot import snapshot
+from clarifai_emulator.store import Kind as Stored
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Control:
         self.token = secrets.token_hex(24)
         self.stop_requested = asyncio.Event()
         self._calls: dict[str, Callable[[dict[str, Any]], Answers]] = {
+            "Caller": self._caller,
             "Deploy": self._deploy,
             "Dev": self._dev,
             "Down": self._down,
@@ -124,6 +126,22 @@ class Control:
         """The files of the topology were saved: what came of it."""
         yield {"result": (await self._emulator.reload_topology()).as_dict()}
 
+    async def _caller(self, request: dict[str, Any]) -> Answers:
+        """Whose token has this ``sha256``; empty for nobody's. ``is_known``: the emulator was told of it, or issued
+        it."""
+        emulator = self._emulator
+        authenticator = emulator.authenticator
+        keys = [key[-1] for key in emulator.store.keys(Stored.KEY)]
+        caller = authenticator.find(keys, str(request.get("sha256")))
+        anyone = emulator.config.user_id if authenticator.takes_any else ""
+        yield {
+            "result": {
+                "user_id": caller.user_id if caller is not None else anyone,
+                "is_known": caller is not None,
+                "is_one_of_several": not authenticator.takes_any,
+            }
+        }
+
     async def _route(self, request: dict[str, Any]) -> Answers:
         yield {"result": self._explain(request)}
 
@@ -141,7 +159,8 @@ class Control:
             runner_id=request.get("runner_id", ""),
         )
         try:
-            return {"ask": ask.as_dict(), "decision": self._emulator.decide(ask).as_dict()}
+            decision = self._emulator.decide(ask).as_dict()
+            return {"ask": ask.as_dict(), "decision": decision, "is_settled": self._emulator.is_settled(ask)}
         except RoutingError as error:
             return {"ask": ask.as_dict(), "refusal": error.as_dict()}
 

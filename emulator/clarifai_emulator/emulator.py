@@ -320,6 +320,10 @@ class Emulator:
         """Where a request would go. Raises ``RoutingError``."""
         return self._router.decide(ask)
 
+    def is_settled(self, ask: Ask) -> bool:
+        """Whether the decision for a request does not depend on how busy things are."""
+        return self._router.is_settled(ask)
+
     def route(self, ask: Ask) -> tuple[Decision, Lane]:
         """Decide where a request goes, and give the queue it waits in."""
         decision = self.decide(ask)

@@ -244,14 +244,15 @@ def test_status_shows_what_runs(shell: Shell, hello: str) -> None:
 def test_predict_prints_the_answer_and_the_route(shell: Shell, hello: str) -> None:
     done = shell.run("predict", "hello", "prompt=you", "n=3")
     assert done.stdout == "Hello, you!!!\n", done.stderr
-    assert re.fullmatch(r"owner_default → me/deploy-hello, replica \w{8}, [\d.]+ ms\n", done.stderr)
+    told = r"owner_default → me/deploy-hello in nodepool me/local/cpu, replica \w{8}, [\d.]+ ms\n"
+    assert re.fullmatch(told, done.stderr), done.stderr
 
 
 def test_predict_streams_chunks_from_stdin(shell: Shell, hello: str) -> None:
     url = "https://clarifai.com/me/demo/models/hello"
     done = shell.run("predict", url, "stream", "-", "--cluster", "local", "--nodepool", "cpu", stdin="one\ntwo\n")
     assert done.stdout == "Hello, one!\nHello, two!\n", done.stderr
-    assert done.stderr.startswith("explicit_nodepool → me/deploy-hello, replica ")
+    assert done.stderr.startswith("explicit_nodepool → me/deploy-hello in nodepool me/local/cpu, replica ")
 
 
 def test_predict_as_json(shell: Shell, hello: str) -> None:
@@ -260,6 +261,9 @@ def test_predict_as_json(shell: Shell, hello: str) -> None:
     assert answer["chunks"] == ["Hello,", "you!"]
     assert answer["rule"] == "explicit_deployment"
     assert answer["deployment"] == "me/deploy-hello"
+    assert answer["nodepool"] == "me/local/cpu"
+    assert answer["milliseconds"] > 0
+    assert (answer["user_id"], answer["token"]) == ("me", "the emulator's own token")
     assert len(answer["replica_id"]) == 32
 
 
@@ -667,6 +671,39 @@ def test_a_pats_file_is_warned_about_and_its_tokens_are_not_printed(lone_shell: 
     assert "WARNING" in log
     assert "CLARIFAI_PAT=YOUR_TOKEN CLARIFAI_USER_ID=ada" in log
     assert "planted-token" not in up.stdout + up.stderr + log
+
+
+def test_predict_calls_as_the_environment_says_where_there_are_several_accounts(
+    lone_shell: Shell, tmp_path: Path
+) -> None:
+    path = tmp_path / "pats.yaml"
+    path.write_text(PATS)
+    path.chmod(0o600)
+    lone_shell.ok("up", "--port", "0", "--user-id", "ada", "--pats", path, "--detach")
+    try:
+        lone_shell.ok("deploy", MODELS / "hello", "--model", "ada/demo/models/hello")
+
+        def predict(**variables: str) -> subprocess.CompletedProcess[str]:
+            command = lone_shell.command("predict", "hello", "prompt=you")
+            environ = {**lone_shell.environ, **variables}
+            return subprocess.run(command, capture_output=True, text=True, env=environ)
+
+        own = predict()
+        assert own.stdout == "Hello, you!\n", own.stderr
+        assert own.stderr.rstrip().endswith(" ms, as ada (the emulator's own token)")
+        bob = predict(CLARIFAI_PAT="bob-planted-token")
+        assert "Error: 21200 MODEL_DOES_NOT_EXIST" in bob.stderr  # it is ada's own
+        assert "Next: The call was made as user 'bob', by CLARIFAI_PAT." in bob.stderr
+        stranger = predict(CLARIFAI_PAT="of-the-real-platform")
+        assert stranger.stdout == "Hello, you!\n"
+        assert "Warning: CLARIFAI_PAT holds a token that the emulator at " in stranger.stderr
+        assert " does not know; the emulator's own, of user 'ada', was used." in stranger.stderr
+        url = json.loads(lone_shell.ok("status", "--json"))["url"]
+        meant = predict(CLARIFAI_PAT="of-the-real-platform", CLARIFAI_API_BASE=url)
+        assert meant.returncode == 1
+        assert "11009" in meant.stderr
+    finally:
+        lone_shell.ok("down")
 
 
 def test_a_pats_file_that_cannot_be_used_is_refused_with_every_line(lone_shell: Shell, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli.callers import chosen_caller
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
 from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json, step, warn
@@ -70,6 +71,7 @@ def _default_route(client: Client, deployed: dict[str, Any]) -> dict[str, Any]:
     """Where a request goes that names the model and nothing else."""
     return client.result(
         "Route",
+        caller=chosen_caller(client).user_id,
         model_user=deployed["model_user_id"],
         model_app=deployed["app_id"],
         model_id=deployed["model_id"],
@@ -100,7 +102,8 @@ def _default_text(deployed: dict[str, Any], default: dict[str, Any]) -> str:
     decision = default["decision"]
     target = decision["deployment"] or ", ".join(decision["nodepools"])
     here = f"{deployed['user_id']}/{deployed['deployment_id']}"
-    return f"{decision['rule']} → {target}" + ("" if target == here else ", not this deployment")
+    now = "" if default["is_settled"] else ", as busy as everything is now"
+    return f"{decision['rule']} → {target}{now}" + ("" if target == here else ", not this deployment")
 
 
 def show_calls(deployed: dict[str, Any], running: Running) -> None:

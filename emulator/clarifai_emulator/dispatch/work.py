@@ -62,7 +62,8 @@ class Work:
     """One runner item: a client's request, its further messages, and the outputs that come back.
 
     ``nodepools`` are those the routing decision allows, in order of preference; ``runner_id`` pins one runner, and
-    ``is_pinned`` says that the client asked for this very model version. ``code`` is the content hash of the code
+    ``is_pinned`` says that the client asked for this very model version. ``replica_id`` took it, in ``nodepool``
+    (empty and None before that). ``code`` is the content hash of the code
     that answers, as a replica that ``tells_code`` tells with its first output.
     ``more`` are the client's further messages of a bidirectional call.
 
@@ -83,6 +84,7 @@ class Work:
         "late",
         "method_type",
         "more",
+        "nodepool",
         "nodepools",
         "on_cancel",
         "on_taken",
@@ -116,6 +118,7 @@ class Work:
         self.more = more
         self.state = State.QUEUED
         self.replica_id = ""
+        self.nodepool: NodepoolKey | None = None
         self.sent_at = 0.0
         self.on_cancel: Callable[[Work], None] | None = None
         self.on_taken: Callable[[Work], None] | None = None
@@ -139,14 +142,14 @@ class Work:
         """Whether the routing decision lets this runner take the work."""
         return nodepool in self.nodepools and self.runner_id in ("", runner_id)
 
-    def send(self, replica_id: str) -> None:
+    def send(self, replica_id: str, nodepool: NodepoolKey | None = None) -> None:
         """A replica takes the work."""
-        self.replica_id = replica_id
+        self.replica_id, self.nodepool = replica_id, nodepool
         self._move(State.SENT)
 
     def requeue(self) -> None:
         """The replica vanished before a byte of the work was written to it: someone else may have it."""
-        self.replica_id = ""
+        self.replica_id, self.nodepool = "", None
         self.state = State.QUEUED
 
     @property

@@ -38,5 +38,9 @@ class Router:
             self._settled[unseeded] = decision
         return decision
 
+    def is_settled(self, ask: Ask) -> bool:
+        """Whether the last decision for this ask holds until a resource changes, whatever is busy."""
+        return replace(ask, seed="") in self._settled
+
     def _store_changed(self, kind: Kind, key: Key) -> None:
         self._settled.clear()
