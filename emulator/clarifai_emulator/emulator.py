@@ -46,6 +46,8 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.sent import SentDirectories
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool, Discovery
 from clarifai_emulator.nodepools.capacity import Capacity
@@ -177,6 +179,10 @@ class Emulator:
             events=self.events,
             is_run=self.supervisor.runs_version,
         )
+        self.sent = SentDirectories(
+            self.config.state / "sent-directories" if self.config.state else None,
+            max_bytes=self.config.max_upload_bytes,
+        )
         self.furnisher = Furnisher(
             user_id=self.config.user_id,
             store=self.store,
@@ -234,6 +240,9 @@ class Emulator:
         try:
             restored = self._restore()
             await self._uploads.sweep()
+            self.sent.sweep(
+                source.path for source in self.store.list(Kind.SOURCE) if isinstance(source, ModelSource)
+            )
             await self._listen()
             self.resume_builds()  # before replicas are started of what has to be built first
             self.supervisor.start()
@@ -270,6 +279,7 @@ class Emulator:
             self._parent.close()
             self._parent = None
         self._uploads.files.close()
+        self.sent.close()
         if self._state is not None:
             self._state.close()
 

@@ -172,7 +172,17 @@ def test_up_says_where_it_is_and_keeps_its_token_to_its_user(shell: Shell, emula
     file = shell.state / f"emulator-{emulator.port}.json"
     assert str(file) == emulator.started["state_file"]
     assert file.stat().st_mode & 0o777 == 0o600
-    assert set(json.loads(file.read_text())) == {"url", "pid", "token", "user_id", "port", "started", "pat"}
+    assert set(json.loads(file.read_text())) == {
+        "url",
+        "pid",
+        "token",
+        "user_id",
+        "port",
+        "started",
+        "pat",
+        "place",
+        "run",
+    }
     assert [each.name for each in shell.state.iterdir()] == [file.name]
 
 

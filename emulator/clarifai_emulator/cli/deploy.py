@@ -13,6 +13,7 @@ from clarifai_emulator.cli.callers import chosen_caller
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
 from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json, step, warn
+from clarifai_emulator.cli.sending import deploy_on
 from clarifai_emulator.cli.signatures import Signature, chosen_methods, command_line, snippet
 from clarifai_emulator.cli.state import Running
 
@@ -39,9 +40,10 @@ def deploy(directory: Path, port: int | None, no_wait: bool, as_json: bool, **op
       clarifai-emulator deploy my-model --min-replicas 2 --max-replicas 4
       clarifai-emulator deploy my-model --cluster my-cluster --nodepool my-pool
       clarifai-emulator deploy my-model --model openai/chat/models/gpt-4o
+      clarifai-emulator deploy my-model --url http://box:7878     (the directory is sent there)
     """
     with connect(port) as client:
-        deployed = client.result("Deploy", _show_progress, **_request(directory, options, wait=not no_wait))
+        deployed = deploy_on(client, _show_progress, _request(directory, options, wait=not no_wait))
         default = _default_route(client, deployed)
     if as_json:
         print_json({**deployed, "default_route": default})
