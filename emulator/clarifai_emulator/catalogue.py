@@ -182,6 +182,10 @@ class Catalogue:
         """Instance types of a provider in a region; empty when either is unknown."""
         return list(self._of_provider[provider_id]) if region in self.regions(provider_id) else []
 
+    def ids(self) -> list[str]:
+        """The ids of all instance types, this machine's first."""
+        return sorted(self._by_id, key=lambda each: (each != LOCAL_INSTANCE, each))
+
     def find(self, instance_type_id: str) -> InstanceType | None:
         """The instance type with this id, whatever its provider, or None."""
         return self._by_id.get(instance_type_id)

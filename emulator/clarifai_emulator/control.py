@@ -31,7 +31,7 @@ from clarifai_emulator.protobuf_json import as_dict
 from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
-from clarifai_emulator.snapshot import snapshot
+from clarifai_emulator.snapshot import names, snapshot
 from clarifai_emulator.store import Kind as Stored
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ class Control:
             "Faults": self._faults,
             "Import": self._import,
             "Logs": self._logs,
+            "Names": self._names,
             "Reload": self._reload,
             "Reset": self._reset,
             "Route": self._route,
@@ -135,6 +136,10 @@ class Control:
 
     async def _status(self, request: dict[str, Any]) -> Answers:
         yield {"result": snapshot(self._emulator)}
+
+    async def _names(self, request: dict[str, Any]) -> Answers:
+        """What there is to name on a command line; of the model ``model``, its methods."""
+        yield {"result": names(self._emulator, str(request.get("model") or ""))}
 
     async def _topology(self, request: dict[str, Any]) -> Answers:
         """The files of the topology were saved: what came of it."""

@@ -388,6 +388,53 @@ def test_faults_are_completed(shell: Shell, emulator: Up, words: str, completed:
     shell.ok("fault", "clear")
 
 
+def completions(shell: Shell, words: str) -> set[str]:
+    """What bash is offered for the last of the words; completing it never imports the SDK."""
+    environ = {"_CLARIFAI_EMULATOR_COMPLETE": "bash_complete", "COMP_WORDS": f"clarifai-emulator {words}"}
+    environ["COMP_CWORD"] = str(words.count(" ") + 1)
+    program = (
+        "import sys\n"
+        "from clarifai_emulator.cli.main import main\n"
+        "try: main()\n"
+        "finally: assert 'clarifai' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**shell.environ, **environ}
+    )
+    assert done.stderr == ""
+    return {line.partition(",")[2] for line in done.stdout.splitlines() if line}
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("predict he", {"hello"}),
+        ("predict me/", {"me/demo/models/hello"}),
+        ("predict hello ", {"predict", "generate", "stream", "prompt=", "n="}),
+        ("predict hello generate ", {"prompt="}),
+        ("predict hello prompt=x ", {"n="}),
+        ("predict hello --deployment dep", {"deploy-hello"}),
+        ("predict hello --cluster local --nodepool ", {"cpu"}),
+        ("predict unknown ", set[str]()),
+        ("route h", {"hello"}),
+        ("route hello --caller m", {"me"}),
+        ("logs d", {"deploy-hello"}),
+        ("deploy my-model --nodepool c", {"cpu"}),
+        ("deploy my-model --cluster l", {"local"}),
+        ("fault add --model h", {"hello"}),
+        ("fault add --deployment d", {"deploy-hello"}),
+        ("contract fuzz h", {"hello"}),
+    ],
+)
+def test_what_the_emulator_knows_is_completed(shell: Shell, hello: str, words: str, completed: set[str]) -> None:
+    assert completions(shell, words) == completed
+
+
+@pytest.mark.parametrize("words", ["predict h", "predict hello ", "logs d", "status --port 7"])
+def test_without_an_emulator_nothing_is_completed_and_nothing_said(lone_shell: Shell, words: str) -> None:
+    assert completions(lone_shell, words) == set()
+
+
 @pytest.mark.parametrize("command", ["add", "list", "remove", "clear"])
 def test_the_help_of_each_fault_command_has_examples(shell: Shell, command: str) -> None:
     assert re.search(rf"Examples?:\n +clarifai-emulator fault {command}", shell.ok("fault", command, "--help"))
@@ -795,7 +842,9 @@ def test_doctor_lists_the_rpcs(lone_shell: Shell) -> None:
 
 @pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
 def test_completion(lone_shell: Shell, shell_name: str) -> None:
-    assert "_CLARIFAI_EMULATOR_COMPLETE" in lone_shell.ok("completion", shell_name)
+    script = lone_shell.ok("completion", shell_name)
+    assert "_CLARIFAI_EMULATOR_COMPLETE" in script
+    assert ("compopt -o nospace" in script) is (shell_name == "bash")  # `prompt=` goes on without a space
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -43,14 +43,23 @@ class Client:
         return self.answers_to(control, request)
 
     def answers_to(
-        self, control: str, request: Mapping[str, Any], pieces: Iterable[bytes] = ()
+        self,
+        control: str,
+        request: Mapping[str, Any],
+        pieces: Iterable[bytes] = (),
+        *,
+        seconds: float | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """The same for a request that ``pieces`` follow."""
+        """The same for a request that ``pieces`` follow; ``seconds`` is how long all of it may take."""
         import grpc
 
         call: Any = self._channel.stream_stream(
             f"/{_SERVICE}/{control}", request_serializer=None, response_deserializer=json.loads
-        )(itertools.chain([json.dumps(request).encode()], pieces), metadata=((_TOKEN_HEADER, self.running.token),))
+        )(
+            itertools.chain([json.dumps(request).encode()], pieces),
+            metadata=((_TOKEN_HEADER, self.running.token),),
+            timeout=seconds,
+        )
         failure: Failure | None = None
         is_complete = False
         try:

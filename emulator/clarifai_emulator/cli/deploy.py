@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.callers import chosen_caller
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
@@ -20,9 +21,25 @@ from clarifai_emulator.cli.state import Running
 
 @click.command(short_help="Deploy a model directory.")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--nodepool", default="cpu", show_default=True, help="The nodepool to run it in.")
-@click.option("--cluster", default="", help="Its compute cluster; needed when several have such a nodepool.")
-@click.option("--deployment-id", default="", help="The deployment's id.  [default: deploy-<model id>]")
+@click.option(
+    "--nodepool",
+    default="cpu",
+    show_default=True,
+    shell_complete=completing.nodepools,
+    help="The nodepool to run it in.",
+)
+@click.option(
+    "--cluster",
+    default="",
+    shell_complete=completing.clusters,
+    help="Its compute cluster; needed when several have such a nodepool.",
+)
+@click.option(
+    "--deployment-id",
+    default="",
+    shell_complete=completing.deployments,
+    help="The deployment's id.  [default: deploy-<model id>]",
+)
 @click.option("--model", default="", metavar="USER/APP/models/ID", help="Another name than config.yaml gives it.")
 @click.option("--min-replicas", type=click.IntRange(0), default=1, show_default=True, help="0 starts on demand.")
 @click.option("--max-replicas", type=click.IntRange(1), default=5, show_default=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.client import Client
 from clarifai_emulator.cli.output import Failure, given_url, json_option, port_option, step, warn
 from clarifai_emulator.cli.state import Running, find_running, running_emulators, state_dir
@@ -18,8 +19,19 @@ _OF_UP = ("topology", "backend", "runner")
 
 @click.command(short_help="Run model directories, and every save of them.")
 @click.argument("directories", metavar="DIR…", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--nodepool", default="cpu", show_default=True, help="The nodepool to run them in.")
-@click.option("--cluster", default="", help="Its compute cluster; needed when several have such a nodepool.")
+@click.option(
+    "--nodepool",
+    default="cpu",
+    show_default=True,
+    shell_complete=completing.nodepools,
+    help="The nodepool to run them in.",
+)
+@click.option(
+    "--cluster",
+    default="",
+    shell_complete=completing.clusters,
+    help="Its compute cluster; needed when several have such a nodepool.",
+)
 @click.option("--min-replicas", type=click.IntRange(1), default=1, show_default=True)
 @click.option(
     "--always",

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from clarifai_emulator.errors import ConfigError
@@ -101,6 +102,12 @@ def json_option(help: str = "Print JSON instead of text.") -> Callable[[_Functio
     return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=remember, help=help)
 
 
+def _running_ports(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from clarifai_emulator.cli.completing import ports
+
+    return ports(ctx, param, incomplete)
+
+
 def port_option() -> Callable[[_Function], _Function]:
     """The options of commands that talk to a running emulator: ``--port``, as a parameter, None for the only one;
     and ``--url``, which ``given_url`` gives."""
@@ -123,6 +130,7 @@ def port_option() -> Callable[[_Function], _Function]:
             type=click.IntRange(0, 65535),
             envvar="CLARIFAI_EMULATOR_PORT",
             show_envvar=True,
+            shell_complete=_running_ports,
             help="Which running emulator; may be left out while there is only one.",
         )
         return port(url(function))

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.callers import Caller, chosen_caller
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.model_names import ModelName, read_model_name
@@ -29,11 +30,23 @@ _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 
 
 @click.command(short_help="Call a method of a model and show the answer.")
-@click.argument("model")
-@click.argument("words", nargs=-1, metavar="[METHOD] [NAME=VALUE]...")
-@click.option("--deployment", default=None, help="Send it to this deployment.")
-@click.option("--cluster", default=None, help="Send it to a nodepool of this compute cluster; with --nodepool.")
-@click.option("--nodepool", default=None, help="Send it to this nodepool; with --cluster.")
+@click.argument("model", shell_complete=completing.models)
+@click.argument("words", nargs=-1, metavar="[METHOD] [NAME=VALUE]...", shell_complete=completing.words)
+@click.option(
+    "--deployment", default=None, shell_complete=completing.deployments, help="Send it to this deployment."
+)
+@click.option(
+    "--cluster",
+    default=None,
+    shell_complete=completing.clusters,
+    help="Send it to a nodepool of this compute cluster; with --nodepool.",
+)
+@click.option(
+    "--nodepool",
+    default=None,
+    shell_complete=completing.nodepools,
+    help="Send it to this nodepool; with --cluster.",
+)
 @port_option()
 @json_option()
 def predict(model: str, words: tuple[str, ...], port: int | None, as_json: bool, **options: Any) -> None:

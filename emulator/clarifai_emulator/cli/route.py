@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.callers import chosen_caller
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.model_names import read_model_name
@@ -20,12 +21,26 @@ from clarifai_emulator.cli.output import (
 
 
 @click.command(short_help="Explain where a request would go, without sending one.")
-@click.argument("model", required=False)
-@click.option("--deployment", metavar="[USER/]ID", help="As deployment_id of a request.")
-@click.option("--cluster", help="As compute_cluster_id of a request; with --nodepool.")
-@click.option("--nodepool", help="As nodepool_id of a request; with --cluster.")
+@click.argument("model", required=False, shell_complete=completing.models)
+@click.option(
+    "--deployment",
+    metavar="[USER/]ID",
+    shell_complete=completing.deployments,
+    help="As deployment_id of a request.",
+)
+@click.option(
+    "--cluster", shell_complete=completing.clusters, help="As compute_cluster_id of a request; with --nodepool."
+)
+@click.option(
+    "--nodepool", shell_complete=completing.nodepools, help="As nodepool_id of a request; with --cluster."
+)
 @click.option("--runner", default="", help="As the runner of a request; with --nodepool.")
-@click.option("--caller", default="", help="The user who asks.  [default: whose token predict would use]")
+@click.option(
+    "--caller",
+    default="",
+    shell_complete=completing.users,
+    help="The user who asks.  [default: whose token predict would use]",
+)
 @port_option()
 @json_option()
 @click.pass_context
