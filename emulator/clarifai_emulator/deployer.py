@@ -32,6 +32,7 @@ from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watc
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.supervisor import Supervisor
+from clarifai_emulator.pinned_versions import PINNED, PinnedVersions
 from clarifai_emulator.runners.backend import Backend
 from clarifai_emulator.store import Key, Kind, Store
 
@@ -46,8 +47,9 @@ ModelKey = tuple[str, str, str]
 class DeployRequest:
     """What to deploy, and where. Empty ids are chosen: the model's from config.yaml, the deployment's from the
     model's. ``min_replicas`` 0 starts nothing before the first request. ``wait`` until a replica is ready.
-    ``watched``: replicas are reloadable, and these files are their code. ``user_id``: whose account; empty is the
-    emulator's own user."""
+    ``watched``: replicas are reloadable, and these files are their code. ``version_id``: which version the code is
+    to be, over every edit of it; empty makes a new one of each. ``user_id``: whose account; empty is the emulator's
+    own user."""
 
     path: Path
     nodepool_id: str = "cpu"
@@ -58,6 +60,7 @@ class DeployRequest:
     max_replicas: int = 5
     wait: bool = True
     watched: Watched | None = None
+    version_id: str = ""
     user_id: str = ""
 
 
@@ -111,6 +114,7 @@ class Deployer:
         self._clock = clock
         # Of code that was read once, whatever became of its version: the same code has the same methods.
         self._signatures: dict[ModelSource, Sequence[Any]] = {}
+        self.pinned = PinnedVersions(store, supervisor)
 
     async def deploy(self, request: DeployRequest, progress: Progress) -> Deployed:
         """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend."""
@@ -118,7 +122,13 @@ class Deployer:
         nodepool = self._nodepool(request)
         backend = self._backend(nodepool)
         directory, key, version_id, is_new = await self.publish(
-            request.path, request.model, progress, backend, request.watched, user_id=request.user_id
+            request.path,
+            request.model,
+            progress,
+            backend,
+            request.watched,
+            user_id=request.user_id,
+            pin=request.version_id,
         )
         deployment = self._put_deployment(request, key, version_id, nodepool)
         progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
@@ -149,15 +159,20 @@ class Deployer:
         watched: Watched | None = None,
         *,
         user_id: str = "",
+        pin: str = "",
     ) -> tuple[ModelDirectory, ModelKey, str, bool]:
-        """Make the directory's code a model version: (directory, model, version id, whether it is new).
+        """Make the directory's code a model version: (directory, model, version id, whether it is new). ``pin``: of
+        this id, which it keeps.
 
         It is prepared for a backend; another one prepares it anew when it is to run it.
         """
         progress(f"reading {path}")
         directory = await asyncio.to_thread(read_model_directory, path)
         key = self.model_key(directory, name, user_id)
-        version_id = secrets.token_hex(16)
+        pin = pin or self.pinned.id_of(key, directory.path)
+        if pin:
+            self.pinned.require_free(key, pin, directory.path)
+        version_id = pin or secrets.token_hex(16)
         backend = backend_name or self._config.backend
         tell = self.logging_builds(key, version_id, progress)
         try:
@@ -166,13 +181,18 @@ class Deployer:
             for line in str(error).splitlines():
                 self.logging_builds(key, version_id, lambda _: None)(line)
             raise
-        newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
+        newest: ModelVersion | None = (
+            self._store.get(Kind.MODEL_VERSION, (*key, pin)) if pin else self._store.newest(Kind.MODEL_VERSION, key)
+        )
         if newest is not None and _is_same(self._store.get(Kind.SOURCE, (*key, newest.id)), source):
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
         signatures = await self.signatures_of(source, backend)
-        self.put_version(directory, key, version_id, source, signatures, user_id=user_id)
+        if pin:
+            await self.put_pinned(directory, key, pin, source, signatures, user_id=user_id)
+        else:
+            self.put_version(directory, key, version_id, source, signatures, user_id=user_id)
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
 
@@ -254,6 +274,31 @@ class Deployer:
         version.metadata.update({"content_hash": source.content_hash})
         stored = self._resources.post(Kind.MODEL_VERSION, user, (app, model_id), [version])[0]
         self._store.put(Kind.SOURCE, stored, source)
+
+    async def put_pinned(
+        self,
+        directory: ModelDirectory,
+        key: ModelKey,
+        version_id: str,
+        source: ModelSource,
+        signatures: Sequence[Any],
+        *,
+        user_id: str = "",
+    ) -> None:
+        """Make the version of this id this code, also where it is another now. Raises ``ModelError``, and then it
+        is what it was."""
+        known: ModelVersion | None = self._store.get(Kind.MODEL_VERSION, (*key, version_id))
+        if known is None:
+            self.put_version(directory, key, version_id, source, signatures, user_id=user_id)
+            known = self._store.get(Kind.MODEL_VERSION, (*key, version_id))
+            assert known is not None
+        version = ModelVersion()
+        version.CopyFrom(known)
+        version.ClearField("method_signatures")
+        version.MergeFrom(self.new_version(directory, signatures))
+        version.inference_compute_info.CopyFrom(self.compute_info(directory))
+        version.metadata.update({"content_hash": source.content_hash, PINNED: True})
+        await self.pinned.exchange(key, version, source)
 
     def new_version(self, directory: ModelDirectory, signatures: Sequence[Any]) -> ModelVersion:
         """What the platform keeps of a directory's code: not yet a version of anything."""

@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from clarifai_grpc.grpc.api.resources_pb2 import App, ComputeCluster, Deployment, Model, Nodepool, Secret, User
+from clarifai_grpc.grpc.api.resources_pb2 import (
+    App,
+    ComputeCluster,
+    Deployment,
+    Model,
+    ModelVersion,
+    Nodepool,
+    Secret,
+    User,
+)
 from yaml.nodes import MappingNode, Node
 
 from clarifai_emulator.config import BACKENDS
@@ -260,10 +269,21 @@ def _read_model_keys(file: YamlFile, node: Node, key: str, item: _Item) -> None:
         if not path.is_dir():
             file.complain(path_node, f"{key}.path", f"{path} is not a directory")
         item.path = path
+        _complain_of_settings(file, entries, key)
     if "deploy" in entries:
         item.deploy = _read_deploy(file, entries["deploy"][1], f"{key}.deploy")
         if item.deploy is not None and item.path is None:
             file.complain(node, key, "has deploy but no path: there is nothing to run")
+
+
+def _complain_of_settings(file: YamlFile, entries: dict[str, tuple[Node, Node]], key: str) -> None:
+    """What a file cannot say about a version that is made of code: it would be ignored."""
+    if "model_version" not in entries or not isinstance(entries["model_version"][1], MappingNode):
+        return
+    for name, (name_node, _) in file.mapping(entries["model_version"][1], f"{key}.model_version").items():
+        if name != "id" and name in ModelVersion.DESCRIPTOR.fields_by_name:
+            text = "cannot be given beside path: it is what the code there makes it; only id can"
+            file.complain(name_node, f"{key}.model_version.{name}", text)
 
 
 def _read_nodepool_keys(file: YamlFile, node: Node, key: str, message: Any) -> None:
@@ -336,4 +356,6 @@ def _owner(item: _Item) -> str:
 def _identity(item: _Item) -> tuple[str, ...]:
     message = item.message
     inside = {"nodepool": lambda: message.compute_cluster.id, "model": lambda: message.app_id}
-    return (item.kind, _owner(item), inside.get(item.kind, str)(), message.id)
+    # The code of several versions of one model may be here, each in a directory of its own.
+    version = message.model_version.id if item.kind == "model" and item.path else ""
+    return (item.kind, _owner(item), inside.get(item.kind, str)(), message.id, version)

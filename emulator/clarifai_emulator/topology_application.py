@@ -134,6 +134,11 @@ class Application:
     async def _redeploy(self, before: ModelEntry, after: ModelEntry) -> None:
         """Other settings for the deployment of a model: what it runs stays as it is."""
         key = await self._furnisher.model_key_of(after)
+        pins = before.message.model_version.id, after.message.model_version.id
+        if pins[0] != pins[1]:
+            if pins[0]:
+                self._deployer.pinned.release(key, pins[0])
+            await self._create("models", [after])
         is_same = before.deploy and after.deploy and before.deploy.deployment_id == after.deploy.deployment_id
         if is_same and self._store.get(Kind.DEPLOYMENT, self._deployment_key(after, key)) is not None:
             self._deployer.adjust(self._furnisher.request_of(after), key)
