@@ -34,7 +34,7 @@ from clarifai_emulator.stand_ins import StandIn, read_stand_in
 
 Message = TypeVar("Message")
 
-_SINGULAR = {
+SINGULAR = {
     "user": User,
     "app": App,
     "secret": Secret,
@@ -43,14 +43,14 @@ _SINGULAR = {
     "model": Model,
     "deployment": Deployment,
 }
-_PLURAL = {f"{name}s": name for name in _SINGULAR}
-_FAULTS = "faults"
-_STAND_INS = "stand_ins"
-_MODEL_KEYS = ("path", "deploy")
+PLURAL = {f"{name}s": name for name in SINGULAR}
+FAULTS = "faults"
+STAND_INS = "stand_ins"
+MODEL_KEYS = ("path", "deploy")
 # What a nodepool says about running its replicas here, as keys of its metadata.
-_NODEPOOL_KEYS = {"backend": "emulator_backend", "share_accelerators": "emulator_share_accelerators"}
-_BESIDES = {"model": _MODEL_KEYS, "nodepool": tuple(_NODEPOOL_KEYS)}
-_DEPLOY_KEYS = (
+NODEPOOL_KEYS = {"backend": "emulator_backend", "share_accelerators": "emulator_share_accelerators"}
+_BESIDES = {"model": MODEL_KEYS, "nodepool": tuple(NODEPOOL_KEYS)}
+DEPLOY_KEYS = (
     "nodepool",
     "nodepool_id",
     "compute_cluster",
@@ -149,19 +149,19 @@ class _Reading:
     def read(self, file: YamlFile, document: Node) -> None:
         """Take in one document."""
         for name, (name_node, value) in file.mapping(document, "").items():
-            if name in _SINGULAR:
+            if name in SINGULAR:
                 self._add(file, name, value, name)
-            elif name in _PLURAL:
+            elif name in PLURAL:
                 for index, item in enumerate(file.items(value, name)):
-                    self._add(file, _PLURAL[name], item, f"{name}[{index}]")
-            elif name == _FAULTS:
+                    self._add(file, PLURAL[name], item, f"{name}[{index}]")
+            elif name == FAULTS:
                 for index, item in enumerate(file.items(value, name)):
                     self._add_fault(file, item, f"{name}[{index}]")
-            elif name == _STAND_INS:
+            elif name == STAND_INS:
                 for index, item in enumerate(file.items(value, name)):
                     self._add_stand_in(file, item, f"{name}[{index}]")
             else:
-                file.complain(name_node, name, unknown(name, [*_SINGULAR, *_PLURAL, _FAULTS, _STAND_INS]))
+                file.complain(name_node, name, unknown(name, [*SINGULAR, *PLURAL, FAULTS, STAND_INS]))
 
     def _add_stand_in(self, file: YamlFile, node: Node, key: str) -> None:
         stand_in = read_stand_in(file, node, key)
@@ -181,7 +181,7 @@ class _Reading:
         self.faults.append(FaultEntry(fault, file.where(node)))
 
     def _add(self, file: YamlFile, kind: str, node: Node, key: str) -> None:
-        message: Any = _SINGULAR[kind]()
+        message: Any = SINGULAR[kind]()
         file.message(node, message, key, besides=_BESIDES.get(kind, ()))
         item = _Item(kind, message, file.where(node))
         if kind == "model":
@@ -252,7 +252,7 @@ class _Reading:
         """What was read."""
         entries = {
             plural: tuple(Entry(item.message, _owner(item), item.where) for item in self._of(singular))
-            for plural, singular in _PLURAL.items()
+            for plural, singular in PLURAL.items()
             if singular != "model"
         }
         models = tuple(
@@ -293,13 +293,13 @@ def _read_nodepool_keys(file: YamlFile, node: Node, key: str, message: Any) -> N
         backend = file.text(backend_node, f"{key}.backend")
         if backend not in BACKENDS:
             file.complain(backend_node, f"{key}.backend", f"{backend!r} is none of {', '.join(BACKENDS)}")
-        message.metadata[_NODEPOOL_KEYS["backend"]] = backend
+        message.metadata[NODEPOOL_KEYS["backend"]] = backend
     if "share_accelerators" in entries:
         share_node = entries["share_accelerators"][1]
         share = file.value(share_node)
         if not isinstance(share, bool):
             file.complain(share_node, f"{key}.share_accelerators", f"must be true or false, got {share!r}")
-        message.metadata[_NODEPOOL_KEYS["share_accelerators"]] = share is True
+        message.metadata[NODEPOOL_KEYS["share_accelerators"]] = share is True
 
 
 def _read_deploy(file: YamlFile, node: Node, key: str) -> ModelDeploy | None:
@@ -309,8 +309,8 @@ def _read_deploy(file: YamlFile, node: Node, key: str) -> ModelDeploy | None:
     texts: dict[str, str] = {}
     numbers: dict[str, int | None] = {}
     for name, (name_node, inner) in file.mapping(node, key).items():
-        if name not in _DEPLOY_KEYS:
-            file.complain(name_node, f"{key}.{name}", unknown(name, _DEPLOY_KEYS))
+        if name not in DEPLOY_KEYS:
+            file.complain(name_node, f"{key}.{name}", unknown(name, DEPLOY_KEYS))
         elif name.endswith("_replicas"):
             numbers[name] = file.integer(inner, f"{key}.{name}")
         else:

@@ -32,6 +32,7 @@ COMMANDS = (
     "fault",
     "export",
     "import",
+    "topology",
     "contract",
     "reset",
     "down",
@@ -858,7 +859,7 @@ def test_help_has_examples(command: str) -> None:
     assert re.search(rf"Examples?:\n  .*clarifai-emulator {command}", done.output), done.output
 
 
-@pytest.mark.parametrize("group", [[], ["fault"], ["contract"]])
+@pytest.mark.parametrize("group", [[], ["fault"], ["contract"], ["topology"]])
 def test_each_command_of_a_list_is_told_in_a_whole_line(group: list[str]) -> None:
     from click.testing import CliRunner
 

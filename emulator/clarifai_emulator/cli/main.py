@@ -29,6 +29,7 @@ _COMMANDS = {
     "contract": "contract",
     "export": "transfer",
     "import": "transfer",
+    "topology": "topology",
     "reset": "lifecycle",
     "down": "lifecycle",
     "init": "init",
