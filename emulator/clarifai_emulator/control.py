@@ -71,6 +71,7 @@ class Control:
             "Route": self._route,
             "Status": self._status,
             "Topology": self._topology,
+            "Undeploy": self._undeploy,
         }
 
     def find(self, path: str) -> Serve | None:
@@ -117,6 +118,11 @@ class Control:
         path = await self._emulator.sent.receive(_rest_of(stream), str(request["path"]))
         async for answer in self._deploy({**request, "path": path}):
             yield answer
+
+    async def _undeploy(self, request: dict[str, Any]) -> Answers:
+        """Take away the deployment or the deployments of the model ``name``; null: all."""
+        done = await self._emulator.undeployer.undeploy(request.get("name"))
+        yield {"result": {"undeployed": [asdict(each) for each in done]}}
 
     async def _dev(self, request: dict[str, Any]) -> Answers:
         """Deploy a directory into the dev loop: ``always``, ``strict``, ``include``, ``exclude``, and as for

@@ -58,7 +58,6 @@ def names(emulator: Emulator, model: str = "") -> dict[str, Any]:
             if key[0] != CLARIFAI_USER
         ],
         "users": sorted(key[0] for key in store.keys(Kind.USER)),
-        "instance_types": emulator.catalogue.ids(),
         "faults": {each.id: each.as_dict()["rule"] for each in emulator.faults},
         "replicas": {
             each.replica_id: key.deployment_id for key, fleet in fleets for each in fleet.records.values()
@@ -82,6 +81,7 @@ def _project(project: Project) -> dict[str, Any]:
 
 def _nodepool(emulator: Emulator, key: tuple[str, ...]) -> dict[str, Any]:
     nodepool: Any = emulator.store.get(Kind.NODEPOOL, key)
+    over = emulator.capacity.overdrawn((key[0], key[1], key[2]))
     return {
         "user_id": key[0],
         "compute_cluster_id": key[1],
@@ -89,6 +89,7 @@ def _nodepool(emulator: Emulator, key: tuple[str, ...]) -> dict[str, Any]:
         "instance_types": [kind.id for kind in nodepool.instance_types],
         "max_instances": nodepool.max_instances,
         "instances_in_use": emulator.capacity.nodes_in_use((key[0], key[1], key[2])),
+        "overcommitted": {"cpus": over.cpu / 1000, "memory": over.memory},
     }
 
 

@@ -139,7 +139,8 @@ class Application:
             if pins[0]:
                 self._deployer.pinned.release(key, pins[0])
             await self._create("models", [after])
-        is_same = before.deploy and after.deploy and before.deploy.deployment_id == after.deploy.deployment_id
+        said = (before.deploy, after.deploy)
+        is_same = all(said) and len({(each.deployment_id, each.instance) for each in said if each}) == 1
         if is_same and self._store.get(Kind.DEPLOYMENT, self._deployment_key(after, key)) is not None:
             self._deployer.adjust(self._furnisher.request_of(after), key)
         else:

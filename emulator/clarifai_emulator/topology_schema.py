@@ -48,6 +48,7 @@ _ABOUT = {
     "backend": "Where replicas of this nodepool run; as `up --backend` says where it is left out.",
     "share_accelerators": "Let several replicas use one accelerator.",
     "nodepool": "The nodepool to run it in, cpu where it is left out.",
+    "instance": "An instance type to run it on, whose nodepool is made: t3a.medium, A10G, cpu …",
     "compute_cluster": "The nodepool's compute cluster, where several have such a nodepool.",
     "deployment_id": "The deployment's id, deploy-<model id> where it is left out.",
     "min_replicas": "Replicas that always run; 0 starts one with the first request.",

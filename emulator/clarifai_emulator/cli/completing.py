@@ -48,11 +48,6 @@ def clusters(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return _beginning(dict.fromkeys((each["cluster"] for each in found), ""), incomplete)
 
 
-def instance_types(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Instance types of the catalogue."""
-    return _beginning(dict.fromkeys(_names(ctx).get("instance_types", ()), ""), incomplete)
-
-
 def users(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Users and organisations."""
     return _beginning(dict.fromkeys(_names(ctx).get("users", ()), ""), incomplete)

@@ -62,9 +62,9 @@ class Work:
     """One runner item: a client's request, its further messages, and the outputs that come back.
 
     ``nodepools`` are those the routing decision allows, in order of preference; ``runner_id`` pins one runner, and
-    ``is_pinned`` says that the client asked for this very model version. ``replica_id`` took it, in ``nodepool``
-    (empty and None before that). ``code`` is the content hash of the code
-    that answers, as a replica that ``tells_code`` tells with its first output.
+    ``is_pinned`` says that the client asked for this very model version, ``is_placed`` that it asked for this very
+    nodepool or runner. ``replica_id`` took it, in ``nodepool`` (empty and None before that). ``code`` is the
+    content hash of the code that answers, as a replica that ``tells_code`` tells with its first output.
     ``more`` are the client's further messages of a bidirectional call.
 
     What faults set: ``on_taken`` is called when a replica takes the work, before it has it, and may fail it;
@@ -81,6 +81,7 @@ class Work:
         "cut",
         "id",
         "is_pinned",
+        "is_placed",
         "late",
         "method_type",
         "more",
@@ -107,6 +108,7 @@ class Work:
         nodepools: tuple[NodepoolKey, ...] = (),
         runner_id: str = "",
         is_pinned: bool = False,
+        is_placed: bool = False,
         more: AsyncIterator[Any] | None = None,
     ) -> None:
         self.id = secrets.token_hex(16)
@@ -124,6 +126,7 @@ class Work:
         self.on_taken: Callable[[Work], None] | None = None
         self.late = 0.0
         self.is_pinned = is_pinned
+        self.is_placed = is_placed
         self.tells_code = False
         self.code = ""
         self.cut: Cut | None = None

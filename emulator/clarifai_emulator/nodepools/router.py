@@ -42,5 +42,9 @@ class Router:
         """Whether the last decision for this ask holds until a resource changes, whatever is busy."""
         return replace(ask, seed="") in self._settled
 
-    def _store_changed(self, kind: Kind, key: Key) -> None:
+    def forget(self) -> None:
+        """Decide anew: requests may go elsewhere than before."""
         self._settled.clear()
+
+    def _store_changed(self, kind: Kind, key: Key) -> None:
+        self.forget()
