@@ -382,6 +382,7 @@ class Emulator:
             config=self.config,
             organisations_of=partial(users.organisations_of, self.resources),
             on_odd=self._odd_client,
+            url=lambda: self.url,
             is_ready=lambda: self._is_ready,
             run=self.run_id,
         )

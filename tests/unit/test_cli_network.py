@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from click.testing import CliRunner
 
 from clarifai_emulator.cli import places
+from clarifai_emulator.cli.main import cli
 from clarifai_emulator.cli.network import reach
 from clarifai_emulator.cli.output import Failure
 from clarifai_emulator.cli.state import Running, find_running, remove_state, running_emulators, write_state
@@ -64,6 +66,21 @@ def test_an_address_that_is_none(text: str) -> None:
         2,
         "Write http://HOST:PORT, as `clarifai-emulator up` prints it.",
     )
+
+
+@pytest.mark.parametrize("url", ["http://localhost:{port}", "127.0.0.1:{port}/", "http://127.0.0.1:{port}"])
+def test_an_emulator_of_this_machine_needs_no_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv(TOKEN, raising=False)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        write_state(tmp_path / "clarifai-emulator", recorded(port))
+        done = CliRunner().invoke(cli, ["env", "--control", "--json", "--url", url.format(port=port)])
+    assert json.loads(done.output)["CLARIFAI_EMULATOR_TOKEN"] == "t"
 
 
 def test_nothing_answers_there() -> None:

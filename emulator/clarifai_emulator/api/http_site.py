@@ -38,7 +38,7 @@ class _Part(Protocol):
 
 class HttpSite:
     """The HTTP side of the public port. ``handlers`` are those of gRPC. ``organisations_of``: ids and
-    names of those that a request for a user asks about. ``is_ready`` and ``run``: for the health check."""
+    names of those that a request for a user asks about. ``url``, ``is_ready`` and ``run``: for the pages."""
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class HttpSite:
         config: EmulatorConfig,
         organisations_of: Callable[[Call, Any], list[tuple[str, str]]],
         on_odd: Callable[[str, str], None],
+        url: Callable[[], str] = str,
         is_ready: Callable[[], bool] = lambda: True,
         run: str = "",
     ) -> None:
@@ -56,6 +57,7 @@ class HttpSite:
         self._config = config
         self._organisations_of = organisations_of
         self._on_odd = on_odd
+        self._url = url
         self._is_ready = is_ready
         self._run = run
         self._parts: dict[str, _Part] = {}
@@ -117,7 +119,7 @@ class HttpSite:
         if name == "pages":
             from clarifai_emulator.api.pages.site import Pages
 
-            return Pages(self._config, is_ready=self._is_ready, run=self._run)
+            return Pages(self._config, url=self._url, is_ready=self._is_ready, run=self._run)
         if name == "organisations":
             from clarifai_emulator.api.rest.organisations import OrganisationsApi
 

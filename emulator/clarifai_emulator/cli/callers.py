@@ -12,11 +12,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from clarifai_emulator.cli.client import Client
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+from clarifai_emulator.cli.network import is_same_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ def chosen_caller(client: Client, environ: Mapping[str, str] = os.environ) -> Ca
     running, given = client.running, environ.get("CLARIFAI_PAT", "")
     if given:
         found = _owner(client, given)
-        is_meant_for_it = _is_same_address(environ.get("CLARIFAI_API_BASE", ""), running.url)
+        is_meant_for_it = is_same_address(environ.get("CLARIFAI_API_BASE", ""), running.url)
         if found["is_known"] or is_meant_for_it:
             return Caller(given, found["user_id"], "CLARIFAI_PAT", found["is_one_of_several"])
     own = _owner(client, running.pat)
@@ -54,16 +52,3 @@ def chosen_caller(client: Client, environ: Mapping[str, str] = os.environ) -> Ca
 def _owner(client: Client, token: str) -> dict[str, Any]:
     # Not the token itself: it may be one of the real platform.
     return client.result("Caller", sha256=hashlib.sha256(token.encode()).hexdigest())
-
-
-def _is_same_address(one: str, other: str) -> bool:
-    """Whether two base URLs name the same host and port."""
-    if not one:
-        return False
-    ours, theirs = (urlsplit(url if "://" in url else f"http://{url}") for url in (one, other))
-    try:
-        ports = [each.port or (443 if each.scheme == "https" else 80) for each in (ours, theirs)]
-    except ValueError:
-        return False
-    hosts = [each.hostname for each in (ours, theirs)]
-    return ports[0] == ports[1] and (hosts[0] == hosts[1] or all(host in _LOOPBACK for host in hosts))

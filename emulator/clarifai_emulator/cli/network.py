@@ -18,6 +18,7 @@ from clarifai_emulator.cli.output import NOT_RUNNING, USAGE, Failure
 from clarifai_emulator.cli.state import TOKEN_VARIABLE, Running
 
 _PATIENCE_SECONDS = 3.0
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _HOW = (
     "Where the emulator runs, `clarifai-emulator env --control` prints CLARIFAI_EMULATOR_URL and "
     f"{TOKEN_VARIABLE}. In a container: `docker exec CONTAINER clarifai-emulator env --control`."
@@ -91,6 +92,19 @@ def is_emulator(url: str) -> bool:
     """Whether an emulator answers there."""
     found = health(url)
     return found is not None and found.get("name") == "clarifai-emulator"
+
+
+def is_same_address(one: str, other: str) -> bool:
+    """Whether two base URLs name the same host and port."""
+    if not one:
+        return False
+    ours, theirs = (urlsplit(url if "://" in url else f"http://{url}") for url in (one, other))
+    try:
+        ports = [each.port or (443 if each.scheme == "https" else 80) for each in (ours, theirs)]
+    except ValueError:
+        return False
+    hosts = [each.hostname for each in (ours, theirs)]
+    return ports[0] == ports[1] and (hosts[0] == hosts[1] or all(host in _LOOPBACK for host in hosts))
 
 
 def health(url: str) -> dict[str, Any] | None:

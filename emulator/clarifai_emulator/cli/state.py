@@ -140,9 +140,9 @@ def find_running(port: int | None) -> Running:
 
 def _at(url: str, found: list[Running]) -> Running:
     """The emulator at an address; one that runs here needs no token."""
-    from clarifai_emulator.cli.network import reach
+    from clarifai_emulator.cli.network import is_same_address, reach
 
-    ours = [each for each in found if each.url == url.rstrip("/")]
+    ours = [each for each in found if is_same_address(url, each.url)]
     return ours[0] if ours else reach(url)
 
 

@@ -22,7 +22,7 @@ async def test_a_browser_gets_a_page_with_the_address_and_three_ways_to_call() -
         assert "{{" not in page
 
 
-@pytest.mark.parametrize("path", ["/", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/"])
 async def test_a_page_loads_nothing_from_elsewhere_and_cannot_be_framed(path: str) -> None:
     async with http_client({}) as client:
         answer = await client.ask("GET", path, headers=BROWSER, key="")
@@ -64,7 +64,7 @@ async def test_the_documentation_is_a_page_for_whoever_does_not_ask_for_json() -
         assert (await client.ask("GET", "/docs", headers={"accept": "application/json"})).status == 404
 
 
-@pytest.mark.parametrize("path", ["/health", "/healthz"])
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/health/"])
 async def test_a_health_check_needs_no_token(path: str) -> None:
     async with http_client({}) as client:
         answer = await client.ask("GET", path, key="")

@@ -34,6 +34,7 @@ def is_page(method: str, path: str, accept: str) -> bool:
 
     API clients that are given a wrong address, and say so with ``accept: */*``, keep their JSON errors.
     """
+    path = _plain(path)
     if path in HEALTH:
         return True
     if method not in ("GET", "HEAD") or path not in PAGES:
@@ -42,11 +43,15 @@ def is_page(method: str, path: str, accept: str) -> bool:
 
 
 class Pages:
-    """The pages of one emulator. ``is_ready``: whether everything it begins with is there. ``run``: names this run
-    of it, so that a command can tell whether it is the emulator that it means."""
+    """The pages of one emulator. ``url``: its own address, for a client that does not say which it used.
+    ``is_ready``: whether everything it begins with is there. ``run``: names this run of it, so that a command can
+    tell whether it is the emulator that it means."""
 
-    def __init__(self, config: EmulatorConfig, *, is_ready: Callable[[], bool], run: str) -> None:
+    def __init__(
+        self, config: EmulatorConfig, *, url: Callable[[], str], is_ready: Callable[[], bool], run: str
+    ) -> None:
         self._config = config
+        self._url = url
         self._is_ready = is_ready
         self._run = run
         self._version = metadata.version("clarifai-emulator")
@@ -57,11 +62,12 @@ class Pages:
             exchange.answer_headers["allow"] = "GET"
             text = f"There is no {exchange.method} {exchange.path}; this path knows GET."
             raise HttpProblem(405, StatusCode.CONN_METHOD_NOT_ALLOWED, text)
-        if exchange.path in HEALTH:
+        path = _plain(exchange.path)
+        if path in HEALTH:
             await self._serve_health(exchange)
             return
         page = resources.files("clarifai_emulator.api.pages").joinpath(
-            "docs.html" if exchange.path == "/docs" else "start.html"
+            "docs.html" if path == "/docs" else "start.html"
         )
         text = self._filled(page.read_text(encoding="utf-8"), exchange.headers.get("host", ""))
         await exchange.answer(200, text.encode(), _HTML, _protection(text))
@@ -80,7 +86,7 @@ class Pages:
 
     def _filled(self, text: str, host: str) -> str:
         """The page with the address as this browser knows it, which another port may lead to."""
-        url = f"http://{host}" if _HOST.fullmatch(host) else self._config.url(self._config.port)
+        url = f"http://{host}" if _HOST.fullmatch(host) else self._url()
         values = {
             "URL": url,
             "TOKEN": "YOUR_TOKEN" if self._config.knows_tokens else "local-emulator-token",
@@ -90,6 +96,10 @@ class Pages:
         for name, value in values.items():
             text = text.replace(f"{{{{{name}}}}}", html.escape(value))
         return text
+
+
+def _plain(path: str) -> str:
+    return path.rstrip("/") or "/"
 
 
 def _protection(text: str) -> dict[str, str]:
