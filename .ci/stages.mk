@@ -4,6 +4,8 @@
 # A machine without an engine or a browser is a failure, not a skipped test.
 export CLARIFAI_TEST_DOCKER := required
 export CLARIFAI_TEST_BROWSER := required
+# So is one where look-ups of the real platform's names would go unnoticed.
+export CLARIFAI_TEST_TRAP := required
 MAKEFLAGS += --no-print-directory
 FLOW = $(1:%=tests/flow/test_%.py)
 

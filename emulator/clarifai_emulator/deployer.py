@@ -33,7 +33,7 @@ from clarifai_emulator.catalogue import LOCAL_INSTANCE, Catalogue
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.deploy_nodepool import DEFAULT_NODEPOOL, DeployNodepools
-from clarifai_emulator.deploy_wait import ROOM_SECONDS, DeployWait, Patience
+from clarifai_emulator.deploy_wait import LACKING_SECONDS, ROOM_SECONDS, DeployWait, Overtaken, Patience
 from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
 from clarifai_emulator.events import EventBus
@@ -41,6 +41,7 @@ from clarifai_emulator.going_live import Change, GoingLive
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.code import CodeReader
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
+from clarifai_emulator.models.needs import missing_needs
 from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
@@ -152,7 +153,7 @@ class Deployer:
                 self._supervisor.stop_first(deployment)
             change.told = self._put_deployment(request, key, version_id, nodepool)
             progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
-            await self._serve(request, LaneKey(deployment[0], deployment[1], version_id), progress)
+            await self._serve(request, key, LaneKey(deployment[0], deployment[1], version_id), progress)
         source: ModelSource = self._store.get(Kind.SOURCE, (*key, version_id))  # pyright: ignore[reportAssignmentType]
         version: ModelVersion = self._store.get(Kind.MODEL_VERSION, (*key, version_id))  # pyright: ignore[reportAssignmentType]
         return Deployed(
@@ -197,11 +198,29 @@ class Deployer:
         except EmulatorError:
             return None
 
-    async def _serve(self, request: DeployRequest, key: LaneKey, progress: Progress) -> None:
+    async def _serve(self, request: DeployRequest, model: Key, key: LaneKey, progress: Progress) -> None:
         """Wait for a replica, where one is to be started. Raises ``CallerError``."""
         is_replacing = self._supervisor.rollouts.get(key[:2]) is not None
-        if request.wait and (request.min_replicas or is_replacing):
-            await self._wait.until_ready(key, self._patience(request), progress)
+        if not request.wait or not (request.min_replicas or is_replacing):
+            return
+        lacks = await self._lacks((*model, key.version_id))
+        for each in lacks:
+            progress(f"warning: {each}")
+        try:
+            await self._wait.until_ready(key, self._patience(request, is_hopeful=not lacks), progress)
+        except CallerError as error:
+            if not lacks or isinstance(error, Overtaken):
+                raise
+            raise CallerError(error.code, error.details, hint=" ".join(lacks)) from None
+
+    async def _lacks(self, version: Key) -> Sequence[str]:
+        """What the model's code starts beside itself and that is not here, each with the way out. A container has
+        its own."""
+        source: ModelSource = self._store.get(Kind.SOURCE, version)  # pyright: ignore[reportAssignmentType]
+        if source.image:
+            return ()
+        missing = await asyncio.to_thread(missing_needs, source.path, source.python)
+        return [f"{each.text}. {each.way_out}" for each in missing]
 
     async def publish(
         self,
@@ -430,9 +449,11 @@ class Deployer:
         text = overcommitment(model[2], version.inference_compute_info, message)
         return (text,) if text else ()
 
-    def _patience(self, request: DeployRequest) -> Patience:
+    def _patience(self, request: DeployRequest, *, is_hopeful: bool) -> Patience:
         if request.wait_seconds is not None:
             return Patience(request.wait_seconds, request.wait_seconds)
+        if not is_hopeful:
+            return Patience(LACKING_SECONDS, LACKING_SECONDS)
         return Patience(self._config.request_seconds, ROOM_SECONDS)
 
     def deployment_key(self, request: DeployRequest, model: ModelKey) -> Key:
