@@ -31,6 +31,7 @@ from pytest_clarifai_emulator.findings import CallFinding, findings_of
 from pytest_clarifai_emulator.gpu import simulated
 from pytest_clarifai_emulator.owned import log_lines, models_with_methods
 from pytest_clarifai_emulator.settings import Settings
+from pytest_clarifai_emulator.up_settings import config_of
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.joined import JoinedEmulator
@@ -209,6 +210,7 @@ def serving(
         topology=() if shared else settings.topology,
         contract="off" if settings.contract == "off" else "record",
         environ=environ,
+        **config_of(settings.up),
     )
     discovery = simulated(settings.gpus) if settings.gpus is not None else None
     thread = EmulatorThread(config, clock=clock, discovery=discovery, parent=parent)
