@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from clarifai_emulator.api.accounts import accounts_of, owner_warning, security_
 from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
+from clarifai_emulator.api.contained import contained, exposed
 from clarifai_emulator.api.grpc_server import ApiHandlers
 from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, searches, uploads, users
 from clarifai_emulator.api.handlers.inference import Inference
@@ -36,6 +38,7 @@ from clarifai_emulator.api.tap import Interceptor, intercepted
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.containers.engine import Meeting
 from clarifai_emulator.contracts.runtime import Watch
 from clarifai_emulator.deployer import Deployer
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
@@ -356,15 +359,7 @@ class Emulator:
         replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
         handlers = self._handlers()
-        api = ApiHandlers(handlers, chain)
-        http = HttpSite(
-            handlers,
-            HttpCalls(chain, self.interceptors),
-            config=self.config,
-            organisations_of=partial(users.organisations_of, self.resources),
-            on_odd=self._odd_client,
-        )
-        find = intercepted(api.find, self.interceptors)
+        find, http = self._api(handlers, chain)
         self.port = await self._ports.open_public(runners.find, *self._further, find, http=http)
         replica_port = await self._ports.open(_REPLICA_HOST, replicas.find)
         self.replicas.outfitter.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
@@ -375,11 +370,34 @@ class Emulator:
             start_method=self.config.start_method,
             cache_dir=self.config.cache_dir,
             parent=parent,
+            environ=self.config.environ,
         )
-        self.backends["inprocess"] = InProcessBackend()
-        self.backends["docker"] = DockerBackend(
-            self.config.docker, listen=lambda host, early: self._ports.open(host, replicas.find, early=early)
+        self.backends["inprocess"] = InProcessBackend(api_base=self.url)
+
+        async def listen(meeting: Meeting) -> int:
+            """Where containers find their work, and the API for what their models call."""
+            if meeting.is_exposed and not self.config.knows_tokens:
+                return await self._ports.open(meeting.listen, exposed(replicas.find))
+            inner, site = self._api(contained(handlers), chain, is_for_containers=True)
+            return await self._ports.open(
+                meeting.listen, replicas.find, inner, early=meeting.may_come_later, http=site
+            )
+
+        self.backends["docker"] = DockerBackend(self.config.docker, listen=listen, environ=self.config.environ)
+
+    def _api(
+        self, handlers: Mapping[str, Handler], chain: RequestChain, *, is_for_containers: bool = False
+    ) -> tuple[Find, HttpSite]:
+        """The platform's API, over gRPC and over HTTP."""
+        http = HttpSite(
+            handlers,
+            HttpCalls(chain, self.interceptors),
+            config=self.config,
+            organisations_of=partial(users.organisations_of, self.resources),
+            on_odd=self._odd_client,
+            is_for_containers=is_for_containers,
         )
+        return intercepted(ApiHandlers(handlers, chain).find, self.interceptors), http
 
     def _handlers(self) -> dict[str, Handler]:
         """Every RPC the emulator has; the others answer UNIMPLEMENTED."""

@@ -68,6 +68,8 @@ class Undeployer:
 
     def _find(self, name: str, user_id: str) -> Sequence[Undeployed]:
         mine = self._all_of(user_id)
+        if not name:
+            raise CallerError(StatusCode.DEPLOYMENT_INVALID_ARGUMENT, "The name of what to undeploy is empty.")
         by_id = [each for each in mine if each.deployment_id == name]
         if by_id:
             return by_id

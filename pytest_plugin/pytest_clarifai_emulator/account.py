@@ -144,9 +144,9 @@ class Clarifai:
             "model": model,
             "min_replicas": min_replicas,
             "max_replicas": max_replicas,
-            "wait": wait is not False,
+            "wait": bool(wait),
             "wait_seconds": None if isinstance(wait, bool) else float(wait),
-            "must_fit": wait is not False,
+            "must_fit": bool(wait),
         }
         recorded = self.replaying(Path(path), model)
         handle = DeployedModel(self.serving, Path(path), options, recorded=recorded)

@@ -257,6 +257,8 @@ def test_undeploy_says_what_there_is_when_there_is_no_such_thing(emulator: Emula
     emulator.undeploy("hello")
     with pytest.raises(CallerError, match="User 'me' has no deployment of model 'hello'"):
         emulator.undeploy("hello")
+    with pytest.raises(CallerError, match="is empty"):
+        emulator.undeploy(" ")
     assert list(emulator.undeploy(None)) == []
 
 
@@ -278,3 +280,47 @@ def test_what_is_undeployed_leaves_the_dev_loop(emulator: EmulatorThread, tmp_pa
         emulator.reload(directory)
     emulator.dev(directory)
     assert sdk_model("looped").predict(prompt="x") == "Hello, x!"
+
+
+def test_an_edit_that_asks_for_a_gpu_is_refused_and_the_last_good_code_serves(
+    emulator: EmulatorThread, tmp_path: Path
+) -> None:
+    directory = model_of(tmp_path, 'inference_compute_info: {cpu_limit: "100m"}\n')
+    emulator.dev(directory)
+    config = directory / "config.yaml"
+    before = config.read_text()
+    config.write_text(before.replace('inference_compute_info: {cpu_limit: "100m"}', A10G))
+    outcome = emulator.reload(directory)
+    assert outcome.state == "failed"
+    assert outcome.failure is not None
+    assert "this machine has none" in outcome.failure.message
+    assert "--accelerators simulated:1xNVIDIA-A10G" in outcome.failure.hint
+    assert sdk_model("sized").predict(prompt="x") == "Hello, x!"
+
+    config.write_text(before.replace('"100m"', '"1000"'))
+    assert emulator.reload(directory).state == "ready"
+    (event,) = emulator.events("deployment.overcommitted")
+    assert "sized asks for 1000 CPUs" in event.fields["reason"]
+    assert sdk_model("sized").predict(prompt="x") == "Hello, x!"
+
+
+def test_an_edit_that_asks_for_a_gpu_gets_one_of_its_own_where_there_is_one(tmp_path: Path) -> None:
+    directory = model_of(tmp_path, 'inference_compute_info: {cpu_limit: "100m"}\n')
+    with running(accelerators="simulated:1xNVIDIA-A10G") as emulator:
+        emulator.dev(directory)
+        config = directory / "config.yaml"
+        config.write_text(config.read_text().replace('inference_compute_info: {cpu_limit: "100m"}', A10G))
+        assert emulator.reload(directory).state == "ready"
+        (replica,) = wait_for(lambda: live_replicas(emulator, "deploy-sized"))
+        assert replica["devices"] == ["GPU-simulated-0"]
+
+
+def test_a_kept_state_has_the_accelerators_that_it_is_started_with(tmp_path: Path) -> None:
+    """The command that the refusal names helps, too, where the nodepools were kept."""
+    directory = model_of(tmp_path / "models", A10G)
+    with running(state=tmp_path / "state") as before:
+        assert "this machine has none" in refusal(before, directory).details
+    with running(state=tmp_path / "state", accelerators="simulated:1xNVIDIA-A10G") as after:
+        assert after.deploy(directory).nodepool_id == "cpu"
+        (replica,) = live_replicas(after, "deploy-sized")
+        assert replica["devices"] == ["GPU-simulated-0"]

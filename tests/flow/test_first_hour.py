@@ -123,7 +123,8 @@ class _LocalLlm(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        message = {"role": "assistant", "content": f"You said: {asked['messages'][-1]['content']}"}
+        (part,) = asked["messages"][-1]["content"]
+        message = {"role": "assistant", "content": f"You said: {part['text']}"}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "local", "choices": [choice]}
         self._answer(answer)

@@ -81,6 +81,7 @@ async def _serve(config: EmulatorConfig, parent: Parent | None, output: _Output,
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop.set)
+    _forget_account()
     try:
         emulator = Emulator(config, parent=parent)
     except EmulatorError as error:
@@ -94,6 +95,7 @@ async def _serve(config: EmulatorConfig, parent: Parent | None, output: _Output,
         except EmulatorError as error:
             output.close()
             raise _cannot_start(config, error) from None
+        os.environ["CLARIFAI_API_BASE"] = emulator.url  # for models that run in this process
         emulator.events.subscribe(output.event)
         folder = config.state_dir or default_state_dir()
         running = _running(emulator, control.token)
@@ -107,6 +109,13 @@ async def _serve(config: EmulatorConfig, parent: Parent | None, output: _Output,
             await asyncio.sleep(0)  # what happened last is printed too
             remove_state(folder, running.port, running.pid)
             output.close()
+
+
+def _forget_account() -> None:
+    """Models may run in this process: the account that its user has on the real platform is not theirs."""
+    for name in [each for each in os.environ if each.startswith("CLARIFAI_")]:
+        if not name.startswith("CLARIFAI_EMULATOR_"):
+            del os.environ[name]
 
 
 async def _start(emulator: Emulator, stop: asyncio.Event) -> None:

@@ -65,12 +65,18 @@ class Places:
         required = fleet.target.version.inference_compute_info
         spread = fleet.target.autoscale.disable_packing and not packed
         placement = self._capacity.place(key, nodepool, required, spread=spread, holder=fleet.target.name)
-        if self._capacity.overcommits and not fleet.told_overcommitment:
-            fleet.told_overcommitment = True
-            text = overcommitment(fleet.target.model.id, required, nodepool)
-            if text:
-                self._report.fleet(fleet, "deployment.overcommitted", text)
+        self.tell_overcommitment(fleet, key)
         return placement
+
+    def tell_overcommitment(self, fleet: Fleet, key: NodepoolKey) -> None:
+        """Say once by how much replicas of a fleet ask for more than this machine has."""
+        nodepool = dict(fleet.target.nodepools).get(key)
+        if not self._capacity.overcommits or fleet.told_overcommitment or nodepool is None:
+            return
+        fleet.told_overcommitment = True
+        text = overcommitment(fleet.target.model.id, fleet.target.version.inference_compute_info, nodepool)
+        if text:
+            self._report.fleet(fleet, "deployment.overcommitted", text)
 
     def why_never(self, nodepool: Nodepool, required: ComputeInfo) -> str:
         """Why a replica that needs ``required`` gets no room in this nodepool however long it waits; empty when it

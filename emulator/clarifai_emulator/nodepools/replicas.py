@@ -90,9 +90,13 @@ class Replicas:
         return self._places.why_never(nodepool, required)
 
     def stand_by(self, fleet: Fleet, old: ReplicaRecord | None) -> ReplicaRecord:
-        """Start a replica that is to take the place of ``old``, whose room and devices it shares until then. Raises
-        ``NoRoom`` where there is no old one."""
-        placement, devices = (old.placement, old.devices) if old is not None else self._places.take(fleet)
+        """Start a replica that is to take the place of ``old``, whose room and devices it shares until then; with
+        None, in a place of its own. Raises ``NoRoom`` then."""
+        if old is None:
+            placement, devices = self._places.take(fleet)
+        else:
+            placement, devices = old.placement, old.devices
+            self._places.tell_overcommitment(fleet, placement.nodepool)
         loop = asyncio.get_running_loop()
         record = self._launch(fleet, placement, devices, Standby(loop.create_future(), loop.create_future()))
         if old is not None:

@@ -81,6 +81,7 @@ class Supervisor:
         self._clock = clock
         self._dirty: set[LaneKey] = set()
         self._stale: set[Key] = set()
+        self._without_room: set[LaneKey] = set()
         self._timers: dict[LaneKey, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -166,9 +167,9 @@ class Supervisor:
     def _replicas_changed(self, fleet: Fleet) -> None:
         """Where a replica has ended there may be room now for those that wait for it."""
         self._mark(fleet.lane.key)
-        for key, other in self.fleets.items():
-            if other.lane.pending_reason:
-                self._mark(key)
+        without_room, self._without_room = self._without_room, set[LaneKey]()
+        for key in without_room:
+            self._mark(key)
 
     def _mark(self, key: LaneKey) -> None:
         self._dirty.add(key)
@@ -298,10 +299,11 @@ class Supervisor:
     ) -> Renewal:
         """Fresh replicas for a fleet, loaded beside those that serve; with a version, which is no resource yet, in
         a fleet of that version: its deployment is moved there once they are live. Raises ``KeyError`` without such
-        a fleet."""
+        a fleet, and ``CallerError`` for a version that none of its nodepools has what it needs for."""
         fleet = self.fleets[key]
         if version is None:
             return Renewal(self._replicas, fleet, fleet)
+        self._require_fit_somewhere(fleet.target, version)
         new_key = key._replace(version_id=version.id)
         self._aim(new_key, replace(fleet.target, version=version, source=source))
         self.fleets[new_key].warming = True
@@ -322,6 +324,16 @@ class Supervisor:
         if reason and not self._targets.is_user_run((key[0], key[1], key[2])):
             is_strict = self._is_strict([nodepool])
             raise cannot_be_placed(f"{name}: {reason}", required, is_strict=is_strict, config_key=config_key)
+
+    def _require_fit_somewhere(self, target: Target, version: ModelVersion) -> None:
+        refusals: list[CallerError] = []
+        for key, nodepool in target.nodepools:
+            try:
+                self.require_fit(key, nodepool, version.inference_compute_info, target.name)
+            except CallerError as refusal:
+                refusals.append(refusal)
+        if refusals and len(refusals) == len(target.nodepools):
+            raise refusals[0]
 
     def use_shared(self, nodepool: NodepoolKey, model: Key, version_id: str) -> Lane:
         """The lane of a model on shared compute; made on first use, with default autoscaling."""
@@ -463,7 +475,8 @@ class Supervisor:
         if missing > 0:
             self._grow(fleet, missing, now)
             return
-        fleet.lane.pending_reason, fleet.no_room_since = "", None  # nothing is wanted that is not there
+        if not fleet.target.is_user_run:  # that one holds until its user starts a runner
+            fleet.lane.pending_reason, fleet.no_room_since = "", None
         if missing < 0:
             fleet.last_scale_down = now
             for record in self._least_busy(fleet, -missing):
@@ -510,6 +523,7 @@ class Supervisor:
         elif not no_room.for_good:
             if fleet.no_room_since is None:
                 fleet.no_room_since = self._clock.monotonic()
+            self._without_room.add(fleet.lane.key)
             self._mark_later(fleet.lane.key, _PENDING_SECONDS)
 
     def _cannot_be_placed(self, fleet: Fleet, reason: str) -> CallerError:
