@@ -41,7 +41,8 @@ from clarifai_emulator.going_live import Change, GoingLive
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.code import CodeReader
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
-from clarifai_emulator.models.needs import missing_needs
+from clarifai_emulator.models.needs import foreseen_needs, missing_needs
+from clarifai_emulator.models.requirements import required_names
 from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
@@ -184,7 +185,7 @@ class Deployer:
                 pin=request.version_id,
                 is_deployed=True,
                 instance=request.instance,
-                before_build=partial(self._require_place, request, nodepool),
+                before_build=partial(self._before_build, request, nodepool, progress),
             )
         except EmulatorError as error:
             deployment = await self._meant_by(request)
@@ -204,8 +205,6 @@ class Deployer:
         if not request.wait or not (request.min_replicas or is_replacing):
             return
         lacks = await self._lacks((*model, key.version_id))
-        for each in lacks:
-            progress(f"warning: {each}")
         try:
             await self._wait.until_ready(key, self._patience(request, is_hopeful=not lacks), progress)
         except CallerError as error:
@@ -433,8 +432,18 @@ class Deployer:
             return self._nodepools.of_instance(user, request.instance)
         return self._nodepools.find(user, request.nodepool_id, request.compute_cluster_id)
 
+    def _before_build(
+        self, request: DeployRequest, nodepool: Key, progress: Progress, directory: ModelDirectory
+    ) -> None:
+        """Before minutes go into an environment or an image: what can be said by now. Raises ``CallerError``."""
+        self._require_place(request, nodepool, directory)
+        if self._backend(self._nodepools.message(nodepool, request.instance)) != "docker":
+            names = required_names(directory.requirements_file)
+            for each in foreseen_needs(directory.path, names):
+                progress(f"warning: {each.text}. {each.way_out}")
+
     def _require_place(self, request: DeployRequest, nodepool: Key, directory: ModelDirectory) -> None:
-        """Before minutes go into an environment or an image: whether a replica could ever start there."""
+        """Whether a replica could ever start there. Raises ``CallerError``."""
         if request.must_fit:
             key = "" if request.instance else "inference_compute_info" if not directory.instance else "compute"
             message = self._nodepools.message(nodepool, request.instance)
