@@ -36,6 +36,7 @@ from clarifai_emulator.thread import EmulatorThread
 from pytest_clarifai_emulator.calls import Call, Route, routes_of
 from pytest_clarifai_emulator.deployed import DeployedModel, model_key
 from pytest_clarifai_emulator.environment import token_of
+from pytest_clarifai_emulator.model_paths import TestPaths
 from pytest_clarifai_emulator.routed import require_routed
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ class Clock:
 class Clarifai:
     """The account of one test. Everything in it is gone when the test ends; models stay warm for the next."""
 
-    def __init__(self, serving: Serving, user_id: str) -> None:
+    def __init__(self, serving: Serving, user_id: str, paths: TestPaths) -> None:
         self.serving = serving
+        self.paths = paths
         self.emulator = serving.thread
         self.clock = Clock(serving.clock, serving.thread)
         self._user_id = user_id
@@ -128,9 +130,11 @@ class Clarifai:
         max_replicas: int = 5,
         wait: bool = True,
     ) -> DeployedModel:
-        """Deploy a model directory. ``model``: ``USER/APP/models/ID``, to serve it under another name than
-        config.yaml's. ``wait`` until a replica is ready; ``min_replicas=0`` starts none before the first request.
-        Raises ``ModelError`` with what to mend."""
+        """Deploy a model directory; a relative path is one beside the test file, else in the working directory.
+        ``model``: ``USER/APP/models/ID``, to serve it under another name than config.yaml's. ``wait`` until a
+        replica is ready; ``min_replicas=0`` starts none before the first request. Raises ``ModelError`` with what
+        to mend."""
+        __tracebackhide__ = True
         options = {
             "nodepool_id": nodepool if isinstance(nodepool, str) else nodepool.id,
             "compute_cluster_id": _cluster_of(cluster, nodepool),
@@ -140,8 +144,9 @@ class Clarifai:
             "max_replicas": max_replicas,
             "wait": wait,
         }
-        recorded = self.replaying(Path(path), model)
-        handle = DeployedModel(self.serving, Path(path), options, recorded=recorded)
+        recorded = self.replaying(self.paths.resolved(path), model)
+        directory = self.paths.resolved(path) if recorded else self.paths.model_directory(path)
+        handle = DeployedModel(self.serving, directory, options, recorded=recorded)
         self.deployed.append(handle)
         return handle
 
@@ -228,8 +233,10 @@ class Clarifai:
         return self._post(Kind.SECRET, (), Secret(id=id, value=value, **fields))
 
     def topology(self, *files: str | Path) -> None:
-        """Create everything that topology files name. Raises ``ConfigError`` with file and line of each problem."""
-        self.emulator.apply(*files)
+        """Create everything that topology files name, which are found as model directories are. Raises
+        ``ConfigError`` with file and line of each problem."""
+        __tracebackhide__ = True
+        self.emulator.apply(*map(self.paths.resolved, files))
 
     # ── what goes wrong, and what happened ─────────────────────────────────────────────────────────────
 
@@ -294,7 +301,7 @@ class Clarifai:
         """Fail unless every model that ``deploy`` deployed keeps what a lock file says of it."""
         __tracebackhide__ = True
         for handle in self.deployed:
-            handle.assert_matches_contract(lock)
+            handle.assert_matches_contract(self.paths.resolved(lock))
 
     # ── how ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -18,6 +18,8 @@ import pytest
 
 from pytest_clarifai_emulator.guard import Guard, is_platform
 from pytest_clarifai_emulator.homes import make_home, remove_home
+from pytest_clarifai_emulator.import_hooks import ImportHooks
+from pytest_clarifai_emulator.sdk_calls import CLIENT_MODULE, CallWatch
 
 PAT = "local-emulator-token"
 USER_ID = "me"
@@ -38,7 +40,10 @@ class Environment:
         self.record_real = record_real
         self.active = False
         self.running = ""  # the test that runs now, whether it uses the emulator or not
-        self.guard = Guard(self._refusal, home=self.home)
+        self.hooks = ImportHooks()
+        self.calls = CallWatch(lambda: self.active)
+        self.hooks.after(CLIENT_MODULE, self.calls.watch)
+        self.guard = Guard(self._refusal, self.hooks, home=self.home)
         self._reserved: socket.socket | None = None
         self._home = ""
         self._saved: dict[str, str | None] = {}
@@ -70,6 +75,7 @@ class Environment:
             self._set(CLARIFAI_API_BASE=self.url, CLARIFAI_PAT=self.pat, CLARIFAI_USER_ID=self.user_id)
             self._set(**{_MARK: self.url})
         self.guard.install()
+        self.hooks.install()
 
     def share(self, address: str) -> None:
         """Tell the workers that start from now on where the emulator is that they share."""
@@ -77,6 +83,8 @@ class Environment:
 
     def restore(self) -> None:
         """Everything as it was."""
+        self.hooks.remove()
+        self.calls.remove()
         self.guard.remove()
         for name, value in self._saved.items():
             _assign(name, value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +25,7 @@ def prepared(account: Clarifai, item: pytest.Item, settings: Settings, given_pat
         if cassette is not None:
             stack.enter_context(inserted(cassette, account, item, settings, given_pat))
         for mark in _outermost_first(item, "clarifai_topology"):
-            account.topology(*(_beside(item, path) for path in mark.args))
+            account.topology(*mark.args)
         for mark in _outermost_first(item, "clarifai_model"):
             _deploy(account, item, mark, settings)
         yield
@@ -43,17 +42,11 @@ def _deploy(account: Clarifai, item: pytest.Item, mark: pytest.Mark, settings: S
             f"run it with --clarifai-backend {backend}.",
             pytrace=False,
         )
-    account.deploy(_beside(item, mark.args[0]), **options)
+    account.deploy(mark.args[0], **options)
 
 
 def _outermost_first(item: pytest.Item, name: str) -> list[pytest.Mark]:
     return list(item.iter_markers(name))[::-1]
-
-
-def _beside(item: pytest.Item, path: str | Path) -> Path:
-    """Relative to the test file; as it is when nothing is there."""
-    beside = item.path.parent / path
-    return beside if beside.exists() else Path(path)
 
 
 def _count(mark: pytest.Mark) -> int:

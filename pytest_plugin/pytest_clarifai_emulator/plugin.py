@@ -139,6 +139,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     environment = item.config.stash[ENVIRONMENT]
     environment.guard.refused.clear()
+    environment.calls.noted.clear()
     with environment.of_test(item.nodeid, uses_emulator=_uses_emulator(item)):
         return (yield)
 
@@ -155,11 +156,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
     refused.clear()
     serving = item.config.stash.get(SERVING, None)
     if report.failed and serving is not None and active:
-        from pytest_clarifai_emulator.reports import failure_section
+        from pytest_clarifai_emulator.reports import tell_failure
 
-        text = failure_section(serving)
-        if text:
-            report.sections.append(("clarifai", text))
+        tell_failure(item, call, report, serving, item.config.stash[ENVIRONMENT])
         if item.config.stash[SETTINGS].keep and _kept not in item.config.stash:
             item.config.stash[_kept] = item.nodeid
             item.session.shouldstop = f"--clarifai-keep: {item.nodeid} failed"
@@ -263,11 +262,14 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
     """
     from pytest_clarifai_emulator.account import ACCOUNT, Clarifai
     from pytest_clarifai_emulator.marks import prepared
+    from pytest_clarifai_emulator.model_paths import paths_of
 
     request.config.stash[ENVIRONMENT].use()
     _clarifai_serving.empty()
     stash = request.config.stash
-    account = request.node.stash[ACCOUNT] = Clarifai(_clarifai_serving, stash[ENVIRONMENT].user_id)
+    account = request.node.stash[ACCOUNT] = Clarifai(
+        _clarifai_serving, stash[ENVIRONMENT].user_id, paths_of(request.node)
+    )
     with prepared(account, request.node, stash[SETTINGS], stash[ENVIRONMENT].given_pat):
         yield account
     if _kept not in request.config.stash:

@@ -269,6 +269,11 @@ def test_predict_names_the_methods_and_their_arguments(shell: Shell, hello: str)
     assert "The model has no method 'sing'. It has:\n  model.predict(prompt=\"Hello\", n=1)" in unknown.stderr
     missing = shell.run("predict", "hello")
     assert (missing.returncode, "'predict' needs prompt." in missing.stderr) == (2, True)
+    misspelt = shell.run("predict", "hello", "promt=you")
+    assert misspelt.returncode == 2
+    assert "not an argument of 'predict', which takes prompt, n. Did you mean 'prompt'?" in misspelt.stderr
+    assert "Signature: predict(prompt: str, n: int = 1) -> str" in misspelt.stderr
+    assert "Did you mean 'predict'?" in shell.run("predict", "hello", "predikt", "prompt=you").stderr
     wrong = shell.run("predict", "hello", "prompt=you", "n=many")
     assert wrong.returncode == 2
     assert "n=many: this is not JSON" in wrong.stderr
