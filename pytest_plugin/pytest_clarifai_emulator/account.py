@@ -38,6 +38,7 @@ from pytest_clarifai_emulator.deployed import DeployedModel, model_key
 from pytest_clarifai_emulator.environment import token_of
 from pytest_clarifai_emulator.model_paths import TestPaths
 from pytest_clarifai_emulator.routed import require_routed
+from pytest_clarifai_emulator.sdk_clock import Retries
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.joined import JoinedEmulator, JoinedFault
@@ -244,6 +245,12 @@ class Clarifai:
         """Make things go wrong from now on: ``clarifai.fault(status="MODEL_DEPLOYING", times=2)``. As a context
         manager, until the end of the block. ``.injected`` counts."""
         return self.emulator.faults.add(fault if fault is not None else Fault(**fields))
+
+    @property
+    def retries(self) -> Retries:
+        """How often the SDK tried again in this test (``.count``), and how long it waited for that on its own clock
+        (``.seconds``). Each try is one of ``calls``."""
+        return self.serving.sdk_clock.retries
 
     @property
     def calls(self) -> list[Call]:

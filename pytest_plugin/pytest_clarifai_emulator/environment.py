@@ -20,6 +20,7 @@ from pytest_clarifai_emulator.guard import Guard, is_platform
 from pytest_clarifai_emulator.homes import make_home, remove_home
 from pytest_clarifai_emulator.import_hooks import ImportHooks
 from pytest_clarifai_emulator.sdk_calls import CLIENT_MODULE, CallWatch
+from pytest_clarifai_emulator.sdk_clock import SDK_MODULES, SdkClock
 
 PAT = "local-emulator-token"
 USER_ID = "me"
@@ -43,6 +44,9 @@ class Environment:
         self.hooks = ImportHooks()
         self.calls = CallWatch(lambda: self.active)
         self.hooks.after(CLIENT_MODULE, self.calls.watch)
+        self.clock = SdkClock(lambda: self.active)
+        for name in SDK_MODULES:
+            self.hooks.after(name, self.clock.watch)
         self.guard = Guard(self._refusal, self.hooks, home=self.home)
         self._reserved: socket.socket | None = None
         self._home = ""
@@ -85,6 +89,7 @@ class Environment:
         """Everything as it was."""
         self.hooks.remove()
         self.calls.remove()
+        self.clock.remove()
         self.guard.remove()
         for name, value in self._saved.items():
             _assign(name, value)

@@ -17,6 +17,7 @@ from pytest_clarifai_emulator.settings import Settings
 @contextlib.contextmanager
 def prepared(account: Clarifai, item: pytest.Item, settings: Settings, given_pat: str) -> Generator[None]:
     """Set up what the test is marked with, outermost marks first."""
+    _require_mode(item)
     with contextlib.ExitStack() as stack:
         gpu = item.get_closest_marker("clarifai_gpu")
         if gpu is not None:
@@ -43,6 +44,13 @@ def _deploy(account: Clarifai, item: pytest.Item, mark: pytest.Mark, settings: S
             pytrace=False,
         )
     account.deploy(mark.args[0], **options)
+
+
+def _require_mode(item: pytest.Item) -> None:
+    mark = item.get_closest_marker("clarifai_retries")
+    if mark is not None and mark.args not in (("virtual",), ("real",)):
+        given = ", ".join(map(repr, mark.args)) or "nothing"
+        pytest.fail(f'clarifai_retries takes "virtual" or "real", found {given}.', pytrace=False)
 
 
 def _outermost_first(item: pytest.Item, name: str) -> list[pytest.Mark]:

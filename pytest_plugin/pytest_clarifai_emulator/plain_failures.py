@@ -40,7 +40,7 @@ def plain_failure(item: pytest.Item, error: BaseException, serving: Serving, use
     if isinstance(error, EmulatorError):
         return f"{where}: {error}"
     model = _missing_model(error)
-    if model is None:
+    if model is None or _is_deployed(model, serving, user_id):
         return ""
     lines = _forgotten(model, serving, user_id, paths)
     source = linecache.getline(frames[-1][0].f_code.co_filename, frames[-1][1]).strip() if frames else ""
@@ -62,6 +62,11 @@ def _forgotten(model: ModelKey, serving: Serving, user_id: str, paths: TestPaths
     same.sort(key=lambda each: each.name != model[2])
     path = f'"{paths.shown(same[0])}"' if same else "DIR"
     yield f"Deploy it first, with the fixture `clarifai`: clarifai.deploy({path})"
+
+
+def _is_deployed(model: ModelKey, serving: Serving, user_id: str) -> bool:
+    """Whether it is there after all, for other callers."""
+    return "/".join((user_id if model[0] in ("", "me") else model[0], *model[1:])) in serving.models()
 
 
 def _name(key: str, user_id: str) -> str:

@@ -32,6 +32,7 @@ _MARKERS = (
     "clarifai_topology(*files): create what topology files name before the test (relative to the test file)",
     "clarifai_gpu(n=1): wait until n GPUs are free, and hold them for the test",
     "clarifai_contract(mode=None, allow=()): strict, warn or off for this test; rules whose findings are wanted",
+    "clarifai_retries(mode): virtual or real: how the SDK waits between its retries in this test",
     "clarifai_cassette(name=None, mode=None, record_from=None): record the calls of the test, or play them back",
 )
 _GIVEN_PAT = "clarifai_given_pat"
@@ -140,8 +141,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     environment = item.config.stash[ENVIRONMENT]
     environment.guard.refused.clear()
     environment.calls.noted.clear()
+    environment.clock.begin(_retries(item))
     with environment.of_test(item.nodeid, uses_emulator=_uses_emulator(item)):
         return (yield)
+
+
+def _retries(item: pytest.Item) -> str:
+    """How the SDK waits between its retries in this test; a word that is not known is told when it is set up."""
+    mark = item.get_closest_marker("clarifai_retries")
+    return str(mark.args[0]) if mark is not None and mark.args else item.config.stash[SETTINGS].retries
 
 
 @pytest.hookimpl(wrapper=True)
@@ -173,6 +181,11 @@ def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
     from pytest_clarifai_emulator.account import ACCOUNT
     from pytest_clarifai_emulator.contracts import observe, rules_of
 
+    retries = item.config.stash[ENVIRONMENT].clock.retries
+    if retries.count:
+        properties = [("clarifai_retries", str(retries))]
+        report.user_properties.extend(properties)
+        item.user_properties.extend(properties)
     properties, why = observe(serving, rules_of(item, item.config.stash[SETTINGS].contract))
     report.user_properties.extend(properties)
     item.user_properties.extend(properties)  # the JUnit file takes them from the last report of the test

@@ -73,7 +73,12 @@ def _add_section(report: pytest.TestReport, title: str, text: str) -> None:
 def failure_section(serving: Serving) -> str:
     """The text of the section; empty when the test has not used a model."""
     calls = serving.calls()
-    parts = [*_calls(calls), *_happenings(serving.thread.events()), *_logs(_printed(serving, calls))]
+    parts = [
+        *_retries(serving),
+        *_calls(calls),
+        *_happenings(serving.thread.events()),
+        *_logs(_printed(serving, calls)),
+    ]
     return "\n".join(parts)
 
 
@@ -97,6 +102,13 @@ def _calls(calls: list[Call]) -> Iterator[str]:
             yield from (f"  {line}" for line in call.error.splitlines())
         if call.route is not None:
             yield from (f"  {line}" for line in explain(call.route))
+
+
+def _retries(serving: Serving) -> Iterator[str]:
+    clock = serving.sdk_clock
+    if clock.retries.count:
+        passed = "" if clock.mode == "real" else ", which passed at once (--clarifai-retries real waits)"
+        yield f"The SDK tried again {clock.retries}{passed}."
 
 
 def _happenings(events: list[Event]) -> list[str]:

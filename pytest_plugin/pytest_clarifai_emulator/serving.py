@@ -30,10 +30,13 @@ from pytest_clarifai_emulator.environment import USER_ID
 from pytest_clarifai_emulator.findings import CallFinding, findings_of
 from pytest_clarifai_emulator.gpu import simulated
 from pytest_clarifai_emulator.owned import log_lines, models_with_methods
+from pytest_clarifai_emulator.sdk_clock import IDLE, Outlook
 from pytest_clarifai_emulator.settings import Settings
+from pytest_clarifai_emulator.waiting import outlook
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.joined import JoinedEmulator
+    from pytest_clarifai_emulator.sdk_clock import SdkClock
 
 _STOP_SECONDS = 0.2
 _SDK = "clarifai.client"
@@ -44,6 +47,7 @@ class Serving(ABC):
     """A running emulator, and what the plugin adds to it."""
 
     clock: TurnableClock | None = None  # None: it is everybody's, and stays
+    sdk_clock: SdkClock  # of the SDK that calls it
     control_token: str = ""  # where the command line may reach it, too
 
     @property
@@ -94,6 +98,14 @@ class Serving(ABC):
     def cassette_problems(self) -> list[str]:
         """What it asked that the cassette does not have."""
 
+    @abstractmethod
+    def outlook(self, since: int) -> Outlook:
+        """What the SDK of this process waits for; see ``sdk_clock.Platform``. Never raises."""
+
+    @abstractmethod
+    def pass_time(self, seconds: float) -> None:
+        """The SDK would have waited so long."""
+
 
 class OwnServing(Serving):
     """An emulator of this process's own."""
@@ -141,6 +153,18 @@ class OwnServing(Serving):
     def cassette_problems(self) -> list[str]:
         return self._deck.problems if self._deck is not None else []
 
+    def outlook(self, since: int) -> Outlook:
+        try:
+            return self.thread.run(partial(outlook, since, _anybody))
+        except RuntimeError:
+            return IDLE, since  # it has stopped
+
+    def pass_time(self, seconds: float) -> None:
+        clock = self.clock
+        if clock is not None and seconds > 0:
+            with contextlib.suppress(RuntimeError):
+                self.thread.run(partial(_turn, clock, seconds))
+
     def _store_changed(self, kind: Kind, key: tuple[str, ...]) -> None:
         self._changed = True
 
@@ -180,6 +204,15 @@ class JoinedServing(Serving):
 
     def cassette_problems(self) -> list[str]:
         return self.thread.ask(self._share.cassette_problems)
+
+    def outlook(self, since: int) -> Outlook:
+        try:
+            return self.thread.ask(self._share.outlook, since)
+        except (RuntimeError, OSError, EOFError):
+            return IDLE, since
+
+    def pass_time(self, seconds: float) -> None:
+        """The clock is everybody's, and stays."""
 
 
 @contextlib.contextmanager
@@ -226,6 +259,11 @@ def joined(address: str, url: str, user_id: str) -> Generator[JoinedServing]:
 
 def _anybody(user_id: str) -> bool:
     return True
+
+
+def _turn(clock: TurnableClock, seconds: float, emulator: Emulator) -> None:
+    clock.ahead += seconds
+    emulator.supervisor.look_again()
 
 
 def _last_event(emulator: Emulator) -> int:

@@ -13,6 +13,7 @@ _RUNNERS = ("genuine", "lean")
 _CASSETTE_MODES = ("none", "once", "new", "all")
 _CONTRACT = ("strict", "warn", "off")
 _GPU_MISSING = ("fail", "skip")
+_RETRIES = ("virtual", "real")
 _SCOPES = ("worker", "shared")
 
 
@@ -34,6 +35,7 @@ class Settings:
     cassette_mode: str
     cassette_dir: str
     contract: str
+    retries: str
     coverage: bool
     coverage_fail_under: float | None
     fuzz_seconds: float | None
@@ -86,6 +88,12 @@ def add_options(parser: pytest.Parser) -> None:
         "(ini: clarifai_contract; strict)",
     )
     group.addoption(
+        "--clarifai-retries",
+        choices=_RETRIES,
+        help="how the SDK waits before it tries again: at once, on a clock of its own, or for real "
+        "(ini: clarifai_retries; virtual)",
+    )
+    group.addoption(
         "--clarifai-contract-coverage",
         action="store_true",
         help="list methods of models that no test called (ini: clarifai_contract_coverage)",
@@ -119,6 +127,7 @@ def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("clarifai_gpu_seconds", "how long a test waits for GPUs that other workers use", default="600")
     parser.addini("clarifai_cassettes", "how cassettes are used: none, once, new, all", default="once")
     parser.addini("clarifai_cassette_dir", "where cassettes are, beside the test file", default="cassettes")
+    parser.addini("clarifai_retries", "how the SDK waits between its retries: virtual, real", default="virtual")
     parser.addini("clarifai_contract", "strict, warn or off", default="strict")
     parser.addini("clarifai_contract_coverage", "list methods that no test called", type="bool", default=False)
     parser.addini("clarifai_contract_coverage_fail_under", "in percent", default="")
@@ -143,6 +152,7 @@ def read_settings(config: pytest.Config) -> Settings:
         cassette_mode=_choice(config, "cassettes", _CASSETTE_MODES, problems),
         cassette_dir=str(config.getini("clarifai_cassette_dir")),
         contract=_choice(config, "contract", _CONTRACT, problems),
+        retries=_choice(config, "retries", _RETRIES, problems),
         coverage=bool(_option(config, "contract_coverage") or config.getini("clarifai_contract_coverage")),
         coverage_fail_under=_number(config, "contract_coverage_fail_under", problems),
         fuzz_seconds=_number(config, "fuzz_seconds", problems),

@@ -22,6 +22,8 @@ from clarifai_emulator.thread import EmulatorThread
 from pytest_clarifai_emulator.calls import Call, CallLog
 from pytest_clarifai_emulator.environment import token_of
 from pytest_clarifai_emulator.owned import log_lines, models_with_methods
+from pytest_clarifai_emulator.sdk_clock import Outlook
+from pytest_clarifai_emulator.waiting import outlook
 
 T = TypeVar("T")
 
@@ -123,6 +125,10 @@ class Share:
     def cassette_problems(self) -> list[str]:
         """What was asked and is not recorded."""
         return self._deck.problems if self._deck is not None else []
+
+    def outlook(self, since: int) -> Outlook:
+        """What clients of this account that were sent away wait for."""
+        return self.thread.run(partial(outlook, since, self.namespace.owns))
 
     def eject(self) -> Deck | None:
         """Calls go their usual way again; gives the cassette, as it is now."""

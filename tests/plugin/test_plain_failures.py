@@ -50,6 +50,11 @@ def test_forgotten_with_the_longer_fixture(clarifai_emulator):
     Model(url=URL)
 
 
+def test_not_for_everybody(clarifai):
+    clarifai.deploy("../models/hello")
+    Model(url=URL, pat=clarifai.user("ada").pat)
+
+
 def test_wrong_path(clarifai):
     clarifai.deploy("../models/helo")
 
@@ -149,6 +154,12 @@ def test_another_model_is_told_with_what_is_deployed(run: Run) -> None:
     text = run.failure("test_another_model")
     assert "It has deployed me/demo/models/hello." in text
     assert "Deploy it first, with the fixture `clarifai`: clarifai.deploy(DIR)" in text
+
+
+def test_a_model_that_is_there_but_hidden_keeps_its_traceback(run: Run) -> None:
+    text = run.failure("test_not_for_everybody")
+    assert "has not deployed" not in text
+    assert "MODEL_DOES_NOT_EXIST" in text
 
 
 def test_it_is_told_with_every_fixture(run: Run) -> None:
