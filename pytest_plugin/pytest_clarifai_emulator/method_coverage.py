@@ -60,8 +60,8 @@ class Coverage:
         if self.percent is None:
             yield "no test deployed a model"
             return
-        models = len(self.methods)
-        yield f"{count - missed} of {count} methods of {models} models were called ({self.percent:.0f} %)"
+        models = f"{len(self.methods)} model{'s' * (len(self.methods) != 1)}"
+        yield f"{count - missed} of {count} methods of {models} were called ({self.percent:.0f} %)"
         for model, methods in self.missed.items():
             yield f"  {model}: no test calls {', '.join(methods)}"
         if wanted is not None and self.percent < wanted:
