@@ -89,8 +89,9 @@ class Clock:
 class Clarifai:
     """The account of one test. Everything in it is gone when the test ends; models stay warm for the next."""
 
-    def __init__(self, serving: Serving, user_id: str, paths: TestPaths) -> None:
+    def __init__(self, serving: Serving, user_id: str, paths: TestPaths, *, is_of_test: bool = True) -> None:
         self.serving = serving
+        self._is_of_test = is_of_test
         self.paths = paths
         self.emulator = serving.thread
         self.clock = Clock(serving.clock, serving.thread)
@@ -254,8 +255,8 @@ class Clarifai:
 
     @property
     def calls(self) -> list[Call]:
-        """Every inference call of the test so far, oldest first."""
-        return self.serving.calls()
+        """Every inference call of the test so far, oldest first; of an account that outlives tests, of them all."""
+        return self.serving.test_calls() if self._is_of_test else self.serving.calls()
 
     @property
     def routes(self) -> list[Route]:

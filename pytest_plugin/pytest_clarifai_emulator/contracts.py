@@ -48,7 +48,7 @@ def observe(serving: Serving, rules: Rules) -> tuple[list[tuple[str, object]], s
     """What the test that ends showed, as properties of its report, and why it fails, or nothing."""
     if rules.mode not in _MODES:
         return [], f"clarifai_contract takes {', '.join(_MODES)}, found {rules.mode!r}."
-    calls, models = serving.calls(), serving.models()
+    calls, models = serving.test_calls(), serving.models()
     properties: list[tuple[str, object]] = []
     if models:
         user_id = serving.thread.user_id

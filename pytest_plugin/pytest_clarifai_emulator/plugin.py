@@ -8,6 +8,7 @@ a test fails ─► section "clarifai" (reports.py)
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from pytest_clarifai_emulator.joined import JoinedEmulator, JoinedFaults
     from pytest_clarifai_emulator.serving import Serving
 
-_FIXTURES = frozenset({"clarifai", "clarifai_emulator", "clarifai_faults"})
+_WIDER = ("clarifai_class", "clarifai_module", "clarifai_package", "clarifai_session")
+_FIXTURES = frozenset({"clarifai", "clarifai_emulator", "clarifai_faults", *_WIDER})
 _MARKERS = (
     "clarifai_model(path, **options): deploy a model directory before the test (relative to the test file; options "
     "of clarifai.deploy); `backend` says which backend the test needs",
@@ -37,6 +39,8 @@ _MARKERS = (
 )
 _GIVEN_PAT = "clarifai_given_pat"
 _PREPARING = ("clarifai_model", "clarifai_topology", "clarifai_gpu", "clarifai_cassette")
+_NARROW = re.compile(r"ScopeMismatch.* fixture clarifai with a ", re.S)
+_WIDE_ENOUGH = f"The account `clarifai` is one test's. Fixtures that last longer use {', '.join(_WIDER)}."
 _kept = pytest.StashKey[str]()
 
 
@@ -142,7 +146,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     environment.guard.refused.clear()
     environment.calls.noted.clear()
     environment.clock.begin(_retries(item))
-    with environment.of_test(item.nodeid, uses_emulator=_uses_emulator(item)):
+    serving = item.config.stash.get(SERVING, None)
+    has_account = serving is not None and serving.has_account
+    with environment.of_test(item.nodeid, uses_emulator=_uses_emulator(item) or has_account):
+        if serving is not None:
+            serving.begin_test()
         return (yield)
 
 
@@ -158,6 +166,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
     active = item.config.stash[ENVIRONMENT].active
     if active and report.when == "call":
         _observe(item, report)
+    if report.failed and call.excinfo is not None and _NARROW.search(str(call.excinfo.value)):
+        report.sections.append(("clarifai", _WIDE_ENOUGH))
     refused = item.config.stash[ENVIRONMENT].guard.refused
     if report.passed and refused:
         report.outcome, report.longrepr = "failed", refused[0]  # somebody caught it, or it was in another thread
@@ -278,15 +288,47 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
     from pytest_clarifai_emulator.model_paths import paths_of
 
     request.config.stash[ENVIRONMENT].use()
-    _clarifai_serving.empty()
     stash = request.config.stash
-    account = request.node.stash[ACCOUNT] = Clarifai(
-        _clarifai_serving, stash[ENVIRONMENT].user_id, paths_of(request.node)
-    )
-    with prepared(account, request.node, stash[SETTINGS], stash[ENVIRONMENT].given_pat):
-        yield account
-    if _kept not in request.config.stash:
-        _clarifai_serving.empty()
+    account = Clarifai(_clarifai_serving, stash[ENVIRONMENT].user_id, paths_of(request.node))
+    request.node.stash[ACCOUNT] = account
+    with _opened(_clarifai_serving, request.config):
+        with prepared(account, request.node, stash[SETTINGS], stash[ENVIRONMENT].given_pat):
+            yield account
+
+
+@contextlib.contextmanager
+def _opened(serving: Serving, config: pytest.Config) -> Generator[None]:
+    """An account, until its end; with --clarifai-keep and a failure it stays as it is."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(serving.account())
+        try:
+            yield
+        finally:
+            if _kept in config.stash:
+                stack.pop_all()
+
+
+def _wider(scope: Any) -> Any:
+    """The fixture of an account that lasts longer than a test."""
+
+    @pytest.fixture(scope=scope, name=f"clarifai_{scope}")
+    def account(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iterator[Clarifai]:
+        from pytest_clarifai_emulator.account import Clarifai
+        from pytest_clarifai_emulator.model_paths import paths_of
+
+        environment = request.config.stash[ENVIRONMENT]
+        environment.use()
+        with _opened(_clarifai_serving, request.config):
+            yield Clarifai(_clarifai_serving, environment.user_id, paths_of(request.node), is_of_test=False)
+
+    account.__doc__ = f"""As ``clarifai``, for a {scope} of tests: what it deploys stays until the {scope} is over.
+    Tests that use ``clarifai`` find it there, and what they add goes with them."""
+    return account
+
+
+clarifai_class, clarifai_module, clarifai_package, clarifai_session = map(
+    _wider, ("class", "module", "package", "session")
+)
 
 
 @pytest.fixture

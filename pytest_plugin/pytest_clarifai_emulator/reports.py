@@ -72,11 +72,11 @@ def _add_section(report: pytest.TestReport, title: str, text: str) -> None:
 
 def failure_section(serving: Serving) -> str:
     """The text of the section; empty when the test has not used a model."""
-    calls = serving.calls()
+    calls = serving.test_calls()
     parts = [
         *_retries(serving),
         *_calls(calls),
-        *_happenings(serving.thread.events()),
+        *_happenings(serving.test_events()),
         *_logs(_printed(serving, calls)),
     ]
     return "\n".join(parts)

@@ -10,18 +10,20 @@ import contextlib
 import importlib
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.cassettes import Deck
+from clarifai_emulator.checkpoint import Checkpoint
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control import Control
 from clarifai_emulator.deployer import Deployed
 from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.events import Event
 from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.store import Kind
 from clarifai_emulator.thread import EmulatorThread
@@ -48,6 +50,9 @@ class Serving(ABC):
 
     clock: TurnableClock | None = None  # None: it is everybody's, and stays
     sdk_clock: SdkClock  # of the SDK that calls it
+    _open = 0  # accounts, one within the other
+    _earlier: frozenset[str] = frozenset()  # requests of tests before this one
+    _since = 0  # the newest event then
     control_token: str = ""  # where the command line may reach it, too
 
     @property
@@ -66,6 +71,42 @@ class Serving(ABC):
                 importlib.import_module(_SDK)
             return deployed.result()
 
+    @contextlib.contextmanager
+    def account(self) -> Generator[None]:
+        """An account for a test, or for a class, module, package or session of tests: what is added to it goes at
+        its end. The outermost is empty at first; within another one, what that has is there, too."""
+        if self._open:
+            undo = self.checkpoint()
+        else:
+            self.empty()
+            undo = self.empty
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+            undo()
+
+    @property
+    def has_account(self) -> bool:
+        """Whether an account is open: between tests, that of their module or session."""
+        return self._open > 0
+
+    def begin_test(self) -> None:
+        """A test begins; what was called and what happened in its account before it is none of its own."""
+        self._earlier, self._since = frozenset(), 0
+        if self._open:
+            self._earlier = frozenset(call.request_id for call in self.calls())
+            self._since = max((event.seq for event in self.thread.events()), default=0)
+
+    def test_calls(self) -> list[Call]:
+        """The calls of the test that runs, oldest first."""
+        return [call for call in self.calls() if call.request_id not in self._earlier]
+
+    def test_events(self) -> list[Event]:
+        """What has happened in the test that runs."""
+        return [event for event in self.thread.events() if event.seq > self._since]
+
     def findings(self, calls: Sequence[Call]) -> list[CallFinding]:
         """What was found about these calls."""
         return self.thread.run(partial(findings_of, [call for call in calls if call.findings]))
@@ -73,6 +114,10 @@ class Serving(ABC):
     @abstractmethod
     def empty(self) -> None:
         """Forget what the test did; models that are idle stay loaded."""
+
+    @abstractmethod
+    def checkpoint(self) -> Callable[[], None]:
+        """Remember what there is; what is given brings that back."""
 
     @abstractmethod
     def calls(self) -> list[Call]:
@@ -130,6 +175,10 @@ class OwnServing(Serving):
         self.log.clear()
         self._emptied_at, self._changed = self.thread.run(_last_event), False
 
+    def checkpoint(self) -> Callable[[], None]:
+        there = self.thread.run(lambda emulator: Checkpoint(emulator, _anybody))
+        return lambda: self.thread.wait(lambda _: there.restore())
+
     def calls(self) -> list[Call]:
         return self.thread.run(self.log.read)
 
@@ -184,6 +233,10 @@ class JoinedServing(Serving):
 
     def empty(self) -> None:
         self.thread.reset()
+
+    def checkpoint(self) -> Callable[[], None]:
+        number = self.thread.ask(self._share.checkpoint)
+        return lambda: self.thread.ask(self._share.restore, number)
 
     def calls(self) -> list[Call]:
         return self.thread.ask(self._share.calls)

@@ -11,6 +11,7 @@ from clarifai_emulator.api.grpc_stream import GrpcStream
 from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.api.tap import Exchange
 from clarifai_emulator.cassettes import Deck
+from clarifai_emulator.checkpoint import Checkpoint
 from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError
@@ -37,6 +38,7 @@ class Share:
         self._log = log
         self._faults: dict[str, ActiveFault] = {}
         self._deck: Deck | None = None
+        self._checkpoints: list[Checkpoint] = []
         self.namespace: Namespace = self.thread.run(lambda emulator: Namespace(emulator, user_id, topology))
         self.thread.run(lambda emulator: emulator.authenticator.admit(token_of(user_id), user_id))
         self.empty()
@@ -46,6 +48,18 @@ class Share:
         self.eject()
         self.thread.run(lambda _: self._log.forget(self._is_own))
         self.thread.wait(lambda _: self.namespace.empty())
+
+    def checkpoint(self) -> int:
+        """Remember what the account has; gives the number for ``restore``."""
+        there = self.thread.run(lambda emulator: Checkpoint(emulator, self.namespace.owns))
+        self._checkpoints.append(there)
+        return len(self._checkpoints) - 1
+
+    def restore(self, number: int) -> None:
+        """Bring that back; later checkpoints are gone."""
+        there = self._checkpoints[number]
+        del self._checkpoints[number:]
+        self.thread.wait(lambda _: there.restore())
 
     def leave(self) -> None:
         """The worker is gone."""
