@@ -97,6 +97,7 @@ class Clarifai:
         self.clock = Clock(serving.clock, serving.thread)
         self._user_id = user_id
         self.deployed: list[DeployedModel] = []
+        self._faults: list[ActiveFault | JoinedFault] = []
         self.cassette: Deck | None = None  # of the mark clarifai_cassette
         self.gpus: tuple[str, ...] = ()  # UUIDs of the devices that the mark clarifai_gpu holds
         self.replaying: Callable[[Path, str], tuple[str, str, str] | None] = lambda path, model: None
@@ -245,7 +246,14 @@ class Clarifai:
     def fault(self, fault: Fault | None = None, /, **fields: Any) -> ActiveFault | JoinedFault:
         """Make things go wrong from now on: ``clarifai.fault(status="MODEL_DEPLOYING", times=2)``. As a context
         manager, until the end of the block. ``.injected`` counts."""
-        return self.emulator.faults.add(fault if fault is not None else Fault(**fields))
+        added = self.emulator.faults.add(fault if fault is not None else Fault(**fields))
+        self._faults.append(added)
+        return added
+
+    def idle_faults(self) -> list[str]:
+        """A sentence for each fault that concerned no request, as what it names is not there."""
+        idle = [active.fault for active in self._faults if not active.seen]
+        return [text for fault in idle for text in self.serving.unknown_names(fault)]
 
     @property
     def retries(self) -> Retries:

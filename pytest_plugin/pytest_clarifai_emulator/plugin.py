@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_clarifai_emulator.environment import Environment
-from pytest_clarifai_emulator.method_coverage import Coverage, add_junit_property
+from pytest_clarifai_emulator.method_coverage import NOTE, Coverage, add_junit_property
 from pytest_clarifai_emulator.session import ENVIRONMENT, SERVING, SETTINGS, STACK, serving_of
-from pytest_clarifai_emulator.settings import add_options, read_settings
+from pytest_clarifai_emulator.settings import add_options, read_settings, unknown_keys
 
 if TYPE_CHECKING:
     from clarifai_emulator.thread import EmulatorThread, ThreadFaults
@@ -65,6 +65,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if SETTINGS not in config.stash:  # loaded with -p or pytest_plugins, after the first conftests
         pytest_load_initial_conftests(config)
+    unknown = unknown_keys(config)
+    if unknown:
+        raise pytest.UsageError(f"{config.inipath}:", *unknown)
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
@@ -200,6 +203,10 @@ def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
     report.user_properties.extend(properties)
     item.user_properties.extend(properties)  # the JUnit file takes them from the last report of the test
     account = item.stash.get(ACCOUNT, None)
+    for text in account.idle_faults() if account is not None else ():
+        report.user_properties.append((NOTE, text))
+        if report.failed:
+            report.sections.append(("clarifai fault", text))
     if account is not None and account.cassette is not None:
         from pytest_clarifai_emulator.cassette import problems_of
 
@@ -233,6 +240,9 @@ class _Reporting:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         settings, coverage = self._config.stash[SETTINGS], self._coverage
+        if coverage.notes:
+            terminalreporter.section("clarifai: notes")
+            terminalreporter.line("\n".join(coverage.notes))
         findings = coverage.finding_lines()
         if findings:
             terminalreporter.section("clarifai: contract findings")

@@ -24,6 +24,7 @@ from clarifai_emulator.control import Control
 from clarifai_emulator.deployer import Deployed
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
+from clarifai_emulator.faults import Fault, unknown_in
 from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.store import Kind
 from clarifai_emulator.thread import EmulatorThread
@@ -144,6 +145,10 @@ class Serving(ABC):
         """What it asked that the cassette does not have."""
 
     @abstractmethod
+    def unknown_names(self, fault: Fault) -> list[str]:
+        """What a fault names and the account does not have, each with the nearest name."""
+
+    @abstractmethod
     def outlook(self, since: int) -> Outlook:
         """What the SDK of this process waits for; see ``sdk_clock.Platform``. Never raises."""
 
@@ -202,6 +207,9 @@ class OwnServing(Serving):
     def cassette_problems(self) -> list[str]:
         return self._deck.problems if self._deck is not None else []
 
+    def unknown_names(self, fault: Fault) -> list[str]:
+        return self.thread.run(lambda emulator: unknown_in(emulator.store, fault, USER_ID))
+
     def outlook(self, since: int) -> Outlook:
         try:
             return self.thread.run(partial(outlook, since, _anybody))
@@ -257,6 +265,9 @@ class JoinedServing(Serving):
 
     def cassette_problems(self) -> list[str]:
         return self.thread.ask(self._share.cassette_problems)
+
+    def unknown_names(self, fault: Fault) -> list[str]:
+        return self.thread.ask(self._share.unknown_names, fault)
 
     def outlook(self, since: int) -> Outlook:
         try:

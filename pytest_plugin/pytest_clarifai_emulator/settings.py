@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+_PREFIX = "clarifai_"
 _BACKENDS = ("process", "docker", "inprocess")
 _RUNNERS = ("genuine", "lean")
 _CASSETTE_MODES = ("none", "once", "new", "all")
@@ -160,6 +162,22 @@ def read_settings(config: pytest.Config) -> Settings:
     if problems:
         raise pytest.UsageError(*problems)
     return settings
+
+
+def unknown_keys(config: pytest.Config) -> list[str]:
+    """A sentence for each key of the ini file that begins as ours do, and that no plugin has registered."""
+    # There is no public list of the keys that plugins have registered, nor of those that are given.
+    registered: Any = getattr(getattr(config, "_parser", None), "_inidict", None)
+    known = [str(name) for name in registered or () if str(name).startswith(_PREFIX)]
+    given: Any = vars(config).get("_inicfg") or vars(config).get("inicfg") or ()
+    if not known:
+        return []
+    return [_unknown(key, known) for key in given if key.startswith(_PREFIX) and key not in known]
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"Unknown key '{key}'." + (f" Did you mean '{near[0]}'?" if near else "")
 
 
 def _option(config: pytest.Config, name: str) -> Any:

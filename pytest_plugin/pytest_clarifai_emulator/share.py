@@ -16,7 +16,7 @@ from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import Event
-from clarifai_emulator.faults import ActiveFault, Fault
+from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.namespace import Namespace
 from clarifai_emulator.thread import EmulatorThread
@@ -124,6 +124,11 @@ class Share:
     def fault_ids(self) -> list[str]:
         """Those that were added and not removed."""
         return self.thread.run(lambda _: [active.id for active in self.namespace.faults()])
+
+    def unknown_names(self, fault: Fault) -> list[str]:
+        """What the fault names and this account does not have."""
+        user_id, owns = self.namespace.user_id, self.namespace.owns
+        return self.thread.run(lambda emulator: unknown_in(emulator.store, fault, user_id, owns))
 
     def drop_fault(self, fault_id: str) -> None:
         """Remove one, if it is still there."""

@@ -797,3 +797,10 @@ def test_a_mistyped_command(lone_shell: Shell) -> None:
     done = lone_shell.run("deplyo")
     assert done.returncode == 2
     assert "There is no command 'deplyo'. Did you mean 'deploy'?" in done.stderr
+
+
+def test_a_fault_for_a_model_that_is_not_there_is_told(shell: Shell, hello: str) -> None:
+    added = shell.run("fault", "add", "typo", "--model", "helo", "--status", "MODEL_DEPLOYING")
+    assert added.returncode == 0
+    assert "There is no model 'helo'. Did you mean 'hello'? The fault waits for it." in added.stderr
+    shell.ok("fault", "remove", "typo")
