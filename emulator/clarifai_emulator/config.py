@@ -87,7 +87,8 @@ class EmulatorConfig:
     may wait. ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own, in the emulator's, or in containers; a nodepool
     may say otherwise. ``docker``: for containers. ``accelerators``: simulated ones instead of this machine's
-    (``simulated:2xNVIDIA-A10G``).
+    (``simulated:2xNVIDIA-A10G``). ``strict_capacity``: this machine's own nodepools place no more than its CPUs
+    and memory; without it a model runs on the machine at hand, and it is said by how much that is smaller.
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
@@ -114,6 +115,7 @@ class EmulatorConfig:
     backend: Literal["process", "inprocess", "docker"] = "process"
     docker: DockerSettings = field(default_factory=DockerSettings)
     accelerators: str = ""
+    strict_capacity: bool = False
     runner: Literal["genuine", "lean"] = "genuine"
     state: Path | None = None
     cors: tuple[str, ...] = ()

@@ -65,6 +65,7 @@ class Control:
             "Route": self._route,
             "Status": self._status,
             "Topology": self._topology,
+            "Undeploy": self._undeploy,
         }
 
     def find(self, path: str) -> Serve | None:
@@ -100,6 +101,11 @@ class Control:
         deploy = self._emulator.deployer.deploy
         async for answer in _with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict):
             yield answer
+
+    async def _undeploy(self, request: dict[str, Any]) -> Answers:
+        """Take away the deployment or the deployments of the model ``name``; null: all."""
+        done = await self._emulator.undeployer.undeploy(request.get("name"))
+        yield {"result": {"undeployed": [asdict(each) for each in done]}}
 
     async def _dev(self, request: dict[str, Any]) -> Answers:
         """Deploy a directory into the dev loop: ``always``, ``strict``, ``include``, ``exclude``, and as for

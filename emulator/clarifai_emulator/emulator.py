@@ -66,6 +66,7 @@ from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.runners.process import ProcessBackend
 from clarifai_emulator.store import Kind, Store
 from clarifai_emulator.topology_edits import TopologyEdits, TopologyOutcome
+from clarifai_emulator.undeployer import Undeployer
 from clarifai_emulator.upload_builds import UploadBuilds
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Emulator:
         self.events = EventBus(self.clock)
         self.logbook = LogBook()
         self.store = Store()
-        self.capacity = Capacity()
+        self.capacity = Capacity(overcommits=not self.config.strict_capacity)
         self.discovery = discovery or take_inventory(
             self.config.accelerators, visible=os.environ.get("CUDA_VISIBLE_DEVICES")
         )
@@ -142,6 +143,7 @@ class Emulator:
             can_see=self.accounts.organisations.can_see,
         )
         self._router = Router(self.store, self.landscape)
+        self.supervisor.rollouts.on_change = self._router.forget
         self.faults = Faults(events=self.events, user_id=self.config.user_id)
         self._injector = Injector(
             self.faults,
@@ -168,6 +170,14 @@ class Emulator:
             events=self.events,
             logbook=self.logbook,
             clock=self.clock,
+        )
+        self.undeployer = Undeployer(
+            store=self.store,
+            resources=self.resources,
+            supervisor=self.supervisor,
+            reloader=self.reloader,
+            events=self.events,
+            user_id=self.config.user_id,
         )
         self._uploads = UploadBuilds(
             files=UploadedFiles(self.config.state / "uploaded-versions" if self.config.state else None),

@@ -82,7 +82,7 @@ def _model_id(directory: Path) -> str:
 def _missing_model(error: BaseException) -> ModelKey | None:
     """The model that the SDK was told does not exist."""
     for each in _chain(error):
-        if _NOT_THERE not in str(each):
+        if _NOT_THERE not in _text(each):
             continue
         for frame, _ in _frames(each):
             found = _model_of(frame.f_locals.get("self"))
@@ -102,6 +102,14 @@ def _model_of(client: Any) -> ModelKey | None:
     info = values.get("model_info")
     model_id = model_id or (info.id if info is not None else "")
     return (owner.user_id, owner.app_id, model_id) if owner is not None and model_id else None
+
+
+def _text(error: BaseException) -> str:
+    """What it says, as long as it can be told: the user's own exceptions may fail at that."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

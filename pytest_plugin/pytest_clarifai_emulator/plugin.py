@@ -17,6 +17,7 @@ import pytest
 
 from pytest_clarifai_emulator.environment import Environment
 from pytest_clarifai_emulator.method_coverage import NOTE, Coverage, add_junit_property
+from pytest_clarifai_emulator.overcommitted import OVERCOMMITTED, overcommitments
 from pytest_clarifai_emulator.session import ENVIRONMENT, SERVING, SETTINGS, STACK, serving_of
 from pytest_clarifai_emulator.settings import add_options, read_settings, unknown_keys
 
@@ -169,7 +170,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
     active = item.config.stash[ENVIRONMENT].active
     if active and report.when == "call":
         _observe(item, report)
-    if report.failed and call.excinfo is not None and _NARROW.search(str(call.excinfo.value)):
+    error = call.excinfo.value if call.excinfo is not None else None
+    if report.failed and isinstance(error, pytest.fail.Exception) and _NARROW.search(str(error)):
         report.sections.append(("clarifai", _WIDE_ENOUGH))
     refused = item.config.stash[ENVIRONMENT].guard.refused
     if report.passed and refused:
@@ -191,6 +193,7 @@ def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
     serving = item.config.stash.get(SERVING, None)
     if serving is None:
         return
+    report.user_properties += [(OVERCOMMITTED, text) for text in overcommitments(serving.thread)]
     from pytest_clarifai_emulator.account import ACCOUNT
     from pytest_clarifai_emulator.contracts import observe, rules_of
 
@@ -224,9 +227,13 @@ class _Reporting:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._coverage = Coverage()
+        self._overcommitted: dict[str, None] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._coverage.add(report)
+        self._overcommitted.update(
+            (str(text), None) for name, text in report.user_properties if name == OVERCOMMITTED
+        )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -240,6 +247,8 @@ class _Reporting:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         settings, coverage = self._config.stash[SETTINGS], self._coverage
+        for text in self._overcommitted:
+            terminalreporter.line(f"clarifai: {text}", yellow=True)
         if coverage.notes:
             terminalreporter.section("clarifai: notes")
             terminalreporter.line("\n".join(coverage.notes))

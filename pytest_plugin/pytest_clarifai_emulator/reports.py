@@ -25,7 +25,14 @@ _LOG_LINES = 15
 _PRINTED_SECONDS = 0.05
 _PRINTING_SECONDS = 0.5
 # What happened to deployments and replicas that a reader of a failure wants to know.
-_TOLD = ("replica.crashed", "replica.hung", "deployment.failed", "deployment.pending", "replica.substituted")
+_TOLD = (
+    "replica.crashed",
+    "replica.hung",
+    "deployment.failed",
+    "deployment.pending",
+    "deployment.overcommitted",
+    "replica.substituted",
+)
 _FAULT = "fault.injected"
 _REFUSED = "clarifai: calls that the SDK refused"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -44,8 +51,7 @@ def tell_failure(
         plain = plain_failure(item, error, serving, environment.user_id, paths_of(item))
         if plain:
             report.longrepr = _without_traceback(item, plain)
-    failure = f"{error} {report.longrepr}"
-    refused = explained(environment.calls.noted, serving, environment.user_id, failure)
+    refused = explained(environment.calls.noted, serving, environment.user_id, str(report.longrepr))
     if refused:
         _add_section(report, _REFUSED, "\n".join(line for each in refused for line in each.lines()))
     text = failure_section(serving)

@@ -108,6 +108,10 @@ class Serving(ABC):
         """What has happened in the test that runs."""
         return [event for event in self.thread.events() if event.seq > self._since]
 
+    def undeploy(self, name: str) -> None:
+        """Take away a deployment, or every deployment of a model, of the account."""
+        self.thread.undeploy(name)
+
     def findings(self, calls: Sequence[Call]) -> list[CallFinding]:
         """What was found about these calls."""
         return self.thread.run(partial(findings_of, [call for call in calls if call.findings]))
@@ -292,6 +296,7 @@ def serving(
         stop_seconds=_STOP_SECONDS,
         hold_seconds=settings.hold_seconds,
         backend=settings.backend,  # pyright: ignore[reportArgumentType] - a name it does not know, it refuses
+        strict_capacity=settings.strict_capacity,
         runner=settings.runner,  # pyright: ignore[reportArgumentType]
         topology=() if shared else settings.topology,
         contract="off" if settings.contract == "off" else "record",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +103,20 @@ def test_cpu_and_memory_are_those_of_the_compute_info(tmp_path: Path, docker: Do
         assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (500_000_000, 256 * 1024**2, 256 * 1024**2)
 
 
+def test_a_model_that_asks_for_more_than_any_machine_has_runs_in_a_container(
+    tmp_path: Path, engine: object
+) -> None:
+    directory = write_looks(tmp_path, "huge")
+    config = (directory / "config.yaml").read_text()
+    config = re.sub(r'cpu_limit: ".*"', 'cpu_limit: "1000"', config)
+    (directory / "config.yaml").write_text(re.sub(r'cpu_memory: ".*"', 'cpu_memory: "900Ti"', config))
+    with running(backend="docker", docker=replace(SETTINGS, limits=True)) as emulator:
+        emulator.deploy(directory)
+        client = Client(emulator.url)
+        assert look(client, "6 * 7", "huge") == 42
+        client.close()
+
+
 def test_a_model_that_takes_more_memory_than_it_asked_for_is_killed_and_comes_back_and_both_are_said(
     tmp_path: Path, engine: object
 ) -> None:
@@ -114,7 +129,8 @@ def test_a_model_that_takes_more_memory_than_it_asked_for_is_killed_and_comes_ba
         )
         said = (
             "its container used more memory than its limit of 256Mi and was killed (out of memory): "
-            "raise inference_compute_info.cpu_memory in config.yaml, up to what the nodepool's instance type has"
+            "let config.yaml ask for more (inference_compute_info.cpu_memory, or a larger compute.instance), up to "
+            "what the nodepool's instance type has"
         )
         assert response.status.code == StatusCode.RUNNER_PROCESSING_FAILED
         assert f"ended while it worked on this request: {said}" in response.status.details

@@ -55,6 +55,15 @@ def test_not_for_everybody(clarifai):
     Model(url=URL, pat=clarifai.user("ada").pat)
 
 
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("not for you")
+
+
+def test_mute(clarifai):
+    raise Mute
+
+
 def test_wrong_path(clarifai):
     clarifai.deploy("../models/helo")
 
@@ -160,6 +169,11 @@ def test_a_model_that_is_there_but_hidden_keeps_its_traceback(run: Run) -> None:
     text = run.failure("test_not_for_everybody")
     assert "has not deployed" not in text
     assert "MODEL_DOES_NOT_EXIST" in text
+
+
+def test_an_exception_that_cannot_be_told_breaks_no_report(run: Run) -> None:
+    assert run.outcome("test_mute") == "FAILED"
+    assert "INTERNALERROR" not in run.text
 
 
 def test_it_is_told_with_every_fixture(run: Run) -> None:

@@ -15,6 +15,7 @@ _COMMANDS = {
     "up": "up",
     "env": "env",
     "deploy": "deploy",
+    "undeploy": "undeploy",
     "dev": "dev",
     "predict": "predict",
     "status": "status",

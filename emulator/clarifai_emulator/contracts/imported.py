@@ -23,7 +23,7 @@ from clarifai_emulator.contracts.answers import Answers, is_own
 from clarifai_emulator.contracts.client_names import HIDDEN_METHOD_NAMES
 from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.method import Method
-from clarifai_emulator.contracts.refusals import failed_import, refusal
+from clarifai_emulator.contracts.refusals import failed_import, mocked_import, refusal
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.source import place_of
 from clarifai_emulator.errors import ModelError
@@ -31,7 +31,7 @@ from clarifai_emulator.models.environment import find_environment
 from clarifai_emulator.models.requirements import UnreadableRequirements, read_lines
 from clarifai_emulator.runners.process import ProcessBackend
 
-IMPORTED, STUBBED, FAILED = "import", "stubbed", "failed"
+IMPORTED, STUBBED, MOCKED, FAILED = "import", "stubbed", "mocked", "failed"
 SECONDS = 30.0
 # Two at a time: an import is work for a processor, and the others are somebody else's.
 _AT_ONCE = 2
@@ -105,7 +105,7 @@ async def _read(
         how = {"strict": False, "scratch": scratch, "requirements": sorted(_required(directory))}
         try:
             answer = await backend.examine(directory, python, seconds=seconds, how=how)
-            if answer.get("stubs") or "error" in answer:
+            if answer.get("stubs") or "error" in answer or "mocked" in answer:
                 own = find_environment(directory, default_cache_dir())
                 answer = await backend.examine(directory, own, seconds=seconds, how=how) if own else answer
         except ModelError as error:
@@ -134,7 +134,9 @@ def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
                 location=Location(model_file, 1, 1),
             )
         )
-    way = STUBBED if answer["stubs"] else IMPORTED
+    if "mocked" in answer:
+        findings.append(mocked_import(answer["mocked"], model_file))
+    way = MOCKED if "mocked" in answer else STUBBED if answer["stubs"] else IMPORTED
     is_own_alone = way == IMPORTED and is_own(answer, directory)
     return Reading(way, methods, (*findings, *_stubs(answer)), tuple(answer["class"]["bases"]), is_own_alone)
 

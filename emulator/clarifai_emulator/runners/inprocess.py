@@ -25,8 +25,9 @@ from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, own_interpreter
 from clarifai_emulator.runners import lean_main, reload_main
 from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
-from clarifai_emulator.runners.inspect_main import model_traceback, read_signatures
+from clarifai_emulator.runners.inspect_main import is_network_trouble, model_traceback, read_signatures
 from clarifai_emulator.runners.rounds import Rounds
+from clarifai_emulator.runners.signatures import Signatures, mocked_warning
 from clarifai_emulator.runners.unusable import unusable_model
 from clarifai_emulator.runners.zygote_main import import_sdk
 
@@ -235,5 +236,10 @@ def _signatures(source: ModelSource) -> Sequence[Any]:
             return read_signatures(str(source.path))
         except BaseException as error:
             said = "".join(traceback.format_exception_only(error)).strip()
+            if isinstance(error, Exception) and is_network_trouble(error):
+                with contextlib.suppress(Exception):
+                    signatures = Signatures(read_signatures(str(source.path), mocking=True))
+                    signatures.warning = mocked_warning(said, None)
+                    return signatures
             trace = model_traceback(error, str(source.path))
             raise unusable_model(said, type(error).__name__, trace) from None
