@@ -204,19 +204,12 @@ class CallWatch:
         if not self._is_active() or len(self.noted) >= _MOST:
             return
         frame = frame or _caller()
-        template = client.request_template
-        owner = template.user_app_id
-        self.noted.append(
-            RefusedCall(
-                (owner.user_id, owner.app_id, template.model_id),
-                method,
-                arguments,
-                dict(client._method_signatures or {}),
-                Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name),
-                problem,
-                probed,
-            )
-        )
+        place = Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        with contextlib.suppress(AttributeError):  # an SDK that is made in another way
+            template = client.request_template
+            model = (template.user_app_id.user_id, template.user_app_id.app_id, template.model_id)
+            signatures = dict(client._method_signatures or {})
+            self.noted.append(RefusedCall(model, method, arguments, signatures, place, problem, probed))
 
 
 def _copied(inputs: Any) -> tuple[dict[str, Any], ...]:
