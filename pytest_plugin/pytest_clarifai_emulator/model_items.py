@@ -109,7 +109,8 @@ class _FuzzItem(_ModelItem):
         from pytest_clarifai_emulator.session import SETTINGS, serving_of
 
         serving = serving_of(self.config)
-        with serving.account():
+        close = serving.open_account()
+        try:
             handle = Clarifai(serving, USER_ID, paths_of(self)).deploy(self.directory)
             signatures = [each for each in handle.deployed.signatures if each.name == self._method]
             if not signatures:
@@ -122,6 +123,8 @@ class _FuzzItem(_ModelItem):
                     told = broken_promises([fuzzed.finding])
                     calls = "1 call" if fuzzed.calls == 1 else f"{fuzzed.calls} calls"
                     pytest.fail("\n".join([f"{self.directory} after {calls}:", *told]), pytrace=False)
+        finally:
+            close()
 
 
 class _LockItem(pytest.Item):

@@ -318,13 +318,12 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
 @contextlib.contextmanager
 def _opened(serving: Serving, config: pytest.Config) -> Generator[None]:
     """An account, until its end; with --clarifai-keep and a failure it stays as it is."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(serving.account())
-        try:
-            yield
-        finally:
-            if _kept in config.stash:
-                stack.pop_all()
+    close = serving.open_account()
+    try:
+        yield
+    finally:
+        if _kept not in config.stash:
+            close()
 
 
 def _wider(scope: Any) -> Any:

@@ -72,21 +72,22 @@ class Serving(ABC):
                 importlib.import_module(_SDK)
             return deployed.result()
 
-    @contextlib.contextmanager
-    def account(self) -> Generator[None]:
-        """An account for a test, or for a class, module, package or session of tests: what is added to it goes at
-        its end. The outermost is empty at first; within another one, what that has is there, too."""
+    def open_account(self) -> Callable[[], None]:
+        """Open an account for a test, or for a class, module, package or session of tests; what is given closes it,
+        and what was added to it is gone. The outermost is empty at first; within another one, what that has is
+        there, too."""
         if self._open:
             undo = self.checkpoint()
         else:
             self.empty()
             undo = self.empty
         self._open += 1
-        try:
-            yield
-        finally:
+
+        def close() -> None:
             self._open -= 1
             undo()
+
+        return close
 
     @property
     def has_account(self) -> bool:
