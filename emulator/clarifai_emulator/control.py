@@ -25,7 +25,7 @@ from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, TransportError
-from clarifai_emulator.faults import ActiveFault, Fault
+from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
 from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.protobuf_json import as_dict
 from clarifai_emulator.reload.plan import Kind
@@ -222,15 +222,16 @@ class Control:
 
     async def _faults(self, request: dict[str, Any]) -> Answers:
         """Add the fault ``add``, remove those with the ids of ``remove``, or ``clear`` them; then list all."""
-        faults, changed = self._emulator.faults, list[ActiveFault]()
+        faults, changed, warnings = self._emulator.faults, list[ActiveFault](), list[str]()
         if "add" in request:
             changed = [faults.add(Fault(**request["add"]))]
+            warnings = unknown_in(self._emulator.store, changed[0].fault, changed[0].user_id)
         elif "remove" in request:
             changed = faults.remove(*request["remove"])
         elif request.get("clear"):
             changed = faults.clear()
         listed = {"faults": [each.as_dict() for each in faults], "changed": [each.as_dict() for each in changed]}
-        yield {"result": listed}
+        yield {"result": {**listed, "warnings": warnings}}
 
     async def _reset(self, request: dict[str, Any]) -> Answers:
         await self._emulator.reset()

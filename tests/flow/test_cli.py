@@ -285,6 +285,11 @@ def test_predict_names_the_methods_and_their_arguments(shell: Shell, hello: str)
     assert "The model has no method 'sing'. It has:\n  model.predict(prompt=\"Hello\", n=1)" in unknown.stderr
     missing = shell.run("predict", "hello")
     assert (missing.returncode, "'predict' needs prompt." in missing.stderr) == (2, True)
+    misspelt = shell.run("predict", "hello", "promt=you")
+    assert misspelt.returncode == 2
+    assert "not an argument of 'predict', which takes prompt, n. Did you mean 'prompt'?" in misspelt.stderr
+    assert "Signature: predict(prompt: str, n: int = 1) -> str" in misspelt.stderr
+    assert "Did you mean 'predict'?" in shell.run("predict", "hello", "predikt", "prompt=you").stderr
     wrong = shell.run("predict", "hello", "prompt=you", "n=many")
     assert wrong.returncode == 2
     assert "n=many: this is not JSON" in wrong.stderr
@@ -934,3 +939,10 @@ def test_a_mistyped_command(lone_shell: Shell) -> None:
     done = lone_shell.run("deplyo")
     assert done.returncode == 2
     assert "No such command 'deplyo'. Did you mean 'deploy'?" in done.stderr
+
+
+def test_a_fault_for_a_model_that_is_not_there_is_told(shell: Shell, hello: str) -> None:
+    added = shell.run("fault", "add", "typo", "--model", "helo", "--status", "MODEL_DEPLOYING")
+    assert added.returncode == 0
+    assert "There is no model 'helo'. Did you mean 'hello'? The fault waits for it." in added.stderr
+    shell.ok("fault", "remove", "typo")

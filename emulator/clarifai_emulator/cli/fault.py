@@ -100,7 +100,10 @@ def add(port: int | None, as_json: bool, **options: Any) -> None:
     """
     given = {name: value for name, value in options.items() if value is not None and value is not False}
     with connect(port) as client:
-        (added,) = client.result("Faults", add=given)["changed"]
+        answer = client.result("Faults", add=given)
+    (added,), warnings = answer["changed"], answer["warnings"]
+    for text in warnings:
+        click.secho(f"{text} The fault waits for it.", fg="yellow", err=True)
     if as_json:
         print_json(added)
         return

@@ -117,6 +117,7 @@ def _call(
         )
         signature = chosen_method(_signatures(model.client), method)
         arguments = read_arguments(signature, values, sys.stdin)
+        _tell_findings(model.client, signature["name"], arguments)
         answers: list[Any] = []
         request_id = ""
         for value, response in _answers(model.client, signature, arguments):
@@ -134,6 +135,14 @@ def _signatures(client: Any) -> list[dict[str, Any]]:
 
     client.fetch()
     return [as_dict(each) for each in client._method_signatures.values()]
+
+
+def _tell_findings(client: Any, method: str, arguments: Mapping[str, Any]) -> None:
+    """Say on stderr what `check` would of these arguments; what is answered is not changed by it."""
+    from clarifai_emulator.contracts.values import check_arguments
+
+    for finding in check_arguments(client._method_signatures[method], arguments):
+        click.secho(f"{finding.rule}: {finding.message}", fg="yellow", err=True)
 
 
 def _answers(client: Any, signature: Mapping[str, Any], arguments: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
