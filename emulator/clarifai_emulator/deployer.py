@@ -39,11 +39,11 @@ from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.going_live import Change, GoingLive
 from clarifai_emulator.logbook import BUILDER, LogBook
-from clarifai_emulator.models.code import CodeReader
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
 from clarifai_emulator.models.needs import foreseen_needs, missing_needs
 from clarifai_emulator.models.requirements import required_names
 from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
+from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.overcommit import overcommitment
@@ -125,7 +125,9 @@ class Deployer:
         events: EventBus,
         logbook: LogBook,
         clock: Clock,
+        written: WrittenFiles,
     ) -> None:
+        self._written = written
         self._config = config
         self._store = store
         self._resources = resources
@@ -293,7 +295,7 @@ class Deployer:
         source = await chosen.prepare(directory, progress, is_watched=watched is not None)
         if watched is None:
             return source
-        code = await asyncio.to_thread(CodeReader(directory.path, watched).read)
+        code = await asyncio.to_thread(self._written.reader(directory.path, watched).read)
         return replace(source, content_hash=code.digest, watched=watched)
 
     async def signatures_of(
