@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -49,6 +50,8 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.sent import SentDirectories
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.models.written import WrittenFiles, are_the_models_own
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool, Discovery
@@ -195,6 +198,10 @@ class Emulator:
             events=self.events,
             is_run=self.supervisor.runs_version,
         )
+        self.sent = SentDirectories(
+            self.config.state / "sent-directories" if self.config.state else None,
+            max_bytes=self.config.max_upload_bytes,
+        )
         self.furnisher = Furnisher(
             user_id=self.config.user_id,
             store=self.store,
@@ -218,6 +225,9 @@ class Emulator:
         # Each may put itself before every method of the API, from the next call on (``api/tap.py``).
         self.interceptors: list[Interceptor] = []
         self.port = 0
+        # Names this run of it to whoever asks for its health; it opens nothing.
+        self.run_id = secrets.token_hex(8)
+        self._is_ready = False
         self._ports = Ports(self.config, self._odd_client)
 
     @property
@@ -249,12 +259,16 @@ class Emulator:
         try:
             restored = self._restore()
             await self._uploads.sweep()
+            self.sent.sweep(
+                source.path for source in self.store.list(Kind.SOURCE) if isinstance(source, ModelSource)
+            )
             await self._listen()
             self.resume_builds()  # before replicas are started of what has to be built first
             self.supervisor.start()
             await self._furnish(restored=restored)
             self.commit()
             self._keep_topology()
+            self._is_ready = True
         except BaseException:
             await self.stop()
             raise
@@ -284,6 +298,7 @@ class Emulator:
             self._parent.close()
             self._parent = None
         self._uploads.files.close()
+        self.sent.close()
         if self._state is not None:
             self._state.close()
 
@@ -337,6 +352,10 @@ class Emulator:
     def decide(self, ask: Ask) -> Decision:
         """Where a request would go. Raises ``RoutingError``."""
         return self._router.decide(ask)
+
+    def is_settled(self, ask: Ask) -> bool:
+        """Whether the decision for a request does not depend on how busy things are."""
+        return self._router.is_settled(ask)
 
     def route(self, ask: Ask) -> tuple[Decision, Lane]:
         """Decide where a request goes, and give the queue it waits in."""
@@ -405,6 +424,9 @@ class Emulator:
             config=self.config,
             organisations_of=partial(users.organisations_of, self.resources),
             on_odd=self._odd_client,
+            url=lambda: self.url,
+            is_ready=lambda: self._is_ready,
+            run=self.run_id,
             is_for_containers=is_for_containers,
         )
         return intercepted(ApiHandlers(handlers, chain).find, self.interceptors), http

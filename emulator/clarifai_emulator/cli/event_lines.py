@@ -19,6 +19,8 @@ _COLOURS = {
     "replica.hung": "red",
     "replica.substituted": "yellow",
     "deployment.failed": "red",
+    "deployment.rolled_out": "green",
+    "deployment.stops_first": "yellow",
     "deployment.pending": "yellow",
     "deployment.overcommitted": "yellow",
     "route.refused": "red",

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.log_lines import LogFilter, log_text, read_since
@@ -49,7 +50,7 @@ class _Pattern(click.ParamType["re.Pattern[str]"]):
 
 
 @click.command(short_help="Show what the replicas printed.")
-@click.argument("deployment", required=False)
+@click.argument("deployment", required=False, shell_complete=completing.deployments)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option("-n", "--tail", type=click.IntRange(0), metavar="N", help="Show only the last N lines.")
 @click.option(
