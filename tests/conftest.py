@@ -14,6 +14,7 @@ import pytest
 
 # Imported before any test module changes HOME: the cache of the engine is below the real one.
 import docker_engine
+import trap_hooks
 
 ENGINE = pytest.StashKey[docker_engine.TestEngine]()
 REASON = pytest.StashKey[str]()
@@ -26,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = Counter()
+    config.pluginmanager.register(trap_hooks, "trap for the real platform's names")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

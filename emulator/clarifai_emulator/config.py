@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,11 @@ def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """Where a running emulator says how to reach it (``$XDG_STATE_HOME/clarifai-emulator``)."""
     base = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     return Path(base) / "clarifai-emulator"
+
+
+def own_environ() -> Mapping[str, str]:
+    """The environment of this process, as it is now."""
+    return os.environ
 
 
 # The public image that the SDK's own Dockerfile begins with.
@@ -97,6 +102,8 @@ class EmulatorConfig:
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``*`` for all.
     ``max_upload_bytes``: the largest archive of an uploaded model version.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
+    ``environ`` gives the environment that models, the builds of their environments and the client of the container
+    engine inherit, asked for each time.
     """
 
     host: str = "127.0.0.1"
@@ -124,6 +131,7 @@ class EmulatorConfig:
     stop_seconds: float = 5.0
     cache_dir: Path = field(default_factory=default_cache_dir)
     state_dir: Path | None = None
+    environ: Callable[[], Mapping[str, str]] = field(default=own_environ, repr=False)
 
     def __post_init__(self) -> None:
         problems = self._problems()

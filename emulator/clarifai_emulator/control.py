@@ -31,7 +31,8 @@ from clarifai_emulator.protobuf_json import as_dict
 from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
-from clarifai_emulator.snapshot import snapshot
+from clarifai_emulator.snapshot import names, snapshot
+from clarifai_emulator.store import Kind as Stored
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +46,17 @@ _T = TypeVar("_T")
 
 
 class Control:
-    """Serves the controls of one emulator, to whoever has ``token``."""
+    """Serves the controls of one emulator, to whoever has ``token``. ``about``: what commands are told about it
+    that come from elsewhere, as its state file has it."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Emulator, *, token: str = "") -> None:
         self._emulator = emulator
-        self.token = secrets.token_hex(24)
+        self.token = token or secrets.token_hex(24)
+        self.about: dict[str, Any] = {}
         self.stop_requested = asyncio.Event()
         self._calls: dict[str, Callable[[dict[str, Any]], Answers]] = {
+            "About": self._about,
+            "Caller": self._caller,
             "Deploy": self._deploy,
             "Dev": self._dev,
             "Down": self._down,
@@ -60,6 +65,7 @@ class Control:
             "Faults": self._faults,
             "Import": self._import,
             "Logs": self._logs,
+            "Names": self._names,
             "Reload": self._reload,
             "Reset": self._reset,
             "Route": self._route,
@@ -71,14 +77,19 @@ class Control:
     def find(self, path: str) -> Serve | None:
         """What serves a control; None for any other path."""
         service, _, name = path.removeprefix("/").rpartition("/")
-        call = self._calls.get(name) if service == SERVICE else None
-        return self._serve(call) if call is not None else None
+        if service != SERVICE:
+            return None
+        if name == "DeployArchive":
+            return self._serve(self._deploy_archive)
+        call = self._calls.get(name)
+        return self._serve(lambda request, _: call(request)) if call is not None else None
 
-    def _serve(self, call: Callable[[dict[str, Any]], Answers]) -> Serve:
+    def _serve(self, call: Callable[[dict[str, Any], GrpcStream], Answers]) -> Serve:
         async def serve(stream: GrpcStream) -> None:
             if not hmac.compare_digest(stream.metadata.get(TOKEN_HEADER, "").encode(), self.token.encode()):
                 raise TransportError("PERMISSION_DENIED", "The control token is missing or wrong.")
-            async for answer in self._answers(call, await stream.read() or b"{}"):
+            request = await stream.read() or b"{}"
+            async for answer in self._answers(lambda asked: call(asked, stream), request):
                 self._emulator.commit()
                 await stream.write(json.dumps(answer).encode())
 
@@ -100,6 +111,12 @@ class Control:
         wanted = DeployRequest(path=Path(request.pop("path")), **request)
         deploy = self._emulator.deployer.deploy
         async for answer in _with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict):
+            yield answer
+
+    async def _deploy_archive(self, request: dict[str, Any], stream: GrpcStream) -> Answers:
+        """Deploy a directory whose archive follows the request, in pieces; ``path`` is its name."""
+        path = await self._emulator.sent.receive(_rest_of(stream), str(request["path"]))
+        async for answer in self._deploy({**request, "path": path}):
             yield answer
 
     async def _undeploy(self, request: dict[str, Any]) -> Answers:
@@ -126,9 +143,34 @@ class Control:
     async def _status(self, request: dict[str, Any]) -> Answers:
         yield {"result": snapshot(self._emulator)}
 
+    async def _names(self, request: dict[str, Any]) -> Answers:
+        """What there is to name on a command line; of the model ``model``, its methods."""
+        yield {"result": names(self._emulator, str(request.get("model") or ""))}
+
     async def _topology(self, request: dict[str, Any]) -> Answers:
         """The files of the topology were saved: what came of it."""
         yield {"result": (await self._emulator.reload_topology()).as_dict()}
+
+    async def _about(self, request: dict[str, Any]) -> Answers:
+        yield {
+            "result": {"user_id": self._emulator.config.user_id, "pid": os.getpid(), "started": 0.0, **self.about}
+        }
+
+    async def _caller(self, request: dict[str, Any]) -> Answers:
+        """Whose token has this ``sha256``; empty for nobody's. ``is_known``: the emulator was told of it, or issued
+        it."""
+        emulator = self._emulator
+        authenticator = emulator.authenticator
+        keys = [key[-1] for key in emulator.store.keys(Stored.KEY)]
+        caller = authenticator.find(keys, str(request.get("sha256")))
+        anyone = emulator.config.user_id if authenticator.takes_any else ""
+        yield {
+            "result": {
+                "user_id": caller.user_id if caller is not None else anyone,
+                "is_known": caller is not None,
+                "is_one_of_several": not authenticator.takes_any,
+            }
+        }
 
     async def _route(self, request: dict[str, Any]) -> Answers:
         yield {"result": self._explain(request)}
@@ -147,7 +189,8 @@ class Control:
             runner_id=request.get("runner_id", ""),
         )
         try:
-            return {"ask": ask.as_dict(), "decision": self._emulator.decide(ask).as_dict()}
+            decision = self._emulator.decide(ask).as_dict()
+            return {"ask": ask.as_dict(), "decision": decision, "is_settled": self._emulator.is_settled(ask)}
         except RoutingError as error:
             return {"ask": ask.as_dict(), "refusal": error.as_dict()}
 
@@ -210,6 +253,12 @@ class Control:
         yield {"result": {"pid": os.getpid()}}
         # The answer leaves first: stopping breaks off every call.
         asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self.stop_requested.set)
+
+
+async def _rest_of(stream: GrpcStream) -> AsyncIterator[bytes]:
+    """The messages that follow the first."""
+    while (message := await stream.read()) is not None:
+        yield message
 
 
 async def _with_progress(

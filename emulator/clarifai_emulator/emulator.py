@@ -12,7 +12,9 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from clarifai_emulator.api.accounts import accounts_of, owner_warning, security_
 from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
+from clarifai_emulator.api.contained import contained, exposed
 from clarifai_emulator.api.grpc_server import ApiHandlers
 from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, searches, uploads, users
 from clarifai_emulator.api.handlers.inference import Inference
@@ -36,6 +39,7 @@ from clarifai_emulator.api.tap import Interceptor, intercepted
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.containers.engine import Meeting
 from clarifai_emulator.contracts.runtime import Watch
 from clarifai_emulator.deployer import Deployer
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
@@ -45,6 +49,8 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.sent import SentDirectories
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool, Discovery
 from clarifai_emulator.nodepools.capacity import Capacity
@@ -186,6 +192,10 @@ class Emulator:
             events=self.events,
             is_run=self.supervisor.runs_version,
         )
+        self.sent = SentDirectories(
+            self.config.state / "sent-directories" if self.config.state else None,
+            max_bytes=self.config.max_upload_bytes,
+        )
         self.furnisher = Furnisher(
             user_id=self.config.user_id,
             store=self.store,
@@ -209,6 +219,9 @@ class Emulator:
         # Each may put itself before every method of the API, from the next call on (``api/tap.py``).
         self.interceptors: list[Interceptor] = []
         self.port = 0
+        # Names this run of it to whoever asks for its health; it opens nothing.
+        self.run_id = secrets.token_hex(8)
+        self._is_ready = False
         self._ports = Ports(self.config, self._odd_client)
 
     @property
@@ -240,12 +253,16 @@ class Emulator:
         try:
             restored = self._restore()
             await self._uploads.sweep()
+            self.sent.sweep(
+                source.path for source in self.store.list(Kind.SOURCE) if isinstance(source, ModelSource)
+            )
             await self._listen()
             self.resume_builds()  # before replicas are started of what has to be built first
             self.supervisor.start()
             await self._furnish(restored=restored)
             self.commit()
             self._keep_topology()
+            self._is_ready = True
         except BaseException:
             await self.stop()
             raise
@@ -275,6 +292,7 @@ class Emulator:
             self._parent.close()
             self._parent = None
         self._uploads.files.close()
+        self.sent.close()
         if self._state is not None:
             self._state.close()
 
@@ -325,6 +343,10 @@ class Emulator:
         """Where a request would go. Raises ``RoutingError``."""
         return self._router.decide(ask)
 
+    def is_settled(self, ask: Ask) -> bool:
+        """Whether the decision for a request does not depend on how busy things are."""
+        return self._router.is_settled(ask)
+
     def route(self, ask: Ask) -> tuple[Decision, Lane]:
         """Decide where a request goes, and give the queue it waits in."""
         decision = self.decide(ask)
@@ -356,15 +378,7 @@ class Emulator:
         replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
         handlers = self._handlers()
-        api = ApiHandlers(handlers, chain)
-        http = HttpSite(
-            handlers,
-            HttpCalls(chain, self.interceptors),
-            config=self.config,
-            organisations_of=partial(users.organisations_of, self.resources),
-            on_odd=self._odd_client,
-        )
-        find = intercepted(api.find, self.interceptors)
+        find, http = self._api(handlers, chain)
         self.port = await self._ports.open_public(runners.find, *self._further, find, http=http)
         replica_port = await self._ports.open(_REPLICA_HOST, replicas.find)
         self.replicas.outfitter.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
@@ -375,11 +389,37 @@ class Emulator:
             start_method=self.config.start_method,
             cache_dir=self.config.cache_dir,
             parent=parent,
+            environ=self.config.environ,
         )
-        self.backends["inprocess"] = InProcessBackend()
-        self.backends["docker"] = DockerBackend(
-            self.config.docker, listen=lambda host, early: self._ports.open(host, replicas.find, early=early)
+        self.backends["inprocess"] = InProcessBackend(api_base=self.url)
+
+        async def listen(meeting: Meeting) -> int:
+            """Where containers find their work, and the API for what their models call."""
+            if meeting.is_exposed and not self.config.knows_tokens:
+                return await self._ports.open(meeting.listen, exposed(replicas.find))
+            inner, site = self._api(contained(handlers), chain, is_for_containers=True)
+            return await self._ports.open(
+                meeting.listen, replicas.find, inner, early=meeting.may_come_later, http=site
+            )
+
+        self.backends["docker"] = DockerBackend(self.config.docker, listen=listen, environ=self.config.environ)
+
+    def _api(
+        self, handlers: Mapping[str, Handler], chain: RequestChain, *, is_for_containers: bool = False
+    ) -> tuple[Find, HttpSite]:
+        """The platform's API, over gRPC and over HTTP."""
+        http = HttpSite(
+            handlers,
+            HttpCalls(chain, self.interceptors),
+            config=self.config,
+            organisations_of=partial(users.organisations_of, self.resources),
+            on_odd=self._odd_client,
+            url=lambda: self.url,
+            is_ready=lambda: self._is_ready,
+            run=self.run_id,
+            is_for_containers=is_for_containers,
         )
+        return intercepted(ApiHandlers(handlers, chain).find, self.interceptors), http
 
     def _handlers(self) -> dict[str, Handler]:
         """Every RPC the emulator has; the others answer UNIMPLEMENTED."""

@@ -56,7 +56,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Before any conftest.py is imported, which may import the SDK."""
     settings = read_settings(early_config)
-    environment = Environment(allow_real=settings.allow_real, record_real=settings.record_real)
+    environment = Environment(
+        allow_real=settings.allow_real,
+        record_real=settings.record_real,
+        keeps_home=settings.backend == "inprocess",
+    )
     early_config.stash[SETTINGS], early_config.stash[ENVIRONMENT] = settings, environment
     early_config.stash[STACK] = contextlib.ExitStack()
     environment.prepare()
@@ -300,7 +304,8 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
     """The test's own account on the emulator, empty at first: ``.deploy(DIR)``, factories for clusters, nodepools,
     deployments, users and secrets, ``.fault(…)``, ``.clock``, ``.calls``, ``.assert_routed(…)``.
 
-    ``CLARIFAI_API_BASE``, ``CLARIFAI_PAT`` and ``CLARIFAI_USER_ID`` point at it, and HOME is an empty folder.
+    ``CLARIFAI_API_BASE``, ``CLARIFAI_PAT`` and ``CLARIFAI_USER_ID`` point at it. HOME is an empty folder
+    for the test, and the user's for models.
     """
     from pytest_clarifai_emulator.account import ACCOUNT, Clarifai
     from pytest_clarifai_emulator.marks import prepared

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from clarifai_emulator.cassettes import Deck
 from clarifai_emulator.checkpoint import Checkpoint
 from clarifai_emulator.clock import TurnableClock
-from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.config import EmulatorConfig, own_environ
 from clarifai_emulator.control import Control
 from clarifai_emulator.deployer import Deployed
 from clarifai_emulator.emulator import Emulator
@@ -286,10 +286,15 @@ class JoinedServing(Serving):
 
 @contextlib.contextmanager
 def serving(
-    settings: Settings, port: int, parent: Parent | None = None, *, shared: bool = False
+    settings: Settings,
+    port: int,
+    parent: Parent | None = None,
+    *,
+    shared: bool = False,
+    environ: Callable[[], Mapping[str, str]] = own_environ,
 ) -> Generator[OwnServing]:
-    """An emulator at this port; ``parent``: of its replicas; ``shared``: for several workers. Raises
-    ``ConfigError``."""
+    """An emulator at this port; ``parent``: of its replicas; ``shared``: for several workers; ``environ``: what
+    models inherit. Raises ``ConfigError``."""
     clock, log = TurnableClock(), CallLog()
     config = EmulatorConfig(
         port=port,
@@ -301,6 +306,7 @@ def serving(
         runner=settings.runner,  # pyright: ignore[reportArgumentType]
         topology=() if shared else settings.topology,
         contract="off" if settings.contract == "off" else "record",
+        environ=environ,
     )
     discovery = simulated(settings.gpus) if settings.gpus is not None else None
     thread = EmulatorThread(config, clock=clock, discovery=discovery, parent=parent)

@@ -1,5 +1,6 @@
 """Everything that is reached by HTTP/1.1: which part answers a path, and which pages in a browser may ask.
 
+    /, /docs, /health          for people and health checks (pages/site.py)
     /v2/ext/openai/v1/…        the OpenAI-compatible API (ext/openai.py)
     /v2/ext/mcp/v1/…           MCP servers (ext/mcp.py)
     /v2/users/U/organizations  which belongs to no RPC (rest/organisations.py)
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from clarifai_emulator.api.http_server import HttpConnection
 
 _PREFLIGHT_SECONDS = "600"
+_FROM_DESKTOP = "host.docker.internal"  # this machine, as containers of Docker Desktop call it
 _OPENAI_PATHS = ("/chat/completions", "/responses", "/embeddings", "/images/generations", "/models")
 
 
@@ -36,8 +38,9 @@ class _Part(Protocol):
 
 
 class HttpSite:
-    """The HTTP side of the public port. ``handlers`` are those of gRPC. ``organisations_of``: ids and
-    names of those that a request for a user asks about."""
+    """The HTTP side of a port. ``handlers`` are those of gRPC. ``organisations_of``: ids and names of those that a
+    request for a user asks about. ``url``, ``is_ready`` and ``run``: for the pages. ``is_for_containers``: they see
+    this machine under another address."""
 
     def __init__(
         self,
@@ -47,12 +50,20 @@ class HttpSite:
         config: EmulatorConfig,
         organisations_of: Callable[[Call, Any], list[tuple[str, str]]],
         on_odd: Callable[[str, str], None],
+        url: Callable[[], str] = str,
+        is_ready: Callable[[], bool] = lambda: True,
+        run: str = "",
+        is_for_containers: bool = False,
     ) -> None:
+        self._is_for_containers = is_for_containers
         self._handlers = handlers
         self._calls = calls
         self._config = config
         self._organisations_of = organisations_of
         self._on_odd = on_odd
+        self._url = url
+        self._is_ready = is_ready
+        self._run = run
         self._parts: dict[str, _Part] = {}
         self._connections: set[HttpConnection] = set()
 
@@ -81,20 +92,25 @@ class HttpSite:
         from clarifai_emulator.api.http_exchange import HttpProblem
 
         try:
-            await self._part(exchange.path).serve(exchange)
+            await self._part(exchange).serve(exchange)
         except HttpProblem as problem:
             if problem.status in (404, 405):  # said where a developer looks, too: the path may be a typing error
                 self._on_odd("http", f"{exchange.method} {exchange.path[:300]}: {problem.status}")
             raise
 
-    def _part(self, path: str) -> _Part:
-        """What answers a path."""
+    def _part(self, exchange: Exchange) -> _Part:
+        """What answers a request."""
+        from clarifai_emulator.api.pages.site import is_page
+
+        path = exchange.path
         # Also with a wrong base URL: such a client reads only errors in its own shape.
         name = "mcp" if path.startswith("/v2/ext/mcp") else "rest"
         if path.startswith("/v2/ext/openai") or path.removeprefix("/v1") in _OPENAI_PATHS:
             name = "openai"
         if path.startswith("/v2/users/") and path.endswith("/organizations") and path.count("/") == 4:
             name = "organisations"
+        if is_page(exchange.method, path, exchange.headers.get("accept", "")):
+            name = "pages"
         if name not in self._parts:
             self._parts[name] = self._make(name)
         return self._parts[name]
@@ -104,6 +120,10 @@ class HttpSite:
             from clarifai_emulator.api.rest.gateway import RestApi
 
             return RestApi(self._handlers, self._calls, max_bytes=self._config.max_message_bytes)
+        if name == "pages":
+            from clarifai_emulator.api.pages.site import Pages
+
+            return Pages(self._config, url=self._url, is_ready=self._is_ready, run=self._run)
         if name == "organisations":
             from clarifai_emulator.api.rest.organisations import OrganisationsApi
 
@@ -121,7 +141,14 @@ class HttpSite:
 
     def _check_host(self, exchange: Exchange) -> None:
         """At a loopback address, no page whose own name was made to point here gets an answer (DNS rebinding)."""
-        if self._config.is_loopback and not _names_this_machine(exchange.headers.get("host", "")):
+        host = exchange.headers.get("host", "")
+        if self._is_for_containers:
+            if not _is_number(host) and _name(host) not in (_FROM_DESKTOP, self._config.docker.listen):
+                raise _refused(
+                    f"The host {host[:100]!r} is not the address that containers are told.",
+                    "Use the one in CLARIFAI_API_BASE.",
+                )
+        elif self._config.is_loopback and not _names_this_machine(host):
             raise _refused(
                 f"The host {exchange.headers['host'][:100]!r} is not this machine's loopback address.",
                 "Use http://127.0.0.1 or http://localhost, or start the emulator with --host.",
@@ -152,8 +179,21 @@ async def _answer_preflight(exchange: Exchange) -> None:
     await exchange.answer(200, b"", "text/plain", asked)
 
 
+def _name(host: str) -> str:
+    return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+
+
+def _is_number(host: str) -> bool:
+    """Whether it is an address that no name had to be looked up for."""
+    try:
+        ipaddress.ip_address(_name(host).strip("[]"))
+    except ValueError:
+        return not host
+    return True
+
+
 def _names_this_machine(host: str) -> bool:
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    name = _name(host)
     if name in ("", "localhost") or name.endswith(".localhost"):
         return True
     try:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json
@@ -14,7 +15,7 @@ _TYPES = ("runner", "runner.events", "builder")
 
 
 @click.command(short_help="Show what the replicas printed.")
-@click.argument("deployment", required=False)
+@click.argument("deployment", required=False, shell_complete=completing.deployments)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option(
     "--type",

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from clarifai_emulator.errors import ConfigError
@@ -18,6 +20,7 @@ NO_ROUTE = 3
 NOT_RUNNING = 4
 
 _JSON = "clarifai_emulator.json"
+_URL = "clarifai_emulator.url"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -99,15 +102,53 @@ def json_option(help: str = "Print JSON instead of text.") -> Callable[[_Functio
     return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=remember, help=help)
 
 
+def _running_ports(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from clarifai_emulator.cli.completing import ports
+
+    return ports(ctx, param, incomplete)
+
+
 def port_option() -> Callable[[_Function], _Function]:
-    """The option ``--port`` of commands that talk to a running emulator; None for the only one."""
-    return click.option(
-        "--port",
-        type=click.IntRange(0, 65535),
-        envvar="CLARIFAI_EMULATOR_PORT",
-        show_envvar=True,
-        help="Which running emulator; may be left out while there is only one.",
-    )
+    """The options of commands that talk to a running emulator: ``--port``, as a parameter, None for the only one;
+    and ``--url``, which ``given_url`` gives."""
+
+    def remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        ctx.meta[_URL] = (value, ctx.get_parameter_source(str(param.name)) is ParameterSource.COMMANDLINE)
+
+    def add(function: _Function) -> _Function:
+        url = click.option(
+            "--url",
+            envvar="CLARIFAI_EMULATOR_URL",
+            show_envvar=True,
+            expose_value=False,
+            callback=remember,
+            help="The emulator at this address: in a container, on another machine. Its token is taken from "
+            "CLARIFAI_EMULATOR_TOKEN.",
+        )
+        port = click.option(
+            "--port",
+            type=click.IntRange(0, 65535),
+            envvar="CLARIFAI_EMULATOR_PORT",
+            show_envvar=True,
+            shell_complete=_running_ports,
+            help="Which running emulator; may be left out while there is only one.",
+        )
+        return port(url(function))
+
+    return add
+
+
+def given_url() -> str:
+    """The address of the emulator that the command is for; empty where it is not given. ``--port`` on the command
+    line means more than a variable."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return ""
+    url, is_typed = context.meta.get(_URL) or (None, False)
+    has_port = context.get_parameter_source("port") is ParameterSource.COMMANDLINE
+    if url and is_typed and has_port:
+        raise click.UsageError("--url and --port both name an emulator: give one of them.")
+    return "" if has_port else url or ""
 
 
 def wants_json() -> bool:

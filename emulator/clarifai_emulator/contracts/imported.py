@@ -29,6 +29,7 @@ from clarifai_emulator.contracts.source import place_of
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.environment import find_environment
 from clarifai_emulator.models.requirements import UnreadableRequirements, read_lines
+from clarifai_emulator.runners.parent import NOWHERE
 from clarifai_emulator.runners.process import ProcessBackend
 
 IMPORTED, STUBBED, MOCKED, FAILED = "import", "stubbed", "mocked", "failed"
@@ -37,7 +38,6 @@ SECONDS = 30.0
 _AT_ONCE = 2
 # What runners/stub_main.py writes where a value is not known.
 _MARK = "<not installed: "
-_NOWHERE = "http://127.0.0.1:9"
 
 _Result = TypeVar("_Result")
 
@@ -84,7 +84,7 @@ def _finish(work: Coroutine[Any, Any, _Result]) -> _Result:
 
 
 async def _read_all(directories: Sequence[Path], python: Path, seconds: float, answers: Answers) -> list[Reading]:
-    backend = ProcessBackend(api_base=_NOWHERE, start_method="auto")
+    backend = ProcessBackend(api_base=NOWHERE, start_method="auto")
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def read(directory: Path) -> Reading:

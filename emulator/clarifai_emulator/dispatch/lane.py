@@ -73,7 +73,7 @@ class Slot:
         work.on_cancel = self.replica.abandon
         work.tells_code = self.replica.tells_code
         work.sent_at = self.replica.runner.lane.now()
-        work.send(self.replica.replica_id)
+        work.send(self.replica.replica_id, self.replica.runner.nodepool)
         if work.on_taken is not None:
             work.on_taken(work)
             if not work.is_open:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner
@@ -10,6 +11,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.load_failures import way_out
 from clarifai_emulator.models.versions import build_failed
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, Target
@@ -75,8 +77,18 @@ def keeps_failing(fleet: Fleet, why: str) -> CallerError:
         StatusCode.MODEL_DEPLOYMENT_FAILED,
         f"{fleet.target.sentence_name} has no replica: {fleet.failures} starts in a row failed, the last "
         f"because {why}.\n{fleet.last_failure}\n",
-        hint="Mend the model and deploy it again; `clarifai-emulator logs` has everything it printed.",
+        hint=way_out(fleet.last_failure, _code_of(fleet.target))
+        or "Mend the model and deploy it again; `clarifai-emulator logs` has everything it printed.",
     )
+
+
+def _code_of(target: Target) -> str:
+    """The model's own source, as far as it can be read: the address of a server stands there."""
+    texts: list[str] = []
+    with contextlib.suppress(OSError, ValueError):
+        for file in sorted((target.source.path / "1").glob("*.py")) if target.source is not None else ():
+            texts.append(file.read_text(encoding="utf-8"))
+    return "\n".join(texts)
 
 
 def cannot_be_placed(

@@ -21,6 +21,7 @@ from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read
 from clarifai_emulator.nodepools.fleet import ReplicaRecord, ReplicaState
 from clarifai_emulator.nodepools.renewal import Renewal
 from clarifai_emulator.nodepools.supervisor import Supervisor
+from clarifai_emulator.pinned_versions import is_pinned
 from clarifai_emulator.reload.plan import Kind, Plan
 from clarifai_emulator.reload.project import Project
 from clarifai_emulator.runners.reload_link import CannotSwap, ReloadLink
@@ -139,6 +140,8 @@ class Switch:
         self, project: Project, directory: ModelDirectory, after: Code, progress: Progress
     ) -> Sequence[Any]:
         """As a new model version, to which the deployment moves once it is live. Gives its signatures."""
+        if is_pinned(version_of(self._store, project)):
+            return await self._as_same_version(project, directory, after, progress)
         version_id = secrets.token_hex(16)
         known: ModelSource = self._store.get(Stored.SOURCE, (*project.model, project.lane.version_id))  # pyright: ignore[reportAssignmentType]
         tell = self._deployer.logging_builds(project.model, version_id, progress)
@@ -163,6 +166,21 @@ class Switch:
             raise
         renewal.finish("edited code has taken its place")
         project.lane = project.lane._replace(version_id=version_id)
+        return signatures
+
+    async def _as_same_version(
+        self, project: Project, directory: ModelDirectory, after: Code, progress: Progress
+    ) -> Sequence[Any]:
+        """As the same version, whose id a topology gives. Gives its signatures."""
+        version_id = project.lane.version_id
+        known: ModelSource = self._store.get(Stored.SOURCE, (*project.model, version_id))  # pyright: ignore[reportAssignmentType]
+        tell = self._deployer.logging_builds(project.model, version_id, progress)
+        source = await self._deployer.source_of(directory, tell, known.backend, known.watched)
+        if source.content_hash != after.digest:
+            raise Superseded
+        signatures = await self._unless_newer(project, self._deployer.signatures_of(source, source.backend))
+        put = self._deployer.put_pinned(directory, project.model, version_id, source, signatures)
+        await self._unless_newer(project, put)
         return signatures
 
     async def _loaded(self, project: Project, renewal: Renewal, after: Code) -> Sequence[Any]:

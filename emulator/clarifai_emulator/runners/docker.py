@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from clarifai_emulator.config import DockerSettings
+from clarifai_emulator.config import DockerSettings, own_environ
 from clarifai_emulator.containers.container import (
     SECRETS_PATH,
     ContainerPlan,
@@ -34,7 +34,7 @@ from clarifai_emulator.containers.container import (
     secret_files,
 )
 from clarifai_emulator.containers.context import fixes_python, make_context
-from clarifai_emulator.containers.engine import Engine, NoEngine, connect, meeting_point, why_silent
+from clarifai_emulator.containers.engine import Engine, Meeting, NoEngine, connect, meeting_point, why_silent
 from clarifai_emulator.containers.image import ensure_image
 from clarifai_emulator.containers.labels import new_instance
 from clarifai_emulator.containers.leftovers import remove_all, remove_container, remove_left_behind
@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from docker import DockerClient
 
-Listen = Callable[[str, bool], Awaitable[int]]
+Listen = Callable[[Meeting], Awaitable[int]]
 T = TypeVar("T")
 
 _THREADS = 16
@@ -75,11 +75,15 @@ reader["inspect"]({{"model_path": sys.argv[1]}}, os.open("{_ANSWER}", os.O_WRONL
 
 
 class DockerBackend:
-    """Replicas as containers. ``listen(host)`` opens a listener for replicas and gives its port."""
+    """Replicas as containers. ``listen(meeting)`` opens a listener for them there and gives its port;
+    ``environ`` says where an engine may be."""
 
     name = "docker"
 
-    def __init__(self, settings: DockerSettings, *, listen: Listen) -> None:
+    def __init__(
+        self, settings: DockerSettings, *, listen: Listen, environ: Callable[[], Mapping[str, str]] = own_environ
+    ) -> None:
+        self._environ = environ
         self._settings = settings
         self._listen = listen
         self._instance = new_instance()
@@ -245,7 +249,9 @@ class DockerBackend:
         async with self._opening:
             if self._client is None or self.engine is None:
                 try:
-                    client, self.engine = await self._call(lambda: connect(self._settings.engine))
+                    client, self.engine = await self._call(
+                        lambda: connect(self._settings.engine, environ=self._environ())
+                    )
                 except NoEngine as error:
                     raise ModelError(str(error)) from None
                 try:
@@ -275,7 +281,7 @@ class DockerBackend:
         name, gateway = await self._call(lambda: make_network(client, self._instance))
         meeting = meeting_point(engine, gateway, self._settings.listen)
         try:
-            port = await self._listen(meeting.listen, meeting.may_come_later)
+            port = await self._listen(meeting)
         except OSError as error:
             raise ModelError(
                 f"Containers cannot be given a way to the emulator: listening on {meeting.listen} failed "

@@ -160,7 +160,7 @@ class Inference:
 
 
 class _Deadline:
-    """Fails the work when its time is up, and tells the client which replica answered."""
+    """Fails the work when its time is up, and tells the client which replica answered, and in which nodepool."""
 
     def __init__(self, call: Call, work: Work, seconds: float) -> None:
         self._call = call
@@ -177,6 +177,9 @@ class _Deadline:
         if self._work.replica_id:
             self._call.notes["replica_id"] = self._work.replica_id
             self._call.trailers["x-clarifai-emulator-replica"] = self._work.replica_id
+        if self._work.nodepool is not None:
+            nodepool = "/".join(self._work.nodepool)
+            self._call.notes["nodepool"] = self._call.trailers["x-clarifai-emulator-nodepool"] = nodepool
         if self._work.code:
             self._call.notes["code"] = self._call.trailers["x-clarifai-emulator-code"] = self._work.code
 
