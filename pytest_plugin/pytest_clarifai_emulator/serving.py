@@ -35,6 +35,7 @@ from pytest_clarifai_emulator.gpu import simulated
 from pytest_clarifai_emulator.owned import log_lines, models_with_methods
 from pytest_clarifai_emulator.sdk_clock import IDLE, Outlook
 from pytest_clarifai_emulator.settings import Settings
+from pytest_clarifai_emulator.up_settings import config_of
 from pytest_clarifai_emulator.waiting import outlook
 
 if TYPE_CHECKING:
@@ -307,6 +308,7 @@ def serving(
         topology=() if shared else settings.topology,
         contract="off" if settings.contract == "off" else "record",
         environ=environ,
+        **config_of(settings.up),
     )
     discovery = simulated(settings.gpus) if settings.gpus is not None else None
     thread = EmulatorThread(config, clock=clock, discovery=discovery, parent=parent)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pytest_clarifai_emulator.up_settings import OLDER, add_up_options, is_yes, read_up_settings, variable_of
 
 _PREFIX = "clarifai_"
 _BACKENDS = ("process", "docker", "inprocess")
@@ -21,7 +25,8 @@ _SCOPES = ("worker", "shared")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user asked for. ``topology`` files are absolute; ``gpus`` None uses the machine's own devices."""
+    """What the user asked for. ``topology`` files are absolute; ``gpus`` None uses the machine's own devices.
+    ``up``: further options of ``clarifai-emulator up``, those that are set."""
 
     scope: str
     backend: str
@@ -42,6 +47,7 @@ class Settings:
     coverage: bool
     coverage_fail_under: float | None
     fuzz_seconds: float | None
+    up: Mapping[str, Any]
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -119,6 +125,7 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help="how long an item fuzz[METHOD] of a model directory calls its method (ini: clarifai_fuzz_seconds)",
     )
+    add_up_options(group, parser)
     _add_ini(parser)
 
 
@@ -157,8 +164,8 @@ def read_settings(config: pytest.Config) -> Settings:
         backend=_choice(config, "backend", _BACKENDS, problems),
         runner=_choice(config, "runner", _RUNNERS, problems),
         hold_seconds=_number(config, "hold_seconds", problems) or 0.0,
-        topology=tuple(Path(path) for path in config.getini("clarifai_topology")),
-        strict_capacity=bool(_option(config, "strict_capacity") or config.getini("clarifai_strict_capacity")),
+        topology=_topology(config),
+        strict_capacity=_strict_capacity(config, problems),
         allow_real=bool(_option(config, "allow_real") or config.getini("clarifai_allow_real")),
         record_real=bool(_option(config, "record_real")),
         keep=bool(_option(config, "keep")),
@@ -172,7 +179,10 @@ def read_settings(config: pytest.Config) -> Settings:
         coverage=bool(_option(config, "contract_coverage") or config.getini("clarifai_contract_coverage")),
         coverage_fail_under=_number(config, "contract_coverage_fail_under", problems),
         fuzz_seconds=_number(config, "fuzz_seconds", problems),
+        up=read_up_settings(config, problems),
     )
+    if settings.gpus is not None and "accelerators" in settings.up:
+        problems.append("clarifai_gpus and clarifai_accelerators both say which GPUs there are: give one of them")
     if problems:
         raise pytest.UsageError(*problems)
     return settings
@@ -200,9 +210,28 @@ def _option(config: pytest.Config, name: str) -> Any:
 
 
 def _given(config: pytest.Config, name: str) -> Any:
-    """The command line's word, else the ini file's."""
+    """The command line's word, else that of the variable which ``up`` has too, else the ini file's."""
     on_command_line = _option(config, name)
-    return on_command_line if on_command_line is not None else config.getini(f"clarifai_{name}")
+    if on_command_line is not None:
+        return on_command_line
+    in_environment = variable_of(name) if name in OLDER else ""
+    return in_environment or config.getini(f"clarifai_{name}")
+
+
+def _topology(config: pytest.Config) -> tuple[Path, ...]:
+    in_environment = variable_of("topology")
+    if in_environment:
+        return tuple(Path(path).absolute() for path in in_environment.split(os.pathsep))
+    return tuple(Path(path) for path in config.getini("clarifai_topology"))
+
+
+def _strict_capacity(config: pytest.Config, problems: list[str]) -> bool:
+    if _option(config, "strict_capacity"):
+        return True
+    in_environment = variable_of("strict_capacity")
+    if in_environment:
+        return bool(is_yes("CLARIFAI_EMULATOR_STRICT_CAPACITY", in_environment, problems))
+    return bool(config.getini("clarifai_strict_capacity"))
 
 
 def _choice(config: pytest.Config, name: str, choices: tuple[str, ...], problems: list[str]) -> str:

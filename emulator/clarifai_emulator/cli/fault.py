@@ -9,8 +9,9 @@ from click.shell_completion import CompletionItem
 
 from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.client import connect
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.hints import HintingGroup
-from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json
+from clarifai_emulator.cli.output import heading, json_option, port_option, print_json
 
 
 @click.group(cls=HintingGroup, short_help="Make requests fail, wait or break off on purpose.")
@@ -133,7 +134,7 @@ def list_(port: int | None, as_json: bool) -> None:
         rows = [["id", "rule", "seen", "injected", "state", "from"]]
         rows += [[each["id"], each["rule"], str(each["seen"]), str(each["injected"]), _state(each), each["origin"]]
                  for each in faults]  # fmt: skip
-        click.echo("\n".join(columns(rows)))
+        click.echo("\n".join(columns(rows, heading=True)))
 
 
 def _state(each: dict[str, Any]) -> str:
