@@ -89,7 +89,7 @@ def test_nothing_of_ours_is_imported():
     assert ours == []
     plugin = [name.partition(".")[2] for name in sys.modules if name.startswith("pytest_clarifai_emulator.")]
     ours = "environment guard homes import_hooks method_coverage overcommitted plugin sdk_calls sdk_clock session "
-    ours += "settings"
+    ours += "settings up_settings"
     assert sorted(plugin) == ours.split()
 """
 
