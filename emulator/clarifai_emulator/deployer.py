@@ -39,10 +39,11 @@ from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.going_live import Change, GoingLive
 from clarifai_emulator.logbook import BUILDER, LogBook
-from clarifai_emulator.models.code import CodeReader
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
-from clarifai_emulator.models.needs import missing_needs
+from clarifai_emulator.models.needs import foreseen_needs, missing_needs
+from clarifai_emulator.models.requirements import required_names
 from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
+from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.overcommit import overcommitment
@@ -124,7 +125,9 @@ class Deployer:
         events: EventBus,
         logbook: LogBook,
         clock: Clock,
+        written: WrittenFiles,
     ) -> None:
+        self._written = written
         self._config = config
         self._store = store
         self._resources = resources
@@ -184,7 +187,7 @@ class Deployer:
                 pin=request.version_id,
                 is_deployed=True,
                 instance=request.instance,
-                before_build=partial(self._require_place, request, nodepool),
+                before_build=partial(self._before_build, request, nodepool, progress),
             )
         except EmulatorError as error:
             deployment = await self._meant_by(request)
@@ -204,8 +207,6 @@ class Deployer:
         if not request.wait or not (request.min_replicas or is_replacing):
             return
         lacks = await self._lacks((*model, key.version_id))
-        for each in lacks:
-            progress(f"warning: {each}")
         try:
             await self._wait.until_ready(key, self._patience(request, is_hopeful=not lacks), progress)
         except CallerError as error:
@@ -294,7 +295,7 @@ class Deployer:
         source = await chosen.prepare(directory, progress, is_watched=watched is not None)
         if watched is None:
             return source
-        code = await asyncio.to_thread(CodeReader(directory.path, watched).read)
+        code = await asyncio.to_thread(self._written.reader(directory.path, watched).read)
         return replace(source, content_hash=code.digest, watched=watched)
 
     async def signatures_of(
@@ -433,8 +434,18 @@ class Deployer:
             return self._nodepools.of_instance(user, request.instance)
         return self._nodepools.find(user, request.nodepool_id, request.compute_cluster_id)
 
+    def _before_build(
+        self, request: DeployRequest, nodepool: Key, progress: Progress, directory: ModelDirectory
+    ) -> None:
+        """Before minutes go into an environment or an image: what can be said by now. Raises ``CallerError``."""
+        self._require_place(request, nodepool, directory)
+        if self._backend(self._nodepools.message(nodepool, request.instance)) != "docker":
+            names = required_names(directory.requirements_file)
+            for each in foreseen_needs(directory.path, names):
+                progress(f"warning: {each.text}. {each.way_out}")
+
     def _require_place(self, request: DeployRequest, nodepool: Key, directory: ModelDirectory) -> None:
-        """Before minutes go into an environment or an image: whether a replica could ever start there."""
+        """Whether a replica could ever start there. Raises ``CallerError``."""
         if request.must_fit:
             key = "" if request.instance else "inference_compute_info" if not directory.instance else "compute"
             message = self._nodepools.message(nodepool, request.instance)

@@ -14,7 +14,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from clarifai_emulator.api.accounts import accounts_of, owner_warning, security_warnings
 from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
+from clarifai_emulator.api.call_text import CallTexts
 from clarifai_emulator.api.chain import Handler, RequestChain
 from clarifai_emulator.api.contained import contained, exposed
 from clarifai_emulator.api.grpc_server import ApiHandlers
@@ -52,6 +53,7 @@ from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.sent import SentDirectories
 from clarifai_emulator.models.uploaded import UploadedFiles
+from clarifai_emulator.models.written import WrittenFiles, are_the_models_own
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool, Discovery
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.inventory import take_inventory
@@ -100,7 +102,7 @@ class Emulator:
         self.config = config or EmulatorConfig()
         self.clock = clock or SystemClock()
         self.events = EventBus(self.clock)
-        self.logbook = LogBook()
+        self.logbook = LogBook(now=self.clock.now)
         self.store = Store()
         self.capacity = Capacity(overcommits=not self.config.strict_capacity)
         self.discovery = discovery or take_inventory(
@@ -121,6 +123,7 @@ class Emulator:
         self.targets = Targets(self.store)
         self.backends: dict[str, Backend] = {}
         self._parent = parent
+        self._written = WrittenFiles(self._note_written)
         reporter = Reporter(events=self.events, logbook=self.logbook)
         self.replicas = Replicas(
             config=self.config,
@@ -131,6 +134,7 @@ class Emulator:
             capacity=self.capacity,
             reporter=reporter,
             clock=self.clock,
+            written=self._written,
         )
         self.supervisor = Supervisor(
             config=self.config,
@@ -168,6 +172,7 @@ class Emulator:
             events=self.events,
             logbook=self.logbook,
             clock=self.clock,
+            written=self._written,
         )
         self.reloader = Reloader(
             store=self.store,
@@ -176,6 +181,7 @@ class Emulator:
             events=self.events,
             logbook=self.logbook,
             clock=self.clock,
+            written=self._written,
         )
         self.undeployer = Undeployer(
             store=self.store,
@@ -300,6 +306,10 @@ class Emulator:
         """Make lasting what has changed, where a state directory was given. Raises ``sqlite3.Error``."""
         if self._state is not None:
             self._state.commit()
+
+    def _note_written(self, directory: Path, files: Sequence[str]) -> None:
+        said = are_the_models_own(files)
+        self.events.emit("dev.ignored", directory=str(directory), files=list(files), message=f"{said}.")
 
     def keep_logs(self) -> None:
         """The same for log lines, which are otherwise written a moment after they came."""
@@ -429,6 +439,7 @@ class Emulator:
             config=self.config,
             injector=self._injector,
             watch=Watch(mode=self.config.contract, find_version=self._find_version, events=self.events),
+            text_of_call=CallTexts(self.store).of,
         )
         return {
             **users.handlers(self.resources),

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from flow.driver import wait_for, write_model
+
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
 COMMANDS = (
     "up",
@@ -285,6 +287,11 @@ def test_predict_names_the_methods_and_their_arguments(shell: Shell, hello: str)
     assert "The model has no method 'sing'. It has:\n  model.predict(prompt=\"Hello\", n=1)" in unknown.stderr
     missing = shell.run("predict", "hello")
     assert (missing.returncode, "'predict' needs prompt." in missing.stderr) == (2, True)
+    misspelt = shell.run("predict", "hello", "promt=you")
+    assert misspelt.returncode == 2
+    assert "not an argument of 'predict', which takes prompt, n. Did you mean 'prompt'?" in misspelt.stderr
+    assert "Signature: predict(prompt: str, n: int = 1) -> str" in misspelt.stderr
+    assert "Did you mean 'predict'?" in shell.run("predict", "hello", "predikt", "prompt=you").stderr
     wrong = shell.run("predict", "hello", "prompt=you", "n=many")
     assert wrong.returncode == 2
     assert "n=many: this is not JSON" in wrong.stderr
@@ -316,6 +323,47 @@ def test_logs_and_events(shell: Shell, hello: str) -> None:
     assert re.search(r"PostModelOutputs  owner_default → me/deploy-hello  replica \w{8}  ok  [\d.]+ ms", events)
     kinds = {json.loads(line)["kind"] for line in shell.ok("events", "--kind", "route", "--json").splitlines()}
     assert "route.decided" in kinds
+
+
+def test_each_log_line_has_its_time_deployment_and_replica_and_json_has_no_colours(
+    shell: Shell, hello: str
+) -> None:
+    shell.ok("predict", "hello", "prompt=you")
+    lines = shell.ok("logs", "deploy-hello").splitlines()
+    assert all(re.match(r"\d\d:\d\d:\d\d\.\d{3}  deploy-hello [0-9a-f]{8}  .", line) for line in lines), lines
+    (answered,) = shell.ok("logs", "--grep", "model_predict", "--tail", "1", "--json").splitlines()
+    found = json.loads(answered)
+    assert found["stream"] == "runner"
+    assert found["deployment_id"] == "deploy-hello"
+    assert found["replica_id"]
+    assert found["time"] > 1.7e9
+    assert found["message"].startswith("[INFO] ")
+    assert shell.ok("logs", "--since", "1h", "--tail", "3").count("\n") == 3
+    assert shell.ok("logs", "--since", "2999-01-01", "--tail", "3") == ""
+    assert shell.ok("logs", "--model-only") == "", "hello prints nothing itself"
+    for words, said in ((["--since", "soon"], "is no time"), (["--grep", "("], "is no regular expression")):
+        refused = shell.run("logs", *words)
+        assert refused.returncode == 2
+        assert said in refused.stderr
+
+
+def test_a_replica_that_was_replaced_left_no_traceback_in_the_log(shell: Shell, tmp_path: Path) -> None:
+    """The genuine runner logs the end of each of its streams as an error."""
+    source = "class Says(ModelClass):\n    @ModelClass.method\n    def predict(self, prompt: str) -> str:\n"
+    source = (
+        "from clarifai.runners.models.model_class import ModelClass\n\n\n" + source + "        print(prompt, 1)\n"
+    )
+    directory = write_model(tmp_path, "says", source + "        return prompt\n")
+    shell.ok("deploy", str(directory))
+    shell.ok("predict", "says", "prompt=you")
+    (directory / "1" / "model.py").write_text(source + "        return prompt * 2\n")
+    shell.ok("deploy", str(directory))
+    wait_for(lambda: "replica.stopped" in shell.ok("logs", "deploy-says"))
+    said = shell.ok("logs", "deploy-says")
+    assert "Traceback" not in said, said
+    assert "gRPC error" not in said, said
+    (own,) = shell.ok("logs", "deploy-says", "--model-only").splitlines()
+    assert own.endswith("  you 1")
 
 
 def test_faults_are_added_shown_and_removed(shell: Shell, hello: str) -> None:
@@ -934,3 +982,10 @@ def test_a_mistyped_command(lone_shell: Shell) -> None:
     done = lone_shell.run("deplyo")
     assert done.returncode == 2
     assert "No such command 'deplyo'. Did you mean 'deploy'?" in done.stderr
+
+
+def test_a_fault_for_a_model_that_is_not_there_is_told(shell: Shell, hello: str) -> None:
+    added = shell.run("fault", "add", "typo", "--model", "helo", "--status", "MODEL_DEPLOYING")
+    assert added.returncode == 0
+    assert "There is no model 'helo'. Did you mean 'hello'? The fault waits for it." in added.stderr
+    shell.ok("fault", "remove", "typo")

@@ -17,13 +17,14 @@ from click.testing import CliRunner
 
 from clarifai_emulator.cli import checks, demo
 from clarifai_emulator.cli.answers import as_json_value, as_text
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.env import assignment, is_behind_proxy, variables_for
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.hints import _OTHER_WORDS
 from clarifai_emulator.cli.init import TEMPLATE, model_id, write_template
 from clarifai_emulator.cli.main import cli
 from clarifai_emulator.cli.model_names import ModelName, read_model_name
-from clarifai_emulator.cli.output import Failure, columns, failure_of
+from clarifai_emulator.cli.output import Failure, failure_of
 from clarifai_emulator.cli.state import Running, find_running, remove_state, running_emulators, write_state
 from clarifai_emulator.cli.up import arguments_of, parse_pats
 from clarifai_emulator.config import EmulatorConfig

@@ -14,10 +14,10 @@ import click
 from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.callers import chosen_caller
 from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
 from clarifai_emulator.cli.output import (
     Failure,
-    columns,
     heading,
     json_option,
     port_option,

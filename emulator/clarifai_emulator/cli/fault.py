@@ -9,8 +9,9 @@ from click.shell_completion import CompletionItem
 
 from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.client import connect
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.hints import HintingGroup
-from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json
+from clarifai_emulator.cli.output import heading, json_option, port_option, print_json
 
 
 @click.group(cls=HintingGroup, short_help="Make requests fail, wait or break off on purpose.")
@@ -100,7 +101,10 @@ def add(port: int | None, as_json: bool, **options: Any) -> None:
     """
     given = {name: value for name, value in options.items() if value is not None and value is not False}
     with connect(port) as client:
-        (added,) = client.result("Faults", add=given)["changed"]
+        answer = client.result("Faults", add=given)
+    (added,), warnings = answer["changed"], answer["warnings"]
+    for text in warnings:
+        click.secho(f"{text} The fault waits for it.", fg="yellow", err=True)
     if as_json:
         print_json(added)
         return
@@ -130,7 +134,7 @@ def list_(port: int | None, as_json: bool) -> None:
         rows = [["id", "rule", "seen", "injected", "state", "from"]]
         rows += [[each["id"], each["rule"], str(each["seen"]), str(each["injected"]), _state(each), each["origin"]]
                  for each in faults]  # fmt: skip
-        click.echo("\n".join(columns(rows)))
+        click.echo("\n".join(columns(rows, heading=True)))
 
 
 def _state(each: dict[str, Any]) -> str:

@@ -31,6 +31,7 @@ from clarifai_emulator.config import EmulatorConfig, default_state_dir
 from clarifai_emulator.control import Control
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
+from clarifai_emulator.runners import own_output
 from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.snapshot import snapshot
 
@@ -85,6 +86,8 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop.set)
+    if config.backend == "inprocess":
+        own_output.take_over()
     _forget_account()
     try:
         emulator = Emulator(config, parent=parent)

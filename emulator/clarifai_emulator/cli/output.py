@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
+
+from clarifai_emulator.cli.columns import paragraph
 
 if TYPE_CHECKING:
     from clarifai_emulator.errors import ConfigError
@@ -51,11 +53,15 @@ class Failure(click.ClickException):
         if self.as_json:
             print_json({"error": {"message": self.message, "hint": self.hint, "log": self.log, **self.data}})
             return
-        click.echo(click.style("Error: ", fg="red", bold=True) + self.message, file=file, err=True)
+        message, hint = paragraph(f"Error: {self.message}"), paragraph(f"Next: {self.hint}")
+        click.echo(
+            click.style("Error: ", fg="red", bold=True) + message.removeprefix("Error: "), file=file, err=True
+        )
         if self.log.strip():
             click.echo("\n" + textwrap.indent(self.log.rstrip(), "    ") + "\n", file=file, err=True)
         if self.hint:
-            click.echo(click.style("Next: ", bold=True) + self.hint, file=file, err=True)
+            hint = paragraph(f"Next: {self.hint}").removeprefix("Next: ")
+            click.echo(click.style("Next: ", bold=True) + hint, file=file, err=True)
 
 
 def failure_of(error: Mapping[str, Any]) -> Failure:
@@ -171,24 +177,10 @@ def step(text: str) -> None:
 
 def warn(text: str) -> None:
     """A warning, on stderr."""
-    click.echo(click.style("Warning: ", fg="yellow", bold=True) + text, err=True)
+    said = paragraph(f"Warning: {text}").removeprefix("Warning: ")
+    click.echo(click.style("Warning: ", fg="yellow", bold=True) + said, err=True)
 
 
 def heading(text: str) -> None:
     """A bold line."""
     click.echo(click.style(text, bold=True))
-
-
-def columns(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:
-    """The rows as lines with aligned columns; what a row lacks is empty."""
-    widths: list[int] = []
-    for row in rows:
-        for position, cell in enumerate(row):
-            if position == len(widths):
-                widths.append(0)
-            widths[position] = max(widths[position], len(click.unstyle(cell)))
-    return [indent + "  ".join(_pad(cell, widths[n]) for n, cell in enumerate(row)).rstrip() for row in rows]
-
-
-def _pad(cell: str, width: int) -> str:
-    return cell + " " * (width - len(click.unstyle(cell)))

@@ -117,6 +117,7 @@ def _call(
         )
         signature = chosen_method(_signatures(model.client), method)
         arguments = read_arguments(signature, values, sys.stdin)
+        _tell_findings(model.client, signature["name"], arguments)
         answers: list[Any] = []
         request_id = ""
         for value, response in _answers(model.client, signature, arguments):
@@ -134,6 +135,14 @@ def _signatures(client: Any) -> list[dict[str, Any]]:
 
     client.fetch()
     return [as_dict(each) for each in client._method_signatures.values()]
+
+
+def _tell_findings(client: Any, method: str, arguments: Mapping[str, Any]) -> None:
+    """Say on stderr what `check` would of these arguments; what is answered is not changed by it."""
+    from clarifai_emulator.contracts.values import check_arguments
+
+    for finding in check_arguments(client._method_signatures[method], arguments):
+        click.secho(f"{finding.rule}: {finding.message}", fg="yellow", err=True)
 
 
 def _answers(client: Any, signature: Mapping[str, Any], arguments: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
@@ -183,13 +192,20 @@ def _failure(client: Client, caller: Caller, error: Exception, since: int) -> Fa
     request_id = _quoted("req_id", text)
     facts = _route(client, request_id[0], since) if request_id else {}
     code = re.search(r"\bcode: (\w+)", text)
-    message = next(filter(None, [*_quoted("details", text)[:1], *_quoted("description", text)[:1]]), "")
+    trace = _quoted("stack_trace", text)
+    # An error without a message, as of a bare `assert`, is its last line.
+    said = [
+        *_quoted("details", text)[:1],
+        *reversed("\n".join(trace).splitlines()),
+        *_quoted("description", text)[:1],
+    ]
+    message = next((each.strip() for each in said if each.strip()), "")
     if code is None or not message:
         return Failure(f"{type(error).__name__}: {text}", code=FAILED, data=facts)
     rejected = [f"not taken: {each['what']}: {each['reason']}" for each in facts.get("rejected", ())]
     return Failure(
         f"{_code_text(code[1])}: {message}",
-        log="\n".join([*_quoted("stack_trace", text), *rejected]),
+        log="\n".join([*trace, *rejected]),
         hint=_hint(caller, message),
         code=NO_ROUTE if facts.get("refused") else FAILED,
         data={**facts, "status": code[1], "request_id": request_id[0] if request_id else ""},

@@ -9,10 +9,10 @@ import click
 from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.callers import chosen_caller
 from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.model_names import read_model_name
 from clarifai_emulator.cli.output import (
     NO_ROUTE,
-    columns,
     json_option,
     port_option,
     print_json,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Coroutine, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
@@ -22,7 +22,7 @@ from clarifai_emulator.nodepools.fleet import ReplicaRecord, ReplicaState
 from clarifai_emulator.nodepools.renewal import Renewal
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.pinned_versions import is_pinned
-from clarifai_emulator.reload.plan import Kind, Plan
+from clarifai_emulator.reload.plan import Edit, Kind, Plan
 from clarifai_emulator.reload.project import Project
 from clarifai_emulator.runners.reload_link import CannotSwap, ReloadLink
 from clarifai_emulator.store import Kind as Stored
@@ -49,7 +49,7 @@ class Switch:
         """Carry a plan out; gives what was done in the end, and the signatures where they changed."""
         try:
             if plan.kind is Kind.NONE:
-                await self._label(project, after)
+                await self.label(project, after)
                 return plan, (), ()
             if plan.kind is Kind.SWAP and await self._swap(project, plan, after):
                 return plan, (), ()
@@ -67,10 +67,9 @@ class Switch:
         """New code behind the loaded instances, in every replica or in none; False when it has other signatures.
         Raises ``ModelError`` for broken code, ``CannotSwap``."""
         links = self._links(project)
-        file = plan.files[0]
-        edit = {"file": file, "content": after.files[file].content, "class_name": plan.class_name}
+        edits = [_told(edit, after) for edit in plan.edits]
         answers = await asyncio.gather(
-            *(link.prepare(code=after.digest, **edit) for link in links), return_exceptions=True
+            *(link.prepare(code=after.digest, edits=edits) for link in links), return_exceptions=True
         )
         for answer in sorted(filter(_is_error, answers), key=lambda error: isinstance(error, CannotSwap)):
             raise answer  # pyright: ignore[reportGeneralTypeIssues]
@@ -79,7 +78,8 @@ class Switch:
         await asyncio.gather(*(link.commit(after.digest) for link in links))
         return True
 
-    async def _label(self, project: Project, after: Code) -> None:
+    async def label(self, project: Project, after: Code) -> None:
+        """What runs is called ``after`` from now on. Raises ``CannotSwap``."""
         await asyncio.gather(*(link.label(after.digest) for link in self._links(project)))
 
     def _links(self, project: Project) -> list[ReloadLink]:
@@ -213,6 +213,14 @@ def version_of(store: Store, project: Project) -> ModelVersion:
             hint="Start `clarifai-emulator dev` again.",
         )
     return version
+
+
+def _told(edit: Edit, after: Code) -> dict[str, Any]:
+    """An edit as a replica takes it (``reload_main.py``)."""
+    told: dict[str, Any] = {"file": edit.file, "content": after.files[edit.file].content}
+    if edit.helper is None:
+        return {**told, "class_name": edit.class_name}
+    return {**told, **asdict(edit.helper)}
 
 
 def _link(record: ReplicaRecord, code: Code) -> ReloadLink:
