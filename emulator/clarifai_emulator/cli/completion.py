@@ -9,8 +9,10 @@ import click
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the completion script of a shell: commands, options, and what a running emulator knows (models,
-    methods, arguments, deployments, nodepools, faults).
+    """Print the completion script of a shell.
+
+    It completes commands, options, and what a running emulator knows: models, their methods and arguments,
+    deployments, nodepools, faults.
 
     \b
     Examples:
