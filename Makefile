@@ -58,9 +58,10 @@ reliability: $(READY) ## every fault, with 1,000 cycles of deploy and undeploy, 
 	@for run in $$(seq 20); do echo "client project, four workers, run $$run of 20"; \
 	  $(BIN)/python -m pytest -q -n 4 -p no:cacheprovider --random-order fixtures/clients/greeter || exit 1; done
 
-docs: $(READY) ## write the generated pages of docs/
+docs: $(READY) ## write the generated pages of docs/, and the schema of topology files
 	@$(BIN)/python docs/generate_api_coverage.py
 	@$(BIN)/python docs/generate_rules.py
+	@$(BIN)/python docs/generate_topology_schema.py
 
 build: $(READY) ## build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist

@@ -19,6 +19,8 @@ from clarifai_emulator.nodepools.supervisor import Supervisor
 _NEWS_SECONDS = 5.0
 # How long a deploy waits for room that others hold, unless it is told: loading a model may take much longer.
 ROOM_SECONDS = 60.0
+# And for a model whose code starts a program that is not here: some wait for it for ever.
+LACKING_SECONDS = 10.0
 
 
 class Overtaken(CallerError):

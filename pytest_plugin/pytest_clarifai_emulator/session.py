@@ -39,5 +39,6 @@ def serving_of(config: pytest.Config) -> Serving:
             started = joined(environment.shared, environment.url, environment.user_id)
         else:
             started = serving(settings, environment.port, parent, environ=environment.of_models)
-        config.stash[SERVING] = config.stash[STACK].enter_context(started)
+        running = config.stash[SERVING] = config.stash[STACK].enter_context(started)
+        running.sdk_clock, environment.clock.platform = environment.clock, running
     return config.stash[SERVING]

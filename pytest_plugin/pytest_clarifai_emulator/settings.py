@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ import pytest
 
 from pytest_clarifai_emulator.up_settings import OLDER, add_up_options, is_yes, read_up_settings, variable_of
 
+_PREFIX = "clarifai_"
 _BACKENDS = ("process", "docker", "inprocess")
 _RUNNERS = ("genuine", "lean")
 _CASSETTE_MODES = ("none", "once", "new", "all")
 _CONTRACT = ("strict", "warn", "off")
 _GPU_MISSING = ("fail", "skip")
+_RETRIES = ("virtual", "real")
 _SCOPES = ("worker", "shared")
 
 
@@ -40,6 +43,7 @@ class Settings:
     cassette_mode: str
     cassette_dir: str
     contract: str
+    retries: str
     coverage: bool
     coverage_fail_under: float | None
     fuzz_seconds: float | None
@@ -99,6 +103,12 @@ def add_options(parser: pytest.Parser) -> None:
         "(ini: clarifai_contract; strict)",
     )
     group.addoption(
+        "--clarifai-retries",
+        choices=_RETRIES,
+        help="how the SDK waits before it tries again: at once, on a clock of its own, or for real "
+        "(ini: clarifai_retries; virtual)",
+    )
+    group.addoption(
         "--clarifai-contract-coverage",
         action="store_true",
         help="list methods of models that no test called (ini: clarifai_contract_coverage)",
@@ -139,6 +149,7 @@ def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("clarifai_gpu_seconds", "how long a test waits for GPUs that other workers use", default="600")
     parser.addini("clarifai_cassettes", "how cassettes are used: none, once, new, all", default="once")
     parser.addini("clarifai_cassette_dir", "where cassettes are, beside the test file", default="cassettes")
+    parser.addini("clarifai_retries", "how the SDK waits between its retries: virtual, real", default="virtual")
     parser.addini("clarifai_contract", "strict, warn or off", default="strict")
     parser.addini("clarifai_contract_coverage", "list methods that no test called", type="bool", default=False)
     parser.addini("clarifai_contract_coverage_fail_under", "in percent", default="")
@@ -164,6 +175,7 @@ def read_settings(config: pytest.Config) -> Settings:
         cassette_mode=_choice(config, "cassettes", _CASSETTE_MODES, problems),
         cassette_dir=str(config.getini("clarifai_cassette_dir")),
         contract=_choice(config, "contract", _CONTRACT, problems),
+        retries=_choice(config, "retries", _RETRIES, problems),
         coverage=bool(_option(config, "contract_coverage") or config.getini("clarifai_contract_coverage")),
         coverage_fail_under=_number(config, "contract_coverage_fail_under", problems),
         fuzz_seconds=_number(config, "fuzz_seconds", problems),
@@ -174,6 +186,22 @@ def read_settings(config: pytest.Config) -> Settings:
     if problems:
         raise pytest.UsageError(*problems)
     return settings
+
+
+def unknown_keys(config: pytest.Config) -> list[str]:
+    """A sentence for each key of the ini file that begins as ours do, and that no plugin has registered."""
+    # There is no public list of the keys that plugins have registered, nor of those that are given.
+    registered: Any = getattr(getattr(config, "_parser", None), "_inidict", None)
+    known = [str(name) for name in registered or () if str(name).startswith(_PREFIX)]
+    given: Any = vars(config).get("_inicfg") or vars(config).get("inicfg") or ()
+    if not known:
+        return []
+    return [_unknown(key, known) for key in given if key.startswith(_PREFIX) and key not in known]
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"Unknown key '{key}'." + (f" Did you mean '{near[0]}'?" if near else "")
 
 
 def _option(config: pytest.Config, name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import Client
-from clarifai_emulator.cli.output import Failure, json_option, port_option, step, warn
+from clarifai_emulator.cli.output import Failure, given_url, json_option, port_option, step, warn
 from clarifai_emulator.cli.place_options import place_options
 from clarifai_emulator.cli.state import Running, find_running, running_emulators, state_dir
 
@@ -72,16 +72,18 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
     emulator = _emulator(port, options)
     with emulator as running:
         from clarifai_emulator.cli.dev_loop import DevLoop
+        from clarifai_emulator.cli.sending import refuse_elsewhere
 
         if not emulator.is_ours:
             options["topology"] = ()
         with Client(running) as client:
+            refuse_elsewhere(client, "dev", "it watches files and has them loaded from where they are")
             DevLoop(client, directories, options, as_json=as_json, plain=plain).run()
 
 
 def _emulator(port: int | None, options: Mapping[str, Any]) -> _Emulator:
     known = running_emulators(state_dir())
-    if any(port in (None, 0, each.port) for each in known):
+    if given_url() or any(port in (None, 0, each.port) for each in known):
         running = find_running(port)
         given = [f"--{name.replace('_', '-')}" for name in _OF_UP if options[name]]
         if given:

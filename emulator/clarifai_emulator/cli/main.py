@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import click
 
+from clarifai_emulator.cli.hints import HintingGroup
+
 PROGRAM = "clarifai-emulator"
 
 # Command → module below clarifai_emulator.cli that defines a function of that name.
@@ -28,6 +30,7 @@ _COMMANDS = {
     "contract": "contract",
     "export": "transfer",
     "import": "transfer",
+    "topology": "topology",
     "reset": "lifecycle",
     "down": "lifecycle",
     "init": "init",
@@ -37,7 +40,7 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(HintingGroup):
     """Subcommands by name, in the order in which a newcomer meets them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -49,17 +52,6 @@ class _Commands(click.Group):
             return None
         name = "import_" if cmd_name == "import" else cmd_name  # Python keeps that word for itself
         return getattr(importlib.import_module(f"clarifai_emulator.cli.{module}"), name)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
-            guess = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(_COMMANDS)}."
-            ctx.fail(f"There is no command '{args[0]}'.{guess}")
-        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -212,7 +212,7 @@ def _recipe(
     return Recipe(
         base=base,
         requirement_files=() if needs_all else tuple(names),
-        pins=tuple(runner_pins(lines)),
+        pins=tuple(runner_pins(lines, directory.path)),
         build_args=build_args,
         has_ca=has_ca,
         build_info=build_info,

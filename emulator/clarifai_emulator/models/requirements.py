@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -80,6 +81,17 @@ def read_lines(file: Path, *, constraint: bool = False, _seen: frozenset[Path] =
             yield Line(re.split(r"\s+--", text)[0].strip(), constraint)
 
 
+def required_names(file: Path) -> set[str]:
+    """The names that a requirements file has, normalised; none when it cannot be read, which is told elsewhere."""
+    names: set[str] = set()
+    with contextlib.suppress(UnreadableRequirements):
+        for line in read_lines(file):
+            name = re.match(r"[A-Za-z0-9._-]+", line.text)
+            if name is not None:
+                names.add(canonicalize_name(name[0]))
+    return names
+
+
 def unpin_unknown_sdk(file: Path) -> bool:
     """Undo what ``clarifai model upload`` does without the network: it pins ``clarifai`` to the newest version of
     the package index, and writes ``clarifai==None`` when it cannot ask. Says whether it did."""
@@ -111,6 +123,11 @@ def unsatisfied_requirements(file: Path, installed: Installed = CURRENT_INTERPRE
         return [reason for line in read_lines(file) for reason in _reasons(line, installed)]
     except UnreadableRequirements as error:
         return [str(error)]
+
+
+def unsatisfied_lines(lines: Iterable[Line], installed: Installed = CURRENT_INTERPRETER) -> list[str]:
+    """The same for these lines."""
+    return [reason for line in lines for reason in _reasons(line, installed)]
 
 
 def names_clarifai(lines: list[Line]) -> bool:

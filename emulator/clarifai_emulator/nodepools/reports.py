@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner
@@ -10,6 +11,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.load_failures import way_out
 from clarifai_emulator.models.versions import build_failed
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, Target
@@ -29,7 +31,7 @@ class Reporter:
         self._events.emit(
             kind, message=message, replica_id=record.replica_id, nodepool=nodepool, **_names(fleet), **fields
         )
-        self.log(fleet, "runner.events", f"{kind}: {message}", record.runner)
+        self.log(fleet, "runner.events", f"{kind}: {message}", record.runner, replica_id=record.replica_id)
 
     def fleet(self, fleet: Fleet, kind: str, message: str, **fields: Any) -> None:
         """Something happened to a deployment as a whole."""
@@ -42,8 +44,17 @@ class Reporter:
         self._events.emit("deployment.pending", reason=reason, for_good=no_room.for_good, **_names(fleet))
         self.log(fleet, "runner.events", f"No room: {no_room}", runner)
 
-    def log(self, fleet: Fleet, log_type: str, line: str, runner: Runner | None = None) -> None:
-        """One line of a log that clients can list."""
+    def log(
+        self,
+        fleet: Fleet,
+        log_type: str,
+        line: str,
+        runner: Runner | None = None,
+        *,
+        replica_id: str = "",
+        origin: str = "",
+    ) -> None:
+        """One line of a log that clients can list. ``origin``: who wrote it, where a replica printed it."""
         version, model, nodepools = fleet.target.version, fleet.target.model, fleet.target.nodepools
         _, cluster_id, nodepool_id = nodepools[0][0] if nodepools else ("", "", "")
         if runner is not None:
@@ -58,6 +69,9 @@ class Reporter:
             compute_cluster_id=cluster_id,
             nodepool_id=nodepool_id,
             runner_id="" if runner is None else runner.id,
+            deployment_id=fleet.lane.key.deployment_id,
+            replica_id=replica_id,
+            origin=origin,
         )
 
 
@@ -75,8 +89,18 @@ def keeps_failing(fleet: Fleet, why: str) -> CallerError:
         StatusCode.MODEL_DEPLOYMENT_FAILED,
         f"{fleet.target.sentence_name} has no replica: {fleet.failures} starts in a row failed, the last "
         f"because {why}.\n{fleet.last_failure}\n",
-        hint="Mend the model and deploy it again; `clarifai-emulator logs` has everything it printed.",
+        hint=way_out(fleet.last_failure, _code_of(fleet.target))
+        or "Mend the model and deploy it again; `clarifai-emulator logs` has everything it printed.",
     )
+
+
+def _code_of(target: Target) -> str:
+    """The model's own source, as far as it can be read: the address of a server stands there."""
+    texts: list[str] = []
+    with contextlib.suppress(OSError, ValueError):
+        for file in sorted((target.source.path / "1").glob("*.py")) if target.source is not None else ():
+            texts.append(file.read_text(encoding="utf-8"))
+    return "\n".join(texts)
 
 
 def cannot_be_placed(

@@ -81,6 +81,7 @@ class Supervisor:
         self._clock = clock
         self._dirty: set[LaneKey] = set()
         self._stale: set[Key] = set()
+        self._without_room: set[LaneKey] = set()
         self._timers: dict[LaneKey, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -123,7 +124,15 @@ class Supervisor:
     async def release(self, is_whose: Callable[[str], bool]) -> list[ReplicaRecord]:
         """Forget the fleets of these users, and keep their idle replicas warm; gives the others, to be ended. What
         other users run goes on."""
-        mine = [fleet for key, fleet in self.fleets.items() if key.user_id and is_whose(key.user_id)]
+        return await self._release(
+            [fleet for key, fleet in self.fleets.items() if key.user_id and is_whose(key.user_id)]
+        )
+
+    async def release_deployments(self, keys: Iterable[tuple[str, str]]) -> list[ReplicaRecord]:
+        """As ``release``, of these deployments (user and id)."""
+        return await self._release([fleet for key in keys for fleet in self.fleets.of_deployment(*key)])
+
+    async def _release(self, mine: Sequence[Fleet]) -> list[ReplicaRecord]:
         await self._replicas.park_idle(mine)
         kept = {record.runner.id for record in self._replicas.parked}
         for fleet in mine:
@@ -166,9 +175,9 @@ class Supervisor:
     def _replicas_changed(self, fleet: Fleet) -> None:
         """Where a replica has ended there may be room now for those that wait for it."""
         self._mark(fleet.lane.key)
-        for key, other in self.fleets.items():
-            if other.lane.pending_reason:
-                self._mark(key)
+        without_room, self._without_room = self._without_room, set[LaneKey]()
+        for key in without_room:
+            self._mark(key)
 
     def _mark(self, key: LaneKey) -> None:
         self._dirty.add(key)
@@ -474,7 +483,8 @@ class Supervisor:
         if missing > 0:
             self._grow(fleet, missing, now)
             return
-        fleet.lane.pending_reason, fleet.no_room_since = "", None  # nothing is wanted that is not there
+        if not fleet.target.is_user_run:  # that one holds until its user starts a runner
+            fleet.lane.pending_reason, fleet.no_room_since = "", None
         if missing < 0:
             fleet.last_scale_down = now
             for record in self._least_busy(fleet, -missing):
@@ -521,6 +531,7 @@ class Supervisor:
         elif not no_room.for_good:
             if fleet.no_room_since is None:
                 fleet.no_room_since = self._clock.monotonic()
+            self._without_room.add(fleet.lane.key)
             self._mark_later(fleet.lane.key, _PENDING_SECONDS)
 
     def _cannot_be_placed(self, fleet: Fleet, reason: str) -> CallerError:

@@ -516,6 +516,27 @@ async def test_what_has_no_room_waits_says_why_and_starts_when_there_is_room(sta
     assert fleet.lane.pending_reason == ""
 
 
+async def test_room_that_becomes_free_is_taken_at_once(stage: Stage) -> None:
+    stage.prepare(needs={"cpu_limit": "1"})
+    await stage.deploy(deployment_id="first")
+    await stage.deploy(deployment_id="second")
+    stage.api("DeleteDeployments", ids=["first"])
+    await settle()
+    assert [stage.record(each).runner.description for each in stage.backend.running] == ["Runs deployment 'second'"]
+
+
+async def test_why_a_replica_was_not_there_is_not_said_once_it_is_not_wanted_any_more(stage: Stage) -> None:
+    stage.prepare(needs={"cpu_limit": "1"})
+    await stage.deploy()
+    replica = await stage.ready()
+    works = [await stage.ask() for _ in range(3)]
+    assert "nodepool 'pool' is full" in stage.lane.pending_reason
+    for work in works:
+        await stage.answer(replica, work)
+    await stage.later(1)
+    assert (stage.lane.pending_reason, stage.fleet.no_room_since) == ("", None)
+
+
 async def test_a_deployment_without_room_keeps_one_timer_however_often_it_is_asked(stage: Stage) -> None:
     stage.prepare(needs={"cpu_limit": "1"})
     await stage.deploy(deployment_id="first")
