@@ -25,6 +25,7 @@ SCRIPTS = (
     "start",
     "growth",
     "containers",
+    "container_edits",
     "check_calls",
     "contract",
     "protocols",

@@ -106,13 +106,13 @@ def _dev(options: Sequence[str]) -> Generator[tuple[Path, Callable[[], None], Ca
         shutil.copytree(MODELS / "hello", directory)
         command = [sys.executable, "-m", "clarifai_emulator", "dev", str(directory), "--port", str(port), "--json"]
         with process(command, environ(port), stdout=subprocess.PIPE) as dev:
-            _wait_for(dev, "replica.live")
+            wait_for_event(dev, "replica.live")
             client = routed_client("https://clarifai.com/me/demo/models/hello", port)
             model = directory / "1" / "model.py"
-            yield model, lambda: _wait_for(dev, "reload.ready"), lambda: client.predict(prompt="x")
+            yield model, lambda: wait_for_event(dev, "reload.ready"), lambda: client.predict(prompt="x")
 
 
-def _wait_for(dev: subprocess.Popen[Any], kind: str) -> None:
+def wait_for_event(dev: subprocess.Popen[Any], kind: str) -> None:
     """Read what ``dev`` says until this happened."""
     assert dev.stdout is not None
     for line in dev.stdout:
