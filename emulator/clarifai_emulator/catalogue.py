@@ -237,6 +237,15 @@ def speed_of(instance: InstanceType, *, accelerated: bool) -> tuple[int, ...]:
     return (kind, info.num_accelerators, cpu)
 
 
+def without_accelerators(required: ComputeInfo) -> ComputeInfo:
+    """The CPUs and memory of what a model needs."""
+    sizes = ComputeInfo()
+    sizes.CopyFrom(required)
+    for name in ("num_accelerators", "accelerator_type", "accelerator_memory"):
+        sizes.ClearField(name)
+    return sizes
+
+
 def fits(required: ComputeInfo, instance: InstanceType, *, overcommits: bool = False) -> str:
     """Why an instance cannot run what needs ``required``; empty when it can. ``overcommits``: the CPUs and the
     memory of this machine (the instance type ``local``) are no limit; accelerators always are.

@@ -91,6 +91,11 @@ class DeployNodepools:
             self._resources.post(Kind.COMPUTE_CLUSTER, user_id, (), [_cluster(cluster_id, kind)])
         self._resources.post(Kind.NODEPOOL, user_id, (cluster_id,), [_nodepool(nodepool_id, kind)])
 
+    def has_accelerators(self) -> bool:
+        """Whether this machine has a GPU, a simulated one included."""
+        machine = self._catalogue.find(LOCAL_INSTANCE)
+        return machine is not None and machine.compute_info.num_accelerators > 0
+
     def needs_of(self, name: str) -> ComputeInfo:
         """What a model asks for that is to run on this instance type. Raises ``CallerError``."""
         return self.instance(name).needs

@@ -29,7 +29,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.catalogue import LOCAL_INSTANCE, Catalogue
+from clarifai_emulator.catalogue import LOCAL_INSTANCE, Catalogue, without_accelerators
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.deploy_nodepool import DEFAULT_NODEPOOL, DeployNodepools
@@ -40,13 +40,14 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.going_live import Change, GoingLive
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
+from clarifai_emulator.models.gpu_use import only_names_a_gpu
 from clarifai_emulator.models.needs import foreseen_needs, missing_needs
 from clarifai_emulator.models.requirements import required_names
 from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
-from clarifai_emulator.nodepools.overcommit import overcommitment
+from clarifai_emulator.nodepools.overcommit import doing_without_gpu, overcommitment
 from clarifai_emulator.nodepools.scaling import MAX_REPLICAS as DEFAULT_MAX_REPLICAS
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.pinned_versions import PINNED, PinnedVersions
@@ -136,6 +137,7 @@ class Deployer:
         self._logbook = logbook
         self._clock = clock
         self._nodepools = DeployNodepools(store=store, resources=resources, catalogue=catalogue)
+        self._events = events
         self._wait = DeployWait(supervisor=supervisor, events=events, clock=clock)
         self._live = GoingLive(store=store, supervisor=supervisor)
         # Of code that was read once, whatever became of its version: the same code has the same methods.
@@ -149,6 +151,7 @@ class Deployer:
         _require_bounds(request)
         nodepool = self._nodepool(request)
         directory, key, version_id, is_new = await self._published(request, nodepool, progress)
+        missing_gpu = self._missing_gpu(directory, request)
         deployment = self.deployment_key(request, key)
         change = Change((*key, version_id), is_new)
         with self._live.or_back(deployment, change):
@@ -170,7 +173,7 @@ class Deployer:
             environment=source.environment,
             seconds=self._clock.monotonic() - started,
             signatures=tuple(version.method_signatures),
-            warnings=(*directory.warnings, *self._overcommitment(key, version, nodepool)),
+            warnings=(*directory.warnings, *missing_gpu, *self._overcommitment(key, version, nodepool)),
         )
 
     async def _published(
@@ -420,12 +423,22 @@ class Deployer:
                 Kind.APP, user, (), [App(id=app, visibility=Visibility(gettable=Visibility.PUBLIC))]
             )
 
-    def compute_info(self, directory: ModelDirectory, instance: str = "") -> ComputeInfo:
-        """What a directory's model needs: what the instance type it is deployed to has, if one was named, else what
-        its config.yaml says."""
+    def asked_for(self, directory: ModelDirectory, instance: str = "") -> ComputeInfo:
+        """What a directory's model asks for: what the instance type it is deployed to has, if one was named, else
+        what its config.yaml says."""
         if instance or directory.instance == LOCAL_INSTANCE:
             return self._nodepools.needs_of(instance or directory.instance)
         return directory.compute_info
+
+    def compute_info(self, directory: ModelDirectory, instance: str = "") -> ComputeInfo:
+        """What a directory's model is given: what it asks for, but for a GPU that this machine does not have and
+        its code has no use for."""
+        asked = self.asked_for(directory, instance)
+        return without_accelerators(asked) if not instance and self._does_without_gpu(directory) else asked
+
+    def _does_without_gpu(self, directory: ModelDirectory) -> bool:
+        is_strict = self._config.strict_capacity or self._nodepools.has_accelerators()
+        return not is_strict and only_names_a_gpu(directory)
 
     def _nodepool(self, request: DeployRequest) -> Key:
         """The nodepool's key. Raises ``CallerError``."""
@@ -452,6 +465,15 @@ class Deployer:
             needs = self.compute_info(directory, request.instance)
             self._supervisor.require_fit(nodepool, message, needs, directory.model_id, key)
         self._nodepools.ensure(nodepool, request.instance)
+
+    def _missing_gpu(self, directory: ModelDirectory, request: DeployRequest) -> Sequence[str]:
+        """A sentence where a model runs without the GPU of the instance type that its config.yaml names."""
+        if request.instance or not self._does_without_gpu(directory):
+            return ()
+        text = doing_without_gpu(directory.model_id, directory.instance, directory.compute_info)
+        user, deployment = self.deployment_key(request, self.model_key(directory, request.model, request.user_id))
+        self._events.emit("deployment.overcommitted", reason=text, user_id=user, deployment_id=deployment)
+        return (text,)
 
     def _overcommitment(self, model: ModelKey, version: ModelVersion, nodepool: Key) -> Sequence[str]:
         if self._config.strict_capacity:

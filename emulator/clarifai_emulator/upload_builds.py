@@ -180,7 +180,7 @@ class UploadBuilds:
         version.method_signatures.extend(signatures)
         version.num_threads = version.num_threads or directory.num_threads or 0
         if not version.inference_compute_info.ByteSize():
-            version.inference_compute_info.CopyFrom(self._deployer.compute_info(directory))
+            version.inference_compute_info.CopyFrom(self._deployer.asked_for(directory))
         self._store.put(Kind.MODEL_VERSION, key, version)
         self._store.put(Kind.SOURCE, key, source)
         self._tell(key, "model_version.built", f"runs from its archive in {source.environment}")

@@ -28,8 +28,6 @@ from flow.driver import Client, inference_request, running, text_of
 
 pytestmark = pytest.mark.timeout(300)
 TOOLKITS = ("python", "mcp", "openai", "vllm", "sglang", "ollama", "lmstudio")
-# What the templates ask for (g5.xlarge) is not on every machine.
-ACCELERATORS = f"simulated:{len(TOOLKITS)}xNVIDIA-A10G"
 # All of them in one interpreter: each start of the command line costs an import of the SDK.
 INIT = """
 import sys
@@ -45,8 +43,10 @@ for toolkit in sys.argv[2:]:
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorThread]:
-    with running(accelerators=ACCELERATORS, cache_dir=tmp_path_factory.mktemp("cache")) as emulator:
-        yield emulator
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")  # as on a machine without a GPU
+        with running(cache_dir=tmp_path_factory.mktemp("cache")) as emulator:
+            yield emulator
 
 
 @pytest.fixture
@@ -92,6 +92,13 @@ def test_a_template_of_python_alone_is_deployed_and_answers(
     deployed = emulator.deploy(templates / name)
     assert deployed.model == ("me", "main", name)
     assert ask(client, name, prompt="hi") == "Echo: hi"
+    without_gpu = f"config.yaml of {name} names instance type g5.xlarge, which has a GPU; this machine has none."
+    assert deployed.warnings[0].startswith(f"{without_gpu} Nothing in its code or requirements.txt uses one,")
+    reasons = {
+        str(each.fields["reason"]): each.fields["deployment_id"]
+        for each in emulator.events("deployment.overcommitted")
+    }
+    assert reasons[deployed.warnings[0]] == f"deploy-{name}"
 
 
 def test_a_bug_that_is_planted_in_it_is_told_with_its_line_and_what_served_goes_on(
@@ -202,10 +209,23 @@ def test_the_mcp_template_is_deployed_with_a_library_it_works_with_and_answers(
         assert "Hello, Ada!" in answer.read().decode()
 
 
-@pytest.mark.of_processes("a container may have the server")
-def test_the_vllm_template_is_told_at_once_that_there_is_no_vllm(emulator: EmulatorThread, templates: Path) -> None:
+@pytest.mark.parametrize("name", ["vllm", "sglang"])
+def test_a_template_that_computes_on_a_gpu_is_refused_at_once_with_the_ways_out(
+    emulator: EmulatorThread, templates: Path, name: str
+) -> None:
     lines: list[str] = []
     with pytest.raises(CallerError) as raised:
+        emulator.deploy(templates / name, progress=lines.append)
+    assert lines == [f"reading {templates / name}"]
+    assert "1 accelerator of type NVIDIA-* with 22.49Gi wanted, but this machine has none" in str(raised.value)
+    for way_out in ("up --accelerators simulated:1xNVIDIA-A10G", "deploy DIR --instance", "up --topology FILE"):
+        assert way_out in raised.value.hint
+
+
+@pytest.mark.of_processes("a container may have the server")
+def test_the_vllm_template_is_told_at_once_that_there_is_no_vllm(templates: Path) -> None:
+    lines: list[str] = []
+    with running(accelerators="simulated:1xNVIDIA-A10G") as emulator, pytest.raises(CallerError) as raised:
         emulator.deploy(templates / "vllm", progress=lines.append)
     missing = "1/model.py (line 25) starts the Python module 'vllm', which is not in its environment."
     assert any(missing in line for line in lines[:2]), "before anything is built"

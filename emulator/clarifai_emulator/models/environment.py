@@ -81,7 +81,9 @@ async def prepare_environment(
     if not _is_complete(target):
         async with _only_builder(target, progress):
             if not _is_complete(target):
-                progress(f"building a Python environment for {directory.model_id}: {'; '.join(reasons)}")
+                progress(
+                    f"building a Python environment for {directory.model_id}: {'; '.join(dict.fromkeys(reasons))}"
+                )
                 if code_pins(lines, directory.path):
                     progress(
                         f"warning: {STATELESS_FASTMCP} is installed: model.py gives FastMCP() the argument "
@@ -107,7 +109,7 @@ def own_interpreter(directory: ModelDirectory) -> Path:
     reasons = reasons_to_build(directory)
     if reasons:
         raise ModelError(
-            f"{directory.model_id} cannot run in the emulator's own process: {'; '.join(reasons)}.",
+            f"{directory.model_id} cannot run in the emulator's own process: {'; '.join(dict.fromkeys(reasons))}.",
             hint="Install what it needs beside the emulator, or use the process backend: it builds environments.",
         )
     return Path(sys.executable)

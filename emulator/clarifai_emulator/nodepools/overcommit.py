@@ -6,6 +6,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool
 
 from clarifai_emulator.catalogue import LOCAL_INSTANCE
 from clarifai_emulator.nodepools.capacity import amount_of
+from clarifai_emulator.nodepools.ways_out import simulated_accelerators
 from clarifai_emulator.quantities import format_cpu, format_memory
 
 
@@ -34,4 +35,15 @@ def overcommitment(model_id: str, required: ComputeInfo, nodepool: Nodepool) -> 
     return (
         f"{model_id} asks for {' and '.join(wanted)}, and this machine has {' and '.join(there)}. It runs all the "
         f"same, perhaps {' or '.join(effects)}; with --strict-capacity it is refused."
+    )
+
+
+def doing_without_gpu(model_id: str, instance: str, required: ComputeInfo) -> str:
+    """Say that a model runs without the GPU of the instance type that its config.yaml names, and what to do."""
+    count = required.num_accelerators
+    gpus = "a GPU" if count == 1 else f"{count} GPUs"
+    return (
+        f"config.yaml of {model_id} names instance type {instance}, which has {gpus}; this machine has none. "
+        "Nothing in its code or requirements.txt uses one, so it runs on the CPU. To have one in name: "
+        f"`up --accelerators {simulated_accelerators(required)}`; to refuse it: `up --strict-capacity`."
     )

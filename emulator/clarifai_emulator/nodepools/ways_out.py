@@ -11,6 +11,7 @@ from clarifai_emulator.catalogue import (
     fits,
     names_accelerator,
     price_of,
+    without_accelerators,
 )
 from clarifai_emulator.quantities import parse_memory
 
@@ -54,10 +55,7 @@ def simulated_accelerators(required: ComputeInfo) -> str:
 
 def instance_without_accelerators(required: ComputeInfo) -> InstanceType:
     """The cheapest instance type without accelerators that has a model's CPUs and memory, else the largest."""
-    sizes = ComputeInfo()
-    sizes.CopyFrom(required)
-    for name in ("num_accelerators", "accelerator_type", "accelerator_memory"):
-        sizes.ClearField(name)
+    sizes = without_accelerators(required)
     types = Catalogue().instance_types(_PROVIDER, _REGION)
     plain = sorted((each for each in types if not each.compute_info.num_accelerators and each.price), key=price_of)
     return next((each for each in plain if not fits(sizes, each)), plain[-1])
