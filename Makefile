@@ -8,7 +8,7 @@ UV     := uv==0.13.9
 # The tests start a thousand processes of Python: each would compile again what it imports, which doubles their time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test check format bench reliability docs build clean
+.PHONY: help setup demo test check format bench reliability interruptions docs build clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ reliability: $(READY) ## every fault, with 1,000 cycles of deploy and undeploy, 
 	  tests/flow/test_cycles.py tests/flow/test_reload.py $(ARGS)
 	@for run in $$(seq 20); do echo "client project, four workers, run $$run of 20"; \
 	  $(BIN)/python -m pytest -q -n 4 -p no:cacheprovider --random-order fixtures/clients/greeter || exit 1; done
+
+interruptions: $(READY) ## interrupt every long command 100 times, under load, and look what it left
+	@$(BIN)/python -m benchmarks.interruptions $(ARGS)
 
 docs: $(READY) ## write the generated pages of docs/
 	@$(BIN)/python docs/generate_api_coverage.py

@@ -13,7 +13,8 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,7 +41,7 @@ TOKEN_HEADER = "x-clarifai-emulator-token"
 
 _ANSWER_SECONDS = 0.05
 
-Answers = AsyncIterator[dict[str, Any]]
+Answers = AsyncGenerator[dict[str, Any]]
 _T = TypeVar("_T")
 
 
@@ -77,16 +78,20 @@ class Control:
         async def serve(stream: GrpcStream) -> None:
             if not hmac.compare_digest(stream.metadata.get(TOKEN_HEADER, "").encode(), self.token.encode()):
                 raise TransportError("PERMISSION_DENIED", "The control token is missing or wrong.")
-            async for answer in self._answers(call, await stream.read() or b"{}"):
-                self._emulator.commit()
-                await stream.write(json.dumps(answer).encode())
+            request = await stream.read() or b"{}"
+            # Closed with the stream: what a client has left half-way ends now, not when it is collected.
+            async with aclosing(self._answers(call, request)) as answers:
+                async for answer in answers:
+                    self._emulator.commit()
+                    await stream.write(json.dumps(answer).encode())
 
         return serve
 
     async def _answers(self, call: Callable[[dict[str, Any]], Answers], request: bytes) -> Answers:
         try:
-            async for answer in call(json.loads(request)):
-                yield answer
+            async with aclosing(call(json.loads(request))) as answers:
+                async for answer in answers:
+                    yield answer
         except EmulatorError as error:
             yield {"error": error_as_dict(error)}
         except asyncio.CancelledError:
@@ -98,8 +103,9 @@ class Control:
     async def _deploy(self, request: dict[str, Any]) -> Answers:
         wanted = DeployRequest(path=Path(request.pop("path")), **request)
         deploy = self._emulator.deployer.deploy
-        async for answer in _with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict):
-            yield answer
+        async with aclosing(_with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def _dev(self, request: dict[str, Any]) -> Answers:
         """Deploy a directory into the dev loop: ``always``, ``strict``, ``include``, ``exclude``, and as for
@@ -108,14 +114,16 @@ class Control:
         watched = Watched(tuple(request.pop("include")), tuple(request.pop("exclude")))
         wanted = DeployRequest(path=Path(request.pop("path")), watched=watched, **request)
         begin = self._emulator.reloader.begin
-        async for answer in _with_progress(lambda tell: begin(wanted, options, tell), deployed_as_dict):
-            yield answer
+        async with aclosing(_with_progress(lambda tell: begin(wanted, options, tell), deployed_as_dict)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def _reload(self, request: dict[str, Any]) -> Answers:
         """Files of a directory in the dev loop were saved: what came of it."""
         path, reload = Path(request["path"]), self._emulator.reloader.reload
-        async for answer in _with_progress(lambda tell: reload(path, tell), Outcome.as_dict):
-            yield answer
+        async with aclosing(_with_progress(lambda tell: reload(path, tell), Outcome.as_dict)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def _status(self, request: dict[str, Any]) -> Answers:
         yield {"result": snapshot(self._emulator)}
@@ -149,9 +157,10 @@ class Control:
         """Kept events after ``since`` whose kind begins with ``prefix``, then, with ``follow``, new ones."""
         bus, prefix = self._emulator.events, request.get("prefix", "")
         kept = bus.recent(prefix, since=request.get("since", 0))
-        async for event in _then_follow(kept, bus.subscribe, follow=request.get("follow", False)):
-            if event.kind.startswith(prefix):
-                yield {"event": event.as_dict()}
+        async with aclosing(_then_follow(kept, bus.subscribe, follow=request.get("follow", False))) as events:
+            async for event in events:
+                if event.kind.startswith(prefix):
+                    yield {"event": event.as_dict()}
         yield {"result": {"last_seq": bus.last_seq}}
 
     async def _logs(self, request: dict[str, Any]) -> Answers:
@@ -160,15 +169,16 @@ class Control:
         book, types = self._emulator.logbook, request.get("log_types", ["runner"])
         match = {name: value for name, value in request.get("match", {}).items() if value}
         kept = sorted((entry for kind in types for entry in book.entries(kind, **match)), key=_number)
-        async for entry in _then_follow(kept, book.subscribe, follow=request.get("follow", False)):
-            if entry.log_type in types and _matches(entry, match):
-                yield {
-                    "line": {
-                        "message": entry.message,
-                        "log_type": entry.log_type,
-                        "runner_id": entry.meta.runner_id,
+        async with aclosing(_then_follow(kept, book.subscribe, follow=request.get("follow", False))) as entries:
+            async for entry in entries:
+                if entry.log_type in types and _matches(entry, match):
+                    yield {
+                        "line": {
+                            "message": entry.message,
+                            "log_type": entry.log_type,
+                            "runner_id": entry.meta.runner_id,
+                        }
                     }
-                }
         yield {"result": {}}
 
     async def _faults(self, request: dict[str, Any]) -> Answers:
@@ -211,6 +221,7 @@ async def _with_progress(
     """What something long says while it goes on, then its result."""
     lines: asyncio.Queue[str] = asyncio.Queue()
     task = asyncio.create_task(begin(lines.put_nowait))
+    getter: asyncio.Task[str] | None = None
     try:
         while not task.done() or not lines.empty():
             getter = asyncio.create_task(lines.get())
@@ -221,12 +232,16 @@ async def _with_progress(
                 getter.cancel()
         yield {"result": as_dict(await task)}
     finally:
-        task.cancel()
+        mine: list[asyncio.Task[Any]] = [each for each in (task, getter) if each is not None]
+        for each in mine:
+            each.cancel()
+        # What is broken off ends before whoever asked for it is told so.
+        await asyncio.gather(*mine, return_exceptions=True)
 
 
 async def _then_follow(
     kept: Any, subscribe: Callable[[Callable[[Any], None]], Callable[[], None]], *, follow: bool
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any]:
     """What there is, then, with ``follow``, what comes."""
     coming: asyncio.Queue[Any] = asyncio.Queue()
     unsubscribe = subscribe(coming.put_nowait)

@@ -10,8 +10,9 @@ what was deployed before as it was.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -120,10 +121,11 @@ class Deployer:
         directory, key, version_id, is_new = await self.publish(
             request.path, request.model, progress, backend, request.watched, user_id=request.user_id
         )
-        deployment = self._put_deployment(request, key, version_id, nodepool)
-        progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
-        if request.wait and request.min_replicas:
-            await self._ready(LaneKey(deployment[0], deployment[1], version_id), progress)
+        with self._undone_if_cancelled(self.deployment_key(request, key), (*key, version_id), is_new):
+            deployment = self._put_deployment(request, key, version_id, nodepool)
+            progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
+            if request.wait and request.min_replicas:
+                await self._ready(LaneKey(deployment[0], deployment[1], version_id), progress)
         source: ModelSource = self._store.get(Kind.SOURCE, (*key, version_id))  # pyright: ignore[reportAssignmentType]
         version: ModelVersion = self._store.get(Kind.MODEL_VERSION, (*key, version_id))  # pyright: ignore[reportAssignmentType]
         return Deployed(
@@ -139,6 +141,24 @@ class Deployer:
             signatures=tuple(version.method_signatures),
             warnings=directory.warnings,
         )
+
+    @contextlib.contextmanager
+    def _undone_if_cancelled(self, key: Key, version: Key, is_new: bool) -> Generator[None]:
+        """Whoever deploys may go away before a replica serves: then what was there before stands again, unless
+        somebody else has changed it since."""
+        before = self._store.get(Kind.DEPLOYMENT, key)
+        try:
+            yield
+        except asyncio.CancelledError:
+            target: Deployment | None = self._store.get(Kind.DEPLOYMENT, key)  # pyright: ignore[reportAssignmentType]
+            is_ours = target is not None and target.desired_worker.model.model_version.id == version[-1]
+            if is_ours and before is None:
+                self._resources.delete(Kind.DEPLOYMENT, [key])
+            elif is_ours:
+                self._store.put(Kind.DEPLOYMENT, key, before)
+            if is_ours and is_new:  # a request that names no version means the newest
+                self._resources.delete(Kind.MODEL_VERSION, [version])
+            raise
 
     async def publish(
         self,

@@ -194,6 +194,7 @@ class Emulator:
             is_kept=self.config.state is not None,
         )
         self._state: KeptState | None = None
+        self._chain: RequestChain | None = None
         self.landscape.hosted = self.furnisher.hosted
         self._further: list[Find] = []
         # Each may put itself before every method of the API, from the next call on (``api/tap.py``).
@@ -255,6 +256,8 @@ class Emulator:
 
     async def stop(self) -> None:
         """End every replica, close every port, remove every temporary file. May be called twice."""
+        if self._chain is not None:
+            self._chain.is_stopping = True
         await self._ports.close_public()
         await self._uploads.stop()
         await self.supervisor.stop(grace=self.config.stop_seconds)
@@ -336,7 +339,7 @@ class Emulator:
             adopt=self.supervisor.adopt,
             organisations=self.accounts.organisations,
         )
-        chain = RequestChain(
+        chain = self._chain = RequestChain(
             authenticator=authenticator,
             events=self.events,
             clock=self.clock,

@@ -33,6 +33,10 @@ class Client:
     ) -> None:
         self._channel.close()
 
+    def hang_up(self) -> None:
+        """Break off what is being asked for, in whichever thread: it fails."""
+        self._channel.close()
+
     def answers(self, control: str, **request: Any) -> Iterator[dict[str, Any]]:
         """Every answer as it comes, the last one too. Raises ``Failure``."""
         import grpc

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,8 +55,6 @@ def demo(directory: Path | None) -> None:
       clarifai-emulator demo
       clarifai-emulator demo fixtures/models/hello
     """
-    # Ended by a signal, it still stops the emulator.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="clarifai-emulator-demo-") as folder:
         path = directory or _hello(Path(folder))
         with _DemoEmulator(Path(folder)) as client:
@@ -90,7 +86,8 @@ class _DemoEmulator:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CLARIFAI_")}
         environ["XDG_STATE_HOME"] = str(self._folder)
         state = self._folder / "clarifai-emulator"
-        running, _, self._process = launch(["--port", "0"], state, environ=environ)
+        launched = launch(["--port", "0"], state, environ=environ, is_tied=True)
+        running, self._process = launched.running, launched.process
         self._client = Client(running)
         step(f"{running.url}, process {running.pid}, user '{running.user_id}'")
         return self._client

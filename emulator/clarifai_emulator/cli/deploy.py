@@ -11,6 +11,7 @@ import click
 
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
+from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json, step, warn
 from clarifai_emulator.cli.signatures import Signature, chosen_methods, command_line, snippet
 from clarifai_emulator.cli.state import Running
@@ -40,7 +41,10 @@ def deploy(directory: Path, port: int | None, no_wait: bool, as_json: bool, **op
       clarifai-emulator deploy my-model --model openai/chat/models/gpt-4o
     """
     with connect(port) as client:
-        deployed = client.result("Deploy", _show_progress, **_request(directory, options, wait=not no_wait))
+        try:
+            deployed = client.result("Deploy", _show_progress, **_request(directory, options, wait=not no_wait))
+        except KeyboardInterrupt:
+            raise Interrupted("Nothing was deployed; what served before goes on.") from None
         default = _default_route(client, deployed)
     if as_json:
         print_json({**deployed, "default_route": default})

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import Client
+from clarifai_emulator.cli.lifecycle import wait_until_gone
 from clarifai_emulator.cli.output import Failure, json_option, port_option, step, warn
 from clarifai_emulator.cli.state import Running, find_running, running_emulators, state_dir
 
@@ -90,9 +91,9 @@ def _emulator(port: int | None, options: Mapping[str, Any]) -> _Emulator:
 
     step("starting an emulator")
     arguments = arguments_of({name: options[name] for name in _OF_UP})
-    running, log_file, _ = launch([*arguments, "--port", str(_free(port))], state_dir())
-    step(f"{running.url}, its log is in {log_file}")
-    return _Emulator(running, is_ours=True)
+    launched = launch([*arguments, "--port", str(_free(port))], state_dir(), is_tied=True)
+    step(f"{launched.running.url}, its log is in {launched.log_file}")
+    return _Emulator(launched.running, is_ours=True)
 
 
 def _free(port: int | None) -> int:
@@ -123,5 +124,6 @@ class _Emulator:
         try:
             with Client(self._running) as client:
                 client.result("Down")
+            wait_until_gone(self._running, state_dir())
         except Failure as failure:
             warn(f"The emulator at {self._running.url} could not be stopped: {failure.message}")

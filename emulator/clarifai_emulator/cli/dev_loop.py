@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from clarifai_emulator.cli.client import Client
 from clarifai_emulator.cli.deploy import show_calls
 from clarifai_emulator.cli.dev_clients import Clients
 from clarifai_emulator.cli.event_lines import EventLines
+from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.output import Failure, print_json, step, warn
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.models.directory import Watched
@@ -34,6 +35,7 @@ from clarifai_emulator.reload.watcher import Watcher
 # A save may come while another is being reloaded, which it then ends.
 _AT_ONCE = 4
 _STATUS_SECONDS = 1.0
+_LOOK_SECONDS = 0.1
 
 
 class DevLoop:
@@ -50,7 +52,7 @@ class DevLoop:
         self._has_screen = not (as_json or plain) and sys.stdout.isatty()
         self._deployed: dict[str, dict[str, Any]] = {}
         self._beginnings = {str(request["path"]): threading.Lock() for request in self._requests}
-        self._shown: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._shown: queue.Queue[dict[str, Any]] = queue.Queue()
         self._clients = Clients(
             [Path(request["path"]) for request in self._requests],
             [path.absolute() for path in options["clients"]],
@@ -60,13 +62,14 @@ class DevLoop:
         )
         self._topology: Sequence[Path] = [path.absolute() for path in options["topology"]]
         self._is_drawing = False
-        self._stop = threading.Event()
+        self._stop = _Stop()
 
     def run(self) -> None:
-        """Until Ctrl-C, or until the emulator stops."""
+        """Until Ctrl-C, or until the emulator stops. Raises ``Interrupted`` where not all is deployed yet."""
         with ExitStack() as stack:
             stack.enter_context(_stopped_by_signals(self._stop))
             workers = stack.enter_context(ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reload"))
+            stack.callback(self._client.hang_up)  # nobody waits for what the workers still ask for
             watchers = [self._watcher(request, workers) for request in self._requests]
             for watcher in watchers:  # before the first deployment: a save while it goes on counts
                 watcher.start()
@@ -77,9 +80,11 @@ class DevLoop:
                 stack.callback(looks.stop)
             follower = threading.Thread(target=self._follow, name="events", daemon=True)
             follower.start()
-            for request in self._requests:
-                if not self._stop.is_set():
-                    self._begin(request)
+            beginning = workers.submit(self._begin_all)
+            while not beginning.done() and not self._stop.is_set():
+                wait([beginning], timeout=_LOOK_SECONDS)
+            if self._stop.number:
+                raise Interrupted("Not everything was deployed yet.", number=self._stop.number)
             self._clients.start()
             stack.callback(self._clients.stop)
             if self._has_screen:
@@ -96,6 +101,11 @@ class DevLoop:
 
     # ── what is asked of the emulator ──────────────────────────────────────────────────────────────────
 
+    def _begin_all(self) -> None:
+        for request in self._requests:
+            if not self._stop.is_set():
+                self._begin(request)
+
     def _begin(self, request: dict[str, Any]) -> None:
         """Deploy a directory; a save meanwhile is reloaded after that."""
         with self._beginnings[request["path"]]:
@@ -106,7 +116,8 @@ class DevLoop:
         try:
             deployed = self._client.result("Dev", self._progress, **request)
         except Failure as failure:
-            self._problem(f"{request['path']} cannot be run yet", failure)
+            if not self._stop.is_set():
+                self._problem(f"{request['path']} cannot be run yet", failure)
             return
         self._deployed[request["path"]] = deployed
         if self._is_drawing:
@@ -214,11 +225,18 @@ class DevLoop:
             return {}
 
 
+class _Stop(threading.Event):
+    """The wish that it ends; ``number``: the signal that said so, if it was one."""
+
+    number = 0
+
+
 @contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Generator[None]:
+def _stopped_by_signals(stop: _Stop) -> Generator[None]:
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def end(number: int, frame: object) -> None:
+        stop.number = stop.number or number
         stop.set()
 
     before = {number: signal.signal(number, end) for number in numbers}

@@ -102,6 +102,8 @@ class EventLines:
 
 
 def _status(event: Mapping[str, Any]) -> str:
+    if event.get("emulator_stopped"):
+        return click.style("ended, because the emulator stops", fg="yellow")
     if event.get("cancelled"):
         return click.style("cancelled by the client", fg="yellow")
     if event.get("grpc_status"):

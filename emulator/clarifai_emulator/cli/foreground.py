@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.event_lines import EventLines
+from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.line_writer import LineWriter
 from clarifai_emulator.cli.output import Failure
 from clarifai_emulator.cli.state import (
@@ -38,10 +39,17 @@ from clarifai_emulator.snapshot import snapshot
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def serve(config: EmulatorConfig, *, parent: Parent | None, as_json: bool, ready_fd: int | None) -> None:
+def serve(
+    config: EmulatorConfig,
+    *,
+    parent: Parent | None,
+    as_json: bool,
+    ready_fd: int | None,
+    tied_to_fd: int | None = None,
+) -> None:
     """Run it; returns when it has stopped. ``parent``: of the replicas. ``ready_fd`` is told, as JSON,
-    where it is. Raises ``Failure``."""
-    asyncio.run(_serve(config, parent, _Output(as_json), ready_fd))
+    where it is. It stops, too, when the other end of ``tied_to_fd`` is closed. Raises ``Failure``."""
+    asyncio.run(_serve(config, parent, _Output(as_json), ready_fd, tied_to_fd))
 
 
 class _Output:
@@ -76,11 +84,33 @@ class _Output:
         self._writer.close()
 
 
-async def _serve(config: EmulatorConfig, parent: Parent | None, output: _Output, ready_fd: int | None) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stop.set)
+class _Stop:
+    """The wish that it stops, and the first signal that said so."""
+
+    def __init__(self, tied_to_fd: int | None) -> None:
+        self.wanted = asyncio.Event()
+        self.number = 0
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._came, number)
+        if tied_to_fd is not None:
+            loop.add_reader(tied_to_fd, self._closed, tied_to_fd)
+
+    def _came(self, number: int) -> None:
+        self.number = self.number or number
+        self.wanted.set()
+
+    def _closed(self, fd: int) -> None:
+        """Whoever started it is gone."""
+        asyncio.get_running_loop().remove_reader(fd)
+        self.wanted.set()
+
+
+async def _serve(
+    config: EmulatorConfig, parent: Parent | None, output: _Output, ready_fd: int | None, tied_to_fd: int | None
+) -> None:
+    stop = _Stop(tied_to_fd)
     try:
         emulator = Emulator(config, parent=parent)
     except EmulatorError as error:
@@ -101,7 +131,7 @@ async def _serve(config: EmulatorConfig, parent: Parent | None, output: _Output,
             path = _publish(folder, running)
             _announce(emulator, running, path, output)
             _report_ready(ready_fd, running)
-            await _until_stopped(emulator, stop, control.stop_requested)
+            await _until_stopped(emulator, stop.wanted, control.stop_requested)
         finally:
             await _stop(emulator, output)
             await asyncio.sleep(0)  # what happened last is printed too
@@ -109,15 +139,15 @@ async def _serve(config: EmulatorConfig, parent: Parent | None, output: _Output,
             output.close()
 
 
-async def _start(emulator: Emulator, stop: asyncio.Event) -> None:
+async def _start(emulator: Emulator, stop: _Stop) -> None:
     """Start, unless a signal comes first: a topology may take long."""
     start = asyncio.create_task(emulator.start())
-    stopped = asyncio.create_task(stop.wait())
+    stopped = asyncio.create_task(stop.wanted.wait())
     await asyncio.wait([start, stopped], return_when=asyncio.FIRST_COMPLETED)
     if not start.done():
         start.cancel()
         await asyncio.gather(start, return_exceptions=True)
-        raise ConfigError("It was told to stop before it had started.", [])
+        raise Interrupted("The emulator had not started yet. Nothing is left running.", number=stop.number)
     stopped.cancel()
     await start
 
@@ -134,7 +164,7 @@ async def _until_stopped(emulator: Emulator, *reasons: asyncio.Event) -> None:
 
 
 async def _stop(emulator: Emulator, output: _Output) -> None:
-    pids = [pid for pid in _replica_pids(emulator) if pid]
+    pids = [pid for pid in _replica_pids(emulator) if pid not in (0, os.getpid())]  # in process: of its own
     output.say(f"Stopping{f': ending {_count(len(pids))}' if pids else ''} …")
     await emulator.stop()
     left = [pid for pid in pids if _exists(pid)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -49,6 +50,22 @@ class _Commands(click.Group):
         name = "import_" if cmd_name == "import" else cmd_name  # Python keeps that word for itself
         return getattr(importlib.import_module(f"clarifai_emulator.cli.{module}"), name)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        from clarifai_emulator.cli.interruption import Interrupted, was_interrupted
+
+        try:
+            return super().invoke(ctx)
+        except Interrupted:
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            raise Interrupted from None
+        except Exception:
+            if (
+                was_interrupted()
+            ):  # Python wraps it where it comes while a class is made, and libraries do elsewhere
+                raise Interrupted from None
+            raise
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -83,6 +100,7 @@ def cli(ctx: click.Context) -> None:
       2  the command line cannot be understood
       3  there is no route for the request
       4  no emulator is running
+      130, 143  Ctrl-C or SIGTERM came before it was done
     """
     if os.environ.get("NO_COLOR"):
         ctx.color = False
@@ -90,4 +108,6 @@ def cli(ctx: click.Context) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process."""
-    cli.main(args=list(args) if args is not None else None, prog_name=PROGRAM)
+    from clarifai_emulator.cli.interruption import run_interruptible
+
+    run_interruptible(lambda: cli.main(args=list(args) if args is not None else None, prog_name=PROGRAM))

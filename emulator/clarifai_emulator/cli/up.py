@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.docker_options import docker_options, docker_settings
+from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import Failure, json_option, print_json, wants_json, warn
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -113,8 +114,9 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
 )
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
 @click.option("--ready-fd", type=int, hidden=True)
+@click.option("--tied-to-fd", type=int, hidden=True)
 @json_option("Print each event as a line of JSON.")
-def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> None:
+def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool, **options: Any) -> None:
     """Start an emulator and print what happens in it. Ctrl-C stops it and every replica.
 
     Every option can be set in the environment as CLARIFAI_EMULATOR_<OPTION>.
@@ -140,10 +142,15 @@ def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> Non
     if config.backend == "process" and config.port:
         from clarifai_emulator.runners.parent import launch_early
 
-        parent = launch_early(config.url(config.port), config.start_method)
-    from clarifai_emulator.cli.foreground import serve
-
-    serve(config, parent=parent, as_json=as_json, ready_fd=ready_fd)
+        with held_back():
+            parent = launch_early(config.url(config.port), config.start_method)
+    try:
+        from clarifai_emulator.cli.foreground import serve
+    except BaseException:
+        if parent is not None:
+            parent.close()
+        raise
+    serve(config, parent=parent, as_json=as_json, ready_fd=ready_fd, tied_to_fd=tied_to_fd)
 
 
 def parse_pats(values: tuple[str, ...], user_id: str) -> dict[str, str]:
@@ -204,7 +211,8 @@ def _detach(options: Mapping[str, Any], as_json: bool) -> None:
     from clarifai_emulator.cli.state import state_dir
 
     environ = {**os.environ, "CLARIFAI_EMULATOR_PAT": " ".join(options["pats"])}
-    running, log_file, _ = launch(arguments_of(options), state_dir(), environ=environ)
+    launched = launch(arguments_of(options), state_dir(), environ=environ)
+    running, log_file = launched.running, launched.log_file
     if wants_json():
         facts = {"url": running.url, "port": running.port, "pid": running.pid, "user_id": running.user_id}
         print_json({**facts, "log_file": str(log_file)})

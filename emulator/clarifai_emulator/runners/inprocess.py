@@ -130,7 +130,7 @@ class _Lines:
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
         self._loop = asyncio.get_running_loop()
-        self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._said: queue.Queue[str] = queue.Queue()
         self._awake = False
         self._rounds = Rounds(self.tell, self._rest)
 

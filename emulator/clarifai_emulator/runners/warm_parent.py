@@ -62,6 +62,11 @@ class WarmParent:
         await asyncio.shield(self._ready)
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it has imported the SDK."""
+        return self._ready.done() and self._ready.exception() is None
+
+    @property
     def is_alive(self) -> bool:
         """Whether it can fork."""
         return self._control is not None
