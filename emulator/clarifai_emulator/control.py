@@ -32,6 +32,7 @@ from clarifai_emulator.protobuf_json import as_dict
 from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
+from clarifai_emulator.runners.backend import Debugging
 from clarifai_emulator.snapshot import snapshot
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class Control:
             yield {"error": {"kind": "bug", "message": f"{type(error).__name__}: {error}"}}
 
     async def _deploy(self, request: dict[str, Any]) -> Answers:
-        wanted = DeployRequest(path=Path(request.pop("path")), **request)
+        wanted = DeployRequest(path=Path(request.pop("path")), debugging=_debugging(request), **request)
         deploy = self._emulator.deployer.deploy
         async with aclosing(_with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict)) as answers:
             async for answer in answers:
@@ -112,7 +113,8 @@ class Control:
         ``Deploy``."""
         options = Options(Kind(request.pop("always")), request.pop("strict"))
         watched = Watched(tuple(request.pop("include")), tuple(request.pop("exclude")))
-        wanted = DeployRequest(path=Path(request.pop("path")), watched=watched, **request)
+        debugging = _debugging(request)
+        wanted = DeployRequest(path=Path(request.pop("path")), watched=watched, debugging=debugging, **request)
         begin = self._emulator.reloader.begin
         async with aclosing(_with_progress(lambda tell: begin(wanted, options, tell), deployed_as_dict)) as answers:
             async for answer in answers:
@@ -271,6 +273,12 @@ def _key(value: list[str] | None) -> Any:
     return tuple(value) if value else None
 
 
+def _debugging(request: dict[str, Any]) -> Debugging | None:
+    """Takes ``debug`` out of a request: ``port`` and ``wait``."""
+    wanted = request.pop("debug", None)
+    return Debugging(**wanted) if wanted is not None else None
+
+
 def error_as_dict(error: EmulatorError) -> dict[str, Any]:
     """An error as JSON: ``kind``, ``message``, and what its kind has."""
     if isinstance(error, CallerError):
@@ -298,4 +306,6 @@ def deployed_as_dict(deployed: Deployed) -> dict[str, Any]:
         "seconds": round(deployed.seconds, 3),
         "signatures": [as_dict(s) for s in deployed.signatures],
         "warnings": list(deployed.warnings),
+        "debug_port": deployed.debug_port,
+        "waits_for_debugger": deployed.waits_for_debugger,
     }

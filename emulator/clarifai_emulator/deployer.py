@@ -32,8 +32,10 @@ from clarifai_emulator.models.code import CodeReader
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
+from clarifai_emulator.nodepools.debuggers import BACKENDS, Debuggers, DeploymentKey
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.runners.backend import Backend
+from clarifai_emulator.runners.backend import Backend, Debugging
+from clarifai_emulator.runners.debugpy_files import folder_of_debugpy
 from clarifai_emulator.store import Key, Kind, Store
 
 # A wait without news for so long says that it goes on.
@@ -48,7 +50,7 @@ class DeployRequest:
     """What to deploy, and where. Empty ids are chosen: the model's from config.yaml, the deployment's from the
     model's. ``min_replicas`` 0 starts nothing before the first request. ``wait`` until a replica is ready.
     ``watched``: replicas are reloadable, and these files are their code. ``user_id``: whose account; empty is the
-    emulator's own user."""
+    emulator's own user. ``debugging``: an editor may attach to its replica."""
 
     path: Path
     nodepool_id: str = "cpu"
@@ -60,6 +62,7 @@ class DeployRequest:
     wait: bool = True
     watched: Watched | None = None
     user_id: str = ""
+    debugging: Debugging | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,8 @@ class Deployed:
     seconds: float
     signatures: Sequence[Any] = field(default_factory=tuple)
     warnings: tuple[str, ...] = ()
+    debug_port: int = 0  # where an editor attaches; 0 where none can
+    waits_for_debugger: bool = False
 
     @property
     def model_url(self) -> str:
@@ -100,6 +105,7 @@ class Deployer:
         events: EventBus,
         logbook: LogBook,
         clock: Clock,
+        debuggers: Debuggers,
     ) -> None:
         self._config = config
         self._store = store
@@ -110,6 +116,7 @@ class Deployer:
         self._events = events
         self._logbook = logbook
         self._clock = clock
+        self._debuggers = debuggers
         # Of code that was read once, whatever became of its version: the same code has the same methods.
         self._signatures: dict[ModelSource, Sequence[Any]] = {}
 
@@ -118,11 +125,16 @@ class Deployer:
         started = self._clock.monotonic()
         nodepool = self._nodepool(request)
         backend = self._backend(nodepool)
+        _require_debuggable(request, backend)
         directory, key, version_id, is_new = await self.publish(
             request.path, request.model, progress, backend, request.watched, user_id=request.user_id
         )
         with self._undone_if_cancelled(self.deployment_key(request, key), (*key, version_id), is_new):
+            fresh = await self._debug(request, key, version_id)
             deployment = self._put_deployment(request, key, version_id, nodepool)
+            if fresh:
+                lane = LaneKey(deployment[0], deployment[1], version_id)
+                self._supervisor.scale_to_zero(lane, "another one takes its place, which can be debugged")
             progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
             if request.wait and request.min_replicas:
                 await self._ready(LaneKey(deployment[0], deployment[1], version_id), progress)
@@ -140,7 +152,16 @@ class Deployer:
             seconds=self._clock.monotonic() - started,
             signatures=tuple(version.method_signatures),
             warnings=directory.warnings,
+            debug_port=self._debuggers.port(DeploymentKey(deployment[0], deployment[1])),
+            waits_for_debugger=request.debugging is not None and request.debugging.wait,
         )
+
+    async def _debug(self, request: DeployRequest, model: ModelKey, version_id: str) -> bool:
+        """Open or close the port of its debugger; whether replicas that it has already cannot be debugged yet."""
+        if request.debugging is not None:
+            source: ModelSource = self._store.get(Kind.SOURCE, (*model, version_id))  # pyright: ignore[reportAssignmentType]
+            folder_of_debugpy(source.python, self._config.cache_dir)  # before anything is changed
+        return await self._debuggers.want(DeploymentKey(*self.deployment_key(request, model)), request.debugging)
 
     @contextlib.contextmanager
     def _undone_if_cancelled(self, key: Key, version: Key, is_new: bool) -> Generator[None]:
@@ -380,6 +401,23 @@ class Deployer:
             )
         finally:
             unsubscribe()
+
+
+def _require_debuggable(request: DeployRequest, backend: str) -> None:
+    if request.debugging is None or backend in BACKENDS:
+        return
+    if backend == "inprocess":
+        raise CallerError(
+            StatusCode.NODEPOOL_INVALID_REQUEST,
+            "The model would run in the emulator's own process, where --debug is not needed.",
+            hint="Leave --debug out: breakpoint() stops in the emulator's terminal.",
+        )
+    raise CallerError(
+        StatusCode.NODEPOOL_INVALID_REQUEST,
+        "An editor cannot be attached to a replica in a container.",
+        hint="Debug it as a process: deploy it to a nodepool of processes, or to an emulator that was started "
+        "without --backend docker.",
+    )
 
 
 def _place(deployment: Deployment, request: DeployRequest, nodepool: Key) -> None:

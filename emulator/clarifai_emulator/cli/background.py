@@ -49,9 +49,10 @@ def launch(
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = folder / f"emulator-starting-{os.getpid()}.log"
-    with held_back():
-        ready, process = _begin(arguments, draft, environ, is_tied=is_tied)
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with held_back():
+            ready, process = _begin(arguments, draft, environ, is_tied=is_tied)
         with open(ready, encoding="utf-8") as pipe:
             answer = pipe.read()
         if not answer:
@@ -63,8 +64,9 @@ def launch(
             raise _did_not_start(process, log_file)
         return Launched(running, log_file, process)
     except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
+        if process is not None:
+            process.terminate()
+            process.wait()
         draft.unlink(missing_ok=True)
         raise
 

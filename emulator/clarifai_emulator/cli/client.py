@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
+from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import NOT_RUNNING, Failure, failure_of
 from clarifai_emulator.cli.state import Running, find_running
 
@@ -20,7 +21,8 @@ class Client:
     """One emulator's controls, as a context manager."""
 
     def __init__(self, running: Running) -> None:
-        import grpc
+        with held_back():  # half an import of it, and another one, end the process
+            import grpc
 
         self.running = running
         self._channel = grpc.insecure_channel(f"{running.host}:{running.port}", options=_OPTIONS)
@@ -41,11 +43,7 @@ class Client:
         """Every answer as it comes, the last one too. Raises ``Failure``."""
         import grpc
 
-        call: Any = self._channel.unary_stream(
-            f"/{_SERVICE}/{control}",
-            request_serializer=lambda value: json.dumps(value).encode(),
-            response_deserializer=json.loads,
-        )(request, metadata=((_TOKEN_HEADER, self.running.token),))
+        call: Any = self._call(control, request)
         failure: Failure | None = None
         is_complete = False
         try:
@@ -65,6 +63,17 @@ class Client:
             del call
         if failure is not None:
             raise failure
+
+    def _call(self, control: str, request: dict[str, Any]) -> Any:
+        method = self._channel.unary_stream(
+            f"/{_SERVICE}/{control}",
+            request_serializer=lambda value: json.dumps(value).encode(),
+            response_deserializer=json.loads,
+        )
+        try:
+            return method(request, metadata=((_TOKEN_HEADER, self.running.token),))
+        except ValueError:  # of a channel that is closed
+            raise Failure("Nothing more is asked of the emulator: the command ends.") from None
 
     def result(
         self, control: str, on_answer: Callable[[dict[str, Any]], None] = lambda answer: None, **request: Any

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.debug_options import debug_options, debug_request, show_attaching
 from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
 from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json, step, warn
@@ -25,6 +26,7 @@ from clarifai_emulator.cli.state import Running
 @click.option("--model", default="", metavar="USER/APP/models/ID", help="Another name than config.yaml gives it.")
 @click.option("--min-replicas", type=click.IntRange(0), default=1, show_default=True, help="0 starts on demand.")
 @click.option("--max-replicas", type=click.IntRange(1), default=5, show_default=True)
+@debug_options("its replica, of which there is one then")
 @click.option("--no-wait", is_flag=True, help="Return before a replica is ready.")
 @port_option()
 @json_option()
@@ -39,10 +41,18 @@ def deploy(directory: Path, port: int | None, no_wait: bool, as_json: bool, **op
       clarifai-emulator deploy my-model --min-replicas 2 --max-replicas 4
       clarifai-emulator deploy my-model --cluster my-cluster --nodepool my-pool
       clarifai-emulator deploy my-model --model openai/chat/models/gpt-4o
+      clarifai-emulator deploy my-model --debug 5678      (stop at breakpoints in your editor)
     """
+    if debug_request(options) is not None:
+        _require_one_replica(options["min_replicas"])
+        options["max_replicas"] = 1
     with connect(port) as client:
         try:
-            deployed = client.result("Deploy", _show_progress, **_request(directory, options, wait=not no_wait))
+            deployed = client.result(
+                "Deploy",
+                _show_progress,
+                **_request(directory, options, wait=not (no_wait or options["debug_wait"])),
+            )
         except KeyboardInterrupt:
             raise Interrupted("Nothing was deployed; what served before goes on.") from None
         default = _default_route(client, deployed)
@@ -62,7 +72,15 @@ def _request(directory: Path, options: dict[str, Any], *, wait: bool) -> dict[st
         "min_replicas": options["min_replicas"],
         "max_replicas": options["max_replicas"],
         "wait": wait,
+        "debug": debug_request(options),
     }
+
+
+def _require_one_replica(min_replicas: int) -> None:
+    if min_replicas > 1:
+        raise click.UsageError(
+            "--debug is for one replica: an editor would see the requests of one of several only."
+        )
 
 
 def _show_progress(answer: dict[str, Any]) -> None:
@@ -108,7 +126,8 @@ def _default_text(deployed: dict[str, Any], default: dict[str, Any]) -> str:
 
 
 def show_calls(deployed: dict[str, Any], running: Running) -> None:
-    """How to call what was deployed, ready to paste."""
+    """How to call what was deployed, ready to paste; and how to debug it, where that was asked for."""
+    show_attaching(deployed)
     for title, text in endpoint_calls(deployed, url=running.url, pat=running.pat):
         heading(f"\n{title}")
         click.echo(textwrap.indent(text, "  "))

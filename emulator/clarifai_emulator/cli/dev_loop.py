@@ -22,6 +22,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import Client
+from clarifai_emulator.cli.debug_options import debug_request
 from clarifai_emulator.cli.deploy import show_calls
 from clarifai_emulator.cli.dev_clients import Clients
 from clarifai_emulator.cli.event_lines import EventLines
@@ -31,6 +32,7 @@ from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.reload.file_looks import FileLooks
 from clarifai_emulator.reload.watcher import Watcher
+from clarifai_emulator.runners.breakpoints import while_held
 
 # A save may come while another is being reloaded, which it then ends.
 _AT_ONCE = 4
@@ -62,12 +64,15 @@ class DevLoop:
         )
         self._topology: Sequence[Path] = [path.absolute() for path in options["topology"]]
         self._is_drawing = False
+        self._may_show = threading.Event()
+        self._may_show.set()
         self._stop = _Stop()
 
     def run(self) -> None:
         """Until Ctrl-C, or until the emulator stops. Raises ``Interrupted`` where not all is deployed yet."""
         with ExitStack() as stack:
             stack.enter_context(_stopped_by_signals(self._stop))
+            stack.enter_context(while_held(self._silence))
             workers = stack.enter_context(ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reload"))
             stack.callback(self._client.hang_up)  # nobody waits for what the workers still ask for
             watchers = [self._watcher(request, workers) for request in self._requests]
@@ -183,9 +188,20 @@ class DevLoop:
                 if self._stop.is_set():
                     return
 
+    @contextmanager
+    def _silence(self) -> Generator[None]:
+        """Somebody is at a debugger's prompt in this terminal: what happens is shown afterwards."""
+        self._may_show.clear()
+        try:
+            yield
+        finally:
+            self._may_show.set()
+
     def _show_lines(self) -> None:
         lines = EventLines()
         for event in self._happened():
+            while not self._may_show.wait(_LOOK_SECONDS) and not self._stop.is_set():
+                pass
             if self._as_json:
                 print_json(event)
             elif (line := lines.line(event)) is not None:
@@ -256,7 +272,9 @@ def _requests_of(directories: Sequence[Path], options: Mapping[str, Any]) -> lis
             "nodepool_id": options["nodepool"],
             "compute_cluster_id": options["cluster"],
             "min_replicas": options["min_replicas"],
-            "max_replicas": max(5, options["min_replicas"]),
+            "max_replicas": 1 if debug_request(options) else max(5, options["min_replicas"]),
+            "debug": debug_request(options),
+            "wait": not options["debug_wait"],
             "always": options["always"] or "none",
             "strict": options["strict"],
             "include": list(options["include"]),

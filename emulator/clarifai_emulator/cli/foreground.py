@@ -9,8 +9,10 @@ import json
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from clarifai_emulator.config import EmulatorConfig, default_state_dir
 from clarifai_emulator.control import Control
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
+from clarifai_emulator.runners.breakpoints import while_held
 from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.snapshot import snapshot
 
@@ -80,6 +83,9 @@ class _Output:
         if self.as_json:
             self._writer.write(json.dumps({"kind": kind, "time": round(time.time(), 6), **fields}))
 
+    def held(self) -> AbstractContextManager[None]:
+        return self._writer.held()
+
     def close(self) -> None:
         self._writer.close()
 
@@ -115,18 +121,18 @@ async def _serve(
         emulator = Emulator(config, parent=parent)
     except EmulatorError as error:
         output.close()
-        raise _cannot_start(config, error) from None
+        raise cannot_start(config, error) from None
     control = Control(emulator)
     emulator.serve_too(control.find)
-    with _log_lines(output):
+    with _log_lines(output), while_held(output.held), terminal_kept():
         try:
             await _start(emulator, stop)
         except EmulatorError as error:
             output.close()
-            raise _cannot_start(config, error) from None
+            raise cannot_start(config, error) from None
         emulator.events.subscribe(output.event)
         folder = config.state_dir or default_state_dir()
-        running = _running(emulator, control.token)
+        running = running_of(emulator, control.token)
         try:
             path = _publish(folder, running)
             _announce(emulator, running, path, output)
@@ -177,7 +183,8 @@ async def _stop(emulator: Emulator, output: _Output) -> None:
     output.tell("emulator.stopped", replicas_ended=len(pids), left_running=left)
 
 
-def _running(emulator: Emulator, token: str) -> Running:
+def running_of(emulator: Emulator, token: str) -> Running:
+    """How commands find and control this emulator. ``token``: of its controls."""
     return Running(
         url=emulator.url,
         pid=os.getpid(),
@@ -250,7 +257,7 @@ def _report_ready(ready_fd: int | None, running: Running) -> None:
             json.dump({"port": running.port}, pipe)
 
 
-def _cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
+def cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
     """The failure to show; names our own emulator when that is what holds the port."""
     folder = config.state_dir or default_state_dir()
     holder = next((each for each in running_emulators(folder) if config.port and each.port == config.port), None)
@@ -264,6 +271,22 @@ def _cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
     if isinstance(error, ConfigError):
         return Failure("\n".join([error.what, *(f"  - {each}" for each in error.problems)]), hint=error.hint)
     return Failure(str(error))
+
+
+@contextlib.contextmanager
+def terminal_kept() -> Generator[None]:
+    """The terminal is afterwards as before, also where it stops while somebody is at a debugger's prompt."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        if sys.stdin.isatty():
+            import termios
+
+            before = termios.tcgetattr(0)
+            try:
+                yield
+            finally:
+                termios.tcsetattr(0, termios.TCSADRAIN, before)
+            return
+    yield
 
 
 @contextlib.contextmanager

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -110,4 +111,16 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process."""
     from clarifai_emulator.cli.interruption import run_interruptible
 
-    run_interruptible(lambda: cli.main(args=list(args) if args is not None else None, prog_name=PROGRAM))
+    run_interruptible(lambda: _run(args))
+
+
+def _run(args: Sequence[str] | None) -> NoReturn:
+    """As click does by itself, but for interruptions, of which it would say "Aborted!"."""
+    try:
+        code: Any = cli.main(list(args) if args is not None else None, PROGRAM, standalone_mode=False)
+    except click.ClickException as failure:
+        failure.show()
+        code = failure.exit_code
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    sys.exit(code if isinstance(code, int) else 0)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli.debug_options import debug_options
 from clarifai_emulator.cli.docker_options import docker_options, docker_settings
 from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import Failure, json_option, print_json, wants_json, warn
@@ -112,6 +113,7 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
 @click.option(
     "--cors", multiple=True, metavar="ORIGIN", help="Let pages of this origin use the HTTP endpoints; * for all."
 )
+@debug_options("every deployment, at this port and those after it")
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
 @click.option("--ready-fd", type=int, hidden=True)
 @click.option("--tied-to-fd", type=int, hidden=True)
@@ -133,7 +135,7 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
       clarifai-emulator up --topology topology.yaml --json
       clarifai-emulator up --state ~/my-platform    (deployments are there again after a restart)
     """
-    config = _config(options)
+    config = config_of(options)
     if detach and ready_fd is None:
         _warn(config)
         _detach(options, as_json)
@@ -162,7 +164,8 @@ def parse_pats(values: tuple[str, ...], user_id: str) -> dict[str, str]:
     return pats
 
 
-def _config(options: Mapping[str, Any]) -> Any:
+def config_of(options: Mapping[str, Any]) -> Any:
+    """The configuration that the options of ``up`` mean. Raises ``Failure``."""
     from clarifai_emulator.config import EmulatorConfig
     from clarifai_emulator.errors import ConfigError
 

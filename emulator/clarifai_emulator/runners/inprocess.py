@@ -23,7 +23,7 @@ from typing import Any
 
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, own_interpreter
-from clarifai_emulator.runners import lean_main, reload_main
+from clarifai_emulator.runners import breakpoints, lean_main, reload_main
 from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.inspect_main import model_traceback, read_signatures
 from clarifai_emulator.runners.rounds import Rounds
@@ -42,6 +42,7 @@ class InProcessBackend:
 
     def __init__(self) -> None:
         self._replicas: set[InProcessReplica] = set()
+        self._stops_at_breakpoints = False
 
     async def prepare(
         self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
@@ -55,6 +56,9 @@ class InProcessBackend:
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
         """Load the model and serve, in threads."""
+        if not self._stops_at_breakpoints:
+            self._stops_at_breakpoints = True
+            breakpoints.install()
         replica = InProcessReplica(spec, on_line)
         self._replicas.add(replica)
         replica.exited.add_done_callback(lambda _: self._replicas.discard(replica))
@@ -67,6 +71,9 @@ class InProcessBackend:
     async def close(self) -> None:
         for replica in tuple(self._replicas):
             replica.kill()
+        if self._stops_at_breakpoints:
+            self._stops_at_breakpoints = False
+            breakpoints.uninstall()
 
 
 class InProcessReplica:
@@ -76,6 +83,7 @@ class InProcessReplica:
         self.pid = os.getpid()
         self.connection, self._theirs = socket.socketpair()
         self.reloads, self._edits = socket.socketpair() if spec.source.watched is not None else (None, None)
+        self.debugger = None  # it is debugged where the emulator is
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[Exit] = self._loop.create_future()
         self._lines = _Lines(on_line)

@@ -32,6 +32,7 @@ class Child:
     pid: int = 0
     connection: socket.socket | None = None
     reloads: socket.socket | None = None
+    debugger: asyncio.Future[int] | None = None
 
     def terminate(self) -> None:
         self.parent.signal(self.job_id, signal.SIGTERM, whole_group=False)
