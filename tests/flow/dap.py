@@ -13,7 +13,7 @@ class Editor:
     """Attaches to a port, sets breakpoints, and reads what comes in order."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=15)
         self._file = self._socket.makefile("rb")
         self._number = 0
         self.request("initialize", adapterID="test", pathFormat="path", linesStartAt1=True)

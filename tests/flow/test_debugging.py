@@ -198,9 +198,7 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_deployed(
     emulator: EmulatorThread, client: Client, tmp_path: Path
 ) -> None:
     port = int(emulator.url.rpartition(":")[2])
-    with pytest.raises(
-        CallerError, match=f"Port {port} for the debugger of .* is in use"
-    ) as failed:
+    with pytest.raises(CallerError, match=f"Port {port} for the debugger of .* is in use") as failed:
         emulator.deploy(write(tmp_path), debugging=Debugging(port=port))
     assert "--debug PORT" in failed.value.hint
     assert not client.call("ListDeployments").deployments
@@ -317,7 +315,7 @@ def test_breakpoint_asks_in_a_test_also_while_output_is_captured(tmp_path: Path)
         "    print('captured')\n"
         "    assert Model(url=model.url).predict(text='hi') == 'hi!?'\n"
     )
-    options = ["-p", "pytest_clarifai_emulator.plugin", "--clarifai-backend", "inprocess", "-p", "no:cacheprovider"]
+    options = ["--clarifai-backend", "inprocess", "-p", "no:cacheprovider"]
     terminal = Terminal("-m", "pytest", *options, tmp_path / "test_it.py", environ=environ(tmp_path))
     try:
         assert "IO-capturing turned off" in terminal.until("(Pdb)")

@@ -8,6 +8,7 @@ than there. While somebody is at the prompt, whoever prints to the terminal is a
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import pdb
 import sys
@@ -20,8 +21,8 @@ from typing import Any
 _prompt = threading.RLock()
 _held: list[Callable[[], AbstractContextManager[Any]]] = []
 _told: set[tuple[str, int]] = set()
-_python_set_trace = pdb.set_trace
 _installed = 0
+_before = pdb.set_trace
 
 
 class ModelDebugger(pdb.Pdb):
@@ -29,7 +30,7 @@ class ModelDebugger(pdb.Pdb):
 
     def set_trace(self, frame: FrameType | None = None, **more: Any) -> None:
         """Stop at the next line of ``frame`` (the caller's)."""
-        frame = frame or sys._getframe().f_back
+        frame = frame or inspect.currentframe().f_back  # pyright: ignore[reportOptionalMemberAccess]
         try:
             super().set_trace(frame, **more)
         except (RuntimeError, AttributeError):  # the first compiled frame above: as far up as can be traced
@@ -66,9 +67,10 @@ def while_held(hold: Callable[[], AbstractContextManager[Any]]) -> Generator[Non
 def install() -> None:
     """From now on ``breakpoint()`` and ``pdb.set_trace()`` stop in models of this process. Where somebody has put
     their own debugger there (pytest does), theirs is asked; the pytest plugin tells pytest of ``ModelDebugger``."""
-    global _installed
+    global _installed, _before
     _installed += 1
-    if _installed == 1 and pdb.set_trace is _python_set_trace:
+    if _installed == 1 and pdb.set_trace.__module__ == pdb.__name__:
+        _before = pdb.set_trace
         pdb.set_trace = _stop_here
 
 
@@ -77,12 +79,13 @@ def uninstall() -> None:
     global _installed
     _installed -= 1
     if not _installed and pdb.set_trace is _stop_here:
-        pdb.set_trace = _python_set_trace
+        pdb.set_trace = _before
 
 
 def _stop_here(*, header: str | None = None, **more: Any) -> None:
     """What ``pdb.set_trace`` and, by ``sys.breakpointhook``, ``breakpoint()`` call."""
-    frame = sys._getframe().f_back
+    here = inspect.currentframe()
+    frame = here.f_back if here is not None else None
     assert frame is not None
     if not _has_terminal():
         _tell(frame)

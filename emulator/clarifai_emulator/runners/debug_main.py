@@ -6,6 +6,7 @@ emulator, which has a port of its own that stays the same (``debug_port.py``).
 """
 
 import contextlib
+import importlib.util
 import os
 import sys
 
@@ -29,9 +30,40 @@ def pass_breakpoints():
             file=sys.stderr,
         )
 
-    sys.breakpointhook = tell
+    replace_set_trace(tell)
+
+
+def replace_set_trace(stop):
+    """Let ``breakpoint()`` and ``pdb.set_trace()`` call this. Python's pdb is not imported for it: what it imports
+    (``code``, ``cmd``) would hide files of the same name beside the model."""
+    sys.breakpointhook = stop
     if "pdb" in sys.modules:
-        sys.modules["pdb"].set_trace = tell
+        sys.modules["pdb"].set_trace = stop
+    else:
+        sys.meta_path.insert(0, WhenPdbIsImported(stop))
+
+
+class WhenPdbIsImported:
+    """Finds ``pdb`` as ever, and replaces its ``set_trace``."""
+
+    def __init__(self, stop):
+        self.stop = stop
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "pdb":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module):
+                execute(module)
+                if hasattr(module, "Pdb"):  # a model may have a file of that name
+                    module.set_trace = self.stop
+
+            spec.loader.exec_module = exec_module
+        return spec
 
 
 def listen(wanted):
@@ -43,12 +75,10 @@ def listen(wanted):
     except ImportError:
         sys.path.append(wanted["path"])
         import debugpy
-    import pdb
-
     spare_compiled_frames()
     _, port = debugpy.listen(("127.0.0.1", 0))
     print(f"{wanted['mark']} {port}", flush=True)
-    sys.breakpointhook = pdb.set_trace = stop_in_editor
+    replace_set_trace(stop_in_editor)
     if wanted["wait"]:
         print("[emulator] waits for a debugger before it loads the model", file=sys.stderr, flush=True)
         debugpy.wait_for_client()

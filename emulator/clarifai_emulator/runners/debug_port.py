@@ -25,6 +25,12 @@ _RESUMING = frozenset(
     {"continue", "next", "stepIn", "stepOut", "stepBack", "reverseContinue", "goto", "disconnect"}
 )
 
+_TURN_SECONDS = 5.0
+_LEAVING = (
+    b'{"seq": 1000000, "type": "request", "command": "disconnect", "arguments": {"terminateDebuggee": false}}'
+)
+_LEAVE = b"Content-Length: %d\r\n\r\n%s" % (len(_LEAVING), _LEAVING)
+
 Hold = Callable[[], AbstractContextManager[Any]]
 
 
@@ -78,6 +84,7 @@ class DebugPort:
         self._editors: dict[asyncio.Task[Any], str] = {}
         self._waiting: dict[str, contextlib.ExitStack] = {}
         self._server: asyncio.Server | None = None
+        self._turn = asyncio.Lock()
 
     async def open(self, port: int) -> None:
         """Listen. Raises ``OSError``."""
@@ -121,13 +128,25 @@ class DebugPort:
         replica_id = next(reversed(self._targets), "")
         self._editors[task] = replica_id
         try:
-            if replica_id:
-                await self._relay(replica_id, reader, writer)
+            if replica_id and await self._is_alone():
+                try:
+                    await self._relay(replica_id, reader, writer)
+                finally:
+                    self._turn.release()
         except (OSError, asyncio.CancelledError):
             pass
         finally:
             del self._editors[task]
             writer.close()
+
+    async def _is_alone(self) -> bool:
+        """Take the turn: debugpy has one editor at a time, and needs a moment to let the last one go."""
+        try:
+            await asyncio.wait_for(self._turn.acquire(), _TURN_SECONDS)
+        except TimeoutError:
+            self._say("a second debugger was sent away: one is attached already")
+            return False
+        return True
 
     async def _relay(self, replica_id: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         theirs, ours = await asyncio.open_connection(_LOOPBACK, self._targets[replica_id])
@@ -139,6 +158,12 @@ class DebugPort:
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            session.end()
+            if not session.has_left.is_set() and not ways[1].done():
+                # The editor went without a word, and debugpy would take no other one.
+                ours.write(_LEAVE)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(session.has_left.wait(), _TURN_SECONDS)
         finally:
             for each in ways:
                 each.cancel()
@@ -156,6 +181,7 @@ class _Session:
         self._is_configured = is_configured
         self._held = contextlib.ExitStack()
         self._stopped: set[Any] = set()
+        self.has_left = asyncio.Event()  # debugpy has let the editor go
         self._to_editor, self._to_model = Messages(), Messages()
 
     def asked(self, data: bytes) -> None:
@@ -174,6 +200,8 @@ class _Session:
                 self._stopped.add(body.get("threadId"))
             elif message.get("event") == "continued":
                 self._go_on(body)
+            elif message.get("command") == "disconnect":
+                self.has_left.set()
             elif message.get("command") == "configurationDone":
                 self._is_configured()
 
@@ -195,5 +223,7 @@ class _Session:
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, look: Callable[[bytes], None]) -> None:
     while data := await reader.read(_CHUNK):
         look(data)
-        writer.write(data)
-        await writer.drain()
+        if not writer.is_closing():
+            writer.write(data)
+            with contextlib.suppress(ConnectionError):  # of an editor that is gone: what comes is looked at still
+                await writer.drain()

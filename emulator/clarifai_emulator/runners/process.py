@@ -65,7 +65,7 @@ class ProcessBackend:
         )
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
-        job = {
+        job: dict[str, Any] = {
             "op": "run",
             "model_path": str(spec.source.path),
             "base_url": spec.base_url,
