@@ -8,10 +8,13 @@ UV     := uv==0.13.9
 # The tests start a thousand processes of Python: each would compile again what it imports, which doubles their time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test check format bench reliability interruptions docs build clean
+# A module's tests stay together, so that what they share is made once.
+WORKERS ?= --numprocesses auto --dist loadfile
+
+.PHONY: help setup demo test test-all check format bench reliability interruptions docs build clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 setup: $(READY) ## create the virtual environment with everything in it
 
@@ -29,8 +32,11 @@ $(READY): requirements-dev.lock pyproject.toml
 demo: $(READY) ## start an emulator, deploy a model, call it by every route
 	@$(BIN)/clarifai-emulator demo
 
-test: $(READY) ## run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## run the tests, in minutes, on all cores; ARGS="tests/unit" picks some
+	@$(BIN)/python -m pytest $(if $(filter tests tests/%,$(ARGS)),,--quick $(WORKERS)) $(ARGS)
+
+test-all: ## run everything: slow tests, containers, every way to run a model, every Python
+	@.ci/run all
 
 check: $(READY) ## lint, format, types, import layers
 	@$(BIN)/ruff check .

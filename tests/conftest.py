@@ -1,18 +1,66 @@
-"""Prepares a container engine before the first test that needs one, and stops it after the last."""
+"""Prepares a container engine before the first test that needs one, and stops it after the last; `--quick` leaves
+out what `make test` does not run, and says so at the end.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from types import FrameType
+from typing import Any
 
 import pytest
 
 # Imported before any test module changes HOME: the cache of the engine is below the real one.
 import docker_engine
+import trap_hooks
 
 ENGINE = pytest.StashKey[docker_engine.TestEngine]()
 REASON = pytest.StashKey[str]()
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out container tests and tests marked slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEFT_OUT] = Counter()
+    config.pluginmanager.register(trap_hooks, "trap for the real platform's names")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With ``--quick``, deselect the tests that need a container engine and those that are marked slow."""
+    if not config.option.quick:
+        return
+    left_out = {item: kind for item in items if (kind := _kind_left_out(item))}
+    config.stash[LEFT_OUT].update(left_out.values())
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
+
+
+def _kind_left_out(item: pytest.Item) -> str | None:
+    if "tests/docker/" in item.path.as_posix():
+        return "tests in containers"
+    return "slow tests" if item.get_closest_marker("slow") else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Learn from a worker of xdist what it left out: each of them collects the same tests."""
+    node.config.stash[LEFT_OUT] |= Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what ``--quick`` left out, and how to have it."""
+    left_out = config.stash[LEFT_OUT]
+    if left_out:
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items()))
+        terminalreporter.write_line(
+            f"Left out: {counts}, the flow tests with the lean runner, in process and in containers, and other "
+            "versions of Python. `make test-all` runs everything; it installs a container engine where it may."
+        )
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -49,6 +97,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)  # after the emulators that an interrupted session still had
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if output := getattr(session.config, "workeroutput", None):
+        output["left_out"] = dict(session.config.stash[LEFT_OUT])
     engine = session.config.stash.get(ENGINE, None)
     if engine is not None:
         engine.stop()

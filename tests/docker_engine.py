@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clarifai_emulator.config import DockerSettings
-from clarifai_emulator.containers.engine import NoEngine, connect
+from clarifai_emulator.containers.engine import Meeting, NoEngine, connect
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.runners.docker import DockerBackend
 from docker import DockerClient
 from docker_lock import EngineLock
+from platform_trap import current
 
 BASE_IMAGE = "localhost/clarifai-emulator-test/python:base"
 CACHE = Path(
@@ -89,6 +90,8 @@ class TestEngine:
         paths = [str(self.hook), os.environ.get("PATH", ""), "/usr/sbin:/sbin"]
         words = ["--host", self.address, "--data-root", str(self.data), "--exec-root", str(self.folder / "exec")]
         words += ["--pidfile", str(self.folder / "docker.pid"), "--mtu", str(_mtu())]
+        trap = current()
+        words += ["--dns", trap.for_containers] if trap is not None and trap.for_containers else []
         with (self.folder / "dockerd.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, dockerd, *words],
@@ -170,7 +173,7 @@ def import_base(client: DockerClient, say: Callable[[str], None]) -> None:
 async def _warm_up() -> None:
     lines: list[str] = []
 
-    async def nowhere(host: str, early: bool) -> int:
+    async def nowhere(meeting: Meeting) -> int:
         return 0
 
     backend = DockerBackend(SETTINGS, listen=nowhere)

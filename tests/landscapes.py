@@ -43,7 +43,9 @@ class World:
         self.clusters: dict[tuple[str, ...], ComputeCluster] = {}
         self.nodepools: dict[tuple[str, ...], Nodepool] = {}
         self.deployments: dict[tuple[str, ...], Deployment] = {}
+        self.coming_to: dict[tuple[str, ...], Deployment] = {}
         self.runners: dict[tuple[str, ...], Runner] = {}
+        self.overcommits = False
         self.loads: dict[tuple[str, str], Load] = {}
         self.containers_of: dict[tuple[str, ...], Visibility.Gettable.ValueType] = {}
         self.hosted: set[tuple[str, str, str]] = set()
@@ -175,6 +177,9 @@ class World:
 
     def deployment(self, user: str, id: str) -> Deployment | None:
         return self.deployments.get((user, id))
+
+    def coming(self, user: str, id: str) -> Deployment | None:
+        return self.coming_to.get((user, id))
 
     def deployment_ids(self, user: str) -> Sequence[str]:
         return [key[1] for key in self.deployments if key[0] == user]

@@ -35,7 +35,10 @@ class StillClock:
 
 
 class FixedMetrics:
-    """Two of three replicas are up, everywhere."""
+    """Two of three replicas are up, everywhere, and serve as they were told."""
+
+    def served(self, deployment: resources_pb2.Deployment) -> resources_pb2.Deployment:
+        return deployment
 
     def deployment_metrics(self, _deployment: resources_pb2.Deployment) -> DeploymentMetrics:
         return DeploymentMetrics(desired_replicas=3, live_replicas=2)

@@ -182,6 +182,10 @@ class Catalogue:
         """Instance types of a provider in a region; empty when either is unknown."""
         return list(self._of_provider[provider_id]) if region in self.regions(provider_id) else []
 
+    def instance_type_ids(self) -> list[str]:
+        """The ids of all instance types, by provider."""
+        return list(self._by_id)
+
     def find(self, instance_type_id: str) -> InstanceType | None:
         """The instance type with this id, whatever its provider, or None."""
         return self._by_id.get(instance_type_id)
@@ -233,8 +237,9 @@ def speed_of(instance: InstanceType, *, accelerated: bool) -> tuple[int, ...]:
     return (kind, info.num_accelerators, cpu)
 
 
-def fits(required: ComputeInfo, instance: InstanceType) -> str:
-    """Why an instance cannot run what needs ``required``; empty when it can.
+def fits(required: ComputeInfo, instance: InstanceType, *, overcommits: bool = False) -> str:
+    """Why an instance cannot run what needs ``required``; empty when it can. ``overcommits``: the CPUs and the
+    memory of this machine (the instance type ``local``) are no limit; accelerators always are.
 
     ComputeInfo is the least a model needs (proto comment). Accelerator memory is per accelerator. A list of
     accelerator types holds alternatives, each a name or a wildcard (``NVIDIA-*``, older ``[NVIDIA*]``); an
@@ -242,6 +247,8 @@ def fits(required: ComputeInfo, instance: InstanceType) -> str:
     """
     has = instance.compute_info
     try:
+        if overcommits and instance.id == LOCAL_INSTANCE:
+            return _lacks_accelerators(required, has)
         return (
             _lacks("CPUs", required.cpu_limit or required.cpu_requests, has.cpu_limit, parse_cpu)
             or _lacks(
@@ -299,12 +306,13 @@ def _lacks_accelerators(required: ComputeInfo, has: ComputeInfo) -> str:
         return f"asks for {_any_of(wanted)} with num_accelerators 0" if wanted else ""
     if count > has.num_accelerators:
         return f"needs {count} accelerator{'s' if count > 1 else ''}, it has {has.num_accelerators or 'none'}"
-    if wanted and not any(_matches(name, pattern) for name in has.accelerator_type for pattern in wanted):
+    if wanted and not any(names_accelerator(pattern, name) for name in has.accelerator_type for pattern in wanted):
         return f"needs {_any_of(wanted)}, it has {_any_of(has.accelerator_type) or 'an unnamed accelerator'}"
     return _lacks("of memory per accelerator", required.accelerator_memory, has.accelerator_memory, parse_memory)
 
 
-def _matches(name: str, pattern: str) -> bool:
+def names_accelerator(pattern: str, name: str) -> bool:
+    """Whether a type that a model asks for (``NVIDIA-*``, older ``[NVIDIA*]``) is this accelerator."""
     return fnmatchcase(name.upper(), pattern.strip("[] ").upper())
 
 

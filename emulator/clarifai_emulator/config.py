@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,11 @@ def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """Where a running emulator says how to reach it (``$XDG_STATE_HOME/clarifai-emulator``)."""
     base = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     return Path(base) / "clarifai-emulator"
+
+
+def own_environ() -> Mapping[str, str]:
+    """The environment of this process, as it is now."""
+    return os.environ
 
 
 # The public image that the SDK's own Dockerfile begins with.
@@ -87,7 +92,8 @@ class EmulatorConfig:
     may wait. ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own, in the emulator's, or in containers; a nodepool
     may say otherwise. ``docker``: for containers. ``accelerators``: simulated ones instead of this machine's
-    (``simulated:2xNVIDIA-A10G``).
+    (``simulated:2xNVIDIA-A10G``). ``strict_capacity``: this machine's own nodepools place no more than its CPUs
+    and memory; without it a model runs on the machine at hand, and it is said by how much that is smaller.
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
@@ -98,6 +104,8 @@ class EmulatorConfig:
     ``debug``: let an editor's debugger attach to every deployment, at this port and those after it (0: any free
     ones); ``debug_wait``: replicas load their model once one has.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
+    ``environ`` gives the environment that models, the builds of their environments and the client of the container
+    engine inherit, asked for each time.
     """
 
     host: str = "127.0.0.1"
@@ -116,6 +124,7 @@ class EmulatorConfig:
     backend: Literal["process", "inprocess", "docker"] = "process"
     docker: DockerSettings = field(default_factory=DockerSettings)
     accelerators: str = ""
+    strict_capacity: bool = False
     runner: Literal["genuine", "lean"] = "genuine"
     debug: int | None = None
     debug_wait: bool = False
@@ -126,6 +135,7 @@ class EmulatorConfig:
     stop_seconds: float = 5.0
     cache_dir: Path = field(default_factory=default_cache_dir)
     state_dir: Path | None = None
+    environ: Callable[[], Mapping[str, str]] = field(default=own_environ, repr=False)
 
     def __post_init__(self) -> None:
         problems = self._problems()

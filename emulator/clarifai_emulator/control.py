@@ -67,6 +67,7 @@ class Control:
             "Route": self._route,
             "Status": self._status,
             "Topology": self._topology,
+            "Undeploy": self._undeploy,
         }
 
     def find(self, path: str) -> Serve | None:
@@ -107,6 +108,11 @@ class Control:
         async with aclosing(_with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict)) as answers:
             async for answer in answers:
                 yield answer
+
+    async def _undeploy(self, request: dict[str, Any]) -> Answers:
+        """Take away the deployment or the deployments of the model ``name``; null: all."""
+        done = await self._emulator.undeployer.undeploy(request.get("name"))
+        yield {"result": {"undeployed": [asdict(each) for each in done]}}
 
     async def _dev(self, request: dict[str, Any]) -> Answers:
         """Deploy a directory into the dev loop: ``always``, ``strict``, ``include``, ``exclude``, and as for

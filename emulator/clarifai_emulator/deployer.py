@@ -14,32 +14,46 @@ import contextlib
 import secrets
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clarifai_grpc.grpc.api.resources_pb2 import App, Deployment, Model, ModelVersion, Nodepool, Visibility
+from clarifai_grpc.grpc.api.resources_pb2 import (
+    App,
+    ComputeInfo,
+    Deployment,
+    Model,
+    ModelVersion,
+    Nodepool,
+    Visibility,
+)
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.catalogue import Catalogue
+from clarifai_emulator.catalogue import LOCAL_INSTANCE, Catalogue
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.deploy_nodepool import DEFAULT_NODEPOOL, DeployNodepools
+from clarifai_emulator.deploy_wait import LACKING_SECONDS, ROOM_SECONDS, DeployWait, Overtaken, Patience
 from clarifai_emulator.dispatch.lane import LaneKey
-from clarifai_emulator.errors import CallerError, ModelError
+from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.going_live import Change, GoingLive
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.code import CodeReader
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
+from clarifai_emulator.models.needs import missing_needs
+from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.debuggers import BACKENDS, Debuggers, DeploymentKey
+from clarifai_emulator.nodepools.overcommit import overcommitment
+from clarifai_emulator.nodepools.scaling import MAX_REPLICAS as DEFAULT_MAX_REPLICAS
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.runners.backend import Backend, Debugging
 from clarifai_emulator.runners.debugpy_files import folder_of_debugpy
+from clarifai_emulator.runners.signatures import Signatures
 from clarifai_emulator.store import Key, Kind, Store
-
-# A wait without news for so long says that it goes on.
-_NEWS_SECONDS = 5.0
 
 Progress = Callable[[str], None]
 ModelKey = tuple[str, str, str]
@@ -48,18 +62,27 @@ ModelKey = tuple[str, str, str]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployRequest:
     """What to deploy, and where. Empty ids are chosen: the model's from config.yaml, the deployment's from the
-    model's. ``min_replicas`` 0 starts nothing before the first request. ``wait`` until a replica is ready.
-    ``watched``: replicas are reloadable, and these files are their code. ``user_id``: whose account; empty is the
-    emulator's own user. ``debugging``: an editor may attach to its replica."""
+    model's. ``instance``: an instance type; its nodepool is made if it is not there, and it is what the model asks
+    for. ``min_replicas`` 0 starts nothing before the first request, unless something serves that it is to replace;
+    ``max_replicas`` None is 5, or ``min_replicas`` where that is more. ``wait`` until a replica is ready,
+    ``wait_seconds`` at most (None: as long as a request may take, but a minute for room that others hold).
+    ``stop_first``: what serves is ended before the new one starts. ``must_fit``: refuse what can never start there,
+    before anything is built. ``watched``: replicas are reloadable, and these files are their code. ``user_id``:
+    whose account; the emulator's own user's if empty. ``debugging``: an editor may attach to its
+    replica."""
 
     path: Path
-    nodepool_id: str = "cpu"
+    nodepool_id: str = DEFAULT_NODEPOOL
+    instance: str = ""
     compute_cluster_id: str = ""
     deployment_id: str = ""
     model: str = ""  # USER/APP/models/ID, to deploy it under another name than config.yaml's
     min_replicas: int = 1
-    max_replicas: int = 5
+    max_replicas: int | None = None
     wait: bool = True
+    wait_seconds: float | None = None
+    stop_first: bool = False
+    must_fit: bool = True
     watched: Watched | None = None
     user_id: str = ""
     debugging: Debugging | None = None
@@ -111,33 +134,36 @@ class Deployer:
         self._store = store
         self._resources = resources
         self._supervisor = supervisor
-        self._catalogue = catalogue
         self._backends = backends
-        self._events = events
         self._logbook = logbook
         self._clock = clock
         self._debuggers = debuggers
+        self._nodepools = DeployNodepools(store=store, resources=resources, catalogue=catalogue)
+        self._wait = DeployWait(supervisor=supervisor, events=events, clock=clock)
+        self._live = GoingLive(store=store, supervisor=supervisor)
         # Of code that was read once, whatever became of its version: the same code has the same methods.
         self._signatures: dict[ModelSource, Sequence[Any]] = {}
 
     async def deploy(self, request: DeployRequest, progress: Progress) -> Deployed:
-        """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend."""
+        """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend; what served before goes on
+        then."""
         started = self._clock.monotonic()
+        _require_bounds(request)
         nodepool = self._nodepool(request)
-        backend = self._backend(nodepool)
-        _require_debuggable(request, backend)
-        directory, key, version_id, is_new = await self.publish(
-            request.path, request.model, progress, backend, request.watched, user_id=request.user_id
-        )
-        with self._undone_if_cancelled(self.deployment_key(request, key), (*key, version_id), is_new):
-            fresh = await self._debug(request, key, version_id)
-            deployment = self._put_deployment(request, key, version_id, nodepool)
-            if fresh:
-                lane = LaneKey(deployment[0], deployment[1], version_id)
+        _require_debuggable(request, self._backend(self._nodepools.message(nodepool, request.instance)))
+        directory, key, version_id, is_new = await self._published(request, nodepool, progress)
+        deployment = self.deployment_key(request, key)
+        change = Change((*key, version_id), is_new)
+        with self._live.or_back(deployment, change), self._undone_if_cancelled(deployment, change):
+            lane = LaneKey(deployment[0], deployment[1], version_id)
+            must_restart = await self._debug(request, key, version_id)
+            if request.stop_first:
+                self._supervisor.stop_first(deployment)
+            change.told = self._put_deployment(request, key, version_id, nodepool)
+            if must_restart:
                 self._supervisor.scale_to_zero(lane, "another one takes its place, which can be debugged")
             progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
-            if request.wait and request.min_replicas:
-                await self._ready(LaneKey(deployment[0], deployment[1], version_id), progress)
+            await self._serve(request, key, lane, progress)
         source: ModelSource = self._store.get(Kind.SOURCE, (*key, version_id))  # pyright: ignore[reportAssignmentType]
         version: ModelVersion = self._store.get(Kind.MODEL_VERSION, (*key, version_id))  # pyright: ignore[reportAssignmentType]
         return Deployed(
@@ -151,7 +177,7 @@ class Deployer:
             environment=source.environment,
             seconds=self._clock.monotonic() - started,
             signatures=tuple(version.method_signatures),
-            warnings=directory.warnings,
+            warnings=(*directory.warnings, *self._overcommitment(key, version, nodepool)),
             debug_port=self._debuggers.port(DeploymentKey(deployment[0], deployment[1])),
             waits_for_debugger=request.debugging is not None and request.debugging.wait,
         )
@@ -164,22 +190,67 @@ class Deployer:
         return await self._debuggers.want(DeploymentKey(*self.deployment_key(request, model)), request.debugging)
 
     @contextlib.contextmanager
-    def _undone_if_cancelled(self, key: Key, version: Key, is_new: bool) -> Generator[None]:
-        """Whoever deploys may go away before a replica serves: then what was there before stands again, unless
-        somebody else has changed it since."""
-        before = self._store.get(Kind.DEPLOYMENT, key)
+    def _undone_if_cancelled(self, deployment: Key, change: Change) -> Generator[None]:
+        """Whoever makes a deployment may go away before a replica serves: then there was none, unless somebody else
+        has changed it since."""
+        is_first = self._store.get(Kind.DEPLOYMENT, deployment) is None
         try:
             yield
         except asyncio.CancelledError:
-            target: Deployment | None = self._store.get(Kind.DEPLOYMENT, key)  # pyright: ignore[reportAssignmentType]
-            is_ours = target is not None and target.desired_worker.model.model_version.id == version[-1]
-            if is_ours and before is None:
-                self._resources.delete(Kind.DEPLOYMENT, [key])
-            elif is_ours:
-                self._store.put(Kind.DEPLOYMENT, key, before)
-            if is_ours and is_new:  # a request that names no version means the newest
-                self._resources.delete(Kind.MODEL_VERSION, [version])
+            if is_first and self._store.get(Kind.DEPLOYMENT, deployment) is change.told:
+                self._resources.delete(Kind.DEPLOYMENT, [deployment])
             raise
+
+    async def _published(
+        self, request: DeployRequest, nodepool: Key, progress: Progress
+    ) -> tuple[ModelDirectory, ModelKey, str, bool]:
+        try:
+            return await self.publish(
+                request.path,
+                request.model,
+                progress,
+                self._backend(self._nodepools.message(nodepool, request.instance)),
+                request.watched,
+                user_id=request.user_id,
+                is_deployed=True,
+                instance=request.instance,
+                before_build=partial(self._require_place, request, nodepool),
+            )
+        except EmulatorError as error:
+            deployment = await self._meant_by(request)
+            raise self._live.said(error, deployment) if deployment is not None else error from None
+
+    async def _meant_by(self, request: DeployRequest) -> Key | None:
+        """The deployment that a request is about; None where its directory does not say."""
+        try:
+            directory = await asyncio.to_thread(read_model_directory, request.path)
+            return self.deployment_key(request, self.model_key(directory, request.model, request.user_id))
+        except EmulatorError:
+            return None
+
+    async def _serve(self, request: DeployRequest, model: Key, key: LaneKey, progress: Progress) -> None:
+        """Wait for a replica, where one is to be started. Raises ``CallerError``."""
+        is_replacing = self._supervisor.rollouts.get(key[:2]) is not None
+        if not request.wait or not (request.min_replicas or is_replacing):
+            return
+        lacks = await self._lacks((*model, key.version_id))
+        for each in lacks:
+            progress(f"warning: {each}")
+        try:
+            await self._wait.until_ready(key, self._patience(request, is_hopeful=not lacks), progress)
+        except CallerError as error:
+            if not lacks or isinstance(error, Overtaken):
+                raise
+            raise CallerError(error.code, error.details, hint=" ".join(lacks)) from None
+
+    async def _lacks(self, version: Key) -> Sequence[str]:
+        """What the model's code starts beside itself and that is not here, each with the way out. A container has
+        its own."""
+        source: ModelSource = self._store.get(Kind.SOURCE, version)  # pyright: ignore[reportAssignmentType]
+        if source.image:
+            return ()
+        missing = await asyncio.to_thread(missing_needs, source.path, source.python)
+        return [f"{each.text}. {each.way_out}" for each in missing]
 
     async def publish(
         self,
@@ -190,13 +261,19 @@ class Deployer:
         watched: Watched | None = None,
         *,
         user_id: str = "",
+        is_deployed: bool = False,
+        instance: str = "",
+        before_build: Callable[[ModelDirectory], None] = lambda directory: None,
     ) -> tuple[ModelDirectory, ModelKey, str, bool]:
         """Make the directory's code a model version: (directory, model, version id, whether it is new).
 
-        It is prepared for a backend; another one prepares it anew when it is to run it.
+        It is prepared for a backend; another one prepares it anew when it is to run it. ``before_build`` may refuse
+        it before that. ``is_deployed``: a deployment is to serve it next; until that does, requests without a
+        version mean what serves.
         """
         progress(f"reading {path}")
         directory = await asyncio.to_thread(read_model_directory, path)
+        before_build(directory)
         key = self.model_key(directory, name, user_id)
         version_id = secrets.token_hex(16)
         backend = backend_name or self._config.backend
@@ -208,12 +285,17 @@ class Deployer:
                 self.logging_builds(key, version_id, lambda _: None)(line)
             raise
         newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
-        if newest is not None and _is_same(self._store.get(Kind.SOURCE, (*key, newest.id)), source):
+        needs = self.compute_info(directory, instance)
+        known = self._store.get(Kind.SOURCE, (*key, newest.id)) if newest is not None else None
+        if newest is not None and _is_same(known, source) and newest.inference_compute_info == needs:
             progress(f"unchanged: version {newest.id[:8]} of {'/'.join(key)}")
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
-        signatures = await self.signatures_of(source, backend)
-        self.put_version(directory, key, version_id, source, signatures, user_id=user_id)
+        signatures = await self.signatures_of(source, backend, tell)
+        on_trial = is_deployed and self._supervisor.serves(key)
+        self.put_version(
+            directory, key, version_id, source, signatures, user_id=user_id, instance=instance, on_trial=on_trial
+        )
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
 
@@ -228,17 +310,21 @@ class Deployer:
         code = await asyncio.to_thread(CodeReader(directory.path, watched).read)
         return replace(source, content_hash=code.digest, watched=watched)
 
-    async def signatures_of(self, source: ModelSource, backend: str = "") -> Sequence[Any]:
+    async def signatures_of(
+        self, source: ModelSource, backend: str = "", tell: Progress = lambda line: None
+    ) -> Sequence[Any]:
         """The ``MethodSignature`` messages of the model's methods; none for an older model that answers messages.
         Raises ``ModelError`` when it cannot be imported or has nothing to call."""
         signatures = self._signatures.get(source)
         if signatures is None:
             signatures = await self._backends[backend or self._config.backend].signatures(source)
-        self._signatures[source] = signatures
+        if isinstance(signatures, Signatures) and signatures.warning:
+            tell(f"warning: {signatures.warning}")  # and read anew the next time: it may be there then
+        else:
+            self._signatures[source] = signatures
         return signatures
 
-    def _backend(self, nodepool: Key) -> str:
-        message: Nodepool = self._store.get(Kind.NODEPOOL, nodepool)  # pyright: ignore[reportAssignmentType]
+    def _backend(self, message: Nodepool) -> str:
         try:
             return backend_of(message, self._config.backend)
         except NoRoom as error:
@@ -278,8 +364,11 @@ class Deployer:
         signatures: Sequence[Any],
         *,
         user_id: str = "",
+        instance: str = "",
+        on_trial: bool = False,
     ) -> None:
-        """Make a model version of this code; the model too, if it is not there yet."""
+        """Make a model version of this code; the model too, if it is not there yet. ``on_trial``: requests without
+        a version do not mean it before a replica of it serves."""
         user, app, model_id = key
         if self._store.get(Kind.MODEL, key) is None:
             model = Model(id=model_id, model_type_id=directory.model_type_id)
@@ -288,18 +377,19 @@ class Deployer:
                 model.visibility.gettable = Visibility.PUBLIC
                 self._put_public_app(user, app)
             self._resources.post(Kind.MODEL, user, (app,), [model])
-        version = self.new_version(directory, signatures)
+        version = self.new_version(directory, signatures, instance)
         version.id = version_id
-        version.status.code = StatusCode.MODEL_TRAINED
-        version.status.description = "Model is trained and ready for deployment"
+        version.status.code = StatusCode.MODEL_DEPLOYING if on_trial else StatusCode.MODEL_TRAINED
+        version.status.description = ON_TRIAL if on_trial else TRAINED
         version.metadata.update({"content_hash": source.content_hash})
         stored = self._resources.post(Kind.MODEL_VERSION, user, (app, model_id), [version])[0]
         self._store.put(Kind.SOURCE, stored, source)
 
-    def new_version(self, directory: ModelDirectory, signatures: Sequence[Any]) -> ModelVersion:
-        """What the platform keeps of a directory's code: not yet a version of anything."""
+    def new_version(self, directory: ModelDirectory, signatures: Sequence[Any], instance: str = "") -> ModelVersion:
+        """What the platform keeps of a directory's code: not yet a version of anything. ``instance``: the type that
+        it was deployed to, if one was named."""
         version = ModelVersion(num_threads=directory.num_threads or 0, method_signatures=signatures)
-        version.inference_compute_info.CopyFrom(self.compute_info(directory))
+        version.inference_compute_info.CopyFrom(self.compute_info(directory, instance))
         return version
 
     def move(self, deployment: Key, model: ModelKey, version_id: str) -> None:
@@ -316,31 +406,42 @@ class Deployer:
                 Kind.APP, user, (), [App(id=app, visibility=Visibility(gettable=Visibility.PUBLIC))]
             )
 
-    def compute_info(self, directory: ModelDirectory) -> Any:
-        """What a directory's model needs: of the instance type it names, else what its config.yaml says."""
-        instance = self._catalogue.find(directory.instance) if directory.instance else None
-        return instance.compute_info if instance is not None else directory.compute_info
+    def compute_info(self, directory: ModelDirectory, instance: str = "") -> ComputeInfo:
+        """What a directory's model needs: what the instance type it is deployed to has, if one was named, else what
+        its config.yaml says."""
+        if instance or directory.instance == LOCAL_INSTANCE:
+            return self._nodepools.needs_of(instance or directory.instance)
+        return directory.compute_info
 
     def _nodepool(self, request: DeployRequest) -> Key:
-        """The nodepool's key; its cluster may be left out when the id is unique."""
+        """The nodepool's key. Raises ``CallerError``."""
         user = request.user_id or self._config.user_id
-        prefix: Key = (user, request.compute_cluster_id) if request.compute_cluster_id else (user,)
-        known = list(self._store.keys(Kind.NODEPOOL, prefix))
-        found = [key for key in known if key[2] == request.nodepool_id]
-        if len(found) == 1:
-            return found[0]
-        names = ", ".join(sorted(f"{key[1]}/{key[2]}" for key in known)) or "none"
-        if found:
-            raise CallerError(
-                StatusCode.NODEPOOL_INVALID_REQUEST,
-                f"Several clusters have a nodepool '{request.nodepool_id}': {names}.",
-                hint="Name the cluster too (--cluster).",
-            )
-        raise CallerError(
-            StatusCode.NODEPOOL_DOES_NOT_EXIST,
-            f"There is no nodepool '{request.nodepool_id}' of user '{user}'. There are: {names}.",
-            hint="Create it with the SDK or the clarifai CLI, or start the emulator with a --topology that has it.",
-        )
+        if request.instance:
+            return self._nodepools.of_instance(user, request.instance)
+        return self._nodepools.find(user, request.nodepool_id, request.compute_cluster_id)
+
+    def _require_place(self, request: DeployRequest, nodepool: Key, directory: ModelDirectory) -> None:
+        """Before minutes go into an environment or an image: whether a replica could ever start there."""
+        if request.must_fit:
+            key = "" if request.instance else "inference_compute_info" if not directory.instance else "compute"
+            message = self._nodepools.message(nodepool, request.instance)
+            needs = self.compute_info(directory, request.instance)
+            self._supervisor.require_fit(nodepool, message, needs, directory.model_id, key)
+        self._nodepools.ensure(nodepool, request.instance)
+
+    def _overcommitment(self, model: ModelKey, version: ModelVersion, nodepool: Key) -> Sequence[str]:
+        if self._config.strict_capacity:
+            return ()
+        message: Nodepool = self._store.get(Kind.NODEPOOL, nodepool)  # pyright: ignore[reportAssignmentType]
+        text = overcommitment(model[2], version.inference_compute_info, message)
+        return (text,) if text else ()
+
+    def _patience(self, request: DeployRequest, *, is_hopeful: bool) -> Patience:
+        if request.wait_seconds is not None:
+            return Patience(request.wait_seconds, request.wait_seconds)
+        if not is_hopeful:
+            return Patience(LACKING_SECONDS, LACKING_SECONDS)
+        return Patience(self._config.request_seconds, ROOM_SECONDS)
 
     def deployment_key(self, request: DeployRequest, model: ModelKey) -> Key:
         """The deployment that a request makes."""
@@ -351,56 +452,36 @@ class Deployer:
         ``CallerError``."""
         user, deployment_id = self.deployment_key(request, model)
         change = Deployment(id=deployment_id)
-        _place(change, request, self._nodepool(request))
+        nodepool = self._nodepool(request)
+        self._nodepools.ensure(nodepool, request.instance)
+        _place(change, request, nodepool)
         self._resources.patch(Kind.DEPLOYMENT, user, (), [change], "overwrite")
 
-    def _put_deployment(self, request: DeployRequest, model: ModelKey, version_id: str, nodepool: Key) -> Key:
+    def _put_deployment(
+        self, request: DeployRequest, model: ModelKey, version_id: str, nodepool: Key
+    ) -> Deployment:
+        """Tell the deployment what to serve; gives it as it was told."""
         user, deployment_id = self.deployment_key(request, model)
-        deployment = Deployment(id=deployment_id, scheduling_choice=Deployment.PERFORMANCE)
+        deployment = Deployment(id=deployment_id, scheduling_choice=Deployment.PERFORMANCE, graceful_deploy=True)
         deployment.visibility.gettable = Visibility.PRIVATE
         _place(deployment, request, nodepool)
         target = deployment.desired_worker.model
         target.user_id, target.app_id, target.id = model
         target.model_version.id = version_id
         if self._store.get(Kind.DEPLOYMENT, (user, deployment_id)) is None:
-            return self._resources.post(Kind.DEPLOYMENT, user, (), [deployment])[0]
-        return self._resources.patch(Kind.DEPLOYMENT, user, (), [deployment], "overwrite")[0]
+            self._resources.post(Kind.DEPLOYMENT, user, (), [deployment])
+        else:
+            self._resources.patch(Kind.DEPLOYMENT, user, (), [deployment], "overwrite")
+        return self._resources.stored(Kind.DEPLOYMENT, (user, deployment_id))
 
-    async def _ready(self, key: LaneKey, progress: Progress) -> None:
-        """Wait until a replica takes work, or until it is clear that none will."""
-        changed = asyncio.Event()
-        unsubscribe = self._events.subscribe(lambda event: changed.set())
-        said, started = "", self._clock.monotonic()
-        try:
-            while self._clock.monotonic() - started < self._config.request_seconds:
-                fleet = self._supervisor.fleets.get(key)
-                if fleet is not None and fleet.live:
-                    return
-                if fleet is not None and fleet.lane.refusal is not None:
-                    raise fleet.lane.refusal
-                if fleet is not None and fleet.retired:
-                    raise CallerError(
-                        StatusCode.MODEL_DEPLOYMENT_FAILED,
-                        f"Version {key.version_id[:8]} was not ready before '{key.deployment_id}' was given "
-                        "another one, or was deleted.",
-                        hint="Somebody else deployed, too; `clarifai-emulator status` shows what is there now.",
-                    )
-                reason = fleet.lane.pending_reason if fleet is not None else ""
-                if reason and reason != said:
-                    said = reason
-                    progress(f"waiting: {reason}")
-                changed.clear()
-                try:
-                    await asyncio.wait_for(changed.wait(), _NEWS_SECONDS)
-                except TimeoutError:
-                    progress(f"still waiting for a replica after {self._clock.monotonic() - started:.0f} s")
-            raise CallerError(
-                StatusCode.MODEL_DEPLOYING,
-                f"No replica of '{key.deployment_id}' was ready within {self._config.request_seconds:g} s.",
-                hint="Look at what it printed: `clarifai-emulator logs`.",
-            )
-        finally:
-            unsubscribe()
+
+def _require_bounds(request: DeployRequest) -> None:
+    if request.max_replicas is not None and request.max_replicas < request.min_replicas:
+        raise CallerError(
+            StatusCode.DEPLOYMENT_INVALID_ARGUMENT,
+            f"min_replicas {request.min_replicas} is more than max_replicas {request.max_replicas}.",
+            hint="Raise max_replicas or lower min_replicas.",
+        )
 
 
 def _require_debuggable(request: DeployRequest, backend: str) -> None:
@@ -423,7 +504,8 @@ def _require_debuggable(request: DeployRequest, backend: str) -> None:
 def _place(deployment: Deployment, request: DeployRequest, nodepool: Key) -> None:
     """Where it runs, and how often."""
     deployment.autoscale_config.min_replicas = request.min_replicas
-    deployment.autoscale_config.max_replicas = max(request.max_replicas, request.min_replicas)
+    most = DEFAULT_MAX_REPLICAS if request.max_replicas is None else request.max_replicas
+    deployment.autoscale_config.max_replicas = max(most, request.min_replicas)
     entry = deployment.nodepools.add(id=nodepool[2])
     entry.compute_cluster.id, entry.compute_cluster.user_id = nodepool[1], nodepool[0]
 

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from clarifai_emulator.api.accounts import accounts_of, owner_warning, security_
 from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
+from clarifai_emulator.api.contained import contained, exposed
 from clarifai_emulator.api.grpc_server import ApiHandlers
 from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, searches, uploads, users
 from clarifai_emulator.api.handlers.inference import Inference
@@ -36,6 +38,7 @@ from clarifai_emulator.api.tap import Interceptor, intercepted
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, PausableClock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.containers.engine import Meeting
 from clarifai_emulator.contracts.runtime import Watch
 from clarifai_emulator.deployer import Deployer
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
@@ -68,6 +71,7 @@ from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.runners.process import ProcessBackend
 from clarifai_emulator.store import Kind, Store
 from clarifai_emulator.topology_edits import TopologyEdits, TopologyOutcome
+from clarifai_emulator.undeployer import Undeployer
 from clarifai_emulator.upload_builds import UploadBuilds
 
 if TYPE_CHECKING:
@@ -97,7 +101,7 @@ class Emulator:
         self.events = EventBus(self.clock)
         self.logbook = LogBook()
         self.store = Store()
-        self.capacity = Capacity()
+        self.capacity = Capacity(overcommits=not self.config.strict_capacity)
         self.discovery = discovery or take_inventory(
             self.config.accelerators, visible=os.environ.get("CUDA_VISIBLE_DEVICES")
         )
@@ -147,6 +151,7 @@ class Emulator:
             can_see=self.accounts.organisations.can_see,
         )
         self._router = Router(self.store, self.landscape)
+        self.supervisor.rollouts.on_change = self._router.forget
         self.faults = Faults(events=self.events, user_id=self.config.user_id)
         self._injector = Injector(
             self.faults,
@@ -174,6 +179,14 @@ class Emulator:
             events=self.events,
             logbook=self.logbook,
             clock=self.clock,
+        )
+        self.undeployer = Undeployer(
+            store=self.store,
+            resources=self.resources,
+            supervisor=self.supervisor,
+            reloader=self.reloader,
+            events=self.events,
+            user_id=self.config.user_id,
         )
         self._uploads = UploadBuilds(
             files=UploadedFiles(self.config.state / "uploaded-versions" if self.config.state else None),
@@ -360,15 +373,7 @@ class Emulator:
         replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
         handlers = self._handlers()
-        api = ApiHandlers(handlers, chain)
-        http = HttpSite(
-            handlers,
-            HttpCalls(chain, self.interceptors),
-            config=self.config,
-            organisations_of=partial(users.organisations_of, self.resources),
-            on_odd=self._odd_client,
-        )
-        find = intercepted(api.find, self.interceptors)
+        find, http = self._api(handlers, chain)
         self.port = await self._ports.open_public(runners.find, *self._further, find, http=http)
         replica_port = await self._ports.open(_REPLICA_HOST, replicas.find)
         self.replicas.outfitter.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
@@ -379,11 +384,34 @@ class Emulator:
             start_method=self.config.start_method,
             cache_dir=self.config.cache_dir,
             parent=parent,
+            environ=self.config.environ,
         )
-        self.backends["inprocess"] = InProcessBackend()
-        self.backends["docker"] = DockerBackend(
-            self.config.docker, listen=lambda host, early: self._ports.open(host, replicas.find, early=early)
+        self.backends["inprocess"] = InProcessBackend(api_base=self.url)
+
+        async def listen(meeting: Meeting) -> int:
+            """Where containers find their work, and the API for what their models call."""
+            if meeting.is_exposed and not self.config.knows_tokens:
+                return await self._ports.open(meeting.listen, exposed(replicas.find))
+            inner, site = self._api(contained(handlers), chain, is_for_containers=True)
+            return await self._ports.open(
+                meeting.listen, replicas.find, inner, early=meeting.may_come_later, http=site
+            )
+
+        self.backends["docker"] = DockerBackend(self.config.docker, listen=listen, environ=self.config.environ)
+
+    def _api(
+        self, handlers: Mapping[str, Handler], chain: RequestChain, *, is_for_containers: bool = False
+    ) -> tuple[Find, HttpSite]:
+        """The platform's API, over gRPC and over HTTP."""
+        http = HttpSite(
+            handlers,
+            HttpCalls(chain, self.interceptors),
+            config=self.config,
+            organisations_of=partial(users.organisations_of, self.resources),
+            on_odd=self._odd_client,
+            is_for_containers=is_for_containers,
         )
+        return intercepted(ApiHandlers(handlers, chain).find, self.interceptors), http
 
     def _handlers(self) -> dict[str, Handler]:
         """Every RPC the emulator has; the others answer UNIMPLEMENTED."""

@@ -36,16 +36,17 @@ from clarifai_emulator.catalogue import (
     shared_cluster,
     shared_nodepools,
 )
+from clarifai_emulator.deploy_nodepool import DEFAULT_NODEPOOL
 from clarifai_emulator.deployer import Deployer, DeployRequest, ModelKey, Progress
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.routing.deployments import served_model
 from clarifai_emulator.stand_ins import StandIn, stand_in_directory
-from clarifai_emulator.store import Kind, Store
+from clarifai_emulator.store import Key, Kind, Store
 from clarifai_emulator.topology import Entry, ModelDeploy, ModelEntry, Topology
 
 LOCAL_CLUSTER = "local"
-CPU_NODEPOOL = "cpu"
+CPU_NODEPOOL = DEFAULT_NODEPOOL
 GPU_NODEPOOL = "gpu"
 
 _PRIVATE = Visibility(gettable=Visibility.PRIVATE)
@@ -100,11 +101,25 @@ class Furnisher:
         if self._store.get(Kind.COMPUTE_CLUSTER, (self._user_id, LOCAL_CLUSTER)) is None:
             self._resources.post(Kind.COMPUTE_CLUSTER, self._user_id, (), [_local_cluster()])
         names = [CPU_NODEPOOL, GPU_NODEPOOL] if machine.compute_info.num_accelerators else [CPU_NODEPOOL]
-        # What was restored stays as it is.
-        known = {key[2] for key in self._store.keys(Kind.NODEPOOL, (self._user_id, LOCAL_CLUSTER))}
+        # What was restored stays as it is, but is of this machine as it is now.
+        kept = list(self._store.keys(Kind.NODEPOOL, (self._user_id, LOCAL_CLUSTER)))
+        for key in kept:
+            self._remeasure(key, machine)
+        known = {key[2] for key in kept}
         nodepools = [_local_nodepool(name, machine) for name in names if name not in known]
         if nodepools:
             self._resources.post(Kind.NODEPOOL, self._user_id, (LOCAL_CLUSTER,), nodepools)
+
+    def _remeasure(self, key: Key, machine: InstanceType) -> None:
+        """Let a nodepool of this machine have what the machine has now: it was restored, maybe of another one."""
+        stored: Any = self._store.get(Kind.NODEPOOL, key)
+        if stored is None or [each.id for each in stored.instance_types] != [machine.id]:
+            return
+        if stored.instance_types[0] != machine:
+            changed = Nodepool()
+            changed.CopyFrom(stored)
+            changed.instance_types[0].CopyFrom(machine)
+            self._store.put(Kind.NODEPOOL, key, changed)
 
     async def apply(self, topology: Topology, progress: Progress) -> None:
         """Create everything a topology names, in the order in which one thing needs another.
@@ -173,8 +188,10 @@ class Furnisher:
             compute_cluster_id=wanted.compute_cluster_id,
             deployment_id=wanted.deployment_id,
             min_replicas=1 if wanted.min_replicas is None else wanted.min_replicas,
-            max_replicas=5 if wanted.max_replicas is None else wanted.max_replicas,
+            max_replicas=wanted.max_replicas,
+            instance=wanted.instance,
             wait=False,
+            must_fit=False,  # created as on the platform, whatever this machine has
             user_id=self._user_id,
         )
 

@@ -45,6 +45,7 @@ def _project(project: Project) -> dict[str, Any]:
 
 def _nodepool(emulator: Emulator, key: tuple[str, ...]) -> dict[str, Any]:
     nodepool: Any = emulator.store.get(Kind.NODEPOOL, key)
+    over = emulator.capacity.overdrawn((key[0], key[1], key[2]))
     return {
         "user_id": key[0],
         "compute_cluster_id": key[1],
@@ -52,6 +53,7 @@ def _nodepool(emulator: Emulator, key: tuple[str, ...]) -> dict[str, Any]:
         "instance_types": [kind.id for kind in nodepool.instance_types],
         "max_instances": nodepool.max_instances,
         "instances_in_use": emulator.capacity.nodes_in_use((key[0], key[1], key[2])),
+        "overcommitted": {"cpus": over.cpu / 1000, "memory": over.memory},
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.snapshot import snapshot
 from clarifai_emulator.topology_edits import TopologyOutcome
+from clarifai_emulator.undeployer import Undeployed
 
 T = TypeVar("T")
 # How long a call that is told to end may take for it.
@@ -130,6 +131,10 @@ class EmulatorThread:
         request = DeployRequest(path=Path(path), **options)
         return self._call(self._running.deployer.deploy(request, progress))
 
+    def undeploy(self, name: str | None, *, user_id: str = "") -> Sequence[Undeployed]:
+        """Take away a deployment, or every deployment of a model; see ``Undeployer.undeploy``."""
+        return self._call(self._running.undeployer.undeploy(name, user_id=user_id))
+
     def dev(
         self,
         path: str | Path,
@@ -202,10 +207,14 @@ class EmulatorThread:
         return emulator
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        answer = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+            return answer.result()
         except concurrent.futures.CancelledError:
             raise RuntimeError("The emulator was stopped before it had answered.") from None
+        except KeyboardInterrupt:
+            answer.cancel()  # whoever broke it off wants what it does undone, too
+            raise
 
     def _end_loop(self) -> None:
         if self._thread is None:

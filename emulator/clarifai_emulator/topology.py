@@ -44,6 +44,7 @@ _BESIDES = {"model": _MODEL_KEYS, "nodepool": tuple(_NODEPOOL_KEYS)}
 _DEPLOY_KEYS = (
     "nodepool",
     "nodepool_id",
+    "instance",
     "compute_cluster",
     "compute_cluster_id",
     "deployment_id",
@@ -64,8 +65,10 @@ class Entry(Generic[Message]):
 
 @dataclass(frozen=True, slots=True)
 class ModelDeploy:
-    """How a model of a topology is to be deployed. Empty or None: not said."""
+    """How a model of a topology is to be deployed. Empty or None: not said. ``instance``: the instance type whose
+    nodepool is made for it."""
 
+    instance: str = ""
     nodepool_id: str = ""
     compute_cluster_id: str = ""
     deployment_id: str = ""
@@ -294,7 +297,8 @@ def _read_deploy(file: YamlFile, node: Node, key: str) -> ModelDeploy | None:
         elif name.endswith("_replicas"):
             numbers[name] = file.integer(inner, f"{key}.{name}")
         else:
-            texts[name if name.endswith("_id") else f"{name}_id"] = file.text(inner, f"{key}.{name}")
+            field = name if name.endswith("_id") or name == "instance" else f"{name}_id"
+            texts[field] = file.text(inner, f"{key}.{name}")
     return ModelDeploy(**texts, min_replicas=numbers.get("min_replicas"), max_replicas=numbers.get("max_replicas"))
 
 

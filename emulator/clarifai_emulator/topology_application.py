@@ -134,7 +134,8 @@ class Application:
     async def _redeploy(self, before: ModelEntry, after: ModelEntry) -> None:
         """Other settings for the deployment of a model: what it runs stays as it is."""
         key = await self._furnisher.model_key_of(after)
-        is_same = before.deploy and after.deploy and before.deploy.deployment_id == after.deploy.deployment_id
+        said = (before.deploy, after.deploy)
+        is_same = all(said) and len({(each.deployment_id, each.instance) for each in said if each}) == 1
         if is_same and self._store.get(Kind.DEPLOYMENT, self._deployment_key(after, key)) is not None:
             self._deployer.adjust(self._furnisher.request_of(after), key)
         else:

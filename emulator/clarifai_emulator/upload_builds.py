@@ -22,7 +22,6 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.handlers.models import TRAINED
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.handlers.uploads import BUILDING
 from clarifai_emulator.deployer import Deployer, ModelKey, Progress
@@ -32,7 +31,7 @@ from clarifai_emulator.models.archive import ArchiveLimits, unpack
 from clarifai_emulator.models.directory import REQUIREMENTS_FILE, ModelDirectory, ModelSource, read_model_directory
 from clarifai_emulator.models.requirements import unpin_unknown_sdk
 from clarifai_emulator.models.uploaded import UploadedFiles
-from clarifai_emulator.models.versions import is_building
+from clarifai_emulator.models.versions import TRAINED, is_building
 from clarifai_emulator.state.records import cannot_run, why_it_cannot_run
 from clarifai_emulator.store import Key, Kind
 
@@ -166,7 +165,7 @@ class UploadBuilds:
         directory = await asyncio.to_thread(read_model_directory, path)
         source = await self._deployer.source_of(directory, say)
         say("reading the method signatures of model.py")
-        return directory, source, await self._deployer.signatures_of(source)
+        return directory, source, await self._deployer.signatures_of(source, tell=say)
 
     def _finish(self, key: Key, directory: ModelDirectory, source: ModelSource, signatures: Sequence[Any]) -> None:
         version = self._copy(key)

@@ -122,28 +122,41 @@ class Clarifai:
         *,
         nodepool: str | Nodepool = "cpu",
         cluster: str | ComputeCluster = "",
+        instance: str = "",
         deployment: str = "",
         model: str = "",
         min_replicas: int = 1,
-        max_replicas: int = 5,
-        wait: bool = True,
+        max_replicas: int | None = None,
+        wait: bool | float = True,
     ) -> DeployedModel:
         """Deploy a model directory. ``model``: ``USER/APP/models/ID``, to serve it under another name than
-        config.yaml's. ``wait`` until a replica is ready; ``min_replicas=0`` starts none before the first request.
-        Raises ``ModelError`` with what to mend."""
+        config.yaml's. ``instance``: an instance type (``t3a.medium``): its nodepool is made, and the model asks for
+        what it has. ``wait`` until a replica is ready, or so many seconds at most; False also deploys what can
+        never start. ``min_replicas=0`` starts none before the first request. Raises ``ModelError`` and
+        ``CallerError`` with what to mend."""
+        if instance and (nodepool != "cpu" or cluster):
+            raise ValueError("instance= makes a nodepool of its own: leave nodepool= and cluster= out")
         options = {
             "nodepool_id": nodepool if isinstance(nodepool, str) else nodepool.id,
             "compute_cluster_id": _cluster_of(cluster, nodepool),
+            "instance": instance,
             "deployment_id": deployment,
             "model": model,
             "min_replicas": min_replicas,
             "max_replicas": max_replicas,
-            "wait": wait,
+            "wait": bool(wait),
+            "wait_seconds": None if isinstance(wait, bool) else float(wait),
+            "must_fit": bool(wait),
         }
         recorded = self.replaying(Path(path), model)
         handle = DeployedModel(self.serving, Path(path), options, recorded=recorded)
         self.deployed.append(handle)
         return handle
+
+    def undeploy(self, model: DeployedModel | str) -> None:
+        """Delete a deployment, or every deployment of a model: a handle of ``deploy``, or a name as `undeploy` of
+        the command line takes it. Its replicas have ended then. Raises ``CallerError``."""
+        self.serving.undeploy(model.deployment_id if isinstance(model, DeployedModel) else model)
 
     def cluster(self, id: str = "cluster", **fields: Any) -> ComputeCluster:
         """Create a compute cluster; ``fields`` are those of the platform's ``ComputeCluster``."""

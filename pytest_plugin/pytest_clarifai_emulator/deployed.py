@@ -120,6 +120,10 @@ class DeployedModel:
         self._model = None
         self._deployed = self._serving.deploy(self.path, self._options)
 
+    def undeploy(self) -> None:
+        """Delete its deployment; its replicas have ended then."""
+        self._serving.undeploy(self.deployment_id)
+
     def assert_routed(
         self, *, rule: str | None = None, deployment: str | None = None, nodepool: str | None = None
     ) -> None:

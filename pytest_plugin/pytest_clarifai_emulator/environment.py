@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, MutableMapping
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,13 +27,14 @@ _SHARED = "CLARIFAI_EMULATOR_PYTEST_SHARED"  # where xdist's workers find the em
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CLEARED = ("CLARIFAI_SESSION_TOKEN", "CLARIFAI_APP_ID", "CLARIFAI_GRPC_BASE")
 # What is found below the real home and is no setting of Clarifai's stays found.
-_BELOW_HOME = {"XDG_CACHE_HOME": ".cache", "PYENV_ROOT": ".pyenv"}
+_BELOW_HOME = {"XDG_CACHE_HOME": ".cache", "PYENV_ROOT": ".pyenv", "DOCKER_CONFIG": ".docker"}
 
 
 class Environment:
-    """The environment of one pytest process. ``active``: a test that uses the emulator runs."""
+    """The environment of one pytest process. ``active``: a test that uses the emulator runs. ``keeps_home``: HOME
+    stays its user's during such tests too, because models run in this process."""
 
-    def __init__(self, *, allow_real: bool, record_real: bool = False) -> None:
+    def __init__(self, *, allow_real: bool, record_real: bool = False, keeps_home: bool = False) -> None:
         self.allow_real = allow_real
         self.record_real = record_real
         self.active = False
@@ -41,6 +42,9 @@ class Environment:
         self.guard = Guard(self._refusal, home=self.home)
         self._reserved: socket.socket | None = None
         self._home = ""
+        self._keeps_home = keeps_home
+        self._away: dict[str, str] = {}  # what tests that use the emulator find instead of what is there
+        self._at_home: dict[str, str | None] = {}
         self._saved: dict[str, str | None] = {}
         self.port = 0
         self.shared = _shared_address()  # the socket of the emulator that this worker joins
@@ -111,16 +115,28 @@ class Environment:
         if self.active:
             return
         self.active = True
-        for each, folder in _BELOW_HOME.items():
-            os.environ.setdefault(each, os.path.join(os.path.expanduser("~"), folder))
-        os.environ.update(
-            CLARIFAI_API_BASE=self.url,
-            CLARIFAI_PAT=self.pat,
-            CLARIFAI_USER_ID=self.user_id,
-            HOME=self.home(),
-        )
+        os.environ.update(CLARIFAI_API_BASE=self.url, CLARIFAI_PAT=self.pat, CLARIFAI_USER_ID=self.user_id)
+        if not self._keeps_home:
+            self._leave_home()
         for each in _CLEARED:
             os.environ.pop(each, None)
+
+    def of_models(self) -> dict[str, str]:
+        """What models and the client of the container engine inherit: this environment, but at home where its user
+        is. The empty home is for the SDK's settings only: models have their weights below the real one."""
+        environ = dict(os.environ)
+        for name, value in self._away.items():
+            if environ.get(name) == value:
+                _assign(name, self._at_home[name], environ)
+        return environ
+
+    def _leave_home(self) -> None:
+        """Be at home in an empty folder, and still find what the real home has."""
+        real = os.path.expanduser("~")
+        found = {name: os.path.join(real, folder) for name, folder in _BELOW_HOME.items() if name not in os.environ}
+        self._away = {**found, "HOME": self.home()}
+        self._at_home = {name: os.environ.get(name) for name in self._away}
+        os.environ.update(self._away)
 
     def require_usable_sdk(self) -> None:
         """Fail, with the reason, when the SDK of this process calls somebody else."""
@@ -186,11 +202,11 @@ def _shared_address() -> str:
     return address if is_worker else ""
 
 
-def _assign(name: str, value: str | None) -> None:
+def _assign(name: str, value: str | None, environ: MutableMapping[str, str] = os.environ) -> None:
     if value is None:
-        os.environ.pop(name, None)
+        environ.pop(name, None)
     else:
-        os.environ[name] = value
+        environ[name] = value
 
 
 def _reserve() -> socket.socket:

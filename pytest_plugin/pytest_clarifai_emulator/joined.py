@@ -7,7 +7,7 @@ Only functions with a name of their own travel, with their arguments: what a tes
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
@@ -19,6 +19,7 @@ from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import Fault
 from clarifai_emulator.routing import Ask, Decision
+from clarifai_emulator.undeployer import Undeployed
 from pytest_clarifai_emulator.parcels import HELLO, packed, unpacked
 from pytest_clarifai_emulator.share import Share
 
@@ -113,6 +114,10 @@ class JoinedEmulator:
         """Deploy a model directory; ``options`` are the fields of ``DeployRequest``."""
         request = DeployRequest(path=Path(path).absolute(), user_id=self.user_id, **options)
         return self.ask(Share.deploy, request)
+
+    def undeploy(self, name: str | None) -> Sequence[Undeployed]:
+        """Take away a deployment, or every deployment of a model."""
+        return self.ask(Share.undeploy, name)
 
     def apply(self, *files: str | Path) -> None:
         """Create everything that topology files name. Raises ``ConfigError``."""

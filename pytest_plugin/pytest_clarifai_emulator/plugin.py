@@ -16,6 +16,7 @@ import pytest
 
 from pytest_clarifai_emulator.environment import Environment
 from pytest_clarifai_emulator.method_coverage import Coverage, add_junit_property
+from pytest_clarifai_emulator.overcommitted import OVERCOMMITTED, overcommitments
 from pytest_clarifai_emulator.session import ENVIRONMENT, SERVING, SETTINGS, STACK, serving_of
 from pytest_clarifai_emulator.settings import add_options, read_settings
 
@@ -50,7 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Before any conftest.py is imported, which may import the SDK."""
     settings = read_settings(early_config)
-    environment = Environment(allow_real=settings.allow_real, record_real=settings.record_real)
+    environment = Environment(
+        allow_real=settings.allow_real,
+        record_real=settings.record_real,
+        keeps_home=settings.backend == "inprocess",
+    )
     early_config.stash[SETTINGS], early_config.stash[ENVIRONMENT] = settings, environment
     early_config.stash[STACK] = contextlib.ExitStack()
     environment.prepare()
@@ -174,6 +179,7 @@ def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
     serving = item.config.stash.get(SERVING, None)
     if serving is None:
         return
+    report.user_properties += [(OVERCOMMITTED, text) for text in overcommitments(serving.thread)]
     from pytest_clarifai_emulator.account import ACCOUNT
     from pytest_clarifai_emulator.contracts import observe, rules_of
 
@@ -198,9 +204,13 @@ class _Reporting:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._coverage = Coverage()
+        self._overcommitted: dict[str, None] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._coverage.add(report)
+        self._overcommitted.update(
+            (str(text), None) for name, text in report.user_properties if name == OVERCOMMITTED
+        )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -214,6 +224,8 @@ class _Reporting:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         settings, coverage = self._config.stash[SETTINGS], self._coverage
+        for text in self._overcommitted:
+            terminalreporter.line(f"clarifai: {text}", yellow=True)
         findings = coverage.finding_lines()
         if findings:
             terminalreporter.section("clarifai: contract findings")
@@ -262,7 +274,8 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
     """The test's own account on the emulator, empty at first: ``.deploy(DIR)``, factories for clusters, nodepools,
     deployments, users and secrets, ``.fault(…)``, ``.clock``, ``.calls``, ``.assert_routed(…)``.
 
-    ``CLARIFAI_API_BASE``, ``CLARIFAI_PAT`` and ``CLARIFAI_USER_ID`` point at it, and HOME is an empty folder.
+    ``CLARIFAI_API_BASE``, ``CLARIFAI_PAT`` and ``CLARIFAI_USER_ID`` point at it. HOME is an empty folder
+    for the test, and the user's for models.
     """
     from pytest_clarifai_emulator.account import ACCOUNT, Clarifai
     from pytest_clarifai_emulator.marks import prepared

@@ -19,7 +19,14 @@ _LOG_LINES = 15
 _PRINTED_SECONDS = 0.05
 _PRINTING_SECONDS = 0.5
 # What happened to deployments and replicas that a reader of a failure wants to know.
-_TOLD = ("replica.crashed", "replica.hung", "deployment.failed", "deployment.pending", "replica.substituted")
+_TOLD = (
+    "replica.crashed",
+    "replica.hung",
+    "deployment.failed",
+    "deployment.pending",
+    "deployment.overcommitted",
+    "replica.substituted",
+)
 _FAULT = "fault.injected"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -10,7 +10,7 @@ import contextlib
 import importlib
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.cassettes import Deck
 from clarifai_emulator.clock import TurnableClock
-from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.config import EmulatorConfig, own_environ
 from clarifai_emulator.control import Control
 from clarifai_emulator.deployer import Deployed
 from clarifai_emulator.emulator import Emulator
@@ -61,6 +61,10 @@ class Serving(ABC):
             with contextlib.suppress(ImportError):  # whoever needs it is told
                 importlib.import_module(_SDK)
             return deployed.result()
+
+    def undeploy(self, name: str) -> None:
+        """Take away a deployment, or every deployment of a model, of the account."""
+        self.thread.undeploy(name)
 
     def findings(self, calls: Sequence[Call]) -> list[CallFinding]:
         """What was found about these calls."""
@@ -184,10 +188,15 @@ class JoinedServing(Serving):
 
 @contextlib.contextmanager
 def serving(
-    settings: Settings, port: int, parent: Parent | None = None, *, shared: bool = False
+    settings: Settings,
+    port: int,
+    parent: Parent | None = None,
+    *,
+    shared: bool = False,
+    environ: Callable[[], Mapping[str, str]] = own_environ,
 ) -> Generator[OwnServing]:
-    """An emulator at this port; ``parent``: of its replicas; ``shared``: for several workers. Raises
-    ``ConfigError``."""
+    """An emulator at this port; ``parent``: of its replicas; ``shared``: for several workers; ``environ``: what
+    models inherit. Raises ``ConfigError``."""
     clock, log = TurnableClock(), CallLog()
     config = EmulatorConfig(
         port=port,
@@ -195,9 +204,11 @@ def serving(
         stop_seconds=_STOP_SECONDS,
         hold_seconds=settings.hold_seconds,
         backend=settings.backend,  # pyright: ignore[reportArgumentType] - a name it does not know, it refuses
+        strict_capacity=settings.strict_capacity,
         runner=settings.runner,  # pyright: ignore[reportArgumentType]
         topology=() if shared else settings.topology,
         contract="off" if settings.contract == "off" else "record",
+        environ=environ,
     )
     discovery = simulated(settings.gpus) if settings.gpus is not None else None
     thread = EmulatorThread(config, clock=clock, discovery=discovery, parent=parent)

@@ -25,6 +25,7 @@ class Settings:
     runner: str
     hold_seconds: float
     topology: tuple[Path, ...]
+    strict_capacity: bool
     allow_real: bool
     record_real: bool
     keep: bool
@@ -74,6 +75,12 @@ def add_options(parser: pytest.Parser) -> None:
         "--clarifai-gpus", type=int, metavar="N", help="pretend this machine has N GPUs (ini: clarifai_gpus)"
     )
     group.addoption(
+        "--clarifai-strict-capacity",
+        action="store_true",
+        help="place no more on this machine than its CPUs and memory, to test placement (ini: "
+        "clarifai_strict_capacity); models that ask for more run all the same without it",
+    )
+    group.addoption(
         "--clarifai-cassettes",
         choices=_CASSETTE_MODES,
         help="none: replay only; once: record what has no file yet; new: replay, and record what is missing; all: "
@@ -113,6 +120,12 @@ def _add_ini(parser: pytest.Parser) -> None:
     parser.addini(
         "clarifai_topology", "topology files for every test, relative to rootdir", type="paths", default=[]
     )
+    parser.addini(
+        "clarifai_strict_capacity",
+        "place no more on this machine than its CPUs and memory",
+        type="bool",
+        default=False,
+    )
     parser.addini("clarifai_allow_real", "let tests reach the real platform", type="bool", default=False)
     parser.addini("clarifai_gpus", "pretend this machine has so many GPUs", default="")
     parser.addini("clarifai_gpu_missing", "a test marked clarifai_gpu without GPUs: fail or skip", default="fail")
@@ -134,6 +147,7 @@ def read_settings(config: pytest.Config) -> Settings:
         runner=_choice(config, "runner", _RUNNERS, problems),
         hold_seconds=_number(config, "hold_seconds", problems) or 0.0,
         topology=tuple(Path(path) for path in config.getini("clarifai_topology")),
+        strict_capacity=bool(_option(config, "strict_capacity") or config.getini("clarifai_strict_capacity")),
         allow_real=bool(_option(config, "allow_real") or config.getini("clarifai_allow_real")),
         record_real=bool(_option(config, "record_real")),
         keep=bool(_option(config, "keep")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.namespace import Namespace
 from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.undeployer import Undeployed
 from pytest_clarifai_emulator.calls import Call, CallLog
 from pytest_clarifai_emulator.environment import token_of
 from pytest_clarifai_emulator.owned import log_lines, models_with_methods
@@ -64,6 +65,11 @@ class Share:
         owner = named or read_model_directory(request.path).user_id
         self.namespace.require_own(owner, f"the model of {request.path}")
         return self.thread.wait(lambda emulator: emulator.deployer.deploy(request, lambda line: None))
+
+    def undeploy(self, name: str | None) -> Sequence[Undeployed]:
+        """Take away deployments of the account. Raises ``CallerError``."""
+        user_id = self.namespace.user_id
+        return self.thread.wait(lambda emulator: emulator.undeployer.undeploy(name, user_id=user_id))
 
     def calls(self) -> list[Call]:
         """The calls that clients of this account made, oldest first."""

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+import platform_trap
 from clarifai_emulator.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import container_of, containers, log, look, write_looks
-from docker_engine import SETTINGS
+from docker_engine import SETTINGS, TestEngine
 from flow.driver import MODELS, Client, inference_request, live_replicas, running, text_of, wait_for
 
 DIALS = """
-def dial(url, method, message, token):
+def dial(url, rpc, token):
     import grpc
-    channel = grpc.insecure_channel(url.removeprefix("http://"))
-    call = channel.unary_unary(method, request_serializer=bytes, response_deserializer=bytes)
+    from clarifai_grpc.grpc.api import service_pb2, service_pb2_grpc
+    stub = service_pb2_grpc.V2Stub(grpc.insecure_channel(url.removeprefix("http://")))
+    method = service_pb2.DESCRIPTOR.services_by_name["V2"].methods_by_name[rpc]
+    request = getattr(service_pb2, method.input_type.name)()
+    metadata = [("authorization", "Key " + token)] if token else []
     try:
-        return len(call(message, metadata=[("authorization", "Key " + token)], timeout=5))
+        sent = iter([request]) if method.client_streaming else request
+        answer = getattr(stub, rpc)(sent, metadata=metadata, timeout=5)
+        status = (list(answer)[-1] if method.server_streaming else answer).status
+        return [status.code, status.details if status.code != 10000 else ""]
     except grpc.RpcError as error:
         return error.code().name
+"""
+FETCHES = """
+def fetch(path, host=None):
+    import os, urllib.error, urllib.request
+    headers = {"Authorization": "Key any-token", **({"Host": host} if host else {})}
+    try:
+        request = urllib.request.Request(os.environ["CLARIFAI_API_BASE"] + path, headers=headers)
+        return urllib.request.urlopen(request).status
+    except urllib.error.HTTPError as error:
+        return error.code
 """
 
 
@@ -63,7 +83,7 @@ def test_it_has_no_capability_and_can_gain_none(
     assert (host["Privileged"], host["Init"], host["Binds"]) == (False, True, None)
 
 
-def test_of_the_emulator_it_reaches_the_runner_protocol_and_nothing_else(
+def test_it_reaches_the_api_as_a_process_does_and_changes_nothing_there(
     emulator: EmulatorThread, client: Client, tmp_path: Path
 ) -> None:
     directory = write_looks(tmp_path)
@@ -71,12 +91,45 @@ def test_of_the_emulator_it_reaches_the_runner_protocol_and_nothing_else(
     model.write_text(DIALS + model.read_text())
     emulator.deploy(directory)
     base = "os.environ['CLARIFAI_API_BASE']"
-    token = "os.environ['CLARIFAI_PAT']"
 
-    assert look(client, f"dial({base}, '/clarifai.api.V2/ListModels', b'', {token})") == "UNIMPLEMENTED"
-    assert look(client, f"dial({base}, '/clarifai.api.V2/GetUser', b'', {token})") == "UNIMPLEMENTED"
+    def dial(rpc: str, token: str = "'any-token'") -> Any:
+        return look(client, f"dial({base}, {rpc!r}, {token})")
+
+    assert dial("GetUser") == [10000, ""]
+    assert dial("GetUser", "os.environ['CLARIFAI_PAT']")[0] == StatusCode.CONN_INSUFFICIENT_SCOPES
+    for rpc in ("PostNodepools", "PatchDeployments", "DeleteModels", "PostSecrets", "PostModelVersionsUpload"):
+        code, details = dial(rpc)
+        assert code == StatusCode.CONN_INSUFFICIENT_SCOPES
+        assert details == (
+            f"{rpc} changes something on the platform, and this request comes from a container: what runs in one "
+            "can look things up and ask models, and changes nothing outside of it. Make the change from outside, "
+            "or run this model in a process (--backend process)."
+        )
+    assert dial("GetUser", "''")[0] == StatusCode.CONN_INVALID_REQUEST
     public = f"'http://' + {base}.removeprefix('http://').split(':')[0] + ':{emulator.url.rpartition(':')[2]}'"
-    assert look(client, f"dial({public}, '/clarifai.api.V2/ListModels', b'', {token})") == "UNAVAILABLE"
+    assert look(client, f"dial({public}, 'GetUser', 'any-token')") == "UNAVAILABLE"
+
+
+def test_it_reaches_rest_there_too_by_that_address_alone(
+    emulator: EmulatorThread, client: Client, tmp_path: Path
+) -> None:
+    directory = write_looks(tmp_path)
+    model = directory / "1" / "model.py"
+    model.write_text(FETCHES + model.read_text())
+    emulator.deploy(directory)
+    assert look(client, "fetch('/v2/users/me')") == 200
+    assert look(client, "fetch('/v2/users/me', host='localhost.example.org')") == 403
+
+
+def test_a_look_up_of_the_real_platform_in_a_container_is_caught_by_the_trap_of_the_tests(
+    emulator: EmulatorThread, client: Client, tmp_path: Path, engine: TestEngine
+) -> None:
+    trap = platform_trap.current()
+    if trap is None or not trap.for_containers or engine.process is None:
+        pytest.skip("there is no trap for containers here")
+    emulator.deploy(write_looks(tmp_path))
+    look(client, "__import__('subprocess').call(['getent', 'hosts', 'api.clarifai.com'])")
+    assert {each.name for each in trap.taken()} == {"api.clarifai.com"}
 
 
 def test_replicas_do_not_see_each_other(
@@ -102,6 +155,20 @@ def test_cpu_and_memory_are_those_of_the_compute_info(tmp_path: Path, docker: Do
         assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (500_000_000, 256 * 1024**2, 256 * 1024**2)
 
 
+def test_a_model_that_asks_for_more_than_any_machine_has_runs_in_a_container(
+    tmp_path: Path, engine: object
+) -> None:
+    directory = write_looks(tmp_path, "huge")
+    config = (directory / "config.yaml").read_text()
+    config = re.sub(r'cpu_limit: ".*"', 'cpu_limit: "1000"', config)
+    (directory / "config.yaml").write_text(re.sub(r'cpu_memory: ".*"', 'cpu_memory: "900Ti"', config))
+    with running(backend="docker", docker=replace(SETTINGS, limits=True)) as emulator:
+        emulator.deploy(directory)
+        client = Client(emulator.url)
+        assert look(client, "6 * 7", "huge") == 42
+        client.close()
+
+
 def test_a_model_that_takes_more_memory_than_it_asked_for_is_killed_and_comes_back_and_both_are_said(
     tmp_path: Path, engine: object
 ) -> None:
@@ -114,7 +181,8 @@ def test_a_model_that_takes_more_memory_than_it_asked_for_is_killed_and_comes_ba
         )
         said = (
             "its container used more memory than its limit of 256Mi and was killed (out of memory): "
-            "raise inference_compute_info.cpu_memory in config.yaml, up to what the nodepool's instance type has"
+            "let config.yaml ask for more (inference_compute_info.cpu_memory, or a larger compute.instance), up to "
+            "what the nodepool's instance type has"
         )
         assert response.status.code == StatusCode.RUNNER_PROCESSING_FAILED
         assert f"ended while it worked on this request: {said}" in response.status.details

@@ -54,6 +54,23 @@ def test_the_build_is_the_builder_log_of_the_version(
     assert messages[-1].startswith("image clarifai-emulator/logged:")
 
 
+def test_a_base_image_of_another_python_than_config_yaml_asks_for_is_said(
+    emulator: EmulatorThread, client: Client, tmp_path: Path
+) -> None:
+    same = look_at_python(emulator, client, tmp_path / "same", "")
+    said = look_at_python(emulator, client, tmp_path / "other", '\nbuild_info: {python_version: "3.8"}\n')
+    (line,) = [each for each in said if each.startswith("config.yaml asks for Python 3.8, and the image has 3.")]
+    assert "--docker-base-image with {python_version}" in line
+    assert not any(each.startswith("config.yaml asks for Python") for each in same)
+    assert ", whose Python is 3." in emulator.deploy(tmp_path / "other" / "looks").environment
+
+
+def look_at_python(emulator: EmulatorThread, client: Client, folder: Path, config: str) -> list[str]:
+    lines = deploy(emulator, write_looks(folder, config=config))
+    assert look(client, "'answers'") == "answers"
+    return lines
+
+
 def test_a_failed_build_says_the_step_and_its_last_lines(emulator: EmulatorThread, tmp_path: Path) -> None:
     directory = write_looks(tmp_path, "unbuildable")
     (directory / "requirements.txt").write_text("clarifai\nno-such-package-here==9.9.9\n")

@@ -231,7 +231,7 @@ def organisations(emulator: EmulatorThread, token: str, user: str, method: str =
             return error.code, json.load(error)["status"]["details"].partition(" Ask for")[0]
 
 
-@pytest.mark.of_processes("a container reaches the runner protocol only: tests/docker/test_container.py")
+@pytest.mark.of_processes("what a container reaches: tests/docker/test_container.py")
 def test_a_replicas_credential_opens_its_own_items_and_nothing_else(shared: EmulatorThread, tmp_path: Path) -> None:
     directory = tmp_path / "nosy"
     (directory / "1").mkdir(parents=True)

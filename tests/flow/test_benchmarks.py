@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_quick_benchmarks_write_their_figures_as_json_and_as_a_table(tmp_path: Path) -> None:
     results = tmp_path / "results.json"
     options = ["--quick", "--markdown", "--results", str(results), "bidi", "own_share", "protocols"]

@@ -23,6 +23,7 @@ COMMANDS = (
     "up",
     "env",
     "deploy",
+    "undeploy",
     "dev",
     "predict",
     "status",
@@ -351,6 +352,18 @@ def test_a_fault_that_makes_no_sense(shell: Shell, hello: str) -> None:
     assert json.loads(unknown.stdout)["error"]["message"].startswith("There is no fault 'busy'. There are: none.")
 
 
+def completions(shell: Shell, words: str) -> set[str]:
+    """What a shell offers after these words."""
+    environ = {"_CLARIFAI_EMULATOR_COMPLETE": "bash_complete", "COMP_WORDS": f"clarifai-emulator {words}"}
+    environ["COMP_CWORD"] = str(words.count(" ") + 1)
+    program = "from clarifai_emulator.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**shell.environ, **environ}
+    )
+    assert done.returncode == 0, done.stderr
+    return {line.partition(",")[2] for line in done.stdout.splitlines() if line}
+
+
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
@@ -364,13 +377,7 @@ def test_a_fault_that_makes_no_sense(shell: Shell, hello: str) -> None:
 )
 def test_faults_are_completed(shell: Shell, emulator: Up, words: str, completed: set[str]) -> None:
     shell.run("fault", "add", "to-complete", "--latency", "0")
-    environ = {"_CLARIFAI_EMULATOR_COMPLETE": "bash_complete", "COMP_WORDS": f"clarifai-emulator {words}"}
-    environ["COMP_CWORD"] = str(words.count(" ") + 1)
-    program = "from clarifai_emulator.cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env={**shell.environ, **environ}
-    )
-    assert {line.partition(",")[2] for line in done.stdout.splitlines()} == completed, done.stderr
+    assert completions(shell, words) == completed
     shell.ok("fault", "clear")
 
 
@@ -420,6 +427,56 @@ def test_a_method_that_raises_shows_the_models_traceback(shell: Shell, emulator:
     assert "crash_method/1/model.py" in done.stderr
     data = json.loads(shell.run("predict", "crash_method", "prompt=you", "--json").stdout)["error"]
     assert (data["rule"], data["status"]) == ("owner_default", "FAILURE")
+
+
+def test_a_model_that_cannot_run_here_is_refused_with_commands_to_paste(shell: Shell, emulator: Up) -> None:
+    directory = MODELS / "gpu"
+    done = shell.run("deploy", directory)
+    assert done.returncode == 1
+    assert "No replica can be placed for gpu: 1 accelerator of type NVIDIA-*" in done.stderr
+    command = re.search(r"^  clarifai-emulator (deploy \S+ --instance \S+)$", done.stderr, re.MULTILINE)
+    assert command is not None
+    assert str(directory) in command[1]
+    assert "in nodepool deploy-np-t3a-medium of cluster deploy-cc-aws-us-east-1" in shell.ok(*command[1].split())
+    shell.ok("undeploy", "gpu")
+
+
+def test_undeploy_takes_what_it_names_and_says_what_it_took(shell: Shell, emulator: Up) -> None:
+    shell.ok("deploy", MODELS / "slow")
+    assert completions(shell, "undeploy slo") == {"slow"}
+    assert completions(shell, "undeploy deploy-s") == {"deploy-slow"}
+    assert shell.ok("undeploy", "slow") == "Undeployed deploy-slow of user me, which served me/demo/slow.\n"
+    done = shell.run("undeploy", "slow", "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, 25900)
+    shell.ok("deploy", MODELS / "slow", "--no-wait")
+    said = json.loads(shell.ok("undeploy", "deploy-slow", "--json"))
+    assert said == {
+        "undeployed": [{"user_id": "me", "deployment_id": "deploy-slow", "model": "me/demo/slow"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["deploy", "m", "--min-replicas", "3", "--max-replicas", "2"], "3 is more than --max-replicas 2."),
+        (["deploy", "m", "--instance", "A10G", "--nodepool", "cpu"], "leave --nodepool and --cluster out."),
+        (["deploy", "m", "--wait", "5", "--no-wait"], "--wait and --no-wait exclude each other."),
+        (["undeploy"], "Name what to undeploy, or give --all."),
+        (["undeploy", "m", "--all"], "Name what to undeploy, or give --all."),
+    ],
+)
+def test_options_that_exclude_each_other(words: list[str], said: str) -> None:
+    from click.testing import CliRunner
+
+    from clarifai_emulator.cli.main import cli
+
+    done = CliRunner().invoke(cli, words, prog_name="clarifai-emulator")
+    assert (done.exit_code, said in done.stderr) == (2, True), done.output
+
+
+def test_instance_types_are_completed(lone_shell: Shell) -> None:
+    assert completions(lone_shell, "deploy m --instance t3a.x") == {"t3a.xlarge"}
+    assert completions(lone_shell, "undeploy ") == set()
 
 
 def test_a_missing_directory_as_json(shell: Shell, emulator: Up) -> None:

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import grpc.aio
+import pytest
 
 from clarifai_emulator.api.rpc import rpc_table
 from flow.driver import MODELS, Client, figure, inference_request, running, text_of
@@ -16,6 +17,7 @@ CLIENTS, REQUESTS = 200, 5
 STREAMS, CONNECTIONS = 1000, 10
 
 
+@pytest.mark.slow
 def test_two_hundred_clients_each_on_a_connection_of_its_own_get_their_own_answers() -> None:
     with running(queue_size=CLIENTS) as emulator:
         emulator.deploy(MODELS / "hello")
@@ -82,6 +84,7 @@ async def _converse(url: str) -> tuple[list[list[str]], float]:
     return answers, took
 
 
+@pytest.mark.slow
 def test_a_thousand_streams_are_open_at_once_and_none_gets_anothers_answer() -> None:
     with running(queue_size=STREAMS, num_threads=250, hold_seconds=60) as emulator:
         emulator.deploy(MODELS / "hello", min_replicas=4, max_replicas=4)

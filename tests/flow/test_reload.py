@@ -425,6 +425,7 @@ class Mixed(ModelClass):
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.slow
 def test_under_load_no_request_fails_and_none_is_answered_by_old_code(
     dev: EmulatorThread, caller: Client, tmp_path: Path
 ) -> None:

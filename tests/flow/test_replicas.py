@@ -154,8 +154,9 @@ def test_a_model_that_wants_an_accelerator_is_refused_where_none_is(
 ) -> None:
     _gpu_nodepool(client)
     with pytest.raises(CallerError) as raised:
-        emulator.deploy(MODELS / "gpu", nodepool_id="gpus")
+        emulator.deploy(MODELS / "gpu", nodepool_id="gpus", must_fit=False)
     assert "this machine has none" in str(raised.value)
+    assert "clarifai-emulator up --accelerators simulated:1xNVIDIA-T4" in str(raised.value)
     assert replicas(emulator, "deploy-gpu") == []
 
 

@@ -152,6 +152,7 @@ class TestPool:
             "  - #0 NVIDIA-A10G (22.49Gi), used by deployment d1, replica 0",
             "  - #1 NVIDIA-A10G (22.49Gi), free",
             "  - #2 NVIDIA-H100 (80Gi), free, does not fit",
+            "`clarifai-emulator undeploy MODEL` frees what a model holds.",
         ]
         assert not caught.value.for_good, "it would fit once d1 ends"
         assert pool.free == (A10G_1, H100), "a refusal takes nothing"

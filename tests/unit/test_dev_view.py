@@ -91,10 +91,12 @@ def test_replicas_and_notes_are_shown() -> None:
         }
     )
     view.feed({"kind": "dev.note", "message": "It is looked at every 0.2 s."})
+    view.feed({"kind": "deployment.overcommitted", "reason": "a asks for 4 CPUs, and this machine has 2."})
     text = drawn(view)
     (line,) = [line for line in text.splitlines() if "12345678" in line]
     assert line.split() == ["deploy-a", "12345678", "live", "abcdef01", "77", "3"]
     assert "It is looked at every 0.2 s." in text
+    assert "a asks for 4 CPUs, and this machine has 2." in text
 
 
 def test_a_topology_that_cannot_be_used_is_shown_until_it_is_mended() -> None:

@@ -360,7 +360,12 @@ class TestBuilding:
         ),
         (
             "error: Failed to build `flash-attn==2.8`\n  cause: The build backend returned an error",
-            "cannot be built: flash-attn==2.8 has no ready-made build for this machine",
+            "cannot be built: flash-attn==2.8 is for machines with an NVIDIA GPU and its CUDA toolkit",
+            "Deploy it where there is one, in a container whose image has it",
+        ),
+        (
+            "error: Failed to build `odd-thing==1.0`\n  cause: The build backend returned an error",
+            "cannot be built: odd-thing==1.0 has no ready-made build for this machine",
             "Use a version that has a wheel for this Python",
         ),
         ("error: disk full", "cannot be built: uv failed.", "Read uv's last lines above."),

@@ -258,6 +258,18 @@ class TestComputeInfo:
         read = with_config(directory, CONFIG + f"compute: {{gpu: {name}}}")
         assert read.compute_info.accelerator_memory == "23028Mi"
 
+    @pytest.mark.parametrize(("said", "count"), [("", 4), (", num_gpus: 1", 1), (", num_gpus: 2", 0)])
+    def test_num_gpus_chooses_among_the_instances_of_an_accelerator(
+        self, directory: Path, said: str, count: int
+    ) -> None:
+        read = with_config(directory, CONFIG + f"compute: {{instance: l40s, cloud: aws{said}}}")
+        assert read.compute_info.num_accelerators == count
+        assert bool(read.warnings) == (not count)
+
+    def test_num_gpus_must_be_a_number(self, directory: Path) -> None:
+        said = refusal(directory, CONFIG + "compute: {instance: l40s, num_gpus: many}")
+        assert "compute.num_gpus must be a whole number" in said
+
     def test_cpu_is_the_sdks_preset(self, directory: Path) -> None:
         read = with_config(directory, CONFIG + "compute: {instance: cpu}")
         assert (read.compute_info.cpu_limit, read.compute_info.cpu_memory) == ("4", "16Gi")

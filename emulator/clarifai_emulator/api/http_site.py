@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clarifai_emulator.api.http_server import HttpConnection
 
 _PREFLIGHT_SECONDS = "600"
+_FROM_DESKTOP = "host.docker.internal"  # this machine, as containers of Docker Desktop call it
 _OPENAI_PATHS = ("/chat/completions", "/responses", "/embeddings", "/images/generations", "/models")
 
 
@@ -36,8 +37,8 @@ class _Part(Protocol):
 
 
 class HttpSite:
-    """The HTTP side of the public port. ``handlers`` are those of gRPC. ``organisations_of``: ids and
-    names of those that a request for a user asks about."""
+    """The HTTP side of a port. ``handlers`` are those of gRPC. ``organisations_of``: ids and names of those that a
+    request for a user asks about. ``is_for_containers``: they see this machine under another address."""
 
     def __init__(
         self,
@@ -47,7 +48,9 @@ class HttpSite:
         config: EmulatorConfig,
         organisations_of: Callable[[Call, Any], list[tuple[str, str]]],
         on_odd: Callable[[str, str], None],
+        is_for_containers: bool = False,
     ) -> None:
+        self._is_for_containers = is_for_containers
         self._handlers = handlers
         self._calls = calls
         self._config = config
@@ -121,7 +124,14 @@ class HttpSite:
 
     def _check_host(self, exchange: Exchange) -> None:
         """At a loopback address, no page whose own name was made to point here gets an answer (DNS rebinding)."""
-        if self._config.is_loopback and not _names_this_machine(exchange.headers.get("host", "")):
+        host = exchange.headers.get("host", "")
+        if self._is_for_containers:
+            if not _is_number(host) and _name(host) not in (_FROM_DESKTOP, self._config.docker.listen):
+                raise _refused(
+                    f"The host {host[:100]!r} is not the address that containers are told.",
+                    "Use the one in CLARIFAI_API_BASE.",
+                )
+        elif self._config.is_loopback and not _names_this_machine(host):
             raise _refused(
                 f"The host {exchange.headers['host'][:100]!r} is not this machine's loopback address.",
                 "Use http://127.0.0.1 or http://localhost, or start the emulator with --host.",
@@ -152,8 +162,21 @@ async def _answer_preflight(exchange: Exchange) -> None:
     await exchange.answer(200, b"", "text/plain", asked)
 
 
+def _name(host: str) -> str:
+    return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+
+
+def _is_number(host: str) -> bool:
+    """Whether it is an address that no name had to be looked up for."""
+    try:
+        ipaddress.ip_address(_name(host).strip("[]"))
+    except ValueError:
+        return not host
+    return True
+
+
 def _names_this_machine(host: str) -> bool:
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    name = _name(host)
     if name in ("", "localhost") or name.endswith(".localhost"):
         return True
     try:

@@ -35,9 +35,9 @@ class Ports:
         self.public = public
         return number
 
-    async def open(self, host: str, *services: Find, early: bool = False) -> int:
+    async def open(self, host: str, *services: Find, early: bool = False, http: HttpSite | None = None) -> int:
         """Listen at a free port; its number. ``early``: the address may not be there yet. Raises ``OSError``."""
-        port = self._port(*services)
+        port = self._port(*services, http=http)
         number = await port.listen(host, 0, early=early)
         self._others.append(port)
         return number

@@ -22,6 +22,7 @@ from clarifai_emulator.cli.env import is_behind_proxy
 from clarifai_emulator.cli.state import Running, running_emulators, state_dir
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.nodepools.inventory import take_inventory
+from clarifai_emulator.runners.parent import NOWHERE
 
 Level = Literal["ok", "warn", "fail"]
 _SLOW_IMPORT_SECONDS = 5.0
@@ -74,7 +75,8 @@ def check_packages() -> Iterator[Check]:
 
 def check_runner(environ: Mapping[str, str]) -> Check:
     """Import the genuine runner in a fresh process, as a replica does."""
-    done = subprocess.run([sys.executable, "-c", _IMPORT], capture_output=True, text=True, env=dict(environ))
+    alone = {**environ, "CLARIFAI_API_BASE": NOWHERE}  # else it would be the real platform's
+    done = subprocess.run([sys.executable, "-c", _IMPORT], capture_output=True, text=True, env=alone)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return Check(

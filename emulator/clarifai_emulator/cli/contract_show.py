@@ -21,6 +21,7 @@ from clarifai_emulator.protobuf_json import as_dict
 _WAYS = {
     "import": "read by importing model.py",
     "stubbed": "read by importing model.py, with stand-ins for modules that are not installed",
+    "mocked": "read with every third-party module mocked, as the SDK's upload does: the import failed",
     "static": "read from the source alone: less exact",
     "failed": "could not be read",
 }

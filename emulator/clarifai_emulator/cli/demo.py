@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import Client
+from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import Failure, heading, step
 
 CLUSTER = "demo-cluster"
@@ -55,7 +56,9 @@ def demo(directory: Path | None) -> None:
       clarifai-emulator demo
       clarifai-emulator demo fixtures/models/hello
     """
-    with tempfile.TemporaryDirectory(prefix="clarifai-emulator-demo-") as folder:
+    with held_back():
+        temporary = tempfile.TemporaryDirectory(prefix="clarifai-emulator-demo-")
+    with temporary as folder:
         path = directory or _hello(Path(folder))
         with _DemoEmulator(Path(folder)) as client:
             _tell(client, path.absolute())

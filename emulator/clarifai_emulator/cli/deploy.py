@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,24 +15,45 @@ from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.debug_options import debug_options, debug_request, show_attaching
 from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
 from clarifai_emulator.cli.interruption import Interrupted
-from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json, step, warn
+from clarifai_emulator.cli.output import (
+    Failure,
+    columns,
+    heading,
+    json_option,
+    port_option,
+    print_json,
+    step,
+    warn,
+)
+from clarifai_emulator.cli.place_options import place_of, place_options
 from clarifai_emulator.cli.signatures import Signature, chosen_methods, command_line, snippet
 from clarifai_emulator.cli.state import Running
+
+# What hints of the emulator call the directory: its user gets the command to paste.
+_PLACEHOLDER = re.compile(r"\bDIR\b")
 
 
 @click.command(short_help="Deploy a model directory.")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--nodepool", default="cpu", show_default=True, help="The nodepool to run it in.")
-@click.option("--cluster", default="", help="Its compute cluster; needed when several have such a nodepool.")
+@place_options
 @click.option("--deployment-id", default="", help="The deployment's id.  [default: deploy-<model id>]")
 @click.option("--model", default="", metavar="USER/APP/models/ID", help="Another name than config.yaml gives it.")
 @click.option("--min-replicas", type=click.IntRange(0), default=1, show_default=True, help="0 starts on demand.")
-@click.option("--max-replicas", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--max-replicas", type=click.IntRange(1), help="[default: 5, or --min-replicas where that is more]")
+@click.option("--stop-first", is_flag=True, help="End what serves before the new version starts; requests wait.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Longest to wait for a ready replica.  [default: 1800, of these 60 for room that others hold]",
+)
 @debug_options("its replica, of which there is one then")
 @click.option("--no-wait", is_flag=True, help="Return before a replica is ready.")
 @port_option()
 @json_option()
-def deploy(directory: Path, port: int | None, no_wait: bool, as_json: bool, **options: Any) -> None:
+def deploy(
+    directory: Path, port: int | None, wait: float | None, no_wait: bool, as_json: bool, **options: Any
+) -> None:
     """Deploy the model directory DIR: config.yaml, requirements.txt and 1/model.py.
 
     An unchanged directory keeps its version; a changed one becomes a new version of the same deployment.
@@ -40,21 +63,25 @@ def deploy(directory: Path, port: int | None, no_wait: bool, as_json: bool, **op
       clarifai-emulator deploy my-model
       clarifai-emulator deploy my-model --min-replicas 2 --max-replicas 4
       clarifai-emulator deploy my-model --cluster my-cluster --nodepool my-pool
+      clarifai-emulator deploy my-model --instance t3a.xlarge    (on such an instance, emulated by its size)
       clarifai-emulator deploy my-model --model openai/chat/models/gpt-4o
       clarifai-emulator deploy my-model --debug 5678      (stop at breakpoints in your editor)
     """
+    if wait is not None and no_wait:
+        raise click.UsageError("--wait and --no-wait exclude each other.")
     if debug_request(options) is not None:
         _require_one_replica(options["min_replicas"])
         options["max_replicas"] = 1
+    waits = not (no_wait or options["debug_wait"])
+    request = {**_request(directory, options), "wait": waits, "wait_seconds": wait}
     with connect(port) as client:
         try:
-            deployed = client.result(
-                "Deploy",
-                _show_progress,
-                **_request(directory, options, wait=not (no_wait or options["debug_wait"])),
-            )
+            deployed = client.result("Deploy", _show_progress, **request)
         except KeyboardInterrupt:
             raise Interrupted("Nothing was deployed; what served before goes on.") from None
+        except Failure as failure:
+            failure.hint = _PLACEHOLDER.sub(lambda _: shlex.quote(str(directory)), failure.hint)
+            raise
         default = _default_route(client, deployed)
     if as_json:
         print_json({**deployed, "default_route": default})
@@ -62,16 +89,18 @@ def deploy(directory: Path, port: int | None, no_wait: bool, as_json: bool, **op
     _show(deployed, default, client.running)
 
 
-def _request(directory: Path, options: dict[str, Any], *, wait: bool) -> dict[str, Any]:
+def _request(directory: Path, options: dict[str, Any]) -> dict[str, Any]:
+    most = options["max_replicas"]
+    if most is not None and most < options["min_replicas"]:
+        raise click.UsageError(f"--min-replicas {options['min_replicas']} is more than --max-replicas {most}.")
     return {
         "path": str(directory.expanduser().absolute()),
-        "nodepool_id": options["nodepool"],
-        "compute_cluster_id": options["cluster"],
+        **place_of(options),
         "deployment_id": options["deployment_id"],
         "model": options["model"],
         "min_replicas": options["min_replicas"],
         "max_replicas": options["max_replicas"],
-        "wait": wait,
+        "stop_first": options["stop_first"],
         "debug": debug_request(options),
     }
 

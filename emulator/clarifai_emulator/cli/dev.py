@@ -14,16 +14,16 @@ from clarifai_emulator.cli.debug_options import debug_options
 from clarifai_emulator.cli.emulator_here import emulator_here, has_terminal
 from clarifai_emulator.cli.lifecycle import wait_until_gone
 from clarifai_emulator.cli.output import Failure, json_option, port_option, step, warn
+from clarifai_emulator.cli.place_options import place_options
 from clarifai_emulator.cli.state import Running, find_running, running_emulators, state_dir
 
 # Options of `up`, for an emulator that `dev` starts.
-_OF_UP = ("topology", "backend", "runner")
+_OF_UP = ("topology", "backend", "runner", "accelerators", "strict_capacity")
 
 
 @click.command(short_help="Run model directories, and every save of them.")
 @click.argument("directories", metavar="DIR…", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--nodepool", default="cpu", show_default=True, help="The nodepool to run them in.")
-@click.option("--cluster", default="", help="Its compute cluster; needed when several have such a nodepool.")
+@place_options
 @click.option("--min-replicas", type=click.IntRange(1), default=1, show_default=True)
 @click.option(
     "--always",
@@ -55,6 +55,8 @@ _OF_UP = ("topology", "backend", "runner")
 @click.option("--backend", type=click.Choice(["process", "inprocess", "docker"]), help="As for `up`.")
 @click.option("--runner", type=click.Choice(["genuine", "lean"]), help="As for `up`.")
 @debug_options("the replica of each directory")
+@click.option("--accelerators", metavar="SPEC", help="As for `up`: simulated:1xNVIDIA-A10G pretends to have one.")
+@click.option("--strict-capacity/--no-strict-capacity", default=None, help="As for `up`.")
 @click.option("--plain", is_flag=True, help="Lines instead of the live view, also in a terminal.")
 @port_option()
 @json_option("Print each event as a line of JSON.")
@@ -92,7 +94,7 @@ def _emulator(port: int | None, options: Mapping[str, Any], *, is_here: bool) ->
     known = running_emulators(state_dir())
     if any(port in (None, 0, each.port) for each in known):
         running = find_running(port)
-        given = [f"--{name}" for name in _OF_UP if options[name]]
+        given = [f"--{name.replace('_', '-')}" for name in _OF_UP if options[name]]
         if given:
             warn(f"{running.url} is running already: {', '.join(given)} of this command has no effect on it.")
         yield running, False

@@ -28,6 +28,7 @@ from clarifai_emulator.cli.dev_clients import Clients
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.output import Failure, print_json, step, warn
+from clarifai_emulator.cli.place_options import place_of
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.reload.file_looks import FileLooks
@@ -38,6 +39,8 @@ from clarifai_emulator.runners.breakpoints import while_held
 _AT_ONCE = 4
 _STATUS_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
+# Ctrl-C ends it: a model that waits for room, or loads for long, is waited for.
+_READY_SECONDS = 1800.0
 
 
 class DevLoop:
@@ -66,6 +69,7 @@ class DevLoop:
         self._is_drawing = False
         self._may_show = threading.Event()
         self._may_show.set()
+        self._warned: set[str] = set()  # what need not be said again when its event comes
         self._stop = _Stop()
 
     def run(self) -> None:
@@ -131,6 +135,7 @@ class DevLoop:
             click.secho(f"\nWatching {request['path']}", bold=True)
             for warning in deployed["warnings"]:
                 warn(warning)
+                self._warned.add(warning)
             show_calls(deployed, self._client.running)
             click.echo("")
 
@@ -204,7 +209,7 @@ class DevLoop:
                 pass
             if self._as_json:
                 print_json(event)
-            elif (line := lines.line(event)) is not None:
+            elif event.get("reason") not in self._warned and (line := lines.line(event)) is not None:
                 click.echo(line)
 
     def _show_screen(self) -> None:
@@ -269,12 +274,12 @@ def _requests_of(directories: Sequence[Path], options: Mapping[str, Any]) -> lis
     return [
         {
             "path": str(directory.expanduser().resolve()),
-            "nodepool_id": options["nodepool"],
-            "compute_cluster_id": options["cluster"],
+            **place_of(options),
             "min_replicas": options["min_replicas"],
             "max_replicas": 1 if debug_request(options) else max(5, options["min_replicas"]),
             "debug": debug_request(options),
             "wait": not options["debug_wait"],
+            "wait_seconds": _READY_SECONDS,
             "always": options["always"] or "none",
             "strict": options["strict"],
             "include": list(options["include"]),

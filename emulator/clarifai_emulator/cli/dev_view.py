@@ -60,6 +60,8 @@ class DevView:
             self._checked = event
         elif kind == "contract.finding" and "breaks" in event:  # of an edit, not of a request
             self._notes.append(f"{event['severity']}[{event['rule']}] {event['model']}: {event['message']}")
+        elif kind == "deployment.overcommitted":
+            self._notes.append(str(event["reason"]))
         elif kind in ("dev.note", "dev.problem", "replica.crashed", "replica.hung"):
             self._notes.append(str(event["message"]))
 

@@ -25,7 +25,7 @@ def has_terminal() -> bool:
 @contextlib.contextmanager
 def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
     """An emulator as ``up ARGUMENTS`` starts it, which other commands find, too. Raises ``Failure``."""
-    from clarifai_emulator.cli.foreground import cannot_start, running_of, terminal_kept
+    from clarifai_emulator.cli.foreground import cannot_start, forget_account, running_of, terminal_kept
     from clarifai_emulator.cli.up import config_of, up
     from clarifai_emulator.control import Control
     from clarifai_emulator.emulator import Emulator
@@ -36,6 +36,7 @@ def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
     for name in ("detach", "ready_fd", "tied_to_fd", "as_json"):
         options.pop(name)
     config = config_of(options)
+    forget_account()
     controls: list[Control] = []
 
     def add_controls(emulator: Emulator) -> None:
@@ -50,6 +51,7 @@ def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
         raise cannot_start(config, error) from None
     try:
         thread.run(lambda _: _end_when_told(controls[0]))
+        os.environ["CLARIFAI_API_BASE"] = thread.url
         running = thread.run(lambda emulator: running_of(emulator, controls[0].token))
         with terminal_kept():
             try:

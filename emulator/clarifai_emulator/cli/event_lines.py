@@ -20,6 +20,7 @@ _COLOURS = {
     "replica.substituted": "yellow",
     "deployment.failed": "red",
     "deployment.pending": "yellow",
+    "deployment.overcommitted": "yellow",
     "route.refused": "red",
     "reload.ready": "green",
     "reload.failed": "red",

@@ -117,6 +117,7 @@ async def _serve(
     config: EmulatorConfig, parent: Parent | None, output: _Output, ready_fd: int | None, tied_to_fd: int | None
 ) -> None:
     stop = _Stop(tied_to_fd)
+    forget_account()
     try:
         emulator = Emulator(config, parent=parent)
     except EmulatorError as error:
@@ -130,6 +131,7 @@ async def _serve(
         except EmulatorError as error:
             output.close()
             raise cannot_start(config, error) from None
+        os.environ["CLARIFAI_API_BASE"] = emulator.url  # for models that run in this process
         emulator.events.subscribe(output.event)
         folder = config.state_dir or default_state_dir()
         running = running_of(emulator, control.token)
@@ -143,6 +145,13 @@ async def _serve(
             await asyncio.sleep(0)  # what happened last is printed too
             remove_state(folder, running.port, running.pid)
             output.close()
+
+
+def forget_account() -> None:
+    """Models may run in this process: the account that its user has on the real platform is not theirs."""
+    for name in [each for each in os.environ if each.startswith("CLARIFAI_")]:
+        if not name.startswith("CLARIFAI_EMULATOR_"):
+            del os.environ[name]
 
 
 async def _start(emulator: Emulator, stop: _Stop) -> None:

@@ -7,6 +7,7 @@ the same wish, and a second exception would break off the clean-up of the first.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -126,6 +127,11 @@ def run_interruptible(command: Callable[[], None]) -> None:
 
 def _leave(code: int) -> None:
     """End the process without waiting for threads that still work on what nobody wants any more."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_PATIENCE_SECONDS)
+    with contextlib.suppress(Exception):
+        # Temporary folders that were made in the instant of the signal are removed here.
+        atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage] - os._exit leaves them out
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

@@ -17,6 +17,7 @@ _COMMANDS = {
     "up": "up",
     "env": "env",
     "deploy": "deploy",
+    "undeploy": "undeploy",
     "dev": "dev",
     "predict": "predict",
     "status": "status",

@@ -64,8 +64,23 @@ def _show_nodepools(nodepools: list[dict[str, Any]]) -> None:
         for each in shown
     ]
     click.echo("\n".join(columns(rows)))
+    for each in shown:
+        text = _overcommitted(each["overcommitted"])
+        if text:
+            click.echo(
+                click.style(f"  {each['nodepool_id']}: its replicas ask for {text} more than it has", "yellow")
+            )
     if len(nodepools) > len(shown):
         click.echo(f"  and {len(nodepools) - len(shown)} shared nodepools of Clarifai, not in use")
+
+
+def _overcommitted(over: dict[str, Any]) -> str:
+    from clarifai_emulator.quantities import format_cpu, format_memory
+
+    parts = [format_cpu(round(over["cpus"] * 1000))] if over["cpus"] else []
+    if over["memory"]:
+        parts.append(f"{format_memory(over['memory'])} of memory")
+    return " and ".join(parts)
 
 
 def _show_deployments(deployments: list[dict[str, Any]], shared: list[dict[str, Any]]) -> None:

@@ -89,6 +89,11 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     show_default=True,
     help="Clarifai's own runner, or one that does the same over a local socket, faster.",
 )
+@click.option(
+    "--strict-capacity/--no-strict-capacity",
+    help="Place no more on this machine than its CPUs and memory, to test placement; by default, models that ask "
+    "for more run all the same, with a warning.",
+)
 @click.option("--start-method", type=click.Choice(["auto", "fork", "spawn"]), default="auto", show_default=True)
 @click.option(
     "--contract",

@@ -148,6 +148,12 @@ def make_context(
     )
 
 
+def fixes_python(directory: ModelDirectory, settings: DockerSettings) -> bool:
+    """Whether the base image is the same whatever Python config.yaml asks for."""
+    own = (directory.path / _DOCKERFILE).is_file() or _section(directory, "build_info").get("image")
+    return bool(own) or "{python_version}" not in settings.base_image
+
+
 def _comes_by_mount(name: str) -> bool:
     """Whether a container reads this file where it is mounted, whatever a Dockerfile did with it."""
     return name.endswith(".py") or name == CONFIG_FILE
@@ -206,7 +212,7 @@ def _recipe(
     return Recipe(
         base=base,
         requirement_files=() if needs_all else tuple(names),
-        pins=tuple(runner_pins(lines)),
+        pins=tuple(runner_pins(lines, directory.path)),
         build_args=build_args,
         has_ca=has_ca,
         build_info=build_info,

@@ -149,8 +149,9 @@ def _checkpoints(recipe: Recipe) -> list[str]:
         return []
     return [
         f"COPY --chown={USER} config.yaml {MODEL_PATH}/",
-        f'RUN ["python", "-m", "clarifai.cli", "model", "download-checkpoints", "{MODEL_PATH}", "--out_path", '
-        f'"{MODEL_PATH}/1/checkpoints", "--stage", "build"]',
+        # The SDK is told of an address that nobody has: without one it keeps that of the real platform.
+        f'RUN ["env", "CLARIFAI_API_BASE=http://127.0.0.1:9", "python", "-m", "clarifai.cli", "model", '
+        f'"download-checkpoints", "{MODEL_PATH}", "--out_path", "{MODEL_PATH}/1/checkpoints", "--stage", "build"]',
     ]
 
 

@@ -197,6 +197,11 @@ class Meeting:
     advertised: str
     may_come_later: bool = False
 
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines may reach it: it is neither a bridge's gateway nor this machine's own."""
+        return not self.may_come_later and not self.listen.startswith("127.")
+
 
 def meeting_point(engine: Engine, gateway: str, override: str = "") -> Meeting:
     """Where to listen for replicas, and as what they reach that.

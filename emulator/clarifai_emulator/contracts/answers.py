@@ -1,7 +1,8 @@
 """Keeps what importing a model said, by the contents of its directory, so that an unchanged model is not run again.
 
-Not kept: what failed, and what depends on code outside the directory that is not the SDK's, for that may change
-unseen. An answer with stand-ins holds as long as these modules are not installed, and the model has no environment.
+Not kept: what failed, what was read with mocks, and what depends on code outside the directory that is not the
+SDK's, for that may change unseen. An answer with stand-ins holds as long as these modules are not installed, and
+the model has no environment.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def is_there_now(stubbed: Iterable[str], directory: Path) -> bool:
 
 def is_own(answer: Mapping[str, Any], directory: Path) -> bool:
     """Whether it was read, and came out of the directory, the SDK and installed packages alone."""
-    if "error" in answer:
+    if "error" in answer or "mocked" in answer:
         return False
     roots = (str(directory) + os.sep, _sdk_folder())
     return all(str(file).startswith(roots) for file in answer.get("files", ("elsewhere",)))

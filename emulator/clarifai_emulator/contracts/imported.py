@@ -23,21 +23,21 @@ from clarifai_emulator.contracts.answers import Answers, is_own
 from clarifai_emulator.contracts.client_names import HIDDEN_METHOD_NAMES
 from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.method import Method
-from clarifai_emulator.contracts.refusals import failed_import, refusal
+from clarifai_emulator.contracts.refusals import failed_import, mocked_import, refusal
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.source import place_of
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.environment import find_environment
 from clarifai_emulator.models.requirements import UnreadableRequirements, read_lines
+from clarifai_emulator.runners.parent import NOWHERE
 from clarifai_emulator.runners.process import ProcessBackend
 
-IMPORTED, STUBBED, FAILED = "import", "stubbed", "failed"
+IMPORTED, STUBBED, MOCKED, FAILED = "import", "stubbed", "mocked", "failed"
 SECONDS = 30.0
 # Two at a time: an import is work for a processor, and the others are somebody else's.
 _AT_ONCE = 2
 # What runners/stub_main.py writes where a value is not known.
 _MARK = "<not installed: "
-_NOWHERE = "http://127.0.0.1:9"
 
 _Result = TypeVar("_Result")
 
@@ -84,7 +84,7 @@ def _finish(work: Coroutine[Any, Any, _Result]) -> _Result:
 
 
 async def _read_all(directories: Sequence[Path], python: Path, seconds: float, answers: Answers) -> list[Reading]:
-    backend = ProcessBackend(api_base=_NOWHERE, start_method="auto")
+    backend = ProcessBackend(api_base=NOWHERE, start_method="auto")
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def read(directory: Path) -> Reading:
@@ -105,7 +105,7 @@ async def _read(
         how = {"strict": False, "scratch": scratch, "requirements": sorted(_required(directory))}
         try:
             answer = await backend.examine(directory, python, seconds=seconds, how=how)
-            if answer.get("stubs") or "error" in answer:
+            if answer.get("stubs") or "error" in answer or "mocked" in answer:
                 own = find_environment(directory, default_cache_dir())
                 answer = await backend.examine(directory, own, seconds=seconds, how=how) if own else answer
         except ModelError as error:
@@ -134,7 +134,9 @@ def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
                 location=Location(model_file, 1, 1),
             )
         )
-    way = STUBBED if answer["stubs"] else IMPORTED
+    if "mocked" in answer:
+        findings.append(mocked_import(answer["mocked"], model_file))
+    way = MOCKED if "mocked" in answer else STUBBED if answer["stubs"] else IMPORTED
     is_own_alone = way == IMPORTED and is_own(answer, directory)
     return Reading(way, methods, (*findings, *_stubs(answer)), tuple(answer["class"]["bases"]), is_own_alone)
 

@@ -116,6 +116,17 @@ def failed_import(answer: Mapping[str, Any], model_file: Path) -> Iterator[Findi
     yield found(rule, f"model.py cannot be used: {last}", location=location, **hint)
 
 
+def mocked_import(failed: Mapping[str, Any], model_file: Path) -> Finding:
+    """It can be read with mocks only: why."""
+    where = failed.get("where") or {}
+    location = Location(
+        Path(where.get("file") or model_file), int(where.get("line", 1)), int(where.get("column", 0)) or 1
+    )
+    last = str(failed["error"]).splitlines()[-1].rstrip(".")
+    message = f"model.py cannot be imported here: {last}. Its methods were read with third-party modules mocked."
+    return found("mocked-import", message, location=location)
+
+
 def model_class_count(classes: list[str], error: str, model_file: Path) -> Finding:
     """model.py has none, or several. ``error``: what the SDK says about it."""
     if len(classes) > 1:

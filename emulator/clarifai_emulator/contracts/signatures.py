@@ -30,7 +30,8 @@ class ModelContract:
     """What one model directory promises its clients.
 
     ``model_id`` is empty when config.yaml does not say. ``way``: how the methods were read: ``import`` (exact),
-    ``stubbed`` (modules that are not installed were stood in for), ``static`` (nothing was run; less exact), or
+    ``stubbed`` (modules that are not installed were stood in for), ``mocked`` (all third-party modules were, as the
+    import failed), ``static`` (nothing was run; less exact), or
     ``failed``. ``user_id`` and ``app_id`` are empty and ``main`` when config.yaml does not say.
     ``is_self_contained``: it stays as it is while the directory and the SDK do.
     """

@@ -420,12 +420,15 @@ class Lane:
         """Replicas can be started again."""
         self.refusal = None
 
-    def hand_over(self, other: Lane) -> None:
-        """Its deployment is at another version, which that lane serves: so it does what waits here, but for
-        requests that named the version."""
+    def hand_over(self, other: Lane, nodepools: tuple[NodepoolKey, ...]) -> None:
+        """Its deployment is at another version, which that lane serves in these nodepools: so it does what waits
+        here, but for requests that named the version or a nodepool that is none of them."""
         for work in tuple(self.waiting):
-            if not work.is_pinned:
+            if work.is_placed and not set(work.nodepools) & set(nodepools):
+                continue
+            if not work.is_pinned or other is self:
                 self.waiting.remove(work)
+                work.nodepools = work.nodepools if work.is_placed else nodepools
                 try:
                     other.submit(work)
                 except CallerError as error:

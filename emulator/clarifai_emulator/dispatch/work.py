@@ -62,7 +62,8 @@ class Work:
     """One runner item: a client's request, its further messages, and the outputs that come back.
 
     ``nodepools`` are those the routing decision allows, in order of preference; ``runner_id`` pins one runner, and
-    ``is_pinned`` says that the client asked for this very model version. ``code`` is the content hash of the code
+    ``is_pinned`` says that the client asked for this very model version, ``is_placed`` that it asked for this very
+    nodepool or runner. ``code`` is the content hash of the code
     that answers, as a replica that ``tells_code`` tells with its first output.
     ``more`` are the client's further messages of a bidirectional call.
 
@@ -80,6 +81,7 @@ class Work:
         "cut",
         "id",
         "is_pinned",
+        "is_placed",
         "late",
         "method_type",
         "more",
@@ -105,6 +107,7 @@ class Work:
         nodepools: tuple[NodepoolKey, ...] = (),
         runner_id: str = "",
         is_pinned: bool = False,
+        is_placed: bool = False,
         more: AsyncIterator[Any] | None = None,
     ) -> None:
         self.id = secrets.token_hex(16)
@@ -121,6 +124,7 @@ class Work:
         self.on_taken: Callable[[Work], None] | None = None
         self.late = 0.0
         self.is_pinned = is_pinned
+        self.is_placed = is_placed
         self.tells_code = False
         self.code = ""
         self.cut: Cut | None = None

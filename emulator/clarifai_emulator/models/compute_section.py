@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ _QUANTITIES: dict[str, tuple[Callable[[str], int], str]] = {
 
 # What the SDK takes for a model that asks for "cpu" (clarifai/utils/compute_presets.py of 12.5).
 _CPU_ONLY = ComputeInfo(cpu_limit="4", cpu_memory="16Gi")
+_CPU_INSTANCE = "t3a.2xlarge"
 
 
 @dataclass(slots=True)
@@ -96,33 +97,56 @@ def _by_instance(compute: dict[str, Any], read: Compute) -> None:
         read.problems.append(f"compute.instance must be the name of an instance type, got {shown(name)}")
         return
     read.instance = name.strip()
-    found = _find(read.instance)
+    count = compute.get("num_gpus")
+    if count is not None and (type(count) is not int or count < 0):
+        read.problems.append(f"compute.num_gpus must be a whole number, got {shown(count)}")
+        return
+    found = find_instance(read.instance, cloud=str(compute.get("cloud") or ""), accelerators=count or 0)
     if found is None:
         read.warnings.append(
             f"compute.instance {name!r} is not an instance type of the catalogue; like the SDK, it is ignored and"
             " the model asks for nothing in particular"
         )
         return
-    read.info.CopyFrom(found)
-    if read.info.num_accelerators:
-        # A model may run on any accelerator of the same maker, not only on the type that was named.
-        maker = read.info.accelerator_type[0].split("-")[0]
-        read.info.accelerator_type[:] = [f"{maker}-*"]
+    read.info.CopyFrom(found.needs)
 
 
-def _find(name: str) -> ComputeInfo | None:
-    """By exact id, then by a part of an id or of an accelerator's name (``A10G``), as the SDK does."""
-    wanted = name.lower()
-    if wanted == "cpu":
-        return _CPU_ONLY
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance type, and what a model asks for that names it."""
+
+    kind: InstanceType
+    needs: ComputeInfo
+
+
+def find_instance(name: str, *, cloud: str = "", accelerators: int = 0) -> Instance | None:
+    """By exact id, then by a part of an id or of an accelerator's name (``A10G``), as the SDK does: of one cloud,
+    and with so many accelerators where there is such a one."""
+    wanted = name.strip().lower()
     types = _all_instance_types()
-    exact = next((each for each in types if each.id.lower() == wanted), None)
-    if exact is not None:
-        return exact.compute_info
+    if wanted == "cpu":
+        return Instance(next(each for each in types if each.id == _CPU_INSTANCE), _CPU_ONLY)
+    of_cloud = [each for each in types if cloud in ("", each.cloud_provider.id)]
+    exact = [each for each in of_cloud if accelerators in (0, each.compute_info.num_accelerators)]
+    found = _find_among(exact, wanted) or (None if cloud else _find_among(types, wanted))
+    return Instance(found, _needs_of(found)) if found is not None and wanted else None
+
+
+def _find_among(types: Sequence[InstanceType], wanted: str) -> InstanceType | None:
     short = wanted.removeprefix("gpu-").removeprefix("nvidia-") or wanted
     names = ((each, [each.id, *each.compute_info.accelerator_type]) for each in types)
     near = (each for each, known in names if any(short in text.lower() for text in known))
-    return next((each.compute_info for each in near), None)
+    return next((each for each in types if each.id.lower() == wanted), None) or next(near, None)
+
+
+def _needs_of(kind: InstanceType) -> ComputeInfo:
+    needs = ComputeInfo()
+    needs.CopyFrom(kind.compute_info)
+    if needs.num_accelerators:
+        # A model may run on any accelerator of the same maker, not only on the type that was named.
+        maker = needs.accelerator_type[0].split("-")[0]
+        needs.accelerator_type[:] = [f"{maker}-*"]
+    return needs
 
 
 def _all_instance_types() -> list[InstanceType]:

@@ -33,6 +33,7 @@ from clarifai_emulator.models.requirements import (
     UnreadableRequirements,
     names_clarifai,
     read_lines,
+    unsatisfied_lines,
     unsatisfied_requirements,
 )
 
@@ -41,8 +42,14 @@ Progress = Callable[[str], None]
 _COMPLETE = ".complete"
 # 0.0.60 and later crash while they are imported by Python 3.13.0.
 WORKING_RUNNER = "clarifai-protocol<0.0.60; python_full_version == '3.13.0'"
+# FastMCP(…, stateless_http=True), as the SDK's own template has it, is refused by 3.0 and later.
+STATELESS_FASTMCP = "fastmcp<3"
+_STATELESS = re.compile(r"FastMCP\([^)]*\bstateless_http\s*=")
 _LOG_LINES = 20
+_CAUSE_LINES = 400  # of the last that are searched for the cause: a build prints much after it
 _LOCK_POLL_SECONDS = 0.2
+_DOWNLOAD = re.compile(r"Downloading (?P<name>\S+) \((?P<size>[\d.]+)(?P<unit>MiB|GiB)\)")
+_MUCH_MEBIBYTES = 500
 
 # What pip reads → what uv reads, used when the user set up pip and not uv.
 _PIP_TO_UV = {
@@ -75,6 +82,12 @@ async def prepare_environment(
         async with _only_builder(target, progress):
             if not _is_complete(target):
                 progress(f"building a Python environment for {directory.model_id}: {'; '.join(reasons)}")
+                if code_pins(lines, directory.path):
+                    progress(
+                        f"warning: {STATELESS_FASTMCP} is installed: model.py gives FastMCP() the argument "
+                        "stateless_http, which later ones refuse. The platform installs the newest: pin it in "
+                        "requirements.txt."
+                    )
                 await _build(directory, lines, target, progress, uv_environment(environ))
     return _python(target)
 
@@ -103,6 +116,9 @@ def own_interpreter(directory: ModelDirectory) -> Path:
 def reasons_to_build(directory: ModelDirectory) -> list[str]:
     """Why the current interpreter cannot run this model, one sentence each; empty when it can."""
     reasons = unsatisfied_requirements(directory.requirements_file)
+    with contextlib.suppress(UnreadableRequirements):
+        lines = list(read_lines(directory.requirements_file))
+        reasons += unsatisfied_lines([Line(pin) for pin in code_pins(lines, directory.path)])
     if not _is_current(directory.python_version):
         reasons.insert(0, f"Python {directory.python_version} is required, this is {platform.python_version()}")
     return reasons
@@ -157,10 +173,23 @@ def _wanted_python(directory: ModelDirectory) -> str:
     return sys.executable if _is_current(directory.python_version) else directory.python_version
 
 
-def runner_pins(lines: list[Line]) -> list[str]:
-    """The runner is part of the SDK: a model whose requirements do not name it gets our version."""
+def runner_pins(lines: list[Line], path: Path) -> list[str]:
+    """The runner is part of the SDK: a model whose requirements do not name it gets our version. With it comes what
+    the code of the model directory ``path`` is known to need."""
     sdk = [] if names_clarifai(lines) else [f"clarifai=={metadata.version('clarifai')}"]
-    return [*sdk, WORKING_RUNNER]
+    return [*sdk, WORKING_RUNNER, *code_pins(lines, path)]
+
+
+def code_pins(lines: list[Line], path: Path) -> list[str]:
+    """Limits on packages that the requirements leave open and that the model's code cannot be run without."""
+    is_open = any(re.fullmatch(r"fastmcp", line.text, re.IGNORECASE) for line in lines)
+    if not is_open:
+        return []
+    files = (path / "1" / "model.py", path / "model.py")
+    with contextlib.suppress(OSError, ValueError):
+        if any(_STATELESS.search(file.read_text(encoding="utf-8")) for file in files if file.is_file()):
+            return [STATELESS_FASTMCP]
+    return []
 
 
 def _key(directory: ModelDirectory, lines: list[Line]) -> str:
@@ -169,7 +198,7 @@ def _key(directory: ModelDirectory, lines: list[Line]) -> str:
         # A requirement may be a folder of the model directory: then its code counts.
         parts.append(directory.content_hash)
     python = directory.python_version or ".".join(str(n) for n in sys.version_info[:2])
-    parts += [*runner_pins(lines), *directory.requirements, python]
+    parts += [*runner_pins(lines, directory.path), *directory.requirements, python]
     parts += [sys.platform, platform.machine(), sys.implementation.name]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -208,7 +237,7 @@ async def _build(
     uv, python, file = find_uv_bin(), str(_python(target)), str(directory.requirements_file)
     steps = (
         [uv, "venv", "--python", _wanted_python(directory), str(target)],
-        [uv, "pip", "install", "--python", python, "-r", file, *runner_pins(lines)],
+        [uv, "pip", "install", "--python", python, "-r", file, *runner_pins(lines, directory.path)],
     )
     for command in steps:
         code, output = await _run(command, directory.path, progress, environ)
@@ -222,7 +251,8 @@ async def _build(
 async def _run(
     command: Sequence[str], cwd: Path, progress: Progress, environ: dict[str, str]
 ) -> tuple[int, list[str]]:
-    """Run uv; its exit code and last lines. A cancelled call leaves no process behind."""
+    """Run uv; its exit code and last lines. What is large is said at once. A cancelled call leaves no process
+    behind."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=cwd,
@@ -234,19 +264,47 @@ async def _run(
         limit=1024 * 1024,
     )
     assert process.stdout is not None
-    last: deque[str] = deque(maxlen=_LOG_LINES)
+    large = _Downloads()
+    last: deque[str] = deque(maxlen=_CAUSE_LINES)
     try:
         async for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip()
             if line:
                 last.append(line)
                 progress(line.strip())
+                if warning := large.seen(line):
+                    progress(warning)
         return await process.wait(), list(last)
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+
+
+class _Downloads:
+    """Adds up what uv is about to download, and says once that it is much, with the way to less."""
+
+    def __init__(self) -> None:
+        self._mebibytes = 0.0
+        self._is_said = False
+
+    def seen(self, line: str) -> str:
+        """A line of uv's; what to say about it, mostly nothing."""
+        match = _DOWNLOAD.match(line.strip())
+        if match is None:
+            return ""
+        self._mebibytes += float(match["size"]) * (1024 if match["unit"] == "GiB" else 1)
+        if self._is_said or self._mebibytes < _MUCH_MEBIBYTES:
+            return ""
+        self._is_said = True
+        cpu = ""
+        if not os.environ.get("UV_TORCH_BACKEND"):
+            cpu = " Without a GPU, UV_TORCH_BACKEND=cpu for `clarifai-emulator up` installs torch without CUDA."
+        return (
+            f"warning: these packages are large ({match['name']} alone {match['size']}{match['unit']}): this takes "
+            f"minutes, once; Ctrl-C ends it.{cpu}"
+        )
 
 
 # What uv prints → the cause and what to do. The first that matches wins.
@@ -267,9 +325,15 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
         "Check its spelling in requirements.txt; for a private index set UV_INDEX or PIP_EXTRA_INDEX_URL.",
     ),
     (
-        r"No solution found",
-        "no set of versions fits all requirements",
+        r"No solution found.*\n(?:.*cause: )?(?P<what>.*)",
+        "no set of versions fits all requirements. {what}",
         "Relax the versions in requirements.txt, or set build_info.python_version in config.yaml.",
+    ),
+    (
+        r"Failed to build:? *`?(?P<what>(?:nvidia|tensorrt|pycuda|cupy|flash[-_]attn|vllm|apex)[^`\s]*)`?",
+        "{what} is for machines with an NVIDIA GPU and its CUDA toolkit, and could not be built here",
+        "Deploy it where there is one, in a container whose image has it (`clarifai-emulator up --backend "
+        "docker`), or leave it out of requirements.txt on this machine.",
     ),
     (
         r"Couldn't parse requirement|Failed to parse",
@@ -299,5 +363,5 @@ def _failure(directory: ModelDirectory, output: list[str]) -> ModelError:
     return ModelError(
         f"The Python environment for {directory.requirements_file} cannot be built: {cause}.",
         hint=hint,
-        log="\n".join(output),
+        log="\n".join(output[-_LOG_LINES:]),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -111,6 +111,11 @@ def unsatisfied_requirements(file: Path, installed: Installed = CURRENT_INTERPRE
         return [reason for line in read_lines(file) for reason in _reasons(line, installed)]
     except UnreadableRequirements as error:
         return [str(error)]
+
+
+def unsatisfied_lines(lines: Iterable[Line], installed: Installed = CURRENT_INTERPRETER) -> list[str]:
+    """The same for these lines."""
+    return [reason for line in lines for reason in _reasons(line, installed)]
 
 
 def names_clarifai(lines: list[Line]) -> bool:

@@ -144,17 +144,35 @@ class AcceleratorPool:
         that each must have. ``shared``: beside others that share, too. Raises ``NoRoom`` and takes none;
         ``for_good`` when not even a free machine would do.
         """
-        fitting = [each for each in self._all if _matches(each, types) and each.memory >= memory]
+        fitting = self._fitting(types, memory)
         free = [each for each in fitting if not self._holders.get(each.uuid) or self._may_share(each, shared)]
         chosen = sorted(free, key=lambda each: (len(self._of(each)), each.memory, each.index))[:count]
         if len(chosen) < count:
             asked = _asked(count, types, memory)
-            raise NoRoom(self._refusal(asked, fitting), for_good=len(fitting) < count)
+            reason, for_good = self._refusal(asked, fitting), len(fitting) < count
+            hint = "" if for_good else "\n`clarifai-emulator undeploy MODEL` frees what a model holds."
+            raise NoRoom(reason + hint, for_good=for_good)
         for each in chosen:
             self._holders.setdefault(each.uuid, []).append(holder)
             if shared:
                 self._shared.add(each.uuid)
         return tuple(sorted(chosen, key=lambda e: e.index))
+
+    def join(self, uuids: Iterable[str], *, holder: str) -> tuple[str, ...]:
+        """Take these beside who has them."""
+        joined = tuple(uuids)
+        for uuid in joined:
+            self._holders.setdefault(uuid, []).append(holder)
+        return joined
+
+    def why_never(self, required: ComputeInfo) -> str:
+        """Why not even a free machine has what ``required`` asks for, whatever its type; empty when it has. Raises
+        ``ValueError`` for an amount of memory that is none."""
+        memory = parse_memory(required.accelerator_memory) if required.accelerator_memory else 0
+        fitting = self._fitting((), memory)
+        if len(fitting) >= required.num_accelerators:
+            return ""
+        return self._refusal(_asked(required.num_accelerators, tuple(required.accelerator_type), memory), fitting)
 
     def devices(self, uuids: Iterable[str]) -> Devices:
         """Accelerators by their UUIDs, as a backend passes them on."""
@@ -175,6 +193,9 @@ class AcceleratorPool:
             if not holders:
                 self._holders.pop(uuid, None)
                 self._shared.discard(uuid)
+
+    def _fitting(self, types: Sequence[str], memory: int) -> list[Accelerator]:
+        return [each for each in self._all if _matches(each, types) and each.memory >= memory]
 
     def _of(self, accelerator: Accelerator) -> list[str]:
         return self._holders.get(accelerator.uuid, [])

@@ -3,16 +3,21 @@
 A nodepool has up to ``max_instances`` nodes, each of one of its instance types; replicas are packed onto nodes
 (or spread, with ``disable_packing``) by what their model version asks for. Nothing here limits a process: it
 decides what the platform would place.
+
+Nodepools of this machine itself (instance type ``local``) take CPUs and memory as requests, which may be more than
+there is (``overcommits``): models run on the machine at hand. Accelerators are never more than there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, InstanceType, Nodepool
 
-from clarifai_emulator.catalogue import fits, price_of
+from clarifai_emulator.catalogue import LOCAL_INSTANCE, fits, price_of
 from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.quantities import parse_cpu, parse_memory
 
@@ -20,6 +25,8 @@ NodepoolKey = tuple[str, str, str]
 
 # Two replicas never have the same accelerator, unless their nodepool's metadata says that they may.
 SHARE_KEY = "emulator_share_accelerators"
+# Deployments that a message about a full nodepool lists.
+_NAMED = 5
 
 
 class NoRoom(EmulatorError):
@@ -57,11 +64,17 @@ class Amount:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One instance of a nodepool, and how many replicas it holds."""
+    """One instance of a nodepool, and whose replicas it holds. ``free`` is negative where more was asked for than
+    there is."""
 
     instance_type: InstanceType
     free: Amount
-    replicas: int = 0
+    holders: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def replicas(self) -> int:
+        """How many replicas it holds."""
+        return self.holders.total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +84,51 @@ class Placement:
     nodepool: NodepoolKey
     node: Node
     amount: Amount
+    holder: str = ""
 
 
 @dataclass(slots=True)
 class Capacity:
-    """The nodes in use of every nodepool."""
+    """The nodes in use of every nodepool. ``overcommits``: CPUs and memory of this machine are no limit."""
 
+    overcommits: bool = False
     _nodes: dict[NodepoolKey, list[Node]] = field(default_factory=dict[NodepoolKey, list[Node]])
 
     def place(
-        self, key: NodepoolKey, nodepool: Nodepool, required: ComputeInfo, *, spread: bool = False
+        self,
+        key: NodepoolKey,
+        nodepool: Nodepool,
+        required: ComputeInfo,
+        *,
+        spread: bool = False,
+        holder: str = "",
     ) -> Placement:
-        """Take room for one replica. Raises ``NoRoom`` with the reason."""
-        fitting = self._fitting_types(nodepool, required)
+        """Take room for one replica; ``holder``: whose, for messages. Raises ``NoRoom`` with the reason."""
+        fitting = self.fitting_types(nodepool, required)
         amount = amount_of(required)
         if shares_accelerators(nodepool):
             amount = Amount(amount.cpu, amount.memory)
         nodes = self._nodes.setdefault(key, [])
         for node in nodes:
             usable = not spread or node.replicas == 0
-            if usable and not fits(required, node.instance_type) and not (node.free - amount).is_overdrawn:
-                return self._take(key, node, amount)
+            if usable and self._has_left(node, required, amount):
+                return self._take(key, node, amount, holder)
         if len(nodes) >= nodepool.max_instances:
-            count = sum(node.replicas for node in nodes)
-            raise NoRoom(
-                f"nodepool '{nodepool.id}' is full: its {len(nodes)} of {nodepool.max_instances} instances hold "
-                f"{count} replicas and have no room for one that needs {describe(required)}",
-                for_good=False,
-            )
+            raise NoRoom(_full(nodepool, nodes, required), for_good=False)
         node = Node(fitting[0], amount_of(fitting[0].compute_info))
         nodes.append(node)
-        return self._take(key, node, amount)
+        return self._take(key, node, amount, holder)
+
+    @contextmanager
+    def without(self, placements: Sequence[Placement]) -> Generator[None]:
+        """As if these were given back: for what is to take their place, and until then is there beside them."""
+        for placement in placements:
+            placement.node.free += placement.amount
+        try:
+            yield
+        finally:
+            for placement in placements:
+                placement.node.free -= placement.amount
 
     def has_room(
         self, key: NodepoolKey, nodepool: Nodepool, required: ComputeInfo, *, spread: bool = False
@@ -116,7 +143,7 @@ class Capacity:
 
     def release(self, placement: Placement) -> None:
         """The replica has ended; a node without replicas is given back."""
-        placement.node.replicas -= 1
+        placement.node.holders[placement.holder] -= 1
         placement.node.free += placement.amount
         nodes = self._nodes.get(placement.nodepool, [])
         if placement.node.replicas == 0 and placement.node in nodes:
@@ -125,6 +152,11 @@ class Capacity:
     def nodes_in_use(self, key: NodepoolKey) -> int:
         """How many instances of the nodepool hold replicas."""
         return len(self._nodes.get(key, ()))
+
+    def overdrawn(self, key: NodepoolKey) -> Amount:
+        """How much more the replicas of a nodepool ask for than its instances have."""
+        free = [node.free for node in self._nodes.get(key, ())]
+        return Amount(sum(max(-each.cpu, 0) for each in free), sum(max(-each.memory, 0) for each in free))
 
     def reset(self) -> None:
         """Everything is free again."""
@@ -135,16 +167,11 @@ class Capacity:
         for key in [key for key in self._nodes if is_whose(key[0])]:
             del self._nodes[key]
 
-    def _take(self, key: NodepoolKey, node: Node, amount: Amount) -> Placement:
-        node.replicas += 1
-        node.free -= amount
-        return Placement(key, node, amount)
-
-    def _fitting_types(self, nodepool: Nodepool, required: ComputeInfo) -> list[InstanceType]:
-        """Instance types that can run it, cheapest first."""
+    def fitting_types(self, nodepool: Nodepool, required: ComputeInfo) -> list[InstanceType]:
+        """Instance types that can run it, cheapest first. Raises ``NoRoom`` for good where none can."""
         if nodepool.max_instances == 0:
             raise NoRoom(f"nodepool '{nodepool.id}' is switched off (max_instances is 0)", for_good=True)
-        reasons = {kind.id: fits(required, kind) for kind in nodepool.instance_types}
+        reasons = {kind.id: fits(required, kind, overcommits=self.overcommits) for kind in nodepool.instance_types}
         fitting = [kind for kind in nodepool.instance_types if not reasons[kind.id]]
         if not fitting:
             listed = "; ".join(f"{name} {reason}" for name, reason in reasons.items())
@@ -153,6 +180,34 @@ class Capacity:
                 for_good=True,
             )
         return sorted(fitting, key=price_of)
+
+    def _has_left(self, node: Node, required: ComputeInfo, amount: Amount) -> bool:
+        """Whether one more replica of this size goes onto a node that is in use."""
+        if fits(required, node.instance_type, overcommits=self.overcommits):
+            return False
+        left = node.free - amount
+        if self.overcommits and node.instance_type.id == LOCAL_INSTANCE:
+            return left.accelerators >= 0
+        return not left.is_overdrawn
+
+    def _take(self, key: NodepoolKey, node: Node, amount: Amount, holder: str) -> Placement:
+        node.holders[holder] += 1
+        node.free -= amount
+        return Placement(key, node, amount, holder)
+
+
+def _full(nodepool: Nodepool, nodes: Sequence[Node], required: ComputeInfo) -> str:
+    """That a nodepool is full, and of what."""
+    holders = sum((node.holders for node in nodes), Counter[str]())
+    count = holders.total()
+    whose = ", ".join(f"{number} of {name}" for name, number in holders.most_common(_NAMED) if name)
+    more = len(holders) - _NAMED
+    named = f" ({whose}{f' and {more} more' if more > 0 else ''})" if whose else ""
+    return (
+        f"nodepool '{nodepool.id}' is full: its {len(nodes)} of {nodepool.max_instances} instances hold "
+        f"{count} replica{'' if count == 1 else 's'}{named} and have no room for one that needs "
+        f"{describe(required)}; `clarifai-emulator undeploy MODEL` makes room"
+    )
 
 
 def amount_of(info: ComputeInfo) -> Amount:

@@ -15,6 +15,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import AutoscaleConfig, Deployment, Mo
 
 from clarifai_emulator.dispatch.dispatcher import Credential
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
+from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.capacity import NodepoolKey, Placement
 from clarifai_emulator.nodepools.scaling import Demand
@@ -136,9 +137,12 @@ class Fleet:
     slots_per_replica: int = 1
     retired: bool = False  # nothing may run any more: the deployment is gone, disabled or at another version
     warming: bool = False  # its deployment is not at this version yet; see renewal.py
+    told_overcommitment: bool = False
+    no_room_since: float | None = None  # while a replica is wanted that finds no room, but may find some
     failures: int = 0
     last_failure: str = ""
     last_crash: tuple[float, str] | None = None  # when a replica ended that should not have, and why
+    stuck: CallerError | None = None  # why what was asked for cannot serve, while something else still does
     retry_at: float = 0.0
     wanted: int = 0
     last_scale_up: float | None = None
@@ -155,6 +159,11 @@ class Fleet:
     def live(self) -> list[ReplicaRecord]:
         """Replicas that take work."""
         return [record for record in self.records.values() if record.state is ReplicaState.LIVE]
+
+    def serves(self, target: Target) -> bool:
+        """Whether a replica takes work where this target wants it."""
+        wanted = dict(target.nodepools)
+        return any(record.nodepool in wanted for record in self.live)
 
     @property
     def adopted(self) -> list[tuple[NodepoolKey, Replica]]:

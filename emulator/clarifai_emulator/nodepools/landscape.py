@@ -61,13 +61,19 @@ class StoreLandscape:
         return self._store.list(Kind.MODEL_VERSION, (user, app, model))
 
     def deployment(self, user: str, id: str) -> Deployment | None:
-        return self._store.get(Kind.DEPLOYMENT, (user, id))
+        stored = self._store.get(Kind.DEPLOYMENT, (user, id))
+        return self._supervisor.rollouts.served(stored) if stored is not None else None
+
+    def coming(self, user: str, id: str) -> Deployment | None:
+        rollout = self._supervisor.rollouts.get((user, id))
+        return self._store.get(Kind.DEPLOYMENT, (user, id)) if rollout is not None else None
 
     def deployment_ids(self, user: str) -> Sequence[str]:
         return self._ids(Kind.DEPLOYMENT, (user,))
 
     def deployments_of(self, user: str, app: str, model: str) -> Sequence[Deployment]:
-        return self._targets.serving((user, app, model))
+        asked_for = self._targets.serving((user, app, model))
+        return self._supervisor.rollouts.serving((user, app, model), asked_for, self._stored_deployment)
 
     def cluster(self, user: str, id: str) -> ComputeCluster | None:
         return self._store.get(Kind.COMPUTE_CLUSTER, (user, id))
@@ -115,6 +121,10 @@ class StoreLandscape:
         latency = min((link.latency_ms for link in links), default=0.0)
         return Load(len(live), free, queued, startable, round(latency, 3))
 
+    @property
+    def overcommits(self) -> bool:
+        return self._capacity.overcommits
+
     def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool:
         return self._can_see(caller, owner, visibility)
 
@@ -123,6 +133,9 @@ class StoreLandscape:
         if app:
             found.append(("its app's visibility", self._store.get(Kind.APP, (user, app))))
         return [(name, item.visibility) for name, item in found if item is not None and item.visibility.gettable]
+
+    def _stored_deployment(self, key: Key) -> Deployment | None:
+        return self._store.get(Kind.DEPLOYMENT, key)
 
     def _ids(self, kind: Kind, prefix: Key) -> Sequence[str]:
         found: list[Any] = self._store.page(kind, prefix, 0, _NAMES)

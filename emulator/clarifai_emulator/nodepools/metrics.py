@@ -14,19 +14,25 @@ class FleetMetrics:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
 
+    def served(self, deployment: Deployment) -> Deployment:
+        """The deployment as it serves now, while it is on its way to what it was told; else itself."""
+        return self._supervisor.rollouts.served(deployment)
+
     def deployment_metrics(self, deployment: Deployment) -> DeploymentMetrics:
         """Replicas of the deployment, in all and by nodepool."""
         metrics = DeploymentMetrics()
+        rollout = self._supervisor.rollouts.get((deployment.user_id, deployment.id))
         by_nodepool: dict[tuple[str, str, str], list[int]] = {}
         for fleet in self._supervisor.fleets.of_deployment(deployment.user_id, deployment.id):
             adopted = fleet.adopted
-            metrics.desired_replicas += 0 if fleet.retired else max(fleet.wanted, len(fleet.active), len(adopted))
+            is_leaving = fleet.retired or (rollout is not None and fleet is rollout.old and not rollout.moves)
+            metrics.desired_replicas += 0 if is_leaving else max(fleet.wanted, len(fleet.active), len(adopted))
             metrics.live_replicas += len(fleet.live) + len(adopted)
-            metrics.rollout_in_progress |= fleet.retired and bool(fleet.records)
+            metrics.rollout_in_progress |= rollout is not None or (fleet.retired and bool(fleet.records))
             own = [(record.nodepool, record.state is ReplicaState.LIVE) for record in fleet.active]
             for nodepool, is_live in (*own, *((nodepool, True) for nodepool, _ in adopted)):
                 counts = by_nodepool.setdefault(nodepool, [0, 0])
-                counts[0] += 1
+                counts[0] += not is_leaving
                 counts[1] += is_live
         metrics.aggregate.desired_replicas = metrics.desired_replicas
         metrics.aggregate.live_replicas = metrics.live_replicas

@@ -30,7 +30,7 @@ class Renewal:
         loaded, empty when it changed meanwhile, and its signatures. Raises ``ModelError``, ``NoRoom``."""
         self._replaced = list(self.old.active)
         for old in self._replaced or [None]:
-            self._fresh.append(self._replicas.stand_by(self.new, old))
+            self._fresh.append(self._replicas.stand_by(self.new, old if self._shares_devices() else None))
         codes = {await record.standby.loaded for record in self._fresh if record.standby is not None}
         signatures = next((record.link.signatures for record in self._fresh if record.link is not None), ())
         return (codes.pop() if len(codes) == 1 else ""), signatures
@@ -41,6 +41,12 @@ class Renewal:
             if record.link is not None:
                 record.link.go(code)
         await asyncio.gather(*(record.standby.live for record in self._fresh if record.standby is not None))
+
+    def _shares_devices(self) -> bool:
+        """Whether the new ones ask for the accelerators of the old ones, and so can have theirs."""
+        asked = [fleet.target.version.inference_compute_info for fleet in (self.old, self.new)]
+        old, new = ((each.num_accelerators, each.accelerator_memory, *each.accelerator_type) for each in asked)
+        return old == new
 
     def finish(self, reason: str) -> None:
         """They are the fleet's now; the others are given nothing new."""

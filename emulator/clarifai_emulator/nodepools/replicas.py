@@ -11,10 +11,10 @@ import contextlib
 import logging
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from clarifai_grpc.grpc.api.resources_pb2 import Runner
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool, Runner
 
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
@@ -82,17 +82,26 @@ class Replicas:
             on_no_devices=self.parked.give_up_devices,
         )
 
-    def launch(self, fleet: Fleet) -> None:
-        """Take room and devices for one more replica and start its task. Raises ``NoRoom``."""
+    def launch(self, fleet: Fleet, *, instead_of: Sequence[ReplicaRecord] = ()) -> None:
+        """Take room and devices for one more replica and start its task. ``instead_of``: those that end once it is
+        live. Raises ``NoRoom``."""
         if self._reuse(fleet):
             return
-        placement, devices = self._places.take(fleet)
+        placement, devices = self._places.take(fleet, instead_of=instead_of)
         self._launch(fleet, placement, devices)
 
+    def why_never(self, nodepool: Nodepool, required: ComputeInfo) -> str:
+        """Why a replica that needs ``required`` can never start in this nodepool; empty when it may."""
+        return self._places.why_never(nodepool, required)
+
     def stand_by(self, fleet: Fleet, old: ReplicaRecord | None) -> ReplicaRecord:
-        """Start a replica that is to take the place of ``old``, whose room and devices it shares until then. Raises
-        ``NoRoom`` where there is no old one."""
-        placement, devices = (old.placement, old.devices) if old is not None else self._places.take(fleet)
+        """Start a replica that is to take the place of ``old``, whose room and devices it shares until then; with
+        None, in a place of its own. Raises ``NoRoom`` then."""
+        if old is None:
+            placement, devices = self._places.take(fleet)
+        else:
+            placement, devices = old.placement, old.devices
+            self._places.tell_overcommitment(fleet, placement.nodepool)
         loop = asyncio.get_running_loop()
         record = self._launch(fleet, placement, devices, Standby(loop.create_future(), loop.create_future()))
         if old is not None:
@@ -357,8 +366,11 @@ class Replicas:
             again = f"starts again in {fleet.retry_at - now:.1f} s"
             self._report.replica(fleet, record, "replica.crashed", f"{why}; {again}")
             # Only what never loaded is refused: a model that dies at work is started again, however often.
-            if is_failed(fleet.failures) and record.ready is None and not fleet.live:
-                fleet.lane.refuse(keeps_failing(fleet, why))
+            if is_failed(fleet.failures) and record.ready is None and not fleet.serves(fleet.target):
+                if fleet.live:
+                    fleet.stuck = keeps_failing(fleet, why)
+                else:
+                    fleet.lane.refuse(keeps_failing(fleet, why))
                 self._report.fleet(fleet, "deployment.failed", why, traceback=fleet.last_failure)
         self.on_change(fleet)
 

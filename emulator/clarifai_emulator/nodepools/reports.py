@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
-from clarifai_grpc.grpc.api.resources_pb2 import Runner
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.load_failures import way_out
 from clarifai_emulator.models.versions import build_failed
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, Target
+from clarifai_emulator.nodepools.ways_out import ways_out
 
 
 class Reporter:
@@ -74,16 +77,36 @@ def keeps_failing(fleet: Fleet, why: str) -> CallerError:
         StatusCode.MODEL_DEPLOYMENT_FAILED,
         f"{fleet.target.sentence_name} has no replica: {fleet.failures} starts in a row failed, the last "
         f"because {why}.\n{fleet.last_failure}\n",
-        hint="Mend the model and deploy it again; `clarifai-emulator logs` has everything it printed.",
+        hint=way_out(fleet.last_failure, _code_of(fleet.target))
+        or "Mend the model and deploy it again; `clarifai-emulator logs` has everything it printed.",
     )
 
 
-def cannot_be_placed(reason: str) -> CallerError:
+def _code_of(target: Target) -> str:
+    """The model's own source, as far as it can be read: the address of a server stands there."""
+    texts: list[str] = []
+    with contextlib.suppress(OSError, ValueError):
+        for file in sorted((target.source.path / "1").glob("*.py")) if target.source is not None else ():
+            texts.append(file.read_text(encoding="utf-8"))
+    return "\n".join(texts)
+
+
+def cannot_be_placed(
+    reason: str, required: ComputeInfo, *, is_strict: bool = False, config_key: str = ""
+) -> CallerError:
+    """``is_strict``: only --strict-capacity is in the way; ``config_key``: where config.yaml says what it needs."""
+    hint = ways_out(required, is_strict=is_strict, config_key=config_key)
+    return CallerError(
+        StatusCode.MODEL_DEPLOYMENT_FAILED, f"No replica can be placed for {reason.rstrip('.')}.", hint=hint
+    )
+
+
+def holds_the_accelerators(target: Target, reason: str) -> CallerError:
     return CallerError(
         StatusCode.MODEL_DEPLOYMENT_FAILED,
-        f"No replica can be placed for {reason.rstrip('.')}.",
-        hint="Deploy it to a nodepool that has what the model asks for (a nodepool of the instance type you will "
-        "use later is emulated by its size), or change inference_compute_info in config.yaml.",
+        f"{target.sentence_name} serves with the accelerators that the new version needs, and there are no others: "
+        f"{reason.rstrip('.')}.",
+        hint="End what serves first: `clarifai-emulator deploy DIR --stop-first`; requests wait meanwhile.",
     )
 
 

@@ -38,5 +38,9 @@ class Router:
             self._settled[unseeded] = decision
         return decision
 
-    def _store_changed(self, kind: Kind, key: Key) -> None:
+    def forget(self) -> None:
+        """Decide anew: requests may go elsewhere than before."""
         self._settled.clear()
+
+    def _store_changed(self, kind: Kind, key: Key) -> None:
+        self.forget()

@@ -14,22 +14,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion, Runner
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, ModelVersion, Nodepool, Runner
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.catalogue import LOCAL_INSTANCE
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
+from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.directory import ModelSource
-from clarifai_emulator.models.versions import is_building
+from clarifai_emulator.models.versions import TRAINED, is_building, is_on_trial
 from clarifai_emulator.nodepools.capacity import NodepoolKey, NoRoom
 from clarifai_emulator.nodepools.fleet import Fleet, Fleets, ReplicaRecord, ReplicaState, Target
 from clarifai_emulator.nodepools.renewal import Renewal
 from clarifai_emulator.nodepools.replicas import Replicas
-from clarifai_emulator.nodepools.reports import Reporter, cannot_be_placed, deleted, no_code, superseded
+from clarifai_emulator.nodepools.reports import (
+    Reporter,
+    cannot_be_placed,
+    deleted,
+    holds_the_accelerators,
+    no_code,
+    superseded,
+)
+from clarifai_emulator.nodepools.rollouts import Rollout, Rollouts
 from clarifai_emulator.nodepools.scaling import TRAFFIC_HISTORY_SECONDS, desired_replicas, replica_bounds
 from clarifai_emulator.nodepools.targets import Targets
 from clarifai_emulator.store import Key, Kind, Store
@@ -59,6 +70,8 @@ class Supervisor:
         clock: Clock,
     ) -> None:
         self.fleets = Fleets()
+        self._rollouts = Rollouts()
+        self._stop_first: set[Key] = set()
         self._config = config
         self._store = store
         self._targets = targets
@@ -68,12 +81,13 @@ class Supervisor:
         self._clock = clock
         self._dirty: set[LaneKey] = set()
         self._stale: set[Key] = set()
+        self._without_room: set[LaneKey] = set()
         self._timers: dict[LaneKey, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         dispatcher.on_demand = lambda lane: self._mark(lane.key)
         dispatcher.on_replica = self._replica_changed
-        replicas.on_change = lambda fleet: self._mark(fleet.lane.key)
+        replicas.on_change = self._replicas_changed
         store.watch(self._store_changed)
 
     # ── what wakes it ──────────────────────────────────────────────────────────────────────────────────
@@ -103,6 +117,7 @@ class Supervisor:
         for fleet in self.fleets.values():
             self._replicas.forget_runners(fleet)
         self.fleets.clear()
+        self._rollouts.clear()
         self._dirty.clear()
         self._stale.clear()
 
@@ -120,6 +135,7 @@ class Supervisor:
                 timer.cancel()
             self._dirty.discard(key)
             self.fleets.pop(key, None)
+            self._rollouts.put(key[:2], None)
             self._replicas.forget_runners(fleet)
             self._dispatcher.abandon(key, deleted(fleet.target), keep=kept)
         return [record for fleet in mine for record in fleet.records.values()]
@@ -147,6 +163,13 @@ class Supervisor:
         if fleet is not None:
             self._replicas.connected(fleet, replica)
             self._mark(fleet.lane.key)
+
+    def _replicas_changed(self, fleet: Fleet) -> None:
+        """Where a replica has ended there may be room now for those that wait for it."""
+        self._mark(fleet.lane.key)
+        without_room, self._without_room = self._without_room, set[LaneKey]()
+        for key in without_room:
+            self._mark(key)
 
     def _mark(self, key: LaneKey) -> None:
         self._dirty.add(key)
@@ -177,25 +200,94 @@ class Supervisor:
     # ── which fleets there should be ───────────────────────────────────────────────────────────────────
 
     def _refresh(self) -> None:
-        """Bring the fleets of changed deployments up to what their deployment now says."""
+        """Bring the fleets of changed deployments up to what their deployment now says. What serves goes on until
+        that does."""
         while self._stale:
             user_id, deployment_id = self._stale.pop()
             target = self._targets.of_deployment(user_id, deployment_id)
-            current = None
+            current, rollout = None, None
             if target is not None:
                 current = LaneKey(user_id, deployment_id, target.version.id)
+                rollout = self._rollout_to(current, target)
                 self._aim(current, target)
+            self._stop_first.discard((user_id, deployment_id))
+            self._rollouts.put((user_id, deployment_id), rollout)
             for fleet in self.fleets.of_deployment(user_id, deployment_id):
-                if fleet.lane.key != current and not fleet.warming:
+                is_old = rollout is not None and fleet is rollout.old
+                if fleet.lane.key != current and not fleet.warming and not is_old:
                     fleet.retired = True
                     self._dirty.add(fleet.lane.key)
+
+    def _rollout_to(self, new: LaneKey, target: Target) -> Rollout | None:
+        """What serves, and has to go on until this target does; None where that serves already, or nothing does."""
+        fleet = self.fleets.get(new)
+        if new[:2] in self._stop_first or (fleet is not None and not fleet.retired and fleet.serves(target)):
+            return None
+        known = self._rollouts.get(new[:2])
+        if known is not None:
+            candidates = [(known.old, known.served)]
+        else:
+            fleets = self.fleets.of_deployment(new.user_id, new.deployment_id)
+            candidates = [(each, each.target) for each in fleets if not each.retired and not each.warming]
+        for old, before in candidates:
+            served = self._targets.still(before)
+            if served is not None and old.serves(served):
+                return Rollout(old, served, new)
+        return None
+
+    @property
+    def rollouts(self) -> Rollouts:
+        """Deployments on their way from what serves to what was asked for."""
+        if self._stale:
+            self._refresh()
+        return self._rollouts
+
+    def stop_first(self, deployment: Key) -> None:
+        """What serves is ended before what this deployment is told next has started."""
+        self._stop_first.add(deployment)
+
+    def settle(self, key: LaneKey) -> bool:
+        """Whether the fleet serves as its deployment says; then requests go there from now on."""
+        self.rollouts  # noqa: B018 - what was just stored counts
+        fleet = self.fleets.get(key)
+        if fleet is None or fleet.retired or not fleet.serves(fleet.target):
+            return False
+        self._take_over(fleet)
+        return True
+
+    def _take_over(self, fleet: Fleet) -> None:
+        """It serves: what served before ends, once that has done what it has."""
+        key = fleet.lane.key
+        rollout = self._rollouts.get(key[:2])
+        if rollout is not None and rollout.new == key:
+            self._rollouts.put(key[:2], None)
+            fleet.stuck = None
+            if not rollout.moves:
+                rollout.old.retired = True
+                rollout.old.lane.hand_over(fleet.lane, tuple(place for place, _ in fleet.target.nodepools))
+            else:
+                fleet.lane.hand_over(fleet.lane, tuple(place for place, _ in fleet.target.nodepools))
+            self._report.fleet(fleet, "deployment.rolled_out", "a replica is live; what served before ends")
+            self._mark(rollout.old.lane.key)
+        self._approve(fleet.target)
+
+    def _approve(self, target: Target) -> None:
+        """A version that was to be tried out serves: requests that name no version may mean it."""
+        if not is_on_trial(target.version):
+            return
+        version = ModelVersion()
+        version.CopyFrom(target.version)
+        version.status.code, version.status.description = StatusCode.MODEL_TRAINED, TRAINED
+        key = (target.model.user_id, target.model.app_id, target.model.id, version.id)
+        if self._store.get(Kind.MODEL_VERSION, key) is not None:
+            self._store.put(Kind.MODEL_VERSION, key, version)
 
     def _aim(self, key: LaneKey, target: Target) -> None:
         fleet = self.fleets.get(key)
         if fleet is None:
             fleet = self.fleets[key] = Fleet(self._dispatcher.lane(key), target)
         elif fleet.retired or fleet.target != target:
-            fleet.failures, fleet.retry_at = 0, 0.0
+            fleet.failures, fleet.retry_at, fleet.stuck = 0, 0.0, None
             fleet.lane.accept()
         fleet.target = target
         fleet.retired = fleet.warming = False
@@ -207,10 +299,11 @@ class Supervisor:
     ) -> Renewal:
         """Fresh replicas for a fleet, loaded beside those that serve; with a version, which is no resource yet, in
         a fleet of that version: its deployment is moved there once they are live. Raises ``KeyError`` without such
-        a fleet."""
+        a fleet, and ``CallerError`` for a version that none of its nodepools has what it needs for."""
         fleet = self.fleets[key]
         if version is None:
             return Renewal(self._replicas, fleet, fleet)
+        self._require_fit_somewhere(fleet.target, version)
         new_key = key._replace(version_id=version.id)
         self._aim(new_key, replace(fleet.target, version=version, source=source))
         self.fleets[new_key].warming = True
@@ -221,6 +314,26 @@ class Supervisor:
         if fleet.warming:
             fleet.warming, fleet.retired = False, True
             self._mark(fleet.lane.key)
+
+    def require_fit(
+        self, key: Key, nodepool: Nodepool, required: ComputeInfo, name: str, config_key: str = ""
+    ) -> None:
+        """Raise ``CallerError`` where a replica that needs ``required`` can never start in this nodepool. ``name``:
+        what it is for, ``config_key``: where config.yaml says what it needs."""
+        reason = self._replicas.why_never(nodepool, required)
+        if reason and not self._targets.is_user_run((key[0], key[1], key[2])):
+            is_strict = self._is_strict([nodepool])
+            raise cannot_be_placed(f"{name}: {reason}", required, is_strict=is_strict, config_key=config_key)
+
+    def _require_fit_somewhere(self, target: Target, version: ModelVersion) -> None:
+        refusals: list[CallerError] = []
+        for key, nodepool in target.nodepools:
+            try:
+                self.require_fit(key, nodepool, version.inference_compute_info, target.name)
+            except CallerError as refusal:
+                refusals.append(refusal)
+        if refusals and len(refusals) == len(target.nodepools):
+            raise refusals[0]
 
     def use_shared(self, nodepool: NodepoolKey, model: Key, version_id: str) -> Lane:
         """The lane of a model on shared compute; made on first use, with default autoscaling."""
@@ -233,6 +346,15 @@ class Supervisor:
         """Whether a replica of this model version (user, app, model, version) has not ended yet."""
         found = (fleet for fleet in self.fleets.values() if fleet.target.version.id == version[3] and fleet.records)
         return any((each.target.model.app_id, each.target.model.id) == version[1:3] for each in found)
+
+    def serves(self, model: Key) -> bool:
+        """Whether a replica of this model (user, app, model), of whichever version, takes work."""
+        for fleet in self.fleets.values():
+            target = fleet.target
+            is_it = (target.model.user_id, target.model.app_id, target.model.id) == model
+            if is_it and not fleet.retired and (fleet.live or fleet.adopted):
+                return True
+        return False
 
     def look_again(self) -> None:
         """Reconsider every fleet now: the clock was turned."""
@@ -296,6 +418,8 @@ class Supervisor:
             fleet.failures = 0
         if fleet.live:
             fleet.lane.accept()
+        if fleet.serves(fleet.target):
+            self._take_over(fleet)
         self._scale(fleet, now)
 
     def _reclaim(self, fleet: Fleet, now: float) -> None:
@@ -324,10 +448,13 @@ class Supervisor:
 
     def _scale(self, fleet: Fleet, now: float) -> None:
         config = fleet.target.autoscale
-        for record in fleet.active:
-            if record.nodepool not in dict(fleet.target.nodepools):
+        rollout = self._rollouts.get(fleet.lane.key[:2])
+        is_new = rollout is not None and rollout.new == fleet.lane.key
+        elsewhere = [each for each in fleet.active if each.nodepool not in dict(fleet.target.nodepools)]
+        for record in elsewhere:
+            if not is_new:
                 self._replicas.drain(fleet, record, "its nodepool is no longer one of the deployment's")
-        active = fleet.active
+        active = [each for each in fleet.active if each not in elsewhere]
         demand = fleet.demand(now, config.traffic_history_seconds or TRAFFIC_HISTORY_SECONDS)
         fleet.lane.tells_idle = not demand.is_idle
         advice = desired_replicas(
@@ -341,11 +468,16 @@ class Supervisor:
         if advice.recheck_in is not None:
             self._mark_later(fleet.lane.key, advice.recheck_in)
         missing = advice.desired - len(active)
-        if missing <= 0 and fleet.unserved_nodepools() and len(active) < replica_bounds(config)[1]:
+        if is_new and not active:
+            missing = max(missing, 1)  # also of one that starts on demand: else the old one could never end
+        if missing <= 0 and not is_new and fleet.unserved_nodepools() and len(active) < replica_bounds(config)[1]:
             missing = 1
         if missing > 0:
             self._grow(fleet, missing, now)
-        elif missing < 0:
+            return
+        if not fleet.target.is_user_run:  # that one holds until its user starts a runner
+            fleet.lane.pending_reason, fleet.no_room_since = "", None
+        if missing < 0:
             fleet.last_scale_down = now
             for record in self._least_busy(fleet, -missing):
                 self._replicas.drain(fleet, record, advice.reason)
@@ -364,15 +496,17 @@ class Supervisor:
             fleet.lane.refuse(no_code(fleet.target))
             return
         grown_before = bool(fleet.active)
+        rollout = self._rollouts.get(fleet.lane.key[:2])
+        old = list(rollout.old.active) if rollout is not None and rollout.new == fleet.lane.key else []
         for _ in range(count):
             try:
-                self._replicas.launch(fleet)
+                self._replicas.launch(fleet, instead_of=old)
             except NoRoom as no_room:
                 self._pend(fleet, no_room)
                 return
         if grown_before:
             fleet.last_scale_up = now
-        fleet.lane.pending_reason = ""
+        fleet.lane.pending_reason, fleet.no_room_since = "", None
 
     def _pend(self, fleet: Fleet, no_room: NoRoom) -> None:
         """A wanted replica has no room. Others may serve; with none, callers wait or are told at once."""
@@ -380,10 +514,48 @@ class Supervisor:
         if reason != fleet.lane.pending_reason:
             fleet.lane.pending_reason = reason
             self._report.pending(fleet, reason, no_room, self._replicas.queued_runner(fleet))
+        if self._blocks_itself(fleet, no_room):
+            return
         if no_room.for_good and not fleet.active:
-            fleet.lane.refuse(cannot_be_placed(reason))
+            fleet.lane.refuse(self._cannot_be_placed(fleet, reason))
+        elif no_room.for_good and not fleet.serves(fleet.target):
+            fleet.stuck = self._cannot_be_placed(fleet, reason)
         elif not no_room.for_good:
+            if fleet.no_room_since is None:
+                fleet.no_room_since = self._clock.monotonic()
+            self._without_room.add(fleet.lane.key)
             self._mark_later(fleet.lane.key, _PENDING_SECONDS)
+
+    def _cannot_be_placed(self, fleet: Fleet, reason: str) -> CallerError:
+        required, nodepools = fleet.target.version.inference_compute_info, fleet.target.nodepools
+        is_strict = self._is_strict([message for _, message in nodepools])
+        return cannot_be_placed(reason, required, is_strict=is_strict)
+
+    def _blocks_itself(self, fleet: Fleet, no_room: NoRoom) -> bool:
+        """Whether the accelerators that it waits for are those of what it is to replace: waiting would never end.
+        A graceful deployment is told so; of others the old replicas end first."""
+        key = fleet.lane.key
+        rollout = self._rollouts.get(key[:2])
+        if rollout is None or rollout.new != key or no_room.for_good:
+            return False
+        wanted = fleet.target.version.inference_compute_info.num_accelerators
+        if not wanted or not any(record.devices for record in rollout.old.active):
+            return False
+        if fleet.target.deployment is not None and fleet.target.deployment.graceful_deploy:
+            fleet.stuck = holds_the_accelerators(fleet.target, str(no_room))
+            return False
+        self._report.fleet(fleet, "deployment.stops_first", f"what serves ends first: {no_room}")
+        self._rollouts.put(key[:2], None)
+        if not rollout.moves:
+            rollout.old.retired = True
+        self._mark(rollout.old.lane.key)
+        self._mark_later(key, _PENDING_SECONDS)
+        return True
+
+    def _is_strict(self, nodepools: Iterable[Nodepool]) -> bool:
+        """Whether only --strict-capacity keeps CPUs and memory of this machine from being overcommitted there."""
+        names = (each.id for nodepool in nodepools for each in nodepool.instance_types)
+        return self._config.strict_capacity and LOCAL_INSTANCE in names
 
     def _least_busy(self, fleet: Fleet, count: int) -> Sequence[ReplicaRecord]:
         """Those that starting or ending costs least: not ready yet first, then with the least to finish."""
@@ -413,4 +585,4 @@ class Supervisor:
         """Where the version that replaces it is live already, that one answers what waits."""
         for other in self.fleets.of_deployment(*fleet.lane.key[:2]):
             if not other.retired and other.live:
-                fleet.lane.hand_over(other.lane)
+                fleet.lane.hand_over(other.lane, tuple(place for place, _ in other.target.nodepools))

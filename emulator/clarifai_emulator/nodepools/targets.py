@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool
 
@@ -45,6 +46,14 @@ class Targets:
         assert target is not None, "routing decided for a version that is in the store"
         return target
 
+    def still(self, target: Target) -> Target | None:
+        """What was wanted before, without nodepools that are gone; None where nothing of it can go on."""
+        model = (target.model.user_id, target.model.app_id, target.model.id)
+        if self._store.get(Kind.MODEL_VERSION, (*model, target.version.id)) is None:
+            return None
+        nodepools = tuple(self._nodepools(key for key, _ in target.nodepools))
+        return replace(target, nodepools=nodepools) if nodepools else None
+
     def serving(self, model: ModelKey) -> list[Deployment]:
         """Every deployment that serves this model, oldest first."""
         return self._store.find(Kind.DEPLOYMENT, ("model", model))
@@ -84,10 +93,11 @@ class Targets:
             version=version,
             source=source,
             nodepools=tuple(ordered),
-            is_user_run=bool(ordered) and all(self._is_user_run(key) for key, _ in ordered),
+            is_user_run=bool(ordered) and all(self.is_user_run(key) for key, _ in ordered),
         )
 
-    def _is_user_run(self, nodepool: NodepoolKey) -> bool:
+    def is_user_run(self, nodepool: NodepoolKey) -> bool:
+        """Whether a nodepool has no nodes of its own."""
         cluster = self._store.get(Kind.COMPUTE_CLUSTER, nodepool[:2])
         return cluster is not None and cluster.cluster_type == _USER_RUN
 

@@ -66,7 +66,7 @@ class Outcome:
 @dataclass(slots=True, eq=False)
 class Project:
     """One directory in the dev loop. ``named``: the model's id in config.yaml. ``code`` is what serves; ``tried``
-    the digest of what was tried last."""
+    the digest of what was tried last. ``instance``: the type it was deployed to, if one was named."""
 
     path: Path
     named: str
@@ -75,6 +75,7 @@ class Project:
     reader: CodeReader
     code: Code
     options: Options
+    instance: str = ""
     tried: str = ""
     last: Outcome | None = None
     newer: asyncio.Event = field(default_factory=asyncio.Event)

@@ -73,6 +73,11 @@ class Reloader:
         """Forget every directory: nothing of them is deployed any more."""
         self._projects.clear()
 
+    def forget(self, deployment: tuple[str, str]) -> None:
+        """A deployment (its user and id) is gone: its directory is no longer in the dev loop."""
+        for path in [path for path, project in self._projects.items() if project.lane[:2] == deployment]:
+            del self._projects[path]
+
     async def begin(self, request: DeployRequest, options: Options, progress: Progress) -> Deployed:
         """Deploy a directory so that its replicas are reloadable. Raises as ``Deployer.deploy``."""
         watched = request.watched or Watched()
@@ -82,7 +87,9 @@ class Reloader:
         reader = CodeReader(source.path, watched)
         code = await asyncio.to_thread(reader.read)
         named = (await asyncio.to_thread(read_model_directory, source.path)).model_id
-        self._projects[source.path] = Project(source.path, named, deployed.model, lane, reader, code, options)
+        self._projects[source.path] = Project(
+            source.path, named, deployed.model, lane, reader, code, options, request.instance
+        )
         return deployed
 
     async def reload(self, path: Path, progress: Progress) -> Outcome:

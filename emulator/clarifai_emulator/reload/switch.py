@@ -107,7 +107,7 @@ class Switch:
             )
         version = version_of(self._store, project)
         old = list(version.method_signatures)
-        draft = self._deployer.new_version(directory, old)
+        draft = self._deployer.new_version(directory, old, project.instance)
         kept = (draft.num_threads, draft.inference_compute_info) == (
             version.num_threads,
             version.inference_compute_info,
@@ -146,14 +146,16 @@ class Switch:
         if source.content_hash != after.digest:
             raise Superseded
         signatures = await self._unless_newer(project, self._deployer.signatures_of(source, source.backend))
-        draft = self._deployer.new_version(directory, signatures)
+        draft = self._deployer.new_version(directory, signatures, project.instance)
         draft.id = version_id
         renewal = self._supervisor.renewal(project.lane, draft, source)
         try:
             await self._loaded(project, renewal, after)
             await self._unless_newer(project, renewal.serve(after.digest))
             # In one go: a request without a version means the newest, which the deployment must serve.
-            self._deployer.put_version(directory, project.model, version_id, source, signatures)
+            self._deployer.put_version(
+                directory, project.model, version_id, source, signatures, instance=project.instance
+            )
             self._deployer.move(project.lane[:2], project.model, version_id)
         except BaseException:
             renewal.give_up("the edit is not used")

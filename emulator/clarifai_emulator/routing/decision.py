@@ -101,6 +101,11 @@ class Landscape(Protocol):
 
     def deployment(self, user: str, id: str) -> Deployment | None: ...
 
+    def coming(self, user: str, id: str) -> Deployment | None:
+        """What a deployment is to serve once a replica of it is live, while it serves what ``deployment`` and
+        ``deployments_of`` say; None where that is the same."""
+        ...
+
     def deployment_ids(self, user: str) -> Sequence[str]: ...
 
     def deployments_of(self, user: str, app: str, model: str) -> Sequence[Deployment]:
@@ -128,6 +133,11 @@ class Landscape(Protocol):
     def load(
         self, deployment_user: str, deployment_id: str, nodepool_key: NodepoolKey, version_id: str
     ) -> Load: ...
+
+    @property
+    def overcommits(self) -> bool:
+        """Whether the CPUs and the memory of this machine are no limit (``catalogue.fits``)."""
+        ...
 
     def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool: ...
 

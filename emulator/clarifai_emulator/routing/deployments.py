@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, DeployRestriction, Model
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -24,10 +24,12 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A deployment that can take the request, and its nodepools in order."""
+    """A deployment that can take the request, its nodepools in order, and what of the model runs there: what is
+    wanted, or, of a deployment that is about to serve that, what it serves until then."""
 
     deployment: Deployment
     ranking: Ranking
+    wanted: Wanted
 
     @property
     def name(self) -> str:
@@ -111,18 +113,39 @@ def usable_options(
     deployments: Iterable[Deployment],
     only: Sequence[NodepoolKey] = (),
 ) -> list[Option]:
-    """The deployments that can take the request, in the order given; the others are rejected."""
+    """The deployments that can take the request, in the order given; the others are rejected. One that is only on
+    its way to the version, and serves another one until then, is taken where there is none that serves it."""
     options: list[Option] = []
     for deployment in deployments:
-        if objection := objection_to(search, deployment, model, wanted.version.id):
+        view, runs = what_serves(search, deployment, wanted)
+        if objection := objection_to(search, view, model, runs.version.id):
             search.reject(deployment, objection.reason, objection.hint)
             continue
-        ranking = rank(search.landscape, wanted, deployment, only)
+        ranking = rank(search.landscape, runs, view, only)
         if ranking.problem:
             search.reject(deployment, ranking.problem)
         else:
-            options.append(Option(deployment, ranking))
-    return options
+            options.append(Option(view, ranking, runs))
+    exact = [option for option in options if option.wanted is wanted]
+    for option in options:
+        if exact and option.wanted is not wanted:
+            search.reject(option.deployment, f"still serves version {option.wanted.version.id!r}")
+    return exact or options
+
+
+def what_serves(search: Search, deployment: Deployment, wanted: Wanted) -> tuple[Deployment, Wanted]:
+    """How a deployment answers a request for this version while it is on its way there: who named the version
+    waits for it, everybody else has what serves until then."""
+    coming = search.landscape.coming(deployment.user_id, deployment.id)
+    if coming is None or wanted.version.id == served_version_id(search, deployment):
+        return deployment, wanted
+    if wanted.version.id != served_version_id(search, coming):
+        return deployment, wanted
+    served = served_model(deployment)
+    if search.ask.version_id or served is None or model_key_of(deployment, served) != wanted.model:
+        return coming, wanted
+    now = search.landscape.version(*wanted.model, served_version_id(search, deployment))
+    return (deployment, replace(wanted, version=now)) if now is not None else (coming, wanted)
 
 
 def least_busy(search: Search, options: Sequence[Option]) -> Option:

@@ -162,10 +162,11 @@ def unusable(landscape: Landscape, key: NodepoolKey, nodepool: Nodepool | None, 
         return reason
     # In a local-dev cluster the user starts the runners; the platform places nothing, so it matches nothing.
     cluster = landscape.cluster(key[0], key[1]) or nodepool.compute_cluster
-    if cluster.cluster_type == "local-dev" or fitting(nodepool, version):
+    overcommits = landscape.overcommits
+    if cluster.cluster_type == "local-dev" or fitting(nodepool, version, overcommits=overcommits):
         return ""
     needs = version.inference_compute_info
-    misfits = [f"{each.id} {fits(needs, each)}" for each in nodepool.instance_types]
+    misfits = [f"{each.id} {fits(needs, each, overcommits=overcommits)}" for each in nodepool.instance_types]
     return f"has no instance type that fits the model: {'; '.join(misfits) or 'it lists none'}"
 
 
@@ -180,9 +181,10 @@ def disabled(nodepool: Nodepool) -> str:
     return ""
 
 
-def fitting(nodepool: Nodepool, version: ModelVersion) -> tuple[InstanceType, ...]:
+def fitting(nodepool: Nodepool, version: ModelVersion, *, overcommits: bool = False) -> tuple[InstanceType, ...]:
     """The nodepool's instance types that the version's ComputeInfo fits."""
-    return tuple(each for each in nodepool.instance_types if not fits(version.inference_compute_info, each))
+    needs = version.inference_compute_info
+    return tuple(each for each in nodepool.instance_types if not fits(needs, each, overcommits=overcommits))
 
 
 def find_nodepool(landscape: Landscape, key: NodepoolKey) -> Nodepool | None:
@@ -217,7 +219,7 @@ def _place(landscape: Landscape, wanted: Wanted, deployment: Deployment, key: No
         nodepool=nodepool,
         priority=priority,
         load=landscape.load(deployment.user_id, deployment.id, key, wanted.version.id),
-        instances=fitting(nodepool, wanted.version),
+        instances=fitting(nodepool, wanted.version, overcommits=landscape.overcommits),
         needs=wanted.version.inference_compute_info,
         is_local=cluster.cloud_provider.id == LOCAL_PROVIDER,
         draw=hashlib.sha256(repr((wanted.ask, key)).encode()).hexdigest(),

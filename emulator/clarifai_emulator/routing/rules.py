@@ -68,7 +68,7 @@ def _explicit_deployment(search: Search, key: DeploymentKey) -> Decision:
     ask, name = search.ask, f"Deployment {quoted(key)}"
     if ask.model_id:
         search.find_model(ask.model)
-    deployment = search.find_deployment(key)
+    deployment = _as_asked(search, search.find_deployment(key))
     served = served_model(deployment)
     if served is None:
         raise search.refuse(StatusCode.DEPLOYMENT_INVALID_REQUEST, f"{name} serves no model.")
@@ -88,7 +88,26 @@ def _explicit_deployment(search: Search, key: DeploymentKey) -> Decision:
         search.rejected.extend(ranking.rejected)
         raise search.refuse(StatusCode.MODEL_DEPLOYMENT_FAILED, f"{name} {ranking.problem}.")
     said = f"The request names deployment {quoted(key)}"
-    return _decision(search, Rule.DEPLOYMENT, said, Option(deployment, ranking), wanted)
+    return _decision(search, Rule.DEPLOYMENT, said, Option(deployment, ranking, wanted))
+
+
+def _as_asked(search: Search, deployment: Deployment) -> Deployment:
+    """The deployment as it serves now; as it is about to where the request names what it serves only then."""
+    ask = search.ask
+    coming = search.landscape.coming(deployment.user_id, deployment.id)
+    if coming is None:
+        return deployment
+
+    def fits(each: Deployment) -> bool:
+        served = served_model(each)
+        return (
+            served is not None
+            and (not ask.model_id or model_key_of(each, served) == ask.model)
+            and ask.version_id in ("", served_version_id(search, each))
+            and (ask.nodepool is None or ask.nodepool in nodepool_keys(each))
+        )
+
+    return coming if fits(coming) and not fits(deployment) else deployment
 
 
 def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: NodepoolKey) -> Decision:
@@ -107,7 +126,7 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
         raise search.refuse(StatusCode.MODEL_DEPLOYMENT_FAILED, f"{name} {reason}.")
     said = f"The request names nodepool {quoted(key)}"
     if option := _deployment_in(search, model, wanted, key):
-        return _decision(search, Rule.NODEPOOL, f"{said}, where {option.name} serves the model", option, wanted)
+        return _decision(search, Rule.NODEPOOL, f"{said}, where {option.name} serves the model", option)
     if runner is not None:
         return search.decide(Rule.NODEPOOL, key, wanted, f"{said} and runner {runner.id!r} in it.")
     if shared:
@@ -123,12 +142,20 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
 def _deployment_in(search: Search, model: Model, wanted: Wanted, key: NodepoolKey) -> Option | None:
     """The deployment to use in a nodepool: the caller's before the model owner's before others'."""
     rank_of = {search.ask.caller: 0, wanted.model[0]: 1}
-    found = [each for each in search.landscape.deployments_of(*wanted.model) if key in nodepool_keys(each)]
+    found = [_in_nodepool(search, each, key) for each in search.landscape.deployments_of(*wanted.model)]
+    found = [each for each in found if key in nodepool_keys(each)]
     found.sort(key=lambda each: rank_of.get(each.user_id, 2))
     usable = usable_options(search, model, wanted, found, only=[key])
     for other in usable[1:]:
         search.reject(other.deployment, f"comes after {usable[0].name}: one deployment of a model per nodepool")
     return usable[0] if usable else None
+
+
+def _in_nodepool(search: Search, deployment: Deployment, key: NodepoolKey) -> Deployment:
+    """The deployment as it serves in this nodepool, now or soon."""
+    coming = search.landscape.coming(deployment.user_id, deployment.id)
+    is_soon = coming is not None and key not in nodepool_keys(deployment)
+    return coming if coming is not None and is_soon else deployment
 
 
 def _owner_default(search: Search, model: Model, wanted: Wanted) -> Decision | None:
@@ -149,7 +176,7 @@ def _owner_default(search: Search, model: Model, wanted: Wanted) -> Decision | N
         return None
     best = least_busy(search, owners or usable)
     whose = "The model's owner has" if owners else "The model's owner has none, the caller has"
-    return _decision(search, Rule.OWNER_DEFAULT, f"{whose} deployment {best.name} for this version", best, wanted)
+    return _decision(search, Rule.OWNER_DEFAULT, f"{whose} deployment {best.name} for this version", best)
 
 
 def _shared(search: Search, model: Model, wanted: Wanted) -> Decision:
@@ -202,8 +229,8 @@ def _deployments_hint(search: Search) -> str:
     return f"The model is served by {', '.join(serving[:5])}." if serving else DEPLOY_HINT
 
 
-def _decision(search: Search, rule: Rule, said: str, option: Option, wanted: Wanted) -> Decision:
-    places = option.ranking.places
+def _decision(search: Search, rule: Rule, said: str, option: Option) -> Decision:
+    places, wanted = option.ranking.places, option.wanted
     return Decision(
         rule=rule,
         deployment=(option.deployment.user_id, option.deployment.id),

@@ -36,6 +36,9 @@ from clarifai_emulator.runners.warm_parent import Child, WarmParent
 _SCRIPTS = "tmp/clarifai-emulator"
 _MEETING = "/run/clarifai-emulator"
 _SOCKET = "control"
+# The SDK keeps the address that it is imported with, for every replica that is forked: another one than the
+# emulator's would be the real platform's.
+_OF_ALL_REPLICAS = ("CLARIFAI_API_BASE", "NVIDIA_VISIBLE_DEVICES")
 # Importing the SDK on a cold disk, in a container of little CPU.
 _CONNECT_SECONDS = 120.0
 
@@ -268,11 +271,10 @@ def host_of(process: ReplicaProcess | None) -> ContainerHost | None:
 
 def host_plan(plan: ContainerPlan, source: ModelSource, model_path: str) -> ContainerPlan:
     """The container for the replica of ``plan`` and those that will take its place. What is a replica's own, its
-    variables, comes with each."""
-    devices = "NVIDIA_VISIBLE_DEVICES"
+    other variables, comes with each."""
     return replace(
         plan,
-        environ={devices: plan.environ[devices]} if devices in plan.environ else {},
+        environ={name: plan.environ[name] for name in _OF_ALL_REPLICAS if name in plan.environ},
         memory=room_for_two(plan.memory),
         arguments=(),
         command=["python", "-B", f"/{_SCRIPTS}/{SCRIPT.name}", f"{_MEETING}/{_SOCKET}", model_path],

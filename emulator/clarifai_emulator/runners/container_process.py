@@ -277,7 +277,8 @@ def out_of_memory(limit: int) -> Exit:
     allowed = f" than its limit of {limit // 1024**2}Mi" if limit else " than there is"
     return Exit(
         why=f"its container used more memory{allowed} and was killed (out of memory): "
-        "raise inference_compute_info.cpu_memory in config.yaml, up to what the nodepool's instance type has"
+        "let config.yaml ask for more (inference_compute_info.cpu_memory, or a larger compute.instance), up to "
+        "what the nodepool's instance type has"
     )
 
 

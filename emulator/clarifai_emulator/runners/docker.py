@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from clarifai_emulator.config import DockerSettings
+from clarifai_emulator.config import DockerSettings, own_environ
 from clarifai_emulator.containers.container import (
     SECRETS_PATH,
     ContainerPlan,
@@ -33,8 +33,8 @@ from clarifai_emulator.containers.container import (
     model_path_of,
     secret_files,
 )
-from clarifai_emulator.containers.context import make_context
-from clarifai_emulator.containers.engine import Engine, NoEngine, connect, meeting_point, why_silent
+from clarifai_emulator.containers.context import fixes_python, make_context
+from clarifai_emulator.containers.engine import Engine, Meeting, NoEngine, connect, meeting_point, why_silent
 from clarifai_emulator.containers.image import ensure_image
 from clarifai_emulator.containers.labels import new_instance
 from clarifai_emulator.containers.leftovers import remove_all, remove_container, remove_left_behind
@@ -54,11 +54,13 @@ log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from docker import DockerClient
 
-Listen = Callable[[str, bool], Awaitable[int]]
+Listen = Callable[[Meeting], Awaitable[int]]
 T = TypeVar("T")
 
 _THREADS = 16
 _NO_SUCH_COMMAND = 127  # as a container's init says it
+_PYTHON = "python "
+_SAY_PYTHON = f"import platform; print('{_PYTHON}' + platform.python_version())"
 _READERS = "tmp/clarifai-emulator"
 _ANSWER = "/tmp/clarifai-emulator/answer.json"  # noqa: S108 - in the container
 # The module that reads signatures for other backends, run by the model's own interpreter.
@@ -73,11 +75,15 @@ reader["inspect"]({{"model_path": sys.argv[1]}}, os.open("{_ANSWER}", os.O_WRONL
 
 
 class DockerBackend:
-    """Replicas as containers. ``listen(host)`` opens a listener for replicas and gives its port."""
+    """Replicas as containers. ``listen(meeting)`` opens a listener for them there and gives its port;
+    ``environ`` says where an engine may be."""
 
     name = "docker"
 
-    def __init__(self, settings: DockerSettings, *, listen: Listen) -> None:
+    def __init__(
+        self, settings: DockerSettings, *, listen: Listen, environ: Callable[[], Mapping[str, str]] = own_environ
+    ) -> None:
+        self._environ = environ
         self._settings = settings
         self._listen = listen
         self._instance = new_instance()
@@ -89,6 +95,7 @@ class DockerBackend:
         self._building: dict[Path, asyncio.Lock] = {}
         self._signatures_of: dict[str, Sequence[Any]] = {}  # by image
         self._model_paths: dict[str, str] = {}  # by image
+        self._pythons: dict[str, str] = {}  # by image
         self._replicas: set[ContainerProcess] = set()
         self._left: set[str] = set()  # containers that ended while the engine was away
         self._hosts = ContainerHosts(self._run)
@@ -122,16 +129,46 @@ class DockerBackend:
                     hint="Start it again, and deploy again.",
                     log=str(error),
                 ) from None
+        other = await self._other_python(directory, tag)
+        if other:
+            progress(
+                f"config.yaml asks for Python {directory.python_version}, and the image has {other}, on which the "
+                "model runs. Write --docker-base-image with {python_version}, or name an image of that Python, or "
+                f"let config.yaml ask for {'.'.join(other.split('.')[:2])}."
+            )
         return ModelSource(
             path=directory.path,
             python=Path(),
             content_hash=directory.content_hash,
-            environment=f"the image {tag}",
+            environment=f"the image {tag}{f', whose Python is {other}' if other else ''}",
             backend=self.name,
             image=tag,
             secrets=directory.secrets,
             mounted=is_mounted,
         )
+
+    async def _other_python(self, directory: ModelDirectory, image: str) -> str:
+        """The version of an image's Python where config.yaml asks for another one; else empty. Only an image that
+        is not chosen by config.yaml's version can have another."""
+        wanted = directory.python_version
+        if not wanted or not fixes_python(directory, self._settings):
+            return ""
+        if image not in self._pythons:
+            self._pythons[image] = await self._ask_python(image)
+        found = self._pythons[image]
+        return "" if found.split(".")[:2] == wanted.split(".")[:2] else found
+
+    async def _ask_python(self, image: str) -> str:
+        lines: list[str] = []
+        plan = self._asking_plan("python", image, image)
+        process = await self._run(replace(plan, command=["python", "-c", _SAY_PYTHON]), lines.append)
+        try:
+            await asyncio.wait_for(asyncio.shield(process.exited), INSPECT_SECONDS)
+        except TimeoutError:
+            return ""  # whatever is wrong with the image, reading the signatures says
+        finally:
+            process.kill()
+        return next((line.removeprefix(_PYTHON) for line in lines if line.startswith(_PYTHON)), "")
 
     async def warm(self) -> None:
         """Find the engine now, and remove what dead emulators left on it. Raises ``ModelError``."""
@@ -179,11 +216,15 @@ class DockerBackend:
         return signatures_in(decode_answer(process.answer, exit_, lines))
 
     def _signatures_plan(self, source: ModelSource) -> ContainerPlan:
+        return self._asking_plan("signatures", source.image, source.path.name)
+
+    def _asking_plan(self, what: str, image: str, model: str) -> ContainerPlan:
+        """A container that answers one question about its image and ends."""
         return ContainerPlan(
-            image=source.image,
-            name=f"clarifai-emulator-signatures-{secrets.token_hex(4)}",
+            image=image,
+            name=f"clarifai-emulator-{what}-{secrets.token_hex(4)}",
             instance=self._instance,
-            model=source.path.name,
+            model=model,
             network=self._network,
             environ={"CLARIFAI_API_BASE": self._base_url},
         )
@@ -208,7 +249,9 @@ class DockerBackend:
         async with self._opening:
             if self._client is None or self.engine is None:
                 try:
-                    client, self.engine = await self._call(lambda: connect(self._settings.engine))
+                    client, self.engine = await self._call(
+                        lambda: connect(self._settings.engine, environ=self._environ())
+                    )
                 except NoEngine as error:
                     raise ModelError(str(error)) from None
                 try:
@@ -238,7 +281,7 @@ class DockerBackend:
         name, gateway = await self._call(lambda: make_network(client, self._instance))
         meeting = meeting_point(engine, gateway, self._settings.listen)
         try:
-            port = await self._listen(meeting.listen, meeting.may_come_later)
+            port = await self._listen(meeting)
         except OSError as error:
             raise ModelError(
                 f"Containers cannot be given a way to the emulator: listening on {meeting.listen} failed "

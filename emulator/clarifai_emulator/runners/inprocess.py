@@ -25,22 +25,25 @@ from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, own_interpreter
 from clarifai_emulator.runners import breakpoints, lean_main, reload_main
 from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
-from clarifai_emulator.runners.inspect_main import model_traceback, read_signatures
+from clarifai_emulator.runners.inspect_main import is_network_trouble, model_traceback, read_signatures
 from clarifai_emulator.runners.rounds import Rounds
+from clarifai_emulator.runners.signatures import Signatures, mocked_warning
 from clarifai_emulator.runners.unusable import unusable_model
 from clarifai_emulator.runners.zygote_main import import_sdk
 
+_API_BASE = "CLARIFAI_API_BASE"
 # Importing is a matter of the whole process: one model at a time.
 _loading = threading.Lock()
 _model_paths: set[str] = set()
 
 
 class InProcessBackend:
-    """Replicas as threads of this process."""
+    """Replicas as threads of this process. ``api_base``: what the SDK is told to be the platform's address."""
 
     name = "inprocess"
 
-    def __init__(self) -> None:
+    def __init__(self, *, api_base: str) -> None:
+        self._api_base = api_base
         self._replicas: set[InProcessReplica] = set()
         self._stops_at_breakpoints = False
 
@@ -59,14 +62,14 @@ class InProcessBackend:
         if not self._stops_at_breakpoints:
             self._stops_at_breakpoints = True
             breakpoints.install()
-        replica = InProcessReplica(spec, on_line)
+        replica = InProcessReplica(spec, on_line, self._api_base)
         self._replicas.add(replica)
         replica.exited.add_done_callback(lambda _: self._replicas.discard(replica))
         return replica
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
         """The model's method signatures. Raises ``ModelError`` with the model's own traceback."""
-        return await asyncio.to_thread(_signatures, source)
+        return await asyncio.to_thread(_signatures, source, self._api_base)
 
     async def close(self) -> None:
         for replica in tuple(self._replicas):
@@ -79,7 +82,8 @@ class InProcessBackend:
 class InProcessReplica:
     """One model in this process: see ``ReplicaProcess``."""
 
-    def __init__(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> None:
+    def __init__(self, spec: ReplicaSpec, on_line: Callable[[str], None], api_base: str) -> None:
+        self._api_base = api_base
         self.pid = os.getpid()
         self.connection, self._theirs = socket.socketpair()
         self.reloads, self._edits = socket.socketpair() if spec.source.watched is not None else (None, None)
@@ -104,7 +108,8 @@ class InProcessReplica:
         why = "the emulator stopped it"
         try:
             with _loading:
-                _load_afresh(spec.source.path)
+                _load_afresh(spec.source.path, self._api_base)
+                self._warn_of_another_platform()
                 path = str(spec.source.path)
                 edits = _Edits(self._edits, path, model_traceback) if self._edits else None
                 runner = lean_main.make_runner(path, spec.base_url, spec.variables, spec.num_threads, edits)
@@ -121,6 +126,15 @@ class InProcessReplica:
 
     def _tell(self, text: str) -> None:
         self._lines.put(text)
+
+    def _warn_of_another_platform(self) -> None:
+        """The SDK of this process may have been imported before there was an emulator, and keeps what it found."""
+        base = str(getattr(sys.modules.get("clarifai.utils.constants"), "DEFAULT_BASE", self._api_base))
+        if base != self._api_base:
+            self._tell(
+                f"[emulator] the SDK was imported in this process with the base URL {base} and keeps it: what this "
+                f"model asks the platform goes there. Set CLARIFAI_API_BASE={self._api_base} before it is imported."
+            )
 
     def _in_loop(self, function: Callable[[Any], None], argument: Any) -> None:
         if not self._loop.is_closed():
@@ -221,9 +235,21 @@ class _SdkLog(logging.Handler):
             tell(self.format(record))
 
 
-def _load_afresh(path: Path) -> None:
+def _import_sdk(api_base: str) -> None:
+    """Import it, unless that is done: it keeps the platform's address that it is imported with."""
+    given = os.environ.get(_API_BASE)
+    os.environ[_API_BASE] = api_base
+    try:
+        import_sdk()
+    finally:
+        os.environ.pop(_API_BASE)
+        if given is not None:
+            os.environ[_API_BASE] = given
+
+
+def _load_afresh(path: Path, api_base: str) -> None:
     """Let the modules of this model directory be found, and none of another's or of what it was before."""
-    import_sdk()
+    _import_sdk(api_base)
     _model_paths.add(str(path))
     for name, module in tuple(sys.modules.items()):
         if str(getattr(module, "__file__", None) or "").startswith(
@@ -236,12 +262,17 @@ def _load_afresh(path: Path) -> None:
     importlib.invalidate_caches()
 
 
-def _signatures(source: ModelSource) -> Sequence[Any]:
+def _signatures(source: ModelSource, api_base: str) -> Sequence[Any]:
     with _loading:
-        _load_afresh(source.path)
+        _load_afresh(source.path, api_base)
         try:
             return read_signatures(str(source.path))
         except BaseException as error:
             said = "".join(traceback.format_exception_only(error)).strip()
+            if isinstance(error, Exception) and is_network_trouble(error):
+                with contextlib.suppress(Exception):
+                    signatures = Signatures(read_signatures(str(source.path), mocking=True))
+                    signatures.warning = mocked_warning(said, None)
+                    return signatures
             trace = model_traceback(error, str(source.path))
             raise unusable_model(said, type(error).__name__, trace) from None

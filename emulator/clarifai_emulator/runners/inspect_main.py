@@ -5,17 +5,25 @@ The signatures are those that the SDK's own builder makes. In ``strict`` mode, f
 the first thing that the SDK refuses ends it, as it would end the model; else all of them are collected, and modules
 that are not installed are stubbed (``stub_main.py``).
 
+A model whose import fails in somebody else's module, as one whose class body asks a server that does not run, is
+read as the SDK's upload reads every model: with all third-party modules replaced by mocks. In ``strict`` mode that
+is done where it was the network that failed, and nothing else.
+
 The answer is one JSON object: ``signatures`` (base64), ``methods`` (name, file and first line of each), ``class``,
-``problems``, ``stubs``, and, when the import itself failed, ``error``, ``kind``, ``traceback`` and ``where``.
+``problems``, ``stubs``, and, when the import itself failed, ``error``, ``kind``, ``traceback`` and ``where``: in
+``mocked``, where the mocks helped.
 """
 
 import base64
 import collections.abc
 import contextlib
+import errno
 import functools
 import importlib.util
 import inspect
 import os
+import socket
+import ssl
 import sys
 import traceback
 import types
@@ -29,6 +37,17 @@ _ASYNC = (
     collections.abc.Coroutine,
     collections.abc.Awaitable,
 )
+# What the network answers that is not there, or that is kept from a process.
+_UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+# Clients have errors of their own for it: of openai and anthropic, httpx, aiohttp, requests, urllib, gRPC.
+_NETWORK_ERRORS = {
+    "APIConnectionError",
+    "ConnectError",
+    "ConnectTimeout",
+    "ClientConnectionError",
+    "URLError",
+    "RpcError",
+}
 _STREAMS = (collections.abc.Iterator, collections.abc.Generator, collections.abc.Iterable)
 
 
@@ -65,11 +84,15 @@ def examine(model_path, *, strict=True, scratch="", requirements=()):
             require_methods(model_class)
         answer.update(_describe(model_class))
     except BaseException as error:
-        answer["error"] = "".join(traceback.format_exception_only(error)).strip()
-        answer["kind"] = type(error).__name__
-        answer["traceback"] = model_traceback(error, model_path)
-        answer["where"] = _where(error, model_path)
-        answer["classes"] = _model_classes()
+        failed = {
+            "error": "".join(traceback.format_exception_only(error)).strip(),
+            "kind": type(error).__name__,
+            "traceback": model_traceback(error, model_path),
+            "where": _where(error, model_path),
+            "classes": _model_classes(),
+        }
+        described = _describe_mocked(model_path, error, collected, strict=strict)
+        answer.update({**described, "mocked": failed} if described else failed)
     answer["problems"] = collected
     answer["stubs"] = stubs.named() if stubs is not None else {}
     answer["files"] = _own_files(set(sys.modules) - before)
@@ -84,18 +107,58 @@ def _own_files(names):
     return sorted(each for each in files if each and not each.startswith(tuple(installed)))
 
 
-def load_model_class(model_path):
+def _describe_mocked(model_path, error, collected, *, strict):
+    """What can be said about a model that cannot be imported; nothing where the mocks do not help either."""
+    if isinstance(error, (ImportError, SyntaxError, NoMethods)) or not isinstance(error, Exception):
+        return {}
+    if strict and not is_network_trouble(error):
+        return {}
+    found = list(collected)
+    collected.clear()  # those of methods above the line are found again
+    try:
+        model_class = read_mocked(model_path)
+        return _describe(model_class)
+    except Exception:
+        collected[:] = found
+        return {}
+
+
+def is_network_trouble(error):
+    """Whether an import failed because it asked something over the network, and got no answer."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError)):
+            return True
+        if isinstance(error, OSError) and error.errno in _UNREACHABLE:
+            return True
+        if any(kind.__name__ in _NETWORK_ERRORS for kind in type(error).__mro__):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def read_mocked(model_path):
+    """The model's class, with a mock in the place of every module that is neither Python's nor the SDK's."""
+    for name in ("model", "1.model"):
+        sys.modules.pop(name, None)
+    model_class = load_model_class(model_path, mocking=True)
+    require_methods(model_class)
+    return model_class
+
+
+def load_model_class(model_path, *, mocking=False):
     """The model's class, by the SDK's loader. Its constructor would ask the platform and the Hugging Face hub."""
     from clarifai.runners.models.model_builder import ModelBuilder
 
     builder = object.__new__(ModelBuilder)
     builder.folder = str(model_path)
-    return builder.load_model_class(mocking=False)
+    return builder.load_model_class(mocking=mocking)
 
 
-def read_signatures(model_path):
+def read_signatures(model_path, *, mocking=False):
     """The model's method signatures, as the SDK reads them. Raises what the model raises."""
-    infos = require_methods(load_model_class(model_path))
+    infos = require_methods(read_mocked(model_path) if mocking else load_model_class(model_path))
     return [info.signature for info in infos.values() if info.signature is not None]
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("zygote_main.py")
+# The address for the SDK where there is no emulator: nobody listens there, which a client is told at once.
+NOWHERE = "http://127.0.0.1:9"
 
 
 @dataclass(slots=True)
@@ -33,12 +35,14 @@ class Parent:
         self.process.wait()
 
 
-def launch_early(base_url: str, start_method: str = "auto") -> Parent | None:
+def launch_early(
+    base_url: str, start_method: str = "auto", environ: Mapping[str, str] = os.environ
+) -> Parent | None:
     """Start the one that replicas of this Python environment will have, before their emulator is there. None where
     they are not forked, and on a single core, where the two would only share it."""
     if not forks(start_method) or (os.cpu_count() or 1) == 1:
         return None
-    return launch(Path(sys.executable), parent_environ(base_url))
+    return launch(Path(sys.executable), parent_environ(base_url, environ))
 
 
 def launch(python: Path, environ: Mapping[str, str]) -> Parent:
@@ -72,13 +76,13 @@ def forks(start_method: str) -> bool:
     return start_method == "fork" or (start_method == "auto" and sys.platform.startswith("linux"))
 
 
-def parent_environ(api_base: str) -> dict[str, str]:
+def parent_environ(api_base: str, environ: Mapping[str, str]) -> dict[str, str]:
     """What the parent of an emulator's replicas sees; the SDK keeps the base URL that it is imported with."""
-    return {**runner_environ(), "CLARIFAI_API_BASE": api_base}
+    return {**runner_environ(environ), "CLARIFAI_API_BASE": api_base}
 
 
-def runner_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The part of this process's environment that a replica inherits: all but the user's own Clarifai settings."""
+def runner_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """The part of an environment that a replica inherits: all but the user's own Clarifai settings."""
     inherited = {name: value for name, value in environ.items() if not name.startswith("CLARIFAI_")}
     for name in ("no_proxy", "NO_PROXY"):
         # The runner's gRPC would go through a proxy even to this machine.

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from clarifai_emulator.config import default_cache_dir
+from clarifai_emulator.config import default_cache_dir, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
@@ -31,7 +31,8 @@ from clarifai_emulator.runners.zygote import Zygote, cannot_run
 
 
 class ProcessBackend:
-    """Replicas as processes of this machine. ``parent``: of those in its own environment, started already."""
+    """Replicas as processes of this machine. ``parent``: of those in its own environment, started already.
+    ``environ``: what they inherit."""
 
     name = "process"
 
@@ -42,7 +43,9 @@ class ProcessBackend:
         start_method: Literal["auto", "fork", "spawn"],
         cache_dir: Path | None = None,
         parent: Parent | None = None,
+        environ: Callable[[], Mapping[str, str]] = own_environ,
     ) -> None:
+        self._environ = environ
         self._cache_dir = cache_dir or default_cache_dir()
         self._forks = forks(start_method)
         self._api_base = api_base
@@ -58,7 +61,7 @@ class ProcessBackend:
         self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
     ) -> ModelSource:
         """Find or build the Python environment of a model."""
-        python = await prepare_environment(directory, self._cache_dir, progress)
+        python = await prepare_environment(directory, self._cache_dir, progress, environ=self._environ())
         environment = describe_environment(python)
         return ModelSource(
             directory.path, python, directory.content_hash, environment, self.name, secrets=directory.secrets
@@ -72,7 +75,7 @@ class ProcessBackend:
             "num_threads": spec.num_threads,
             "lean": spec.lean,
             "reloadable": spec.source.watched is not None,
-            "environ": {**_environ(spec.source.python, spec.source.path), **spec.variables},
+            "environ": {**self._inherited(spec.source.python, spec.source.path), **spec.variables},
         }
         debugger: asyncio.Future[int] | None = None
         if spec.debugging is not None:
@@ -107,7 +110,7 @@ class ProcessBackend:
         options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
         seconds = INSPECT_SECONDS if seconds is None else seconds
         lines: list[str] = []
-        environ = {**_environ(python, path), "CLARIFAI_API_BASE": self._api_base}
+        environ = {**self._inherited(python, path), "CLARIFAI_API_BASE": self._api_base}
         job = {"op": "inspect", "model_path": str(path), "environ": environ, "how": dict(how or {})}
         with tempfile.TemporaryFile() as result:
             process = await self._begin(python, job, lines.append, result.fileno())
@@ -149,10 +152,17 @@ class ProcessBackend:
         process.exited.add_done_callback(lambda _: self._spawned.discard(process))
         return process
 
+    def _inherited(self, python: Path, path: Path) -> dict[str, str]:
+        """What a model's process inherits. As in a container, the commands of its own environment are found first:
+        an MCP server that a model starts is one of them."""
+        inherited = runner_environ(self._environ())
+        paths = [str(python.parent), inherited.get("PATH", os.defpath)]
+        return {**inherited, "PATH": os.pathsep.join(paths), "PYTHONPATH": str(path)}
+
     async def _zygote(self, python: Path) -> Zygote:
         zygote = self._zygotes.get(python)
         if zygote is None or not zygote.is_alive:
-            zygote = self._zygotes[python] = Zygote(python, parent_environ(self._api_base))
+            zygote = self._zygotes[python] = Zygote(python, parent_environ(self._api_base, self._environ()))
         try:
             await zygote.start()
         except ModelError:
@@ -239,11 +249,3 @@ def _told_port(on_line: Callable[[str], None], mark: str) -> tuple[asyncio.Futur
             port.set_result(int(line.removeprefix(mark)))
 
     return port, hear
-
-
-def _environ(python: Path, path: Path) -> dict[str, str]:
-    """What a model's process inherits. As in a container, the commands of its own environment are found first: an
-    MCP server that a model starts is one of them."""
-    inherited = runner_environ()
-    paths = [str(python.parent), inherited.get("PATH", os.defpath)]
-    return {**inherited, "PATH": os.pathsep.join(paths), "PYTHONPATH": str(path)}

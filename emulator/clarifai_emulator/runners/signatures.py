@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from clarifai_grpc.grpc.api import resources_pb2
@@ -16,6 +17,22 @@ from clarifai_emulator.runners.unusable import unusable_model
 # How long importing model.py may take.
 INSPECT_SECONDS = 120.0
 _LAST_LINES = 20
+
+
+class Signatures(list[Any]):
+    """``MethodSignature`` messages. ``warning``: what has to be said about how they were read; mostly nothing."""
+
+    warning = ""
+
+
+def mocked_warning(error: str, where: Mapping[str, Any] | None) -> str:
+    """``error``: the exception in words; ``where``: the model's line that it came through."""
+    place = f" ({Path(where['file']).name}, line {where['line']})" if where else ""
+    last = error.splitlines()[-1].rstrip(".")
+    return (
+        f"model.py cannot be imported here: {last}{place}. Its methods were read with every third-party module "
+        "replaced by a mock, as the SDK's upload reads them; a replica needs the real thing."
+    )
 
 
 def decode_answer(answer: bytes, exit_: Exit, lines: Sequence[str]) -> dict[str, Any]:
@@ -30,12 +47,15 @@ def decode_answer(answer: bytes, exit_: Exit, lines: Sequence[str]) -> dict[str,
     return json.loads(answer)
 
 
-def signatures_in(answer: Mapping[str, Any]) -> list[Any]:
+def signatures_in(answer: Mapping[str, Any]) -> Signatures:
     """The ``MethodSignature`` messages of an answer. Raises ``ModelError`` with the model's own traceback."""
     if "error" in answer:
         raise unusable_model(answer["error"], answer["kind"], answer["traceback"])
     decoded = (base64.b64decode(text) for text in answer["signatures"])
-    return [resources_pb2.MethodSignature.FromString(data) for data in decoded]
+    signatures = Signatures(resources_pb2.MethodSignature.FromString(data) for data in decoded)
+    if "mocked" in answer:
+        signatures.warning = mocked_warning(answer["mocked"]["error"], answer["mocked"]["where"])
+    return signatures
 
 
 def still_importing(lines: Sequence[str], seconds: float) -> ModelError:

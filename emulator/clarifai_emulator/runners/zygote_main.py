@@ -30,25 +30,44 @@ import traceback
 _PACKET = 1 << 20
 _PR_SET_PDEATHSIG = 1
 _LOOK_AFTER_PARENT_SECONDS = 0.5
+# The SDK decides when these are imported where its user's settings are, tokens among them: below HOME.
+_SDK_SETTINGS = ("clarifai.utils.constants", "clarifai.utils.misc")
+_NO_HOME = os.devnull  # nothing is below it, and nothing can be written there
 
 
 def import_sdk():
     """Import everything a runner needs.
 
     Importing the SDK asks the package index for its newest version, twice; a proxy that refuses at once keeps
-    that from costing seconds, or anything from leaving this machine.
+    that from costing seconds, or anything from leaving this machine. The account that this machine's user has on
+    the real platform is none of a model's business: the SDK's settings are looked for where there are none.
     """
     names = [name + "_PROXY" for name in ("HTTP", "HTTPS", "ALL", "NO")]
     names += [name.lower() for name in names]
     saved = {name: os.environ.pop(name, None) for name in names}
     os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = "http://127.0.0.1:9"
     try:
+        import_settings()
         importlib.import_module("clarifai.runners.server")
     finally:
         for name, value in saved.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+
+
+def import_settings():
+    """Import what keeps the place of the SDK's settings, and nothing that keeps another folder below HOME."""
+    home = os.environ.get("HOME")
+    os.environ["HOME"] = _NO_HOME
+    try:
+        for name in _SDK_SETTINGS:
+            with contextlib.suppress(ImportError):  # of an SDK that has it elsewhere
+                importlib.import_module(name)
+    finally:
+        os.environ.pop("HOME")
+        if home is not None:
+            os.environ["HOME"] = home
 
 
 def prepare(job):

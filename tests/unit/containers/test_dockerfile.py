@@ -84,9 +84,8 @@ def test_config_yaml_chooses_platform_node_and_checkpoints() -> None:
     )
     assert lines[0] == "FROM --platform=linux/arm64 base:1"
     assert any("https://nodejs.org/dist/v20.1.0/node-v20.1.0-linux-" in line for line in lines)
-    assert place(lines, "COPY --chown=65532:65532 config.yaml") < place(
-        lines, 'RUN ["python", "-m", "clarifai.cli"'
-    )
+    download = place(lines, 'RUN ["env", "CLARIFAI_API_BASE=http://127.0.0.1:9", "python", "-m", "clarifai.cli"')
+    assert place(lines, "COPY --chown=65532:65532 config.yaml") < download
 
 
 def test_without_the_models_files_all_else_is_the_same() -> None:

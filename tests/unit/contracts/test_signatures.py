@@ -362,3 +362,45 @@ def test_config_yaml_is_checked_with_it(tmp_path: Path) -> None:
         assert finding.rule == rule, config
         assert finding.location is not None
         assert (finding.location.path.name, finding.location.line) == ("config.yaml", line), config
+
+
+LOCAL_LLM = """\
+from openai import OpenAI
+from clarifai.runners.models.openai_class import OpenAIModelClass
+
+class Wrapper(OpenAIModelClass):
+    client = OpenAI(api_key="key", base_url="http://localhost:9/v1", max_retries=0)
+    model = client.models.list().data[0].id
+
+    @OpenAIModelClass.method
+    def predict(self, prompt: str, top: int = 3) -> str:
+        return prompt
+"""
+
+
+def test_a_model_whose_class_body_asks_a_server_is_read_as_the_sdks_upload_reads_it(tmp_path: Path) -> None:
+    model = write(tmp_path / "wrapper", "", head=LOCAL_LLM)
+    contract = read_signatures(model)
+    assert contract.way == "mocked"
+    names = [each.signature.name for each in contract.methods]
+    assert names == ["openai_transport", "openai_stream_transport", "predict"]
+    predict = contract.method("predict")
+    assert predict is not None
+    fields = [(each.name, each.type, each.default) for each in predict.signature.input_fields]
+    assert fields == [("prompt", ModelTypeField.STR, ""), ("top", ModelTypeField.INT, "3")]
+    assert predict.location is not None
+    assert predict.location.line == 9
+    (finding,) = told(contract)
+    assert (finding.rule, finding.severity) == ("mocked-import", Severity.WARNING)
+    assert finding.location is not None
+    assert finding.location.line == 6
+    assert "openai.APIConnectionError: Connection error. Its methods were read" in finding.message
+
+
+def test_mocks_do_not_hide_what_is_wrong_with_the_model_itself(tmp_path: Path) -> None:
+    broken = "LIMITS = {}\nLIMITS['most']\n"
+    contract = read_signatures(write(tmp_path / "broken", "", head=LOCAL_LLM + broken))
+    # The first failure is the server's; with mocks the second shows.
+    assert (contract.way, told(contract)[0].rule) == ("failed", "import-failed")
+    missing = read_signatures(write(tmp_path / "own", "", head=broken + LOCAL_LLM))
+    assert (missing.way, told(missing)[0].location and told(missing)[0].location.line) == ("failed", 2)

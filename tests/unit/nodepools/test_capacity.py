@@ -55,14 +55,66 @@ def test_spread_replicas_each_take_an_instance_of_their_own() -> None:
 
 def test_a_full_nodepool_says_what_it_holds_and_what_was_needed() -> None:
     capacity = Capacity()
-    for _ in range(2):
-        capacity.place(KEY, pool(), ONE_CPU)
+    for holder in ("deployment 'a'", "deployment 'b'"):
+        capacity.place(KEY, pool(), ONE_CPU, holder=holder)
     error = refusal(capacity, pool(), ONE_CPU)
     assert str(error) == (
-        "nodepool 'pool' is full: its 1 of 1 instances hold 2 replicas and have no room for one that needs 1 CPU, "
-        "1Gi memory"
+        "nodepool 'pool' is full: its 1 of 1 instances hold 2 replicas (1 of deployment 'a', 1 of deployment 'b') "
+        "and have no room for one that needs 1 CPU, 1Gi memory; `clarifai-emulator undeploy MODEL` makes room"
     )
     assert not error.for_good
+
+
+def test_a_full_nodepool_names_those_that_hold_most_of_it() -> None:
+    capacity, tiny = Capacity(), ComputeInfo(cpu_limit="100m")
+    for number in range(8):
+        for _ in range(3 if number == 7 else 1):
+            capacity.place(KEY, pool(), tiny, holder=f"deployment '{number}'")
+    said = str(refusal(capacity, pool(), ComputeInfo(cpu_limit="2")))
+    assert "hold 10 replicas (3 of deployment '7', 1 of deployment '0'" in said
+    assert " and 3 more) and have no room" in said
+
+
+def machine(**has: Any) -> Nodepool:
+    return pool(InstanceType(id="local", compute_info=ComputeInfo(cpu_limit="2", cpu_memory="4Gi", **has)))
+
+
+def test_the_machine_itself_takes_more_than_its_processors_and_memory_where_it_may() -> None:
+    capacity = Capacity(overcommits=True)
+    huge = ComputeInfo(cpu_limit="191", cpu_memory="900Ti")
+    for _ in range(3):
+        capacity.place(KEY, machine(), huge)
+    assert capacity.nodes_in_use(KEY) == 1
+    assert capacity.overdrawn(KEY).cpu == 3 * 191_000 - 2_000
+
+
+def test_the_machine_itself_takes_no_more_with_strict_capacity() -> None:
+    error = refusal(Capacity(), machine(), ComputeInfo(cpu_limit="3"))
+    assert "local needs 3 CPUs, it has 2" in str(error)
+
+
+def test_emulated_instances_keep_their_size_where_the_machine_may_be_overcommitted() -> None:
+    error = refusal(Capacity(overcommits=True), pool(SMALL), ComputeInfo(cpu_limit="3"))
+    assert error.for_good
+
+
+def test_accelerators_of_the_machine_are_never_overcommitted() -> None:
+    capacity = Capacity(overcommits=True)
+    one = ComputeInfo(cpu_limit="64", num_accelerators=1)
+    assert "needs 1 accelerator, it has none" in str(refusal(capacity, machine(), one))
+    with_gpu = machine(num_accelerators=1, accelerator_type=["NVIDIA-A10G"], accelerator_memory="24Gi")
+    capacity.place(KEY, with_gpu, one)
+    assert not refusal(capacity, with_gpu, one).for_good
+
+
+def test_room_that_was_overcommitted_is_given_back_whole() -> None:
+    capacity = Capacity(overcommits=True)
+    placements = [capacity.place(KEY, machine(), ComputeInfo(cpu_limit="3", cpu_memory="9Gi")) for _ in range(2)]
+    assert capacity.overdrawn(KEY) == Amount(4_000, 14 << 30)
+    for placement in placements:
+        capacity.release(placement)
+    assert capacity.overdrawn(KEY) == Amount()
+    assert capacity.nodes_in_use(KEY) == 0
 
 
 def test_room_that_is_given_back_can_be_taken_again() -> None:

@@ -192,6 +192,8 @@ async def test_a_rollout_is_in_progress_while_the_old_version_finishes_its_work(
     await stage.later(0)
     metrics = stage.metrics.deployment_metrics(stage.stored())
     assert (metrics.rollout_in_progress, metrics.desired_replicas) == (True, 1)
+    await stage.ready()
+    assert stage.metrics.deployment_metrics(stage.stored()).rollout_in_progress
     await stage.answer(replica, work)
     assert not stage.metrics.deployment_metrics(stage.stored()).rollout_in_progress
 

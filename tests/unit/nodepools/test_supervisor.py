@@ -478,7 +478,9 @@ async def test_a_deployment_that_moves_to_another_nodepool_takes_its_replicas_al
     work = await stage.ask()
     await stage.move("other")
     old, new = stage.backend.running
-    assert (stage.record(old).state, stage.record(new).nodepool) == (ReplicaState.DRAINING, keys(["other"])[0])
+    assert (stage.record(old).state, stage.record(new).nodepool) == (ReplicaState.LIVE, keys(["other"])[0])
+    await stage.ready(new)
+    assert stage.record(old).state is ReplicaState.DRAINING
     await stage.answer(replica, work)
     assert stage.backend.running == [new]
     assert stage.said("replica.draining") == ["its nodepool is no longer one of the deployment's"]
@@ -493,8 +495,9 @@ async def test_what_has_no_room_waits_says_why_and_starts_when_there_is_room(sta
     await stage.deploy(deployment_id="second")
     assert len(stage.backend.running) == 1
     reason = (
-        "deployment 'second': nodepool 'pool' is full: its 1 of 1 instances hold 1 replicas and have no room for "
-        "one that needs 1 CPU, 1Gi memory"
+        "deployment 'second': nodepool 'pool' is full: its 1 of 1 instances hold 1 replica (1 of deployment "
+        "'first') and have no room for one that needs 1 CPU, 1Gi memory; `clarifai-emulator undeploy MODEL` makes "
+        "room"
     )
     assert stage.said("deployment.pending") == [reason]
     (fleet,) = [each for each in stage.supervisor.fleets.values() if each.lane.key.deployment_id == "second"]
@@ -511,6 +514,27 @@ async def test_what_has_no_room_waits_says_why_and_starts_when_there_is_room(sta
     await stage.later(1)
     assert [stage.record(each).runner.description for each in stage.backend.running] == ["Runs deployment 'second'"]
     assert fleet.lane.pending_reason == ""
+
+
+async def test_room_that_becomes_free_is_taken_at_once(stage: Stage) -> None:
+    stage.prepare(needs={"cpu_limit": "1"})
+    await stage.deploy(deployment_id="first")
+    await stage.deploy(deployment_id="second")
+    stage.api("DeleteDeployments", ids=["first"])
+    await settle()
+    assert [stage.record(each).runner.description for each in stage.backend.running] == ["Runs deployment 'second'"]
+
+
+async def test_why_a_replica_was_not_there_is_not_said_once_it_is_not_wanted_any_more(stage: Stage) -> None:
+    stage.prepare(needs={"cpu_limit": "1"})
+    await stage.deploy()
+    replica = await stage.ready()
+    works = [await stage.ask() for _ in range(3)]
+    assert "nodepool 'pool' is full" in stage.lane.pending_reason
+    for work in works:
+        await stage.answer(replica, work)
+    await stage.later(1)
+    assert (stage.lane.pending_reason, stage.fleet.no_room_since) == ("", None)
 
 
 async def test_a_deployment_without_room_keeps_one_timer_however_often_it_is_asked(stage: Stage) -> None:
@@ -544,7 +568,7 @@ async def test_what_can_never_be_placed_is_refused_with_the_reason(stage: Stage)
     assert raised.value.code == StatusCode.MODEL_DEPLOYMENT_FAILED
     assert raised.value.message.startswith(
         "No replica can be placed for deployment 'deployment': no instance type of nodepool 'pool' fits the model: "
-        "t3a.medium needs 64 CPUs, it has 1545m. Deploy it to a nodepool that has what the model asks for"
+        "t3a.medium needs 64 CPUs, it has 1545m. Deploy it to a nodepool of a larger instance type"
     )
     assert stage.backend.processes == []
 

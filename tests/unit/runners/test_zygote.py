@@ -39,7 +39,11 @@ class Scene:
         (package / "server.py").write_text(SERVER)
         self.model = root / "model"
         self.model.mkdir()
-        self.environ = {**runner_environ(), "PYTHONPATH": str(root / "sdk"), "HTTPS_PROXY": "http://proxy:1"}
+        self.environ = {
+            **runner_environ(os.environ),
+            "PYTHONPATH": str(root / "sdk"),
+            "HTTPS_PROXY": "http://proxy:1",
+        }
         self.zygote = Zygote(Path(sys.executable), self.environ)
 
     async def fork(self, program: str, **environ: str) -> Child:

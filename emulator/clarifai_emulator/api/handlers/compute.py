@@ -36,6 +36,10 @@ _CAPACITY_TYPES = (NodeCapacityType.ON_DEMAND_TYPE, NodeCapacityType.SPOT_TYPE)
 class Metrics(Protocol):
     """What is running right now, for answers that show it."""
 
+    def served(self, deployment: Deployment) -> Deployment:
+        """The deployment as it serves now, while it is on its way to what it was told; else itself."""
+        ...
+
     def deployment_metrics(self, deployment: Deployment) -> DeploymentMetrics:
         """Desired and live replicas, in all and per nodepool."""
         ...
@@ -52,7 +56,7 @@ def handlers(resources: Resources, catalogue: Catalogue, metrics: Metrics) -> di
         **serve(resources, _cluster_row(rows)),
         **serve(resources, _nodepool_row(rows)),
         **serve(resources, _runner_row(rows)),
-        **deployments.handlers(resources, metrics.deployment_metrics),
+        **deployments.handlers(resources, metrics.deployment_metrics, metrics.served),
     }
 
 

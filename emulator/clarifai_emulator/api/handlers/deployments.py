@@ -36,6 +36,7 @@ _DEFAULT_MAX_REPLICAS = 5
 _DEFAULT_SCALE_TO_ZERO_SECONDS = 1800
 
 MetricsOf = Callable[[Deployment], DeploymentMetrics]
+ServedBy = Callable[[Deployment], Deployment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,9 @@ def nodepool_refs(deployment: Deployment) -> list[NodepoolRef]:
     ] or [NodepoolRef(each.compute_cluster.id, each.id) for each in deployment.nodepools]
 
 
-def handlers(resources: Resources, metrics_of: MetricsOf) -> dict[str, Handler]:
-    """The RPCs of deployments."""
-    rows = _Deployments(resources, metrics_of)
+def handlers(resources: Resources, metrics_of: MetricsOf, served: ServedBy) -> dict[str, Handler]:
+    """The RPCs of deployments. ``served``: a deployment as it serves now."""
+    rows = _Deployments(resources, metrics_of, served)
     row = Resource(
         kind=Kind.DEPLOYMENT,
         stem="Deployment",
@@ -98,6 +99,7 @@ def leave_nodepool(resources: Resources, nodepool: Key) -> None:
 class _Deployments:
     resources: Resources
     metrics_of: MetricsOf
+    served: ServedBy
 
     def prepare(self, draft: Draft) -> None:
         self._prepare_worker(draft)
@@ -217,6 +219,8 @@ class _Deployments:
         if deployment.deploy_latest_version and deployment.worker.HasField("model"):
             deployment.worker.model.model_version.id = served_version(self.resources.store, deployment)
         stored = self.resources.stored(Kind.DEPLOYMENT, key)
+        if (now := self.served(stored)) is not stored:
+            deployment.worker.CopyFrom(now.worker)
         deployment.deployment_metrics.CopyFrom(self.metrics_of(stored))
 
     def _nodepool(self, owner: str, ref: Any, viewer: str) -> Nodepool:

@@ -120,6 +120,7 @@ class Inference:
             nodepools=decision.nodepools,
             runner_id=decision.runner_id,
             is_pinned=bool(ask.version_id),
+            is_placed=bool(ask.nodepool or ask.runner_id),
             more=more,
         )
         if lane.edit_problem is not None:

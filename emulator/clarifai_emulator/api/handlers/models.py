@@ -14,10 +14,9 @@ from clarifai_emulator.api.handlers.listing import sorted_as_asked, text_matches
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.handlers.rows import Draft, Match, Parent, Problem, Resource
 from clarifai_emulator.api.handlers.verbs import require_owner, serve, target
-from clarifai_emulator.models.versions import newest_usable
+from clarifai_emulator.models.versions import TRAINED, newest_usable
 from clarifai_emulator.store import Key, Kind, Store
 
-TRAINED = "Model is trained and ready for deployment"
 _ACTIONS = ("merge", "overwrite", "remove")
 _IN_APP = Parent(Kind.APP, "user_app_id.app_id", "app_id")
 

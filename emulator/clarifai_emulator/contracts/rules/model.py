@@ -159,6 +159,17 @@ RULES = (
         "syntax-error", "model.py is no Python", "Mend the line.", "def predict(self, prompt: str -> str: ..."
     ),
     Rule(
+        "mocked-import",
+        Severity.WARNING,
+        Breaks.NOBODY,
+        "model.py cannot be imported here; its methods were read with mocks",
+        "It does something while it is imported that cannot be done here: there is no network while a model is "
+        "only looked at. The methods were read as the SDK's upload reads them, with every third-party module "
+        "replaced by a mock. A runner imports the real ones.",
+        "Move that line into load_model().",
+        'model = OpenAI(base_url="http://localhost:8000/v1").models.list().data[0].id',
+    ),
+    Rule(
         "stubbed-module",
         Severity.NOTE,
         Breaks.NOBODY,

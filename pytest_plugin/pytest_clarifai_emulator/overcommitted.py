@@ -1,0 +1,18 @@
+"""Models of a test that ask for more than this machine has: told once, at the end of the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clarifai_emulator.thread import EmulatorThread
+    from pytest_clarifai_emulator.joined import JoinedEmulator
+
+# A property of a test's report, so that it is the same with and without xdist.
+OVERCOMMITTED = "clarifai_overcommitted"
+
+
+def overcommitments(emulator: EmulatorThread | JoinedEmulator) -> list[str]:
+    """What the emulator says of the models that were deployed, each once."""
+    events = emulator.events("deployment.overcommitted")
+    return list(dict.fromkeys(str(event.fields["reason"]) for event in events))
