@@ -61,9 +61,10 @@ reliability: $(READY) ## every fault, with 1,000 cycles of deploy and undeploy, 
 interruptions: $(READY) ## interrupt every long command 100 times, under load, and look what it left
 	@$(BIN)/python -m benchmarks.interruptions $(ARGS)
 
-docs: $(READY) ## write the generated pages of docs/
+docs: $(READY) ## write the generated pages of docs/, and the schema of topology files
 	@$(BIN)/python docs/generate_api_coverage.py
 	@$(BIN)/python docs/generate_rules.py
+	@$(BIN)/python docs/generate_topology_schema.py
 
 build: $(READY) ## build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist

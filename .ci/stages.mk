@@ -1,8 +1,9 @@
 # The stages of CI. Each is a test session of its own, with its own ports, homes and folders, so that those which wait
 # for containers run beside those which compute. One alone: `make -f .ci/stages.mk lean`
 
-# A machine without an engine is a failure, not a skipped test.
+# A machine without an engine or a browser is a failure, not a skipped test.
 export CLARIFAI_TEST_DOCKER := required
+export CLARIFAI_TEST_BROWSER := required
 # So is one where look-ups of the real platform's names would go unnoticed.
 export CLARIFAI_TEST_TRAP := required
 MAKEFLAGS += --no-print-directory

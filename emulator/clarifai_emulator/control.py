@@ -13,27 +13,28 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
-
-from clarifai_grpc.grpc.api.resources_pb2 import LogEntry
 
 from clarifai_emulator.api.grpc_stream import GrpcStream
 from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, TransportError
-from clarifai_emulator.faults import ActiveFault, Fault
+from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
+from clarifai_emulator.logbook import BUILDER, RUNNER_EVENTS, LogLine
 from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.protobuf_json import as_dict
 from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
 from clarifai_emulator.runners.backend import Debugging
-from clarifai_emulator.snapshot import snapshot
+from clarifai_emulator.runners.printed import Origin, without_colours
+from clarifai_emulator.snapshot import names, snapshot
+from clarifai_emulator.store import Kind as Stored
 
 log = logging.getLogger(__name__)
 
@@ -41,19 +42,27 @@ SERVICE = "clarifai.emulator.Control"
 TOKEN_HEADER = "x-clarifai-emulator-token"
 
 _ANSWER_SECONDS = 0.05
+# As many as are kept for whoever asks later.
+_MOST_WAITING = 10_000
+# Of the lines that no replica printed.
+_WRITERS = {RUNNER_EVENTS: Origin.EMULATOR.value, BUILDER: Origin.EMULATOR.value}
 
 Answers = AsyncGenerator[dict[str, Any]]
 _T = TypeVar("_T")
 
 
 class Control:
-    """Serves the controls of one emulator, to whoever has ``token``."""
+    """Serves the controls of one emulator, to whoever has ``token``. ``about``: what commands are told about it
+    that come from elsewhere, as its state file has it."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Emulator, *, token: str = "") -> None:
         self._emulator = emulator
-        self.token = secrets.token_hex(24)
+        self.token = token or secrets.token_hex(24)
+        self.about: dict[str, Any] = {}
         self.stop_requested = asyncio.Event()
         self._calls: dict[str, Callable[[dict[str, Any]], Answers]] = {
+            "About": self._about,
+            "Caller": self._caller,
             "Deploy": self._deploy,
             "Dev": self._dev,
             "Down": self._down,
@@ -62,6 +71,7 @@ class Control:
             "Faults": self._faults,
             "Import": self._import,
             "Logs": self._logs,
+            "Names": self._names,
             "Reload": self._reload,
             "Reset": self._reset,
             "Route": self._route,
@@ -73,16 +83,20 @@ class Control:
     def find(self, path: str) -> Serve | None:
         """What serves a control; None for any other path."""
         service, _, name = path.removeprefix("/").rpartition("/")
-        call = self._calls.get(name) if service == SERVICE else None
-        return self._serve(call) if call is not None else None
+        if service != SERVICE:
+            return None
+        if name == "DeployArchive":
+            return self._serve(self._deploy_archive)
+        call = self._calls.get(name)
+        return self._serve(lambda request, _: call(request)) if call is not None else None
 
-    def _serve(self, call: Callable[[dict[str, Any]], Answers]) -> Serve:
+    def _serve(self, call: Callable[[dict[str, Any], GrpcStream], Answers]) -> Serve:
         async def serve(stream: GrpcStream) -> None:
             if not hmac.compare_digest(stream.metadata.get(TOKEN_HEADER, "").encode(), self.token.encode()):
                 raise TransportError("PERMISSION_DENIED", "The control token is missing or wrong.")
             request = await stream.read() or b"{}"
             # Closed with the stream: what a client has left half-way ends now, not when it is collected.
-            async with aclosing(self._answers(call, request)) as answers:
+            async with aclosing(self._answers(lambda asked: call(asked, stream), request)) as answers:
                 async for answer in answers:
                     self._emulator.commit()
                     await stream.write(json.dumps(answer).encode())
@@ -108,6 +122,12 @@ class Control:
         async with aclosing(_with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict)) as answers:
             async for answer in answers:
                 yield answer
+
+    async def _deploy_archive(self, request: dict[str, Any], stream: GrpcStream) -> Answers:
+        """Deploy a directory whose archive follows the request, in pieces; ``path`` is its name."""
+        path = await self._emulator.sent.receive(_rest_of(stream), str(request["path"]))
+        async for answer in self._deploy({**request, "path": path}):
+            yield answer
 
     async def _undeploy(self, request: dict[str, Any]) -> Answers:
         """Take away the deployment or the deployments of the model ``name``; null: all."""
@@ -136,9 +156,34 @@ class Control:
     async def _status(self, request: dict[str, Any]) -> Answers:
         yield {"result": snapshot(self._emulator)}
 
+    async def _names(self, request: dict[str, Any]) -> Answers:
+        """What there is to name on a command line; of the model ``model``, its methods."""
+        yield {"result": names(self._emulator, str(request.get("model") or ""))}
+
     async def _topology(self, request: dict[str, Any]) -> Answers:
         """The files of the topology were saved: what came of it."""
         yield {"result": (await self._emulator.reload_topology()).as_dict()}
+
+    async def _about(self, request: dict[str, Any]) -> Answers:
+        yield {
+            "result": {"user_id": self._emulator.config.user_id, "pid": os.getpid(), "started": 0.0, **self.about}
+        }
+
+    async def _caller(self, request: dict[str, Any]) -> Answers:
+        """Whose token has this ``sha256``; empty for nobody's. ``is_known``: the emulator was told of it, or issued
+        it."""
+        emulator = self._emulator
+        authenticator = emulator.authenticator
+        keys = [key[-1] for key in emulator.store.keys(Stored.KEY)]
+        caller = authenticator.find(keys, str(request.get("sha256")))
+        anyone = emulator.config.user_id if authenticator.takes_any else ""
+        yield {
+            "result": {
+                "user_id": caller.user_id if caller is not None else anyone,
+                "is_known": caller is not None,
+                "is_one_of_several": not authenticator.takes_any,
+            }
+        }
 
     async def _route(self, request: dict[str, Any]) -> Answers:
         yield {"result": self._explain(request)}
@@ -157,7 +202,8 @@ class Control:
             runner_id=request.get("runner_id", ""),
         )
         try:
-            return {"ask": ask.as_dict(), "decision": self._emulator.decide(ask).as_dict()}
+            decision = self._emulator.decide(ask).as_dict()
+            return {"ask": ask.as_dict(), "decision": decision, "is_settled": self._emulator.is_settled(ask)}
         except RoutingError as error:
             return {"ask": ask.as_dict(), "refusal": error.as_dict()}
 
@@ -172,34 +218,41 @@ class Control:
         yield {"result": {"last_seq": bus.last_seq}}
 
     async def _logs(self, request: dict[str, Any]) -> Answers:
-        """Lines of the log types in ``log_types`` whose source has the ids in ``match``, oldest first."""
+        """Lines of the log types in ``log_types`` from ``since`` (seconds since the epoch) on, whose source has the
+        ids in ``match``, oldest first. After those that are kept comes ``{"kept": their number}``."""
         self._emulator.keep_logs()
-        book, types = self._emulator.logbook, request.get("log_types", ["runner"])
+        book, types, since = self._emulator.logbook, request.get("log_types", ["runner"]), request.get("since", 0.0)
         match = {name: value for name, value in request.get("match", {}).items() if value}
-        kept = sorted((entry for kind in types for entry in book.entries(kind, **match)), key=_number)
-        async with aclosing(_then_follow(kept, book.subscribe, follow=request.get("follow", False))) as entries:
-            async for entry in entries:
-                if entry.log_type in types and _matches(entry, match):
-                    yield {
-                        "line": {
-                            "message": entry.message,
-                            "log_type": entry.log_type,
-                            "runner_id": entry.meta.runner_id,
-                        }
-                    }
+        deployment = match.pop("deployment_id", "")
+        found = (line for kind in types for line in book.lines(kind, **match) if line.time >= since)
+        kept = sorted(found, key=lambda line: line.seq)
+        last, number = kept[-1].seq if kept else 0, 0
+        follow = request.get("follow", False)
+        async with aclosing(_then_follow([*kept, None], book.subscribe, follow=follow)) as lines:
+            async for line in lines:
+                if line is None:
+                    yield {"kept": number}
+                elif (
+                    line.log_type in types
+                    and line.is_from(match)
+                    and line.deployment_id in ("", deployment or line.deployment_id)
+                ):
+                    number += line.seq <= last
+                    yield {"line": _line_as_dict(line)}
         yield {"result": {}}
 
     async def _faults(self, request: dict[str, Any]) -> Answers:
         """Add the fault ``add``, remove those with the ids of ``remove``, or ``clear`` them; then list all."""
-        faults, changed = self._emulator.faults, list[ActiveFault]()
+        faults, changed, warnings = self._emulator.faults, list[ActiveFault](), list[str]()
         if "add" in request:
             changed = [faults.add(Fault(**request["add"]))]
+            warnings = unknown_in(self._emulator.store, changed[0].fault, changed[0].user_id)
         elif "remove" in request:
             changed = faults.remove(*request["remove"])
         elif request.get("clear"):
             changed = faults.clear()
         listed = {"faults": [each.as_dict() for each in faults], "changed": [each.as_dict() for each in changed]}
-        yield {"result": listed}
+        yield {"result": {**listed, "warnings": warnings}}
 
     async def _reset(self, request: dict[str, Any]) -> Answers:
         await self._emulator.reset()
@@ -221,6 +274,12 @@ class Control:
         yield {"result": {"pid": os.getpid()}}
         # The answer leaves first: stopping breaks off every call.
         asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self.stop_requested.set)
+
+
+async def _rest_of(stream: GrpcStream) -> AsyncIterator[bytes]:
+    """The messages that follow the first."""
+    while (message := await stream.read()) is not None:
+        yield message
 
 
 async def _with_progress(
@@ -250,9 +309,15 @@ async def _with_progress(
 async def _then_follow(
     kept: Any, subscribe: Callable[[Callable[[Any], None]], Callable[[], None]], *, follow: bool
 ) -> AsyncGenerator[Any]:
-    """What there is, then, with ``follow``, what comes."""
+    """What there is, then, with ``follow``, what comes. A slow reader misses the oldest of what waits."""
     coming: asyncio.Queue[Any] = asyncio.Queue()
-    unsubscribe = subscribe(coming.put_nowait)
+
+    def take(item: Any) -> None:
+        if coming.qsize() >= _MOST_WAITING:
+            coming.get_nowait()
+        coming.put_nowait(item)
+
+    unsubscribe = subscribe(take)
     try:
         for item in list(kept):
             yield item
@@ -262,17 +327,19 @@ async def _then_follow(
         unsubscribe()
 
 
-def _number(entry: LogEntry) -> int:
-    """Entries of all streams are numbered in one row; a url ends with the number."""
-    return int(entry.url.rpartition("-")[2])
-
-
-def _matches(entry: LogEntry, match: Mapping[str, str]) -> bool:
-    """Whether the source of a log entry has these ids (``LogBook.entries``)."""
-    owner, meta = entry.meta.user_app_id, entry.meta
-    return all(
-        getattr(owner if name in ("user_id", "app_id") else meta, name) == value for name, value in match.items()
-    )
+def _line_as_dict(line: LogLine) -> dict[str, Any]:
+    """A line as JSON, without colours. ``stream``: who wrote it."""
+    ids = line.ids
+    return {
+        "time": round(line.time, 6),
+        "message": without_colours(line.message),
+        "log_type": line.log_type,
+        "stream": line.origin or _WRITERS.get(line.log_type, "model"),
+        "deployment_id": line.deployment_id,
+        "replica_id": line.replica_id,
+        "runner_id": ids["runner_id"],
+        "model": "/".join(ids[name] for name in ("user_id", "app_id", "model_id")),
+    }
 
 
 def _key(value: list[str] | None) -> Any:

@@ -119,8 +119,16 @@ def shown(value: Any) -> str:
     """A value for a line of text: long ones shortened."""
     if isinstance(value, bytes) and len(value) > 32:
         return f"<{len(value)} bytes>"
-    text = repr(value)
+    text = written(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 20]}… ({len(text)} characters)"
+
+
+def written(value: object) -> str:
+    """A value as Python writes it; only its class where that fails, as the value's own code can."""
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 def shown_call(method: str, arguments: Mapping[str, Any]) -> str:

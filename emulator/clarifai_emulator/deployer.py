@@ -40,16 +40,18 @@ from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.going_live import Change, GoingLive
 from clarifai_emulator.logbook import BUILDER, LogBook
-from clarifai_emulator.models.code import CodeReader
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
-from clarifai_emulator.models.needs import missing_needs
+from clarifai_emulator.models.needs import foreseen_needs, missing_needs
+from clarifai_emulator.models.requirements import required_names
 from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
+from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.debuggers import BACKENDS, Debuggers, DeploymentKey
 from clarifai_emulator.nodepools.overcommit import overcommitment
 from clarifai_emulator.nodepools.scaling import MAX_REPLICAS as DEFAULT_MAX_REPLICAS
 from clarifai_emulator.nodepools.supervisor import Supervisor
+from clarifai_emulator.pinned_versions import PINNED, PinnedVersions
 from clarifai_emulator.runners.backend import Backend, Debugging
 from clarifai_emulator.runners.debugpy_files import folder_of_debugpy
 from clarifai_emulator.runners.signatures import Signatures
@@ -67,9 +69,9 @@ class DeployRequest:
     ``max_replicas`` None is 5, or ``min_replicas`` where that is more. ``wait`` until a replica is ready,
     ``wait_seconds`` at most (None: as long as a request may take, but a minute for room that others hold).
     ``stop_first``: what serves is ended before the new one starts. ``must_fit``: refuse what can never start there,
-    before anything is built. ``watched``: replicas are reloadable, and these files are their code. ``user_id``:
-    whose account; the emulator's own user's if empty. ``debugging``: an editor may attach to its
-    replica."""
+    before anything is built. ``watched``: replicas are reloadable, and these files are their code. ``version_id``:
+    which version the code is to be, over every edit of it; empty makes a new one of each. ``user_id``: whose
+    account; the emulator's own user's if empty. ``debugging``: an editor may attach to its replica."""
 
     path: Path
     nodepool_id: str = DEFAULT_NODEPOOL
@@ -84,6 +86,7 @@ class DeployRequest:
     stop_first: bool = False
     must_fit: bool = True
     watched: Watched | None = None
+    version_id: str = ""
     user_id: str = ""
     debugging: Debugging | None = None
 
@@ -129,7 +132,9 @@ class Deployer:
         logbook: LogBook,
         clock: Clock,
         debuggers: Debuggers,
+        written: WrittenFiles,
     ) -> None:
+        self._written = written
         self._config = config
         self._store = store
         self._resources = resources
@@ -143,6 +148,7 @@ class Deployer:
         self._live = GoingLive(store=store, supervisor=supervisor)
         # Of code that was read once, whatever became of its version: the same code has the same methods.
         self._signatures: dict[ModelSource, Sequence[Any]] = {}
+        self.pinned = PinnedVersions(store, supervisor)
 
     async def deploy(self, request: DeployRequest, progress: Progress) -> Deployed:
         """Do every step. Raises ``ModelError`` or ``CallerError`` with what to mend; what served before goes on
@@ -212,9 +218,10 @@ class Deployer:
                 self._backend(self._nodepools.message(nodepool, request.instance)),
                 request.watched,
                 user_id=request.user_id,
+                pin=request.version_id,
                 is_deployed=True,
                 instance=request.instance,
-                before_build=partial(self._require_place, request, nodepool),
+                before_build=partial(self._before_build, request, nodepool, progress),
             )
         except EmulatorError as error:
             deployment = await self._meant_by(request)
@@ -234,8 +241,6 @@ class Deployer:
         if not request.wait or not (request.min_replicas or is_replacing):
             return
         lacks = await self._lacks((*model, key.version_id))
-        for each in lacks:
-            progress(f"warning: {each}")
         try:
             await self._wait.until_ready(key, self._patience(request, is_hopeful=not lacks), progress)
         except CallerError as error:
@@ -261,11 +266,13 @@ class Deployer:
         watched: Watched | None = None,
         *,
         user_id: str = "",
+        pin: str = "",
         is_deployed: bool = False,
         instance: str = "",
         before_build: Callable[[ModelDirectory], None] = lambda directory: None,
     ) -> tuple[ModelDirectory, ModelKey, str, bool]:
-        """Make the directory's code a model version: (directory, model, version id, whether it is new).
+        """Make the directory's code a model version: (directory, model, version id, whether it is new). ``pin``: of
+        this id, which it keeps.
 
         It is prepared for a backend; another one prepares it anew when it is to run it. ``before_build`` may refuse
         it before that. ``is_deployed``: a deployment is to serve it next; until that does, requests without a
@@ -275,7 +282,10 @@ class Deployer:
         directory = await asyncio.to_thread(read_model_directory, path)
         before_build(directory)
         key = self.model_key(directory, name, user_id)
-        version_id = secrets.token_hex(16)
+        pin = pin or self.pinned.id_of(key, directory.path)
+        if pin:
+            self.pinned.require_free(key, pin, directory.path)
+        version_id = pin or secrets.token_hex(16)
         backend = backend_name or self._config.backend
         tell = self.logging_builds(key, version_id, progress)
         try:
@@ -284,7 +294,9 @@ class Deployer:
             for line in str(error).splitlines():
                 self.logging_builds(key, version_id, lambda _: None)(line)
             raise
-        newest: ModelVersion | None = self._store.newest(Kind.MODEL_VERSION, key)
+        newest: ModelVersion | None = (
+            self._store.get(Kind.MODEL_VERSION, (*key, pin)) if pin else self._store.newest(Kind.MODEL_VERSION, key)
+        )
         needs = self.compute_info(directory, instance)
         known = self._store.get(Kind.SOURCE, (*key, newest.id)) if newest is not None else None
         if newest is not None and _is_same(known, source) and newest.inference_compute_info == needs:
@@ -292,10 +304,20 @@ class Deployer:
             return directory, key, newest.id, False
         progress("reading the method signatures of model.py")
         signatures = await self.signatures_of(source, backend, tell)
-        on_trial = is_deployed and self._supervisor.serves(key)
-        self.put_version(
-            directory, key, version_id, source, signatures, user_id=user_id, instance=instance, on_trial=on_trial
-        )
+        if pin:
+            await self.put_pinned(directory, key, pin, source, signatures, user_id=user_id, instance=instance)
+        else:
+            on_trial = is_deployed and self._supervisor.serves(key)
+            self.put_version(
+                directory,
+                key,
+                version_id,
+                source,
+                signatures,
+                user_id=user_id,
+                instance=instance,
+                on_trial=on_trial,
+            )
         progress(f"version {version_id[:8]} of {'/'.join(key)}: {', '.join(s.name for s in signatures)}")
         return directory, key, version_id, True
 
@@ -307,7 +329,7 @@ class Deployer:
         source = await chosen.prepare(directory, progress, is_watched=watched is not None)
         if watched is None:
             return source
-        code = await asyncio.to_thread(CodeReader(directory.path, watched).read)
+        code = await asyncio.to_thread(self._written.reader(directory.path, watched).read)
         return replace(source, content_hash=code.digest, watched=watched)
 
     async def signatures_of(
@@ -385,6 +407,32 @@ class Deployer:
         stored = self._resources.post(Kind.MODEL_VERSION, user, (app, model_id), [version])[0]
         self._store.put(Kind.SOURCE, stored, source)
 
+    async def put_pinned(
+        self,
+        directory: ModelDirectory,
+        key: ModelKey,
+        version_id: str,
+        source: ModelSource,
+        signatures: Sequence[Any],
+        *,
+        user_id: str = "",
+        instance: str = "",
+    ) -> None:
+        """Make the version of this id this code, also where it is another now. Raises ``ModelError``, and then it
+        is what it was."""
+        known: ModelVersion | None = self._store.get(Kind.MODEL_VERSION, (*key, version_id))
+        if known is None:
+            self.put_version(directory, key, version_id, source, signatures, user_id=user_id, instance=instance)
+            known = self._store.get(Kind.MODEL_VERSION, (*key, version_id))
+            assert known is not None
+        version = ModelVersion()
+        version.CopyFrom(known)
+        version.ClearField("method_signatures")
+        version.MergeFrom(self.new_version(directory, signatures))
+        version.inference_compute_info.CopyFrom(self.compute_info(directory, instance))
+        version.metadata.update({"content_hash": source.content_hash, PINNED: True})
+        await self.pinned.exchange(key, version, source)
+
     def new_version(self, directory: ModelDirectory, signatures: Sequence[Any], instance: str = "") -> ModelVersion:
         """What the platform keeps of a directory's code: not yet a version of anything. ``instance``: the type that
         it was deployed to, if one was named."""
@@ -420,8 +468,18 @@ class Deployer:
             return self._nodepools.of_instance(user, request.instance)
         return self._nodepools.find(user, request.nodepool_id, request.compute_cluster_id)
 
+    def _before_build(
+        self, request: DeployRequest, nodepool: Key, progress: Progress, directory: ModelDirectory
+    ) -> None:
+        """Before minutes go into an environment or an image: what can be said by now. Raises ``CallerError``."""
+        self._require_place(request, nodepool, directory)
+        if self._backend(self._nodepools.message(nodepool, request.instance)) != "docker":
+            names = required_names(directory.requirements_file)
+            for each in foreseen_needs(directory.path, names):
+                progress(f"warning: {each.text}. {each.way_out}")
+
     def _require_place(self, request: DeployRequest, nodepool: Key, directory: ModelDirectory) -> None:
-        """Before minutes go into an environment or an image: whether a replica could ever start there."""
+        """Whether a replica could ever start there. Raises ``CallerError``."""
         if request.must_fit:
             key = "" if request.instance else "inference_compute_info" if not directory.instance else "compute"
             message = self._nodepools.message(nodepool, request.instance)

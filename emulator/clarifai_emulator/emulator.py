@@ -12,8 +12,9 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from clarifai_emulator.api.accounts import accounts_of, owner_warning, security_warnings
 from clarifai_emulator.api.admission import Admissions
 from clarifai_emulator.api.auth import Authenticator
+from clarifai_emulator.api.call_text import CallTexts
 from clarifai_emulator.api.chain import Handler, RequestChain
 from clarifai_emulator.api.contained import contained, exposed
 from clarifai_emulator.api.grpc_server import ApiHandlers
@@ -48,7 +50,10 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.sent import SentDirectories
 from clarifai_emulator.models.uploaded import UploadedFiles
+from clarifai_emulator.models.written import WrittenFiles, are_the_models_own
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool, Discovery
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.debuggers import Debuggers
@@ -99,7 +104,7 @@ class Emulator:
         self.config = config or EmulatorConfig()
         self.clock = PausableClock(clock or SystemClock())
         self.events = EventBus(self.clock)
-        self.logbook = LogBook()
+        self.logbook = LogBook(now=self.clock.now)
         self.store = Store()
         self.capacity = Capacity(overcommits=not self.config.strict_capacity)
         self.discovery = discovery or take_inventory(
@@ -122,6 +127,7 @@ class Emulator:
         self._parent = parent
         everywhere = Debugging(self.config.debug, self.config.debug_wait) if self.config.debug is not None else None
         self.debuggers = Debuggers(events=self.events, hold=self.clock.held, everywhere=everywhere)
+        self._written = WrittenFiles(self._note_written)
         reporter = Reporter(events=self.events, logbook=self.logbook)
         self.replicas = Replicas(
             config=self.config,
@@ -133,6 +139,7 @@ class Emulator:
             reporter=reporter,
             clock=self.clock,
             debuggers=self.debuggers,
+            written=self._written,
         )
         self.supervisor = Supervisor(
             config=self.config,
@@ -171,6 +178,7 @@ class Emulator:
             logbook=self.logbook,
             clock=self.clock,
             debuggers=self.debuggers,
+            written=self._written,
         )
         self.reloader = Reloader(
             store=self.store,
@@ -179,6 +187,7 @@ class Emulator:
             events=self.events,
             logbook=self.logbook,
             clock=self.clock,
+            written=self._written,
         )
         self.undeployer = Undeployer(
             store=self.store,
@@ -194,6 +203,10 @@ class Emulator:
             deployer=self.deployer,
             events=self.events,
             is_run=self.supervisor.runs_version,
+        )
+        self.sent = SentDirectories(
+            self.config.state / "sent-directories" if self.config.state else None,
+            max_bytes=self.config.max_upload_bytes,
         )
         self.furnisher = Furnisher(
             user_id=self.config.user_id,
@@ -220,6 +233,9 @@ class Emulator:
         # Each may put itself before every method of the API, from the next call on (``api/tap.py``).
         self.interceptors: list[Interceptor] = []
         self.port = 0
+        # Names this run of it to whoever asks for its health; it opens nothing.
+        self.run_id = secrets.token_hex(8)
+        self._is_ready = False
         self._ports = Ports(self.config, self._odd_client)
 
     @property
@@ -252,12 +268,16 @@ class Emulator:
         try:
             restored = self._restore()
             await self._uploads.sweep()
+            self.sent.sweep(
+                source.path for source in self.store.list(Kind.SOURCE) if isinstance(source, ModelSource)
+            )
             await self._listen()
             self.resume_builds()  # before replicas are started of what has to be built first
             self.supervisor.start()
             await self._furnish(restored=restored)
             self.commit()
             self._keep_topology()
+            self._is_ready = True
         except BaseException:
             await self.stop()
             raise
@@ -291,6 +311,7 @@ class Emulator:
             self._parent.close()
             self._parent = None
         self._uploads.files.close()
+        self.sent.close()
         if self._state is not None:
             self._state.close()
 
@@ -298,6 +319,10 @@ class Emulator:
         """Make lasting what has changed, where a state directory was given. Raises ``sqlite3.Error``."""
         if self._state is not None:
             self._state.commit()
+
+    def _note_written(self, directory: Path, files: Sequence[str]) -> None:
+        said = are_the_models_own(files)
+        self.events.emit("dev.ignored", directory=str(directory), files=list(files), message=f"{said}.")
 
     def keep_logs(self) -> None:
         """The same for log lines, which are otherwise written a moment after they came."""
@@ -341,6 +366,10 @@ class Emulator:
     def decide(self, ask: Ask) -> Decision:
         """Where a request would go. Raises ``RoutingError``."""
         return self._router.decide(ask)
+
+    def is_settled(self, ask: Ask) -> bool:
+        """Whether the decision for a request does not depend on how busy things are."""
+        return self._router.is_settled(ask)
 
     def route(self, ask: Ask) -> tuple[Decision, Lane]:
         """Decide where a request goes, and give the queue it waits in."""
@@ -409,6 +438,9 @@ class Emulator:
             config=self.config,
             organisations_of=partial(users.organisations_of, self.resources),
             on_odd=self._odd_client,
+            url=lambda: self.url,
+            is_ready=lambda: self._is_ready,
+            run=self.run_id,
             is_for_containers=is_for_containers,
         )
         return intercepted(ApiHandlers(handlers, chain).find, self.interceptors), http
@@ -422,6 +454,7 @@ class Emulator:
             clock=self.clock,
             injector=self._injector,
             watch=Watch(mode=self.config.contract, find_version=self._find_version, events=self.events),
+            text_of_call=CallTexts(self.store).of,
         )
         return {
             **users.handlers(self.resources),

@@ -49,6 +49,9 @@ LOCAL_CLUSTER = "local"
 CPU_NODEPOOL = DEFAULT_NODEPOOL
 GPU_NODEPOOL = "gpu"
 
+# Of a model of a topology: its name, and what is made of its code.
+_NOT_SETTINGS = ("id", "app_id", "user_id", "model_version")
+
 _PRIVATE = Visibility(gettable=Visibility.PRIVATE)
 _PUBLIC = Visibility(gettable=Visibility.PUBLIC)
 
@@ -166,13 +169,26 @@ class Furnisher:
     async def _add_model(self, entry: ModelEntry, progress: Progress) -> None:
         if entry.path is None:
             message = entry.message
-            self._name_model((self.owner(entry), message.app_id, message.id), message, "")
+            self._name_model((self.owner(entry), message.app_id, message.id), message, message.model_version.id)
             return
         request = self.request_of(entry)
         if entry.deploy is None:
-            await self._deployer.publish(request.path, request.model, progress, user_id=self._user_id)
+            await self._deployer.publish(
+                request.path, request.model, progress, user_id=self._user_id, pin=request.version_id
+            )
         else:
             await self._deployer.deploy(request, progress)
+        await self._set_model(entry)
+
+    async def _set_model(self, entry: ModelEntry) -> None:
+        """What a file says of a model besides its code: its visibility, its description …"""
+        said = [field.name for field, _ in entry.message.ListFields() if field.name not in _NOT_SETTINGS]
+        if said:
+            user, app, model_id = await self.model_key_of(entry)
+            message = Model()
+            message.CopyFrom(entry.message)
+            message.id = model_id
+            self._resources.assign(Kind.MODEL, user, (app,), message, said)
 
     def request_of(self, entry: ModelEntry) -> DeployRequest:
         """How a model that has a directory is to be deployed."""
@@ -192,6 +208,7 @@ class Furnisher:
             instance=wanted.instance,
             wait=False,
             must_fit=False,  # created as on the platform, whatever this machine has
+            version_id=entry.message.model_version.id,
             user_id=self._user_id,
         )
 

@@ -1,4 +1,4 @@
-"""Keeps the log lines of builds and runners, as the platform's own log entries.
+"""Keeps the log lines of builds and runners, each with its time, and where it is from.
 
 A stream is what one source (a runner, a build) writes as one log type. Streams are bounded, and so is their
 number: the stream that was written to longest ago is dropped first.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import heapq
 import secrets
+import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeSourceMetadata, LogEntry, UserAppIDSet
 
@@ -17,7 +19,6 @@ BUILDER = "builder"
 RUNNER = "runner"
 RUNNER_EVENTS = "runner.events"
 
-Subscriber = Callable[[LogEntry], None]
 _SOURCE_FIELDS = (
     "user_id",
     "app_id",
@@ -30,13 +31,42 @@ _SOURCE_FIELDS = (
 _Source = tuple[str, ...]
 
 
-class LogBook:
-    """Log entries by type and source. ``keep``: entries per stream; ``streams``: how many streams."""
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line. ``seq`` grows by one over all streams; ``time`` is seconds since the epoch, when the emulator read
+    it. ``deployment_id``, ``replica_id`` and ``origin`` (who wrote it) are empty where they are not known."""
 
-    def __init__(self, *, keep: int = 5_000, streams: int = 512) -> None:
+    seq: int
+    time: float
+    log_type: str
+    source: _Source
+    message: str
+    deployment_id: str = ""
+    replica_id: str = ""
+    origin: str = ""
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """What it is from, by the names that ``LogBook.append`` takes."""
+        return dict(zip(_SOURCE_FIELDS, self.source, strict=True))
+
+    def is_from(self, match: Mapping[str, str]) -> bool:
+        """Whether its source has these ids; an empty one matches every source."""
+        ids = self.ids
+        return all(value in ("", ids[name]) for name, value in match.items())
+
+
+Subscriber = Callable[[LogLine], None]
+
+
+class LogBook:
+    """Log lines by type and source. ``keep``: lines per stream; ``streams``: how many; ``now``: the time."""
+
+    def __init__(self, *, keep: int = 5_000, streams: int = 512, now: Callable[[], float] = time.time) -> None:
         self._keep = keep
         self._max_streams = streams
-        self._streams: OrderedDict[tuple[str, _Source], deque[tuple[int, str]]] = OrderedDict()
+        self._now = now
+        self._streams: OrderedDict[tuple[str, _Source], deque[LogLine]] = OrderedDict()
         self._subscribers: list[Subscriber] = []
         self._seq = 0
         # Clients show an entry once per url, so urls of two emulators on the same port must differ too.
@@ -54,31 +84,40 @@ class LogBook:
         compute_cluster_id: str = "",
         nodepool_id: str = "",
         runner_id: str = "",
+        deployment_id: str = "",
+        replica_id: str = "",
+        origin: str = "",
+        time: float = 0.0,
     ) -> None:
-        """Add one entry, with a ``url`` of its own, and tell the subscribers. ``user_id`` is who may read it: the
-        owner of the runner or of the model that is built."""
+        """Add one line, and tell the subscribers. ``user_id`` is who may read it: the owner of the runner or of the
+        model that is built. ``time``: when it was written, if that was not now."""
         source = (user_id, app_id, model_id, model_version_id, compute_cluster_id, nodepool_id, runner_id)
         self._seq += 1
-        self._stream(log_type, source).append((self._seq, message))
+        line = LogLine(self._seq, time or self._now(), log_type, source, message, deployment_id, replica_id, origin)
+        self._stream(log_type, source).append(line)
         for subscriber in tuple(self._subscribers):
-            subscriber(self._entry(log_type, source, self._seq, message))
+            subscriber(line)
 
     def entries(self, log_type: str, **match: str) -> Iterator[LogEntry]:
-        """Kept entries of a type, oldest first, whose source has these ids (``runner_id="r"``…); an empty id
-        matches every source. Raises ``TypeError`` for a name that is not an id of a source."""
+        """As ``lines``, as the platform's own log entries, each with a ``url`` of its own."""
+        return map(self.entry, self.lines(log_type, **match))
+
+    def lines(self, log_type: str, **match: str) -> Iterator[LogLine]:
+        """Kept lines of a type, oldest first, whose source has these ids (``runner_id="r"``…); an empty id matches
+        every source. Raises ``TypeError`` for a name that is not an id of a source."""
         unknown = set(match) - set(_SOURCE_FIELDS)
         if unknown:
             raise TypeError(f"a log entry has no {', '.join(sorted(unknown))}; it has {', '.join(_SOURCE_FIELDS)}")
         wanted = [(_SOURCE_FIELDS.index(name), value) for name, value in match.items() if value]
         found = [
-            [(seq, message, source) for seq, message in stream]
+            list(stream)
             for (kind, source), stream in self._streams.items()
             if kind == log_type and all(source[position] == value for position, value in wanted)
         ]
-        return (self._entry(log_type, source, seq, message) for seq, message, source in heapq.merge(*found))
+        return heapq.merge(*found, key=lambda line: line.seq)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call ``subscriber`` for every entry from now on; the returned function ends that."""
+        """Call ``subscriber`` for every line from now on; the returned function ends that."""
         self._subscribers.append(subscriber)
 
         def unsubscribe() -> None:
@@ -88,7 +127,7 @@ class LogBook:
         return unsubscribe
 
     def clear(self) -> None:
-        """Forget every entry; subscribers and numbering stay."""
+        """Forget every line; subscribers and numbering stay."""
         self._streams.clear()
 
     def forget(self, is_whose: Callable[[str], bool]) -> None:
@@ -96,11 +135,12 @@ class LogBook:
         for key in [key for key in self._streams if is_whose(key[1][0])]:
             del self._streams[key]
 
-    def _entry(self, log_type: str, source: _Source, seq: int, message: str) -> LogEntry:
-        url = f"/v2/log_entries/{self._run}-{seq}"
-        return LogEntry(message=message, log_type=log_type, url=url, meta=_meta(source))
+    def entry(self, line: LogLine) -> LogEntry:
+        """The platform's own log entry of a line."""
+        url = f"/v2/log_entries/{self._run}-{line.seq}"
+        return LogEntry(message=line.message, log_type=line.log_type, url=url, meta=_meta(line.source))
 
-    def _stream(self, log_type: str, source: _Source) -> deque[tuple[int, str]]:
+    def _stream(self, log_type: str, source: _Source) -> deque[LogLine]:
         key = (log_type, source)
         if key in self._streams:
             self._streams.move_to_end(key)

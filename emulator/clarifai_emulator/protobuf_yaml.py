@@ -121,6 +121,9 @@ class YamlFile:
     def _set(self, message: Any, descriptor: Any, node: Node, key: str) -> None:
         if _is_null(node):
             return
+        if descriptor.message_type is not None and descriptor.message_type.GetOptions().map_entry:
+            self.complain(node, key, "is a map of the platform's, which cannot be written in such a file")
+            return
         if not descriptor.is_repeated:
             self._set_one(message, descriptor, node, key)
             return

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from clarifai_grpc.grpc.api.resources_pb2 import Deployment
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment, ModelTypeField
 
+from clarifai_emulator.catalogue import CLARIFAI_USER
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.nodepools.capacity import NodepoolKey
 from clarifai_emulator.nodepools.fleet import Fleet
@@ -31,6 +32,41 @@ def snapshot(emulator: Emulator) -> dict[str, Any]:
         "dev": [_project(project) for project in emulator.reloader.projects.values()],
         "models": ["/".join(key) for key in sorted(store.keys(Kind.MODEL))],
     }
+
+
+def names(emulator: Emulator, model: str = "") -> dict[str, Any]:
+    """What a command line can name. ``model``: the id, or the name in full, of the one whose methods are wanted."""
+    store = emulator.store
+    models = ["/".join(key) for key in sorted(store.keys(Kind.MODEL))]
+    wanted = model.removesuffix("/").rpartition("clarifai.com/")[2].replace("/models/", "/")
+    chosen = next((each for each in models if wanted and f"/{each}".endswith(f"/{wanted}")), "")
+    version: Any = store.newest(Kind.MODEL_VERSION, tuple(chosen.split("/"))) if chosen else None
+    fleets = emulator.supervisor.fleets.items()
+    return {
+        "models": models,
+        "methods": {
+            each.name: [{"name": field.name, "type": _type_name(field)} for field in each.input_fields]
+            for each in (version.method_signatures if version is not None else ())
+        },
+        "deployments": [
+            {"id": each.id, "user_id": each.user_id, "model": served.id if (served := served_model(each)) else ""}
+            for each in store.list(Kind.DEPLOYMENT)
+        ],
+        "nodepools": [
+            {"user_id": key[0], "cluster": key[1], "id": key[2]}
+            for key in sorted(store.keys(Kind.NODEPOOL))
+            if key[0] != CLARIFAI_USER
+        ],
+        "users": sorted(key[0] for key in store.keys(Kind.USER)),
+        "faults": {each.id: each.as_dict()["rule"] for each in emulator.faults},
+        "replicas": {
+            each.replica_id: key.deployment_id for key, fleet in fleets for each in fleet.records.values()
+        },
+    }
+
+
+def _type_name(field: Any) -> str:
+    return ModelTypeField.DataType.Name(field.type)
 
 
 def _project(project: Project) -> dict[str, Any]:

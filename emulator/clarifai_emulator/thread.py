@@ -107,6 +107,11 @@ class EmulatorThread:
         """The base URL for ``CLARIFAI_API_BASE``."""
         return self._running.url
 
+    @property
+    def user_id(self) -> str:
+        """Whose account ``deploy`` and the topology use."""
+        return self.config.user_id
+
     def start(self) -> None:
         """Start and wait until it answers. Raises ``ConfigError``."""
         self._thread = threading.Thread(target=self._loop.run_forever, name="clarifai-emulator", daemon=True)

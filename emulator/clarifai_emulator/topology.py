@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from clarifai_grpc.grpc.api.resources_pb2 import App, ComputeCluster, Deployment, Model, Nodepool, Secret, User
+from clarifai_grpc.grpc.api.resources_pb2 import (
+    App,
+    ComputeCluster,
+    Deployment,
+    Model,
+    ModelVersion,
+    Nodepool,
+    Secret,
+    User,
+)
 from yaml.nodes import MappingNode, Node
 
 from clarifai_emulator.config import BACKENDS
@@ -25,7 +34,7 @@ from clarifai_emulator.stand_ins import StandIn, read_stand_in
 
 Message = TypeVar("Message")
 
-_SINGULAR = {
+SINGULAR = {
     "user": User,
     "app": App,
     "secret": Secret,
@@ -34,14 +43,14 @@ _SINGULAR = {
     "model": Model,
     "deployment": Deployment,
 }
-_PLURAL = {f"{name}s": name for name in _SINGULAR}
-_FAULTS = "faults"
-_STAND_INS = "stand_ins"
-_MODEL_KEYS = ("path", "deploy")
+PLURAL = {f"{name}s": name for name in SINGULAR}
+FAULTS = "faults"
+STAND_INS = "stand_ins"
+MODEL_KEYS = ("path", "deploy")
 # What a nodepool says about running its replicas here, as keys of its metadata.
-_NODEPOOL_KEYS = {"backend": "emulator_backend", "share_accelerators": "emulator_share_accelerators"}
-_BESIDES = {"model": _MODEL_KEYS, "nodepool": tuple(_NODEPOOL_KEYS)}
-_DEPLOY_KEYS = (
+NODEPOOL_KEYS = {"backend": "emulator_backend", "share_accelerators": "emulator_share_accelerators"}
+_BESIDES = {"model": MODEL_KEYS, "nodepool": tuple(NODEPOOL_KEYS)}
+DEPLOY_KEYS = (
     "nodepool",
     "nodepool_id",
     "instance",
@@ -143,19 +152,19 @@ class _Reading:
     def read(self, file: YamlFile, document: Node) -> None:
         """Take in one document."""
         for name, (name_node, value) in file.mapping(document, "").items():
-            if name in _SINGULAR:
+            if name in SINGULAR:
                 self._add(file, name, value, name)
-            elif name in _PLURAL:
+            elif name in PLURAL:
                 for index, item in enumerate(file.items(value, name)):
-                    self._add(file, _PLURAL[name], item, f"{name}[{index}]")
-            elif name == _FAULTS:
+                    self._add(file, PLURAL[name], item, f"{name}[{index}]")
+            elif name == FAULTS:
                 for index, item in enumerate(file.items(value, name)):
                     self._add_fault(file, item, f"{name}[{index}]")
-            elif name == _STAND_INS:
+            elif name == STAND_INS:
                 for index, item in enumerate(file.items(value, name)):
                     self._add_stand_in(file, item, f"{name}[{index}]")
             else:
-                file.complain(name_node, name, unknown(name, [*_SINGULAR, *_PLURAL, _FAULTS, _STAND_INS]))
+                file.complain(name_node, name, unknown(name, [*SINGULAR, *PLURAL, FAULTS, STAND_INS]))
 
     def _add_stand_in(self, file: YamlFile, node: Node, key: str) -> None:
         stand_in = read_stand_in(file, node, key)
@@ -175,7 +184,7 @@ class _Reading:
         self.faults.append(FaultEntry(fault, file.where(node)))
 
     def _add(self, file: YamlFile, kind: str, node: Node, key: str) -> None:
-        message: Any = _SINGULAR[kind]()
+        message: Any = SINGULAR[kind]()
         file.message(node, message, key, besides=_BESIDES.get(kind, ()))
         item = _Item(kind, message, file.where(node))
         if kind == "model":
@@ -246,7 +255,7 @@ class _Reading:
         """What was read."""
         entries = {
             plural: tuple(Entry(item.message, _owner(item), item.where) for item in self._of(singular))
-            for plural, singular in _PLURAL.items()
+            for plural, singular in PLURAL.items()
             if singular != "model"
         }
         models = tuple(
@@ -263,10 +272,21 @@ def _read_model_keys(file: YamlFile, node: Node, key: str, item: _Item) -> None:
         if not path.is_dir():
             file.complain(path_node, f"{key}.path", f"{path} is not a directory")
         item.path = path
+        _complain_of_settings(file, entries, key)
     if "deploy" in entries:
         item.deploy = _read_deploy(file, entries["deploy"][1], f"{key}.deploy")
         if item.deploy is not None and item.path is None:
             file.complain(node, key, "has deploy but no path: there is nothing to run")
+
+
+def _complain_of_settings(file: YamlFile, entries: dict[str, tuple[Node, Node]], key: str) -> None:
+    """What a file cannot say about a version that is made of code: it would be ignored."""
+    if "model_version" not in entries or not isinstance(entries["model_version"][1], MappingNode):
+        return
+    for name, (name_node, _) in file.mapping(entries["model_version"][1], f"{key}.model_version").items():
+        if name != "id" and name in ModelVersion.DESCRIPTOR.fields_by_name:
+            text = "cannot be given beside path: it is what the code there makes it; only id can"
+            file.complain(name_node, f"{key}.model_version.{name}", text)
 
 
 def _read_nodepool_keys(file: YamlFile, node: Node, key: str, message: Any) -> None:
@@ -276,13 +296,13 @@ def _read_nodepool_keys(file: YamlFile, node: Node, key: str, message: Any) -> N
         backend = file.text(backend_node, f"{key}.backend")
         if backend not in BACKENDS:
             file.complain(backend_node, f"{key}.backend", f"{backend!r} is none of {', '.join(BACKENDS)}")
-        message.metadata[_NODEPOOL_KEYS["backend"]] = backend
+        message.metadata[NODEPOOL_KEYS["backend"]] = backend
     if "share_accelerators" in entries:
         share_node = entries["share_accelerators"][1]
         share = file.value(share_node)
         if not isinstance(share, bool):
             file.complain(share_node, f"{key}.share_accelerators", f"must be true or false, got {share!r}")
-        message.metadata[_NODEPOOL_KEYS["share_accelerators"]] = share is True
+        message.metadata[NODEPOOL_KEYS["share_accelerators"]] = share is True
 
 
 def _read_deploy(file: YamlFile, node: Node, key: str) -> ModelDeploy | None:
@@ -292,8 +312,8 @@ def _read_deploy(file: YamlFile, node: Node, key: str) -> ModelDeploy | None:
     texts: dict[str, str] = {}
     numbers: dict[str, int | None] = {}
     for name, (name_node, inner) in file.mapping(node, key).items():
-        if name not in _DEPLOY_KEYS:
-            file.complain(name_node, f"{key}.{name}", unknown(name, _DEPLOY_KEYS))
+        if name not in DEPLOY_KEYS:
+            file.complain(name_node, f"{key}.{name}", unknown(name, DEPLOY_KEYS))
         elif name.endswith("_replicas"):
             numbers[name] = file.integer(inner, f"{key}.{name}")
         else:
@@ -340,4 +360,6 @@ def _owner(item: _Item) -> str:
 def _identity(item: _Item) -> tuple[str, ...]:
     message = item.message
     inside = {"nodepool": lambda: message.compute_cluster.id, "model": lambda: message.app_id}
-    return (item.kind, _owner(item), inside.get(item.kind, str)(), message.id)
+    # The code of several versions of one model may be here, each in a directory of its own.
+    version = message.model_version.id if item.kind == "model" and item.path else ""
+    return (item.kind, _owner(item), inside.get(item.kind, str)(), message.id, version)

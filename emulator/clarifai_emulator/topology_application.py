@@ -134,6 +134,11 @@ class Application:
     async def _redeploy(self, before: ModelEntry, after: ModelEntry) -> None:
         """Other settings for the deployment of a model: what it runs stays as it is."""
         key = await self._furnisher.model_key_of(after)
+        pins = before.message.model_version.id, after.message.model_version.id
+        if pins[0] != pins[1]:
+            if pins[0]:
+                self._deployer.pinned.release(key, pins[0])
+            await self._create("models", [after])
         said = (before.deploy, after.deploy)
         is_same = all(said) and len({(each.deployment_id, each.instance) for each in said if each}) == 1
         if is_same and self._store.get(Kind.DEPLOYMENT, self._deployment_key(after, key)) is not None:

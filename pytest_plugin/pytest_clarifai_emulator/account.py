@@ -36,7 +36,9 @@ from clarifai_emulator.thread import EmulatorThread
 from pytest_clarifai_emulator.calls import Call, Route, routes_of
 from pytest_clarifai_emulator.deployed import DeployedModel, model_key
 from pytest_clarifai_emulator.environment import token_of
+from pytest_clarifai_emulator.model_paths import TestPaths
 from pytest_clarifai_emulator.routed import require_routed
+from pytest_clarifai_emulator.sdk_clock import Retries
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.joined import JoinedEmulator, JoinedFault
@@ -87,12 +89,15 @@ class Clock:
 class Clarifai:
     """The account of one test. Everything in it is gone when the test ends; models stay warm for the next."""
 
-    def __init__(self, serving: Serving, user_id: str) -> None:
+    def __init__(self, serving: Serving, user_id: str, paths: TestPaths, *, is_of_test: bool = True) -> None:
         self.serving = serving
+        self._is_of_test = is_of_test
+        self.paths = paths
         self.emulator = serving.thread
         self.clock = Clock(serving.clock, serving.thread)
         self._user_id = user_id
         self.deployed: list[DeployedModel] = []
+        self._faults: list[ActiveFault | JoinedFault] = []
         self.cassette: Deck | None = None  # of the mark clarifai_cassette
         self.gpus: tuple[str, ...] = ()  # UUIDs of the devices that the mark clarifai_gpu holds
         self.replaying: Callable[[Path, str], tuple[str, str, str] | None] = lambda path, model: None
@@ -129,11 +134,13 @@ class Clarifai:
         max_replicas: int | None = None,
         wait: bool | float = True,
     ) -> DeployedModel:
-        """Deploy a model directory. ``model``: ``USER/APP/models/ID``, to serve it under another name than
-        config.yaml's. ``instance``: an instance type (``t3a.medium``): its nodepool is made, and the model asks for
-        what it has. ``wait`` until a replica is ready, or so many seconds at most; False also deploys what can
-        never start. ``min_replicas=0`` starts none before the first request. Raises ``ModelError`` and
-        ``CallerError`` with what to mend."""
+        """Deploy a model directory; a relative path is one beside the test file, else in the working directory.
+
+        ``model``: ``USER/APP/models/ID``, to serve it under another name than config.yaml's. ``instance``: an
+        instance type (``t3a.medium``): its nodepool is made, and the model asks for what it has. ``wait`` until a
+        replica is ready, or so many seconds at most; False also deploys what can never start. ``min_replicas=0``
+        starts none before the first request. Raises ``ModelError`` and ``CallerError`` with what to mend."""
+        __tracebackhide__ = True
         if instance and (nodepool != "cpu" or cluster):
             raise ValueError("instance= makes a nodepool of its own: leave nodepool= and cluster= out")
         options = {
@@ -148,8 +155,9 @@ class Clarifai:
             "wait_seconds": None if isinstance(wait, bool) else float(wait),
             "must_fit": bool(wait),
         }
-        recorded = self.replaying(Path(path), model)
-        handle = DeployedModel(self.serving, Path(path), options, recorded=recorded)
+        recorded = self.replaying(self.paths.resolved(path), model)
+        directory = self.paths.resolved(path) if recorded else self.paths.model_directory(path)
+        handle = DeployedModel(self.serving, directory, options, recorded=recorded)
         self.deployed.append(handle)
         return handle
 
@@ -241,20 +249,35 @@ class Clarifai:
         return self._post(Kind.SECRET, (), Secret(id=id, value=value, **fields))
 
     def topology(self, *files: str | Path) -> None:
-        """Create everything that topology files name. Raises ``ConfigError`` with file and line of each problem."""
-        self.emulator.apply(*files)
+        """Create everything that topology files name, which are found as model directories are. Raises
+        ``ConfigError`` with file and line of each problem."""
+        __tracebackhide__ = True
+        self.emulator.apply(*map(self.paths.resolved, files))
 
     # ── what goes wrong, and what happened ─────────────────────────────────────────────────────────────
 
     def fault(self, fault: Fault | None = None, /, **fields: Any) -> ActiveFault | JoinedFault:
         """Make things go wrong from now on: ``clarifai.fault(status="MODEL_DEPLOYING", times=2)``. As a context
         manager, until the end of the block. ``.injected`` counts."""
-        return self.emulator.faults.add(fault if fault is not None else Fault(**fields))
+        added = self.emulator.faults.add(fault if fault is not None else Fault(**fields))
+        self._faults.append(added)
+        return added
+
+    def idle_faults(self) -> list[str]:
+        """A sentence for each fault that concerned no request, as what it names is not there."""
+        idle = [active.fault for active in self._faults if not active.seen]
+        return [text for fault in idle for text in self.serving.unknown_names(fault)]
+
+    @property
+    def retries(self) -> Retries:
+        """How often the SDK tried again in this test (``.count``), and how long it waited for that on its own clock
+        (``.seconds``). Each try is one of ``calls``."""
+        return self.serving.sdk_clock.retries
 
     @property
     def calls(self) -> list[Call]:
-        """Every inference call of the test so far, oldest first."""
-        return self.serving.calls()
+        """Every inference call of the test so far, oldest first; of an account that outlives tests, of them all."""
+        return self.serving.test_calls() if self._is_of_test else self.serving.calls()
 
     @property
     def routes(self) -> list[Route]:
@@ -307,7 +330,7 @@ class Clarifai:
         """Fail unless every model that ``deploy`` deployed keeps what a lock file says of it."""
         __tracebackhide__ = True
         for handle in self.deployed:
-            handle.assert_matches_contract(lock)
+            handle.assert_matches_contract(self.paths.resolved(lock))
 
     # ── how ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -18,7 +18,7 @@ from clarifai_emulator.cassettes import Deck, Mode
 from clarifai_emulator.cassettes.upstream import Upstream
 from clarifai_emulator.contracts.shapes import method_shape
 from clarifai_emulator.models.directory import read_model_directory
-from clarifai_emulator.tapes import RecordedModel, Tape, read_tape
+from clarifai_emulator.tapes import RecordedModel, Tape, is_of_another_tool, read_tape
 from pytest_clarifai_emulator.account import Clarifai
 from pytest_clarifai_emulator.deployed import DeployedModel
 from pytest_clarifai_emulator.settings import Settings
@@ -33,6 +33,8 @@ def inserted(
 ) -> Generator[None]:
     """Let the calls of the test go through its cassette; write it when the test has passed."""
     file = cassette_file(mark, item, settings)
+    if file.exists() and is_of_another_tool(file):
+        read_tape(file)  # says so
     mode = _mode(str(mark.kwargs.get("mode") or settings.cassette_mode), file)
     tape = Tape() if mode is Mode.RECORD or not file.exists() else read_tape(file)
     upstream = _upstream(mark.kwargs.get("record_from"), mode, settings, pat)
@@ -51,12 +53,18 @@ def inserted(
 
 
 def cassette_file(mark: pytest.Mark, item: pytest.Item, settings: Settings) -> Path:
-    """Where the cassette of a test is: in a folder beside its file, named after the test unless the mark says."""
+    """Where the cassette of a test is: in a folder beside its file, named after the test unless the mark says.
+
+    The name ends with ``.clarifai.yaml``: without that it would be the one of pytest-recording. Cassettes that were
+    recorded under the shorter name are played from there."""
+    folder = item.path.parent / settings.cassette_dir
     name = mark.args[0] if mark.args else mark.kwargs.get("name")
-    if name is None:
-        name = f"{item.path.stem}/{re.sub(r'[^A-Za-z0-9._-]+', '-', item.name).strip('-')}"
-    path = item.path.parent / settings.cassette_dir / str(name)
-    return path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
+    if name is not None:
+        path = folder / str(name)
+        return path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
+    stem = f"{item.path.stem}/{re.sub(r'[^A-Za-z0-9._-]+', '-', item.name).strip('-')}"
+    file, older = folder / f"{stem}.clarifai.yaml", folder / f"{stem}.yaml"
+    return older if not file.exists() and older.exists() and not is_of_another_tool(older) else file
 
 
 def _mode(wanted: str, file: Path) -> Mode:

@@ -19,6 +19,7 @@ from clarifai_emulator.contracts.lock import Promise, read_lock
 from clarifai_emulator.contracts.method import Method
 from clarifai_emulator.contracts.origins import Origin
 from clarifai_emulator.contracts.rule import Severity
+from pytest_clarifai_emulator.environment import USER_ID
 from pytest_clarifai_emulator.findings import CallFinding, complaint
 from pytest_clarifai_emulator.method_coverage import CALLED, FINDING, MODELS
 from pytest_clarifai_emulator.serving import Serving
@@ -47,17 +48,27 @@ def observe(serving: Serving, rules: Rules) -> tuple[list[tuple[str, object]], s
     """What the test that ends showed, as properties of its report, and why it fails, or nothing."""
     if rules.mode not in _MODES:
         return [], f"clarifai_contract takes {', '.join(_MODES)}, found {rules.mode!r}."
-    calls, models = serving.calls(), serving.models()
+    calls, models = serving.test_calls(), serving.models()
     properties: list[tuple[str, object]] = []
     if models:
-        properties.append((MODELS, json.dumps(models)))
-        called = sorted({f"{call.model}.{call.method}" for call in calls if call.model in models})
-        properties.append((CALLED, " ".join(called)))
+        user_id = serving.thread.user_id
+        properties.append((MODELS, json.dumps({_of_me(model, user_id): models[model] for model in models})))
+        called = {f"{_of_me(call.model, user_id)}.{call.method}" for call in calls if call.model in models}
+        properties.append((CALLED, " ".join(sorted(called))))
     found = [] if rules.mode == "off" else serving.findings(calls)
     told = [finding for finding in found if finding.rule not in rules.allowed]
     properties += [(FINDING, "\n".join(finding.lines())) for finding in told]
     errors = [finding for finding in told if finding.is_error]
     return properties, complaint(_once(errors)) if errors and rules.mode == "strict" else ""
+
+
+def _of_me(model: str, user_id: str) -> str:
+    """A model under the name that it has for every worker, whose users are others: ``me/demo/hello`` for
+    ``me-gw0/demo/hello``, ``me-acme/…`` for ``me-gw0-acme/…``."""
+    owner, slash, rest = model.partition("/")
+    if owner == user_id or owner.startswith(f"{user_id}-"):
+        owner = USER_ID + owner.removeprefix(user_id)
+    return f"{owner}{slash}{rest}"
 
 
 def _once(findings: Iterable[CallFinding]) -> list[CallFinding]:

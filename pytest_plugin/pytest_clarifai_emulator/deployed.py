@@ -81,8 +81,8 @@ class DeployedModel:
 
     @property
     def calls(self) -> list[Call]:
-        """The calls of this model so far, oldest first."""
-        return [call for call in self._serving.calls() if call.model == "/".join(self.key)]
+        """The calls of this model in the test that runs, oldest first."""
+        return [call for call in self._serving.test_calls() if call.model == "/".join(self.key)]
 
     @property
     def routes(self) -> list[Route]:

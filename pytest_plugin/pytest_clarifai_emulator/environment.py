@@ -18,6 +18,9 @@ import pytest
 
 from pytest_clarifai_emulator.guard import Guard, is_platform
 from pytest_clarifai_emulator.homes import make_home, remove_home
+from pytest_clarifai_emulator.import_hooks import ImportHooks
+from pytest_clarifai_emulator.sdk_calls import CLIENT_MODULE, CallWatch
+from pytest_clarifai_emulator.sdk_clock import SDK_MODULES, SdkClock
 
 PAT = "local-emulator-token"
 USER_ID = "me"
@@ -39,7 +42,13 @@ class Environment:
         self.record_real = record_real
         self.active = False
         self.running = ""  # the test that runs now, whether it uses the emulator or not
-        self.guard = Guard(self._refusal, home=self.home)
+        self.hooks = ImportHooks()
+        self.calls = CallWatch(lambda: self.active)
+        self.hooks.after(CLIENT_MODULE, self.calls.watch)
+        self.clock = SdkClock(lambda: self.active)
+        for name in SDK_MODULES:
+            self.hooks.after(name, self.clock.watch)
+        self.guard = Guard(self._refusal, self.hooks, home=self.home)
         self._reserved: socket.socket | None = None
         self._home = ""
         self._keeps_home = keeps_home
@@ -74,6 +83,7 @@ class Environment:
             self._set(CLARIFAI_API_BASE=self.url, CLARIFAI_PAT=self.pat, CLARIFAI_USER_ID=self.user_id)
             self._set(**{_MARK: self.url})
         self.guard.install()
+        self.hooks.install()
 
     def share(self, address: str) -> None:
         """Tell the workers that start from now on where the emulator is that they share."""
@@ -81,6 +91,9 @@ class Environment:
 
     def restore(self) -> None:
         """Everything as it was."""
+        self.hooks.remove()
+        self.calls.remove()
+        self.clock.remove()
         self.guard.remove()
         for name, value in self._saved.items():
             _assign(name, value)

@@ -22,7 +22,8 @@ from pytest_clarifai_emulator.calls import Call
 
 @dataclass(frozen=True, slots=True)
 class CallFinding:
-    """One finding about one call. ``signature`` and ``place`` (file and line) are empty when they are not known."""
+    """One finding about one call. ``signature``, ``place`` (file and line in the model) and ``caller`` (file and
+    line of the call) are empty when they are not known."""
 
     rule: str
     severity: str
@@ -33,6 +34,7 @@ class CallFinding:
     call: str
     signature: str
     place: str
+    caller: str = ""
 
     @property
     def is_error(self) -> bool:
@@ -42,7 +44,7 @@ class CallFinding:
     def lines(self) -> Iterator[str]:
         """The finding for a report."""
         yield f"{self.rule}: {self.message}"
-        for name in ("call", "signature", "place", "hint"):
+        for name in ("caller", "call", "signature", "place", "hint"):
             value = getattr(self, name)
             if value:
                 yield f"  {name + ':':<10} {value}"
@@ -70,7 +72,6 @@ def _finding(call: Call, fields: dict[str, Any], emulator: Emulator) -> CallFind
     key = (*call.model.split("/"), str(fields.get("version_id", "")))
     version: Any = emulator.store.get(Kind.MODEL_VERSION, key)
     signature = signature_of(version.method_signatures, call.method) if version is not None else None
-    source: Any = emulator.store.get(Kind.SOURCE, key)
     return CallFinding(
         rule=str(fields["rule"]),
         severity=str(fields["severity"]),
@@ -80,8 +81,16 @@ def _finding(call: Call, fields: dict[str, Any], emulator: Emulator) -> CallFind
         method=call.method,
         call=shown_call(call.method, call.arguments),
         signature=str(method_shape(signature)) if signature is not None else "",
-        place=_place(source.path, call.method) if source is not None else "",
+        place=place_of(key, call.method, emulator),
     )
+
+
+def place_of(key: tuple[str, ...], method: str, emulator: Emulator) -> str:
+    """File and line of a method of a model (its user, app and id) or of one of its versions; empty when its source
+    is not here. In the emulator's event loop."""
+    store = emulator.store
+    source: Any = store.get(Kind.SOURCE, key) if len(key) == 4 else store.newest(Kind.SOURCE, key)
+    return _place(source.path, method) if source is not None else ""
 
 
 def _place(directory: Path, method: str) -> str:

@@ -10,16 +10,15 @@ another test's leavings would. Installed before anything can import the SDK; imp
 from __future__ import annotations
 
 import abc
-import importlib.machinery
-import importlib.util
 import os
 import socket
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from pytest_clarifai_emulator.import_hooks import ImportHooks
 
 _DOMAIN = "clarifai.com"
 # Pictures that the platform's documentation uses; nothing there knows an account.
@@ -33,8 +32,11 @@ _SDK_SETTINGS = ("clarifai.utils.constants", "clarifai.utils.misc")
 class Guard:
     """``refusal(host)`` says why a call to that host may not be made, or None."""
 
-    def __init__(self, refusal: Callable[[str], str | None], *, home: Callable[[], str]) -> None:
+    def __init__(
+        self, refusal: Callable[[str], str | None], hooks: ImportHooks, *, home: Callable[[], str]
+    ) -> None:
         self._refusal = refusal
+        self._hooks = hooks
         self._home = home
         self._undo: list[Callable[[], None]] = []
         self.refused: list[str] = []
@@ -52,11 +54,9 @@ class Guard:
 
         socket.getaddrinfo = getaddrinfo
         self._undo.append(lambda: setattr(socket, "getaddrinfo", look_up))
-        finder = _Finder(self)
-        sys.meta_path.insert(0, finder)
-        self._undo.append(lambda: sys.meta_path.remove(finder))
-        if "grpc" in sys.modules:
-            self.watch_channels(sys.modules["grpc"])
+        for name in _SDK_SETTINGS:
+            self._hooks.around(name, self.isolate)
+        self._hooks.after("grpc", self.watch_channels)
 
     def remove(self) -> None:
         """No more."""
@@ -106,38 +106,6 @@ def is_platform(host: str) -> bool:
     """Whether this host (with or without a port) is the real platform's."""
     name = host.partition(":")[0].rstrip(".").lower()
     return (name == _DOMAIN or name.endswith(f".{_DOMAIN}")) and name not in _SAMPLES
-
-
-class _Finder:
-    """Finds modules as everybody else does, and tells the guard of those it waits for."""
-
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-        self._searching = False
-
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
-        if (name != "grpc" and name not in _SDK_SETTINGS) or self._searching:
-            return None
-        self._searching = True
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            self._searching = False
-        if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
-            self._wrap(name, spec.loader)
-        return spec
-
-    def _wrap(self, name: str, loader: Any) -> None:
-        execute = loader.exec_module
-
-        def exec_module(module: ModuleType) -> None:
-            if name in _SDK_SETTINGS:
-                self._guard.isolate(module, execute)
-            else:
-                execute(module)
-                self._guard.watch_channels(module)
-
-        loader.exec_module = exec_module
 
 
 def _channel_class(module: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from pytest_clarifai_emulator.settings import Settings
 @contextlib.contextmanager
 def prepared(account: Clarifai, item: pytest.Item, settings: Settings, given_pat: str) -> Generator[None]:
     """Set up what the test is marked with, outermost marks first."""
+    _require_mode(item)
     with contextlib.ExitStack() as stack:
         gpu = item.get_closest_marker("clarifai_gpu")
         if gpu is not None:
@@ -26,7 +26,7 @@ def prepared(account: Clarifai, item: pytest.Item, settings: Settings, given_pat
         if cassette is not None:
             stack.enter_context(inserted(cassette, account, item, settings, given_pat))
         for mark in _outermost_first(item, "clarifai_topology"):
-            account.topology(*(_beside(item, path) for path in mark.args))
+            account.topology(*mark.args)
         for mark in _outermost_first(item, "clarifai_model"):
             _deploy(account, item, mark, settings)
         yield
@@ -43,17 +43,18 @@ def _deploy(account: Clarifai, item: pytest.Item, mark: pytest.Mark, settings: S
             f"run it with --clarifai-backend {backend}.",
             pytrace=False,
         )
-    account.deploy(_beside(item, mark.args[0]), **options)
+    account.deploy(mark.args[0], **options)
+
+
+def _require_mode(item: pytest.Item) -> None:
+    mark = item.get_closest_marker("clarifai_retries")
+    if mark is not None and mark.args not in (("virtual",), ("real",)):
+        given = ", ".join(map(repr, mark.args)) or "nothing"
+        pytest.fail(f'clarifai_retries takes "virtual" or "real", found {given}.', pytrace=False)
 
 
 def _outermost_first(item: pytest.Item, name: str) -> list[pytest.Mark]:
     return list(item.iter_markers(name))[::-1]
-
-
-def _beside(item: pytest.Item, path: str | Path) -> Path:
-    """Relative to the test file; as it is when nothing is there."""
-    beside = item.path.parent / path
-    return beside if beside.exists() else Path(path)
 
 
 def _count(mark: pytest.Mark) -> int:

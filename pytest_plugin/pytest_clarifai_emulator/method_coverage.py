@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import pytest
 
 MODELS, CALLED, FINDING = "clarifai_models", "clarifai_called", "clarifai_finding"
+NOTE = "clarifai_note"  # what a passed test should be told all the same
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class Coverage:
     methods: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     called: set[str] = field(default_factory=set[str])
     findings: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    notes: list[str] = field(default_factory=list[str])
 
     def add(self, report: pytest.TestReport) -> None:
         """Take in what one test showed."""
@@ -36,6 +38,8 @@ class Coverage:
                 self.called.update(str(value).split())
             elif name == FINDING and report.passed:
                 self.findings.append((report.nodeid, str(value)))
+            elif name == NOTE and report.passed:
+                self.notes.append(f"{report.nodeid}: {value}")
 
     @property
     def missed(self) -> dict[str, list[str]]:
@@ -60,8 +64,8 @@ class Coverage:
         if self.percent is None:
             yield "no test deployed a model"
             return
-        models = len(self.methods)
-        yield f"{count - missed} of {count} methods of {models} models were called ({self.percent:.0f} %)"
+        models = f"{len(self.methods)} model{'s' * (len(self.methods) != 1)}"
+        yield f"{count - missed} of {count} methods of {models} were called ({self.percent:.0f} %)"
         for model, methods in self.missed.items():
             yield f"  {model}: no test calls {', '.join(methods)}"
         if wanted is not None and self.percent < wanted:

@@ -105,12 +105,13 @@ class _FuzzItem(_ModelItem):
         from pytest_clarifai_emulator.account import Clarifai
         from pytest_clarifai_emulator.contracts import broken_promises
         from pytest_clarifai_emulator.environment import USER_ID
+        from pytest_clarifai_emulator.model_paths import paths_of
         from pytest_clarifai_emulator.session import SETTINGS, serving_of
 
         serving = serving_of(self.config)
-        serving.empty()
+        close = serving.open_account()
         try:
-            handle = Clarifai(serving, USER_ID).deploy(self.directory)
+            handle = Clarifai(serving, USER_ID, paths_of(self)).deploy(self.directory)
             signatures = [each for each in handle.deployed.signatures if each.name == self._method]
             if not signatures:
                 pytest.fail(f"{self.directory} has no method {self._method!r} once it is imported.", pytrace=False)
@@ -123,7 +124,7 @@ class _FuzzItem(_ModelItem):
                     calls = "1 call" if fuzzed.calls == 1 else f"{fuzzed.calls} calls"
                     pytest.fail("\n".join([f"{self.directory} after {calls}:", *told]), pytrace=False)
         finally:
-            serving.empty()
+            close()
 
 
 class _LockItem(pytest.Item):

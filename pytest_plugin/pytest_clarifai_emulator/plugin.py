@@ -8,6 +8,7 @@ a test fails ─► section "clarifai" (reports.py)
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_clarifai_emulator.environment import Environment
-from pytest_clarifai_emulator.method_coverage import Coverage, add_junit_property
+from pytest_clarifai_emulator.method_coverage import NOTE, Coverage, add_junit_property
 from pytest_clarifai_emulator.overcommitted import OVERCOMMITTED, overcommitments
 from pytest_clarifai_emulator.session import ENVIRONMENT, SERVING, SETTINGS, STACK, serving_of
-from pytest_clarifai_emulator.settings import add_options, read_settings
+from pytest_clarifai_emulator.settings import add_options, read_settings, unknown_keys
 
 if TYPE_CHECKING:
     from clarifai_emulator.thread import EmulatorThread, ThreadFaults
@@ -26,17 +27,21 @@ if TYPE_CHECKING:
     from pytest_clarifai_emulator.joined import JoinedEmulator, JoinedFaults
     from pytest_clarifai_emulator.serving import Serving
 
-_FIXTURES = frozenset({"clarifai", "clarifai_emulator", "clarifai_faults"})
+_WIDER = ("clarifai_class", "clarifai_module", "clarifai_package", "clarifai_session")
+_FIXTURES = frozenset({"clarifai", "clarifai_emulator", "clarifai_faults", *_WIDER})
 _MARKERS = (
     "clarifai_model(path, **options): deploy a model directory before the test (relative to the test file; options "
     "of clarifai.deploy); `backend` says which backend the test needs",
     "clarifai_topology(*files): create what topology files name before the test (relative to the test file)",
     "clarifai_gpu(n=1): wait until n GPUs are free, and hold them for the test",
     "clarifai_contract(mode=None, allow=()): strict, warn or off for this test; rules whose findings are wanted",
+    "clarifai_retries(mode): virtual or real: how the SDK waits between its retries in this test",
     "clarifai_cassette(name=None, mode=None, record_from=None): record the calls of the test, or play them back",
 )
 _GIVEN_PAT = "clarifai_given_pat"
 _PREPARING = ("clarifai_model", "clarifai_topology", "clarifai_gpu", "clarifai_cassette")
+_NARROW = re.compile(r"ScopeMismatch.* fixture clarifai with a ", re.S)
+_WIDE_ENOUGH = f"The account `clarifai` is one test's. Fixtures that last longer use {', '.join(_WIDER)}."
 _kept = pytest.StashKey[str]()
 
 
@@ -68,6 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("usepdb_cls", None) is None:
         # Python's own debugger, which also stops in models of this process (their runner is compiled).
         config.option.usepdb_cls = ("clarifai_emulator.runners.breakpoints", "ModelDebugger")
+    unknown = unknown_keys(config)
+    if unknown:
+        raise pytest.UsageError(f"{config.inipath}:", *unknown)
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
@@ -147,8 +155,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     environment = item.config.stash[ENVIRONMENT]
     environment.guard.refused.clear()
-    with environment.of_test(item.nodeid, uses_emulator=_uses_emulator(item)):
+    environment.calls.noted.clear()
+    environment.clock.begin(_retries(item))
+    serving = item.config.stash.get(SERVING, None)
+    has_account = serving is not None and serving.has_account
+    with environment.of_test(item.nodeid, uses_emulator=_uses_emulator(item) or has_account):
+        if serving is not None:
+            serving.begin_test()
         return (yield)
+
+
+def _retries(item: pytest.Item) -> str:
+    """How the SDK waits between its retries in this test; a word that is not known is told when it is set up."""
+    mark = item.get_closest_marker("clarifai_retries")
+    return str(mark.args[0]) if mark is not None and mark.args else item.config.stash[SETTINGS].retries
 
 
 @pytest.hookimpl(wrapper=True)
@@ -157,17 +177,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
     active = item.config.stash[ENVIRONMENT].active
     if active and report.when == "call":
         _observe(item, report)
+    error = call.excinfo.value if call.excinfo is not None else None
+    if report.failed and isinstance(error, pytest.fail.Exception) and _NARROW.search(str(error)):
+        report.sections.append(("clarifai", _WIDE_ENOUGH))
     refused = item.config.stash[ENVIRONMENT].guard.refused
     if report.passed and refused:
         report.outcome, report.longrepr = "failed", refused[0]  # somebody caught it, or it was in another thread
     refused.clear()
     serving = item.config.stash.get(SERVING, None)
     if report.failed and serving is not None and active:
-        from pytest_clarifai_emulator.reports import failure_section
+        from pytest_clarifai_emulator.reports import tell_failure
 
-        text = failure_section(serving)
-        if text:
-            report.sections.append(("clarifai", text))
+        tell_failure(item, call, report, serving, item.config.stash[ENVIRONMENT])
         if item.config.stash[SETTINGS].keep and _kept not in item.config.stash:
             item.config.stash[_kept] = item.nodeid
             item.session.shouldstop = f"--clarifai-keep: {item.nodeid} failed"
@@ -183,10 +204,19 @@ def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
     from pytest_clarifai_emulator.account import ACCOUNT
     from pytest_clarifai_emulator.contracts import observe, rules_of
 
+    retries = item.config.stash[ENVIRONMENT].clock.retries
+    if retries.count:
+        properties = [("clarifai_retries", str(retries))]
+        report.user_properties.extend(properties)
+        item.user_properties.extend(properties)
     properties, why = observe(serving, rules_of(item, item.config.stash[SETTINGS].contract))
     report.user_properties.extend(properties)
     item.user_properties.extend(properties)  # the JUnit file takes them from the last report of the test
     account = item.stash.get(ACCOUNT, None)
+    for text in account.idle_faults() if account is not None else ():
+        report.user_properties.append((NOTE, text))
+        if report.failed:
+            report.sections.append(("clarifai fault", text))
     if account is not None and account.cassette is not None:
         from pytest_clarifai_emulator.cassette import problems_of
 
@@ -226,6 +256,9 @@ class _Reporting:
         settings, coverage = self._config.stash[SETTINGS], self._coverage
         for text in self._overcommitted:
             terminalreporter.line(f"clarifai: {text}", yellow=True)
+        if coverage.notes:
+            terminalreporter.section("clarifai: notes")
+            terminalreporter.line("\n".join(coverage.notes))
         findings = coverage.finding_lines()
         if findings:
             terminalreporter.section("clarifai: contract findings")
@@ -279,15 +312,49 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
     """
     from pytest_clarifai_emulator.account import ACCOUNT, Clarifai
     from pytest_clarifai_emulator.marks import prepared
+    from pytest_clarifai_emulator.model_paths import paths_of
 
     request.config.stash[ENVIRONMENT].use()
-    _clarifai_serving.empty()
     stash = request.config.stash
-    account = request.node.stash[ACCOUNT] = Clarifai(_clarifai_serving, stash[ENVIRONMENT].user_id)
-    with prepared(account, request.node, stash[SETTINGS], stash[ENVIRONMENT].given_pat):
-        yield account
-    if _kept not in request.config.stash:
-        _clarifai_serving.empty()
+    account = Clarifai(_clarifai_serving, stash[ENVIRONMENT].user_id, paths_of(request.node))
+    request.node.stash[ACCOUNT] = account
+    with _opened(_clarifai_serving, request.config):
+        with prepared(account, request.node, stash[SETTINGS], stash[ENVIRONMENT].given_pat):
+            yield account
+
+
+@contextlib.contextmanager
+def _opened(serving: Serving, config: pytest.Config) -> Generator[None]:
+    """An account, until its end; with --clarifai-keep and a failure it stays as it is."""
+    close = serving.open_account()
+    try:
+        yield
+    finally:
+        if _kept not in config.stash:
+            close()
+
+
+def _wider(scope: Any) -> Any:
+    """The fixture of an account that lasts longer than a test."""
+
+    @pytest.fixture(scope=scope, name=f"clarifai_{scope}")
+    def account(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iterator[Clarifai]:
+        from pytest_clarifai_emulator.account import Clarifai
+        from pytest_clarifai_emulator.model_paths import paths_of
+
+        environment = request.config.stash[ENVIRONMENT]
+        environment.use()
+        with _opened(_clarifai_serving, request.config):
+            yield Clarifai(_clarifai_serving, environment.user_id, paths_of(request.node), is_of_test=False)
+
+    account.__doc__ = f"""As ``clarifai``, for a {scope} of tests: what it deploys stays until the {scope} is over.
+    Tests that use ``clarifai`` find it there, and what they add goes with them."""
+    return account
+
+
+clarifai_class, clarifai_module, clarifai_package, clarifai_session = map(
+    _wider, ("class", "module", "package", "session")
+)
 
 
 @pytest.fixture

@@ -7,9 +7,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from clarifai_emulator.events import Event
 from clarifai_emulator.nodepools.fleet import model_traceback
 from pytest_clarifai_emulator.calls import Call
+from pytest_clarifai_emulator.environment import Environment
+from pytest_clarifai_emulator.model_paths import paths_of
+from pytest_clarifai_emulator.plain_failures import plain_failure
+from pytest_clarifai_emulator.refused_calls import explained
 from pytest_clarifai_emulator.routed import explain
 from pytest_clarifai_emulator.serving import Serving
 
@@ -28,13 +34,57 @@ _TOLD = (
     "replica.substituted",
 )
 _FAULT = "fault.injected"
+_REFUSED = "clarifai: calls that the SDK refused"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def tell_failure(
+    item: pytest.Item,
+    call: pytest.CallInfo[Any],
+    report: pytest.TestReport,
+    serving: Serving,
+    environment: Environment,
+) -> None:
+    """Add to the report of a failed test what is known here; what a few lines explain loses its traceback."""
+    error = call.excinfo.value if call.excinfo is not None else None
+    if error is not None:
+        plain = plain_failure(item, error, serving, environment.user_id, paths_of(item))
+        if plain:
+            report.longrepr = _without_traceback(item, plain)
+    refused = explained(environment.calls.noted, serving, environment.user_id, str(report.longrepr))
+    if refused:
+        _add_section(report, _REFUSED, "\n".join(line for each in refused for line in each.lines()))
+    text = failure_section(serving)
+    if text:
+        report.sections.append(("clarifai", text))
+
+
+def _without_traceback(item: pytest.Item, text: str) -> Any:
+    """What pytest shows of a failure with these words alone."""
+    try:
+        pytest.fail(text, pytrace=False)
+    except pytest.fail.Exception:
+        return item.repr_failure(pytest.ExceptionInfo.from_current())
+
+
+def _add_section(report: pytest.TestReport, title: str, text: str) -> None:
+    """Behind the traceback, where the JUnit file has it, too."""
+    add = getattr(report.longrepr, "addsection", None)
+    if add is not None:
+        add(title, text, "-")
+    else:
+        report.sections.append((title, text))
 
 
 def failure_section(serving: Serving) -> str:
     """The text of the section; empty when the test has not used a model."""
-    calls = serving.calls()
-    parts = [*_calls(calls), *_happenings(serving.thread.events()), *_logs(_printed(serving, calls))]
+    calls = serving.test_calls()
+    parts = [
+        *_retries(serving),
+        *_calls(calls),
+        *_happenings(serving.test_events()),
+        *_logs(_printed(serving, calls)),
+    ]
     return "\n".join(parts)
 
 
@@ -58,6 +108,13 @@ def _calls(calls: list[Call]) -> Iterator[str]:
             yield from (f"  {line}" for line in call.error.splitlines())
         if call.route is not None:
             yield from (f"  {line}" for line in explain(call.route))
+
+
+def _retries(serving: Serving) -> Iterator[str]:
+    clock = serving.sdk_clock
+    if clock.retries.count:
+        passed = "" if clock.mode == "real" else ", which passed at once (--clarifai-retries real waits)"
+        yield f"The SDK tried again {clock.retries}{passed}."
 
 
 def _happenings(events: list[Event]) -> list[str]:

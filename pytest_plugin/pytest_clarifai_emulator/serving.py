@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.cassettes import Deck
+from clarifai_emulator.checkpoint import Checkpoint
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.config import EmulatorConfig, own_environ
 from clarifai_emulator.control import Control
 from clarifai_emulator.deployer import Deployed
 from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.events import Event
+from clarifai_emulator.faults import Fault, unknown_in
 from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.store import Kind
 from clarifai_emulator.thread import EmulatorThread
@@ -30,10 +33,14 @@ from pytest_clarifai_emulator.environment import USER_ID
 from pytest_clarifai_emulator.findings import CallFinding, findings_of
 from pytest_clarifai_emulator.gpu import simulated
 from pytest_clarifai_emulator.owned import log_lines, models_with_methods
+from pytest_clarifai_emulator.sdk_clock import IDLE, Outlook
 from pytest_clarifai_emulator.settings import Settings
+from pytest_clarifai_emulator.up_settings import config_of
+from pytest_clarifai_emulator.waiting import outlook
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.joined import JoinedEmulator
+    from pytest_clarifai_emulator.sdk_clock import SdkClock
 
 _STOP_SECONDS = 0.2
 _SDK = "clarifai.client"
@@ -44,6 +51,10 @@ class Serving(ABC):
     """A running emulator, and what the plugin adds to it."""
 
     clock: TurnableClock | None = None  # None: it is everybody's, and stays
+    sdk_clock: SdkClock  # of the SDK that calls it
+    _open = 0  # accounts, one within the other
+    _earlier: frozenset[str] = frozenset()  # requests of tests before this one
+    _since = 0  # the newest event then
     control_token: str = ""  # where the command line may reach it, too
 
     @property
@@ -62,6 +73,43 @@ class Serving(ABC):
                 importlib.import_module(_SDK)
             return deployed.result()
 
+    def open_account(self) -> Callable[[], None]:
+        """Open an account for a test, or for a class, module, package or session of tests; what is given closes it,
+        and what was added to it is gone. The outermost is empty at first; within another one, what that has is
+        there, too."""
+        if self._open:
+            undo = self.checkpoint()
+        else:
+            self.empty()
+            undo = self.empty
+        self._open += 1
+
+        def close() -> None:
+            self._open -= 1
+            undo()
+
+        return close
+
+    @property
+    def has_account(self) -> bool:
+        """Whether an account is open: between tests, that of their module or session."""
+        return self._open > 0
+
+    def begin_test(self) -> None:
+        """A test begins; what was called and what happened in its account before it is none of its own."""
+        self._earlier, self._since = frozenset(), 0
+        if self._open:
+            self._earlier = frozenset(call.request_id for call in self.calls())
+            self._since = max((event.seq for event in self.thread.events()), default=0)
+
+    def test_calls(self) -> list[Call]:
+        """The calls of the test that runs, oldest first."""
+        return [call for call in self.calls() if call.request_id not in self._earlier]
+
+    def test_events(self) -> list[Event]:
+        """What has happened in the test that runs."""
+        return [event for event in self.thread.events() if event.seq > self._since]
+
     def undeploy(self, name: str) -> None:
         """Take away a deployment, or every deployment of a model, of the account."""
         self.thread.undeploy(name)
@@ -73,6 +121,10 @@ class Serving(ABC):
     @abstractmethod
     def empty(self) -> None:
         """Forget what the test did; models that are idle stay loaded."""
+
+    @abstractmethod
+    def checkpoint(self) -> Callable[[], None]:
+        """Remember what there is; what is given brings that back."""
 
     @abstractmethod
     def calls(self) -> list[Call]:
@@ -98,6 +150,18 @@ class Serving(ABC):
     def cassette_problems(self) -> list[str]:
         """What it asked that the cassette does not have."""
 
+    @abstractmethod
+    def unknown_names(self, fault: Fault) -> list[str]:
+        """What a fault names and the account does not have, each with the nearest name."""
+
+    @abstractmethod
+    def outlook(self, since: int) -> Outlook:
+        """What the SDK of this process waits for; see ``sdk_clock.Platform``. Never raises."""
+
+    @abstractmethod
+    def pass_time(self, seconds: float) -> None:
+        """The SDK would have waited so long."""
+
 
 class OwnServing(Serving):
     """An emulator of this process's own."""
@@ -122,6 +186,10 @@ class OwnServing(Serving):
         self.log.clear()
         self._emptied_at, self._changed = self.thread.run(_last_event), False
 
+    def checkpoint(self) -> Callable[[], None]:
+        there = self.thread.run(lambda emulator: Checkpoint(emulator, _anybody))
+        return lambda: self.thread.wait(lambda _: there.restore())
+
     def calls(self) -> list[Call]:
         return self.thread.run(self.log.read)
 
@@ -145,6 +213,21 @@ class OwnServing(Serving):
     def cassette_problems(self) -> list[str]:
         return self._deck.problems if self._deck is not None else []
 
+    def unknown_names(self, fault: Fault) -> list[str]:
+        return self.thread.run(lambda emulator: unknown_in(emulator.store, fault, USER_ID))
+
+    def outlook(self, since: int) -> Outlook:
+        try:
+            return self.thread.run(partial(outlook, since, _anybody))
+        except RuntimeError:
+            return IDLE, since  # it has stopped
+
+    def pass_time(self, seconds: float) -> None:
+        clock = self.clock
+        if clock is not None and seconds > 0:
+            with contextlib.suppress(RuntimeError):
+                self.thread.run(partial(_turn, clock, seconds))
+
     def _store_changed(self, kind: Kind, key: tuple[str, ...]) -> None:
         self._changed = True
 
@@ -165,6 +248,10 @@ class JoinedServing(Serving):
     def empty(self) -> None:
         self.thread.reset()
 
+    def checkpoint(self) -> Callable[[], None]:
+        number = self.thread.ask(self._share.checkpoint)
+        return lambda: self.thread.ask(self._share.restore, number)
+
     def calls(self) -> list[Call]:
         return self.thread.ask(self._share.calls)
 
@@ -184,6 +271,18 @@ class JoinedServing(Serving):
 
     def cassette_problems(self) -> list[str]:
         return self.thread.ask(self._share.cassette_problems)
+
+    def unknown_names(self, fault: Fault) -> list[str]:
+        return self.thread.ask(self._share.unknown_names, fault)
+
+    def outlook(self, since: int) -> Outlook:
+        try:
+            return self.thread.ask(self._share.outlook, since)
+        except (RuntimeError, OSError, EOFError):
+            return IDLE, since
+
+    def pass_time(self, seconds: float) -> None:
+        """The clock is everybody's, and stays."""
 
 
 @contextlib.contextmanager
@@ -209,6 +308,7 @@ def serving(
         topology=() if shared else settings.topology,
         contract="off" if settings.contract == "off" else "record",
         environ=environ,
+        **config_of(settings.up),
     )
     discovery = simulated(settings.gpus) if settings.gpus is not None else None
     thread = EmulatorThread(config, clock=clock, discovery=discovery, parent=parent)
@@ -237,6 +337,11 @@ def joined(address: str, url: str, user_id: str) -> Generator[JoinedServing]:
 
 def _anybody(user_id: str) -> bool:
     return True
+
+
+def _turn(clock: TurnableClock, seconds: float, emulator: Emulator) -> None:
+    clock.ahead += seconds
+    emulator.supervisor.look_again()
 
 
 def _last_event(emulator: Emulator) -> int:

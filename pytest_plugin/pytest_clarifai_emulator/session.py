@@ -31,12 +31,14 @@ def serving_of(config: pytest.Config) -> Serving:
         if settings.backend == "process" and not environment.shared:
             from clarifai_emulator.runners.parent import launch_early
 
-            parent = launch_early(environment.url, environ=environment.of_models())
+            start_method = settings.up.get("start_method", "auto")
+            parent = launch_early(environment.url, start_method, environment.of_models())
         from pytest_clarifai_emulator.serving import joined, serving  # takes as long as what that has begun
 
         if environment.shared:
             started = joined(environment.shared, environment.url, environment.user_id)
         else:
             started = serving(settings, environment.port, parent, environ=environment.of_models)
-        config.stash[SERVING] = config.stash[STACK].enter_context(started)
+        running = config.stash[SERVING] = config.stash[STACK].enter_context(started)
+        running.sdk_clock, environment.clock.platform = environment.clock, running
     return config.stash[SERVING]

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import difflib
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_clarifai_emulator.up_settings import OLDER, add_up_options, is_yes, read_up_settings, variable_of
+
+_PREFIX = "clarifai_"
 _BACKENDS = ("process", "docker", "inprocess")
 _RUNNERS = ("genuine", "lean")
 _CASSETTE_MODES = ("none", "once", "new", "all")
 _CONTRACT = ("strict", "warn", "off")
 _GPU_MISSING = ("fail", "skip")
+_RETRIES = ("virtual", "real")
 _SCOPES = ("worker", "shared")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user asked for. ``topology`` files are absolute; ``gpus`` None uses the machine's own devices."""
+    """What the user asked for. ``topology`` files are absolute; ``gpus`` None uses the machine's own devices.
+    ``up``: further options of ``clarifai-emulator up``, those that are set."""
 
     scope: str
     backend: str
@@ -35,9 +43,11 @@ class Settings:
     cassette_mode: str
     cassette_dir: str
     contract: str
+    retries: str
     coverage: bool
     coverage_fail_under: float | None
     fuzz_seconds: float | None
+    up: Mapping[str, Any]
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -93,6 +103,12 @@ def add_options(parser: pytest.Parser) -> None:
         "(ini: clarifai_contract; strict)",
     )
     group.addoption(
+        "--clarifai-retries",
+        choices=_RETRIES,
+        help="how the SDK waits before it tries again: at once, on a clock of its own, or for real "
+        "(ini: clarifai_retries; virtual)",
+    )
+    group.addoption(
         "--clarifai-contract-coverage",
         action="store_true",
         help="list methods of models that no test called (ini: clarifai_contract_coverage)",
@@ -109,6 +125,7 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help="how long an item fuzz[METHOD] of a model directory calls its method (ini: clarifai_fuzz_seconds)",
     )
+    add_up_options(group, parser)
     _add_ini(parser)
 
 
@@ -132,6 +149,7 @@ def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("clarifai_gpu_seconds", "how long a test waits for GPUs that other workers use", default="600")
     parser.addini("clarifai_cassettes", "how cassettes are used: none, once, new, all", default="once")
     parser.addini("clarifai_cassette_dir", "where cassettes are, beside the test file", default="cassettes")
+    parser.addini("clarifai_retries", "how the SDK waits between its retries: virtual, real", default="virtual")
     parser.addini("clarifai_contract", "strict, warn or off", default="strict")
     parser.addini("clarifai_contract_coverage", "list methods that no test called", type="bool", default=False)
     parser.addini("clarifai_contract_coverage_fail_under", "in percent", default="")
@@ -146,8 +164,8 @@ def read_settings(config: pytest.Config) -> Settings:
         backend=_choice(config, "backend", _BACKENDS, problems),
         runner=_choice(config, "runner", _RUNNERS, problems),
         hold_seconds=_number(config, "hold_seconds", problems) or 0.0,
-        topology=tuple(Path(path) for path in config.getini("clarifai_topology")),
-        strict_capacity=bool(_option(config, "strict_capacity") or config.getini("clarifai_strict_capacity")),
+        topology=_topology(config),
+        strict_capacity=_strict_capacity(config, problems),
         allow_real=bool(_option(config, "allow_real") or config.getini("clarifai_allow_real")),
         record_real=bool(_option(config, "record_real")),
         keep=bool(_option(config, "keep")),
@@ -157,13 +175,33 @@ def read_settings(config: pytest.Config) -> Settings:
         cassette_mode=_choice(config, "cassettes", _CASSETTE_MODES, problems),
         cassette_dir=str(config.getini("clarifai_cassette_dir")),
         contract=_choice(config, "contract", _CONTRACT, problems),
+        retries=_choice(config, "retries", _RETRIES, problems),
         coverage=bool(_option(config, "contract_coverage") or config.getini("clarifai_contract_coverage")),
         coverage_fail_under=_number(config, "contract_coverage_fail_under", problems),
         fuzz_seconds=_number(config, "fuzz_seconds", problems),
+        up=read_up_settings(config, problems),
     )
+    if settings.gpus is not None and "accelerators" in settings.up:
+        problems.append("clarifai_gpus and clarifai_accelerators both say which GPUs there are: give one of them")
     if problems:
         raise pytest.UsageError(*problems)
     return settings
+
+
+def unknown_keys(config: pytest.Config) -> list[str]:
+    """A sentence for each key of the ini file that begins as ours do, and that no plugin has registered."""
+    # There is no public list of the keys that plugins have registered, nor of those that are given.
+    registered: Any = getattr(getattr(config, "_parser", None), "_inidict", None)
+    known = [str(name) for name in registered or () if str(name).startswith(_PREFIX)]
+    given: Any = vars(config).get("_inicfg") or vars(config).get("inicfg") or ()
+    if not known:
+        return []
+    return [_unknown(key, known) for key in given if key.startswith(_PREFIX) and key not in known]
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"Unknown key '{key}'." + (f" Did you mean '{near[0]}'?" if near else "")
 
 
 def _option(config: pytest.Config, name: str) -> Any:
@@ -172,9 +210,28 @@ def _option(config: pytest.Config, name: str) -> Any:
 
 
 def _given(config: pytest.Config, name: str) -> Any:
-    """The command line's word, else the ini file's."""
+    """The command line's word, else that of the variable which ``up`` has too, else the ini file's."""
     on_command_line = _option(config, name)
-    return on_command_line if on_command_line is not None else config.getini(f"clarifai_{name}")
+    if on_command_line is not None:
+        return on_command_line
+    in_environment = variable_of(name) if name in OLDER else ""
+    return in_environment or config.getini(f"clarifai_{name}")
+
+
+def _topology(config: pytest.Config) -> tuple[Path, ...]:
+    in_environment = variable_of("topology")
+    if in_environment:
+        return tuple(Path(path).absolute() for path in in_environment.split(os.pathsep))
+    return tuple(Path(path) for path in config.getini("clarifai_topology"))
+
+
+def _strict_capacity(config: pytest.Config, problems: list[str]) -> bool:
+    if _option(config, "strict_capacity"):
+        return True
+    in_environment = variable_of("strict_capacity")
+    if in_environment:
+        return bool(is_yes("CLARIFAI_EMULATOR_STRICT_CAPACITY", in_environment, problems))
+    return bool(config.getini("clarifai_strict_capacity"))
 
 
 def _choice(config: pytest.Config, name: str, choices: tuple[str, ...], problems: list[str]) -> str:

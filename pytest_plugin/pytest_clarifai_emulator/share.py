@@ -11,11 +11,12 @@ from clarifai_emulator.api.grpc_stream import GrpcStream
 from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.api.tap import Exchange
 from clarifai_emulator.cassettes import Deck
+from clarifai_emulator.checkpoint import Checkpoint
 from clarifai_emulator.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import Event
-from clarifai_emulator.faults import ActiveFault, Fault
+from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.namespace import Namespace
 from clarifai_emulator.thread import EmulatorThread
@@ -23,6 +24,8 @@ from clarifai_emulator.undeployer import Undeployed
 from pytest_clarifai_emulator.calls import Call, CallLog
 from pytest_clarifai_emulator.environment import token_of
 from pytest_clarifai_emulator.owned import log_lines, models_with_methods
+from pytest_clarifai_emulator.sdk_clock import Outlook
+from pytest_clarifai_emulator.waiting import outlook
 
 T = TypeVar("T")
 
@@ -36,6 +39,7 @@ class Share:
         self._log = log
         self._faults: dict[str, ActiveFault] = {}
         self._deck: Deck | None = None
+        self._checkpoints: list[Checkpoint] = []
         self.namespace: Namespace = self.thread.run(lambda emulator: Namespace(emulator, user_id, topology))
         self.thread.run(lambda emulator: emulator.authenticator.admit(token_of(user_id), user_id))
         self.empty()
@@ -45,6 +49,18 @@ class Share:
         self.eject()
         self.thread.run(lambda _: self._log.forget(self._is_own))
         self.thread.wait(lambda _: self.namespace.empty())
+
+    def checkpoint(self) -> int:
+        """Remember what the account has; gives the number for ``restore``."""
+        there = self.thread.run(lambda emulator: Checkpoint(emulator, self.namespace.owns))
+        self._checkpoints.append(there)
+        return len(self._checkpoints) - 1
+
+    def restore(self, number: int) -> None:
+        """Bring that back; later checkpoints are gone."""
+        there = self._checkpoints[number]
+        del self._checkpoints[number:]
+        self.thread.wait(lambda _: there.restore())
 
     def leave(self) -> None:
         """The worker is gone."""
@@ -115,6 +131,11 @@ class Share:
         """Those that were added and not removed."""
         return self.thread.run(lambda _: [active.id for active in self.namespace.faults()])
 
+    def unknown_names(self, fault: Fault) -> list[str]:
+        """What the fault names and this account does not have."""
+        user_id, owns = self.namespace.user_id, self.namespace.owns
+        return self.thread.run(lambda emulator: unknown_in(emulator.store, fault, user_id, owns))
+
     def drop_fault(self, fault_id: str) -> None:
         """Remove one, if it is still there."""
         active = self._faults[fault_id]
@@ -129,6 +150,10 @@ class Share:
     def cassette_problems(self) -> list[str]:
         """What was asked and is not recorded."""
         return self._deck.problems if self._deck is not None else []
+
+    def outlook(self, since: int) -> Outlook:
+        """What clients of this account that were sent away wait for."""
+        return self.thread.run(partial(outlook, since, self.namespace.owns))
 
     def eject(self) -> Deck | None:
         """Calls go their usual way again; gives the cassette, as it is now."""

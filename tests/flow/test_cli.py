@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from flow.driver import wait_for, write_model
+
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
 COMMANDS = (
     "up",
@@ -33,6 +35,7 @@ COMMANDS = (
     "fault",
     "export",
     "import",
+    "topology",
     "contract",
     "reset",
     "down",
@@ -173,7 +176,17 @@ def test_up_says_where_it_is_and_keeps_its_token_to_its_user(shell: Shell, emula
     file = shell.state / f"emulator-{emulator.port}.json"
     assert str(file) == emulator.started["state_file"]
     assert file.stat().st_mode & 0o777 == 0o600
-    assert set(json.loads(file.read_text())) == {"url", "pid", "token", "user_id", "port", "started", "pat"}
+    assert set(json.loads(file.read_text())) == {
+        "url",
+        "pid",
+        "token",
+        "user_id",
+        "port",
+        "started",
+        "pat",
+        "place",
+        "run",
+    }
     assert [each.name for each in shell.state.iterdir()] == [file.name]
 
 
@@ -245,14 +258,15 @@ def test_status_shows_what_runs(shell: Shell, hello: str) -> None:
 def test_predict_prints_the_answer_and_the_route(shell: Shell, hello: str) -> None:
     done = shell.run("predict", "hello", "prompt=you", "n=3")
     assert done.stdout == "Hello, you!!!\n", done.stderr
-    assert re.fullmatch(r"owner_default → me/deploy-hello, replica \w{8}, [\d.]+ ms\n", done.stderr)
+    told = r"owner_default → me/deploy-hello in nodepool me/local/cpu, replica \w{8}, [\d.]+ ms\n"
+    assert re.fullmatch(told, done.stderr), done.stderr
 
 
 def test_predict_streams_chunks_from_stdin(shell: Shell, hello: str) -> None:
     url = "https://clarifai.com/me/demo/models/hello"
     done = shell.run("predict", url, "stream", "-", "--cluster", "local", "--nodepool", "cpu", stdin="one\ntwo\n")
     assert done.stdout == "Hello, one!\nHello, two!\n", done.stderr
-    assert done.stderr.startswith("explicit_nodepool → me/deploy-hello, replica ")
+    assert done.stderr.startswith("explicit_nodepool → me/deploy-hello in nodepool me/local/cpu, replica ")
 
 
 def test_predict_as_json(shell: Shell, hello: str) -> None:
@@ -261,6 +275,9 @@ def test_predict_as_json(shell: Shell, hello: str) -> None:
     assert answer["chunks"] == ["Hello,", "you!"]
     assert answer["rule"] == "explicit_deployment"
     assert answer["deployment"] == "me/deploy-hello"
+    assert answer["nodepool"] == "me/local/cpu"
+    assert answer["milliseconds"] > 0
+    assert (answer["user_id"], answer["token"]) == ("me", "the emulator's own token")
     assert len(answer["replica_id"]) == 32
 
 
@@ -270,6 +287,11 @@ def test_predict_names_the_methods_and_their_arguments(shell: Shell, hello: str)
     assert "The model has no method 'sing'. It has:\n  model.predict(prompt=\"Hello\", n=1)" in unknown.stderr
     missing = shell.run("predict", "hello")
     assert (missing.returncode, "'predict' needs prompt." in missing.stderr) == (2, True)
+    misspelt = shell.run("predict", "hello", "promt=you")
+    assert misspelt.returncode == 2
+    assert "not an argument of 'predict', which takes prompt, n. Did you mean 'prompt'?" in misspelt.stderr
+    assert "Signature: predict(prompt: str, n: int = 1) -> str" in misspelt.stderr
+    assert "Did you mean 'predict'?" in shell.run("predict", "hello", "predikt", "prompt=you").stderr
     wrong = shell.run("predict", "hello", "prompt=you", "n=many")
     assert wrong.returncode == 2
     assert "n=many: this is not JSON" in wrong.stderr
@@ -301,6 +323,47 @@ def test_logs_and_events(shell: Shell, hello: str) -> None:
     assert re.search(r"PostModelOutputs  owner_default → me/deploy-hello  replica \w{8}  ok  [\d.]+ ms", events)
     kinds = {json.loads(line)["kind"] for line in shell.ok("events", "--kind", "route", "--json").splitlines()}
     assert "route.decided" in kinds
+
+
+def test_each_log_line_has_its_time_deployment_and_replica_and_json_has_no_colours(
+    shell: Shell, hello: str
+) -> None:
+    shell.ok("predict", "hello", "prompt=you")
+    lines = shell.ok("logs", "deploy-hello").splitlines()
+    assert all(re.match(r"\d\d:\d\d:\d\d\.\d{3}  deploy-hello [0-9a-f]{8}  .", line) for line in lines), lines
+    (answered,) = shell.ok("logs", "--grep", "model_predict", "--tail", "1", "--json").splitlines()
+    found = json.loads(answered)
+    assert found["stream"] == "runner"
+    assert found["deployment_id"] == "deploy-hello"
+    assert found["replica_id"]
+    assert found["time"] > 1.7e9
+    assert found["message"].startswith("[INFO] ")
+    assert shell.ok("logs", "--since", "1h", "--tail", "3").count("\n") == 3
+    assert shell.ok("logs", "--since", "2999-01-01", "--tail", "3") == ""
+    assert shell.ok("logs", "--model-only") == "", "hello prints nothing itself"
+    for words, said in ((["--since", "soon"], "is no time"), (["--grep", "("], "is no regular expression")):
+        refused = shell.run("logs", *words)
+        assert refused.returncode == 2
+        assert said in refused.stderr
+
+
+def test_a_replica_that_was_replaced_left_no_traceback_in_the_log(shell: Shell, tmp_path: Path) -> None:
+    """The genuine runner logs the end of each of its streams as an error."""
+    source = "class Says(ModelClass):\n    @ModelClass.method\n    def predict(self, prompt: str) -> str:\n"
+    source = (
+        "from clarifai.runners.models.model_class import ModelClass\n\n\n" + source + "        print(prompt, 1)\n"
+    )
+    directory = write_model(tmp_path, "says", source + "        return prompt\n")
+    shell.ok("deploy", str(directory))
+    shell.ok("predict", "says", "prompt=you")
+    (directory / "1" / "model.py").write_text(source + "        return prompt * 2\n")
+    shell.ok("deploy", str(directory))
+    wait_for(lambda: "replica.stopped" in shell.ok("logs", "deploy-says"))
+    said = shell.ok("logs", "deploy-says")
+    assert "Traceback" not in said, said
+    assert "gRPC error" not in said, said
+    (own,) = shell.ok("logs", "deploy-says", "--model-only").splitlines()
+    assert own.endswith("  you 1")
 
 
 def test_faults_are_added_shown_and_removed(shell: Shell, hello: str) -> None:
@@ -353,14 +416,19 @@ def test_a_fault_that_makes_no_sense(shell: Shell, hello: str) -> None:
 
 
 def completions(shell: Shell, words: str) -> set[str]:
-    """What a shell offers after these words."""
+    """What bash is offered for the last of the words; completing it never imports the SDK."""
     environ = {"_CLARIFAI_EMULATOR_COMPLETE": "bash_complete", "COMP_WORDS": f"clarifai-emulator {words}"}
     environ["COMP_CWORD"] = str(words.count(" ") + 1)
-    program = "from clarifai_emulator.cli.main import main; main()"
+    program = (
+        "import sys\n"
+        "from clarifai_emulator.cli.main import main\n"
+        "try: main()\n"
+        "finally: assert 'clarifai' not in sys.modules"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env={**shell.environ, **environ}
     )
-    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
     return {line.partition(",")[2] for line in done.stdout.splitlines() if line}
 
 
@@ -379,6 +447,36 @@ def test_faults_are_completed(shell: Shell, emulator: Up, words: str, completed:
     shell.run("fault", "add", "to-complete", "--latency", "0")
     assert completions(shell, words) == completed
     shell.ok("fault", "clear")
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("predict he", {"hello"}),
+        ("predict me/", {"me/demo/models/hello"}),
+        ("predict hello ", {"predict", "generate", "stream", "prompt=", "n="}),
+        ("predict hello generate ", {"prompt="}),
+        ("predict hello prompt=x ", {"n="}),
+        ("predict hello --deployment dep", {"deploy-hello"}),
+        ("predict hello --cluster local --nodepool ", {"cpu"}),
+        ("predict unknown ", set[str]()),
+        ("route h", {"hello"}),
+        ("route hello --caller m", {"me"}),
+        ("logs d", {"deploy-hello"}),
+        ("deploy my-model --nodepool c", {"cpu"}),
+        ("deploy my-model --cluster l", {"local"}),
+        ("fault add --model h", {"hello"}),
+        ("fault add --deployment d", {"deploy-hello"}),
+        ("contract fuzz h", {"hello"}),
+    ],
+)
+def test_what_the_emulator_knows_is_completed(shell: Shell, hello: str, words: str, completed: set[str]) -> None:
+    assert completions(shell, words) == completed
+
+
+@pytest.mark.parametrize("words", ["predict h", "predict hello ", "logs d", "status --port 7"])
+def test_without_an_emulator_nothing_is_completed_and_nothing_said(lone_shell: Shell, words: str) -> None:
+    assert completions(lone_shell, words) == set()
 
 
 @pytest.mark.parametrize("command", ["add", "list", "remove", "clear"])
@@ -726,6 +824,39 @@ def test_a_pats_file_is_warned_about_and_its_tokens_are_not_printed(lone_shell: 
     assert "planted-token" not in up.stdout + up.stderr + log
 
 
+def test_predict_calls_as_the_environment_says_where_there_are_several_accounts(
+    lone_shell: Shell, tmp_path: Path
+) -> None:
+    path = tmp_path / "pats.yaml"
+    path.write_text(PATS)
+    path.chmod(0o600)
+    lone_shell.ok("up", "--port", "0", "--user-id", "ada", "--pats", path, "--detach")
+    try:
+        lone_shell.ok("deploy", MODELS / "hello", "--model", "ada/demo/models/hello")
+
+        def predict(**variables: str) -> subprocess.CompletedProcess[str]:
+            command = lone_shell.command("predict", "hello", "prompt=you")
+            environ = {**lone_shell.environ, **variables}
+            return subprocess.run(command, capture_output=True, text=True, env=environ)
+
+        own = predict()
+        assert own.stdout == "Hello, you!\n", own.stderr
+        assert own.stderr.rstrip().endswith(" ms, as ada (the emulator's own token)")
+        bob = predict(CLARIFAI_PAT="bob-planted-token")
+        assert "Error: 21200 MODEL_DOES_NOT_EXIST" in bob.stderr  # it is ada's own
+        assert "Next: The call was made as user 'bob', by CLARIFAI_PAT." in bob.stderr
+        stranger = predict(CLARIFAI_PAT="of-the-real-platform")
+        assert stranger.stdout == "Hello, you!\n"
+        assert "Warning: CLARIFAI_PAT holds a token that the emulator at " in stranger.stderr
+        assert " does not know; the emulator's own, of user 'ada', was used." in stranger.stderr
+        url = json.loads(lone_shell.ok("status", "--json"))["url"]
+        meant = predict(CLARIFAI_PAT="of-the-real-platform", CLARIFAI_API_BASE=url)
+        assert meant.returncode == 1
+        assert "11009" in meant.stderr
+    finally:
+        lone_shell.ok("down")
+
+
 def test_a_pats_file_that_cannot_be_used_is_refused_with_every_line(lone_shell: Shell, tmp_path: Path) -> None:
     path = tmp_path / "pats.yaml"
     path.write_text(PATS.replace("user: bob", "user: bbo").replace("[Predict]", "[Predcit]"))
@@ -805,7 +936,9 @@ def test_doctor_lists_the_rpcs(lone_shell: Shell) -> None:
 
 @pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
 def test_completion(lone_shell: Shell, shell_name: str) -> None:
-    assert "_CLARIFAI_EMULATOR_COMPLETE" in lone_shell.ok("completion", shell_name)
+    script = lone_shell.ok("completion", shell_name)
+    assert "_CLARIFAI_EMULATOR_COMPLETE" in script
+    assert ("compopt -o nospace" in script) is (shell_name == "bash")  # `prompt=` goes on without a space
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -819,7 +952,7 @@ def test_help_has_examples(command: str) -> None:
     assert re.search(rf"Examples?:\n  .*clarifai-emulator {command}", done.output), done.output
 
 
-@pytest.mark.parametrize("group", [[], ["fault"], ["contract"]])
+@pytest.mark.parametrize("group", [[], ["fault"], ["contract"], ["topology"]])
 def test_each_command_of_a_list_is_told_in_a_whole_line(group: list[str]) -> None:
     from click.testing import CliRunner
 
@@ -848,4 +981,11 @@ def test_help_and_version_are_quick_and_complete(lone_shell: Shell) -> None:
 def test_a_mistyped_command(lone_shell: Shell) -> None:
     done = lone_shell.run("deplyo")
     assert done.returncode == 2
-    assert "There is no command 'deplyo'. Did you mean 'deploy'?" in done.stderr
+    assert "No such command 'deplyo'. Did you mean 'deploy'?" in done.stderr
+
+
+def test_a_fault_for_a_model_that_is_not_there_is_told(shell: Shell, hello: str) -> None:
+    added = shell.run("fault", "add", "typo", "--model", "helo", "--status", "MODEL_DEPLOYING")
+    assert added.returncode == 0
+    assert "There is no model 'helo'. Did you mean 'hello'? The fault waits for it." in added.stderr
+    shell.ok("fault", "remove", "typo")

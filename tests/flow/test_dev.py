@@ -195,11 +195,67 @@ def test_with_json_each_event_is_a_line(dev: Dev, spoken: Path) -> None:
 def test_in_a_terminal_it_draws_replicas_reloads_and_requests(dev: Dev, spoken: Path) -> None:
     process = dev.start("dev", spoken, *options(), terminal=True)
     dev.wait_for("Ctrl-C stops")
+    dev.wait_for("print(model.predict(text=")
     (spoken / "1" / "model.py").write_text(MODEL.replace("one", "two"))
     dev.wait_for("predict has changed")
     assert answer(dev) == "two x"
     dev.wait_for("owner_default → me/deploy-spoken")
     assert dev.end(process) == 0
+
+
+TALKING = """
+import logging
+import sys
+
+from clarifai.runners.models.model_class import ModelClass
+from clarifai.utils.logging import logger
+
+class Spoken(ModelClass):
+    def load_model(self):
+        print("reading weights")
+
+    @ModelClass.method
+    def predict(self, text: str, top: int = 3, api_key: str = "") -> str:
+        print("was asked for", text)
+        sys.stderr.write("on the other stream\\n")
+        logging.getLogger("mine").warning("by logging")
+        logger.info("by the logger of the SDK")
+        assert text != "wrong"
+        return f"one {text}"
+"""
+
+
+def test_what_the_model_prints_its_calls_and_its_failures_are_shown(dev: Dev, spoken: Path) -> None:
+    (spoken / "1" / "model.py").write_text(TALKING)
+    process = dev.start("dev", spoken, "--plain", *options())
+    said = dev.wait_for("print(model.predict(text=")
+    assert "spoken: loading weights…" in said
+    client = Client(f"http://127.0.0.1:{dev.port}")
+    client.call("PostModelOutputs", inference_request("spoken", text="hi", top=2, api_key="hunter2"))
+    client.call("PostModelOutputs", inference_request("spoken", text="wrong"))
+    client.close()
+    said += dev.wait_for("by the logger of the SDK")
+    said += dev.wait_for("│ AssertionError")
+    place = "model.py:18 in predict: assert text != "
+    said += dev.wait_for(place) if place not in said else ""
+    for words in ("was asked for hi", "on the other stream", "by logging"):
+        assert f"│ {words}" in said, said
+    assert "spoken.predict(text='hi', top=2, api_key=<hidden>)" in said
+    assert "hunter2" not in said
+    assert "AssertionError\n    " in said
+    assert "spoken.predict(text='wrong')  10020 FAILURE  " in said
+    for words in ("Starting 16 threads", "model_predict |", "predict_wrapper", "GetModel"):
+        assert words not in said, said
+    assert dev.end(process) == 0
+
+
+def test_how_long_the_weights_took_the_last_time_is_said(dev: Dev, spoken: Path) -> None:
+    dev.environ["XDG_CACHE_HOME"] = str(spoken.parent / "cache")
+    for seen in (False, True):
+        process = dev.start("dev", spoken, *options())
+        said = dev.wait_for("print(model.predict(text=")
+        assert ("loading weights… (last time " in said) == seen, said
+        assert dev.end(process) == 0
 
 
 def test_strict_always_and_globs_are_kept(dev: Dev, spoken: Path) -> None:

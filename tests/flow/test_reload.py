@@ -286,6 +286,82 @@ def test_a_helper_beside_the_model_is_forked_and_named(stateful: Edits) -> None:
     assert outcome.plan.reason == "helper.py is new, and the model may have read it"
 
 
+HELPED = """
+import words
+from clarifai.runners.models.model_class import ModelClass
+from words import GREETING
+
+LOADS = []
+
+class Stateful(ModelClass):
+    def load_model(self):
+        LOADS.append(1)
+        self.box = None
+
+    @ModelClass.method
+    def predict(self, text: str) -> str:
+        self.box = self.box or words.Box()
+        return f"{GREETING} {words.style(text)} {self.box.show()} {len(LOADS)}"
+
+    @ModelClass.method
+    def wait(self, text: str) -> str:
+        import time
+        first = words.style(text)
+        time.sleep(1.5)
+        return first + words.style(text)
+"""
+WORDS = """
+GREETING = "Hello"
+
+def style(text):
+    return text
+
+class Box:
+    def show(self):
+        return "box"
+"""
+
+
+@pytest.fixture
+def helped(dev: EmulatorThread, caller: Client, tmp_path: Path) -> Edits:
+    directory = write_model(tmp_path, "helped", HELPED)
+    (directory / "words.py").write_text(WORDS)
+    return Edits(dev, caller, directory)
+
+
+def test_a_helper_that_loading_did_not_use_is_swapped_and_the_weights_stay(helped: Edits) -> None:
+    assert helped.ask()[0] == "Hello x box 1"
+    replica = helped.replica
+    edit = (
+        WORDS.replace("return text", "return text.upper()").replace('"Hello"', '"Moin"').replace('"box"', '"crate"')
+    )
+    (helped.directory / "words.py").write_text(edit)
+    outcome = helped.dev.reload(helped.directory)
+    text, trailers = helped.ask()
+    assert text == "Moin X crate 1"
+    assert trailers["x-clarifai-emulator-code"] == outcome.code
+    if helped.dev.run(lambda emulator: emulator.config.backend) == "inprocess":
+        assert outcome.plan.kind is Kind.FORK
+        return
+    assert outcome.plan.kind is Kind.SWAP
+    assert outcome.plan.reason == ("style, Box.show, GREETING of words.py have changed, which loading did not use")
+    assert helped.replica == replica
+
+
+def test_a_request_ends_on_the_helper_it_began_with(helped: Edits) -> None:
+    answers: list[str] = []
+    asking = threading.Thread(target=lambda: answers.append(helped.ask("wait")[0]))
+    asking.start()
+    wait_for(lambda: helped.dev.status()["deployments"][0]["versions"][0]["in_flight"])
+    time.sleep(0.3)
+    (helped.directory / "words.py").write_text(WORDS.replace("return text", "return text.upper()"))
+    outcome = helped.dev.reload(helped.directory)
+    assert helped.ask()[0] == "Hello X box 1"
+    asking.join()
+    assert answers == ["xx"]
+    assert outcome.plan.kind is Kind.FORK
+
+
 def test_a_save_without_a_change_causes_no_reload(stateful: Edits) -> None:
     os.utime(stateful.model)
     stateful.model.write_text(stateful.source)

@@ -101,7 +101,9 @@ def cases(nested: Any, project: Path, tmp_path_factory: pytest.TempPathFactory) 
         file.write_text(re.sub(r"^def test_(\w+)", rf"def test_\1_of_{name}", text, flags=re.M))
         if name == "another":
             calls = case / "cassettes" / "test_calls"
-            (calls / "test_unary.yaml").rename(calls / f"test_unary_of_{name}.yaml")
+            (calls / "test_unary.clarifai.yaml").rename(
+                calls / f"test_unary_of_{name}.yaml"
+            )  # as older versions named it
     (folder / "no_file" / "cassettes" / "streams.yaml").unlink()
     (folder / "no_cassette" / "cassettes" / "streams.yaml").write_text("version: 9\n")
     _change(
@@ -122,7 +124,7 @@ def _change(project: Path, *edits: tuple[str, str]) -> None:
 
 
 def test_a_cassette_is_readable_and_holds_no_credential(project: Path) -> None:
-    file = project / "cassettes" / "test_calls" / "test_unary.yaml"
+    file = project / "cassettes" / "test_calls" / "test_unary.clarifai.yaml"
     assert file.read_text().startswith("# Recorded calls of a test. Record them again with: pytest --clarifai-cass")
     content = yaml.safe_load(file.read_text())
     assert content["models"]["hello"]["key"] == "me/demo/hello"
@@ -391,3 +393,37 @@ def test_with_the_environment_left_alone_the_emulator_is_not_found(nested: Any) 
         "https://api.clarifai.com, keeps it" in text
     )
     assert "To record a cassette from the real platform: --clarifai-record-real." in text
+
+
+BESIDE_VCR = """
+import pytest
+
+
+@pytest.mark.clarifai_cassette
+def test_both(clarifai):
+    assert clarifai.deploy("{models}/hello").model.predict(prompt="you") == "Hello, you!"
+
+
+@pytest.mark.clarifai_cassette("of-vcr")
+def test_named(clarifai):
+    clarifai.deploy("{models}/hello").model.predict(prompt="you")
+"""
+VCR = "interactions: []\nversion: 1\n"
+
+
+def test_recordings_of_pytest_recording_stay_theirs(nested: Any, tmp_path: Path) -> None:
+    files = {
+        "test_beside.py": BESIDE_VCR,
+        "cassettes/test_beside/test_both.yaml": VCR,
+        "cassettes/of-vcr.yaml": VCR,
+    }
+    for mode in ("all", "none"):
+        run = nested(files, "--clarifai-cassettes", mode, into=tmp_path)
+        assert run.outcome("test_both") == "PASSED", run.text
+        text = run.failure("test_named")
+        assert "of-vcr.yaml is not a cassette of the emulator" in text
+        assert "it holds `interactions`, as VCR and pytest-recording write them" in text
+        assert "Give this test's cassette another name: clarifai_cassette(name=…)." in text
+    assert (tmp_path / "cassettes" / "test_beside" / "test_both.yaml").read_text() == VCR
+    assert (tmp_path / "cassettes" / "of-vcr.yaml").read_text() == VCR
+    assert (tmp_path / "cassettes" / "test_beside" / "test_both.clarifai.yaml").exists()

@@ -128,6 +128,29 @@ def test_coverage_is_in_the_junit_file(run: Run) -> None:
     assert '<property name="clarifai_called" value="me/demo/hello.predict" />' in text
 
 
+@pytest.mark.parametrize("scope", ["worker", "shared"])
+def test_coverage_and_locks_know_a_model_under_one_name_in_every_worker(
+    nested: Any, project: Path, scope: str
+) -> None:
+    test = """
+        import pytest
+
+        @pytest.mark.parametrize("number", range(6))
+        def test_call(clarifai, number):
+            name = f"{clarifai.user_id}-acme/demo/models/hello" if number >= 3 else ""
+            hello = clarifai.deploy("hello", model=name)
+            method = ("predict", "generate", "stream")[number % 3]
+            argument = {"prompts": iter(["x"])} if method == "stream" else {"prompt": "x"}
+            assert list(getattr(hello.model, method)(**argument))
+            if not name:
+                hello.assert_matches_contract("clarifai.contract.yaml")
+        """
+    options = ("-n", "2", "--clarifai-contract-coverage", "--clarifai-scope", scope, "test_names.py")
+    run = nested({"test_names.py": test}, *options, into=project)
+    assert "6 of 6 methods of 2 models were called (100 %)" in run.text, run.text
+    assert run.code == 0
+
+
 def test_coverage_is_merged_over_workers_and_may_fail_the_run(nested: Any, project: Path) -> None:
     test = """
         import pytest
@@ -139,7 +162,7 @@ def test_coverage_is_merged_over_workers_and_may_fail_the_run(nested: Any, proje
     files = {"test_two.py": test}
     options = ("-n", "2", "--dist", "each", "--dist", "load", "test_two.py")
     run = nested(files, *options, "--clarifai-contract-coverage-fail-under", "60", into=project)
-    assert "2 of 3 methods of 1 models were called (67 %)" in run.text
+    assert "2 of 3 methods of 1 model were called (67 %)" in run.text
     assert "me/demo/hello: no test calls stream" in run.text
     assert run.code == 0
     run = nested(files, *options, "--clarifai-contract-coverage-fail-under", "90", into=project)

@@ -166,6 +166,7 @@ WRONG = {
     "clarifai_gpus = two": "clarifai_gpus must be a whole number, found 'two'",
     "clarifai_contract = loud": "clarifai_contract must be one of strict, warn, off, found 'loud'",
     "clarifai_fuzz_seconds = never": "clarifai_fuzz_seconds must be a number that is not negative, found 'never'",
+    "clarifai_docker_limits = maybe": "clarifai_docker_limits must be yes or no, found 'maybe'",
     "clarifai_cassettes = some": "clarifai_cassettes must be one of none, once, new, all, found 'some'",
 }
 
@@ -195,6 +196,21 @@ def test_options_of_pyproject_toml(nested: Any) -> None:
     run = nested(files, "-c", "pyproject.toml")
     assert run.outcome("test_a") == "PASSED", run.failure("test_a")
     assert "runner lean" in run.text
+
+
+def test_options_of_up_are_settings_here_too_and_its_variables_count(
+    nested: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLARIFAI_EMULATOR_DOCKER_BASE_IMAGE", "from-the-variable")
+    test = """
+        def test_a(clarifai):
+            config = clarifai.emulator.config
+            assert (config.docker.base_image, config.docker.limits) == ("from-the-variable", False)
+            assert (config.queue_size, config.request_seconds) == (7, 9.0)
+        """
+    ini = "clarifai_docker_base_image = ini\nclarifai_docker_limits = no\nclarifai_queue_size = 7"
+    run = nested({"test_a.py": test}, "--clarifai-request-seconds", "9", ini=ini)
+    assert run.outcome("test_a") == "PASSED", run.text
 
 
 def test_in_process_a_test_reaches_into_the_model(nested: Any) -> None:

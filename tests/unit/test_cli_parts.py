@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click import unstyle
+from click import Context, unstyle
 from click.testing import CliRunner
 
 from clarifai_emulator.cli import checks, demo
 from clarifai_emulator.cli.answers import as_json_value, as_text
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.env import assignment, is_behind_proxy, variables_for
 from clarifai_emulator.cli.event_lines import EventLines
+from clarifai_emulator.cli.hints import _OTHER_WORDS
 from clarifai_emulator.cli.init import TEMPLATE, model_id, write_template
 from clarifai_emulator.cli.main import cli
 from clarifai_emulator.cli.model_names import ModelName, read_model_name
-from clarifai_emulator.cli.output import Failure, columns, failure_of
+from clarifai_emulator.cli.output import Failure, failure_of
 from clarifai_emulator.cli.state import Running, find_running, remove_state, running_emulators, write_state
 from clarifai_emulator.cli.up import arguments_of, parse_pats
 from clarifai_emulator.config import EmulatorConfig
@@ -315,11 +317,37 @@ def test_the_context_of_the_clarifai_cli(tmp_path: Path) -> None:
         (["predict", "m", "--nodepool", "n"], "--cluster and --nodepool belong together: give both."),
         (["predict", "m", "--nodepool", "n", "--cluster", "c", "--deployment", "d"], "not to both."),
         (["deploy"], "Missing argument 'DIR'."),
-        (["stauts"], "There is no command 'stauts'. Did you mean 'status'?"),
-        (["xyzzy"], "There is no command 'xyzzy'. There are: up, env, "),
+        (["stauts"], "No such command 'stauts'. Did you mean 'status'?"),
+        (["STATUS"], "No such command 'STATUS'. Did you mean 'status'?"),
+        (["xyzzy"], "No such command 'xyzzy'. There are: up, env, "),
+        (["ps"], "No such command 'ps'. Did you mean 'status'?"),
+        (["ls"], "No such command 'ls'. Did you mean 'status'?"),
+        (["list"], "No such command 'list'. Did you mean 'status'?"),
+        (["stop"], "No such command 'stop'. Did you mean 'down'"),
+        (["kill"], "No such command 'kill'. Did you mean 'down'"),
+        (["delete", "x"], "No such command 'delete'. Did you mean "),
+        (["start"], "No such command 'start'. Did you mean 'up' or 'deploy'?"),
+        (["serve"], "No such command 'serve'. Did you mean 'dev' or 'deploy'?"),
+        (["run", "my-model"], "No such command 'run'. Did you mean 'dev', 'deploy' or 'predict'?"),
+        (["test"], "No such command 'test'. Did you mean 'check' or 'contract'?"),
+        (["help"], "No such command 'help'. Did you mean 'clarifai-emulator --help'?"),
+        (["help", "deploy"], "No such command 'help'. Did you mean 'clarifai-emulator deploy --help'?"),
+        (["fault", "ls"], "No such command 'ls'. Did you mean 'list'?"),
+        (["fault", "rm", "x"], "No such command 'rm'. Did you mean 'remove'?"),
+        (["contract", "verfy"], "No such command 'verfy'. Did you mean 'verify'?"),
+        (["status", "--prot", "1"], "--prot'. Did you mean '--port'?"),
+        (["env", "--topology", "f"], "'--topology'. It is an option of `clarifai-emulator up`"),
+        (["--port", "1", "status"], "Write it after the command: 'clarifai-emulator COMMAND --port'."),
     ],
 )
 def test_command_lines_that_cannot_be_understood(words: list[str], said: str) -> None:
-    done = CliRunner().invoke(cli, words)
+    done = CliRunner().invoke(cli, words, prog_name="clarifai-emulator")
     assert done.exit_code == 2
     assert said in done.output
+
+
+def test_every_word_of_another_tool_means_a_command_that_there_is() -> None:
+    with Context(cli) as ctx:
+        known = {*cli.list_commands(ctx), "list", "remove", "clear", "add", "undeploy", "topology"}
+    assert {each for meant in _OTHER_WORDS.values() for each in meant} <= known
+    assert not known.intersection(_OTHER_WORDS) - {"list", "remove", "clear", "add"}

@@ -113,7 +113,17 @@ def test_streamed_arguments() -> None:
 def test_arguments_that_the_method_does_not_have() -> None:
     with pytest.raises(Failure, match="'n=1' is not an argument of 'predict', which takes value") as caught:
         read_arguments(method(STR), ["n=1"], [])
-    assert caught.value.hint == "For example: clarifai-emulator predict MODEL value=Hello"
+    signature, example = str(caught.value.hint).splitlines()
+    assert signature.startswith("Signature: predict(value: str)")
+    assert example == "For example: clarifai-emulator predict MODEL value=Hello"
+    with pytest.raises(Failure, match="Did you mean 'value'"):
+        read_arguments(method(STR), ["valeu=1"], [])
+
+
+def test_a_method_that_is_almost_there() -> None:
+    with pytest.raises(Failure) as caught:
+        chosen_method([method(name="classify"), method(name="predict")], "clasify")
+    assert str(caught.value.hint).startswith("Did you mean 'classify'? ")
 
 
 def test_the_method_that_is_meant() -> None:

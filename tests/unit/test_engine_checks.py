@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import stat
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from clarifai_emulator.cli.engine_checks import engine_findings, gpu_findings, snap_findings, torch_findings
+from clarifai_emulator.cli.engine_checks import (
+    engine_findings,
+    gpu_findings,
+    leftover_findings,
+    snap_findings,
+    torch_findings,
+)
 from clarifai_emulator.containers.engine import Engine
 from clarifai_emulator.containers.image import buildkit_command
+from clarifai_emulator.containers.labels import INSTANCE
 from clarifai_emulator.nodepools.accelerators import Accelerator
 
 A10G = Accelerator(0, "GPU-a", "NVIDIA-A10G", 1)
@@ -31,6 +42,30 @@ def program(folder: Path, name: str, text: str = "") -> None:
     file = folder / name
     file.write_text(f"#!/bin/sh\n{text}\n")
     file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+
+def test_what_killed_emulators_left_is_listed_with_the_command_that_removes_it() -> None:
+    host, boot = socket.gethostname() or "host", "1/aa"
+    mine = {INSTANCE: f"{host}/{os.getpid()}/{boot}"}  # of a process that began at another time: it is gone
+    others = {INSTANCE: "elsewhere/1/1/aa"}
+    api = SimpleNamespace(
+        containers=lambda **_: [
+            {"Id": f"{number}", "Names": [f"/clarifai-emulator-hello-{number}"], "Labels": labels}
+            for number, labels in enumerate([mine, others, *[mine] * 5])
+        ],
+        networks=lambda **_: [{"Id": "n", "Name": "clarifai-emulator-aa", "Labels": mine}],
+    )
+    client: Any = SimpleNamespace(api=api)
+    (found,) = leftover_findings(client)
+    assert (found.name, found.level) == ("docker leftovers", "warn")
+    assert found.found.startswith(
+        "an emulator that was killed left container clarifai-emulator-hello-0, container "
+    )
+    assert found.found.endswith(" and 2 more")
+    assert "hello-1" not in found.found, "an emulator on another machine counts as alive"
+    assert "`clarifai-emulator down --all` removes them" in found.advice
+    api.containers = api.networks = lambda **_: []
+    assert list(leftover_findings(client)) == []
 
 
 def test_without_an_engine_it_says_so_and_that_processes_need_none(tmp_path: Path) -> None:

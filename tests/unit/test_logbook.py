@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from clarifai_grpc.grpc.api.resources_pb2 import LogEntry
 
-from clarifai_emulator.logbook import BUILDER, RUNNER, RUNNER_EVENTS, LogBook
+from clarifai_emulator.logbook import BUILDER, RUNNER, RUNNER_EVENTS, LogBook, LogLine
 
 
 def messages(book: LogBook, log_type: str, **match: str) -> list[str]:
@@ -77,11 +76,22 @@ def test_subscribers_hear_of_each_entry_until_they_leave() -> None:
 
 def test_clear_forgets_entries_but_not_subscribers() -> None:
     book = LogBook()
-    heard: list[LogEntry] = []
+    heard: list[LogLine] = []
     book.subscribe(heard.append)
     book.append(RUNNER, "one", user_id="ada")
     book.clear()
     assert messages(book, RUNNER) == []
     book.append(RUNNER, "two", user_id="ada")
     assert [entry.message for entry in heard] == ["one", "two"]
-    assert heard[0].url != heard[1].url
+    assert book.entry(heard[0]).url != book.entry(heard[1]).url
+
+
+def test_a_line_has_the_time_at_which_it_came_its_deployment_and_its_replica() -> None:
+    book = LogBook(now=lambda: 12.5)
+    book.append(RUNNER, "one", user_id="ada", deployment_id="d", replica_id="r", origin="model")
+    book.append(RUNNER, "kept from before", user_id="ada", time=7.0)
+    one, before = book.lines(RUNNER)
+    assert (one.time, one.deployment_id, one.replica_id, one.origin) == (12.5, "d", "r", "model")
+    assert (before.time, before.deployment_id, before.seq) == (7.0, "", one.seq + 1)
+    assert one.is_from({"user_id": "ada", "model_id": ""})
+    assert not one.is_from({"user_id": "bob"})

@@ -185,6 +185,15 @@ def test_models_with_and_without_a_directory(folder: Path) -> None:
     assert third.message.model_type_id == "any-to-any"
 
 
+def test_the_code_of_two_versions_of_a_model_may_be_in_two_directories(folder: Path) -> None:
+    (folder / "new").mkdir()
+    (folder / "old").mkdir()
+    entries = ", ".join(
+        f"{{id: m, app_id: a, path: {each}, model_version: {{id: {each}}}}}" for each in ("old", "new")
+    )
+    assert [each.message.model_version.id for each in load(folder, f"models: [{entries}]").models] == ["old", "new"]
+
+
 def test_every_problem_is_named_with_file_line_and_key(folder: Path) -> None:
     found = problems(
         folder,
@@ -237,6 +246,12 @@ def test_every_problem_is_named_with_file_line_and_key(folder: Path) -> None:
          "file1.yaml:1: model: has deploy but no path: there is nothing to run"),
         ("model: {path: ., deploy: {nodepol: x}}",
          "file1.yaml:1: model.deploy.nodepol: is not a known name; did you mean 'nodepool'?"),
+        ("model: {path: ., model_version: {id: v, num_threads: 3}}",
+         "file1.yaml:1: model.model_version.num_threads: cannot be given beside path: it is what the code there "
+         "makes it; only id can"),
+        ("models: [{id: m, app_id: a, path: ., model_version: {id: v}}, "
+         "{id: m, app_id: a, path: ., model_version: {id: v}}]",
+         "file1.yaml:1: model 'm' is named twice in the topology"),
         ("app: {id: a, created_at: !!set {a}}", "file1.yaml:1: app.created_at: {'a'} cannot be read as Timestamp"),
         ("nodepool: {id: a}", "file1.yaml:1: nodepool 'a' needs compute_cluster.id "
          "(the topology has no compute cluster)"),

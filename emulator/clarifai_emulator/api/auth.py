@@ -6,9 +6,10 @@ with the statuses the platform is publicly known to answer (docs/fidelity.md, "R
 
 from __future__ import annotations
 
+import hashlib
 import string
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -99,6 +100,19 @@ class Authenticator:
         self._is_replica = is_replica
         self._find_key = find_key
         self._now = now
+
+    @property
+    def takes_any(self) -> bool:
+        """Whether every well-formed token is accepted, as one and the same user's."""
+        return not self._callers
+
+    def find(self, tokens: Iterable[str], digest: str) -> Caller | None:
+        """The caller of the known token with this SHA-256, in hexadecimal digits; ``tokens``: further ones, such as
+        keys that were issued. None for a token that is not known."""
+        for token in (*self._callers, *tokens):
+            if hashlib.sha256(token.encode()).hexdigest() == digest:
+                return self._callers.get(token) or self._find_key(token)
+        return None
 
     def admit(self, token: str, user_id: str) -> None:
         """Accept a further token, a user's; from then on, only those that are known."""

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.auth import Authenticator, Caller
+from clarifai_emulator.api.failed import failure_reason
 from clarifai_emulator.api.rpc import Auth, Rpc
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError, TransportError, describe
@@ -186,6 +187,15 @@ def _stamp(call: Call, response: Any) -> None:
         status.description = describe(StatusCode.SUCCESS)
     status.req_id = call.request_id
     call.notes["status"] = status.code
+    if status.code != StatusCode.SUCCESS and hasattr(response, "outputs"):  # of a model
+        call.notes["error"] = failure_reason(_failed_status(response))
+
+
+def _failed_status(response: Any) -> Any:
+    """The status that says what failed: of an output, where the answer itself only says that one did."""
+    outputs = () if response.status.details or response.status.stack_trace else response.outputs
+    failed = (each.status for each in outputs if each.status.code not in (StatusCode.ZERO, StatusCode.SUCCESS))
+    return next(failed, response.status)
 
 
 def _note_abort(call: Call, error: TransportError) -> None:

@@ -22,6 +22,7 @@ from urllib.parse import quote
 from hpack import NeverIndexedHeaderTuple
 
 from clarifai_emulator.errors import TransportError
+from clarifai_emulator.header_text import sendable
 
 log = logging.getLogger(__name__)
 
@@ -313,7 +314,4 @@ def _seconds(timeout: str) -> float | None:
 def _ascii(metadata: Mapping[str, str]) -> Headers:
     """Metadata as header fields, which carry printable ASCII only. Not remembered by the header compression:
     most of it differs from call to call."""
-    return [
-        NeverIndexedHeaderTuple(name, value if value.isascii() and value.isprintable() else quote(value))
-        for name, value in metadata.items()
-    ]
+    return [NeverIndexedHeaderTuple(name, sendable(value)) for name, value in metadata.items()]

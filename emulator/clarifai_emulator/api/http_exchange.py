@@ -16,10 +16,15 @@ from urllib.parse import parse_qsl
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.header_text import sendable
 
 HttpHeaders = Mapping[str, str]
 # Body bytes that may wait for whoever reads them chunk by chunk; further ones stay with the sender.
 _AHEAD = 1024 * 1024
+
+
+def _sendable(headers: HttpHeaders | None) -> dict[str, str]:
+    return {name: sendable(value) for name, value in (headers or {}).items()}
 
 
 class HttpProblem(Exception):
@@ -118,14 +123,14 @@ class Exchange:
     async def answer(self, status: int, body: bytes, content_type: str, headers: HttpHeaders | None = None) -> None:
         """The whole answer at once."""
         self.started = True
-        fields = {"content-type": content_type, **self.answer_headers, **(headers or {})}
+        fields = {"content-type": content_type, **self.answer_headers, **_sendable(headers)}
         await self._wire.send_answer(status, fields, body)
 
     async def begin(self, status: int, content_type: str, headers: HttpHeaders | None = None) -> None:
         """The head of an answer that comes in chunks; ``write`` them. It ends when the handler returns."""
         self.started = True
         fields = {"content-type": content_type, "cache-control": "no-cache", **self.answer_headers}
-        await self._wire.send_head(status, {**fields, **(headers or {})})
+        await self._wire.send_head(status, {**fields, **_sendable(headers)})
 
     async def write(self, data: bytes) -> None:
         """One chunk of the answer; waits while the client takes no more."""

@@ -1,5 +1,6 @@
 """Everything that is reached by HTTP/1.1: which part answers a path, and which pages in a browser may ask.
 
+    /, /docs, /health          for people and health checks (pages/site.py)
     /v2/ext/openai/v1/…        the OpenAI-compatible API (ext/openai.py)
     /v2/ext/mcp/v1/…           MCP servers (ext/mcp.py)
     /v2/users/U/organizations  which belongs to no RPC (rest/organisations.py)
@@ -38,7 +39,8 @@ class _Part(Protocol):
 
 class HttpSite:
     """The HTTP side of a port. ``handlers`` are those of gRPC. ``organisations_of``: ids and names of those that a
-    request for a user asks about. ``is_for_containers``: they see this machine under another address."""
+    request for a user asks about. ``url``, ``is_ready`` and ``run``: for the pages. ``is_for_containers``: they see
+    this machine under another address."""
 
     def __init__(
         self,
@@ -48,6 +50,9 @@ class HttpSite:
         config: EmulatorConfig,
         organisations_of: Callable[[Call, Any], list[tuple[str, str]]],
         on_odd: Callable[[str, str], None],
+        url: Callable[[], str] = str,
+        is_ready: Callable[[], bool] = lambda: True,
+        run: str = "",
         is_for_containers: bool = False,
     ) -> None:
         self._is_for_containers = is_for_containers
@@ -56,6 +61,9 @@ class HttpSite:
         self._config = config
         self._organisations_of = organisations_of
         self._on_odd = on_odd
+        self._url = url
+        self._is_ready = is_ready
+        self._run = run
         self._parts: dict[str, _Part] = {}
         self._connections: set[HttpConnection] = set()
 
@@ -84,20 +92,25 @@ class HttpSite:
         from clarifai_emulator.api.http_exchange import HttpProblem
 
         try:
-            await self._part(exchange.path).serve(exchange)
+            await self._part(exchange).serve(exchange)
         except HttpProblem as problem:
             if problem.status in (404, 405):  # said where a developer looks, too: the path may be a typing error
                 self._on_odd("http", f"{exchange.method} {exchange.path[:300]}: {problem.status}")
             raise
 
-    def _part(self, path: str) -> _Part:
-        """What answers a path."""
+    def _part(self, exchange: Exchange) -> _Part:
+        """What answers a request."""
+        from clarifai_emulator.api.pages.site import is_page
+
+        path = exchange.path
         # Also with a wrong base URL: such a client reads only errors in its own shape.
         name = "mcp" if path.startswith("/v2/ext/mcp") else "rest"
         if path.startswith("/v2/ext/openai") or path.removeprefix("/v1") in _OPENAI_PATHS:
             name = "openai"
         if path.startswith("/v2/users/") and path.endswith("/organizations") and path.count("/") == 4:
             name = "organisations"
+        if is_page(exchange.method, path, exchange.headers.get("accept", "")):
+            name = "pages"
         if name not in self._parts:
             self._parts[name] = self._make(name)
         return self._parts[name]
@@ -107,6 +120,10 @@ class HttpSite:
             from clarifai_emulator.api.rest.gateway import RestApi
 
             return RestApi(self._handlers, self._calls, max_bytes=self._config.max_message_bytes)
+        if name == "pages":
+            from clarifai_emulator.api.pages.site import Pages
+
+            return Pages(self._config, url=self._url, is_ready=self._is_ready, run=self._run)
         if name == "organisations":
             from clarifai_emulator.api.rest.organisations import OrganisationsApi
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -25,7 +26,11 @@ class Client:
             import grpc
 
         self.running = running
-        self._channel = grpc.insecure_channel(f"{running.host}:{running.port}", options=_OPTIONS)
+        target = f"{running.host}:{running.port}"
+        if running.url.startswith("https:"):
+            self._channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(), options=_OPTIONS)
+        else:
+            self._channel = grpc.insecure_channel(target, options=_OPTIONS)
 
     def __enter__(self) -> Client:
         return self
@@ -41,9 +46,20 @@ class Client:
 
     def answers(self, control: str, **request: Any) -> Iterator[dict[str, Any]]:
         """Every answer as it comes, the last one too. Raises ``Failure``."""
+        return self.answers_to(control, request)
+
+    def answers_to(
+        self,
+        control: str,
+        request: Mapping[str, Any],
+        pieces: Iterable[bytes] = (),
+        *,
+        seconds: float | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """The same for a request that ``pieces`` follow; ``seconds`` is how long all of it may take."""
         import grpc
 
-        call: Any = self._call(control, request)
+        call: Any = self._call(control, request, pieces, seconds)
         failure: Failure | None = None
         is_complete = False
         try:
@@ -64,23 +80,30 @@ class Client:
         if failure is not None:
             raise failure
 
-    def _call(self, control: str, request: dict[str, Any]) -> Any:
-        method = self._channel.unary_stream(
-            f"/{_SERVICE}/{control}",
-            request_serializer=lambda value: json.dumps(value).encode(),
-            response_deserializer=json.loads,
+    def _call(
+        self, control: str, request: Mapping[str, Any], pieces: Iterable[bytes], seconds: float | None
+    ) -> Any:
+        method = self._channel.stream_stream(
+            f"/{_SERVICE}/{control}", request_serializer=None, response_deserializer=json.loads
         )
+        sent = itertools.chain([json.dumps(request).encode()], pieces)
         try:
-            return method(request, metadata=((_TOKEN_HEADER, self.running.token),))
+            return method(sent, metadata=((_TOKEN_HEADER, self.running.token),), timeout=seconds)
         except ValueError:  # of a channel that is closed
             raise Failure("Nothing more is asked of the emulator: the command ends.") from None
 
     def result(
         self, control: str, on_answer: Callable[[dict[str, Any]], None] = lambda answer: None, **request: Any
     ) -> dict[str, Any]:
-        """The result; what comes before it goes to ``on_answer``."""
+        """The result; what comes before it goes to ``on_answer``. Raises ``Failure``."""
+        return self.result_of(self.answers_to(control, request), on_answer)
+
+    def result_of(
+        self, answers: Iterable[dict[str, Any]], on_answer: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any]:
+        """The result among the answers; the others go to ``on_answer``. Raises ``Failure``."""
         result: dict[str, Any] | None = None
-        for answer in self.answers(control, **request):
+        for answer in answers:
             if "result" in answer:
                 result = answer["result"]
             else:
@@ -101,6 +124,17 @@ def connect(port: int | None) -> Client:
 def _unreachable(running: Running, error: Any) -> Failure:
     import grpc
 
+    if error.code() is grpc.StatusCode.PERMISSION_DENIED and not running.is_here:
+        return Failure(
+            f"The emulator at {running.url} refused the token in CLARIFAI_EMULATOR_TOKEN.",
+            hint="Each start makes a new one, unless `up` was given one in that variable; `clarifai-emulator env "
+            "--control` prints it where the emulator runs.",
+        )
+    if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+        return Failure(
+            f"The emulator at {running.url} does not know this command.",
+            hint="It is of another version than this command line: compare `clarifai-emulator --version`.",
+        )
     if error.code() is grpc.StatusCode.PERMISSION_DENIED:
         return Failure(
             f"The emulator at {running.url} did not accept the control token of its state file.",

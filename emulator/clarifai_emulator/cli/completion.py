@@ -9,7 +9,8 @@ import click
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the completion script of a shell.
+    """Print the completion script of a shell: commands, options, and what a running emulator knows (models,
+    methods, arguments, deployments, nodepools, faults).
 
     \b
     Examples:
@@ -24,4 +25,12 @@ def completion(ctx: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None, "click completes every shell in the choice"
     variable = f"_{name.replace('-', '_').upper()}_COMPLETE"
-    click.echo(kind(root.command, {}, name, variable).source())
+    source = kind(root.command, {}, name, variable).source()
+    click.echo(_without_space_after_equals(source) if shell == "bash" else source)
+
+
+def _without_space_after_equals(source: str) -> str:
+    """The script of bash, which goes on after ``prompt=`` without a space."""
+    end = "    return 0\n}"
+    stay = '    [[ "${COMPREPLY[*]}" == *= ]] && compopt -o nospace\n'
+    return source.replace(end, stay + end, 1)

@@ -8,13 +8,15 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.contract_options import policy_options
+from clarifai_emulator.cli.hints import HintingGroup
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, json_option, port_option, unusable
 
 _LOCK = "clarifai.contract.yaml"
 
 
-@click.group(short_help="What a model promises its clients, and what changed.")
+@click.group(cls=HintingGroup, short_help="What a model promises its clients, and what changed.")
 def contract() -> None:
     """What the methods of a model promise its clients: show it, lock it, compare it.
 
@@ -223,7 +225,7 @@ def _fuzz_options(function: Any) -> Any:
 
 
 @contract.command(short_help="Call every method with generated values.")
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=completing.models)
 @_fuzz_options
 @click.pass_context
 def fuzz(ctx: click.Context, models: tuple[str, ...], as_json: bool, **options: Any) -> None:

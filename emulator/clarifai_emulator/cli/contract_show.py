@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.findings import finding_json, place
 from clarifai_emulator.cli.findings import show as show_finding
-from clarifai_emulator.cli.output import USAGE, Failure, columns, heading, print_json
+from clarifai_emulator.cli.output import USAGE, Failure, heading, print_json
 from clarifai_emulator.contracts.rule import Rule, Severity
 from clarifai_emulator.contracts.rules import RULES, SUBJECTS
 from clarifai_emulator.contracts.shapes import method_shape

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import Client
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import Failure, heading, step
 
@@ -219,17 +220,8 @@ def _text(answer: Any) -> str:
 
 
 def _show(rows: list[list[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("request names", "method", "rule", "deployment", "replica", "answer"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("ms", justify="right")
-    for row in rows:
-        table.add_row(*row)
-    click.echo()
-    Console(highlight=False, width=None if os.isatty(1) else 140).print(table)
+    titles = ["request names", "method", "rule", "deployment", "replica", "answer", "ms"]
+    click.echo("\n" + "\n".join(columns([titles, *rows], indent="", heading=True)))
 
 
 def _refused(client: Client, model_class: Any, deployed: dict[str, Any]) -> bool:

@@ -11,13 +11,15 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli import completing
+from clarifai_emulator.cli.callers import chosen_caller
 from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.debug_options import debug_options, debug_request, show_attaching
 from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
 from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.output import (
     Failure,
-    columns,
     heading,
     json_option,
     port_option,
@@ -26,6 +28,7 @@ from clarifai_emulator.cli.output import (
     warn,
 )
 from clarifai_emulator.cli.place_options import place_of, place_options
+from clarifai_emulator.cli.sending import deploy_on
 from clarifai_emulator.cli.signatures import Signature, chosen_methods, command_line, snippet
 from clarifai_emulator.cli.state import Running
 
@@ -36,7 +39,12 @@ _PLACEHOLDER = re.compile(r"\bDIR\b")
 @click.command(short_help="Deploy a model directory.")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @place_options
-@click.option("--deployment-id", default="", help="The deployment's id.  [default: deploy-<model id>]")
+@click.option(
+    "--deployment-id",
+    default="",
+    shell_complete=completing.deployments,
+    help="The deployment's id.  [default: deploy-<model id>]",
+)
 @click.option("--model", default="", metavar="USER/APP/models/ID", help="Another name than config.yaml gives it.")
 @click.option("--min-replicas", type=click.IntRange(0), default=1, show_default=True, help="0 starts on demand.")
 @click.option("--max-replicas", type=click.IntRange(1), help="[default: 5, or --min-replicas where that is more]")
@@ -66,6 +74,7 @@ def deploy(
       clarifai-emulator deploy my-model --instance t3a.xlarge    (on such an instance, emulated by its size)
       clarifai-emulator deploy my-model --model openai/chat/models/gpt-4o
       clarifai-emulator deploy my-model --debug 5678      (stop at breakpoints in your editor)
+      clarifai-emulator deploy my-model --url http://box:7878     (the directory is sent there)
     """
     if wait is not None and no_wait:
         raise click.UsageError("--wait and --no-wait exclude each other.")
@@ -76,7 +85,7 @@ def deploy(
     request = {**_request(directory, options), "wait": waits, "wait_seconds": wait}
     with connect(port) as client:
         try:
-            deployed = client.result("Deploy", _show_progress, **request)
+            deployed = deploy_on(client, _show_progress, request)
         except KeyboardInterrupt:
             raise Interrupted("Nothing was deployed; what served before goes on.") from None
         except Failure as failure:
@@ -121,6 +130,7 @@ def _default_route(client: Client, deployed: dict[str, Any]) -> dict[str, Any]:
     """Where a request goes that names the model and nothing else."""
     return client.result(
         "Route",
+        caller=chosen_caller(client).user_id,
         model_user=deployed["model_user_id"],
         model_app=deployed["app_id"],
         model_id=deployed["model_id"],
@@ -151,7 +161,8 @@ def _default_text(deployed: dict[str, Any], default: dict[str, Any]) -> str:
     decision = default["decision"]
     target = decision["deployment"] or ", ".join(decision["nodepools"])
     here = f"{deployed['user_id']}/{deployed['deployment_id']}"
-    return f"{decision['rule']} → {target}" + ("" if target == here else ", not this deployment")
+    now = "" if default["is_settled"] else ", as busy as everything is now"
+    return f"{decision['rule']} → {target}{now}" + ("" if target == here else ", not this deployment")
 
 
 def show_calls(deployed: dict[str, Any], running: Running) -> None:

@@ -13,7 +13,7 @@ from clarifai_emulator.cli.client import Client
 from clarifai_emulator.cli.debug_options import debug_options
 from clarifai_emulator.cli.emulator_here import emulator_here, has_terminal
 from clarifai_emulator.cli.lifecycle import wait_until_gone
-from clarifai_emulator.cli.output import Failure, json_option, port_option, step, warn
+from clarifai_emulator.cli.output import Failure, given_url, json_option, port_option, step, warn
 from clarifai_emulator.cli.place_options import place_options
 from clarifai_emulator.cli.state import Running, find_running, running_emulators, state_dir
 
@@ -79,10 +79,12 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
     is_here = options["backend"] == "inprocess" and not as_json and has_terminal()
     with _emulator(port, options, is_here=is_here) as (running, is_ours):
         from clarifai_emulator.cli.dev_loop import DevLoop
+        from clarifai_emulator.cli.sending import refuse_elsewhere
 
         if not is_ours:
             options["topology"] = ()
         with Client(running) as client:
+            refuse_elsewhere(client, "dev", "it watches files and has them loaded from where they are")
             # A debugger asks in the terminal that a live view would draw on.
             DevLoop(client, directories, options, as_json=as_json, plain=plain or is_here).run()
 
@@ -92,7 +94,7 @@ def _emulator(port: int | None, options: Mapping[str, Any], *, is_here: bool) ->
     """The emulator that runs, or one for this command, and whether it is this command's. ``is_here``: it is part of
     this process, whose terminal breakpoints can have."""
     known = running_emulators(state_dir())
-    if any(port in (None, 0, each.port) for each in known):
+    if given_url() or any(port in (None, 0, each.port) for each in known):
         running = find_running(port)
         given = [f"--{name.replace('_', '-')}" for name in _OF_UP if options[name]]
         if given:

@@ -8,14 +8,15 @@ looks at topology files ────save──► a worker ───────
 
 from __future__ import annotations
 
+import io
 import queue
 import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,12 @@ from clarifai_emulator.cli.client import Client
 from clarifai_emulator.cli.debug_options import debug_request
 from clarifai_emulator.cli.deploy import show_calls
 from clarifai_emulator.cli.dev_clients import Clients
-from clarifai_emulator.cli.event_lines import EventLines
+from clarifai_emulator.cli.dev_story import LOG_LINE, Story
+from clarifai_emulator.cli.dev_view import DevView, screen
 from clarifai_emulator.cli.interruption import Interrupted
-from clarifai_emulator.cli.output import Failure, print_json, step, warn
+from clarifai_emulator.cli.load_times import Loading, LoadTimes
+from clarifai_emulator.cli.log_lines import clock
+from clarifai_emulator.cli.output import Failure, print_json
 from clarifai_emulator.cli.place_options import place_of
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.models.directory import Watched
@@ -39,6 +43,10 @@ from clarifai_emulator.runners.breakpoints import while_held
 _AT_ONCE = 4
 _STATUS_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
+# A model may print faster than anybody reads.
+_MOST_WAITING = 10_000
+_MOST_TAKEN = 500
+_LAST_WORDS_SECONDS = 0.5
 # Ctrl-C ends it: a model that waits for room, or loads for long, is waited for.
 _READY_SECONDS = 1800.0
 
@@ -57,20 +65,27 @@ class DevLoop:
         self._has_screen = not (as_json or plain) and sys.stdout.isatty()
         self._deployed: dict[str, dict[str, Any]] = {}
         self._beginnings = {str(request["path"]): threading.Lock() for request in self._requests}
-        self._shown: queue.Queue[dict[str, Any]] = queue.Queue()
+        # Not a SimpleQueue: a signal may keep one that waits with a timeout waiting for ever.
+        self._shown: queue.Queue[dict[str, Any]] = queue.Queue(_MOST_WAITING)
         self._clients = Clients(
             [Path(request["path"]) for request in self._requests],
             [path.absolute() for path in options["clients"]],
             options["stubs"],
-            self._shown.put,
+            self._put,
             default_cache_dir() / "contracts",
         )
         self._topology: Sequence[Path] = [path.absolute() for path in options["topology"]]
-        self._is_drawing = False
+        names = [Path(request["path"]).name for request in self._requests]
+        times = LoadTimes(default_cache_dir() / "dev" / "load-times.json")
+        self._loading = Loading(times, _Directories(self._requests).key_of)
+        self._story = Story(names)
+        self._view = DevView(client.running.url, names, self._loading)
+        self._warned: set[str] = set()  # what need not be said again
         self._may_show = threading.Event()
         self._may_show.set()
-        self._warned: set[str] = set()  # what need not be said again when its event comes
+        self._has_begun = False
         self._stop = _Stop()
+        self._last_words = 0.0
 
     def run(self) -> None:
         """Until Ctrl-C, or until the emulator stops. Raises ``Interrupted`` where not all is deployed yet."""
@@ -87,19 +102,15 @@ class DevLoop:
                 looks = FileLooks(lambda: self._topology, lambda: workers.submit(self._reload_topology))
                 looks.start()
                 stack.callback(looks.stop)
-            follower = threading.Thread(target=self._follow, name="events", daemon=True)
-            follower.start()
-            beginning = workers.submit(self._begin_all)
-            while not beginning.done() and not self._stop.is_set():
-                wait([beginning], timeout=_LOOK_SECONDS)
-            if self._stop.number:
-                raise Interrupted("Not everything was deployed yet.", number=self._stop.number)
-            self._clients.start()
             stack.callback(self._clients.stop)
+            for part in (self._follow, self._follow_logs, self._begin_all):
+                threading.Thread(target=part, name=part.__name__, daemon=True).start()
             if self._has_screen:
                 self._show_screen()
             else:
                 self._show_lines()
+            if self._stop.number and not self._has_begun:
+                raise Interrupted("Not everything was deployed yet.", number=self._stop.number)
 
     def _watcher(self, request: dict[str, Any], workers: ThreadPoolExecutor) -> Watcher:
         def saved(files: Sequence[str]) -> None:
@@ -111,9 +122,13 @@ class DevLoop:
     # ── what is asked of the emulator ──────────────────────────────────────────────────────────────────
 
     def _begin_all(self) -> None:
+        """Deploy one directory after the other, while what happens is shown already."""
         for request in self._requests:
             if not self._stop.is_set():
                 self._begin(request)
+        if not self._stop.is_set():
+            self._clients.start()
+        self._has_begun = True
 
     def _begin(self, request: dict[str, Any]) -> None:
         """Deploy a directory; a save meanwhile is reloaded after that."""
@@ -129,15 +144,16 @@ class DevLoop:
                 self._problem(f"{request['path']} cannot be run yet", failure)
             return
         self._deployed[request["path"]] = deployed
-        if self._is_drawing:
-            self._note(f"{request['path']} is deployed now.")
-        elif not self._as_json:
-            click.secho(f"\nWatching {request['path']}", bold=True)
-            for warning in deployed["warnings"]:
-                warn(warning)
-                self._warned.add(warning)
-            show_calls(deployed, self._client.running)
-            click.echo("")
+        self._tell("dev.deployed", path=request["path"], **deployed)
+
+    def _how_to_call(self, deployed: Mapping[str, Any]) -> str:
+        """That it is watched, and how to call it, ready to paste. In the main thread only: it takes stdout over."""
+        with redirect_stdout(io.StringIO()) as said:
+            show_calls(dict(deployed), self._client.running)
+        news = [each for each in deployed["warnings"] if self._is_new(each)]
+        warnings = [click.style("Warning: ", fg="yellow", bold=True) + each for each in news]
+        heading = click.style(f"Watching {deployed['path']}", bold=True)
+        return "\n".join(["", heading, *warnings, said.getvalue().rstrip(), ""])
 
     def _reload(self, request: dict[str, Any]) -> None:
         with self._beginnings[request["path"]]:
@@ -161,8 +177,8 @@ class DevLoop:
                 self._problem("The topology could not be applied", failure)
 
     def _progress(self, answer: dict[str, Any]) -> None:
-        if "progress" in answer and not self._as_json and not self._is_drawing:
-            step(answer["progress"])
+        if "progress" in answer:
+            self._tell("dev.progress", message=answer["progress"])
 
     def _follow(self) -> None:
         """Everything that happens from now on; without the emulator, there is nothing more to do."""
@@ -170,28 +186,62 @@ class DevLoop:
             since = self._client.result("Events", prefix="nothing")["last_seq"]
             for answer in self._client.answers("Events", prefix="", since=since, follow=True):
                 if "event" in answer:
-                    self._shown.put(answer["event"])
+                    self._put(answer["event"])
         except Failure as failure:
             if not self._stop.is_set():
                 self._problem("The emulator is gone", failure)
         self._stop.set()
 
+    def _follow_logs(self) -> None:
+        """What replicas print from now on. That the emulator is gone, its events say."""
+        request = {"log_types": ["runner"], "since": time.time(), "follow": True}
+        with suppress(Failure):
+            for answer in self._client.answers("Logs", **request):
+                if "line" in answer:
+                    self._put({"kind": LOG_LINE, **answer["line"]})
+
     # ── what is shown ──────────────────────────────────────────────────────────────────────────────────
 
     def _note(self, text: str) -> None:
-        self._shown.put({"kind": "dev.note", "time": time.time(), "message": text})
+        self._tell("dev.note", message=text)
 
     def _problem(self, what: str, failure: Failure) -> None:
         text = "\n".join(filter(None, (f"{what}: {failure.message}", failure.log.rstrip(), failure.hint)))
-        self._shown.put({"kind": "dev.problem", "time": time.time(), "message": text})
+        self._tell("dev.problem", message=text)
 
-    def _happened(self) -> Iterator[dict[str, Any]]:
-        while True:
-            try:
-                yield self._shown.get(timeout=0.1)
-            except queue.Empty:
-                if self._stop.is_set():
-                    return
+    def _tell(self, kind: str, **fields: Any) -> None:
+        self._put({"kind": kind, "time": time.time(), **fields})
+
+    def _put(self, event: dict[str, Any]) -> None:
+        """Show an event, once there is room; not any more when the loop ends."""
+        while not self._stop.is_set():
+            with suppress(queue.Full):
+                self._shown.put(event, timeout=0.2)
+                return
+
+    def _lines(self, events: Sequence[dict[str, Any]]) -> list[str]:
+        """What is told of these events, and of what has been going on for a while."""
+        lines: list[str] = []
+        for event in events:
+            self._loading.feed(event)
+            self._view.feed(event)
+            if event["kind"] != "deployment.overcommitted" or self._is_new(str(event["reason"])):
+                lines += self._story.lines(event)
+            if event["kind"] == "dev.deployed":
+                lines.append(self._how_to_call(event))
+            if not self._has_screen and event["kind"] == "replica.starting":
+                lines += self._loads()
+        return lines if self._has_screen else lines + self._loads()
+
+    def _is_new(self, warning: str) -> bool:
+        """Whether it was not said yet: some warnings come with the deployment and as an event."""
+        before = len(self._warned)
+        self._warned.add(warning)
+        return len(self._warned) > before
+
+    def _loads(self) -> list[str]:
+        when = click.style(clock(time.time()), dim=True)
+        return [f"{when}  {text}" for text in self._loading.news(time.time())]
 
     @contextmanager
     def _silence(self) -> Generator[None]:
@@ -203,47 +253,72 @@ class DevLoop:
             self._may_show.set()
 
     def _show_lines(self) -> None:
-        lines = EventLines()
-        for event in self._happened():
+        while not self._is_over:
             while not self._may_show.wait(_LOOK_SECONDS) and not self._stop.is_set():
                 pass
+            events = self._taken()
             if self._as_json:
-                print_json(event)
-            elif event.get("reason") not in self._warned and (line := lines.line(event)) is not None:
-                click.echo(line)
+                for event in events:
+                    print_json(event)
+            else:
+                for line in self._lines(events):
+                    click.echo(line)
+
+    @property
+    def _is_over(self) -> bool:
+        """Told to stop, and what had happened by then is shown; of very much, not all."""
+        if not self._stop.is_set():
+            return False
+        self._last_words = self._last_words or time.monotonic() + _LAST_WORDS_SECONDS
+        return self._shown.empty() or time.monotonic() > self._last_words
 
     def _show_screen(self) -> None:
-        from clarifai_emulator.cli.dev_view import DevView, live
-
-        view = DevView(self._client.running.url, [Path(request["path"]).name for request in self._requests])
-        self._is_drawing = True
-        with live(view) as refresh:
-            looked = 0.0
-            while not self._stop.is_set():
-                changed = False
-                for event in self._taken():
-                    view.feed(event)
-                    changed = True
-                if time.monotonic() - looked > _STATUS_SECONDS or changed:
+        looked = 0.0
+        with screen(self._view) as shown:
+            while not self._is_over:
+                events = self._taken()
+                shown.tell(self._lines(events))
+                is_due = time.monotonic() - looked > _STATUS_SECONDS or any(map(_is_news, events))
+                if is_due:
                     looked = time.monotonic()
-                    view.status(self._status())
-                refresh()
+                    self._view.status(self._status())
+                if is_due or events or self._loading.texts(time.time()):
+                    shown.refresh()
 
     def _taken(self) -> list[dict[str, Any]]:
         """What has come; waits a moment for the first."""
         taken: list[dict[str, Any]] = []
         try:
             taken.append(self._shown.get(timeout=0.1))
-            while True:
+            while len(taken) < _MOST_TAKEN:
                 taken.append(self._shown.get_nowait())
         except queue.Empty:
-            return taken
+            pass
+        return taken
 
     def _status(self) -> dict[str, Any]:
         try:
             return self._client.result("Status")
         except Failure:
             return {}
+
+
+class _Directories:
+    """What the time of a model's load is remembered under: its directory."""
+
+    def __init__(self, requests: Sequence[Mapping[str, Any]]) -> None:
+        self._paths = [Path(request["path"]) for request in requests]
+
+    def key_of(self, model: str) -> str:
+        """Of the model with this id: the directory, as far as that is clear."""
+        if len(self._paths) == 1:
+            return str(self._paths[0])
+        return next((str(path) for path in self._paths if path.name == model), model)
+
+
+def _is_news(event: Mapping[str, Any]) -> bool:
+    """Whether the replicas, or what they work on, may be others now."""
+    return event["kind"] != LOG_LINE
 
 
 class _Stop(threading.Event):

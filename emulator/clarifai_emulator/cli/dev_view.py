@@ -1,39 +1,37 @@
-"""The live view of ``dev``: replicas, the last reloads with their reason and time, the last requests, problems."""
+"""The foot of ``dev`` in a terminal: replicas, what loads, what is broken. What happens scrolls by above it."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from clarifai_emulator.cli.event_lines import SUCCESS, findings_text
-from clarifai_emulator.cli.output import status_name
+from clarifai_emulator.cli.dev_story import GUTTER
+from clarifai_emulator.cli.event_lines import findings_text
+from clarifai_emulator.cli.load_times import Loading
 
-_RELOADS = 8
-_REQUESTS = 10
-_NOTES = 4
-_PER_SECOND = 10
+_STYLES = {"live": "green", "draining": "dim"}
+# Narrower than this, a table keeps what nobody can do without.
+_WIDE = 76
+_MOST_FINDINGS = 8
 
 
 class DevView:
-    """What is on the screen. ``feed`` takes events, ``status`` the emulator's state, ``render`` draws."""
+    """The foot of the screen. ``feed`` takes events, ``status`` the emulator's state, ``render`` draws in ``width``
+    columns."""
 
-    def __init__(self, url: str, names: Sequence[str]) -> None:
+    def __init__(self, url: str, names: Sequence[str], loading: Loading) -> None:
         self._url = url
         self._names = list(names)
-        self._reloads: deque[Mapping[str, Any]] = deque(maxlen=_RELOADS)
-        self._requests: deque[Mapping[str, Any]] = deque(maxlen=_REQUESTS)
-        self._notes: deque[str] = deque(maxlen=_NOTES)
+        self._loading = loading
         self._broken: dict[str, Mapping[str, Any]] = {}
-        self._routes: dict[str, Mapping[str, Any]] = {}
         self._topology = ""  # why its files cannot be used
         self._checked: Mapping[str, Any] = {}
         self._state: Mapping[str, Any] = {}
@@ -41,111 +39,98 @@ class DevView:
     def feed(self, event: Mapping[str, Any]) -> None:
         """One thing that happened."""
         kind = str(event["kind"])
-        if kind == "route.decided":
-            self._routes[str(event["request_id"])] = event
-        elif kind == "request.finished":
-            route = self._routes.pop(str(event["request_id"]), None)
-            if route is not None:
-                self._requests.append({**event, "route": route})
-        elif kind in ("reload.ready", "reload.failed"):
-            self._reloads.append(event)
+        if kind in ("reload.ready", "reload.failed"):
             self._broken.pop(str(event["deployment_id"]), None)
             if kind == "reload.failed":
                 self._broken[str(event["deployment_id"])] = event["failure"]
         elif kind.startswith("topology."):
             self._topology = str(event["message"]) if kind == "topology.refused" else ""
-            if not self._topology:
-                self._notes.append(f"topology: {event['message']}")
         elif kind == "dev.checked":
             self._checked = event
-        elif kind == "contract.finding" and "breaks" in event:  # of an edit, not of a request
-            self._notes.append(f"{event['severity']}[{event['rule']}] {event['model']}: {event['message']}")
-        elif kind == "deployment.overcommitted":
-            self._notes.append(str(event["reason"]))
-        elif kind in ("dev.note", "dev.problem", "replica.crashed", "replica.hung"):
-            self._notes.append(str(event["message"]))
 
     def status(self, state: Mapping[str, Any]) -> None:
         """What `status` shows."""
         self._state = state or self._state
 
-    def render(self) -> RenderableType:
+    def render(self, width: int = 80) -> RenderableType:
         """All of it."""
-        title = Text.assemble(
-            ("clarifai-emulator dev", "bold"), f"  {self._url}  ", (", ".join(self._names), "cyan")
-        )
-        parts: list[RenderableType] = [title, self._replicas(), self._reload_table(), self._request_table()]
+        replicas = self._replicas(width)
+        parts: list[RenderableType] = [self._title(), *([replicas] if replicas.row_count else [])]
+        parts += [Text(text, "cyan") for text in self._loading.texts(time.time())]
         parts += [self._failure(name, failure) for name, failure in self._broken.items()]
         if self._topology:
             parts.append(Text(self._topology, "red"))
         if self._checked:
-            parts.append(Text.from_ansi(f"clients: {self._checked['message']}{findings_text(self._checked)}"))
-        parts += [Text(note, "yellow") for note in self._notes]
-        return Group(*parts, Text("Ctrl-C stops", "dim"))
+            parts.append(Text.from_ansi(self._clients()))
+        port = self._url.rpartition(":")[2]
+        return Group(
+            *parts, Text(f"Ctrl-C stops. What the runner logs: clarifai-emulator logs --port {port}", "dim")
+        )
 
-    def _replicas(self) -> Table:
-        table = _table("deployment", "replica", "state", "code", "process", "in flight")
+    def _title(self) -> Rule:
+        title = Text.assemble(("dev ", "bold"), (", ".join(self._names), "cyan"), f"  {self._url}")
+        return Rule(title, align="left", style="dim")
+
+    def _clients(self) -> str:
+        first, *findings = f"clients: {self._checked['message']}{findings_text(self._checked)}".splitlines()
+        more = len(findings) - _MOST_FINDINGS
+        return "\n".join([first, *findings[:_MOST_FINDINGS], *([f"    and {more} more"] if more > 0 else [])])
+
+    def _replicas(self, width: int) -> Table:
+        is_wide = width >= _WIDE
+        headings = ("deployment", "replica", "state", *(("code", "process") if is_wide else ()), "in flight")
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for heading in headings:
+            table.add_column(heading, no_wrap=True, overflow="ellipsis")
         codes = {each["deployment_id"]: str(each["code"])[:8] for each in self._state.get("dev", ())}
         for deployment in self._state.get("deployments", ()):
             name = deployment["deployment_id"]
             for version in deployment["versions"]:
                 for replica in version["replicas"]:
-                    style = {"live": "green", "draining": "dim"}.get(replica["state"], "yellow")
+                    state = Text(replica["state"], _STYLES.get(replica["state"], "yellow"))
                     code = codes.get(name, "") if replica["state"] == "live" else ""
-                    cells = (replica["replica_id"][:8], Text(replica["state"], style), code, str(replica["pid"]))
-                    table.add_row(name, *cells, str(version["in_flight"]))
-        return table
-
-    def _reload_table(self) -> Table:
-        table = _table("reload", "model", "kind", "file", "reason", "ms")
-        for event in self._reloads:
-            is_ready = event["kind"] == "reload.ready"
-            state = Text("ready", "green") if is_ready else Text("broken", "red bold")
-            files = ", ".join(event["files"][:2]) + (" …" if len(event["files"]) > 2 else "")
-            cells = (str(event["model_id"]), str(event["reload"]), files, str(event["reason"]))
-            table.add_row(_clock(event), *cells, Text.assemble(state, f" {float(event['milliseconds']):.0f}"))
-        return table
-
-    def _request_table(self) -> Table:
-        table = _table("request", "call", "route", "code", "answer", "ms")
-        for event in self._requests:
-            route = event["route"]
-            where = f"{route['rule']} → {route['deployment'] or ' '.join(route['nodepools'][:1])}"
-            code = int(event.get("status") or 0)
-            answer = Text("ok", "green") if code == SUCCESS else Text(_ending(event, code), "red")
-            cells = (str(event["rpc"]), where, str(event.get("code", ""))[:8])
-            table.add_row(_clock(event), *cells, answer, f"{float(event['milliseconds']):.1f}")
+                    more = (code, str(replica["pid"] or "")) if is_wide else ()
+                    table.add_row(name, replica["replica_id"][:8], state, *more, str(version["in_flight"]))
         return table
 
     def _failure(self, name: str, failure: Mapping[str, Any]) -> Text:
         where = f"{failure['file']}:{failure['line']}: " if failure["file"] else ""
-        text = Text(f"{name}: {where}{failure['message']}\n", "red bold")
-        text.append(f"{failure['frame'] or failure['traceback']}\n", "default not bold")
+        text = Text(f"{name}: {where}{str(failure['message']).splitlines()[0]}\n", "red bold")
         strict = any(each["strict"] for each in self._state.get("dev", ()) if each["deployment_id"] == name)
         meanwhile = "Requests fail until then (--strict)." if strict else "The last good code goes on serving."
         text.append(f"{failure['hint']} {meanwhile}", "dim not bold")
         return text
 
 
+class Screen:
+    """A terminal with the view at its foot."""
+
+    def __init__(self, view: DevView, console: Console, live: Live) -> None:
+        self._view = view
+        self._console = console
+        self._live = live
+
+    def tell(self, lines: Sequence[str]) -> None:
+        """Let lines scroll by above the foot."""
+        if lines:  # all at once: the foot is drawn anew after each print
+            self._console.print(Group(*map(_scrolled, lines)), crop=False)
+
+    def refresh(self) -> None:
+        """Draw the foot anew."""
+        self._live.update(self._view.render(self._console.width), refresh=True)
+
+
+def _scrolled(line: str) -> Text:
+    text = Text.from_ansi(line, overflow="fold")
+    if GUTTER in line:  # what a model prints can be copied as it was, however wide the terminal is
+        text.no_wrap, text.overflow = True, "ignore"
+    return text
+
+
 @contextmanager
-def live(view: DevView) -> Generator[Callable[[], None]]:
-    """Draw the view in the terminal; the function that is given draws it anew."""
-    with Live(view.render(), console=Console(), refresh_per_second=_PER_SECOND, transient=False) as screen:
-        yield lambda: screen.update(view.render())
-
-
-def _ending(event: Mapping[str, Any], code: int) -> str:
-    if event.get("cancelled"):
-        return "cancelled"
-    return f"gRPC {event['grpc_status']}" if event.get("grpc_status") else status_name(code)
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, no_wrap=heading not in ("reason", "file"), overflow="ellipsis")
-    return table
-
-
-def _clock(event: Mapping[str, Any]) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(float(event["time"])))
+def screen(view: DevView, console: Console | None = None) -> Generator[Screen]:
+    """Draw the view at the foot of the terminal for as long as the block goes on."""
+    console = console or Console(highlight=False)
+    foot = view.render(console.width)
+    with Live(foot, console=console, auto_refresh=False, transient=True) as live:
+        yield Screen(view, console, live)

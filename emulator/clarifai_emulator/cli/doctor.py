@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.output import FAILED, heading, json_option, print_json
+
+if TYPE_CHECKING:
+    from clarifai_emulator.cli.checks import Check
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -36,13 +41,21 @@ def doctor(ctx: click.Context, rpcs: bool, port: int, as_json: bool) -> None:
     if as_json:
         print_json({"checks": [check.as_dict() for check in checks]})
     else:
-        for check in checks:
-            label = click.style(f"{check.level:<4}", fg=_COLOURS[check.level], bold=True)
-            click.echo(f"{label}  {check.name:<12} {check.found}")
-            if check.advice:
-                click.echo(f"{'':19}→ {check.advice}")
+        click.echo("\n".join(columns(list(_rows(checks)), indent="")))
     if any(check.level == "fail" for check in checks):
         ctx.exit(FAILED)
+
+
+def _rows(checks: Iterable[Check]) -> Iterator[list[str]]:
+    """What was found, and beneath it what to do about it."""
+    for check in checks:
+        yield [
+            click.style(f"{check.level:<4}", fg=_COLOURS[check.level], bold=True),
+            f"{check.name:<12}",
+            check.found,
+        ]
+        if check.advice:
+            yield ["", "", f"→ {check.advice}"]
 
 
 def _show_rpcs(as_json: bool) -> None:
@@ -54,9 +67,10 @@ def _show_rpcs(as_json: bool) -> None:
     heading(
         f"{len(done)} of the platform's {len(table)} RPCs; the others answer UNIMPLEMENTED and name themselves."
     )
-    for name, row in sorted(table.items(), key=lambda item: (not item[1]["handled"], item[0])):
-        mark = click.style("yes", fg="green") if row["handled"] else click.style("no ", dim=True)
-        click.echo(f"  {mark}  {name:<40} {row['http']}")
+    ordered = sorted(table.items(), key=lambda item: (not item[1]["handled"], item[0]))
+    yes, no = click.style("yes", fg="green"), click.style("no ", dim=True)
+    rows = [[yes if row["handled"] else no, f"{name:<40}", row["http"]] for name, row in ordered]
+    click.echo("\n".join(columns(rows)))
 
 
 def rpc_coverage() -> dict[str, dict[str, Any]]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from clarifai_emulator.containers.container import uses_cdi
 from clarifai_emulator.containers.engine import Engine, NoEngine, connect
+from clarifai_emulator.containers.leftovers import left_behind
 from clarifai_emulator.nodepools.accelerators import Accelerator
 
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_LISTED = 5
 _TOOLKIT = "nvidia-container-runtime-hook"
 # The compute capability of an architecture → the first torch that has kernels for it.
 _FIRST_TORCH = {(9, 0): (2, 0, 1), (10, 0): (2, 7, 0), (12, 0): (2, 7, 0)}
@@ -41,11 +47,30 @@ def engine_findings(accelerators: Sequence[Accelerator], environ: Mapping[str, s
             "docker", "ok", f"{first.removesuffix(' Looked at:')} ({tried})", "Needed for --backend docker only."
         )
         return
-    client.close()
+    with contextlib.closing(client):
+        leftovers = list(leftover_findings(client))
     yield EngineFinding("docker", "ok", f"{engine}, {engine.cgroups}")
+    yield from leftovers
     yield from snap_findings(engine)
     if any(not each.simulated for each in accelerators):
         yield from gpu_findings(engine, accelerators)
+
+
+def leftover_findings(client: DockerClient) -> Iterator[EngineFinding]:
+    """What emulators that were killed left on the engine."""
+    try:
+        found = left_behind(client)
+    except Exception as error:  # an engine that is going away
+        yield EngineFinding("docker leftovers", "warn", f"the engine cannot be asked: {error}")
+        return
+    if found:
+        more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+        yield EngineFinding(
+            "docker leftovers",
+            "warn",
+            f"an emulator that was killed left {', '.join(found[:_LISTED])}{more}",
+            "`clarifai-emulator down --all` removes them; so does the next emulator that uses containers.",
+        )
 
 
 def snap_findings(engine: Engine) -> Iterator[EngineFinding]:

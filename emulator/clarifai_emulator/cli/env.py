@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import click
 
 from clarifai_emulator.cli.output import json_option, port_option, print_json
-from clarifai_emulator.cli.state import Running, find_running
+from clarifai_emulator.cli.state import TOKEN_VARIABLE, Running, find_running
 
 _PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
 
@@ -22,10 +22,14 @@ _PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
     show_default=True,
     help="Whose syntax; dotenv for a .env file.",
 )
+@click.option("--control", is_flag=True, help="Print those that let this command line control it from elsewhere.")
 @port_option()
 @json_option()
-def env(shell: str, port: int | None, as_json: bool) -> None:
+def env(shell: str, port: int | None, control: bool, as_json: bool) -> None:
     """Print the environment variables that point the Clarifai SDK and CLI at the emulator.
+
+    With --control, those by which `status`, `deploy`, `logs` and the others reach it from another machine or out of
+    a container. The token among them lets its holder run code where the emulator runs.
 
     \b
     Examples:
@@ -33,8 +37,10 @@ def env(shell: str, port: int | None, as_json: bool) -> None:
       clarifai-emulator env --shell fish | source
       clarifai-emulator env --shell powershell | Invoke-Expression
       clarifai-emulator env --shell dotenv > .env
+      docker exec my-emulator clarifai-emulator env --control
     """
-    variables = variables_for(find_running(port), os.environ)
+    running = find_running(port)
+    variables = control_variables(running) if control else variables_for(running, os.environ)
     if as_json:
         print_json(variables)
         return
@@ -53,6 +59,12 @@ def variables_for(running: Running, environ: Mapping[str, str]) -> dict[str, str
         known = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
         variables["no_proxy"] = variables["NO_PROXY"] = ",".join(filter(None, [known, running.host]))
     return variables
+
+
+def control_variables(running: Running) -> dict[str, str]:
+    """What to set where the emulator is controlled from: its address, which may be another one there, and its
+    token."""
+    return {"CLARIFAI_EMULATOR_URL": running.url, TOKEN_VARIABLE: running.token}
 
 
 def is_behind_proxy(host: str, environ: Mapping[str, str]) -> bool:

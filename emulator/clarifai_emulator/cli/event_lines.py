@@ -19,6 +19,8 @@ _COLOURS = {
     "replica.hung": "red",
     "replica.substituted": "yellow",
     "deployment.failed": "red",
+    "deployment.rolled_out": "green",
+    "deployment.stops_first": "yellow",
     "deployment.pending": "yellow",
     "deployment.overcommitted": "yellow",
     "route.refused": "red",
@@ -89,6 +91,8 @@ class EventLines:
 
     def _request(self, event: Mapping[str, Any]) -> str:
         decided = self._decided.pop(str(event["request_id"]), None)
+        if event.get("call"):
+            return _call(event, decided)
         parts = [click.style(str(event["rpc"]), bold=True)]
         if decided is not None:
             parts.append(f"{decided['rule']} → {decided['deployment'] or ' '.join(decided['nodepools'][:1])}")
@@ -99,7 +103,20 @@ class EventLines:
         parts.append(_status(event))
         parts.append(f"{float(event['milliseconds']):.1f} ms")
         error = str(event.get("error") or "").rstrip()
-        return "  ".join(parts) + (f"\n    {error}" if error else "")
+        return "  ".join(parts) + "".join(f"\n    {line}" for line in error.splitlines())
+
+
+def _call(event: Mapping[str, Any], decided: Mapping[str, Any] | None) -> str:
+    """A call of a model in the dev loop: what was called and what came of it, then how it got there."""
+    took = f"{float(event['milliseconds']):.1f} ms"
+    way = [f"{decided['rule']} → {decided['deployment'] or ' '.join(decided['nodepools'][:1])}"] if decided else []
+    way += [
+        f"{name.removesuffix('_id')} {str(event[name])[:8]}" for name in ("replica_id", "code") if event.get(name)
+    ]
+    text = "  ".join([click.style(str(event["call"]), bold=True), _status(event), took])
+    text += "  " + click.style("  ".join(way), dim=True) if way else ""
+    reason = str(event.get("error") or "").rstrip()
+    return text + "".join(f"\n    {click.style(line, fg='red')}" for line in reason.splitlines())
 
 
 def _status(event: Mapping[str, Any]) -> str:
@@ -128,7 +145,8 @@ def _reload(kind: str, event: Mapping[str, Any]) -> str:
     done = f"{event['reload']} of {', '.join(event['files'])}: {event['reason']}"
     if kind == "reload.ready":
         version = f", version {str(event['version_id'])[:8]}" if event["signatures_changed"] else ""
-        return f"{done}  {float(event['milliseconds']):.1f} ms, code {str(event['code'])[:8]}{version}"
+        kept = ", weights kept" if event["reload"] == "swap" else ""
+        return f"{done}  {float(event['milliseconds']):.1f} ms, code {str(event['code'])[:8]}{version}{kept}"
     if kind == "reload.superseded":
         return f"{done}  given up for a newer save"
     failure = event["failure"]

@@ -7,11 +7,14 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.client import connect
-from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json
+from clarifai_emulator.cli.columns import columns
+from clarifai_emulator.cli.hints import HintingGroup
+from clarifai_emulator.cli.output import heading, json_option, port_option, print_json
 
 
-@click.group(short_help="Make requests fail, wait or break off on purpose.")
+@click.group(cls=HintingGroup, short_help="Make requests fail, wait or break off on purpose.")
 def fault() -> None:
     """Make requests fail, wait or break off on purpose, to test what a client does then.
 
@@ -48,10 +51,27 @@ def _upper(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 @fault.command(short_help="Inject a fault from now on.")
 @click.argument("id", required=False)
 @click.option("--rpc", shell_complete=_rpcs, help="Which RPC; Get* for several, * for all.  [default: inference]")
-@click.option("--model", metavar="ID", help="Requests of this model: ID or USER/APP/ID.")
-@click.option("--deployment", metavar="ID", help="Requests that go to this deployment: ID or USER/ID.")
-@click.option("--nodepool", metavar="ID", help="Requests that this nodepool takes: ID or CLUSTER/ID.")
-@click.option("--replica", metavar="ID", help="Requests that this replica takes: its id, or the beginning of it.")
+@click.option(
+    "--model", metavar="ID", shell_complete=completing.models, help="Requests of this model: ID or USER/APP/ID."
+)
+@click.option(
+    "--deployment",
+    metavar="ID",
+    shell_complete=completing.deployments,
+    help="Requests that go to this deployment: ID or USER/ID.",
+)
+@click.option(
+    "--nodepool",
+    metavar="ID",
+    shell_complete=completing.nodepools,
+    help="Requests that this nodepool takes: ID or CLUSTER/ID.",
+)
+@click.option(
+    "--replica",
+    metavar="ID",
+    shell_complete=completing.replicas,
+    help="Requests that this replica takes: its id, or the beginning of it.",
+)
 @click.option("--status", shell_complete=_statuses, help="Answer with this status, by number or name.")
 @click.option("--grpc", shell_complete=_grpc_statuses, callback=_upper, help="End the call with this gRPC status.")
 @click.option("--message", help="The text of --status, --grpc or --throttle.")
@@ -81,7 +101,10 @@ def add(port: int | None, as_json: bool, **options: Any) -> None:
     """
     given = {name: value for name, value in options.items() if value is not None and value is not False}
     with connect(port) as client:
-        (added,) = client.result("Faults", add=given)["changed"]
+        answer = client.result("Faults", add=given)
+    (added,), warnings = answer["changed"], answer["warnings"]
+    for text in warnings:
+        click.secho(f"{text} The fault waits for it.", fg="yellow", err=True)
     if as_json:
         print_json(added)
         return
@@ -111,24 +134,15 @@ def list_(port: int | None, as_json: bool) -> None:
         rows = [["id", "rule", "seen", "injected", "state", "from"]]
         rows += [[each["id"], each["rule"], str(each["seen"]), str(each["injected"]), _state(each), each["origin"]]
                  for each in faults]  # fmt: skip
-        click.echo("\n".join(columns(rows)))
+        click.echo("\n".join(columns(rows, heading=True)))
 
 
 def _state(each: dict[str, Any]) -> str:
     return click.style("active", fg="yellow") if each["active"] else "used up"
 
 
-def _ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    try:
-        with connect(ctx.params.get("port")) as client:
-            faults = client.result("Faults")["faults"]
-    except click.ClickException:
-        return []
-    return [CompletionItem(each["id"], help=each["rule"]) for each in faults if each["id"].startswith(incomplete)]
-
-
 @fault.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=_ids)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=completing.faults)
 @port_option()
 @json_option()
 def remove(ids: tuple[str, ...], port: int | None, as_json: bool) -> None:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,13 @@ from clarifai_emulator.cli.state import (
     Running,
     remove_state,
     running_emulators,
-    state_file,
     write_state,
 )
 from clarifai_emulator.config import EmulatorConfig, default_state_dir
 from clarifai_emulator.control import Control
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
+from clarifai_emulator.runners import own_output
 from clarifai_emulator.runners.breakpoints import while_held
 from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.snapshot import snapshot
@@ -48,11 +49,13 @@ def serve(
     parent: Parent | None,
     as_json: bool,
     ready_fd: int | None,
+    token: str = "",
     tied_to_fd: int | None = None,
 ) -> None:
     """Run it; returns when it has stopped. ``parent``: of the replicas. ``ready_fd`` is told, as JSON,
-    where it is. It stops, too, when the other end of ``tied_to_fd`` is closed. Raises ``Failure``."""
-    asyncio.run(_serve(config, parent, _Output(as_json), ready_fd, tied_to_fd))
+    where it is. ``token``: of its controls; empty to make one. It stops, too,
+    when the other end of ``tied_to_fd`` is closed. Raises ``Failure``."""
+    asyncio.run(_serve(config, parent, _Output(as_json), ready_fd, tied_to_fd, token))
 
 
 class _Output:
@@ -114,16 +117,23 @@ class _Stop:
 
 
 async def _serve(
-    config: EmulatorConfig, parent: Parent | None, output: _Output, ready_fd: int | None, tied_to_fd: int | None
+    config: EmulatorConfig,
+    parent: Parent | None,
+    output: _Output,
+    ready_fd: int | None,
+    tied_to_fd: int | None,
+    token: str,
 ) -> None:
     stop = _Stop(tied_to_fd)
+    if config.backend == "inprocess":
+        own_output.take_over()
     forget_account()
     try:
         emulator = Emulator(config, parent=parent)
     except EmulatorError as error:
         output.close()
         raise cannot_start(config, error) from None
-    control = Control(emulator)
+    control = Control(emulator, token=token)
     emulator.serve_too(control.find)
     with _log_lines(output), while_held(output.held), terminal_kept():
         try:
@@ -135,6 +145,7 @@ async def _serve(
         emulator.events.subscribe(output.event)
         folder = config.state_dir or default_state_dir()
         running = running_of(emulator, control.token)
+        control.about = {name: value for name, value in asdict(running).items() if name != "token"}
         try:
             path = _publish(folder, running)
             _announce(emulator, running, path, output)
@@ -202,6 +213,7 @@ def running_of(emulator: Emulator, token: str) -> Running:
         port=emulator.port,
         started=time.time(),
         pat=_own_token(emulator),
+        run=emulator.run_id,
     )
 
 
@@ -239,6 +251,11 @@ def _announce(emulator: Emulator, running: Running, path: Path, output: _Output)
         f'  or: eval "$(clarifai-emulator env{select})"',
         "",
         f"  Deploy a model directory:  clarifai-emulator deploy DIR{select}",
+        *(
+            []
+            if emulator.config.is_loopback
+            else [f"  Control from elsewhere:    `clarifai-emulator env --control{select}` prints how, here"]
+        ),
         f"  GPUs:                      {devices or f'none, {emulator.discovery.reason}'}",
         *(
             [f"  Faults of the topology:    {faults}"]
@@ -270,7 +287,7 @@ def cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
     """The failure to show; names our own emulator when that is what holds the port."""
     folder = config.state_dir or default_state_dir()
     holder = next((each for each in running_emulators(folder) if config.port and each.port == config.port), None)
-    if holder is not None and state_file(folder, config.port).exists():
+    if holder is not None:
         return Failure(
             f"An emulator is already running at {holder.url} (process {holder.pid}, user '{holder.user_id}').",
             hint="Use it, stop it with `clarifai-emulator down`, or start another one with --port 0.",

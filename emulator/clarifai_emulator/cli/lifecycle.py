@@ -10,7 +10,7 @@ import click
 
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json
-from clarifai_emulator.cli.state import Running, running_emulators, state_dir, state_file
+from clarifai_emulator.cli.state import Running, remove_state, running_emulators, state_dir
 
 _STOP_SECONDS = 30.0
 
@@ -76,16 +76,23 @@ def _remove_left_behind() -> list[str]:
 
 def wait_until_gone(running: Running, folder: Path) -> None:
     """Wait until an emulator that was told to stop has ended. Raises ``Failure``."""
-    path = state_file(folder, running.port)
     deadline = time.monotonic() + _STOP_SECONDS
-    while not _has_ended(running.pid):
+    while not (_has_ended(running.pid) if running.is_here else _is_silent(running)):
         if time.monotonic() > deadline:
             raise Failure(
                 f"The emulator at {running.url} still runs {_STOP_SECONDS:g} s after it was told to stop.",
                 hint=f"Look at its output, or end it with `kill -9 {running.pid}`; its replicas end with it.",
             )
         time.sleep(0.02)
-    path.unlink(missing_ok=True)
+    if running.is_here:
+        remove_state(folder, running.port, running.pid)
+
+
+def _is_silent(running: Running) -> bool:
+    """Whether nothing answers any more where an emulator was."""
+    from clarifai_emulator.cli.network import health
+
+    return health(running.url) is None
 
 
 def _has_ended(pid: int) -> bool:

@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.event_lines import EventLines
+from clarifai_emulator.cli.log_lines import LogFilter, log_text, read_since
 from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json
 
 _TYPES = ("runner", "runner.events", "builder")
 
 
+class _Since(click.ParamType[float]):
+    """A time, or how long ago it was."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return read_since(str(value), time.time())
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{value!r} is no time. Write how long ago (30s, 5m, 1h30m, 2d), a time of day (22:15) or a "
+                "timestamp (2026-11-28T22:15:00Z).",
+                param,
+                ctx,
+            )
+
+
+class _Pattern(click.ParamType["re.Pattern[str]"]):
+    """A regular expression."""
+
+    name = "pattern"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> re.Pattern[str]:
+        try:
+            return re.compile(value)
+        except (re.error, OverflowError, RecursionError) as error:
+            hint = f"To look for it as it stands, write {shlex.quote(re.escape(str(value)))}."
+            self.fail(f"{value!r} is no regular expression: {error}. {hint}", param, ctx)
+
+
 @click.command(short_help="Show what the replicas printed.")
-@click.argument("deployment", required=False)
+@click.argument("deployment", required=False, shell_complete=completing.deployments)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("-n", "--tail", type=click.IntRange(0), metavar="N", help="Show only the last N lines.")
+@click.option(
+    "--since", type=_Since(), default=None, metavar="TIME", help="Show lines since then: 5m, 22:15, a timestamp."
+)
+@click.option(
+    "--grep", "pattern", type=_Pattern(), metavar="PATTERN", help="Show lines that match this expression."
+)
+@click.option("--model-only", is_flag=True, help="Show what the model prints and logs, and nothing of the runner.")
 @click.option(
     "--type",
     "types",
@@ -23,37 +67,50 @@ _TYPES = ("runner", "runner.events", "builder")
     multiple=True,
     help="Which log. May be repeated.  [default: runner and runner.events]",
 )
+@click.option("--all", "noise", is_flag=True, help="Show also what the runner logs while it stops or reconnects.")
 @port_option()
 @json_option("Print each line as a line of JSON.")
-def logs(deployment: str | None, follow: bool, types: tuple[str, ...], port: int | None, as_json: bool) -> None:
+def logs(
+    deployment: str | None,
+    follow: bool,
+    since: float | None,
+    types: tuple[str, ...],
+    port: int | None,
+    as_json: bool,
+    **wanted: Any,
+) -> None:
     """Show what the replicas printed, of all deployments or of DEPLOYMENT.
 
-    runner is what the model prints, runner.events the life of its replicas, builder its builds.
+    runner is what the model prints, runner.events the life of its replicas, builder its builds. In front of each
+    line are its time, deployment and replica.
 
     \b
     Examples:
       clarifai-emulator logs
-      clarifai-emulator logs deploy-hello --follow
-      clarifai-emulator logs deploy-hello --type runner.events
+      clarifai-emulator logs deploy-hello --follow --model-only
+      clarifai-emulator logs --since 5m --grep 'Error|Warning' --tail 20
+      clarifai-emulator logs deploy-hello --type builder
+      clarifai-emulator logs --json | jq -r 'select(.stream == "model") | .message'
     """
     with connect(port) as client:
         match = _match(client, deployment) if deployment else {}
-        request = {"log_types": list(types or _TYPES[:2]), "match": match, "follow": follow}
+        request = {"log_types": list(types or _TYPES[:2]), "match": match, "since": since or 0.0, "follow": follow}
+        lines = LogFilter(**wanted)
         try:
             for answer in client.answers("Logs", **request):
-                if "line" in answer:
-                    _show_line(answer["line"], as_json)
+                for line in lines.take(answer):
+                    _show_line(line, as_json)
         except KeyboardInterrupt:
             return
 
 
 def _match(client: Client, deployment: str) -> dict[str, str]:
-    """What the log entries of a deployment have in common: log entries name models, not deployments."""
+    """What the log lines of a deployment have in common; those of builds name models, not deployments."""
     known = client.result("Status")["deployments"]
     for each in known:
         if each["deployment_id"] == deployment and each["model"]:
             user, app, model = each["model"].split("/")
-            return {"user_id": user, "app_id": app, "model_id": model}
+            return {"user_id": user, "app_id": app, "model_id": model, "deployment_id": deployment}
     listed = ", ".join(each["deployment_id"] for each in known) or "none"
     raise Failure(
         f"There is no deployment '{deployment}'. There are: {listed}.",
@@ -61,12 +118,11 @@ def _match(client: Client, deployment: str) -> dict[str, str]:
     )
 
 
-def _show_line(line: dict[str, Any], as_json: bool) -> None:
+def _show_line(line: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(line)
-        return
-    own = line["log_type"] == "runner"
-    click.echo(line["message"] if own else click.style(f"[{line['log_type']}] {line['message']}", dim=True))
+    else:
+        click.echo(log_text(line))
 
 
 @click.command(short_help="Show what happened: requests, routes, replicas, refusals.")

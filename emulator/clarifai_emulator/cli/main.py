@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
+from clarifai_emulator.cli.hints import HintingGroup
+
 PROGRAM = "clarifai-emulator"
 
 # Command → module below clarifai_emulator.cli that defines a function of that name.
@@ -30,6 +32,7 @@ _COMMANDS = {
     "contract": "contract",
     "export": "transfer",
     "import": "transfer",
+    "topology": "topology",
     "reset": "lifecycle",
     "down": "lifecycle",
     "init": "init",
@@ -39,7 +42,7 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(HintingGroup):
     """Subcommands by name, in the order in which a newcomer meets them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -62,22 +65,10 @@ class _Commands(click.Group):
         except (KeyboardInterrupt, click.Abort):
             raise Interrupted from None
         except Exception:
-            if (
-                was_interrupted()
-            ):  # Python wraps it where it comes while a class is made, and libraries do elsewhere
+            # Python wraps it where it comes while a class is made, and libraries do elsewhere.
+            if was_interrupted():
                 raise Interrupted from None
             raise
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
-            guess = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(_COMMANDS)}."
-            ctx.fail(f"There is no command '{args[0]}'.{guess}")
-        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

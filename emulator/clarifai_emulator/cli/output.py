@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
+
+from clarifai_emulator.cli.columns import paragraph
 
 if TYPE_CHECKING:
     from clarifai_emulator.errors import ConfigError
@@ -18,6 +22,7 @@ NO_ROUTE = 3
 NOT_RUNNING = 4
 
 _JSON = "clarifai_emulator.json"
+_URL = "clarifai_emulator.url"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -48,11 +53,15 @@ class Failure(click.ClickException):
         if self.as_json:
             print_json({"error": {"message": self.message, "hint": self.hint, "log": self.log, **self.data}})
             return
-        click.echo(click.style("Error: ", fg="red", bold=True) + self.message, file=file, err=True)
+        message, hint = paragraph(f"Error: {self.message}"), paragraph(f"Next: {self.hint}")
+        click.echo(
+            click.style("Error: ", fg="red", bold=True) + message.removeprefix("Error: "), file=file, err=True
+        )
         if self.log.strip():
             click.echo("\n" + textwrap.indent(self.log.rstrip(), "    ") + "\n", file=file, err=True)
         if self.hint:
-            click.echo(click.style("Next: ", bold=True) + self.hint, file=file, err=True)
+            hint = paragraph(f"Next: {self.hint}").removeprefix("Next: ")
+            click.echo(click.style("Next: ", bold=True) + hint, file=file, err=True)
 
 
 def failure_of(error: Mapping[str, Any]) -> Failure:
@@ -99,15 +108,53 @@ def json_option(help: str = "Print JSON instead of text.") -> Callable[[_Functio
     return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=remember, help=help)
 
 
+def _running_ports(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from clarifai_emulator.cli.completing import ports
+
+    return ports(ctx, param, incomplete)
+
+
 def port_option() -> Callable[[_Function], _Function]:
-    """The option ``--port`` of commands that talk to a running emulator; None for the only one."""
-    return click.option(
-        "--port",
-        type=click.IntRange(0, 65535),
-        envvar="CLARIFAI_EMULATOR_PORT",
-        show_envvar=True,
-        help="Which running emulator; may be left out while there is only one.",
-    )
+    """The options of commands that talk to a running emulator: ``--port``, as a parameter, None for the only one;
+    and ``--url``, which ``given_url`` gives."""
+
+    def remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        ctx.meta[_URL] = (value, ctx.get_parameter_source(str(param.name)) is ParameterSource.COMMANDLINE)
+
+    def add(function: _Function) -> _Function:
+        url = click.option(
+            "--url",
+            envvar="CLARIFAI_EMULATOR_URL",
+            show_envvar=True,
+            expose_value=False,
+            callback=remember,
+            help="The emulator at this address: in a container, on another machine. Its token is taken from "
+            "CLARIFAI_EMULATOR_TOKEN.",
+        )
+        port = click.option(
+            "--port",
+            type=click.IntRange(0, 65535),
+            envvar="CLARIFAI_EMULATOR_PORT",
+            show_envvar=True,
+            shell_complete=_running_ports,
+            help="Which running emulator; may be left out while there is only one.",
+        )
+        return port(url(function))
+
+    return add
+
+
+def given_url() -> str:
+    """The address of the emulator that the command is for; empty where it is not given. ``--port`` on the command
+    line means more than a variable."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return ""
+    url, is_typed = context.meta.get(_URL) or (None, False)
+    has_port = context.get_parameter_source("port") is ParameterSource.COMMANDLINE
+    if url and is_typed and has_port:
+        raise click.UsageError("--url and --port both name an emulator: give one of them.")
+    return "" if has_port else url or ""
 
 
 def wants_json() -> bool:
@@ -130,24 +177,10 @@ def step(text: str) -> None:
 
 def warn(text: str) -> None:
     """A warning, on stderr."""
-    click.echo(click.style("Warning: ", fg="yellow", bold=True) + text, err=True)
+    said = paragraph(f"Warning: {text}").removeprefix("Warning: ")
+    click.echo(click.style("Warning: ", fg="yellow", bold=True) + said, err=True)
 
 
 def heading(text: str) -> None:
     """A bold line."""
     click.echo(click.style(text, bold=True))
-
-
-def columns(rows: Sequence[Sequence[str]], *, indent: str = "  ") -> list[str]:
-    """The rows as lines with aligned columns; what a row lacks is empty."""
-    widths: list[int] = []
-    for row in rows:
-        for position, cell in enumerate(row):
-            if position == len(widths):
-                widths.append(0)
-            widths[position] = max(widths[position], len(click.unstyle(cell)))
-    return [indent + "  ".join(_pad(cell, widths[n]) for n, cell in enumerate(row)).rstrip() for row in rows]
-
-
-def _pad(cell: str, width: int) -> str:
-    return cell + " " * (width - len(click.unstyle(cell)))

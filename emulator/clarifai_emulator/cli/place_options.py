@@ -8,6 +8,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from clarifai_emulator.cli import completing
+
 _DEFAULT_NODEPOOL = "cpu"
 
 
@@ -19,8 +21,14 @@ def _instance_types(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 _OPTIONS = (
-    click.option("--nodepool", help="Nodepool to run in.  [default: cpu, this machine]"),
-    click.option("--cluster", help="Compute cluster of the nodepool; needed when several have such a nodepool."),
+    click.option(
+        "--nodepool", shell_complete=completing.nodepools, help="Nodepool to run in.  [default: cpu, this machine]"
+    ),
+    click.option(
+        "--cluster",
+        shell_complete=completing.clusters,
+        help="Compute cluster of the nodepool; needed when several have such a nodepool.",
+    ),
     click.option(
         "--instance",
         metavar="TYPE",

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli import completing
+from clarifai_emulator.cli.callers import Caller, chosen_caller
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.model_names import ModelName, read_model_name
@@ -20,6 +22,7 @@ from clarifai_emulator.cli.output import (
     port_option,
     print_json,
     status_name,
+    warn,
 )
 
 # After every event there is: asks for none of them, and for the number of the newest.
@@ -28,11 +31,23 @@ _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 
 
 @click.command(short_help="Call a method of a model and show the answer.")
-@click.argument("model")
-@click.argument("words", nargs=-1, metavar="[METHOD] [NAME=VALUE]...")
-@click.option("--deployment", default=None, help="Send it to this deployment.")
-@click.option("--cluster", default=None, help="Send it to a nodepool of this compute cluster; with --nodepool.")
-@click.option("--nodepool", default=None, help="Send it to this nodepool; with --cluster.")
+@click.argument("model", shell_complete=completing.models)
+@click.argument("words", nargs=-1, metavar="[METHOD] [NAME=VALUE]...", shell_complete=completing.words)
+@click.option(
+    "--deployment", default=None, shell_complete=completing.deployments, help="Send it to this deployment."
+)
+@click.option(
+    "--cluster",
+    default=None,
+    shell_complete=completing.clusters,
+    help="Send it to a nodepool of this compute cluster; with --nodepool.",
+)
+@click.option(
+    "--nodepool",
+    default=None,
+    shell_complete=completing.nodepools,
+    help="Send it to this nodepool; with --cluster.",
+)
 @port_option()
 @json_option()
 def predict(model: str, words: tuple[str, ...], port: int | None, as_json: bool, **options: Any) -> None:
@@ -41,6 +56,10 @@ def predict(model: str, words: tuple[str, ...], port: int | None, as_json: bool,
     Values are text as it is, or JSON for other types; files are @path. A streamed argument is given once per
     item, or read line by line from stdin with `-`. The answer goes to stdout, the route to stderr.
 
+    The call carries the token in CLARIFAI_PAT where the emulator knows it, or where CLARIFAI_API_BASE is the
+    emulator's address; else the emulator's own. CLARIFAI_USER_ID is used beside such a token. Other CLARIFAI_
+    variables, and the SDK's settings file, are not.
+
     \b
     Examples:
       clarifai-emulator predict hello prompt=world n=3
@@ -48,6 +67,7 @@ def predict(model: str, words: tuple[str, ...], port: int | None, as_json: bool,
       printf 'one\\ntwo\\n' | clarifai-emulator predict hello stream -
       clarifai-emulator predict detector image=@photo.jpg --deployment deploy-detector
       clarifai-emulator predict hello prompt=world --cluster local --nodepool cpu --json
+      CLARIFAI_PAT=bob-token clarifai-emulator predict ada/demo/models/hello prompt=world
     """
     if bool(options["cluster"]) != bool(options["nodepool"]):
         raise click.UsageError("--cluster and --nodepool belong together: give both.")
@@ -55,24 +75,33 @@ def predict(model: str, words: tuple[str, ...], port: int | None, as_json: bool,
         raise click.UsageError("A request goes to a deployment or to a nodepool, not to both.")
     with connect(port) as client:
         name = read_model_name(model, client.result("Status")["models"])
+        caller = chosen_caller(client)
+        if caller.note:
+            warn(caller.note)
         newest = client.result("Events", since=_AFTER_ALL)["last_seq"]
         try:
-            report = _call(client, name, words, options, as_json)
+            report = _call(client, caller, name, words, options, as_json)
         except click.ClickException:
             raise
         except KeyboardInterrupt:
             raise Interrupted("The request was cancelled.") from None
         except Exception as error:  # the SDK raises Exception itself for every status
-            raise _failure(client, error, newest) from None
+            raise _failure(client, caller, error, newest) from None
         report |= _route(client, str(report["request_id"]), newest)
+    report |= {"user_id": caller.user_id, "token": caller.source}
     if as_json:
         print_json(report)
     else:
-        _show_route(report)
+        _show_route(report, caller)
 
 
 def _call(
-    client: Client, name: ModelName, words: tuple[str, ...], options: Mapping[str, Any], as_json: bool
+    client: Client,
+    caller: Caller,
+    name: ModelName,
+    words: tuple[str, ...],
+    options: Mapping[str, Any],
+    as_json: bool,
 ) -> dict[str, Any]:
     """Make the call; shows each answer as it comes, unless they are wanted as JSON."""
     from clarifai_emulator.cli.answers import as_json_value, as_text
@@ -80,7 +109,7 @@ def _call(
     from clarifai_emulator.cli.values import chosen_method, read_arguments
 
     method, values = ("", words) if not words or "=" in words[0] or words[0] == "-" else (words[0], words[1:])
-    with sdk_for(client.running) as sdk:
+    with sdk_for(client.running, caller) as sdk:
         model = sdk.Model(
             name.url,
             deployment_id=options["deployment"],
@@ -89,6 +118,7 @@ def _call(
         )
         signature = chosen_method(_signatures(model.client), method)
         arguments = read_arguments(signature, values, sys.stdin)
+        _tell_findings(model.client, signature["name"], arguments)
         answers: list[Any] = []
         request_id = ""
         for value, response in _answers(model.client, signature, arguments):
@@ -106,6 +136,14 @@ def _signatures(client: Any) -> list[dict[str, Any]]:
 
     client.fetch()
     return [as_dict(each) for each in client._method_signatures.values()]
+
+
+def _tell_findings(client: Any, method: str, arguments: Mapping[str, Any]) -> None:
+    """Say on stderr what `check` would of these arguments; what is answered is not changed by it."""
+    from clarifai_emulator.contracts.values import check_arguments
+
+    for finding in check_arguments(client._method_signatures[method], arguments):
+        click.secho(f"{finding.rule}: {finding.message}", fg="yellow", err=True)
 
 
 def _answers(client: Any, signature: Mapping[str, Any], arguments: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
@@ -129,41 +167,57 @@ def _route(client: Client, request_id: str, since: int) -> dict[str, Any]:
         elif event["kind"] == "route.refused":
             found |= {"refused": True, "rejected": event["rejected"]}
         elif event["kind"] == "request.finished":
-            found |= {"replica_id": event.get("replica_id", ""), "milliseconds": event["milliseconds"]}
+            found |= {"replica_id": event.get("replica_id", ""), "nodepool": event.get("nodepool", "")}
+            found["milliseconds"] = event["milliseconds"]
     return found
 
 
-def _show_route(report: Mapping[str, Any]) -> None:
+def _show_route(report: Mapping[str, Any], caller: Caller) -> None:
     if "rule" not in report:
         return
-    where = report["deployment"] or ", ".join(report["nodepools"])
+    where = report["deployment"] or "shared compute"
+    who = f", as {caller.user_id} ({caller.source})" if caller.is_one_of_several else ""
     click.echo(
         click.style(
-            f"{report['rule']} → {where}, replica {report.get('replica_id', '')[:8]}, "
-            f"{report.get('milliseconds', 0.0):.1f} ms",
+            f"{report['rule']} → {where} in nodepool {report.get('nodepool', '')}, replica "
+            f"{report.get('replica_id', '')[:8]}, {report.get('milliseconds', 0.0):.1f} ms{who}",
             dim=True,
         ),
         err=True,
     )
 
 
-def _failure(client: Client, error: Exception, since: int) -> Failure:
+def _failure(client: Client, caller: Caller, error: Exception, since: int) -> Failure:
     """What the SDK raised, in words: it shows a response's status as protobuf text."""
     text = str(error)
     request_id = _quoted("req_id", text)
     facts = _route(client, request_id[0], since) if request_id else {}
     code = re.search(r"\bcode: (\w+)", text)
-    message = next(filter(None, [*_quoted("details", text)[:1], *_quoted("description", text)[:1]]), "")
+    trace = _quoted("stack_trace", text)
+    # An error without a message, as of a bare `assert`, is its last line.
+    said = [
+        *_quoted("details", text)[:1],
+        *reversed("\n".join(trace).splitlines()),
+        *_quoted("description", text)[:1],
+    ]
+    message = next((each.strip() for each in said if each.strip()), "")
     if code is None or not message:
         return Failure(f"{type(error).__name__}: {text}", code=FAILED, data=facts)
     rejected = [f"not taken: {each['what']}: {each['reason']}" for each in facts.get("rejected", ())]
     return Failure(
         f"{_code_text(code[1])}: {message}",
-        log="\n".join([*_quoted("stack_trace", text), *rejected]),
-        hint="" if "clarifai-emulator" in message else "`clarifai-emulator logs` shows what the model printed.",
+        log="\n".join([*trace, *rejected]),
+        hint=_hint(caller, message),
         code=NO_ROUTE if facts.get("refused") else FAILED,
         data={**facts, "status": code[1], "request_id": request_id[0] if request_id else ""},
     )
+
+
+def _hint(caller: Caller, message: str) -> str:
+    if caller.is_one_of_several:  # what one user may see and call, another may not
+        who = f"user '{caller.user_id}'" if caller.user_id else "a user that the emulator does not know"
+        return f"The call was made as {who}, by {caller.source}."
+    return "" if "clarifai-emulator" in message else "`clarifai-emulator logs` shows what the model printed."
 
 
 def _code_text(name: str) -> str:

@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli import completing
+from clarifai_emulator.cli.callers import chosen_caller
 from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.model_names import read_model_name
 from clarifai_emulator.cli.output import (
     NO_ROUTE,
-    columns,
     json_option,
     port_option,
     print_json,
@@ -19,12 +21,26 @@ from clarifai_emulator.cli.output import (
 
 
 @click.command(short_help="Explain where a request would go, without sending one.")
-@click.argument("model", required=False)
-@click.option("--deployment", metavar="[USER/]ID", help="As deployment_id of a request.")
-@click.option("--cluster", help="As compute_cluster_id of a request; with --nodepool.")
-@click.option("--nodepool", help="As nodepool_id of a request; with --cluster.")
+@click.argument("model", required=False, shell_complete=completing.models)
+@click.option(
+    "--deployment",
+    metavar="[USER/]ID",
+    shell_complete=completing.deployments,
+    help="As deployment_id of a request.",
+)
+@click.option(
+    "--cluster", shell_complete=completing.clusters, help="As compute_cluster_id of a request; with --nodepool."
+)
+@click.option(
+    "--nodepool", shell_complete=completing.nodepools, help="As nodepool_id of a request; with --cluster."
+)
 @click.option("--runner", default="", help="As the runner of a request; with --nodepool.")
-@click.option("--caller", default="", help="The user who asks.  [default: the emulator's user]")
+@click.option(
+    "--caller",
+    default="",
+    shell_complete=completing.users,
+    help="The user who asks.  [default: whose token predict would use]",
+)
 @port_option()
 @json_option()
 @click.pass_context
@@ -47,7 +63,7 @@ def route(ctx: click.Context, model: str | None, port: int | None, as_json: bool
     if as_json:
         print_json(answer)
     elif "decision" in answer:
-        _show_decision(answer["decision"])
+        _show_decision(answer["decision"], is_settled=answer["is_settled"])
     else:
         _show_refusal(answer["refusal"])
     if "refusal" in answer:
@@ -55,7 +71,7 @@ def route(ctx: click.Context, model: str | None, port: int | None, as_json: bool
 
 
 def _request(client: Client, model: str | None, options: dict[str, Any]) -> dict[str, Any]:
-    caller = options["caller"] or client.running.user_id
+    caller = options["caller"] or chosen_caller(client).user_id or client.running.user_id
     request: dict[str, Any] = {"caller": caller, "runner_id": options["runner"]}
     if model is not None:
         name = read_model_name(model, client.result("Status")["models"])
@@ -73,16 +89,18 @@ def _request(client: Client, model: str | None, options: dict[str, Any]) -> dict
     return request
 
 
-def _show_decision(decision: dict[str, Any]) -> None:
+def _show_decision(decision: dict[str, Any], *, is_settled: bool) -> None:
     rows = [
         ["rule", click.style(decision["rule"], fg="green", bold=True)],
         ["because", decision["reason"]],
         ["deployment", decision["deployment"] or "none, default autoscaling"],
-        ["nodepools", ", ".join(decision["nodepools"])],
+        ["nodepools", ", then ".join(decision["nodepools"])],
         ["model", f"{decision['model']} version {decision['version_id'][:8]}"],
     ]
     if decision["runner_id"]:
         rows.append(["runner", decision["runner_id"]])
+    if not is_settled:
+        rows.append(["holds", "for now: it depends on how busy everything is when a request comes"])
     click.echo("\n".join(columns(rows, indent="")))
     _show_rejected(decision["rejected"])
 

@@ -8,23 +8,29 @@ import os
 import sys
 import tempfile
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
+from clarifai_emulator.cli.callers import Caller
 from clarifai_emulator.cli.env import variables_for
 from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.state import Running
 
 
 @contextlib.contextmanager
-def sdk_for(running: Running) -> Generator[Any]:
+def sdk_for(running: Running, caller: Caller | None = None) -> Generator[Any]:
     """The package ``clarifai.client``. The SDK keeps the base URL and the home directory that it finds when it
-    is imported, so that both must be set before: this works for one emulator per process.
+    is imported, so that both must be set before: this works for one emulator per process. ``caller``: who calls;
+    the emulator's own user otherwise.
 
     ``~/.config/clarifai`` is neither read nor written, and the SDK logs nothing below errors.
     """
     if "clarifai" in sys.modules:
         raise RuntimeError("The Clarifai SDK was imported before it was told where the emulator is.")
     with tempfile.TemporaryDirectory(prefix="clarifai-emulator-home-") as home:
+        if caller is not None:
+            user_id = os.environ.get("CLARIFAI_USER_ID", "") if caller.source == "CLARIFAI_PAT" else ""
+            running = replace(running, pat=caller.pat, user_id=user_id or caller.user_id or running.user_id)
         for name in [name for name in os.environ if name.startswith("CLARIFAI_")]:
             del os.environ[name]
         os.environ.update(variables_for(running, os.environ), HOME=home, LOG_LEVEL="ERROR")

@@ -1,24 +1,30 @@
-"""How commands find a running emulator: a file that it writes when it answers and removes when it stops."""
+"""How commands find a running emulator: a file that it writes when it answers and removes when it stops, or the
+address that they are given."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from clarifai_emulator.cli.output import NOT_RUNNING, USAGE, Failure
+from clarifai_emulator.cli.output import NOT_RUNNING, USAGE, Failure, given_url
+from clarifai_emulator.cli.places import is_here, is_over, this_place
 
 ANY_TOKEN = "local-emulator-token"
+TOKEN_VARIABLE = "CLARIFAI_EMULATOR_TOKEN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """A running emulator. ``token`` opens its controls, so the file is for its user only; ``pat`` is a token
-    that its API accepts; ``started`` is seconds since the epoch."""
+    that its API accepts; ``started`` is seconds since the epoch. ``place``: where its process has this ``pid``;
+    ``run``: what its health check calls this run of it."""
 
     url: str
     pid: int
@@ -27,6 +33,13 @@ class Running:
     port: int
     started: float
     pat: str = ANY_TOKEN
+    place: str = field(default_factory=this_place)
+    run: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether ``pid`` is a process of this machine, as this command sees it."""
+        return is_here(self.place)
 
     @property
     def host(self) -> str:
@@ -48,6 +61,9 @@ def write_state(folder: Path, running: Running) -> Path:
     """Write the state file, whole or not at all, readable by its user only."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = state_file(folder, running.port)
+    before = _read(path)
+    if before is not None and not before.is_here:  # another machine's, or container's, with the same home
+        path = folder / f"emulator-{running.port}-{hashlib.sha256(running.place.encode()).hexdigest()[:8]}.json"
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         draft.unlink()
@@ -59,20 +75,26 @@ def write_state(folder: Path, running: Running) -> Path:
 
 def remove_state(folder: Path, port: int, pid: int) -> None:
     """Remove the state file, if it is still that process's."""
-    path = state_file(folder, port)
-    found = _read(path)
-    if found is not None and found.pid == pid:
-        path.unlink(missing_ok=True)
+    for path in [state_file(folder, port), *folder.glob(f"emulator-{port}-*.json")]:
+        found = _read(path)
+        if found is not None and found.is_here and found.pid == pid:
+            path.unlink(missing_ok=True)
 
 
 def running_emulators(folder: Path) -> list[Running]:
-    """The emulators that run now, by port. Removes the files of those that ended without doing so."""
+    """The emulators that run now, by port. Removes the files of those that ended without doing so; those of another
+    machine or container with the same home are for it to remove."""
     found: list[Running] = []
     for path in sorted(folder.glob("emulator-*.json")):
         running = _read(path)
         if running is None:
             continue
-        if not _is_alive(running.pid):
+        if not running.is_here:
+            if is_over(running.place):
+                path.unlink(missing_ok=True)
+            elif _is_reached_from_here(running):
+                found.append(running)
+        elif not _is_alive(running.pid):
             path.unlink(missing_ok=True)
         elif _answers(running):
             found.append(running)
@@ -80,10 +102,14 @@ def running_emulators(folder: Path) -> list[Running]:
 
 
 def find_running(port: int | None) -> Running:
-    """The emulator to talk to. Raises ``Failure`` when there is none, or when it could be several."""
+    """The emulator to talk to: at ``--url`` if one is given, else on this machine. Raises ``Failure`` when there is
+    none, or when it could be several."""
     found = running_emulators(state_dir())
+    url = given_url()
+    if url:
+        return _at(url, found)
     if port:
-        chosen = [each for each in found if each.port == port]
+        chosen = [each for each in found if each.port == port] or list(_elsewhere(port))
         if chosen:
             return chosen[0]
         others = f" Running: {_listed(found)}." if found else ""
@@ -92,6 +118,10 @@ def find_running(port: int | None) -> Running:
             hint=f"Start one with `clarifai-emulator up --port {port}`.",
             code=NOT_RUNNING,
         )
+    if not found:
+        from clarifai_emulator.config import DEFAULT_PORT
+
+        found = list(_elsewhere(DEFAULT_PORT))
     if not found:
         raise Failure(
             "No emulator is running.",
@@ -106,6 +136,36 @@ def find_running(port: int | None) -> Running:
             data={"running": [{"url": each.url, "port": each.port, "pid": each.pid} for each in found]},
         )
     return found[0]
+
+
+def _at(url: str, found: list[Running]) -> Running:
+    """The emulator at an address; one that runs here needs no token."""
+    from clarifai_emulator.cli.network import is_same_address, reach
+
+    ours = [each for each in found if is_same_address(url, each.url)]
+    return ours[0] if ours else reach(url)
+
+
+def _elsewhere(port: int) -> Iterator[Running]:
+    """The emulator that answers on this port of this machine and has no file here: in a container, say."""
+    with socket.socket() as probe:
+        probe.settimeout(2.0)
+        if probe.connect_ex(("127.0.0.1", port)) != 0:
+            return
+    from clarifai_emulator.cli.network import answering_on_this_machine
+
+    running = answering_on_this_machine(port)
+    if running is not None:
+        yield running
+
+
+def _is_reached_from_here(running: Running) -> bool:
+    """Whether it is this very emulator that answers at its address: the same address may be another machine's."""
+    if not running.run or not _answers(running):
+        return False
+    from clarifai_emulator.cli.network import health
+
+    return (health(running.url) or {}).get("run") == running.run
 
 
 def _listed(found: list[Running]) -> str:

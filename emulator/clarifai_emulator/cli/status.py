@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import connect
-from clarifai_emulator.cli.output import columns, heading, json_option, port_option, print_json
+from clarifai_emulator.cli.columns import columns, paragraph
+from clarifai_emulator.cli.output import heading, json_option, port_option, print_json
 
 _COLOURS = {"ready": "green", "failed": "red", "pending": "yellow", "starting": "yellow"}
 _SHARED_OWNER = "clarifai"
@@ -63,13 +64,12 @@ def _show_nodepools(nodepools: list[dict[str, Any]]) -> None:
         ]
         for each in shown
     ]
-    click.echo("\n".join(columns(rows)))
+    click.echo("\n".join(columns(rows, heading=True)))
     for each in shown:
         text = _overcommitted(each["overcommitted"])
         if text:
-            click.echo(
-                click.style(f"  {each['nodepool_id']}: its replicas ask for {text} more than it has", "yellow")
-            )
+            said = paragraph(f"  {each['nodepool_id']}: its replicas ask for {text} more than it has")
+            click.echo(click.style(said, "yellow"))
     if len(nodepools) > len(shown):
         click.echo(f"  and {len(nodepools) - len(shown)} shared nodepools of Clarifai, not in use")
 
@@ -101,7 +101,7 @@ def _show_deployments(deployments: list[dict[str, Any]], shared: list[dict[str, 
     for version in shared:
         rows.append(_row("(shared compute)", version["model"], version, "0-5"))
         notes += _notes("shared compute", version)
-    click.echo("\n".join([*columns(rows), *notes]))
+    click.echo("\n".join([*columns(rows, heading=True), *map(paragraph, notes)]))
 
 
 def _show_broken(projects: list[dict[str, Any]]) -> None:
@@ -112,7 +112,7 @@ def _show_broken(projects: list[dict[str, Any]]) -> None:
             where = f"{failure['file']}:{failure['line']}: " if failure["file"] else ""
             label = click.style(f"  {each['deployment_id']}: the code in {each['directory']} is broken: ", fg="red")
             meanwhile = "Requests fail (--strict)." if each["strict"] else "The last good code answers."
-            click.echo(f"{label}{where}{failure['message']} {meanwhile}")
+            click.echo(paragraph(f"{label}{where}{failure['message']} {meanwhile}"))
 
 
 def _row(name: str, model: str, version: dict[str, Any], bounds: str) -> list[str]:

@@ -12,9 +12,11 @@ import click
 from clarifai_emulator.cli.debug_options import debug_options
 from clarifai_emulator.cli.docker_options import docker_options, docker_settings
 from clarifai_emulator.cli.interruption import held_back
-from clarifai_emulator.cli.output import Failure, json_option, print_json, wants_json, warn
+from clarifai_emulator.cli.output import USAGE, Failure, json_option, print_json, wants_json, warn
+from clarifai_emulator.cli.state import TOKEN_VARIABLE
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_TOKEN_LENGTH = 16
 _OPTION_NAMES = {"pats_file": "--pats", "docker_build_args": "--docker-build-arg"}
 
 
@@ -126,7 +128,9 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
 def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool, **options: Any) -> None:
     """Start an emulator and print what happens in it. Ctrl-C stops it and every replica.
 
-    Every option can be set in the environment as CLARIFAI_EMULATOR_<OPTION>.
+    Every option can be set in the environment as CLARIFAI_EMULATOR_<OPTION>. CLARIFAI_EMULATOR_TOKEN is the token
+    by which other commands control it; each start makes one where it is not set, and keeps it in a file for you
+    only.
 
     \b
     Examples:
@@ -139,12 +143,15 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
       clarifai-emulator up --pats pats.yaml
       clarifai-emulator up --topology topology.yaml --json
       clarifai-emulator up --state ~/my-platform    (deployments are there again after a restart)
+      CLARIFAI_EMULATOR_TOKEN=$(openssl rand -hex 24) clarifai-emulator up --host 0.0.0.0
     """
     config = config_of(options)
+    token = _control_token(os.environ)
     if detach and ready_fd is None:
         _warn(config)
         _detach(options, as_json)
         return
+    os.environ.pop(TOKEN_VARIABLE, None)  # no model is to see it
     parent = None
     if config.backend == "process" and config.port:
         from clarifai_emulator.runners.parent import launch_early
@@ -157,7 +164,19 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
         if parent is not None:
             parent.close()
         raise
-    serve(config, parent=parent, as_json=as_json, ready_fd=ready_fd, tied_to_fd=tied_to_fd)
+    serve(config, parent=parent, as_json=as_json, ready_fd=ready_fd, token=token, tied_to_fd=tied_to_fd)
+
+
+def _control_token(environ: Mapping[str, str]) -> str:
+    """The token of the controls, where the user chose one."""
+    token = environ.get(TOKEN_VARIABLE, "")
+    if token and (len(token) < _TOKEN_LENGTH or not token.isascii() or not token.isprintable() or " " in token):
+        raise Failure(
+            f"{TOKEN_VARIABLE} must have at least {_TOKEN_LENGTH} printable ASCII characters, without spaces.",
+            hint="Whoever has it can run code here: make one with `openssl rand -hex 24`.",
+            code=USAGE,
+        )
+    return token
 
 
 def parse_pats(values: tuple[str, ...], user_id: str) -> dict[str, str]:

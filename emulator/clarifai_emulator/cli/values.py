@@ -10,8 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
+from google.protobuf.json_format import ParseDict
+
 from clarifai_emulator.cli.output import USAGE, Failure
 from clarifai_emulator.cli.signatures import Field, Signature, example_call
+from clarifai_emulator.contracts.shapes import method_shape
+from clarifai_emulator.contracts.values import nearest
 
 _MEDIA = {"IMAGE": "Image", "AUDIO": "Audio", "VIDEO": "Video"}
 
@@ -26,9 +31,10 @@ def chosen_method(signatures: Sequence[Signature], name: str) -> Signature:
     what = (
         f"The model has no method '{wanted}'." if name else "The model has no method 'predict'; say which to call."
     )
-    raise Failure(
-        f"{what} It has:\n{listed}", hint="`clarifai-emulator predict MODEL METHOD NAME=VALUE`", code=USAGE
-    )
+    near = nearest(wanted, [str(each["name"]) for each in signatures])
+    guess = f"Did you mean '{near}'? " if near else ""
+    hint = f"{guess}`clarifai-emulator predict MODEL METHOD NAME=VALUE`"
+    raise Failure(f"{what} It has:\n{listed}", hint=hint, code=USAGE)
 
 
 def read_arguments(signature: Signature, words: Sequence[str], stdin: Iterable[str]) -> dict[str, Any]:
@@ -46,7 +52,10 @@ def read_arguments(signature: Signature, words: Sequence[str], stdin: Iterable[s
         name, equals, text = word.partition("=")
         if not equals or name not in fields:
             known = ", ".join(fields) or "no arguments"
-            raise _misuse(signature, f"'{word}' is not an argument of '{signature['name']}', which takes {known}.")
+            near = nearest(name, fields)
+            guess = f" Did you mean '{near}'?" if near else ""
+            what = f"'{word}' is not an argument of '{signature['name']}', which takes {known}.{guess}"
+            raise _misuse(signature, what)
         if name == streamed:
             chunks.append(_parse(fields[name], text))
         else:
@@ -62,7 +71,9 @@ def read_arguments(signature: Signature, words: Sequence[str], stdin: Iterable[s
 def _misuse(signature: Signature, what: str) -> Failure:
     from clarifai_emulator.cli.signatures import command_line
 
-    return Failure(what, hint=f"For example: {command_line(signature, 'MODEL')}", code=USAGE)
+    shape = method_shape(ParseDict(dict(signature), MethodSignature(), ignore_unknown_fields=True))
+    hint = f"Signature: {shape}\nFor example: {command_line(signature, 'MODEL')}"
+    return Failure(what, hint=hint, code=USAGE)
 
 
 def _parse(field: Field, text: str) -> Any:

@@ -23,6 +23,12 @@ def remove_all(client: DockerClient, instance: str) -> list[str]:
     return _remove(client, lambda label: label == instance)
 
 
+def left_behind(client: DockerClient) -> list[str]:
+    """List what emulators that are gone left: containers, running or not, and networks."""
+    containers = [f"container {name}" for _, name in _containers(client, is_left_behind)]
+    return [*containers, *(f"network {name}" for _, name in _networks(client, is_left_behind))]
+
+
 def remove_left_behind(client: DockerClient) -> list[str]:
     """Remove containers and networks of emulators that are gone; what was removed."""
     return _remove(client, is_left_behind)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
-import re
 import sys
 import tempfile
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
@@ -28,7 +26,7 @@ from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.source import place_of
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.environment import find_environment
-from clarifai_emulator.models.requirements import UnreadableRequirements, read_lines
+from clarifai_emulator.models.requirements import required_names
 from clarifai_emulator.runners.parent import NOWHERE
 from clarifai_emulator.runners.process import ProcessBackend
 
@@ -102,7 +100,11 @@ async def _read(
 ) -> Reading:
     model_file = model_file_of(directory)
     with tempfile.TemporaryDirectory(prefix="clarifai-contract-", ignore_cleanup_errors=True) as scratch:
-        how = {"strict": False, "scratch": scratch, "requirements": sorted(_required(directory))}
+        how = {
+            "strict": False,
+            "scratch": scratch,
+            "requirements": sorted(required_names(directory / "requirements.txt")),
+        }
         try:
             answer = await backend.examine(directory, python, seconds=seconds, how=how)
             if answer.get("stubs") or "error" in answer or "mocked" in answer:
@@ -212,14 +214,3 @@ def _stubs(answer: Mapping[str, Any]) -> Iterator[Finding]:
             f"Module '{name}' is not installed here and was stood in for.",
             location=Location(Path(file), int(line)),
         )
-
-
-def _required(directory: Path) -> set[str]:
-    """The names in requirements.txt, normalised; none when it cannot be read, which is told elsewhere."""
-    names: set[str] = set()
-    with contextlib.suppress(UnreadableRequirements):
-        for line in read_lines(directory / "requirements.txt"):
-            name = re.match(r"[A-Za-z0-9._-]+", line.text)
-            if name is not None:
-                names.add(re.sub(r"[-_.]+", "-", name[0]).lower())
-    return names

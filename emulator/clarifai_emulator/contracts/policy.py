@@ -13,8 +13,9 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.rule import Severity
@@ -23,6 +24,7 @@ from clarifai_emulator.errors import ConfigError
 
 _COMMENT = re.compile(r"#\s*clarifai:\s*ignore(?:\[(?P<rules>[^\]]*)\])?(?P<reason>[^#]*)")
 _OFF = "off"
+_KEYS = ("rules",)  # of [tool.clarifai-emulator]
 _BASELINE_VERSION = 1
 # From the gravest: a threshold takes what stands before it too.
 _GRAVITY = (Severity.ERROR, Severity.WARNING, Severity.UNCHECKED, Severity.NOTE)
@@ -110,9 +112,24 @@ def project_levels(start: Path) -> list[str]:
                 content: Any = tomllib.loads(file.read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
                 raise ConfigError(f"{file} cannot be read:", [str(error)]) from None
-            rules = content.get("tool", {}).get("clarifai-emulator", {}).get("rules", {})
+            table = content.get("tool", {}).get("clarifai-emulator", {})
+            _require_known(table, file)
+            rules = table.get("rules", {})
             return [f"{name}={level}" for name, level in rules.items()]
     return []
+
+
+def _require_known(table: Any, file: Path) -> None:
+    """Raise ``ConfigError`` for keys of ``[tool.clarifai-emulator]`` that mean nothing."""
+    if not isinstance(table, dict):
+        raise ConfigError(f"{file}: tool.clarifai-emulator must be a table.", [])
+    problems: list[str] = []
+    for key in (str(each) for each in cast("dict[object, object]", table) if each not in _KEYS):
+        near = get_close_matches(key, _KEYS, n=1)
+        problems.append(f"Unknown key '{key}'." + (f" Did you mean '{near[0]}'?" if near else ""))
+    if problems:
+        hint = f"Known is {', '.join(_KEYS)}; settings of the pytest plugin are pytest's own (clarifai_…)."
+        raise ConfigError(f"{file}: [tool.clarifai-emulator] cannot be used:", problems, hint=hint)
 
 
 def file_lines(path: Path, cell: int) -> Sequence[str]:

@@ -22,6 +22,7 @@ from clarifai_emulator.contracts.values import unknown_method
 from clarifai_emulator.contracts.wire import WireMethod
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.header_text import header_text
 
 Mode = Literal["record", "strict", "off"]
 ModelKey = tuple[str, str, str]
@@ -203,7 +204,5 @@ class WatchedCall:
             method=finding.method,
             version_id=self._version_id,
         )
-        told = f"{finding.rule}: {finding.message}".encode("ascii", "backslashreplace").decode()
-        before = self._trailers.get(_TRAILER)
-        text = f"{before}; {told}" if before else told
-        self._trailers[_TRAILER] = " ".join(text.split())[:_LONGEST_TRAILER]
+        told, before = f"{finding.rule}: {finding.message}", self._trailers.get(_TRAILER)
+        self._trailers[_TRAILER] = header_text(f"{before}; {told}" if before else told, _LONGEST_TRAILER)

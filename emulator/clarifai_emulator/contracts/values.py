@@ -17,6 +17,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 from clarifai_emulator.contracts.finding import Finding
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.shapes import MethodShape, Shape, Type, method_shape
+from clarifai_emulator.data_values import written
 
 
 class _Unknown:
@@ -53,12 +54,14 @@ def _as_result(problem: Finding, method: str) -> Finding:
 
 
 def argument_findings(method: MethodShape, given: Mapping[str, object]) -> Iterator[Finding]:
-    """As ``check_arguments``, for a shape that was made ready before."""
-    for name in given:
-        if name not in method.inputs and name not in _RESERVED:
-            yield _about(method, unknown_argument(method, name))
+    """As ``check_arguments``, for a shape that was made ready before. A required argument whose name is misspelt is
+    not missing, too."""
+    unknown = [name for name in given if name not in method.inputs and name not in _RESERVED]
+    for name in unknown:
+        yield _about(method, unknown_argument(method, name))
+    meant = {nearest(name, method.inputs) for name in unknown}
     for name in method.required:
-        if name not in given:
+        if name not in given and name not in meant:
             yield _about(method, missing_argument(method, name))
     for name, value in given.items():
         shape = method.inputs.get(name)
@@ -136,7 +139,7 @@ def _is_beyond(shape: Shape, value: float) -> bool:
 
 def shown(value: object) -> str:
     """A value as it would be written, cut short."""
-    text = repr(value[:60] if isinstance(value, (str, bytes)) else value)
+    text = written(value[:60] if isinstance(value, (str, bytes)) else value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -28,6 +28,9 @@ _turns = itertools.count(1)
 
 # Work whose stream broke is told after this long that it did, unless how its replica ended is known before.
 _BROKEN_SECONDS = 2.0
+_SPANS = 512
+# File systems tell times by a clock that ticks some hundred times a second: they may be that much too early.
+_COARSE_SECONDS = 0.02
 
 
 class LaneKey(NamedTuple):
@@ -73,7 +76,7 @@ class Slot:
         work.on_cancel = self.replica.abandon
         work.tells_code = self.replica.tells_code
         work.sent_at = self.replica.runner.lane.now()
-        work.send(self.replica.replica_id)
+        work.send(self.replica.replica_id, self.replica.runner.nodepool)
         if work.on_taken is not None:
             work.on_taken(work)
             if not work.is_open:
@@ -181,6 +184,9 @@ class Replica:
     def release(self, work: Work) -> None:
         """A stream is through with this work."""
         self.busy.discard(work)
+        if self.tells_code:
+            lane = self.runner.lane
+            lane.spans.append((work.sent_at, lane.now()))
         self.abandoned.pop(work, None)
         if work.state is not State.DONE:
             self.runner.note_end(work)
@@ -287,11 +293,20 @@ class Lane:
         self.bounced = False  # a request was sent away because no replica was there
         self.pending_reason = ""  # why a wanted replica is not there yet
         self.edit_problem: EditProblem | None = None
+        # When reloadable replicas last worked on items: from, to (monotonic).
+        self.spans: deque[tuple[float, float]] = deque(maxlen=_SPANS)
         self.last_active: float | None = None  # when a request last came or ended, by the clock's monotonic()
         self.tells_idle = False  # the supervisor wants to look when nothing runs and nothing waits any more
         self._clock = clock
         self._queue_size = queue_size
         self._on_demand = on_demand
+
+    def was_at_work(self, time: float) -> bool:
+        """Whether a reloadable replica worked on an item at this time (monotonic), as far as it is remembered."""
+        now = self.now()
+        works = [work for link in self.runners.values() for each in link.replicas.values() for work in each.busy]
+        spans = [*self.spans, *((work.sent_at, now) for work in works)]
+        return any(since - _COARSE_SECONDS <= time <= until for since, until in spans)
 
     @property
     def in_flight(self) -> int:

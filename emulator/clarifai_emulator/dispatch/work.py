@@ -63,8 +63,8 @@ class Work:
 
     ``nodepools`` are those the routing decision allows, in order of preference; ``runner_id`` pins one runner, and
     ``is_pinned`` says that the client asked for this very model version, ``is_placed`` that it asked for this very
-    nodepool or runner. ``code`` is the content hash of the code
-    that answers, as a replica that ``tells_code`` tells with its first output.
+    nodepool or runner. ``replica_id`` took it, in ``nodepool`` (empty and None before that). ``code`` is the
+    content hash of the code that answers, as a replica that ``tells_code`` tells with its first output.
     ``more`` are the client's further messages of a bidirectional call.
 
     What faults set: ``on_taken`` is called when a replica takes the work, before it has it, and may fail it;
@@ -85,6 +85,7 @@ class Work:
         "late",
         "method_type",
         "more",
+        "nodepool",
         "nodepools",
         "on_cancel",
         "on_taken",
@@ -119,6 +120,7 @@ class Work:
         self.more = more
         self.state = State.QUEUED
         self.replica_id = ""
+        self.nodepool: NodepoolKey | None = None
         self.sent_at = 0.0
         self.on_cancel: Callable[[Work], None] | None = None
         self.on_taken: Callable[[Work], None] | None = None
@@ -143,14 +145,14 @@ class Work:
         """Whether the routing decision lets this runner take the work."""
         return nodepool in self.nodepools and self.runner_id in ("", runner_id)
 
-    def send(self, replica_id: str) -> None:
+    def send(self, replica_id: str, nodepool: NodepoolKey | None = None) -> None:
         """A replica takes the work."""
-        self.replica_id = replica_id
+        self.replica_id, self.nodepool = replica_id, nodepool
         self._move(State.SENT)
 
     def requeue(self) -> None:
         """The replica vanished before a byte of the work was written to it: someone else may have it."""
-        self.replica_id = ""
+        self.replica_id, self.nodepool = "", None
         self.state = State.QUEUED
 
     @property

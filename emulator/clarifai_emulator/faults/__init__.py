@@ -1,7 +1,7 @@
 """Faults that a test asks for: which requests they concern, and what is decided for each. Pure, no I/O, no clock.
 
     Fault (fault.py)  ──added to──►  Faults (register.py)  ──decides for each request──►  Injection
-      whom: matching.py · how slow: latency.py
+      whom: matching.py · how slow: latency.py · names that nothing has: names.py
 
 ``api/injection.py`` does to requests what is decided here.
 """
@@ -12,6 +12,8 @@ from clarifai_emulator.faults.fault import Fault as Fault
 from clarifai_emulator.faults.fault import InvalidFault as InvalidFault
 from clarifai_emulator.faults.fault import Moment as Moment
 from clarifai_emulator.faults.matching import Subject as Subject
+from clarifai_emulator.faults.names import unknown_in as unknown_in
+from clarifai_emulator.faults.names import unknown_names as unknown_names
 from clarifai_emulator.faults.register import ActiveFault as ActiveFault
 from clarifai_emulator.faults.register import Faults as Faults
 from clarifai_emulator.faults.register import Injection as Injection

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -27,7 +27,7 @@ DOCKERFILE = "Dockerfile"
 # As the SDK's loader looks for it: the first one there is.
 MODEL_FILES = ("model.py", "1/model.py")
 # What a model directory is not one without; these count whatever the globs say.
-_ALWAYS = frozenset({CONFIG_FILE, REQUIREMENTS_FILE, DOCKERFILE, *MODEL_FILES})
+ALWAYS_WATCHED = frozenset({CONFIG_FILE, REQUIREMENTS_FILE, DOCKERFILE, *MODEL_FILES})
 _IGNORE_FILE = ".gitignore"
 # A file that was written so shortly before it was read may change again without a change of its times.
 _SETTLED_NS = 2_000_000_000
@@ -41,6 +41,11 @@ class CodeFile:
     stamp: tuple[int, ...]
     content: str
     text: str | None = None
+
+    @property
+    def written(self) -> float:
+        """When it was last written or put there, in seconds since the epoch; 0 for one that cannot be read."""
+        return max(self.stamp[1:3]) / 1e9 if self.stamp else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,11 @@ class Code:
         """The path of the file that has the model class."""
         return next((name for name in MODEL_FILES if name in self.files), MODEL_FILES[-1])
 
+    def without(self, names: Set[str]) -> Code:
+        """The same without these files."""
+        files = {name: file for name, file in self.files.items() if name not in names}
+        return self if len(files) == len(self.files) else Code(files, _digest(files), self.read_ns)
+
     def changed(self, after: Code) -> list[str]:
         """Files that are new, gone or different in ``after``, in alphabetical order."""
         names = {*self.files, *after.files}
@@ -68,14 +78,15 @@ class Code:
 
 
 class CodeReader:
-    """Reads one directory, with its globs and .gitignore."""
+    """Reads one directory, with its globs and .gitignore; without the files ``left_out``, which may become more."""
 
-    def __init__(self, directory: Path, watched: Watched) -> None:
+    def __init__(self, directory: Path, watched: Watched, left_out: Set[str] = frozenset()) -> None:
         from pathspec import GitIgnoreSpec
 
         self._directory = directory
         self._include = GitIgnoreSpec.from_lines(watched.include) if watched.include else None
         self._exclude = GitIgnoreSpec.from_lines(watched.exclude)
+        self._left_out = left_out
         self._last = Code()
 
     def read(self) -> Code:
@@ -88,15 +99,14 @@ class CodeReader:
             folders[:] = [each for each in folders if not self._skips_folder(base / each, ignored)]
             for name in names:
                 path = (base / name).as_posix()
-                if self.counts(path, ignored):
+                if path not in self._left_out and self.counts(path, ignored):
                     files[path] = _read(self._directory / path, path, last)
-        digest = digest_of({name: file.content for name, file in files.items()})
-        self._last = Code(files, digest, now)
+        self._last = Code(files, _digest(files), now)
         return self._last
 
     def counts(self, path: str, ignored: _Ignored | None = None) -> bool:
         """Whether a file (relative, with ``/``) is watched."""
-        if path in _ALWAYS:
+        if path in ALWAYS_WATCHED:
             return True
         if not is_part_of_model(PurePath(path)) or self._exclude.match_file(path):
             return False
@@ -109,6 +119,10 @@ class CodeReader:
             return True
         path = f"{folder.as_posix()}/"
         return path != "1/" and ignored.has(path)
+
+
+def _digest(files: Mapping[str, CodeFile]) -> str:
+    return digest_of({name: file.content for name, file in files.items()})
 
 
 class _Ignored:
@@ -155,7 +169,8 @@ def _read(file: Path, path: str, last: Code) -> CodeFile:
         data = file.read_bytes()
     except OSError:
         return CodeFile(stamp, "unreadable")
-    text = data.decode("utf-8", "replace") if path in _ALWAYS else None
+    is_read = path in ALWAYS_WATCHED or path.endswith(".py")
+    text = data.decode("utf-8", "replace") if is_read else None
     return CodeFile(stamp, hashlib.sha256(data).hexdigest(), text)
 
 

@@ -12,7 +12,7 @@ import importlib.machinery
 import itertools
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,13 @@ def missing_needs(directory: Path, python: Path, *, image: str = "", which: Whic
             place = str(file.relative_to(directory))
             found[name] = Missing(name, place, line, is_program, _way_out(name, image, is_program=is_program))
     return list(found.values())
+
+
+def foreseen_needs(directory: Path, names: Collection[str]) -> list[Missing]:
+    """The same before the model's environment is built, which may take minutes. ``names``: what its requirements
+    name; a module of these will be there."""
+    found = missing_needs(directory, Path(sys.executable))
+    return [each for each in found if each.is_program or each.name not in names]
 
 
 def _way_out(name: str, image: str, *, is_program: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -78,6 +79,17 @@ def read_lines(file: Path, *, constraint: bool = False, _seen: frozenset[Path] =
         elif _EDITABLE.match(text) or not text.startswith("-"):
             # Options of one requirement, such as --hash, follow it on its line.
             yield Line(re.split(r"\s+--", text)[0].strip(), constraint)
+
+
+def required_names(file: Path) -> set[str]:
+    """The names that a requirements file has, normalised; none when it cannot be read, which is told elsewhere."""
+    names: set[str] = set()
+    with contextlib.suppress(UnreadableRequirements):
+        for line in read_lines(file):
+            name = re.match(r"[A-Za-z0-9._-]+", line.text)
+            if name is not None:
+                names.add(canonicalize_name(name[0]))
+    return names
 
 
 def unpin_unknown_sdk(file: Path) -> bool:

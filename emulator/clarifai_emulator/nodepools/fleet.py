@@ -20,6 +20,7 @@ from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.capacity import NodepoolKey, Placement
 from clarifai_emulator.nodepools.scaling import Demand
 from clarifai_emulator.runners.backend import ReplicaProcess
+from clarifai_emulator.runners.printed import Printed
 from clarifai_emulator.runners.reload_link import ReloadLink
 
 _HEALTHY_SECONDS = 10.0
@@ -75,6 +76,7 @@ class ReplicaRecord:
     holds_place: bool = True
     has_ended: bool = False
     killed_because: str = ""  # why the emulator itself killed it
+    printed: Printed = field(default_factory=Printed)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
     task: asyncio.Task[None] | None = None
     fleet: Fleet | None = None  # whose it is; of a parked replica, whose it was

@@ -1,6 +1,7 @@
 """Which code a reloadable replica has loaded: what its directory held before and after, when both are the same.
 
-Between the two the replica loads its model; it takes no work before it was told what its code is called.
+Between the two the replica loads its model; it takes no work before it was told what its code is called. Files that
+the model itself writes meanwhile are no code of it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from pathlib import Path
 
 from clarifai_emulator.models.code import Code, CodeReader
 from clarifai_emulator.models.directory import ModelSource, Watched
+from clarifai_emulator.models.written import WrittenFiles, changed_while_loading
 from clarifai_emulator.nodepools.fleet import ReplicaRecord
 
 
 class Provenance:
-    """Reads the directories of reloadable replicas."""
+    """Reads the directories of reloadable replicas. ``written``: what their models write there."""
 
-    def __init__(self) -> None:
+    def __init__(self, written: WrittenFiles) -> None:
+        self._written = written
         self._readers: dict[tuple[Path, Watched], CodeReader] = {}
 
     async def read(self, source: ModelSource) -> Code:
@@ -32,14 +35,17 @@ class Provenance:
         if not await record.link.loaded():
             return
         after = await self.read(source)
-        code = before.digest if before.digest == after.digest else ""
+        if self._written.find(source.path, before, after, lambda time: True):
+            after = after.without(self._written.of(source.path))
+        changed = before.without(self._written.of(source.path)).changed(after)
+        code = "" if changed else after.digest
         if record.standby is not None:
             if not record.standby.loaded.done():
                 record.standby.loaded.set_result(code)
         elif code:
             record.link.go(code)
         elif record.process is not None:
-            record.killed_because = "files of the model changed while it loaded them"
+            record.killed_because = changed_while_loading(changed)
             record.process.kill()
 
     def _reader(self, source: ModelSource) -> CodeReader:
@@ -47,5 +53,5 @@ class Provenance:
         key = source.path, source.watched
         reader = self._readers.get(key)
         if reader is None:
-            reader = self._readers[key] = CodeReader(*key)
+            reader = self._readers[key] = self._written.reader(*key)
         return reader

@@ -23,6 +23,7 @@ from clarifai_emulator.dispatch.lane import Replica
 from clarifai_emulator.dispatch.lean import LeanConnection
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement
@@ -35,6 +36,7 @@ from clarifai_emulator.nodepools.provenance import Provenance
 from clarifai_emulator.nodepools.reports import Reporter, keeps_failing
 from clarifai_emulator.nodepools.scaling import crash_delay, is_failed
 from clarifai_emulator.runners.backend import Backend
+from clarifai_emulator.runners.printed import Origin
 from clarifai_emulator.runners.reload_link import ReloadLink, load_failure
 from clarifai_emulator.store import Kind, Store
 
@@ -60,6 +62,7 @@ class Replicas:
         reporter: Reporter,
         clock: Clock,
         debuggers: Debuggers | None = None,
+        written: WrittenFiles | None = None,
     ) -> None:
         self.on_change: Callable[[Fleet], None] = lambda fleet: None
         self._config = config
@@ -69,7 +72,7 @@ class Replicas:
         self._report = reporter
         self._clock = clock
         self.debuggers = debuggers or Debuggers(events=EventBus(clock), hold=contextlib.nullcontext)
-        self._provenance = Provenance()
+        self._provenance = Provenance(written or WrittenFiles())
         self._drains: set[asyncio.Task[None]] = set()
         self._fleets: dict[str, Fleet] = {}  # by the id of a runner that was made for it
         self.parked = Parked(lambda record: self.kill(record, "it was kept warm and is not needed any more"))
@@ -339,11 +342,19 @@ class Replicas:
     def _printed(self, record: ReplicaRecord, line: str) -> None:
         if record in self.parked:
             return  # about what is forgotten already
-        record.tail.append(line)
-        self._report.log(_fleet_of(record), "runner", line, record.runner)
+        self._log(record, record.printed.read(line))
+
+    def _log(self, record: ReplicaRecord, lines: Iterable[tuple[str, Origin]]) -> None:
+        for line, origin in lines:
+            if origin is not Origin.NOISE:
+                record.tail.append(line)
+            self._report.log(
+                _fleet_of(record), "runner", line, record.runner, replica_id=record.replica_id, origin=origin.value
+            )
 
     def _give_back(self, fleet: Fleet, record: ReplicaRecord, why: str) -> None:
         record.has_ended = True
+        self._log(record, record.printed.flush())
         self._places.give_back(record)
         self._dispatcher.revoke(record.credential)
         fleet.records.pop(record.replica_id, None)
@@ -386,6 +397,7 @@ class Replicas:
         if process is None:
             task.cancel()
         else:
+            record.printed.is_stopping = True
             if grace:
                 process.terminate()
                 await asyncio.wait([process.exited], timeout=grace)

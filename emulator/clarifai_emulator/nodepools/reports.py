@@ -31,7 +31,7 @@ class Reporter:
         self._events.emit(
             kind, message=message, replica_id=record.replica_id, nodepool=nodepool, **_names(fleet), **fields
         )
-        self.log(fleet, "runner.events", f"{kind}: {message}", record.runner)
+        self.log(fleet, "runner.events", f"{kind}: {message}", record.runner, replica_id=record.replica_id)
 
     def fleet(self, fleet: Fleet, kind: str, message: str, **fields: Any) -> None:
         """Something happened to a deployment as a whole."""
@@ -44,8 +44,17 @@ class Reporter:
         self._events.emit("deployment.pending", reason=reason, for_good=no_room.for_good, **_names(fleet))
         self.log(fleet, "runner.events", f"No room: {no_room}", runner)
 
-    def log(self, fleet: Fleet, log_type: str, line: str, runner: Runner | None = None) -> None:
-        """One line of a log that clients can list."""
+    def log(
+        self,
+        fleet: Fleet,
+        log_type: str,
+        line: str,
+        runner: Runner | None = None,
+        *,
+        replica_id: str = "",
+        origin: str = "",
+    ) -> None:
+        """One line of a log that clients can list. ``origin``: who wrote it, where a replica printed it."""
         version, model, nodepools = fleet.target.version, fleet.target.model, fleet.target.nodepools
         _, cluster_id, nodepool_id = nodepools[0][0] if nodepools else ("", "", "")
         if runner is not None:
@@ -60,6 +69,9 @@ class Reporter:
             compute_cluster_id=cluster_id,
             nodepool_id=nodepool_id,
             runner_id="" if runner is None else runner.id,
+            deployment_id=fleet.lane.key.deployment_id,
+            replica_id=replica_id,
+            origin=origin,
         )
 
 

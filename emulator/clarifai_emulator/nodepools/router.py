@@ -38,6 +38,10 @@ class Router:
             self._settled[unseeded] = decision
         return decision
 
+    def is_settled(self, ask: Ask) -> bool:
+        """Whether the last decision for this ask holds until a resource changes, whatever is busy."""
+        return replace(ask, seed="") in self._settled
+
     def forget(self) -> None:
         """Decide anew: requests may go elsewhere than before."""
         self._settled.clear()

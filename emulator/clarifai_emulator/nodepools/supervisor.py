@@ -124,7 +124,15 @@ class Supervisor:
     async def release(self, is_whose: Callable[[str], bool]) -> list[ReplicaRecord]:
         """Forget the fleets of these users, and keep their idle replicas warm; gives the others, to be ended. What
         other users run goes on."""
-        mine = [fleet for key, fleet in self.fleets.items() if key.user_id and is_whose(key.user_id)]
+        return await self._release(
+            [fleet for key, fleet in self.fleets.items() if key.user_id and is_whose(key.user_id)]
+        )
+
+    async def release_deployments(self, keys: Iterable[tuple[str, str]]) -> list[ReplicaRecord]:
+        """As ``release``, of these deployments (user and id)."""
+        return await self._release([fleet for key in keys for fleet in self.fleets.of_deployment(*key)])
+
+    async def _release(self, mine: Sequence[Fleet]) -> list[ReplicaRecord]:
         await self._replicas.park_idle(mine)
         kept = {record.runner.id for record in self._replicas.parked}
         for fleet in mine:

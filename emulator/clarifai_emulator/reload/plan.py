@@ -18,6 +18,7 @@ import yaml
 from clarifai_emulator.models.code import DOCKERFILE, Code
 from clarifai_emulator.models.config_file import CONFIG_FILE
 from clarifai_emulator.models.directory import REQUIREMENTS_FILE
+from clarifai_emulator.reload.helpers import HelperEdit, compare_helper
 from clarifai_emulator.reload.syntax import compare
 
 _MOST_NAMED = 3
@@ -39,8 +40,18 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What a swap does to one file: a new class of this name behind the model, or, of another module, what
+    ``helper`` says."""
+
+    file: str
+    class_name: str = ""
+    helper: HelperEdit | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do. ``files``: those that caused it. ``class_name``: of the model, for a swap.
+    """What to do. ``files``: those that caused it. ``edits``: what a swap does, file by file.
 
     ``may_change_signatures``: the edit touches what clients see of the methods, so it is worth to look first.
     """
@@ -48,7 +59,7 @@ class Plan:
     kind: Kind
     reason: str
     files: tuple[str, ...] = ()
-    class_name: str = ""
+    edits: tuple[Edit, ...] = ()
     may_change_signatures: bool = False
 
     @property
@@ -68,6 +79,10 @@ def make_plan(before: Code, after: Code, *, always: Kind = Kind.NONE) -> Plan:
     worst = max(plans, key=lambda plan: plan.kind.rank)
     causes = tuple(plan.files[0] for plan in plans if plan.kind is worst.kind)
     plan = replace(worst, files=causes, may_change_signatures=any(each.may_change_signatures for each in plans))
+    if plan.kind is Kind.SWAP:
+        swaps = [each for each in plans if each.kind is Kind.SWAP]
+        edits = tuple(edit for each in swaps for edit in each.edits)
+        plan = replace(plan, reason="; ".join(each.reason for each in swaps), edits=edits)
     if plan.kind is not Kind.NONE and plan.kind.rank < always.rank:
         return replace(plan, kind=always, reason=f"{plan.reason}, and a {always} was asked for every time")
     return plan
@@ -83,16 +98,32 @@ def _plan_of(name: str, before: Code, after: Code) -> Plan:
     }
     if name in special:
         return special[name](name, before, after)
+    if name.endswith(".py") and name in before.files and name in after.files:
+        return _helper_plan(name, before, after)
     verb = "is new" if name not in before.files else "is gone" if name not in after.files else "has changed"
     return Plan(Kind.FORK, f"{name} {verb}, and the model may have read it", (name,))
 
 
 def _model_plan(name: str, before: Code, after: Code) -> Plan:
     if before.model_file != after.model_file or name not in after.files:
-        return Plan(Kind.FORK, f"{after.model_file} takes the place of {before.model_file}", (name,), "", True)
+        return Plan(Kind.FORK, f"{after.model_file} takes the place of {before.model_file}", (name,), (), True)
     found = compare(before.text(name), after.text(name))
     kind = Kind.FORK if found.doubt else Kind.SWAP
-    return Plan(kind, found.doubt or found.summary, (name,), found.class_name, found.may_change_signatures)
+    return Plan(
+        kind, found.doubt or found.summary, (name,), (Edit(name, found.class_name),), found.may_change_signatures
+    )
+
+
+def _helper_plan(name: str, before: Code, after: Code) -> Plan:
+    """A module beside the model's: weights stay where loading them did not use it."""
+    found = compare_helper(name, after.model_file, _sources(before), _sources(after))
+    if before.model_file != after.model_file or found.doubt:
+        return Plan(Kind.FORK, f"{name} has changed, and the model may have read it: {found.doubt}", (name,))
+    return Plan(Kind.SWAP, found.reason(name), (name,), (Edit(name, "", found),))
+
+
+def _sources(code: Code) -> dict[str, str]:
+    return {name: code.text(name) for name in code.files if name.endswith(".py")}
 
 
 def _requirements_plan(name: str, before: Code, after: Code) -> Plan:

@@ -10,8 +10,10 @@ One reload of a directory at a time; a newer save ends one that still waits for 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,9 @@ from clarifai_emulator.dispatch.lane import EditProblem, LaneKey
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
-from clarifai_emulator.models.code import Code, CodeReader
+from clarifai_emulator.models.code import Code
 from clarifai_emulator.models.directory import ModelSource, Watched, read_model_directory
+from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.reload.differences import as_dict as finding_as_dict
@@ -35,6 +38,7 @@ from clarifai_emulator.reload.failure import Failure, failure_of
 from clarifai_emulator.reload.plan import Kind, Plan, make_plan
 from clarifai_emulator.reload.project import Options, Outcome, Project
 from clarifai_emulator.reload.switch import Superseded, Switch, version_of
+from clarifai_emulator.runners.reload_link import CannotSwap
 from clarifai_emulator.store import Kind as Stored
 from clarifai_emulator.store import Store
 
@@ -54,7 +58,9 @@ class Reloader:
         events: EventBus,
         logbook: LogBook,
         clock: Clock,
+        written: WrittenFiles,
     ) -> None:
+        self._written = written
         self._projects: dict[Path, Project] = {}
         self._store = store
         self._supervisor = supervisor
@@ -81,11 +87,15 @@ class Reloader:
     async def begin(self, request: DeployRequest, options: Options, progress: Progress) -> Deployed:
         """Deploy a directory so that its replicas are reloadable. Raises as ``Deployer.deploy``."""
         watched = request.watched or Watched()
+        before = await asyncio.to_thread(self._written.reader(request.path.expanduser().resolve(), watched).read)
         deployed = await self._deployer.deploy(replace(request, watched=watched), progress)
         lane = LaneKey(deployed.user_id, deployed.deployment_id, deployed.version_id)
         source: ModelSource = self._store.get(Stored.SOURCE, (*deployed.model, deployed.version_id))  # pyright: ignore[reportAssignmentType]
-        reader = CodeReader(source.path, watched)
-        code = await asyncio.to_thread(reader.read)
+        reader = self._written.reader(source.path, watched)
+        now = await asyncio.to_thread(reader.read)
+        # A save while it was deployed is one edit more; of code that nobody has seen any more, everything is.
+        code = next((each for each in (now, before) if each.digest == source.content_hash), None)
+        code = code.without(self._written.of(source.path)) if code else Code(digest=source.content_hash)
         named = (await asyncio.to_thread(read_model_directory, source.path)).model_id
         self._projects[source.path] = Project(
             source.path, named, deployed.model, lane, reader, code, options, request.instance
@@ -112,7 +122,7 @@ class Reloader:
 
     async def _bring(self, project: Project, progress: Progress) -> Outcome:
         began = self._clock.monotonic()
-        after = await asyncio.to_thread(project.reader.read)
+        after = await self._read(project)
         plan = make_plan(project.code, after, always=project.options.always)
         if after.digest == project.code.digest:
             return self._back(project, plan)
@@ -127,6 +137,23 @@ class Reloader:
         except (EmulatorError, NoRoom) as error:
             return self._failed(project, plan, after, error, began)
         return self._ready(project, plan, after, began, old, new)
+
+    async def _read(self, project: Project) -> Code:
+        """The files as they are now, without those that the model itself writes."""
+        after = await asyncio.to_thread(project.reader.read)
+        self._written.find(project.path, project.code, after, partial(self._was_at_work, project))
+        own = self._written.of(project.path)
+        left = project.code.without(own)
+        if left.digest != project.code.digest:
+            with contextlib.suppress(CannotSwap):  # then what comes next is a fork, which is right
+                await self._switch.label(project, left)
+            project.code = left
+        return after.without(own)
+
+    def _was_at_work(self, project: Project, time: float) -> bool:
+        """Whether a replica worked on a request at this time, in seconds since the epoch."""
+        fleet = self._supervisor.fleets.get(project.lane)
+        return fleet is not None and fleet.lane.was_at_work(self._clock.monotonic() - (self._clock.now() - time))
 
     # ── what came of it ────────────────────────────────────────────────────────────────────────────────
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Coroutine, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
@@ -21,7 +21,8 @@ from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read
 from clarifai_emulator.nodepools.fleet import ReplicaRecord, ReplicaState
 from clarifai_emulator.nodepools.renewal import Renewal
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.reload.plan import Kind, Plan
+from clarifai_emulator.pinned_versions import is_pinned
+from clarifai_emulator.reload.plan import Edit, Kind, Plan
 from clarifai_emulator.reload.project import Project
 from clarifai_emulator.runners.reload_link import CannotSwap, ReloadLink
 from clarifai_emulator.store import Kind as Stored
@@ -48,7 +49,7 @@ class Switch:
         """Carry a plan out; gives what was done in the end, and the signatures where they changed."""
         try:
             if plan.kind is Kind.NONE:
-                await self._label(project, after)
+                await self.label(project, after)
                 return plan, (), ()
             if plan.kind is Kind.SWAP and await self._swap(project, plan, after):
                 return plan, (), ()
@@ -66,10 +67,9 @@ class Switch:
         """New code behind the loaded instances, in every replica or in none; False when it has other signatures.
         Raises ``ModelError`` for broken code, ``CannotSwap``."""
         links = self._links(project)
-        file = plan.files[0]
-        edit = {"file": file, "content": after.files[file].content, "class_name": plan.class_name}
+        edits = [_told(edit, after) for edit in plan.edits]
         answers = await asyncio.gather(
-            *(link.prepare(code=after.digest, **edit) for link in links), return_exceptions=True
+            *(link.prepare(code=after.digest, edits=edits) for link in links), return_exceptions=True
         )
         for answer in sorted(filter(_is_error, answers), key=lambda error: isinstance(error, CannotSwap)):
             raise answer  # pyright: ignore[reportGeneralTypeIssues]
@@ -78,7 +78,8 @@ class Switch:
         await asyncio.gather(*(link.commit(after.digest) for link in links))
         return True
 
-    async def _label(self, project: Project, after: Code) -> None:
+    async def label(self, project: Project, after: Code) -> None:
+        """What runs is called ``after`` from now on. Raises ``CannotSwap``."""
         await asyncio.gather(*(link.label(after.digest) for link in self._links(project)))
 
     def _links(self, project: Project) -> list[ReloadLink]:
@@ -139,6 +140,8 @@ class Switch:
         self, project: Project, directory: ModelDirectory, after: Code, progress: Progress
     ) -> Sequence[Any]:
         """As a new model version, to which the deployment moves once it is live. Gives its signatures."""
+        if is_pinned(version_of(self._store, project)):
+            return await self._as_same_version(project, directory, after, progress)
         version_id = secrets.token_hex(16)
         known: ModelSource = self._store.get(Stored.SOURCE, (*project.model, project.lane.version_id))  # pyright: ignore[reportAssignmentType]
         tell = self._deployer.logging_builds(project.model, version_id, progress)
@@ -163,6 +166,21 @@ class Switch:
             raise
         renewal.finish("edited code has taken its place")
         project.lane = project.lane._replace(version_id=version_id)
+        return signatures
+
+    async def _as_same_version(
+        self, project: Project, directory: ModelDirectory, after: Code, progress: Progress
+    ) -> Sequence[Any]:
+        """As the same version, whose id a topology gives. Gives its signatures."""
+        version_id = project.lane.version_id
+        known: ModelSource = self._store.get(Stored.SOURCE, (*project.model, version_id))  # pyright: ignore[reportAssignmentType]
+        tell = self._deployer.logging_builds(project.model, version_id, progress)
+        source = await self._deployer.source_of(directory, tell, known.backend, known.watched)
+        if source.content_hash != after.digest:
+            raise Superseded
+        signatures = await self._unless_newer(project, self._deployer.signatures_of(source, source.backend))
+        put = self._deployer.put_pinned(directory, project.model, version_id, source, signatures)
+        await self._unless_newer(project, put)
         return signatures
 
     async def _loaded(self, project: Project, renewal: Renewal, after: Code) -> Sequence[Any]:
@@ -195,6 +213,14 @@ def version_of(store: Store, project: Project) -> ModelVersion:
             hint="Start `clarifai-emulator dev` again.",
         )
     return version
+
+
+def _told(edit: Edit, after: Code) -> dict[str, Any]:
+    """An edit as a replica takes it (``reload_main.py``)."""
+    told: dict[str, Any] = {"file": edit.file, "content": after.files[edit.file].content}
+    if edit.helper is None:
+        return {**told, "class_name": edit.class_name}
+    return {**told, **asdict(edit.helper)}
 
 
 def _link(record: ReplicaRecord, code: Code) -> ReloadLink:

@@ -10,17 +10,17 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 _BASE = "ModelClass"
-_LOADS = frozenset({"__init__", "__new__", "__post_init__", "load_model"})
+LOADS = frozenset({"__init__", "__new__", "__post_init__", "load_model"})
 # What may decorate a method: others may keep it, or what it returned.
 _DECORATORS = frozenset(
     {"ModelClass.method", "staticmethod", "classmethod", "property", "override", "typing.override"}
 )
 # Called in defaults of arguments, where they describe an argument.
 _DESCRIBING = frozenset({"Param", "Field", "data_types.Param"})
-_DYNAMIC = frozenset({"getattr", "setattr", "vars", "dir", "eval", "exec", "globals", "locals", "type"})
+DYNAMIC = frozenset({"getattr", "setattr", "vars", "dir", "eval", "exec", "globals", "locals", "type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def compare(before: str, after: str) -> Comparison:
         old, new = ast.parse(before), ast.parse(after)
     except (SyntaxError, ValueError):
         return Comparison(doubt="it cannot be parsed")
-    olds, news = _model_classes(old), _model_classes(new)
+    olds, news = model_classes(old), model_classes(new)
     if len(olds) != 1 or len(news) != 1:
         return Comparison(
             doubt=f"it has not exactly one class that inherits from {_BASE}", may_change_signatures=True
@@ -57,25 +57,25 @@ def compare(before: str, after: str) -> Comparison:
     )
 
 
-def _model_classes(module: ast.Module) -> list[ast.ClassDef]:
+def model_classes(module: ast.Module) -> list[ast.ClassDef]:
     return [
         node
         for node in module.body
-        if isinstance(node, ast.ClassDef) and any(_dotted(base).rpartition(".")[2] == _BASE for base in node.bases)
+        if isinstance(node, ast.ClassDef) and any(dotted(base).rpartition(".")[2] == _BASE for base in node.bases)
     ]
 
 
 def _changed_methods(old: ast.ClassDef, new: ast.ClassDef) -> list[str]:
     """Names of methods that are new, gone, or different."""
     olds, news = _methods(old), _methods(new)
-    return sorted(name for name in {*olds, *news} if _dump(olds.get(name, [])) != _dump(news.get(name, [])))
+    return sorted(name for name in {*olds, *news} if dump(olds.get(name, [])) != dump(news.get(name, [])))
 
 
-def _methods(node: ast.ClassDef) -> dict[str, list[_Function]]:
+def _methods(node: ast.ClassDef) -> dict[str, list[Function]]:
     """By name; the setter of a property has the name of its getter."""
-    found: dict[str, list[_Function]] = {}
+    found: dict[str, list[Function]] = {}
     for each in node.body:
-        if isinstance(each, _Function):
+        if isinstance(each, Function):
             found.setdefault(each.name, []).append(each)
     return found
 
@@ -84,13 +84,13 @@ def _outside(old: ast.Module, new: ast.Module, old_class: ast.ClassDef, new_clas
     """Why what stands around the methods needs more than a swap."""
     around_old = [node for node in old.body if node is not old_class]
     around_new = [node for node in new.body if node is not new_class]
-    if _dump(around_old) != _dump(around_new):
+    if dump(around_old) != dump(around_new):
         return "code at its top level has changed"
     if old.body.index(old_class) != new.body.index(new_class):
         return "the model class has moved"
     if (
-        _dump([*old_class.bases, *old_class.keywords, *old_class.decorator_list])
-        != _dump([*new_class.bases, *new_class.keywords, *new_class.decorator_list])
+        dump([*old_class.bases, *old_class.keywords, *old_class.decorator_list])
+        != dump([*new_class.bases, *new_class.keywords, *new_class.decorator_list])
         or old_class.name != new_class.name
     ):
         return "the head of the model class has changed"
@@ -98,14 +98,14 @@ def _outside(old: ast.Module, new: ast.Module, old_class: ast.ClassDef, new_clas
         return "the model class has further bases, keywords or decorators"
     if any(_names(node, new_class.name) for node in around_new if not _is_main_guard(node)):
         return f"code at its top level names {new_class.name}"
-    if _dump(_fields(old_class)) != _dump(_fields(new_class)):
+    if dump(_fields(old_class)) != dump(_fields(new_class)):
         return f"what {new_class.name} has beside methods has changed"
     return ""
 
 
 def _inside(old: ast.ClassDef, new: ast.ClassDef, changed: Iterable[str]) -> str:
     """Why the class itself needs more than a swap."""
-    loading = _reached(old, _LOADS) | _reached(new, _LOADS)
+    loading = reached(old, LOADS) | reached(new, LOADS)
     doubts = [
         *(_class_doubt(node, loading) for node in (old, new)),
         *(_method_doubt(name, (old, new), loading) for name in changed),
@@ -123,7 +123,7 @@ def _class_doubt(node: ast.ClassDef, loading: set[str]) -> str:
 
 
 def _method_doubt(name: str, classes: Iterable[ast.ClassDef], loading: set[str]) -> str:
-    if name in _LOADS or name.startswith("__"):
+    if name in LOADS or name.startswith("__"):
         return f"{name} has changed"
     if name in loading:
         return f"{name} has changed, which loading the model uses"
@@ -132,20 +132,20 @@ def _method_doubt(name: str, classes: Iterable[ast.ClassDef], loading: set[str])
     return ""
 
 
-def _odd_method(node: ast.ClassDef, function: _Function) -> str:
+def _odd_method(node: ast.ClassDef, function: Function) -> str:
     for decorator in function.decorator_list:
-        name = _dotted(decorator)
+        name = dotted(decorator)
         if name not in _DECORATORS and not name.endswith((".setter", ".deleter")):
             return f"{function.name} has a decorator that may keep it"
     defaults = [*function.args.defaults, *(each for each in function.args.kw_defaults if each is not None)]
-    if any(_dotted(call.func) not in _DESCRIBING for default in defaults for call in _calls(default)):
+    if any(dotted(call.func) not in _DESCRIBING for default in defaults for call in _calls(default)):
         return f"a default of {function.name} calls something"
     if _names(function, node.name):
         return f"{function.name} names {node.name} itself"
     return ""
 
 
-def _lets_go(function: _Function, *, is_loading: bool) -> str:
+def _lets_go(function: Function, *, is_loading: bool) -> str:
     """Why the instance, or one of its methods, may be known elsewhere once this method has run."""
     first = function.args.args[0].arg if function.args.args else "self"
     bases = {id(node.value) for node in ast.walk(function) if isinstance(node, ast.Attribute)}
@@ -153,12 +153,12 @@ def _lets_go(function: _Function, *, is_loading: bool) -> str:
         if isinstance(node, ast.Name):
             if node.id == first and id(node) not in bases:
                 return f"{function.name} hands {first} on"
-            if is_loading and node.id in _DYNAMIC:
+            if is_loading and node.id in DYNAMIC:
                 return f"{function.name} uses {node.id}()"
     return ""
 
 
-def _reached(node: ast.ClassDef, roots: Iterable[str]) -> set[str]:
+def reached(node: ast.ClassDef, roots: Iterable[str]) -> set[str]:
     """The methods that these use, directly or not."""
     methods, found = _methods(node), set[str]()
     left = list(roots)
@@ -175,7 +175,7 @@ def _reached(node: ast.ClassDef, roots: Iterable[str]) -> set[str]:
 def _is_kept(node: ast.ClassDef, name: str) -> bool:
     """Whether a method is used otherwise than called: whoever has it would go on with the old one."""
     if any(
-        _dotted(each) == "property" for function in _methods(node).get(name, []) for each in function.decorator_list
+        dotted(each) == "property" for function in _methods(node).get(name, []) for each in function.decorator_list
     ):
         return False
     called = {id(each.func) for each in ast.walk(node) if isinstance(each, ast.Call)}
@@ -187,13 +187,13 @@ def _is_kept(node: ast.ClassDef, name: str) -> bool:
     return False
 
 
-def _functions(node: ast.ClassDef) -> Iterator[_Function]:
-    return (each for each in node.body if isinstance(each, _Function))
+def _functions(node: ast.ClassDef) -> Iterator[Function]:
+    return (each for each in node.body if isinstance(each, Function))
 
 
 def _fields(node: ast.ClassDef) -> list[ast.stmt]:
     """What a class has beside its methods and its docstring."""
-    return [each for each in node.body if not isinstance(each, _Function) and not _is_docstring(each)]
+    return [each for each in node.body if not isinstance(each, Function) and not _is_docstring(each)]
 
 
 def _is_docstring(node: ast.stmt) -> bool:
@@ -218,23 +218,23 @@ def _names(node: ast.AST, name: str) -> bool:
 def _head(node: ast.ClassDef, name: str) -> list[str]:
     """What clients see of a method: decorators, arguments, result and docstring."""
     return [
-        _dump([*function.decorator_list, function.args, *([function.returns] if function.returns else [])])
+        dump([*function.decorator_list, function.args, *([function.returns] if function.returns else [])])
         + repr(ast.get_docstring(function))
         for function in _methods(node).get(name, [])
     ]
 
 
-def _dotted(node: ast.expr) -> str:
+def dotted(node: ast.expr) -> str:
     """``a.b.c``; empty for anything that is not a name."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
-        base = _dotted(node.value)
+        base = dotted(node.value)
         return f"{base}.{node.attr}" if base else ""
     return ""
 
 
-def _dump(nodes: Iterable[ast.AST]) -> str:
+def dump(nodes: Iterable[ast.AST]) -> str:
     return "\n".join(ast.dump(node) for node in nodes)
 
 

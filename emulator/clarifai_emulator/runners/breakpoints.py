@@ -18,6 +18,8 @@ from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any
 
+from clarifai_emulator.runners import own_output
+
 _prompt = threading.RLock()
 _held: list[Callable[[], AbstractContextManager[Any]]] = []
 _told: set[tuple[str, int]] = set()
@@ -48,7 +50,7 @@ class ModelDebugger(pdb.Pdb):
 
     def interaction(self, *arguments: Any, **more: Any) -> None:
         """Ask what to do, one thread at a time."""
-        with _prompt, contextlib.ExitStack() as stack:
+        with _prompt, own_output.unheard(), contextlib.ExitStack() as stack:
             for hold in tuple(_held):
                 stack.enter_context(hold())
             super().interaction(*arguments, **more)

@@ -2,7 +2,8 @@
 
 A breakpoint in ``model.py`` stops where one stands, a test can reach into the model, and nothing is started. The
 price: the model's packages must be those of the emulator's interpreter, what it prints goes where the emulator
-prints, a method that hangs cannot be ended, and a model that ends its process ends the emulator.
+prints (from `up`, into its log too), a method that hangs cannot be ended, and a model that ends its process ends
+the emulator.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, own_interpreter
-from clarifai_emulator.runners import breakpoints, lean_main, reload_main
+from clarifai_emulator.runners import breakpoints, lean_main, own_output, reload_main
 from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.inspect_main import is_network_trouble, model_traceback, read_signatures
 from clarifai_emulator.runners.rounds import Rounds
@@ -110,10 +111,12 @@ class InProcessReplica:
             with _loading:
                 _load_afresh(spec.source.path, self._api_base)
                 self._warn_of_another_platform()
+                _listen(self._tell)
                 path = str(spec.source.path)
                 edits = _Edits(self._edits, path, model_traceback) if self._edits else None
                 runner = lean_main.make_runner(path, spec.base_url, spec.variables, spec.num_threads, edits)
-            self._tell("in the emulator's process: what the model prints goes where the emulator prints")
+            if not own_output.is_heard():
+                self._tell("in the emulator's process: what the model prints goes where the emulator prints")
             _Runner(self._tell, *runner, self._theirs).serve()
         except BaseException as error:
             why = "it ended while it was being loaded"
@@ -194,12 +197,18 @@ class _Runner(lean_main.LeanRunner):
         self._tell = tell
 
     def work(self) -> None:
-        _SdkLog.listen(self._tell)
+        with _loading:
+            _listen(self._tell)
         super().work()
 
 
 class _Edits(reload_main.Reloads):
-    """Edited code behind a model of this process."""
+    """Edited code behind a model of this process. Which modules beside it are its own, is not known here: they are
+    imported anew for each model that is loaded."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.swaps_helpers = False
 
     def hold(self, model: Any) -> Any:
         """The model is loaded: others may be, while this one waits until all of them are."""
@@ -218,21 +227,28 @@ class _SdkLog(logging.Handler):
 
     @classmethod
     def listen(cls, tell: Callable[[str], None]) -> None:
-        """From now on, in this thread."""
+        """From now on, in this thread. While nothing else is loaded."""
         from clarifai.utils.logging import logger
 
         cls._tells.tell = tell
-        with _loading:
-            if not cls._installed:
-                cls._installed = True
-                handler = cls()
-                handler.setFormatter(next((each.formatter for each in logger.handlers), None))
-                logger.addHandler(handler)
+        if not cls._installed:
+            cls._installed = True
+            handler = cls()
+            handler.setFormatter(next((each.formatter for each in logger.handlers), None))
+            logger.addHandler(handler)
 
     def emit(self, record: logging.LogRecord) -> None:
         tell = getattr(self._tells, "tell", None)
         if tell is not None:
             tell(self.format(record))
+
+
+def _listen(tell: Callable[[str], None]) -> None:
+    """From now on ``tell`` gets what this thread logs with the SDK and, where that is heard, what it prints."""
+    if own_output.is_heard():
+        own_output.hear(tell)
+    else:
+        _SdkLog.listen(tell)
 
 
 def _import_sdk(api_base: str) -> None:

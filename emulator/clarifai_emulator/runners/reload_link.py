@@ -10,7 +10,7 @@ import base64
 import contextlib
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
@@ -53,11 +53,10 @@ class ReloadLink:
         self.code = code
         self._send({"code": code})
 
-    async def prepare(self, *, code: str, file: str, content: str, class_name: str) -> Sequence[Any]:
-        """Have the edited class made; gives its signatures. Raises ``ModelError`` with the model's own traceback,
-        or ``CannotSwap``."""
-        request = {"before": self.code, "code": code, "file": file, "content": content, "class_name": class_name}
-        answer = await self._ask("prepare", **request)
+    async def prepare(self, *, code: str, edits: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+        """Have the edited class and functions made; gives the signatures. Raises ``ModelError`` with the model's
+        own traceback, or ``CannotSwap``."""
+        answer = await self._ask("prepare", before=self.code, code=code, edits=edits)
         if answer["event"] == "prepared":
             return _decoded(answer["signatures"])
         if answer["kind"] == "OtherCode":

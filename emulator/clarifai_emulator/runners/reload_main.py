@@ -4,7 +4,8 @@ Runs in the *model's* environment, beside ``zygote_main.py``; the standard libra
 is reloadable has a socket of its own for it, each message one line of JSON:
 
     replica ──loaded──► emulator ──go (which code that was)──► the runner begins to take work
-    emulator ──prepare──► the class statement of the new model.py runs in the namespace of the loaded module
+    emulator ──prepare──► the class statement of the new model.py runs in the namespace of the loaded module, and
+                          functions of other modules in theirs
              ◄─prepared (its signatures) or refused (its traceback)──
     emulator ──commit──► requests from here on get the new instance ──committed──►
     emulator ──label──► the same code under another hash (a comment in another file)
@@ -16,24 +17,57 @@ it the class, that it began with. Every first answer of a request tells which co
 
 import ast
 import base64
+import contextlib
 import hashlib
 import json
 import linecache
 import os
+import sys
 import threading
 import traceback
 import types
 
 # In a field of the answer that the platform leaves empty; the emulator takes it off again (dispatch/freshness.py).
 MARK = "clarifai-emulator-code:"
+# So long a swap of functions beside the model waits for requests to end, and holds up new ones.
+REST_SECONDS = 0.5
 _METHODS = (types.FunctionType, staticmethod, classmethod, property)
+
+
+class OtherCode(Exception):
+    """This replica cannot take the edit, or cannot now; a fresh one can."""
+
+
+class Work:
+    """The requests that are at work, so that code under them changes only while there are none."""
+
+    def __init__(self):
+        self.changed = threading.Condition()
+        self.count = 0
+
+    def __enter__(self):
+        with self.changed:
+            self.count += 1
+
+    def __exit__(self, *_):
+        with self.changed:
+            self.count -= 1
+            self.changed.notify_all()
+
+    @contextlib.contextmanager
+    def at_rest(self):
+        """A moment at which no request is at work, nor begins."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.count == 0, REST_SECONDS):
+                raise OtherCode("a request is still at work with the code it began with")
+            yield
 
 
 class Behind:
     """What the runner takes for its model: the model, and a mark of its code on what it answers."""
 
-    def __init__(self, model, code):
-        self.__dict__.update(_model=model, _mark=MARK + code)
+    def __init__(self, model, code, work=None):
+        self.__dict__.update(_model=model, _mark=MARK + code, _work=work or Work())
 
     def __getattr__(self, name):
         return getattr(self._model, name)
@@ -42,7 +76,8 @@ class Behind:
         setattr(self._model, name, value)
 
     def predict_wrapper(self, request):
-        response = self._model.predict_wrapper(request)
+        with self._work:
+            response = self._model.predict_wrapper(request)
         response.runner_selector.runner.id = self._mark
         return response
 
@@ -53,12 +88,13 @@ class Behind:
         return self._marked(self._model.stream_wrapper(requests))
 
     def _marked(self, responses):
-        responses = iter(responses)
-        for response in responses:
-            response.runner_selector.runner.id = self._mark
-            yield response
-            break
-        yield from responses
+        with self._work:
+            responses = iter(responses)
+            for response in responses:
+                response.runner_selector.runner.id = self._mark
+                yield response
+                break
+            yield from responses
 
 
 class Reloads:
@@ -74,6 +110,8 @@ class Reloads:
         self.model = None
         self.code = ""
         self.prepared = None
+        self.swaps_helpers = True
+        self.work = Work()
 
     def hold(self, model):
         """The model is loaded: wait until the emulator knows which code that was. Gives what the runner gets."""
@@ -82,7 +120,7 @@ class Reloads:
         if not line:
             raise SystemExit(0)
         self.model, self.code = model, json.loads(line)["code"]
-        return Behind(model, self.code)
+        return Behind(model, self.code, self.work)
 
     def serve(self, runner):
         """From now on do what the emulator asks for, in a thread."""
@@ -98,28 +136,52 @@ class Reloads:
                 self.refuse(error)
 
     def prepare(self, message):
-        """Make the new class and instance; nothing is used of them yet."""
+        """Make the new class, instance and functions; nothing is used of them yet."""
         self.prepared = None
         if message["before"] != self.code:
-            self.tell("refused", kind="OtherCode", error="it has other code than the edit began with", traceback="")
-            return
-        file = os.path.join(self.model_path, message["file"])
+            raise OtherCode("it has other code than the edit began with")
+        new_class, helpers = type(self.model), []
+        for edit in message["edits"]:
+            file = os.path.join(self.model_path, edit["file"])
+            text = self.text_of(file, edit)
+            if edit.get("class_name"):
+                new_class = class_of(text, file, edit["class_name"], type(self.model))
+            else:
+                helpers.append(self.helper_of(text, file, edit))
+        instance = self.model
+        if new_class is not type(self.model):
+            instance = new_class.__new__(new_class)
+            instance.__dict__ = self.model.__dict__
+        found = signatures_of(new_class)
+        self.prepared = message["code"], new_class, instance, helpers
+        self.tell("prepared", signatures=found)
+
+    def text_of(self, file, edit):
         with open(file, "rb") as source:
             text = source.read()
-        if hashlib.sha256(text).hexdigest() != message["content"]:
-            self.tell("refused", kind="OtherCode", error=f"{message['file']} has changed again", traceback="")
-            return
-        new_class = class_of(text, file, message["class_name"], type(self.model))
-        instance = new_class.__new__(new_class)
-        instance.__dict__ = self.model.__dict__
-        found = signatures_of(new_class)
-        self.prepared = message["code"], new_class, instance
-        self.tell("prepared", signatures=found)
+        if hashlib.sha256(text).hexdigest() != edit["content"]:
+            raise OtherCode(f"{edit['file']} has changed again")
+        return text
+
+    def helper_of(self, text, file, edit):
+        if not self.swaps_helpers:
+            raise OtherCode("modules beside model.py are loaded anew here")
+        holders = {each: self.namespace_at(each) for each, _, _ in edit["names"]}
+        return Helper(text, file, edit, holders)
+
+    def namespace_at(self, file):
+        own, path = namespace_of(type(self.model)), os.path.realpath(os.path.join(self.model_path, file))
+        return own if os.path.realpath(own.get("__file__", "")) == path else module_at(path)
 
     def commit(self, message):
         """Requests that begin from now on get the new code."""
-        code, new_class, instance = self.prepared
+        code, new_class, instance, helpers = self.prepared
         self.prepared = None
+        if helpers:
+            # A request that is at work would go on with some functions of the old code and some of the new.
+            with self.work.at_rest():
+                for helper in helpers:
+                    helper.apply()
         namespace_of(new_class)[new_class.__name__] = new_class
         self.use(instance, code)
         self.tell("committed")
@@ -131,11 +193,14 @@ class Reloads:
 
     def use(self, instance, code):
         self.model, self.code = instance, code
-        self.runner.set_model(Behind(instance, code))
+        self.runner.set_model(Behind(instance, code, self.work))
         linecache.checkcache()
 
     def refuse(self, error):
         self.prepared = None
+        if isinstance(error, OtherCode):
+            self.tell("refused", kind="OtherCode", error=str(error), traceback="")
+            return
         trace = self.traceback_of(error, self.model_path)
         said = "".join(traceback.format_exception_only(error)).strip()
         self.tell("refused", kind=type(error).__name__, error=said, traceback=trace)
@@ -159,6 +224,72 @@ def class_of(text, file, name, old):
         if is_state and not attribute.startswith(("_cf_", "_abc_")):
             setattr(new, attribute, value)
     return new
+
+
+class Helper:
+    """An edit of a module beside the model's: what it holds gets other code, and stays what it is to everybody who
+    holds it."""
+
+    def __init__(self, text, file, edit, holders):
+        self.namespace = module_at(file)
+        wanted = {*edit["functions"], *edit["constants"], *(each.partition(".")[0] for each in edit["methods"])}
+        module = ast.parse(text, file)
+        module.body = [node for node in module.body if name_of(node) in wanted]
+        self.made = {}
+        code = compile(module, file, "exec", dont_inherit=True, flags=future_flags(text, file))
+        exec(code, self.namespace, self.made)  # noqa: S102 - the user's own model
+        self.constants = edit["constants"]
+        self.names = [(holders[each], there, name) for each, there, name in edit["names"]]
+        self.bodies = [*self.functions_of(edit["functions"]), *self.methods_of(edit["methods"])]
+        self.new = [name for name in edit["functions"] if name not in self.namespace]
+
+    def functions_of(self, names):
+        return [pair(self.namespace[name], self.made[name]) for name in names if name in self.namespace]
+
+    def methods_of(self, names):
+        for each in names:
+            owner, _, name = each.partition(".")
+            olds, news = vars(self.namespace[owner])[name], vars(self.made[owner])[name]
+            for part in ("fget", "fset", "fdel"):
+                if getattr(olds, part, None) is not None and getattr(news, part, None) is not None:
+                    yield pair(getattr(olds, part), getattr(news, part))
+            if not isinstance(olds, property):
+                yield pair(getattr(olds, "__func__", olds), getattr(news, "__func__", news))
+
+    def apply(self):
+        for old, new in self.bodies:
+            for part in ("__code__", "__defaults__", "__kwdefaults__", "__annotations__", "__doc__"):
+                setattr(old, part, getattr(new, part))
+        for name in (*self.new, *self.constants):
+            self.namespace[name] = self.made[name]
+        for namespace, there, name in self.names:
+            namespace[there] = self.made[name]
+
+
+def pair(old, new):
+    """Two functions of which one can take the other's code. Raises ``OtherCode``."""
+    plain = isinstance(old, types.FunctionType) and isinstance(new, types.FunctionType)
+    if not plain or old.__code__.co_freevars or new.__code__.co_freevars:
+        raise OtherCode(f"{getattr(new, '__qualname__', new)} is no plain function")
+    return old, new
+
+
+def name_of(node):
+    """The name that a statement gives; None for statements that give none, or several."""
+    if isinstance(node, ast.Assign):
+        return node.targets[0].id if isinstance(node.targets[0], ast.Name) else None
+    if isinstance(node, ast.AnnAssign):
+        return node.target.id if isinstance(node.target, ast.Name) else None
+    return getattr(node, "name", None)
+
+
+def module_at(file):
+    """The namespace of the module that was imported from this file. Raises ``OtherCode``."""
+    wanted = os.path.realpath(file)
+    for module in tuple(sys.modules.values()):
+        if os.path.realpath(getattr(module, "__file__", None) or "") == wanted:
+            return vars(module)
+    raise OtherCode(f"{os.path.basename(file)} is not imported")
 
 
 def future_flags(text, file):

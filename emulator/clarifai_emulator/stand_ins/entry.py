@@ -21,9 +21,9 @@ from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.protobuf_yaml import YamlFile, unknown
 from clarifai_emulator.stand_ins.recording import ModelKey, Recording, recording_of
 
-_WAYS = ("path", "answers", "cassette")
-_KEYS = ("model", *_WAYS)
-_ANSWER_KEYS = ("contains", "text")
+WAYS = ("path", "answers", "cassette")
+KEYS = ("model", *WAYS)
+ANSWER_KEYS = ("contains", "text")
 _URL = re.compile(r"(?:https?://[^/]+/)?([^/]+)/([^/]+)/models/([^/]+)(/versions/[^/]+)?/?")
 
 
@@ -52,12 +52,12 @@ def read_stand_in(file: YamlFile, node: Node, key: str) -> StandIn | None:
     """A stand-in; None after complaints."""
     entries = file.mapping(node, key)
     for name, (name_node, _) in entries.items():
-        if name not in _KEYS:
-            file.complain(name_node, f"{key}.{name}", unknown(name, _KEYS))
+        if name not in KEYS:
+            file.complain(name_node, f"{key}.{name}", unknown(name, KEYS))
     model = _model(file, entries["model"][1], f"{key}.model") if "model" in entries else None
     if "model" not in entries:
         file.complain(node, key, "needs model: the address of the hosted model, as clients give it")
-    given = [way for way in _WAYS if way in entries]
+    given = [way for way in WAYS if way in entries]
     if len(given) != 1:
         file.complain(
             node, key, "needs one of path, a model directory; answers; or cassette, a file of recorded calls"
@@ -118,10 +118,10 @@ def _answers(file: YamlFile, node: Node, key: str) -> tuple[Answer, ...]:
             continue
         entries = file.mapping(item, where)
         for name, (name_node, _) in entries.items():
-            if name not in _ANSWER_KEYS:
-                file.complain(name_node, f"{where}.{name}", unknown(name, _ANSWER_KEYS))
+            if name not in ANSWER_KEYS:
+                file.complain(name_node, f"{where}.{name}", unknown(name, ANSWER_KEYS))
         if "text" not in entries:
             file.complain(item, where, "needs text: what is answered")
-        texts = {name: file.text(entries[name][1], f"{where}.{name}") for name in _ANSWER_KEYS if name in entries}
+        texts = {name: file.text(entries[name][1], f"{where}.{name}") for name in ANSWER_KEYS if name in entries}
         found.append(Answer(texts.get("text", ""), texts.get("contains", "")))
     return tuple(found)

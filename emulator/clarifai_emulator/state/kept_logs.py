@@ -7,9 +7,7 @@ import json
 import logging
 import sqlite3
 
-from clarifai_grpc.grpc.api.resources_pb2 import LogEntry
-
-from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.logbook import LogBook, LogLine
 from clarifai_emulator.state.state_file import StateFile
 
 log = logging.getLogger(__name__)
@@ -45,17 +43,13 @@ class KeptLogs:
             except sqlite3.Error as error:
                 log.warning("%d log lines could not be kept: %s", len(lines), error)
 
-    def _note(self, entry: LogEntry) -> None:
-        meta = entry.meta
+    def _note(self, line: LogLine) -> None:
+        known = {"deployment_id": line.deployment_id, "replica_id": line.replica_id, "origin": line.origin}
         source = {
-            "user_id": meta.user_app_id.user_id,
-            "app_id": meta.user_app_id.app_id,
-            "model_id": meta.model_id,
-            "model_version_id": meta.model_version_id,
-            "compute_cluster_id": meta.compute_cluster_id,
-            "nodepool_id": meta.nodepool_id,
-            "runner_id": meta.runner_id,
+            **line.ids,
+            **{name: value for name, value in known.items() if value},
+            "time": round(line.time, 3),
         }
-        self._lines.append((entry.log_type, json.dumps(source), entry.message))
+        self._lines.append((line.log_type, json.dumps(source), line.message))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_COLLECT_SECONDS, self.write)

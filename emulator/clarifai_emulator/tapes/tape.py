@@ -96,6 +96,12 @@ def read_tape(file: Path) -> Tape:
         content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"The cassette {file} cannot be read:", [str(error)], hint=_AGAIN) from None
+    if not _is_ours(content):
+        raise ConfigError(
+            f"{file} is not a cassette of the emulator:",
+            ["it holds `interactions`, as VCR and pytest-recording write them"],
+            hint="Give this test's cassette another name: clarifai_cassette(name=…).",
+        )
     version = cast("Mapping[str, Any]", content).get("version") if isinstance(content, dict) else None
     if version != VERSION:
         raise ConfigError(
@@ -108,6 +114,19 @@ def read_tape(file: Path) -> Tape:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"The cassette {file} cannot be used:", [_told(error)], hint=_AGAIN) from None
+
+
+def is_of_another_tool(file: Path) -> bool:
+    """Whether another tool's recordings are in this file, which must not be overwritten."""
+    try:
+        return not _is_ours(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return False
+
+
+def _is_ours(content: Any) -> bool:
+    """Whether it can be a cassette, or was one: those of VCR have a `version: 1`, too."""
+    return not (isinstance(content, dict) and "interactions" in content and "calls" not in content)
 
 
 def _told(error: KeyError | TypeError | ValueError) -> str:

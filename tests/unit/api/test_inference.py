@@ -99,8 +99,13 @@ async def test_predict_answers_with_the_runners_output_and_says_who_made_it() ->
     assert scene.call.trailers == {
         "x-clarifai-emulator-rule": "owner_default",
         "x-clarifai-emulator-replica": "replica-1",
+        "x-clarifai-emulator-nodepool": "ada/cluster/pool",
     }
-    assert scene.call.notes == {"rule": "owner_default", "replica_id": "replica-1"}
+    assert scene.call.notes == {
+        "rule": "owner_default",
+        "replica_id": "replica-1",
+        "nodepool": "ada/cluster/pool",
+    }
     (event,) = scene.events.recent("route.decided")
     assert (event.fields["request_id"], event.fields["rule"]) == ("r1", "owner_default")
 

@@ -48,6 +48,15 @@ def test_levels_are_read_from_the_nearest_pyproject(tmp_path: Path):
     assert project_levels(tmp_path / "below") == ["large-integer=error"]
 
 
+def test_a_key_of_the_project_that_means_nothing_is_told_with_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.clarifai-emulator.rulez]\nlarge-integer = 'error'\n")
+    with pytest.raises(ConfigError, match=r"Unknown key 'rulez'\. Did you mean 'rules'\?"):
+        project_levels(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool]\nclarifai-emulator = 1\n")
+    with pytest.raises(ConfigError, match="must be a table"):
+        project_levels(tmp_path)
+
+
 def test_levels_that_cannot_be_understood_are_all_named():
     with pytest.raises(ConfigError) as caught:
         read_levels(["unknown-metod=off", "unknown-method=loud"], ["unknown-method"])

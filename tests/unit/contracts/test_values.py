@@ -187,6 +187,9 @@ def test_unknown_and_missing_arguments_with_the_nearest_name() -> None:
             "unknown-argument",
             "predict(): there is no argument 'promt'; it takes prompt, n, tag. Did you mean 'prompt'?",
         ),
+    ]
+    assert [(each.rule, each.message) for each in check_arguments(method, {"nme": "Hello"})] == [
+        ("unknown-argument", "predict(): there is no argument 'nme'; it takes prompt, n, tag."),
         ("missing-argument", "predict(): argument 'prompt' (str) is required and not given."),
     ]
     assert check_arguments(method, {"prompt": "a", "tag": None, "with_proto": True}) == []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarifai_emulator.models.code import Code, CodeFile
-from clarifai_emulator.reload.plan import Kind, make_plan
+from clarifai_emulator.reload.plan import Edit, Kind, make_plan
 
 MODEL = '''
 """A model."""
@@ -107,7 +107,8 @@ SWAPS = {
 @pytest.mark.parametrize(("old", "new", "reason"), SWAPS.values(), ids=SWAPS)
 def test_an_edit_of_methods_that_had_no_part_in_loading_is_a_swap(old: str, new: str, reason: str) -> None:
     plan = edited(old, new)
-    assert (plan.kind, plan.reason, plan.files, plan.class_name) == (Kind.SWAP, reason, ("1/model.py",), "Sample")
+    assert (plan.kind, plan.reason, plan.files) == (Kind.SWAP, reason, ("1/model.py",))
+    assert plan.edits == (Edit("1/model.py", "Sample"),)
 
 
 TOP_LEVEL = "code at its top level has changed"
@@ -230,8 +231,14 @@ OTHERS = {
     "a helper module": (
         {"helper.py": "A = 1"},
         {"helper.py": "A = 2"},
+        Kind.SWAP,
+        "A of helper.py has changed, which loading did not use",
+    ),
+    "a helper module that is imported for what it does": (
+        {"helper.py": "A = print()"},
+        {"helper.py": "A = print(1)"},
         Kind.FORK,
-        "helper.py has changed, and the model may have read it",
+        "helper.py has changed, and the model may have read it: code at its top level has changed",
     ),
     "a new file": ({}, {"data.json": "{}"}, Kind.FORK, "data.json is new, and the model may have read it"),
     "a file gone": ({"data.json": "{}"}, {}, Kind.FORK, "data.json is gone, and the model may have read it"),

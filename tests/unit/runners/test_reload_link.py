@@ -13,7 +13,7 @@ import pytest
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.runners.reload_link import CannotSwap, ReloadLink, load_failure
 
-EDIT = {"code": "two", "file": "1/model.py", "content": "abc", "class_name": "Sample"}
+EDIT = {"code": "two", "edits": [{"file": "1/model.py", "content": "abc", "class_name": "Sample"}]}
 
 
 class Replica:

@@ -158,7 +158,7 @@ async def test_log_lines_are_there_again_and_the_oldest_of_too_many_are_not(
     logs = KeptLogs(file, book)
     logs.start()
     for number in range(3):
-        book.append(RUNNER, f"line {number}", user_id="me", runner_id="r")
+        book.append(RUNNER, f"line {number}", user_id="me", runner_id="r", replica_id="x", origin="model", time=7.5)
     logs.write()
     file.close()
     _, file = opened(tmp_path)
@@ -168,6 +168,8 @@ async def test_log_lines_are_there_again_and_the_oldest_of_too_many_are_not(
     entries = list(book.entries(RUNNER, runner_id="r"))
     assert [entry.message for entry in entries] == ["line 1", "line 2"]
     assert entries[0].meta.user_app_id.user_id == "me"
+    lines = list(book.lines(RUNNER))
+    assert {(line.time, line.replica_id, line.origin) for line in lines} == {(7.5, "x", "model")}
     logs.write()
     file.close()
 

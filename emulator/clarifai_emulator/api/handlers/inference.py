@@ -22,9 +22,12 @@ from clarifai_emulator.dispatch.lane import Lane
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING, UNARY_UNARY, Work
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.header_text import header_text
 from clarifai_emulator.routing import Ask, Decision, RoutingError
 
 Route = Callable[[Ask], tuple[Decision, Lane]]
+# The request as a call, for people; empty where nobody wants to see it.
+TextOfCall = Callable[[Any, Decision], str]
 
 
 class Inference:
@@ -39,6 +42,7 @@ class Inference:
         clock: Clock | None = None,
         injector: Injector | None = None,
         watch: Watch | None = None,
+        text_of_call: TextOfCall = lambda request, decision: "",
     ) -> None:
         self._route = route
         self._events = events
@@ -46,6 +50,7 @@ class Inference:
         self._clock = clock or SystemClock()
         self._injector = injector
         self._watch = watch
+        self._text_of_call = text_of_call
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -111,6 +116,8 @@ class Inference:
         call.notes["rule"] = decision.rule.value
         call.trailers["x-clarifai-emulator-rule"] = decision.rule.value
         self._events.emit("route.decided", request_id=call.request_id, **decision.as_dict())
+        if text := self._text_of_call(request, decision):
+            call.notes["call"] = text
         watched = self._watched(call, decision, request, method_type)
         work = Work(
             request,
@@ -124,7 +131,8 @@ class Inference:
             more=more,
         )
         if lane.edit_problem is not None:
-            call.notes["edit_problem"] = call.trailers["x-clarifai-emulator-reload"] = lane.edit_problem.summary
+            call.notes["edit_problem"] = lane.edit_problem.summary
+            call.trailers["x-clarifai-emulator-reload"] = header_text(lane.edit_problem.summary)
         if watched is not None and watched.reads_a_stream and more is not None:
             work.more = _watched_items(more, watched, work)
         injector = self._injector
@@ -162,7 +170,7 @@ class Inference:
 
 
 class _Deadline:
-    """Fails the work when its time is up, and tells the client which replica answered."""
+    """Fails the work when its time is up, and tells the client which replica answered, and in which nodepool."""
 
     def __init__(self, call: Call, work: Work, seconds: float, clock: Clock) -> None:
         self._call = call
@@ -180,6 +188,9 @@ class _Deadline:
         if self._work.replica_id:
             self._call.notes["replica_id"] = self._work.replica_id
             self._call.trailers["x-clarifai-emulator-replica"] = self._work.replica_id
+        if self._work.nodepool is not None:
+            nodepool = "/".join(self._work.nodepool)
+            self._call.notes["nodepool"] = self._call.trailers["x-clarifai-emulator-nodepool"] = nodepool
         if self._work.code:
             self._call.notes["code"] = self._call.trailers["x-clarifai-emulator-code"] = self._work.code
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.handlers.listing import MAX_PER_PAGE, refuse_unknown_filters
 from clarifai_emulator.api.visibility import Organisations
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.logbook import BUILDER, RUNNER, RUNNER_EVENTS, LogBook
+from clarifai_emulator.logbook import BUILDER, RUNNER, RUNNER_EVENTS, LogBook, LogLine
 
 DEFAULT_PER_PAGE = 32
 # Entries that may wait for a client which follows a log: as many as a source keeps.
@@ -71,9 +71,9 @@ class _Logs:
         news, waiting = asyncio.Event(), deque[LogEntry](maxlen=_MOST_BEHIND + 1)
         match = self._match(call, request)
 
-        def take(entry: LogEntry) -> None:
-            if entry.log_type == request.log_type and match is not None and _fits(entry, match):
-                waiting.append(entry)
+        def take(line: LogLine) -> None:
+            if line.log_type == request.log_type and match is not None and line.is_from(match):
+                waiting.append(self.logbook.entry(line))
                 news.set()
 
         unsubscribe = self.logbook.subscribe(take)
@@ -141,13 +141,6 @@ class _Logs:
                 hint="Leave meta.user_app_id.user_id out, or name your own user id.",
             )
         return owner
-
-
-def _fits(entry: LogEntry, match: Mapping[str, str]) -> bool:
-    meta = entry.meta
-    has = {name: getattr(meta, name) for name in _FILTERS}
-    has |= {"user_id": meta.user_app_id.user_id, "app_id": meta.user_app_id.app_id}
-    return all(value in ("", has[name]) for name, value in match.items())
 
 
 def _require_log_type(log_type: str, where: str) -> None:

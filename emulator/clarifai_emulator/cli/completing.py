@@ -1,0 +1,110 @@
+"""Completes what a running emulator knows: models, methods, arguments, deployments, nodepools, faults.
+
+Each function is a ``shell_complete`` of click. It asks the emulator that the command line so far is for; where none
+runs, or it does not answer at once, nothing is completed and nothing is said. The SDK is not imported.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+_PATIENCE_SECONDS = 2.0
+
+
+def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Model ids; in full where several have the same, or where that was begun."""
+    known = _names(ctx).get("models", ())
+    return _beginning(model_words(known, incomplete), incomplete)
+
+
+def words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Of ``predict``: the methods of the model, then the arguments of the method that are not given yet."""
+    methods = _names(ctx, model=ctx.params.get("model") or "").get("methods", {})
+    return call_words(methods, ctx.params.get("words") or (), incomplete)
+
+
+def deployments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Deployment ids, each with its model."""
+    found = _names(ctx).get("deployments", ())
+    return _beginning({each["id"]: each["model"] for each in found}, incomplete)
+
+
+def nodepools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Nodepool ids: of the cluster, where one is given."""
+    cluster = ctx.params.get("cluster")
+    found = _names(ctx).get("nodepools", ())
+    named = {each["id"]: f"in {each['cluster']}" for each in found if cluster in (None, "", each["cluster"])}
+    return _beginning(named, incomplete)
+
+
+def clusters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Compute clusters."""
+    found = _names(ctx).get("nodepools", ())
+    return _beginning(dict.fromkeys((each["cluster"] for each in found), ""), incomplete)
+
+
+def users(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Users and organisations."""
+    return _beginning(dict.fromkeys(_names(ctx).get("users", ()), ""), incomplete)
+
+
+def replicas(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Replicas that run, each with its deployment."""
+    return _beginning(_names(ctx).get("replicas", {}), incomplete)
+
+
+def faults(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Ids of the faults, each with what it does."""
+    return _beginning(_names(ctx).get("faults", {}), incomplete)
+
+
+def ports(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Ports of the emulators that run."""
+    from clarifai_emulator.cli.state import running_emulators, state_dir
+
+    try:
+        return _beginning({str(each.port): each.url for each in running_emulators(state_dir())}, incomplete)
+    except Exception:  # a completion never fails in words
+        return []
+
+
+def model_words(known: Iterable[str], incomplete: str) -> dict[str, str]:
+    """How to name the models ``USER/APP/ID``, each with what it is in full."""
+    full = {each: "/models/".join(each.rsplit("/", 1)) for each in known}
+    if "/" in incomplete:
+        return dict.fromkeys(full.values(), "")
+    counts = Counter(each.rpartition("/")[2] for each in full)
+    short = {each: each.rpartition("/")[2] for each in full}
+    return {short[each] if counts[short[each]] == 1 else name: name for each, name in full.items()}
+
+
+def call_words(
+    methods: Mapping[str, Sequence[Mapping[str, Any]]], given: Sequence[str], incomplete: str
+) -> list[CompletionItem]:
+    """What may follow in a call, of whose method and arguments ``given`` is there already."""
+    usual = "predict" if "predict" in methods else next(iter(methods), "")
+    method = given[0] if given and given[0] in methods else usual
+    done = {word.partition("=")[0] for word in given}
+    found = {} if given else dict.fromkeys(methods, "method")
+    arguments = [each for each in methods.get(method, ()) if each["name"] not in done]
+    return _beginning(found | {f"{each['name']}=": each["type"].lower() for each in arguments}, incomplete)
+
+
+def _names(ctx: click.Context, **request: Any) -> dict[str, Any]:
+    from clarifai_emulator.cli.client import connect
+
+    try:
+        with ctx.scope(cleanup=False), connect(ctx.params.get("port")) as client:
+            answers = client.answers_to("Names", request, seconds=_PATIENCE_SECONDS)
+            return client.result_of(answers, lambda answer: None)
+    except Exception:  # a completion never fails in words
+        return {}
+
+
+def _beginning(found: Mapping[str, str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name, help=text or None) for name, text in found.items() if name.startswith(incomplete)]

@@ -1,0 +1,139 @@
+"""Reaches an emulator by its address: one in a container, on another machine, or of another user.
+
+--url, CLARIFAI_EMULATOR_URL      where it is
+CLARIFAI_EMULATOR_TOKEN           opens its controls; `clarifai-emulator env --control` prints both where it runs
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from clarifai_emulator.cli.output import NOT_RUNNING, USAGE, Failure
+from clarifai_emulator.cli.state import TOKEN_VARIABLE, Running
+
+_PATIENCE_SECONDS = 3.0
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_HOW = (
+    "Where the emulator runs, `clarifai-emulator env --control` prints CLARIFAI_EMULATOR_URL and "
+    f"{TOKEN_VARIABLE}. In a container: `docker exec CONTAINER clarifai-emulator env --control`."
+)
+
+
+def reach(text: str, environ: Mapping[str, str] = os.environ) -> Running:
+    """The emulator at an address, by its own account. Raises ``Failure``: nothing answers there, something else
+    does, or the token is missing or wrong."""
+    address = _address(text)
+    url = f"{address.scheme}://{address.netloc}"
+    token = environ.get(TOKEN_VARIABLE, "")
+    found = health(url)
+    if found is None:
+        raise Failure(
+            f"No emulator answers at {url}.",
+            hint="Is it running, does it listen for more than its own machine (`up --host 0.0.0.0`), and is "
+            "its port published?",
+            code=NOT_RUNNING,
+        )
+    if found.get("name") != "clarifai-emulator":
+        raise Failure(
+            f"What answers at {url} is no emulator.",
+            hint=f"Give the address that `up` prints. {TOKEN_VARIABLE} was not sent there.",
+            code=NOT_RUNNING,
+        )
+    if not token:
+        raise Failure(
+            f"The controls of the emulator at {url} need its token, and {TOKEN_VARIABLE} is not set.",
+            hint=_HOW,
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise Failure(
+            f"{TOKEN_VARIABLE} holds characters that no token has.",
+            hint="Copy it anew, without line ends.",
+            code=USAGE,
+        )
+    return _introduced(url, address, token)
+
+
+def _introduced(url: str, address: SplitResult, token: str) -> Running:
+    """What the emulator says about itself to whoever has its token."""
+    from clarifai_emulator.cli.client import Client
+
+    port = address.port or (443 if address.scheme == "https" else 80)
+    unknown = Running(url=url, pid=0, token=token, user_id="", port=port, started=0.0, place="elsewhere//")
+    with Client(unknown) as client:
+        about = client.result("About")
+    known = {each.name for each in fields(Running)}
+    facts: dict[str, Any] = {name: value for name, value in about.items() if name in known}
+    facts |= {"url": url, "port": port, "token": token}
+    return Running(**facts)
+
+
+def answering_on_this_machine(port: int, environ: Mapping[str, str] = os.environ) -> Running | None:
+    """The emulator at a port of this machine whose run file is not here; None when none answers. Raises ``Failure``
+    when its token is not known."""
+    url = f"http://127.0.0.1:{port}"
+    if not is_emulator(url):
+        return None
+    if environ.get(TOKEN_VARIABLE):
+        return reach(url, environ)
+    raise Failure(
+        f"An emulator answers at {url}, but its run file, which holds the token of its controls, is not in this "
+        "user's state folder: it runs in a container, for another user, or with another XDG_STATE_HOME.",
+        hint=_HOW,
+    )
+
+
+def is_emulator(url: str) -> bool:
+    """Whether an emulator answers there."""
+    found = health(url)
+    return found is not None and found.get("name") == "clarifai-emulator"
+
+
+def is_same_address(one: str, other: str) -> bool:
+    """Whether two base URLs name the same host and port."""
+    if not one:
+        return False
+    ours, theirs = (urlsplit(url if "://" in url else f"http://{url}") for url in (one, other))
+    try:
+        ports = [each.port or (443 if each.scheme == "https" else 80) for each in (ours, theirs)]
+    except ValueError:
+        return False
+    hosts = [each.hostname for each in (ours, theirs)]
+    return ports[0] == ports[1] and (hosts[0] == hosts[1] or all(host in _LOOPBACK for host in hosts))
+
+
+def health(url: str) -> dict[str, Any] | None:
+    """What ``GET /health`` answers; empty for something else, None for nothing. It goes by no proxy."""
+    address = urlsplit(url)
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    connection = kind(address.hostname or "", address.port, timeout=_PATIENCE_SECONDS)
+    try:
+        connection.request("GET", "/health", headers={"accept": "application/json"})
+        answer = json.loads(connection.getresponse().read(4096))
+    except OSError:
+        return None
+    except (http.client.HTTPException, ValueError):
+        return {}
+    finally:
+        connection.close()
+    return answer if isinstance(answer, dict) else {}  # pyright: ignore[reportUnknownVariableType] - checked by name
+
+
+def _address(text: str) -> SplitResult:
+    address = urlsplit(text.strip() if "://" in text else f"http://{text.strip()}")
+    try:
+        is_usable = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable or address.path not in ("", "/") or address.query or "@" in address.netloc:
+        raise Failure(
+            f"'{text}' is no address of an emulator.",
+            hint="Write http://HOST:PORT, as `clarifai-emulator up` prints it.",
+            code=USAGE,
+        )
+    return address

@@ -1,0 +1,81 @@
+"""Files that a model writes into its own directory: what it does there is no edit of its code.
+
+A file that appears while a replica loads the model, or works on a request, is the model's; one that was there
+already is once it has changed so a second time. Code and config never are. Nobody says who wrote a file: this is
+told from when it was written. An edit of such a file by hand is not noticed any more in this run, so it is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePath
+
+from clarifai_emulator.models.code import ALWAYS_WATCHED, Code, CodeReader
+from clarifai_emulator.models.directory import Watched
+
+_CODE_SUFFIXES = (".py", ".pyi")
+_MOST_NAMED = 3
+
+
+class WrittenFiles:
+    """By model directory. ``on_found(directory, files)`` is told of files that are taken for a model's own."""
+
+    def __init__(self, on_found: Callable[[Path, Sequence[str]], None] = lambda directory, files: None) -> None:
+        self._on_found = on_found
+        self._own: dict[Path, set[str]] = {}
+        self._suspected: dict[Path, dict[str, float]] = {}  # when each was first written so
+
+    def reader(self, directory: Path, watched: Watched) -> CodeReader:
+        """Reads a directory without its model's own files."""
+        return CodeReader(directory, watched, self._own.setdefault(directory, set()))
+
+    def of(self, directory: Path) -> set[str]:
+        """The model's own files."""
+        return self._own.setdefault(directory, set())
+
+    def find(
+        self, directory: Path, before: Code, after: Code, was_at_work: Callable[[float], bool]
+    ) -> Sequence[str]:
+        """Files between ``before`` and ``after`` that the model wrote; from now on they do not count.
+        ``was_at_work(time)``: whether a replica loaded the model, or worked on a request, at that time."""
+        suspected = self._suspected.setdefault(directory, {})
+        found: list[str] = []
+        for name in before.changed(after):
+            file = after.files.get(name)
+            if file is None or _is_code(name) or not file.stamp or not was_at_work(file.written):
+                continue
+            first = suspected.setdefault(name, file.written)
+            if name not in before.files or first != file.written:
+                found.append(name)
+        if found:
+            self.of(directory).update(found)
+            self._on_found(directory, found)
+        return found
+
+
+def _is_code(name: str) -> bool:
+    return name in ALWAYS_WATCHED or PurePath(name).suffix in _CODE_SUFFIXES
+
+
+def are_the_models_own(files: Sequence[str]) -> str:
+    """What happened, and what to do about it, in a sentence."""
+    it, itself = ("it", "is") if len(files) == 1 else ("they", "are")
+    return (
+        f"{named(files)} {itself} written by the model itself, so {it} {itself} no edit and not watched any more; "
+        "leave such files out with --exclude or .gitignore"
+    )
+
+
+def changed_while_loading(files: Sequence[str]) -> str:
+    """Why a replica cannot say which code it has loaded."""
+    it = "it" if len(files) == 1 else "them"
+    return (
+        f"{named(files)} changed while the model was being loaded; if the model writes {it} itself, leave {it} out "
+        "with --exclude or .gitignore"
+    )
+
+
+def named(files: Sequence[str]) -> str:
+    """The first of them, in words."""
+    more = len(files) - _MOST_NAMED
+    return ", ".join(files[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,168 @@
+"""Lets the SDK's waits between its retries pass at once while a test uses the emulator; all other waits are real.
+
+    SDK: time.sleep(2.3) ─► SdkClock.sleep ─► idle: no other answer would come, the time has passed
+                                            └ running (a replica starts, a queue gets shorter): wait for news of it
+
+The SDK's modules have ``import time`` and ``import asyncio``: these names lead to stand-ins here, which differ in
+the SDK's own sleeps, and in the time it measures between them. ``time.sleep`` itself stays what it is. Imports
+nothing of the emulator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol
+
+# Whose sleeps are between retries. Its command line waits for what really happens (clarifai.runners, clarifai.cli).
+SDK_MODULES = ("clarifai.client.", "clarifai.utils.evaluation.helpers")
+_LOOK_SECONDS = 0.02
+_REAL_SLEEP, _REAL_ASYNC_SLEEP = time.sleep, asyncio.sleep
+
+
+IDLE, RUNNING, NEWS = "idle", "running", "news"
+Outlook = tuple[str, int]  # one of these, and the number of the emulator's newest event
+
+
+class Platform(Protocol):
+    """What the SDK waits for: the emulator."""
+
+    def outlook(self, since: int) -> Outlook:
+        """IDLE: nothing that runs could end the wait; RUNNING: something could; NEWS: something has, after the
+        event ``since`` (-1: nothing was known before)."""
+        ...
+
+    def pass_time(self, seconds: float) -> None:
+        """So much time has passed at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often the SDK tried again, and how long it waited for that, in seconds of its clock."""
+
+    count: int
+    seconds: float
+
+    def __str__(self) -> str:
+        times = "once" if self.count == 1 else f"{self.count} times"
+        return f"{times}, after waits of {self.seconds:.1f} s in all"
+
+
+class SdkClock:
+    """The time of the SDK in this process. ``is_active``: a test uses the emulator. ``platform``: once it runs."""
+
+    def __init__(self, is_active: Callable[[], bool]) -> None:
+        self._is_active = is_active
+        self._undo: list[Callable[[], None]] = []
+        self._ahead = contextvars.ContextVar("clarifai_sdk_clock", default=0.0)  # each thread and task has its own
+        self._lock = threading.Lock()
+        self._waits: list[float] = []
+        self.platform: Platform | None = None
+        self.mode = "virtual"  # or real
+
+    def watch(self, module: ModuleType) -> None:
+        """Give a module of the SDK this clock."""
+        self._replace(module, "time", time, _Time(time, self))
+        self._replace(module, "asyncio", asyncio, _Asyncio(asyncio, self))
+
+    def _replace(self, module: ModuleType, name: str, real: ModuleType, stand_in: _StandIn) -> None:
+        if module.__dict__.get(name) is real:
+            setattr(module, name, stand_in)
+            self._undo.append(lambda: setattr(module, name, real))
+
+    def remove(self) -> None:
+        """Give all of them the real one."""
+        while self._undo:
+            self._undo.pop()()
+
+    def begin(self, mode: str) -> None:
+        """A test begins, whose retries are waited for in this mode."""
+        self.mode = mode
+        with self._lock:
+            self._waits.clear()
+
+    @property
+    def retries(self) -> Retries:
+        """Those of the test so far."""
+        with self._lock:
+            return Retries(len(self._waits), sum(self._waits))
+
+    @property
+    def ahead(self) -> float:
+        """Seconds that passed at once, in this thread or task."""
+        return self._ahead.get()
+
+    def sleep(self, seconds: float) -> None:
+        """``time.sleep`` of the SDK."""
+        if not self._takes(seconds):
+            time.sleep(seconds)
+            return
+        slept, (state, seq) = 0.0, self._outlook(-1)
+        while state == RUNNING and slept < seconds:
+            _REAL_SLEEP(_LOOK_SECONDS)
+            slept, (state, seq) = slept + _LOOK_SECONDS, self._outlook(seq)
+        if state == IDLE:
+            self._pass(seconds - slept)
+
+    async def async_sleep(self, seconds: float, result: Any = None) -> Any:
+        """``asyncio.sleep`` of the SDK."""
+        if not self._takes(seconds):
+            return await asyncio.sleep(seconds, result)
+        slept, (state, seq) = 0.0, self._outlook(-1)
+        while state == RUNNING and slept < seconds:
+            await _REAL_ASYNC_SLEEP(_LOOK_SECONDS)
+            slept, (state, seq) = slept + _LOOK_SECONDS, self._outlook(seq)
+        await _REAL_ASYNC_SLEEP(0)  # other tasks run, as in any sleep
+        if state == IDLE:
+            self._pass(seconds - slept)
+        return result
+
+    def _takes(self, seconds: float) -> bool:
+        """Whether the wait is one for this clock. A test that has replaced ``time.sleep`` has its own way."""
+        if not self._is_active() or seconds <= 0:
+            return False
+        with self._lock:
+            self._waits.append(seconds)
+        is_replaced = time.sleep is not _REAL_SLEEP or asyncio.sleep is not _REAL_ASYNC_SLEEP
+        return self.mode == "virtual" and not is_replaced
+
+    def _outlook(self, since: int) -> Outlook:
+        return (IDLE, since) if self.platform is None else self.platform.outlook(since)
+
+    def _pass(self, seconds: float) -> None:
+        self._ahead.set(self._ahead.get() + seconds)
+        if self.platform is not None:
+            self.platform.pass_time(seconds)
+
+
+class _StandIn:
+    """A module, seen by the SDK: what it lacks here is the real module's, as that is now."""
+
+    def __init__(self, module: ModuleType, clock: SdkClock) -> None:
+        self._module = module
+        self._clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
+class _Time(_StandIn):
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+    def time(self) -> float:
+        return time.time() + self._clock.ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._clock.ahead
+
+
+class _Asyncio(_StandIn):
+    async def sleep(self, delay: float, result: Any = None) -> Any:
+        return await self._clock.async_sleep(delay, result)

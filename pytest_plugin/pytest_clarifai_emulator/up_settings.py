@@ -1,0 +1,179 @@
+"""The options of ``clarifai-emulator up`` as settings of the plugin, one row each: on the command line, in the
+environment (the variable that ``up`` has) or in the ini file, the first of them that says something.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+if TYPE_CHECKING:
+    from clarifai_emulator.config import DockerSettings
+
+Kind = Literal["text", "number", "whole", "yes or no", "file", "files", "words"]
+_YES, _NO = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class UpSetting:
+    """One option of ``up``: its name with underscores, what kind of value it takes, and what it does."""
+
+    name: str
+    kind: Kind
+    help: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that says it, for ``up`` and for the plugin."""
+        return f"CLARIFAI_EMULATOR_{self.name.upper()}"
+
+
+# Those that the plugin has always had are in ``settings.py``; their variables are read too.
+UP_SETTINGS = (
+    UpSetting("request_seconds", "number", "longest a request may take"),
+    UpSetting(
+        "reclaim_seconds", "number", "replace a replica still busy with an abandoned request after this long"
+    ),
+    UpSetting("queue_size", "whole", "requests of one deployment that may wait"),
+    UpSetting("num_threads", "whole", "requests that a replica takes at once"),
+    UpSetting("start_method", "text", "fork replicas from a warm parent, or spawn each", ("auto", "fork", "spawn")),
+    UpSetting("max_upload_bytes", "text", "largest archive of an uploaded model version, for example 512Mi"),
+    UpSetting("cors", "words", "origins whose pages may use the HTTP endpoints; * for all"),
+    UpSetting("accelerators", "text", "pretend to have these, for example simulated:2xNVIDIA-A10G"),
+    UpSetting("docker_base_image", "text", "image that generated images begin with"),
+    UpSetting("docker_build_args", "words", "NAME=VALUE for every image build"),
+    UpSetting("docker_ca", "file", "certificates (PEM) that builds and containers trust too"),
+    UpSetting("docker_builder", "text", "what builds images", ("auto", "classic", "buildkit")),
+    UpSetting("docker_engine", "text", "the container engine's socket or URL"),
+    UpSetting("docker_listen", "text", "this machine's address for containers"),
+    UpSetting("docker_limits", "yes or no", "hold containers to the CPU and memory that their model asks for"),
+)
+OLDER = ("backend", "runner", "hold_seconds", "topology", "strict_capacity")
+# Options of ``up`` that are no settings of the plugin, and why.
+NOT_FOR_TESTS = {
+    "port": "the plugin takes a free port, before anything imports the SDK",
+    "host": "tests call the emulator from this machine",
+    "user_id": "the user of a test is `me`, or its worker's own; `clarifai.user(…)` makes others",
+    "pats": "tokens are those of the test's users",
+    "pats_file": "tokens are those of the test's users",
+    "contract": "`clarifai_contract` is it, with what a finding does to the test: strict, warn, off",
+    "state": "each session begins with nothing, and each test with an empty account",
+    "detach": "it says how the command runs",
+    "ready_fd": "it says how the command runs",
+    "as_json": "it says how the command prints",
+}
+
+
+def add_up_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
+    """Tell pytest of them, on the command line and in the ini file."""
+    for each in UP_SETTINGS:
+        ini = f"clarifai_{each.name}"
+        choices = {"choices": ("yes", "no")} if each.kind == "yes or no" else {}
+        choices = {"choices": each.choices} if each.choices else choices
+        repeated = {"action": "append"} if each.kind == "words" else {}
+        metavar = {} if choices else {"metavar": each.kind.upper()}
+        group.addoption(
+            f"--{ini.replace('_', '-')}", help=f"{each.help} (ini: {ini})", **choices, **repeated, **metavar
+        )
+        if each.kind == "words":
+            parser.addini(ini, each.help, type="args", default=[])
+        else:
+            parser.addini(ini, each.help, default="")
+
+
+def variable_of(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """What the variable of an option of ``up`` says; empty when it says nothing."""
+    return environ.get(f"CLARIFAI_EMULATOR_{name.upper()}", "").strip()
+
+
+def is_yes(name: str, text: str, problems: list[str]) -> bool | None:
+    """The answer that a word is; None for none."""
+    if text.lower() not in (*_YES, *_NO):
+        problems.append(f"{name} must be yes or no, found {text!r}")
+        return None
+    return text.lower() in _YES
+
+
+def read_up_settings(
+    config: pytest.Config, problems: list[str], environ: Mapping[str, str] = os.environ
+) -> dict[str, Any]:
+    """Those that are set, as ``up`` would have them."""
+    found: dict[str, Any] = {}
+    for each in UP_SETTINGS:
+        name, given = _given(config, each, environ)
+        value = _value(config, each, name, given, problems) if given else None
+        if value is not None:
+            found[each.name] = value
+    return found
+
+
+def config_of(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of ``EmulatorConfig`` that they set. Raises ``ConfigError``."""
+    from clarifai_emulator.errors import ConfigError
+    from clarifai_emulator.quantities import parse_memory
+
+    fields = {name: value for name, value in found.items() if not name.startswith("docker_")}
+    if "max_upload_bytes" in fields:
+        try:
+            fields["max_upload_bytes"] = parse_memory(fields["max_upload_bytes"])
+        except ValueError as error:
+            raise ConfigError("The settings of the tests cannot be used:", [f"max_upload_bytes: {error}"]) from None
+    return {**fields, "docker": _docker(found)}
+
+
+def _docker(found: Mapping[str, Any]) -> DockerSettings:
+    from clarifai_emulator.config import DockerSettings
+
+    names = {"ca": "ca_file"}
+    fields = {name.removeprefix("docker_"): value for name, value in found.items() if name.startswith("docker_")}
+    if "build_args" in fields:
+        fields["build_args"] = dict(each.split("=", 1) for each in fields["build_args"])
+    return DockerSettings(**{names.get(name, name): value for name, value in fields.items()})
+
+
+def _given(config: pytest.Config, each: UpSetting, environ: Mapping[str, str]) -> tuple[str, str | Sequence[str]]:
+    """What was said, and where."""
+    ini = f"clarifai_{each.name}"
+    on_command_line = getattr(config.known_args_namespace, ini, None)
+    if on_command_line:
+        return f"--{ini.replace('_', '-')}", on_command_line
+    in_environment = variable_of(each.name, environ)
+    if in_environment:
+        return each.variable, in_environment.split() if each.kind == "words" else in_environment
+    return ini, config.getini(ini)
+
+
+def _value(config: pytest.Config, each: UpSetting, name: str, given: Any, problems: list[str]) -> Any:
+    if each.choices and given not in each.choices:
+        problems.append(f"{name} must be one of {', '.join(each.choices)}, found {given!r}")
+        return None
+    if each.kind == "yes or no":
+        return is_yes(name, given, problems)
+    if each.kind in ("number", "whole"):
+        return _number(each, name, given, problems)
+    if each.kind == "file":
+        return (config.rootpath if name.startswith("clarifai_") else Path.cwd()) / Path(given).expanduser()
+    if each.name == "docker_build_args":
+        wrong = [word for word in given if not word.partition("=")[0] or "=" not in word]
+        problems.extend(f"{name}: {word!r} is not NAME=VALUE" for word in wrong)
+        return None if wrong else tuple(given)
+    return tuple(given) if each.kind == "words" else given
+
+
+def _number(each: UpSetting, name: str, given: str, problems: list[str]) -> float | None:
+    kind = int if each.kind == "whole" else float
+    try:
+        value = kind(given)
+    except ValueError:
+        value = -1
+    if value < 0:
+        what = "whole number" if each.kind == "whole" else "number"
+        problems.append(f"{name} must be a {what} that is not negative, found {given!r}")
+        return None
+    return value

@@ -1,0 +1,69 @@
+"""The pages in a real browser: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from clarifai_emulator.thread import EmulatorThread
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        why = "there is no Chromium to look at the pages with; on Debian: apt-get install chromium"
+        if os.environ.get("CLARIFAI_TEST_BROWSER") == "required":
+            pytest.fail(why)
+        pytest.skip(why)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Its sandbox does not work for root, which tests in containers are.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        with playwright.chromium.launch(executable_path=CHROMIUM, args=arguments) as browser:
+            yield browser
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page that fails the test where its script fails, is blocked, or asks another host for something."""
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    yield page
+    page.close()
+    assert said == []
+
+
+def test_the_start_page_shows_the_address_and_leads_to_the_api(page: Any, emulator: EmulatorThread) -> None:
+    page.goto(emulator.url)
+    assert f"export CLARIFAI_API_BASE={emulator.url}" in page.inner_text("body")
+    page.set_viewport_size({"width": 360, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360  # nothing is cut off on a small screen
+    page.click("text=read")
+    page.wait_for_selector("section")
+    assert page.url == f"{emulator.url}/docs"
+    assert all(url.startswith(emulator.url) for url in page.asked)
+
+
+def test_the_api_is_found_and_read(page: Any, emulator: EmulatorThread) -> None:
+    page.goto(f"{emulator.url}/docs")
+    page.wait_for_selector("section")
+    page.fill("#filter", "post outputs PostModelOutputs")
+    rows = page.locator("section:not([hidden]) > details:not([hidden])")
+    assert page.inner_text("#count").endswith("operations")
+    assert 0 < rows.count() < 20
+    rows.first.locator("summary").first.click()
+    said = rows.first.inner_text()
+    assert "curl -X POST" in said
+    assert "model_id" in said
+    assert "runner_selector" in said
