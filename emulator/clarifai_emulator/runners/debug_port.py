@@ -165,12 +165,13 @@ class DebugPort:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(session.has_left.wait(), _TURN_SECONDS)
         finally:
-            for each in ways:
-                each.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+            # Before the wait, which may be broken off, too: the replica has ended, and then the port closes.
             ours.close()
             session.end()
             self._say("the debugger is detached")
+            for each in ways:
+                each.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
 
 
 class _Session:
