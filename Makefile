@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A module's tests stay together, so that what they share is made once.
 WORKERS ?= --numprocesses auto --dist loadfile
 
-.PHONY: help setup demo test test-all check format bench reliability docs build clean
+.PHONY: help setup demo test test-all check format bench reliability interruptions docs build clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ reliability: $(READY) ## every fault, with 1,000 cycles of deploy and undeploy, 
 	  tests/flow/test_cycles.py tests/flow/test_reload.py $(ARGS)
 	@for run in $$(seq 20); do echo "client project, four workers, run $$run of 20"; \
 	  $(BIN)/python -m pytest -q -n 4 -p no:cacheprovider --random-order fixtures/clients/greeter || exit 1; done
+
+interruptions: $(READY) ## interrupt every long command 100 times, under load, and look what it left
+	@$(BIN)/python -m benchmarks.interruptions $(ARGS)
 
 docs: $(READY) ## write the generated pages of docs/, and the schema of topology files
 	@$(BIN)/python docs/generate_api_coverage.py

@@ -48,7 +48,7 @@ class _Conversation:
         data = self._request.inputs.add().data
         data.metadata["_method_name"] = "stream"
         data.parts.add(id="prompts").data.string_value = "x"
-        self._sending: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._sending: queue.Queue[Any] = queue.Queue()
         method = channel.stream_stream(
             "/clarifai.api.V2/StreamModelOutputs",
             request_serializer=service_pb2.PostModelOutputsRequest.SerializeToString,

@@ -42,6 +42,7 @@ class ScriptedProcess:
         self.pid = 4711
         self.connection = None
         self.reloads = None
+        self.debugger = None
         self.obeys = True
         self.signals: list[str] = []
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
 import time
+from collections.abc import Callable, Generator
 from typing import Protocol
+
+# Two clocks may differ by so much about the same wait.
+_TICK_SECONDS = 0.02
 
 
 class Clock(Protocol):
@@ -39,3 +46,70 @@ class TurnableClock(SystemClock):
 
     def now(self) -> float:
         return time.time() + self.ahead
+
+
+class PausableClock:
+    """Another clock, whose ``monotonic`` stands still while somebody holds it: deadlines do not pass while a
+    developer looks at a model that stands at a breakpoint. May be held from any thread, by several at once."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._held_since = 0.0
+        self._behind = 0.0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it stands still."""
+        return self._holders > 0
+
+    def monotonic(self) -> float:
+        with self._lock:
+            return (self._held_since if self._holders else self._clock.monotonic()) - self._behind
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def hold(self) -> None:
+        """Stand still until ``release``."""
+        with self._lock:
+            if not self._holders:
+                self._held_since = self._clock.monotonic()
+            self._holders += 1
+
+    def release(self) -> None:
+        """Go on, once every holder has released it."""
+        with self._lock:
+            self._holders -= 1
+            if not self._holders:
+                self._behind += self._clock.monotonic() - self._held_since
+
+    @contextlib.contextmanager
+    def held(self) -> Generator[None]:
+        """Hold it for a block."""
+        self.hold()
+        try:
+            yield
+        finally:
+            self.release()
+
+
+class ClockTimer:
+    """Calls a function in the event loop once these seconds have passed by the clock, until ``cancel``."""
+
+    def __init__(self, clock: Clock, seconds: float, function: Callable[[], None]) -> None:
+        self._clock = clock
+        self._due = clock.monotonic() + seconds
+        self._function = function
+        self._handle = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+
+    def _look(self) -> None:
+        left = self._due - self._clock.monotonic()
+        if left > _TICK_SECONDS:  # it stood still meanwhile
+            self._handle = asyncio.get_running_loop().call_later(left, self._look)
+        else:
+            self._function()

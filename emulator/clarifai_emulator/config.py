@@ -101,6 +101,8 @@ class EmulatorConfig:
     nothing.
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``*`` for all.
     ``max_upload_bytes``: the largest archive of an uploaded model version.
+    ``debug``: let an editor's debugger attach to every deployment, at this port and those after it (0: any free
+    ones); ``debug_wait``: replicas load their model once one has.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
     ``environ`` gives the environment that models, the builds of their environments and the client of the container
     engine inherit, asked for each time.
@@ -124,6 +126,8 @@ class EmulatorConfig:
     accelerators: str = ""
     strict_capacity: bool = False
     runner: Literal["genuine", "lean"] = "genuine"
+    debug: int | None = None
+    debug_wait: bool = False
     state: Path | None = None
     cors: tuple[str, ...] = ()
     max_message_bytes: int = 128 * MEBIBYTE
@@ -173,6 +177,8 @@ class EmulatorConfig:
             yield f"num_threads must be at least 1, got {self.num_threads}"
         if self.backend not in BACKENDS:
             yield f"backend must be 'process', 'inprocess' or 'docker', got {self.backend!r}"
+        if self.debug is not None and not 0 <= self.debug <= 65535:
+            yield f"debug must be a port between 0 and 65535, got {self.debug}"
         if self.contract not in ("record", "strict", "off"):
             yield f"contract must be 'record', 'strict' or 'off', got {self.contract!r}"
         yield from self.docker.problems()

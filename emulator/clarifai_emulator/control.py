@@ -13,7 +13,8 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ from clarifai_emulator.protobuf_json import as_dict
 from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
+from clarifai_emulator.runners.backend import Debugging
 from clarifai_emulator.runners.printed import Origin, without_colours
 from clarifai_emulator.snapshot import names, snapshot
 from clarifai_emulator.store import Kind as Stored
@@ -45,7 +47,7 @@ _MOST_WAITING = 10_000
 # Of the lines that no replica printed.
 _WRITERS = {RUNNER_EVENTS: Origin.EMULATOR.value, BUILDER: Origin.EMULATOR.value}
 
-Answers = AsyncIterator[dict[str, Any]]
+Answers = AsyncGenerator[dict[str, Any]]
 _T = TypeVar("_T")
 
 
@@ -93,16 +95,19 @@ class Control:
             if not hmac.compare_digest(stream.metadata.get(TOKEN_HEADER, "").encode(), self.token.encode()):
                 raise TransportError("PERMISSION_DENIED", "The control token is missing or wrong.")
             request = await stream.read() or b"{}"
-            async for answer in self._answers(lambda asked: call(asked, stream), request):
-                self._emulator.commit()
-                await stream.write(json.dumps(answer).encode())
+            # Closed with the stream: what a client has left half-way ends now, not when it is collected.
+            async with aclosing(self._answers(lambda asked: call(asked, stream), request)) as answers:
+                async for answer in answers:
+                    self._emulator.commit()
+                    await stream.write(json.dumps(answer).encode())
 
         return serve
 
     async def _answers(self, call: Callable[[dict[str, Any]], Answers], request: bytes) -> Answers:
         try:
-            async for answer in call(json.loads(request)):
-                yield answer
+            async with aclosing(call(json.loads(request))) as answers:
+                async for answer in answers:
+                    yield answer
         except EmulatorError as error:
             yield {"error": error_as_dict(error)}
         except asyncio.CancelledError:
@@ -112,10 +117,11 @@ class Control:
             yield {"error": {"kind": "bug", "message": f"{type(error).__name__}: {error}"}}
 
     async def _deploy(self, request: dict[str, Any]) -> Answers:
-        wanted = DeployRequest(path=Path(request.pop("path")), **request)
+        wanted = DeployRequest(path=Path(request.pop("path")), debugging=_debugging(request), **request)
         deploy = self._emulator.deployer.deploy
-        async for answer in _with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict):
-            yield answer
+        async with aclosing(_with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def _deploy_archive(self, request: dict[str, Any], stream: GrpcStream) -> Answers:
         """Deploy a directory whose archive follows the request, in pieces; ``path`` is its name."""
@@ -133,16 +139,19 @@ class Control:
         ``Deploy``."""
         options = Options(Kind(request.pop("always")), request.pop("strict"))
         watched = Watched(tuple(request.pop("include")), tuple(request.pop("exclude")))
-        wanted = DeployRequest(path=Path(request.pop("path")), watched=watched, **request)
+        debugging = _debugging(request)
+        wanted = DeployRequest(path=Path(request.pop("path")), watched=watched, debugging=debugging, **request)
         begin = self._emulator.reloader.begin
-        async for answer in _with_progress(lambda tell: begin(wanted, options, tell), deployed_as_dict):
-            yield answer
+        async with aclosing(_with_progress(lambda tell: begin(wanted, options, tell), deployed_as_dict)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def _reload(self, request: dict[str, Any]) -> Answers:
         """Files of a directory in the dev loop were saved: what came of it."""
         path, reload = Path(request["path"]), self._emulator.reloader.reload
-        async for answer in _with_progress(lambda tell: reload(path, tell), Outcome.as_dict):
-            yield answer
+        async with aclosing(_with_progress(lambda tell: reload(path, tell), Outcome.as_dict)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def _status(self, request: dict[str, Any]) -> Answers:
         yield {"result": snapshot(self._emulator)}
@@ -202,9 +211,10 @@ class Control:
         """Kept events after ``since`` whose kind begins with ``prefix``, then, with ``follow``, new ones."""
         bus, prefix = self._emulator.events, request.get("prefix", "")
         kept = bus.recent(prefix, since=request.get("since", 0))
-        async for event in _then_follow(kept, bus.subscribe, follow=request.get("follow", False)):
-            if event.kind.startswith(prefix):
-                yield {"event": event.as_dict()}
+        async with aclosing(_then_follow(kept, bus.subscribe, follow=request.get("follow", False))) as events:
+            async for event in events:
+                if event.kind.startswith(prefix):
+                    yield {"event": event.as_dict()}
         yield {"result": {"last_seq": bus.last_seq}}
 
     async def _logs(self, request: dict[str, Any]) -> Answers:
@@ -217,16 +227,18 @@ class Control:
         found = (line for kind in types for line in book.lines(kind, **match) if line.time >= since)
         kept = sorted(found, key=lambda line: line.seq)
         last, number = kept[-1].seq if kept else 0, 0
-        async for line in _then_follow([*kept, None], book.subscribe, follow=request.get("follow", False)):
-            if line is None:
-                yield {"kept": number}
-            elif (
-                line.log_type in types
-                and line.is_from(match)
-                and line.deployment_id in ("", deployment or line.deployment_id)
-            ):
-                number += line.seq <= last
-                yield {"line": _line_as_dict(line)}
+        follow = request.get("follow", False)
+        async with aclosing(_then_follow([*kept, None], book.subscribe, follow=follow)) as lines:
+            async for line in lines:
+                if line is None:
+                    yield {"kept": number}
+                elif (
+                    line.log_type in types
+                    and line.is_from(match)
+                    and line.deployment_id in ("", deployment or line.deployment_id)
+                ):
+                    number += line.seq <= last
+                    yield {"line": _line_as_dict(line)}
         yield {"result": {}}
 
     async def _faults(self, request: dict[str, Any]) -> Answers:
@@ -276,6 +288,7 @@ async def _with_progress(
     """What something long says while it goes on, then its result."""
     lines: asyncio.Queue[str] = asyncio.Queue()
     task = asyncio.create_task(begin(lines.put_nowait))
+    getter: asyncio.Task[str] | None = None
     try:
         while not task.done() or not lines.empty():
             getter = asyncio.create_task(lines.get())
@@ -286,12 +299,16 @@ async def _with_progress(
                 getter.cancel()
         yield {"result": as_dict(await task)}
     finally:
-        task.cancel()
+        mine: list[asyncio.Task[Any]] = [each for each in (task, getter) if each is not None]
+        for each in mine:
+            each.cancel()
+        # What is broken off ends before whoever asked for it is told so.
+        await asyncio.gather(*mine, return_exceptions=True)
 
 
 async def _then_follow(
     kept: Any, subscribe: Callable[[Callable[[Any], None]], Callable[[], None]], *, follow: bool
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any]:
     """What there is, then, with ``follow``, what comes. A slow reader misses the oldest of what waits."""
     coming: asyncio.Queue[Any] = asyncio.Queue()
 
@@ -329,6 +346,12 @@ def _key(value: list[str] | None) -> Any:
     return tuple(value) if value else None
 
 
+def _debugging(request: dict[str, Any]) -> Debugging | None:
+    """Takes ``debug`` out of a request: ``port`` and ``wait``."""
+    wanted = request.pop("debug", None)
+    return Debugging(**wanted) if wanted is not None else None
+
+
 def error_as_dict(error: EmulatorError) -> dict[str, Any]:
     """An error as JSON: ``kind``, ``message``, and what its kind has."""
     if isinstance(error, CallerError):
@@ -356,4 +379,6 @@ def deployed_as_dict(deployed: Deployed) -> dict[str, Any]:
         "seconds": round(deployed.seconds, 3),
         "signatures": [as_dict(s) for s in deployed.signatures],
         "warnings": list(deployed.warnings),
+        "debug_port": deployed.debug_port,
+        "waits_for_debugger": deployed.waits_for_debugger,
     }

@@ -10,8 +10,9 @@ what was deployed before as it was.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -47,11 +48,13 @@ from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import NoRoom
+from clarifai_emulator.nodepools.debuggers import BACKENDS, Debuggers, DeploymentKey
 from clarifai_emulator.nodepools.overcommit import doing_without_gpu, overcommitment
 from clarifai_emulator.nodepools.scaling import MAX_REPLICAS as DEFAULT_MAX_REPLICAS
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.pinned_versions import PINNED, PinnedVersions
-from clarifai_emulator.runners.backend import Backend
+from clarifai_emulator.runners.backend import Backend, Debugging
+from clarifai_emulator.runners.debugpy_files import folder_of_debugpy
 from clarifai_emulator.runners.signatures import Signatures
 from clarifai_emulator.store import Key, Kind, Store
 
@@ -69,7 +72,7 @@ class DeployRequest:
     ``stop_first``: what serves is ended before the new one starts. ``must_fit``: refuse what can never start there,
     before anything is built. ``watched``: replicas are reloadable, and these files are their code. ``version_id``:
     which version the code is to be, over every edit of it; empty makes a new one of each. ``user_id``: whose
-    account; the emulator's own user's if empty."""
+    account; the emulator's own user's if empty. ``debugging``: an editor may attach to its replica."""
 
     path: Path
     nodepool_id: str = DEFAULT_NODEPOOL
@@ -86,6 +89,7 @@ class DeployRequest:
     watched: Watched | None = None
     version_id: str = ""
     user_id: str = ""
+    debugging: Debugging | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,8 @@ class Deployed:
     seconds: float
     signatures: Sequence[Any] = field(default_factory=tuple)
     warnings: tuple[str, ...] = ()
+    debug_port: int = 0  # where an editor attaches; 0 where none can
+    waits_for_debugger: bool = False
 
     @property
     def model_url(self) -> str:
@@ -126,6 +132,7 @@ class Deployer:
         events: EventBus,
         logbook: LogBook,
         clock: Clock,
+        debuggers: Debuggers,
         written: WrittenFiles,
     ) -> None:
         self._written = written
@@ -136,6 +143,7 @@ class Deployer:
         self._backends = backends
         self._logbook = logbook
         self._clock = clock
+        self._debuggers = debuggers
         self._nodepools = DeployNodepools(store=store, resources=resources, catalogue=catalogue)
         self._events = events
         self._wait = DeployWait(supervisor=supervisor, events=events, clock=clock)
@@ -150,16 +158,21 @@ class Deployer:
         started = self._clock.monotonic()
         _require_bounds(request)
         nodepool = self._nodepool(request)
+        _require_debuggable(request, self._backend(self._nodepools.message(nodepool, request.instance)))
         directory, key, version_id, is_new = await self._published(request, nodepool, progress)
         missing_gpu = self._missing_gpu(directory, request)
         deployment = self.deployment_key(request, key)
         change = Change((*key, version_id), is_new)
-        with self._live.or_back(deployment, change):
+        with self._live.or_back(deployment, change), self._undone_if_cancelled(deployment, change):
+            lane = LaneKey(deployment[0], deployment[1], version_id)
+            must_restart = await self._debug(request, key, version_id)
             if request.stop_first:
                 self._supervisor.stop_first(deployment)
             change.told = self._put_deployment(request, key, version_id, nodepool)
+            if must_restart:
+                self._supervisor.scale_to_zero(lane, "another one takes its place, which can be debugged")
             progress(f"deployment {deployment[1]} in nodepool {nodepool[2]} of cluster {nodepool[1]}")
-            await self._serve(request, key, LaneKey(deployment[0], deployment[1], version_id), progress)
+            await self._serve(request, key, lane, progress)
         source: ModelSource = self._store.get(Kind.SOURCE, (*key, version_id))  # pyright: ignore[reportAssignmentType]
         version: ModelVersion = self._store.get(Kind.MODEL_VERSION, (*key, version_id))  # pyright: ignore[reportAssignmentType]
         return Deployed(
@@ -174,7 +187,28 @@ class Deployer:
             seconds=self._clock.monotonic() - started,
             signatures=tuple(version.method_signatures),
             warnings=(*directory.warnings, *missing_gpu, *self._overcommitment(key, version, nodepool)),
+            debug_port=self._debuggers.port(DeploymentKey(deployment[0], deployment[1])),
+            waits_for_debugger=request.debugging is not None and request.debugging.wait,
         )
+
+    async def _debug(self, request: DeployRequest, model: ModelKey, version_id: str) -> bool:
+        """Open or close the port of its debugger; whether replicas that it has already cannot be debugged yet."""
+        if request.debugging is not None:
+            source: ModelSource = self._store.get(Kind.SOURCE, (*model, version_id))  # pyright: ignore[reportAssignmentType]
+            folder_of_debugpy(source.python, self._config.cache_dir)  # before anything is changed
+        return await self._debuggers.want(DeploymentKey(*self.deployment_key(request, model)), request.debugging)
+
+    @contextlib.contextmanager
+    def _undone_if_cancelled(self, deployment: Key, change: Change) -> Generator[None]:
+        """Whoever makes a deployment may go away before a replica serves: then there was none, unless somebody else
+        has changed it since."""
+        is_first = self._store.get(Kind.DEPLOYMENT, deployment) is None
+        try:
+            yield
+        except asyncio.CancelledError:
+            if is_first and self._store.get(Kind.DEPLOYMENT, deployment) is change.told:
+                self._resources.delete(Kind.DEPLOYMENT, [deployment])
+            raise
 
     async def _published(
         self, request: DeployRequest, nodepool: Key, progress: Progress
@@ -528,6 +562,23 @@ def _require_bounds(request: DeployRequest) -> None:
             f"min_replicas {request.min_replicas} is more than max_replicas {request.max_replicas}.",
             hint="Raise max_replicas or lower min_replicas.",
         )
+
+
+def _require_debuggable(request: DeployRequest, backend: str) -> None:
+    if request.debugging is None or backend in BACKENDS:
+        return
+    if backend == "inprocess":
+        raise CallerError(
+            StatusCode.NODEPOOL_INVALID_REQUEST,
+            "The model would run in the emulator's own process, where --debug is not needed.",
+            hint="Leave --debug out: breakpoint() stops in the emulator's terminal.",
+        )
+    raise CallerError(
+        StatusCode.NODEPOOL_INVALID_REQUEST,
+        "An editor cannot be attached to a replica in a container.",
+        hint="Debug it as a process: deploy it to a nodepool of processes, or to an emulator that was started "
+        "without --backend docker.",
+    )
 
 
 def _place(deployment: Deployment, request: DeployRequest, nodepool: Key) -> None:

@@ -38,7 +38,7 @@ from clarifai_emulator.api.ports import Ports
 from clarifai_emulator.api.runner_items import RunnerItems
 from clarifai_emulator.api.tap import Interceptor, intercepted
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
-from clarifai_emulator.clock import Clock, SystemClock
+from clarifai_emulator.clock import Clock, PausableClock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.containers.engine import Meeting
 from clarifai_emulator.contracts.runtime import Watch
@@ -56,6 +56,7 @@ from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.models.written import WrittenFiles, are_the_models_own
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool, Discovery
 from clarifai_emulator.nodepools.capacity import Capacity
+from clarifai_emulator.nodepools.debuggers import Debuggers
 from clarifai_emulator.nodepools.inventory import take_inventory
 from clarifai_emulator.nodepools.landscape import StoreLandscape
 from clarifai_emulator.nodepools.machine import measure_machine
@@ -67,7 +68,8 @@ from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.nodepools.targets import Targets
 from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.routing import Ask, Decision
-from clarifai_emulator.runners.backend import Backend
+from clarifai_emulator.runners.backend import Backend, Debugging
+from clarifai_emulator.runners.breakpoints import while_held
 from clarifai_emulator.runners.docker import DockerBackend
 from clarifai_emulator.runners.inprocess import InProcessBackend
 from clarifai_emulator.runners.parent import Parent
@@ -100,7 +102,7 @@ class Emulator:
         parent: Parent | None = None,
     ) -> None:
         self.config = config or EmulatorConfig()
-        self.clock = clock or SystemClock()
+        self.clock = PausableClock(clock or SystemClock())
         self.events = EventBus(self.clock)
         self.logbook = LogBook(now=self.clock.now)
         self.store = Store()
@@ -123,6 +125,8 @@ class Emulator:
         self.targets = Targets(self.store)
         self.backends: dict[str, Backend] = {}
         self._parent = parent
+        everywhere = Debugging(self.config.debug, self.config.debug_wait) if self.config.debug is not None else None
+        self.debuggers = Debuggers(events=self.events, hold=self.clock.held, everywhere=everywhere)
         self._written = WrittenFiles(self._note_written)
         reporter = Reporter(events=self.events, logbook=self.logbook)
         self.replicas = Replicas(
@@ -134,6 +138,7 @@ class Emulator:
             capacity=self.capacity,
             reporter=reporter,
             clock=self.clock,
+            debuggers=self.debuggers,
             written=self._written,
         )
         self.supervisor = Supervisor(
@@ -172,6 +177,7 @@ class Emulator:
             events=self.events,
             logbook=self.logbook,
             clock=self.clock,
+            debuggers=self.debuggers,
             written=self._written,
         )
         self.reloader = Reloader(
@@ -220,6 +226,8 @@ class Emulator:
             is_kept=self.config.state is not None,
         )
         self._state: KeptState | None = None
+        self._chain: RequestChain | None = None
+        self._holding = contextlib.ExitStack()  # while somebody debugs a model of this process
         self.landscape.hosted = self.furnisher.hosted
         self._further: list[Find] = []
         # Each may put itself before every method of the API, from the next call on (``api/tap.py``).
@@ -256,6 +264,7 @@ class Emulator:
         for warning in (*security_warnings(self.config), owner_warning(self.accounts, self.config.user_id)):
             if warning:
                 log.warning("%s", warning)
+        self._holding.enter_context(while_held(self.clock.held))
         try:
             restored = self._restore()
             await self._uploads.sweep()
@@ -288,9 +297,13 @@ class Emulator:
 
     async def stop(self) -> None:
         """End every replica, close every port, remove every temporary file. May be called twice."""
+        if self._chain is not None:
+            self._chain.is_stopping = True
+        self._holding.close()
         await self._ports.close_public()
         await self._uploads.stop()
         await self.supervisor.stop(grace=self.config.stop_seconds)
+        await self.debuggers.close()
         await self._ports.close()
         await asyncio.gather(*(backend.close() for backend in self.backends.values()))
         self.backends.clear()
@@ -327,6 +340,7 @@ class Emulator:
         self._uploads.files.clear()
         self.dispatcher.reset(keep={record.runner.id for record in self.replicas.parked})
         self.capacity.reset()
+        await self.debuggers.close()
         self.logbook.clear()
         self.events.clear()
         await self._furnish()
@@ -378,7 +392,7 @@ class Emulator:
             adopt=self.supervisor.adopt,
             organisations=self.accounts.organisations,
         )
-        chain = RequestChain(
+        chain = self._chain = RequestChain(
             authenticator=authenticator,
             events=self.events,
             clock=self.clock,
@@ -437,6 +451,7 @@ class Emulator:
             route=self.route,
             events=self.events,
             config=self.config,
+            clock=self.clock,
             injector=self._injector,
             watch=Watch(mode=self.config.contract, find_version=self._find_version, events=self.events),
             text_of_call=CallTexts(self.store).of,

@@ -70,6 +70,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if SETTINGS not in config.stash:  # loaded with -p or pytest_plugins, after the first conftests
         pytest_load_initial_conftests(config)
+    if config.getoption("usepdb_cls", None) is None:
+        # Python's own debugger, which also stops in models of this process (their runner is compiled).
+        config.option.usepdb_cls = ("clarifai_emulator.runners.breakpoints", "ModelDebugger")
     unknown = unknown_keys(config)
     if unknown:
         raise pytest.UsageError(f"{config.inipath}:", *unknown)

@@ -89,6 +89,8 @@ class RequestChain:
         self._clock = clock
         self._injector = injector
         self._commit = commit
+        # Set when the emulator stops: what is cancelled from then on, no client has cancelled.
+        self.is_stopping = False
         self._before: tuple[Step, ...] = (_assign_request_id, self._authenticate)
         self._after: tuple[Step, ...] = (self._report,)
 
@@ -111,7 +113,7 @@ class RequestChain:
             self._commit()
             _stamp(call, response)
         except asyncio.CancelledError:
-            call.notes["cancelled"] = True
+            self._note_cancellation(call)
             raise
         except TransportError as error:
             _note_abort(call, error)
@@ -137,7 +139,7 @@ class RequestChain:
                     _stamp(call, response)
                     yield response
         except (asyncio.CancelledError, GeneratorExit):
-            call.notes["cancelled"] = True
+            self._note_cancellation(call)
             raise
         except TransportError as error:
             _note_abort(call, error)
@@ -152,6 +154,11 @@ class RequestChain:
         if call.rpc.auth is not Auth.NONE:
             call.caller = self._authenticator.authenticate(call.metadata)
             call.caller.require(call.rpc)
+
+    def _note_cancellation(self, call: Call) -> None:
+        call.notes["cancelled"] = True
+        if self.is_stopping:
+            call.notes["emulator_stopped"] = True
 
     def _report(self, call: Call) -> None:
         self._events.emit(

@@ -1,4 +1,8 @@
-"""Starts an emulator as a process of its own and waits until it answers."""
+"""Starts an emulator as a process of its own and waits until it answers.
+
+One that is started for a single command is tied to it: it holds the other end of a pipe, and stops when that
+closes, however the command ends.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +11,78 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import Failure
 from clarifai_emulator.cli.state import Running, running_emulators
 
 _LOG_LINES = 30
 # Settings for the command that launches, not for what it launches.
-_OURS = frozenset({"CLARIFAI_EMULATOR_DETACH", "CLARIFAI_EMULATOR_JSON", "CLARIFAI_EMULATOR_READY_FD"})
+_OURS = frozenset(
+    {
+        "CLARIFAI_EMULATOR_DETACH",
+        "CLARIFAI_EMULATOR_JSON",
+        "CLARIFAI_EMULATOR_READY_FD",
+        "CLARIFAI_EMULATOR_TIED_TO_FD",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """An emulator that answers, where its output goes, and its process."""
+
+    running: Running
+    log_file: Path
+    process: subprocess.Popen[bytes]
 
 
 def launch(
-    arguments: Sequence[str], folder: Path, *, environ: Mapping[str, str] = os.environ
-) -> tuple[Running, Path, subprocess.Popen[bytes]]:
+    arguments: Sequence[str], folder: Path, *, environ: Mapping[str, str] = os.environ, is_tied: bool = False
+) -> Launched:
     """Start ``clarifai-emulator up ARGUMENTS``; its state file is in ``folder``, its output in the log file.
 
-    Returns where it is, the log file and the process, which lives on when this one ends. Raises ``Failure``
-    with its last lines when it does not start.
+    It lives on when this process ends, unless it ``is_tied`` to it. Raises ``Failure`` with its last lines when it
+    does not start; interrupted meanwhile, it leaves none behind.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = folder / f"emulator-starting-{os.getpid()}.log"
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with held_back():
+            ready, process = _begin(arguments, draft, environ, is_tied=is_tied)
+        with open(ready, encoding="utf-8") as pipe:
+            answer = pipe.read()
+        if not answer:
+            raise _did_not_start(process, draft)
+        port = int(json.loads(answer)["port"])
+        log_file = draft.rename(folder / f"emulator-{port}.log")
+        running = next((each for each in running_emulators(folder) if each.port == port), None)
+        if running is None:
+            raise _did_not_start(process, log_file)
+        return Launched(running, log_file, process)
+    except KeyboardInterrupt:
+        if process is not None:
+            process.terminate()
+            process.wait()
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _begin(
+    arguments: Sequence[str], draft: Path, environ: Mapping[str, str], *, is_tied: bool
+) -> tuple[int, subprocess.Popen[bytes]]:
+    """The process, and the pipe over which it says where it answers."""
     ready, told = os.pipe()
     command = [sys.executable, "-m", "clarifai_emulator", "up", *arguments, "--ready-fd", str(told)]
+    theirs = [told]
+    if is_tied:
+        # This end stays open as long as this process, and no child of it gets it.
+        tie, _ = os.pipe()
+        theirs.append(tie)
+        command += ["--tied-to-fd", str(tie)]
     with draft.open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -36,20 +90,12 @@ def launch(
             stdout=log,
             stderr=subprocess.STDOUT,
             env={name: value for name, value in environ.items() if name not in _OURS},
-            pass_fds=[told],
+            pass_fds=theirs,
             start_new_session=True,
         )
-    os.close(told)
-    with open(ready, encoding="utf-8") as pipe:
-        answer = pipe.read()
-    if not answer:
-        raise _did_not_start(process, draft)
-    port = int(json.loads(answer)["port"])
-    log_file = draft.rename(folder / f"emulator-{port}.log")
-    running = next((each for each in running_emulators(folder) if each.port == port), None)
-    if running is None:
-        raise _did_not_start(process, log_file)
-    return running, log_file, process
+    for fd in theirs:
+        os.close(fd)
+    return ready, process
 
 
 def _did_not_start(process: subprocess.Popen[bytes], log: Path) -> Failure:

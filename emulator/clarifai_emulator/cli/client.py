@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
+from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import NOT_RUNNING, Failure, failure_of
 from clarifai_emulator.cli.state import Running, find_running
 
@@ -21,7 +22,8 @@ class Client:
     """One emulator's controls, as a context manager."""
 
     def __init__(self, running: Running) -> None:
-        import grpc
+        with held_back():  # half an import of it, and another one, end the process
+            import grpc
 
         self.running = running
         target = f"{running.host}:{running.port}"
@@ -36,6 +38,10 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        self._channel.close()
+
+    def hang_up(self) -> None:
+        """Break off what is being asked for, in whichever thread: it fails."""
         self._channel.close()
 
     def answers(self, control: str, **request: Any) -> Iterator[dict[str, Any]]:
@@ -53,13 +59,7 @@ class Client:
         """The same for a request that ``pieces`` follow; ``seconds`` is how long all of it may take."""
         import grpc
 
-        call: Any = self._channel.stream_stream(
-            f"/{_SERVICE}/{control}", request_serializer=None, response_deserializer=json.loads
-        )(
-            itertools.chain([json.dumps(request).encode()], pieces),
-            metadata=((_TOKEN_HEADER, self.running.token),),
-            timeout=seconds,
-        )
+        call: Any = self._call(control, request, pieces, seconds)
         failure: Failure | None = None
         is_complete = False
         try:
@@ -79,6 +79,18 @@ class Client:
             del call
         if failure is not None:
             raise failure
+
+    def _call(
+        self, control: str, request: Mapping[str, Any], pieces: Iterable[bytes], seconds: float | None
+    ) -> Any:
+        method = self._channel.stream_stream(
+            f"/{_SERVICE}/{control}", request_serializer=None, response_deserializer=json.loads
+        )
+        sent = itertools.chain([json.dumps(request).encode()], pieces)
+        try:
+            return method(sent, metadata=((_TOKEN_HEADER, self.running.token),), timeout=seconds)
+        except ValueError:  # of a channel that is closed
+            raise Failure("Nothing more is asked of the emulator: the command ends.") from None
 
     def result(
         self, control: str, on_answer: Callable[[dict[str, Any]], None] = lambda answer: None, **request: Any

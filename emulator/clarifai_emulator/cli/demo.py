@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ import click
 
 from clarifai_emulator.cli.client import Client
 from clarifai_emulator.cli.columns import columns
+from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import Failure, heading, step
 
 CLUSTER = "demo-cluster"
@@ -58,9 +57,9 @@ def demo(directory: Path | None) -> None:
       clarifai-emulator demo
       clarifai-emulator demo fixtures/models/hello
     """
-    # Ended by a signal, it still stops the emulator.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    with tempfile.TemporaryDirectory(prefix="clarifai-emulator-demo-") as folder:
+    with held_back():
+        temporary = tempfile.TemporaryDirectory(prefix="clarifai-emulator-demo-")
+    with temporary as folder:
         path = directory or _hello(Path(folder))
         with _DemoEmulator(Path(folder)) as client:
             _tell(client, path.absolute())
@@ -91,7 +90,8 @@ class _DemoEmulator:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CLARIFAI_")}
         environ["XDG_STATE_HOME"] = str(self._folder)
         state = self._folder / "clarifai-emulator"
-        running, _, self._process = launch(["--port", "0"], state, environ=environ)
+        launched = launch(["--port", "0"], state, environ=environ, is_tied=True)
+        running, self._process = launched.running, launched.process
         self._client = Client(running)
         step(f"{running.url}, process {running.pid}, user '{running.user_id}'")
         return self._client

@@ -15,7 +15,9 @@ from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.callers import chosen_caller
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.columns import columns
+from clarifai_emulator.cli.debug_options import debug_options, debug_request, show_attaching
 from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
+from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.output import (
     Failure,
     heading,
@@ -53,6 +55,7 @@ _PLACEHOLDER = re.compile(r"\bDIR\b")
     metavar="SECONDS",
     help="Longest to wait for a ready replica.  [default: 1800, of these 60 for room that others hold]",
 )
+@debug_options("its replica, of which there is one then")
 @click.option("--no-wait", is_flag=True, help="Return before a replica is ready.")
 @port_option()
 @json_option()
@@ -70,14 +73,21 @@ def deploy(
       clarifai-emulator deploy my-model --cluster my-cluster --nodepool my-pool
       clarifai-emulator deploy my-model --instance t3a.xlarge    (on such an instance, emulated by its size)
       clarifai-emulator deploy my-model --model openai/chat/models/gpt-4o
+      clarifai-emulator deploy my-model --debug 5678      (stop at breakpoints in your editor)
       clarifai-emulator deploy my-model --url http://box:7878     (the directory is sent there)
     """
     if wait is not None and no_wait:
         raise click.UsageError("--wait and --no-wait exclude each other.")
-    request = {**_request(directory, options), "wait": not no_wait, "wait_seconds": wait}
+    if debug_request(options) is not None:
+        _require_one_replica(options["min_replicas"])
+        options["max_replicas"] = 1
+    waits = not (no_wait or options["debug_wait"])
+    request = {**_request(directory, options), "wait": waits, "wait_seconds": wait}
     with connect(port) as client:
         try:
             deployed = deploy_on(client, _show_progress, request)
+        except KeyboardInterrupt:
+            raise Interrupted("Nothing was deployed; what served before goes on.") from None
         except Failure as failure:
             failure.hint = _PLACEHOLDER.sub(lambda _: shlex.quote(str(directory)), failure.hint)
             raise
@@ -100,7 +110,15 @@ def _request(directory: Path, options: dict[str, Any]) -> dict[str, Any]:
         "min_replicas": options["min_replicas"],
         "max_replicas": options["max_replicas"],
         "stop_first": options["stop_first"],
+        "debug": debug_request(options),
     }
+
+
+def _require_one_replica(min_replicas: int) -> None:
+    if min_replicas > 1:
+        raise click.UsageError(
+            "--debug is for one replica: an editor would see the requests of one of several only."
+        )
 
 
 def _show_progress(answer: dict[str, Any]) -> None:
@@ -148,7 +166,8 @@ def _default_text(deployed: dict[str, Any], default: dict[str, Any]) -> str:
 
 
 def show_calls(deployed: dict[str, Any], running: Running) -> None:
-    """How to call what was deployed, ready to paste."""
+    """How to call what was deployed, ready to paste; and how to debug it, where that was asked for."""
+    show_attaching(deployed)
     for title, text in endpoint_calls(deployed, url=running.url, pat=running.pat):
         heading(f"\n{title}")
         click.echo(textwrap.indent(text, "  "))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from clarifai_emulator.cli.client import Client
+from clarifai_emulator.cli.debug_options import debug_options
+from clarifai_emulator.cli.emulator_here import emulator_here, has_terminal
+from clarifai_emulator.cli.lifecycle import wait_until_gone
 from clarifai_emulator.cli.output import Failure, given_url, json_option, port_option, step, warn
 from clarifai_emulator.cli.place_options import place_options
 from clarifai_emulator.cli.state import Running, find_running, running_emulators, state_dir
@@ -50,6 +54,7 @@ _OF_UP = ("topology", "backend", "runner", "accelerators", "strict_capacity")
 )
 @click.option("--backend", type=click.Choice(["process", "inprocess", "docker"]), help="As for `up`.")
 @click.option("--runner", type=click.Choice(["genuine", "lean"]), help="As for `up`.")
+@debug_options("the replica of each directory")
 @click.option("--accelerators", metavar="SPEC", help="As for `up`: simulated:1xNVIDIA-A10G pretends to have one.")
 @click.option("--strict-capacity/--no-strict-capacity", default=None, help="As for `up`.")
 @click.option("--plain", is_flag=True, help="Lines instead of the live view, also in a terminal.")
@@ -69,35 +74,50 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
       clarifai-emulator dev model-a model-b --exclude '*.md' --strict
       clarifai-emulator dev my-model --client app.py --client clients/ --stubs typings
       clarifai-emulator dev my-model --always fork --runner lean
+      clarifai-emulator dev my-model --debug                 (stop at breakpoints in your editor)
+      clarifai-emulator dev my-model --backend inprocess     (breakpoint() asks in this terminal)
     """
-    emulator = _emulator(port, options)
-    with emulator as running:
+    is_here = options["backend"] == "inprocess" and not as_json and has_terminal()
+    with _emulator(port, options, is_here=is_here) as (running, is_ours):
         from clarifai_emulator.cli.dev_loop import DevLoop
         from clarifai_emulator.cli.sending import refuse_elsewhere
 
-        if not emulator.is_ours:
+        if not is_ours:
             options["topology"] = ()
         with Client(running) as client:
             refuse_elsewhere(client, "dev", "it watches files and has them loaded from where they are")
-            DevLoop(client, directories, options, as_json=as_json, plain=plain).run()
+            # A debugger asks in the terminal that a live view would draw on.
+            DevLoop(client, directories, options, as_json=as_json, plain=plain or is_here).run()
 
 
-def _emulator(port: int | None, options: Mapping[str, Any]) -> _Emulator:
+@contextmanager
+def _emulator(port: int | None, options: Mapping[str, Any], *, is_here: bool) -> Generator[tuple[Running, bool]]:
+    """The emulator that runs, or one for this command, and whether it is this command's. ``is_here``: it is part of
+    this process, whose terminal breakpoints can have."""
     known = running_emulators(state_dir())
     if given_url() or any(port in (None, 0, each.port) for each in known):
         running = find_running(port)
         given = [f"--{name.replace('_', '-')}" for name in _OF_UP if options[name]]
         if given:
             warn(f"{running.url} is running already: {', '.join(given)} of this command has no effect on it.")
-        return _Emulator(running, is_ours=False)
+        yield running, False
+        return
     from clarifai_emulator.cli.background import launch
     from clarifai_emulator.cli.up import arguments_of
 
     step("starting an emulator")
-    arguments = arguments_of({name: options[name] for name in _OF_UP})
-    running, log_file, _ = launch([*arguments, "--port", str(_free(port))], state_dir())
-    step(f"{running.url}, its log is in {log_file}")
-    return _Emulator(running, is_ours=True)
+    arguments = [*arguments_of({name: options[name] for name in _OF_UP}), "--port", str(_free(port))]
+    if is_here:
+        with emulator_here(arguments) as running:
+            step(f"{running.url}, in this process: breakpoint() in a model asks here")
+            yield running, True
+        return
+    launched = launch(arguments, state_dir(), is_tied=True)
+    step(f"{launched.running.url}, its log is in {launched.log_file}")
+    try:
+        yield launched.running, True
+    finally:
+        _stop(launched.running)
 
 
 def _free(port: int | None) -> int:
@@ -112,21 +132,10 @@ def _free(port: int | None) -> int:
         return 0 if probe.connect_ex(("127.0.0.1", DEFAULT_PORT)) == 0 else DEFAULT_PORT
 
 
-class _Emulator:
-    """The emulator of one `dev`: stopped at the end if it was started for it."""
-
-    def __init__(self, running: Running, *, is_ours: bool) -> None:
-        self._running = running
-        self.is_ours = is_ours
-
-    def __enter__(self) -> Running:
-        return self._running
-
-    def __exit__(self, *_: object) -> None:
-        if not self.is_ours:
-            return
-        try:
-            with Client(self._running) as client:
-                client.result("Down")
-        except Failure as failure:
-            warn(f"The emulator at {self._running.url} could not be stopped: {failure.message}")
+def _stop(running: Running) -> None:
+    try:
+        with Client(running) as client:
+            client.result("Down")
+        wait_until_gone(running, state_dir())
+    except Failure as failure:
+        warn(f"The emulator at {running.url} could not be stopped: {failure.message}")

@@ -23,10 +23,12 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import Client
+from clarifai_emulator.cli.debug_options import debug_request
 from clarifai_emulator.cli.deploy import show_calls
 from clarifai_emulator.cli.dev_clients import Clients
 from clarifai_emulator.cli.dev_story import LOG_LINE, Story
 from clarifai_emulator.cli.dev_view import DevView, screen
+from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.load_times import Loading, LoadTimes
 from clarifai_emulator.cli.log_lines import clock
 from clarifai_emulator.cli.output import Failure, print_json
@@ -35,10 +37,12 @@ from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.reload.file_looks import FileLooks
 from clarifai_emulator.reload.watcher import Watcher
+from clarifai_emulator.runners.breakpoints import while_held
 
 # A save may come while another is being reloaded, which it then ends.
 _AT_ONCE = 4
 _STATUS_SECONDS = 1.0
+_LOOK_SECONDS = 0.1
 # A model may print faster than anybody reads.
 _MOST_WAITING = 10_000
 _MOST_TAKEN = 500
@@ -77,14 +81,19 @@ class DevLoop:
         self._story = Story(names)
         self._view = DevView(client.running.url, names, self._loading)
         self._warned: set[str] = set()  # what need not be said again
-        self._stop = threading.Event()
+        self._may_show = threading.Event()
+        self._may_show.set()
+        self._has_begun = False
+        self._stop = _Stop()
         self._last_words = 0.0
 
     def run(self) -> None:
-        """Until Ctrl-C, or until the emulator stops."""
+        """Until Ctrl-C, or until the emulator stops. Raises ``Interrupted`` where not all is deployed yet."""
         with ExitStack() as stack:
             stack.enter_context(_stopped_by_signals(self._stop))
+            stack.enter_context(while_held(self._silence))
             workers = stack.enter_context(ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reload"))
+            stack.callback(self._client.hang_up)  # nobody waits for what the workers still ask for
             watchers = [self._watcher(request, workers) for request in self._requests]
             for watcher in watchers:  # before the first deployment: a save while it goes on counts
                 watcher.start()
@@ -100,6 +109,8 @@ class DevLoop:
                 self._show_screen()
             else:
                 self._show_lines()
+            if self._stop.number and not self._has_begun:
+                raise Interrupted("Not everything was deployed yet.", number=self._stop.number)
 
     def _watcher(self, request: dict[str, Any], workers: ThreadPoolExecutor) -> Watcher:
         def saved(files: Sequence[str]) -> None:
@@ -117,6 +128,7 @@ class DevLoop:
                 self._begin(request)
         if not self._stop.is_set():
             self._clients.start()
+        self._has_begun = True
 
     def _begin(self, request: dict[str, Any]) -> None:
         """Deploy a directory; a save meanwhile is reloaded after that."""
@@ -128,7 +140,8 @@ class DevLoop:
         try:
             deployed = self._client.result("Dev", self._progress, **request)
         except Failure as failure:
-            self._problem(f"{request['path']} cannot be run yet", failure)
+            if not self._stop.is_set():
+                self._problem(f"{request['path']} cannot be run yet", failure)
             return
         self._deployed[request["path"]] = deployed
         self._tell("dev.deployed", path=request["path"], **deployed)
@@ -230,8 +243,19 @@ class DevLoop:
         when = click.style(clock(time.time()), dim=True)
         return [f"{when}  {text}" for text in self._loading.news(time.time())]
 
+    @contextmanager
+    def _silence(self) -> Generator[None]:
+        """Somebody is at a debugger's prompt in this terminal: what happens is shown afterwards."""
+        self._may_show.clear()
+        try:
+            yield
+        finally:
+            self._may_show.set()
+
     def _show_lines(self) -> None:
         while not self._is_over:
+            while not self._may_show.wait(_LOOK_SECONDS) and not self._stop.is_set():
+                pass
             events = self._taken()
             if self._as_json:
                 for event in events:
@@ -297,11 +321,18 @@ def _is_news(event: Mapping[str, Any]) -> bool:
     return event["kind"] != LOG_LINE
 
 
+class _Stop(threading.Event):
+    """The wish that it ends; ``number``: the signal that said so, if it was one."""
+
+    number = 0
+
+
 @contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Generator[None]:
+def _stopped_by_signals(stop: _Stop) -> Generator[None]:
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def end(number: int, frame: object) -> None:
+        stop.number = stop.number or number
         stop.set()
 
     before = {number: signal.signal(number, end) for number in numbers}
@@ -320,7 +351,9 @@ def _requests_of(directories: Sequence[Path], options: Mapping[str, Any]) -> lis
             "path": str(directory.expanduser().resolve()),
             **place_of(options),
             "min_replicas": options["min_replicas"],
-            "max_replicas": max(5, options["min_replicas"]),
+            "max_replicas": 1 if debug_request(options) else max(5, options["min_replicas"]),
+            "debug": debug_request(options),
+            "wait": not options["debug_wait"],
             "wait_seconds": _READY_SECONDS,
             "always": options["always"] or "none",
             "strict": options["strict"],

@@ -120,6 +120,8 @@ def _call(event: Mapping[str, Any], decided: Mapping[str, Any] | None) -> str:
 
 
 def _status(event: Mapping[str, Any]) -> str:
+    if event.get("emulator_stopped"):
+        return click.style("ended, because the emulator stops", fg="yellow")
     if event.get("cancelled"):
         return click.style("cancelled by the client", fg="yellow")
     if event.get("grpc_status"):

@@ -9,8 +9,10 @@ import json
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.event_lines import EventLines
+from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.line_writer import LineWriter
 from clarifai_emulator.cli.output import Failure
 from clarifai_emulator.cli.state import (
@@ -32,6 +35,7 @@ from clarifai_emulator.control import Control
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
 from clarifai_emulator.runners import own_output
+from clarifai_emulator.runners.breakpoints import while_held
 from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.snapshot import snapshot
 
@@ -40,11 +44,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def serve(
-    config: EmulatorConfig, *, parent: Parent | None, as_json: bool, ready_fd: int | None, token: str = ""
+    config: EmulatorConfig,
+    *,
+    parent: Parent | None,
+    as_json: bool,
+    ready_fd: int | None,
+    token: str = "",
+    tied_to_fd: int | None = None,
 ) -> None:
     """Run it; returns when it has stopped. ``parent``: of the replicas. ``ready_fd`` is told, as JSON,
-    where it is. ``token``: of its controls; empty to make one. Raises ``Failure``."""
-    asyncio.run(_serve(config, parent, _Output(as_json), ready_fd, token))
+    where it is. ``token``: of its controls; empty to make one. It stops, too,
+    when the other end of ``tied_to_fd`` is closed. Raises ``Failure``."""
+    asyncio.run(_serve(config, parent, _Output(as_json), ready_fd, tied_to_fd, token))
 
 
 class _Output:
@@ -75,43 +86,71 @@ class _Output:
         if self.as_json:
             self._writer.write(json.dumps({"kind": kind, "time": round(time.time(), 6), **fields}))
 
+    def held(self) -> AbstractContextManager[None]:
+        return self._writer.held()
+
     def close(self) -> None:
         self._writer.close()
 
 
+class _Stop:
+    """The wish that it stops, and the first signal that said so."""
+
+    def __init__(self, tied_to_fd: int | None) -> None:
+        self.wanted = asyncio.Event()
+        self.number = 0
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._came, number)
+        if tied_to_fd is not None:
+            loop.add_reader(tied_to_fd, self._closed, tied_to_fd)
+
+    def _came(self, number: int) -> None:
+        self.number = self.number or number
+        self.wanted.set()
+
+    def _closed(self, fd: int) -> None:
+        """Whoever started it is gone."""
+        asyncio.get_running_loop().remove_reader(fd)
+        self.wanted.set()
+
+
 async def _serve(
-    config: EmulatorConfig, parent: Parent | None, output: _Output, ready_fd: int | None, token: str
+    config: EmulatorConfig,
+    parent: Parent | None,
+    output: _Output,
+    ready_fd: int | None,
+    tied_to_fd: int | None,
+    token: str,
 ) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stop.set)
+    stop = _Stop(tied_to_fd)
     if config.backend == "inprocess":
         own_output.take_over()
-    _forget_account()
+    forget_account()
     try:
         emulator = Emulator(config, parent=parent)
     except EmulatorError as error:
         output.close()
-        raise _cannot_start(config, error) from None
+        raise cannot_start(config, error) from None
     control = Control(emulator, token=token)
     emulator.serve_too(control.find)
-    with _log_lines(output):
+    with _log_lines(output), while_held(output.held), terminal_kept():
         try:
             await _start(emulator, stop)
         except EmulatorError as error:
             output.close()
-            raise _cannot_start(config, error) from None
+            raise cannot_start(config, error) from None
         os.environ["CLARIFAI_API_BASE"] = emulator.url  # for models that run in this process
         emulator.events.subscribe(output.event)
         folder = config.state_dir or default_state_dir()
-        running = _running(emulator, control.token)
+        running = running_of(emulator, control.token)
         control.about = {name: value for name, value in asdict(running).items() if name != "token"}
         try:
             path = _publish(folder, running)
             _announce(emulator, running, path, output)
             _report_ready(ready_fd, running)
-            await _until_stopped(emulator, stop, control.stop_requested)
+            await _until_stopped(emulator, stop.wanted, control.stop_requested)
         finally:
             await _stop(emulator, output)
             await asyncio.sleep(0)  # what happened last is printed too
@@ -119,22 +158,22 @@ async def _serve(
             output.close()
 
 
-def _forget_account() -> None:
+def forget_account() -> None:
     """Models may run in this process: the account that its user has on the real platform is not theirs."""
     for name in [each for each in os.environ if each.startswith("CLARIFAI_")]:
         if not name.startswith("CLARIFAI_EMULATOR_"):
             del os.environ[name]
 
 
-async def _start(emulator: Emulator, stop: asyncio.Event) -> None:
+async def _start(emulator: Emulator, stop: _Stop) -> None:
     """Start, unless a signal comes first: a topology may take long."""
     start = asyncio.create_task(emulator.start())
-    stopped = asyncio.create_task(stop.wait())
+    stopped = asyncio.create_task(stop.wanted.wait())
     await asyncio.wait([start, stopped], return_when=asyncio.FIRST_COMPLETED)
     if not start.done():
         start.cancel()
         await asyncio.gather(start, return_exceptions=True)
-        raise ConfigError("It was told to stop before it had started.", [])
+        raise Interrupted("The emulator had not started yet. Nothing is left running.", number=stop.number)
     stopped.cancel()
     await start
 
@@ -151,7 +190,7 @@ async def _until_stopped(emulator: Emulator, *reasons: asyncio.Event) -> None:
 
 
 async def _stop(emulator: Emulator, output: _Output) -> None:
-    pids = [pid for pid in _replica_pids(emulator) if pid]
+    pids = [pid for pid in _replica_pids(emulator) if pid not in (0, os.getpid())]  # in process: of its own
     output.say(f"Stopping{f': ending {_count(len(pids))}' if pids else ''} …")
     await emulator.stop()
     left = [pid for pid in pids if _exists(pid)]
@@ -164,7 +203,8 @@ async def _stop(emulator: Emulator, output: _Output) -> None:
     output.tell("emulator.stopped", replicas_ended=len(pids), left_running=left)
 
 
-def _running(emulator: Emulator, token: str) -> Running:
+def running_of(emulator: Emulator, token: str) -> Running:
+    """How commands find and control this emulator. ``token``: of its controls."""
     return Running(
         url=emulator.url,
         pid=os.getpid(),
@@ -243,7 +283,7 @@ def _report_ready(ready_fd: int | None, running: Running) -> None:
             json.dump({"port": running.port}, pipe)
 
 
-def _cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
+def cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
     """The failure to show; names our own emulator when that is what holds the port."""
     folder = config.state_dir or default_state_dir()
     holder = next((each for each in running_emulators(folder) if config.port and each.port == config.port), None)
@@ -257,6 +297,22 @@ def _cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
     if isinstance(error, ConfigError):
         return Failure("\n".join([error.what, *(f"  - {each}" for each in error.problems)]), hint=error.hint)
     return Failure(str(error))
+
+
+@contextlib.contextmanager
+def terminal_kept() -> Generator[None]:
+    """The terminal is afterwards as before, also where it stops while somebody is at a debugger's prompt."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        if sys.stdin.isatty():
+            import termios
+
+            before = termios.tcgetattr(0)
+            try:
+                yield
+            finally:
+                termios.tcsetattr(0, termios.TCSADRAIN, before)
+            return
+    yield
 
 
 @contextlib.contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 from collections import deque
+from collections.abc import Generator
 
 import click
 
@@ -29,6 +31,8 @@ class LineWriter:
         self._dropped = 0
         self._some = threading.Event()
         self._closing = threading.Event()
+        self._free = threading.Event()
+        self._free.set()
         self._thread = threading.Thread(target=self._run, name="line writer", daemon=True)
         self._thread.start()
 
@@ -41,9 +45,19 @@ class LineWriter:
         if not self._some.is_set():
             self._some.set()
 
+    @contextlib.contextmanager
+    def held(self) -> Generator[None]:
+        """Write nothing for a block: somebody else has the terminal."""
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._free.set()
+
     def close(self, *, seconds: float = 1.0) -> None:
         """Write what is left, for at most this long."""
         self._closing.set()
+        self._free.set()
         self._some.set()
         self._thread.join(seconds)
 
@@ -53,6 +67,7 @@ class LineWriter:
                 self._some.wait()
                 self._closing.wait(_EVERY_SECONDS)
                 self._some.clear()
+                self._free.wait()
                 self._put(self._taken())
             self._put(self._taken())
         except OSError:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import click
 
@@ -53,6 +55,21 @@ class _Commands(HintingGroup):
         name = "import_" if cmd_name == "import" else cmd_name  # Python keeps that word for itself
         return getattr(importlib.import_module(f"clarifai_emulator.cli.{module}"), name)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        from clarifai_emulator.cli.interruption import Interrupted, was_interrupted
+
+        try:
+            return super().invoke(ctx)
+        except Interrupted:
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            raise Interrupted from None
+        except Exception:
+            # Python wraps it where it comes while a class is made, and libraries do elsewhere.
+            if was_interrupted():
+                raise Interrupted from None
+            raise
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
@@ -76,6 +93,7 @@ def cli(ctx: click.Context) -> None:
       2  the command line cannot be understood
       3  there is no route for the request
       4  no emulator is running
+      130, 143  Ctrl-C or SIGTERM came before it was done
     """
     if os.environ.get("NO_COLOR"):
         ctx.color = False
@@ -83,4 +101,18 @@ def cli(ctx: click.Context) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process."""
-    cli.main(args=list(args) if args is not None else None, prog_name=PROGRAM)
+    from clarifai_emulator.cli.interruption import run_interruptible
+
+    run_interruptible(lambda: _run(args))
+
+
+def _run(args: Sequence[str] | None) -> NoReturn:
+    """As click does by itself, but for interruptions, of which it would say "Aborted!"."""
+    try:
+        code: Any = cli.main(list(args) if args is not None else None, PROGRAM, standalone_mode=False)
+    except click.ClickException as failure:
+        failure.show()
+        code = failure.exit_code
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    sys.exit(code if isinstance(code, int) else 0)

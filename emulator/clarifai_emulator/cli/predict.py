@@ -12,6 +12,7 @@ import click
 from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.callers import Caller, chosen_caller
 from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.model_names import ModelName, read_model_name
 from clarifai_emulator.cli.output import (
     FAILED,
@@ -83,7 +84,7 @@ def predict(model: str, words: tuple[str, ...], port: int | None, as_json: bool,
         except click.ClickException:
             raise
         except KeyboardInterrupt:
-            raise Failure("Interrupted: the request was cancelled.", code=130) from None
+            raise Interrupted("The request was cancelled.") from None
         except Exception as error:  # the SDK raises Exception itself for every status
             raise _failure(client, caller, error, newest) from None
         report |= _route(client, str(report["request_id"]), newest)

@@ -13,6 +13,7 @@ from typing import Any
 
 from clarifai_emulator.cli.callers import Caller
 from clarifai_emulator.cli.env import variables_for
+from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.state import Running
 
 
@@ -35,6 +36,7 @@ def sdk_for(running: Running, caller: Caller | None = None) -> Generator[Any]:
         os.environ.update(variables_for(running, os.environ), HOME=home, LOG_LEVEL="ERROR")
         # `clarifai` logs its context to stdout while it is imported.
         logging.getLogger("clarifai").setLevel(logging.ERROR)
-        import clarifai.client
+        with held_back():  # half an import of what is compiled, and another one, end the process
+            import clarifai.client
 
         yield clarifai.client

@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli.debug_options import debug_options
 from clarifai_emulator.cli.docker_options import docker_options, docker_settings
+from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import USAGE, Failure, json_option, print_json, wants_json, warn
 from clarifai_emulator.cli.state import TOKEN_VARIABLE
 
@@ -118,10 +120,12 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
 @click.option(
     "--cors", multiple=True, metavar="ORIGIN", help="Let pages of this origin use the HTTP endpoints; * for all."
 )
+@debug_options("every deployment, at this port and those after it")
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
 @click.option("--ready-fd", type=int, hidden=True)
+@click.option("--tied-to-fd", type=int, hidden=True)
 @json_option("Print each event as a line of JSON.")
-def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> None:
+def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool, **options: Any) -> None:
     """Start an emulator and print what happens in it. Ctrl-C stops it and every replica.
 
     Every option can be set in the environment as CLARIFAI_EMULATOR_<OPTION>. CLARIFAI_EMULATOR_TOKEN is the token
@@ -141,7 +145,7 @@ def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> Non
       clarifai-emulator up --state ~/my-platform    (deployments are there again after a restart)
       CLARIFAI_EMULATOR_TOKEN=$(openssl rand -hex 24) clarifai-emulator up --host 0.0.0.0
     """
-    config = _config(options)
+    config = config_of(options)
     token = _control_token(os.environ)
     if detach and ready_fd is None:
         _warn(config)
@@ -152,10 +156,15 @@ def up(detach: bool, ready_fd: int | None, as_json: bool, **options: Any) -> Non
     if config.backend == "process" and config.port:
         from clarifai_emulator.runners.parent import launch_early
 
-        parent = launch_early(config.url(config.port), config.start_method)
-    from clarifai_emulator.cli.foreground import serve
-
-    serve(config, parent=parent, as_json=as_json, ready_fd=ready_fd, token=token)
+        with held_back():
+            parent = launch_early(config.url(config.port), config.start_method)
+    try:
+        from clarifai_emulator.cli.foreground import serve
+    except BaseException:
+        if parent is not None:
+            parent.close()
+        raise
+    serve(config, parent=parent, as_json=as_json, ready_fd=ready_fd, token=token, tied_to_fd=tied_to_fd)
 
 
 def _control_token(environ: Mapping[str, str]) -> str:
@@ -179,7 +188,8 @@ def parse_pats(values: tuple[str, ...], user_id: str) -> dict[str, str]:
     return pats
 
 
-def _config(options: Mapping[str, Any]) -> Any:
+def config_of(options: Mapping[str, Any]) -> Any:
+    """The configuration that the options of ``up`` mean. Raises ``Failure``."""
     from clarifai_emulator.config import EmulatorConfig
     from clarifai_emulator.errors import ConfigError
 
@@ -228,7 +238,8 @@ def _detach(options: Mapping[str, Any], as_json: bool) -> None:
     from clarifai_emulator.cli.state import state_dir
 
     environ = {**os.environ, "CLARIFAI_EMULATOR_PAT": " ".join(options["pats"])}
-    running, log_file, _ = launch(arguments_of(options), state_dir(), environ=environ)
+    launched = launch(arguments_of(options), state_dir(), environ=environ)
+    running, log_file = launched.running, launched.log_file
     if wants_json():
         facts = {"url": running.url, "port": running.port, "pid": running.pid, "user_id": running.user_id}
         print_json({**facts, "log_file": str(log_file)})

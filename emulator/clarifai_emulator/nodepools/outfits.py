@@ -12,7 +12,7 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.models.directory import ModelSource, read_model_directory
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
-from clarifai_emulator.runners.backend import Backend, ReplicaSpec
+from clarifai_emulator.runners.backend import Backend, Debugging, ReplicaSpec
 from clarifai_emulator.store import Kind, Store
 
 Tell = Callable[[str], None]
@@ -58,7 +58,14 @@ class Outfitter:
                 tell(f"{missing}has no such secret, and the variable is not set")
         return found
 
-    def outfit(self, fleet: Fleet, record: ReplicaRecord, source: ModelSource, tell: Tell) -> ReplicaSpec:
+    def outfit(
+        self,
+        fleet: Fleet,
+        record: ReplicaRecord,
+        source: ModelSource,
+        tell: Tell,
+        debugging: Debugging | None = None,
+    ) -> ReplicaSpec:
         """All that its backend has to know."""
         user_id, cluster_id, nodepool_id = record.nodepool
         required = fleet.target.version.inference_compute_info
@@ -78,6 +85,7 @@ class Outfitter:
             cpu=required.cpu_limit or required.cpu_requests,
             memory=required.cpu_memory or required.cpu_memory_requests,
             successor_of=record.successor_of.process if record.successor_of is not None else None,
+            debugging=debugging,
             environ={
                 "CLARIFAI_USER_ID": user_id,
                 "CLARIFAI_COMPUTE_CLUSTER_ID": cluster_id,

@@ -7,6 +7,7 @@ launch ─► place (room, devices) ─► backend.start ─► … serves … �
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import uuid
@@ -21,10 +22,12 @@ from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Replica
 from clarifai_emulator.dispatch.lean import LeanConnection
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.events import EventBus
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.accelerators import AcceleratorPool
 from clarifai_emulator.nodepools.backends import backend_of
 from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement
+from clarifai_emulator.nodepools.debuggers import Debuggers, DeploymentKey
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Standby, model_traceback
 from clarifai_emulator.nodepools.outfits import Outfitter
 from clarifai_emulator.nodepools.parked import Parked
@@ -58,6 +61,7 @@ class Replicas:
         capacity: Capacity,
         reporter: Reporter,
         clock: Clock,
+        debuggers: Debuggers | None = None,
         written: WrittenFiles | None = None,
     ) -> None:
         self.on_change: Callable[[Fleet], None] = lambda fleet: None
@@ -67,6 +71,7 @@ class Replicas:
         self._backends = backends
         self._report = reporter
         self._clock = clock
+        self.debuggers = debuggers or Debuggers(events=EventBus(clock), hold=contextlib.nullcontext)
         self._provenance = Provenance(written or WrittenFiles())
         self._drains: set[asyncio.Task[None]] = set()
         self._fleets: dict[str, Fleet] = {}  # by the id of a runner that was made for it
@@ -285,6 +290,7 @@ class Replicas:
         """A replica's whole life: start it, wait until its process has ended, give everything back."""
         why = "the emulator stopped it"
         holding: asyncio.Task[None] | None = None
+        debugging: asyncio.Task[None] | None = None
         tell = partial(self._printed, record)
         try:
             fleet = _fleet_of(record)
@@ -293,7 +299,12 @@ class Replicas:
             ]
             source = await self.outfitter.prepare(fleet, backend, tell)
             code = await self._provenance.read(source)
-            record.process = await backend.start(self.outfitter.outfit(fleet, record, source, tell), tell)
+            debugged = DeploymentKey(fleet.lane.key.user_id, fleet.lane.key.deployment_id)
+            await self.debuggers.prepare(debugged, backend.name)
+            spec = self.outfitter.outfit(fleet, record, source, tell, self.debuggers.of(debugged))
+            record.process = await backend.start(spec, tell)
+            if record.process.debugger is not None:
+                debugging = asyncio.create_task(self.debuggers.attach(debugged, record.replica_id, record.process))
             if record.process.reloads is not None:
                 record.link = ReloadLink(record.process.reloads)
                 holding = asyncio.create_task(self._provenance.release(source, record, code))
@@ -310,8 +321,9 @@ class Replicas:
             log.exception("replica %s", record.replica_id)
             why = f"the emulator failed to start it: {error!r}"
         finally:
-            if holding is not None:
-                holding.cancel()
+            for each in filter(None, (holding, debugging)):
+                each.cancel()
+            self.debuggers.detach(DeploymentKey(*_fleet_of(record).lane.key[:2]), record.replica_id)
             if record.link is not None:
                 record.link.close()
             self.parked.discard(record)

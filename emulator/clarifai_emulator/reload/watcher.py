@@ -56,7 +56,7 @@ class Watcher:
         self._say = say
         self._seen = Code()
         self._settling = Settling(tells_closing=sys.platform.startswith("linux"))
-        self._events: queue.SimpleQueue[tuple[str, Change] | None] = queue.SimpleQueue()
+        self._events: queue.Queue[tuple[str, Change] | None] = queue.Queue()
         self._observer: Any = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watcher of {directory.name}", daemon=True)

@@ -38,6 +38,15 @@ class Devices:
 NO_DEVICES = Devices()
 
 
+@dataclass(frozen=True, slots=True)
+class Debugging:
+    """That a developer's editor may attach to a replica. ``port``: the emulator's, 0 for a free one. ``wait``: it
+    loads its model once somebody has."""
+
+    port: int = 0
+    wait: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaSpec:
     """One replica to start. ``environ`` holds the ``CLARIFAI_*`` variables the platform sets.
@@ -46,7 +55,7 @@ class ReplicaSpec:
     lean runner, which is fed over ``ReplicaProcess.connection`` instead of pulling. ``devices`` are its
     accelerators, ``secrets`` the variables that config.yaml asks for. ``cpu``, ``memory``: what its compute info
     allows it, as Kubernetes quantities; empty for no limit. ``successor_of``: whose place it will take, so that it
-    may run where that one does.
+    may run where that one does. ``debugging``: a debugger can attach to it.
     """
 
     replica_id: str
@@ -60,6 +69,7 @@ class ReplicaSpec:
     cpu: str = ""
     memory: str = ""
     successor_of: ReplicaProcess | None = None
+    debugging: Debugging | None = None
 
     @property
     def variables(self) -> dict[str, str]:
@@ -99,6 +109,11 @@ class ReplicaProcess(Protocol):
     @property
     def reloads(self) -> socket.socket | None:
         """The emulator's end of a reloadable replica's socket (``reload_link.py``); None for all others."""
+        ...
+
+    @property
+    def debugger(self) -> asyncio.Future[int] | None:
+        """The port of this machine at which its debugger listens, once it does; None where it has none."""
         ...
 
     @property

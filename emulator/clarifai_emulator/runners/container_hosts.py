@@ -235,6 +235,7 @@ class HostedReplica:
     def __init__(self, child: Child, host: ContainerHost) -> None:
         self.connection: socket.socket | None = None
         self.reloads: socket.socket | None = None
+        self.debugger: asyncio.Future[int] | None = None
         self.host = host
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._child = child

@@ -56,6 +56,7 @@ class ContainerProcess:
         self.pid = 0
         self.connection: socket.socket | None = None
         self.reloads: socket.socket | None = None  # edited code comes with a new image
+        self.debugger: asyncio.Future[int] | None = None
         self.answer = b""
         self._client = client
         self._engine = engine

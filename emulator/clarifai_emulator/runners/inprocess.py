@@ -24,7 +24,7 @@ from typing import Any
 
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, own_interpreter
-from clarifai_emulator.runners import lean_main, own_output, reload_main
+from clarifai_emulator.runners import breakpoints, lean_main, own_output, reload_main
 from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
 from clarifai_emulator.runners.inspect_main import is_network_trouble, model_traceback, read_signatures
 from clarifai_emulator.runners.rounds import Rounds
@@ -46,6 +46,7 @@ class InProcessBackend:
     def __init__(self, *, api_base: str) -> None:
         self._api_base = api_base
         self._replicas: set[InProcessReplica] = set()
+        self._stops_at_breakpoints = False
 
     async def prepare(
         self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
@@ -59,6 +60,9 @@ class InProcessBackend:
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
         """Load the model and serve, in threads."""
+        if not self._stops_at_breakpoints:
+            self._stops_at_breakpoints = True
+            breakpoints.install()
         replica = InProcessReplica(spec, on_line, self._api_base)
         self._replicas.add(replica)
         replica.exited.add_done_callback(lambda _: self._replicas.discard(replica))
@@ -71,6 +75,9 @@ class InProcessBackend:
     async def close(self) -> None:
         for replica in tuple(self._replicas):
             replica.kill()
+        if self._stops_at_breakpoints:
+            self._stops_at_breakpoints = False
+            breakpoints.uninstall()
 
 
 class InProcessReplica:
@@ -81,6 +88,7 @@ class InProcessReplica:
         self.pid = os.getpid()
         self.connection, self._theirs = socket.socketpair()
         self.reloads, self._edits = socket.socketpair() if spec.source.watched is not None else (None, None)
+        self.debugger = None  # it is debugged where the emulator is
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[Exit] = self._loop.create_future()
         self._lines = _Lines(on_line)
@@ -147,7 +155,7 @@ class _Lines:
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
         self._loop = asyncio.get_running_loop()
-        self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._said: queue.Queue[str] = queue.Queue()
         self._awake = False
         self._rounds = Rounds(self.tell, self._rest)
 

@@ -105,7 +105,7 @@ class Item:
     def __init__(self, number, runner_item):
         self.number = number
         self.runner_item = runner_item
-        self.more = queue.SimpleQueue()
+        self.more = queue.SimpleQueue()  # noqa: TID251 - it is waited for without a timeout, and made for each item
         self.cancelled = False
         self.may_answer = threading.Event()  # cleared while its client is far behind
         self.may_answer.set()

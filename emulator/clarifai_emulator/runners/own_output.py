@@ -7,9 +7,10 @@ in a process that embeds it: what a test prints is captured by its runner alread
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 Tell = Callable[[str], None]
@@ -29,6 +30,17 @@ def hear(tell: Tell | None) -> None:
     """From now on ``tell`` gets the lines that this thread prints; None ends that."""
     flush()
     _hearing.tell = tell
+
+
+@contextlib.contextmanager
+def unheard() -> Generator[None]:
+    """In this block, what the thread prints is for the terminal alone: a debugger asks there."""
+    before = _hearing.tell
+    hear(None)
+    try:
+        yield
+    finally:
+        _hearing.tell = before
 
 
 def flush() -> None:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import tempfile
@@ -21,6 +22,7 @@ from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
 from clarifai_emulator.runners.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.runners.debugpy_files import folder_of_debugpy
 from clarifai_emulator.runners.output import OutputPipe
 from clarifai_emulator.runners.parent import SCRIPT, Parent, forks, parent_environ, runner_environ
 from clarifai_emulator.runners.signatures import INSPECT_SECONDS, decode_answer, signatures_in, still_importing
@@ -66,7 +68,7 @@ class ProcessBackend:
         )
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
-        job = {
+        job: dict[str, Any] = {
             "op": "run",
             "model_path": str(spec.source.path),
             "base_url": spec.base_url,
@@ -75,6 +77,11 @@ class ProcessBackend:
             "reloadable": spec.source.watched is not None,
             "environ": {**self._inherited(spec.source.python, spec.source.path), **spec.variables},
         }
+        debugger: asyncio.Future[int] | None = None
+        if spec.debugging is not None:
+            debugger, on_line = _told_port(on_line, mark := f"[debugger {secrets.token_hex(8)}]")
+            folder = folder_of_debugpy(spec.source.python, self._cache_dir)
+            job["debug"] = {"mark": mark, "path": folder, "wait": spec.debugging.wait}
         # In the order in which zygote_main.py takes them.
         pairs = [socket.socketpair() for wanted in (job["lean"], job["reloadable"]) if wanted]
         try:
@@ -89,6 +96,7 @@ class ProcessBackend:
         ends = [ours for ours, _ in pairs]
         process.reloads = ends.pop() if job["reloadable"] else None
         process.connection = ends.pop() if job["lean"] else None
+        process.debugger = debugger
         return process
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
@@ -172,6 +180,7 @@ class SpawnedProcess:
         self._watcher: asyncio.Task[None] | None = None
         self.connection: socket.socket | None = None
         self.reloads: socket.socket | None = None
+        self.debugger: asyncio.Future[int] | None = None
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
     @property
@@ -227,3 +236,16 @@ class SpawnedProcess:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
+
+
+def _told_port(on_line: Callable[[str], None], mark: str) -> tuple[asyncio.Future[int], Callable[[str], None]]:
+    """The port that a replica tells in a line that begins with ``mark``, and who hears its other lines."""
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def hear(line: str) -> None:
+        if not line.startswith(mark):
+            on_line(line)
+        elif not port.done():
+            port.set_result(int(line.removeprefix(mark)))
+
+    return port, hear

@@ -32,6 +32,7 @@ class Child:
     pid: int = 0
     connection: socket.socket | None = None
     reloads: socket.socket | None = None
+    debugger: asyncio.Future[int] | None = None
 
     def terminate(self) -> None:
         self.parent.signal(self.job_id, signal.SIGTERM, whole_group=False)
@@ -60,6 +61,11 @@ class WarmParent:
     async def ready(self) -> None:
         """Wait until it has imported the SDK. Raises ``ModelError`` when it cannot."""
         await asyncio.shield(self._ready)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has imported the SDK."""
+        return self._ready.done() and self._ready.exception() is None
 
     @property
     def is_alive(self) -> bool:

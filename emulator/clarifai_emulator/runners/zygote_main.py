@@ -136,6 +136,10 @@ def do(job, fds):
     code = 0
     try:
         prepare(job)
+        if job.get("debug"):
+            beside("debug_main").listen(job["debug"])
+        else:
+            beside("debug_main").pass_breakpoints()
         if job["op"] == "inspect":
             inspect(job, fds[1])
         elif job.get("lean") and beside("lean_main").is_available():
@@ -194,6 +198,7 @@ class Zygote:
         if job.get("reloadable"):  # so that its children need not
             beside("reload_main")
             beside("inspect_main")
+        beside("debug_main")
         pid = os.fork()
         if pid == 0:
             self.become(job, fds)

@@ -7,7 +7,6 @@ Streaming inputs are forwarded as they come; nothing is collected.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -16,6 +15,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.injection import Injector
+from clarifai_emulator.clock import Clock, ClockTimer, SystemClock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.contracts.runtime import Watch, WatchedCall
 from clarifai_emulator.dispatch.lane import Lane
@@ -39,6 +39,7 @@ class Inference:
         route: Route,
         events: EventBus,
         config: EmulatorConfig,
+        clock: Clock | None = None,
         injector: Injector | None = None,
         watch: Watch | None = None,
         text_of_call: TextOfCall = lambda request, decision: "",
@@ -46,6 +47,7 @@ class Inference:
         self._route = route
         self._events = events
         self._config = config
+        self._clock = clock or SystemClock()
         self._injector = injector
         self._watch = watch
         self._text_of_call = text_of_call
@@ -161,23 +163,24 @@ class Inference:
         if hold_seconds == 0:
             give_up()
         else:
-            asyncio.get_running_loop().call_later(hold_seconds, give_up)
+            ClockTimer(self._clock, hold_seconds, give_up)
 
     def _deadline(self, call: Call, work: Work) -> _Deadline:
-        return _Deadline(call, work, self._config.request_seconds)
+        return _Deadline(call, work, self._config.request_seconds, self._clock)
 
 
 class _Deadline:
     """Fails the work when its time is up, and tells the client which replica answered, and in which nodepool."""
 
-    def __init__(self, call: Call, work: Work, seconds: float) -> None:
+    def __init__(self, call: Call, work: Work, seconds: float, clock: Clock) -> None:
         self._call = call
         self._work = work
         self._seconds = seconds
-        self._timer: asyncio.TimerHandle | None = None
+        self._clock = clock
+        self._timer: ClockTimer | None = None
 
     def __enter__(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
+        self._timer = ClockTimer(self._clock, self._seconds, self._expire)
 
     def __exit__(self, *_: object) -> None:
         if self._timer is not None:

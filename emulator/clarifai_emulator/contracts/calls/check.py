@@ -96,15 +96,18 @@ def check_calls(
     began = time.perf_counter()
     project = Project(paths)
     progress(f"reading {len(models)} model{'s' if len(models) != 1 else ''}")
-    with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(read_models, models, cache, static=static)
-        # Models are read by other processes: time to parse the clients, unless they may not have to be.
-        if (
-            cache is None
-            or not (_own_folder(cache, project, [each.directory for each in models]) / _RESULTS).exists()
-        ):
-            project.parse(_MARK)
-        known = reading.result()
+    pool = ThreadPoolExecutor(1)
+    try:
+        # Models are read by other processes: time to parse the clients, unless they may not have to be. In this
+        # thread, which Ctrl-C interrupts: those processes and their folders go with it.
+        folder = _own_folder(cache, project, [each.directory for each in models]) if cache is not None else None
+        is_needed = folder is None or not (folder / _RESULTS).exists()
+        parsing = pool.submit(project.parse, _MARK) if is_needed else None
+        known = read_models(models, cache, static=static)
+        if parsing is not None:
+            parsing.result()
+    finally:
+        pool.shutdown(wait=False)
     return _checked(project, known, cache, packages, progress, began)
 
 

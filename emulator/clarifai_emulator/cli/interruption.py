@@ -1,0 +1,138 @@
+"""Ends a command in good order when it is interrupted: by Ctrl-C, by SIGTERM, or because its terminal was closed.
+
+The first signal raises ``KeyboardInterrupt`` in the main thread, so that every ``with`` and ``finally`` of the
+command does its work. Further signals change nothing: a terminal, ``timeout`` and a supervisor may all send one for
+the same wish, and a second exception would break off the clean-up of the first.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Generator
+from types import FrameType
+from typing import Any
+
+from clarifai_emulator.cli.output import Failure, print_json
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "the end of its terminal"}
+# Where the exception got lost it is raised again: at once where that is known, else after a while.
+_AT_ONCE_SECONDS = 0.005
+_PATIENCE_SECONDS = 15
+_TRIES = 20
+# Whoever sends so many means it.
+_ENOUGH = 5
+
+
+class Interrupted(Failure):
+    """Ends a command that was interrupted. ``meaning``: what that left, in one sentence. ``number``: the signal,
+    where the command listened for it itself."""
+
+    def __init__(self, meaning: str = "", *, number: int = 0) -> None:
+        number = number or _state.number or signal.SIGINT
+        by = _NAMES[signal.Signals(number)]
+        super().__init__(f"Interrupted by {by}. {meaning}".rstrip(), code=128 + number)
+
+    def show(self, file: object = None) -> None:
+        if self.as_json:
+            print_json({"error": {"message": self.message, "exit_code": self.exit_code}})
+        elif sys.stderr is not None:
+            # A terminal shows ^C where its cursor is: the line begins anew.
+            sys.stderr.write(f"{chr(10) if sys.stderr.isatty() else ''}{self.message}\n")
+
+
+class _State:
+    """Which signal came first in this process, and whether it must wait."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.times = 0
+        self.tries = 0
+        self.held_back = 0
+        self.is_due = False
+
+    def came(self, number: int, frame: FrameType | None) -> None:
+        self.times += 1
+        if self.times >= _ENOUGH:
+            os._exit(128 + (self.number or number))
+        if self.number:
+            return
+        self.number = number
+        signal.signal(signal.SIGALRM, self._again)
+        signal.alarm(_PATIENCE_SECONDS)
+        self.strike()
+
+    def strike(self) -> None:
+        self.is_due = self.held_back > 0
+        if not self.is_due:
+            raise KeyboardInterrupt
+
+    def got_lost(self, unraisable: Any) -> None:
+        """``sys.unraisablehook``: an exception in a finalizer or a callback goes nowhere, and this one must."""
+        if self.number and issubclass(unraisable.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, _AT_ONCE_SECONDS)
+        else:
+            sys.__unraisablehook__(unraisable)
+
+    def _again(self, number: int, frame: FrameType | None) -> None:
+        self.tries += 1
+        if self.tries > _TRIES:
+            os._exit(128 + self.number)
+        signal.alarm(_PATIENCE_SECONDS)
+        self.strike()
+
+
+_state = _State()
+
+
+def was_interrupted() -> bool:
+    """Whether a signal came, whatever has become of its exception."""
+    return _state.number != 0
+
+
+@contextlib.contextmanager
+def held_back() -> Generator[None]:
+    """An interruption waits for the end of the block: for the moments in which something is made that nobody could
+    remove yet."""
+    _state.held_back += 1
+    try:
+        yield
+    finally:
+        _state.held_back -= 1
+        if _state.is_due and not _state.held_back:
+            _state.strike()
+
+
+def run_interruptible(command: Callable[[], None]) -> None:
+    """Run a command that ends the process itself (``SystemExit``), and see that an interruption ends it, too."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as for a job in the background, or under nohup
+            signal.signal(number, _state.came)
+    sys.unraisablehook = _state.got_lost
+    try:
+        command()
+    except KeyboardInterrupt:
+        interrupted = Interrupted()
+        interrupted.show()
+        _leave(interrupted.exit_code)
+    except SystemExit as end:
+        if _state.number:
+            _leave(end.code if isinstance(end.code, int) else 128 + _state.number)
+        raise
+
+
+def _leave(code: int) -> None:
+    """End the process without waiting for threads that still work on what nobody wants any more."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_PATIENCE_SECONDS)
+    with contextlib.suppress(Exception):
+        # Temporary folders that were made in the instant of the signal are removed here.
+        atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage] - os._exit leaves them out
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
