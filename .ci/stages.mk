@@ -51,8 +51,8 @@ lean lean-all:
 	  ARGS="-q $(call FLOW,$(if $(filter %-all,$@),$(LEAN),$(SHORT_LEAN)))"
 
 in-process:
-	@echo "== in process: predictions, routing"
-	@CLARIFAI_TEST_RUNNER=inprocess $(MAKE) test ARGS="-q $(call FLOW,predict routing)"
+	@echo "== in process: predictions, routing, the platform's address"
+	@CLARIFAI_TEST_RUNNER=inprocess $(MAKE) test ARGS="-q $(call FLOW,predict routing real_platform)"
 
 python-%:
 	@if python="$$(.venv/bin/uv python find --no-python-downloads $* 2>/dev/null)"; then \

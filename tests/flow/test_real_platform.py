@@ -20,7 +20,7 @@ import platform_trap
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import (
     IN_CONTAINERS,
-    PORT,
+    RUNNER,
     RUNNERS,
     Client,
     inference_request,
@@ -147,15 +147,19 @@ current_context: mine
 contexts:
   mine: {CLARIFAI_PAT: the-users-own, CLARIFAI_APP_ID: the-users-own, CLARIFAI_API_BASE: "https://api.clarifai.com"}
 """
-WAYS = ["docker"] if IN_CONTAINERS else ["fork", "spawn", "lean", "inprocess"]
+# In process the SDK has one address, which the session's emulator has.
+IN_PROCESS = RUNNER.get("backend") == "inprocess"
+WAYS = ["docker"] if IN_CONTAINERS else ["inprocess"] if IN_PROCESS else ["fork", "spawn", "lean"]
 SETTINGS = {"fork": {}, "spawn": {"start_method": "spawn"}, **RUNNERS}
 
 
 @pytest.fixture(scope="module", params=WAYS)
 def way(request: pytest.FixtureRequest) -> Iterator[EmulatorThread]:
     """An emulator with each way to run a model."""
-    address = {"port": PORT} if request.param == "inprocess" else {}
-    with running(**{"runner": "genuine", "backend": "process", **SETTINGS[request.param], **address}) as emulator:
+    if request.param == "inprocess":
+        yield request.getfixturevalue("_emulator")
+        return
+    with running(**{"runner": "genuine", "backend": "process", **SETTINGS[request.param]}) as emulator:
         yield emulator
 
 

@@ -53,8 +53,14 @@ def test_a_file_is_read_again_only_when_it_may_have_changed(
 
 
 def test_texts_are_kept_of_what_a_plan_looks_into(directory: Path) -> None:
+    (directory / "weights.json").write_text("{}")
     code = CodeReader(directory, Watched()).read()
-    assert (code.text("1/model.py"), code.text("config.yaml"), code.text("helper.py")) == ("one", "model: {}", "")
+    assert (code.text("1/model.py"), code.text("config.yaml"), code.text("helper.py")) == (
+        "one",
+        "model: {}",
+        "A = 1",
+    )
+    assert code.text("weights.json") == ""
     assert code.model_file == "1/model.py"
     (directory / "model.py").write_text("two")
     assert CodeReader(directory, Watched()).read().model_file == "model.py"
