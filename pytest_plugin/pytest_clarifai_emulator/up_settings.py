@@ -67,8 +67,8 @@ NOT_FOR_TESTS = {
     "detach": "it says how the command runs",
     "ready_fd": "it says how the command runs",
     "as_json": "it says how the command prints",
-    "debug": "an editor attaches to the replicas of `up` or `dev`; in a test `breakpoint()` asks in the terminal",
-    "debug_wait": "an editor attaches to the replicas of `up` or `dev`; in a test `breakpoint()` asks in the terminal",
+    "debug": "an editor attaches to replicas of `up` or `dev`; in a test `breakpoint()` asks in the terminal",
+    "debug_wait": "an editor attaches to replicas of `up` or `dev`; in a test `breakpoint()` asks in the terminal",
     "tied_to_fd": "it says how the command runs (for programs that start `up`)",
 }
 

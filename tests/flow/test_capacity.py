@@ -27,7 +27,7 @@ from flow.driver import (
 )
 
 HUGE = 'inference_compute_info: {cpu_limit: "1000", cpu_memory: 900Ti}\n'
-A10G = "compute: {instance: g5.xlarge}\n"  # what `clarifai model init` writes
+A10G = "compute: {instance: g5.xlarge, num_gpus: 1}\n"
 
 
 def model_of(folder: Path, compute: str, model_id: str = "sized") -> Path:

@@ -577,6 +577,13 @@ def test_every_value_type_travels(shell: Shell, emulator: Up) -> None:
     assert shell.ok("predict", "types", "echo_tuple", 'value=["a", 2]') == '["a", 2]\n'
 
 
+def test_a_fault_for_a_model_that_is_not_there_is_told(shell: Shell, hello: str) -> None:
+    added = shell.run("fault", "add", "typo", "--model", "helo", "--status", "MODEL_DEPLOYING")
+    assert added.returncode == 0
+    assert "There is no model 'helo'. Did you mean 'hello'? The fault waits for it." in added.stderr
+    shell.ok("fault", "remove", "typo")
+
+
 def test_reset_forgets(shell: Shell, emulator: Up, hello: str) -> None:
     pids = replica_pids(shell)
     assert "is as it was when it started" in shell.ok("reset")
@@ -681,6 +688,7 @@ def test_up_names_the_faults_of_its_topology(lone_shell: Shell, tmp_path: Path) 
     assert f"{file}:3: faults[0].status: 'BUSY' is no status code of the platform" in done.stderr
 
 
+@pytest.mark.slow
 def test_nobody_reads_its_output(lone_shell: Shell) -> None:
     """A full pipe must not hold up the emulator: whoever starts it may not read."""
     process = lone_shell.start("up", "--port", "0", "--json")
@@ -707,6 +715,7 @@ def test_nobody_reads_its_output(lone_shell: Shell) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_detached_and_two_of_them(lone_shell: Shell) -> None:
     first = json.loads(lone_shell.ok("up", "--port", "0", "--detach", "--json"))
     text = lone_shell.ok("up", "--port", "0", "-d", "--pat", "secret-token=me")
@@ -803,6 +812,7 @@ def test_a_pats_file_is_warned_about_and_its_tokens_are_not_printed(lone_shell: 
     assert "planted-token" not in up.stdout + up.stderr + log
 
 
+@pytest.mark.slow
 def test_predict_calls_as_the_environment_says_where_there_are_several_accounts(
     lone_shell: Shell, tmp_path: Path
 ) -> None:
@@ -961,10 +971,3 @@ def test_a_mistyped_command(lone_shell: Shell) -> None:
     done = lone_shell.run("deplyo")
     assert done.returncode == 2
     assert "No such command 'deplyo'. Did you mean 'deploy'?" in done.stderr
-
-
-def test_a_fault_for_a_model_that_is_not_there_is_told(shell: Shell, hello: str) -> None:
-    added = shell.run("fault", "add", "typo", "--model", "helo", "--status", "MODEL_DEPLOYING")
-    assert added.returncode == 0
-    assert "There is no model 'helo'. Did you mean 'hello'? The fault waits for it." in added.stderr
-    shell.ok("fault", "remove", "typo")

@@ -65,6 +65,7 @@ def test_a_breaking_change_fails_verify_and_passes_once_mended(project: Path) ->
     assert [each["rule"] for each in json.loads(mended.output)["findings"]] == ["optional-parameter-added"]
 
 
+@pytest.mark.slow
 def test_a_git_revision_is_compared_without_checking_it_out(project: Path) -> None:
     edit(project, "n: int = 1", "n: float = 1")
     told = run("diff", "HEAD:hello", "hello")
@@ -146,6 +147,7 @@ def test_show_goes_on_after_a_directory_that_fails(project: Path) -> None:
     assert "predict(prompt: str, n: int = 1) -> str" in plain.output
 
 
+@pytest.mark.slow
 def test_a_baseline_and_a_comment_with_a_reason_silence(project: Path) -> None:
     run("lock", "hello")
     edit(project, "n: int = 1", "n: int = 2")
@@ -170,6 +172,7 @@ def test_fuzz_calls_a_deployed_model(tmp_path: Path) -> None:
         shell.ok("down")
 
 
+@pytest.mark.slow
 def test_check_fuzzes_the_deployed_models_too(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     code = "from clarifai.runners.models.model_class import ModelClass\n\n\nclass Weak(ModelClass):\n"

@@ -306,6 +306,7 @@ def test_breakpoint_asks_in_the_terminal_of_a_command_that_runs_the_model_itself
 
 
 @pytest.mark.of_processes("the model runs in the test's own process")
+@pytest.mark.slow
 def test_breakpoint_asks_in_a_test_also_while_output_is_captured(tmp_path: Path) -> None:
     path = write(tmp_path, with_breakpoint())
     (tmp_path / "test_it.py").write_text(

@@ -249,6 +249,7 @@ def test_what_the_model_prints_its_calls_and_its_failures_are_shown(dev: Dev, sp
     assert dev.end(process) == 0
 
 
+@pytest.mark.slow
 def test_how_long_the_weights_took_the_last_time_is_said(dev: Dev, spoken: Path) -> None:
     dev.environ["XDG_CACHE_HOME"] = str(spoken.parent / "cache")
     for seen in (False, True):
@@ -288,6 +289,7 @@ def test_clients_are_checked_again_when_the_methods_change(dev: Dev, spoken: Pat
     assert dev.end(process) == 0
 
 
+@pytest.mark.slow
 def test_clients_are_checked_again_when_they_are_edited_and_what_they_import(
     dev: Dev, spoken: Path, tmp_path: Path
 ) -> None:

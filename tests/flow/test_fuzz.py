@@ -23,6 +23,8 @@ from clarifai_emulator.thread import EmulatorThread
 from flow.driver import Client, running, wait_for
 from messages import Sample, samples
 
+pytestmark = pytest.mark.slow
+
 SERVED = sorted(Emulator(EmulatorConfig(port=0)).rpcs)
 MISSING = sorted(set(rpc_table()) - set(SERVED))
 EXAMPLES = 30  # of each RPC

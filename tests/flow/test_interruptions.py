@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from benchmarks.interruptions import SCENARIOS, Scenario, World, interrupt, leftovers_of_deployments
 
+pytestmark = pytest.mark.slow
+
 _EMPTY = [each for each in SCENARIOS if each.serves is None]
 _SERVED = [each for each in SCENARIOS if each.serves is not None and each.name not in ("reset", "down")]
 

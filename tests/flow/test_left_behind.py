@@ -15,6 +15,8 @@ import pytest
 from flow.driver import MODELS, figure, inference_request, is_alive, running, wait_for
 from flow.processes import children_of, emulator_process
 
+pytestmark = pytest.mark.slow
+
 OF_PROCESSES = pytest.mark.of_processes(
     "about the emulator's processes; its containers: tests/docker/test_hygiene.py"
 )

@@ -25,7 +25,7 @@ from flow.official_cli import PYTHON, Official, model_directory, request, served
 from flow.processes import TOKEN
 
 # A test is a dozen processes that each import the SDK.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 packs_this_python = pytest.mark.skipif(
     PYTHON not in ("3.11", "3.12"),

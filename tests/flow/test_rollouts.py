@@ -252,6 +252,7 @@ def test_what_cannot_even_be_built_leaves_what_serves(
     assert set(asker.answers) == {"Hello, x!"}
 
 
+@pytest.mark.slow
 def test_a_start_that_takes_too_long_is_given_up_and_what_served_goes_on(hello: Path) -> None:
     with running(request_seconds=8.0) as emulator:
         emulator.deploy(hello)

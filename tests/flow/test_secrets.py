@@ -197,6 +197,7 @@ def unreadable(url: str) -> Iterator[Any]:
             yield call(data, metadata=[("authorization", "Key planted-file-pat")], timeout=5)
 
 
+@pytest.mark.slow
 def test_no_secret_comes_out_of_anything(up: Up, tmp_path: Path) -> None:
     said: list[str] = [up.command("deploy", tells(tmp_path), "--model", "ada/demo/models/tells")]
     client = Client(up.url, pat="planted-file-pat")

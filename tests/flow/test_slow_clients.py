@@ -21,6 +21,8 @@ from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, Client, figure, inference_request, sdk_model, text_of, wait_for
 from flow.processes import emulator_process
 
+pytestmark = pytest.mark.slow
+
 MEBIBYTE = 1 << 20
 # Chunks of a generate call; together much more than the emulator may keep.
 CHUNK, CHUNKS = 4 * MEBIBYTE, 100

@@ -65,7 +65,7 @@ FILES = {
     "test_sizes.py": TESTS,
     **directory("large", 'inference_compute_info: {cpu_limit: "1000"}'),
     **directory("small", 'inference_compute_info: {cpu_limit: "1"}'),
-    **directory("gpu", "compute: {instance: g5.xlarge}"),
+    **directory("gpu", "compute: {instance: g5.xlarge, num_gpus: 1}"),
 }
 
 

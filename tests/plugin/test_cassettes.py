@@ -155,6 +155,7 @@ def test_played_back_without_any_model(
     assert "4 passed" in run.text, run.text
 
 
+@pytest.mark.slow
 def test_another_request_shows_the_nearest_and_the_difference(cases: Run) -> None:
     text = cases.failure("test_unary_of_another")
     assert (
@@ -218,6 +219,7 @@ def test_a_file_that_is_no_cassette(cases: Run) -> None:
     assert "version must be 1, got 9" in cases.failure("test_streams_of_no_cassette")
 
 
+@pytest.mark.slow
 def test_recorded_from_another_platform_with_the_users_own_token(
     nested: Any, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +301,7 @@ def test_another_question(clarifai):
 """
 
 
+@pytest.mark.slow
 def test_calls_over_http_are_recorded_and_played_as_those_over_grpc(nested: Any, tmp_path: Path) -> None:
     run = nested({"test_http.py": OVER_HTTP}, "-k", "over_http", into=tmp_path)
     assert run.outcome("test_over_http") == "PASSED", run.failure("test_over_http")
@@ -345,6 +348,7 @@ class Proxy:
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1"), ("-n", "1", "--clarifai-scope", "shared")])
+@pytest.mark.slow
 def test_recording_from_the_real_platform_goes_there_and_nothing_else_does(
     nested: Any, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
 ) -> None:
@@ -411,6 +415,7 @@ def test_named(clarifai):
 VCR = "interactions: []\nversion: 1\n"
 
 
+@pytest.mark.slow
 def test_recordings_of_pytest_recording_stay_theirs(nested: Any, tmp_path: Path) -> None:
     files = {
         "test_beside.py": BESIDE_VCR,

@@ -129,6 +129,7 @@ def test_coverage_is_in_the_junit_file(run: Run) -> None:
 
 
 @pytest.mark.parametrize("scope", ["worker", "shared"])
+@pytest.mark.slow
 def test_coverage_and_locks_know_a_model_under_one_name_in_every_worker(
     nested: Any, project: Path, scope: str
 ) -> None:
@@ -151,6 +152,7 @@ def test_coverage_and_locks_know_a_model_under_one_name_in_every_worker(
     assert run.code == 0
 
 
+@pytest.mark.slow
 def test_coverage_is_merged_over_workers_and_may_fail_the_run(nested: Any, project: Path) -> None:
     test = """
         import pytest
@@ -193,6 +195,7 @@ def items(nested: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.mark.parametrize("name", ["config", "signatures", "fuzz[predict]", "fuzz[stream]"])
+@pytest.mark.slow
 def test_what_holds_of_a_model_passes(items: Run, name: str) -> None:
     assert f"models/hello/config.yaml::{name} PASSED" in items.text
 

@@ -35,11 +35,13 @@ def test_gpus_are_shared_by_turns(clarifai, number, tmp_path_factory):
 """
 
 
+@pytest.mark.slow
 def test_four_workers_do_not_meet(nested: Any) -> None:
     run: Run = nested({"test_many.py": MANY}, "-n", "4", "--clarifai-gpus", "1")
     assert "22 passed" in run.text, run.text
 
 
+@pytest.mark.slow
 def test_any_order(nested: Any) -> None:
     run = nested({"test_many.py": MANY}, "--random-order", "--random-order-seed=7", "--clarifai-gpus", "1")
     assert "22 passed" in run.text, run.text

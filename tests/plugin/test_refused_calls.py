@@ -266,6 +266,7 @@ def test_the_junit_file_has_the_finding(run: Run) -> None:
     assert "helper.py:3 in ask" in str(found[0])
 
 
+@pytest.mark.slow
 def test_workers_that_share_an_emulator_tell_it_too(nested: Any) -> None:
     tests = """
         import pytest

@@ -168,6 +168,7 @@ def test_logs_have_no_colours(run: Run) -> None:
     assert "\x1b[32mINFO" not in run.failure("test_many_calls")
 
 
+@pytest.mark.slow
 def test_keep_leaves_the_emulator_up_until_ctrl_c(tmp_path: Path) -> None:
     (tmp_path / "test_keep.py").write_text(
         f"def test_a(clarifai):\n    clarifai.deploy({str(MODELS / 'hello')!r})\n    assert False\n\n"
@@ -223,6 +224,7 @@ def test_a(clarifai):
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "test_long.py").write_text(LONG)
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CLARIFAI_")}
@@ -241,6 +243,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not Path(home).exists()
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_replica_behind(tmp_path: Path) -> None:
     (tmp_path / "test_long.py").write_text(LONG)
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CLARIFAI_")}

@@ -259,6 +259,7 @@ def test_what_the_test_does_with_time_itself_stays_what_it_is(run: Run, name: st
 @pytest.mark.parametrize(
     "name", ["test_a_replica_that_starts_is_waited_for", "test_a_model_that_becomes_free_is_waited_for"]
 )
+@pytest.mark.slow
 def test_what_is_under_way_is_waited_for(under_way: Run, name: str) -> None:
     assert under_way.outcome(name) == "PASSED", under_way.failure(name)
 
@@ -281,6 +282,7 @@ def test_a_mode_that_is_not_known_is_refused(run: Run) -> None:
     assert 'clarifai_retries takes "virtual" or "real", found \'fast\'.' in run.failure("test_no_such_mode")
 
 
+@pytest.mark.slow
 def test_workers_that_share_an_emulator_wait_for_nothing_either(nested: Any) -> None:
     tests = """
         import pytest

@@ -17,7 +17,7 @@ from plugin.conftest import MODELS, Run
 from plugin.test_account import NAMES, TESTS
 
 # One run of many tests, which a busy machine may take minutes for.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SHARED = ("--clarifai-scope", "shared")
 # They name users that other workers could mean too, "me" itself, or turn the clock.

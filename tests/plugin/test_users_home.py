@@ -84,6 +84,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
     ids=["own", "lean", "inprocess", "shared"],
 )
+@pytest.mark.slow
 def test_models_have_the_users_caches(
     nested: Any, home: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
