@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 FLOW = $(1:%=tests/flow/test_%.py)
 
 # The flow tests that say something about another way to run a model, in short and in full.
-SHORT_CONTAINERS = predict replicas broken_models restart left_behind topology uploads
+SHORT_CONTAINERS = predict first_hour replicas broken_models restart left_behind topology uploads
 IN_CONTAINERS = $(SHORT_CONTAINERS) routing faults slow_clients vanished_client bad_input state warm_replicas cycles \
   load model_secrets stand_ins recorded_stand_ins rollouts
 SHORT_LEAN = predict broken_models

@@ -87,8 +87,13 @@ def test_a_base_image_that_cannot_be_fetched_is_named_with_a_way_out(tmp_path: P
     with EmulatorThread(EmulatorConfig(port=0, backend="docker", docker=settings)) as emulator:
         with pytest.raises(ModelError) as caught:
             emulator.deploy(write_looks(tmp_path))
-    assert "it failed at the step `FROM 127.0.0.1:9/nothing:here`" in caught.value.summary
-    assert "choose another with --docker-base-image" in caught.value.hint
+        assert "it failed at the step `FROM 127.0.0.1:9/nothing:here`" in caught.value.summary
+        assert "choose another with --docker-base-image" in caught.value.hint
+        directory = write_looks(tmp_path / "own")
+        (directory / "Dockerfile").write_text("FROM 127.0.0.1:9/nothing:here\n")
+        with pytest.raises(ModelError) as caught:
+            emulator.deploy(directory)
+        assert "An image that the model's Dockerfile names (after FROM" in caught.value.hint
 
 
 def own_dockerfile(docker: DockerClient, *more: str) -> str:
@@ -137,7 +142,8 @@ def test_buildkit_builds_what_needs_it_and_fails_with_step_and_lines(
         pytest.fail("no Docker CLI with BuildKit: docker.io brings one")
     directory = write_looks(tmp_path)
     mounted = "RUN --mount=type=cache,target=/root/.cache echo built-by-buildkit > /etc/own"
-    (directory / "Dockerfile").write_text(own_dockerfile(docker, mounted))
+    platforms_file = "COPY downloader/unused.yaml /etc/unused.yaml"  # as the SDK's Dockerfile has it
+    (directory / "Dockerfile").write_text(own_dockerfile(docker, mounted, platforms_file))
     emulator.deploy(directory)
     assert look(client, "Path('/etc/own').read_text()") == "built-by-buildkit\n"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -24,7 +25,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.needs import foreseen_needs
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import Client, inference_request, running, text_of
+from flow.driver import IN_CONTAINERS, Client, inference_request, running, text_of
 
 pytestmark = pytest.mark.timeout(300)
 TOOLKITS = ("python", "mcp", "openai", "vllm", "sglang", "ollama", "lmstudio")
@@ -85,12 +86,18 @@ def ask(client: Client, model: str, **parts: Any) -> str:
     return text_of(response)
 
 
-@pytest.mark.parametrize("name", ["python", "video"])
+@pytest.mark.parametrize(
+    "name",
+    ["python", pytest.param("video", marks=pytest.mark.of_processes("what it installs is another image to build"))],
+)
 def test_a_template_of_python_alone_is_deployed_and_answers(
     emulator: EmulatorThread, client: Client, templates: Path, name: str
 ) -> None:
-    deployed = emulator.deploy(templates / name)
+    lines: list[str] = []
+    deployed = emulator.deploy(templates / name, progress=lines.append)
     assert deployed.model == ("me", "main", name)
+    # `init` writes a Dockerfile, on an image of a registry; the tests name one that is here.
+    assert any(line.startswith("the Dockerfile is the SDK's own, unchanged") for line in lines) == IN_CONTAINERS
     assert ask(client, name, prompt="hi") == "Echo: hi"
     without_gpu = f"config.yaml of {name} names instance type g5.xlarge, which has a GPU; this machine has none."
     assert deployed.warnings[0].startswith(f"{without_gpu} Nothing in its code or requirements.txt uses one,")
@@ -264,18 +271,34 @@ class Suffixes(ModelClass):
 '''
 
 
-def test_a_model_of_the_shape_of_the_official_hello_world_is_deployed_and_answers(
-    emulator: EmulatorThread, client: Client, tmp_path: Path
-) -> None:
+@pytest.fixture
+def hello_world(tmp_path: Path) -> Path:
+    """The official example's shape: its config.yaml names neither user nor app."""
     directory = tmp_path / "hello-world"
     (directory / "1").mkdir(parents=True)
     (directory / "1" / "model.py").write_text(HELLO_WORLD)
-    (directory / "requirements.txt").write_text("clarifai")
-    # No user, no app; the Python of this interpreter, where the official one names 3.12.
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    # As the sample models write it, with an end of line: images share what it installs.
+    (directory / "requirements.txt").write_text("clarifai\n")
+    # The official one asks for 3.12. A process would need an interpreter of it; a container has its base image's.
+    version = "3.12" if IN_CONTAINERS else f"{sys.version_info.major}.{sys.version_info.minor}"
     (directory / "config.yaml").write_text(
         'model:\n  id: "hello-world"\n  model_type_id: "text-to-text"\n\n'
         f'build_info:\n  python_version: "{version}"\n\ncompute:\n  instance: cpu\n  cloud: aws\n'
     )
-    emulator.deploy(directory)
+    return directory
+
+
+def test_a_model_of_the_shape_of_the_official_hello_world_is_deployed_and_answers(
+    emulator: EmulatorThread, client: Client, hello_world: Path
+) -> None:
+    lines: list[str] = []
+    deployed = emulator.deploy(hello_world, progress=lines.append)
     assert ask(client, "hello-world", prompt="hi") == "hi-xxx"
+    streamed = client.generate(inference_request("hello-world", "generate", app="main", prompt="hi"))
+    assert [text_of(each) for each in streamed] == [f"{number}-hi-xxx" for number in range(10)]
+    python = re.search(r", whose Python is (3\.\d+)", deployed.environment)
+    said = [line for line in lines if line.startswith("config.yaml asks for Python 3.12, and the image has ")]
+    assert bool(python) == bool(said), "the Python of the base image, where it is another one, is told"
+    if python:
+        assert python[1] != "3.12"
+        assert f"let config.yaml ask for {python[1]}" in said[0]

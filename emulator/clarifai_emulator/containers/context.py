@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from clarifai_emulator.config import DockerSettings
+from clarifai_emulator.config import DEFAULT_BASE_IMAGE, DockerSettings
 from clarifai_emulator.containers.dockerfile import (
     CA_IN_CONTEXT,
     DEFAULT_PYTHON,
@@ -24,6 +24,7 @@ from clarifai_emulator.containers.dockerfile import (
     Recipe,
     dockerfile,
 )
+from clarifai_emulator.containers.sdk_dockerfile import PLATFORMS_FILE, is_untouched
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.config_file import CONFIG_FILE
 from clarifai_emulator.models.directory import ModelDirectory, part_files
@@ -55,7 +56,8 @@ _NEEDS_BUILDKIT = re.compile(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildContext:
     """One build: ``files`` of ``root`` (by their names in the context) and further ``texts``; which of them is the
-    Dockerfile; the build arguments. ``is_own``: the Dockerfile is the model's."""
+    Dockerfile; the build arguments. ``is_own``: the Dockerfile is the model's. ``note``: what the user has to know
+    about the choice of it, or empty."""
 
     root: Path
     model: str
@@ -68,6 +70,7 @@ class BuildContext:
     is_own: bool
     base: str
     content: str
+    note: str = ""
 
     @property
     def needs_buildkit(self) -> bool:
@@ -109,18 +112,19 @@ def make_context(
 ) -> BuildContext:
     """What to build for a model directory. ``is_mounted``: its own files come with each container, so the image is
     another only where something else has changed. Raises ``ModelError``."""
-    own = directory.path / _DOCKERFILE
     build_args = {**environment_args(environ), **settings.build_args}
     authority = _certificates(settings, environ)
     texts = {CA_IN_CONTEXT: authority} if authority else {}
     build_info = _section(directory, "build_info")
-    if own.is_file():
-        text = _own_dockerfile(own)
+    text, note = _own_dockerfile(directory, settings)
+    is_own = bool(text)
+    if is_own:
         files = tuple(sorted(_unignored(directory.path)))
         counted = tuple(each for each in files if not (is_mounted and _comes_by_mount(each)))
-        name, base, content = _DOCKERFILE, _first_base(text), content_of(directory.path, counted)
-        needs_ca = CA_IN_CONTEXT in text
-        texts = texts if needs_ca else {}
+        name, base, content = _DOCKERFILE, _last_base(text), content_of(directory.path, counted)
+        texts = texts if CA_IN_CONTEXT in text else {}
+        if PLATFORMS_FILE in text and PLATFORMS_FILE not in files:
+            texts = {**texts, PLATFORMS_FILE: b""}
     else:
         base = str(build_info.get("image") or "") or settings.base_image.format(
             python_version=directory.python_version or DEFAULT_PYTHON
@@ -142,16 +146,19 @@ def make_context(
         dockerfile=text,
         build_args=build_args,
         follow_links=bool(build_info.get("dereference_symlinks")),
-        is_own=own.is_file(),
+        is_own=is_own,
         base=base,
         content=content,
+        note=note,
     )
 
 
 def fixes_python(directory: ModelDirectory, settings: DockerSettings) -> bool:
     """Whether the base image is the same whatever Python config.yaml asks for."""
-    own = (directory.path / _DOCKERFILE).is_file() or _section(directory, "build_info").get("image")
-    return bool(own) or "{python_version}" not in settings.base_image
+    own, _ = _own_dockerfile(directory, settings)
+    return bool(own or _section(directory, "build_info").get("image")) or (
+        "{python_version}" not in settings.base_image
+    )
 
 
 def _comes_by_mount(name: str) -> bool:
@@ -240,14 +247,25 @@ def _section(directory: ModelDirectory, name: str) -> dict[str, object]:
     return dict(value) if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
-def _own_dockerfile(path: Path) -> str:
+def _own_dockerfile(directory: ModelDirectory, settings: DockerSettings) -> tuple[str, str]:
+    """The model's Dockerfile, empty where there is none that counts; and why one that is there does not."""
+    path = directory.path / _DOCKERFILE
+    if not path.is_file():
+        return "", ""
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} cannot be read: {error}.") from None
+    if settings.base_image == DEFAULT_BASE_IMAGE or not is_untouched(text):
+        return text, ""
+    return "", (
+        f"the Dockerfile is the SDK's own, unchanged, and begins with {_last_base(text)}; --docker-base-image "
+        "names another image, so this one is made from config.yaml and requirements.txt (a Dockerfile that you "
+        "have changed is used as it is)"
+    )
 
 
-def _first_base(text: str) -> str:
+def _last_base(text: str) -> str:
     """The image that the last stage begins with, as far as it is said plainly."""
     found = re.findall(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", text, re.MULTILINE | re.IGNORECASE)
     return found[-1] if found and "$" not in found[-1] else ""

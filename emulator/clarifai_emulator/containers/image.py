@@ -42,6 +42,8 @@ def ensure_image(
 ) -> str:
     """The tag of the model's image; builds it if the engine has none. Raises ``ModelError``."""
     tag = context.tag(_image_id(client, context.base))
+    if context.note:
+        progress(context.note)
     if _image_id(client, tag):
         progress(f"unchanged: image {tag}")
         return tag
@@ -242,6 +244,15 @@ def _created(image: Mapping[str, Any]) -> int:
     return int(image["Created"])
 
 
+_NOT_FETCHED = (
+    "The base image could not be fetched: look at the network, the proxy and `docker login`, or choose another "
+    "with --docker-base-image (one that is on this machine needs no network)."
+)
+_NOT_FETCHED_BY_OWN = (
+    "An image that the model's Dockerfile names (after FROM, or in a `# syntax=` line) could not be fetched: look "
+    "at the network, the proxy and `docker login`, or name another there. With --docker-base-image, an unchanged "
+    "Dockerfile of the SDK is not used: that image alone is needed, and one on this machine needs no network."
+)
 # What builds say → what to do. The first that matches wins.
 _CAUSES = (
     (
@@ -252,8 +263,7 @@ _CAUSES = (
     (
         r"pull access denied|manifest unknown|repository does not exist|not found: manifest|no such host|"
         r"Client\.Timeout|i/o timeout|connection refused|TLS handshake|x509|dial tcp",
-        "The base image could not be fetched: look at the network, the proxy and `docker login`, or choose another "
-        "with --docker-base-image (one that is on this machine needs no network).",
+        _NOT_FETCHED,
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED|SSLError",
@@ -278,6 +288,8 @@ _CAUSES = (
 def _failure(context: BuildContext, step: str, error: str, last: Sequence[str]) -> ModelError:
     text = "\n".join([*last, error])
     hint = next((advice for pattern, advice in _CAUSES if re.search(pattern, text, re.IGNORECASE)), "")
+    if hint == _NOT_FETCHED and context.is_own:
+        hint = _NOT_FETCHED_BY_OWN
     where = f" at the step `{step}`" if step else ""
     return ModelError(
         f"The image of {context.model} cannot be built: it failed{where}.",

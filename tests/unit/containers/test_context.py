@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import tarfile
 from pathlib import Path
+from string import Template
 
+import clarifai
 import pytest
 
 from clarifai_emulator.config import DockerSettings
-from clarifai_emulator.containers.context import BuildContext, environment_args, make_context
+from clarifai_emulator.containers.context import BuildContext, environment_args, fixes_python, make_context
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.directory import read_model_directory
 
+SDK_TEMPLATE = Path(clarifai.__file__).parent / "runners" / "dockerfile_template" / "Dockerfile.template"
 CONFIG = "model: {id: My_Model, user_id: me, app_id: demo}\n"
 
 
@@ -68,6 +71,58 @@ def test_a_dockerfile_of_the_model_counts_and_so_does_its_dockerignore(folder: P
     first = made.tag("")
     (folder / "Dockerfile").write_text("FROM my/base:3\nCOPY . .\n")
     assert context(folder).tag("") != first
+
+
+@pytest.fixture
+def written_by_the_sdk(folder: Path) -> Path:
+    """The Dockerfile that `clarifai model init` writes into a model directory."""
+    images = dict.fromkeys(("DOWNLOADER_IMAGE", "FINAL_IMAGE"), "their.registry/python-base:3.12-abc")
+    template = Template(SDK_TEMPLATE.read_text())
+    path = folder / "Dockerfile"
+    path.write_text(template.safe_substitute(images, CLARIFAI_VERSION="1.2.3", ADDITIONAL_PACKAGES=""))
+    return path
+
+
+def test_the_sdks_own_dockerfile_gives_way_to_a_base_image_that_was_asked_for_and_it_is_said(
+    folder: Path, written_by_the_sdk: Path
+) -> None:
+    mine = DockerSettings(base_image="mine:here")
+    made = context(folder, mine)
+    assert (made.is_own, made.base) == (False, "mine:here")
+    assert "unchanged, and begins with their.registry/python-base:3.12-abc; --docker-base-image names" in made.note
+    assert fixes_python(read_model_directory(folder), mine)
+    assert not fixes_python(read_model_directory(folder), DockerSettings(base_image="mine:{python_version}"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("ENV VIRTUAL_ENV", "RUN apt-get install -y ffmpeg\nENV VIRTUAL_ENV"),
+        ("/usr/bin/tini", "/usr/bin/dumb-init"),
+        ("# uuid 65532", "# our users: 65532"),
+    ],
+)
+def test_one_that_somebody_has_changed_is_used_as_it_is(
+    folder: Path, written_by_the_sdk: Path, before: str, after: str
+) -> None:
+    text = written_by_the_sdk.read_text()
+    assert before in text
+    written_by_the_sdk.write_text(text.replace(before, after, 1))
+    made = context(folder, DockerSettings(base_image="mine:here"))
+    assert (made.is_own, made.note) == (True, "")
+
+
+def test_the_sdks_own_dockerfile_finds_the_file_that_the_platform_adds(
+    folder: Path, written_by_the_sdk: Path
+) -> None:
+    made = context(folder)
+    assert (made.is_own, made.base, made.note) == (True, "their.registry/python-base:3.12-abc", "")
+    with made.archive() as archive, tarfile.open(fileobj=archive) as tar:
+        assert "downloader/unused.yaml" in tar.getnames()
+    (folder / "downloader").mkdir()
+    (folder / "downloader" / "unused.yaml").write_text("a user's")
+    with context(folder).archive() as archive, tarfile.open(fileobj=archive) as tar:
+        assert tar.getnames().count("downloader/unused.yaml") == 1
 
 
 @pytest.mark.parametrize(
