@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ from pytest_clarifai_emulator.homes import make_home, remove_home
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
 
 
-_held: list[socket.socket] = []
+_held = ExitStack()
+atexit.register(_held.close)
 
 
 def free_port() -> int:
@@ -36,7 +37,7 @@ def free_port() -> int:
     probe.bind(("127.0.0.1", 0))
     port = probe.getsockname()[1]
     if sys.platform == "linux":
-        _held.append(probe)
+        _held.enter_context(probe)
     else:
         probe.close()
     return port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import sys
@@ -154,3 +155,12 @@ def test_stopping_ends_its_threads(tmp_path: Path) -> None:
         emulator.deploy(MODELS / "hello", min_replicas=1)
         assert of_replicas()
     wait_for(lambda: not of_replicas())
+
+
+def test_a_replica_that_has_ended_leaves_nothing_to_do_at_the_end_of_the_process(
+    inprocess: EmulatorThread, tmp_path: Path
+) -> None:
+    inprocess.deploy(model(tmp_path, "first", "!"))  # what is imported with the SDK has its own
+    before = atexit._ncallbacks()
+    inprocess.deploy(model(tmp_path, "second", "?"))
+    assert atexit._ncallbacks() == before

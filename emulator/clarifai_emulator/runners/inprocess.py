@@ -9,6 +9,7 @@ the emulator.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import importlib
 import logging
@@ -115,6 +116,8 @@ class InProcessReplica:
                 path = str(spec.source.path)
                 edits = _Edits(self._edits, path, model_traceback) if self._edits else None
                 runner = lean_main.make_runner(path, spec.base_url, spec.variables, spec.num_threads, edits)
+                # Else the runner, and its model, stays until this process ends, and says then that it stops.
+                atexit.unregister(runner[0].stop)
             if not own_output.is_heard():
                 self._tell("in the emulator's process: what the model prints goes where the emulator prints")
             _Runner(self._tell, *runner, self._theirs).serve()
