@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
+import gc
 import os
 import shutil
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -157,10 +158,9 @@ def test_stopping_ends_its_threads(tmp_path: Path) -> None:
     wait_for(lambda: not of_replicas())
 
 
-def test_a_replica_that_has_ended_leaves_nothing_to_do_at_the_end_of_the_process(
-    inprocess: EmulatorThread, tmp_path: Path
-) -> None:
-    inprocess.deploy(model(tmp_path, "first", "!"))  # what is imported with the SDK has its own
-    before = atexit._ncallbacks()
+def test_the_model_of_a_replica_that_has_ended_is_not_kept(inprocess: EmulatorThread, tmp_path: Path) -> None:
+    inprocess.deploy(model(tmp_path, "first", "!"))
+    kept = weakref.ref(sys.modules["model"].Reachable)
     inprocess.deploy(model(tmp_path, "second", "?"))
-    assert atexit._ncallbacks() == before
+    inprocess.undeploy("first")
+    wait_for(lambda: gc.collect() >= 0 and kept() is None)
