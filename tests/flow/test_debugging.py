@@ -214,8 +214,11 @@ def test_without_a_debugger_a_breakpoint_is_passed_and_the_log_says_how_to_stop_
         answers: list[Any] = []
         call(client, answers).join()
         assert text_of(answers[0]) == "hi!?"
-    told = [line for line in printed(emulator).splitlines() if "was passed" in line]
-    assert told == [
+
+    def told() -> list[str]:
+        return [line for line in printed(emulator).splitlines() if "was passed" in line]
+
+    assert wait_for(told) == [
         f"[emulator] breakpoint() at model.py:{_LINE} was passed: nobody can type here. To stop there, deploy with "
         "--debug and attach your editor, or run `clarifai-emulator dev DIR --backend inprocess` in a terminal."
     ]
