@@ -63,12 +63,14 @@ class Scenario:
 
 @dataclass(slots=True)
 class Outcome:
-    """One run: after how many seconds it was interrupted, how long it took to end, and all that was wrong."""
+    """One run: after how many seconds it was interrupted, how long it took to end, and all that was wrong.
+    ``was_done``: it had ended by itself before, so that this run says nothing."""
 
     moment: float
     number: int
     seconds: float = 0.0
     code: int | None = None
+    was_done: bool = False
     problems: list[str] = field(default_factory=list[str])
     output: str = ""
 
@@ -172,8 +174,8 @@ SCENARIOS = (
     Scenario("stubs", lambda w: ["stubs", w.model(), "--out", w.folder / "stubs"], (0.1, 3)),
     Scenario("doctor", lambda w: ["doctor"], (0.1, 2), codes=(0, 1)),
     Scenario("demo", lambda w: ["demo"], (0.1, 6)),
-    Scenario("reset", lambda w: ["reset"], (0.1, 1), serves="hello"),
-    Scenario("down", lambda w: ["down"], (0.1, 1.2), codes=(0, 4), serves="hello"),
+    Scenario("reset", lambda w: ["reset"], (0.05, 0.4), serves="hello"),
+    Scenario("down", lambda w: ["down"], (0.05, 0.6), codes=(0, 4), serves="hello"),
 )
 
 
@@ -193,6 +195,7 @@ def interrupt(scenario: Scenario, world: World, *, moment: float, number: int) -
         )
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(moment)
+            outcome.was_done = True
         began = time.monotonic()
         with contextlib.suppress(ProcessLookupError):
             if number == signal.SIGINT:
@@ -334,16 +337,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     chosen = [each for each in SCENARIOS if not options.names or each.name.startswith(tuple(options.names))]
     chance = random.Random(options.seed)
-    print(f"{'command':42} {'runs':>5} {'wrong':>6} {'ended after (median, most)':>28}", flush=True)
+    print(f"{'command':42} {'runs':>5} {'too late':>9} {'wrong':>6} {'ended after (median, most)':>28}", flush=True)
     wrong = 0
     with load(options.load):
         for scenario in chosen:
             outcomes = repeat(scenario, options.times, chance)
             bad = [each for each in outcomes if each.problems]
             wrong += len(bad)
-            seconds = sorted(each.seconds for each in outcomes)
+            seconds = sorted(each.seconds for each in outcomes if not each.was_done) or [0.0]
+            late = sum(each.was_done for each in outcomes)
             ended = f"{seconds[len(seconds) // 2]:.2f} s, {seconds[-1]:.2f} s"
-            print(f"{scenario.name:42} {len(outcomes):5} {len(bad):6} {ended:>28}", flush=True)
+            print(f"{scenario.name:42} {len(outcomes):5} {late:9} {len(bad):6} {ended:>28}", flush=True)
             slowest = max(outcomes, key=lambda each: each.seconds)
             if slowest.seconds > _SLOW_SECONDS:
                 print(
