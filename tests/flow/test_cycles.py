@@ -62,6 +62,7 @@ def cycle(emulator: EmulatorThread, client: Client, number: int) -> None:
 
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="reads /proc: Linux only")
+@pytest.mark.slow
 def test_cycles_of_deploy_predict_and_undeploy_leave_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -274,6 +274,7 @@ def environ(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("command", ["dev", "up"])
 @pytest.mark.of_processes("the model runs in the command's own process")
+@pytest.mark.slow
 def test_breakpoint_asks_in_the_terminal_of_a_command_that_runs_the_model_itself(
     command: str, tmp_path: Path
 ) -> None:

@@ -274,6 +274,7 @@ def test_strict_always_and_globs_are_kept(dev: Dev, spoken: Path) -> None:
     assert dev.end(process) == 0
 
 
+@pytest.mark.slow
 def test_clients_are_checked_again_when_the_methods_change(dev: Dev, spoken: Path, tmp_path: Path) -> None:
     client = tmp_path / "client.py"
     url = "https://clarifai.com/me/demo/models/spoken"

@@ -297,13 +297,15 @@ def test_of_three_versions_in_a_row_the_last_takes_over_from_the_first(
     emulator: EmulatorThread, hello: Path
 ) -> None:
     emulator.deploy(hello)
-    goodbye(hello, SLOW.replace("1.5", "300"))
+    slow = SLOW.replace("time.sleep(1.5)", "print('begins')\n        time.sleep(300)")
+    goodbye(hello, slow)
     errors: list[EmulatorError] = []
     overtaken = threading.Thread(target=lambda: errors.append(refused(lambda: emulator.deploy(hello))), daemon=True)
     with asking(emulator) as asker:
         overtaken.start()
-        wait_for(lambda: len(emulator.status()["deployments"][0]["versions"]) == 2)
-        edit(hello, (SLOW.replace("1.5", "300"), ""), ("Goodbye", "Welcome"))
+        # Its replica has read the code: an edit before that would be its code.
+        wait_for(lambda: "begins" in emulator.run(lambda e: [each.message for each in e.logbook.entries("runner")]))
+        edit(hello, (slow, ""), ("Goodbye", "Welcome"))
         emulator.deploy(hello)
         overtaken.join(30)
     assert set(asker.answers) == {"Hello, x!", "Welcome, x!"}

@@ -169,6 +169,7 @@ def test_another_request_shows_the_nearest_and_the_difference(cases: Run) -> Non
     assert "-        string_value: c" in text
 
 
+@pytest.mark.slow
 def test_a_call_too_many(cases: Run) -> None:
     text = cases.failure("test_streams_of_too_many")
     assert "generate(prompt='a') was recorded 1 time, and is called once more." in text

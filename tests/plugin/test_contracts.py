@@ -200,6 +200,7 @@ def test_what_holds_of_a_model_passes(items: Run, name: str) -> None:
     assert f"models/hello/config.yaml::{name} PASSED" in items.text
 
 
+@pytest.mark.slow
 def test_a_method_that_breaks_is_told_with_its_smallest_call(items: Run) -> None:
     assert "models/hello/config.yaml::fuzz[generate] FAILED" in items.text
     assert "crashing-method: generate(): fails for prompt=''" in items.text
