@@ -41,7 +41,6 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.going_live import Change, GoingLive
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
-from clarifai_emulator.models.gpu_use import only_names_a_gpu
 from clarifai_emulator.models.needs import foreseen_needs, missing_needs
 from clarifai_emulator.models.requirements import required_names
 from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
@@ -458,21 +457,21 @@ class Deployer:
             )
 
     def asked_for(self, directory: ModelDirectory, instance: str = "") -> ComputeInfo:
-        """What a directory's model asks for: what the instance type it is deployed to has, if one was named, else
-        what its config.yaml says."""
+        """Return what a directory's model asks for: what the instance type it is deployed to has, if one was named,
+        else what its config.yaml says."""
         if instance or directory.instance == LOCAL_INSTANCE:
             return self._nodepools.needs_of(instance or directory.instance)
         return directory.compute_info
 
     def compute_info(self, directory: ModelDirectory, instance: str = "") -> ComputeInfo:
-        """What a directory's model is given: what it asks for, but for a GPU that this machine does not have and
-        its code has no use for."""
+        """Return what a directory's model is given: what it asks for, without a GPU that this machine does not have
+        and its code has no use for."""
         asked = self.asked_for(directory, instance)
         return without_accelerators(asked) if not instance and self._does_without_gpu(directory) else asked
 
     def _does_without_gpu(self, directory: ModelDirectory) -> bool:
         is_strict = self._config.strict_capacity or self._nodepools.has_accelerators()
-        return not is_strict and only_names_a_gpu(directory)
+        return directory.only_names_a_gpu and not is_strict
 
     def _nodepool(self, request: DeployRequest) -> Key:
         """The nodepool's key. Raises ``CallerError``."""
@@ -501,7 +500,8 @@ class Deployer:
         self._nodepools.ensure(nodepool, request.instance)
 
     def _missing_gpu(self, directory: ModelDirectory, request: DeployRequest) -> Sequence[str]:
-        """A sentence where a model runs without the GPU of the instance type that its config.yaml names."""
+        """Say, also as an event, that a model runs without the GPU of the instance type that its config.yaml names;
+        say nothing of any other model."""
         if request.instance or not self._does_without_gpu(directory):
             return ()
         text = doing_without_gpu(directory.model_id, directory.instance, directory.compute_info)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.models.directory import read_model_directory
-from clarifai_emulator.models.gpu_use import only_names_a_gpu
 
 PLAIN = "class M:\n    def predict(self): ...\n"
 NAMES_A_GPU = "compute: {instance: g5.xlarge}"
@@ -27,7 +26,7 @@ def only_names(
     (folder / "requirements.txt").write_text(requires)
     if docker:
         (folder / "Dockerfile").write_text(docker)
-    return only_names_a_gpu(read_model_directory(folder))
+    return read_model_directory(folder).only_names_a_gpu
 
 
 def test_an_instance_type_alone_is_no_use_of_its_gpu(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from clarifai_grpc.grpc.api import resources_pb2
 
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.config_file import CONFIG_FILE, ConfigFile, read_config_file
+from clarifai_emulator.models.gpu_use import only_names_a_gpu
 
 REQUIREMENTS_FILE = "requirements.txt"
 
@@ -32,7 +33,8 @@ class ModelDirectory:
     when not given. ``compute_info`` is what ``inference_compute_info`` says, or what the instance type of
     ``compute.instance`` has, which ``instance`` then names. ``requirements`` are the lines of
     requirements.txt without comments and blank lines. ``config`` is config.yaml as it is. ``content_hash``
-    changes when a file that the model can see changes. ``warnings``: what works here and not on the platform.
+    changes when a file that the model can see changes. ``only_names_a_gpu``: that instance type is all that asks
+    for a GPU. ``warnings``: what works here and not on the platform.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class ModelDirectory:
     config: dict[str, Any]
     concepts: tuple[resources_pb2.Concept, ...]
     content_hash: str
+    only_names_a_gpu: bool
     warnings: tuple[str, ...]
 
     @property
@@ -131,6 +134,7 @@ def read_model_directory(path: Path) -> ModelDirectory:
         config=config.values,
         concepts=config.concepts,
         content_hash=content_hash(directory),
+        only_names_a_gpu=only_names_a_gpu(directory, config, model_file, directory / REQUIREMENTS_FILE),
         warnings=tuple(config.warnings),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from clarifai_emulator.models.directory import ModelDirectory
+from clarifai_emulator.models.config_file import ConfigFile
 from clarifai_emulator.models.requirements import required_names
 
 # Packages that compute on a GPU, or serve models from one, by their normalised names.
@@ -28,19 +28,19 @@ _IN_CODE = re.compile(
 _LARGEST = 1024 * 1024
 
 
-def only_names_a_gpu(directory: ModelDirectory) -> bool:
-    """Whether an instance type is all that asks for a GPU: nothing in requirements.txt, in the code and in the rest
-    of config.yaml does."""
-    if not directory.instance or not directory.compute_info.num_accelerators:
+def only_names_a_gpu(directory: Path, config: ConfigFile, model_file: Path, requirements: Path) -> bool:
+    """Return whether an instance type is all that asks for a GPU: nothing in requirements.txt, in the code, in the
+    Dockerfile and in the rest of config.yaml does."""
+    if not config.instance or not config.compute_info.num_accelerators:
         return False
-    compute = directory.config.get("compute") or {}
-    if "instance" not in compute or compute.get("num_gpus") or directory.config.get("checkpoints"):
+    compute = config.values.get("compute") or {}
+    if "instance" not in compute or compute.get("num_gpus") or config.values.get("checkpoints"):
         return False
-    if _IN_CODE.search(str(directory.config.get("build_info") or "")):
+    if _IN_CODE.search(str(config.values.get("build_info") or "")):
         return False
-    if any(map(_computes_on_a_gpu, required_names(directory.requirements_file))):
+    if any(map(_computes_on_a_gpu, required_names(requirements))):
         return False
-    files = (directory.path / "Dockerfile", *directory.model_file.parent.rglob("*.py"))
+    files = (directory / "Dockerfile", *model_file.parent.rglob("*.py"))
     return not any(map(_mentions_a_gpu, files))
 
 
