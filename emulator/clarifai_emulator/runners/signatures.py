@@ -12,7 +12,7 @@ from clarifai_grpc.grpc.api import resources_pb2
 
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.runners.backend import Exit
-from clarifai_emulator.runners.unusable import unusable_model
+from clarifai_emulator.runners.unusable import sdk_broke, sdk_hint, unusable_model
 
 # How long importing model.py may take.
 INSPECT_SECONDS = 120.0
@@ -38,12 +38,11 @@ def mocked_warning(error: str, where: Mapping[str, Any] | None) -> str:
 def decode_answer(answer: bytes, exit_: Exit, lines: Sequence[str]) -> dict[str, Any]:
     """What the reader said. ``exit_``, ``lines``: how it ended and what it printed. Raises ``ModelError`` when it
     said nothing."""
-    if not answer and exit_.code == 1 and _sdk_broke(lines):
+    if not answer and exit_.code == 1 and sdk_broke(lines):
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
         raise ModelError(
             f"The Clarifai SDK of this model's environment cannot be imported: {last.rstrip('.')}.",
-            hint="The packages that requirements.txt leads to do not fit together: name a newer `clarifai`, or an "
-            "older version of the package that the traceback names (an old SDK often needs `protobuf<7`).",
+            hint=sdk_hint(lines),
             log="\n".join(lines[-_LAST_LINES:]),
         )
     if not answer:
@@ -53,12 +52,6 @@ def decode_answer(answer: bytes, exit_: Exit, lines: Sequence[str]) -> dict[str,
             log="\n".join(lines[-_LAST_LINES:]),
         )
     return json.loads(answer)
-
-
-def _sdk_broke(lines: Sequence[str]) -> bool:
-    """Whether the reader printed a traceback that goes through the SDK, and not only through the model."""
-    trace = "\n".join(lines).rpartition("Traceback (most recent call last)")
-    return bool(trace[1]) and any(f"/site-packages/{name}/" in trace[2] for name in ("clarifai", "clarifai_grpc"))
 
 
 def signatures_in(answer: Mapping[str, Any]) -> Signatures:

@@ -16,6 +16,7 @@ from typing import Any
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.runners.backend import Exit
 from clarifai_emulator.runners.output import OutputPipe
+from clarifai_emulator.runners.unusable import sdk_hint
 
 _PACKET = 1 << 20
 
@@ -157,7 +158,7 @@ class WarmParent:
             self._fail(
                 ModelError(
                     f"The Clarifai SDK cannot be imported by {self._named}.",
-                    hint="Name `clarifai` in the model's requirements.txt, or mend the environment.",
+                    hint=sdk_hint(message["error"].splitlines()),
                     log=message["error"],
                 )
             )

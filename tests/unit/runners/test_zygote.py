@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -259,6 +260,19 @@ async def test_an_environment_without_the_sdk_is_named_with_what_to_do(scene: Sc
     assert raised.value.hint == "Name `clarifai` in the model's requirements.txt, or mend the environment."
     with pytest.raises(ModelError):
         await scene.zygote.start()
+
+
+async def test_an_sdk_that_breaks_in_itself_is_told_with_the_packages_that_do_not_fit(scene: Scene) -> None:
+    installed = scene.root / "site-packages" / "clarifai"
+    installed.parent.mkdir()
+    shutil.move(scene.root / "sdk" / "clarifai", installed)
+    (installed / "runners" / "server.py").write_text("field = object()\nfield.label")
+    scene.zygote.close()
+    scene.zygote = Zygote(Path(sys.executable), {**scene.environ, "PYTHONPATH": str(installed.parent)})
+    with pytest.raises(ModelError) as raised:
+        await scene.zygote.start()
+    assert "AttributeError: 'object' object has no attribute 'label'" in raised.value.log
+    assert "an old SDK often needs `protobuf<7`" in raised.value.hint
 
 
 async def test_a_parent_that_was_launched_before_there_was_an_event_loop_serves_as_one_of_its_own(
