@@ -577,6 +577,21 @@ def test_every_value_type_travels(shell: Shell, emulator: Up) -> None:
     assert shell.ok("predict", "types", "echo_tuple", 'value=["a", 2]') == '["a", 2]\n'
 
 
+def test_answers_that_nobody_reads_end_the_command_without_a_word(shell: Shell, hello: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        shell.command("predict", "hello", "generate", "prompt=you"),
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=shell.environ,
+        timeout=60,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_a_fault_for_a_model_that_is_not_there_is_told(shell: Shell, hello: str) -> None:
     added = shell.run("fault", "add", "typo", "--model", "helo", "--status", "MODEL_DEPLOYING")
     assert added.returncode == 0

@@ -81,7 +81,7 @@ def predict(model: str, words: tuple[str, ...], port: int | None, as_json: bool,
         newest = client.result("Events", since=_AFTER_ALL)["last_seq"]
         try:
             report = _call(client, caller, name, words, options, as_json)
-        except click.ClickException:
+        except (click.ClickException, BrokenPipeError):  # nobody reads the answers: click ends the command quietly
             raise
         except KeyboardInterrupt:
             raise Interrupted("The request was cancelled.") from None
