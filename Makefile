@@ -7,6 +7,8 @@ READY  := $(VENV)/.ready
 UV     := uv==0.13.9
 # The tests start a thousand processes of Python: each would compile again what it imports, which doubles their time.
 unexport PYTHONDONTWRITEBYTECODE
+# What a test sees of a process is not to depend on the shell it was started from.
+unexport PYTHONUNBUFFERED
 
 # A module's tests stay together, so that what they share is made once.
 WORKERS ?= --numprocesses auto --dist loadfile

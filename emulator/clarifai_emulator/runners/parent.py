@@ -53,7 +53,12 @@ def launch(python: Path, environ: Mapping[str, str]) -> Parent:
     output_fd, write_fd = os.pipe()
     try:
         process = subprocess.Popen(
-            [python, SCRIPT, str(theirs.fileno())],
+            [
+                python,
+                "-u",
+                SCRIPT,
+                str(theirs.fileno()),
+            ],  # unbuffered, as containers are: os._exit() flushes nothing
             env=dict(environ),
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,

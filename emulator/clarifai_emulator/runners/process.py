@@ -198,6 +198,7 @@ class SpawnedProcess:
         given = fds or (self._output.write_fd,)
         self._process = await asyncio.create_subprocess_exec(
             python,
+            "-u",
             SCRIPT,
             "--once",
             ",".join(map(str, given)),
