@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -14,6 +13,8 @@ from clarifai_emulator.cli.output import Failure
 from clarifai_emulator.cli.state import Running, remove_state, state_dir, write_state
 
 if TYPE_CHECKING:
+    import asyncio
+
     from clarifai_emulator.control import Control
 
 
@@ -75,6 +76,8 @@ _waiting: set[asyncio.Task[Any]] = set()
 
 def _end_when_told(control: Control) -> None:
     """`down` in another terminal ends the command as SIGTERM does."""
+
+    import asyncio
 
     async def wait() -> None:
         await control.stop_requested.wait()

@@ -6,7 +6,6 @@ CLARIFAI_EMULATOR_TOKEN           opens its controls; `clarifai-emulator env --c
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 from collections.abc import Mapping
@@ -109,6 +108,8 @@ def is_same_address(one: str, other: str) -> bool:
 
 def health(url: str) -> dict[str, Any] | None:
     """What ``GET /health`` answers; empty for something else, None for nothing. It goes by no proxy."""
+    import http.client  # with it comes much that most commands do without
+
     address = urlsplit(url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=_PATIENCE_SECONDS)

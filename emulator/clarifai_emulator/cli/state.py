@@ -4,7 +4,6 @@ address that they are given."""
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import socket
@@ -63,6 +62,8 @@ def write_state(folder: Path, running: Running) -> Path:
     path = state_file(folder, running.port)
     before = _read(path)
     if before is not None and not before.is_here:  # another machine's, or container's, with the same home
+        import hashlib
+
         path = folder / f"emulator-{running.port}-{hashlib.sha256(running.place.encode()).hexdigest()[:8]}.json"
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
