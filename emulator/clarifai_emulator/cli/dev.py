@@ -15,7 +15,7 @@ from clarifai_emulator.cli.emulator_here import emulator_here, has_terminal
 from clarifai_emulator.cli.lifecycle import wait_until_gone
 from clarifai_emulator.cli.output import Failure, given_url, json_option, port_option, step, warn
 from clarifai_emulator.cli.place_options import place_options
-from clarifai_emulator.cli.state import Running, find_running, running_emulators, state_dir
+from clarifai_emulator.cli.state import Running, find_running, is_listening, running_emulators, state_dir
 
 # Options of `up`, for an emulator that `dev` starts.
 _OF_UP = ("topology", "backend", "runner", "accelerators", "strict_capacity")
@@ -122,14 +122,11 @@ def _emulator(port: int | None, options: Mapping[str, Any], *, is_here: bool) ->
 
 def _free(port: int | None) -> int:
     """The port of an emulator that is to be started: the usual one if nobody has it."""
-    import socket
-
     from clarifai_emulator.config import DEFAULT_PORT
 
     if port is not None:
         return port
-    with socket.socket() as probe:
-        return 0 if probe.connect_ex(("127.0.0.1", DEFAULT_PORT)) == 0 else DEFAULT_PORT
+    return 0 if is_listening("127.0.0.1", DEFAULT_PORT) else DEFAULT_PORT
 
 
 def _stop(running: Running) -> None:
