@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import IO
 
 from clarifai_emulator.cli.output import Failure
-from clarifai_emulator.models.directory import part_files
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.directory import part_files, require_directory
 
 # Not the model's code, but what its image is built from.
 _BUILD_FILES = ("Dockerfile", ".dockerignore")
@@ -17,12 +18,10 @@ _BUILD_FILES = ("Dockerfile", ".dockerignore")
 def packed(directory: Path) -> IO[bytes]:
     """A tar archive of the files that belong to a model; the same files are the same bytes. Links are followed.
     Raises ``Failure``."""
-    if not directory.is_dir():
-        kind = "is not a directory" if directory.exists() else "does not exist"
-        raise Failure(
-            f"The model directory {directory} {kind}.",
-            hint="Check the path; a model directory holds config.yaml, requirements.txt and 1/model.py.",
-        )
+    try:
+        require_directory(directory)
+    except ModelError as error:
+        raise Failure(error.summary, hint=error.hint) from None
     extra = [Path(name) for name in _BUILD_FILES if (directory / name).is_file()]
     archive = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
