@@ -9,8 +9,7 @@ import sys
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clarifai_emulator.cli.output import Failure
-from clarifai_emulator.cli.state import Running, remove_state, state_dir, write_state
+from clarifai_emulator.cli.state import Running, remove_state, state_dir
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,7 +25,7 @@ def has_terminal() -> bool:
 @contextlib.contextmanager
 def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
     """An emulator as ``up ARGUMENTS`` starts it, which other commands find, too. Raises ``Failure``."""
-    from clarifai_emulator.cli.foreground import cannot_start, forget_account, running_of, terminal_kept
+    from clarifai_emulator.cli.foreground import cannot_start, forget_account, publish, running_of, terminal_kept
     from clarifai_emulator.cli.up import config_of, up
     from clarifai_emulator.control import Control
     from clarifai_emulator.emulator import Emulator
@@ -53,22 +52,15 @@ def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
     try:
         thread.run(lambda _: _end_when_told(controls[0]))
         os.environ["CLARIFAI_API_BASE"] = thread.url
-        running = thread.run(lambda emulator: running_of(emulator, controls[0].token))
+        running = thread.run(lambda emulator: running_of(emulator, controls[0]))
         with terminal_kept():
             try:
-                _write(running)
+                publish(state_dir(), running)
                 yield running
             finally:
                 remove_state(state_dir(), running.port, running.pid)
     finally:
         thread.stop()
-
-
-def _write(running: Running) -> None:
-    try:
-        write_state(state_dir(), running)
-    except OSError as error:
-        raise Failure(f"The state file cannot be written to {state_dir()}: {error.strerror or error}.") from None
 
 
 _waiting: set[asyncio.Task[Any]] = set()

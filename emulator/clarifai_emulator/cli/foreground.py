@@ -144,10 +144,9 @@ async def _serve(
         os.environ["CLARIFAI_API_BASE"] = emulator.url  # for models that run in this process
         emulator.events.subscribe(output.event)
         folder = config.state_dir or default_state_dir()
-        running = running_of(emulator, control.token)
-        control.about = {name: value for name, value in asdict(running).items() if name != "token"}
+        running = running_of(emulator, control)
         try:
-            path = _publish(folder, running)
+            path = publish(folder, running)
             _announce(emulator, running, path, output)
             _report_ready(ready_fd, running)
             await _until_stopped(emulator, stop.wanted, control.stop_requested)
@@ -203,18 +202,21 @@ async def _stop(emulator: Emulator, output: _Output) -> None:
     output.tell("emulator.stopped", replicas_ended=len(pids), left_running=left)
 
 
-def running_of(emulator: Emulator, token: str) -> Running:
-    """How commands find and control this emulator. ``token``: of its controls."""
-    return Running(
+def running_of(emulator: Emulator, control: Control) -> Running:
+    """Describe to commands how they find and control this emulator: for its state file, and in what ``control``
+    answers."""
+    running = Running(
         url=emulator.url,
         pid=os.getpid(),
-        token=token,
+        token=control.token,
         user_id=emulator.config.user_id,
         port=emulator.port,
         started=time.time(),
         pat=_own_token(emulator),
         run=emulator.run_id,
     )
+    control.about = {name: value for name, value in asdict(running).items() if name != "token"}
+    return running
 
 
 def _own_token(emulator: Emulator) -> str:
@@ -228,7 +230,8 @@ def _own_token(emulator: Emulator) -> str:
     return min(callers, key=rank, default=ANY_TOKEN)
 
 
-def _publish(folder: Path, running: Running) -> Path:
+def publish(folder: Path, running: Running) -> Path:
+    """Write the state file, so that commands find the emulator. Raises ``Failure``."""
     try:
         return write_state(folder, running)
     except OSError as error:
