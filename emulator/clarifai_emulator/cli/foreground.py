@@ -8,7 +8,6 @@ import gc
 import json
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Generator, Iterator
@@ -20,7 +19,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.event_lines import EventLines
-from clarifai_emulator.cli.interruption import Interrupted
+from clarifai_emulator.cli.interruption import Interrupted, ending_signals
 from clarifai_emulator.cli.line_writer import LineWriter
 from clarifai_emulator.cli.output import Failure
 from clarifai_emulator.cli.state import (
@@ -38,9 +37,6 @@ from clarifai_emulator.runners import own_output
 from clarifai_emulator.runners.breakpoints import while_held
 from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.snapshot import snapshot
-
-# SIGHUP: the terminal was closed.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def serve(
@@ -100,9 +96,8 @@ class _Stop:
         self.wanted = asyncio.Event()
         self.number = 0
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, self._came, number)
+        for number in ending_signals():
+            loop.add_signal_handler(number, self._came, number)
         if tied_to_fd is not None:
             loop.add_reader(tied_to_fd, self._closed, tied_to_fd)
 
