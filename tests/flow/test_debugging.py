@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import select
@@ -17,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from clarifai_emulator.cli.network import reach
+from clarifai_emulator.cli.state import Running
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.runners.backend import Debugging
 from clarifai_emulator.thread import EmulatorThread
@@ -291,7 +294,10 @@ def test_breakpoint_asks_in_the_terminal_of_a_command_that_runs_the_model_itself
         else:
             terminal.until("Stop:")
             subprocess.run([*clarifai, "deploy", str(path), "--port", str(port)], env=ours, check=True, timeout=60)
-        client = Client(f"http://127.0.0.1:{port}")
+        state = json.loads((tmp_path / "state" / "clarifai-emulator" / f"emulator-{port}.json").read_text())
+        url = f"http://127.0.0.1:{port}"
+        assert reach(url, {"CLARIFAI_EMULATOR_TOKEN": state["token"]}) == Running(**state)
+        client = Client(url)
         answers: list[Any] = []
         request = call(client, answers)
         assert "predict()" in terminal.until("(Pdb)")

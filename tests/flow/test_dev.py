@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,12 @@ class Dev:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._fd = -1
 
-    def start(self, *words: str | Path, terminal: bool = False) -> subprocess.Popen[bytes]:
+    def start(
+        self, *words: str | Path, terminal: bool = False, under: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
         ours, theirs = pty.openpty() if terminal else os.pipe()
-        command = [sys.executable, "-m", "clarifai_emulator", *map(str, words), "--port", str(self.port)]
+        program = [*under, sys.executable, "-m", "clarifai_emulator"]
+        command = [*program, *map(str, words), "--port", str(self.port)]
         process = subprocess.Popen(
             command,
             env=self.environ,
@@ -152,6 +155,16 @@ def test_it_joins_an_emulator_that_runs_and_leaves_it_running(dev: Dev, spoken: 
     assert dev.end(process) == 0
     assert dev.run("status").returncode == 0
     assert answer(dev) == "two x"
+
+
+def test_under_nohup_it_goes_on_when_its_terminal_is_closed(dev: Dev, spoken: Path) -> None:
+    process = dev.start("dev", spoken, *options(), under=["nohup"])
+    dev.wait_for("print(model.predict(text=")
+    process.send_signal(signal.SIGHUP)
+    (spoken / "1" / "model.py").write_text(MODEL.replace("one", "two"))
+    dev.wait_for("reload.ready")
+    assert answer(dev) == "two x"
+    assert dev.end(process) == 0
 
 
 def test_a_directory_that_is_broken_at_first_waits_for_the_save_that_mends_it(dev: Dev, spoken: Path) -> None:

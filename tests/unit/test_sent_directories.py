@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.cli.output import Failure
-from clarifai_emulator.cli.sending import packed
+from clarifai_emulator.cli.packing import packed
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.sent import SentDirectories
 

@@ -7,7 +7,6 @@ is not sent. Of the other ``CLARIFAI_`` variables only ``CLARIFAI_USER_ID`` is u
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,5 +49,7 @@ def chosen_caller(client: Client, environ: Mapping[str, str] = os.environ) -> Ca
 
 
 def _owner(client: Client, token: str) -> dict[str, Any]:
+    import hashlib
+
     # Not the token itself: it may be one of the real platform.
     return client.result("Caller", sha256=hashlib.sha256(token.encode()).hexdigest())

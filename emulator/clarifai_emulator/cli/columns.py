@@ -7,7 +7,6 @@ words becomes one entry below the other.
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -24,7 +23,11 @@ _STYLED = re.compile(r"((?:\x1b\[[\d;]*m)+)(.*?)(\x1b\[0m)", re.DOTALL)
 
 def output_width() -> int | None:
     """How many columns stdout has; None where it is no terminal."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    import shutil  # with it come the compression formats, which a pipe does without
+
+    return shutil.get_terminal_size().columns
 
 
 def columns(rows: Rows, *, indent: str = "  ", heading: bool = False, width: int | None = None) -> list[str]:

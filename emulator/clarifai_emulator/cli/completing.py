@@ -34,6 +34,13 @@ def deployments(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     return _beginning({each["id"]: each["model"] for each in found}, incomplete)
 
 
+def deployed(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete deployment ids, and ids of models that are deployed."""
+    found = _names(ctx).get("deployments", ())
+    named = {each["model"]: "model" for each in found if each["model"]}
+    return _beginning({each["id"]: each["model"] for each in found} | named, incomplete)
+
+
 def nodepools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Nodepool ids: of the cluster, where one is given."""
     cluster = ctx.params.get("cluster")

@@ -33,9 +33,16 @@ def debug_options(what: str) -> Callable[[_Function], _Function]:
 
 
 def debug_request(options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the options ask of a deployment; ``--debug-wait`` implies ``--debug``."""
+    """Return what the options ask of a deployment, or None; ``--debug-wait`` implies ``--debug``. Raises
+    ``click.UsageError`` where there would be several replicas."""
     port, wait = options["debug"], options["debug_wait"]
-    return {"port": port or 0, "wait": wait} if port is not None or wait else None
+    if port is None and not wait:
+        return None
+    if options["min_replicas"] > 1:
+        raise click.UsageError(
+            "--debug is for one replica: an editor would see the requests of one of several only."
+        )
+    return {"port": port or 0, "wait": wait}
 
 
 def show_attaching(deployed: Mapping[str, Any]) -> None:

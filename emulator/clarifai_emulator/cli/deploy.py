@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +78,6 @@ def deploy(
     """
     if wait is not None and no_wait:
         raise click.UsageError("--wait and --no-wait exclude each other.")
-    if debug_request(options) is not None:
-        _require_one_replica(options["min_replicas"])
-        options["max_replicas"] = 1
     waits = not (no_wait or options["debug_wait"])
     request = {**_request(directory, options), "wait": waits, "wait_seconds": wait}
     with connect(port) as client:
@@ -98,8 +95,9 @@ def deploy(
     _show(deployed, default, client.running)
 
 
-def _request(directory: Path, options: dict[str, Any]) -> dict[str, Any]:
-    most = options["max_replicas"]
+def _request(directory: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    debug = debug_request(options)
+    most = 1 if debug else options["max_replicas"]
     if most is not None and most < options["min_replicas"]:
         raise click.UsageError(f"--min-replicas {options['min_replicas']} is more than --max-replicas {most}.")
     return {
@@ -108,17 +106,10 @@ def _request(directory: Path, options: dict[str, Any]) -> dict[str, Any]:
         "deployment_id": options["deployment_id"],
         "model": options["model"],
         "min_replicas": options["min_replicas"],
-        "max_replicas": options["max_replicas"],
+        "max_replicas": most,
         "stop_first": options["stop_first"],
-        "debug": debug_request(options),
+        "debug": debug,
     }
-
-
-def _require_one_replica(min_replicas: int) -> None:
-    if min_replicas > 1:
-        raise click.UsageError(
-            "--debug is for one replica: an editor would see the requests of one of several only."
-        )
 
 
 def _show_progress(answer: dict[str, Any]) -> None:

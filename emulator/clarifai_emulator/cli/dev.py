@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,17 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import Client
-from clarifai_emulator.cli.debug_options import debug_options
+from clarifai_emulator.cli.debug_options import debug_options, debug_request
 from clarifai_emulator.cli.emulator_here import emulator_here, has_terminal
 from clarifai_emulator.cli.lifecycle import wait_until_gone
 from clarifai_emulator.cli.output import Failure, given_url, json_option, port_option, step, warn
-from clarifai_emulator.cli.place_options import place_options
-from clarifai_emulator.cli.state import Running, find_running, running_emulators, state_dir
+from clarifai_emulator.cli.place_options import place_of, place_options
+from clarifai_emulator.cli.state import Running, find_running, is_listening, running_emulators, state_dir
 
 # Options of `up`, for an emulator that `dev` starts.
 _OF_UP = ("topology", "backend", "runner", "accelerators", "strict_capacity")
+# Ctrl-C ends it: a model that waits for room, or loads for long, is waited for.
+_READY_SECONDS = 1800.0
 
 
 @click.command(short_help="Run model directories, and every save of them.")
@@ -77,6 +79,7 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
       clarifai-emulator dev my-model --debug                 (stop at breakpoints in your editor)
       clarifai-emulator dev my-model --backend inprocess     (breakpoint() asks in this terminal)
     """
+    requests = _requests(directories, options)
     is_here = options["backend"] == "inprocess" and not as_json and has_terminal()
     with _emulator(port, options, is_here=is_here) as (running, is_ours):
         from clarifai_emulator.cli.dev_loop import DevLoop
@@ -87,7 +90,28 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
         with Client(running) as client:
             refuse_elsewhere(client, "dev", "it watches files and has them loaded from where they are")
             # A debugger asks in the terminal that a live view would draw on.
-            DevLoop(client, directories, options, as_json=as_json, plain=plain or is_here).run()
+            DevLoop(client, requests, options, as_json=as_json, plain=plain or is_here).run()
+
+
+def _requests(directories: Sequence[Path], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the emulator is asked for, for each directory."""
+    debug = debug_request(options)
+    return [
+        {
+            "path": str(directory.expanduser().resolve()),
+            **place_of(options),
+            "min_replicas": options["min_replicas"],
+            "max_replicas": 1 if debug else None,
+            "debug": debug,
+            "wait": not options["debug_wait"],
+            "wait_seconds": _READY_SECONDS,
+            "always": options["always"] or "none",
+            "strict": options["strict"],
+            "include": list(options["include"]),
+            "exclude": list(options["exclude"]),
+        }
+        for directory in directories
+    ]
 
 
 @contextmanager
@@ -122,14 +146,11 @@ def _emulator(port: int | None, options: Mapping[str, Any], *, is_here: bool) ->
 
 def _free(port: int | None) -> int:
     """The port of an emulator that is to be started: the usual one if nobody has it."""
-    import socket
-
     from clarifai_emulator.config import DEFAULT_PORT
 
     if port is not None:
         return port
-    with socket.socket() as probe:
-        return 0 if probe.connect_ex(("127.0.0.1", DEFAULT_PORT)) == 0 else DEFAULT_PORT
+    return 0 if is_listening("127.0.0.1", DEFAULT_PORT) else DEFAULT_PORT
 
 
 def _stop(running: Running) -> None:

@@ -23,16 +23,14 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import Client
-from clarifai_emulator.cli.debug_options import debug_request
 from clarifai_emulator.cli.deploy import show_calls
 from clarifai_emulator.cli.dev_clients import Clients
 from clarifai_emulator.cli.dev_story import LOG_LINE, Story
 from clarifai_emulator.cli.dev_view import DevView, screen
-from clarifai_emulator.cli.interruption import Interrupted
+from clarifai_emulator.cli.interruption import Interrupted, ending_signals
 from clarifai_emulator.cli.load_times import Loading, LoadTimes
 from clarifai_emulator.cli.log_lines import clock
 from clarifai_emulator.cli.output import Failure, print_json
-from clarifai_emulator.cli.place_options import place_of
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.reload.file_looks import FileLooks
@@ -47,18 +45,24 @@ _LOOK_SECONDS = 0.1
 _MOST_WAITING = 10_000
 _MOST_TAKEN = 500
 _LAST_WORDS_SECONDS = 0.5
-# Ctrl-C ends it: a model that waits for room, or loads for long, is waited for.
-_READY_SECONDS = 1800.0
 
 
 class DevLoop:
-    """One run of ``dev``, over the controls of one emulator."""
+    """One run of ``dev``, over the controls of one emulator. ``requests``: what that is asked for, one for each model
+    directory."""
 
     def __init__(
-        self, client: Client, directories: Sequence[Path], options: Mapping[str, Any], *, as_json: bool, plain: bool
+        self,
+        client: Client,
+        requests: Sequence[dict[str, Any]],
+        options: Mapping[str, Any],
+        *,
+        as_json: bool,
+        plain: bool,
     ) -> None:
         self._client = client
-        self._requests = _requests_of(directories, options)
+        self._requests = requests
+        self._paths = [Path(request["path"]) for request in self._requests]
         self._watched = Watched(tuple(options["include"]), tuple(options["exclude"]))
         self._polls = bool(options["poll"])
         self._as_json = as_json
@@ -68,16 +72,16 @@ class DevLoop:
         # Not a SimpleQueue: a signal may keep one that waits with a timeout waiting for ever.
         self._shown: queue.Queue[dict[str, Any]] = queue.Queue(_MOST_WAITING)
         self._clients = Clients(
-            [Path(request["path"]) for request in self._requests],
+            self._paths,
             [path.absolute() for path in options["clients"]],
             options["stubs"],
             self._put,
             default_cache_dir() / "contracts",
         )
         self._topology: Sequence[Path] = [path.absolute() for path in options["topology"]]
-        names = [Path(request["path"]).name for request in self._requests]
+        names = [path.name for path in self._paths]
         times = LoadTimes(default_cache_dir() / "dev" / "load-times.json")
-        self._loading = Loading(times, _Directories(self._requests).key_of)
+        self._loading = Loading(times, self._directory_of)
         self._story = Story(names)
         self._view = DevView(client.running.url, names, self._loading)
         self._warned: set[str] = set()  # what need not be said again
@@ -140,8 +144,7 @@ class DevLoop:
         try:
             deployed = self._client.result("Dev", self._progress, **request)
         except Failure as failure:
-            if not self._stop.is_set():
-                self._problem(f"{request['path']} cannot be run yet", failure)
+            self._problem(f"{request['path']} cannot be run yet", failure)
             return
         self._deployed[request["path"]] = deployed
         self._tell("dev.deployed", path=request["path"], **deployed)
@@ -165,16 +168,14 @@ class DevLoop:
             if self._client.result("Reload", self._progress, path=request["path"])["signatures_changed"]:
                 self._clients.changed()
         except Failure as failure:
-            if not self._stop.is_set():
-                self._problem(f"{request['path']} could not be reloaded", failure)
+            self._problem(f"{request['path']} could not be reloaded", failure)
 
     def _reload_topology(self) -> None:
         """Its events say what came of it."""
         try:
             self._client.result("Topology")
         except Failure as failure:
-            if not self._stop.is_set():
-                self._problem("The topology could not be applied", failure)
+            self._problem("The topology could not be applied", failure)
 
     def _progress(self, answer: dict[str, Any]) -> None:
         if "progress" in answer:
@@ -188,8 +189,7 @@ class DevLoop:
                 if "event" in answer:
                     self._put(answer["event"])
         except Failure as failure:
-            if not self._stop.is_set():
-                self._problem("The emulator is gone", failure)
+            self._problem("The emulator is gone", failure)
         self._stop.set()
 
     def _follow_logs(self) -> None:
@@ -206,6 +206,7 @@ class DevLoop:
         self._tell("dev.note", message=text)
 
     def _problem(self, what: str, failure: Failure) -> None:
+        """Show a failure and its way out; nothing when the loop ends, as what it asked for is broken off then."""
         text = "\n".join(filter(None, (f"{what}: {failure.message}", failure.log.rstrip(), failure.hint)))
         self._tell("dev.problem", message=text)
 
@@ -242,6 +243,13 @@ class DevLoop:
     def _loads(self) -> list[str]:
         when = click.style(clock(time.time()), dim=True)
         return [f"{when}  {text}" for text in self._loading.news(time.time())]
+
+    def _directory_of(self, model: str) -> str:
+        """Return the directory of the model with this id, under which the time of its load is remembered; its id
+        where several directories could be meant."""
+        if len(self._paths) == 1:
+            return str(self._paths[0])
+        return next((str(path) for path in self._paths if path.name == model), model)
 
     @contextmanager
     def _silence(self) -> Generator[None]:
@@ -303,19 +311,6 @@ class DevLoop:
             return {}
 
 
-class _Directories:
-    """What the time of a model's load is remembered under: its directory."""
-
-    def __init__(self, requests: Sequence[Mapping[str, Any]]) -> None:
-        self._paths = [Path(request["path"]) for request in requests]
-
-    def key_of(self, model: str) -> str:
-        """Of the model with this id: the directory, as far as that is clear."""
-        if len(self._paths) == 1:
-            return str(self._paths[0])
-        return next((str(path) for path in self._paths if path.name == model), model)
-
-
 def _is_news(event: Mapping[str, Any]) -> bool:
     """Whether the replicas, or what they work on, may be others now."""
     return event["kind"] != LOG_LINE
@@ -329,36 +324,14 @@ class _Stop(threading.Event):
 
 @contextmanager
 def _stopped_by_signals(stop: _Stop) -> Generator[None]:
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
     def end(number: int, frame: object) -> None:
         stop.number = stop.number or number
         stop.set()
 
-    before = {number: signal.signal(number, end) for number in numbers}
+    before = {number: signal.signal(number, end) for number in ending_signals()}
     try:
         yield
     finally:
         stop.set()
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _requests_of(directories: Sequence[Path], options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the emulator is asked for, for each directory."""
-    return [
-        {
-            "path": str(directory.expanduser().resolve()),
-            **place_of(options),
-            "min_replicas": options["min_replicas"],
-            "max_replicas": 1 if debug_request(options) else max(5, options["min_replicas"]),
-            "debug": debug_request(options),
-            "wait": not options["debug_wait"],
-            "wait_seconds": _READY_SECONDS,
-            "always": options["always"] or "none",
-            "strict": options["strict"],
-            "include": list(options["include"]),
-            "exclude": list(options["exclude"]),
-        }
-        for directory in directories
-    ]

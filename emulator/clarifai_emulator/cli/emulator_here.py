@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -10,10 +9,11 @@ import sys
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clarifai_emulator.cli.output import Failure
-from clarifai_emulator.cli.state import Running, remove_state, state_dir, write_state
+from clarifai_emulator.cli.state import Running, remove_state, state_dir
 
 if TYPE_CHECKING:
+    import asyncio
+
     from clarifai_emulator.control import Control
 
 
@@ -25,7 +25,7 @@ def has_terminal() -> bool:
 @contextlib.contextmanager
 def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
     """An emulator as ``up ARGUMENTS`` starts it, which other commands find, too. Raises ``Failure``."""
-    from clarifai_emulator.cli.foreground import cannot_start, forget_account, running_of, terminal_kept
+    from clarifai_emulator.cli.foreground import cannot_start, forget_account, publish, running_of, terminal_kept
     from clarifai_emulator.cli.up import config_of, up
     from clarifai_emulator.control import Control
     from clarifai_emulator.emulator import Emulator
@@ -52,10 +52,10 @@ def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
     try:
         thread.run(lambda _: _end_when_told(controls[0]))
         os.environ["CLARIFAI_API_BASE"] = thread.url
-        running = thread.run(lambda emulator: running_of(emulator, controls[0].token))
+        running = thread.run(lambda emulator: running_of(emulator, controls[0]))
         with terminal_kept():
             try:
-                _write(running)
+                publish(state_dir(), running)
                 yield running
             finally:
                 remove_state(state_dir(), running.port, running.pid)
@@ -63,18 +63,13 @@ def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
         thread.stop()
 
 
-def _write(running: Running) -> None:
-    try:
-        write_state(state_dir(), running)
-    except OSError as error:
-        raise Failure(f"The state file cannot be written to {state_dir()}: {error.strerror or error}.") from None
-
-
 _waiting: set[asyncio.Task[Any]] = set()
 
 
 def _end_when_told(control: Control) -> None:
     """`down` in another terminal ends the command as SIGTERM does."""
+
+    import asyncio
 
     async def wait() -> None:
         await control.stop_requested.wait()

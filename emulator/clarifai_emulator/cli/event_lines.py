@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -93,30 +93,32 @@ class EventLines:
         decided = self._decided.pop(str(event["request_id"]), None)
         if event.get("call"):
             return _call(event, decided)
-        parts = [click.style(str(event["rpc"]), bold=True)]
-        if decided is not None:
-            parts.append(f"{decided['rule']} → {decided['deployment'] or ' '.join(decided['nodepools'][:1])}")
-        if event.get("replica_id"):
-            parts.append(f"replica {str(event['replica_id'])[:8]}")
-        if event.get("code"):
-            parts.append(f"code {str(event['code'])[:8]}")
-        parts.append(_status(event))
-        parts.append(f"{float(event['milliseconds']):.1f} ms")
+        parts = [click.style(str(event["rpc"]), bold=True), *_way(event, decided), _status(event), _took(event)]
         error = str(event.get("error") or "").rstrip()
         return "  ".join(parts) + "".join(f"\n    {line}" for line in error.splitlines())
 
 
 def _call(event: Mapping[str, Any], decided: Mapping[str, Any] | None) -> str:
     """A call of a model in the dev loop: what was called and what came of it, then how it got there."""
-    took = f"{float(event['milliseconds']):.1f} ms"
-    way = [f"{decided['rule']} → {decided['deployment'] or ' '.join(decided['nodepools'][:1])}"] if decided else []
-    way += [
-        f"{name.removesuffix('_id')} {str(event[name])[:8]}" for name in ("replica_id", "code") if event.get(name)
-    ]
-    text = "  ".join([click.style(str(event["call"]), bold=True), _status(event), took])
+    text = "  ".join([click.style(str(event["call"]), bold=True), _status(event), _took(event)])
+    way = list(_way(event, decided))
     text += "  " + click.style("  ".join(way), dim=True) if way else ""
     reason = str(event.get("error") or "").rstrip()
     return text + "".join(f"\n    {click.style(line, fg='red')}" for line in reason.splitlines())
+
+
+def _way(event: Mapping[str, Any], decided: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield how a request got there: by which rule, to which replica, in the dev loop also to which code."""
+    if decided is not None:
+        yield f"{decided['rule']} → {decided['deployment'] or ' '.join(decided['nodepools'][:1])}"
+    if event.get("replica_id"):
+        yield f"replica {str(event['replica_id'])[:8]}"
+    if event.get("code"):
+        yield f"code {str(event['code'])[:8]}"
+
+
+def _took(event: Mapping[str, Any]) -> str:
+    return f"{float(event['milliseconds']):.1f} ms"
 
 
 def _status(event: Mapping[str, Any]) -> str:

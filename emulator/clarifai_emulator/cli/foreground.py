@@ -8,7 +8,6 @@ import gc
 import json
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Generator, Iterator
@@ -20,7 +19,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.event_lines import EventLines
-from clarifai_emulator.cli.interruption import Interrupted
+from clarifai_emulator.cli.interruption import Interrupted, ending_signals
 from clarifai_emulator.cli.line_writer import LineWriter
 from clarifai_emulator.cli.output import Failure
 from clarifai_emulator.cli.state import (
@@ -38,9 +37,6 @@ from clarifai_emulator.runners import own_output
 from clarifai_emulator.runners.breakpoints import while_held
 from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.snapshot import snapshot
-
-# SIGHUP: the terminal was closed.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def serve(
@@ -100,9 +96,8 @@ class _Stop:
         self.wanted = asyncio.Event()
         self.number = 0
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, self._came, number)
+        for number in ending_signals():
+            loop.add_signal_handler(number, self._came, number)
         if tied_to_fd is not None:
             loop.add_reader(tied_to_fd, self._closed, tied_to_fd)
 
@@ -144,10 +139,9 @@ async def _serve(
         os.environ["CLARIFAI_API_BASE"] = emulator.url  # for models that run in this process
         emulator.events.subscribe(output.event)
         folder = config.state_dir or default_state_dir()
-        running = running_of(emulator, control.token)
-        control.about = {name: value for name, value in asdict(running).items() if name != "token"}
+        running = running_of(emulator, control)
         try:
-            path = _publish(folder, running)
+            path = publish(folder, running)
             _announce(emulator, running, path, output)
             _report_ready(ready_fd, running)
             await _until_stopped(emulator, stop.wanted, control.stop_requested)
@@ -203,18 +197,21 @@ async def _stop(emulator: Emulator, output: _Output) -> None:
     output.tell("emulator.stopped", replicas_ended=len(pids), left_running=left)
 
 
-def running_of(emulator: Emulator, token: str) -> Running:
-    """How commands find and control this emulator. ``token``: of its controls."""
-    return Running(
+def running_of(emulator: Emulator, control: Control) -> Running:
+    """Describe to commands how they find and control this emulator: for its state file, and in what ``control``
+    answers."""
+    running = Running(
         url=emulator.url,
         pid=os.getpid(),
-        token=token,
+        token=control.token,
         user_id=emulator.config.user_id,
         port=emulator.port,
         started=time.time(),
         pat=_own_token(emulator),
         run=emulator.run_id,
     )
+    control.about = {name: value for name, value in asdict(running).items() if name != "token"}
+    return running
 
 
 def _own_token(emulator: Emulator) -> str:
@@ -228,7 +225,8 @@ def _own_token(emulator: Emulator) -> str:
     return min(callers, key=rank, default=ANY_TOKEN)
 
 
-def _publish(folder: Path, running: Running) -> Path:
+def publish(folder: Path, running: Running) -> Path:
+    """Write the state file, so that commands find the emulator. Raises ``Failure``."""
     try:
         return write_state(folder, running)
     except OSError as error:

@@ -18,7 +18,6 @@ from typing import Any
 
 from clarifai_emulator.cli.output import Failure, print_json
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "the end of its terminal"}
 # Where the exception got lost it is raised again: at once where that is known, else after a while.
 _AT_ONCE_SECONDS = 0.005
@@ -89,6 +88,15 @@ class _State:
 _state = _State()
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Return the signals that end a command: Ctrl-C, SIGTERM, and SIGHUP, which comes when its terminal is closed.
+
+    Left out are those that the command was started to ignore, as by ``nohup`` or as a job in the background.
+    """
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    return [each for each in signals if signal.getsignal(each) is not signal.SIG_IGN]
+
+
 def was_interrupted() -> bool:
     """Whether a signal came, whatever has become of its exception."""
     return _state.number != 0
@@ -109,9 +117,8 @@ def held_back() -> Generator[None]:
 
 def run_interruptible(command: Callable[[], None]) -> None:
     """Run a command that ends the process itself (``SystemExit``), and see that an interruption ends it, too."""
-    for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as for a job in the background, or under nohup
-            signal.signal(number, _state.came)
+    for number in ending_signals():
+        signal.signal(number, _state.came)
     sys.unraisablehook = _state.got_lost
     try:
         command()

@@ -6,7 +6,6 @@ CLARIFAI_EMULATOR_TOKEN           opens its controls; `clarifai-emulator env --c
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from clarifai_emulator.cli.output import NOT_RUNNING, USAGE, Failure
-from clarifai_emulator.cli.state import TOKEN_VARIABLE, Running
+from clarifai_emulator.cli.state import TOKEN_VARIABLE, Running, has_token_characters
 
 _PATIENCE_SECONDS = 3.0
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -50,7 +49,7 @@ def reach(text: str, environ: Mapping[str, str] = os.environ) -> Running:
             f"The controls of the emulator at {url} need its token, and {TOKEN_VARIABLE} is not set.",
             hint=_HOW,
         )
-    if not token.isascii() or not token.isprintable() or " " in token:
+    if not has_token_characters(token):
         raise Failure(
             f"{TOKEN_VARIABLE} holds characters that no token has.",
             hint="Copy it anew, without line ends.",
@@ -63,7 +62,7 @@ def _introduced(url: str, address: SplitResult, token: str) -> Running:
     """What the emulator says about itself to whoever has its token."""
     from clarifai_emulator.cli.client import Client
 
-    port = address.port or (443 if address.scheme == "https" else 80)
+    port = _port_of(address)
     unknown = Running(url=url, pid=0, token=token, user_id="", port=port, started=0.0, place="elsewhere//")
     with Client(unknown) as client:
         about = client.result("About")
@@ -98,9 +97,9 @@ def is_same_address(one: str, other: str) -> bool:
     """Whether two base URLs name the same host and port."""
     if not one:
         return False
-    ours, theirs = (urlsplit(url if "://" in url else f"http://{url}") for url in (one, other))
+    ours, theirs = _parsed(one), _parsed(other)
     try:
-        ports = [each.port or (443 if each.scheme == "https" else 80) for each in (ours, theirs)]
+        ports = [_port_of(each) for each in (ours, theirs)]
     except ValueError:
         return False
     hosts = [each.hostname for each in (ours, theirs)]
@@ -109,6 +108,8 @@ def is_same_address(one: str, other: str) -> bool:
 
 def health(url: str) -> dict[str, Any] | None:
     """What ``GET /health`` answers; empty for something else, None for nothing. It goes by no proxy."""
+    import http.client  # with it comes much that most commands do without
+
     address = urlsplit(url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=_PATIENCE_SECONDS)
@@ -125,7 +126,7 @@ def health(url: str) -> dict[str, Any] | None:
 
 
 def _address(text: str) -> SplitResult:
-    address = urlsplit(text.strip() if "://" in text else f"http://{text.strip()}")
+    address = _parsed(text.strip())
     try:
         is_usable = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
     except ValueError:
@@ -137,3 +138,13 @@ def _address(text: str) -> SplitResult:
             code=USAGE,
         )
     return address
+
+
+def _parsed(text: str) -> SplitResult:
+    """Split an address; without a scheme it is HTTP."""
+    return urlsplit(text if "://" in text else f"http://{text}")
+
+
+def _port_of(address: SplitResult) -> int:
+    """Return the port, the usual one of the scheme where none is given. Raises ``ValueError`` for what is none."""
+    return address.port or (443 if address.scheme == "https" else 80)

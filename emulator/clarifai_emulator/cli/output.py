@@ -9,9 +9,9 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
-from click.shell_completion import CompletionItem
 
 from clarifai_emulator.cli.columns import paragraph
+from clarifai_emulator.cli.completing import ports
 
 if TYPE_CHECKING:
     from clarifai_emulator.errors import ConfigError
@@ -53,15 +53,11 @@ class Failure(click.ClickException):
         if self.as_json:
             print_json({"error": {"message": self.message, "hint": self.hint, "log": self.log, **self.data}})
             return
-        message, hint = paragraph(f"Error: {self.message}"), paragraph(f"Next: {self.hint}")
-        click.echo(
-            click.style("Error: ", fg="red", bold=True) + message.removeprefix("Error: "), file=file, err=True
-        )
+        click.echo(_labelled("Error: ", self.message, colour="red"), file=file, err=True)
         if self.log.strip():
             click.echo("\n" + textwrap.indent(self.log.rstrip(), "    ") + "\n", file=file, err=True)
         if self.hint:
-            hint = paragraph(f"Next: {self.hint}").removeprefix("Next: ")
-            click.echo(click.style("Next: ", bold=True) + hint, file=file, err=True)
+            click.echo(_labelled("Next: ", self.hint), file=file, err=True)
 
 
 def failure_of(error: Mapping[str, Any]) -> Failure:
@@ -108,12 +104,6 @@ def json_option(help: str = "Print JSON instead of text.") -> Callable[[_Functio
     return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=remember, help=help)
 
 
-def _running_ports(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from clarifai_emulator.cli.completing import ports
-
-    return ports(ctx, param, incomplete)
-
-
 def port_option() -> Callable[[_Function], _Function]:
     """The options of commands that talk to a running emulator: ``--port``, as a parameter, None for the only one;
     and ``--url``, which ``given_url`` gives."""
@@ -136,7 +126,7 @@ def port_option() -> Callable[[_Function], _Function]:
             type=click.IntRange(0, 65535),
             envvar="CLARIFAI_EMULATOR_PORT",
             show_envvar=True,
-            shell_complete=_running_ports,
+            shell_complete=ports,
             help="Which running emulator; may be left out while there is only one.",
         )
         return port(url(function))
@@ -176,9 +166,14 @@ def step(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """A warning, on stderr."""
-    said = paragraph(f"Warning: {text}").removeprefix("Warning: ")
-    click.echo(click.style("Warning: ", fg="yellow", bold=True) + said, err=True)
+    """Print a warning on stderr."""
+    click.echo(_labelled("Warning: ", text, colour="yellow"), err=True)
+
+
+def _labelled(label: str, text: str, *, colour: str | None = None) -> str:
+    """Wrap a text together with the bold label in front of it."""
+    wrapped = paragraph(f"{label}{text}").removeprefix(label)
+    return click.style(label, fg=colour, bold=True) + wrapped
 
 
 def heading(text: str) -> None:

@@ -4,7 +4,6 @@ address that they are given."""
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import socket
@@ -46,6 +45,11 @@ class Running:
         return urlsplit(self.url).hostname or "127.0.0.1"
 
 
+def has_token_characters(token: str) -> bool:
+    """Return whether a text consists of characters that the token of the controls may have."""
+    return token.isascii() and token.isprintable() and " " not in token
+
+
 def state_dir() -> Path:
     """Where the state files of this user are."""
     from clarifai_emulator.config import default_state_dir
@@ -63,6 +67,8 @@ def write_state(folder: Path, running: Running) -> Path:
     path = state_file(folder, running.port)
     before = _read(path)
     if before is not None and not before.is_here:  # another machine's, or container's, with the same home
+        import hashlib
+
         path = folder / f"emulator-{running.port}-{hashlib.sha256(running.place.encode()).hexdigest()[:8]}.json"
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
@@ -96,7 +102,7 @@ def running_emulators(folder: Path) -> list[Running]:
                 found.append(running)
         elif not _is_alive(running.pid):
             path.unlink(missing_ok=True)
-        elif _answers(running):
+        elif is_listening(running.host, running.port):  # the process id may be another process's since
             found.append(running)
     return sorted(found, key=lambda each: each.port)
 
@@ -148,10 +154,8 @@ def _at(url: str, found: list[Running]) -> Running:
 
 def _elsewhere(port: int) -> Iterator[Running]:
     """The emulator that answers on this port of this machine and has no file here: in a container, say."""
-    with socket.socket() as probe:
-        probe.settimeout(2.0)
-        if probe.connect_ex(("127.0.0.1", port)) != 0:
-            return
+    if not is_listening("127.0.0.1", port):
+        return
     from clarifai_emulator.cli.network import answering_on_this_machine
 
     running = answering_on_this_machine(port)
@@ -161,7 +165,7 @@ def _elsewhere(port: int) -> Iterator[Running]:
 
 def _is_reached_from_here(running: Running) -> bool:
     """Whether it is this very emulator that answers at its address: the same address may be another machine's."""
-    if not running.run or not _answers(running):
+    if not running.run or not is_listening(running.host, running.port):
         return False
     from clarifai_emulator.cli.network import health
 
@@ -190,10 +194,10 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _answers(running: Running) -> bool:
-    """A process id may have been given to another process since: only a listening port is proof."""
+def is_listening(host: str, port: int) -> bool:
+    """Return whether something listens at this address."""
     try:
-        with socket.create_connection((running.host, running.port), timeout=2.0):
+        with socket.create_connection((host, port), timeout=2.0):
             return True
     except OSError:
         return False

@@ -5,26 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
+from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.client import connect
 from clarifai_emulator.cli.output import json_option, port_option, print_json
 
 
-def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Deployments, and models that are deployed; none where no emulator answers."""
-    try:
-        with connect(ctx.params.get("port")) as client:
-            deployments = client.result("Status")["deployments"]
-    except click.ClickException:
-        return []
-    names = [each["deployment_id"] for each in deployments]
-    names += [each["model"].rpartition("/")[2] for each in deployments if each["model"]]
-    return [CompletionItem(name) for name in dict.fromkeys(names) if name.startswith(incomplete)]
-
-
 @click.command(short_help="Take deployments away.")
-@click.argument("names", metavar="MODEL|DEPLOYMENT…", nargs=-1, shell_complete=_names)
+@click.argument("names", metavar="MODEL|DEPLOYMENT…", nargs=-1, shell_complete=completing.deployed)
 @click.option("--all", "every", is_flag=True, help="Every deployment of the emulator's user.")
 @port_option()
 @json_option()

@@ -13,7 +13,7 @@ from clarifai_emulator.cli.debug_options import debug_options
 from clarifai_emulator.cli.docker_options import docker_options, docker_settings
 from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import USAGE, Failure, json_option, print_json, wants_json, warn
-from clarifai_emulator.cli.state import TOKEN_VARIABLE
+from clarifai_emulator.cli.state import TOKEN_VARIABLE, has_token_characters
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _TOKEN_LENGTH = 16
@@ -170,7 +170,7 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
 def _control_token(environ: Mapping[str, str]) -> str:
     """The token of the controls, where the user chose one."""
     token = environ.get(TOKEN_VARIABLE, "")
-    if token and (len(token) < _TOKEN_LENGTH or not token.isascii() or not token.isprintable() or " " in token):
+    if token and (len(token) < _TOKEN_LENGTH or not has_token_characters(token)):
         raise Failure(
             f"{TOKEN_VARIABLE} must have at least {_TOKEN_LENGTH} printable ASCII characters, without spaces.",
             hint="Whoever has it can run code here: make one with `openssl rand -hex 24`.",

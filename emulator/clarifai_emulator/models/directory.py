@@ -112,7 +112,7 @@ def read_model_directory(path: Path) -> ModelDirectory:
     Raises ``ModelError`` that lists every problem: the file, what was expected and the fix.
     """
     directory = Path(os.path.abspath(path.expanduser())).resolve()
-    _require_directory(directory)
+    require_directory(directory)
     config = _config(directory)
     problems = list(config.problems)
     requirements = _requirements(directory, problems)
@@ -184,7 +184,8 @@ def part_files(directory: Path) -> Iterator[PurePath]:
         yield from (base / name for name in names if is_part_of_model(base / name))
 
 
-def _require_directory(directory: Path) -> None:
+def require_directory(directory: Path) -> None:
+    """Raise ``ModelError`` for what is not a directory."""
     if directory.is_dir():
         return
     if not directory.exists():
