@@ -430,9 +430,9 @@ class Deployer:
             assert known is not None
         version = ModelVersion()
         version.CopyFrom(known)
-        version.ClearField("method_signatures")
-        version.MergeFrom(self.new_version(directory, signatures))
-        version.inference_compute_info.CopyFrom(self.compute_info(directory, instance))
+        for name in ("method_signatures", "inference_compute_info"):
+            version.ClearField(name)
+        version.MergeFrom(self.new_version(directory, signatures, instance))
         version.metadata.update({"content_hash": source.content_hash, PINNED: True})
         await self.pinned.exchange(key, version, source)
 
