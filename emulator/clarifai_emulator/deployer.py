@@ -461,7 +461,7 @@ class Deployer:
         """What a directory's model asks for: what the instance type it is deployed to has, if one was named, else
         what its config.yaml says."""
         if instance or directory.instance == LOCAL_INSTANCE:
-            return self._nodepools.needs_of(instance or directory.instance)
+            return self._nodepools.instance(instance or directory.instance).needs
         return directory.compute_info
 
     def compute_info(self, directory: ModelDirectory, instance: str = "") -> ComputeInfo:
@@ -486,6 +486,7 @@ class Deployer:
     ) -> None:
         """Before minutes go into an environment or an image: what can be said by now. Raises ``CallerError``."""
         self._require_place(request, nodepool, directory)
+        self._nodepools.ensure(nodepool, request.instance)
         if self._backend(self._nodepools.message(nodepool, request.instance)) != "docker":
             names = required_names(directory.requirements_file)
             for each in foreseen_needs(directory.path, names):
@@ -498,7 +499,6 @@ class Deployer:
             message = self._nodepools.message(nodepool, request.instance)
             needs = self.compute_info(directory, request.instance)
             self._supervisor.require_fit(nodepool, message, needs, directory.model_id, key)
-        self._nodepools.ensure(nodepool, request.instance)
 
     def _missing_gpu(self, directory: ModelDirectory, request: DeployRequest) -> Sequence[str]:
         """A sentence where a model runs without the GPU of the instance type that its config.yaml names."""
