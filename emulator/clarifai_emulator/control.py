@@ -116,25 +116,24 @@ class Control:
             log.exception("a control failed")
             yield {"error": {"kind": "bug", "message": f"{type(error).__name__}: {error}"}}
 
-    async def _deploy(self, request: dict[str, Any]) -> Answers:
+    def _deploy(self, request: dict[str, Any]) -> Answers:
         wanted = DeployRequest(path=Path(request.pop("path")), debugging=_debugging(request), **request)
         deploy = self._emulator.deployer.deploy
-        async with aclosing(_with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict)) as answers:
-            async for answer in answers:
-                yield answer
+        return _with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict)
 
     async def _deploy_archive(self, request: dict[str, Any], stream: GrpcStream) -> Answers:
         """Deploy a directory whose archive follows the request, in pieces; ``path`` is its name."""
         path = await self._emulator.sent.receive(_rest_of(stream), str(request["path"]))
-        async for answer in self._deploy({**request, "path": path}):
-            yield answer
+        async with aclosing(self._deploy({**request, "path": path})) as answers:
+            async for answer in answers:
+                yield answer
 
     async def _undeploy(self, request: dict[str, Any]) -> Answers:
         """Take away the deployment or the deployments of the model ``name``; null: all."""
         done = await self._emulator.undeployer.undeploy(request.get("name"))
         yield {"result": {"undeployed": [asdict(each) for each in done]}}
 
-    async def _dev(self, request: dict[str, Any]) -> Answers:
+    def _dev(self, request: dict[str, Any]) -> Answers:
         """Deploy a directory into the dev loop: ``always``, ``strict``, ``include``, ``exclude``, and as for
         ``Deploy``."""
         options = Options(Kind(request.pop("always")), request.pop("strict"))
@@ -142,16 +141,12 @@ class Control:
         debugging = _debugging(request)
         wanted = DeployRequest(path=Path(request.pop("path")), watched=watched, debugging=debugging, **request)
         begin = self._emulator.reloader.begin
-        async with aclosing(_with_progress(lambda tell: begin(wanted, options, tell), deployed_as_dict)) as answers:
-            async for answer in answers:
-                yield answer
+        return _with_progress(lambda tell: begin(wanted, options, tell), deployed_as_dict)
 
-    async def _reload(self, request: dict[str, Any]) -> Answers:
+    def _reload(self, request: dict[str, Any]) -> Answers:
         """Files of a directory in the dev loop were saved: what came of it."""
         path, reload = Path(request["path"]), self._emulator.reloader.reload
-        async with aclosing(_with_progress(lambda tell: reload(path, tell), Outcome.as_dict)) as answers:
-            async for answer in answers:
-                yield answer
+        return _with_progress(lambda tell: reload(path, tell), Outcome.as_dict)
 
     async def _status(self, request: dict[str, Any]) -> Answers:
         yield {"result": snapshot(self._emulator)}

@@ -10,7 +10,6 @@ import re
 from clarifai_grpc.grpc.api.resources_pb2 import (
     CloudProvider,
     ComputeCluster,
-    ComputeInfo,
     InstanceType,
     NodeCapacityType,
     Nodepool,
@@ -95,10 +94,6 @@ class DeployNodepools:
         """Whether this machine has a GPU, a simulated one included."""
         machine = self._catalogue.find(LOCAL_INSTANCE)
         return machine is not None and machine.compute_info.num_accelerators > 0
-
-    def needs_of(self, name: str) -> ComputeInfo:
-        """What a model asks for that is to run on this instance type. Raises ``CallerError``."""
-        return self.instance(name).needs
 
     def instance(self, name: str) -> Instance:
         """The instance type that a user names (``g5.xlarge``, ``A10G``, ``cpu``, ``local``). Raises

@@ -429,9 +429,9 @@ class Deployer:
             assert known is not None
         version = ModelVersion()
         version.CopyFrom(known)
-        version.ClearField("method_signatures")
-        version.MergeFrom(self.new_version(directory, signatures))
-        version.inference_compute_info.CopyFrom(self.compute_info(directory, instance))
+        for name in ("method_signatures", "inference_compute_info"):
+            version.ClearField(name)
+        version.MergeFrom(self.new_version(directory, signatures, instance))
         version.metadata.update({"content_hash": source.content_hash, PINNED: True})
         await self.pinned.exchange(key, version, source)
 
@@ -460,7 +460,7 @@ class Deployer:
         """Return what a directory's model asks for: what the instance type it is deployed to has, if one was named,
         else what its config.yaml says."""
         if instance or directory.instance == LOCAL_INSTANCE:
-            return self._nodepools.needs_of(instance or directory.instance)
+            return self._nodepools.instance(instance or directory.instance).needs
         return directory.compute_info
 
     def compute_info(self, directory: ModelDirectory, instance: str = "") -> ComputeInfo:
@@ -485,6 +485,7 @@ class Deployer:
     ) -> None:
         """Before minutes go into an environment or an image: what can be said by now. Raises ``CallerError``."""
         self._require_place(request, nodepool, directory)
+        self._nodepools.ensure(nodepool, request.instance)
         if self._backend(self._nodepools.message(nodepool, request.instance)) != "docker":
             names = required_names(directory.requirements_file)
             for each in foreseen_needs(directory.path, names):
@@ -497,7 +498,6 @@ class Deployer:
             message = self._nodepools.message(nodepool, request.instance)
             needs = self.compute_info(directory, request.instance)
             self._supervisor.require_fit(nodepool, message, needs, directory.model_id, key)
-        self._nodepools.ensure(nodepool, request.instance)
 
     def _missing_gpu(self, directory: ModelDirectory, request: DeployRequest) -> Sequence[str]:
         """Say, also as an event, that a model runs without the GPU of the instance type that its config.yaml names;

@@ -194,7 +194,6 @@ class Emulator:
             resources=self.resources,
             supervisor=self.supervisor,
             reloader=self.reloader,
-            events=self.events,
             user_id=self.config.user_id,
         )
         self._uploads = UploadBuilds(
@@ -320,10 +319,6 @@ class Emulator:
         if self._state is not None:
             self._state.commit()
 
-    def _note_written(self, directory: Path, files: Sequence[str]) -> None:
-        said = are_the_models_own(files)
-        self.events.emit("dev.ignored", directory=str(directory), files=list(files), message=f"{said}.")
-
     def keep_logs(self) -> None:
         """The same for log lines, which are otherwise written a moment after they came."""
         if self._state is not None:
@@ -444,6 +439,10 @@ class Emulator:
             is_for_containers=is_for_containers,
         )
         return intercepted(ApiHandlers(handlers, chain).find, self.interceptors), http
+
+    def _note_written(self, directory: Path, files: Sequence[str]) -> None:
+        said = are_the_models_own(files)
+        self.events.emit("dev.ignored", directory=str(directory), files=list(files), message=f"{said}.")
 
     def _handlers(self) -> dict[str, Handler]:
         """Every RPC the emulator has; the others answer UNIMPLEMENTED."""

@@ -93,9 +93,8 @@ class PinnedVersions:
 
     def _running(self, model: ModelKey, version_id: str) -> Iterator[Fleet]:
         for fleet in self._supervisor.fleets.values():
-            target = fleet.target
-            named = (target.model.user_id, target.model.app_id, target.model.id)
-            if named == model and target.version.id == version_id and fleet.active and not fleet.retired:
+            is_it = fleet.target.model_key == model and fleet.target.version.id == version_id
+            if is_it and fleet.active and not fleet.retired:
                 yield fleet
 
 

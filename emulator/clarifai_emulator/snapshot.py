@@ -45,7 +45,10 @@ def names(emulator: Emulator, model: str = "") -> dict[str, Any]:
     return {
         "models": models,
         "methods": {
-            each.name: [{"name": field.name, "type": _type_name(field)} for field in each.input_fields]
+            each.name: [
+                {"name": field.name, "type": ModelTypeField.DataType.Name(field.type)}
+                for field in each.input_fields
+            ]
             for each in (version.method_signatures if version is not None else ())
         },
         "deployments": [
@@ -63,10 +66,6 @@ def names(emulator: Emulator, model: str = "") -> dict[str, Any]:
             each.replica_id: key.deployment_id for key, fleet in fleets for each in fleet.records.values()
         },
     }
-
-
-def _type_name(field: Any) -> str:
-    return ModelTypeField.DataType.Name(field.type)
 
 
 def _project(project: Project) -> dict[str, Any]:

@@ -139,8 +139,8 @@ class Application:
             if pins[0]:
                 self._deployer.pinned.release(key, pins[0])
             await self._create("models", [after])
-        said = (before.deploy, after.deploy)
-        is_same = all(said) and len({(each.deployment_id, each.instance) for each in said if each}) == 1
+        was, now = before.deploy, after.deploy
+        is_same = was and now and (was.deployment_id, was.instance) == (now.deployment_id, now.instance)
         if is_same and self._store.get(Kind.DEPLOYMENT, self._deployment_key(after, key)) is not None:
             self._deployer.adjust(self._furnisher.request_of(after), key)
         else:

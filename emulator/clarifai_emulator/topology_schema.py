@@ -42,6 +42,7 @@ _WELL_KNOWN: dict[str, _Schema] = {
     "ListValue": {"type": "array"},
 }
 _PYTHON_TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
+# Keys of our own, inside a resource, a stand-in or ``deploy``.
 _ABOUT = {
     "path": "The model's directory, relative to this file.",
     "deploy": "Deploy it: true, or where and how often. Without it the model is there, and runs nowhere.",
@@ -59,6 +60,7 @@ _ABOUT = {
     "contains": "Answer so where the last message contains this, in any case.",
     "text": "What is answered.",
 }
+# What stands at the top of a file.
 _TITLES = {
     "user": "A user or organisation",
     "app": "An app",
@@ -85,9 +87,9 @@ class _Schemas:
     def build(self) -> dict[str, Any]:
         items = {name: self._resource(name) for name in SINGULAR}
         items |= {FAULTS: _fault(), STAND_INS: _stand_in()}
-        properties: dict[str, Any] = {name: _named(name, {"$ref": f"#/$defs/{name}"}) for name in SINGULAR}
+        properties = {name: {"description": _TITLES[name], **_reference(name)} for name in SINGULAR}
         for plural, name in {**PLURAL, FAULTS: FAULTS, STAND_INS: STAND_INS}.items():
-            properties[plural] = _named(name, {"type": "array", "items": {"$ref": f"#/$defs/{name}"}})
+            properties[plural] = {"description": _TITLES[name], "type": "array", "items": _reference(name)}
         while self._waiting:
             self._describe(self._waiting.pop())
         return {
@@ -136,7 +138,7 @@ class _Schemas:
         if name not in self._known:
             self._known[name] = {}
             self._waiting.append(field.message_type)
-        return {"$ref": f"#/$defs/{name}"}
+        return _reference(name)
 
 
 def _can_be_said(field: Any) -> bool:
@@ -152,9 +154,6 @@ def _nodepool_key(name: str) -> _Schema:
 def _deploy() -> _Schema:
     keys = {name: _named(name, _COUNT if name.endswith("_replicas") else _TEXT) for name in DEPLOY_KEYS}
     return {"oneOf": [{"type": "boolean"}, _object(keys)]}
-
-
-_MODEL_FORMS = {"path": lambda: _TEXT, "deploy": _deploy}
 
 
 def _stand_in() -> _Schema:
@@ -182,7 +181,10 @@ def _object(properties: _Schema) -> _Schema:
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
+def _reference(name: str) -> _Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
 def _named(name: str, schema: _Schema) -> _Schema:
-    """With what is said about it, which editors show."""
-    about = _ABOUT.get(name) or _TITLES.get(name, "")
-    return {"description": about, **schema} if about else schema
+    """Add the description of one of our own keys, which editors show."""
+    return {"description": _ABOUT[name], **schema} if name in _ABOUT else schema

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,6 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.identifiers import nearest
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.events import EventBus
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.routing.deployments import model_key_of, served_model
@@ -21,6 +21,7 @@ from clarifai_emulator.store import Kind, Store
 _SITE = "https://clarifai.com/"
 # Replicas are told to end, and killed when they do not; this is only for what nobody thought of.
 _END_SECONDS = 30.0
+_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,12 @@ class Undeployer:
         resources: Resources,
         supervisor: Supervisor,
         reloader: Reloader,
-        events: EventBus,
         user_id: str,
     ) -> None:
         self._store = store
         self._resources = resources
         self._supervisor = supervisor
         self._reloader = reloader
-        self._events = events
         self._user_id = user_id
 
     async def undeploy(self, name: str | None, *, user_id: str = "") -> Sequence[Undeployed]:
@@ -105,21 +104,11 @@ class Undeployer:
         )
 
     async def _until_ended(self, keys: Sequence[tuple[str, str]]) -> None:
-        changed = asyncio.Event()
-        unsubscribe = self._events.subscribe(lambda event: changed.set())
-        deadline = asyncio.get_running_loop().time() + _END_SECONDS
-        try:
-            while any(self._supervisor.fleets.of_deployment(*key) for key in keys):
-                left = deadline - asyncio.get_running_loop().time()
-                if left <= 0:
-                    return
-                changed.clear()
-                try:
-                    await asyncio.wait_for(changed.wait(), min(left, 0.05))
-                except TimeoutError:
-                    continue
-        finally:
-            unsubscribe()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_SECONDS):
+                # No event says that a fleet was dropped.
+                while any(self._supervisor.fleets.of_deployment(*key) for key in keys):  # noqa: ASYNC110
+                    await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _described(deployment: Deployment) -> Undeployed:

@@ -61,6 +61,12 @@ class Pinned:
         listed = self.client.call("ListModelVersions", user_app_id={"app_id": "search"}, model_id="ranker")
         return [each.id for each in listed.model_versions]
 
+    def compute_info(self) -> Any:
+        found = self.client.call(
+            "GetModelVersion", user_app_id={"app_id": "search"}, model_id="ranker", version_id=VERSION
+        )
+        return found.model_version.inference_compute_info
+
 
 def written(folder: Path) -> tuple[Path, Path]:
     """A model directory, and a topology that serves it under the version's id."""
@@ -121,6 +127,16 @@ def test_an_edit_of_the_methods_in_the_dev_loop_keeps_the_id(pinned: Pinned) -> 
     assert (outcome.state, outcome.version_id) == ("ready", VERSION), outcome.as_dict()
     assert text_of(pinned.ask(deployment="deploy-ranker")) == "hi?"
     assert pinned.versions() == [VERSION]
+
+
+def test_an_edit_in_the_dev_loop_asks_for_the_instance_type_that_was_named(pinned: Pinned) -> None:
+    pinned.emulator.dev(pinned.directory, model="me/search/models/ranker", instance="t3a.medium")
+    before = pinned.compute_info()
+    assert before.cpu_limit
+    pinned.edit("?", ", loud: bool = False")
+    outcome = pinned.emulator.reload(pinned.directory)
+    assert (outcome.state, outcome.version_id) == ("ready", VERSION), outcome.as_dict()
+    assert pinned.compute_info() == before
 
 
 def test_what_else_a_file_says_of_a_model_with_code_holds(emulator: EmulatorThread, tmp_path: Path) -> None:

@@ -59,6 +59,17 @@ def test_it_is_a_schema(schema: dict[str, Any]) -> None:
     assert CliRunner().invoke(cli, ["topology", "schema", "--path"]).output.strip().endswith("topology.schema.json")
 
 
+def test_a_name_is_described_as_what_it_is_at_its_place(schema: dict[str, Any]) -> None:
+    top, deploy = schema["properties"], schema["$defs"]["model"]["properties"]["deploy"]["oneOf"][1]["properties"]
+    assert top["nodepool"]["description"] == top["nodepools"]["description"]
+    assert top["nodepool"]["description"].startswith("A nodepool, as the SDK's create_nodepool takes it")
+    assert deploy["nodepool"]["description"].startswith("The nodepool to run it in")
+    assert top["models"]["description"].startswith("A model: code of this machine (path)")
+    assert schema["$defs"]["stand_ins"]["properties"]["model"]["description"].startswith(
+        "The address of the hosted"
+    )
+
+
 @pytest.mark.parametrize(
     "text", [pytest.param(text, id=name) for name, text in {**FILES, **dict(documented())}.items()]
 )

@@ -13,7 +13,6 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
@@ -81,18 +80,13 @@ class _Comment:
 
 def read_levels(texts: Iterable[str], known: Iterable[str]) -> dict[str, Severity | None]:
     """``rule=level`` texts as severities. Raises ``ConfigError`` with every one that cannot be understood."""
-    import difflib
-
     ids = list(known)
     levels: dict[str, Severity | None] = {}
     problems: list[str] = []
     for text in texts:
         rule, _, level = text.partition("=")
         if rule not in ids:
-            near = difflib.get_close_matches(rule, ids, n=1)
-            problems.append(
-                f"'{text}': there is no rule '{rule}'." + (f" Did you mean '{near[0]}'?" if near else "")
-            )
+            problems.append(f"'{text}': there is no rule '{rule}'.{_guess(rule, ids)}")
         elif level not in (*_GRAVITY, _OFF):
             problems.append(f"'{text}': the level is one of {', '.join(_GRAVITY)}, {_OFF}.")
         else:
@@ -123,13 +117,19 @@ def _require_known(table: Any, file: Path) -> None:
     """Raise ``ConfigError`` for keys of ``[tool.clarifai-emulator]`` that mean nothing."""
     if not isinstance(table, dict):
         raise ConfigError(f"{file}: tool.clarifai-emulator must be a table.", [])
-    problems: list[str] = []
-    for key in (str(each) for each in cast("dict[object, object]", table) if each not in _KEYS):
-        near = get_close_matches(key, _KEYS, n=1)
-        problems.append(f"Unknown key '{key}'." + (f" Did you mean '{near[0]}'?" if near else ""))
+    unknown = [str(each) for each in cast("dict[object, object]", table) if each not in _KEYS]
+    problems = [f"Unknown key '{key}'.{_guess(key, _KEYS)}" for key in unknown]
     if problems:
         hint = f"Known is {', '.join(_KEYS)}; settings of the pytest plugin are pytest's own (clarifai_…)."
         raise ConfigError(f"{file}: [tool.clarifai-emulator] cannot be used:", problems, hint=hint)
+
+
+def _guess(name: str, known: Sequence[str]) -> str:
+    """A sentence, with a space before it, that names the known name nearest to this one; empty where none is."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def file_lines(path: Path, cell: int) -> Sequence[str]:

@@ -123,13 +123,15 @@ def find_instance(name: str, *, cloud: str = "", accelerators: int = 0) -> Insta
     """By exact id, then by a part of an id or of an accelerator's name (``A10G``), as the SDK does: of one cloud,
     and with so many accelerators where there is such a one."""
     wanted = name.strip().lower()
+    if not wanted:
+        return None
     types = _all_instance_types()
     if wanted == "cpu":
         return Instance(next(each for each in types if each.id == _CPU_INSTANCE), _CPU_ONLY)
     of_cloud = [each for each in types if cloud in ("", each.cloud_provider.id)]
     exact = [each for each in of_cloud if accelerators in (0, each.compute_info.num_accelerators)]
     found = _find_among(exact, wanted) or (None if cloud else _find_among(types, wanted))
-    return Instance(found, _needs_of(found)) if found is not None and wanted else None
+    return Instance(found, _needs_of(found)) if found is not None else None
 
 
 def _find_among(types: Sequence[InstanceType], wanted: str) -> InstanceType | None:

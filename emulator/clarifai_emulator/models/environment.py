@@ -27,6 +27,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.code import MODEL_FILES
 from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
 from clarifai_emulator.models.requirements import (
     Line,
@@ -81,9 +82,7 @@ async def prepare_environment(
     if not _is_complete(target):
         async with _only_builder(target, progress):
             if not _is_complete(target):
-                progress(
-                    f"building a Python environment for {directory.model_id}: {'; '.join(dict.fromkeys(reasons))}"
-                )
+                progress(f"building a Python environment for {directory.model_id}: {'; '.join(reasons)}")
                 if code_pins(lines, directory.path):
                     progress(
                         f"warning: {STATELESS_FASTMCP} is installed: model.py gives FastMCP() the argument "
@@ -109,7 +108,7 @@ def own_interpreter(directory: ModelDirectory) -> Path:
     reasons = reasons_to_build(directory)
     if reasons:
         raise ModelError(
-            f"{directory.model_id} cannot run in the emulator's own process: {'; '.join(dict.fromkeys(reasons))}.",
+            f"{directory.model_id} cannot run in the emulator's own process: {'; '.join(reasons)}.",
             hint="Install what it needs beside the emulator, or use the process backend: it builds environments.",
         )
     return Path(sys.executable)
@@ -123,7 +122,7 @@ def reasons_to_build(directory: ModelDirectory) -> list[str]:
         reasons += unsatisfied_lines([Line(pin) for pin in code_pins(lines, directory.path)])
     if not _is_current(directory.python_version):
         reasons.insert(0, f"Python {directory.python_version} is required, this is {platform.python_version()}")
-    return reasons
+    return list(dict.fromkeys(reasons))
 
 
 def describe_environment(python: Path) -> str:
@@ -184,10 +183,9 @@ def runner_pins(lines: list[Line], path: Path) -> list[str]:
 
 def code_pins(lines: list[Line], path: Path) -> list[str]:
     """Limits on packages that the requirements leave open and that the model's code cannot be run without."""
-    is_open = any(re.fullmatch(r"fastmcp", line.text, re.IGNORECASE) for line in lines)
-    if not is_open:
+    if not any(line.text.lower() == "fastmcp" for line in lines):
         return []
-    files = (path / "1" / "model.py", path / "model.py")
+    files = (path / name for name in MODEL_FILES)
     with contextlib.suppress(OSError, ValueError):
         if any(_STATELESS.search(file.read_text(encoding="utf-8")) for file in files if file.is_file()):
             return [STATELESS_FASTMCP]

@@ -54,8 +54,7 @@ def way_out(traceback: str, code: str = "") -> str:
     for pattern, text in _CAUSES:
         match = next((found for line in reversed(lines) if (found := re.search(pattern, line.strip()))), None)
         if match is not None:
-            names = [each for each in match.groupdict().values() if each]
-            return text.format(what=names[0] if names else "")
+            return text.format(**match.groupdict())
     if any(_REFUSED.search(line) for line in lines[-12:]):
         if any("huggingface_hub" in line or "download_checkpoints" in line for line in lines):
             return _WEIGHTS

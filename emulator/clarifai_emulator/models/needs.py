@@ -47,16 +47,16 @@ class Missing:
         return f"{self.file} (line {self.line}) starts {what}, which is not {where}"
 
 
-def missing_needs(directory: Path, python: Path, *, image: str = "", which: Which = shutil.which) -> list[Missing]:
-    """What the code of a model directory starts and does not find. ``python``: the interpreter that runs it;
-    ``image``: the container image that its config.yaml names."""
+def missing_needs(directory: Path, python: Path, *, which: Which = shutil.which) -> list[Missing]:
+    """Find what the code of a model directory starts and what is not here. ``python``: the interpreter that runs
+    it."""
     found: dict[str, Missing] = {}
     for file in (*sorted((directory / "1").glob("*.py")), *sorted(directory.glob("*.py"))):
         for name, line, is_program in _started(file):
             if name in found or (which(name) if is_program else _has_module(name, python)):
                 continue
             place = str(file.relative_to(directory))
-            found[name] = Missing(name, place, line, is_program, _way_out(name, image, is_program=is_program))
+            found[name] = Missing(name, place, line, is_program, _way_out(name, is_program=is_program))
     return list(found.values())
 
 
@@ -67,12 +67,11 @@ def foreseen_needs(directory: Path, names: Collection[str]) -> list[Missing]:
     return [each for each in found if each.is_program or each.name not in names]
 
 
-def _way_out(name: str, image: str, *, is_program: bool) -> str:
+def _way_out(name: str, *, is_program: bool) -> str:
     if is_program:
         return f"Install it ({_PROGRAMS[name]}), and deploy again."
-    container = f" ({image} has it)" if image else ""
     return (
-        f"Add {name} to requirements.txt, or run the model in its container{container}: `clarifai-emulator up "
+        f"Add {name} to requirements.txt, or run the model in its container: `clarifai-emulator up "
         "--backend docker`, on a machine with a GPU if it needs one."
     )
 

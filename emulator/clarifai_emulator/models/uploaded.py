@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import secrets
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from clarifai_emulator.models.scratch import ScratchFolder, remove_forsaken
+from clarifai_emulator.models.scratch import OwnFolder
 from clarifai_emulator.store import Key
 
 ARCHIVE = "archive"
 MODEL = "model"
 _STARTS = "starts"
-_INCOMING = "incoming"
-_OURS = re.compile(rf"[0-9a-f]{{32}}|{_INCOMING}")
 _SCRATCH = "clarifai-emulator-uploads-"
 
 
@@ -32,24 +28,16 @@ class UploadedFiles:
     with the first upload and removed by ``close``."""
 
     def __init__(self, root: Path | None = None) -> None:
-        self._root = root
-        self._scratch: ScratchFolder | None = None
+        self._folder = OwnFolder(root, _SCRATCH)
 
     def sweep(self, versions: Iterable[Key]) -> None:
         """Remove what an emulator that was killed left: all but the files of these versions. Before the first
         upload."""
-        if self._root is None:
-            remove_forsaken(_SCRATCH)
-        else:
-            self._remove_all_but({_name(version) for version in versions})
+        self._folder.sweep({_name(version) for version in versions})
 
     def incoming(self) -> Path:
-        """A new empty file for an upload that begins."""
-        folder = self._folder() / _INCOMING
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / secrets.token_hex(8)
-        path.touch(mode=0o600)
-        return path
+        """Make an empty file for an upload that begins."""
+        return self._folder.incoming()
 
     def keep(self, incoming: Path, version: Key) -> Path:
         """Make an upload that is complete the archive of a version; where it lies from now on."""
@@ -65,7 +53,7 @@ class UploadedFiles:
 
     def has(self, version: Key) -> bool:
         """Whether a version was uploaded and its archive is still there."""
-        return self._is_there() and self.archive(version).exists()
+        return self._folder.is_there and self.archive(version).exists()
 
     def model(self, version: Key) -> Path:
         """Where a version is unpacked to."""
@@ -88,39 +76,19 @@ class UploadedFiles:
 
     def remove(self, version: Key) -> None:
         """Forget the files of a version; one that was not uploaded has none."""
-        if self._is_there():
+        if self._folder.is_there:
             shutil.rmtree(self._of(version), ignore_errors=True)
 
     def clear(self) -> None:
         """Forget every file."""
-        self._remove_all_but(set())
+        self._folder.remove_all_but(set())
 
     def close(self) -> None:
         """Forget what is not to be kept."""
-        if self._root is not None:
-            shutil.rmtree(self._root / _INCOMING, ignore_errors=True)
-        elif self._scratch is not None:
-            self._scratch.remove()
-            self._scratch = None
-
-    def _remove_all_but(self, known: set[str]) -> None:
-        """A user's own files, in a folder that happened to be there, are none of ours."""
-        for folder in list(self._folder().iterdir()) if self._is_there() else []:
-            if folder.name not in known and _OURS.fullmatch(folder.name):
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def _is_there(self) -> bool:
-        return self._scratch is not None if self._root is None else self._root.is_dir()
-
-    def _folder(self) -> Path:
-        if self._root is not None:
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return self._root
-        self._scratch = self._scratch or ScratchFolder(_SCRATCH)
-        return self._scratch.path
+        self._folder.close()
 
     def _of(self, version: Key) -> Path:
-        return self._folder() / _name(version)
+        return self._folder.path / _name(version)
 
 
 def _name(version: Key) -> str:

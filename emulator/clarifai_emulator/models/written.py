@@ -75,7 +75,7 @@ def changed_while_loading(files: Sequence[str]) -> str:
     )
 
 
-def named(files: Sequence[str]) -> str:
-    """The first of them, in words."""
-    more = len(files) - _MOST_NAMED
-    return ", ".join(files[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+def named(names: Sequence[str]) -> str:
+    """List the first three names, and say how many more there are."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

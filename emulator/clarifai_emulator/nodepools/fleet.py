@@ -116,6 +116,16 @@ class Target:
         return self.deployment.autoscale_config if self.deployment is not None else AutoscaleConfig()
 
     @property
+    def model_key(self) -> tuple[str, str, str]:
+        """The model's user, app and id."""
+        return (self.model.user_id, self.model.app_id, self.model.id)
+
+    @property
+    def nodepool_keys(self) -> tuple[NodepoolKey, ...]:
+        """The keys of its nodepools, in their order."""
+        return tuple(key for key, _ in self.nodepools)
+
+    @property
     def name(self) -> str:
         """For messages: the deployment, or the shared nodepool."""
         if self.deployment is not None:
@@ -164,7 +174,7 @@ class Fleet:
 
     def serves(self, target: Target) -> bool:
         """Whether a replica takes work where this target wants it."""
-        wanted = dict(target.nodepools)
+        wanted = target.nodepool_keys
         return any(record.nodepool in wanted for record in self.live)
 
     @property

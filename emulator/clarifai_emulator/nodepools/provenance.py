@@ -35,9 +35,10 @@ class Provenance:
         if not await record.link.loaded():
             return
         after = await self.read(source)
-        if self._written.find(source.path, before, after, lambda time: True):
-            after = after.without(self._written.of(source.path))
-        changed = before.without(self._written.of(source.path)).changed(after)
+        self._written.find(source.path, before, after, lambda time: True)
+        own = self._written.of(source.path)
+        after = after.without(own)
+        changed = before.without(own).changed(after)
         code = "" if changed else after.digest
         if record.standby is not None:
             if not record.standby.loaded.done():

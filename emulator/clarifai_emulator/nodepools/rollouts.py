@@ -43,8 +43,13 @@ class Rollout:
     def view(self, stored: Deployment) -> Deployment:
         """The deployment as it serves now: with the model, version and nodepools of before."""
         before = self.served.deployment
-        if self._of is stored or before is None:
-            return self._view if before is not None else stored
+        if before is None:
+            return stored
+        if self._of is not stored:
+            self._of, self._view = stored, self._viewed(stored, before)
+        return self._view
+
+    def _viewed(self, stored: Deployment, before: Deployment) -> Deployment:
         view = Deployment()
         view.CopyFrom(stored)
         view.deploy_latest_version = False
@@ -56,7 +61,6 @@ class Rollout:
         view.ClearField("deployment_nodepools")
         view.nodepools.MergeFrom(before.nodepools)
         view.deployment_nodepools.MergeFrom(before.deployment_nodepools)
-        self._of, self._view = stored, view
         return view
 
 
@@ -70,6 +74,11 @@ class Rollouts:
     def get(self, deployment: Key) -> Rollout | None:
         """The rollout of this deployment."""
         return self._under_way.get(deployment)
+
+    def towards(self, lane: LaneKey) -> Rollout | None:
+        """The rollout that ends once this lane serves."""
+        rollout = self._under_way.get(lane[:2])
+        return rollout if rollout is not None and rollout.new == lane else None
 
     def put(self, deployment: Key, rollout: Rollout | None) -> None:
         """This deployment is on its way; with None it has arrived, or there is nothing that serves."""

@@ -246,8 +246,7 @@ class Supervisor:
     @property
     def rollouts(self) -> Rollouts:
         """Deployments on their way from what serves to what was asked for."""
-        if self._stale:
-            self._refresh()
+        self._refresh()
         return self._rollouts
 
     def stop_first(self, deployment: Key) -> None:
@@ -256,7 +255,7 @@ class Supervisor:
 
     def settle(self, key: LaneKey) -> bool:
         """Whether the fleet serves as its deployment says; then requests go there from now on."""
-        self.rollouts  # noqa: B018 - what was just stored counts
+        self._refresh()  # what was just stored counts
         fleet = self.fleets.get(key)
         if fleet is None or fleet.retired or not fleet.serves(fleet.target):
             return False
@@ -266,15 +265,13 @@ class Supervisor:
     def _take_over(self, fleet: Fleet) -> None:
         """It serves: what served before ends, once that has done what it has."""
         key = fleet.lane.key
-        rollout = self._rollouts.get(key[:2])
-        if rollout is not None and rollout.new == key:
+        rollout = self._rollouts.towards(key)
+        if rollout is not None:
             self._rollouts.put(key[:2], None)
             fleet.stuck = None
             if not rollout.moves:
                 rollout.old.retired = True
-                rollout.old.lane.hand_over(fleet.lane, tuple(place for place, _ in fleet.target.nodepools))
-            else:
-                fleet.lane.hand_over(fleet.lane, tuple(place for place, _ in fleet.target.nodepools))
+            rollout.old.lane.hand_over(fleet.lane, fleet.target.nodepool_keys)
             self._report.fleet(fleet, "deployment.rolled_out", "a replica is live; what served before ends")
             self._mark(rollout.old.lane.key)
         self._approve(fleet.target)
@@ -286,7 +283,7 @@ class Supervisor:
         version = ModelVersion()
         version.CopyFrom(target.version)
         version.status.code, version.status.description = StatusCode.MODEL_TRAINED, TRAINED
-        key = (target.model.user_id, target.model.app_id, target.model.id, version.id)
+        key = (*target.model_key, version.id)
         if self._store.get(Kind.MODEL_VERSION, key) is not None:
             self._store.put(Kind.MODEL_VERSION, key, version)
 
@@ -357,12 +354,8 @@ class Supervisor:
 
     def serves(self, model: Key) -> bool:
         """Whether a replica of this model (user, app, model), of whichever version, takes work."""
-        for fleet in self.fleets.values():
-            target = fleet.target
-            is_it = (target.model.user_id, target.model.app_id, target.model.id) == model
-            if is_it and not fleet.retired and (fleet.live or fleet.adopted):
-                return True
-        return False
+        found = (fleet for fleet in self.fleets.values() if fleet.target.model_key == model and not fleet.retired)
+        return any(fleet.live or fleet.adopted for fleet in found)
 
     def look_again(self) -> None:
         """Reconsider every fleet now: the clock was turned."""
@@ -380,9 +373,8 @@ class Supervisor:
             if fleet.retired:
                 continue
             target = fleet.target
-            serves = (target.model.user_id, target.model.app_id, target.model.id)
             asked = runner.worker.model
-            if nodepool in dict(target.nodepools) and serves == (asked.user_id, asked.app_id, asked.id):
+            if nodepool in target.nodepool_keys and target.model_key == (asked.user_id, asked.app_id, asked.id):
                 return self._dispatcher.add_runner(runner.id, nodepool, fleet.lane)
         return None
 
@@ -456,9 +448,8 @@ class Supervisor:
 
     def _scale(self, fleet: Fleet, now: float) -> None:
         config = fleet.target.autoscale
-        rollout = self._rollouts.get(fleet.lane.key[:2])
-        is_new = rollout is not None and rollout.new == fleet.lane.key
-        elsewhere = [each for each in fleet.active if each.nodepool not in dict(fleet.target.nodepools)]
+        is_new = self._rollouts.towards(fleet.lane.key) is not None
+        elsewhere = [each for each in fleet.active if each.nodepool not in fleet.target.nodepool_keys]
         for record in elsewhere:
             if not is_new:
                 self._replicas.drain(fleet, record, "its nodepool is no longer one of the deployment's")
@@ -504,8 +495,8 @@ class Supervisor:
             fleet.lane.refuse(no_code(fleet.target))
             return
         grown_before = bool(fleet.active)
-        rollout = self._rollouts.get(fleet.lane.key[:2])
-        old = list(rollout.old.active) if rollout is not None and rollout.new == fleet.lane.key else []
+        rollout = self._rollouts.towards(fleet.lane.key)
+        old = list(rollout.old.active) if rollout is not None else []
         for _ in range(count):
             try:
                 self._replicas.launch(fleet, instead_of=old)
@@ -543,8 +534,8 @@ class Supervisor:
         """Whether the accelerators that it waits for are those of what it is to replace: waiting would never end.
         A graceful deployment is told so; of others the old replicas end first."""
         key = fleet.lane.key
-        rollout = self._rollouts.get(key[:2])
-        if rollout is None or rollout.new != key or no_room.for_good:
+        rollout = self._rollouts.towards(key)
+        if rollout is None or no_room.for_good:
             return False
         wanted = fleet.target.version.inference_compute_info.num_accelerators
         if not wanted or not any(record.devices for record in rollout.old.active):
@@ -593,4 +584,4 @@ class Supervisor:
         """Where the version that replaces it is live already, that one answers what waits."""
         for other in self.fleets.of_deployment(*fleet.lane.key[:2]):
             if not other.retired and other.live:
-                fleet.lane.hand_over(other.lane, tuple(place for place, _ in other.target.nodepools))
+                fleet.lane.hand_over(other.lane, other.target.nodepool_keys)

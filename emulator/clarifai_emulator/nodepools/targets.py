@@ -48,10 +48,9 @@ class Targets:
 
     def still(self, target: Target) -> Target | None:
         """What was wanted before, without nodepools that are gone; None where nothing of it can go on."""
-        model = (target.model.user_id, target.model.app_id, target.model.id)
-        if self._store.get(Kind.MODEL_VERSION, (*model, target.version.id)) is None:
+        if self._store.get(Kind.MODEL_VERSION, (*target.model_key, target.version.id)) is None:
             return None
-        nodepools = tuple(self._nodepools(key for key, _ in target.nodepools))
+        nodepools = tuple(self._nodepools(target.nodepool_keys))
         return replace(target, nodepools=nodepools) if nodepools else None
 
     def serving(self, model: ModelKey) -> list[Deployment]:

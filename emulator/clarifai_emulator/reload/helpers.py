@@ -12,8 +12,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 
+from clarifai_emulator.models.written import named
 from clarifai_emulator.reload.syntax import DYNAMIC, LOADS, Function, dotted, dump, model_classes, reached
 
 _METHOD_DECORATORS = frozenset({"staticmethod", "classmethod", "property"})
@@ -41,26 +43,46 @@ class HelperEdit:
         """Why a swap of the module ``name`` is right, in words."""
         if not self.changed:
             return f"only comments or the layout of {name} have changed"
-        more = f" and {len(self.changed) - 3} more" if len(self.changed) > 3 else ""
         verb = "has" if len(self.changed) == 1 else "have"
-        return f"{', '.join(self.changed[:3])}{more} of {name} {verb} changed, which loading did not use"
+        return f"{named(self.changed)} of {name} {verb} changed, which loading did not use"
 
 
-def compare_helper(name: str, model_file: str, before: Mapping[str, str], after: Mapping[str, str]) -> HelperEdit:
-    """The edit of the module ``name`` from ``before`` to ``after``: the Python files of the directory by path."""
-    try:
-        olds, news = ({file: ast.parse(text) for file, text in texts.items()} for texts in (before, after))
-    except (SyntaxError, ValueError):
-        return HelperEdit(doubt="a module cannot be parsed")
-    edit = _difference(olds[name], news[name])
-    if edit.doubt or not edit.changed:
-        return edit
-    for modules in (olds, news):
-        doubt = _Use(modules, model_file).doubt(name, edit)
-        if doubt:
-            return HelperEdit(doubt=doubt)
-    names = tuple(_holders(name, edit.constants, olds))
-    return HelperEdit("", edit.functions, edit.methods, edit.constants, names)
+class Helpers:
+    """Compares the modules of one directory before and after it was edited: Python sources by path. What several
+    edits need is worked out once."""
+
+    def __init__(self, model_file: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        self._model_file = model_file
+        self._before = before
+        self._after = after
+
+    def edit(self, name: str) -> HelperEdit:
+        """Say what an edit did to the module ``name``, which is there before and after."""
+        if self._uses is None:
+            return HelperEdit(doubt="a module cannot be parsed")
+        old, new = self._uses
+        edit = _difference(old.modules[name], new.modules[name])
+        if edit.doubt or not edit.changed:
+            return edit
+        for use in (old, new):
+            doubt = use.doubt(name, edit)
+            if doubt:
+                return HelperEdit(doubt=doubt)
+        names = tuple(_holders(name, edit.constants, old.modules))
+        return HelperEdit("", edit.functions, edit.methods, edit.constants, names)
+
+    @cached_property
+    def _uses(self) -> tuple[_Use, _Use] | None:
+        """The modules before and after; None where one cannot be parsed."""
+        try:
+            olds = {file: ast.parse(text) for file, text in self._before.items()}
+            news = {
+                file: olds[file] if self._before.get(file) == text else ast.parse(text)
+                for file, text in self._after.items()
+            }
+        except (SyntaxError, ValueError):
+            return None
+        return _Use(olds, self._model_file), _Use(news, self._model_file)
 
 
 # ── what differs ───────────────────────────────────────────────────────────────────────────────────────────
@@ -174,22 +196,40 @@ def _are_known(decorators: list[ast.expr]) -> bool:
 
 
 class _Use:
-    """What code that ran while the model was loaded uses of its own modules."""
+    """Finds what code that ran while the model was loaded uses of the model's own modules."""
 
     def __init__(self, modules: Mapping[str, ast.Module], model_file: str) -> None:
-        self._modules = modules
+        self.modules = modules
         self._model_file = model_file
-        self._bindings: dict[str, dict[str, set[str]]] = {file: {} for file in modules}
-        for file, tree in modules.items():
-            for name, found in _bindings(file, tree, modules):
-                self._bindings[file].setdefault(name, set()).add(found)
 
     def doubt(self, name: str, edit: HelperEdit) -> str:
-        """Why an edit of this module may have had a part in loading the model."""
+        """Say why an edit of this module may have had a part in loading the model; empty when it had none."""
+        if isinstance(self._loading, str):
+            return self._loading
+        own = self._at_import(self.modules[name])
+        changed = {*edit.functions, *edit.constants, *(each.partition(".")[0] for each in edit.methods)}
+        if own & changed:
+            return f"{sorted(own & changed)[0]} has changed, which {name} uses itself when it is imported"
+        if name in self._loading:
+            return f"{name} has changed, which loading the model uses"
+        return ""
+
+    @cached_property
+    def _bindings(self) -> Mapping[str, Mapping[str, set[str]]]:
+        """By file, the names in it that stand for another module or for something of it, with those files."""
+        found: dict[str, dict[str, set[str]]] = {file: {} for file in self.modules}
+        for file, tree in self.modules.items():
+            for name, bound in _bindings(file, tree, self.modules):
+                found[file].setdefault(name, set()).add(bound)
+        return found
+
+    @cached_property
+    def _loading(self) -> set[str] | str:
+        """The modules that loading the model uses, with all that they import; text is why nobody can tell."""
         if any("" in files for names in self._bindings.values() for files in names.values()):
             return "a module imports everything of another (`import *`)"
         used = set[str]()
-        for file, tree in self._modules.items():
+        for file, tree in self.modules.items():
             names = self._at_import(tree)
             if file == self._model_file:
                 found = self._at_load(tree)
@@ -197,16 +237,10 @@ class _Use:
                     return found
                 names |= found
             used = used.union(*(self._bindings[file].get(each, ()) for each in names))
-        own = self._within(name)
-        changed = {*edit.functions, *edit.constants, *(each.partition(".")[0] for each in edit.methods)}
-        if own & changed:
-            return f"{sorted(own & changed)[0]} has changed, which {name} uses itself when it is imported"
-        if name in self._closed(used):
-            return f"{name} has changed, which loading the model uses"
-        return ""
+        return self._closed(used)
 
     def _closed(self, used: Iterable[str]) -> set[str]:
-        """These modules and all that they import of the model's own."""
+        """Add to these modules all that they import of the model's own."""
         found, left = set[str](), list(used)
         while left:
             file = left.pop()
@@ -218,9 +252,6 @@ class _Use:
     def _at_import(self, tree: ast.Module) -> set[str]:
         """Names that a module uses when it is imported, itself or in a function of its own that it then calls."""
         return self._reached_from(tree, {name for node in _run_at_import(tree.body) for name in _names_in(node)})
-
-    def _within(self, name: str) -> set[str]:
-        return self._at_import(self._modules[name])
 
     def _at_load(self, tree: ast.Module) -> set[str] | str:
         """Names that loading the model uses; text is why nobody can tell."""
@@ -257,9 +288,7 @@ def _run_at_import(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
         elif isinstance(node, ast.ClassDef):
             yield from (*node.decorator_list, *node.bases, *(each.value for each in node.keywords))
             yield from _run_at_import(node.body)
-        elif isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While) or not isinstance(
-            node, ast.Import | ast.ImportFrom
-        ):
+        elif not isinstance(node, ast.Import | ast.ImportFrom):
             yield node
 
 

@@ -18,10 +18,9 @@ import yaml
 from clarifai_emulator.models.code import DOCKERFILE, Code
 from clarifai_emulator.models.config_file import CONFIG_FILE
 from clarifai_emulator.models.directory import REQUIREMENTS_FILE
-from clarifai_emulator.reload.helpers import HelperEdit, compare_helper
+from clarifai_emulator.models.written import named
+from clarifai_emulator.reload.helpers import HelperEdit, Helpers
 from clarifai_emulator.reload.syntax import compare
-
-_MOST_NAMED = 3
 
 
 class Kind(StrEnum):
@@ -65,9 +64,7 @@ class Plan:
     @property
     def named(self) -> str:
         """The files in words."""
-        named = ", ".join(self.files[:_MOST_NAMED])
-        more = len(self.files) - _MOST_NAMED
-        return f"{named} and {more} more" if more > 0 else named
+        return named(self.files)
 
 
 def make_plan(before: Code, after: Code, *, always: Kind = Kind.NONE) -> Plan:
@@ -75,7 +72,8 @@ def make_plan(before: Code, after: Code, *, always: Kind = Kind.NONE) -> Plan:
     files = before.changed(after)
     if not files:
         return Plan(Kind.NONE, "no file has changed")
-    plans = [_plan_of(name, before, after) for name in files]
+    helpers = Helpers(after.model_file, _sources(before), _sources(after))
+    plans = [_plan_of(name, before, after, helpers) for name in files]
     worst = max(plans, key=lambda plan: plan.kind.rank)
     causes = tuple(plan.files[0] for plan in plans if plan.kind is worst.kind)
     plan = replace(worst, files=causes, may_change_signatures=any(each.may_change_signatures for each in plans))
@@ -88,7 +86,7 @@ def make_plan(before: Code, after: Code, *, always: Kind = Kind.NONE) -> Plan:
     return plan
 
 
-def _plan_of(name: str, before: Code, after: Code) -> Plan:
+def _plan_of(name: str, before: Code, after: Code, helpers: Helpers) -> Plan:
     if name in (before.model_file, after.model_file):
         return _model_plan(name, before, after)
     special: dict[str, Callable[[str, Code, Code], Plan]] = {
@@ -99,7 +97,7 @@ def _plan_of(name: str, before: Code, after: Code) -> Plan:
     if name in special:
         return special[name](name, before, after)
     if name.endswith(".py") and name in before.files and name in after.files:
-        return _helper_plan(name, before, after)
+        return _helper_plan(name, before, after, helpers)
     verb = "is new" if name not in before.files else "is gone" if name not in after.files else "has changed"
     return Plan(Kind.FORK, f"{name} {verb}, and the model may have read it", (name,))
 
@@ -114,9 +112,9 @@ def _model_plan(name: str, before: Code, after: Code) -> Plan:
     )
 
 
-def _helper_plan(name: str, before: Code, after: Code) -> Plan:
+def _helper_plan(name: str, before: Code, after: Code, helpers: Helpers) -> Plan:
     """A module beside the model's: weights stay where loading them did not use it."""
-    found = compare_helper(name, after.model_file, _sources(before), _sources(after))
+    found = helpers.edit(name)
     if before.model_file != after.model_file or found.doubt:
         return Plan(Kind.FORK, f"{name} has changed, and the model may have read it: {found.doubt}", (name,))
     return Plan(Kind.SWAP, found.reason(name), (name,), (Edit(name, "", found),))

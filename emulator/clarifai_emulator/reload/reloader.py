@@ -123,7 +123,7 @@ class Reloader:
     async def _bring(self, project: Project, progress: Progress) -> Outcome:
         began = self._clock.monotonic()
         after = await self._read(project)
-        plan = make_plan(project.code, after, always=project.options.always)
+        plan = await asyncio.to_thread(make_plan, project.code, after, always=project.options.always)
         if after.digest == project.code.digest:
             return self._back(project, plan)
         if after.digest == project.tried and project.last is not None and project.last.state == "failed":

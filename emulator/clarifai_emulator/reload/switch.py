@@ -143,12 +143,7 @@ class Switch:
         if is_pinned(version_of(self._store, project)):
             return await self._as_same_version(project, directory, after, progress)
         version_id = secrets.token_hex(16)
-        known: ModelSource = self._store.get(Stored.SOURCE, (*project.model, project.lane.version_id))  # pyright: ignore[reportAssignmentType]
-        tell = self._deployer.logging_builds(project.model, version_id, progress)
-        source = await self._deployer.source_of(directory, tell, known.backend, known.watched)
-        if source.content_hash != after.digest:
-            raise Superseded
-        signatures = await self._unless_newer(project, self._deployer.signatures_of(source, source.backend))
+        source, signatures = await self._read(project, directory, version_id, after, progress)
         draft = self._deployer.new_version(directory, signatures, project.instance)
         draft.id = version_id
         renewal = self._supervisor.renewal(project.lane, draft, source)
@@ -173,15 +168,24 @@ class Switch:
     ) -> Sequence[Any]:
         """As the same version, whose id a topology gives. Gives its signatures."""
         version_id = project.lane.version_id
-        known: ModelSource = self._store.get(Stored.SOURCE, (*project.model, version_id))  # pyright: ignore[reportAssignmentType]
+        source, signatures = await self._read(project, directory, version_id, after, progress)
+        put = self._deployer.put_pinned(
+            directory, project.model, version_id, source, signatures, instance=project.instance
+        )
+        await self._unless_newer(project, put)
+        return signatures
+
+    async def _read(
+        self, project: Project, directory: ModelDirectory, version_id: str, after: Code, progress: Progress
+    ) -> tuple[ModelSource, Sequence[Any]]:
+        """Prepare the edited code for the backend that serves, and read its signatures. ``version_id``: of the
+        version that it is to be."""
+        known: ModelSource = self._store.get(Stored.SOURCE, (*project.model, project.lane.version_id))  # pyright: ignore[reportAssignmentType]
         tell = self._deployer.logging_builds(project.model, version_id, progress)
         source = await self._deployer.source_of(directory, tell, known.backend, known.watched)
         if source.content_hash != after.digest:
             raise Superseded
-        signatures = await self._unless_newer(project, self._deployer.signatures_of(source, source.backend))
-        put = self._deployer.put_pinned(directory, project.model, version_id, source, signatures)
-        await self._unless_newer(project, put)
-        return signatures
+        return source, await self._unless_newer(project, self._deployer.signatures_of(source, source.backend))
 
     async def _loaded(self, project: Project, renewal: Renewal, after: Code) -> Sequence[Any]:
         code, signatures = await self._unless_newer(project, renewal.load())

@@ -10,6 +10,8 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from clarifai_emulator.models.written import named
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 _BASE = "ModelClass"
@@ -244,4 +246,4 @@ def _summary(old: ast.ClassDef, new: ast.ClassDef, changed: list[str]) -> str:
     olds, news = _methods(old), _methods(new)
     verb = {True: "is new", False: "has changed"}
     parts = [f"{name} is gone" if name not in news else f"{name} {verb[name not in olds]}" for name in changed]
-    return ", ".join(parts[:3]) + (f" and {len(parts) - 3} more" if len(parts) > 3 else "")
+    return named(parts)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
-from clarifai_emulator.reload.helpers import HelperEdit, compare_helper
+from clarifai_emulator.reload.helpers import HelperEdit, Helpers
 
 MODEL = """
 import os
@@ -73,7 +75,7 @@ def edited(old: str, new: str, *, name: str = "helper.py", **others: str) -> Hel
     if "model" in files:
         files["1/model.py"] = files.pop("model")
     assert old in files[name]
-    return compare_helper(name, "1/model.py", files, {**files, name: files[name].replace(old, new)})
+    return Helpers("1/model.py", files, {**files, name: files[name].replace(old, new)}).edit(name)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +167,17 @@ def test_modules_in_packages_and_by_relative_names_are_found() -> None:
     }
     for name in ("pkg/deep/reading.py", "pkg/deep/paths.py", "pkg/up.py"):
         after = {**files, name: files[name].replace("return 1", "return 2")}
-        assert compare_helper(name, "1/model.py", files, after).doubt, name
+        assert Helpers("1/model.py", files, after).edit(name).doubt, name
     after = {**files, "pkg/aside.py": "def unused():\n    return 2\n"}
-    assert compare_helper("pkg/aside.py", "1/model.py", files, after) == HelperEdit(functions=("unused",))
+    assert Helpers("1/model.py", files, after).edit("pkg/aside.py") == HelperEdit(functions=("unused",))
+
+
+def test_however_many_modules_are_edited_each_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {f"more{number}.py": "def unused():\n    return 1\n" for number in range(5)}
+    files, after = {**FILES, **more}, {**FILES, **{name: text.replace("1", "2") for name, text in more.items()}}
+    parsed: list[str] = []
+    parse = ast.parse
+    monkeypatch.setattr(ast, "parse", lambda text: parsed.append(text) or parse(text))
+    helpers = Helpers("1/model.py", files, after)
+    assert {helpers.edit(name) for name in more} == {HelperEdit(functions=("unused",))}
+    assert len(parsed) == len(files) + len(more)
