@@ -39,6 +39,7 @@ from pytest_clarifai_emulator.environment import token_of
 from pytest_clarifai_emulator.model_paths import TestPaths
 from pytest_clarifai_emulator.routed import require_routed
 from pytest_clarifai_emulator.sdk_clock import Retries
+from pytest_clarifai_emulator.serving import turn
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.joined import JoinedEmulator, JoinedFault
@@ -78,12 +79,7 @@ class Clock:
                 "all share. Run the test with --clarifai-scope worker.",
                 pytrace=False,
             )
-
-        def turn(emulator: Emulator) -> None:
-            clock.ahead += seconds
-            emulator.supervisor.look_again()
-
-        self._emulator.run(turn)
+        self._emulator.run(partial(turn, clock, seconds))
 
 
 class Clarifai:

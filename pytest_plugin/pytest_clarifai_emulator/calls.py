@@ -10,6 +10,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse, PostModelOutputsRequest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.api.auth import Caller
 from clarifai_emulator.api.tap import Exchange, tap
 from clarifai_emulator.data_values import arguments_of, method_of, results_of, shown, shown_call, signature_of
 from clarifai_emulator.emulator import Emulator
@@ -201,8 +202,8 @@ def routes_of(calls: list[Call]) -> Iterator[Route]:
 
 
 def _model_of(request: Any, user: str) -> str:
-    owner = request.user_app_id.user_id
-    return "/".join((user if owner in ("", "me") else owner, request.user_app_id.app_id, request.model_id))
+    owner = Caller(user).resolve(request.user_app_id.user_id)
+    return "/".join((owner, request.user_app_id.app_id, request.model_id))
 
 
 def _error_of(exchange: Exchange, status: Any | None) -> str:

@@ -33,10 +33,10 @@ def inserted(
 ) -> Generator[None]:
     """Let the calls of the test go through its cassette; write it when the test has passed."""
     file = cassette_file(mark, item, settings)
-    if file.exists() and is_of_another_tool(file):
-        read_tape(file)  # says so
     mode = _mode(str(mark.kwargs.get("mode") or settings.cassette_mode), file)
-    tape = Tape() if mode is Mode.RECORD or not file.exists() else read_tape(file)
+    # Another tool's file is not recorded over: reading it says so.
+    is_read = file.exists() and (mode is not Mode.RECORD or is_of_another_tool(file))
+    tape = read_tape(file) if is_read else Tape()
     upstream = _upstream(mark.kwargs.get("record_from"), mode, settings, pat)
     deck = Deck(tape, mode, name=str(file), upstream=upstream)
     if mode is Mode.REPLAY:

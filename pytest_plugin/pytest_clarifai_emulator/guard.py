@@ -38,7 +38,7 @@ class Guard:
         self._refusal = refusal
         self._hooks = hooks
         self._home = home
-        self._undo: list[Callable[[], None]] = []
+        self._patches = pytest.MonkeyPatch()
         self.refused: list[str] = []
         self.address = ""  # HOST:PORT of our own emulator
 
@@ -52,16 +52,14 @@ class Guard:
                 self.check(name)
             return look_up(host, *args, **named)
 
-        socket.getaddrinfo = getaddrinfo
-        self._undo.append(lambda: setattr(socket, "getaddrinfo", look_up))
+        self._patches.setattr(socket, "getaddrinfo", getaddrinfo)
         for name in _SDK_SETTINGS:
             self._hooks.around(name, self.isolate)
         self._hooks.after("grpc", self.watch_channels)
 
     def remove(self) -> None:
         """No more."""
-        while self._undo:
-            self._undo.pop()()
+        self._patches.undo()
 
     def check(self, host: str) -> None:
         """Refuse the call that is about to be made, if it may not be."""
@@ -86,8 +84,7 @@ class Guard:
                 return _channel_class(module)(channel, lambda: self.check(host))
             return channel
 
-        setattr(module, name, open_channel)
-        self._undo.append(lambda: setattr(module, name, opener))
+        self._patches.setattr(module, name, open_channel)
 
     def isolate(self, module: ModuleType, execute: Callable[[ModuleType], None]) -> None:
         """Run a module's code with HOME an empty folder."""

@@ -11,12 +11,12 @@ import linecache
 import os
 import sysconfig
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
+from clarifai_emulator.api.auth import Caller
 from clarifai_emulator.contracts.model_files import read_model_files
 from clarifai_emulator.contracts.values import nearest
 from clarifai_emulator.errors import EmulatorError
@@ -58,7 +58,7 @@ def _forgotten(model: ModelKey, serving: Serving, user_id: str, paths: TestPaths
         return
     if deployed:
         yield f"It has deployed {', '.join(deployed)}."
-    same = [each for each in model_directories(paths.root) if _model_id(each) == model[2]]
+    same = [each for each in model_directories(paths.root) if read_model_files(each).model_id == model[2]]
     same.sort(key=lambda each: each.name != model[2])
     path = f'"{paths.shown(same[0])}"' if same else "DIR"
     yield f"Deploy it first, with the fixture `clarifai`: clarifai.deploy({path})"
@@ -66,17 +66,13 @@ def _forgotten(model: ModelKey, serving: Serving, user_id: str, paths: TestPaths
 
 def _is_deployed(model: ModelKey, serving: Serving, user_id: str) -> bool:
     """Whether it is there after all, for other callers."""
-    return "/".join((user_id if model[0] in ("", "me") else model[0], *model[1:])) in serving.models()
+    return "/".join((Caller(user_id).resolve(model[0]), *model[1:])) in serving.models()
 
 
 def _name(key: str, user_id: str) -> str:
     """A model's key as a test names it: ``me/demo/models/hello``."""
     user, app, model = key.split("/")
     return f"{'me' if user in ('', user_id) else user}/{app}/models/{model}"
-
-
-def _model_id(directory: Path) -> str:
-    return read_model_files(directory).model_id
 
 
 def _missing_model(error: BaseException) -> ModelKey | None:

@@ -204,12 +204,10 @@ def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
     from pytest_clarifai_emulator.account import ACCOUNT
     from pytest_clarifai_emulator.contracts import observe, rules_of
 
+    properties, why = observe(serving, rules_of(item, item.config.stash[SETTINGS].contract))
     retries = item.config.stash[ENVIRONMENT].clock.retries
     if retries.count:
-        properties = [("clarifai_retries", str(retries))]
-        report.user_properties.extend(properties)
-        item.user_properties.extend(properties)
-    properties, why = observe(serving, rules_of(item, item.config.stash[SETTINGS].contract))
+        properties.insert(0, ("clarifai_retries", str(retries)))
     report.user_properties.extend(properties)
     item.user_properties.extend(properties)  # the JUnit file takes them from the last report of the test
     account = item.stash.get(ACCOUNT, None)

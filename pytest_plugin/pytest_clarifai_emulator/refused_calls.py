@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from clarifai_emulator.api.auth import Caller
 from clarifai_emulator.contracts.finding import Finding
 from clarifai_emulator.contracts.rule import Severity
 from clarifai_emulator.contracts.rules import found
@@ -23,7 +24,7 @@ def explained(calls: Sequence[RefusedCall], serving: Serving, user_id: str, fail
     for call in calls:
         if call.probed and f"'{call.method}'" not in failure:
             continue
-        key = (user_id if call.model[0] in ("", "me") else call.model[0], *call.model[1:])
+        key = (Caller(user_id).resolve(call.model[0]), *call.model[1:])
         for finding in _findings(call):
             if finding.severity is Severity.ERROR:
                 told[_told(call, finding, key, serving)] = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from clarifai_emulator.events import Event
 from clarifai_emulator.nodepools.fleet import model_traceback
+from clarifai_emulator.runners.printed import without_colours
 from pytest_clarifai_emulator.calls import Call
 from pytest_clarifai_emulator.environment import Environment
 from pytest_clarifai_emulator.model_paths import paths_of
@@ -35,7 +35,6 @@ _TOLD = (
 )
 _FAULT = "fault.injected"
 _REFUSED = "clarifai: calls that the SDK refused"
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def tell_failure(
@@ -133,7 +132,7 @@ def _fault(fields: dict[str, Any]) -> str:
 
 
 def _logs(printed: list[str]) -> Iterator[str]:
-    lines = [_COLOUR.sub("", line) for line in printed]
+    lines = [without_colours(line) for line in printed]
     if not lines:
         return iter(())
     tail = lines[-_LOG_LINES:]

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from types import FrameType, ModuleType
 from typing import Any
 
+import pytest
+
 CLIENT_MODULE = "clarifai.client.model_client"
 _SENDERS = ("_predict", "_generate", "_stream", "_async_predict", "_async_generate", "_async_stream")
 # Modules whose frames are between the caller and the SDK's exception.
@@ -60,7 +62,7 @@ class CallWatch:
 
     def __init__(self, is_active: Callable[[], bool]) -> None:
         self._is_active = is_active
-        self._undo: list[Callable[[], None]] = []
+        self._patches = pytest.MonkeyPatch()
         self.noted: list[RefusedCall] = []
 
     def watch(self, module: ModuleType) -> None:
@@ -75,14 +77,12 @@ class CallWatch:
 
     def remove(self) -> None:
         """No more."""
-        while self._undo:
-            self._undo.pop()()
+        self._patches.undo()
 
     def _replace(self, client: Any, name: str, make: Callable[[Any], Any]) -> None:
         original = client.__dict__.get(name)
         if original is not None:
-            setattr(client, name, make(original))
-            self._undo.append(lambda: setattr(client, name, original))
+            self._patches.setattr(client, name, make(original))
 
     # ── values that the SDK can't send ─────────────────────────────────────────────────────────────────
 

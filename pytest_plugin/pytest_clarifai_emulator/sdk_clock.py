@@ -5,25 +5,26 @@
 
 The SDK's modules have ``import time`` and ``import asyncio``: these names lead to stand-ins here, which differ in
 the SDK's own sleeps, and in the time it measures between them. ``time.sleep`` itself stays what it is. Imports
-nothing of the emulator.
+nothing of the emulator, and asyncio only once the SDK has: it takes longer than the rest of the plugin.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol
 
+import pytest
+
 # Whose sleeps are between retries. Its command line waits for what really happens (clarifai.runners, clarifai.cli).
 SDK_MODULES = ("clarifai.client.", "clarifai.utils.evaluation.helpers")
 _LOOK_SECONDS = 0.02
-_REAL_SLEEP, _REAL_ASYNC_SLEEP = time.sleep, asyncio.sleep
-
+_REAL_SLEEP = time.sleep
 
 IDLE, RUNNING, NEWS = "idle", "running", "news"
 Outlook = tuple[str, int]  # one of these, and the number of the emulator's newest event
@@ -59,7 +60,7 @@ class SdkClock:
 
     def __init__(self, is_active: Callable[[], bool]) -> None:
         self._is_active = is_active
-        self._undo: list[Callable[[], None]] = []
+        self._patches = pytest.MonkeyPatch()
         self._ahead = contextvars.ContextVar("clarifai_sdk_clock", default=0.0)  # each thread and task has its own
         self._lock = threading.Lock()
         self._waits: list[float] = []
@@ -68,18 +69,14 @@ class SdkClock:
 
     def watch(self, module: ModuleType) -> None:
         """Give a module of the SDK this clock."""
-        self._replace(module, "time", time, _Time(time, self))
-        self._replace(module, "asyncio", asyncio, _Asyncio(asyncio, self))
-
-    def _replace(self, module: ModuleType, name: str, real: ModuleType, stand_in: _StandIn) -> None:
-        if module.__dict__.get(name) is real:
-            setattr(module, name, stand_in)
-            self._undo.append(lambda: setattr(module, name, real))
+        for name, stand_in in (("time", _Time), ("asyncio", _Asyncio)):
+            real = sys.modules.get(name)
+            if real is not None and module.__dict__.get(name) is real:
+                self._patches.setattr(module, name, stand_in(real, self))
 
     def remove(self) -> None:
         """Give all of them the real one."""
-        while self._undo:
-            self._undo.pop()()
+        self._patches.undo()
 
     def begin(self, mode: str) -> None:
         """A test begins, whose retries are waited for in this mode."""
@@ -103,25 +100,27 @@ class SdkClock:
         if not self._takes(seconds):
             time.sleep(seconds)
             return
-        slept, (state, seq) = 0.0, self._outlook(-1)
-        while state == RUNNING and slept < seconds:
+        for _ in self._looks(seconds):
             _REAL_SLEEP(_LOOK_SECONDS)
-            slept, (state, seq) = slept + _LOOK_SECONDS, self._outlook(seq)
-        if state == IDLE:
-            self._pass(seconds - slept)
 
     async def async_sleep(self, seconds: float, result: Any = None) -> Any:
         """``asyncio.sleep`` of the SDK."""
+        import asyncio
+
         if not self._takes(seconds):
             return await asyncio.sleep(seconds, result)
+        for _ in self._looks(seconds):
+            await asyncio.sleep(_LOOK_SECONDS)
+        return await asyncio.sleep(0, result)  # other tasks run, as in any sleep
+
+    def _looks(self, seconds: float) -> Iterator[None]:
+        """Yield as often as the wait goes on for ``_LOOK_SECONDS``; let the rest of it pass where nothing runs."""
         slept, (state, seq) = 0.0, self._outlook(-1)
         while state == RUNNING and slept < seconds:
-            await _REAL_ASYNC_SLEEP(_LOOK_SECONDS)
+            yield
             slept, (state, seq) = slept + _LOOK_SECONDS, self._outlook(seq)
-        await _REAL_ASYNC_SLEEP(0)  # other tasks run, as in any sleep
         if state == IDLE:
             self._pass(seconds - slept)
-        return result
 
     def _takes(self, seconds: float) -> bool:
         """Whether the wait is one for this clock. A test that has replaced ``time.sleep`` has its own way."""
@@ -129,7 +128,8 @@ class SdkClock:
             return False
         with self._lock:
             self._waits.append(seconds)
-        is_replaced = time.sleep is not _REAL_SLEEP or asyncio.sleep is not _REAL_ASYNC_SLEEP
+        aio: Any = sys.modules.get("asyncio")
+        is_replaced = time.sleep is not _REAL_SLEEP or (aio is not None and aio.sleep is not aio.tasks.sleep)
         return self.mode == "virtual" and not is_replaced
 
     def _outlook(self, since: int) -> Outlook:

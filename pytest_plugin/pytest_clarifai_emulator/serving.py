@@ -226,7 +226,7 @@ class OwnServing(Serving):
         clock = self.clock
         if clock is not None and seconds > 0:
             with contextlib.suppress(RuntimeError):
-                self.thread.run(partial(_turn, clock, seconds))
+                self.thread.run(partial(turn, clock, seconds))
 
     def _store_changed(self, kind: Kind, key: tuple[str, ...]) -> None:
         self._changed = True
@@ -339,7 +339,8 @@ def _anybody(user_id: str) -> bool:
     return True
 
 
-def _turn(clock: TurnableClock, seconds: float, emulator: Emulator) -> None:
+def turn(clock: TurnableClock, seconds: float, emulator: Emulator) -> None:
+    """Let time pass on the emulator's clock; what is due then happens."""
     clock.ahead += seconds
     emulator.supervisor.look_again()
 

@@ -11,7 +11,14 @@ from typing import Any
 
 import pytest
 
-from pytest_clarifai_emulator.up_settings import OLDER, add_up_options, is_yes, read_up_settings, variable_of
+from pytest_clarifai_emulator.up_settings import (
+    OLDER,
+    add_up_options,
+    is_yes,
+    number_in,
+    read_up_settings,
+    variable_of,
+)
 
 _PREFIX = "clarifai_"
 _BACKENDS = ("process", "docker", "inprocess")
@@ -243,15 +250,7 @@ def _choice(config: pytest.Config, name: str, choices: tuple[str, ...], problems
 
 def _number(config: pytest.Config, name: str, problems: list[str]) -> float | None:
     value = _given(config, name)
-    if value == "":
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if number < 0:
-        problems.append(f"clarifai_{name} must be a number that is not negative, found {value!r}")
-    return number
+    return None if value == "" else number_in(f"clarifai_{name}", value, problems)
 
 
 def _whole(config: pytest.Config, problems: list[str]) -> int | None:

@@ -103,6 +103,19 @@ def is_yes(name: str, text: str, problems: list[str]) -> bool | None:
     return text.lower() in _YES
 
 
+def number_in(name: str, given: str | float, problems: list[str], kind: type[float] = float) -> float | None:
+    """Return the number that was given; None, and a problem more, unless it is one that is not negative."""
+    try:
+        value = kind(given)
+    except ValueError:
+        value = -1
+    if value < 0:
+        what = "whole number" if kind is int else "number"
+        problems.append(f"{name} must be a {what} that is not negative, found {given!r}")
+        return None
+    return value
+
+
 def read_up_settings(
     config: pytest.Config, problems: list[str], environ: Mapping[str, str] = os.environ
 ) -> dict[str, Any]:
@@ -159,7 +172,7 @@ def _value(config: pytest.Config, each: UpSetting, name: str, given: Any, proble
     if each.kind == "yes or no":
         return is_yes(name, given, problems)
     if each.kind in ("number", "whole"):
-        return _number(each, name, given, problems)
+        return number_in(name, given, problems, int if each.kind == "whole" else float)
     if each.kind == "file":
         return (config.rootpath if name.startswith("clarifai_") else Path.cwd()) / Path(given).expanduser()
     if each.name == "docker_build_args":
@@ -167,16 +180,3 @@ def _value(config: pytest.Config, each: UpSetting, name: str, given: Any, proble
         problems.extend(f"{name}: {word!r} is not NAME=VALUE" for word in wrong)
         return None if wrong else tuple(given)
     return tuple(given) if each.kind == "words" else given
-
-
-def _number(each: UpSetting, name: str, given: str, problems: list[str]) -> float | None:
-    kind = int if each.kind == "whole" else float
-    try:
-        value = kind(given)
-    except ValueError:
-        value = -1
-    if value < 0:
-        what = "whole number" if each.kind == "whole" else "number"
-        problems.append(f"{name} must be a {what} that is not negative, found {given!r}")
-        return None
-    return value

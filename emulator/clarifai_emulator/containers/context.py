@@ -57,7 +57,8 @@ _NEEDS_BUILDKIT = re.compile(
 class BuildContext:
     """One build: ``files`` of ``root`` (by their names in the context) and further ``texts``; which of them is the
     Dockerfile; the build arguments. ``is_own``: the Dockerfile is the model's. ``note``: what the user has to know
-    about the choice of it, or empty."""
+    about the choice of it, or empty. ``fixes_python``: the base image is the same whatever Python config.yaml
+    asks for."""
 
     root: Path
     model: str
@@ -70,6 +71,7 @@ class BuildContext:
     is_own: bool
     base: str
     content: str
+    fixes_python: bool
     note: str = ""
 
     @property
@@ -117,7 +119,7 @@ def make_context(
     texts = {CA_IN_CONTEXT: authority} if authority else {}
     build_info = _section(directory, "build_info")
     text, note = _own_dockerfile(directory, settings)
-    is_own = bool(text)
+    is_own, image = bool(text), str(build_info.get("image") or "")
     if is_own:
         files = tuple(sorted(_unignored(directory.path)))
         counted = tuple(each for each in files if not (is_mounted and _comes_by_mount(each)))
@@ -126,9 +128,7 @@ def make_context(
         if PLATFORMS_FILE in text and PLATFORMS_FILE not in files:
             texts = {**texts, PLATFORMS_FILE: b""}
     else:
-        base = str(build_info.get("image") or "") or settings.base_image.format(
-            python_version=directory.python_version or DEFAULT_PYTHON
-        )
+        base = image or settings.base_image.format(python_version=directory.python_version or DEFAULT_PYTHON)
         files = tuple(each.as_posix() for each in sorted(part_files(directory.path)))
         recipe = _recipe(directory, base, build_args, build_info, has_ca=bool(authority))
         recipe = replace(recipe, is_mounted=is_mounted)
@@ -149,15 +149,8 @@ def make_context(
         is_own=is_own,
         base=base,
         content=content,
+        fixes_python=is_own or bool(image) or "{python_version}" not in settings.base_image,
         note=note,
-    )
-
-
-def fixes_python(directory: ModelDirectory, settings: DockerSettings) -> bool:
-    """Whether the base image is the same whatever Python config.yaml asks for."""
-    own, _ = _own_dockerfile(directory, settings)
-    return bool(own or _section(directory, "build_info").get("image")) or (
-        "{python_version}" not in settings.base_image
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import os
 import pdb
 import sys
 import threading
@@ -19,7 +18,12 @@ from types import FrameType
 from typing import Any
 
 from clarifai_emulator.runners import own_output
+from clarifai_emulator.runners.debug_main import tell_passed
 
+_WHY_PASSED = (
+    "this process has no terminal. Run `clarifai-emulator dev DIR --backend inprocess` in one; or leave --backend "
+    "out, and use --debug and your editor."
+)
 _prompt = threading.RLock()
 _held: list[Callable[[], AbstractContextManager[Any]]] = []
 _told: set[tuple[str, int]] = set()
@@ -90,7 +94,7 @@ def _stop_here(*, header: str | None = None, **more: Any) -> None:
     frame = here.f_back if here is not None else None
     assert frame is not None
     if not _has_terminal():
-        _tell(frame)
+        tell_passed(frame, _told, _WHY_PASSED)
         return
     debugger = ModelDebugger()
     if header is not None:
@@ -100,15 +104,3 @@ def _stop_here(*, header: str | None = None, **more: Any) -> None:
 
 def _has_terminal() -> bool:
     return all(each is not None and each.isatty() for each in (sys.stdin, sys.stdout))  # pyright: ignore
-
-
-def _tell(frame: FrameType) -> None:
-    place = (frame.f_code.co_filename, frame.f_lineno)
-    if place not in _told:
-        _told.add(place)
-        print(
-            f"[emulator] breakpoint() at {os.path.basename(place[0])}:{place[1]} was passed: this process has no "
-            "terminal. Run `clarifai-emulator dev DIR --backend inprocess` in one; or leave --backend out, and use "
-            "--debug and your editor.",
-            file=sys.stderr,
-        )

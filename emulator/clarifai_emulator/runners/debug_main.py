@@ -18,19 +18,22 @@ def pass_breakpoints():
     told = set()
 
     def tell(*_, **__):
-        frame = sys._getframe(1)
-        place = frame.f_code.co_filename, frame.f_lineno
-        if place in told:
-            return
-        told.add(place)
-        where = f"{os.path.basename(place[0])}:{place[1]}"
-        print(
-            f"[emulator] breakpoint() at {where} was passed: nobody can type here. To stop there, deploy with "
-            "--debug and attach your editor, or run `clarifai-emulator dev DIR --backend inprocess` in a terminal.",
-            file=sys.stderr,
+        why = (
+            "nobody can type here. To stop there, deploy with --debug and attach your editor, or run "
+            "`clarifai-emulator dev DIR --backend inprocess` in a terminal."
         )
+        tell_passed(sys._getframe(1), told, why)
 
     replace_set_trace(tell)
+
+
+def tell_passed(frame, told, why):
+    """Print, once for each line, that its ``breakpoint()`` was passed. ``told``: the lines that were told of."""
+    place = frame.f_code.co_filename, frame.f_lineno
+    if place not in told:
+        told.add(place)
+        where = f"{os.path.basename(place[0])}:{place[1]}"
+        print(f"[emulator] breakpoint() at {where} was passed: {why}", file=sys.stderr)
 
 
 def replace_set_trace(stop):

@@ -24,8 +24,9 @@ _LONGEST = 1024 * 1024
 _RESUMING = frozenset(
     {"continue", "next", "stepIn", "stepOut", "stepBack", "reverseContinue", "goto", "disconnect"}
 )
-
+# Longest wait until debugpy has let an editor go.
 _TURN_SECONDS = 5.0
+# What is said to debugpy for an editor that went without a word.
 _LEAVING = (
     b'{"seq": 1000000, "type": "request", "command": "disconnect", "arguments": {"terminateDebuggee": false}}'
 )
@@ -128,7 +129,7 @@ class DebugPort:
         replica_id = next(reversed(self._targets), "")
         self._editors[task] = replica_id
         try:
-            if replica_id and await self._is_alone():
+            if replica_id and await self._take_turn():
                 try:
                     await self._relay(replica_id, reader, writer)
                 finally:
@@ -139,7 +140,7 @@ class DebugPort:
             del self._editors[task]
             writer.close()
 
-    async def _is_alone(self) -> bool:
+    async def _take_turn(self) -> bool:
         """Take the turn: debugpy has one editor at a time, and needs a moment to let the last one go."""
         try:
             await asyncio.wait_for(self._turn.acquire(), _TURN_SECONDS)

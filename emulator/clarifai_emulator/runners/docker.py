@@ -33,7 +33,7 @@ from clarifai_emulator.containers.container import (
     model_path_of,
     secret_files,
 )
-from clarifai_emulator.containers.context import fixes_python, make_context
+from clarifai_emulator.containers.context import make_context
 from clarifai_emulator.containers.engine import Engine, Meeting, NoEngine, connect, meeting_point, why_silent
 from clarifai_emulator.containers.image import ensure_image
 from clarifai_emulator.containers.labels import new_instance
@@ -116,20 +116,20 @@ class DockerBackend:
         def tell(line: str) -> None:
             loop.call_soon_threadsafe(progress, line)
 
-        def build() -> str:
+        def build() -> tuple[str, bool]:
             context = make_context(directory, self._settings, is_mounted=is_mounted)
-            return ensure_image(client, engine, context, self._settings, tell)
+            return ensure_image(client, engine, context, self._settings, tell), context.fixes_python
 
         async with self._building.setdefault(directory.path, asyncio.Lock()):
             try:
-                tag = await _in_a_thread_of_its_own(build)
+                tag, fixes_python = await _in_a_thread_of_its_own(build)
             except OSError as error:  # as requests' exceptions are
                 raise ModelError(
                     f"The image of {directory.model_id} cannot be built: the engine at {engine.address} went away.",
                     hint="Start it again, and deploy again.",
                     log=str(error),
                 ) from None
-        other = await self._other_python(directory, tag)
+        other = await self._other_python(directory.python_version, tag) if fixes_python else ""
         if other:
             progress(
                 f"config.yaml asks for Python {directory.python_version}, and the image has {other}, on which the "
@@ -147,11 +147,9 @@ class DockerBackend:
             mounted=is_mounted,
         )
 
-    async def _other_python(self, directory: ModelDirectory, image: str) -> str:
-        """The version of an image's Python where config.yaml asks for another one; else empty. Only an image that
-        is not chosen by config.yaml's version can have another."""
-        wanted = directory.python_version
-        if not wanted or not fixes_python(directory, self._settings):
+    async def _other_python(self, wanted: str, image: str) -> str:
+        """Return the version of an image's Python where config.yaml asks for another one; else empty."""
+        if not wanted:
             return ""
         if image not in self._pythons:
             self._pythons[image] = await self._ask_python(image)

@@ -31,9 +31,8 @@ from clarifai_emulator.runners.inspect_main import is_network_trouble, model_tra
 from clarifai_emulator.runners.rounds import Rounds
 from clarifai_emulator.runners.signatures import Signatures, mocked_warning
 from clarifai_emulator.runners.unusable import unusable_model
-from clarifai_emulator.runners.zygote_main import import_sdk
+from clarifai_emulator.runners.zygote_main import environ_with, import_sdk
 
-_API_BASE = "CLARIFAI_API_BASE"
 # Importing is a matter of the whole process: one model at a time.
 _loading = threading.Lock()
 _model_paths: set[str] = set()
@@ -209,9 +208,7 @@ class _Edits(reload_main.Reloads):
     """Edited code behind a model of this process. Which modules beside it are its own, is not known here: they are
     imported anew for each model that is loaded."""
 
-    def __init__(self, *parts: Any) -> None:
-        super().__init__(*parts)
-        self.swaps_helpers = False
+    swaps_helpers = False
 
     def hold(self, model: Any) -> Any:
         """The model is loaded: others may be, while this one waits until all of them are."""
@@ -254,21 +251,10 @@ def _listen(tell: Callable[[str], None]) -> None:
         _SdkLog.listen(tell)
 
 
-def _import_sdk(api_base: str) -> None:
-    """Import it, unless that is done: it keeps the platform's address that it is imported with."""
-    given = os.environ.get(_API_BASE)
-    os.environ[_API_BASE] = api_base
-    try:
-        import_sdk()
-    finally:
-        os.environ.pop(_API_BASE)
-        if given is not None:
-            os.environ[_API_BASE] = given
-
-
 def _load_afresh(path: Path, api_base: str) -> None:
     """Let the modules of this model directory be found, and none of another's or of what it was before."""
-    _import_sdk(api_base)
+    with environ_with({"CLARIFAI_API_BASE": api_base}):  # the SDK keeps the address that it is imported with
+        import_sdk()
     _model_paths.add(str(path))
     for name, module in tuple(sys.modules.items()):
         if str(getattr(module, "__file__", None) or "").startswith(

@@ -116,7 +116,8 @@ def _describe_mocked(model_path, error, collected, *, strict):
     found = list(collected)
     collected.clear()  # those of methods above the line are found again
     try:
-        model_class = read_mocked(model_path)
+        model_class = load_mocked(model_path)
+        require_methods(model_class)
         return _describe(model_class)
     except Exception:
         collected[:] = found
@@ -138,13 +139,11 @@ def is_network_trouble(error):
     return False
 
 
-def read_mocked(model_path):
+def load_mocked(model_path):
     """The model's class, with a mock in the place of every module that is neither Python's nor the SDK's."""
     for name in ("model", "1.model"):
         sys.modules.pop(name, None)
-    model_class = load_model_class(model_path, mocking=True)
-    require_methods(model_class)
-    return model_class
+    return load_model_class(model_path, mocking=True)
 
 
 def load_model_class(model_path, *, mocking=False):
@@ -158,7 +157,7 @@ def load_model_class(model_path, *, mocking=False):
 
 def read_signatures(model_path, *, mocking=False):
     """The model's method signatures, as the SDK reads them. Raises what the model raises."""
-    infos = require_methods(read_mocked(model_path) if mocking else load_model_class(model_path))
+    infos = require_methods(load_mocked(model_path) if mocking else load_model_class(model_path))
     return [info.signature for info in infos.values() if info.signature is not None]
 
 

@@ -100,6 +100,8 @@ class Behind:
 class Reloads:
     """The replica's end of the socket. ``hold`` once the model is loaded, then it serves by itself."""
 
+    swaps_helpers = True
+
     def __init__(self, sock, model_path, traceback_of):
         self.model_path = model_path
         self.traceback_of = traceback_of  # (error, model path) -> text, from the model's own first frame on
@@ -110,7 +112,6 @@ class Reloads:
         self.model = None
         self.code = ""
         self.prepared = None
-        self.swaps_helpers = True
         self.work = Work()
 
     def hold(self, model):

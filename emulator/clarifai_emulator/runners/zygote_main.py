@@ -43,31 +43,37 @@ def import_sdk():
     the real platform is none of a model's business: the SDK's settings are looked for where there are none.
     """
     names = [name + "_PROXY" for name in ("HTTP", "HTTPS", "ALL", "NO")]
-    names += [name.lower() for name in names]
-    saved = {name: os.environ.pop(name, None) for name in names}
-    os.environ["HTTPS_PROXY"] = os.environ["HTTP_PROXY"] = "http://127.0.0.1:9"
-    try:
+    none = dict.fromkeys([*names, *map(str.lower, names)])
+    with environ_with({**none, **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")}):
         import_settings()
         importlib.import_module("clarifai.runners.server")
-    finally:
-        for name, value in saved.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 def import_settings():
     """Import what keeps the place of the SDK's settings, and nothing that keeps another folder below HOME."""
-    home = os.environ.get("HOME")
-    os.environ["HOME"] = _NO_HOME
-    try:
+    with environ_with({"HOME": _NO_HOME}):
         for name in _SDK_SETTINGS:
             with contextlib.suppress(ImportError):  # of an SDK that has it elsewhere
                 importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def environ_with(changes):
+    """Change variables of this process for the block (None takes one away), and put them back."""
+    saved = {name: os.environ.get(name) for name in changes}
+    set_variables(changes)
+    try:
+        yield
     finally:
-        os.environ.pop("HOME")
-        if home is not None:
-            os.environ["HOME"] = home
+        set_variables(saved)
+
+
+def set_variables(values):
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def prepare(job):

@@ -10,7 +10,7 @@ import clarifai
 import pytest
 
 from clarifai_emulator.config import DockerSettings
-from clarifai_emulator.containers.context import BuildContext, environment_args, fixes_python, make_context
+from clarifai_emulator.containers.context import BuildContext, environment_args, make_context
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.directory import read_model_directory
 
@@ -90,8 +90,8 @@ def test_the_sdks_own_dockerfile_gives_way_to_a_base_image_that_was_asked_for_an
     made = context(folder, mine)
     assert (made.is_own, made.base) == (False, "mine:here")
     assert "unchanged, and begins with their.registry/python-base:3.12-abc; --docker-base-image names" in made.note
-    assert fixes_python(read_model_directory(folder), mine)
-    assert not fixes_python(read_model_directory(folder), DockerSettings(base_image="mine:{python_version}"))
+    assert made.fixes_python
+    assert not context(folder, DockerSettings(base_image="mine:{python_version}")).fixes_python
 
 
 @pytest.mark.parametrize(
