@@ -201,6 +201,11 @@ def text_of(response: Any) -> str:
     return response.outputs[0].data.parts[0].data.string_value
 
 
+def logged(emulator: EmulatorThread, log_type: str = "runner") -> list[str]:
+    """Return every line that the emulator keeps of one type of log, oldest first."""
+    return emulator.run(lambda each: [entry.message for entry in each.logbook.entries(log_type)])
+
+
 def live_replicas(emulator: EmulatorThread, deployment: str) -> list[dict[str, Any]]:
     """The replicas of a deployment that take work, as `status` shows them."""
     found = next(d for d in emulator.status()["deployments"] if d["deployment_id"] == deployment)

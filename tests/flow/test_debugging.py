@@ -21,7 +21,7 @@ from clarifai_emulator.errors import CallerError
 from clarifai_emulator.runners.backend import Debugging
 from clarifai_emulator.thread import EmulatorThread
 from flow.dap import Editor
-from flow.driver import Client, free_port, inference_request, running, text_of, wait_for
+from flow.driver import Client, free_port, inference_request, logged, running, text_of, wait_for
 
 MODEL = """
 from clarifai.runners.models.model_class import ModelClass
@@ -90,10 +90,6 @@ def deploy(emulator: EmulatorThread, path: Path, **options: Any) -> Any:
     if not (options.get("debugging") and options["debugging"].wait):
         wait_for(lambda: emulator.events("replica.live"), seconds=60)
     return deployed
-
-
-def printed(emulator: EmulatorThread) -> str:
-    return "\n".join(entry.message for entry in emulator.run(lambda each: list(each.logbook.entries("runner"))))
 
 
 @_of_processes
@@ -168,7 +164,7 @@ def test_a_replica_may_wait_for_the_editor_before_it_loads_its_model(
     load = MODEL.splitlines().index('        self.ending = "!"') + 1
     deployed = deploy(emulator, path, debugging=Debugging(wait=True))
     assert deployed.waits_for_debugger
-    wait_for(lambda: "waits for a debugger" in printed(emulator), seconds=60)
+    wait_for(lambda: any("waits for a debugger" in line for line in logged(emulator)), seconds=60)
     wait_for(lambda: emulator.run(lambda each: each.clock.is_held), seconds=60)
     with Editor(deployed.debug_port) as editor:
         editor.configure(path / "1" / "model.py", load)
@@ -216,7 +212,7 @@ def test_without_a_debugger_a_breakpoint_is_passed_and_the_log_says_how_to_stop_
         assert text_of(answers[0]) == "hi!?"
 
     def told() -> list[str]:
-        return [line for line in printed(emulator).splitlines() if "was passed" in line]
+        return [line for line in logged(emulator) if "was passed" in line]
 
     assert wait_for(told) == [
         f"[emulator] breakpoint() at model.py:{_LINE} was passed: nobody can type here. To stop there, deploy with "

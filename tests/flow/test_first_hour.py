@@ -25,7 +25,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.needs import foreseen_needs
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import IN_CONTAINERS, Client, inference_request, running, text_of
+from flow.driver import IN_CONTAINERS, Client, inference_request, logged, running, text_of, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 TOOLKITS = ("python", "mcp", "openai", "vllm", "sglang", "ollama", "lmstudio")
@@ -122,7 +122,7 @@ def test_a_bug_that_is_planted_in_it_is_told_with_its_line_and_what_served_goes_
     assert "self.weights = 1 / 0" in str(raised.value)
     assert "ZeroDivisionError: division by zero" in str(raised.value)
     assert "goes on with version" in str(raised.value)
-    assert "loading" in emulator.run(lambda e: [entry.message for entry in e.logbook.entries("runner")])
+    wait_for(lambda: "loading" in logged(emulator))
     assert ask(client, "python", prompt="still") == "Echo: still"
     model.write_text(official)
 

@@ -26,6 +26,7 @@ from flow.driver import (
     figure,
     inference_request,
     live_replicas,
+    logged,
     running,
     text_of,
     wait_for,
@@ -444,8 +445,7 @@ def test_a_newer_save_ends_the_wait_for_a_model_that_loads_long(stateful: Edits)
     outcomes: list[Any] = []
     waiting = threading.Thread(target=lambda: outcomes.append(stateful.dev.reload(stateful.directory)), daemon=True)
     waiting.start()
-    dev = stateful.dev
-    wait_for(lambda: "loads" in dev.run(lambda e: [entry.message for entry in e.logbook.entries("runner")]))
+    wait_for(lambda: "loads" in logged(stateful.dev))
     assert stateful.save('f"one', 'f"two').state == "ready"
     waiting.join(20)
     assert [outcome.state for outcome in outcomes] == ["superseded"]

@@ -20,6 +20,7 @@ from flow.driver import (
     Client,
     inference_request,
     live_replicas,
+    logged,
     running,
     sdk_model,
     text_of,
@@ -304,7 +305,7 @@ def test_of_three_versions_in_a_row_the_last_takes_over_from_the_first(
     with asking(emulator) as asker:
         overtaken.start()
         # Its replica has read the code: an edit before that would be its code.
-        wait_for(lambda: "begins" in emulator.run(lambda e: [each.message for each in e.logbook.entries("runner")]))
+        wait_for(lambda: "begins" in logged(emulator))
         edit(hello, (slow, ""), ("Goodbye", "Welcome"))
         emulator.deploy(hello)
         overtaken.join(30)
