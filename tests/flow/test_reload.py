@@ -288,11 +288,15 @@ def test_a_helper_beside_the_model_is_forked_and_named(stateful: Edits) -> None:
 
 
 HELPED = """
+import os
+import time
 import words
 from clarifai.runners.models.model_class import ModelClass
 from words import GREETING
 
 LOADS = []
+BEGUN = []
+GO = os.path.join(os.path.dirname(__file__), "__pycache__", "go")
 
 class Stateful(ModelClass):
     def load_model(self):
@@ -306,10 +310,17 @@ class Stateful(ModelClass):
 
     @ModelClass.method
     def wait(self, text: str) -> str:
-        import time
         first = words.style(text)
-        time.sleep(1.5)
+        BEGUN.append(text)
+        for _ in range(1000):
+            if os.path.exists(GO):
+                break
+            time.sleep(0.02)
         return first + words.style(text)
+
+    @ModelClass.method
+    def begun(self, text: str) -> str:
+        return str(len(BEGUN))
 """
 WORDS = """
 GREETING = "Hello"
@@ -353,11 +364,13 @@ def test_a_request_ends_on_the_helper_it_began_with(helped: Edits) -> None:
     answers: list[str] = []
     asking = threading.Thread(target=lambda: answers.append(helped.ask("wait")[0]))
     asking.start()
-    wait_for(lambda: helped.dev.status()["deployments"][0]["versions"][0]["in_flight"])
-    time.sleep(0.3)
+    wait_for(lambda: helped.ask("begun")[0] == "1")
     (helped.directory / "words.py").write_text(WORDS.replace("return text", "return text.upper()"))
     outcome = helped.dev.reload(helped.directory)
     assert helped.ask()[0] == "Hello X box 1"
+    go = helped.directory / "1" / "__pycache__" / "go"  # no file of the model, so no edit
+    go.parent.mkdir(exist_ok=True)
+    go.touch()
     asking.join()
     assert answers == ["xx"]
     assert outcome.plan.kind is Kind.FORK
