@@ -1,4 +1,4 @@
-"""What container tests share: models that look around in their container, and containers by their replicas."""
+"""Helps container tests: with models that look around in their container, and containers by their replicas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What flow tests drive the emulator with: the unmodified SDK, raw calls, and a wait that fails in time.
+"""Drives the emulator in flow tests: by the unmodified SDK, by raw calls, and with a wait that fails in time.
 
 The SDK reads its base URL when it is imported, so the session's address is fixed, and set, before that.
 """
@@ -31,7 +31,7 @@ atexit.register(_held.close)
 
 
 def free_port() -> int:
-    """A port nobody listens on now. On Linux it stays ours: no other test session can be given it meanwhile."""
+    """Return a port nobody listens on now. On Linux no other test session can be given it meanwhile."""
     probe = socket.socket()
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # whoever is told of it can listen
     probe.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""What commands print fits the terminal: no table breaks a word, at 60 columns and more."""
+"""Output of commands fits the terminal: no table breaks a word, at 60 columns and more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flow.processes import EmulatorProcess, emulator_process, environment
 
 
 def shown(width: int, folder: Path, *words: str) -> list[str]:
-    """The lines of a command in a terminal this wide."""
+    """Return the lines that a command shows in a terminal this wide."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
     environ = environment(XDG_STATE_HOME=str(folder / "state"), NO_COLOR="1", TERM="dumb")
