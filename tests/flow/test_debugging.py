@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
-import select
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from clarifai_emulator.runners.backend import Debugging
 from clarifai_emulator.thread import EmulatorThread
 from flow.dap import Editor
 from flow.driver import Client, free_port, inference_request, logged, running, text_of, wait_for, write_model
+from flow.shown import Shown
 from flow.test_cli import Shell
 
 MODEL = """
@@ -211,20 +211,11 @@ class Terminal:
             start_new_session=True,
         )
         os.close(theirs)
-        self._seen = ""
+        self._output = Shown(self._fd)
 
-    def until(self, text: str, seconds: float = 60) -> str:
+    def until(self, text: str) -> str:
         """Return what was shown up to this text, once it is there."""
-        deadline = time.monotonic() + seconds
-        while text not in self._seen:
-            assert time.monotonic() < deadline, f"{text!r} was not shown: {self._seen}"
-            if select.select([self._fd], [], [], 0.1)[0]:
-                try:
-                    self._seen += os.read(self._fd, 65536).decode(errors="replace")
-                except OSError:
-                    raise AssertionError(f"it ended before it showed {text!r}: {self._seen}") from None
-        shown, found, self._seen = self._seen.partition(text)
-        return shown + found
+        return self._output.until(text, seconds=60)
 
     def type(self, line: str) -> None:
         os.write(self._fd, line.encode() + b"\n")
@@ -233,7 +224,7 @@ class Terminal:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGINT)
         code = self.process.wait(30)
-        os.close(self._fd)
+        self._output.close()
         return code
 
 

@@ -10,12 +10,12 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from flow.processes import EmulatorProcess, emulator_process, environment
+from flow.shown import Shown
 
 
 def shown(width: int, folder: Path, *words: str) -> list[str]:
@@ -28,13 +28,12 @@ def shown(width: int, folder: Path, *words: str) -> list[str]:
         [sys.executable, "-m", "clarifai_emulator", *words], env=environ, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
-    text = b""
-    with suppress(OSError):  # the end of a terminal
-        while data := os.read(ours, 65536):
-            text += data
-    os.close(ours)
-    assert process.wait(30) == 0, text
-    return text.decode().replace("\r\n", "\n").splitlines()
+    output = Shown(ours)
+    while output.read_on():
+        pass
+    output.close()
+    assert process.wait(30) == 0, output.rest
+    return output.rest.replace("\r\n", "\n").splitlines()
 
 
 @pytest.fixture(scope="module")
