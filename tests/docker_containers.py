@@ -1,4 +1,4 @@
-"""What container tests share: models that look around in their container, and containers by their replicas."""
+"""Helps container tests: with models that look around in their container, and containers by their replicas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from clarifai_emulator.containers.labels import REPLICA
 from clarifai_emulator.thread import EmulatorThread
 from docker import DockerClient
-from flow.driver import Client, inference_request, live_replicas, text_of, write_model
+from flow.driver import Client, inference_request, live_replicas, logged, text_of, write_model
 
 # Answers what a Python expression gives, evaluated in its container.
 LOOKS = """
@@ -55,5 +55,5 @@ def container_of(docker: DockerClient, emulator: EmulatorThread, deployment: str
 
 
 def log(emulator: EmulatorThread, log_type: str = "runner") -> str:
-    """Everything of one type of log."""
-    return "\n".join(emulator.run(lambda each: [entry.message for entry in each.logbook.entries(log_type)]))
+    """Return everything of one type of log as one text."""
+    return "\n".join(logged(emulator, log_type))

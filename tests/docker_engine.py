@@ -1,4 +1,4 @@
-"""A container engine for tests: the one that runs, or one of our own that is stopped again, with a Python image.
+"""Provides an engine for container tests: the one that runs, or one of our own that is stopped again; and an image.
 
 ``prepare`` is called once per session, before the first test, because it can take a minute: it imports the base
 image (``.ci/docker-base`` makes it) and builds the layers that every sample model shares.

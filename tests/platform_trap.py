@@ -34,12 +34,12 @@ _CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
 
 
 class Unavailable(Exception):
-    """Why there can be no trap here."""
+    """Says why there can be no trap here."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """A look-up of one of the real platform's names. ``who``: a command line, or the address of a container."""
+    """Holds a look-up of one of the platform's names. ``who``: a command line, or the address of a container."""
 
     name: str
     who: str
@@ -49,7 +49,7 @@ class LookUp:
 
 
 class PlatformTrap:
-    """The trap of one session. ``for_containers``: the resolver's address as containers see it, empty for none."""
+    """Traps look-ups of one session. ``for_containers``: the resolver's address as containers see it, or empty."""
 
     def __init__(self) -> None:
         self.for_containers = ""
@@ -59,7 +59,7 @@ class PlatformTrap:
         self._folder = tempfile.TemporaryDirectory(prefix="clarifai-trap-")
 
     def set(self) -> None:
-        """From now on, for this thread and all that it starts. Raises ``Unavailable``."""
+        """Set the trap for this thread and all that it starts from now on. Raises ``Unavailable``."""
         try:
             self._upstreams = re.findall(r"^\s*nameserver\s+(\S+)", _RESOLV.read_text(encoding="utf-8"), re.M)
             address = self._serve_on_loopback()
@@ -79,7 +79,7 @@ class PlatformTrap:
             raise Unavailable("names are looked up in another way here than /etc/resolv.conf says")
 
     def taken(self) -> list[LookUp]:
-        """What was looked up since this was last asked."""
+        """Return the look-ups since this was last asked, and forget them."""
         count = len(self._seen)
         found, self._seen[:count] = self._seen[:count], []
         return found
@@ -93,7 +93,7 @@ class PlatformTrap:
         self._folder.cleanup()
 
     def answer(self, question: bytes, client: tuple[str, int], kind: int) -> bytes:
-        """The answer to a DNS message, over UDP or TCP."""
+        """Return the answer to a DNS message that came over UDP or TCP."""
         name = name_in(question)
         if is_platform(name):
             self._seen.append(LookUp(name, _who(*client, kind)))
@@ -104,7 +104,7 @@ class PlatformTrap:
         return _without_records(question, _SERVER_FAILURE)
 
     def _serve_on_loopback(self) -> str:
-        """At an address that no other session has."""
+        """Serve at an address that no other session has, and return it."""
         for last in range(1, 255):
             address = f"127.53.{os.getpid() % 250 + 1}.{last}"
             with contextlib.suppress(PermissionError if os.geteuid() else OSError):
@@ -136,12 +136,12 @@ class PlatformTrap:
 
 
 def is_platform(name: str) -> bool:
-    """Whether a name is the real platform's."""
+    """Return whether a name is the real platform's."""
     return name == _DOMAIN or name.endswith(f".{_DOMAIN}")
 
 
 def name_in(question: bytes) -> str:
-    """The name that a DNS message asks about, in lower case; empty for one that asks nothing."""
+    """Return the name that a DNS message asks about, in lower case; empty for one that asks nothing."""
     labels: list[str] = []
     at = 12  # after the header
     while at < len(question) and question[at]:
@@ -203,15 +203,16 @@ def _ask(upstream: str, question: bytes, kind: int) -> bytes:
 
 
 def _read(sock: socket.socket) -> bytes:
-    """One DNS message over TCP: its length comes first."""
+    """Read one DNS message over TCP: its length comes first."""
     with sock.makefile("rb") as file:
         return file.read(int.from_bytes(file.read(2)))
 
 
 def _without_records(question: bytes, code: int) -> bytes:
-    """An answer that has only the question, and why there is no more."""
+    """Make an answer that has only the question, and the code that says why there is no more."""
     flags = bytes([0x80 | question[2] & 0x79, 0x80 | code])
-    end = 12 + len(name_in(question)) + (2 if name_in(question) else 1) + 4
+    name = name_in(question)
+    end = 12 + len(name) + (2 if name else 1) + 4
     return question[:2] + flags + question[4:6] + bytes(6) + question[12:end]
 
 
@@ -222,7 +223,7 @@ def _done(result: int) -> None:
 
 
 def _who(address: str, port: int, kind: int) -> str:
-    """The command line of the process whose socket this is; the address where it is none of this machine's."""
+    """Return the command line of the process whose socket this is; the address where it is on another machine."""
     table = "tcp" if kind == socket.SOCK_STREAM else "udp"
     local = f"{socket.inet_aton(address)[::-1].hex().upper()}:{port:04X}"
     for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
@@ -249,7 +250,7 @@ _current: PlatformTrap | None = None
 
 
 def current() -> PlatformTrap | None:
-    """The trap of this session, if there is one."""
+    """Return the trap of this session, if there is one."""
     return _current
 
 
@@ -263,7 +264,7 @@ def begin() -> PlatformTrap:
 
 
 def end() -> None:
-    """The session is over."""
+    """Close the trap of this session, which is over."""
     global _current
     if _current is not None:
         _current.close()

@@ -35,7 +35,7 @@ class StillClock:
 
 
 class FixedMetrics:
-    """Two of three replicas are up, everywhere, and serve as they were told."""
+    """Says everywhere that two of three replicas are up, and serve as they were told."""
 
     def served(self, deployment: resources_pb2.Deployment) -> resources_pb2.Deployment:
         return deployment

@@ -1,4 +1,4 @@
-"""The supervisor and all it needs, over replicas that do what a test says, by a clock that a test turns."""
+"""Sets up the supervisor and all it needs, over replicas that do what a test says, by a clock that a test turns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SOURCE = ModelSource(Path("/models/model"), Path(sys.executable), "hash", "an en
 
 
 class ScriptedProcess:
-    """A replica's process. ``obeys``: SIGTERM ends it."""
+    """Stands in for a replica's process. ``obeys``: SIGTERM ends it."""
 
     def __init__(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> None:
         self.spec = spec

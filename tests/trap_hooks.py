@@ -15,7 +15,7 @@ LATE = pytest.StashKey[list[str]]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Before the first process is started that is to be trapped."""
+    """Set the trap before the first process is started that is to be trapped."""
     session.config.stash[LATE] = []
     if session.config.option.collectonly:
         return
@@ -38,7 +38,7 @@ def nothing_asks_the_real_platform() -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """What was looked up after the last test fails the session."""
+    """Fail the session for what was looked up after the last test."""
     late = _taken()
     platform_trap.end()
     session.config.stash[LATE] += late
@@ -51,7 +51,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """A worker of xdist has ended: what it looked up late is told, and counts, in the controller."""
+    """Count in the controller what a worker of xdist that has ended looked up late."""
     node.config.stash[LATE] += getattr(node, "workeroutput", {}).get("late_look_ups", [])
 
 

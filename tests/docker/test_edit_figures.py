@@ -1,4 +1,4 @@
-"""How soon an edit answers in a container, as ``make bench`` measures it; with a model as people write them."""
+"""Edits of a model as people write them answer soon in a container, as ``make bench`` measures it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An editor's side of the Debug Adapter Protocol, as small as it can be."""
+"""Speaks an editor's side of the Debug Adapter Protocol, as little of it as the tests need."""
 
 from __future__ import annotations
 
@@ -29,15 +29,18 @@ class Editor:
         self._socket.close()
 
     def configure(self, file: Path, *lines: int) -> None:
-        """Stop at these lines from now on, and say that all is set."""
+        """Set breakpoints at these lines, and say that all is set."""
         self.request("setBreakpoints", source={"path": str(file)}, breakpoints=[{"line": line} for line in lines])
         set_ = self.until(lambda message: message.get("command") == "setBreakpoints")
         assert all(each["verified"] for each in set_["body"]["breakpoints"]), set_
+        self.finish_configuration()
+
+    def finish_configuration(self) -> None:
         self.request("configurationDone")
         self.until(lambda message: message.get("command") == "configurationDone")
 
     def stopped(self) -> tuple[int, str, int]:
-        """Wait until the model stops: the thread, the function and the line."""
+        """Wait until the model stops; return the thread, the function and the line."""
         thread = int(self.until(lambda message: message.get("event") == "stopped")["body"]["threadId"])
         self.request("stackTrace", threadId=thread)
         stack = self.until(lambda message: message.get("command") == "stackTrace")["body"]["stackFrames"]
@@ -53,7 +56,7 @@ class Editor:
         self._socket.sendall(f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
 
     def until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Read messages until one is wanted."""
+        """Read messages until one is wanted, and return it."""
         while True:
             message = self._read()
             if wanted(message):

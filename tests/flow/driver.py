@@ -1,4 +1,4 @@
-"""What flow tests drive the emulator with: the unmodified SDK, raw calls, and a wait that fails in time.
+"""Drives the emulator in flow tests: by the unmodified SDK, by raw calls, and with a wait that fails in time.
 
 The SDK reads its base URL when it is imported, so the session's address is fixed, and set, before that.
 """
@@ -31,7 +31,7 @@ atexit.register(_held.close)
 
 
 def free_port() -> int:
-    """A port nobody listens on now. On Linux it stays ours: no other test session can be given it meanwhile."""
+    """Return a port nobody listens on now. On Linux no other test session can be given it meanwhile."""
     probe = socket.socket()
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # whoever is told of it can listen
     probe.bind(("127.0.0.1", 0))
@@ -199,6 +199,11 @@ def text_of(response: Any) -> str:
     """The text of a response with one output."""
     assert response.outputs, response
     return response.outputs[0].data.parts[0].data.string_value
+
+
+def logged(emulator: EmulatorThread, log_type: str = "runner") -> list[str]:
+    """Return every line that the emulator keeps of one type of log, oldest first."""
+    return emulator.run(lambda each: [entry.message for entry in each.logbook.entries(log_type)])
 
 
 def live_replicas(emulator: EmulatorThread, deployment: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a model under development does to its replica, and what everyone else notices of it: nothing."""
+"""A model under development may do anything to its replica; everyone else notices nothing of it."""
 
 from __future__ import annotations
 

@@ -395,7 +395,7 @@ def test_a_fault_that_makes_no_sense(shell: Shell, hello: str) -> None:
 
 
 def completions(shell: Shell, words: str) -> set[str]:
-    """What bash is offered for the last of the words; completing it never imports the SDK."""
+    """Return what bash is offered for the last of the words; fail where completing it imports the SDK."""
     environ = {"_CLARIFAI_EMULATOR_COMPLETE": "bash_complete", "COMP_WORDS": f"clarifai-emulator {words}"}
     environ["COMP_CWORD"] = str(words.count(" ") + 1)
     program = (

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from flow.driver import free_port
+from flow.driver import free_port, wait_for
 from flow.test_cli import MODELS, Shell, Up
 
 SPY = """
@@ -45,6 +44,10 @@ class Box:
                 [*command, *words], stdout=output, stderr=output, env=self.inside.environ
             )
 
+    def answers(self) -> bool:
+        assert self.process.poll() is None, self.output.read_text()
+        return self.outside.run("status").returncode != 4
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(30)
@@ -57,9 +60,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
         pytest.skip("this system makes no namespaces of processes for tests (unshare)")
     box = Box(tmp_path_factory.mktemp("box"))
     try:
-        while box.outside.run("status").returncode == 4:
-            assert box.process.poll() is None, box.output.read_text()
-            time.sleep(0.1)
+        wait_for(box.answers, seconds=60)
         yield box
         assert box.outside.ok("down").startswith(f"Stopped the emulator at {box.url} (process ")
         assert box.outside.run("status").returncode == 4
@@ -78,6 +79,7 @@ def test_a_directory_is_sent_deployed_and_called(box: Box) -> None:
 
 
 def test_every_command_takes_the_address_and_the_token(box: Box) -> None:
+    box.outside.ok("deploy", MODELS / "hello")
     assert box.outside.ok("status").startswith(f"Clarifai emulator at {box.url}\n")
     assert "replica.live" in box.outside.ok("events", "--kind", "replica")
     assert json.loads(box.outside.ok("env", "--json"))["CLARIFAI_API_BASE"] == box.url

@@ -1,4 +1,4 @@
-"""Deploying and undeploying again and again costs nothing that stays."""
+"""Cycles of deploying and undeploying cost nothing that stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stopping at breakpoints in model.py: in an editor, at a terminal, and what is said where neither is there."""
+"""Breakpoints in model.py stop in an editor or at a terminal; where neither is there, the log says what to do."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import contextlib
 import json
 import os
 import pty
-import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,9 @@ from clarifai_emulator.errors import CallerError
 from clarifai_emulator.runners.backend import Debugging
 from clarifai_emulator.thread import EmulatorThread
 from flow.dap import Editor
-from flow.driver import Client, free_port, inference_request, running, text_of, wait_for
+from flow.driver import Client, free_port, inference_request, logged, running, text_of, wait_for, write_model
+from flow.shown import Shown
+from flow.test_cli import Shell
 
 MODEL = """
 from clarifai.runners.models.model_class import ModelClass
@@ -41,20 +42,11 @@ class Model(ModelClass):
         return answer
 """
 _LINE = MODEL.splitlines().index('        answer = answer + "?"') + 1
-_CONFIG = """
-model: {id: looked-at, user_id: me, app_id: demo, model_type_id: text-to-text}
-inference_compute_info: {cpu_limit: 100m, cpu_memory: 128Mi, num_accelerators: 0}
-"""
 _of_processes = pytest.mark.of_processes("a debugger of this machine attaches to a process of it")
 
 
 def write(folder: Path, source: str = MODEL) -> Path:
-    path = folder / "looked-at"
-    (path / "1").mkdir(parents=True)
-    (path / "1" / "model.py").write_text(source)
-    (path / "config.yaml").write_text(_CONFIG)
-    (path / "requirements.txt").write_text("clarifai\n")
-    return path
+    return write_model(folder, "looked-at", source)
 
 
 def with_breakpoint(how: str = "breakpoint()") -> str:
@@ -62,41 +54,30 @@ def with_breakpoint(how: str = "breakpoint()") -> str:
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorThread]:
-    """Its requests may take a second: far less than it takes to look at one in a debugger."""
-    with running(backend="process", runner="genuine", request_seconds=1.0, reclaim_seconds=0.5) as emulator:
+def _emulator() -> Iterator[EmulatorThread]:
+    """An emulator whose requests may take two seconds: far less than it takes to look at one in a debugger."""
+    with running(backend="process", runner="genuine", request_seconds=2.0, reclaim_seconds=0.5) as emulator:
         yield emulator
 
 
-@pytest.fixture
-def client(emulator: EmulatorThread) -> Iterator[Client]:
-    client = Client(emulator.url)
-    yield client
-    client.close()
-    emulator.reset()
+def ask(client: Client) -> str:
+    return text_of(client.call("PostModelOutputs", inference_request("looked-at", text="hi"), timeout=100))
 
 
-def call(client: Client, answers: list[Any]) -> threading.Thread:
-    """A request in a thread, because it will stop."""
-
-    def ask() -> None:
-        answers.append(client.call("PostModelOutputs", inference_request("looked-at", text="hi"), timeout=100))
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    return thread
+def begin_to_ask(client: Client) -> Future[str]:
+    """Send a request from a thread of its own, because the model will stop."""
+    pool = ThreadPoolExecutor(1)
+    answer = pool.submit(ask, client)
+    pool.shutdown(wait=False)
+    return answer
 
 
 def deploy(emulator: EmulatorThread, path: Path, **options: Any) -> Any:
-    """Deploying takes as long as it takes: the limit is for requests."""
+    """Deploy, however long that takes: the limit is for requests."""
     deployed = emulator.deploy(path, max_replicas=1, wait=False, **options)
     if not (options.get("debugging") and options["debugging"].wait):
         wait_for(lambda: emulator.events("replica.live"), seconds=60)
     return deployed
-
-
-def printed(emulator: EmulatorThread) -> str:
-    return "\n".join(entry.message for entry in emulator.run(lambda each: list(each.logbook.entries("runner"))))
 
 
 @_of_processes
@@ -105,20 +86,18 @@ def test_an_editor_stops_in_the_model_and_no_deadline_passes_meanwhile(
 ) -> None:
     path = write(tmp_path)
     deployed = deploy(emulator, path, debugging=Debugging())
-    answers: list[Any] = []
     with Editor(deployed.debug_port) as editor:
         editor.configure(path / "1" / "model.py", _LINE)
-        request = call(client, answers)
+        answer = begin_to_ask(client)
         thread, function, line = editor.stopped()
         assert (function, line) == ("predict", _LINE)
         time.sleep(2.5)  # more than the request may take
-        assert not answers
+        assert not answer.done()
         editor.go_on(thread, "next")
         thread, _, line = editor.stopped()
         assert line == _LINE + 1
         editor.go_on(thread)
-        request.join()
-    assert text_of(answers[0]) == "hi!?"
+        assert answer.result() == "hi!?"
     assert not emulator.events("replica.hung")
     said = [event.fields["message"] for event in emulator.events("debugger.")]
     assert said[0] == f"attach your editor at 127.0.0.1:{deployed.debug_port}"
@@ -130,20 +109,15 @@ def test_breakpoint_stops_in_the_editor_and_another_one_may_attach_after_it(
     emulator: EmulatorThread, client: Client, tmp_path: Path
 ) -> None:
     deployed = deploy(emulator, write(tmp_path, with_breakpoint()), debugging=Debugging())
-    before: list[Any] = []
-    call(client, before).join()
-    assert text_of(before[0]) == "hi!?"  # nobody is attached: it does not stop
+    assert ask(client) == "hi!?"  # nobody is attached: it does not stop
     for _ in range(2):
-        answers: list[Any] = []
         with Editor(deployed.debug_port) as editor:
-            editor.request("configurationDone")
-            editor.until(lambda message: message.get("command") == "configurationDone")
-            request = call(client, answers)
+            editor.finish_configuration()
+            answer = begin_to_ask(client)
             thread, function, _ = editor.stopped()
             assert function == "predict"
             editor.go_on(thread)
-            request.join()
-        assert text_of(answers[0]) == "hi!?"
+            assert answer.result() == "hi!?"
 
 
 @_of_processes
@@ -152,14 +126,12 @@ def test_an_editor_that_goes_away_lets_the_model_go_on(
 ) -> None:
     path = write(tmp_path)
     deployed = deploy(emulator, path, debugging=Debugging())
-    answers: list[Any] = []
     with Editor(deployed.debug_port) as editor:
         editor.configure(path / "1" / "model.py", _LINE)
-        request = call(client, answers)
+        answer = begin_to_ask(client)
         editor.stopped()
         assert emulator.run(lambda each: each.clock.is_held)
-    request.join()
-    assert text_of(answers[0]) == "hi!?"
+    assert answer.result() == "hi!?"
     assert not emulator.run(lambda each: each.clock.is_held)
 
 
@@ -171,7 +143,7 @@ def test_a_replica_may_wait_for_the_editor_before_it_loads_its_model(
     load = MODEL.splitlines().index('        self.ending = "!"') + 1
     deployed = deploy(emulator, path, debugging=Debugging(wait=True))
     assert deployed.waits_for_debugger
-    wait_for(lambda: "waits for a debugger" in printed(emulator), seconds=60)
+    wait_for(lambda: any("waits for a debugger" in line for line in logged(emulator)), seconds=60)
     wait_for(lambda: emulator.run(lambda each: each.clock.is_held), seconds=60)
     with Editor(deployed.debug_port) as editor:
         editor.configure(path / "1" / "model.py", load)
@@ -214,12 +186,10 @@ def test_without_a_debugger_a_breakpoint_is_passed_and_the_log_says_how_to_stop_
 ) -> None:
     deploy(emulator, write(tmp_path, with_breakpoint(how)))
     for _ in range(2):
-        answers: list[Any] = []
-        call(client, answers).join()
-        assert text_of(answers[0]) == "hi!?"
+        assert ask(client) == "hi!?"
 
     def told() -> list[str]:
-        return [line for line in printed(emulator).splitlines() if "was passed" in line]
+        return [line for line in logged(emulator) if "was passed" in line]
 
     assert wait_for(told) == [
         f"[emulator] breakpoint() at model.py:{_LINE} was passed: nobody can type here. To stop there, deploy with "
@@ -231,33 +201,24 @@ def test_without_a_debugger_a_breakpoint_is_passed_and_the_log_says_how_to_stop_
 
 
 class Terminal:
-    """A command in a terminal of its own."""
+    """Runs a command in a terminal of its own."""
 
-    def __init__(self, *words: str | Path, environ: dict[str, str]) -> None:
+    def __init__(self, shell: Shell, *words: str | Path) -> None:
         self._fd, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, *map(str, words)],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env=environ,
+            env={**shell.environ, "TERM": "dumb", "NO_COLOR": "1"},
             start_new_session=True,
         )
         os.close(theirs)
-        self._seen = ""
+        self._output = Shown(self._fd)
 
-    def until(self, text: str, seconds: float = 60) -> str:
-        """What was shown up to this text."""
-        deadline = time.monotonic() + seconds
-        while text not in self._seen:
-            assert time.monotonic() < deadline, f"{text!r} was not shown: {self._seen}"
-            if select.select([self._fd], [], [], 0.1)[0]:
-                try:
-                    self._seen += os.read(self._fd, 65536).decode(errors="replace")
-                except OSError:
-                    raise AssertionError(f"it ended before it showed {text!r}: {self._seen}") from None
-        shown, found, self._seen = self._seen.partition(text)
-        return shown + found
+    def until(self, text: str) -> str:
+        """Return what was shown up to this text, once it is there."""
+        return self._output.until(text, seconds=60)
 
     def type(self, line: str) -> None:
         os.write(self._fd, line.encode() + b"\n")
@@ -266,13 +227,8 @@ class Terminal:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGINT)
         code = self.process.wait(30)
-        os.close(self._fd)
+        self._output.close()
         return code
-
-
-def environ(folder: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CLARIFAI_", "XDG_"))}
-    return {**kept, "HOME": str(folder), "XDG_STATE_HOME": str(folder / "state"), "TERM": "dumb", "NO_COLOR": "1"}
 
 
 @pytest.mark.parametrize("command", ["dev", "up"])
@@ -282,34 +238,29 @@ def test_breakpoint_asks_in_the_terminal_of_a_command_that_runs_the_model_itself
     command: str, tmp_path: Path
 ) -> None:
     path, port = write(tmp_path, with_breakpoint()), free_port()
-    ours = environ(tmp_path)
-    words = ["dev", path] if command == "dev" else ["up", "--request-seconds", "1"]
-    terminal = Terminal(
-        "-m", "clarifai_emulator", *words, "--backend", "inprocess", "--port", str(port), environ=ours
-    )
-    clarifai = [sys.executable, "-m", "clarifai_emulator"]
+    shell = Shell(tmp_path)
+    words = ["dev", path] if command == "dev" else ["up", "--request-seconds", "2"]
+    terminal = Terminal(shell, "-m", "clarifai_emulator", *words, "--backend", "inprocess", "--port", str(port))
     try:
         if command == "dev":
             terminal.until("replica.live")
         else:
             terminal.until("Stop:")
-            subprocess.run([*clarifai, "deploy", str(path), "--port", str(port)], env=ours, check=True, timeout=60)
+            shell.ok("deploy", path, "--port", str(port))
         state = json.loads((tmp_path / "state" / "clarifai-emulator" / f"emulator-{port}.json").read_text())
         url = f"http://127.0.0.1:{port}"
         assert reach(url, {"CLARIFAI_EMULATOR_TOKEN": state["token"]}) == Running(**state)
         client = Client(url)
-        answers: list[Any] = []
-        request = call(client, answers)
+        answer = begin_to_ask(client)
         assert "predict()" in terminal.until("(Pdb)")
         terminal.type("p answer")
         assert "'hi!'" in terminal.until("(Pdb)")
-        time.sleep(1.5)
+        time.sleep(2.5)  # more than the request may take
         terminal.type("next")
         assert "return answer" in terminal.until("(Pdb)")
         terminal.type("continue")
-        request.join()
+        assert answer.result() == "hi!?"
         client.close()
-        assert text_of(answers[0]) == "hi!?"
     finally:
         code = terminal.end()
     assert code == 0
@@ -327,7 +278,7 @@ def test_breakpoint_asks_in_a_test_also_while_output_is_captured(tmp_path: Path)
         "    assert Model(url=model.url).predict(text='hi') == 'hi!?'\n"
     )
     options = ["--clarifai-backend", "inprocess", "-p", "no:cacheprovider"]
-    terminal = Terminal("-m", "pytest", *options, tmp_path / "test_it.py", environ=environ(tmp_path))
+    terminal = Terminal(Shell(tmp_path), "-m", "pytest", *options, tmp_path / "test_it.py")
     try:
         assert "IO-capturing turned off" in terminal.until("(Pdb)")
         terminal.type("p answer")

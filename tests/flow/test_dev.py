@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pty
-import select
 import signal
 import subprocess
 import sys
@@ -19,6 +17,7 @@ import pytest
 
 from flow.driver import RUNNER, Client, free_port, inference_request, text_of, wait_for, write_model
 from flow.processes import environment
+from flow.shown import Shown
 
 MODEL = """
 from clarifai.runners.models.model_class import ModelClass
@@ -36,9 +35,8 @@ class Dev:
     def __init__(self, folder: Path) -> None:
         self.environ = environment(XDG_STATE_HOME=str(folder / "state"), COLUMNS="160")
         self.port = free_port()
-        self.output = ""
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._fd = -1
+        self._outputs: list[Shown] = []
 
     def start(
         self, *words: str | Path, terminal: bool = False, under: Sequence[str] = ()
@@ -56,7 +54,7 @@ class Dev:
         )
         os.close(theirs)
         self._processes.append(process)
-        self._fd = ours
+        self._outputs.append(Shown(ours))
         return process
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -64,25 +62,19 @@ class Dev:
         return subprocess.run(command, env=self.environ, capture_output=True, text=True, timeout=60)
 
     def wait_for(self, text: str, *, seconds: float = 30.0) -> str:
-        """Read until this was printed after what was waited for before; gives what was printed by then."""
-        deadline = time.monotonic() + seconds
-        while text not in self.output:
-            left = deadline - time.monotonic()
-            assert left > 0, f"{text!r} was not printed: {self.output}"
-            if select.select([self._fd], [], [], left)[0]:
-                with contextlib.suppress(OSError):
-                    self.output += os.read(self._fd, 65536).decode(errors="replace")
-        before, found, self.output = self.output.partition(text)
-        return before + found
+        """Read until this is printed after what was waited for before; return what was printed by then."""
+        return self._outputs[-1].until(text, seconds=seconds)
+
+    @property
+    def output(self) -> str:
+        return self._outputs[-1].rest
 
     def end(self, process: subprocess.Popen[bytes]) -> int:
         process.send_signal(signal.SIGINT)
         deadline = time.monotonic() + 20
-        while process.poll() is None and time.monotonic() < deadline:
-            if select.select([self._fd], [], [], 0.1)[0]:
-                with contextlib.suppress(OSError):
-                    self.output += os.read(self._fd, 65536).decode(errors="replace")
-        return process.wait(1)
+        while self._outputs[-1].read_on() and process.poll() is None and time.monotonic() < deadline:
+            pass
+        return process.wait(max(deadline - time.monotonic(), 1))
 
     def close(self) -> None:
         self.run("down")
@@ -90,8 +82,8 @@ class Dev:
             if process.poll() is None:
                 process.kill()
             process.wait()
-        if self._fd >= 0:
-            os.close(self._fd)
+        for output in self._outputs:
+            output.close()
 
 
 @pytest.fixture

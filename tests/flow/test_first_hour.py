@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.needs import foreseen_needs
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import IN_CONTAINERS, Client, inference_request, running, text_of
+from flow.driver import IN_CONTAINERS, Client, inference_request, logged, running, text_of, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 TOOLKITS = ("python", "mcp", "openai", "vllm", "sglang", "ollama", "lmstudio")
@@ -50,16 +51,9 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorThrea
             yield emulator
 
 
-@pytest.fixture
-def client(emulator: EmulatorThread) -> Iterator[Client]:
-    client = Client(emulator.url)
-    yield client
-    client.close()
-
-
 @pytest.fixture(scope="module")
 def templates(tmp_path_factory: pytest.TempPathFactory, emulator: EmulatorThread) -> Path:
-    """A folder with what `clarifai model init` writes for each toolkit."""
+    """Return a folder with what `clarifai model init` writes for each toolkit."""
     folder, programs = tmp_path_factory.mktemp("templates"), tmp_path_factory.mktemp("bin")
     for name in ("ollama", "lms"):  # `init` asks whether they are there
         (programs / name).write_text("#!/bin/sh\necho 1.0\n")
@@ -109,26 +103,26 @@ def test_a_template_of_python_alone_is_deployed_and_answers(
 
 
 def test_a_bug_that_is_planted_in_it_is_told_with_its_line_and_what_served_goes_on(
-    emulator: EmulatorThread, client: Client, templates: Path
+    emulator: EmulatorThread, client: Client, templates: Path, tmp_path: Path
 ) -> None:
-    emulator.deploy(templates / "python")
-    model = templates / "python" / "1" / "model.py"
+    directory = shutil.copytree(templates / "python", tmp_path / "python")
+    emulator.deploy(directory)
+    model = directory / "1" / "model.py"
     official = model.read_text()
     planted = official.replace("        pass\n", "        print('loading')\n        self.weights = 1 / 0\n", 1)
     assert planted != official
     model.write_text(planted)
     with pytest.raises(CallerError) as raised:
-        emulator.deploy(templates / "python")
+        emulator.deploy(directory)
     assert "self.weights = 1 / 0" in str(raised.value)
     assert "ZeroDivisionError: division by zero" in str(raised.value)
     assert "goes on with version" in str(raised.value)
-    assert "loading" in emulator.run(lambda e: [entry.message for entry in e.logbook.entries("runner")])
+    wait_for(lambda: "loading" in logged(emulator))
     assert ask(client, "python", prompt="still") == "Echo: still"
-    model.write_text(official)
 
 
 class _LocalLlm(http.server.BaseHTTPRequestHandler):
-    """What the template for OpenAI-compatible servers asks."""
+    """Answers as the server that the template for OpenAI-compatible servers asks."""
 
     def do_GET(self) -> None:
         self._answer(
@@ -273,7 +267,7 @@ class Suffixes(ModelClass):
 
 @pytest.fixture
 def hello_world(tmp_path: Path) -> Path:
-    """The official example's shape: its config.yaml names neither user nor app."""
+    """Write a model of the official example's shape: its config.yaml names neither user nor app."""
     directory = tmp_path / "hello-world"
     (directory / "1").mkdir(parents=True)
     (directory / "1" / "model.py").write_text(HELLO_WORLD)

@@ -5,15 +5,19 @@ Each is interrupted once, where it is at work; ``make interruptions`` does it 10
 
 from __future__ import annotations
 
-import os
+import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from benchmarks.interruptions import SCENARIOS, Scenario, World, interrupt, leftovers_of_deployments
+
+from flow.driver import MODELS, wait_for
+from flow.test_cli import read_until
 
 pytestmark = pytest.mark.slow
 
@@ -28,11 +32,30 @@ def world(tmp_path: Path) -> World:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A world with an emulator that serves what the scenarios call."""
+    """Provide a world with an emulator that serves what the scenarios call."""
     world = World(tmp_path_factory.mktemp("served") / "world")
     with world.emulator("slow"):
-        assert world.run("deploy", Path(__file__).parents[2] / "fixtures" / "models" / "hello").returncode == 0
+        assert world.run("deploy", MODELS / "hello").returncode == 0
         yield world
+
+
+@contextmanager
+def started(world: World, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a command, and kill it at the end of the block where it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clarifai_emulator", *map(str, words)],
+        env=world.environ(str(words[0])),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 @pytest.mark.parametrize("scenario", _EMPTY, ids=lambda each: each.name)
@@ -73,37 +96,25 @@ def test_a_deployment_that_is_interrupted_was_never_there_and_the_last_one_goes_
 
 
 def test_up_says_why_a_request_ended_when_it_is_stopped_and_names_no_process_of_its_own(world: World) -> None:
-    up = subprocess.Popen(
-        [sys.executable, "-m", "clarifai_emulator", "up", "--port", "0", "--backend", "inprocess"],
-        env=world.environ("up"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert up.stdout is not None
-    lines = [up.stdout.readline() for _ in range(3)]
-    assert world.run("deploy", Path(__file__).parents[2] / "fixtures" / "models" / "slow").returncode == 0
-    waiting = subprocess.Popen(
-        [sys.executable, "-m", "clarifai_emulator", "predict", "slow", "seconds=60"],
-        env=world.environ("predict"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    for line in up.stdout:
-        lines.append(line)
-        if "replica.live" in line:
-            break
-    while "in flight" not in world.run("status").stdout.replace("1 in flight", "in flight"):
-        pass
-    up.send_signal(signal.SIGINT)
-    said = "".join(lines) + up.stdout.read()
-
-    assert up.wait() == 0
-    assert waiting.wait() != 0
-    up.stdout.close()
+    with started(world, "up", "--port", "0", "--backend", "inprocess") as up:
+        read_until(up, "Stop:")
+        assert world.run("deploy", MODELS / "slow").returncode == 0
+        read_until(up, "replica.live")
+        with started(world, "predict", "slow", "seconds=60") as waiting:
+            wait_for(lambda: requests_at_work(world) == 1, seconds=60)
+            up.send_signal(signal.SIGINT)
+            assert up.stdout is not None
+            said = up.stdout.read()
+            assert waiting.wait() != 0
+        assert up.wait() == 0
     assert "cancelled by the client" not in said
     assert "Nothing is left running" in said
     assert "still there" not in said
+
+
+def requests_at_work(world: World) -> int:
+    state = json.loads(world.run("status", "--json").stdout)
+    return sum(version["in_flight"] for each in state["deployments"] for version in each["versions"])
 
 
 def test_up_starts_where_its_output_is_closed(world: World) -> None:
@@ -113,33 +124,19 @@ def test_up_starts_where_its_output_is_closed(world: World) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    for _ in range(200):
-        if world.run("status").returncode == 0:
-            break
-    up.send_signal(signal.SIGTERM)
-    _, said = up.communicate(timeout=60)
+    try:
+        wait_for(lambda: world.run("status").returncode == 0, seconds=60)
+        up.send_signal(signal.SIGTERM)
+        _, said = up.communicate(timeout=60)
+    finally:
+        up.kill()
     assert up.returncode == 0, said
     assert said == ""
 
 
 @pytest.mark.of_processes("the command line and what it starts on this machine")
 def test_an_emulator_that_dev_started_ends_with_it_also_when_it_is_killed(world: World) -> None:
-    dev = subprocess.Popen(
-        [sys.executable, "-m", "clarifai_emulator", "dev", "--plain", str(world.model())],
-        env=world.environ("dev"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert dev.stdout is not None
-    for line in dev.stdout:
-        if "Watching" in line:
-            break
-    os.kill(dev.pid, signal.SIGKILL)
-    dev.wait()
-    dev.stdout.close()
-    for _ in range(200):
-        if world.run("status").returncode == 4:
-            break
-    assert world.run("status").returncode == 4
+    with started(world, "dev", "--plain", world.model()) as dev:
+        read_until(dev, "Watching")
+    wait_for(lambda: world.run("status").returncode == 4, seconds=60)
     assert not list(world.temporary.iterdir())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import Client, inference_request, text_of, write_model
+from flow.driver import Client, inference_request, logged, text_of, write_model
 
 TELLS = """
 import os
@@ -40,7 +40,7 @@ def test_a_model_has_the_secrets_it_asks_for_and_no_others(
     assert told("TOKEN_OF_TEST") == "planted-secret"
     assert told("INLINE_OF_TEST") == "from-config"
     assert told("MISSING_OF_TEST") == "not set"
-    printed = emulator.run(lambda each: [entry.message for entry in each.logbook.entries("runner")])
+    printed = logged(emulator)
     assert (
         "[emulator] config.yaml wants secret 'nobody-has-it' as MISSING_OF_TEST: user 'me' has no such secret, "
         "and the variable is not set"

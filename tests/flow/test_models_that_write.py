@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import Client, inference_request, live_replicas, running, text_of, write_model
+from flow.driver import Client, inference_request, live_replicas, text_of, write_model
 
 pytestmark = pytest.mark.of_processes("a container sees its model's directory read-only")
 
@@ -41,71 +40,52 @@ class Writes(ModelClass):
 """
 
 
-@pytest.fixture(scope="module")
-def _dev() -> Iterator[EmulatorThread]:
-    with running() as emulator:
-        yield emulator
+def ask(client: Client, text: str = "x") -> str:
+    return text_of(client.call("PostModelOutputs", inference_request("writes", text=text)))
 
 
-@pytest.fixture
-def dev(_dev: EmulatorThread) -> EmulatorThread:
-    _dev.reset()
-    return _dev
-
-
-@pytest.fixture
-def caller(dev: EmulatorThread) -> Iterator[Client]:
-    client = Client(dev.url)
-    yield client
-    client.close()
-
-
-def ask(caller: Client, text: str = "x") -> str:
-    return text_of(caller.call("PostModelOutputs", inference_request("writes", text=text)))
-
-
-def ignored(dev: EmulatorThread) -> list[Any]:
-    return [event.fields["files"] for event in dev.events("dev.ignored")]
+def ignored(emulator: EmulatorThread) -> list[Any]:
+    return [event.fields["files"] for event in emulator.events("dev.ignored")]
 
 
 def test_a_file_that_load_model_writes_keeps_no_replica_from_serving(
-    dev: EmulatorThread, caller: Client, tmp_path: Path
+    emulator: EmulatorThread, client: Client, tmp_path: Path
 ) -> None:
     directory = write_model(tmp_path, "writes", HEAD + IN_LOAD)
-    dev.dev(directory)
-    assert ask(caller) == "one x"
-    assert list(dev.events("replica.crashed")) == []
-    assert ignored(dev) == [["1/weights.bin"]]
+    emulator.dev(directory)
+    assert ask(client) == "one x"
+    assert list(emulator.events("replica.crashed")) == []
+    assert ignored(emulator) == [["1/weights.bin"]]
     (directory / "1" / "model.py").write_text(HEAD + IN_LOAD.replace("(100)", "(200)"))
-    assert dev.reload(directory).state == "ready"
+    assert emulator.reload(directory).state == "ready"
     assert (directory / "1" / "weights.bin").stat().st_size == 200
-    assert dev.reload(directory).state == "unchanged"
+    assert emulator.reload(directory).state == "unchanged"
 
 
 def test_a_file_that_was_there_and_that_load_model_writes_again_costs_one_start(
-    dev: EmulatorThread, caller: Client, tmp_path: Path
+    emulator: EmulatorThread, client: Client, tmp_path: Path
 ) -> None:
     directory = write_model(tmp_path, "writes", HEAD + IN_LOAD)
     (directory / "1" / "weights.bin").write_bytes(b"of an earlier run")
-    dev.dev(directory)
-    assert ask(caller) == "one x"
-    (crash,) = dev.events("replica.crashed")
+    emulator.dev(directory)
+    assert ask(client) == "one x"
+    (crash,) = emulator.events("replica.crashed")
     assert "1/weights.bin changed while the model was being loaded" in crash.fields["message"]
     assert "--exclude" in crash.fields["message"]
 
 
-def test_a_file_that_a_request_writes_is_no_edit(dev: EmulatorThread, caller: Client, tmp_path: Path) -> None:
+def test_a_file_that_a_request_writes_is_no_edit(emulator: EmulatorThread, client: Client, tmp_path: Path) -> None:
     directory = write_model(tmp_path, "writes", HEAD + IN_PREDICT)
-    dev.dev(directory)
+    emulator.dev(directory)
     for number in range(1, 4):
-        assert ask(caller) == f"call {number}"
-        assert dev.reload(directory).state == "unchanged"
-    assert ignored(dev) == [["1/history.json"]]
-    (replica,) = live_replicas(dev, "deploy-writes")
+        assert ask(client) == f"call {number}"
+        assert emulator.reload(directory).state == "unchanged"
+    assert ignored(emulator) == [["1/history.json"]]
+    (replica,) = live_replicas(emulator, "deploy-writes")
     time.sleep(0.2)  # a person needs longer than that for an edit after a request
     (directory / "notes.txt").write_text("an edit\n")
-    assert dev.reload(directory).state == "ready"
-    assert live_replicas(dev, "deploy-writes") != [replica]
+    assert emulator.reload(directory).state == "ready"
+    assert live_replicas(emulator, "deploy-writes") != [replica]
 
 
 def rest(url: str) -> tuple[str, dict[str, str]]:
@@ -127,15 +107,15 @@ def rest(url: str) -> tuple[str, dict[str, str]]:
     ],
 )
 def test_an_error_of_any_alphabet_and_length_leaves_the_last_good_code_answering(
-    dev: EmulatorThread, caller: Client, tmp_path: Path, error: str, said: str
+    emulator: EmulatorThread, client: Client, tmp_path: Path, error: str, said: str
 ) -> None:
     directory = write_model(tmp_path, "writes", HEAD + IN_PREDICT)
-    dev.dev(directory)
+    emulator.dev(directory)
     (directory / "1" / "model.py").write_text(f"{HEAD}{IN_PREDICT}\nraise RuntimeError({error})\n")
-    assert dev.reload(directory).state == "failed"
-    _, trailers = caller.call_with_trailers("PostModelOutputs", inference_request("writes", text="x"))
+    assert emulator.reload(directory).state == "failed"
+    _, trailers = client.call_with_trailers("PostModelOutputs", inference_request("writes", text="x"))
     assert said in trailers["x-clarifai-emulator-reload"]
-    text, headers = rest(dev.url)
+    text, headers = rest(emulator.url)
     assert text == "call 2"
     assert said in headers["x-clarifai-emulator-reload"]
     assert len(headers["x-clarifai-emulator-reload"]) <= 500

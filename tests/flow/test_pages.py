@@ -32,7 +32,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A page that fails the test where its script fails, is blocked, or asks another host for something."""
+    """Open a page, and fail the test where its script fails or is blocked; ``asked`` has every URL it asks for."""
     page = browser.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))

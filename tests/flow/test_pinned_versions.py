@@ -69,7 +69,7 @@ class Pinned:
 
 
 def written(folder: Path) -> tuple[Path, Path]:
-    """A model directory, and a topology that serves it under the version's id."""
+    """Write a model directory, and a topology that serves it under the version's id."""
     directory = write_model(folder, "ranker", code("!"))
     topology = folder / "topology.yaml"
     entry = f"{{path: ranker, id: ranker, app_id: search, model_version: {{id: {VERSION}}}}}"

@@ -1,6 +1,6 @@
 """No interpreter that an emulator starts asks the real platform anything: all tests run under a trap for its names.
 
-That the trap catches what it is there for, and what used to be caught in it.
+The trap itself is tested here, and models do here what used to be caught in it.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ SETTINGS = {"fork": {}, "spawn": {"start_method": "spawn"}, **RUNNERS}
 
 @pytest.fixture(scope="module", params=WAYS)
 def way(request: pytest.FixtureRequest) -> Iterator[EmulatorThread]:
-    """An emulator with each way to run a model."""
+    """Provide an emulator for each way to run a model."""
     if request.param == "inprocess":
         yield request.getfixturevalue("_emulator")
         return

@@ -26,6 +26,7 @@ from flow.driver import (
     figure,
     inference_request,
     live_replicas,
+    logged,
     running,
     text_of,
     wait_for,
@@ -287,11 +288,15 @@ def test_a_helper_beside_the_model_is_forked_and_named(stateful: Edits) -> None:
 
 
 HELPED = """
+import os
+import time
 import words
 from clarifai.runners.models.model_class import ModelClass
 from words import GREETING
 
 LOADS = []
+BEGUN = []
+GO = os.path.join(os.path.dirname(__file__), "__pycache__", "go")
 
 class Stateful(ModelClass):
     def load_model(self):
@@ -305,10 +310,17 @@ class Stateful(ModelClass):
 
     @ModelClass.method
     def wait(self, text: str) -> str:
-        import time
         first = words.style(text)
-        time.sleep(1.5)
+        BEGUN.append(text)
+        for _ in range(1000):
+            if os.path.exists(GO):
+                break
+            time.sleep(0.02)
         return first + words.style(text)
+
+    @ModelClass.method
+    def begun(self, text: str) -> str:
+        return str(len(BEGUN))
 """
 WORDS = """
 GREETING = "Hello"
@@ -352,11 +364,13 @@ def test_a_request_ends_on_the_helper_it_began_with(helped: Edits) -> None:
     answers: list[str] = []
     asking = threading.Thread(target=lambda: answers.append(helped.ask("wait")[0]))
     asking.start()
-    wait_for(lambda: helped.dev.status()["deployments"][0]["versions"][0]["in_flight"])
-    time.sleep(0.3)
+    wait_for(lambda: helped.ask("begun")[0] == "1")
     (helped.directory / "words.py").write_text(WORDS.replace("return text", "return text.upper()"))
     outcome = helped.dev.reload(helped.directory)
     assert helped.ask()[0] == "Hello X box 1"
+    go = helped.directory / "1" / "__pycache__" / "go"  # no file of the model, so no edit
+    go.parent.mkdir(exist_ok=True)
+    go.touch()
     asking.join()
     assert answers == ["xx"]
     assert outcome.plan.kind is Kind.FORK
@@ -444,8 +458,7 @@ def test_a_newer_save_ends_the_wait_for_a_model_that_loads_long(stateful: Edits)
     outcomes: list[Any] = []
     waiting = threading.Thread(target=lambda: outcomes.append(stateful.dev.reload(stateful.directory)), daemon=True)
     waiting.start()
-    dev = stateful.dev
-    wait_for(lambda: "loads" in dev.run(lambda e: [entry.message for entry in e.logbook.entries("runner")]))
+    wait_for(lambda: "loads" in logged(stateful.dev))
     assert stateful.save('f"one', 'f"two').state == "ready"
     waiting.join(20)
     assert [outcome.state for outcome in outcomes] == ["superseded"]

@@ -13,7 +13,17 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.thread import EmulatorThread
-from flow.driver import MODELS, Client, inference_request, live_replicas, running, sdk_model, wait_for, write_model
+from flow.driver import (
+    MODELS,
+    Client,
+    inference_request,
+    live_replicas,
+    logged,
+    running,
+    sdk_model,
+    wait_for,
+    write_model,
+)
 
 
 def replicas(emulator: EmulatorThread, deployment: str) -> list[dict[str, Any]]:
@@ -249,10 +259,8 @@ def test_a_deployment_that_another_one_overtakes_says_so_and_does_not_wait(
 
     waiting = threading.Thread(target=deploy, daemon=True)
     waiting.start()
-    wait_for(
-        lambda: "loads" in emulator.run(lambda e: [entry.message for entry in e.logbook.entries("runner")]),
-        seconds=60,  # in a container: its image, its start and the import of the SDK
-    )
+    # In a container: its image, its start and the import of the SDK.
+    wait_for(lambda: "loads" in logged(emulator), seconds=60)
     (directory / "1" / "model.py").write_text(source)
     emulator.deploy(directory)
     waiting.join(15)

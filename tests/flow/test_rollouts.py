@@ -1,7 +1,8 @@
-"""What serves goes on until what replaces it does: a new version, another nodepool, by whichever door, or never."""
+"""A deployment goes on serving until what replaces it does: a new version, another nodepool, by whichever door."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.deployer import DeployRequest
 from clarifai_emulator.errors import CallerError, EmulatorError
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import (
@@ -20,6 +22,7 @@ from flow.driver import (
     Client,
     inference_request,
     live_replicas,
+    logged,
     running,
     sdk_model,
     text_of,
@@ -38,7 +41,7 @@ def hello(tmp_path: Path) -> Path:
 
 
 def edit(directory: Path, *changes: tuple[str, str], file: str = "1/model.py") -> None:
-    """Replace these texts, each of which must be there."""
+    """Replace these texts of a file, each of which must be there."""
     text = (directory / file).read_text()
     for old, new in changes:
         assert old in text, old
@@ -81,7 +84,7 @@ class Asker:
         self._client.close()
 
     def more(self, count: int = 5) -> None:
-        """Wait until it has been answered so often once more."""
+        """Wait until so many more requests have been answered; fail where one was not."""
         wanted = len(self.answers) + count
         wait_for(lambda: len(self.answers) >= wanted or self.failures, seconds=60)
         assert self.failures == []
@@ -89,7 +92,7 @@ class Asker:
 
 @contextmanager
 def asking(emulator: EmulatorThread, **request: Any) -> Iterator[Asker]:
-    """A client that calls all the while, and never in vain."""
+    """Run a client that calls all the while; fail where one of its calls does."""
     asker = Asker(emulator.url, **request)
     asker.start()
     try:
@@ -108,7 +111,7 @@ def refused(act: Callable[[], object]) -> EmulatorError:
 
 def versions(client: Client) -> list[str]:
     listed = client.call("ListModelVersions", user_app_id={"user_id": "me", "app_id": "demo"}, model_id="hello")
-    return [each.model_version.id if hasattr(each, "model_version") else each.id for each in listed.model_versions]
+    return [each.id for each in listed.model_versions]
 
 
 def nodepool(client: Client, nodepool_id: str, instance_type: str = "t3a.2xlarge", **fields: Any) -> None:
@@ -255,7 +258,7 @@ def test_what_cannot_even_be_built_leaves_what_serves(
 @pytest.mark.slow
 def test_a_start_that_takes_too_long_is_given_up_and_what_served_goes_on(hello: Path) -> None:
     with running(request_seconds=8.0) as emulator:
-        emulator.deploy(hello)
+        emulator.deploy(hello, wait_seconds=60)
         goodbye(hello, SLOW.replace("1.5", "300"))
         with asking(emulator) as asker:
             error = refused(lambda: emulator.deploy(hello))
@@ -277,10 +280,6 @@ def test_a_deploy_that_is_broken_off_leaves_what_served(
             began.set()
 
     async def deploy(emulator: Any) -> None:
-        import asyncio
-
-        from clarifai_emulator.deployer import DeployRequest
-
         task = asyncio.ensure_future(emulator.deployer.deploy(DeployRequest(path=hello), begin))
         while not began.is_set():
             await asyncio.sleep(0.01)
@@ -304,7 +303,7 @@ def test_of_three_versions_in_a_row_the_last_takes_over_from_the_first(
     with asking(emulator) as asker:
         overtaken.start()
         # Its replica has read the code: an edit before that would be its code.
-        wait_for(lambda: "begins" in emulator.run(lambda e: [each.message for each in e.logbook.entries("runner")]))
+        wait_for(lambda: "begins" in logged(emulator))
         edit(hello, (slow, ""), ("Goodbye", "Welcome"))
         emulator.deploy(hello)
         overtaken.join(30)
@@ -400,9 +399,8 @@ def test_a_deployment_that_follows_the_newest_version_serves_the_old_one_until_t
 
 
 def _publish(emulator: EmulatorThread, directory: Path) -> str:
-    """The directory as a new version that no deployment was told of."""
-    deployer = emulator.wait
-    return deployer(lambda e: e.deployer.publish(directory, "", lambda line: None))[2]
+    """Publish the directory as a new version that no deployment is told of; return the version's id."""
+    return emulator.wait(lambda each: each.deployer.publish(directory, "", lambda line: None))[2]
 
 
 def _patch_version(client: Client, version_id: str) -> None:

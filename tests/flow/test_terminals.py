@@ -1,4 +1,4 @@
-"""What commands print fits the terminal: no table breaks a word, at 60 columns and more."""
+"""Output of commands fits the terminal: no table breaks a word, at 60 columns and more."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from flow.processes import EmulatorProcess, emulator_process, environment
+from flow.shown import Shown
 
 
 def shown(width: int, folder: Path, *words: str) -> list[str]:
-    """The lines of a command in a terminal this wide."""
+    """Return the lines that a command shows in a terminal this wide."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
     environ = environment(XDG_STATE_HOME=str(folder / "state"), NO_COLOR="1", TERM="dumb")
@@ -28,13 +28,12 @@ def shown(width: int, folder: Path, *words: str) -> list[str]:
         [sys.executable, "-m", "clarifai_emulator", *words], env=environ, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
-    text = b""
-    with suppress(OSError):  # the end of a terminal
-        while data := os.read(ours, 65536):
-            text += data
-    os.close(ours)
-    assert process.wait(30) == 0, text
-    return text.decode().replace("\r\n", "\n").splitlines()
+    output = Shown(ours)
+    while output.read_on():
+        pass
+    output.close()
+    assert process.wait(30) == 0, output.rest
+    return output.rest.replace("\r\n", "\n").splitlines()
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What `make test` says at its end of the tests that it leaves out."""
+"""`make test` says at its end which tests it leaves out."""
 
 from __future__ import annotations
 

@@ -16,7 +16,12 @@ import pytest
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
 # schemathesis is a tool of this project alone: loading it took every nested process as long as all else.
 _ARGS = ("-v", "-p", "no:cacheprovider", "-p", "no:schemathesis", "--timeout=90")
+_OUTCOMES = ("PASSED", "XFAIL", "SKIPPED", "FAILED", "ERROR")  # the worst last
 _INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
+
+
+# Options of a nested run whose emulator is its own, or that of all workers.
+SCOPES = {"own": (), "shared": ("-n", "1", "--clarifai-scope", "shared")}
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,13 @@ class Run:
     folder: Path
 
     def outcome(self, name: str) -> str:
-        """PASSED, FAILED, ERROR or SKIPPED, as ``-v`` says it of the test of this name."""
-        line = r"^\S*::{}(?:\[.*?\])? (PASSED|FAILED|ERROR|SKIPPED|XFAIL)"
-        found = re.findall(line.format(re.escape(name)), self.text, re.M)
-        found += re.findall(
-            rf"^\[gw\d+\] \[ *\d+%\] (PASSED|FAILED|ERROR|SKIPPED) \S*::{re.escape(name)}", self.text, re.M
-        )
+        """Return the worst that ``-v`` says of the test of this name, with any parameters: PASSED, FAILED, …"""
+        test = rf"\S*::{re.escape(name)}(?:\[.*?\])?"
+        words = "|".join(_OUTCOMES)
+        found = re.findall(rf"^{test} ({words})\b", self.text, re.M)
+        found += re.findall(rf"^\[gw\d+\] \[ *\d+%\] ({words}) {test} *$", self.text, re.M)
         assert found, f"{name} did not run:\n{self.text}"
-        return found[-1]
+        return max(found, key=_OUTCOMES.index)
 
     def failure(self, name: str) -> str:
         """What the run says of a failed test: its own block among the failures and errors."""

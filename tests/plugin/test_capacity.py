@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from plugin.conftest import MODELS, Run
+from plugin.conftest import MODELS, SCOPES, Run
 
 HELLO = (MODELS / "hello" / "1" / "model.py").read_text()
 
 
 def directory(name: str, compute: str) -> dict[str, str]:
-    """The files of a model that asks for this compute."""
+    """Return the files of a model that asks for this compute."""
     return {
         f"{name}/config.yaml": f"model: {{id: {name}, app_id: demo}}\n{compute}\n",
         f"{name}/requirements.txt": "clarifai\n",
@@ -71,7 +71,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def run(nested: Any) -> Run:
-    return nested(FILES, "--clarifai-gpus", "0", "-n", "1", "--clarifai-scope", "shared")
+    return nested(FILES, "--clarifai-gpus", "0", *SCOPES["shared"])
 
 
 @pytest.mark.parametrize("name", ["test_a_large_one", "test_an_instance", "test_undeploy", "test_wait_seconds"])

@@ -90,7 +90,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def cases(nested: Any, project: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Every case, played back. A test is named after its case: ``test_streams_of_another``."""
+    """Play every case back. A test is named after its case: ``test_streams_of_another``."""
     folder = tmp_path_factory.mktemp("cases")
     for name, values in CASES.items():
         case = shutil.copytree(project, folder / name)

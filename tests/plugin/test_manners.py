@@ -1,4 +1,4 @@
-"""Beside other plugins, in several processes, in any order; and what the plugin costs when nobody uses it."""
+"""The plugin works beside others, in several processes and in any order, and costs little when nobody uses it."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ def test_nothing_of_ours_is_imported():
     not_ours = ("clarifai_emulator", "grpc", "clarifai", "yaml", "asyncio")
     assert [name for name in sys.modules if name.split(".")[0] in not_ours] == []
     plugin = [name.partition(".")[2] for name in sys.modules if name.startswith("pytest_clarifai_emulator.")]
-    ours = "environment guard homes import_hooks method_coverage overcommitted plugin sdk_calls sdk_clock session "
-    ours += "settings up_settings"
-    assert sorted(plugin) == ours.split()
+    light = "environment guard homes import_hooks method_coverage overcommitted plugin sdk_calls sdk_clock session "
+    light += "settings up_settings"
+    assert sorted(plugin) == light.split()
 """
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from plugin.conftest import Run
+from plugin.conftest import SCOPES, Run
 
 TESTS = """
 import pytest
@@ -37,10 +37,9 @@ def test_not_called(clarifai):
 """
 
 
-@pytest.fixture(scope="module", params=["own", "shared"])
+@pytest.fixture(scope="module", params=SCOPES)
 def run(nested: Any, request: pytest.FixtureRequest) -> Run:
-    shared = ("-n", "1", "--clarifai-scope", "shared") if request.param == "shared" else ()
-    return nested({"test_faults.py": TESTS}, *shared)
+    return nested({"test_faults.py": TESTS}, *SCOPES[request.param])
 
 
 def test_a_fault_for_a_model_that_is_not_there_is_told_at_the_end(run: Run) -> None:

@@ -170,7 +170,7 @@ def run(nested: Any) -> Run:
 
 
 def refused(text: str) -> str:
-    """The section about the calls that the SDK refused."""
+    """Return the section about the calls that the SDK refused."""
     assert "clarifai: calls that the SDK refused" in text, text
     return text.partition("clarifai: calls that the SDK refused")[2]
 

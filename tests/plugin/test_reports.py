@@ -1,4 +1,4 @@
-"""What a failed test says: where calls went and why, what the model printed, how to look further."""
+"""A failed test says where calls went and why, what the model printed, and how to look further."""
 
 from __future__ import annotations
 

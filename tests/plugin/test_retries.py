@@ -11,7 +11,6 @@ from plugin.conftest import Run
 
 TESTS = """
 import asyncio
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -97,7 +96,7 @@ def test_always_busy_and_told(clarifai, model):
     model.predict(prompt="x")
 
 
-def test_always_away(clarifai, model, stopwatch):
+def test_always_away(clarifai, model):
     clarifai.fault(grpc="UNAVAILABLE")
     with pytest.raises(Exception, match="injected by fault"):
         model.predict(prompt="x")
@@ -117,7 +116,7 @@ def test_many_threads(clarifai, model):
     assert clarifai.retries.count == 15
 
 
-def test_own_waits_are_real(clarifai, model, busy, stopwatch):
+def test_own_waits_are_real(clarifai, model, busy):
     assert type(time.sleep).__name__ == "builtin_function_or_method"
     model.predict(prompt="x")
     began = time.monotonic()

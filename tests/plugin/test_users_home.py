@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from plugin.conftest import SCOPES
+
 MODEL = """
 import json, os
 from pathlib import Path
@@ -58,7 +60,7 @@ def test_the_engines_context_is_found(clarifai):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with weights, settings of the SDK, and a context of Docker's command line."""
+    """Make a home with weights, settings of the SDK, and a context of Docker's command line."""
     home = tmp_path_factory.mktemp("home")
     context = home / ".docker" / "contexts" / "meta" / hashlib.sha256(b"mine").hexdigest() / "meta.json"
     endpoints = {"docker": {"Host": "unix:///somewhere/docker.sock", "SkipTLSVerify": False}}
@@ -74,16 +76,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        (),
-        ("--clarifai-runner", "lean"),
-        ("--clarifai-backend", "inprocess"),
-        ("-n", "1", "--clarifai-scope", "shared"),
-    ],
-    ids=["own", "lean", "inprocess", "shared"],
-)
+WAYS = {**SCOPES, "lean": ("--clarifai-runner", "lean"), "inprocess": ("--clarifai-backend", "inprocess")}
+
+
+@pytest.mark.parametrize("options", WAYS.values(), ids=list(WAYS))
 @pytest.mark.slow
 def test_models_have_the_users_caches(
     nested: Any, home: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from plugin.conftest import Run
+from plugin.conftest import SCOPES, Run
 
 CONFTEST = """
 import pytest
@@ -132,11 +132,10 @@ def test_5_too_narrow(narrow):
 """
 
 
-@pytest.fixture(scope="module", params=["own", "shared"])
+@pytest.fixture(scope="module", params=SCOPES)
 def run(nested: Any, request: pytest.FixtureRequest) -> Run:
     files = {"conftest.py": CONFTEST, "test_a_first.py": FIRST, "test_b_second.py": SECOND}
-    shared = ("-n", "1", "--clarifai-scope", "shared") if request.param == "shared" else ()
-    return nested(files, *shared)
+    return nested(files, *SCOPES[request.param])
 
 
 @pytest.mark.parametrize(
@@ -154,28 +153,22 @@ def run(nested: Any, request: pytest.FixtureRequest) -> Run:
     ],
 )
 def test_an_account_of_a_module_stays_while_those_of_its_tests_come_and_go(run: Run, name: str) -> None:
-    assert _outcome(run, name) == "PASSED", run.text
+    assert run.outcome(name) == "PASSED", run.text
 
 
 @pytest.mark.parametrize("name", ["test_1_empty", "test_2_session", "test_3_within"])
 def test_an_account_of_the_session_comes_with_the_first_test_that_asks_for_it(run: Run, name: str) -> None:
-    assert _outcome(run, name) == "PASSED", run.text
+    assert run.outcome(name) == "PASSED", run.text
 
 
 def test_a_test_within_an_account_needs_no_fixture_of_its_own(run: Run) -> None:
-    assert _outcome(run, "test_4_needs_no_fixture_any_more") == "PASSED", run.text
+    assert run.outcome("test_4_needs_no_fixture_any_more") == "PASSED", run.text
 
 
 def test_a_finding_fails_the_test_that_made_the_call_alone(run: Run) -> None:
-    assert _outcome(run, "test_8_of_a_class") == "FAILED"
+    assert run.outcome("test_8_of_a_class") == "FAILED"
     assert run.text.count("out-of-range: echo_params()") == 1
 
 
 def test_a_fixture_that_lasts_longer_than_a_test_is_told_what_to_use(run: Run) -> None:
     assert "The account `clarifai` is one test's. Fixtures that last longer use clarifai_class," in run.text
-
-
-def _outcome(run: Run, name: str) -> str:
-    """Of a test that may be in a class."""
-    lines = [line for line in run.text.splitlines() if f"::{name} " in f"{line} "]
-    return next(word for line in lines for word in ("PASSED", "FAILED", "ERROR") if word in line)

@@ -1,4 +1,4 @@
-"""Which accelerators and how much of everything else this machine has, and who gets them."""
+"""The inventory says which accelerators and how much of everything else this machine has; a pool, who gets them."""
 
 from __future__ import annotations
 

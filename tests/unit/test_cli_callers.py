@@ -1,4 +1,4 @@
-"""Whose token a command uses: the environment's where it belongs to the emulator, else the emulator's own."""
+"""A command uses the environment's token where that belongs to the emulator, else the emulator's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUNNING = Running(url=URL, pid=1, token="control", user_id="ada", port=7878, sta
 
 
 class Controls:
-    """An emulator's answers about tokens; what it was told is kept."""
+    """Answers about tokens as an emulator does, and keeps what it was asked."""
 
     def __init__(self, tokens: dict[str, str]) -> None:
         self.running = RUNNING

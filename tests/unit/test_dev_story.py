@@ -1,4 +1,4 @@
-"""What ``dev`` tells line by line: the model's words and calls, and nothing of the machinery around them."""
+"""``dev`` tells line by line the model's words and calls, and nothing of the machinery around them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def printed(message: str, replica: str = "11111111aa", **fields: Any) -> dict[st
 
 
 def told(story: Story, *events: dict[str, Any]) -> list[str]:
-    """Without the time in front of each."""
+    """Return the lines for these events, without the time in front of each."""
     lines = [click.unstyle(line) for event in events for line in story.lines(event)]
     return [line.partition("  ")[2] for line in lines]
 

@@ -1,4 +1,4 @@
-"""The foot of the screen of ``dev``: what runs, what loads, what is broken."""
+"""The foot of the screen of ``dev`` shows what runs, what loads and what is broken."""
 
 from __future__ import annotations
 

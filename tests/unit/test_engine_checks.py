@@ -1,4 +1,4 @@
-"""What ``doctor`` says of engines and GPUs: the known failures, each with its fix."""
+"""``doctor`` names the known failures of engines and GPUs, each with its fix."""
 
 from __future__ import annotations
 

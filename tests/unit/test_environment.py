@@ -1,4 +1,4 @@
-"""Which Python environment runs a model, when one is built, and what is said when that fails."""
+"""A model runs in its own Python environment or in one that is built for it; a failed build says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long weights take to load, and how long they took the last time."""
+"""Load times: a model that loads its weights is shown with how long that takes, and took the last time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model directory must be, and what a person is told when it is not."""
+"""A model directory must have what is needed to run it; where it has not, a person is told what is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a model that names an instance type with a GPU uses one; in doubt it does."""
+"""A model that names an instance type with a GPU may use none; in doubt it is taken to use one."""
 
 from __future__ import annotations
 

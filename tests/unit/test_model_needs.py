@@ -1,4 +1,4 @@
-"""What a model's code starts and does not find, and what a failure to load comes from, each with the way out."""
+"""Programs that a model starts and does not find, and causes of failures to load, are named with the way out."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def mistakes(schema: dict[str, Any], text: str) -> list[str]:
 
 
 def documented() -> Iterator[tuple[str, str]]:
-    """Each example of a topology in the documentation, with where it is."""
+    """Yield each example of a topology in the documentation, after its place."""
     for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))):
         for number, block in enumerate(BLOCKS.findall(page.read_text())):
             first = next(iter(yaml.safe_load(block) or {}), "")

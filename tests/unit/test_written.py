@@ -13,7 +13,7 @@ from clarifai_emulator.models.written import WrittenFiles, are_the_models_own, c
 
 
 class Folder:
-    """A model directory, and what was found in it. ``at_work``: whether the model is, whenever it is asked."""
+    """Holds a model directory, and what was found in it. ``at_work``: whether the model is, at any time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""What of the API is there for code in containers."""
+"""Code in containers has the part of the API that changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a browser and a health check get at the emulator's address, and that API clients keep their errors."""
+"""A browser and a health check get answers at the emulator's address, and API clients keep their errors."""
 
 from __future__ import annotations
 

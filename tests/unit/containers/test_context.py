@@ -1,4 +1,4 @@
-"""What goes into an image, and the name that changes with it."""
+"""The build context of an image holds what goes into it; the image's name changes with that."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_dockerfile_of_the_model_counts_and_so_does_its_dockerignore(folder: P
 
 @pytest.fixture
 def written_by_the_sdk(folder: Path) -> Path:
-    """The Dockerfile that `clarifai model init` writes into a model directory."""
+    """Write the Dockerfile that `clarifai model init` writes into a model directory."""
     images = dict.fromkeys(("DOWNLOADER_IMAGE", "FINAL_IMAGE"), "their.registry/python-base:3.12-abc")
     template = Template(SDK_TEMPLATE.read_text())
     path = folder / "Dockerfile"

@@ -1,4 +1,4 @@
-"""Which findings count: levels, comments that ignore a rule, and a baseline."""
+"""Levels, comments that ignore a rule, and a baseline choose the findings that count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fits where: packing replicas onto the instances of a nodepool, and the reasons when they do not fit."""
+"""Replicas are packed onto the instances of a nodepool; where they do not fit, the reasons are given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What routing sees of the store and of the replicas behind it, and what clients poll for readiness."""
+"""The landscape shows routing the store and the replicas behind it; clients poll its metrics for readiness."""
 
 from __future__ import annotations
 

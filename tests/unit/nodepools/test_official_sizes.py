@@ -88,7 +88,7 @@ def needs(compute: str, folder: Path) -> ComputeInfo:
 
 
 def small_machine(accelerators: str = "") -> Nodepool:
-    """The default nodepool of a machine with one CPU and a gibibyte of memory."""
+    """Return the default nodepool of a machine with one CPU and a gibibyte of memory."""
     devices = [(each.name, each.memory) for each in simulated(accelerators).accelerators] if accelerators else []
     return Nodepool(id="cpu", instance_types=[local_instance_type(1, 1 << 30, devices)], max_instances=1)
 

@@ -1,4 +1,4 @@
-"""Which replicas run: how many, where, when they start again, and how they end."""
+"""The supervisor decides which replicas run: how many, where, when they start again, and how they end."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def clock() -> SdkClock:
 
 @pytest.fixture
 def sdk(clock: SdkClock) -> ModuleType:
-    """A module as those of the SDK, with this clock."""
+    """Return a module as those of the SDK, with this clock."""
     module = ModuleType("clarifai.client.something")
     module.time, module.asyncio = time, asyncio  # pyright: ignore[reportAttributeAccessIssue]
     clock.watch(module)

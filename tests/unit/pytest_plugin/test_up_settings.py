@@ -24,7 +24,7 @@ OPTIONS = [each for each in up.params if isinstance(each, click.Option) and each
 
 
 def config(ini: dict[str, Any] | None = None, **on_command_line: Any) -> Any:
-    """A pytest.Config as far as the settings look at it."""
+    """Return a pytest.Config as far as the settings look at it."""
     lists = {f"clarifai_{each.name}" for each in UP_SETTINGS if each.kind == "words"}
     return SimpleNamespace(
         known_args_namespace=SimpleNamespace(**on_command_line),

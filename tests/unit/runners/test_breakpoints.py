@@ -59,7 +59,7 @@ def test_a_models_own_files_are_not_hidden_by_what_pdb_imports(tmp_path: Path) -
 
 
 def _untouched() -> object:
-    """``pdb.set_trace`` as Python has it: pytest has put its own there."""
+    """Return ``pdb.set_trace`` as Python has it: pytest has put its own there."""
     spec = importlib.util.find_spec("pdb")
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""What an editor and debugpy say to each other is read along: when the model stands still, and when no more."""
+"""The debug port reads along what an editor and debugpy say, and so knows while the model stands still."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where debugpy is found for a model, and what is said where it is nowhere."""
+"""Debugpy is found for a model; where it is nowhere, the error says what to install."""
 
 from __future__ import annotations
 

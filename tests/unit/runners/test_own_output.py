@@ -1,4 +1,4 @@
-"""What a model prints in the emulator's own process is told to its replica, and printed all the same."""
+"""Lines that a model prints in the emulator's own process are told to its replica, and printed all the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clarifai_emulator.runners import own_output
 
 @contextmanager
 def terminal() -> Iterator[io.StringIO]:
-    """Within the test itself: pytest takes stdout over between a fixture and its test."""
+    """Put a screen in the place of stdout and stderr. Not a fixture: pytest takes stdout over before the test."""
     screen = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", screen)

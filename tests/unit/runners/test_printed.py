@@ -1,4 +1,4 @@
-"""What a replica prints is told apart: the model's lines, the runner's, and the runner's noise when it stops."""
+"""Lines of a replica are told apart: the model's, the runner's, and the runner's noise when it stops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ THREAD = "|\x1b[90m  thread=140507900536512 \x1b[0m"
 
 
 def sdk(message: str, level: str = "INFO") -> str:
-    """A line as the SDK's logger prints it, colours and all."""
+    """Return a line as the SDK's logger prints it, colours and all."""
     return f"[\x1b[32m{level}\x1b[0m] \x1b[34m22:16:25.379585\x1b[0m \x1b[32m{message}\x1b[0m {THREAD}"
 
 
