@@ -48,8 +48,8 @@ _LAST_WORDS_SECONDS = 0.5
 
 
 class DevLoop:
-    """One run of ``dev``, over the controls of one emulator. ``requests``: what that is asked for, one for each model
-    directory."""
+    """One run of ``dev``, over the controls of one emulator. ``requests``: what that is asked for, one for each
+    model directory."""
 
     def __init__(
         self,
