@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -45,29 +45,21 @@ class Commands:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def interrupted(self, words: Sequence[str | Path], *, once: str, also: Sequence[str] = ()) -> tuple[int, str]:
-        """Send Ctrl-C to a command once it has printed ``once``, or once the command ``also`` has. Give its exit
-        code and all that it printed."""
+    def interrupted(self, words: Sequence[str | Path], *, once: Callable[[], bool]) -> tuple[int, str]:
+        """Send Ctrl-C to a command once it is so far. Return its exit code and all that it printed."""
         process = subprocess.Popen(
             self._command(words),
-            env={**self._environ, "PYTHONUNBUFFERED": "1"},
+            env=self._environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
         try:
-            assert process.stdout is not None
-            printed = ""
-            while not also and once not in printed:
-                line = process.stdout.readline()
-                assert line, printed
-                printed += line
-            if also:
-                wait_for(lambda: once in self.run(*also), seconds=60)
+            wait_for(once, seconds=60)
             os.killpg(process.pid, signal.SIGINT)
-            rest, _ = process.communicate(timeout=30)
-            return process.returncode, printed + rest
+            printed, _ = process.communicate(timeout=30)
+            return process.returncode, printed
         finally:
             process.kill()
             process.wait()
@@ -100,7 +92,7 @@ def test_while_its_image_is_built(commands: Commands, docker: DockerClient, tmp_
     directory = write_model(tmp_path, "built", LOADS_LONG)
     (directory / "Dockerfile").write_text(f"FROM {BASE_IMAGE}\nRUN sleep 120\n")
     before = everything(docker)
-    code, printed = commands.interrupted(["deploy", directory], once="RUN sleep 120")
+    code, printed = commands.interrupted(["deploy", directory], once=lambda: not everything(docker) <= before)
     assert (code, printed.splitlines()[-1]) == (
         130,
         "Interrupted by Ctrl-C. Nothing was deployed; what served before goes on.",
@@ -112,7 +104,9 @@ def test_while_its_image_is_built(commands: Commands, docker: DockerClient, tmp_
 def test_while_its_container_loads_the_model(commands: Commands, docker: DockerClient, tmp_path: Path) -> None:
     directory = write_model(tmp_path, "loading", LOADS_LONG)
     before = everything(docker)
-    code, printed = commands.interrupted(["deploy", directory], once="begins to load", also=["logs"])
+    code, printed = commands.interrupted(
+        ["deploy", directory], once=lambda: "begins to load" in commands.run("logs")
+    )
     assert (code, printed.splitlines()[-1]) == (
         130,
         "Interrupted by Ctrl-C. Nothing was deployed; what served before goes on.",

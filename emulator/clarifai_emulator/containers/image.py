@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.config import DockerSettings
+from clarifai_emulator.containers.cancellation import Cancellation
 from clarifai_emulator.containers.context import BuildContext
 from clarifai_emulator.containers.engine import Engine
 from clarifai_emulator.containers.labels import CONTENT, MODEL
@@ -38,9 +39,15 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def ensure_image(
-    client: DockerClient, engine: Engine, context: BuildContext, settings: DockerSettings, progress: Progress
+    client: DockerClient,
+    engine: Engine,
+    context: BuildContext,
+    settings: DockerSettings,
+    progress: Progress,
+    cancellation: Cancellation,
 ) -> str:
-    """The tag of the model's image; builds it if the engine has none. Raises ``ModelError``."""
+    """Return the tag of the model's image; build it if the engine has none. Raises ``ModelError``, also for a build
+    that was cancelled."""
     tag = context.tag(_image_id(client, context.base))
     if context.note:
         progress(context.note)
@@ -53,9 +60,9 @@ def ensure_image(
     if settings.builder == "buildkit" or (
         settings.builder == "auto" and context.needs_buildkit and not engine.is_podman
     ):
-        _build_with_cli(engine, context, tag, labels, progress)
+        _build_with_cli(engine, context, tag, labels, progress, cancellation)
     else:
-        _build_with_api(client, context, tag, labels, progress)
+        _build_with_api(client, context, tag, labels, progress, cancellation)
     # A base image that the build has pulled gives the tag it will be looked for under from now on.
     now = context.tag(_image_id(client, context.base))
     if now != tag:
@@ -82,11 +89,16 @@ def _image_id(client: DockerClient, name: str) -> str:
 
 
 def _build_with_api(
-    client: DockerClient, context: BuildContext, tag: str, labels: Mapping[str, str], progress: Progress
+    client: DockerClient,
+    context: BuildContext,
+    tag: str,
+    labels: Mapping[str, str],
+    progress: Progress,
+    cancellation: Cancellation,
 ) -> None:
     from docker.errors import APIError
 
-    with context.archive() as archive:
+    with context.archive() as archive, cancellation.stops_call(client):
         try:
             messages: Iterable[Any] = client.api.build(
                 fileobj=archive,
@@ -148,7 +160,12 @@ class _Watched:
 
 
 def _build_with_cli(
-    engine: Engine, context: BuildContext, tag: str, labels: Mapping[str, str], progress: Progress
+    engine: Engine,
+    context: BuildContext,
+    tag: str,
+    labels: Mapping[str, str],
+    progress: Progress,
+    cancellation: Cancellation,
 ) -> None:
     """BuildKit speaks a protocol of its own, which the Docker CLI has."""
     command = buildkit_command()
@@ -167,9 +184,12 @@ def _build_with_cli(
     environ.pop("DOCKER_CONTEXT", None)
     with context.archive() as archive:
         # Not every tar in memory has a descriptor that a process could read.
-        with subprocess.Popen(
-            [*words, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ
-        ) as process:
+        with (
+            subprocess.Popen(
+                [*words, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ
+            ) as process,
+            cancellation.stops_with(process.terminate),
+        ):
             assert process.stdin is not None
             assert process.stdout is not None
             try:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from clarifai_emulator.config import DockerSettings, own_environ
+from clarifai_emulator.containers.cancellation import Cancellation
 from clarifai_emulator.containers.container import (
     SECRETS_PATH,
     ContainerPlan,
@@ -111,18 +112,22 @@ class DockerBackend:
         if obstacle:
             progress(f"each save will be a new image: {obstacle}")
         is_mounted = is_watched and not obstacle
-        loop = asyncio.get_running_loop()
+        loop, cancellation = asyncio.get_running_loop(), Cancellation()
 
         def tell(line: str) -> None:
             loop.call_soon_threadsafe(progress, line)
 
         def build() -> tuple[str, bool]:
             context = make_context(directory, self._settings, is_mounted=is_mounted)
-            return ensure_image(client, engine, context, self._settings, tell), context.fixes_python
+            image = ensure_image(client, engine, context, self._settings, tell, cancellation)
+            return image, context.fixes_python
 
         async with self._building.setdefault(directory.path, asyncio.Lock()):
             try:
                 tag, fixes_python = await _in_a_thread_of_its_own(build)
+            except asyncio.CancelledError:
+                cancellation.cancel()
+                raise
             except OSError as error:  # as requests' exceptions are
                 raise ModelError(
                     f"The image of {directory.model_id} cannot be built: the engine at {engine.address} went away.",
