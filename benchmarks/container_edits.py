@@ -115,8 +115,8 @@ def _dev() -> Generator[tuple[Path, Callable[[], None], Callable[[], str]]]:
 
 def _restarts(repeats: int) -> list[float]:
     """Milliseconds of a restart, which ends the container's process at once, until the SDK is imported again."""
-    from clarifai_emulator.containers.engine import connect
-    from clarifai_emulator.containers.labels import MODEL
+    from clarifai_emulator.backends.docker.engine import connect
+    from clarifai_emulator.backends.docker.labels import MODEL
 
     client, _ = connect()
     try:

@@ -17,9 +17,9 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from benchmarks.figures import Figure, alone
 from benchmarks.peers import MODELS, compiled
 from clarifai_emulator.clock import SystemClock
-from clarifai_emulator.contracts.lock import Promise, write_lock
-from clarifai_emulator.contracts.runtime import Watch
-from clarifai_emulator.contracts.signatures import ModelContract, read_many
+from clarifai_emulator.contracts.changes.lock import Promise, write_lock
+from clarifai_emulator.contracts.signatures.read_signatures import ModelContract, read_many
+from clarifai_emulator.contracts.values.runtime import Watch
 from clarifai_emulator.events import EventBus
 
 _MODELS = 50

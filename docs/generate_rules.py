@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from clarifai_emulator.contracts.rule import Rule
 from clarifai_emulator.contracts.rules import RULES, SUBJECTS
+from clarifai_emulator.contracts.rules.rule import Rule
 
 PAGE = Path(__file__).with_name("rules.md")
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import clarifai_emulator.topology_schema as source
+import clarifai_emulator.topology.schema as source
 
 FILE = Path(source.__file__).with_name(source.SCHEMA_FILE)
 

@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clarifai_emulator.backends.docker.docker_backend import DockerBackend
+from clarifai_emulator.backends.docker.engine import Meeting, NoEngine, connect
 from clarifai_emulator.config import DockerSettings
-from clarifai_emulator.containers.engine import Meeting, NoEngine, connect
 from clarifai_emulator.models.directory import read_model_directory
-from clarifai_emulator.runners.docker import DockerBackend
 from docker import DockerClient
 from docker_lock import EngineLock
 from platform_trap import current

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from clarifai_emulator.api.http2 import Find
-from clarifai_emulator.api.port import Port
+from clarifai_emulator.api.transport.http2 import Find
+from clarifai_emulator.api.transport.port import Port
 
 
 @asynccontextmanager

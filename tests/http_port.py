@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from clarifai_emulator.api.auth import Authenticator
+from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
 from clarifai_emulator.api.http_calls import HttpCalls
-from clarifai_emulator.api.http_site import HttpSite
-from clarifai_emulator.api.port import Port
-from clarifai_emulator.api.tap import Interceptor
+from clarifai_emulator.api.taps import Interceptor
+from clarifai_emulator.api.transport.http_site import HttpSite
+from clarifai_emulator.api.transport.port import Port
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.events import EventBus
 from resource_api import StillClock

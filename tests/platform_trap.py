@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clarifai_emulator.containers.engine import outward_address
+from clarifai_emulator.backends.docker.engine import outward_address
 
 _RESOLV, _NSSWITCH = Path("/etc/resolv.conf"), Path("/etc/nsswitch.conf")
 _PORT = 53

@@ -8,16 +8,19 @@ import pytest
 from clarifai_grpc.grpc.api import resources_pb2
 from clarifai_grpc.grpc.api.resources_pb2 import DeploymentMetrics, RunnerMetrics
 
-from clarifai_emulator.api.auth import Caller
+from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.api.access.issued_keys import IssuedKeys
 from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, searches, users
-from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.api.issued_keys import IssuedKeys
+from clarifai_emulator.api.handlers import access, apps, models, searches, users
+from clarifai_emulator.api.handlers import clusters as compute
+from clarifai_emulator.api.handlers import instance_types as catalogue
+from clarifai_emulator.api.handlers import log_entries as logs
 from clarifai_emulator.api.rpc import rpc_table
-from clarifai_emulator.api.visibility import Organisations
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.resources.permissions import Organisations
+from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Store
 
 

@@ -10,24 +10,24 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
-from clarifai_emulator.api.visibility import Organisations
+from clarifai_emulator.backends.backend import Backend, Exit, ReplicaSpec
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, Slot
 from clarifai_emulator.dispatch.work import UNARY_UNARY, Work
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.machine.accelerators import Accelerator, AcceleratorPool
 from clarifai_emulator.models.directory import ModelSource
-from clarifai_emulator.nodepools.accelerators import Accelerator, AcceleratorPool
 from clarifai_emulator.nodepools.capacity import Capacity
+from clarifai_emulator.nodepools.deployment_targets import Targets
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
-from clarifai_emulator.nodepools.landscape import StoreLandscape
 from clarifai_emulator.nodepools.metrics import FleetMetrics
 from clarifai_emulator.nodepools.replicas import Replicas
-from clarifai_emulator.nodepools.reports import Reporter
+from clarifai_emulator.nodepools.routing_view import StoreLandscape
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.nodepools.targets import Targets
-from clarifai_emulator.runners.backend import Backend, Exit, ReplicaSpec
+from clarifai_emulator.nodepools.supervisor_reports import Reporter
+from clarifai_emulator.resources.permissions import Organisations
 from clarifai_emulator.store import Kind
 from resource_api import ResourceApi
 

@@ -22,7 +22,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
     Visibility,
 )
 
-from clarifai_emulator.quantities import parse_cpu, parse_memory
+from clarifai_emulator.messages.quantities import parse_cpu, parse_memory
 
 CLARIFAI_USER = "clarifai"
 SHARED_CLUSTER = "shared"

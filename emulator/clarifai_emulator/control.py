@@ -19,20 +19,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from clarifai_emulator.api.grpc_stream import GrpcStream
-from clarifai_emulator.api.http2 import Serve
-from clarifai_emulator.deployer import Deployed, DeployRequest
+from clarifai_emulator.api.transport.grpc_stream import GrpcStream
+from clarifai_emulator.api.transport.http2 import Serve
+from clarifai_emulator.backends.backend import Debugging
+from clarifai_emulator.backends.printed import Origin, without_colours
+from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, TransportError
 from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
 from clarifai_emulator.logbook import BUILDER, RUNNER_EVENTS, LogLine
+from clarifai_emulator.messages.json import as_dict
 from clarifai_emulator.models.directory import Watched
-from clarifai_emulator.protobuf_json import as_dict
 from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
-from clarifai_emulator.runners.backend import Debugging
-from clarifai_emulator.runners.printed import Origin, without_colours
 from clarifai_emulator.snapshot import names, snapshot
 from clarifai_emulator.store import Kind as Stored
 

@@ -19,65 +19,68 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clarifai_emulator.api.accounts import accounts_of, owner_warning, security_warnings
-from clarifai_emulator.api.admission import Admissions
-from clarifai_emulator.api.auth import Authenticator
+from clarifai_emulator.api.access.accounts import accounts_of, owner_warning, security_warnings
+from clarifai_emulator.api.access.admission import Admissions
+from clarifai_emulator.api.access.auth import Authenticator
+from clarifai_emulator.api.access.contained import contained, exposed
+from clarifai_emulator.api.access.issued_keys import IssuedKeys
 from clarifai_emulator.api.call_text import CallTexts
 from clarifai_emulator.api.chain import Handler, RequestChain
-from clarifai_emulator.api.contained import contained, exposed
-from clarifai_emulator.api.grpc_server import ApiHandlers
-from clarifai_emulator.api.handlers import access, apps, catalogue, compute, logs, models, searches, uploads, users
+from clarifai_emulator.api.handlers import access, apps, models, searches, uploads, users
+from clarifai_emulator.api.handlers import clusters as compute
+from clarifai_emulator.api.handlers import instance_types as catalogue
+from clarifai_emulator.api.handlers import log_entries as logs
 from clarifai_emulator.api.handlers.inference import Inference
-from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.api.http2 import Find
 from clarifai_emulator.api.http_calls import HttpCalls
-from clarifai_emulator.api.http_site import HttpSite
 from clarifai_emulator.api.injection import Injector
-from clarifai_emulator.api.issued_keys import IssuedKeys
-from clarifai_emulator.api.ports import Ports
 from clarifai_emulator.api.runner_items import RunnerItems
-from clarifai_emulator.api.tap import Interceptor, intercepted
+from clarifai_emulator.api.taps import Interceptor, intercepted
+from clarifai_emulator.api.transport.grpc_server import ApiHandlers
+from clarifai_emulator.api.transport.http2 import Find
+from clarifai_emulator.api.transport.http_site import HttpSite
+from clarifai_emulator.api.transport.ports import Ports
+from clarifai_emulator.backends.backend import Backend, Debugging
+from clarifai_emulator.backends.debugging.breakpoints import while_held
+from clarifai_emulator.backends.docker.docker_backend import DockerBackend
+from clarifai_emulator.backends.docker.engine import Meeting
+from clarifai_emulator.backends.inprocess import InProcessBackend
+from clarifai_emulator.backends.process.parent import Parent
+from clarifai_emulator.backends.process.process_backend import ProcessBackend
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, PausableClock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.containers.engine import Meeting
-from clarifai_emulator.contracts.runtime import Watch
-from clarifai_emulator.deployer import Deployer
+from clarifai_emulator.contracts.values.runtime import Watch
+from clarifai_emulator.deploy.deployer import Deployer
+from clarifai_emulator.deploy.provision import Furnisher
+from clarifai_emulator.deploy.topology_edits import TopologyEdits, TopologyOutcome
+from clarifai_emulator.deploy.undeployer import Undeployer
+from clarifai_emulator.deploy.upload_builds import UploadBuilds
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
 from clarifai_emulator.dispatch.lane import Lane, LaneKey
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
-from clarifai_emulator.furnishing import Furnisher
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.machine.accelerators import AcceleratorPool, Discovery
+from clarifai_emulator.machine.inventory import take_inventory
+from clarifai_emulator.machine.machine import measure_machine
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.sent import SentDirectories
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.models.written import WrittenFiles, are_the_models_own
-from clarifai_emulator.nodepools.accelerators import AcceleratorPool, Discovery
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.debuggers import Debuggers
-from clarifai_emulator.nodepools.inventory import take_inventory
-from clarifai_emulator.nodepools.landscape import StoreLandscape
-from clarifai_emulator.nodepools.machine import measure_machine
+from clarifai_emulator.nodepools.deployment_targets import Targets
 from clarifai_emulator.nodepools.metrics import FleetMetrics
 from clarifai_emulator.nodepools.replicas import Replicas
-from clarifai_emulator.nodepools.reports import Reporter
 from clarifai_emulator.nodepools.router import Router
+from clarifai_emulator.nodepools.routing_view import StoreLandscape
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.nodepools.targets import Targets
+from clarifai_emulator.nodepools.supervisor_reports import Reporter
 from clarifai_emulator.reload.reloader import Reloader
+from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.routing import Ask, Decision
-from clarifai_emulator.runners.backend import Backend, Debugging
-from clarifai_emulator.runners.breakpoints import while_held
-from clarifai_emulator.runners.docker import DockerBackend
-from clarifai_emulator.runners.inprocess import InProcessBackend
-from clarifai_emulator.runners.parent import Parent
-from clarifai_emulator.runners.process import ProcessBackend
 from clarifai_emulator.store import Kind, Store
-from clarifai_emulator.topology_edits import TopologyEdits, TopologyOutcome
-from clarifai_emulator.undeployer import Undeployer
-from clarifai_emulator.upload_builds import UploadBuilds
 
 if TYPE_CHECKING:
     from clarifai_emulator.state.kept_state import KeptState
@@ -229,7 +232,7 @@ class Emulator:
         self._holding = contextlib.ExitStack()  # while somebody debugs a model of this process
         self.landscape.hosted = self.furnisher.hosted
         self._further: list[Find] = []
-        # Each may put itself before every method of the API, from the next call on (``api/tap.py``).
+        # Each may put itself before every method of the API, from the next call on (``api/taps.py``).
         self.interceptors: list[Interceptor] = []
         self.port = 0
         # Names this run of it to whoever asks for its health; it opens nothing.

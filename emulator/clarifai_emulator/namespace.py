@@ -18,7 +18,7 @@ from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.snapshot import snapshot
 from clarifai_emulator.store import Key, Kind
-from clarifai_emulator.topology import Topology, load_topology
+from clarifai_emulator.topology.files import Topology, load_topology
 
 
 class Namespace:

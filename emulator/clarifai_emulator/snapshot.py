@@ -12,7 +12,7 @@ from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.nodepools.capacity import NodepoolKey
 from clarifai_emulator.nodepools.fleet import Fleet
 from clarifai_emulator.reload.project import Project
-from clarifai_emulator.routing.deployments import served_model
+from clarifai_emulator.routing.candidate_deployments import served_model
 from clarifai_emulator.store import Kind
 
 

@@ -13,20 +13,20 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from clarifai_emulator.backends.process.parent import Parent
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.topology_edits import TopologyOutcome
+from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
-from clarifai_emulator.nodepools.accelerators import Discovery
+from clarifai_emulator.machine.accelerators import Discovery
 from clarifai_emulator.reload.project import Options as ReloadOptions
 from clarifai_emulator.reload.project import Outcome
 from clarifai_emulator.routing import Ask, Decision
-from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.snapshot import snapshot
-from clarifai_emulator.topology_edits import TopologyOutcome
-from clarifai_emulator.undeployer import Undeployed
 
 T = TypeVar("T")
 # How long a call that is told to end may take for it.

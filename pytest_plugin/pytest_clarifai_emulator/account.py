@@ -23,8 +23,8 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
     Visibility,
 )
 
-from clarifai_emulator.api.issued_keys import PAT as PAT_TYPE
-from clarifai_emulator.cassettes import Deck
+from clarifai_emulator.api.access.issued_keys import PAT as PAT_TYPE
+from clarifai_emulator.api.playback import Deck
 from clarifai_emulator.catalogue import LOCAL_INSTANCE
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.emulator import Emulator
@@ -35,11 +35,11 @@ from clarifai_emulator.store import Kind
 from clarifai_emulator.thread import EmulatorThread
 from pytest_clarifai_emulator.calls import Call, Route, routes_of
 from pytest_clarifai_emulator.deployed import DeployedModel, model_key
-from pytest_clarifai_emulator.environment import token_of
 from pytest_clarifai_emulator.model_paths import TestPaths
 from pytest_clarifai_emulator.routed import require_routed
 from pytest_clarifai_emulator.sdk_clock import Retries
 from pytest_clarifai_emulator.serving import turn
+from pytest_clarifai_emulator.test_environment import token_of
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.joined import JoinedEmulator, JoinedFault

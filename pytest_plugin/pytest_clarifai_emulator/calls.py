@@ -10,10 +10,17 @@ from typing import Any
 from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse, PostModelOutputsRequest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.auth import Caller
-from clarifai_emulator.api.tap import Exchange, tap
-from clarifai_emulator.data_values import arguments_of, method_of, results_of, shown, shown_call, signature_of
+from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.api.taps import Exchange, tap
 from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.messages.data_values import (
+    arguments_of,
+    method_of,
+    results_of,
+    shown,
+    shown_call,
+    signature_of,
+)
 from clarifai_emulator.store import Kind
 
 _KEPT = 5_000

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from clarifai_emulator.cassettes import Deck, Mode
-from clarifai_emulator.cassettes.upstream import Upstream
-from clarifai_emulator.contracts.shapes import method_shape
+from clarifai_emulator.api.playback import Deck, Mode
+from clarifai_emulator.api.playback.upstream import Upstream
+from clarifai_emulator.cassettes import RecordedModel, Tape, is_of_another_tool, read_tape
+from clarifai_emulator.contracts.signatures.shapes import method_shape
 from clarifai_emulator.models.directory import read_model_directory
-from clarifai_emulator.tapes import RecordedModel, Tape, is_of_another_tool, read_tape
 from pytest_clarifai_emulator.account import Clarifai
 from pytest_clarifai_emulator.deployed import DeployedModel
 from pytest_clarifai_emulator.settings import Settings
@@ -112,7 +112,7 @@ def _require_fresh(recorded: RecordedModel, file: Path, path: Path) -> None:
     """Another content is fine; other signatures are not."""
     if read_model_directory(path).content_hash == recorded.content_hash:
         return
-    from clarifai_emulator.contracts.signatures import read_signatures
+    from clarifai_emulator.contracts.signatures.read_signatures import read_signatures
 
     now = [str(method_shape(method.signature)) for method in read_signatures(path).methods]
     if sorted(now) == sorted(recorded.methods):

@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.contracts.finding import Finding
-from clarifai_emulator.contracts.gate import verify
-from clarifai_emulator.contracts.lock import Promise, read_lock
-from clarifai_emulator.contracts.method import Method
-from clarifai_emulator.contracts.origins import Origin
-from clarifai_emulator.contracts.rule import Severity
-from pytest_clarifai_emulator.environment import USER_ID
-from pytest_clarifai_emulator.findings import CallFinding, complaint
+from clarifai_emulator.contracts.changes.gate import verify
+from clarifai_emulator.contracts.changes.lock import Promise, read_lock
+from clarifai_emulator.contracts.changes.origins import Origin
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.rule import Severity
+from clarifai_emulator.contracts.signatures.method import Method
+from pytest_clarifai_emulator.contract_findings import CallFinding, complaint
 from pytest_clarifai_emulator.method_coverage import CALLED, FINDING, MODELS
 from pytest_clarifai_emulator.serving import Serving
+from pytest_clarifai_emulator.test_environment import USER_ID
 
 _MODES = ("strict", "warn", "off")
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.nodepools.accelerators import Accelerator, Discovery
+from clarifai_emulator.machine.accelerators import Accelerator, Discovery
 from clarifai_emulator.thread import EmulatorThread
 from pytest_clarifai_emulator.settings import Settings
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import Fault
 from clarifai_emulator.routing import Ask, Decision
-from clarifai_emulator.undeployer import Undeployed
 from pytest_clarifai_emulator.parcels import HELLO, packed, unpacked
 from pytest_clarifai_emulator.share import Share
 

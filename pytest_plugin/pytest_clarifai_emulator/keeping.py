@@ -13,8 +13,8 @@ import pytest
 
 from clarifai_emulator.cli.state import Running, remove_state, write_state
 from clarifai_emulator.config import default_state_dir
-from pytest_clarifai_emulator.environment import PAT, USER_ID
 from pytest_clarifai_emulator.serving import Serving
+from pytest_clarifai_emulator.test_environment import PAT, USER_ID
 
 
 def keep(config: pytest.Config, serving: Serving, nodeid: str) -> None:

@@ -44,7 +44,7 @@ class LockFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """An item for each model that it names."""
-        from clarifai_emulator.contracts.lock import read_lock
+        from clarifai_emulator.contracts.changes.lock import read_lock
 
         for promise in read_lock(self.path):
             yield _LockItem.from_parent(self, name=f"lock[{promise.name}]", promise=promise)
@@ -80,8 +80,8 @@ class _ConfigItem(_ModelItem):
 
 class _SignaturesItem(_ModelItem):
     def runtest(self) -> None:
-        from clarifai_emulator.contracts.rule import Severity
-        from clarifai_emulator.contracts.signatures import read_signatures
+        from clarifai_emulator.contracts.rules.rule import Severity
+        from clarifai_emulator.contracts.signatures.read_signatures import read_signatures
         from pytest_clarifai_emulator.contracts import broken_promises
 
         contract = read_signatures(self.directory)
@@ -101,12 +101,12 @@ class _FuzzItem(_ModelItem):
         self._method = method
 
     def runtest(self) -> None:
-        from clarifai_emulator.contracts.fuzz import METHOD_SECONDS, fuzz
+        from clarifai_emulator.contracts.values.fuzz import METHOD_SECONDS, fuzz
         from pytest_clarifai_emulator.account import Clarifai
         from pytest_clarifai_emulator.contracts import broken_promises
-        from pytest_clarifai_emulator.environment import USER_ID
         from pytest_clarifai_emulator.model_paths import paths_of
         from pytest_clarifai_emulator.session import SETTINGS, serving_of
+        from pytest_clarifai_emulator.test_environment import USER_ID
 
         serving = serving_of(self.config)
         close = serving.open_account()
@@ -137,7 +137,7 @@ class _LockItem(pytest.Item):
         self._promise = promise
 
     def runtest(self) -> None:
-        from clarifai_emulator.contracts.signatures import read_signatures
+        from clarifai_emulator.contracts.signatures.read_signatures import read_signatures
         from pytest_clarifai_emulator.contracts import require_contract
 
         directory = self._directory()
@@ -168,12 +168,12 @@ def _call(model: Any, method: str, arguments: dict[str, Any]) -> Any:
 
 
 def _model_id(file: Path) -> str:
-    from clarifai_emulator.contracts.model_files import read_model_files
+    from clarifai_emulator.contracts.signatures.model_files import read_model_files
 
     return read_model_files(file.parent).model_id
 
 
 def _methods(directory: Path) -> list[str]:
-    from clarifai_emulator.contracts.signatures import read_signatures
+    from clarifai_emulator.contracts.signatures.read_signatures import read_signatures
 
     return [method.signature.name for method in read_signatures(directory, static=True).methods]

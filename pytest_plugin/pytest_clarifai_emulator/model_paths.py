@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from clarifai_emulator.contracts.values import nearest
+from clarifai_emulator.contracts.values.python_values import nearest
 from clarifai_emulator.errors import ModelError
 
 _CONFIG_FILE = "config.yaml"

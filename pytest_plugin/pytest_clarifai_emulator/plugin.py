@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_clarifai_emulator.environment import Environment
 from pytest_clarifai_emulator.method_coverage import NOTE, Coverage, add_junit_property
 from pytest_clarifai_emulator.overcommitted import OVERCOMMITTED, overcommitments
 from pytest_clarifai_emulator.session import ENVIRONMENT, SERVING, SETTINGS, STACK, serving_of
 from pytest_clarifai_emulator.settings import add_options, read_settings, unknown_keys
+from pytest_clarifai_emulator.test_environment import Environment
 
 if TYPE_CHECKING:
     from clarifai_emulator.thread import EmulatorThread, ThreadFaults
@@ -72,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest_load_initial_conftests(config)
     if config.getoption("usepdb_cls", None) is None:
         # Python's own debugger, which also stops in models of this process (their runner is compiled).
-        config.option.usepdb_cls = ("clarifai_emulator.runners.breakpoints", "ModelDebugger")
+        config.option.usepdb_cls = ("clarifai_emulator.backends.debugging.breakpoints", "ModelDebugger")
     unknown = unknown_keys(config)
     if unknown:
         raise pytest.UsageError(f"{config.inipath}:", *unknown)
@@ -186,7 +186,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
     refused.clear()
     serving = item.config.stash.get(SERVING, None)
     if report.failed and serving is not None and active:
-        from pytest_clarifai_emulator.reports import tell_failure
+        from pytest_clarifai_emulator.failure_reports import tell_failure
 
         tell_failure(item, call, report, serving, item.config.stash[ENVIRONMENT])
         if item.config.stash[SETTINGS].keep and _kept not in item.config.stash:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from clarifai_emulator.api.auth import Caller
-from clarifai_emulator.contracts.finding import Finding
-from clarifai_emulator.contracts.rule import Severity
+from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.contracts.rules import found
-from clarifai_emulator.contracts.shapes import method_shape
-from clarifai_emulator.contracts.values import check_arguments, nearest, unknown_method
-from clarifai_emulator.data_values import shown_call
-from pytest_clarifai_emulator.findings import CallFinding, place_of
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.rule import Severity
+from clarifai_emulator.contracts.signatures.shapes import method_shape
+from clarifai_emulator.contracts.values.python_values import check_arguments, nearest, unknown_method
+from clarifai_emulator.messages.data_values import shown_call
+from pytest_clarifai_emulator.contract_findings import CallFinding, place_of
 from pytest_clarifai_emulator.sdk_calls import RefusedCall
 from pytest_clarifai_emulator.serving import Serving
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_clarifai_emulator.environment import Environment
 from pytest_clarifai_emulator.settings import Settings
+from pytest_clarifai_emulator.test_environment import Environment
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.serving import Serving
@@ -29,7 +29,7 @@ def serving_of(config: pytest.Config) -> Serving:
         settings = config.stash[SETTINGS]
         parent = None
         if settings.backend == "process" and not environment.shared:
-            from clarifai_emulator.runners.parent import launch_early
+            from clarifai_emulator.backends.process.parent import launch_early
 
             start_method = settings.up.get("start_method", "auto")
             parent = launch_early(environment.url, start_method, environment.of_models())

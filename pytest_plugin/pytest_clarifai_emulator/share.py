@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from clarifai_emulator.api.grpc_stream import GrpcStream
-from clarifai_emulator.api.http2 import Serve
-from clarifai_emulator.api.tap import Exchange
-from clarifai_emulator.cassettes import Deck
+from clarifai_emulator.api.playback import Deck
+from clarifai_emulator.api.taps import Exchange
+from clarifai_emulator.api.transport.grpc_stream import GrpcStream
+from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.checkpoint import Checkpoint
-from clarifai_emulator.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import Event
@@ -20,11 +21,10 @@ from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.namespace import Namespace
 from clarifai_emulator.thread import EmulatorThread
-from clarifai_emulator.undeployer import Undeployed
 from pytest_clarifai_emulator.calls import Call, CallLog
-from pytest_clarifai_emulator.environment import token_of
 from pytest_clarifai_emulator.owned import log_lines, models_with_methods
 from pytest_clarifai_emulator.sdk_clock import Outlook
+from pytest_clarifai_emulator.test_environment import token_of
 from pytest_clarifai_emulator.waiting import outlook
 
 T = TypeVar("T")

@@ -132,7 +132,7 @@ def read_up_settings(
 def config_of(found: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of ``EmulatorConfig`` that they set. Raises ``ConfigError``."""
     from clarifai_emulator.errors import ConfigError
-    from clarifai_emulator.quantities import parse_memory
+    from clarifai_emulator.messages.quantities import parse_memory
 
     fields = {name: value for name, value in found.items() if not name.startswith("docker_")}
     if "max_upload_bytes" in fields:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from clarifai_emulator.backends.docker.labels import CONTENT, INSTANCE
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.containers.labels import CONTENT, INSTANCE
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.thread import EmulatorThread

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clarifai_emulator.containers.engine import connect
+from clarifai_emulator.backends.docker.engine import connect
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.thread import EmulatorThread
 from docker_containers import log, write_looks

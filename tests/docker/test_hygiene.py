@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from clarifai_emulator.backends.docker.labels import INSTANCE, REPLICA
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.containers.labels import INSTANCE, REPLICA
 from clarifai_emulator.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import containers, look, write_looks

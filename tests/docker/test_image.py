@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from clarifai_emulator.backends.docker.image import buildkit_command
 from clarifai_emulator.config import DockerSettings, EmulatorConfig
-from clarifai_emulator.containers.image import buildkit_command
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.thread import EmulatorThread
 from docker import DockerClient

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clarifai_emulator.contracts.calls.check import GivenModel, check_calls
+from clarifai_emulator.contracts.calls.client_check import GivenModel, check_calls
 
 MODEL = '''\
 from typing import Iterator

@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 from clarifai.runners.utils.data_types import Concept, NamedFields, Text
 
-from clarifai_emulator.contracts.compare import changes
-from clarifai_emulator.contracts.gate import diff
-from clarifai_emulator.contracts.lock import Promise
-from clarifai_emulator.contracts.origins import Origin
-from clarifai_emulator.contracts.rule import Breaks, Severity
+from clarifai_emulator.contracts.changes.compare import changes
+from clarifai_emulator.contracts.changes.gate import diff
+from clarifai_emulator.contracts.changes.lock import Promise
+from clarifai_emulator.contracts.changes.origins import Origin
 from clarifai_emulator.contracts.rules import RULES
-from clarifai_emulator.contracts.rules.changes import METHODS, PARAMETERS, RESULTS
-from clarifai_emulator.contracts.signatures import ModelContract, read_many
+from clarifai_emulator.contracts.rules.contract_changes import METHODS, PARAMETERS, RESULTS
+from clarifai_emulator.contracts.rules.rule import Breaks, Severity
+from clarifai_emulator.contracts.signatures.read_signatures import ModelContract, read_many
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import Client, sdk_model
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.contracts.fuzz import Fuzzed, fuzz
+from clarifai_emulator.contracts.values.fuzz import Fuzzed, fuzz
 from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, sdk_model, write_model
 

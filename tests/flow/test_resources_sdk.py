@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from clarifai_emulator.api.auth import Authenticator
+from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.chain import RequestChain
-from clarifai_emulator.api.grpc_server import ApiHandlers
+from clarifai_emulator.api.transport.grpc_server import ApiHandlers
 from clarifai_emulator.clock import SystemClock
 from clarifai_emulator.events import EventBus
 from grpc_port import grpc_port

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from clarifai_emulator.api import http2
+from clarifai_emulator.api.transport import http2
 from flow.driver import MODELS, inference_request, running, wait_for
 
 HERE, THERE = "10.213.77.1", "10.213.77.2"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FILES = ["tests/unit/test_versions.py", "tests/flow/test_benchmarks.py", "tests/docker/test_full_disk.py"]
+FILES = ["tests/unit/models/test_versions.py", "tests/flow/test_benchmarks.py", "tests/docker/test_full_disk.py"]
 
 
 def test_its_last_lines_say_what_was_left_out_and_how_to_have_it() -> None:

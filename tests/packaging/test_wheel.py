@@ -46,9 +46,9 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_both_packages_and_what_they_need_at_run_time(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert "clarifai_emulator/runners/zygote_main.py" in names
+    assert "clarifai_emulator/inside/zygote_main.py" in names
     assert "clarifai_emulator/py.typed" in names
-    assert "clarifai_emulator/topology.schema.json" in names
+    assert "clarifai_emulator/topology/topology.schema.json" in names
     assert {f"clarifai_emulator/api/pages/{page}.html" for page in ("start", "docs")} <= names
     assert "pytest_clarifai_emulator/plugin.py" in names
     assert not [name for name in names if name.startswith(("emulator/", "tests/", "fixtures/"))]

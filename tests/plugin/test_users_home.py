@@ -51,7 +51,7 @@ def test_the_sdks_settings_are_hidden(clarifai):
     assert Config.from_yaml().current_context == "_empty_"
 
 def test_the_engines_context_is_found(clarifai):
-    from clarifai_emulator.containers.engine import candidates
+    from clarifai_emulator.backends.docker.engine import candidates
     environ = {name: value for name, value in os.environ.items() if name != "DOCKER_HOST"}
     (address, found), *_ = candidates("", environ)
     assert (address, found) == ("unix:///somewhere/docker.sock", "the Docker context 'mine'")

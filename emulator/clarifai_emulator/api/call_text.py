@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from clarifai_emulator.data_values import method_of, shown, signature_of, value_of
+from clarifai_emulator.messages.data_values import method_of, shown, signature_of, value_of
 from clarifai_emulator.routing import Decision
 from clarifai_emulator.store import Kind, Store
 

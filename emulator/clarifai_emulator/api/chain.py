@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.auth import Authenticator, Caller
+from clarifai_emulator.api.access.auth import Authenticator, Caller
 from clarifai_emulator.api.failed import failure_reason
 from clarifai_emulator.api.rpc import Auth, Rpc
 from clarifai_emulator.clock import Clock

@@ -1,7 +1,7 @@
 """Takes calls that came over HTTP past the interceptors, as calls over gRPC pass them: who listens, records or
 plays back need not know how a call came.
 
-    request ─┬─ interceptors (api/tap.py), as bytes ─┬─ request chain ─► response
+    request ─┬─ interceptors (api/taps.py), as bytes ─┬─ request chain ─► response
              └─ none are there ──────────────────────┘
 """
 
@@ -13,9 +13,9 @@ from contextlib import aclosing
 from typing import Any
 
 from clarifai_emulator.api.chain import Call, RequestChain, StreamHandler, UnaryHandler
-from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.api.rpc import Rpc
-from clarifai_emulator.api.tap import Interceptor, intercepted
+from clarifai_emulator.api.taps import Interceptor, intercepted
+from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.errors import CallerError
 
 

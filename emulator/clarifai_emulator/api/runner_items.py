@@ -22,9 +22,9 @@ from typing import Any
 from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.grpc_stream import GrpcStream
-from clarifai_emulator.api.http2 import Serve
 from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.api.transport.grpc_stream import GrpcStream
+from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_UNARY, Work

@@ -37,7 +37,7 @@ def as_json_value(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     if hasattr(value, "to_proto"):
-        from clarifai_emulator.protobuf_json import as_dict
+        from clarifai_emulator.messages.json import as_dict
 
         return as_dict(value.to_proto())
     if hasattr(value, "items"):

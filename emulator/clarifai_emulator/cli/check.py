@@ -15,9 +15,9 @@ from clarifai_emulator.cli.output import USAGE, Failure, json_option, port_optio
 from clarifai_emulator.contracts.reports import FORMATS
 
 if TYPE_CHECKING:
-    from clarifai_emulator.contracts.calls.check import CallReport, GivenModel
-    from clarifai_emulator.contracts.policy import Policy
+    from clarifai_emulator.contracts.calls.client_check import CallReport, GivenModel
     from clarifai_emulator.contracts.reports.report import Report
+    from clarifai_emulator.contracts.rules.policy import Policy
 
 _LEVELS = ("error", "warning", "unchecked")
 
@@ -109,7 +109,7 @@ def _output(text: str) -> tuple[str, Path]:
 
 def given_models(texts: Sequence[str]) -> list[GivenModel]:
     """``DIR`` or ``DIR=URL`` for each."""
-    from clarifai_emulator.contracts.calls.check import GivenModel
+    from clarifai_emulator.contracts.calls.client_check import GivenModel
 
     models: list[GivenModel] = []
     for text in texts:
@@ -120,8 +120,8 @@ def given_models(texts: Sequence[str]) -> list[GivenModel]:
 
 
 def _policy(options: dict[str, Any]) -> Policy:
-    from clarifai_emulator.contracts.policy import Policy, project_levels, read_baseline, read_levels
     from clarifai_emulator.contracts.rules import RULES
+    from clarifai_emulator.contracts.rules.policy import Policy, project_levels, read_baseline, read_levels
     from clarifai_emulator.errors import ConfigError
 
     try:
@@ -134,8 +134,8 @@ def _policy(options: dict[str, Any]) -> Policy:
 
 def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]) -> CallReport:
     from clarifai_emulator.config import default_cache_dir
-    from clarifai_emulator.contracts.calls.check import check_calls
-    from clarifai_emulator.contracts.calls.checker import CheckerError
+    from clarifai_emulator.contracts.calls.client_check import check_calls
+    from clarifai_emulator.contracts.calls.type_checker import CheckerError
     from clarifai_emulator.errors import ConfigError
 
     show = sys.stderr.isatty()
@@ -165,7 +165,7 @@ def _with_fuzzed(found: CallReport, options: dict[str, Any]) -> CallReport:
 
 def _new_baseline(found: CallReport, policy: Policy, file: Path) -> Policy:
     from clarifai_emulator.contracts.calls.judged import judged
-    from clarifai_emulator.contracts.policy import read_baseline, write_baseline
+    from clarifai_emulator.contracts.rules.policy import read_baseline, write_baseline
 
     number = write_baseline(file, judged(found, policy).findings, policy.root, found.lines)
     click.echo(f"Wrote {number} finding{'s' if number != 1 else ''} to {file}.", err=True)
@@ -174,7 +174,7 @@ def _new_baseline(found: CallReport, policy: Policy, file: Path) -> Policy:
 
 def _report(found: CallReport, policy: Policy, fail_on: str) -> Report:
     from clarifai_emulator.contracts.calls.judged import report_of
-    from clarifai_emulator.contracts.rule import Severity
+    from clarifai_emulator.contracts.rules.rule import Severity
 
     return report_of(found, policy, Severity(fail_on))
 

@@ -97,14 +97,14 @@ def lock(
       clarifai-emulator contract lock https://clarifai.com/me/main/models/hello -o client/clarifai.contract.yaml
       clarifai-emulator contract lock models --check
     """
-    from clarifai_emulator.contracts.lock import read_lock, write_lock
+    from clarifai_emulator.contracts.changes.lock import read_lock, write_lock
 
     found = _resolve(origins, static, base_url, port)
     promises = {each.name: each for each in _usable(read_lock, output)} if output.is_file() else {}
     promises.update({each.name: each for origin in found for each in origin.promises})
     errors = [each for origin in found for each in origin.findings if each.severity == "error"]
     if errors:
-        from clarifai_emulator.cli.findings import show as show_finding
+        from clarifai_emulator.cli.finding_output import show as show_finding
 
         for each in errors:
             show_finding(each)
@@ -155,9 +155,9 @@ def diff(ctx: click.Context, old: str, new: str, as_json: bool, **options: Any) 
       clarifai-emulator contract diff main:my-model my-model --fail-on warning
       clarifai-emulator contract diff https://clarifai.com/me/main/models/hello my-model --clients pinning
     """
-    from clarifai_emulator.cli.findings import report
-    from clarifai_emulator.contracts.gate import diff as diff_origins
-    from clarifai_emulator.contracts.gate import those_that_break
+    from clarifai_emulator.cli.finding_output import report
+    from clarifai_emulator.contracts.changes.gate import diff as diff_origins
+    from clarifai_emulator.contracts.changes.gate import those_that_break
 
     was, now = _resolve([old, new], options["static"], options["base_url"], options["port"])
     report(ctx, those_that_break(diff_origins(was, now), options["clients"]), as_json, options)
@@ -178,10 +178,10 @@ def verify(
       clarifai-emulator contract verify my-model
       clarifai-emulator contract verify models --lock ../client/clarifai.contract.yaml --clients fetching
     """
-    from clarifai_emulator.cli.findings import report
-    from clarifai_emulator.contracts.gate import those_that_break
-    from clarifai_emulator.contracts.gate import verify as verify_models
-    from clarifai_emulator.contracts.origins import Origin
+    from clarifai_emulator.cli.finding_output import report
+    from clarifai_emulator.contracts.changes.gate import those_that_break
+    from clarifai_emulator.contracts.changes.gate import verify as verify_models
+    from clarifai_emulator.contracts.changes.origins import Origin
 
     files = list(locks) or [str(each) for each in sorted(Path().rglob(_LOCK))]
     if not files:
@@ -262,7 +262,7 @@ def rules(rule: str | None, as_json: bool) -> None:
 
 
 def _resolve(texts: Sequence[str], static: bool, base_url: str | None, port: int | None) -> list[Any]:
-    from clarifai_emulator.contracts.origins import resolve
+    from clarifai_emulator.contracts.changes.origins import resolve
 
     return [
         _usable(resolve, text, static=static, control_plane=_control_plane(text, base_url, port)) for text in texts
@@ -283,7 +283,7 @@ def _control_plane(text: str, base_url: str | None, port: int | None) -> Any:
     """Who is asked for a model URL: the address that was given, the running emulator, or the platform."""
     import os
 
-    from clarifai_emulator.contracts.origins import ControlPlane
+    from clarifai_emulator.contracts.changes.origins import ControlPlane
 
     if "/models/" not in text or Path(text).exists():
         return None

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.client import connect
-from clarifai_emulator.cli.findings import report
+from clarifai_emulator.cli.finding_output import report
 from clarifai_emulator.cli.model_names import ModelName, read_model_name
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, step, unusable
-from clarifai_emulator.contracts.calls.models import KnownModel
-from clarifai_emulator.contracts.calls.targets import Address
-from clarifai_emulator.contracts.finding import Finding
-from clarifai_emulator.contracts.fuzz import Fuzzed, fuzz
+from clarifai_emulator.contracts.calls.call_targets import Address
+from clarifai_emulator.contracts.calls.given_models import KnownModel
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.values.fuzz import Fuzzed, fuzz
 from clarifai_emulator.errors import ConfigError
 
 

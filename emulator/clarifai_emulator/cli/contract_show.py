@@ -9,15 +9,15 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.columns import columns
-from clarifai_emulator.cli.findings import finding_json, place
-from clarifai_emulator.cli.findings import show as show_finding
+from clarifai_emulator.cli.finding_output import finding_json, place
+from clarifai_emulator.cli.finding_output import show as show_finding
 from clarifai_emulator.cli.output import USAGE, Failure, heading, print_json
-from clarifai_emulator.contracts.rule import Rule, Severity
 from clarifai_emulator.contracts.rules import RULES, SUBJECTS
-from clarifai_emulator.contracts.shapes import method_shape
-from clarifai_emulator.contracts.signatures import ModelContract, read_many
-from clarifai_emulator.contracts.values import nearest
-from clarifai_emulator.protobuf_json import as_dict
+from clarifai_emulator.contracts.rules.rule import Rule, Severity
+from clarifai_emulator.contracts.signatures.read_signatures import ModelContract, read_many
+from clarifai_emulator.contracts.signatures.shapes import method_shape
+from clarifai_emulator.contracts.values.python_values import nearest
+from clarifai_emulator.messages.json import as_dict
 
 _WAYS = {
     "import": "read by importing model.py",

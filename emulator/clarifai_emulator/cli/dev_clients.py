@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.contracts.calls.project import files_below
+from clarifai_emulator.contracts.calls.client_project import files_below
 from clarifai_emulator.errors import EmulatorError
-from clarifai_emulator.reload.file_looks import FileLooks
+from clarifai_emulator.reload.file_poller import FileLooks
 
 # A look at every client file costs less than a check of one.
 _LOOK_SECONDS = 1.0
@@ -79,8 +79,8 @@ class Clients:
     def _write_stubs(self) -> None:
         if self._stubs is None:
             return
-        from clarifai_emulator.contracts.calls.check import GivenModel
-        from clarifai_emulator.contracts.stubs import write_stubs
+        from clarifai_emulator.contracts.calls.client_check import GivenModel
+        from clarifai_emulator.contracts.stubs.stub_files import write_stubs
 
         written = write_stubs([GivenModel(each) for each in self._directories], self._stubs, cache=self._cache)
         self._tell("dev.note", message=f"Wrote {len(written.files)} stubs to {self._stubs}.")
@@ -88,10 +88,10 @@ class Clients:
     def _check(self) -> None:
         if not self._paths:
             return
-        from clarifai_emulator.contracts.calls.check import GivenModel, check_calls
+        from clarifai_emulator.contracts.calls.client_check import GivenModel, check_calls
         from clarifai_emulator.contracts.calls.judged import report_of
-        from clarifai_emulator.contracts.policy import Policy, project_levels, read_levels
         from clarifai_emulator.contracts.rules import RULES
+        from clarifai_emulator.contracts.rules.policy import Policy, project_levels, read_levels
 
         found = check_calls(self._paths, [GivenModel(each) for each in self._directories], cache=self._cache)
         imported = frozenset(each.path for each in found.project.with_imported(found.project.files))

@@ -22,6 +22,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.backends.debugging.breakpoints import while_held
 from clarifai_emulator.cli.client import Client
 from clarifai_emulator.cli.deploy import show_calls
 from clarifai_emulator.cli.dev_clients import Clients
@@ -33,9 +34,8 @@ from clarifai_emulator.cli.log_lines import clock
 from clarifai_emulator.cli.output import Failure, print_json
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.models.directory import Watched
-from clarifai_emulator.reload.file_looks import FileLooks
+from clarifai_emulator.reload.file_poller import FileLooks
 from clarifai_emulator.reload.watcher import Watcher
-from clarifai_emulator.runners.breakpoints import while_held
 
 # A save may come while another is being reloaded, which it then ends.
 _AT_ONCE = 4

@@ -15,9 +15,9 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.backends.printed import sdk_line
 from clarifai_emulator.cli.event_lines import SUCCESS, EventLines
 from clarifai_emulator.cli.log_lines import clock, message_text
-from clarifai_emulator.runners.printed import sdk_line
 
 Event = Mapping[str, Any]
 

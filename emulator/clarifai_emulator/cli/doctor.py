@@ -11,7 +11,7 @@ from clarifai_emulator.cli.columns import columns
 from clarifai_emulator.cli.output import FAILED, heading, json_option, print_json
 
 if TYPE_CHECKING:
-    from clarifai_emulator.cli.checks import Check
+    from clarifai_emulator.cli.doctor_checks import Check
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -35,7 +35,7 @@ def doctor(ctx: click.Context, rpcs: bool, port: int, as_json: bool) -> None:
     if rpcs:
         _show_rpcs(as_json)
         return
-    from clarifai_emulator.cli.checks import all_checks
+    from clarifai_emulator.cli.doctor_checks import all_checks
 
     checks = list(all_checks(port))
     if as_json:

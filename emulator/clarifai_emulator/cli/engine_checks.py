@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from clarifai_emulator.containers.container import uses_cdi
-from clarifai_emulator.containers.engine import Engine, NoEngine, connect
-from clarifai_emulator.containers.leftovers import left_behind
-from clarifai_emulator.nodepools.accelerators import Accelerator
+from clarifai_emulator.backends.docker.container import uses_cdi
+from clarifai_emulator.backends.docker.engine import Engine, NoEngine, connect
+from clarifai_emulator.backends.docker.leftovers import left_behind
+from clarifai_emulator.machine.accelerators import Accelerator
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -18,6 +18,9 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.backends import own_output
+from clarifai_emulator.backends.debugging.breakpoints import while_held
+from clarifai_emulator.backends.process.parent import Parent
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.interruption import Interrupted, ending_signals
 from clarifai_emulator.cli.line_writer import LineWriter
@@ -33,9 +36,6 @@ from clarifai_emulator.config import EmulatorConfig, default_state_dir
 from clarifai_emulator.control import Control
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
-from clarifai_emulator.runners import own_output
-from clarifai_emulator.runners.breakpoints import while_held
-from clarifai_emulator.runners.parent import Parent
 from clarifai_emulator.snapshot import snapshot
 
 

@@ -61,8 +61,8 @@ def down(port: int | None, every: bool, as_json: bool) -> None:
 
 def _remove_left_behind() -> list[str]:
     """Containers and networks of emulators that were killed; none where no engine answers."""
-    from clarifai_emulator.containers.engine import NoEngine, connect
-    from clarifai_emulator.containers.leftovers import remove_left_behind
+    from clarifai_emulator.backends.docker.engine import NoEngine, connect
+    from clarifai_emulator.backends.docker.leftovers import remove_left_behind
 
     try:
         client, _ = connect()

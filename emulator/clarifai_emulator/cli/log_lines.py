@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from clarifai_emulator.runners.printed import SdkLine, sdk_line
+from clarifai_emulator.backends.printed import SdkLine, sdk_line
 
 Line = Mapping[str, Any]
 

@@ -105,8 +105,8 @@ def _call(
 ) -> dict[str, Any]:
     """Make the call; shows each answer as it comes, unless they are wanted as JSON."""
     from clarifai_emulator.cli.answers import as_json_value, as_text
+    from clarifai_emulator.cli.argument_values import chosen_method, read_arguments
     from clarifai_emulator.cli.sdk import sdk_for
-    from clarifai_emulator.cli.values import chosen_method, read_arguments
 
     method, values = ("", words) if not words or "=" in words[0] or words[0] == "-" else (words[0], words[1:])
     with sdk_for(client.running, caller) as sdk:
@@ -132,7 +132,7 @@ def _call(
 
 
 def _signatures(client: Any) -> list[dict[str, Any]]:
-    from clarifai_emulator.protobuf_json import as_dict
+    from clarifai_emulator.messages.json import as_dict
 
     client.fetch()
     return [as_dict(each) for each in client._method_signatures.values()]
@@ -140,7 +140,7 @@ def _signatures(client: Any) -> list[dict[str, Any]]:
 
 def _tell_findings(client: Any, method: str, arguments: Mapping[str, Any]) -> None:
     """Say on stderr what `check` would of these arguments; what is answered is not changed by it."""
-    from clarifai_emulator.contracts.values import check_arguments
+    from clarifai_emulator.contracts.values.python_values import check_arguments
 
     for finding in check_arguments(client._method_signatures[method], arguments):
         click.secho(f"{finding.rule}: {finding.message}", fg="yellow", err=True)

@@ -75,7 +75,7 @@ def _show_nodepools(nodepools: list[dict[str, Any]]) -> None:
 
 
 def _overcommitted(over: dict[str, Any]) -> str:
-    from clarifai_emulator.quantities import format_cpu, format_memory
+    from clarifai_emulator.messages.quantities import format_cpu, format_memory
 
     parts = [format_cpu(round(over["cpus"] * 1000))] if over["cpus"] else []
     if over["memory"]:

@@ -35,7 +35,7 @@ def stubs(models: tuple[str, ...], out: Path, static: bool, as_json: bool) -> No
     """
     from clarifai_emulator.cli.check import given_models
     from clarifai_emulator.config import default_cache_dir
-    from clarifai_emulator.contracts.stubs import write_stubs
+    from clarifai_emulator.contracts.stubs.stub_files import write_stubs
     from clarifai_emulator.errors import ConfigError
 
     if not models:

@@ -42,7 +42,7 @@ def check(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
       clarifai-emulator topology check clusters.yaml models.yaml --json
     """
     from clarifai_emulator.errors import ConfigError
-    from clarifai_emulator.topology import load_topology
+    from clarifai_emulator.topology.files import load_topology
 
     problems: Sequence[str] = ()
     found: dict[str, int] = {}
@@ -81,7 +81,7 @@ def schema(wants_path: bool) -> None:
       clarifai-emulator topology schema > topology.schema.json
       clarifai-emulator topology schema --path
     """
-    file = resources.files("clarifai_emulator").joinpath("topology.schema.json")
+    file = resources.files("clarifai_emulator.topology").joinpath("topology.schema.json")
     if wants_path:
         with resources.as_file(file) as path:
             click.echo(path)

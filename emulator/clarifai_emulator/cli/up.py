@@ -22,7 +22,7 @@ _OPTION_NAMES = {"pats_file": "--pats", "docker_build_args": "--docker-build-arg
 
 def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     """Bytes, from ``512Mi`` or a number."""
-    from clarifai_emulator.quantities import parse_memory
+    from clarifai_emulator.messages.quantities import parse_memory
 
     try:
         return parse_memory(value)
@@ -154,7 +154,7 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
     os.environ.pop(TOKEN_VARIABLE, None)  # no model is to see it
     parent = None
     if config.backend == "process" and config.port:
-        from clarifai_emulator.runners.parent import launch_early
+        from clarifai_emulator.backends.process.parent import launch_early
 
         with held_back():
             parent = launch_early(config.url(config.port), config.start_method)
@@ -211,7 +211,7 @@ def config_of(options: Mapping[str, Any]) -> Any:
 
 def _warn(config: Any) -> None:
     """What the emulator itself would say, but into its log file."""
-    from clarifai_emulator.api.accounts import security_warnings
+    from clarifai_emulator.api.access.accounts import security_warnings
 
     for warning in security_warnings(config):
         warn(warning)

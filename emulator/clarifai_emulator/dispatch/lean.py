@@ -1,6 +1,6 @@
 """The emulator's half of the lean runner's socket: items out, outputs in, many at once over one connection.
 
-    lane ──work──► slot ──ITEM (MORE… END)──►  lean runner (runners/lean_main.py)
+    lane ──work──► slot ──ITEM (MORE… END)──►  lean runner (inside/lean_main.py)
                         ◄──OUTPUT… LAST or DONE──  the last output, or no more: the slot is free again
                         ──HOLD, GO─────────────►   the client of this item is far behind, has caught up
 
@@ -26,7 +26,7 @@ from clarifai_emulator.dispatch.work import STREAMING_STREAMING, Work
 
 log = logging.getLogger(__name__)
 
-# As in runners/lean_main.py, which cannot be imported from here nor import this.
+# As in inside/lean_main.py, which cannot be imported from here nor import this.
 HEADER = struct.Struct("<IBQ")
 ITEM, MORE, END, CANCEL, HOLD, GO = 1, 2, 3, 4, 5, 6
 READY, OUTPUT, LAST, DONE = 10, 11, 12, 13

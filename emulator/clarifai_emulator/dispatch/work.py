@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
 
 from clarifai_emulator.dispatch.backlog import Backlog
-from clarifai_emulator.dispatch.freshness import take_mark
+from clarifai_emulator.dispatch.code_mark import take_mark
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from clarifai_emulator.faults.fault import Fault as Fault
 from clarifai_emulator.faults.fault import InvalidFault as InvalidFault
 from clarifai_emulator.faults.fault import Moment as Moment
-from clarifai_emulator.faults.matching import Subject as Subject
 from clarifai_emulator.faults.names import unknown_in as unknown_in
 from clarifai_emulator.faults.names import unknown_names as unknown_names
 from clarifai_emulator.faults.register import ActiveFault as ActiveFault
 from clarifai_emulator.faults.register import Faults as Faults
 from clarifai_emulator.faults.register import Injection as Injection
+from clarifai_emulator.faults.selectors import Subject as Subject

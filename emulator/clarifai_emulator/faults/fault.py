@@ -15,7 +15,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import GRPC_CODES, ConfigError, describe
 from clarifai_emulator.faults.latency import Latency, read_latency
-from clarifai_emulator.faults.matching import INFERENCE, STREAMS, name_parts, rpcs_like
+from clarifai_emulator.faults.selectors import INFERENCE, STREAMS, name_parts, rpcs_like
 
 _FORMS = {"model": "USER/APP/ID", "deployment": "USER/ID", "nodepool": "USER/CLUSTER/ID", "replica": "ID"}
 # How a request can end; a fault has one of them at most.

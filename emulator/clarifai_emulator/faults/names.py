@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
 
 from clarifai_emulator.faults.fault import Fault
-from clarifai_emulator.faults.matching import is_called
+from clarifai_emulator.faults.selectors import is_called
 from clarifai_emulator.store import Key, Kind, Store
 
 _KINDS = {"model": Kind.MODEL, "deployment": Kind.DEPLOYMENT, "nodepool": Kind.NODEPOOL}

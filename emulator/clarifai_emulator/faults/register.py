@@ -15,7 +15,7 @@ from typing import Any
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults.fault import Fault, Moment
-from clarifai_emulator.faults.matching import Subject, is_called
+from clarifai_emulator.faults.selectors import Subject, is_called
 
 
 @dataclass(slots=True, eq=False)

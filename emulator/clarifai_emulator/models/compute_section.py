@@ -9,8 +9,8 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, InstanceType
 
 from clarifai_emulator.catalogue import Catalogue
+from clarifai_emulator.messages.quantities import parse_cpu, parse_memory
 from clarifai_emulator.models.fields import parse_section, shown
-from clarifai_emulator.quantities import parse_cpu, parse_memory
 
 _WHERE = "inference_compute_info"
 _QUANTITIES: dict[str, tuple[Callable[[str], int], str]] = {

@@ -19,7 +19,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, InstanceType, Node
 
 from clarifai_emulator.catalogue import LOCAL_INSTANCE, fits, price_of
 from clarifai_emulator.errors import EmulatorError
-from clarifai_emulator.quantities import parse_cpu, parse_memory
+from clarifai_emulator.messages.quantities import parse_cpu, parse_memory
 
 NodepoolKey = tuple[str, str, str]
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.backends.backend import Debugging, ReplicaProcess
+from clarifai_emulator.backends.debugging.debug_port import DebugPort, Hold
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
-from clarifai_emulator.runners.backend import Debugging, ReplicaProcess
-from clarifai_emulator.runners.debug_port import DebugPort, Hold
 
 # Only what is a process of this machine listens where an editor of this machine finds it.
 BACKENDS = ("process",)

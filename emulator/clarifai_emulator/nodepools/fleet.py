@@ -13,15 +13,15 @@ from enum import StrEnum
 
 from clarifai_grpc.grpc.api.resources_pb2 import AutoscaleConfig, Deployment, Model, ModelVersion, Nodepool, Runner
 
+from clarifai_emulator.backends.backend import ReplicaProcess
+from clarifai_emulator.backends.printed import Printed
+from clarifai_emulator.backends.reload_link import ReloadLink
 from clarifai_emulator.dispatch.dispatcher import Credential
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.capacity import NodepoolKey, Placement
 from clarifai_emulator.nodepools.scaling import Demand
-from clarifai_emulator.runners.backend import ReplicaProcess
-from clarifai_emulator.runners.printed import Printed
-from clarifai_emulator.runners.reload_link import ReloadLink
 
 _HEALTHY_SECONDS = 10.0
 _TAIL_LINES = 200

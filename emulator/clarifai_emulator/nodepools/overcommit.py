@@ -5,9 +5,9 @@ from __future__ import annotations
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool
 
 from clarifai_emulator.catalogue import LOCAL_INSTANCE
+from clarifai_emulator.messages.quantities import format_cpu, format_memory
 from clarifai_emulator.nodepools.capacity import amount_of
 from clarifai_emulator.nodepools.ways_out import simulated_accelerators
-from clarifai_emulator.quantities import format_cpu, format_memory
 
 
 def overcommitment(model_id: str, required: ComputeInfo, nodepool: Nodepool) -> str:

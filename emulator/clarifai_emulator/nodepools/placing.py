@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool
 
-from clarifai_emulator.nodepools.accelerators import AcceleratorPool
-from clarifai_emulator.nodepools.backends import backend_of
+from clarifai_emulator.machine.accelerators import AcceleratorPool
+from clarifai_emulator.nodepools.backend_choice import backend_of
 from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement, shares_accelerators
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
 from clarifai_emulator.nodepools.overcommit import overcommitment
-from clarifai_emulator.nodepools.reports import Reporter
+from clarifai_emulator.nodepools.supervisor_reports import Reporter
 
 
 class Places:

@@ -16,6 +16,9 @@ from functools import partial
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool, Runner
 
+from clarifai_emulator.backends.backend import Backend
+from clarifai_emulator.backends.printed import Origin
+from clarifai_emulator.backends.reload_link import ReloadLink, load_failure
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
@@ -23,21 +26,18 @@ from clarifai_emulator.dispatch.lane import Replica
 from clarifai_emulator.dispatch.lean import LeanConnection
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.machine.accelerators import AcceleratorPool
 from clarifai_emulator.models.written import WrittenFiles
-from clarifai_emulator.nodepools.accelerators import AcceleratorPool
-from clarifai_emulator.nodepools.backends import backend_of
+from clarifai_emulator.nodepools.backend_choice import backend_of
 from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement
 from clarifai_emulator.nodepools.debuggers import Debuggers, DeploymentKey
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Standby, model_traceback
-from clarifai_emulator.nodepools.outfits import Outfitter
-from clarifai_emulator.nodepools.parked import Parked
+from clarifai_emulator.nodepools.launch_spec import Outfitter
+from clarifai_emulator.nodepools.loaded_code import Provenance
 from clarifai_emulator.nodepools.placing import Places
-from clarifai_emulator.nodepools.provenance import Provenance
-from clarifai_emulator.nodepools.reports import Reporter, keeps_failing
 from clarifai_emulator.nodepools.scaling import crash_delay, is_failed
-from clarifai_emulator.runners.backend import Backend
-from clarifai_emulator.runners.printed import Origin
-from clarifai_emulator.runners.reload_link import ReloadLink, load_failure
+from clarifai_emulator.nodepools.supervisor_reports import Reporter, keeps_failing
+from clarifai_emulator.nodepools.warm_pool import Parked
 from clarifai_emulator.store import Kind, Store
 
 log = logging.getLogger(__name__)

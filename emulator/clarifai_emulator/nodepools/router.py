@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clarifai_emulator.nodepools.landscape import StoreLandscape
+from clarifai_emulator.nodepools.routing_view import StoreLandscape
 from clarifai_emulator.routing import Ask, Decision, choose
 from clarifai_emulator.store import Key, Kind, Store
 

@@ -29,10 +29,13 @@ from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import TRAINED, is_building, is_on_trial
 from clarifai_emulator.nodepools.capacity import NodepoolKey, NoRoom
+from clarifai_emulator.nodepools.deployment_targets import Targets
 from clarifai_emulator.nodepools.fleet import Fleet, Fleets, ReplicaRecord, ReplicaState, Target
-from clarifai_emulator.nodepools.renewal import Renewal
+from clarifai_emulator.nodepools.replacement import Renewal
 from clarifai_emulator.nodepools.replicas import Replicas
-from clarifai_emulator.nodepools.reports import (
+from clarifai_emulator.nodepools.rollouts import Rollout, Rollouts
+from clarifai_emulator.nodepools.scaling import TRAFFIC_HISTORY_SECONDS, desired_replicas, replica_bounds
+from clarifai_emulator.nodepools.supervisor_reports import (
     Reporter,
     cannot_be_placed,
     deleted,
@@ -40,9 +43,6 @@ from clarifai_emulator.nodepools.reports import (
     no_code,
     superseded,
 )
-from clarifai_emulator.nodepools.rollouts import Rollout, Rollouts
-from clarifai_emulator.nodepools.scaling import TRAFFIC_HISTORY_SECONDS, desired_replicas, replica_bounds
-from clarifai_emulator.nodepools.targets import Targets
 from clarifai_emulator.store import Key, Kind, Store
 
 log = logging.getLogger(__name__)

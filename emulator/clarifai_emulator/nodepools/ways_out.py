@@ -13,7 +13,7 @@ from clarifai_emulator.catalogue import (
     price_of,
     without_accelerators,
 )
-from clarifai_emulator.quantities import parse_memory
+from clarifai_emulator.messages.quantities import parse_memory
 
 # Stands for the model directory; the command line says the one that it was given.
 DIRECTORY = "DIR"

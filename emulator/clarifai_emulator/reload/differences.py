@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.contracts.finding import Finding, Location
-from clarifai_emulator.contracts.method import Method
+from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.signatures.method import Method
 
 
 def differences(old: Sequence[Any], new: Sequence[Any], *, model: str, file: Path, source: str) -> list[Finding]:
     """Every change from the old ``MethodSignature`` messages to the new ones, where the method is in ``file``."""
-    from clarifai_emulator.contracts.compare import changes
+    from clarifai_emulator.contracts.changes.compare import changes
 
     lines = _lines(source)
     now = [Method(each, _location(file, lines, each.name)) for each in new]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.contracts.finding import Finding
-from clarifai_emulator.deployer import ModelKey
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.deploy.deployer import ModelKey
 from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.models.code import Code, CodeReader
 from clarifai_emulator.reload.differences import as_dict as finding_as_dict

@@ -20,9 +20,10 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.backends.reload_link import CannotSwap
 from clarifai_emulator.clock import Clock
-from clarifai_emulator.contracts.finding import Finding
-from clarifai_emulator.deployer import Deployed, Deployer, DeployRequest, Progress
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.deploy.deployer import Deployed, Deployer, DeployRequest, Progress
 from clarifai_emulator.dispatch.lane import EditProblem, LaneKey
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
 from clarifai_emulator.events import EventBus
@@ -38,7 +39,6 @@ from clarifai_emulator.reload.failure import Failure, failure_of
 from clarifai_emulator.reload.plan import Kind, Plan, make_plan
 from clarifai_emulator.reload.project import Options, Outcome, Project
 from clarifai_emulator.reload.switch import Superseded, Switch, version_of
-from clarifai_emulator.runners.reload_link import CannotSwap
 from clarifai_emulator.store import Kind as Stored
 from clarifai_emulator.store import Store
 

@@ -14,17 +14,17 @@ from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 
-from clarifai_emulator.deployer import Deployer, Progress
+from clarifai_emulator.backends.reload_link import CannotSwap, ReloadLink
+from clarifai_emulator.deploy.deployer import Deployer, Progress
+from clarifai_emulator.deploy.pinned_versions import is_pinned
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.code import Code
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
 from clarifai_emulator.nodepools.fleet import ReplicaRecord, ReplicaState
-from clarifai_emulator.nodepools.renewal import Renewal
+from clarifai_emulator.nodepools.replacement import Renewal
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.pinned_versions import is_pinned
 from clarifai_emulator.reload.plan import Edit, Kind, Plan
 from clarifai_emulator.reload.project import Project
-from clarifai_emulator.runners.reload_link import CannotSwap, ReloadLink
 from clarifai_emulator.store import Kind as Stored
 from clarifai_emulator.store import Store
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from clarifai_emulator.models.code import Code, CodeReader
 from clarifai_emulator.models.directory import Watched
-from clarifai_emulator.reload.settling import Change, Settling
+from clarifai_emulator.reload.debounce import Change, Settling
 
 _POLL_SECONDS = 0.2
 _LOOK_AFTER_SECONDS = 2.0

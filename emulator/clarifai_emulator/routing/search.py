@@ -20,7 +20,7 @@ from clarifai_emulator.routing.decision import (
     Rule,
 )
 from clarifai_emulator.routing.nodepools import Wanted, find_nodepool, nodepool_keys
-from clarifai_emulator.routing.sight import Sight
+from clarifai_emulator.routing.visibility import Sight
 
 _LONGEST_ID = 128  # of what is compared with the ids there are
 _LISTED = 5  # how many ids or rejected candidates a message shows

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from clarifai_emulator.deploy.topology_kept import KeptTopology
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.state.kept_logs import KeptLogs
-from clarifai_emulator.state.kept_topology import KeptTopology
 from clarifai_emulator.state.state_file import StateFile
 from clarifai_emulator.store import Store
 

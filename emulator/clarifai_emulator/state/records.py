@@ -17,8 +17,8 @@ from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
 
 from clarifai_emulator.catalogue import CLARIFAI_USER
+from clarifai_emulator.messages.json import as_dict
 from clarifai_emulator.models.directory import ModelSource, WantedSecret, Watched
-from clarifai_emulator.protobuf_json import as_dict
 from clarifai_emulator.store import Key, Kind, Store
 
 _MESSAGES: dict[Kind, Any] = {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.auth import Authenticator
+from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.chain import Call, RequestChain
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.errors import CallerError

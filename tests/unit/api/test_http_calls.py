@@ -10,9 +10,9 @@ import pytest
 from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
 
 from clarifai_emulator.api.chain import Call
-from clarifai_emulator.api.grpc_stream import GrpcStream
-from clarifai_emulator.api.http2 import Serve
-from clarifai_emulator.api.tap import Exchange, Interceptor, tap
+from clarifai_emulator.api.taps import Exchange, Interceptor, tap
+from clarifai_emulator.api.transport.grpc_stream import GrpcStream
+from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.errors import TransportError
 from http_port import HttpClient, http_client
 

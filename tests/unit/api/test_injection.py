@@ -10,7 +10,7 @@ import pytest
 from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.auth import Authenticator, Caller
+from clarifai_emulator.api.access.auth import Authenticator, Caller
 from clarifai_emulator.api.chain import Call, RequestChain
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.injection import Injector

@@ -11,7 +11,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.faults import Fault, InvalidFault, Moment
-from clarifai_emulator.faults.matching import INFERENCE, STREAMS, rpc_names
+from clarifai_emulator.faults.selectors import INFERENCE, STREAMS, rpc_names
 
 
 @pytest.mark.parametrize("status", [21354, "21354", "MODEL_BUSY_PLEASE_RETRY", "model_busy_please_retry"])

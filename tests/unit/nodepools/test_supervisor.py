@@ -10,11 +10,11 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.backends.backend import Exit
 from clarifai_emulator.dispatch.lane import Slot
 from clarifai_emulator.dispatch.work import State, Work
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.nodepools.fleet import ReplicaState
-from clarifai_emulator.runners.backend import Exit
 from clarifai_emulator.store import Kind
 from scripted_replicas import BROKEN_MODEL, SOURCE, Stage, keys, settle
 

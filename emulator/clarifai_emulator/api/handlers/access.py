@@ -1,6 +1,7 @@
 """Keys and secrets. A secret's value goes in and never comes out; neither is ever logged.
 
-A key that is made here is a credential (``api/issued_keys.py``); nobody makes one that may do more than their own.
+A key that is made here is a credential (``api/access/issued_keys.py``); nobody makes one that may do more than
+their own.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from clarifai_grpc.grpc.api.resources_pb2 import Key as ApiKey
 from clarifai_grpc.grpc.api.resources_pb2 import Secret
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.api.access.issued_keys import APP_KEY, PAT
+from clarifai_emulator.api.access.scopes import scope_problems
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.handlers.listing import page_of
-from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.api.handlers.rows import Draft, Match, Problem, Resource
 from clarifai_emulator.api.handlers.verbs import require_owner, serve
-from clarifai_emulator.api.issued_keys import APP_KEY, PAT
-from clarifai_emulator.api.scopes import scope_problems
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.resources.rows import Draft, Match, Problem, Resource
 from clarifai_emulator.store import Key, Kind
 
 # A timestamp that no calendar has cannot be shown to anybody.

@@ -9,9 +9,9 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.handlers.listing import sorted_as_asked, text_matches
-from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.api.handlers.rows import Draft, Match, Resource
 from clarifai_emulator.api.handlers.verbs import serve
+from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.resources.rows import Draft, Match, Resource
 from clarifai_emulator.store import Key, Kind
 
 

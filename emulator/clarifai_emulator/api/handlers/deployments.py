@@ -17,11 +17,11 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.api.handlers.rows import Draft, Match, Problem, Resource
 from clarifai_emulator.api.handlers.verbs import serve
 from clarifai_emulator.api.handlers.workers import newest_version, prepare_worker, served_version, validate_worker
-from clarifai_emulator.api.identifiers import nearest
+from clarifai_emulator.resources.identifiers import nearest
+from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.resources.rows import Draft, Match, Problem, Resource
 from clarifai_emulator.store import Key, Kind
 
 MAX_PRIORITY = 9

@@ -17,12 +17,12 @@ from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.clock import Clock, ClockTimer, SystemClock
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.contracts.runtime import Watch, WatchedCall
+from clarifai_emulator.contracts.values.runtime import Watch, WatchedCall
 from clarifai_emulator.dispatch.lane import Lane
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING, UNARY_UNARY, Work
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
-from clarifai_emulator.header_text import header_text
+from clarifai_emulator.messages.header_text import header_text
 from clarifai_emulator.routing import Ask, Decision, RoutingError
 
 Route = Callable[[Ask], tuple[Decision, Lane]]

@@ -11,10 +11,10 @@ from clarifai_grpc.grpc.api.status.status_pb2 import Status
 
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.handlers.listing import sorted_as_asked, text_matches
-from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.api.handlers.rows import Draft, Match, Parent, Problem, Resource
 from clarifai_emulator.api.handlers.verbs import require_owner, serve, target
 from clarifai_emulator.models.versions import TRAINED, newest_usable
+from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.resources.rows import Draft, Match, Parent, Problem, Resource
 from clarifai_emulator.store import Key, Kind, Store
 
 _ACTIONS = ("merge", "overwrite", "remove")

@@ -19,11 +19,11 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_grpc.grpc.api.status.status_pb2 import Status
 
 from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.handlers.resource import Resources
 from clarifai_emulator.api.handlers.verbs import require_owner, target
-from clarifai_emulator.api.upload_parts import LongPart
+from clarifai_emulator.api.transport.upload_parts import LongPart
 from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.models.uploaded import UploadedFiles
+from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
 
 BUILDING = "Model is being built"

@@ -13,10 +13,10 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.handlers.listing import page_of, refuse_unknown_filters
-from clarifai_emulator.api.handlers.resource import Resources, at_path
-from clarifai_emulator.api.handlers.rows import Resource
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.resources.resource import Resources, at_path
+from clarifai_emulator.resources.rows import Resource
 from clarifai_emulator.store import Key
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Worker
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.handlers.resource import Resources
-from clarifai_emulator.api.handlers.rows import Problem
 from clarifai_emulator.models.versions import build_failed, newest_usable
+from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.resources.rows import Problem
 from clarifai_emulator.store import Key, Kind, Store
 
 

@@ -19,7 +19,7 @@ from importlib import metadata, resources
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.http_exchange import Exchange, HttpProblem
+from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.config import EmulatorConfig
 
 PAGES = ("/", "/docs")

@@ -16,11 +16,11 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.http_calls import HttpCalls, only
-from clarifai_emulator.api.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.api.rest.paths import Bound, Match, Paths
 from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
 from clarifai_emulator.api.rest.transcoding import as_json, read_message, read_request
 from clarifai_emulator.api.rpc import Auth, Rpc, rpc_table
+from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.errors import CallerError, TransportError
 
 JSON = "application/json"

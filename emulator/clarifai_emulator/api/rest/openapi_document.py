@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from clarifai_emulator.api.rest.misfits import is_repeated
+from clarifai_emulator.api.rest.json_errors import is_repeated
 from clarifai_emulator.api.rest.paths import Bound
 from clarifai_emulator.api.rpc import Auth
 

@@ -10,10 +10,10 @@ from urllib.parse import unquote
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call, RequestChain
-from clarifai_emulator.api.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.api.rest.gateway import JSON, as_problem, status_of
 from clarifai_emulator.api.rest.transcoding import as_json
 from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.errors import TransportError
 
 OrganisationsOf = Callable[[Call, Any], list[tuple[str, str]]]

@@ -15,10 +15,10 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 
-from clarifai_emulator.api.rest.misfits import find_misfits, is_repeated, kind_of, nearest_field
+from clarifai_emulator.api.rest.json_errors import find_misfits, is_repeated, kind_of, nearest_field
 from clarifai_emulator.api.rest.paths import Bound
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.protobuf_json import as_dict
+from clarifai_emulator.messages.json import as_dict
 
 _TRUE_FALSE = {"true": True, "1": True, "false": False, "0": False}
 _MOST_MISFITS = 5

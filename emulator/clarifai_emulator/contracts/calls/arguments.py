@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
-from clarifai_emulator.contracts import stub_types
+from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, Unknown
 from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.sites import Site
-from clarifai_emulator.contracts.calls.source import Source
-from clarifai_emulator.contracts.finding import Finding, Location
-from clarifai_emulator.contracts.method import Method
+from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.signatures.method import Method
+from clarifai_emulator.contracts.stubs import stub_types
 
 WITH_PROTO = "with_proto"
 _NO_ITERATORS = (
@@ -301,7 +301,7 @@ class _Call:
         except Unknown:
             yield from self._parts(name, node)
             return
-        from clarifai_emulator.contracts.values import check_arguments
+        from clarifai_emulator.contracts.values.python_values import check_arguments
 
         for finding in check_arguments(_alone(self._method.signature, name), {name: value}):
             yield self._placed(finding, node, name)
@@ -337,7 +337,7 @@ class _Call:
                 yield self._found("missing-field", f"{self._name}(): '{name}' lacks the field '{key}'.", node, name)
 
     def _field(self, field_: Any, value: Any, node: ast.expr, parameter: str) -> Iterator[Finding]:
-        from clarifai_emulator.contracts.values import check_arguments
+        from clarifai_emulator.contracts.values.python_values import check_arguments
 
         signature = type(self._method.signature)(name=self._name, input_fields=[field_])
         signature.input_fields[0].required = True

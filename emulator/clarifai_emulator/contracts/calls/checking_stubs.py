@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clarifai_emulator.contracts import sdk_surface, stub_types
-from clarifai_emulator.contracts.calls.targets import Address
+from clarifai_emulator.contracts.calls.call_targets import Address
+from clarifai_emulator.contracts.stubs import sdk_surface, stub_types
 
 # The argument that the checked copy gives where this package knows which model it is.
 CONTRACT_ARGUMENT = "_clarifai_contract_"

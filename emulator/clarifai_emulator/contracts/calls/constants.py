@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from clarifai_emulator.contracts.calls.source import SCOPES, Source
+from clarifai_emulator.contracts.calls.client_source import SCOPES, Source
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.rules import RULES
+from clarifai_emulator.contracts.rules.finding import Finding, Location
 
 
 def found(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from clarifai_emulator.contracts.calls.check import CallReport
-from clarifai_emulator.contracts.policy import Judged, Policy, judge
+from clarifai_emulator.contracts.calls.client_check import CallReport
 from clarifai_emulator.contracts.reports.report import Report
-from clarifai_emulator.contracts.rule import Severity
 from clarifai_emulator.contracts.rules import RULES
+from clarifai_emulator.contracts.rules.policy import Judged, Policy, judge
+from clarifai_emulator.contracts.rules.rule import Severity
 
 
 def judged(found: CallReport, policy: Policy) -> Judged:

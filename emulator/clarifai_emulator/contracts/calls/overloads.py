@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from clarifai_emulator.contracts import stub_types
+from clarifai_emulator.contracts.stubs import stub_types
 
 NO_OVERLOAD = re.compile(
     r"No matching overload found for function `[\w.]*?(?P<owner>(?:Async)?(?:Model|Client)_(?P<index>\d+))"

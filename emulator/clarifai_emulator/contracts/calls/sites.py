@@ -6,10 +6,10 @@ import ast
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from clarifai_emulator.contracts.calls.checker import Diagnostic
 from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, MODEL_MARK
+from clarifai_emulator.contracts.calls.client_source import Insertion, Position, Source
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD
-from clarifai_emulator.contracts.calls.source import Insertion, Position, Source
+from clarifai_emulator.contracts.calls.type_checker import Diagnostic
 
 # Functions that call what they are given with the arguments behind it, and how many stand before it.
 PASSING = {"to_thread": 0, "submit": 0, "partial": 0, "run_sync": 0, "run_in_executor": 1}

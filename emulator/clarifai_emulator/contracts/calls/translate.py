@@ -7,15 +7,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from clarifai_emulator.contracts import stub_types
 from clarifai_emulator.contracts.calls.arguments import Checked, declared
-from clarifai_emulator.contracts.calls.checker import Diagnostic
+from clarifai_emulator.contracts.calls.client_source import Source, Spans
 from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD, suspects
 from clarifai_emulator.contracts.calls.sites import Site
-from clarifai_emulator.contracts.calls.source import Source, Spans
-from clarifai_emulator.contracts.finding import Finding
-from clarifai_emulator.contracts.method import Method
+from clarifai_emulator.contracts.calls.type_checker import Diagnostic
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.signatures.method import Method
+from clarifai_emulator.contracts.stubs import stub_types
 
 MethodOf = Callable[[int, str], Method | None]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Iterator
 
+from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
 from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.sites import Site
-from clarifai_emulator.contracts.calls.source import Source
-from clarifai_emulator.contracts.finding import Finding
-from clarifai_emulator.contracts.sdk_surface import ASYNC_FORWARDED, FORWARDED
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED
 
 # They call it with one value of a collection, which the type checker knows the type of.
 _TYPED_PASSING = frozenset({"map", "filter"})

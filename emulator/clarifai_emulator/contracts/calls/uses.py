@@ -6,13 +6,13 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from clarifai_emulator.contracts import stub_types
+from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
 from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.sites import Site, function_of, is_awaited, loads
-from clarifai_emulator.contracts.calls.source import Source
-from clarifai_emulator.contracts.finding import Finding
-from clarifai_emulator.contracts.method import Method
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.signatures.method import Method
+from clarifai_emulator.contracts.stubs import stub_types
 
 # Called with a stream, they show or refuse the generator itself.
 _VALUE_FUNCTIONS = frozenset(

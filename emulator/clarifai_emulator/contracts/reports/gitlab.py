@@ -6,7 +6,7 @@ import hashlib
 import json
 
 from clarifai_emulator.contracts.reports.report import Report, full_text
-from clarifai_emulator.contracts.rule import Severity
+from clarifai_emulator.contracts.rules.rule import Severity
 
 _SEVERITIES = {
     Severity.ERROR: "major",

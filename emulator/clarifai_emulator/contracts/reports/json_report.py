@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.reports.report import Report
+from clarifai_emulator.contracts.rules.finding import Finding, Location
 
 VERSION = 1
 

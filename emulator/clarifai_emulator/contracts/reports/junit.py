@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET  # only writes: nothing is parsed
 
-from clarifai_emulator.contracts.finding import Finding
 from clarifai_emulator.contracts.reports.report import Report, full_text
-from clarifai_emulator.contracts.rule import Severity
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.rule import Severity
 
 _SUITE = "clarifai-emulator check"
 

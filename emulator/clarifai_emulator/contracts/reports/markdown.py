@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from clarifai_emulator.contracts.finding import Finding
 from clarifai_emulator.contracts.reports.report import Report, declared_text
+from clarifai_emulator.contracts.rules.finding import Finding
 
 _HEAD = "| severity | place | what is wrong | what to do |\n|---|---|---|---|"
 

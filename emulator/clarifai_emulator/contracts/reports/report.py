@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clarifai_emulator.contracts.finding import Finding, Location
-from clarifai_emulator.contracts.policy import Ignored, LinesOf, fingerprint, relative
-from clarifai_emulator.contracts.rule import Rule, Severity
+from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.policy import Ignored, LinesOf, fingerprint, relative
+from clarifai_emulator.contracts.rules.rule import Rule, Severity
 
 SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.UNCHECKED, Severity.NOTE)
 

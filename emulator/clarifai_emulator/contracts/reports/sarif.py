@@ -7,9 +7,9 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
-from clarifai_emulator.contracts.finding import Finding, Location
 from clarifai_emulator.contracts.reports.report import Report
-from clarifai_emulator.contracts.rule import Severity
+from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.rule import Severity
 
 _LEVELS = {
     Severity.ERROR: "error",

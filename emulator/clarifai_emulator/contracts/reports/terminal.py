@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import click
 
-from clarifai_emulator.contracts.finding import Finding
 from clarifai_emulator.contracts.reports.report import Report
-from clarifai_emulator.contracts.rule import Severity
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.rule import Severity
 
 _COLOURS = {
     Severity.ERROR: "red",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarifai_emulator.contracts.finding import Finding
-from clarifai_emulator.contracts.rule import Rule
-from clarifai_emulator.contracts.rules import calls, changes, files, meta, model, values
+from clarifai_emulator.contracts.rules import calls, files, meta, model, values
+from clarifai_emulator.contracts.rules import contract_changes as changes
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.rule import Rule
 
 SUBJECTS: dict[str, tuple[Rule, ...]] = {
     "model.py": model.RULES,

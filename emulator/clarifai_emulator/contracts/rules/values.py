@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clarifai_emulator.contracts.rule import Breaks, Rule, Severity
+from clarifai_emulator.contracts.rules.rule import Breaks, Rule, Severity
 
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 

@@ -11,7 +11,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call
-from clarifai_emulator.api.tap import Exchange, tap
+from clarifai_emulator.api.taps import Exchange, tap
 from clarifai_emulator.errors import CallerError, TransportError
 from http_port import HttpClient, http_client
 

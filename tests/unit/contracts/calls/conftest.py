@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clarifai_emulator.contracts.calls.check import CallReport, GivenModel, check_known
-from clarifai_emulator.contracts.calls.models import KnownModel, read_models
+from clarifai_emulator.contracts.calls.client_check import CallReport, GivenModel, check_known
+from clarifai_emulator.contracts.calls.given_models import KnownModel, read_models
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "models"
 HEAD = """\

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.contracts.calls.check import CallReport, GivenModel, check_known
-from clarifai_emulator.contracts.calls.models import KnownModel, read_models
-from clarifai_emulator.contracts.calls.targets import Address
-from clarifai_emulator.contracts.method import Method
-from clarifai_emulator.contracts.rule import Severity
+from clarifai_emulator.contracts.calls.call_targets import Address
+from clarifai_emulator.contracts.calls.client_check import CallReport, GivenModel, check_known
+from clarifai_emulator.contracts.calls.given_models import KnownModel, read_models
+from clarifai_emulator.contracts.rules.rule import Severity
+from clarifai_emulator.contracts.signatures.method import Method
 from unit.contracts.calls.corpus import HEAD, Client, call_of, changed_models, correct, fixed, mutations, program
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "models"

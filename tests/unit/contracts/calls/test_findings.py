@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from clarifai_emulator.contracts.calls.check import check_known
-from clarifai_emulator.contracts.calls.models import KnownModel
-from clarifai_emulator.contracts.calls.targets import Address
+from clarifai_emulator.contracts.calls.call_targets import Address
+from clarifai_emulator.contracts.calls.client_check import check_known
+from clarifai_emulator.contracts.calls.given_models import KnownModel
 from unit.contracts.calls.conftest import FIXTURES, HEAD, CheckClient, said
 
 NAMES = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from clarifai_emulator.contracts.calls.check import check_known
-from clarifai_emulator.contracts.calls.models import KnownModel
+from clarifai_emulator.contracts.calls.client_check import check_known
+from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.calls.notebooks import read_notebook
 from unit.contracts.calls.conftest import said
 

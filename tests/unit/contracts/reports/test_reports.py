@@ -14,12 +14,12 @@ import click
 import jsonschema
 import pytest
 
-from clarifai_emulator.contracts.finding import Finding, Location
-from clarifai_emulator.contracts.policy import Ignored
 from clarifai_emulator.contracts.reports import FORMATS, render
 from clarifai_emulator.contracts.reports.report import Report
-from clarifai_emulator.contracts.rule import Severity
 from clarifai_emulator.contracts.rules import RULES
+from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.policy import Ignored
+from clarifai_emulator.contracts.rules.rule import Severity
 from unit.contracts.reports import schemas
 
 ROOT = Path("/repo")

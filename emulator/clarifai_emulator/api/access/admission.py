@@ -1,0 +1,75 @@
+"""Which runner may open a stream: a replica with its own credential, or a user's own runner.
+
+A replica's credential is good for that replica of that runner and for nothing else. A runner that a user
+starts (``clarifai model serve``, a ``local-dev`` cluster) shows its user's token and the id PostRunners gave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from clarifai_grpc.grpc.api.resources_pb2 import Runner
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.access.auth import Authenticator, token_of
+from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.api.runner_items import CONTROL_PREFIX, Admission
+from clarifai_emulator.dispatch.dispatcher import Dispatcher
+from clarifai_emulator.dispatch.lane import RunnerLink
+from clarifai_emulator.errors import CallerError
+from clarifai_emulator.resources.permissions import Organisations
+from clarifai_emulator.store import Key, Kind, Store
+
+Adopt = Callable[[Key, Runner], RunnerLink | None]
+
+
+class Admissions:
+    """Decides on the first message of a runner's stream. ``adopt`` gives a user's runner its lane."""
+
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher,
+        authenticator: Authenticator,
+        store: Store,
+        adopt: Adopt,
+        organisations: Organisations | None = None,
+    ) -> None:
+        self._organisations = organisations or Organisations()
+        self._dispatcher = dispatcher
+        self._authenticator = authenticator
+        self._store = store
+        self._adopt = adopt
+
+    def admit_replica(self, metadata: Mapping[str, str], first: Any) -> Admission | int:
+        """The replica whose credential this is; else the status to refuse it with."""
+        credential = self._dispatcher.credential(token_of(metadata))
+        if credential is None or credential.runner_id != first.runner_id.removeprefix(CONTROL_PREFIX):
+            return StatusCode.RUNNER_PERMISSION_DENIED
+        link = self._dispatcher.runner(credential.runner_id)
+        if link is None:
+            return StatusCode.RUNNER_DOES_NOT_EXIST
+        return Admission(link, credential.replica_id)
+
+    def admit_anyone(self, metadata: Mapping[str, str], first: Any) -> Admission | int:
+        """A replica, or a runner that belongs to the user whose token this is, or to an organisation it is in."""
+        if self._dispatcher.credential(token_of(metadata)) is not None:
+            return self.admit_replica(metadata, first)
+        try:
+            caller = self._authenticator.authenticate(metadata)
+            caller.require(rpc_table()["ProcessRunnerItems"])
+        except CallerError as error:
+            return error.code
+        runner_id = first.runner_id.removeprefix(CONTROL_PREFIX)
+        key = (
+            caller.resolve(first.user_app_id.user_id),
+            first.compute_cluster_id,
+            first.nodepool_id,
+            runner_id,
+        )
+        runner: Runner | None = self._store.get(Kind.RUNNER, key)
+        if runner is None or not self._organisations.may_change(caller.user_id, key[0]):
+            return StatusCode.RUNNER_DOES_NOT_EXIST
+        link = self._dispatcher.runner(runner_id) or self._adopt(key, runner)
+        return Admission(link) if link is not None else StatusCode.RUNNER_NEEDS_RETRY

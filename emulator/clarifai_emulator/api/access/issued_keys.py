@@ -1,0 +1,33 @@
+"""The keys that PostKeys made, as credentials: who shows up with one, and what it may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.api.access.scopes import granted
+from clarifai_emulator.store import Kind, Store
+
+APP_KEY = "app_specific_key"
+PAT = "personal_access_token"
+
+
+class IssuedKeys:
+    """Finds the caller of a key. What is deleted or changed in the store counts at once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        store.add_index(Kind.KEY, lambda key: (key.id,))
+
+    def find(self, token: str) -> Caller | None:
+        """The caller whose key this is; None when there is no such key."""
+        for owner, key_id in self._store.find_keys(Kind.KEY, token):
+            key: Any = self._store.get(Kind.KEY, (owner, key_id))
+            return Caller(
+                key.organization_id or owner,
+                scopes=granted(key.scopes),
+                expires_at=key.expires_at.seconds if key.HasField("expires_at") else None,
+                endpoints=frozenset(key.endpoints) or None,
+                app_id=None if key.type == PAT else next((app.id for app in key.apps), ""),
+            )
+        return None

@@ -1,0 +1,151 @@
+"""Calls a text-to-text method of a model through the request chain, as its own PostModelOutputs request would be.
+
+protocol's request ─► text ─► PostModelOutputs / GenerateModelOutputs ─► chain, routing, runner ─► text(s)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.http_calls import HttpCalls, only
+from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
+from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.api.transport.http_exchange import Exchange
+from clarifai_emulator.errors import CallerError, TransportError, describe
+
+_ADDRESS = re.compile(
+    r"(?:https?://[^/]+/)?(?P<user>[^/\s]+)/(?P<app>[^/\s]+)/models/(?P<model>[^/\s]+)"
+    r"(?:/(?:model_)?versions/(?P<version>[^/\s]+))?/?"
+)
+# What the runner says of a method that a model's class does not have: of one that answers once, and of a stream.
+_NO_SUCH_METHOD = re.compile(r"not found in model class|has no attribute '(openai|mcp)_\w+'")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAddress:
+    """A model, and perhaps one of its versions."""
+
+    user: str
+    app: str
+    model: str
+    version: str = ""
+
+    @property
+    def url(self) -> str:
+        """As the platform's pages and clients write it."""
+        return f"https://clarifai.com/{self.user}/{self.app}/models/{self.model}"
+
+
+def parse_address(text: str) -> ModelAddress | None:
+    """``https://clarifai.com/user/app/models/id[/versions/v]``, or the same without its beginning; else None."""
+    match = _ADDRESS.fullmatch(text)
+    return ModelAddress(match["user"], match["app"], match["model"], match["version"] or "") if match else None
+
+
+class Refusal(Exception):
+    """A call that did not succeed, for a protocol to word in its own way."""
+
+    def __init__(self, code: int, details: str, *, status: int, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(details)
+        self.code = code
+        self.details = details
+        self.status = status
+        self.headers = headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a method answered, and the headers that say how it came about."""
+
+    text: str
+    headers: Mapping[str, str]
+
+
+class ModelTransport:
+    """Calls methods of models for one protocol. ``handlers`` are those of gRPC."""
+
+    def __init__(self, handlers: Mapping[str, Handler], calls: HttpCalls) -> None:
+        self._handlers: Mapping[str, Any] = handlers
+        self._calls = calls
+
+    async def call(self, exchange: Exchange, address: ModelAddress, method: str, text: str) -> Text:
+        """One text for one text. Raises ``Refusal``."""
+        request = _request("PostModelOutputs", address, method, text)
+        call, response = await self.unary(exchange, "PostModelOutputs", request)
+        return Text(_text_of(response), call.trailers)
+
+    async def generate(
+        self, exchange: Exchange, address: ModelAddress, method: str, text: str
+    ) -> AsyncGenerator[Text]:
+        """Texts for one text, as they come. Raises ``Refusal``."""
+        rpc = rpc_table()["GenerateModelOutputs"]
+        call = self._calls.begin(rpc, exchange.headers, peer=exchange.peer)
+        request = _request(rpc.name, address, method, text)
+        try:
+            async with aclosing(self._calls.stream(call, self._handlers[rpc.name], only(request))) as responses:
+                async for response in responses:
+                    _require_success(call, response)
+                    yield Text(_text_of(response), call.trailers)
+        except TransportError as error:
+            raise _aborted(error) from None
+
+    async def unary(self, exchange: Exchange, name: str, request: Any, handler: Any = None) -> tuple[Call, Any]:
+        """The answer of one RPC, or of what ``handler`` makes of its request. Raises ``Refusal``."""
+        call = self._calls.begin(rpc_table()[name], exchange.headers, peer=exchange.peer)
+        try:
+            response = await self._calls.unary(call, handler or self._handlers[name], request)
+        except TransportError as error:
+            raise _aborted(error) from None
+        _require_success(call, response)
+        return call, response
+
+    def handler(self, name: str) -> Any:
+        """The handler of an RPC, for use inside another's."""
+        return self._handlers[name]
+
+
+def refusal_of(error: CallerError) -> Refusal:
+    """A request that was refused before it became a call."""
+    return Refusal(error.code, error.message, status=http_status(error.code))
+
+
+def _request(name: str, address: ModelAddress, method: str, text: str) -> Any:
+    request = rpc_table()[name].request_type(
+        user_app_id={"user_id": address.user, "app_id": address.app},
+        model_id=address.model,
+        version_id=address.version,
+    )
+    data = request.inputs.add().data
+    data.metadata.update({"_method_name": method})
+    data.parts.add(id="msg", data={"string_value": text})
+    return request
+
+
+def _text_of(response: Any) -> str:
+    if not response.outputs:
+        return ""
+    data = response.outputs[0].data
+    return data.parts[0].data.string_value if data.parts else data.string_value or data.text.raw
+
+
+def _require_success(call: Call, response: Any) -> None:
+    status = response.status
+    if status.code == StatusCode.SUCCESS:
+        return
+    details = status.details or status.description or describe(status.code)
+    if _NO_SUCH_METHOD.search(details):
+        details += ". This endpoint needs a model whose class has that method."
+    http = http_status(status.code, authenticated=call.caller.user_id != "")
+    raise Refusal(status.code, details, status=http, headers=call.trailers)
+
+
+def _aborted(error: TransportError) -> Refusal:
+    details = f"{error.name}: {error.message}"
+    return Refusal(StatusCode.INTERNAL_UNCATEGORIZED, details, status=GRPC_TO_HTTP.get(error.name, 500))

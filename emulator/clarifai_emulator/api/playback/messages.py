@@ -1,0 +1,64 @@
+"""Messages of the API as plain values for a cassette, and back; what is secret or differs each time is left out."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from google.protobuf.json_format import ParseDict
+
+from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.messages.data_values import arguments_of, method_of, shown_call
+from clarifai_emulator.messages.json import as_dict
+
+SCRUBBED = "<scrubbed>"
+# Whose values are credentials, wherever they stand.
+_SECRET_FIELDS = frozenset({"pat", "token", "session_token", "api_key", "password", "secret_value"})
+# Of the status of an answer: a number that is another one each time.
+_PASSING = "req_id"
+_INFERENCE = ("PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs")
+
+
+def request_as_dict(rpc: str, data: bytes, secrets: frozenset[str]) -> dict[str, Any]:
+    """A request of this RPC, without secrets. ``secrets``: texts that must not be told."""
+    return _plain(rpc_table()[rpc].request_type.FromString(data), secrets)
+
+
+def answer_as_dict(rpc: str, data: bytes, secrets: frozenset[str]) -> dict[str, Any]:
+    """An answer of this RPC, without secrets."""
+    return _plain(rpc_table()[rpc].response_type.FromString(data), secrets)
+
+
+def answer_from_dict(rpc: str, answer: dict[str, Any]) -> bytes:
+    """The bytes of a recorded answer."""
+    return ParseDict(answer, rpc_table()[rpc].response_type(), ignore_unknown_fields=True).SerializeToString()
+
+
+def call_as_text(rpc: str, data: bytes) -> str:
+    """An inference call as one would write it; empty for other RPCs."""
+    if rpc not in _INFERENCE:
+        return ""
+    request = rpc_table()[rpc].request_type.FromString(data)
+    return shown_call(method_of(request), arguments_of(request))
+
+
+def _plain(message: Any, secrets: frozenset[str]) -> dict[str, Any]:
+    told = cast("dict[str, Any]", _scrub(as_dict(message), secrets))
+    for each in (told, *told.get("outputs", ())):
+        if isinstance(each.get("status"), dict):
+            each["status"].pop(_PASSING, None)
+    return told
+
+
+def _scrub(value: Any, secrets: frozenset[str]) -> Any:
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return {
+            name: SCRUBBED if name.lower() in _SECRET_FIELDS and isinstance(each, str) else _scrub(each, secrets)
+            for name, each in fields.items()
+        }
+    if isinstance(value, list):
+        return [_scrub(each, secrets) for each in cast("list[Any]", value)]
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, SCRUBBED)
+    return value

@@ -1,0 +1,132 @@
+"""Serves handlers over gRPC: every method of the RPC table, each request through the request chain."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+from google.protobuf.message import DecodeError
+
+from clarifai_emulator.api.chain import Call, Handler, RequestChain
+from clarifai_emulator.api.rpc import SERVICE, Rpc, rpc_table
+from clarifai_emulator.api.transport.grpc_stream import GrpcStream
+from clarifai_emulator.api.transport.http2 import Serve
+from clarifai_emulator.api.transport.upload_parts import upload_messages
+from clarifai_emulator.errors import CallerError, TransportError
+
+
+class ApiHandlers:
+    """All RPCs of the platform: those with a handler answer, the others say UNIMPLEMENTED and their name."""
+
+    def __init__(self, handlers: Mapping[str, Handler], chain: RequestChain) -> None:
+        table = rpc_table()
+        unknown = sorted(set(handlers) - set(table))
+        if unknown:
+            raise ValueError(f"handlers for RPCs that the platform does not have: {', '.join(unknown)}")
+        self._chain = chain
+        self._methods = {table[name].path: self._method(table[name], handlers[name]) for name in handlers}
+
+    def find(self, path: str) -> Serve | None:
+        """What serves a method path; None for another service's."""
+        method = self._methods.get(path)
+        if method is None and path.startswith(f"/{SERVICE}/"):
+            return _unimplemented(path.rpartition("/")[2])
+        return method
+
+    def _method(self, rpc: Rpc, handler: Any) -> Serve:
+        return self._serve_stream(rpc, handler) if rpc.server_streaming else self._serve_unary(rpc, handler)
+
+    def _serve_unary(self, rpc: Rpc, handler: Any) -> Serve:
+        parse = _reader(rpc)
+
+        async def serve(stream: GrpcStream) -> None:
+            data = await stream.read()
+            if data is None:
+                raise TransportError("UNIMPLEMENTED", f"{rpc.name} takes one request; none came.")
+            request = parse(data)
+            call = self._begin(rpc, stream)
+            stream.trailers = call.trailers
+            response = await self._chain.unary(
+                call, _refuse if isinstance(request, Unreadable) else handler, request
+            )
+            await stream.write(response.SerializeToString())
+
+        return serve
+
+    def _serve_stream(self, rpc: Rpc, handler: Any) -> Serve:
+        parse = _reader(rpc)
+        read = upload_messages if rpc.name == "PostModelVersionsUpload" else _messages
+
+        async def serve(stream: GrpcStream) -> None:
+            call = self._begin(rpc, stream)
+            stream.trailers = call.trailers
+            requests = _readable(read(stream, parse))
+            async with aclosing(self._chain.stream(call, handler, requests)) as responses:
+                first = True
+                async for response in responses:
+                    await stream.write(response.SerializeToString())
+                    if first:
+                        first = False
+                        stream.flush()  # whoever waits for the first chunk does not wait for those that follow
+
+        return serve
+
+    def _begin(self, rpc: Rpc, stream: GrpcStream) -> Call:
+        return self._chain.begin(rpc, stream.metadata, peer=stream.peer, seconds_left=stream.seconds_left)
+
+
+async def _messages(stream: GrpcStream, parse: Callable[[bytes], Any]) -> AsyncIterator[Any]:
+    while (data := await stream.read()) is not None:
+        yield parse(data)
+
+
+async def _readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        if isinstance(request, Unreadable):
+            raise request.error
+        yield request
+
+
+class Unreadable:
+    """Bytes that are no message of the RPC's request type."""
+
+    def __init__(self, rpc: Rpc, error: DecodeError) -> None:
+        self.error = CallerError(
+            StatusCode.CONN_BAD_REQUEST_FORMAT,
+            f"The request of {rpc.name} cannot be read as {rpc.request_type.DESCRIPTOR.full_name}: {error}.",
+            hint="Send it with the stubs of clarifai-grpc, of a version that this platform knows.",
+        )
+
+
+def _reader(rpc: Rpc) -> Callable[[bytes], Any]:
+    """Parses requests; what cannot be parsed goes through the chain as such, so that the client is told."""
+    parse = rpc.request_type.FromString
+
+    def read(data: bytes) -> Any:
+        try:
+            return parse(data)
+        except DecodeError as error:
+            return Unreadable(rpc, error)
+
+    return read
+
+
+def _refuse(_call: Call, request: Unreadable) -> Any:
+    raise request.error
+
+
+def _unimplemented(name: str) -> Serve:
+    known = name in rpc_table()
+    text = (
+        f"{name} is an RPC of the platform that the emulator does not have yet; "
+        "`clarifai-emulator doctor --rpcs` lists those it has."
+        if known
+        else f"{name} is not an RPC of {SERVICE}."
+    )
+
+    async def refuse(_stream: GrpcStream) -> None:
+        raise TransportError("UNIMPLEMENTED", text)
+
+    return refuse

@@ -1,0 +1,181 @@
+"""One HTTP/1.1 request and its answer: the body as it comes, the answer whole or in chunks.
+
+    head ─► body (whole, or chunk by chunk) ─► handler ─► one answer  |  head, chunk, chunk, end
+
+``http_server.HttpConnection`` feeds it with what arrives and sends what it says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+from urllib.parse import parse_qsl
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.header_text import sendable
+
+HttpHeaders = Mapping[str, str]
+# Body bytes that may wait for whoever reads them chunk by chunk; further ones stay with the sender.
+_AHEAD = 1024 * 1024
+
+
+def _sendable(headers: HttpHeaders | None) -> dict[str, str]:
+    return {name: sendable(value) for name, value in (headers or {}).items()}
+
+
+class HttpProblem(Exception):
+    """A request that ends with an HTTP status of the connection's own, because it never became a whole request."""
+
+    def __init__(self, status: int, code: int, details: str) -> None:
+        super().__init__(details)
+        self.status = status
+        self.code = code
+        self.details = details
+
+
+class HttpWire(Protocol):
+    """What an exchange needs of its connection."""
+
+    def send_continue(self) -> None: ...
+
+    async def send_answer(self, status: int, headers: HttpHeaders, body: bytes) -> None: ...
+
+    async def send_head(self, status: int, headers: HttpHeaders) -> None: ...
+
+    async def send_chunk(self, data: bytes) -> None: ...
+
+    def read_more(self, wanted: bool) -> None: ...
+
+
+class Exchange:
+    """A request (``method``, ``path`` as sent, ``query``, ``headers`` in lower case) and the way to answer it.
+
+    ``max_bytes``: the largest body that is taken whole.
+    """
+
+    def __init__(
+        self, wire: HttpWire, method: str, target: str, headers: HttpHeaders, *, peer: str, max_bytes: int
+    ) -> None:
+        self.method = method
+        self.path, _, self.query_string = target.partition("?")
+        self.headers = headers
+        self.peer = peer
+        self.started = False  # an answer has begun
+        self.answer_headers: dict[str, str] = {}  # what every answer to this request carries
+        self._wire = wire
+        self._max_bytes = max_bytes
+        self._chunks: deque[bytes] = deque()
+        self._waiting = 0
+        self._received = 0
+        self._ended = False
+        self._as_stream = False
+        self._problem: HttpProblem | None = None
+        self._reader: asyncio.Future[None] | None = None
+
+    # The handler's side.
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The query parameters in the order in which they were sent."""
+        return parse_qsl(self.query_string, keep_blank_values=True)
+
+    async def body(self) -> bytes:
+        """The whole body. Raises ``CallerError`` 11100 for one that is encoded, 40033 for one that is too large,
+        ``HttpProblem`` for one that breaks off."""
+        encoding = self.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            raise CallerError(
+                StatusCode.CONN_BAD_REQUEST_FORMAT,
+                f"The body is encoded with '{encoding[:50]}'; only plain bodies are read.",
+            )
+        announced = self.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > self._max_bytes:
+            raise self._too_large(f"{announced} bytes")
+        self._wire.send_continue()
+        while not self._ended and self._received <= self._max_bytes:
+            await self._more()
+        if self._received > self._max_bytes:
+            self._chunks.clear()
+            raise self._too_large("more bytes")
+        whole = b"".join(self._chunks)
+        self._chunks.clear()
+        return whole
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, however long it takes. Raises ``HttpProblem`` for one that breaks off."""
+        self._as_stream = True
+        self._wire.send_continue()
+        while True:
+            while self._chunks:
+                chunk = self._chunks.popleft()
+                self._waiting -= len(chunk)
+                if self._waiting < _AHEAD:
+                    self._wire.read_more(True)
+                yield chunk
+            if self._ended:
+                return
+            await self._more()
+
+    async def answer(self, status: int, body: bytes, content_type: str, headers: HttpHeaders | None = None) -> None:
+        """The whole answer at once."""
+        self.started = True
+        fields = {"content-type": content_type, **self.answer_headers, **_sendable(headers)}
+        await self._wire.send_answer(status, fields, body)
+
+    async def begin(self, status: int, content_type: str, headers: HttpHeaders | None = None) -> None:
+        """The head of an answer that comes in chunks; ``write`` them. It ends when the handler returns."""
+        self.started = True
+        fields = {"content-type": content_type, "cache-control": "no-cache", **self.answer_headers}
+        await self._wire.send_head(status, {**fields, **_sendable(headers)})
+
+    async def write(self, data: bytes) -> None:
+        """One chunk of the answer; waits while the client takes no more."""
+        await self._wire.send_chunk(data)
+
+    @property
+    def as_stream(self) -> bool:
+        """True when the body is read as it comes: nobody minds how long it takes."""
+        return self._as_stream
+
+    # The connection's side.
+
+    def receive(self, data: bytes) -> None:
+        """Bytes of the body."""
+        self._chunks.append(data)
+        self._waiting += len(data)
+        self._received += len(data)
+        if self._as_stream and self._waiting >= _AHEAD:
+            self._wire.read_more(False)
+        self._wake()
+
+    def receive_end(self) -> None:
+        """The body is complete."""
+        self._ended = True
+        self._wake()
+
+    def fail(self, problem: HttpProblem) -> None:
+        """The rest of the body will not come."""
+        self._problem = problem
+        self._wake()
+
+    async def _more(self) -> None:
+        if self._problem is None:
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        if self._problem is not None:
+            raise self._problem
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def _too_large(self, size: str) -> CallerError:
+        return CallerError(
+            StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED,
+            f"The body of the request has {size}; it may have {self._max_bytes} at most.",
+            hint="Send large data as a URL, or over gRPC, which needs no base64.",
+        )

@@ -1,0 +1,332 @@
+"""HTTP/1.1: one connection, one request after the other. The protocol itself is the ``h11`` library's.
+
+    bytes ─► h11 ─► Exchange ─► serve(exchange) in a task of its own ─► h11 ─► bytes
+
+A client that goes away cancels that task. A client that sends too slowly, too much or nonsense is told so, with the
+platform's status as JSON, and its connection ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, cast
+
+import h11
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.transport.http_exchange import Exchange, HttpHeaders, HttpProblem
+from clarifai_emulator.errors import describe
+
+log = logging.getLogger(__name__)
+
+ServeHttp = Callable[[Exchange], Awaitable[None]]
+OnOdd = Callable[[str, str], None]
+
+_REASONS = {each.value: each.phrase for each in HTTPStatus}
+_HEAD_BYTES = 64 * 1024
+# How long the head of a request may take, and how long each 64 KiB of its body.
+_PATIENCE_SECONDS = 30.0
+_PROGRESS_BYTES = 64 * 1024
+# How long a connection is kept that nothing is asked on.
+_IDLE_SECONDS = 75.0
+# How long what a client still sends is read past, so that it sees the answer that came early.
+_LINGER_SECONDS = 2.0
+
+
+class HttpConnection(asyncio.Protocol):
+    """One client's connection. ``serve`` answers each request; it is in ``connections`` while open. ``on_odd``
+    hears of clients that speak no proper HTTP."""
+
+    def __init__(
+        self, serve: ServeHttp, *, max_bytes: int, connections: set[HttpConnection], on_odd: OnOdd
+    ) -> None:
+        self._serve = serve
+        self._max_bytes = max_bytes
+        self._connections = connections
+        self._on_odd = on_odd
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES)
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._peer = ""
+        self._exchange: Exchange | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._head_began = False
+        self._progress = 0
+        self._lingering = False
+        self._lost = False
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+
+    # asyncio's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A cast, not a check: transports of other event loops (uvloop) do not inherit from asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+        name = transport.get_extra_info("peername")
+        self._peer = f"http:{name[0]}:{name[1]}" if isinstance(name, tuple) else "http:"
+        self._connections.add(self)
+        self._wait(_PATIENCE_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering:
+            return
+        try:
+            self._h11.receive_data(data)
+            self._advance()
+        except h11.RemoteProtocolError as error:
+            self._refuse(error)
+
+    def eof_received(self) -> bool:
+        if not self._lingering:
+            try:
+                self._h11.receive_data(b"")
+                self._advance()
+            except h11.RemoteProtocolError as error:
+                exchange = self._exchange
+                self._refuse(error)
+                return exchange is None or not exchange.as_stream  # it may still listen for what was wrong
+        return False  # HTTP clients do not hang up one half: whoever closes waits for no answer
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        self._connections.discard(self)
+        self._stop_waiting()
+        self._may_write.set()
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        self._may_write.set()
+
+    def abort(self) -> None:
+        """End the connection now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def close(self) -> None:
+        """Cancel what is being answered, and end the connection."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([self._task])
+        if self._transport is not None:
+            self._transport.close()
+
+    # What arrives.
+
+    def _advance(self) -> None:
+        while True:
+            event = self._h11.next_event()
+            if event is h11.NEED_DATA:
+                if self._exchange is None and not self._head_began and self._h11.trailing_data[0]:
+                    self._head_began = True
+                    self._wait(_PATIENCE_SECONDS)
+                return
+            if event is h11.PAUSED:
+                self.read_more(False)  # the next request, before this one is answered
+                return
+            if isinstance(event, h11.Request):
+                self._begin(event)
+            elif isinstance(event, h11.Data):
+                self._take(bytes(event.data))
+            elif isinstance(event, h11.EndOfMessage):
+                self._stop_waiting()
+                if self._exchange is not None:
+                    self._exchange.receive_end()
+            elif isinstance(event, h11.ConnectionClosed):
+                if self._task is None and self._transport is not None:
+                    self._transport.close()
+                return
+
+    def _begin(self, request: h11.Request) -> None:
+        headers: dict[str, str] = {}
+        for name, value in request.headers:
+            headers[name.decode("ascii")] = value.decode("utf-8", "replace")
+        self._head_began = False
+        self._progress = 0
+        self._exchange = Exchange(
+            self,
+            request.method.decode("ascii"),
+            _origin_form(request.target.decode("ascii", "replace")),
+            headers,
+            peer=self._peer,
+            max_bytes=self._max_bytes,
+        )
+        self._wait(_PATIENCE_SECONDS)
+        self._task = self._loop.create_task(self._run(self._exchange))
+
+    def _take(self, data: bytes) -> None:
+        self._progress += len(data)
+        if self._progress >= _PROGRESS_BYTES:
+            self._progress = 0
+            self._wait(_PATIENCE_SECONDS)
+        if self._exchange is not None:
+            self._exchange.receive(data)
+
+    async def _run(self, exchange: Exchange) -> None:
+        try:
+            await self._serve(exchange)
+        except HttpProblem as problem:
+            await self._say(exchange, problem)
+        except asyncio.CancelledError:
+            self._task = None
+            self.abort()
+            raise
+        except Exception as error:
+            log.exception("%s %s failed inside the emulator", exchange.method, exchange.path)
+            text = f"The emulator failed ({type(error).__name__}); its log has the trace."
+            await self._say(exchange, HttpProblem(500, StatusCode.INTERNAL_UNCATEGORIZED, text))
+        self._finish()
+
+    async def _say(self, exchange: Exchange, problem: HttpProblem) -> None:
+        if exchange.started:
+            self.abort()  # an answer that breaks off must not look complete
+        else:
+            await exchange.answer(problem.status, problem_body(problem), "application/json")
+
+    def _finish(self) -> None:
+        """The answer has been given: end it, and turn to the next request, or to the door."""
+        self._task = None
+        exchange, self._exchange = self._exchange, None
+        if self._lost or exchange is None or self._transport is None or self._lingering:
+            return
+        if self._h11.our_state is h11.SEND_BODY:
+            self._send(h11.EndOfMessage())
+        if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
+            self._h11.start_next_cycle()
+            self._wait(_IDLE_SECONDS)
+            self.read_more(True)
+            try:
+                self._advance()
+            except h11.RemoteProtocolError as error:
+                self._refuse(error)
+        elif self._h11.their_state in (h11.SEND_BODY, h11.ERROR):
+            self._linger()
+        else:
+            self._transport.close()
+
+    def _linger(self) -> None:
+        """Close without a reset: a client that is still sending would lose the answer to it."""
+        assert self._transport is not None
+        self._lingering = True
+        self._stop_waiting()
+        self.read_more(True)
+        with suppress(OSError, RuntimeError):
+            self._transport.write_eof()
+        self._timer = self._loop.call_later(_LINGER_SECONDS, self._transport.close)
+
+    # What goes wrong.
+
+    def _refuse(self, error: h11.RemoteProtocolError) -> None:
+        what = str(error).partition(": bytearray")[0]  # not what was sent: it may be a credential
+        self._on_odd("http", f"no proper HTTP/1.1: {what}")
+        details = f"The request is no proper HTTP/1.1: {what}."
+        self._give_up(HttpProblem(error.error_status_hint, StatusCode.CONN_BAD_REQUEST_FORMAT, details))
+
+    def _give_up(self, problem: HttpProblem) -> None:
+        """Answer what never became a whole request. Its handler, if one waits for the rest, says it."""
+        self._stop_waiting()
+        if self._exchange is not None:
+            self._exchange.fail(problem)
+        elif self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = problem_body(problem)
+            fields = {"content-type": "application/json", "connection": "close"}
+            self._write(self._answer_bytes(problem.status, fields, body))
+            self._linger()
+        else:
+            self.abort()
+
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        self._timer = self._loop.call_later(seconds, self._expire)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expire(self) -> None:
+        self._timer = None
+        exchange = self._exchange
+        if exchange is None and not self._head_began:
+            if self._transport is not None:
+                self._transport.close()  # nothing was asked: nothing to say
+        elif exchange is None or not exchange.as_stream:
+            self._on_odd("silence", "an HTTP request that was begun did not come to its end in time")
+            body = f"body brought fewer than {_PROGRESS_BYTES} bytes"
+            part = "head was not complete" if exchange is None else body
+            details = f"The request came too slowly: its {part} within {_PATIENCE_SECONDS:g} s."
+            self._give_up(HttpProblem(408, StatusCode.RPC_REQUEST_TIMEOUT, details))
+
+    # What an exchange says.
+
+    def send_continue(self) -> None:
+        if self._h11.they_are_waiting_for_100_continue:
+            self._send(h11.InformationalResponse(status_code=100, headers=[]))
+
+    async def send_answer(self, status: int, headers: HttpHeaders, body: bytes) -> None:
+        if self._lost:
+            return
+        fields = dict(headers)
+        if self._h11.their_state in (h11.SEND_BODY, h11.ERROR):
+            fields["connection"] = "close"
+        self._write(self._answer_bytes(status, fields, body))
+        await self._may_write.wait()
+
+    async def send_head(self, status: int, headers: HttpHeaders) -> None:
+        if not self._lost:
+            self._send(_head(status, headers))
+
+    async def send_chunk(self, data: bytes) -> None:
+        if self._lost:
+            return
+        self._send(h11.Data(data=data))
+        await self._may_write.wait()
+
+    def read_more(self, wanted: bool) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            if wanted:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def _answer_bytes(self, status: int, headers: dict[str, str], body: bytes) -> bytes:
+        headers["content-length"] = str(len(body))
+        head = self._h11.send(_head(status, headers))
+        no_body = self._exchange is not None and self._exchange.method == "HEAD"
+        rest = b"" if no_body or not body else self._h11.send(h11.Data(data=body))
+        return (head or b"") + (rest or b"") + (self._h11.send(h11.EndOfMessage()) or b"")
+
+    def _send(self, event: Any) -> None:
+        self._write(self._h11.send(event) or b"")
+
+    def _write(self, data: bytes) -> None:
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+
+def _origin_form(target: str) -> str:
+    """The path of a request's target, which names the host too where a client takes this for its proxy."""
+    scheme, _, rest = target.partition("://")
+    if scheme.lower() not in ("http", "https"):
+        return target
+    return "/" + rest.partition("/")[2]
+
+
+def _head(status: int, headers: HttpHeaders) -> h11.Response:
+    return h11.Response(status_code=status, headers=list(headers.items()), reason=_REASONS.get(status, ""))
+
+
+def problem_body(problem: HttpProblem) -> bytes:
+    """A problem as the platform words its statuses."""
+    status = {"code": problem.code, "description": describe(problem.code), "details": problem.details}
+    return json.dumps({"status": status}).encode()

@@ -1,0 +1,204 @@
+"""One port for everything: looks at the first bytes of a connection and hands it on.
+
+    ┌─ "PRI " (HTTP/2) ─► a gRPC connection (http2.py) takes over
+    ├─ an HTTP/1 request line ─► an HTTP connection (http_server.py) takes over; a port without HTTP says so
+    └─ anything else ─► one line that says the same, and the end
+
+The platform serves gRPC and REST at one address, and the SDK derives both from its one base URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.transport.http2 import Connection, Find
+from clarifai_emulator.errors import describe
+
+_HTTP2 = b"PRI "
+_HTTP1 = re.compile(rb"^[A-Z]{3,8} (\S{0,2048})")
+_BACKLOG = 1024
+_IP_FREEBIND = 15  # linux/in.h; the socket module does not name it
+_TLS_HANDSHAKE = b"\x16\x03"
+_FIRST_BYTES = 4096
+# A client that connects and says nothing is let go after this long.
+_SILENCE_SECONDS = 30.0
+
+OnOdd = Callable[[str, str], None]
+
+
+class Newcomer(asyncio.Protocol):
+    """A client connection until it is known what it speaks. A gRPC or HTTP connection then takes its place."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+        self._transport: asyncio.Transport | None = None
+        self._early = bytearray()
+        self._decided = False
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A cast, not a check: transports of other event loops (uvloop) do not inherit from asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+        self._port.newcomers.add(self)
+        self._patience = asyncio.get_running_loop().call_later(_SILENCE_SECONDS, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._decided:
+            self._early += data
+            self._decide()
+
+    def eof_received(self) -> bool:
+        if not self._decided and self._early:
+            self._refuse_garbage()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+
+    def abort(self) -> None:
+        """End the connection now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _decide(self) -> None:
+        early = bytes(self._early)
+        if early.startswith(_HTTP2):
+            self._hand_over(self._port.grpc_connection(), early)
+        elif _HTTP2.startswith(early[:4]) and len(early) < len(_HTTP2):
+            return
+        elif match := _HTTP1.match(early):
+            if self._port.http is not None:
+                self._hand_over(self._port.http.connection(), early)
+            elif b"\r\n\r\n" in early or b"\n\n" in early or len(early) >= _FIRST_BYTES:
+                self._decided = True
+                self._answer_http(match[1].decode("latin-1"))
+        elif b"\n" in early or len(early) >= 16 or not _might_become_http(early):
+            self._decided = True
+            self._refuse_garbage()
+
+    def _hand_over(self, connection: asyncio.Protocol, early: bytes) -> None:
+        assert self._transport is not None
+        self._decided = True
+        self._leave()
+        self._transport.set_protocol(connection)
+        connection.connection_made(self._transport)
+        connection.data_received(early)
+
+    def _answer_http(self, path: str) -> None:
+        self._port.on_odd("http", path)
+        details = (
+            f"The emulator has no REST endpoint for {path}; it answers gRPC at this address. "
+            "The Clarifai SDK uses gRPC by itself: set CLARIFAI_API_BASE to this base URL."
+        )
+        status = {
+            "code": StatusCode.NOT_IMPLEMENTED,
+            "description": describe(StatusCode.NOT_IMPLEMENTED),
+            "details": details,
+        }
+        body = json.dumps({"status": status}).encode()
+        head = (
+            "HTTP/1.1 501 Not Implemented\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self._say(head.encode() + body)
+
+    def _refuse_garbage(self) -> None:
+        if self._early.startswith(_TLS_HANDSHAKE):
+            self._port.on_odd("tls", "a client tried TLS: use a base URL that begins with http://")
+        else:
+            self._port.on_odd("garbage", repr(bytes(self._early[:32])))
+        self._say(b"This is the Clarifai emulator: it speaks gRPC (HTTP/2) and HTTP/1.1, in clear text.\n")
+
+    def _say(self, text: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(text)
+            self._transport.close()
+
+    def _give_up(self) -> None:
+        if not self._decided:
+            self._port.on_odd("silence", f"nothing to act on within {_SILENCE_SECONDS:g} s")
+            self.abort()
+
+    def _leave(self) -> None:
+        self._port.newcomers.discard(self)
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+
+class Http(Protocol):
+    """What answers HTTP/1.1 at a port (``http_site.HttpSite``)."""
+
+    def connection(self) -> asyncio.Protocol:
+        """What takes over a connection that speaks HTTP/1.1."""
+        ...
+
+    async def close(self) -> None:
+        """End every connection."""
+        ...
+
+
+class Port:
+    """The listener. ``find(path)`` gives what serves a gRPC method, with messages of up to ``max_bytes``; ``http``
+    answers HTTP/1.1; ``on_odd(kind, what)`` hears of clients that speak neither."""
+
+    def __init__(self, find: Find, *, max_bytes: int, on_odd: OnOdd, http: Http | None = None) -> None:
+        self.http = http
+        self._find = find
+        self._max_bytes = max_bytes
+        self.on_odd = on_odd
+        self._server: asyncio.Server | None = None
+        self.newcomers: set[Newcomer] = set()
+        self._connections: set[Connection] = set()
+
+    async def listen(self, host: str, port: int, *, early: bool = False) -> int:
+        """Accept connections; the port that was taken. ``early``: this machine may get that address only later.
+        Raises ``OSError`` when the port is in use."""
+        loop, serve = asyncio.get_running_loop(), lambda: Newcomer(self)
+        if early:
+            self._server = await loop.create_server(serve, sock=_bound_early(host, port), backlog=_BACKLOG)
+        else:
+            self._server = await loop.create_server(serve, host, port, backlog=_BACKLOG)
+        return self._server.sockets[0].getsockname()[1]
+
+    def grpc_connection(self) -> Connection:
+        """What takes over a connection that speaks gRPC."""
+        return Connection(self._find, max_bytes=self._max_bytes, connections=self._connections)
+
+    async def close(self) -> None:
+        """Stop listening, cancel every call, end every connection."""
+        if self._server is not None:
+            self._server.close()
+        for newcomer in tuple(self.newcomers):
+            newcomer.abort()
+        if self.http is not None:
+            await self.http.close()
+        await asyncio.gather(*(connection.close() for connection in tuple(self._connections)))
+        await asyncio.sleep(0)  # a transport closes in the next turn of the loop, if its client has read everything
+        for connection in tuple(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)
+
+
+def _bound_early(host: str, port: int) -> socket.socket:
+    """Bound to an address that need not be there yet (Linux)."""
+    # asyncio sends small messages at once (TCP_NODELAY) only where the protocol is named.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        bound.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _might_become_http(early: bytes) -> bool:
+    return early.isalpha() and early.isupper()

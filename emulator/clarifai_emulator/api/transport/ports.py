@@ -1,0 +1,69 @@
+"""The ports of one emulator: the public one, and those at which replicas get their work."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+
+from clarifai_emulator.api.transport.http2 import Find, first_of
+from clarifai_emulator.api.transport.http_site import HttpSite
+from clarifai_emulator.api.transport.port import OnOdd, Port
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.errors import ConfigError
+
+# On top of the runner's own limit, so that an item that is just too large is refused by name.
+_MORE_BYTES = 1024 * 1024
+
+
+class Ports:
+    """Opens them and closes them. ``on_odd`` hears of clients that speak something else. ``public``:
+    the one for clients, while it is open."""
+
+    def __init__(self, config: EmulatorConfig, on_odd: OnOdd) -> None:
+        self._config = config
+        self._on_odd = on_odd
+        self.public: Port | None = None
+        self._others: list[Port] = []
+
+    async def open_public(self, *services: Find, http: HttpSite) -> int:
+        """Listen where the configuration says; its number. Raises ``ConfigError``."""
+        public = self._port(*services, http=http)
+        try:
+            number = await public.listen(self._config.host, self._config.port)
+        except OSError as error:
+            raise _cannot_listen(self._config, error) from None
+        self.public = public
+        return number
+
+    async def open(self, host: str, *services: Find, early: bool = False, http: HttpSite | None = None) -> int:
+        """Listen at a free port; its number. ``early``: the address may not be there yet. Raises ``OSError``."""
+        port = self._port(*services, http=http)
+        number = await port.listen(host, 0, early=early)
+        self._others.append(port)
+        return number
+
+    async def close_public(self) -> None:
+        """Clients come no more."""
+        public, self.public = self.public, None
+        if public is not None:
+            await public.close()
+
+    async def close(self) -> None:
+        """And replicas neither."""
+        others, self._others = self._others, []
+        await asyncio.gather(self.close_public(), *(port.close() for port in others))
+
+    def _port(self, *services: Find, http: HttpSite | None = None) -> Port:
+        max_bytes = self._config.max_message_bytes + _MORE_BYTES
+        return Port(first_of(services), max_bytes=max_bytes, on_odd=self._on_odd, http=http)
+
+
+def _cannot_listen(config: EmulatorConfig, error: OSError) -> ConfigError:
+    if error.errno == errno.EADDRINUSE:
+        return ConfigError(
+            f"Port {config.port} of {config.host} is in use.",
+            [],
+            hint="Another emulator may be running (`clarifai-emulator status`); stop it with `clarifai-emulator "
+            "down`, or choose another port with --port (0 takes a free one).",
+        )
+    return ConfigError(f"Cannot listen on {config.host}:{config.port}: {error.strerror or error}.", [])

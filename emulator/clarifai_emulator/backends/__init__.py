@@ -1,0 +1,1 @@
+"""Starts replicas, each backend in its own way, behind one protocol."""

@@ -1,0 +1,1 @@
+"""Lets developers stop at breakpoints in replicas."""

@@ -1,0 +1,1 @@
+"""Runs replicas in containers of a Docker or Podman engine."""

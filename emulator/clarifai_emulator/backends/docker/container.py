@@ -1,0 +1,157 @@
+"""The settings of a replica's container: what it runs, as whom, with how much, and what it may not. Pure."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from clarifai_emulator.backends.docker.dockerfile import HEALTH_PORT, MODEL_PATH, USER
+from clarifai_emulator.backends.docker.engine import Engine
+from clarifai_emulator.backends.docker.labels import INSTANCE, MODEL, REPLICA
+from clarifai_emulator.messages.quantities import parse_cpu, parse_memory
+
+SECRETS_PATH = "/etc/clarifai/secrets"
+_LOG_BYTES = "10m"
+_SMALLEST_MEMORY = 6 * 1024 * 1024  # engines refuse less
+_GPU = "nvidia.com/gpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerPlan:
+    """One container. ``cpu``, ``memory``: Kubernetes quantities, empty for no limit. ``accelerators``: ids of real
+    devices to pass through, as the driver names them; ``device_nodes``: files under /dev to pass instead (AMD),
+    ``device_groups`` the numbers of the groups that own them.
+    ``arguments`` come after the image's own command; ``command`` replaces it all. ``mounts``: folders of this
+    machine that it may read, by where it finds them."""
+
+    image: str
+    name: str
+    replica_id: str = ""
+    instance: str
+    model: str
+    network: str
+    environ: Mapping[str, str] = field(default_factory=dict[str, str])
+    cpu: str = ""
+    memory: str = ""
+    accelerators: Sequence[str] = ()
+    device_nodes: Sequence[str] = ()
+    device_groups: Sequence[str] = ()
+    arguments: Sequence[str] = ()
+    command: Sequence[str] = ()
+    publish_health: bool = False
+    mounts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def create_arguments(plan: ContainerPlan, engine: Engine, image_command: Sequence[str]) -> dict[str, Any]:
+    """What ``create_container`` of the ``docker`` package is called with, but for ``host_config``."""
+    arguments: dict[str, Any] = {
+        "image": plan.image,
+        "name": plan.name,
+        "user": USER,
+        "environment": {"PYTHONUNBUFFERED": "1", **plan.environ, **_visible_devices(plan)},
+        "labels": {INSTANCE: plan.instance, REPLICA: plan.replica_id, MODEL: plan.model},
+    }
+    if plan.command:
+        arguments["entrypoint"], arguments["command"] = list(plan.command[:1]), list(plan.command[1:])
+    elif plan.arguments:
+        arguments["command"] = [*image_command, *plan.arguments]
+    if plan.publish_health:
+        arguments["ports"] = [HEALTH_PORT]
+    return arguments
+
+
+def host_arguments(plan: ContainerPlan, engine: Engine) -> dict[str, Any]:
+    """What ``create_host_config`` of the ``docker`` package is called with."""
+    arguments: dict[str, Any] = {
+        "network_mode": plan.network,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "init": True,
+        "log_config": {"type": "json-file", "config": {"max-size": _LOG_BYTES, "max-file": "2"}},
+    }
+    if engine.is_podman:
+        del arguments["log_config"]  # it keeps logs in a way of its own
+    if plan.cpu:
+        # An engine refuses more CPUs than it has: a nodepool may emulate a larger machine.
+        arguments["nano_cpus"] = max(10_000_000, min(parse_cpu(plan.cpu) * 1_000_000, engine.cpus * 10**9))
+    if plan.memory:
+        arguments["mem_limit"] = max(parse_memory(plan.memory), _SMALLEST_MEMORY)
+        arguments["memswap_limit"] = arguments["mem_limit"]  # the platform's nodes do not swap
+    if plan.accelerators:
+        arguments["device_requests"] = [device_request(plan.accelerators, engine)]
+    if plan.device_nodes:
+        arguments["devices"] = [f"{node}:{node}:rwm" for node in plan.device_nodes]
+        arguments["group_add"] = list(plan.device_groups)
+        arguments["security_opt"] = [*arguments["security_opt"], "seccomp=unconfined"]
+    if plan.mounts:
+        arguments["mounts"] = [
+            {"Type": "bind", "Source": source, "Target": target, "ReadOnly": True}
+            for target, source in plan.mounts.items()
+        ]
+        # Where SELinux guards files, those of a user are no container's.
+        arguments["security_opt"] = [*arguments["security_opt"], "label=disable"]
+    if plan.publish_health:
+        arguments["port_bindings"] = {HEALTH_PORT: ("127.0.0.1", None)}
+    return arguments
+
+
+def device_request(accelerators: Sequence[str], engine: Engine) -> dict[str, Any]:
+    """Exactly these devices: by CDI where the engine has nothing else, else through NVIDIA's runtime hook."""
+    if uses_cdi(engine):
+        return {"Driver": "cdi", "Count": 0, "DeviceIDs": [f"{_GPU}={each}" for each in accelerators]}
+    return {"Driver": "", "Count": 0, "DeviceIDs": list(accelerators), "Capabilities": [["gpu"]], "Options": {}}
+
+
+def uses_cdi(engine: Engine) -> bool:
+    """Podman has CDI only; Docker where it lists GPUs as CDI devices and NVIDIA's runtime is not registered."""
+    listed = any(name.startswith(f"{_GPU}=") for name in engine.cdi)
+    return engine.is_podman or (listed and "nvidia" not in engine.runtimes)
+
+
+def _visible_devices(plan: ContainerPlan) -> dict[str, str]:
+    """An image that asks for every GPU gets none where the replica asks for none."""
+    if plan.accelerators or "NVIDIA_VISIBLE_DEVICES" in plan.environ:
+        return {}
+    return {"NVIDIA_VISIBLE_DEVICES": "void"}
+
+
+def model_path_of(command: Sequence[str]) -> str:
+    """Where an image's own command says that the model is."""
+    for word, following in pairwise([*command, ""]):
+        if word == "--model_path" and following:
+            return following
+        if word.startswith("--model_path="):
+            return word.partition("=")[2]
+    return MODEL_PATH
+
+
+def archive_of(files: Mapping[str, bytes], *, mode: int = 0o444) -> bytes:
+    """A tar of files (paths relative to where it is unpacked), owned by the user that replicas run as."""
+    buffer = io.BytesIO()
+    uid, gid = map(int, USER.split(":"))
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for folder in sorted({parent for name in files for parent in _parents(name)}):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o755, uid, gid
+            tar.addfile(entry)
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode, entry.uid, entry.gid = len(content), mode, uid, gid
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def secret_files(secrets: Mapping[str, str]) -> dict[str, bytes]:
+    """Secrets as the SDK's runner reads them: a folder each, with a file of the same name that sets a variable."""
+    prefix = SECRETS_PATH.lstrip("/")
+    return {f"{prefix}/{name}/{name}": f"{name}={value}\n".encode() for name, value in secrets.items()}
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split("/")[:-1]
+    # What every image has keeps its owner.
+    return ["/".join(parts[:count]) for count in range(2, len(parts) + 1)]

@@ -1,0 +1,457 @@
+"""The Docker backend: a replica is a container of an image that is built as the platform builds it.
+
+    prepare ─► image of the model directory (backends/docker/image.py), by content
+    start   ─► create ─► secrets ─► attach ─► start      one container per replica
+               │ pulls its work from a listener that knows the runner protocol only
+
+The engine is found and its network made when the first model needs them. The engine's calls block, so they are
+made in threads of this backend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import secrets
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from clarifai_emulator.backends.backend import Progress, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.backends.docker.cancellation import Cancellation
+from clarifai_emulator.backends.docker.container import (
+    SECRETS_PATH,
+    ContainerPlan,
+    archive_of,
+    create_arguments,
+    host_arguments,
+    model_path_of,
+    secret_files,
+)
+from clarifai_emulator.backends.docker.container_hosts import ContainerHosts
+from clarifai_emulator.backends.docker.container_network import make_network
+from clarifai_emulator.backends.docker.container_replica import ContainerProcess
+from clarifai_emulator.backends.docker.context import make_context
+from clarifai_emulator.backends.docker.engine import Engine, Meeting, NoEngine, connect, meeting_point, why_silent
+from clarifai_emulator.backends.docker.engine_errors import explained
+from clarifai_emulator.backends.docker.image import ensure_image
+from clarifai_emulator.backends.docker.labels import new_instance
+from clarifai_emulator.backends.docker.leftovers import remove_all, remove_container, remove_left_behind
+from clarifai_emulator.backends.docker.mounting import why_not_mounted
+from clarifai_emulator.backends.process.parent import SCRIPT
+from clarifai_emulator.backends.signature_answers import (
+    INSPECT_SECONDS,
+    decode_answer,
+    signatures_in,
+    still_importing,
+)
+from clarifai_emulator.config import DockerSettings, own_environ
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
+
+log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+Listen = Callable[[Meeting], Awaitable[int]]
+T = TypeVar("T")
+
+_THREADS = 16
+_NO_SUCH_COMMAND = 127  # as a container's init says it
+_PYTHON = "python "
+_SAY_PYTHON = f"import platform; print('{_PYTHON}' + platform.python_version())"
+_READERS = "tmp/clarifai-emulator"
+_ANSWER = "/tmp/clarifai-emulator/answer.json"  # noqa: S108 - in the container
+# The module that reads signatures for other backends, run by the model's own interpreter.
+_READ_SIGNATURES = f"""
+import contextlib, os, runpy, sys
+reader = runpy.run_path("/{_READERS}/{SCRIPT.name}", run_name="signatures")
+sys.path.insert(0, sys.argv[1])
+with contextlib.suppress(Exception):
+    reader["import_sdk"]()
+reader["inspect"]({{"model_path": sys.argv[1]}}, os.open("{_ANSWER}", os.O_WRONLY | os.O_CREAT))
+"""
+
+
+class DockerBackend:
+    """Replicas as containers. ``listen(meeting)`` opens a listener for them there and gives its port;
+    ``environ`` says where an engine may be."""
+
+    name = "docker"
+
+    def __init__(
+        self, settings: DockerSettings, *, listen: Listen, environ: Callable[[], Mapping[str, str]] = own_environ
+    ) -> None:
+        self._environ = environ
+        self._settings = settings
+        self._listen = listen
+        self._instance = new_instance()
+        self._client: DockerClient | None = None
+        self.engine: Engine | None = None
+        self._network = ""
+        self._base_url = ""
+        self._opening = asyncio.Lock()
+        self._building: dict[Path, asyncio.Lock] = {}
+        self._signatures_of: dict[str, Sequence[Any]] = {}  # by image
+        self._model_paths: dict[str, str] = {}  # by image
+        self._pythons: dict[str, str] = {}  # by image
+        self._replicas: set[ContainerProcess] = set()
+        self._left: set[str] = set()  # containers that ended while the engine was away
+        self._hosts = ContainerHosts(self._run)
+        self._threads = ThreadPoolExecutor(_THREADS, "docker")
+
+    async def prepare(
+        self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
+    ) -> ModelSource:
+        """Build the model's image, unless it is there already: for the dev loop without the model's own files,
+        where containers can see those. Raises ``ModelError``."""
+        client, engine = await self._open()
+        obstacle = await asyncio.to_thread(why_not_mounted, directory, engine) if is_watched else ""
+        if obstacle:
+            progress(f"each save will be a new image: {obstacle}")
+        is_mounted = is_watched and not obstacle
+        loop, cancellation = asyncio.get_running_loop(), Cancellation()
+
+        def tell(line: str) -> None:
+            loop.call_soon_threadsafe(progress, line)
+
+        def build() -> tuple[str, bool]:
+            context = make_context(directory, self._settings, is_mounted=is_mounted)
+            image = ensure_image(client, engine, context, self._settings, tell, cancellation)
+            return image, context.fixes_python
+
+        async with self._building.setdefault(directory.path, asyncio.Lock()):
+            try:
+                tag, fixes_python = await _in_a_thread_of_its_own(build)
+            except asyncio.CancelledError:
+                cancellation.cancel()
+                raise
+            except OSError as error:  # as requests' exceptions are
+                raise ModelError(
+                    f"The image of {directory.model_id} cannot be built: the engine at {engine.address} went away.",
+                    hint="Start it again, and deploy again.",
+                    log=str(error),
+                ) from None
+        other = await self._other_python(directory.python_version, tag) if fixes_python else ""
+        if other:
+            progress(
+                f"config.yaml asks for Python {directory.python_version}, and the image has {other}, on which the "
+                "model runs. Write --docker-base-image with {python_version}, or name an image of that Python, or "
+                f"let config.yaml ask for {'.'.join(other.split('.')[:2])}."
+            )
+        return ModelSource(
+            path=directory.path,
+            python=Path(),
+            content_hash=directory.content_hash,
+            environment=f"the image {tag}{f', whose Python is {other}' if other else ''}",
+            backend=self.name,
+            image=tag,
+            secrets=directory.secrets,
+            mounted=is_mounted,
+        )
+
+    async def _other_python(self, wanted: str, image: str) -> str:
+        """Return the version of an image's Python where config.yaml asks for another one; else empty."""
+        if not wanted:
+            return ""
+        if image not in self._pythons:
+            self._pythons[image] = await self._ask_python(image)
+        found = self._pythons[image]
+        return "" if found.split(".")[:2] == wanted.split(".")[:2] else found
+
+    async def _ask_python(self, image: str) -> str:
+        lines: list[str] = []
+        plan = self._asking_plan("python", image, image)
+        process = await self._run(replace(plan, command=["python", "-c", _SAY_PYTHON]), lines.append)
+        try:
+            await asyncio.wait_for(asyncio.shield(process.exited), INSPECT_SECONDS)
+        except TimeoutError:
+            return ""  # whatever is wrong with the image, reading the signatures says
+        finally:
+            process.kill()
+        return next((line.removeprefix(_PYTHON) for line in lines if line.startswith(_PYTHON)), "")
+
+    async def warm(self) -> None:
+        """Find the engine now, and remove what dead emulators left on it. Raises ``ModelError``."""
+        await self._open()
+
+    async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
+        """Start a container. One whose image was removed meanwhile is built again."""
+        _, engine = await self._open()
+        plan = self._plan(spec, engine)
+        see_to_image = partial(self._see_to_image, spec.source, on_line)
+        if spec.source.mounted:
+            model_path = await self._model_path(spec.source, see_to_image)
+            return await self._hosts.start(spec, plan, model_path, on_line, see_to_image)
+        await see_to_image()
+        replica = await self._run(plan, on_line, spec.secrets)
+        replica.watch_health(self._settings.probe_seconds)
+        return replica
+
+    async def signatures(self, source: ModelSource) -> Sequence[Any]:
+        """The model's method signatures, read in a container of its image. Raises ``ModelError``."""
+        if source.mounted:
+            await self._open()
+            plan = self._signatures_plan(source)
+            return await self._hosts.signatures(source, plan, await self._model_path(source))
+        known = self._signatures_of.get(source.image)
+        if known is None:
+            known = self._signatures_of[source.image] = await self._read_signatures(source)
+        return known
+
+    async def _read_signatures(self, source: ModelSource) -> Sequence[Any]:
+        _, engine = await self._open()
+        lines: list[str] = []
+        command = ["python", "-B", "-c", _READ_SIGNATURES, await self._model_path(source)]
+        plan = replace(self._signatures_plan(source), command=command)
+        files = {f"{_READERS}/{script.name}": script.read_bytes() for script in SCRIPT.parent.glob("*_main.py")}
+        process = await self._run(plan, lines.append, files=files, answer=_ANSWER)
+        try:
+            exit_ = await asyncio.wait_for(asyncio.shield(process.exited), INSPECT_SECONDS)
+        except TimeoutError:
+            raise still_importing(lines, INSPECT_SECONDS) from None
+        finally:
+            process.kill()
+        if exit_.code == _NO_SUCH_COMMAND:
+            raise explained(RuntimeError(" ".join(lines)), engine, plan)
+        return signatures_in(decode_answer(process.answer, exit_, lines))
+
+    def _signatures_plan(self, source: ModelSource) -> ContainerPlan:
+        return self._asking_plan("signatures", source.image, source.path.name)
+
+    def _asking_plan(self, what: str, image: str, model: str) -> ContainerPlan:
+        """A container that answers one question about its image and ends."""
+        return ContainerPlan(
+            image=image,
+            name=f"clarifai-emulator-{what}-{secrets.token_hex(4)}",
+            instance=self._instance,
+            model=model,
+            network=self._network,
+            environ={"CLARIFAI_API_BASE": self._base_url},
+        )
+
+    async def close(self) -> None:
+        """End every container and remove what was made, but images: they make the next start quick."""
+        for replica in tuple(self._replicas):
+            replica.kill()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                await asyncio.gather(*(replica.exited for replica in tuple(self._replicas)))
+        client, self._client = self._client, None
+        if client is not None:
+            await self._call(lambda: remove_all(client, self._instance))
+            client.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # ── the engine ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def _open(self) -> tuple[DockerClient, Engine]:
+        """Find the engine, once: remove what dead emulators left on it, make a network, listen on it."""
+        async with self._opening:
+            if self._client is None or self.engine is None:
+                try:
+                    client, self.engine = await self._call(
+                        lambda: connect(self._settings.engine, environ=self._environ())
+                    )
+                except NoEngine as error:
+                    raise ModelError(str(error)) from None
+                try:
+                    await self._furnish(client, self.engine)
+                except BaseException:
+                    client.close()
+                    raise
+                self._client = client
+            silence = why_silent(self.engine.address)
+            if silence:
+                raise ModelError(
+                    f"The container engine at {self.engine.address} does not answer: {silence}.",
+                    hint="Start it again; the replica is tried again by itself.",
+                )
+            if not self._network:
+                await self._furnish(self._client, self.engine)
+            for each in tuple(self._left):
+                with contextlib.suppress(OSError):  # as requests' exceptions are: away again
+                    await self._call(partial(remove_container, self._client, each))
+                    self._left.discard(each)
+            return self._client, self.engine
+
+    async def _furnish(self, client: DockerClient, engine: Engine) -> None:
+        removed = await self._call(lambda: remove_left_behind(client))
+        if removed:
+            log.info("removed what emulators that are gone had left: %s", ", ".join(removed))
+        name, gateway = await self._call(lambda: make_network(client, self._instance))
+        meeting = meeting_point(engine, gateway, self._settings.listen)
+        try:
+            port = await self._listen(meeting)
+        except OSError as error:
+            raise ModelError(
+                f"Containers cannot be given a way to the emulator: listening on {meeting.listen} failed "
+                f"({error.strerror or error}).",
+                hint="Name an address of this machine that containers reach with --docker-listen ADDRESS.",
+            ) from None
+        self._network, self._base_url = name, f"http://{meeting.advertised}:{port}"
+
+    async def _model_path(
+        self, source: ModelSource, see_to_image: Callable[[], Awaitable[object]] | None = None
+    ) -> str:
+        """Where in the image the model is."""
+        known = self._model_paths.get(source.image)
+        if known is None:
+            client, _ = await self._open()
+            if see_to_image is not None:
+                await see_to_image()
+            command = await self._call(lambda: _command_of(client, source.image))
+            known = self._model_paths[source.image] = model_path_of(command)
+        return known
+
+    async def _see_to_image(self, source: ModelSource, on_line: Callable[[str], None]) -> None:
+        client, _ = await self._open()
+        if await self._call(lambda: _has_image(client, source.image)):
+            return
+        on_line(f"[emulator] image {source.image} was removed: building it again")
+        directory = await asyncio.to_thread(read_model_directory, source.path)
+        again = await self.prepare(directory, on_line, is_watched=source.mounted)
+        if again.image != source.image and directory.content_hash != source.content_hash:
+            raise ModelError(
+                f"The image of this version was removed, and {source.path} has changed since it was built.",
+                hint="Deploy the model again: `clarifai-emulator deploy`.",
+            )
+        if again.image != source.image:
+            await self._call(lambda: _name(client, again.image, source.image))
+
+    # ── one container ──────────────────────────────────────────────────────────────────────────────────
+
+    def _plan(self, spec: ReplicaSpec, engine: Engine) -> ContainerPlan:
+        environ = {**spec.environ, "CLARIFAI_API_BASE": self._base_url}
+        if spec.secrets:
+            environ["CLARIFAI_SECRETS_PATH"] = SECRETS_PATH
+        if spec.devices.simulated:
+            environ["NVIDIA_VISIBLE_DEVICES"] = ",".join(spec.devices.ids)
+        if spec.num_threads:
+            environ["CLARIFAI_NUM_THREADS"] = str(spec.num_threads)
+        nodes = spec.devices.nodes
+        groups = {str(Path(node).stat().st_gid) for node in nodes if Path(node).exists()}
+        is_passed = bool(spec.devices.ids) and not spec.devices.simulated
+        return ContainerPlan(
+            image=spec.source.image,
+            name=f"clarifai-emulator-{_as_name(spec.source.path.name)}-{spec.replica_id[:12]}",
+            replica_id=spec.replica_id,
+            instance=self._instance,
+            model=spec.source.path.name,
+            network=self._network,
+            environ=environ,
+            cpu=spec.cpu if self._settings.limits else "",
+            memory=spec.memory if self._settings.limits else "",
+            accelerators=spec.devices.ids if is_passed and not nodes else (),
+            device_nodes=nodes,
+            device_groups=sorted(groups),
+            arguments=["--num_threads", str(spec.num_threads)] if spec.num_threads else [],
+            publish_health=engine.is_local and not engine.reaches_bridge,
+        )
+
+    async def _run(
+        self,
+        plan: ContainerPlan,
+        on_line: Callable[[str], None],
+        its_secrets: Mapping[str, str] | None = None,
+        *,
+        files: Mapping[str, bytes] | None = None,
+        answer: str = "",
+    ) -> ContainerProcess:
+        client, engine = await self._open()
+        process = ContainerProcess(client, engine, self._threads, on_line, self._left.add, answer=answer)
+        self._replicas.add(process)
+        process.exited.add_done_callback(lambda _: self._replicas.discard(process))
+
+        def begin() -> None:
+            command = _arguments_of(client, plan.image) if plan.arguments else []
+            host = client.api.create_host_config(**host_arguments(plan, engine))
+            made = client.api.create_container(**create_arguments(plan, engine, command), host_config=host)
+            process.created(str(made["Id"]))
+            if its_secrets:
+                client.api.put_archive(process.id, "/", archive_of(secret_files(its_secrets), mode=0o400))
+            if files:
+                client.api.put_archive(process.id, "/", archive_of(files))
+            process.start()
+
+        beginning = asyncio.ensure_future(self._call(begin))
+        try:
+            await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            process.kill()  # nobody else will know of it, however far it comes
+            beginning.add_done_callback(lambda done: process.abandon() if done.exception() else None)
+            raise
+        except Exception as error:
+            process.abandon()
+            if re.search(r"network \S+ not found|unable to find network", str(error)):
+                self._network = ""  # somebody removed it: the next replica gets another
+            raise explained(error, engine, plan) from error
+        return process
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        """Run a blocking call in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+
+def _in_a_thread_of_its_own(function: Callable[[], T]) -> asyncio.Future[T]:
+    """Run what may take long so that it keeps nobody from ending: a build ends with its connection."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[T] = loop.create_future()
+
+    def settle(value: T | None, error: BaseException | None) -> None:
+        if result.done():
+            return
+        if error is not None:
+            result.set_exception(error)
+        else:
+            result.set_result(cast(T, value))
+
+    def run() -> None:
+        value, problem = None, None
+        try:
+            value = function()
+        except BaseException as error:
+            problem = error
+        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits
+            loop.call_soon_threadsafe(settle, value, problem)
+
+    threading.Thread(target=run, name="image build", daemon=True).start()
+    return result
+
+
+def _as_name(text: str) -> str:
+    """What an engine takes in the name of a container."""
+    return re.sub(r"[^a-z0-9_.-]+", "-", text.lower()).strip("-.") or "model"
+
+
+def _name(client: DockerClient, image: str, tag: str) -> None:
+    repository, _, name = tag.rpartition(":")
+    client.api.tag(image, repository, name)
+
+
+def _has_image(client: DockerClient, image: str) -> bool:
+    from docker.errors import ImageNotFound
+
+    try:
+        client.api.inspect_image(image)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _command_of(client: DockerClient, image: str) -> list[str]:
+    """The whole command that an image runs."""
+    config = client.api.inspect_image(image)["Config"]
+    return [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
+
+
+def _arguments_of(client: DockerClient, image: str) -> list[str]:
+    """What an image gives its entrypoint."""
+    return list(client.api.inspect_image(image)["Config"].get("Cmd") or ())

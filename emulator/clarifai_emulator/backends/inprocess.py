@@ -1,0 +1,285 @@
+"""The in-process backend: a replica is some threads of the emulator's own process. For tests and debugging.
+
+A breakpoint in ``model.py`` stops where one stands, a test can reach into the model, and nothing is started. The
+price: the model's packages must be those of the emulator's interpreter, what it prints goes where the emulator
+prints (from `up`, into its log too), a method that hangs cannot be ended, and a model that ends its process ends
+the emulator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import importlib
+import logging
+import os
+import queue
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from clarifai_emulator.backends import own_output
+from clarifai_emulator.backends.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.backends.debugging import breakpoints
+from clarifai_emulator.backends.model_errors import unusable_model
+from clarifai_emulator.backends.poller import Rounds
+from clarifai_emulator.backends.signature_answers import Signatures, mocked_warning
+from clarifai_emulator.inside import lean_main, reload_main
+from clarifai_emulator.inside.inspect_main import is_network_trouble, model_traceback, read_signatures
+from clarifai_emulator.inside.zygote_main import environ_with, import_sdk
+from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.environment import describe_environment, own_interpreter
+
+# Importing is a matter of the whole process: one model at a time.
+_loading = threading.Lock()
+_model_paths: set[str] = set()
+
+
+class InProcessBackend:
+    """Replicas as threads of this process. ``api_base``: what the SDK is told to be the platform's address."""
+
+    name = "inprocess"
+
+    def __init__(self, *, api_base: str) -> None:
+        self._api_base = api_base
+        self._replicas: set[InProcessReplica] = set()
+        self._stops_at_breakpoints = False
+
+    async def prepare(
+        self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
+    ) -> ModelSource:
+        """See that this process's own interpreter has what the model needs."""
+        python = own_interpreter(directory)
+        environment = describe_environment(python)
+        return ModelSource(
+            directory.path, python, directory.content_hash, environment, self.name, secrets=directory.secrets
+        )
+
+    async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
+        """Load the model and serve, in threads."""
+        if not self._stops_at_breakpoints:
+            self._stops_at_breakpoints = True
+            breakpoints.install()
+        replica = InProcessReplica(spec, on_line, self._api_base)
+        self._replicas.add(replica)
+        replica.exited.add_done_callback(lambda _: self._replicas.discard(replica))
+        return replica
+
+    async def signatures(self, source: ModelSource) -> Sequence[Any]:
+        """The model's method signatures. Raises ``ModelError`` with the model's own traceback."""
+        return await asyncio.to_thread(_signatures, source, self._api_base)
+
+    async def close(self) -> None:
+        for replica in tuple(self._replicas):
+            replica.kill()
+        if self._stops_at_breakpoints:
+            self._stops_at_breakpoints = False
+            breakpoints.uninstall()
+
+
+class InProcessReplica:
+    """One model in this process: see ``ReplicaProcess``."""
+
+    def __init__(self, spec: ReplicaSpec, on_line: Callable[[str], None], api_base: str) -> None:
+        self._api_base = api_base
+        self.pid = os.getpid()
+        self.connection, self._theirs = socket.socketpair()
+        self.reloads, self._edits = socket.socketpair() if spec.source.watched is not None else (None, None)
+        self.debugger = None  # it is debugged where the emulator is
+        self._loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[Exit] = self._loop.create_future()
+        self._lines = _Lines(on_line)
+        name = f"replica {spec.replica_id[:8]}"
+        threading.Thread(target=self._live, args=(spec,), name=name, daemon=True).start()
+
+    def terminate(self) -> None:
+        """Take nothing more. What it works on goes on until it is done, and is not heard."""
+        for each in filter(None, (self._theirs, self._edits)):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self._end(Exit(why="the emulator stopped it"))
+
+    def kill(self) -> None:
+        self.terminate()
+
+    def _live(self, spec: ReplicaSpec) -> None:
+        why = "the emulator stopped it"
+        try:
+            with _loading:
+                _load_afresh(spec.source.path, self._api_base)
+                self._warn_of_another_platform()
+                _listen(self._tell)
+                path = str(spec.source.path)
+                edits = _Edits(self._edits, path, model_traceback) if self._edits else None
+                runner = lean_main.make_runner(path, spec.base_url, spec.variables, spec.num_threads, edits)
+                # Else the runner, and its model, stays until this process ends, and says then that it stops.
+                atexit.unregister(runner[0].stop)
+            if not own_output.is_heard():
+                self._tell("in the emulator's process: what the model prints goes where the emulator prints")
+            _Runner(self._tell, *runner, self._theirs).serve()
+        except BaseException as error:
+            why = "it ended while it was being loaded"
+            trace = model_traceback(error, str(spec.source.path))
+            self._tell(trace if "Traceback" in trace else traceback.format_exc().rstrip())
+        finally:
+            for each in filter(None, (self._theirs, self._edits)):
+                each.close()
+            self._in_loop(self._end, Exit(why=why))
+
+    def _tell(self, text: str) -> None:
+        self._lines.put(text)
+
+    def _warn_of_another_platform(self) -> None:
+        """The SDK of this process may have been imported before there was an emulator, and keeps what it found."""
+        base = str(getattr(sys.modules.get("clarifai.utils.constants"), "DEFAULT_BASE", self._api_base))
+        if base != self._api_base:
+            self._tell(
+                f"[emulator] the SDK was imported in this process with the base URL {base} and keeps it: what this "
+                f"model asks the platform goes there. Set CLARIFAI_API_BASE={self._api_base} before it is imported."
+            )
+
+    def _in_loop(self, function: Callable[[Any], None], argument: Any) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, argument)
+
+    def _end(self, exit_: Exit) -> None:
+        self._lines.close()
+        if not self.exited.done():
+            self.exited.set_result(exit_)
+
+
+class _Lines:
+    """What threads say for the log, brought to the loop."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._loop = asyncio.get_running_loop()
+        self._said: queue.Queue[str] = queue.Queue()
+        self._awake = False
+        self._rounds = Rounds(self.tell, self._rest)
+
+    def put(self, text: str) -> None:
+        """From any thread."""
+        self._said.put(text)
+        if not self._awake and not self._loop.is_closed():
+            self._awake = True
+            self._loop.call_soon_threadsafe(self._rounds.begin)
+
+    def tell(self) -> bool:
+        """In the loop: whether there was something."""
+        found = False
+        with contextlib.suppress(queue.Empty):
+            while True:
+                text = self._said.get_nowait()
+                found = True
+                for line in text.splitlines():
+                    self._on_line(line)
+        return found
+
+    def close(self) -> None:
+        """In the loop: no more comes."""
+        self._rounds.stop()
+        self.tell()
+
+    def _rest(self) -> None:
+        self._awake = False
+        if self.tell():  # said in this instant, by a thread that thought that somebody looks
+            self._awake = True
+            self._rounds.begin()
+
+
+class _Runner(lean_main.LeanRunner):
+    """A lean runner whose log lines are told to its replica."""
+
+    def __init__(self, tell: Callable[[str], None], *parts: Any) -> None:
+        super().__init__(*parts)
+        self._tell = tell
+
+    def work(self) -> None:
+        with _loading:
+            _listen(self._tell)
+        super().work()
+
+
+class _Edits(reload_main.Reloads):
+    """Edited code behind a model of this process. Which modules beside it are its own, is not known here: they are
+    imported anew for each model that is loaded."""
+
+    swaps_helpers = False
+
+    def hold(self, model: Any) -> Any:
+        """The model is loaded: others may be, while this one waits until all of them are."""
+        _loading.release()
+        try:
+            return super().hold(model)
+        finally:
+            _loading.acquire()
+
+
+class _SdkLog(logging.Handler):
+    """Tells what the SDK logs in a replica's thread to that replica, in the words of the SDK's own handler."""
+
+    _tells = threading.local()
+    _installed = False
+
+    @classmethod
+    def listen(cls, tell: Callable[[str], None]) -> None:
+        """From now on, in this thread. While nothing else is loaded."""
+        from clarifai.utils.logging import logger
+
+        cls._tells.tell = tell
+        if not cls._installed:
+            cls._installed = True
+            handler = cls()
+            handler.setFormatter(next((each.formatter for each in logger.handlers), None))
+            logger.addHandler(handler)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell = getattr(self._tells, "tell", None)
+        if tell is not None:
+            tell(self.format(record))
+
+
+def _listen(tell: Callable[[str], None]) -> None:
+    """From now on ``tell`` gets what this thread logs with the SDK and, where that is heard, what it prints."""
+    if own_output.is_heard():
+        own_output.hear(tell)
+    else:
+        _SdkLog.listen(tell)
+
+
+def _load_afresh(path: Path, api_base: str) -> None:
+    """Let the modules of this model directory be found, and none of another's or of what it was before."""
+    with environ_with({"CLARIFAI_API_BASE": api_base}):  # the SDK keeps the address that it is imported with
+        import_sdk()
+    _model_paths.add(str(path))
+    for name, module in tuple(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(
+            tuple(f"{each}{os.sep}" for each in _model_paths)
+        ):
+            del sys.modules[name]
+    with contextlib.suppress(ValueError):
+        sys.path.remove(str(path))
+    sys.path.insert(0, str(path))
+    importlib.invalidate_caches()
+
+
+def _signatures(source: ModelSource, api_base: str) -> Sequence[Any]:
+    with _loading:
+        _load_afresh(source.path, api_base)
+        try:
+            return read_signatures(str(source.path))
+        except BaseException as error:
+            said = "".join(traceback.format_exception_only(error)).strip()
+            if isinstance(error, Exception) and is_network_trouble(error):
+                with contextlib.suppress(Exception):
+                    signatures = Signatures(read_signatures(str(source.path), mocking=True))
+                    signatures.warning = mocked_warning(said, None)
+                    return signatures
+            trace = model_traceback(error, str(source.path))
+            raise unusable_model(said, type(error).__name__, trace) from None

@@ -1,0 +1,1 @@
+"""Runs replicas as processes of this machine, forked from warm parents."""

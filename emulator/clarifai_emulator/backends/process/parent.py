@@ -1,0 +1,95 @@
+"""Starts the process that becomes a warm parent (``zygote_main.py``). Needs no event loop and imports next to
+nothing, so that one can begin with it: the parent imports the SDK while the emulator is still being imported.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "inside" / "zygote_main.py"
+# The address for the SDK where there is no emulator: nobody listens there, which a client is told at once.
+NOWHERE = "http://127.0.0.1:9"
+
+
+@dataclass(slots=True)
+class Parent:
+    """A process that imports the SDK. ``control`` is this end of its socket, ``output_fd`` of what it prints."""
+
+    python: Path
+    environ: Mapping[str, str]
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+    output_fd: int
+
+    def close(self) -> None:
+        """End it, where no backend has taken it."""
+        self.control.close()
+        os.close(self.output_fd)
+        self.process.kill()
+        self.process.wait()
+
+
+def launch_early(
+    base_url: str, start_method: str = "auto", environ: Mapping[str, str] = os.environ
+) -> Parent | None:
+    """Start the one that replicas of this Python environment will have, before their emulator is there. None where
+    they are not forked, and on a single core, where the two would only share it."""
+    if not forks(start_method) or (os.cpu_count() or 1) == 1:
+        return None
+    return launch(Path(sys.executable), parent_environ(base_url, environ))
+
+
+def launch(python: Path, environ: Mapping[str, str]) -> Parent:
+    """Start it; it ends when its socket closes. Raises ``OSError`` when there is no such interpreter."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    # A pipe of its own: what an import prints is for a log, and a child can take over only what is no file.
+    output_fd, write_fd = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [
+                python,
+                "-u",
+                SCRIPT,
+                str(theirs.fileno()),
+            ],  # unbuffered, as containers are: os._exit() flushes nothing
+            env=dict(environ),
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=write_fd,
+            stderr=write_fd,
+            start_new_session=True,
+        )
+    except OSError:
+        ours.close()
+        os.close(output_fd)
+        raise
+    finally:
+        theirs.close()
+        os.close(write_fd)
+    return Parent(python, environ, process, ours, output_fd)
+
+
+def forks(start_method: str) -> bool:
+    """Whether replicas are forked from a parent: where a fork is safe, or asked for."""
+    return start_method == "fork" or (start_method == "auto" and sys.platform.startswith("linux"))
+
+
+def parent_environ(api_base: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """What the parent of an emulator's replicas sees; the SDK keeps the base URL that it is imported with."""
+    return {**runner_environ(environ), "CLARIFAI_API_BASE": api_base}
+
+
+def runner_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """The part of an environment that a replica inherits: all but the user's own Clarifai settings."""
+    inherited = {name: value for name, value in environ.items() if not name.startswith("CLARIFAI_")}
+    for name in ("no_proxy", "NO_PROXY"):
+        # The runner's gRPC would go through a proxy even to this machine.
+        inherited[name] = ",".join(filter(None, [inherited.get(name), "127.0.0.1", "localhost"]))
+    return inherited

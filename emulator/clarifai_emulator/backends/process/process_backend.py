@@ -1,0 +1,257 @@
+"""The process backend: replicas are the genuine runner, forked from a warm parent per Python environment.
+
+Where a fork is not safe (macOS, Windows) or not wanted, each replica is a fresh process of the same script.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from clarifai_emulator.backends.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.backends.debugging.debugpy_files import folder_of_debugpy
+from clarifai_emulator.backends.process.parent import SCRIPT, Parent, forks, parent_environ, runner_environ
+from clarifai_emulator.backends.process.warm_parent import Child
+from clarifai_emulator.backends.process.zygote_link import Zygote, cannot_run
+from clarifai_emulator.backends.replica_output import OutputPipe
+from clarifai_emulator.backends.signature_answers import (
+    INSPECT_SECONDS,
+    decode_answer,
+    signatures_in,
+    still_importing,
+)
+from clarifai_emulator.config import default_cache_dir, own_environ
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.environment import describe_environment, prepare_environment
+
+
+class ProcessBackend:
+    """Replicas as processes of this machine. ``parent``: of those in its own environment, started already.
+    ``environ``: what they inherit."""
+
+    name = "process"
+
+    def __init__(
+        self,
+        *,
+        api_base: str,
+        start_method: Literal["auto", "fork", "spawn"],
+        cache_dir: Path | None = None,
+        parent: Parent | None = None,
+        environ: Callable[[], Mapping[str, str]] = own_environ,
+    ) -> None:
+        self._environ = environ
+        self._cache_dir = cache_dir or default_cache_dir()
+        self._forks = forks(start_method)
+        self._api_base = api_base
+        self._zygotes = {parent.python: Zygote(parent.python, parent.environ, parent)} if parent else {}
+        self._spawned: set[SpawnedProcess] = set()
+
+    async def warm(self, python: Path) -> None:
+        """Import the SDK in this interpreter now, so that the first replica starts in milliseconds."""
+        if self._forks:
+            await self._zygote(python)
+
+    async def prepare(
+        self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
+    ) -> ModelSource:
+        """Find or build the Python environment of a model."""
+        python = await prepare_environment(directory, self._cache_dir, progress, environ=self._environ())
+        environment = describe_environment(python)
+        return ModelSource(
+            directory.path, python, directory.content_hash, environment, self.name, secrets=directory.secrets
+        )
+
+    async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
+        job: dict[str, Any] = {
+            "op": "run",
+            "model_path": str(spec.source.path),
+            "base_url": spec.base_url,
+            "num_threads": spec.num_threads,
+            "lean": spec.lean,
+            "reloadable": spec.source.watched is not None,
+            "environ": {**self._inherited(spec.source.python, spec.source.path), **spec.variables},
+        }
+        debugger: asyncio.Future[int] | None = None
+        if spec.debugging is not None:
+            debugger, on_line = _told_port(on_line, mark := f"[debugger {secrets.token_hex(8)}]")
+            folder = folder_of_debugpy(spec.source.python, self._cache_dir)
+            job["debug"] = {"mark": mark, "path": folder, "wait": spec.debugging.wait}
+        # In the order in which zygote_main.py takes them.
+        pairs = [socket.socketpair() for wanted in (job["lean"], job["reloadable"]) if wanted]
+        try:
+            process = await self._begin(spec.source.python, job, on_line, *(theirs.fileno() for _, theirs in pairs))
+        except BaseException:
+            for ours, _ in pairs:
+                ours.close()
+            raise
+        finally:
+            for _, theirs in pairs:
+                theirs.close()
+        ends = [ours for ours, _ in pairs]
+        process.reloads = ends.pop() if job["reloadable"] else None
+        process.connection = ends.pop() if job["lean"] else None
+        process.debugger = debugger
+        return process
+
+    async def signatures(self, source: ModelSource) -> Sequence[Any]:
+        """The model's method signatures. Raises ``ModelError`` with the model's own traceback."""
+        return signatures_in(await self.examine(source.path, source.python))
+
+    async def examine(
+        self, path: Path, python: Path, *, seconds: float | None = None, how: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """What ``inspect_main.examine`` says about the model directory, in a process of its own; ``how`` are its
+        options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
+        seconds = INSPECT_SECONDS if seconds is None else seconds
+        lines: list[str] = []
+        environ = {**self._inherited(python, path), "CLARIFAI_API_BASE": self._api_base}
+        job = {"op": "inspect", "model_path": str(path), "environ": environ, "how": dict(how or {})}
+        with tempfile.TemporaryFile() as result:
+            process = await self._begin(python, job, lines.append, result.fileno())
+            try:
+                exit_ = await asyncio.wait_for(asyncio.shield(process.exited), seconds)
+            except TimeoutError:
+                raise still_importing(lines, seconds) from None
+            finally:
+                process.kill()
+            result.seek(0)
+            return decode_answer(result.read(), exit_, lines)
+
+    async def close(self) -> None:
+        for zygote in self._zygotes.values():
+            zygote.close()
+        self._zygotes.clear()
+        for process in tuple(self._spawned):
+            process.kill()
+        await asyncio.gather(*(process.exited for process in tuple(self._spawned)))
+
+    async def _begin(
+        self, python: Path, job: Mapping[str, Any], on_line: Callable[[str], None], *fds: int
+    ) -> Child | SpawnedProcess:
+        if self._forks:
+            zygote = await self._zygote(python)
+            child: Child = zygote.fork(job, OutputPipe(on_line), *fds)
+            try:
+                await child.started
+            except asyncio.CancelledError:
+                child.kill()  # nobody else will know of it
+                raise
+            return child
+        process = SpawnedProcess(OutputPipe(on_line))
+        try:
+            await process.start(python, job, *fds)
+        except OSError as error:
+            raise cannot_run(python, error) from None
+        self._spawned.add(process)
+        process.exited.add_done_callback(lambda _: self._spawned.discard(process))
+        return process
+
+    def _inherited(self, python: Path, path: Path) -> dict[str, str]:
+        """What a model's process inherits. As in a container, the commands of its own environment are found first:
+        an MCP server that a model starts is one of them."""
+        inherited = runner_environ(self._environ())
+        paths = [str(python.parent), inherited.get("PATH", os.defpath)]
+        return {**inherited, "PATH": os.pathsep.join(paths), "PYTHONPATH": str(path)}
+
+    async def _zygote(self, python: Path) -> Zygote:
+        zygote = self._zygotes.get(python)
+        if zygote is None or not zygote.is_alive:
+            zygote = self._zygotes[python] = Zygote(python, parent_environ(self._api_base, self._environ()))
+        try:
+            await zygote.start()
+        except ModelError:
+            self._zygotes.pop(python, None)
+            raise
+        return zygote
+
+
+class SpawnedProcess:
+    """A replica that is a process of its own."""
+
+    def __init__(self, output: OutputPipe) -> None:
+        self._output = output
+        self._process: asyncio.subprocess.Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.connection: socket.socket | None = None
+        self.reloads: socket.socket | None = None
+        self.debugger: asyncio.Future[int] | None = None
+        self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process is not None else 0
+
+    async def start(self, python: Path, job: Mapping[str, Any], *fds: int) -> None:
+        try:
+            await self._start(python, job, *fds)
+        except BaseException:
+            self._output.close()
+            raise
+
+    async def _start(self, python: Path, job: Mapping[str, Any], *fds: int) -> None:
+        given = fds or (self._output.write_fd,)
+        self._process = await asyncio.create_subprocess_exec(
+            python,
+            "-u",
+            SCRIPT,
+            "--once",
+            ",".join(map(str, given)),
+            str(os.getpid()),
+            env=dict(job["environ"]),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=self._output.write_fd,
+            stderr=self._output.write_fd,
+            pass_fds=given,
+            start_new_session=True,
+        )
+        self._output.give_away()
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(job).encode())
+        self._process.stdin.close()
+        self._watcher = asyncio.create_task(self._watch(self._process))
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        code = await process.wait()
+        self._kill_group(process.pid)  # what the replica itself had started
+        self._output.close()
+        self.exited.set_result(Exit(code) if code >= 0 else Exit(signal=-code))
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._kill_group(self._process.pid)
+
+    def _kill_group(self, pid: int) -> None:
+        # It leads a group of its own from its first moment (start_new_session).
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
+
+def _told_port(on_line: Callable[[str], None], mark: str) -> tuple[asyncio.Future[int], Callable[[str], None]]:
+    """The port that a replica tells in a line that begins with ``mark``, and who hears its other lines."""
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def hear(line: str) -> None:
+        if not line.startswith(mark):
+            on_line(line)
+        elif not port.done():
+            port.set_result(int(line.removeprefix(mark)))
+
+    return port, hear

@@ -1,0 +1,89 @@
+"""A warm parent that is a process of this machine (``zygote_main.py``): one for each Python environment."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+from clarifai_emulator.backends.process.parent import Parent, launch
+from clarifai_emulator.backends.process.warm_parent import WarmParent
+from clarifai_emulator.backends.replica_output import OutputPipe
+from clarifai_emulator.errors import ModelError
+
+
+class Zygote(WarmParent):
+    """A warm parent for one interpreter. ``start`` once, then ``fork`` as often as needed. ``launched``: it has a
+    process already."""
+
+    def __init__(self, python: Path, environ: Mapping[str, str], launched: Parent | None = None) -> None:
+        super().__init__(str(python))
+        self._python = python
+        self._environ = environ
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_started = launched is not None
+        self._printed: deque[str] = deque(maxlen=50)
+        self._output: OutputPipe | None = None
+        if launched is not None:
+            self._take(launched)
+
+    async def start(self) -> None:
+        """Start the process and wait until it has imported the SDK. Raises ``ModelError`` when it cannot."""
+        if not self._is_started:
+            self._is_started = True
+            self._launch()
+        await self.ready()
+
+    def close(self) -> None:
+        """End it and all its children; one that still imports would not notice for seconds."""
+        if self._process is not None and not self.is_ready:
+            self._process.kill()
+        super().close()
+
+    def _launch(self) -> None:
+        try:
+            self._take(launch(self._python, self._environ))
+        except OSError as error:
+            self._fail(cannot_run(self._python, error))
+
+    def _take(self, parent: Parent) -> None:
+        self._process = parent.process
+        self._output = OutputPipe(self._printed.append, parent.output_fd)
+        self.attach(parent.control)
+
+    def _stillborn(self, why: str) -> ModelError:
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        code = self._process.returncode
+        if self._output is not None:
+            self._output.close()
+        printed = "\n".join(self._printed)
+        if code is not None and code < 0:
+            return ModelError(
+                f"{self._python} was ended by signal {-code} while it imported the Clarifai SDK.",
+                hint="clarifai-protocol 0.0.60 and later crash on Python 3.13.0: install an older one, or set "
+                'build_info.python_version in config.yaml to "3.12".',
+                log=printed,
+            )
+        return ModelError(f"A model's interpreter could not be started: {why}.", log=printed)
+
+    def _gone(self) -> None:
+        if self._process is not None:
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._output is not None:
+            self._output.close()
+
+
+def cannot_run(python: Path, error: OSError) -> ModelError:
+    """The interpreter of a model's environment is not there, or is none."""
+    return ModelError(
+        f"A model's interpreter could not be started: {python}: {error.strerror or error}.",
+        hint="If its environment was removed, deploy the model again to build it anew.",
+    )

@@ -1,0 +1,269 @@
+"""Checks client files against the models that they call.
+
+    client files ─► which changed ─► copies, in which every place that builds a model says which ─► type checker
+    model directories ─► signatures ─► types ──────────────────────────────────────────────────────┘    │
+                                                                                                         ▼
+    findings ◄── what the type checker says, in words ◄── arguments, values, streams ◄── places it understood
+
+from clarifai_emulator.contracts.calls.client_check import GivenModel, check_calls
+
+report = check_calls([Path("clients")], [GivenModel(Path("my-model"))])
+for finding in report.findings: ...
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clarifai_emulator.contracts.calls.call_targets import GivenModel, NotAnAddress, Targets, read_address
+from clarifai_emulator.contracts.calls.client_project import File, Project
+from clarifai_emulator.contracts.calls.findings import found
+from clarifai_emulator.contracts.calls.given_models import (
+    KnownModel,
+    finding_record,
+    read_finding,
+    read_models,
+)
+from clarifai_emulator.contracts.calls.type_checker import checker_command
+from clarifai_emulator.contracts.rules.finding import Finding, Location
+
+__all__ = ["CallReport", "GivenModel", "check_calls"]
+
+_MARK = b"clarifai"
+_URL = re.compile(rb"https?://[\w.\-:]+/[^\s\"'\\]+/models/[^\s\"'\\)]+")
+_RESULTS = "results.json"
+
+
+@dataclass(frozen=True, slots=True)
+class CallReport:
+    """``calls``: places that were understood as a call of a given model. ``cached``: files whose findings were kept
+    from the last time. ``known``: the models, as they were read."""
+
+    findings: tuple[Finding, ...]
+    files: tuple[Path, ...]
+    calls: int
+    cached: int
+    known: tuple[KnownModel, ...]
+    seconds: float
+    project: Project
+
+    @property
+    def models(self) -> tuple[tuple[str, str], ...]:
+        """The name of each model, and how its methods were read."""
+        return tuple((each.name, each.way) for each in self.known)
+
+    def lines(self, path: Path, cell: int = 0) -> Sequence[str]:
+        """The lines of a file, or of a notebook's cell."""
+        file = self.project.file(path)
+        try:
+            return file.source.cell_lines(cell) if file is not None else ()
+        except ValueError:
+            return ()
+
+    @property
+    def places(self) -> list[tuple[Path, int]]:
+        """Every file, and every cell of every notebook, whose lines say something to this checker."""
+        return [
+            (path, cell)
+            for path in self.files
+            if (file := self.project.file(path)) is not None and b"clarifai:" in file.content
+            for cell in _cells(file)
+        ]
+
+
+def check_calls(
+    paths: Sequence[Path],
+    models: Sequence[GivenModel],
+    *,
+    cache: Path | None = None,
+    static: bool = False,
+    packages: Sequence[Path] = (),
+    progress: Callable[[str], None] = lambda _: None,
+) -> CallReport:
+    """Check every Python file and notebook below ``paths``. ``cache``: a folder to keep results in. ``packages``:
+    where the clients' own packages are installed, besides those of this Python.
+
+    Raises ``ConfigError`` for paths and models that cannot be used, ``CheckerError`` where the type checker fails.
+    """
+    began = time.perf_counter()
+    project = Project(paths)
+    progress(f"reading {len(models)} model{'s' if len(models) != 1 else ''}")
+    pool = ThreadPoolExecutor(1)
+    try:
+        # Models are read by other processes: time to parse the clients, unless they may not have to be. In this
+        # thread, which Ctrl-C interrupts: those processes and their folders go with it.
+        folder = _own_folder(cache, project, [each.directory for each in models]) if cache is not None else None
+        is_needed = folder is None or not (folder / _RESULTS).exists()
+        parsing = pool.submit(project.parse, _MARK) if is_needed else None
+        known = read_models(models, cache, static=static)
+        if parsing is not None:
+            parsing.result()
+    finally:
+        pool.shutdown(wait=False)
+    return _checked(project, known, cache, packages, progress, began)
+
+
+def check_known(
+    paths: Sequence[Path],
+    known: Sequence[KnownModel],
+    *,
+    cache: Path | None = None,
+    packages: Sequence[Path] = (),
+    progress: Callable[[str], None] = lambda _: None,
+) -> CallReport:
+    """As ``check_calls``, for models whose methods are known."""
+    began = time.perf_counter()
+    return _checked(Project(paths), known, cache, packages, progress, began)
+
+
+def _checked(
+    project: Project,
+    known: Sequence[KnownModel],
+    cache: Path | None,
+    packages: Sequence[Path],
+    progress: Callable[[str], None],
+    began: float,
+) -> CallReport:
+    if cache is None:
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="clarifai-check-") as folder:
+            done = _Check(project, known, Path(folder), packages, progress).run()
+    else:
+        folder = _own_folder(cache, project, [each.directory for each in known])
+        done = _Check(project, known, folder, packages, progress).run()
+    return CallReport(
+        findings=(*_unreadable(known), *done.findings),
+        files=tuple(file.path for file in project.files),
+        calls=done.calls,
+        cached=done.cached,
+        known=tuple(known),
+        seconds=time.perf_counter() - began,
+        project=project,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    findings: tuple[Finding, ...]
+    calls: int
+    cached: int
+
+
+class _Check:
+    def __init__(
+        self,
+        project: Project,
+        models: Sequence[KnownModel],
+        folder: Path,
+        packages: Sequence[Path],
+        progress: Callable[[str], None],
+    ) -> None:
+        self._project = project
+        self._models = models
+        self._folder = folder
+        self._packages = packages
+        self._progress = progress
+        self._targets = Targets([each.address for each in models])
+
+    def run(self) -> _Done:
+        urls = self._urls()
+        salt = self._salt(urls)
+        concerned = self._project.concerned([_MARK])
+        files = [file for file in self._project.files if file.path in concerned]
+        keys = self._project.keys(salt)
+        kept = self._kept()
+        fresh = [file for file in files if kept.get(str(file.path), {}).get("key") != keys[file.path]]
+        results = {str(file.path): kept[str(file.path)] for file in files if file not in fresh} if kept else {}
+        if fresh:
+            from clarifai_emulator.contracts.calls.judge import Typing, judge_files
+
+            self._progress(f"checking {len(fresh)} of {len(files)} files that use the SDK")
+            judged = judge_files(
+                self._project, fresh, self._models, self._targets, Typing(urls, salt, self._folder, self._packages)
+            )
+            for file in fresh:
+                findings, calls = judged[file.path]
+                results[str(file.path)] = {
+                    "key": keys[file.path],
+                    "findings": [finding_record(each) for each in findings],
+                    "calls": calls,
+                }
+            (self._folder / _RESULTS).write_text(json.dumps(results))
+        return _Done(
+            tuple(read_finding(each) for file in files for each in results[str(file.path)]["findings"]),
+            sum(int(results[str(file.path)]["calls"]) for file in files),
+            len(files) - len(fresh),
+        )
+
+    def _urls(self) -> dict[str, int]:
+        """Every address of a given model as it is written in the clients."""
+        found_: dict[str, int] = {}
+        for file in self._project.with_imported(self._project.files):
+            for text in {each.decode(errors="replace") for each in _URL.findall(file.content)} - found_.keys():
+                try:
+                    index = self._targets.find(read_address(text))
+                except NotAnAddress:
+                    continue
+                if index is not None:
+                    found_[text] = index
+        return dict(sorted(found_.items()))
+
+    def _salt(self, urls: Mapping[str, int]) -> str:
+        parts = [*_programs(), *map(str, self._packages), json.dumps(urls)]
+        return hashlib.sha256(
+            "\n".join([*parts, *(each.fingerprint() for each in self._models)]).encode()
+        ).hexdigest()
+
+    def _kept(self) -> dict[str, Any]:
+        try:
+            return json.loads((self._folder / _RESULTS).read_text())
+        except (OSError, ValueError):
+            return {}
+
+
+def _programs() -> list[str]:
+    """What says another thing of the same files once it is another: the type checker, and the modules here. Their
+    times and sizes, which cost less to ask for than their versions."""
+    own = Path(__file__).parents[1].rglob("*.py")
+    stats = [(each, each.stat()) for each in (checker_command(), *sorted(own))]
+    return [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
+
+
+def _own_folder(cache: Path, project: Project, models: Sequence[Path]) -> Path:
+    """A folder of this question's own: the same paths and the same models, whatever is in them."""
+    names = [*map(str, project.given), *(str(each.resolve()) for each in models)]
+    folder = cache / "calls" / hashlib.sha256("\n".join(names).encode()).hexdigest()[:20]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _unreadable(models: Sequence[KnownModel]) -> list[Finding]:
+    findings: list[Finding] = []
+    for each in models:
+        if not each.methods:
+            findings.extend(each.errors)
+            findings.append(
+                found(
+                    "unreadable-model",
+                    f"No method of model '{each.name}' could be read, so calls of it are not checked.",
+                    Location(each.directory),
+                    model=each.name,
+                )
+            )
+    return findings
+
+
+def _cells(file: File) -> tuple[int, ...]:
+    try:
+        return file.source.cells
+    except ValueError:
+        return ()

@@ -1,0 +1,225 @@
+"""The client files: found, read, and which of them imports which."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from clarifai_emulator.contracts.calls.client_source import Source
+from clarifai_emulator.errors import ConfigError
+
+_SUFFIXES = (".py", ".ipynb")
+_SKIPPED = frozenset(
+    [".git", ".venv", "venv", "env", "node_modules", "__pycache__", "site-packages", "build", "dist", ".tox"]
+)
+_IMPORT = re.compile(
+    rb"""^[ \t\["]*(?:from[ \t]+(?P<base>[.\w]+)[ \t]+import[ \t]*\(?(?P<names>[^\\#\n"]*)"""
+    rb"""|import[ \t]+(?P<mods>[^#\n"]+))""",
+    re.MULTILINE,
+)
+_NAME = re.compile(rb"\w+")
+
+
+class File:
+    """One file on the disk, read once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.content = path.read_bytes()
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    @cached_property
+    def imports(self) -> frozenset[str]:
+        """Module names that it may import, as they are written: relative ones with their dots. Too many is fine."""
+        found: set[str] = set()
+        for match in _IMPORT.finditer(self.content):
+            if match["mods"]:
+                found.update(part.split()[0].decode() for part in match["mods"].split(b",") if part.split())
+                continue
+            base = match["base"].decode(errors="replace")
+            found.add(base)
+            # In brackets over several lines: the names are then taken from the whole bracket.
+            names = match["names"]
+            if b"(" in match[0] and b")" not in names:
+                names += self.content[match.end() : self.content.find(b")", match.end())]
+            found.update(
+                f"{base}{'' if base.endswith('.') else '.'}{name.decode()}" for name in _NAME.findall(names)
+            )
+        return frozenset(found)
+
+    @cached_property
+    def source(self) -> Source:
+        """Raises ``ValueError`` where it is neither text nor a notebook."""
+        return Source(self.path, self.content)
+
+
+class Project:
+    """The files to check, and what they import of their own repository."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.given = [Path(os.path.abspath(path)) for path in paths]
+        missing = [path for path in self.given if not path.exists()]
+        if missing:
+            problems = [f"there is no {path}" for path in missing]
+            raise ConfigError("These paths cannot be checked:", problems, hint="Name files or folders.")
+        self.tops = [path if path.is_dir() else path.parent for path in self.given]
+        self._files: dict[str, File | None] = {}
+        self._imported: dict[str, list[File]] = {}
+        self._located: dict[tuple[str, str], File | None] = {}
+        self._listings: dict[str, frozenset[str]] = {}
+        self._searched: dict[str, list[Path]] = {}
+        self.files = [
+            file for path in sorted(set(files_below(self.given))) if (file := self.file(path)) is not None
+        ]
+
+    def file(self, path: Path) -> File | None:
+        """The file; ``None`` where there is none that can be read."""
+        key = str(path)
+        if key not in self._files:
+            try:
+                self._files[key] = File(path) if path.is_file() else None
+            except OSError:
+                self._files[key] = None
+        return self._files[key]
+
+    @cached_property
+    def roots(self) -> list[Path]:
+        """Folders that modules are imported from: those that were named, and `src` in them."""
+        roots = [root for top in self.tops for root in (_import_root(top), top / "src") if root.is_dir()]
+        return list(dict.fromkeys([*roots, *self.tops]))
+
+    def imported(self, file: File) -> list[File]:
+        """The files of the repository that this one imports."""
+        key = str(file.path)
+        if key not in self._imported:
+            found = (self.locate(name, file.path) for name in file.imports)
+            self._imported[key] = [each for each in dict.fromkeys(found) if each is not None and each is not file]
+        return self._imported[key]
+
+    def locate(self, module: str, importer: Path) -> File | None:
+        """The file of a module as it is written in an import."""
+        name = module.lstrip(".")
+        level = len(module) - len(name)
+        parts = name.split(".") if name else []
+        folders = [_up(importer.parent, level - 1)] if level else self._folders(importer.parent)
+        for folder in folders:
+            key = (str(folder), name)
+            if key not in self._located:
+                self._located[key] = self._in(folder, parts)
+            if self._located[key] is not None:
+                return self._located[key]
+        return None
+
+    def _in(self, folder: Path, parts: Sequence[str]) -> File | None:
+        if not parts:
+            return self.file(folder / "__init__.py")
+        # Most imports are of other packages: one look at the folder tells.
+        if not {parts[0], f"{parts[0]}.py"} & self._listing(folder):
+            return None
+        path = folder.joinpath(*parts)
+        return self.file(path.with_suffix(".py")) or self.file(path / "__init__.py")
+
+    def _listing(self, folder: Path) -> frozenset[str]:
+        key = str(folder)
+        if key not in self._listings:
+            try:
+                self._listings[key] = frozenset(os.listdir(folder))
+            except OSError:
+                self._listings[key] = frozenset()
+        return self._listings[key]
+
+    def _folders(self, start: Path) -> list[Path]:
+        """Where an absolute import looks: beside the file, above it as far as a named folder, and the roots."""
+        key = str(start)
+        if key not in self._searched:
+            folder, tops, folders = start, set(self.roots), [start]
+            while folder not in tops and folder != folder.parent:
+                folder = folder.parent
+                folders.append(folder)
+            self._searched[key] = list(dict.fromkeys([*folders, *self.roots]))
+        return self._searched[key]
+
+    def with_imported(self, files: Iterable[File]) -> list[File]:
+        """These files and everything of the repository that they import, themselves or through others."""
+        waiting = list(files)
+        result: dict[int, File] = {}
+        while waiting:
+            file = waiting.pop()
+            if id(file) not in result:
+                result[id(file)] = file
+                waiting.extend(self.imported(file))
+        return list(result.values())
+
+    def find(self, module: str, level: int, source: Source) -> Source | None:
+        """For ``constants.Modules``."""
+        file = self.locate("." * level + module, source.path)
+        try:
+            return file.source if file is not None else None
+        except ValueError:
+            return None
+
+    def concerned(self, marks: Sequence[bytes]) -> set[Path]:
+        """Files that have to do with the SDK: they name it, or import one that does."""
+        everything = self.with_imported(self.files)
+        direct = {file.path for file in everything if any(mark in file.content for mark in marks)}
+        importers: dict[Path, list[Path]] = {}
+        for file in everything:
+            for other in self.imported(file):
+                importers.setdefault(other.path, []).append(file.path)
+        waiting = list(direct)
+        while waiting:
+            for path in importers.get(waiting.pop(), ()):
+                if path not in direct:
+                    direct.add(path)
+                    waiting.append(path)
+        # What they import may be handed a model.
+        files = [file for path in direct if (file := self.file(path)) is not None]
+        return {*direct, *(each.path for file in files for each in self.imported(file))}
+
+    def parse(self, mark: bytes) -> None:
+        """Parse the files that are likely to be asked for."""
+        for file in self.files:
+            if mark in file.content:
+                with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+                    _ = file.source.nodes
+
+    def keys(self, salt: str) -> Mapping[Path, str]:
+        """For each file a hash of all that its findings come from: itself and what it imports, and ``salt``."""
+        result: dict[Path, str] = {}
+        for file in self.files:
+            digest = hashlib.sha256(salt.encode())
+            for each in sorted(self.with_imported([file]), key=lambda one: str(one.path)):
+                digest.update(f"{each.path}\0{each.digest}\n".encode())
+            result[file.path] = digest.hexdigest()
+        return result
+
+
+def files_below(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files that are named, and every Python file and notebook in the folders that are."""
+    for path in paths:
+        if path.is_file():
+            yield path
+            continue
+        for folder, names, files in os.walk(path):
+            names[:] = [name for name in names if name not in _SKIPPED and not name.startswith(".")]
+            yield from (Path(folder, name) for name in files if name.endswith(_SUFFIXES))
+
+
+def _up(folder: Path, levels: int) -> Path:
+    for _ in range(levels):
+        folder = folder.parent
+    return folder
+
+
+def _import_root(folder: Path) -> Path:
+    while (folder / "__init__.py").is_file() and folder != folder.parent:
+        folder = folder.parent
+    return folder

@@ -1,0 +1,1 @@
+"""Compares signatures with those of another time or place."""

@@ -1,0 +1,69 @@
+"""Diffs of whole origins, and the deploy gate: would these models break the clients whose locks are here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from clarifai_emulator.contracts.changes.compare import changes
+from clarifai_emulator.contracts.changes.lock import Promise
+from clarifai_emulator.contracts.changes.origins import Origin, pairs
+from clarifai_emulator.contracts.rules import RULES, found
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.rule import Breaks, Severity
+
+CLIENTS = {"fetching": Breaks.FETCHING, "pinning": Breaks.PINNING}
+
+
+def diff(old: Origin, new: Origin) -> list[Finding]:
+    """Every change from the old models to the new ones. Models that could not be read are told first."""
+    unread = [each for each in (*old.findings, *new.findings) if each.severity is Severity.ERROR]
+    return [*dict.fromkeys(unread), *_diff(old, new)]
+
+
+def _diff(old: Origin, new: Origin) -> Iterator[Finding]:
+    for was, now in pairs(old, new):
+        if was is not None and now is not None:
+            yield from changes(was.methods, now.methods, model=now.name)
+        elif was is not None:
+            yield found("model-removed", f"Model {was.name} is gone.", model=was.name)
+        elif now is not None:
+            yield found("model-added", f"Model {now.name} is new.", model=now.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``findings``: what would break. ``compared``: how many models of the locks were held against new ones."""
+
+    findings: tuple[Finding, ...]
+    compared: int
+
+
+def verify(models: Origin, locks: Iterable[Origin]) -> Verdict:
+    """Hold the models against every lock that names them."""
+    findings = [each for each in models.findings if each.severity is Severity.ERROR]
+    compared = 0
+    for lock in locks:
+        for promise in lock.promises:
+            now = counterpart(promise, models.promises)
+            if now is None:
+                continue
+            compared += 1
+            told = changes(promise.methods, now.methods, model=now.name)
+            findings += [replace(each, message=f"{each.message} ({lock.text})") for each in told]
+    return Verdict(tuple(dict.fromkeys(findings)), compared)
+
+
+def counterpart(promise: Promise, models: Sequence[Promise]) -> Promise | None:
+    """The model that a lock means: by its whole name, or by its id where that is clear."""
+    exact = [each for each in models if each.name == promise.name]
+    alike = [each for each in models if each.name.rpartition("/")[2] == promise.name.rpartition("/")[2]]
+    return exact[0] if exact else alike[0] if len(alike) == 1 else None
+
+
+def those_that_break(findings: Iterable[Finding], clients: str) -> list[Finding]:
+    """Only what concerns these clients: ``fetching``, ``pinning`` or ``all``."""
+    if clients == "all":
+        return list(findings)
+    kind = CLIENTS[clients]
+    return [each for each in findings if RULES[each.rule].breaks in (kind, Breaks.ALL, Breaks.NOBODY)]

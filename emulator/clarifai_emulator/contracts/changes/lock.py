@@ -1,0 +1,128 @@
+"""The lock file ``clarifai.contract.yaml``: the methods that clients rely on, readable and in a stable order.
+
+    version: 1
+    models:
+      me/main/models/hello:
+        predict:
+          call: "predict(prompt: str, n: int = 1) -> str"     # for people; what follows is what counts
+          signature: …                                        # MethodSignature, without its docstrings
+
+Docstrings and descriptions are left out: a change of them changes nothing for a client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature, ModelTypeField
+from google.protobuf.json_format import ParseDict, ParseError
+
+from clarifai_emulator.contracts.rules.finding import Location
+from clarifai_emulator.contracts.signatures.method import Method
+from clarifai_emulator.contracts.signatures.shapes import method_shape
+from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.messages.json import as_dict
+
+LOCK_FILE = "clarifai.contract.yaml"
+VERSION = 1
+_HEAD = (
+    "# The methods that clients of these models rely on. Commit this file; `clarifai-emulator contract lock` "
+    "writes\n"
+    "# it, `contract diff` and `contract verify` hold models against it.\n"
+)
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What one model promises. ``name``: ``USER/APP/models/ID``."""
+
+    name: str
+    methods: tuple[Method, ...]
+
+
+def write_lock(promises: Iterable[Promise]) -> str:
+    """The text of a lock file: models and methods by name, parameters in their order."""
+    models = {
+        promise.name: {method.signature.name: _entry(method.signature) for method in _by_name(promise.methods)}
+        for promise in sorted(promises, key=lambda each: each.name)
+    }
+    content = {"version": VERSION, "models": models}
+    return _HEAD + yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _by_name(methods: Sequence[Method]) -> list[Method]:
+    return sorted(methods, key=lambda each: each.signature.name)
+
+
+def _entry(signature: MethodSignature) -> dict[str, Any]:
+    plain = MethodSignature()
+    plain.CopyFrom(signature)
+    plain.ClearField("description")
+    for field in (*plain.input_fields, *plain.output_fields):
+        _forget_descriptions(field)
+    told = as_dict(plain)
+    told.pop("name", None)
+    return {"call": str(method_shape(plain)), "signature": told}
+
+
+def _forget_descriptions(field: ModelTypeField) -> None:
+    field.ClearField("description")
+    for each in field.type_args:
+        _forget_descriptions(each)
+
+
+def read_lock(file: Path) -> list[Promise]:
+    """The promises of a lock file. Raises ``ConfigError`` with every problem found."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The lock file {file} cannot be read:", [str(error)]) from None
+    return parse_lock(text, file)
+
+
+def parse_lock(text: str, file: Path) -> list[Promise]:
+    """As ``read_lock``, of a text; ``file`` names it in errors and locations."""
+    content = _content(text, file)
+    problems: list[str] = []
+    promises = [
+        Promise(name, tuple(_methods(name, methods, file, problems)))
+        for name, methods in cast("Mapping[str, Any]", content.get("models") or {}).items()
+    ]
+    if problems:
+        raise ConfigError(f"The lock file {file} cannot be used:", problems, hint=_AGAIN)
+    return promises
+
+
+_AGAIN = "Write it again with `clarifai-emulator contract lock`, or take it from your version control."
+
+
+def _content(text: str, file: Path) -> Mapping[str, Any]:
+    try:
+        content: Any = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, the C one where there is one
+    except yaml.YAMLError as error:
+        raise ConfigError(f"The lock file {file} is no YAML:", [str(error)], hint=_AGAIN) from None
+    version: Any = cast("Mapping[str, Any]", content).get("version") if isinstance(content, dict) else None
+    if version != VERSION:
+        problem = f"version must be {VERSION}, got {version!r}"
+        hint = "It was written by another version of clarifai-emulator, or is no lock file."
+        raise ConfigError(f"The lock file {file} cannot be used:", [problem], hint=hint)
+    return cast("Mapping[str, Any]", content)
+
+
+def _methods(model: str, methods: Any, file: Path, problems: list[str]) -> Iterable[Method]:
+    if not isinstance(methods, dict):
+        problems.append(f"models.{model} must be methods by name")
+        return
+    for name, entry in cast("Mapping[str, Any]", methods).items():
+        try:
+            signature = ParseDict(entry["signature"], MethodSignature(name=name))
+        except (KeyError, TypeError, ParseError) as error:
+            problems.append(f"models.{model}.{name}.signature is no method signature: {error}")
+        else:
+            yield Method(signature, Location(file))

@@ -1,0 +1,35 @@
+"""One thing that was found, where, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clarifai_emulator.contracts.rules.rule import Severity
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a file. Lines and columns count from 1; 0 where there is none. ``cell``: a notebook's, from 1."""
+
+    path: Path
+    line: int = 0
+    column: int = 0
+    end_line: int = 0
+    end_column: int = 0
+    cell: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``message`` says what was given and what was expected, ``hint`` what to do next. ``location`` is where it is
+    to be mended, ``declared`` where the model declares what it disagrees with."""
+
+    rule: str
+    severity: Severity
+    message: str
+    hint: str = ""
+    location: Location | None = None
+    declared: Location | None = None
+    model: str = ""
+    method: str = ""

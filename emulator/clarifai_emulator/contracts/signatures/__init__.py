@@ -1,0 +1,1 @@
+"""Reads a model's method signatures, by import or from its source."""

@@ -1,0 +1,216 @@
+"""Reads models by importing them in a child of the process backend; makes its answer methods and findings.
+
+Called by ``signatures.py``; the child's side is ``inside/inspect_main.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import sys
+import tempfile
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
+
+from clarifai_emulator.backends.process.parent import NOWHERE
+from clarifai_emulator.backends.process.process_backend import ProcessBackend
+from clarifai_emulator.config import default_cache_dir
+from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.signatures.answer_cache import Answers, is_own
+from clarifai_emulator.contracts.signatures.client_names import HIDDEN_METHOD_NAMES
+from clarifai_emulator.contracts.signatures.method import Method
+from clarifai_emulator.contracts.signatures.model_source import place_of
+from clarifai_emulator.contracts.signatures.refusals import failed_import, mocked_import, refusal
+from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.environment import find_environment
+from clarifai_emulator.models.requirements import required_names
+
+IMPORTED, STUBBED, MOCKED, FAILED = "import", "stubbed", "mocked", "failed"
+SECONDS = 30.0
+# Two at a time: an import is work for a processor, and the others are somebody else's.
+_AT_ONCE = 2
+# What inside/stub_main.py writes where a value is not known.
+_MARK = "<not installed: "
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the code of one model says. ``way``: how it was read. ``bases``: the classes it inherits from.
+    ``is_self_contained``: it stays as it is while the model's directory and the SDK do."""
+
+    way: str
+    methods: tuple[Method, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    bases: tuple[str, ...] = ()
+    is_self_contained: bool = False
+
+
+def read_by_import(
+    directories: Sequence[Path], *, seconds: float, python: Path | None = None, cache_dir: Path | None = None
+) -> list[Reading]:
+    """One reading for each directory, in order. A directory that fails does not keep the next from being read.
+    ``cache_dir`` keeps what was read, see ``answers.py``."""
+    interpreter = python or Path(sys.executable)
+    answers = Answers(cache_dir, interpreter)
+    known = {path: answers.get(path) for path in directories}
+    unknown = [path for path in directories if known[path] is None]
+    read = (
+        dict(zip(unknown, _finish(_read_all(unknown, interpreter, seconds, answers)), strict=True))
+        if unknown
+        else {}
+    )
+    return [reading_of(answer, path) if answer is not None else read[path] for path, answer in known.items()]
+
+
+def _finish(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run it to its end, also where a loop runs already (a notebook, an asynchronous test)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+async def _read_all(directories: Sequence[Path], python: Path, seconds: float, answers: Answers) -> list[Reading]:
+    backend = ProcessBackend(api_base=NOWHERE, start_method="auto")
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(directory: Path) -> Reading:
+        async with turn:
+            return await _read(backend, directory, python, seconds, answers)
+
+    try:
+        return list(await asyncio.gather(*(read(directory) for directory in directories)))
+    finally:
+        await backend.close()
+
+
+async def _read(
+    backend: ProcessBackend, directory: Path, python: Path, seconds: float, answers: Answers
+) -> Reading:
+    model_file = model_file_of(directory)
+    with tempfile.TemporaryDirectory(prefix="clarifai-contract-", ignore_cleanup_errors=True) as scratch:
+        how = {
+            "strict": False,
+            "scratch": scratch,
+            "requirements": sorted(required_names(directory / "requirements.txt")),
+        }
+        try:
+            answer = await backend.examine(directory, python, seconds=seconds, how=how)
+            if answer.get("stubs") or "error" in answer or "mocked" in answer:
+                own = find_environment(directory, default_cache_dir())
+                answer = await backend.examine(directory, own, seconds=seconds, how=how) if own else answer
+        except ModelError as error:
+            hint = {"hint": error.hint} if error.hint else {}
+            why = found("import-failed", error.summary, location=Location(model_file, 1, 1), **hint)
+            return Reading(FAILED, findings=(why,))
+    answers.put(directory, answer)
+    return reading_of(answer, directory)
+
+
+def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
+    """The child's answer, as methods and findings."""
+    model_file = model_file_of(directory)
+    findings = [refusal(problem, answer["stubs"]) for problem in answer["problems"]]
+    if "error" in answer:
+        return Reading(FAILED, findings=(*failed_import(answer, model_file), *findings, *_stubs(answer)))
+    methods = tuple(_method(each) for each in answer["methods"])
+    for told, method in zip(answer["methods"], methods, strict=True):
+        findings.extend(about_method(told, method))
+    findings.extend(_proto_methods(answer, model_file))
+    if not methods and not findings:
+        findings.append(
+            found(
+                "no-methods",
+                f"Class {answer['class']['name']} has no method that a client could call.",
+                location=Location(model_file, 1, 1),
+            )
+        )
+    if "mocked" in answer:
+        findings.append(mocked_import(answer["mocked"], model_file))
+    way = MOCKED if "mocked" in answer else STUBBED if answer["stubs"] else IMPORTED
+    is_own_alone = way == IMPORTED and is_own(answer, directory)
+    return Reading(way, methods, (*findings, *_stubs(answer)), tuple(answer["class"]["bases"]), is_own_alone)
+
+
+def model_file_of(directory: Path) -> Path:
+    """The file that the SDK's loader takes: ``model.py`` beside config.yaml comes first."""
+    beside = directory / "model.py"
+    return beside if beside.is_file() else directory / "1" / "model.py"
+
+
+def _method(told: Mapping[str, Any]) -> Method:
+    signature = MethodSignature.FromString(base64.b64decode(told["signature"]))
+    if not told["file"]:
+        return Method(signature, None, {}, signature.description)
+    place = place_of(Path(told["file"]), int(told["line"]), str(told["attribute"]))
+    parameters = {
+        field.name: place.parameters[field.name]
+        for field in signature.input_fields
+        if field.name in place.parameters
+    }
+    return Method(signature, place.location, parameters, signature.description)
+
+
+def about_method(told: Mapping[str, Any], method: Method) -> Iterator[Finding]:
+    """What is wrong with a method that the SDK takes. ``told``: see ``inside/inspect_main.py``."""
+    name, attribute = method.signature.name, str(told["attribute"])
+    more = {"location": method.location, "method": name}
+    if told["is_async"]:
+        yield found("async-method", f"{name}() is `async def`, and the runner does not await it.", **more)
+    for parameter in told["variadic"]:
+        where = {**more, "location": method.parameters.get(parameter, method.location)}
+        yield found(
+            "variadic-parameter",
+            f"Parameter '{parameter}' of {name}(): the SDK takes it for one required argument of that name.",
+            **where,
+        )
+    if name != attribute:
+        yield found(
+            "renamed-method",
+            f"{attribute}() is published as '{name}', and the runner does not know that name.",
+            **more,
+        )
+    if name in HIDDEN_METHOD_NAMES or name.startswith("_"):
+        yield found("hidden-method", f"{name}() cannot be called as `model.{name}(…)`: {_hides(name)}.", **more)
+    for field in method.signature.input_fields:
+        if _MARK in field.default:
+            unknown = field.default.partition(_MARK)[2].partition(">")[0]
+            yield found(
+                "unknown-default",
+                f"The default of '{field.name}' of {name}() comes from {unknown}, which is not installed here.",
+                **{**more, "location": method.parameters.get(field.name, method.location)},
+            )
+
+
+def _hides(name: str) -> str:
+    return "that is an attribute of the client's Model" if not name.startswith("_") else "it is private"
+
+
+def _proto_methods(answer: Mapping[str, Any], model_file: Path) -> Iterator[Finding]:
+    for name in answer["proto_methods"]:
+        yield found(
+            "proto-method",
+            f"{name}(request) answers messages: it has no signature, and calls of it are not checked.",
+            location=Location(model_file, 1, 1),
+            method=name,
+        )
+
+
+def _stubs(answer: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, (file, line) in sorted(answer["stubs"].items()):
+        yield found(
+            "stubbed-module",
+            f"Module '{name}' is not installed here and was stood in for.",
+            location=Location(Path(file), int(line)),
+        )

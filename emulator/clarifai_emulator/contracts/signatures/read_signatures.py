@@ -1,0 +1,106 @@
+"""The methods of model directories as the platform's ``MethodSignature`` messages, and what is wrong with them.
+
+directory ─► config.yaml, requirements.txt (model_files.py) ─┐
+          ─► model.py, imported in a child (imported.py)     ├─► ModelContract
+             or only read (static.py)                       ─┘
+
+from clarifai_emulator.contracts.signatures.read_signatures import read_signatures
+
+contract = read_signatures(Path("my-model"))
+for method in contract.methods: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.signatures.compute_fit import offers_of
+from clarifai_emulator.contracts.signatures.imported import SECONDS, Reading, model_file_of, read_by_import
+from clarifai_emulator.contracts.signatures.method import Method
+from clarifai_emulator.contracts.signatures.model_files import ModelFiles, read_model_files
+
+__all__ = ["Method", "ModelContract", "read_many", "read_signatures"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelContract:
+    """What one model directory promises its clients.
+
+    ``model_id`` is empty when config.yaml does not say. ``way``: how the methods were read: ``import`` (exact),
+    ``stubbed`` (modules that are not installed were stood in for), ``mocked`` (all third-party modules were, as the
+    import failed), ``static`` (nothing was run; less exact), or
+    ``failed``. ``user_id`` and ``app_id`` are empty and ``main`` when config.yaml does not say.
+    ``is_self_contained``: it stays as it is while the directory and the SDK do.
+    """
+
+    directory: Path
+    model_id: str
+    methods: tuple[Method, ...]
+    findings: tuple[Finding, ...]
+    way: str
+    user_id: str = ""
+    app_id: str = "main"
+    is_self_contained: bool = False
+
+    def method(self, name: str) -> Method | None:
+        """The method of this name."""
+        return next((each for each in self.methods if each.signature.name == name), None)
+
+    @property
+    def name(self) -> str:
+        """``USER/APP/models/ID``, as far as config.yaml says."""
+        return f"{self.user_id or 'me'}/{self.app_id}/models/{self.model_id or self.directory.name}"
+
+
+def read_signatures(
+    directory: Path, *, static: bool = False, seconds: float = SECONDS, topology: Sequence[Path] = ()
+) -> ModelContract:
+    """The contract of one model directory. Never raises for what is in it: look at ``findings``."""
+    return read_many([directory], static=static, seconds=seconds, topology=topology)[0]
+
+
+def read_many(
+    directories: Sequence[Path],
+    *,
+    static: bool = False,
+    seconds: float = SECONDS,
+    topology: Sequence[Path] = (),
+    cache_dir: Path | None = None,
+) -> list[ModelContract]:
+    """The contracts of several, in order; one Python is started for all of them. ``seconds`` is for each;
+    ``topology``: files with the nodepools that the models are for. Raises ``ConfigError`` for these alone.
+    ``cache_dir``: where to keep what was read, so that an unchanged model is not run again."""
+    offers = offers_of(topology)
+    paths = [Path(directory).expanduser().resolve() for directory in directories]
+    files = [read_model_files(path, offers) for path in paths]
+    readable = [path for path in dict.fromkeys(paths) if model_file_of(path).is_file()]
+    readings = dict(zip(readable, _read(readable, static, seconds, cache_dir), strict=True))
+    return [_contract(each, readings.get(each.path)) for each in files]
+
+
+def _read(directories: Sequence[Path], static: bool, seconds: float, cache_dir: Path | None) -> Sequence[Reading]:
+    if not directories:
+        return ()
+    if static:
+        from clarifai_emulator.contracts.signatures.static import read_by_source
+
+        return [read_by_source(each) for each in directories]
+    return read_by_import(directories, seconds=seconds, cache_dir=cache_dir)
+
+
+def _contract(files: ModelFiles, reading: Reading | None) -> ModelContract:
+    reading = reading or Reading("failed")
+    findings = (*files.findings, *files.about_classes(reading.bases), *reading.findings)
+    return ModelContract(
+        files.path,
+        files.model_id,
+        reading.methods,
+        tuple(replace(each, model=files.model_id) for each in findings),
+        reading.way,
+        files.user_id,
+        files.app_id,
+        reading.is_self_contained,
+    )

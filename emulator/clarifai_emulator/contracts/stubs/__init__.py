@@ -1,0 +1,1 @@
+"""Writes type stubs for clients of a model."""

@@ -1,0 +1,1 @@
+"""Holds values and requests against method signatures."""

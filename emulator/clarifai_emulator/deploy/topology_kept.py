@@ -1,0 +1,81 @@
+"""What the topology files said when they were last applied, kept in the state file.
+
+The next start compares the files with it: what was edited in them meanwhile is applied, and nothing else. It may be
+older than the resources, as after a kill between the two: then more counts as edited, and is found to be there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from clarifai_emulator.state.records import BadRecord, from_json, to_json
+from clarifai_emulator.state.state_file import StateFile
+from clarifai_emulator.topology.file_changes import KINDS
+from clarifai_emulator.topology.files import Entry, ModelDeploy, ModelEntry, Topology
+
+log = logging.getLogger(__name__)
+
+_NAME = "topology"
+
+
+class KeptTopology:
+    """The topology of one emulator, without faults and stand-ins: they are of one run."""
+
+    def __init__(self, file: StateFile) -> None:
+        self._file = file
+
+    def load(self) -> Topology:
+        """What was kept; an empty topology where nothing was, or nothing that can be read."""
+        text = self._file.noted(_NAME)
+        if text is None:  # a state that began without a topology, or of an earlier release
+            return Topology()
+        try:
+            content = json.loads(text)
+            kept: dict[str, Any] = {kind: tuple(_entry(kind, each) for each in content[kind]) for kind in KINDS}
+        except (ValueError, KeyError, TypeError, BadRecord) as error:
+            log.warning(
+                "What the topology files said at the last start cannot be read (%s): everything that they name is "
+                "made as they say.",
+                error,
+            )
+            return Topology()
+        return Topology(**kept)
+
+    def save(self, topology: Topology) -> None:
+        """Keep it, in place of what was kept. Secrets are in clear text in it, as among the resources."""
+        content = {kind: [_content(each) for each in getattr(topology, kind)] for kind in KINDS}
+        try:
+            self._file.note(_NAME, json.dumps(content))
+        except sqlite3.Error as error:
+            log.warning(
+                "What the topology files say could not be kept (%s): the next start makes everything that they "
+                "name as they say.",
+                error,
+            )
+
+
+def _content(entry: Entry[Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {"message": to_json(entry.message), "user_id": entry.user_id}
+    if isinstance(entry, ModelEntry):
+        content["path"] = str(entry.path) if entry.path is not None else None
+        content["deploy"] = asdict(entry.deploy) if entry.deploy is not None else None
+    return content
+
+
+def _entry(kind: str, content: Any) -> Entry[Any]:
+    message = from_json(KINDS[kind], content["message"])
+    if kind != "models":
+        return Entry(message, content["user_id"], where="")
+    path, deploy = content["path"], content["deploy"]
+    return ModelEntry(
+        message,
+        content["user_id"],
+        where="",
+        path=Path(path) if path is not None else None,
+        deploy=ModelDeploy(**deploy) if deploy is not None else None,
+    )

@@ -1,0 +1,1 @@
+"""Runs in the model's own interpreter: scripts that import nothing of the emulator."""

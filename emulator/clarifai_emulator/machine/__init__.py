@@ -1,0 +1,1 @@
+"""Describes a machine: processors, memory, accelerators."""

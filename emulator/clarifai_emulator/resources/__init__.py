@@ -1,0 +1,1 @@
+"""Creates, reads, patches and deletes resources, whoever asks."""

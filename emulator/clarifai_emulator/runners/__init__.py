@@ -1,1 +1,0 @@
-"""Places replicas of the genuine runner: on this machine as processes, later elsewhere. Knows no queue."""

@@ -1,0 +1,1 @@
+"""Says what topology files say, and what edits of them change."""

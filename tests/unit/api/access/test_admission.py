@@ -1,0 +1,125 @@
+"""Which runner may open a stream, and as whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from clarifai_grpc.grpc.api.resources_pb2 import Runner
+from clarifai_grpc.grpc.api.service_pb2 import PostRunnerItemOutputsRequest
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.access.admission import Admissions
+from clarifai_emulator.api.access.auth import Authenticator, Caller
+from clarifai_emulator.api.runner_items import Admission
+from clarifai_emulator.dispatch.dispatcher import Dispatcher
+from clarifai_emulator.dispatch.lane import LaneKey, RunnerLink
+from clarifai_emulator.events import EventBus
+from clarifai_emulator.store import Kind, Store
+from resource_api import StillClock
+
+POOL = ("ada", "cluster", "pool")
+
+
+class Scene:
+    """Runner ``ours`` has replicas of the emulator; ``mine`` is the one that user ``ada`` starts."""
+
+    def __init__(self) -> None:
+        self.dispatcher = Dispatcher(events=EventBus(StillClock()), clock=StillClock(), queue_size=1)
+        self.lane = self.dispatcher.lane(LaneKey("ada", "deploy-x", "v1"))
+        self.ours = self.dispatcher.add_runner("ours", POOL, self.lane)
+        self.credential = self.dispatcher.issue_credential("ours")
+        self.store = Store()
+        self.store.put(Kind.RUNNER, (*POOL, "mine"), Runner(id="mine"))
+        self.adopts = True
+        self.admissions = Admissions(
+            dispatcher=self.dispatcher,
+            authenticator=Authenticator(
+                user_id="", callers={"ada-token": Caller("ada"), "bob-token": Caller("bob")}
+            ),
+            store=self.store,
+            adopt=self._adopt,
+        )
+
+    def _adopt(self, key: Any, runner: Runner) -> RunnerLink | None:
+        return self.dispatcher.add_runner(runner.id, key[:3], self.lane) if self.adopts else None
+
+    def replica(self, runner_id: str, token: str) -> Admission | int:
+        return self.admissions.admit_replica(*_first(runner_id, token))
+
+    def anyone(self, runner_id: str, token: str, **fields: Any) -> Admission | int:
+        return self.admissions.admit_anyone(*_first(runner_id, token, **fields))
+
+
+def _first(runner_id: str, token: str, user_id: str = "me") -> tuple[dict[str, str], Any]:
+    message = PostRunnerItemOutputsRequest(
+        runner_id=runner_id, compute_cluster_id="cluster", nodepool_id="pool", user_app_id={"user_id": user_id}
+    )
+    return {"authorization": f"Key {token}"} if token else {}, message
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+@pytest.mark.parametrize("runner_id", ["ours", "control-ours"])
+def test_a_replica_is_the_one_its_credential_was_made_for(scene: Scene, runner_id: str) -> None:
+    expected = Admission(scene.ours, scene.credential.replica_id)
+    assert scene.replica(runner_id, scene.credential.token) == expected
+    assert scene.anyone(runner_id, scene.credential.token) == expected
+
+
+def test_a_credential_is_good_for_no_other_runner(scene: Scene) -> None:
+    assert scene.replica("mine", scene.credential.token) == StatusCode.RUNNER_PERMISSION_DENIED
+    assert scene.anyone("mine", scene.credential.token) == StatusCode.RUNNER_PERMISSION_DENIED
+
+
+def test_a_credential_that_was_revoked_opens_nothing(scene: Scene) -> None:
+    scene.dispatcher.revoke(scene.credential)
+    assert scene.replica("ours", scene.credential.token) == StatusCode.RUNNER_PERMISSION_DENIED
+    assert scene.anyone("ours", scene.credential.token) == StatusCode.CONN_KEY_NOT_FOUND
+
+
+@pytest.mark.parametrize("token", ["", "ada-token", "replica-guessed"])
+def test_where_only_replicas_pull_their_work_no_users_token_is_good(scene: Scene, token: str) -> None:
+    assert scene.replica("ours", token) == StatusCode.RUNNER_PERMISSION_DENIED
+
+
+def test_a_replica_whose_runner_was_removed_is_told_so(scene: Scene) -> None:
+    scene.dispatcher.remove_runner("ours")
+    assert scene.replica("ours", scene.credential.token) == StatusCode.RUNNER_DOES_NOT_EXIST
+
+
+def test_a_users_runner_is_adopted_once_and_chooses_its_replica_id(scene: Scene) -> None:
+    first = scene.anyone("mine", "ada-token")
+    assert isinstance(first, Admission)
+    assert (first.link.runner_id, first.link.nodepool, first.replica_id) == ("mine", POOL, "")
+    assert scene.anyone("control-mine", "ada-token") == first
+
+
+def test_a_users_runner_that_serves_no_deployment_yet_is_to_try_again(scene: Scene) -> None:
+    scene.adopts = False
+    assert scene.anyone("mine", "ada-token") == StatusCode.RUNNER_NEEDS_RETRY
+
+
+@pytest.mark.parametrize(
+    ("runner_id", "token", "user_id"),
+    [("unknown", "ada-token", "me"), ("mine", "bob-token", "me"), ("mine", "bob-token", "ada")],
+)
+def test_nobody_speaks_for_a_runner_that_is_not_theirs(
+    scene: Scene, runner_id: str, token: str, user_id: str
+) -> None:
+    assert scene.anyone(runner_id, token, user_id=user_id) == StatusCode.RUNNER_DOES_NOT_EXIST
+
+
+@pytest.mark.parametrize(
+    ("token", "code"),
+    [
+        ("", StatusCode.CONN_INVALID_REQUEST),
+        ("a b", StatusCode.CONN_KEY_INVALID),
+        ("x", StatusCode.CONN_KEY_NOT_FOUND),
+    ],
+)
+def test_a_bad_token_is_refused_as_anywhere_else(scene: Scene, token: str, code: int) -> None:
+    assert scene.anyone("mine", token) == code

@@ -1,0 +1,27 @@
+"""The names that hide methods are those of the SDK that is installed."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+from clarifai.client import Model
+from clarifai.client.model_client import ModelClient
+from clarifai_grpc.grpc.api import resources_pb2
+
+from clarifai_emulator.contracts.signatures.client_names import HIDDEN_METHOD_NAMES
+
+
+def own_names() -> set[str]:
+    """Public attributes of the SDK's Model: its class's, those it sets, those of the message it hands out."""
+    names = {name for each in (Model, ModelClient, resources_pb2.Model) for name in dir(each)}
+    names |= {field.name for field in resources_pb2.Model.DESCRIPTOR.fields}
+    for each in Model.__mro__[:-1]:
+        names |= set(re.findall(r"self\.([a-z]\w*)(?:\s*,\s*self\.\w+)*\s*=[^=]", inspect.getsource(each)))
+    return {name for name in names if not name.startswith("_")}
+
+
+def test_every_name_of_the_clients_model_is_known() -> None:
+    handed_on = {"predict", "generate", "stream"}
+    assert own_names() - handed_on == HIDDEN_METHOD_NAMES
+    assert handed_on <= own_names()
