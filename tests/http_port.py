@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.chain import Handler, RequestChain
-from clarifai_emulator.api.http_calls import HttpCalls
-from clarifai_emulator.api.taps import Interceptor
+from clarifai_emulator.api.chain import Handler, Interceptor, RequestChain
 from clarifai_emulator.api.transport.http_site import HttpSite
 from clarifai_emulator.api.transport.port import Port
 from clarifai_emulator.config import EmulatorConfig
@@ -89,7 +87,10 @@ async def http_client(
     clock = StillClock()
     events = EventBus(clock)
     chain = chain or RequestChain(
-        authenticator=Authenticator(user_id="ada", callers={}), events=events, clock=clock
+        authenticator=Authenticator(user_id="ada", callers={}),
+        events=events,
+        clock=clock,
+        interceptors=interceptors,
     )
 
     def odd(kind: str, what: str) -> None:
@@ -97,7 +98,7 @@ async def http_client(
 
     site = HttpSite(
         handlers,
-        HttpCalls(chain, interceptors),
+        chain,
         config=EmulatorConfig(port=0, **config),
         organisations_of=lambda *_: [],
         on_odd=odd,

@@ -25,16 +25,14 @@ from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.access.contained import contained, exposed
 from clarifai_emulator.api.access.issued_keys import IssuedKeys
 from clarifai_emulator.api.call_text import CallTexts
-from clarifai_emulator.api.chain import Handler, RequestChain
+from clarifai_emulator.api.chain import Handler, Interceptor, RequestChain, Step
 from clarifai_emulator.api.handlers import access, apps, models, searches, uploads, users
 from clarifai_emulator.api.handlers import clusters as compute
 from clarifai_emulator.api.handlers import instance_types as catalogue
 from clarifai_emulator.api.handlers import log_entries as logs
 from clarifai_emulator.api.handlers.inference import Inference
-from clarifai_emulator.api.http_calls import HttpCalls
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.runner_items import RunnerItems
-from clarifai_emulator.api.taps import Interceptor, intercepted
 from clarifai_emulator.api.transport.grpc_server import ApiHandlers
 from clarifai_emulator.api.transport.http2 import Find
 from clarifai_emulator.api.transport.http_site import HttpSite
@@ -94,7 +92,8 @@ _REPLICA_HOST = "127.0.0.1"
 class Emulator:
     """One emulated platform. ``url`` is its base URL once it has started. Raises ``ConfigError`` for a pats file
     that cannot be used. ``discovery``: the accelerators to use instead of those of this machine. ``parent``: of
-    replicas, started already, as one of its own would be."""
+    replicas, started already, as one of its own would be. ``steps``: further steps of every request, behind those
+    of ``api/chain.py``."""
 
     def __init__(
         self,
@@ -103,7 +102,9 @@ class Emulator:
         clock: Clock | None = None,
         discovery: Discovery | None = None,
         parent: Parent | None = None,
+        steps: Sequence[Step] = (),
     ) -> None:
+        self._steps = steps
         self.config = config or EmulatorConfig()
         self.clock = PausableClock(clock or SystemClock())
         self.events = EventBus(self.clock)
@@ -232,7 +233,7 @@ class Emulator:
         self._holding = contextlib.ExitStack()  # while somebody debugs a model of this process
         self.landscape.hosted = self.furnisher.hosted
         self._further: list[Find] = []
-        # Each may put itself before every method of the API, from the next call on (``api/taps.py``).
+        # Each may put itself before every RPC, from the next call on (``api/taps.py``).
         self.interceptors: list[Interceptor] = []
         self.port = 0
         # Names this run of it to whoever asks for its health; it opens nothing.
@@ -300,7 +301,7 @@ class Emulator:
     async def stop(self) -> None:
         """End every replica, close every port, remove every temporary file. May be called twice."""
         if self._chain is not None:
-            self._chain.is_stopping = True
+            self._chain.stop()
         self._holding.close()
         await self._ports.close_public()
         await self._uploads.stop()
@@ -396,6 +397,8 @@ class Emulator:
             clock=self.clock,
             injector=self._injector,
             commit=self.commit,
+            interceptors=self.interceptors,
+            steps=self._steps,
         )
         replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
@@ -432,7 +435,7 @@ class Emulator:
         """The platform's API, over gRPC and over HTTP."""
         http = HttpSite(
             handlers,
-            HttpCalls(chain, self.interceptors),
+            chain,
             config=self.config,
             organisations_of=partial(users.organisations_of, self.resources),
             on_odd=self._odd_client,
@@ -441,7 +444,7 @@ class Emulator:
             run=self.run_id,
             is_for_containers=is_for_containers,
         )
-        return intercepted(ApiHandlers(handlers, chain).find, self.interceptors), http
+        return ApiHandlers(handlers, chain).find, http
 
     def _note_written(self, directory: Path, files: Sequence[str]) -> None:
         said = are_the_models_own(files)

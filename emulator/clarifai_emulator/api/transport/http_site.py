@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.http_calls import HttpCalls
+from clarifai_emulator.api.chain import Call, Handler, RequestChain
 from clarifai_emulator.config import EmulatorConfig
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class HttpSite:
     def __init__(
         self,
         handlers: Mapping[str, Handler],
-        calls: HttpCalls,
+        chain: RequestChain,
         *,
         config: EmulatorConfig,
         organisations_of: Callable[[Call, Any], list[tuple[str, str]]],
@@ -57,7 +56,7 @@ class HttpSite:
     ) -> None:
         self._is_for_containers = is_for_containers
         self._handlers = handlers
-        self._calls = calls
+        self._chain = chain
         self._config = config
         self._organisations_of = organisations_of
         self._on_odd = on_odd
@@ -119,7 +118,7 @@ class HttpSite:
         if name == "rest":
             from clarifai_emulator.api.rest.gateway import RestApi
 
-            return RestApi(self._handlers, self._calls, max_bytes=self._config.max_message_bytes)
+            return RestApi(self._handlers, self._chain, max_bytes=self._config.max_message_bytes)
         if name == "pages":
             from clarifai_emulator.api.pages.site import Pages
 
@@ -127,10 +126,10 @@ class HttpSite:
         if name == "organisations":
             from clarifai_emulator.api.rest.organisations import OrganisationsApi
 
-            return OrganisationsApi(self._organisations_of, self._calls.chain)
+            return OrganisationsApi(self._organisations_of, self._chain)
         from clarifai_emulator.api.ext.method_calls import ModelTransport
 
-        transport = ModelTransport(self._handlers, self._calls)
+        transport = ModelTransport(self._handlers, self._chain)
         if name == "mcp":
             from clarifai_emulator.api.ext.mcp import McpApi
 
