@@ -41,7 +41,7 @@ def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
 
     def add_controls(emulator: Emulator) -> None:
         controls.append(Control(emulator))
-        emulator.serve_too(controls[0].find)
+        emulator.mount(controls[0].mount())
 
     thread = EmulatorThread(config)
     thread.before_start(add_controls)

@@ -129,7 +129,7 @@ async def _serve(
         output.close()
         raise cannot_start(config, error) from None
     control = Control(emulator, token=token)
-    emulator.serve_too(control.find)
+    emulator.mount(control.mount())
     with _log_lines(output), while_held(output.held), terminal_kept():
         try:
             await _start(emulator, stop)
