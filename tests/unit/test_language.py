@@ -30,7 +30,9 @@ NOT_GONE_OVER: tuple[str, ...] = (
     "emulator/clarifai_emulator/cassettes/",
     "emulator/clarifai_emulator/catalogue.py",
     "emulator/clarifai_emulator/checkpoint.py",
-    "emulator/clarifai_emulator/cli/",
+    "emulator/clarifai_emulator/cli/client.py",
+    "emulator/clarifai_emulator/cli/network.py",
+    "emulator/clarifai_emulator/cli/state.py",
     "emulator/clarifai_emulator/clock.py",
     "emulator/clarifai_emulator/config.py",
     "emulator/clarifai_emulator/contracts/",
@@ -57,7 +59,13 @@ NOT_GONE_OVER: tuple[str, ...] = (
     "emulator/clarifai_emulator/thread.py",
     "emulator/clarifai_emulator/topology/",
     "fixtures/",
-    "pytest_plugin/",
+    "pytest_plugin/pytest_clarifai_emulator/account.py",
+    "pytest_plugin/pytest_clarifai_emulator/calls.py",
+    "pytest_plugin/pytest_clarifai_emulator/joined.py",
+    "pytest_plugin/pytest_clarifai_emulator/owned.py",
+    "pytest_plugin/pytest_clarifai_emulator/parcels.py",
+    "pytest_plugin/pytest_clarifai_emulator/serving.py",
+    "pytest_plugin/pytest_clarifai_emulator/share",
     "tests/docker/",
     "tests/docker_containers.py",
     "tests/docker_engine.py",
@@ -152,7 +160,7 @@ def _docstrings() -> Iterator[tuple[str, Documented, str]]:
             for node in ast.walk(ast.parse(file.read_bytes())):
                 if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                     text = ast.get_docstring(node)
-                    if text and not _is_a_command(node):
+                    if text and not _is_for_users(node):
                         yield path, node, text
 
 
@@ -161,9 +169,9 @@ def _is_subjectless(text: str) -> bool:
     return words[0] in SUBJECTLESS or " ".join(words[:2]) in SUBJECTLESS
 
 
-def _is_a_command(node: Documented) -> bool:
-    """Tell whether the docstring is a command's help text."""
-    return isinstance(node, ast.FunctionDef) and any(
-        isinstance(each, ast.Call) and ast.unparse(each.func).endswith(("command", "group"))
+def _is_for_users(node: Documented) -> bool:
+    """Tell whether the docstring is a command's help text, or describes a model's method to its clients."""
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and any(
+        ast.unparse(each).partition("(")[0].endswith((".command", ".group", "click.command", "ModelClass.method"))
         for each in node.decorator_list
     )
