@@ -34,10 +34,12 @@ from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.http_calls import HttpCalls
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.runner_items import RunnerItems
+from clarifai_emulator.api.sites import PlatformSites
 from clarifai_emulator.api.taps import Interceptor, intercepted
 from clarifai_emulator.api.transport.grpc_server import ApiHandlers
 from clarifai_emulator.api.transport.http2 import Find
-from clarifai_emulator.api.transport.http_site import HttpSite
+from clarifai_emulator.api.transport.http_sites import HttpSites
+from clarifai_emulator.api.transport.mounts import GrpcMount, HttpMount, Mount
 from clarifai_emulator.api.transport.ports import Ports
 from clarifai_emulator.backends.backend import Backend, Debugging
 from clarifai_emulator.backends.debugging.breakpoints import while_held
@@ -231,7 +233,7 @@ class Emulator:
         self._chain: RequestChain | None = None
         self._holding = contextlib.ExitStack()  # while somebody debugs a model of this process
         self.landscape.hosted = self.furnisher.hosted
-        self._further: list[Find] = []
+        self._mounts: list[Mount] = []
         # Each may put itself before every method of the API, from the next call on (``api/taps.py``).
         self.interceptors: list[Interceptor] = []
         self.port = 0
@@ -245,9 +247,12 @@ class Emulator:
         """The base URL for ``CLARIFAI_API_BASE``."""
         return self.config.url(self.port)
 
-    def serve_too(self, find: Find) -> None:
-        """Serve further gRPC methods at the same address. Before ``start``."""
-        self._further.append(find)
+    def mount(self, *mounts: Mount) -> None:
+        """Serve these sites too, beside the platform's API and at the same address. They take their requests before
+        the platform's own sites do. Raises ``RuntimeError`` once it listens."""
+        if self.port:
+            raise RuntimeError("Sites are mounted before the emulator starts.")
+        self._mounts.extend(mounts)
 
     @property
     def rpcs(self) -> frozenset[str]:
@@ -400,8 +405,10 @@ class Emulator:
         replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
         handlers = self._handlers()
-        find, http = self._api(handlers, chain)
-        self.port = await self._ports.open_public(runners.find, *self._further, find, http=http)
+        pages = [mount for mount in self._mounts if isinstance(mount, HttpMount)]
+        services = [mount.find for mount in self._mounts if isinstance(mount, GrpcMount)]
+        find, http = self._api(handlers, chain, pages)
+        self.port = await self._ports.open_public(runners.find, *services, find, http=http)
         replica_port = await self._ports.open(_REPLICA_HOST, replicas.find)
         self.replicas.outfitter.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
         self.replicas.outfitter.api_base = self.url
@@ -427,18 +434,27 @@ class Emulator:
         self.backends["docker"] = DockerBackend(self.config.docker, listen=listen, environ=self.config.environ)
 
     def _api(
-        self, handlers: Mapping[str, Handler], chain: RequestChain, *, is_for_containers: bool = False
-    ) -> tuple[Find, HttpSite]:
-        """The platform's API, over gRPC and over HTTP."""
-        http = HttpSite(
+        self,
+        handlers: Mapping[str, Handler],
+        chain: RequestChain,
+        further: Sequence[HttpMount] = (),
+        *,
+        is_for_containers: bool = False,
+    ) -> tuple[Find, HttpSites]:
+        """Make the platform's API over gRPC and over HTTP, there with ``further`` sites in front of it."""
+        platform = PlatformSites(
             handlers,
             HttpCalls(chain, self.interceptors),
             config=self.config,
             organisations_of=partial(users.organisations_of, self.resources),
-            on_odd=self._odd_client,
             url=lambda: self.url,
             is_ready=lambda: self._is_ready,
             run=self.run_id,
+        )
+        http = HttpSites(
+            [*further, *platform.mounts()],
+            config=self.config,
+            on_odd=self._odd_client,
             is_for_containers=is_for_containers,
         )
         return intercepted(ApiHandlers(handlers, chain).find, self.interceptors), http
