@@ -85,6 +85,7 @@ from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind, Store
 
 if TYPE_CHECKING:
+    from clarifai_emulator.deploy.topology_kept import KeptTopology
     from clarifai_emulator.state.kept_state import KeptState
 
 log = logging.getLogger(__name__)
@@ -230,6 +231,7 @@ class Emulator:
             is_kept=self.config.state is not None,
         )
         self._state: KeptState | None = None
+        self._kept_topology: KeptTopology | None = None
         self._chain: RequestChain | None = None
         self._holding = contextlib.ExitStack()  # while somebody debugs a model of this process
         self.landscape.hosted = self.furnisher.hosted
@@ -504,9 +506,12 @@ class Emulator:
         """Put what the state directory holds into the store; whether that is anything. Raises ``ConfigError``."""
         if self.config.state is None:
             return False
-        from clarifai_emulator.state.kept_state import KeptState  # SQLite is for those who ask for it
+        # SQLite is for those who ask for it.
+        from clarifai_emulator.deploy.topology_kept import KeptTopology
+        from clarifai_emulator.state.kept_state import KeptState
 
         self._state = KeptState(self.config.state, self.store, self.logbook)
+        self._kept_topology = KeptTopology(self._state)
         return self._state.open() > 0
 
     async def _furnish(self, *, restored: bool = False) -> None:
@@ -516,8 +521,8 @@ class Emulator:
         self._topology.forget()
         if not self.config.topology:
             return
-        if restored and self._state is not None:
-            outcome = await self._topology.resume(self.config.topology, self._state.topology.load(), log.info)
+        if restored and self._kept_topology is not None:
+            outcome = await self._topology.resume(self.config.topology, self._kept_topology.load(), log.info)
             if outcome.state == "unchanged":
                 log.info("The topology is what was applied to the state in %s: nothing to do.", self.config.state)
             else:
@@ -529,8 +534,8 @@ class Emulator:
     def _keep_topology(self) -> None:
         """Note what the next start compares the files with: after the commit of what they made. Without files,
         what an earlier run noted stays."""
-        if self._state is not None and self.config.topology:
-            self._state.topology.save(self._topology.applied)
+        if self._kept_topology is not None and self.config.topology:
+            self._kept_topology.save(self._topology.applied)
 
     def _odd_client(self, kind: str, what: str) -> None:
         # A query may hold a key.
