@@ -1,4 +1,4 @@
-"""A Landscape in memory, built in one line per resource, for the tests of routing."""
+"""Builds a Landscape in memory, one line per resource, for the tests of routing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def key_of(path: str) -> tuple[str, ...]:
 
 
 class World:
-    """Resources are named by their path, ``user/cluster/nodepool``. Nothing is busy unless ``loads`` says so."""
+    """A landscape. Resources are named by their path, ``user/cluster/nodepool``. Nothing is busy unless ``loads``
+    says so."""
 
     def __init__(self, *, with_shared: bool = True) -> None:
         self.models: dict[tuple[str, ...], Model] = {}
