@@ -21,8 +21,8 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 
 from clarifai_emulator.catalogue import Catalogue, local_instance_type, shared_cluster, shared_nodepools
+from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.routing import Load
-from clarifai_emulator.routing.decision import NodepoolKey
 
 PRIVATE, PUBLIC = Visibility.PRIVATE, Visibility.PUBLIC
 IDLE = Load(live_replicas=1, free_slots=4, startable_replicas=4)
