@@ -1,17 +1,18 @@
-"""An HTTP site at a free port, as the emulator serves it, and a client without a library's manners."""
+"""Serves an HTTP site at a free port, as the emulator does, for a client without a library's manners."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, Interceptor, RequestChain
-from clarifai_emulator.api.transport.http_site import HttpSite
+from clarifai_emulator.api.sites import PlatformSites
+from clarifai_emulator.api.transport.http_sites import HttpSites
 from clarifai_emulator.api.transport.port import Port
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.events import EventBus
@@ -20,7 +21,7 @@ from resource_api import StillClock
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """An HTTP answer."""
 
     status: int
     headers: dict[str, str]
@@ -33,11 +34,11 @@ class Answer:
 
 @dataclass
 class HttpClient:
-    """One request on a connection of its own."""
+    """Sends one request on a connection of its own."""
 
     port: int
     events: EventBus
-    site: HttpSite
+    site: HttpSites
 
     async def ask(
         self,
@@ -81,9 +82,10 @@ async def http_client(
     *,
     chain: RequestChain | None = None,
     interceptors: Sequence[Interceptor] = (),
+    is_ready: Callable[[], bool] = lambda: True,
     **config: Any,
 ) -> AsyncIterator[HttpClient]:
-    """A client of a site with these handlers."""
+    """Yield a client of a site with these handlers."""
     clock = StillClock()
     events = EventBus(clock)
     chain = chain or RequestChain(
@@ -96,13 +98,15 @@ async def http_client(
     def odd(kind: str, what: str) -> None:
         events.emit(f"connection.{kind}", what=what)
 
-    site = HttpSite(
+    settings = EmulatorConfig(port=0, **config)
+    platform = PlatformSites(
         handlers,
         chain,
-        config=EmulatorConfig(port=0, **config),
+        config=settings,
         organisations_of=lambda *_: [],
-        on_odd=odd,
+        is_ready=is_ready,
     )
+    site = HttpSites(platform.mounts(), config=settings, on_odd=odd)
     port = Port(lambda path: None, max_bytes=1024, on_odd=odd, http=site)
     number = await port.listen("127.0.0.1", 0)
     try:

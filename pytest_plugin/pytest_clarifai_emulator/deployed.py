@@ -1,4 +1,4 @@
-"""What ``clarifai.deploy(DIR)`` gives: one deployed model, and what was called, routed and printed."""
+"""Defines what ``clarifai.deploy(DIR)`` returns: a deployed model, with its calls, routes and output."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.deploy.deployer import Deployed
+from clarifai_emulator.messages.address import ModelAddress, ModelKey, names_no_model, parse_address
 from pytest_clarifai_emulator.calls import Call, Route, routes_of
 from pytest_clarifai_emulator.routed import require_routed
 from pytest_clarifai_emulator.serving import Serving
 
-_SITE = "https://clarifai.com/"
 _POLL_SECONDS = 0.01
 
 
 class DeployedModel:
-    """One model directory, deployed. ``recorded``: the model's key when a cassette stands in for it."""
+    """A model directory, deployed. ``recorded``: the model's key when a cassette stands in for it."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class DeployedModel:
         path: Path,
         options: Mapping[str, Any],
         *,
-        recorded: tuple[str, str, str] | None = None,
+        recorded: ModelKey | None = None,
     ) -> None:
         self.path = path
         self._serving = serving
@@ -39,40 +39,39 @@ class DeployedModel:
 
     @property
     def deployed(self) -> Deployed:
-        """What the deployment did. Raises ``RuntimeError`` when a cassette stands in for the model."""
+        """Return what the deployment did. Raises ``RuntimeError`` when a cassette stands in for the model."""
         if self._deployed is None:
             raise RuntimeError(f"{self.path} is not deployed: a cassette stands in for it.")
         return self._deployed
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """The model's user, app and id."""
+    def key(self) -> ModelKey:
+        """Return the model's user, app and id."""
         return self._recorded or self.deployed.model
 
     @property
     def url(self) -> str:
-        """The model's URL, as the SDK takes it."""
-        user, app, model = self.key
-        return f"{_SITE}{user}/{app}/models/{model}"
+        """Return the model's URL, as the SDK takes it."""
+        return ModelAddress(*self.key).url
 
     @property
     def version_id(self) -> str:
-        """The version that is deployed."""
+        """Return the id of the version that is deployed."""
         return self.deployed.version_id
 
     @property
     def deployment_id(self) -> str:
-        """The deployment that serves it."""
+        """Return the id of the deployment that serves the model."""
         return self.deployed.deployment_id
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Names of its methods."""
+        """Return the names of the model's methods."""
         return tuple(signature.name for signature in self.deployed.signatures)
 
     @property
     def model(self) -> Any:
-        """The real SDK's ``Model`` for it."""
+        """Return the real SDK's ``Model`` for it."""
         if self._model is None:
             from clarifai.client import Model
 
@@ -81,22 +80,23 @@ class DeployedModel:
 
     @property
     def calls(self) -> list[Call]:
-        """The calls of this model in the test that runs, oldest first."""
+        """Return the calls of this model in the test that runs, oldest first."""
         return [call for call in self._serving.test_calls() if call.model == "/".join(self.key)]
 
     @property
     def routes(self) -> list[Route]:
-        """Where each of them went, and why."""
+        """Return where each of the calls went, and why."""
         return list(routes_of(self.calls))
 
     @property
     def logs(self) -> list[str]:
-        """What it printed, oldest first."""
+        """Return the lines that the model printed, oldest first."""
         _, app, model = self.key
         return self._serving.log_lines("runner", app_id=app, model_id=model)
 
     def wait_ready(self, seconds: float = 60.0) -> None:
-        """Wait until a replica takes work. Raises ``TimeoutError`` with what it waits for, and what it printed."""
+        """Wait until a replica takes work. Raises ``TimeoutError`` with what is missing, and what the model
+        printed."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             fleet = self._fleet()
@@ -121,7 +121,7 @@ class DeployedModel:
         self._deployed = self._serving.deploy(self.path, self._options)
 
     def undeploy(self) -> None:
-        """Delete its deployment; its replicas have ended then."""
+        """Delete the model's deployment; its replicas have ended when this returns."""
         self._serving.undeploy(self.deployment_id)
 
     def assert_routed(
@@ -136,8 +136,7 @@ class DeployedModel:
         __tracebackhide__ = True
         from pytest_clarifai_emulator.contracts import require_contract
 
-        user, app, model = self.key
-        require_contract(f"{user}/{app}/models/{model}", self.deployed.signatures, lock)
+        require_contract(ModelAddress(*self.key).name, self.deployed.signatures, lock)
 
     def _fleet(self) -> dict[str, Any] | None:
         for deployment in self._serving.thread.status()["deployments"]:
@@ -147,11 +146,11 @@ class DeployedModel:
         return None
 
 
-def model_key(model: DeployedModel | str) -> tuple[str, str, str]:
-    """User, app and id of a model: of a handle, or of its URL or ``USER/APP/models/ID``. Raises ``ValueError``."""
+def model_key(model: DeployedModel | str) -> ModelKey:
+    """Return user, app and id of a model, by its handle, URL or ``USER/APP/models/ID``. Raises ``ValueError``."""
     if isinstance(model, DeployedModel):
         return model.key
-    parts = model.removeprefix(_SITE).split("/")
-    if len(parts) < 4 or parts[2] != "models" or not all(parts[:4]):
-        raise ValueError(f"{model!r} does not name a model: write USER/APP/models/ID, or the model's URL")
-    return (parts[0], parts[1], parts[3])
+    address = parse_address(model)
+    if address is None:
+        raise ValueError(f"{names_no_model(model)}: write USER/APP/models/ID, or the model's URL")
+    return address.key

@@ -22,7 +22,7 @@ Interceptor = Callable[["Call", StreamHandler], StreamHandler]
 
 @dataclass(slots=True)
 class Call:
-    """One request on its way: who, what, and what has been learnt so far.
+    """Holds one request on its way: who, what, and what has been learnt so far.
 
     ``failure``: the text of the error that it was answered with. ``is_heard``: interceptors have it; they have not
     what is no RPC of the platform, or cannot be read as one."""

@@ -20,7 +20,7 @@ from clarifai_emulator.errors import TransportError
 
 @dataclass(slots=True, eq=False)
 class HeardCall:
-    """One call that somebody listens to: its requests and answers, and what it ended with.
+    """Notes one call: its requests and answers, and what it ended with.
 
     ``order`` tells in which turn messages came: ``>`` for a request, ``<`` for an answer. Times are
     ``time.monotonic()``.
