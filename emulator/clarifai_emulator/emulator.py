@@ -24,7 +24,7 @@ from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.access.issued_keys import IssuedKeys
 from clarifai_emulator.api.platform_api import ApiParts, PlatformApi
 from clarifai_emulator.api.taps import Interceptor
-from clarifai_emulator.api.transport.http2 import Find
+from clarifai_emulator.api.transport.mounts import Mount
 from clarifai_emulator.backends.backend import Surroundings
 from clarifai_emulator.backends.debugging.breakpoints import while_held
 from clarifai_emulator.backends.made import Backends
@@ -62,6 +62,7 @@ from clarifai_emulator.store import Kind, Store
 
 if TYPE_CHECKING:
     from clarifai_emulator.backends.docker.engine import Meeting
+    from clarifai_emulator.deploy.topology_kept import KeptTopology
     from clarifai_emulator.state.kept_state import KeptState
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ class Emulator:
         self.authenticator = self._authenticator()
         self.api = self._api()
         self._state: KeptState | None = None
+        self._kept_topology: KeptTopology | None = None
         self._holding = contextlib.ExitStack()  # while somebody debugs a model of this process
         self._is_ready = False
 
@@ -247,9 +249,10 @@ class Emulator:
         """What puts itself before every method of the API, from the next call on (``api/taps.py``)."""
         return self.api.interceptors
 
-    def serve_too(self, find: Find) -> None:
-        """Serve further gRPC methods at the same address. Before ``start``."""
-        self.api.serve_too(find)
+    def mount(self, *mounts: Mount) -> None:
+        """Serve these sites too, beside the platform's API and at the same address. They take their requests before
+        the platform's own sites do. Raises ``RuntimeError`` once it listens."""
+        self.api.mount(*mounts)
 
     @property
     def rpcs(self) -> frozenset[str]:
@@ -389,9 +392,12 @@ class Emulator:
         """Put what the state directory holds into the store; whether that is anything. Raises ``ConfigError``."""
         if self.config.state is None:
             return False
-        from clarifai_emulator.state.kept_state import KeptState  # SQLite is for those who ask for it
+        # SQLite is for those who ask for it.
+        from clarifai_emulator.deploy.topology_kept import KeptTopology
+        from clarifai_emulator.state.kept_state import KeptState
 
         self._state = KeptState(self.config.state, self.store, self.logbook)
+        self._kept_topology = KeptTopology(self._state)
         return self._state.open() > 0
 
     async def _provision(self, *, restored: bool = False) -> None:
@@ -401,8 +407,8 @@ class Emulator:
         self._topology.forget()
         if not self.config.topology:
             return
-        if restored and self._state is not None:
-            outcome = await self._topology.resume(self.config.topology, self._state.topology.load(), log.info)
+        if restored and self._kept_topology is not None:
+            outcome = await self._topology.resume(self.config.topology, self._kept_topology.load(), log.info)
             if outcome.state == "unchanged":
                 log.info("The topology is what was applied to the state in %s: nothing to do.", self.config.state)
             else:
@@ -414,8 +420,8 @@ class Emulator:
     def _keep_topology(self) -> None:
         """Note what the next start compares the files with: after the commit of what they made. Without files,
         what an earlier run noted stays."""
-        if self._state is not None and self.config.topology:
-            self._state.topology.save(self._topology.applied)
+        if self._kept_topology is not None and self.config.topology:
+            self._kept_topology.save(self._topology.applied)
 
 
 def _instance_type_of(machine: Machine) -> Any:

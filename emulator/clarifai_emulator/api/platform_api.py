@@ -7,7 +7,7 @@ replicas ───► replicas' port ──┴─► runner items
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,10 +26,12 @@ from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.http_calls import HttpCalls
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.runner_items import RunnerItems
+from clarifai_emulator.api.sites import PlatformSites
 from clarifai_emulator.api.taps import Interceptor, intercepted
 from clarifai_emulator.api.transport.grpc_server import ApiHandlers
 from clarifai_emulator.api.transport.http2 import Find
-from clarifai_emulator.api.transport.http_site import HttpSite
+from clarifai_emulator.api.transport.http_sites import HttpSites
+from clarifai_emulator.api.transport.mounts import GrpcMount, HttpMount, Mount
 from clarifai_emulator.api.transport.ports import Ports
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.clock import Clock
@@ -107,7 +109,7 @@ class PlatformApi:
         )
         self._replicas = RunnerItems(parts.nodepools.dispatcher, self._admissions.admit_replica)
         self._handlers = self._all_handlers()
-        self._further: list[Find] = []
+        self._mounts: list[Mount] = []
         self.interceptors: list[Interceptor] = []
         self.ports = Ports(parts.config, self._odd_client)
         self.port = 0
@@ -123,15 +125,20 @@ class PlatformApi:
         """Return the names of the platform's RPCs that are served."""
         return frozenset({*self._handlers, "ProcessRunnerItems"})
 
-    def serve_too(self, find: Find) -> None:
-        """Serve further gRPC methods at the same address. Before ``listen``."""
-        self._further.append(find)
+    def mount(self, *mounts: Mount) -> None:
+        """Serve these sites too, beside the platform's API and at the same address. They take their requests before
+        the platform's own sites do. Raises ``RuntimeError`` once it listens."""
+        if self.port:
+            raise RuntimeError("Sites are mounted before the emulator starts.")
+        self._mounts.extend(mounts)
 
     async def listen(self) -> None:
         """Open the public port, and the one for replicas of this machine. Raises ``ConfigError``."""
         runners = RunnerItems(self._parts.nodepools.dispatcher, self._admissions.admit_anyone)
-        find, http = self._site(self._handlers)
-        self.port = await self.ports.open_public(runners.find, *self._further, find, http=http)
+        pages = [mount for mount in self._mounts if isinstance(mount, HttpMount)]
+        services = [mount.find for mount in self._mounts if isinstance(mount, GrpcMount)]
+        find, http = self._sites(self._handlers, pages)
+        self.port = await self.ports.open_public(runners.find, *services, find, http=http)
         replica_port = await self.ports.open(_REPLICA_HOST, self._replicas.find)
         self.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
 
@@ -140,7 +147,7 @@ class PlatformApi:
         ``OSError``."""
         if meeting.is_exposed and not self._parts.config.knows_tokens:
             return await self.ports.open(meeting.listen, exposed(self._replicas.find))
-        inner, site = self._site(contained(self._handlers), is_for_containers=True)
+        inner, site = self._sites(contained(self._handlers), is_for_containers=True)
         return await self.ports.open(
             meeting.listen, self._replicas.find, inner, early=meeting.may_come_later, http=site
         )
@@ -154,17 +161,23 @@ class PlatformApi:
         """Close every port."""
         await self.ports.close()
 
-    def _site(self, handlers: Mapping[str, Handler], *, is_for_containers: bool = False) -> tuple[Find, HttpSite]:
-        """Return the platform's API, over gRPC and over HTTP."""
-        http = HttpSite(
+    def _sites(
+        self, handlers: Mapping[str, Handler], further: Sequence[HttpMount] = (), *, is_for_containers: bool = False
+    ) -> tuple[Find, HttpSites]:
+        """Make the platform's API over gRPC and over HTTP, there with ``further`` sites in front of it."""
+        platform = PlatformSites(
             handlers,
             HttpCalls(self._chain, self.interceptors),
             config=self._parts.config,
             organisations_of=partial(users.organisations_of, self._parts.resources),
-            on_odd=self._odd_client,
             url=lambda: self.url,
             is_ready=self._parts.is_ready,
             run=self._parts.run_id,
+        )
+        http = HttpSites(
+            [*further, *platform.mounts()],
+            config=self._parts.config,
+            on_odd=self._odd_client,
             is_for_containers=is_for_containers,
         )
         return intercepted(ApiHandlers(handlers, self._chain).find, self.interceptors), http
