@@ -1,4 +1,4 @@
-"""What the benchmarks do with what they measured."""
+"""Checks what the benchmarks do with what they measured: print it, keep it, compare it."""
 
 from __future__ import annotations
 

@@ -14,8 +14,9 @@ from clarifai_emulator.errors import NoRoom
 from clarifai_emulator.machine.accelerators import AcceleratorPool
 from clarifai_emulator.machine.machine import THIS_MACHINE, Machine
 from clarifai_emulator.machine.pools import Pools
+from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.nodepools.backend_choice import backend_of
-from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, Placement, shares_accelerators
+from clarifai_emulator.nodepools.capacity import Capacity, Placement, shares_accelerators
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
 from clarifai_emulator.nodepools.overcommit import overcommitment
 from clarifai_emulator.nodepools.supervisor_reports import Reporter

@@ -23,8 +23,9 @@ from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Replica
 from clarifai_emulator.dispatch.lean import LeanConnection
 from clarifai_emulator.errors import ModelError, NoRoom
+from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.models.written import WrittenFiles
-from clarifai_emulator.nodepools.capacity import NodepoolKey, Placement
+from clarifai_emulator.nodepools.capacity import Placement
 from clarifai_emulator.nodepools.debuggers import Debuggers, DeploymentKey
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Standby, model_traceback
 from clarifai_emulator.nodepools.launch_spec import LaunchSpecs
