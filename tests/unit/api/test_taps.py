@@ -32,7 +32,7 @@ def served(*interceptors: Interceptor) -> Any:
 
 
 def answering(*answers: MultiOutputResponse, error: TransportError | None = None) -> Interceptor:
-    """Answers every call itself, after each request that comes."""
+    """Return an interceptor that answers every call itself, after each request that comes."""
 
     def intercept(call: Call, following: StreamHandler) -> StreamHandler:
         async def answer(call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
