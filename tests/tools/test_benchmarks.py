@@ -1,4 +1,4 @@
-"""Checks what the benchmarks do with what they measured: print it, keep it, compare it."""
+"""The benchmarks report what they measured, and judge it."""
 
 from __future__ import annotations
 
