@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from clarifai_emulator.control.call_records import Call, Route, routes_of
 from clarifai_emulator.deploy.deployer import Deployed
-from pytest_clarifai_emulator.calls import Call, Route, routes_of
 from pytest_clarifai_emulator.routed import require_routed
 from pytest_clarifai_emulator.serving import Serving
 
