@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,9 @@ from typing import Any
 from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.chain import Handler, RequestChain
 from clarifai_emulator.api.http_calls import HttpCalls
+from clarifai_emulator.api.sites import PlatformSites
 from clarifai_emulator.api.taps import Interceptor
-from clarifai_emulator.api.transport.http_site import HttpSite
+from clarifai_emulator.api.transport.http_sites import HttpSites
 from clarifai_emulator.api.transport.port import Port
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.events import EventBus
@@ -39,7 +40,7 @@ class HttpClient:
 
     port: int
     events: EventBus
-    site: HttpSite
+    site: HttpSites
 
     async def ask(
         self,
@@ -83,6 +84,7 @@ async def http_client(
     *,
     chain: RequestChain | None = None,
     interceptors: Sequence[Interceptor] = (),
+    is_ready: Callable[[], bool] = lambda: True,
     **config: Any,
 ) -> AsyncIterator[HttpClient]:
     """A client of a site with these handlers."""
@@ -95,13 +97,15 @@ async def http_client(
     def odd(kind: str, what: str) -> None:
         events.emit(f"connection.{kind}", what=what)
 
-    site = HttpSite(
+    settings = EmulatorConfig(port=0, **config)
+    platform = PlatformSites(
         handlers,
         HttpCalls(chain, interceptors),
-        config=EmulatorConfig(port=0, **config),
+        config=settings,
         organisations_of=lambda *_: [],
-        on_odd=odd,
+        is_ready=is_ready,
     )
+    site = HttpSites(platform.mounts(), config=settings, on_odd=odd)
     port = Port(lambda path: None, max_bytes=1024, on_odd=odd, http=site)
     number = await port.listen("127.0.0.1", 0)
     try:

@@ -34,10 +34,12 @@ from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.http_calls import HttpCalls
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.runner_items import RunnerItems
+from clarifai_emulator.api.sites import PlatformSites
 from clarifai_emulator.api.taps import Interceptor, intercepted
 from clarifai_emulator.api.transport.grpc_server import ApiHandlers
 from clarifai_emulator.api.transport.http2 import Find
-from clarifai_emulator.api.transport.http_site import HttpSite
+from clarifai_emulator.api.transport.http_sites import HttpSites
+from clarifai_emulator.api.transport.mounts import GrpcMount, HttpMount, Mount
 from clarifai_emulator.api.transport.ports import Ports
 from clarifai_emulator.backends.backend import Backend, Debugging
 from clarifai_emulator.backends.debugging.breakpoints import while_held
@@ -83,6 +85,7 @@ from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind, Store
 
 if TYPE_CHECKING:
+    from clarifai_emulator.deploy.topology_kept import KeptTopology
     from clarifai_emulator.state.kept_state import KeptState
 
 log = logging.getLogger(__name__)
@@ -228,10 +231,11 @@ class Emulator:
             is_kept=self.config.state is not None,
         )
         self._state: KeptState | None = None
+        self._kept_topology: KeptTopology | None = None
         self._chain: RequestChain | None = None
         self._holding = contextlib.ExitStack()  # while somebody debugs a model of this process
         self.landscape.hosted = self.furnisher.hosted
-        self._further: list[Find] = []
+        self._mounts: list[Mount] = []
         # Each may put itself before every method of the API, from the next call on (``api/taps.py``).
         self.interceptors: list[Interceptor] = []
         self.port = 0
@@ -245,9 +249,12 @@ class Emulator:
         """The base URL for ``CLARIFAI_API_BASE``."""
         return self.config.url(self.port)
 
-    def serve_too(self, find: Find) -> None:
-        """Serve further gRPC methods at the same address. Before ``start``."""
-        self._further.append(find)
+    def mount(self, *mounts: Mount) -> None:
+        """Serve these sites too, beside the platform's API and at the same address. They take their requests before
+        the platform's own sites do. Raises ``RuntimeError`` once it listens."""
+        if self.port:
+            raise RuntimeError("Sites are mounted before the emulator starts.")
+        self._mounts.extend(mounts)
 
     @property
     def rpcs(self) -> frozenset[str]:
@@ -400,8 +407,10 @@ class Emulator:
         replicas = RunnerItems(self.dispatcher, admissions.admit_replica)
         runners = RunnerItems(self.dispatcher, admissions.admit_anyone)
         handlers = self._handlers()
-        find, http = self._api(handlers, chain)
-        self.port = await self._ports.open_public(runners.find, *self._further, find, http=http)
+        pages = [mount for mount in self._mounts if isinstance(mount, HttpMount)]
+        services = [mount.find for mount in self._mounts if isinstance(mount, GrpcMount)]
+        find, http = self._api(handlers, chain, pages)
+        self.port = await self._ports.open_public(runners.find, *services, find, http=http)
         replica_port = await self._ports.open(_REPLICA_HOST, replicas.find)
         self.replicas.outfitter.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
         self.replicas.outfitter.api_base = self.url
@@ -427,18 +436,27 @@ class Emulator:
         self.backends["docker"] = DockerBackend(self.config.docker, listen=listen, environ=self.config.environ)
 
     def _api(
-        self, handlers: Mapping[str, Handler], chain: RequestChain, *, is_for_containers: bool = False
-    ) -> tuple[Find, HttpSite]:
-        """The platform's API, over gRPC and over HTTP."""
-        http = HttpSite(
+        self,
+        handlers: Mapping[str, Handler],
+        chain: RequestChain,
+        further: Sequence[HttpMount] = (),
+        *,
+        is_for_containers: bool = False,
+    ) -> tuple[Find, HttpSites]:
+        """Make the platform's API over gRPC and over HTTP, there with ``further`` sites in front of it."""
+        platform = PlatformSites(
             handlers,
             HttpCalls(chain, self.interceptors),
             config=self.config,
             organisations_of=partial(users.organisations_of, self.resources),
-            on_odd=self._odd_client,
             url=lambda: self.url,
             is_ready=lambda: self._is_ready,
             run=self.run_id,
+        )
+        http = HttpSites(
+            [*further, *platform.mounts()],
+            config=self.config,
+            on_odd=self._odd_client,
             is_for_containers=is_for_containers,
         )
         return intercepted(ApiHandlers(handlers, chain).find, self.interceptors), http
@@ -488,9 +506,12 @@ class Emulator:
         """Put what the state directory holds into the store; whether that is anything. Raises ``ConfigError``."""
         if self.config.state is None:
             return False
-        from clarifai_emulator.state.kept_state import KeptState  # SQLite is for those who ask for it
+        # SQLite is for those who ask for it.
+        from clarifai_emulator.deploy.topology_kept import KeptTopology
+        from clarifai_emulator.state.kept_state import KeptState
 
         self._state = KeptState(self.config.state, self.store, self.logbook)
+        self._kept_topology = KeptTopology(self._state)
         return self._state.open() > 0
 
     async def _furnish(self, *, restored: bool = False) -> None:
@@ -500,8 +521,8 @@ class Emulator:
         self._topology.forget()
         if not self.config.topology:
             return
-        if restored and self._state is not None:
-            outcome = await self._topology.resume(self.config.topology, self._state.topology.load(), log.info)
+        if restored and self._kept_topology is not None:
+            outcome = await self._topology.resume(self.config.topology, self._kept_topology.load(), log.info)
             if outcome.state == "unchanged":
                 log.info("The topology is what was applied to the state in %s: nothing to do.", self.config.state)
             else:
@@ -513,8 +534,8 @@ class Emulator:
     def _keep_topology(self) -> None:
         """Note what the next start compares the files with: after the commit of what they made. Without files,
         what an earlier run noted stays."""
-        if self._state is not None and self.config.topology:
-            self._state.topology.save(self._topology.applied)
+        if self._kept_topology is not None and self.config.topology:
+            self._kept_topology.save(self._topology.applied)
 
     def _odd_client(self, kind: str, what: str) -> None:
         # A query may hold a key.

@@ -1,7 +1,7 @@
-"""The mark ``clarifai_cassette``: which file a test's calls are in, whether they are recorded or played back.
+"""Handles the mark ``clarifai_cassette``: finds a test's cassette, plays its calls back or records them.
 
-none   play back; fail without a file        new   play back, and record what is missing
-once   play back; record without a file      all   record everything anew
+none   play back; fail without a file        new   play back, and record what is missing once   play back; record
+without a file      all   record everything anew
 """
 
 from __future__ import annotations
@@ -53,10 +53,11 @@ def inserted(
 
 
 def cassette_file(mark: pytest.Mark, item: pytest.Item, settings: Settings) -> Path:
-    """Where the cassette of a test is: in a folder beside its file, named after the test unless the mark says.
+    """Return the path of a test's cassette: in a folder beside its file, named after the test unless the mark says.
 
-    The name ends with ``.clarifai.yaml``: without that it would be the one of pytest-recording. Cassettes that were
-    recorded under the shorter name are played from there."""
+    The name ends with ``.clarifai.yaml``, because pytest-recording uses the shorter one. Cassettes that were
+    recorded under the shorter name are played from there.
+    """
     folder = item.path.parent / settings.cassette_dir
     name = mark.args[0] if mark.args else mark.kwargs.get("name")
     if name is not None:
@@ -95,7 +96,7 @@ def _upstream(base_url: str | None, mode: Mode, settings: Settings, pat: str) ->
 
 
 def _stand_in(tape: Tape, file: Path, path: Path) -> tuple[str, str, str]:
-    """The model that the cassette stands in for. Fails when it was recorded with other signatures."""
+    """Return the model that the cassette stands in for. Fails when it was recorded with other signatures."""
     recorded = tape.models.get(path.name)
     if recorded is None:
         known = ", ".join(tape.models) or "none"
@@ -109,7 +110,7 @@ def _stand_in(tape: Tape, file: Path, path: Path) -> tuple[str, str, str]:
 
 
 def _require_fresh(recorded: RecordedModel, file: Path, path: Path) -> None:
-    """Another content is fine; other signatures are not."""
+    """Fail if the model's signatures have changed since the recording; other changes are fine."""
     if read_model_directory(path).content_hash == recorded.content_hash:
         return
     from clarifai_emulator.contracts.signatures.read_signatures import read_signatures
@@ -135,6 +136,6 @@ def _recorded(handles: list[DeployedModel]) -> dict[str, RecordedModel]:
 
 
 def problems_of(account: Clarifai) -> str:
-    """Why the test fails because of its cassette: what it asked that is not recorded; empty when nothing."""
+    """Say why the test fails because of its cassette: requests that are not recorded; empty when there are none."""
     problems = account.serving.cassette_problems()
     return "\n".join([*problems, _AGAIN]) if problems else ""

@@ -1,6 +1,6 @@
-"""Contract findings in tests: what clients were found to do wrong, told with call, signature, line and hint.
+"""Gathers contract findings of tests: what clients did wrong, told with call, signature, line and hint.
 
-The emulator records each as an event ``contract.finding``; here they are gathered when the test's own code is
+The emulator records each as an event ``contract.finding``; they are gathered here when the test's own code is
 through.
 """
 
@@ -22,8 +22,8 @@ from clarifai_emulator.store import Kind
 
 @dataclass(frozen=True, slots=True)
 class CallFinding:
-    """One finding about one call. ``signature``, ``place`` (file and line in the model) and ``caller`` (file and
-    line of the call) are empty when they are not known."""
+    """A finding about one call. ``signature``, ``place`` (file and line in the model) and ``caller`` (file and line
+    of the call) are empty when they are not known."""
 
     rule: str
     severity: str
@@ -38,11 +38,11 @@ class CallFinding:
 
     @property
     def is_error(self) -> bool:
-        """Whether it fails a test with ``--clarifai-contract strict``."""
+        """Tell whether the finding fails a test with ``--clarifai-contract strict``."""
         return self.severity == Severity.ERROR
 
     def lines(self) -> Iterator[str]:
-        """The finding for a report."""
+        """Yield the lines of the finding for a report."""
         yield f"{self.rule}: {self.message}"
         for name in ("caller", "call", "signature", "place", "hint"):
             value = getattr(self, name)
@@ -51,12 +51,12 @@ class CallFinding:
 
 
 def findings_of(calls: Sequence[Call], emulator: Emulator) -> list[CallFinding]:
-    """The findings about these calls. In the emulator's event loop."""
+    """Return the findings about these calls. Runs in the emulator's event loop."""
     return [_finding(call, fields, emulator) for call in calls for fields in call.findings]
 
 
 def complaint(findings: Sequence[CallFinding]) -> str:
-    """Why a test fails because of these."""
+    """Say why a test fails because of these findings."""
     count = len(findings)
     lines = [f"{count} call{'s do' if count > 1 else ' does'} not match the model's signature:"]
     for finding in findings:
@@ -86,15 +86,15 @@ def _finding(call: Call, fields: dict[str, Any], emulator: Emulator) -> CallFind
 
 
 def place_of(key: tuple[str, ...], method: str, emulator: Emulator) -> str:
-    """File and line of a method of a model (its user, app and id) or of one of its versions; empty when its source
-    is not here. In the emulator's event loop."""
+    """Return file and line of a method of a model (its user, app and id) or of one of its versions; empty when its
+    source is not here. Runs in the emulator's event loop."""
     store = emulator.store
     source: Any = store.get(Kind.SOURCE, key) if len(key) == 4 else store.newest(Kind.SOURCE, key)
     return _place(source.path, method) if source is not None else ""
 
 
 def _place(directory: Path, method: str) -> str:
-    """File and line of a method; of the file alone when the method is not written there."""
+    """Return file and line of a method; the file alone when the method is not written there."""
     for file in (directory / "1" / "model.py", directory / "model.py"):
         try:
             tree = ast.parse(file.read_text(encoding="utf-8"))

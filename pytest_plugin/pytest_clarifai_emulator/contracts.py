@@ -1,4 +1,4 @@
-"""What tests show about contracts: findings that fail them, promises that models do not keep.
+"""Judges what tests show about contracts: findings that fail them, promises that models do not keep.
 
 a test's own code is through ─► observe(…) ─► properties of its report ─► (xdist) ─► method_coverage.py
 """
@@ -29,14 +29,14 @@ _MODES = ("strict", "warn", "off")
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How one test takes findings: the run's mode, or what its mark ``clarifai_contract`` says."""
+    """The mode in which one test takes findings: the run's, or that of its mark ``clarifai_contract``."""
 
     mode: str
     allowed: frozenset[str] = frozenset()
 
 
 def rules_of(item: pytest.Item, mode: str) -> Rules:
-    """The rules of a test."""
+    """Return the rules of a test."""
     mark = item.get_closest_marker("clarifai_contract")
     if mark is None:
         return Rules(mode)
@@ -45,7 +45,7 @@ def rules_of(item: pytest.Item, mode: str) -> Rules:
 
 
 def observe(serving: Serving, rules: Rules) -> tuple[list[tuple[str, object]], str]:
-    """What the test that ends showed, as properties of its report, and why it fails, or nothing."""
+    """Return what the ended test showed, as properties of its report, and the reason why it fails, or nothing."""
     if rules.mode not in _MODES:
         return [], f"clarifai_contract takes {', '.join(_MODES)}, found {rules.mode!r}."
     calls, models = serving.test_calls(), serving.models()
@@ -63,8 +63,8 @@ def observe(serving: Serving, rules: Rules) -> tuple[list[tuple[str, object]], s
 
 
 def _of_me(model: str, user_id: str) -> str:
-    """A model under the name that it has for every worker, whose users are others: ``me/demo/hello`` for
-    ``me-gw0/demo/hello``, ``me-acme/…`` for ``me-gw0-acme/…``."""
+    """Name a model as every worker does, though their users differ: ``me/demo/hello`` for ``me-gw0/demo/hello``,
+    ``me-acme/…`` for ``me-gw0-acme/…``."""
     owner, slash, rest = model.partition("/")
     if owner == user_id or owner.startswith(f"{user_id}-"):
         owner = USER_ID + owner.removeprefix(user_id)
@@ -94,7 +94,7 @@ def require_contract(name: str, signatures: Sequence[Any], lock: str | Path) -> 
 
 
 def broken_promises(findings: Iterable[Finding]) -> Iterator[str]:
-    """Findings for a failure, each with its place and hint."""
+    """Yield findings for a failure, each with its place and hint."""
     for finding in findings:
         place = f" ({finding.location.path}:{finding.location.line})" if finding.location is not None else ""
         yield f"  {finding.rule}: {finding.message}{place}"

@@ -1,4 +1,4 @@
-"""What ``clarifai.deploy(DIR)`` gives: one deployed model, and what was called, routed and printed."""
+"""Defines what ``clarifai.deploy(DIR)`` returns: a deployed model, with its calls, routes and output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _POLL_SECONDS = 0.01
 
 
 class DeployedModel:
-    """One model directory, deployed. ``recorded``: the model's key when a cassette stands in for it."""
+    """A model directory, deployed. ``recorded``: the model's key when a cassette stands in for it."""
 
     def __init__(
         self,
@@ -39,40 +39,40 @@ class DeployedModel:
 
     @property
     def deployed(self) -> Deployed:
-        """What the deployment did. Raises ``RuntimeError`` when a cassette stands in for the model."""
+        """Return what the deployment did. Raises ``RuntimeError`` when a cassette stands in for the model."""
         if self._deployed is None:
             raise RuntimeError(f"{self.path} is not deployed: a cassette stands in for it.")
         return self._deployed
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """The model's user, app and id."""
+        """Return the model's user, app and id."""
         return self._recorded or self.deployed.model
 
     @property
     def url(self) -> str:
-        """The model's URL, as the SDK takes it."""
+        """Return the model's URL, as the SDK takes it."""
         user, app, model = self.key
         return f"{_SITE}{user}/{app}/models/{model}"
 
     @property
     def version_id(self) -> str:
-        """The version that is deployed."""
+        """Return the id of the version that is deployed."""
         return self.deployed.version_id
 
     @property
     def deployment_id(self) -> str:
-        """The deployment that serves it."""
+        """Return the id of the deployment that serves the model."""
         return self.deployed.deployment_id
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Names of its methods."""
+        """Return the names of the model's methods."""
         return tuple(signature.name for signature in self.deployed.signatures)
 
     @property
     def model(self) -> Any:
-        """The real SDK's ``Model`` for it."""
+        """Return the real SDK's ``Model`` for it."""
         if self._model is None:
             from clarifai.client import Model
 
@@ -81,22 +81,23 @@ class DeployedModel:
 
     @property
     def calls(self) -> list[Call]:
-        """The calls of this model in the test that runs, oldest first."""
+        """Return the calls of this model in the test that runs, oldest first."""
         return [call for call in self._serving.test_calls() if call.model == "/".join(self.key)]
 
     @property
     def routes(self) -> list[Route]:
-        """Where each of them went, and why."""
+        """Return where each of the calls went, and why."""
         return list(routes_of(self.calls))
 
     @property
     def logs(self) -> list[str]:
-        """What it printed, oldest first."""
+        """Return the lines that the model printed, oldest first."""
         _, app, model = self.key
         return self._serving.log_lines("runner", app_id=app, model_id=model)
 
     def wait_ready(self, seconds: float = 60.0) -> None:
-        """Wait until a replica takes work. Raises ``TimeoutError`` with what it waits for, and what it printed."""
+        """Wait until a replica takes work. Raises ``TimeoutError`` with what is missing, and what the model
+        printed."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             fleet = self._fleet()
@@ -121,7 +122,7 @@ class DeployedModel:
         self._deployed = self._serving.deploy(self.path, self._options)
 
     def undeploy(self) -> None:
-        """Delete its deployment; its replicas have ended then."""
+        """Delete the model's deployment; its replicas have ended when this returns."""
         self._serving.undeploy(self.deployment_id)
 
     def assert_routed(
@@ -148,7 +149,8 @@ class DeployedModel:
 
 
 def model_key(model: DeployedModel | str) -> tuple[str, str, str]:
-    """User, app and id of a model: of a handle, or of its URL or ``USER/APP/models/ID``. Raises ``ValueError``."""
+    """Return user, app and id of a model: of a handle, or of its URL or ``USER/APP/models/ID``. Raises
+    ``ValueError``."""
     if isinstance(model, DeployedModel):
         return model.key
     parts = model.removeprefix(_SITE).split("/")

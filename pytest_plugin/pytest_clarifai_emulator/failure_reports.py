@@ -1,4 +1,4 @@
-"""What a failed test says of the emulator: its calls, where they went and why, and what the models printed."""
+"""Reports to a failed test what the emulator knows: its calls, their routes and reasons, and models' output."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def tell_failure(
     serving: Serving,
     environment: Environment,
 ) -> None:
-    """Add to the report of a failed test what is known here; what a few lines explain loses its traceback."""
+    """Add to the report of a failed test what is known here; a failure that a few lines explain loses its
+    traceback."""
     error = call.excinfo.value if call.excinfo is not None else None
     if error is not None:
         plain = plain_failure(item, error, serving, environment.user_id, paths_of(item))
@@ -59,7 +60,7 @@ def tell_failure(
 
 
 def _without_traceback(item: pytest.Item, text: str) -> Any:
-    """What pytest shows of a failure with these words alone."""
+    """Return what pytest shows of a failure that has these words alone."""
     try:
         pytest.fail(text, pytrace=False)
     except pytest.fail.Exception:
@@ -67,7 +68,7 @@ def _without_traceback(item: pytest.Item, text: str) -> Any:
 
 
 def _add_section(report: pytest.TestReport, title: str, text: str) -> None:
-    """Behind the traceback, where the JUnit file has it, too."""
+    """Add a section behind the traceback, so that the JUnit file has it, too."""
     add = getattr(report.longrepr, "addsection", None)
     if add is not None:
         add(title, text, "-")
@@ -76,7 +77,7 @@ def _add_section(report: pytest.TestReport, title: str, text: str) -> None:
 
 
 def failure_section(serving: Serving) -> str:
-    """The text of the section; empty when the test has not used a model."""
+    """Return the text of the section; empty when the test has not used a model."""
     calls = serving.test_calls()
     parts = [
         *_retries(serving),
@@ -88,7 +89,7 @@ def failure_section(serving: Serving) -> str:
 
 
 def _printed(serving: Serving, calls: list[Call]) -> list[str]:
-    """What the models printed. It comes by another way than their answers: more of it is waited for, a moment."""
+    """Return what the models printed. Output takes another way than answers, so wait a moment for more of it."""
     deadline = time.monotonic() + _PRINTING_SECONDS
     printed, before = serving.log_lines("runner"), -1
     while (calls or printed) and len(printed) != before and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""GPUs for tests: each is one test's at a time, across all pytest processes of this user.
+"""Gives GPUs to tests: each belongs to one test at a time, across all pytest processes of this user.
 
 A test that is marked ``clarifai_gpu(n)`` waits until n devices are free. The locks are files, which the kernel
 releases when a process ends, however it ends.
@@ -31,14 +31,14 @@ _NAME = "NVIDIA-A10G"
 
 
 def simulated(count: int) -> Discovery:
-    """A machine with so many GPUs that are not there."""
+    """Describe a machine with so many GPUs that are not there."""
     devices = tuple(Accelerator(index, f"GPU-simulated-{index}", _NAME, _MEMORY) for index in range(count))
     return Discovery(devices, "" if devices else "clarifai_gpus is 0")
 
 
 @contextlib.contextmanager
 def held(count: int, emulator: EmulatorThread | JoinedEmulator, settings: Settings) -> Generator[tuple[str, ...]]:
-    """Hold ``count`` devices for one test; gives their UUIDs. With fewer, the test fails or is skipped."""
+    """Hold ``count`` devices for one test; yield their UUIDs. With fewer, the test fails or is skipped."""
     if not isinstance(emulator, EmulatorThread):
         pytest.fail(
             "clarifai_gpu gives a test devices of its own, and the emulator is one that all workers share: run the "

@@ -4,7 +4,7 @@
     socket.getaddrinfo ─► names of the platform are not looked up (HTTP clients)
 
 Calls to our own address are refused, too, while no test that uses the emulator runs: nothing would answer them, or
-another test's leavings would. Installed before anything can import the SDK; imports nothing itself.
+what another test left behind would. Installed before anything can import the SDK; imports nothing itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SDK_SETTINGS = ("clarifai.utils.constants", "clarifai.utils.misc")
 
 
 class Guard:
-    """``refusal(host)`` says why a call to that host may not be made, or None."""
+    """Refuses calls to hosts. ``refusal(host)`` says why a call to that host may not be made, or None."""
 
     def __init__(
         self, refusal: Callable[[str], str | None], hooks: ImportHooks, *, home: Callable[[], str]
@@ -43,7 +43,7 @@ class Guard:
         self.address = ""  # HOST:PORT of our own emulator
 
     def install(self) -> None:
-        """From now on."""
+        """Refuse calls from now on."""
         look_up = socket.getaddrinfo
 
         def getaddrinfo(host: Any, *args: Any, **named: Any) -> Any:
@@ -58,7 +58,7 @@ class Guard:
         self._hooks.after("grpc", self.watch_channels)
 
     def remove(self) -> None:
-        """No more."""
+        """Refuse no more calls."""
         self._patches.undo()
 
     def check(self, host: str) -> None:
@@ -100,13 +100,13 @@ class Guard:
 
 
 def is_platform(host: str) -> bool:
-    """Whether this host (with or without a port) is the real platform's."""
+    """Tell whether this host (with or without a port) is the real platform's."""
     name = host.partition(":")[0].rstrip(".").lower()
     return (name == _DOMAIN or name.endswith(f".{_DOMAIN}")) and name not in _SAMPLES
 
 
 def _channel_class(module: Any) -> Any:
-    """A channel that asks before each call, of the kind that ``module`` opens."""
+    """Make a class of channels that ask before each call, of the kind that ``module`` opens."""
 
     class AskingChannel(module.Channel):
         def __init__(self, channel: Any, ask: Callable[[], None]) -> None:
@@ -136,7 +136,7 @@ def _passing(name: str) -> Any:
 
 
 def _asking(module: Any, name: str) -> Any:
-    """The method of a channel that makes what a stub calls. Stubs are told apart by their classes."""
+    """Return a channel's method that makes the callables of stubs. Stubs are told apart by their classes."""
     base = getattr(module, f"{''.join(word.title() for word in name.split('_'))}MultiCallable")
     kind: Any = type(f"Asking{base.__name__}", (_AskingCall, base), {})
     kind.__abstractmethods__ = frozenset()
@@ -148,7 +148,7 @@ def _asking(module: Any, name: str) -> Any:
 
 
 class _AskingCall:
-    """What a stub calls."""
+    """The callable of a stub; asks before each call."""
 
     def __init__(self, call: Any, ask: Callable[[], None]) -> None:
         self._call = call

@@ -1,8 +1,7 @@
 """Calls back when a module is imported, before anybody else sees it: the SDK and grpc, whoever imports them.
 
-hooks = ImportHooks()
-hooks.after("clarifai.client.", watch)      # every module below clarifai.client, once its code has run
-hooks.around("grpc", execute_grpc)          # runs the module's code itself
+hooks = ImportHooks() hooks.after("clarifai.client.", watch)      # every module below clarifai.client, once its
+code has run hooks.around("grpc", execute_grpc)          # runs the module's code itself
 """
 
 from __future__ import annotations
@@ -43,16 +42,16 @@ class ImportHooks:
         self.around(name, execute)
 
     def install(self) -> None:
-        """From now on."""
+        """Call back from now on."""
         sys.meta_path.insert(0, self)  # pyright: ignore[reportArgumentType] - find_spec is all that is asked of it
 
     def remove(self) -> None:
-        """No more."""
+        """Call back no more."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)  # pyright: ignore[reportArgumentType]
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
-        """The module as everybody else finds it, with the hooks around its code."""
+        """Find the module as everybody else does, with the hooks around its code."""
         wanted = [execute for each, execute in self._around if _is_named(name, each)]
         if not wanted or getattr(self._searching, "now", False):
             return None

@@ -1,4 +1,4 @@
-"""``--clarifai-keep``: after a failure the emulator stays up, and its user is told how to reach it."""
+"""Keeps the emulator up after a failure (``--clarifai-keep``), and tells its user how to reach it."""
 
 from __future__ import annotations
 

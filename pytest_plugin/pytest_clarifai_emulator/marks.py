@@ -1,4 +1,4 @@
-"""The markers of a test, done: its topology, its GPUs, its models."""
+"""Does what the markers of a test ask for: its topology, its GPUs, its models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which methods of which models no test has called, over all tests of all workers; and findings that failed none.
+"""Finds the methods that no test has called, over all tests of all workers, and findings that failed no test.
 
 What tests show travels as properties of their reports, so it is the same with and without xdist. Imports nothing of
 the emulator: with xdist it works in the controller, which has none.
@@ -18,7 +18,7 @@ NOTE = "clarifai_note"  # what a passed test should be told all the same
 
 @dataclass(slots=True)
 class Coverage:
-    """Which methods there are, and which were called, over all tests of all workers."""
+    """The methods that models have, and those that were called, over all tests of all workers."""
 
     methods: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     called: set[str] = field(default_factory=set[str])
@@ -43,7 +43,7 @@ class Coverage:
 
     @property
     def missed(self) -> dict[str, list[str]]:
-        """Methods that no test called, by model."""
+        """Return the methods that no test called, by model."""
         missed = {
             model: [method for method in methods if f"{model}.{method}" not in self.called]
             for model, methods in self.methods.items()
@@ -52,13 +52,13 @@ class Coverage:
 
     @property
     def percent(self) -> float | None:
-        """How many of the methods were called; None when there is none."""
+        """Return the percentage of the methods that were called; None when there are no methods."""
         count = sum(map(len, self.methods.values()))
         missed = sum(map(len, self.missed.values()))
         return None if not count else 100.0 * (count - missed) / count
 
     def lines(self, wanted: float | None) -> Iterator[str]:
-        """The summary. ``wanted``: the least percentage, if the user asked for one."""
+        """Yield the summary. ``wanted``: the least percentage, if the user asked for one."""
         count = sum(map(len, self.methods.values()))
         missed = sum(map(len, self.missed.values()))
         if self.percent is None:
@@ -72,7 +72,7 @@ class Coverage:
             yield f"FAIL: {self.percent:.1f} % is less than the {wanted:g} % that are required"
 
     def finding_lines(self) -> list[str]:
-        """Each finding once, with the tests that it was seen in; those that failed a test stand there."""
+        """Return each finding once, with the tests that it was seen in; findings that failed a test stand there."""
         tests: dict[str, list[str]] = {}
         for nodeid, text in self.findings:
             tests.setdefault(text, []).append(nodeid)
@@ -84,7 +84,7 @@ class Coverage:
 
 
 def add_junit_property(config: pytest.Config, name: str, value: str) -> None:
-    """A property of the whole run in the file of ``--junitxml``, if there is one."""
+    """Add a property of the whole run to the file of ``--junitxml``, if there is one."""
     from _pytest.junitxml import xml_key
 
     xml = config.stash.get(xml_key, None)

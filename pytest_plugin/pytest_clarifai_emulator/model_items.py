@@ -1,7 +1,7 @@
-"""Model directories and lock files as tests: ``pytest models/`` shows an item for each thing that should hold.
+"""Collects model directories and lock files as tests: ``pytest models/`` shows an item for each thing to check.
 
-models/hello/config.yaml ─► config, signatures, one fuzz item for each method
-clarifai.contract.yaml   ─► one lock item for each model that it names
+models/hello/config.yaml ─► config, signatures, one fuzz item for each method clarifai.contract.yaml   ─► one lock
+item for each model that it names
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ LOCK_FILE = "clarifai.contract.yaml"
 
 
 def is_asked_for(path: Path, config: pytest.Config) -> bool:
-    """Whether the command line names this file's model directory, the folder it is in, or the lock file itself."""
+    """Tell whether the command line names this file's model directory, the folder it is in, or the lock file
+    itself."""
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         return False
     named = {(config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args}
@@ -29,10 +30,10 @@ def is_asked_for(path: Path, config: pytest.Config) -> bool:
 
 
 class ModelDirectoryFile(pytest.File):
-    """One model directory."""
+    """A model directory that pytest collects."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Its items. What methods there are is read from the source, nothing is run."""
+        """Yield the directory's items. Methods are read from the source, nothing is run."""
         yield _ConfigItem.from_parent(self, name="config")
         yield _SignaturesItem.from_parent(self, name="signatures")
         for method in _methods(self.path.parent):
@@ -40,10 +41,10 @@ class ModelDirectoryFile(pytest.File):
 
 
 class LockFile(pytest.File):
-    """One lock file."""
+    """A lock file that pytest collects."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """An item for each model that it names."""
+        """Yield an item for each model that the file names."""
         from clarifai_emulator.contracts.changes.lock import read_lock
 
         for promise in read_lock(self.path):
@@ -51,7 +52,7 @@ class LockFile(pytest.File):
 
 
 class _ModelItem(pytest.Item):
-    """Something that should hold of one model directory."""
+    """A check of one model directory."""
 
     fixturenames: tuple[str, ...] = ()
 
@@ -60,7 +61,7 @@ class _ModelItem(pytest.Item):
         return self.path.parent
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
-        """Errors of the emulator are for people; their traces are not."""
+        """Return the message alone for errors of the emulator: their traces are of no use to people."""
         from clarifai_emulator.errors import EmulatorError
 
         if isinstance(excinfo.value, EmulatorError):
@@ -128,7 +129,7 @@ class _FuzzItem(_ModelItem):
 
 
 class _LockItem(pytest.Item):
-    """Whether a model still keeps what clients were promised."""
+    """Checks that a model still keeps what clients were promised."""
 
     fixturenames: tuple[str, ...] = ()
 
@@ -151,7 +152,7 @@ class _LockItem(pytest.Item):
         require_contract(self._promise.name, [each.signature for each in contract.methods], self.path)
 
     def _directory(self) -> Path | None:
-        """The model directory with the id that is locked."""
+        """Return the model directory with the id that is locked."""
         wanted = self._promise.name.rpartition("/")[2]
         for folder in dict.fromkeys((self.path.parent, self.config.rootpath)):
             for file in sorted(folder.rglob(CONFIG_FILE)):

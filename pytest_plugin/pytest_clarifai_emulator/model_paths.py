@@ -34,21 +34,21 @@ class TestPaths:
     started_in: Path
 
     def resolved(self, path: str | Path) -> Path:
-        """The path, absolute: where there is something, and beside the test file where there is nothing."""
+        """Return the path, absolute: where there is something, and beside the test file where there is nothing."""
         given = Path(path).expanduser() if str(path).startswith("~") else Path(path)
         if given.is_absolute():
             return given
         return next((each for each in self._candidates(given) if each.exists()), self.beside / given)
 
     def model_directory(self, path: str | Path) -> Path:
-        """As ``resolved``, for a model directory. Raises ``ModelError`` that names the nearest one."""
+        """Resolve the path of a model directory. Raises ``ModelError`` that names the nearest one."""
         found = self.resolved(path)
         if not found.exists():
             raise ModelError(self._nothing(path), hint=self._instead(found))
         return found
 
     def shown(self, path: Path) -> str:
-        """The path as a test of these folders would write it."""
+        """Return the path as a test of these folders would write it."""
         return os.path.relpath(path, self.beside)
 
     def _candidates(self, given: Path) -> Iterator[Path]:
@@ -75,13 +75,13 @@ class TestPaths:
 
 
 def paths_of(node: pytest.Item | pytest.Collector) -> TestPaths:
-    """The folders of a test, or of a module or package of tests."""
+    """Return the folders of a test, or of a module or package of tests."""
     folder = node.path if node.path.is_dir() else node.path.parent
     return TestPaths(folder, node.config.rootpath, node.config.invocation_params.dir)
 
 
 def model_directories(root: Path) -> Iterator[Path]:
-    """Model directories below a folder, nearest to it first; not in hidden folders, nor very deep."""
+    """List model directories below a folder, nearest to it first; not in hidden folders, nor very deep."""
     folders, looked_at = [root], 0
     for _ in range(_DEEPEST):
         below: list[Path] = []

@@ -1,4 +1,4 @@
-"""Models of a test that ask for more than this machine has: told once, at the end of the run."""
+"""Collects models that ask for more than this machine has; the end of the run tells them once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ OVERCOMMITTED = "clarifai_overcommitted"
 
 
 def overcommitments(emulator: EmulatorThread | JoinedEmulator) -> list[str]:
-    """What the emulator says of the models that were deployed, each once."""
+    """Return what the emulator says of the models that were deployed, each once."""
     events = emulator.events("deployment.overcommitted")
     return list(dict.fromkeys(str(event.fields["reason"]) for event in events))

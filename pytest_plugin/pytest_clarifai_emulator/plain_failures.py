@@ -1,4 +1,4 @@
-"""Shows without a traceback what a few lines explain: a model that nobody deployed, a path that leads nowhere.
+"""Shows failures without a traceback if a few lines explain them: a model nobody deployed, a wrong path.
 
 test_client.py:12: The test has not deployed the model 'me/demo/models/hello'.
   Model(url="https://clarifai.com/me/demo/models/hello").predict(prompt="x")
@@ -32,7 +32,7 @@ ModelKey = tuple[str, str, str]
 
 
 def plain_failure(item: pytest.Item, error: BaseException, serving: Serving, user_id: str, paths: TestPaths) -> str:
-    """The failure of a test, with its place; empty when it needs its traceback."""
+    """Return the failure of a test, with its place; empty when it needs its traceback."""
     if item.config.getoption("fulltrace", False):
         return ""
     frames = list(_own_frames(error))
@@ -65,18 +65,18 @@ def _forgotten(model: ModelKey, serving: Serving, user_id: str, paths: TestPaths
 
 
 def _is_deployed(model: ModelKey, serving: Serving, user_id: str) -> bool:
-    """Whether it is there after all, for other callers."""
+    """Tell whether the model is there after all, for other callers."""
     return "/".join((Caller(user_id).resolve(model[0]), *model[1:])) in serving.models()
 
 
 def _name(key: str, user_id: str) -> str:
-    """A model's key as a test names it: ``me/demo/models/hello``."""
+    """Name a model's key as a test does: ``me/demo/models/hello``."""
     user, app, model = key.split("/")
     return f"{'me' if user in ('', user_id) else user}/{app}/models/{model}"
 
 
 def _missing_model(error: BaseException) -> ModelKey | None:
-    """The model that the SDK was told does not exist."""
+    """Return the model that the SDK was told does not exist."""
     for each in _chain(error):
         if _NOT_THERE not in _text(each):
             continue
@@ -88,7 +88,7 @@ def _missing_model(error: BaseException) -> ModelKey | None:
 
 
 def _model_of(client: Any) -> ModelKey | None:
-    """The model of the SDK's ``Model`` or ``ModelClient``."""
+    """Return the model of the SDK's ``Model`` or ``ModelClient``."""
     if not type(client).__module__.startswith("clarifai.client.model"):
         return None
     values = vars(client)
@@ -101,7 +101,7 @@ def _model_of(client: Any) -> ModelKey | None:
 
 
 def _text(error: BaseException) -> str:
-    """What it says, as long as it can be told: the user's own exceptions may fail at that."""
+    """Return the exception's text; empty if that fails, as it may for the user's own exceptions."""
     try:
         return str(error)
     except Exception:
@@ -124,7 +124,7 @@ def _frames(error: BaseException) -> Iterator[tuple[FrameType, int]]:
 
 
 def _own_frames(error: BaseException) -> Iterator[tuple[FrameType, int]]:
-    """Frames of the user's code, outermost first."""
+    """Yield frames of the user's code, outermost first."""
     for frame, line in _frames(error):
         module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if module not in _NOT_THE_USERS and not frame.f_code.co_filename.startswith(_LIBRARIES):

@@ -1,8 +1,8 @@
-"""Pytest's hooks and fixtures for tests against the emulator. Imports nothing of it before a test asks for it.
+"""Provides pytest's hooks and fixtures for tests against the emulator. Imports nothing of it before a test asks.
 
-load ─► settings, address and environment (environment.py), real platform refused (guard.py)
-a test asks for a fixture ─► the emulator starts (serving.py) ─► account of the test (account.py) ─► emptied
-a test fails ─► section "clarifai" (reports.py)
+load ─► settings, address and environment (test_environment.py), real platform refused (guard.py) a test asks for a
+fixture ─► the emulator starts (serving.py) ─► account of the test (account.py) ─► emptied a test fails ─► section
+"clarifai" (failure_reports.py)
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Before any conftest.py is imported, which may import the SDK."""
+    """Prepare the environment before any conftest.py is imported, which may import the SDK."""
     settings = read_settings(early_config)
     environment = Environment(
         allow_real=settings.allow_real,
@@ -89,13 +89,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """A worker finds the emulator's token where the user's own was."""
+    """Tell a worker the user's own token, which the emulator's has replaced in the environment."""
     node.workerinput[_GIVEN_PAT] = node.config.stash[ENVIRONMENT].given_pat
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
-    """In the controller, before it starts the workers: get ready to let them share one emulator."""
+    """Get ready, in the controller, to let the workers that it starts next share one emulator."""
     settings = config.stash[SETTINGS]
     if settings.scope != "shared":
         return
@@ -144,7 +144,7 @@ def _uses_emulator(item: pytest.Item) -> bool:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A test that is marked needs no fixture in its arguments."""
+    """Give a marked test the fixture ``clarifai``, which it needs no argument for."""
     marked = any(item.get_closest_marker(name) for name in _PREPARING)
     names = getattr(item, "fixturenames", None)
     if marked and names is not None and "clarifai" not in names:
@@ -166,7 +166,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _retries(item: pytest.Item) -> str:
-    """How the SDK waits between its retries in this test; a word that is not known is told when it is set up."""
+    """Return how the SDK waits between its retries in this test; an unknown word is reported when it is set up."""
     mark = item.get_closest_marker("clarifai_retries")
     return str(mark.args[0]) if mark is not None and mark.args else item.config.stash[SETTINGS].retries
 
@@ -196,7 +196,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
 
 
 def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
-    """What the test showed of contracts goes into its report, which may fail for it."""
+    """Add what the test showed of contracts to its report, which may fail for it."""
     serving = item.config.stash.get(SERVING, None)
     if serving is None:
         return
@@ -227,7 +227,7 @@ def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
 
 
 class _Reporting:
-    """What the process that reports (with xdist, the controller) makes of what tests showed of contracts."""
+    """Reports what tests showed of contracts, in the process that reports (with xdist, the controller)."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -242,7 +242,7 @@ class _Reporting:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Before the JUnit file is written, and while the exit code can be another."""
+        """Judge the coverage before the JUnit file is written, and while the exit code can still change."""
         percent, wanted = self._coverage.percent, self._config.stash[SETTINGS].coverage_fail_under
         if percent is None:
             return
@@ -268,7 +268,7 @@ class _Reporting:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
-    """After everybody else, reports included: with --clarifai-keep and a failure wait for Ctrl-C; stop."""
+    """Stop after everybody else, reports included; with --clarifai-keep and a failure wait for Ctrl-C first."""
     stash = session.config.stash
     try:
         result = yield
@@ -288,7 +288,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
 
 @pytest.fixture(scope="session")
 def _clarifai_serving(pytestconfig: pytest.Config) -> Serving:
-    """The emulator of this process."""
+    """Return the emulator of this process."""
     return serving_of(pytestconfig)
 
 
@@ -323,7 +323,7 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
 
 @contextlib.contextmanager
 def _opened(serving: Serving, config: pytest.Config) -> Generator[None]:
-    """An account, until its end; with --clarifai-keep and a failure it stays as it is."""
+    """Open an account until its end; with --clarifai-keep and a failure it stays as it is."""
     close = serving.open_account()
     try:
         yield
@@ -333,7 +333,7 @@ def _opened(serving: Serving, config: pytest.Config) -> Generator[None]:
 
 
 def _wider(scope: Any) -> Any:
-    """The fixture of an account that lasts longer than a test."""
+    """Return the fixture of an account that lasts longer than a test."""
 
     @pytest.fixture(scope=scope, name=f"clarifai_{scope}")
     def account(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iterator[Clarifai]:
@@ -359,7 +359,7 @@ clarifai_class, clarifai_module, clarifai_package, clarifai_session = map(
 def clarifai_faults(
     clarifai_emulator: EmulatorThread | JoinedEmulator,
 ) -> Iterator[ThreadFaults | JoinedFaults]:
-    """``clarifai_emulator.faults`` for one test: those it adds are removed at its end."""
+    """Yield ``clarifai_emulator.faults`` for one test: faults that it adds are removed at its end."""
     faults = clarifai_emulator.faults
     before = {each.id for each in faults}
     yield faults

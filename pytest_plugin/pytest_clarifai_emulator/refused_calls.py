@@ -18,8 +18,8 @@ from pytest_clarifai_emulator.serving import Serving
 
 
 def explained(calls: Sequence[RefusedCall], serving: Serving, user_id: str, failure: str) -> list[CallFinding]:
-    """What is wrong with these calls, each thing once. ``failure``: what the failing test says; a method that was
-    only looked for counts where that names it."""
+    """Describe what is wrong with these calls, each thing once. ``failure``: what the failing test says; a method
+    that was only looked for counts if the failure names it."""
     told: dict[CallFinding, None] = {}
     for call in calls:
         if call.probed and f"'{call.method}'" not in failure:

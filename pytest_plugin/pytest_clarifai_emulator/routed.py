@@ -1,4 +1,4 @@
-"""``assert_routed``: whether calls went where a test thinks they go, and the words when they did not."""
+"""Implements ``assert_routed``: checks that calls went where a test thinks they go, and says where they went."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RULES = ("explicit_deployment", "explicit_nodepool", "owner_default", "shared")
 
 
 def require_routed(calls: Sequence[Call], wanted: Mapping[str, str | None]) -> None:
-    """Fail the test unless there are calls and each went as ``wanted`` says; None is whatever it likes."""
+    """Fail the test unless there are calls and each went as ``wanted`` says; None allows anything."""
     __tracebackhide__ = True
     expected = {name: value for name, value in wanted.items() if value is not None}
     if not expected:
@@ -28,7 +28,7 @@ def require_routed(calls: Sequence[Call], wanted: Mapping[str, str | None]) -> N
 
 
 def explain(route: Route) -> Iterator[str]:
-    """A routing decision for a report: what was chosen, why, and every candidate that was not."""
+    """Yield a routing decision for a report: what was chosen, why, and every candidate that was not."""
     yield str(route)
     if not route.refused:
         yield f"  because {route.reason}"
@@ -42,7 +42,7 @@ def _differs(route: Route, expected: Mapping[str, str]) -> bool:
 
 
 def _is_named(found: str | None, wanted: str) -> bool:
-    """Whether a key is the wanted one; an id without its parents is enough."""
+    """Tell whether a key is the wanted one; an id without its parents is enough."""
     return found is not None and (found == wanted or found.rpartition("/")[2] == wanted)
 
 

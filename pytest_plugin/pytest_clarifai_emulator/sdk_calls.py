@@ -1,10 +1,10 @@
 """Notes calls that the SDK itself refuses: nothing of them reaches the emulator, which could say what is wrong.
 
     model.predict(nme="x") ─► ModelClient raises "Got unexpected key: nme" ─► a note: method, arguments, the line
-    a test fails ─► refused_calls.py holds the notes against the signatures
+    a test fails ─► refused_calls.py checks the notes against the signatures
 
-The SDK's methods are wrapped in ones that look on and let every exception through. Imports nothing of the emulator,
-and waits until somebody else imports the SDK.
+The SDK's methods are wrapped in functions that look on and let every exception through. Imports nothing of the
+emulator, and waits until somebody else imports the SDK.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class RefusedCall:
     """A call that ended inside the SDK. ``arguments``: of each of its inputs. ``problem``: the rule that the call
-    as such breaks, and how; empty where only its arguments can be wrong. ``probed``: the method was maybe only
-    looked for, as ``hasattr`` does."""
+    as such breaks, and how; empty if only its arguments can be wrong. ``probed``: the method was maybe only looked
+    for, as ``hasattr`` does."""
 
     model: tuple[str, str, str]
     method: str
@@ -58,7 +58,7 @@ class RefusedCall:
 
 
 class CallWatch:
-    """Watches the SDK's ``ModelClient`` while ``is_active()``. ``noted``: what it saw, until it is cleared."""
+    """Watches the SDK's ``ModelClient`` while ``is_active()``. ``noted``: the refused calls, until cleared."""
 
     def __init__(self, is_active: Callable[[], bool]) -> None:
         self._is_active = is_active
@@ -76,7 +76,7 @@ class CallWatch:
         self._replace(client, "__getattr__", self._getter)
 
     def remove(self) -> None:
-        """No more."""
+        """Look on no more."""
         self._patches.undo()
 
     def _replace(self, client: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -87,7 +87,7 @@ class CallWatch:
     # ── values that the SDK can't send ─────────────────────────────────────────────────────────────────
 
     def _sender(self, original: Any) -> Any:
-        """The same kind of function as ``original``, which takes the inputs of a call and sends them."""
+        """Wrap ``original``, which takes the inputs of a call and sends them, in a function of the same kind."""
         if inspect.isasyncgenfunction(original):
             return self._async_generator(original)
         if inspect.iscoroutinefunction(original):
@@ -147,7 +147,7 @@ class CallWatch:
     # ── calls that do not fit any signature ────────────────────────────────────────────────────────────
 
     def _definer(self, original: Any) -> Any:
-        """``_define_functions``: makes a function of each method of the model."""
+        """Wrap ``_define_functions``, which makes a function of each method of the model."""
 
         @functools.wraps(original)
         def watched(client: Any, *args: Any, **named: Any) -> Any:
@@ -200,7 +200,7 @@ class CallWatch:
         probed: bool = False,
         frame: FrameType | None = None,
     ) -> None:
-        """Never raises: the call's own exception is the one that counts."""
+        """Note a refused call. Never raises: the call's own exception is the one that counts."""
         if not self._is_active() or len(self.noted) >= _MOST:
             return
         frame = frame or _caller()
@@ -213,7 +213,7 @@ class CallWatch:
 
 
 def _copied(inputs: Any) -> tuple[dict[str, Any], ...]:
-    """The arguments of each input, as they are now: the SDK takes streams out of them."""
+    """Copy the arguments of each input as they are now: the SDK takes streams out of them."""
     each: list[Any] = inputs if isinstance(inputs, list) else [inputs]
     return tuple(dict(one) for one in each if isinstance(one, dict))
 
@@ -221,8 +221,8 @@ def _copied(inputs: Any) -> tuple[dict[str, Any], ...]:
 def _bound(
     method: str, names: list[str], args: tuple[Any, ...], named: dict[str, Any]
 ) -> tuple[tuple[str, str], dict[str, Any] | None]:
-    """The rule that the arguments break by their number, and how, with all of them by name; None for these when the
-    SDK takes them, which counts before it looks at a value."""
+    """Return the rule that the arguments break by their number, and how, with all of them by name; None in place of
+    the rule when the SDK takes the arguments, which it counts before it looks at a value."""
     given = {name: value for name, value in named.items() if name != _WITH_PROTO}
     twice = [name for name in names[: len(args)] if name in given]
     arguments = {**dict(zip(names, args, strict=False)), **given}
@@ -237,7 +237,7 @@ def _bound(
 
 
 def _caller() -> FrameType:
-    """The innermost frame that is neither the SDK's nor ours."""
+    """Return the innermost frame that is neither the SDK's nor ours."""
     frame = inspect.currentframe()
     assert frame is not None, "Python has frames"
     while frame.f_back is not None and _is_passed_over(frame):
@@ -251,7 +251,7 @@ def _is_passed_over(frame: FrameType) -> bool:
 
 
 def _is_attribute(frame: FrameType) -> bool:
-    """Whether the frame reads an attribute just now, rather than calls ``hasattr`` or ``getattr``."""
+    """Tell whether the frame reads an attribute just now, rather than calls ``hasattr`` or ``getattr``."""
     code = frame.f_code.co_code
     if not 0 <= frame.f_lasti < len(code):
         return False

@@ -31,21 +31,21 @@ Outlook = tuple[str, int]  # one of these, and the number of the emulator's newe
 
 
 class Platform(Protocol):
-    """What the SDK waits for: the emulator."""
+    """The emulator, for whose answers the SDK waits."""
 
     def outlook(self, since: int) -> Outlook:
-        """IDLE: nothing that runs could end the wait; RUNNING: something could; NEWS: something has, after the
-        event ``since`` (-1: nothing was known before)."""
+        """Return IDLE: nothing that runs could end the wait; RUNNING: something could; NEWS: something has, after
+        the event ``since`` (-1: nothing was known before)."""
         ...
 
     def pass_time(self, seconds: float) -> None:
-        """So much time has passed at once."""
+        """Let this much time pass at once."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often the SDK tried again, and how long it waited for that, in seconds of its clock."""
+    """The number of the SDK's retries, and the time that it waited for them, in seconds of its clock."""
 
     count: int
     seconds: float
@@ -75,28 +75,28 @@ class SdkClock:
                 self._patches.setattr(module, name, stand_in(real, self))
 
     def remove(self) -> None:
-        """Give all of them the real one."""
+        """Give all modules the real clock."""
         self._patches.undo()
 
     def begin(self, mode: str) -> None:
-        """A test begins, whose retries are waited for in this mode."""
+        """Begin a test, whose retries are waited for in this mode."""
         self.mode = mode
         with self._lock:
             self._waits.clear()
 
     @property
     def retries(self) -> Retries:
-        """Those of the test so far."""
+        """Return the retries of the test so far."""
         with self._lock:
             return Retries(len(self._waits), sum(self._waits))
 
     @property
     def ahead(self) -> float:
-        """Seconds that passed at once, in this thread or task."""
+        """Return the seconds that passed at once, in this thread or task."""
         return self._ahead.get()
 
     def sleep(self, seconds: float) -> None:
-        """``time.sleep`` of the SDK."""
+        """Stand in for ``time.sleep`` in the SDK."""
         if not self._takes(seconds):
             time.sleep(seconds)
             return
@@ -104,7 +104,7 @@ class SdkClock:
             _REAL_SLEEP(_LOOK_SECONDS)
 
     async def async_sleep(self, seconds: float, result: Any = None) -> Any:
-        """``asyncio.sleep`` of the SDK."""
+        """Stand in for ``asyncio.sleep`` in the SDK."""
         import asyncio
 
         if not self._takes(seconds):
@@ -114,7 +114,7 @@ class SdkClock:
         return await asyncio.sleep(0, result)  # other tasks run, as in any sleep
 
     def _looks(self, seconds: float) -> Iterator[None]:
-        """Yield as often as the wait goes on for ``_LOOK_SECONDS``; let the rest of it pass where nothing runs."""
+        """Yield as often as the wait goes on for ``_LOOK_SECONDS``; let the rest of it pass if nothing runs."""
         slept, (state, seq) = 0.0, self._outlook(-1)
         while state == RUNNING and slept < seconds:
             yield
@@ -123,7 +123,7 @@ class SdkClock:
             self._pass(seconds - slept)
 
     def _takes(self, seconds: float) -> bool:
-        """Whether the wait is one for this clock. A test that has replaced ``time.sleep`` has its own way."""
+        """Tell whether the wait is one for this clock. A test that has replaced ``time.sleep`` has its own way."""
         if not self._is_active() or seconds <= 0:
             return False
         with self._lock:
@@ -142,7 +142,7 @@ class SdkClock:
 
 
 class _StandIn:
-    """A module, seen by the SDK: what it lacks here is the real module's, as that is now."""
+    """A module, as the SDK sees it: everything else is looked up in the real module."""
 
     def __init__(self, module: ModuleType, clock: SdkClock) -> None:
         self._module = module

@@ -352,5 +352,5 @@ def _last_event(emulator: Emulator) -> int:
 def _with_controls(emulator: Emulator) -> Control:
     """Let the command line reach the emulator."""
     control = Control(emulator)
-    emulator.serve_too(control.find)
+    emulator.mount(control.mount())
     return control

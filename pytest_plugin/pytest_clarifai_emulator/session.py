@@ -1,4 +1,4 @@
-"""What one run of pytest keeps: its options, its environment, and the emulator once a test has asked for it."""
+"""Keeps what belongs to a run of pytest: its options, its environment, and the emulator that tests asked for."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ STACK = pytest.StashKey[contextlib.ExitStack]()  # what is open until the sessio
 
 
 def serving_of(config: pytest.Config) -> Serving:
-    """The emulator of this process; starts with the first call. It stops when the session is over, not with the
-    last test that uses it."""
+    """Return the emulator of this process; start it with the first call. It stops when the session is over, not
+    with the last test that uses it."""
     environment = config.stash[ENVIRONMENT]
     environment.use()
     if SERVING not in config.stash:

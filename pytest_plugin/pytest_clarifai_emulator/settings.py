@@ -1,4 +1,4 @@
-"""Options of the plugin: on the command line, in pytest.ini or pyproject.toml; read once, checked whole."""
+"""Reads the options of the plugin from the command line, pytest.ini or pyproject.toml; once, and checked whole."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _SCOPES = ("worker", "shared")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user asked for. ``topology`` files are absolute; ``gpus`` None uses the machine's own devices.
-    ``up``: further options of ``clarifai-emulator up``, those that are set."""
+    """The settings that the user asked for. ``topology`` files are absolute; ``gpus`` None uses the machine's own
+    devices. ``up``: further options of ``clarifai-emulator up``, those that are set."""
 
     scope: str
     backend: str
@@ -58,7 +58,7 @@ class Settings:
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Tell pytest of every option."""
+    """Register every option with pytest."""
     group = parser.getgroup("clarifai", "Clarifai emulator")
     group.addoption(
         "--clarifai-scope",
@@ -164,7 +164,7 @@ def _add_ini(parser: pytest.Parser) -> None:
 
 
 def read_settings(config: pytest.Config) -> Settings:
-    """The options as they are set. Raises ``pytest.UsageError`` that lists every problem."""
+    """Read the options as they are set. Raises ``pytest.UsageError`` that lists every problem."""
     problems: list[str] = []
     settings = Settings(
         scope=_choice(config, "scope", _SCOPES, problems),
@@ -196,7 +196,7 @@ def read_settings(config: pytest.Config) -> Settings:
 
 
 def unknown_keys(config: pytest.Config) -> list[str]:
-    """A sentence for each key of the ini file that begins as ours do, and that no plugin has registered."""
+    """Return a sentence for each key of the ini file that begins as ours do, and that no plugin has registered."""
     # There is no public list of the keys that plugins have registered, nor of those that are given.
     registered: Any = getattr(getattr(config, "_parser", None), "_inidict", None)
     known = [str(name) for name in registered or () if str(name).startswith(_PREFIX)]
@@ -212,12 +212,12 @@ def _unknown(key: str, known: list[str]) -> str:
 
 
 def _option(config: pytest.Config, name: str) -> Any:
-    """What the command line says; read before pytest itself has settled its options."""
+    """Return what the command line says; read before pytest itself has settled its options."""
     return getattr(config.known_args_namespace, f"clarifai_{name}", None)
 
 
 def _given(config: pytest.Config, name: str) -> Any:
-    """The command line's word, else that of the variable which ``up`` has too, else the ini file's."""
+    """Return the command line's value, else that of the variable which ``up`` has too, else the ini file's."""
     on_command_line = _option(config, name)
     if on_command_line is not None:
         return on_command_line

@@ -1,7 +1,7 @@
-"""Empty folders to be at home in while tests run; each is gone with its process, or soon after it was killed.
+"""Makes empty home folders for tests; each is removed with its process, or soon after the process was killed.
 
-A folder's name has the id of the process that made it. Whoever ends in order removes its own; those of processes
-that were killed are removed by the next one that makes a home.
+A folder's name has the id of the process that made it. A process that ends in order removes its own; those of
+killed processes are removed by the next process that makes a home.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LONGEST_FOR_SOCKETS = 80
 
 
 def make_home(*, for_sockets: bool = False) -> str:
-    """A new empty folder, for this process. ``for_sockets``: with a path that is short enough for them."""
+    """Make an empty folder for this process. ``for_sockets``: with a path that is short enough for them."""
     is_long = len(tempfile.gettempdir()) + len(_PREFIX) > _LONGEST_FOR_SOCKETS
     within = Path("/tmp" if for_sockets and is_long else tempfile.gettempdir())  # noqa: S108
     remove_abandoned(within)
@@ -27,12 +27,12 @@ def make_home(*, for_sockets: bool = False) -> str:
 
 
 def remove_home(folder: str) -> None:
-    """Its process does not need it any more."""
+    """Remove a folder that its process no longer needs."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_abandoned(within: Path) -> None:
-    """Remove the homes of processes that were killed. Where nobody can say which processes there are, none."""
+    """Remove the homes of killed processes; none if the system does not tell which processes there are."""
     if not Path("/proc/self").exists():
         return
     for folder in within.glob(f"{_PREFIX}*-*"):

@@ -1,4 +1,4 @@
-"""What tests and the SDK find in the environment: our address, our token, an empty home; all restored afterwards.
+"""Sets up the environment for tests and the SDK: our address, our token, an empty home; restores it afterwards.
 
 The SDK keeps the base URL that it finds when it is imported. So the address is chosen, and set, before any test
 file or conftest is imported; the emulator itself starts at that address when the first test asks for it.
@@ -64,11 +64,11 @@ class Environment:
 
     @property
     def url(self) -> str:
-        """The base URL of the emulator of this process."""
+        """Return the base URL of the emulator of this process."""
         return f"http://127.0.0.1:{self.port}"
 
     def prepare(self) -> None:
-        """Choose the address, and let whoever imports the SDK from now on find it."""
+        """Choose the address, and set it for whoever imports the SDK from now on."""
         if self.shared:
             self.port, self.shared = int(self.shared.partition(":")[0]), self.shared.partition(":")[2]
         else:
@@ -86,11 +86,11 @@ class Environment:
         self.hooks.install()
 
     def share(self, address: str) -> None:
-        """Tell the workers that start from now on where the emulator is that they share."""
+        """Tell the workers that start from now on where their shared emulator is."""
         self._set(**{_SHARED: address})
 
     def restore(self) -> None:
-        """Everything as it was."""
+        """Restore everything as it was."""
         self.hooks.remove()
         self.calls.remove()
         self.clock.remove()
@@ -104,14 +104,14 @@ class Environment:
             remove_home(self._home)
 
     def home(self) -> str:
-        """An empty folder to be at home in."""
+        """Return an empty folder to be at home in."""
         if not self._home:
             self._home = make_home()
         return self._home
 
     @contextlib.contextmanager
     def of_test(self, name: str, *, uses_emulator: bool) -> Generator[None]:
-        """The environment of one test, its fixtures included."""
+        """Set the environment of one test, its fixtures included."""
         self.running = name
         before = {each: os.environ.get(each) for each in _VARIABLES}
         if uses_emulator:
@@ -124,7 +124,8 @@ class Environment:
                 _assign(each, value)
 
     def use(self) -> None:
-        """The test that runs uses the emulator: its arguments say so, or it has asked for a fixture itself."""
+        """Note that the test that runs uses the emulator: by its arguments, or because it asked for a fixture
+        itself."""
         if self.active:
             return
         self.active = True
@@ -135,8 +136,8 @@ class Environment:
             os.environ.pop(each, None)
 
     def of_models(self) -> dict[str, str]:
-        """What models and the client of the container engine inherit: this environment, but at home where its user
-        is. The empty home is for the SDK's settings only: models have their weights below the real one."""
+        """Return the environment that models and the client of the container engine inherit: this one, but with the
+        user's home. The empty home is for the SDK's settings only: models have their weights below the real one."""
         environ = dict(os.environ)
         for name, value in self._away.items():
             if environ.get(name) == value:
@@ -144,7 +145,7 @@ class Environment:
         return environ
 
     def _leave_home(self) -> None:
-        """Be at home in an empty folder, and still find what the real home has."""
+        """Make an empty folder the home, in which what the real home has is still found."""
         real = os.path.expanduser("~")
         found = {name: os.path.join(real, folder) for name, folder in _BELOW_HOME.items() if name not in os.environ}
         self._away = {**found, "HOME": self.home()}
@@ -171,7 +172,7 @@ class Environment:
         return None
 
     def _is_recording(self) -> bool:
-        """The emulator itself passes a call on, not a test."""
+        """Tell whether the emulator itself passes a call on, not a test."""
         return self.record_real and threading.current_thread().name == _EMULATOR_THREAD
 
     def _no_real(self, host: str) -> str:
@@ -203,13 +204,13 @@ _VARIABLES = ("CLARIFAI_API_BASE", "CLARIFAI_PAT", "CLARIFAI_USER_ID", "HOME", *
 
 
 def token_of(user_id: str) -> str:
-    """The token of a test's account."""
+    """Return the token of a test's account."""
     return PAT if user_id == USER_ID else f"{PAT}-{user_id}"
 
 
 def _shared_address() -> str:
-    """PORT:SOCKET, when this process is a worker of the session that shares an emulator; a session that a test of
-    that worker starts is none."""
+    """Return PORT:SOCKET if this process is a worker of the session that shares an emulator; a session that a test
+    of that worker starts does not share it."""
     pid, _, address = os.environ.get(_SHARED, "").partition(":")
     is_worker = "PYTEST_XDIST_WORKER" in os.environ and pid == str(os.getppid())
     return address if is_worker else ""
@@ -223,7 +224,7 @@ def _assign(name: str, value: str | None, environ: MutableMapping[str, str] = os
 
 
 def _reserve() -> socket.socket:
-    """A free port that nobody else is given. It is bound and does not listen: the emulator still can."""
+    """Reserve a free port that nobody else is given. It is bound and does not listen: the emulator still can."""
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reserved.bind(("127.0.0.1", 0))
@@ -231,7 +232,7 @@ def _reserve() -> socket.socket:
 
 
 def _base_of_imported_sdk() -> str:
-    """The base URL that an SDK in this process keeps; empty when it is not imported."""
+    """Return the base URL that an SDK in this process keeps; empty when it is not imported."""
     constants = sys.modules.get("clarifai.utils.constants")
     return str(getattr(constants, "DEFAULT_BASE", "")) if constants is not None else ""
 

@@ -1,5 +1,7 @@
-"""The options of ``clarifai-emulator up`` as settings of the plugin, one row each: on the command line, in the
-environment (the variable that ``up`` has) or in the ini file, the first of them that says something.
+"""Defines the options of ``clarifai-emulator up`` as settings of the plugin, one row each.
+
+Read from the command line, the environment (the variable that ``up`` has) or the ini file, the first of them that
+says something.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ _YES, _NO = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n",
 
 @dataclass(frozen=True, slots=True)
 class UpSetting:
-    """One option of ``up``: its name with underscores, what kind of value it takes, and what it does."""
+    """An option of ``up``: its name with underscores, what kind of value it takes, and what it does."""
 
     name: str
     kind: Kind
@@ -30,7 +32,7 @@ class UpSetting:
 
     @property
     def variable(self) -> str:
-        """The environment variable that says it, for ``up`` and for the plugin."""
+        """Return the environment variable that sets it, for ``up`` and for the plugin."""
         return f"CLARIFAI_EMULATOR_{self.name.upper()}"
 
 
@@ -74,7 +76,7 @@ NOT_FOR_TESTS = {
 
 
 def add_up_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
-    """Tell pytest of them, on the command line and in the ini file."""
+    """Register the options with pytest, for the command line and for the ini file."""
     for each in UP_SETTINGS:
         ini = f"clarifai_{each.name}"
         choices = {"choices": ("yes", "no")} if each.kind == "yes or no" else {}
@@ -91,12 +93,12 @@ def add_up_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
 
 
 def variable_of(name: str, environ: Mapping[str, str] = os.environ) -> str:
-    """What the variable of an option of ``up`` says; empty when it says nothing."""
+    """Return the value of the environment variable of an option of ``up``; empty when it is not set."""
     return environ.get(f"CLARIFAI_EMULATOR_{name.upper()}", "").strip()
 
 
 def is_yes(name: str, text: str, problems: list[str]) -> bool | None:
-    """The answer that a word is; None for none."""
+    """Return the answer that a word means; None for an invalid one."""
     if text.lower() not in (*_YES, *_NO):
         problems.append(f"{name} must be yes or no, found {text!r}")
         return None
@@ -104,7 +106,7 @@ def is_yes(name: str, text: str, problems: list[str]) -> bool | None:
 
 
 def number_in(name: str, given: str | float, problems: list[str], kind: type[float] = float) -> float | None:
-    """Return the number that was given; None, and a problem more, unless it is one that is not negative."""
+    """Return the number that was given; None, and a problem more, unless it is a number that is not negative."""
     try:
         value = kind(given)
     except ValueError:
@@ -119,7 +121,7 @@ def number_in(name: str, given: str | float, problems: list[str], kind: type[flo
 def read_up_settings(
     config: pytest.Config, problems: list[str], environ: Mapping[str, str] = os.environ
 ) -> dict[str, Any]:
-    """Those that are set, as ``up`` would have them."""
+    """Return the settings that are set, as ``up`` would have them."""
     found: dict[str, Any] = {}
     for each in UP_SETTINGS:
         name, given = _given(config, each, environ)
@@ -130,7 +132,7 @@ def read_up_settings(
 
 
 def config_of(found: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of ``EmulatorConfig`` that they set. Raises ``ConfigError``."""
+    """Return the fields of ``EmulatorConfig`` that the settings set. Raises ``ConfigError``."""
     from clarifai_emulator.errors import ConfigError
     from clarifai_emulator.messages.quantities import parse_memory
 
@@ -154,7 +156,7 @@ def _docker(found: Mapping[str, Any]) -> DockerSettings:
 
 
 def _given(config: pytest.Config, each: UpSetting, environ: Mapping[str, str]) -> tuple[str, str | Sequence[str]]:
-    """What was said, and where."""
+    """Return the name of the source that sets the option, and its value."""
     ini = f"clarifai_{each.name}"
     on_command_line = getattr(config.known_args_namespace, ini, None)
     if on_command_line:

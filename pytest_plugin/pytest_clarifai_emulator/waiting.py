@@ -1,6 +1,6 @@
 """Tells what a client that was sent away waits for: whether anything runs that could give it another answer.
 
-In the emulator's event loop, of this process or of xdist's controller.
+Runs in the emulator's event loop, of this process or of xdist's controller.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NEWS = ("replica.ready", "deployment.failed")
 
 
 def outlook(since: int, is_own: IsOwn, emulator: Emulator) -> Outlook:
-    """See ``sdk_clock.Platform``; ``is_own`` says whose requests and deployments count."""
+    """Answer ``sdk_clock.Platform.outlook``; ``is_own`` says whose requests and deployments count."""
     newest = emulator.events.last_seq
     if since >= 0 and any(_is_news(event, is_own) for event in emulator.events.recent(since=since)):
         return NEWS, newest
@@ -33,7 +33,7 @@ def outlook(since: int, is_own: IsOwn, emulator: Emulator) -> Outlook:
 
 
 def _was_sent_away(emulator: Emulator, is_own: IsOwn) -> bool:
-    """Whether the newest refusal was due to what really is, and not to a fault that the test has added."""
+    """Tell whether the newest refusal had a real cause, and not a fault that the test has added."""
     for event in reversed([*emulator.events.recent("request.finished")]):
         fields = event.fields
         status = fields.get("status") or fields.get("grpc_status")
@@ -51,7 +51,7 @@ def _is_news(event: Event, is_own: IsOwn) -> bool:
 
 
 def _fleets(emulator: Emulator, is_own: IsOwn) -> Iterator[Fleet]:
-    """Those of these users, and shared compute."""
+    """Return the fleets of these users, and those of shared compute."""
     return (fleet for key, fleet in emulator.supervisor.fleets.items() if not key.user_id or is_own(key.user_id))
 
 

@@ -1,4 +1,4 @@
-"""What a model answered, as text for people and as JSON."""
+"""Renders a model's answers as text for people and as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def as_text(value: Any) -> str:
-    """Text as it is, data as JSON, media and arrays in words."""
+    """Render text as it is, data as JSON, and media and arrays in words."""
     if isinstance(value, str):
         return value
     if isinstance(value, bytes):
@@ -25,7 +25,7 @@ def as_text(value: Any) -> str:
 
 
 def as_json_value(value: Any) -> Any:
-    """JSON for every type that a method can answer; bytes are base64."""
+    """Convert a value of any type that a method can answer to JSON; bytes become base64."""
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, bytes):

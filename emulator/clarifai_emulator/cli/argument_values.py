@@ -1,6 +1,6 @@
-"""Argument values from the command line: ``NAME=VALUE`` becomes what the method's signature asks for.
+"""Reads argument values from the command line: ``NAME=VALUE`` becomes what the method's signature asks for.
 
-Text as it is, everything else as JSON, files as ``@path``.
+Text is taken as it is, everything else as JSON, files as ``@path``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MEDIA = {"IMAGE": "Image", "AUDIO": "Audio", "VIDEO": "Video"}
 
 
 def chosen_method(signatures: Sequence[Signature], name: str) -> Signature:
-    """The method of that name; without a name ``predict``, or the only one. Raises ``Failure``."""
+    """Return the method of that name; without a name ``predict``, or the only one. Raises ``Failure``."""
     wanted = name or "predict"
     for signature in signatures:
         if signature["name"] == wanted or (not name and len(signatures) == 1):
@@ -38,7 +38,7 @@ def chosen_method(signatures: Sequence[Signature], name: str) -> Signature:
 
 
 def read_arguments(signature: Signature, words: Sequence[str], stdin: Iterable[str]) -> dict[str, Any]:
-    """The keyword arguments of a call. ``-`` reads the streamed argument from ``stdin``, a value per line."""
+    """Return the keyword arguments of a call. ``-`` reads the streamed argument from ``stdin``, a value a line."""
     fields: dict[str, Field] = {field["name"]: field for field in signature.get("input_fields", ())}
     streamed = next((name for name, field in fields.items() if field.get("iterator")), None)
     values: dict[str, Any] = {}
@@ -77,7 +77,7 @@ def _misuse(signature: Signature, what: str) -> Failure:
 
 
 def _parse(field: Field, text: str) -> Any:
-    """One value. Raises ``Failure`` that names the argument and what it should be."""
+    """Parse one value. Raises ``Failure`` that names the argument and the type it should have."""
     kind, name = str(field.get("type")), str(field["name"])
     if kind == "STR":
         return text
@@ -97,7 +97,7 @@ def _parse(field: Field, text: str) -> Any:
 
 
 def _build(field: Field, value: Any) -> Any:
-    """A JSON value as what the SDK takes for this type."""
+    """Convert a JSON value to the object that the SDK takes for this type."""
     kind, name = str(field.get("type")), str(field["name"])
     try:
         return _BUILDERS.get(kind, _plain)(field, value)

@@ -1,7 +1,7 @@
 """Starts an emulator as a process of its own and waits until it answers.
 
-One that is started for a single command is tied to it: it holds the other end of a pipe, and stops when that
-closes, however the command ends.
+An emulator that is started for a single command is tied to it: the command holds the other end of a pipe, and the
+emulator stops when that closes, however the command ends.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OURS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """An emulator that answers, where its output goes, and its process."""
+    """An emulator that answers, with its log file and its process."""
 
     running: Running
     log_file: Path
@@ -42,10 +42,10 @@ class Launched:
 def launch(
     arguments: Sequence[str], folder: Path, *, environ: Mapping[str, str] = os.environ, is_tied: bool = False
 ) -> Launched:
-    """Start ``clarifai-emulator up ARGUMENTS``; its state file is in ``folder``, its output in the log file.
+    """Start ``clarifai-emulator up ARGUMENTS``, with its state file in ``folder`` and its output in the log file.
 
-    It lives on when this process ends, unless it ``is_tied`` to it. Raises ``Failure`` with its last lines when it
-    does not start; interrupted meanwhile, it leaves none behind.
+    The emulator outlives this process unless it ``is_tied`` to it. Raises ``Failure`` with the last lines of output
+    when the emulator does not start; interrupted while it starts, no emulator is left behind.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = folder / f"emulator-starting-{os.getpid()}.log"
@@ -74,7 +74,7 @@ def launch(
 def _begin(
     arguments: Sequence[str], draft: Path, environ: Mapping[str, str], *, is_tied: bool
 ) -> tuple[int, subprocess.Popen[bytes]]:
-    """The process, and the pipe over which it says where it answers."""
+    """Start the process; return the pipe over which it says where it answers, and the process."""
     ready, told = os.pipe()
     command = [sys.executable, "-m", "clarifai_emulator", "up", *arguments, "--ready-fd", str(told)]
     theirs = [told]

@@ -1,8 +1,8 @@
-"""Whose token a command's calls carry: the one of the environment, as for the SDK, or the emulator's own.
+"""Chooses the token that a command's calls carry: the environment's, as for the SDK, or the emulator's own.
 
-The SDK takes its token from ``CLARIFAI_PAT``, and so do the commands, where that token belongs here: it is known to
-the emulator, or ``CLARIFAI_API_BASE`` names the emulator. A token of the real platform that a shell happens to hold
-is not sent. Of the other ``CLARIFAI_`` variables only ``CLARIFAI_USER_ID`` is used.
+The SDK takes its token from ``CLARIFAI_PAT``. The commands do so too if that token belongs here: the emulator knows
+it, or ``CLARIFAI_API_BASE`` names the emulator. A token of the real platform that a shell happens to hold is not
+sent. Of the other ``CLARIFAI_`` variables only ``CLARIFAI_USER_ID`` is used.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from clarifai_emulator.control.network import is_same_address
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. ``user_id``: empty for a token that the emulator does not know. ``source``: where the token comes
-    from, in words. ``is_one_of_several``: other tokens are other users here. ``note``: what to tell about it, or
-    empty."""
+    """The user whose token a command's calls carry. ``user_id``: empty for a token that the emulator does not know.
+    ``source``: where the token comes from, in words. ``is_one_of_several``: the emulator has tokens of other users,
+    too. ``note``: what to tell the user about the choice, or empty."""
 
     pat: str
     user_id: str
@@ -30,7 +30,7 @@ class Caller:
 
 
 def chosen_caller(client: Client, environ: Mapping[str, str] = os.environ) -> Caller:
-    """The caller of what a command asks the API of ``client``'s emulator. Raises ``Failure``."""
+    """Choose the caller for the API calls of a command to ``client``'s emulator. Raises ``Failure``."""
     running, given = client.running, environ.get("CLARIFAI_PAT", "")
     if given:
         found = _owner(client, given)

@@ -1,4 +1,7 @@
-"""The command ``check``: client calls held against the methods of model directories, without deploying anything."""
+"""Defines the command ``check``, which checks client calls against the methods of model directories.
+
+Nothing is deployed for that.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,7 @@ def _output(text: str) -> tuple[str, Path]:
 
 
 def given_models(texts: Sequence[str]) -> list[GivenModel]:
-    """``DIR`` or ``DIR=URL`` for each."""
+    """Parse the models given as ``DIR`` or ``DIR=URL``."""
     from clarifai_emulator.contracts.calls.client_check import GivenModel
 
     models: list[GivenModel] = []

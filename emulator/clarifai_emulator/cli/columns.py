@@ -1,7 +1,7 @@
-"""Tables and paragraphs as wide as the terminal: what does not fit goes on in its column, and no word is broken.
+"""Lays out tables and paragraphs as wide as the terminal: long cells wrap in their column, and no word is broken.
 
-Where nobody looks (a pipe, a file), each row is one line, however long. A table that is too narrow for its longest
-words becomes one entry below the other.
+Where stdout is no terminal (a pipe, a file), each row is one line, however long. Where even the longest words do
+not fit beside each other, the table becomes a list of entries, one below the other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STYLED = re.compile(r"((?:\x1b\[[\d;]*m)+)(.*?)(\x1b\[0m)", re.DOTALL)
 
 
 def output_width() -> int | None:
-    """How many columns stdout has; None where it is no terminal."""
+    """Return the number of columns of stdout; None if it is no terminal."""
     if not sys.stdout.isatty():
         return None
     import shutil  # with it come the compression formats, which a pipe does without
@@ -31,8 +31,8 @@ def output_width() -> int | None:
 
 
 def columns(rows: Rows, *, indent: str = "  ", heading: bool = False, width: int | None = None) -> list[str]:
-    """The rows as lines with aligned columns; what a row lacks is empty. ``heading``: the first row says what the
-    others hold. ``width``: of the output, by default that of the terminal."""
+    """Return the rows as lines with aligned columns; cells that a row lacks are empty. ``heading``: the first row
+    names the columns. ``width``: of the output, by default that of the terminal."""
     width = output_width() if width is None else width
     natural = _widths(rows, _length)
     room = None if width is None else width - len(indent) - len(_GAP) * (len(natural) - 1)
@@ -46,7 +46,7 @@ def columns(rows: Rows, *, indent: str = "  ", heading: bool = False, width: int
 
 
 def paragraph(text: str, *, hanging: str = "  ", width: int | None = None) -> str:
-    """Text of one or more lines, each wrapped between words where the terminal is too narrow for it."""
+    """Wrap each line of a text between words if the terminal is too narrow for it."""
     width = output_width() if width is None else width
     if width is None:
         return text
@@ -105,7 +105,7 @@ def _laid_out(rows: Rows, widths: list[int], indent: str) -> list[str]:
 
 
 def _cell_lines(cell: str, width: int) -> list[str]:
-    """A cell in lines of this width; each has the cell's colour."""
+    """Wrap a cell in lines of this width; each keeps the cell's colour."""
     if _length(cell) <= width:
         return [cell]
     styled = _STYLED.fullmatch(cell)
@@ -115,7 +115,7 @@ def _cell_lines(cell: str, width: int) -> list[str]:
 
 
 def _entries(rows: Rows, indent: str, *, heading: bool, width: int) -> list[str]:
-    """One row below the other: its first cell, then the others with their headings."""
+    """Lay out the rows one below the other: the first cell of each, then the others with their headings."""
     names = list(rows[0]) if heading else []
     lines: list[str] = []
     for row in rows[1:] if heading else rows:
@@ -132,7 +132,7 @@ def _entries(rows: Rows, indent: str, *, heading: bool, width: int) -> list[str]
 
 
 def _joined(parts: list[str], width: int, indent: str) -> list[str]:
-    """As many parts in a line as fit; one that is too long for a line is wrapped."""
+    """Join as many parts in a line as fit; a part that is too long for a line is wrapped."""
     lines: list[str] = []
     for part in parts:
         longer = f"{lines[-1]}{_GAP}{part}" if lines else ""

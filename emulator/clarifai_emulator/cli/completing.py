@@ -1,6 +1,6 @@
-"""Completes what a running emulator knows: models, methods, arguments, deployments, nodepools, faults.
+"""Completes words of the command line that a running emulator knows: models, methods, deployments, faults and more.
 
-Each function is a ``shell_complete`` of click. It asks the emulator that the command line so far is for; where none
+Each function is a ``shell_complete`` of click. It asks the emulator that the command line so far addresses; if none
 runs, or it does not answer at once, nothing is completed and nothing is said. The SDK is not imported.
 """
 
@@ -17,19 +17,19 @@ _PATIENCE_SECONDS = 2.0
 
 
 def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Model ids; in full where several have the same, or where that was begun."""
+    """Complete model ids; in full if several models share the id, or if the full form was begun."""
     known = _names(ctx).get("models", ())
     return _beginning(model_words(known, incomplete), incomplete)
 
 
 def words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Of ``predict``: the methods of the model, then the arguments of the method that are not given yet."""
+    """Complete ``predict``: the methods of the model, then those arguments of the method that are not given yet."""
     methods = _names(ctx, model=ctx.params.get("model") or "").get("methods", {})
     return call_words(methods, ctx.params.get("words") or (), incomplete)
 
 
 def deployments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Deployment ids, each with its model."""
+    """Complete deployment ids, each with its model."""
     found = _names(ctx).get("deployments", ())
     return _beginning({each["id"]: each["model"] for each in found}, incomplete)
 
@@ -42,7 +42,7 @@ def deployed(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 
 
 def nodepools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Nodepool ids: of the cluster, where one is given."""
+    """Complete nodepool ids, only those of the cluster if one is given."""
     cluster = ctx.params.get("cluster")
     found = _names(ctx).get("nodepools", ())
     named = {each["id"]: f"in {each['cluster']}" for each in found if cluster in (None, "", each["cluster"])}
@@ -50,28 +50,28 @@ def nodepools(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 def clusters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Compute clusters."""
+    """Complete the ids of compute clusters."""
     found = _names(ctx).get("nodepools", ())
     return _beginning(dict.fromkeys((each["cluster"] for each in found), ""), incomplete)
 
 
 def users(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Users and organisations."""
+    """Complete users and organisations."""
     return _beginning(dict.fromkeys(_names(ctx).get("users", ()), ""), incomplete)
 
 
 def replicas(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Replicas that run, each with its deployment."""
+    """Complete replicas that run, each with its deployment."""
     return _beginning(_names(ctx).get("replicas", {}), incomplete)
 
 
 def faults(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Ids of the faults, each with what it does."""
+    """Complete ids of faults, each with what it does."""
     return _beginning(_names(ctx).get("faults", {}), incomplete)
 
 
 def ports(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Ports of the emulators that run."""
+    """Complete the ports of the emulators that run."""
     from clarifai_emulator.control.running import running_emulators, state_dir
 
     try:
@@ -81,7 +81,7 @@ def ports(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
 
 
 def model_words(known: Iterable[str], incomplete: str) -> dict[str, str]:
-    """How to name the models ``USER/APP/ID``, each with what it is in full."""
+    """Return the shortest clear name of each model ``USER/APP/ID``, with the full name."""
     full = {each: "/models/".join(each.rsplit("/", 1)) for each in known}
     if "/" in incomplete:
         return dict.fromkeys(full.values(), "")
@@ -93,7 +93,7 @@ def model_words(known: Iterable[str], incomplete: str) -> dict[str, str]:
 def call_words(
     methods: Mapping[str, Sequence[Mapping[str, Any]]], given: Sequence[str], incomplete: str
 ) -> list[CompletionItem]:
-    """What may follow in a call, of whose method and arguments ``given`` is there already."""
+    """Return the words that may follow in a call, of whose method and arguments ``given`` is there already."""
     usual = "predict" if "predict" in methods else next(iter(methods), "")
     method = given[0] if given and given[0] in methods else usual
     done = {word.partition("=")[0] for word in given}

@@ -1,4 +1,4 @@
-"""The command ``completion``: the script that completes commands and options in a shell."""
+"""Defines the command ``completion``, which prints the script that completes commands and options in a shell."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def completion(ctx: click.Context, shell: str) -> None:
 
 
 def _without_space_after_equals(source: str) -> str:
-    """The script of bash, which goes on after ``prompt=`` without a space."""
+    """Change bash's script so that it adds no space after ``prompt=``."""
     end = "    return 0\n}"
     stay = '    [[ "${COMPREPLY[*]}" == *= ]] && compopt -o nospace\n'
     return source.replace(end, stay + end, 1)

@@ -1,4 +1,4 @@
-"""The command ``contract``: what models promise, a lock of it, what changed, and whom a change would break."""
+"""Defines the command ``contract``: shows and locks what models promise, and tells what a change would break."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ def _resolve(texts: Sequence[str], static: bool, base_url: str | None, port: int
 
 
 def _usable(function: Any, *arguments: Any, **more: Any) -> Any:
-    """What the function gives; a file or revision that cannot be used ends the command with exit code 2."""
+    """Call the function; end the command with exit code 2 if a file or revision cannot be used."""
     from clarifai_emulator.errors import ConfigError
 
     try:
@@ -281,7 +281,7 @@ def _usable(function: Any, *arguments: Any, **more: Any) -> Any:
 
 
 def _control_plane(text: str, base_url: str | None, port: int | None) -> Any:
-    """Who is asked for a model URL: the address that was given, the running emulator, or the platform."""
+    """Return the control plane to ask for a model URL: the given address, the running emulator, or the platform."""
     import os
 
     from clarifai_emulator.contracts.changes.origins import ControlPlane

@@ -1,4 +1,4 @@
-"""Calls every method of deployed models with the SDK: for ``contract fuzz`` and ``check --fuzz``."""
+"""Calls every method of deployed models with the SDK, for ``contract fuzz`` and ``check --fuzz``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from clarifai_emulator.errors import ConfigError
 
 
 def fuzz_models(ctx: click.Context, models: tuple[str, ...], as_json: bool, options: dict[str, Any]) -> None:
-    """Fuzz each model and report what was found."""
+    """Fuzz each model and report the findings."""
     from clarifai_emulator.cli.sdk import sdk_for
 
     limits = {name: options[name] for name in ("examples", "seconds", "method_seconds", "seed")}
@@ -39,8 +39,8 @@ def fuzz_models(ctx: click.Context, models: tuple[str, ...], as_json: bool, opti
 def fuzz_known(
     models: Sequence[KnownModel], port: int | None, method_seconds: float, progress: Callable[[str], None]
 ) -> list[Finding]:
-    """What is found in the running emulator's deployments of these models, each at its method in model.py. Raises
-    ``Failure`` where one of them is not deployed."""
+    """Fuzz the running emulator's deployments of these models; return the findings, each at its method in model.py.
+    Raises ``Failure`` if one of the models is not deployed."""
     from clarifai_emulator.cli.sdk import sdk_for
 
     findings: list[Finding] = []
@@ -58,7 +58,7 @@ def fuzz_known(
 
 
 def _deployed(model: KnownModel, deployed: Sequence[str], url: str) -> ModelName:
-    """The deployed model with the address that clients use, else with the id that its config.yaml says."""
+    """Return the deployed model with the address that clients use, else with the id that its config.yaml says."""
     names = [ModelName(*each.split("/")) for each in deployed]
     addresses = [(each, Address(each.user_id, each.app_id, each.model_id)) for each in names]
     found = [name for name, address in addresses if model.address.covers(address)]

@@ -1,4 +1,4 @@
-"""Options that commands about findings share; imports nothing heavy, for `--help` imports it."""
+"""Defines options that commands about findings share; imports nothing heavy, because ``--help`` imports it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def policy_options() -> Callable[[_Function], _Function]:
-    """``--rule``, ``--baseline``, ``--write-baseline``, ``--fail-on``."""
+    """Add ``--rule``, ``--baseline``, ``--write-baseline`` and ``--fail-on`` to a command."""
     options = [
         click.option(
             "--severity",

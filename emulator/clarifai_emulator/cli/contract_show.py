@@ -1,4 +1,4 @@
-"""Prints what ``contract show`` and ``contract rules`` were asked for."""
+"""Prints contracts for ``contract show`` and rules for ``contract rules``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WAYS = {
 def show_contracts(
     directories: Sequence[Path], *, static: bool, as_json: bool, topology: Sequence[Path] = ()
 ) -> bool:
-    """Print them; whether any of them has an error."""
+    """Print the contracts of these directories; return whether any of them has an error."""
     contracts = read_many(directories, static=static, topology=topology)
     if as_json:
         print_json([_json(each) for each in contracts])
@@ -63,7 +63,7 @@ def _show(contract: ModelContract) -> None:
 
 
 def show_rules(rule_id: str | None, *, as_json: bool) -> None:
-    """Print every rule in a line, or all of one."""
+    """Print every rule in a line, or one rule in full."""
     if rule_id is not None and rule_id not in RULES:
         near = nearest(rule_id, RULES)
         guess = f" Did you mean '{near}'?" if near else ""

@@ -1,4 +1,4 @@
-"""The options ``--debug`` and ``--debug-wait``, and how an editor is told to attach."""
+"""Defines the options ``--debug`` and ``--debug-wait``, and tells how to attach an editor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def debug_options(what: str) -> Callable[[_Function], _Function]:
-    """The options, as the parameters ``debug`` (a port; 0: a free one, None: no debugger) and ``debug_wait``."""
+    """Return a decorator that adds the parameters ``debug`` (a port; 0: a free one, None: no debugger) and
+    ``debug_wait``."""
 
     def add(function: _Function) -> _Function:
         wait = click.option("--debug-wait/--no-debug-wait", help="Load the model once an editor has attached.")
@@ -34,7 +35,7 @@ def debug_options(what: str) -> Callable[[_Function], _Function]:
 
 def debug_request(options: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what the options ask of a deployment, or None; ``--debug-wait`` implies ``--debug``. Raises
-    ``click.UsageError`` where there would be several replicas."""
+    ``click.UsageError`` if there would be several replicas."""
     port, wait = options["debug"], options["debug_wait"]
     if port is None and not wait:
         return None
@@ -46,7 +47,7 @@ def debug_request(options: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def show_attaching(deployed: Mapping[str, Any]) -> None:
-    """How to attach, ready to paste, where the deployment can be debugged."""
+    """Print how to attach an editor, ready to paste, if the deployment can be debugged."""
     if not deployed["debug_port"]:
         return
     port = int(deployed["debug_port"])
@@ -59,7 +60,7 @@ def show_attaching(deployed: Mapping[str, Any]) -> None:
 
 
 def vs_code(model_id: str, port: int) -> str:
-    """A configuration for ``launch.json``."""
+    """Return a configuration for ``launch.json``."""
     return json.dumps(
         {
             "name": f"{model_id} (clarifai-emulator)",

@@ -1,4 +1,4 @@
-"""The command ``demo``: the whole story in one screen, with the real SDK against a real emulator."""
+"""Defines the command ``demo``, which shows the whole story in one screen: the real SDK against a real emulator."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def demo(directory: Path | None) -> None:
 
 
 def _hello(folder: Path) -> Path:
-    """The sample model of a checkout; elsewhere the model that ``init`` writes."""
+    """Return the sample model of a checkout; elsewhere write the model that ``init`` writes."""
     checkout = Path(__file__).parents[3] / _HELLO
     for sample in (_HELLO, checkout):
         if (sample / "config.yaml").is_file():
@@ -127,7 +127,7 @@ def _tell(client: Client, path: Path) -> None:
 
 
 def _create_compute(client: Client) -> None:
-    """A compute cluster, two nodepools, a model and its deployment, as a user of the platform creates them."""
+    """Create a compute cluster, two nodepools, a model and its deployment, as a user of the platform does."""
     from clarifai.client.user import User
 
     user = User(user_id=client.running.user_id)
@@ -180,7 +180,7 @@ _CALLS: tuple[tuple[str, Callable[[Any], Any], Any], ...] = (
 
 
 def _call_all(client: Client, model_class: Any, deployed: dict[str, Any]) -> tuple[list[list[str]], list[str]]:
-    """Make the nine calls: (a row of the table for each, what went wrong)."""
+    """Make the nine calls; return a row of the table for each, and what went wrong."""
     rows: list[list[str]] = []
     wrong: list[str] = []
     for way, selector, rule in _WAYS:
@@ -200,7 +200,7 @@ def _call_all(client: Client, model_class: Any, deployed: dict[str, Any]) -> tup
 
 
 def _routes(client: Client, since: int) -> Iterator[dict[str, str]]:
-    """The routed requests after an event, in order: the decision and the end of each, by request id."""
+    """Return the routed requests after an event, in order: the decision and the end of each, by request id."""
     decided: dict[str, dict[str, Any]] = {}
     for answer in client.answers("Events", since=since):
         event = answer.get("event", {})

@@ -1,4 +1,4 @@
-"""The command ``deploy``: a model directory becomes a served deployment; shows how to call it."""
+"""Defines the command ``deploy``, which serves a model directory and shows how to call it."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _show_progress(answer: dict[str, Any]) -> None:
 
 
 def _default_route(client: Client, deployed: dict[str, Any]) -> dict[str, Any]:
-    """Where a request goes that names the model and nothing else."""
+    """Ask the emulator where a request goes that names the model and nothing else."""
     return client.result(
         "Route",
         caller=chosen_caller(client).user_id,
@@ -150,7 +150,7 @@ def _show(deployed: dict[str, Any], default: dict[str, Any], running: Running) -
 
 
 def _default_text(deployed: dict[str, Any], default: dict[str, Any]) -> str:
-    """What a request gets that names no deployment: not always the one just made."""
+    """Describe which deployment serves a request that names none: not always the one just made."""
     if "refusal" in default:
         return f"none, name the deployment: {default['refusal']['details']}"
     decision = default["decision"]
@@ -161,7 +161,7 @@ def _default_text(deployed: dict[str, Any], default: dict[str, Any]) -> str:
 
 
 def show_calls(deployed: dict[str, Any], running: Running) -> None:
-    """How to call what was deployed, ready to paste; and how to debug it, where that was asked for."""
+    """Print how to call the deployed model, ready to paste; and how to debug it, if that was asked for."""
     show_attaching(deployed)
     for title, text in endpoint_calls(deployed, url=running.url, pat=running.pat):
         heading(f"\n{title}")

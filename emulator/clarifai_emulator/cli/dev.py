@@ -1,4 +1,4 @@
-"""The command ``dev``: runs model directories and brings each save of them to where it answers."""
+"""Defines the command ``dev``, which runs model directories and reloads them at each save."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
 
 
 def _requests(directories: Sequence[Path], options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what the emulator is asked for, for each directory."""
+    """Return the request to the emulator for each directory."""
     debug = debug_request(options)
     return [
         {
@@ -117,8 +117,8 @@ def _requests(directories: Sequence[Path], options: Mapping[str, Any]) -> list[d
 
 @contextmanager
 def _emulator(port: int | None, options: Mapping[str, Any], *, is_here: bool) -> Generator[tuple[Running, bool]]:
-    """The emulator that runs, or one for this command, and whether it is this command's. ``is_here``: it is part of
-    this process, whose terminal breakpoints can have."""
+    """Return the running emulator, or start one for this command; and say whether it is this command's own.
+    ``is_here``: the emulator is part of this process, so that breakpoints can have its terminal."""
     known = running_emulators(state_dir())
     if given_url() or any(port in (None, 0, each.port) for each in known):
         running = find_emulator(port)
@@ -146,7 +146,7 @@ def _emulator(port: int | None, options: Mapping[str, Any], *, is_here: bool) ->
 
 
 def _free(port: int | None) -> int:
-    """The port of an emulator that is to be started: the usual one if nobody has it."""
+    """Return the port for an emulator that is to be started: the usual one if nobody has it."""
     from clarifai_emulator.config import DEFAULT_PORT
 
     if port is not None:

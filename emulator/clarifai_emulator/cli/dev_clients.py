@@ -1,6 +1,7 @@
-"""What a change of a model or a client means, under ``dev``: calls checked again, stubs written again.
+"""Checks client calls and writes stubs again under ``dev``, after each change of a model or a client.
 
-One at a time and in the background: a reload waits for none of it, and only the last of several changes counts.
+Checks run in the background, one at a time: a reload waits for none of them, and only the last of several changes
+counts.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Show = Callable[[dict[str, Any]], None]
 
 class Clients:
     """Client files that call the models in ``directories``. ``stubs``: the folder of typed clients, if they are
-    wanted. What is found is shown as an event ``dev.checked``, what goes wrong as ``dev.problem``."""
+    wanted. Findings are shown as an event ``dev.checked``, problems as ``dev.problem``."""
 
     def __init__(
         self, directories: Sequence[Path], paths: Sequence[Path], stubs: Path | None, show: Show, cache: Path
@@ -49,11 +50,11 @@ class Clients:
             self._is_looking = True
 
     def changed(self) -> None:
-        """The methods of a model are others now."""
+        """Note that the methods of a model are others now."""
         self._changed.set()
 
     def stop(self) -> None:
-        """End; what is being checked is not waited for."""
+        """End; a check that goes on is not waited for."""
         self._stopping.set()
         self._changed.set()
         if self._is_looking:

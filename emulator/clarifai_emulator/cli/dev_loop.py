@@ -1,7 +1,7 @@
-"""The loop behind ``dev``: deploys, watches, asks for a reload at each save, and shows what happens.
+"""Runs the loop behind ``dev``: deploys, watches, asks for a reload at each save, and shows what happens.
 
 watcher of each directory ──save──► a worker of that directory ──Reload──► emulator
-looks at topology files ────save──► a worker ────────────────────Topology──► emulator
+poller of topology files ───save──► a worker ────────────────────Topology──► emulator
                                                           events ◄─────────┘
                                           screen (dev_view.py), or a line each
 """
@@ -49,8 +49,8 @@ _LAST_WORDS_SECONDS = 0.5
 
 
 class DevLoop:
-    """One run of ``dev``, over the controls of one emulator. ``requests``: what that is asked for, one for each
-    model directory."""
+    """A run of ``dev``, over the controls of one emulator. ``requests``: what the emulator is asked for, one
+    request for each model directory."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class DevLoop:
         self._last_words = 0.0
 
     def run(self) -> None:
-        """Until Ctrl-C, or until the emulator stops. Raises ``Interrupted`` where not all is deployed yet."""
+        """Run until Ctrl-C, or until the emulator stops. Raises ``Interrupted`` if not all is deployed yet."""
         with ExitStack() as stack:
             stack.enter_context(_stopped_by_signals(self._stop))
             stack.enter_context(while_held(self._silence))
@@ -141,7 +141,7 @@ class DevLoop:
             self._deploy(request)
 
     def _deploy(self, request: dict[str, Any]) -> None:
-        """One that is broken waits for the save that mends it."""
+        """Deploy a directory; a broken one waits for the save that mends it."""
         try:
             deployed = self._client.result("Dev", self._progress, **request)
         except EmulatorError as error:
@@ -151,7 +151,8 @@ class DevLoop:
         self._tell("dev.deployed", path=request["path"], **deployed)
 
     def _how_to_call(self, deployed: Mapping[str, Any]) -> str:
-        """That it is watched, and how to call it, ready to paste. In the main thread only: it takes stdout over."""
+        """Return the text that a directory is watched and how to call its model. Runs in the main thread only,
+        because it redirects stdout."""
         with redirect_stdout(io.StringIO()) as said:
             show_calls(dict(deployed), self._client.running)
         news = [each for each in deployed["warnings"] if self._is_new(each)]
@@ -172,7 +173,7 @@ class DevLoop:
             self._problem(f"{request['path']} could not be reloaded", error)
 
     def _reload_topology(self) -> None:
-        """Its events say what came of it."""
+        """Apply the changed topology; the emulator's events tell the outcome."""
         try:
             self._client.result("Topology")
         except EmulatorError as error:
@@ -183,7 +184,7 @@ class DevLoop:
             self._tell("dev.progress", message=answer["progress"])
 
     def _follow(self) -> None:
-        """Everything that happens from now on; without the emulator, there is nothing more to do."""
+        """Show everything that happens from now on; end the loop if the emulator is gone."""
         try:
             since = self._client.result("Events", prefix="nothing")["last_seq"]
             for answer in self._client.answers("Events", prefix="", since=since, follow=True):
@@ -194,7 +195,7 @@ class DevLoop:
         self._stop.set()
 
     def _follow_logs(self) -> None:
-        """What replicas print from now on. That the emulator is gone, its events say."""
+        """Show what replicas print from now on. ``_follow`` tells when the emulator is gone."""
         request = {"log_types": ["runner"], "since": time.time(), "follow": True}
         with suppress(EmulatorError):
             for answer in self._client.answers("Logs", **request):
@@ -207,7 +208,7 @@ class DevLoop:
         self._tell("dev.note", message=text)
 
     def _problem(self, what: str, error: EmulatorError) -> None:
-        """Show a failure and its way out; nothing when the loop ends, as what it asked for is broken off then."""
+        """Show a failure and its way out; nothing once the loop ends, because requests are broken off then."""
         failure = failure_of(error)
         text = "\n".join(filter(None, (f"{what}: {failure.message}", failure.log.rstrip(), failure.hint)))
         self._tell("dev.problem", message=text)
@@ -216,14 +217,14 @@ class DevLoop:
         self._put({"kind": kind, "time": time.time(), **fields})
 
     def _put(self, event: dict[str, Any]) -> None:
-        """Show an event, once there is room; not any more when the loop ends."""
+        """Show an event once there is room; drop it when the loop ends."""
         while not self._stop.is_set():
             with suppress(queue.Full):
                 self._shown.put(event, timeout=0.2)
                 return
 
     def _lines(self, events: Sequence[dict[str, Any]]) -> list[str]:
-        """What is told of these events, and of what has been going on for a while."""
+        """Return the lines for these events, and for loads that have been going on for a while."""
         lines: list[str] = []
         for event in events:
             self._loading.feed(event)
@@ -237,7 +238,7 @@ class DevLoop:
         return lines if self._has_screen else lines + self._loads()
 
     def _is_new(self, warning: str) -> bool:
-        """Whether it was not said yet: some warnings come with the deployment and as an event."""
+        """Tell whether a warning was not shown yet: some come both with the deployment and as an event."""
         before = len(self._warned)
         self._warned.add(warning)
         return len(self._warned) > before
@@ -247,15 +248,15 @@ class DevLoop:
         return [f"{when}  {text}" for text in self._loading.news(time.time())]
 
     def _directory_of(self, model: str) -> str:
-        """Return the directory of the model with this id, under which the time of its load is remembered; its id
-        where several directories could be meant."""
+        """Return the directory of the model with this id, under which the time of its load is remembered; return
+        the id if several directories could be meant."""
         if len(self._paths) == 1:
             return str(self._paths[0])
         return next((str(path) for path in self._paths if path.name == model), model)
 
     @contextmanager
     def _silence(self) -> Generator[None]:
-        """Somebody is at a debugger's prompt in this terminal: what happens is shown afterwards."""
+        """Show nothing while somebody is at a debugger's prompt in this terminal; catch up afterwards."""
         self._may_show.clear()
         try:
             yield
@@ -276,7 +277,7 @@ class DevLoop:
 
     @property
     def _is_over(self) -> bool:
-        """Told to stop, and what had happened by then is shown; of very much, not all."""
+        """Tell whether the loop was told to stop and has shown what happened by then, for at most a while."""
         if not self._stop.is_set():
             return False
         self._last_words = self._last_words or time.monotonic() + _LAST_WORDS_SECONDS
@@ -296,7 +297,7 @@ class DevLoop:
                     shown.refresh()
 
     def _taken(self) -> list[dict[str, Any]]:
-        """What has come; waits a moment for the first."""
+        """Take the events that have come; wait a moment for the first."""
         taken: list[dict[str, Any]] = []
         try:
             taken.append(self._shown.get(timeout=0.1))
@@ -314,12 +315,12 @@ class DevLoop:
 
 
 def _is_news(event: Mapping[str, Any]) -> bool:
-    """Whether the replicas, or what they work on, may be others now."""
+    """Tell whether the replicas, or what they work on, may have changed with this event."""
     return event["kind"] != LOG_LINE
 
 
 class _Stop(threading.Event):
-    """The wish that it ends; ``number``: the signal that said so, if it was one."""
+    """The request that the loop ends; ``number``: the signal that made it, if one did."""
 
     number = 0
 

@@ -1,9 +1,9 @@
-"""What happens under ``dev``, told line by line: what models print, calls, reloads, failures and findings.
+"""Tells line by line what happens under ``dev``: what models print, calls, reloads, failures and findings.
 
     events, log lines ──► Story ──► lines for a pipe, or for a terminal above its footer (dev_view.py)
 
-Left out is what nobody develops with: what the runner logs of itself, the frames of the SDK in a traceback, answers
-to questions that are no call of a model, and replicas that end because others took their place.
+Left out is what does not help a developer: what the runner logs of itself, the frames of the SDK in a traceback,
+answers to requests that call no model, and replicas that end because others took their place.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SDK_HEAD = re.compile(r"Error in (?:predict|generate|stream)$")
 
 
 class Story:
-    """Lines for what happens. ``names``: of the model directories; with several, each line says whose it is."""
+    """Lines for what happens. ``names``: of the model directories; with several, each line names its own."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._several = len(names) > 1
@@ -40,7 +40,7 @@ class Story:
         self._in_sdk_frame: dict[str, bool] = {}
 
     def lines(self, event: Event) -> Iterator[str]:
-        """The lines for one event, or for one line of a log; none for what is left out."""
+        """Return the lines for one event, or for one line of a log; none for what is left out."""
         kind = str(event["kind"])
         if kind == LOG_LINE:
             yield from self._printed(event)
@@ -70,14 +70,14 @@ class Story:
         yield f"{when}  {whose} {message_text(line, with_ids=False)}"
 
     def _label(self, line: Event) -> str:
-        """Whose line it is, as far as that is not clear."""
+        """Name the model and the replica that a line comes from, as far as that is not clear."""
         parts = [str(line["model"]).rpartition("/")[2]] if self._several else []
         if len(self._replicas.get(str(line["deployment_id"]), ())) > 1:
             parts.append(str(line["replica_id"])[:8])
         return " ".join(parts)
 
     def _is_folded(self, line: Event) -> bool:
-        """Whether it is part of how the SDK called the model: of no use to its author."""
+        """Tell whether a line shows only how the SDK called the model, which is of no use to its author."""
         replica, text = str(line["replica_id"]), str(line["message"])
         said = sdk_line(text)
         if said is not None:
@@ -93,11 +93,11 @@ class Story:
 
 
 def _is_question(kind: str, event: Event) -> bool:
-    """A request that was answered and called no model: the SDK asks for the model's methods, and so on."""
+    """Tell whether a request was answered without calling a model, as when the SDK asks for its methods."""
     return kind == "request.finished" and "rule" not in event and int(event.get("status") or 0) == SUCCESS
 
 
 def shortened_paths(text: str) -> str:
-    """Paths below the current folder as they are written from there."""
+    """Write paths below the current folder relative to it."""
     here = os.path.join(os.getcwd(), "")
     return text.replace(here, "") if len(here) > 1 else text

@@ -1,4 +1,4 @@
-"""The foot of ``dev`` in a terminal: replicas, what loads, what is broken. What happens scrolls by above it."""
+"""Draws the foot of ``dev`` in a terminal: replicas, loads and broken code. What happens scrolls by above it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DevView:
         self._state: Mapping[str, Any] = {}
 
     def feed(self, event: Mapping[str, Any]) -> None:
-        """One thing that happened."""
+        """Take one event."""
         kind = str(event["kind"])
         if kind in ("reload.ready", "reload.failed"):
             self._broken.pop(str(event["deployment_id"]), None)
@@ -49,11 +49,11 @@ class DevView:
             self._checked = event
 
     def status(self, state: Mapping[str, Any]) -> None:
-        """What `status` shows."""
+        """Take the emulator's state, as `status` shows it."""
         self._state = state or self._state
 
     def render(self, width: int = 80) -> RenderableType:
-        """All of it."""
+        """Draw the whole foot."""
         replicas = self._replicas(width)
         parts: list[RenderableType] = [self._title(), *([replicas] if replicas.row_count else [])]
         parts += [Text(text, "cyan") for text in self._loading.texts(time.time())]

@@ -1,4 +1,4 @@
-"""The options of ``up`` that concern containers and accelerators."""
+"""Defines the options of ``up`` that concern containers and accelerators."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def docker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def docker_settings(options: Mapping[str, Any]) -> Any:
-    """The settings that the options of ``up`` say. Raises ``Failure`` for a build argument that is none."""
+    """Return the settings that the options of ``up`` give. Raises ``Failure`` for an invalid build argument."""
     from clarifai_emulator.config import DEFAULT_BASE_IMAGE, DockerSettings
 
     ca_file: Path | None = options["docker_ca"]

@@ -1,4 +1,4 @@
-"""The command ``doctor``: checks what the emulator needs and what could point clients elsewhere."""
+"""Defines the command ``doctor``, which checks what the emulator needs and what could point clients elsewhere."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def doctor(ctx: click.Context, rpcs: bool, port: int, as_json: bool) -> None:
 
 
 def _rows(checks: Iterable[Check]) -> Iterator[list[str]]:
-    """What was found, and beneath it what to do about it."""
+    """Yield a row for each check, and beneath it what to do about it."""
     for check in checks:
         yield [
             click.style(f"{check.level:<4}", fg=_COLOURS[check.level], bold=True),
@@ -74,7 +74,7 @@ def _show_rpcs(as_json: bool) -> None:
 
 
 def rpc_coverage() -> dict[str, dict[str, Any]]:
-    """Every RPC of the platform: whether the emulator handles it, and its first REST form."""
+    """List every RPC of the platform: whether the emulator handles it, and its first REST form."""
     from clarifai_emulator.api.rpc import rpc_table
     from clarifai_emulator.config import EmulatorConfig
     from clarifai_emulator.emulator import Emulator

@@ -1,4 +1,4 @@
-"""The checks of ``doctor``: what was found, how bad it is, what to do."""
+"""Runs the checks of ``doctor``: what was found, how bad it is, what to do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _IMPORT = "import time; t = time.perf_counter(); import clarifai.runners.server;
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. ``advice``: what to do, empty when nothing is."""
+    """The result of one check. ``advice``: what to do, empty when nothing is."""
 
     name: str
     level: Level
@@ -43,7 +43,7 @@ class Check:
 
 
 def all_checks(port: int, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
-    """Every check, in the order in which a problem would show."""
+    """Run every check, in the order in which a problem would show."""
     running = running_emulators(state_dir())
     yield check_python()
     yield from check_packages()
@@ -124,7 +124,7 @@ def check_port(port: int, running: list[Running]) -> Check:
 
 
 def _holder(port: int) -> str:
-    """Who listens on a port, as far as the system tells this user."""
+    """Name the program that listens on a port, as far as the system tells this user."""
     ss = shutil.which("ss")
     if ss is not None:
         done = subprocess.run([ss, "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=False)
@@ -151,7 +151,7 @@ def check_gpus(environ: Mapping[str, str]) -> Check:
 
 
 def check_containers(environ: Mapping[str, str]) -> Iterator[Check]:
-    """The container engine, and whether this machine's GPUs reach it."""
+    """Check the container engine, and whether this machine's GPUs reach it."""
     from clarifai_emulator.cli.engine_checks import driver_findings, engine_findings, torch_findings
 
     accelerators = take_inventory(visible=environ.get("CUDA_VISIBLE_DEVICES")).accelerators
@@ -170,7 +170,7 @@ def check_folder(name: str, folder: Path, variable: str) -> Check:
 
 
 def check_variables(running: list[Running], environ: Mapping[str, str]) -> Check:
-    """Whether CLARIFAI_* variables send clients somewhere else."""
+    """Check whether CLARIFAI_* variables send clients somewhere else."""
     base = environ.get("CLARIFAI_API_BASE", "")
     urls = [each.url for each in running]
     advice = 'eval "$(clarifai-emulator env)" in the shell that runs your client'
@@ -195,7 +195,7 @@ def check_proxy(environ: Mapping[str, str]) -> Check:
 
 
 def check_context(environ: Mapping[str, str]) -> Check:
-    """The context of the Clarifai CLI: what clients use where a variable is not set."""
+    """Check the context of the Clarifai CLI, which clients use if a variable is not set."""
     file = Path(environ.get("HOME") or Path.home()) / ".config" / "clarifai" / "config"
     if not file.is_file():
         return Check("context", "ok", f"no {file}")

@@ -1,4 +1,4 @@
-"""An emulator in the process of a command, for models that a developer stops at breakpoints in its terminal."""
+"""Runs an emulator in the process of a command, so that breakpoints of models have its terminal."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def has_terminal() -> bool:
-    """Whether somebody could answer a debugger's prompt."""
+    """Tell whether somebody could answer a debugger's prompt."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 @contextlib.contextmanager
 def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
-    """An emulator as ``up ARGUMENTS`` starts it, which other commands find, too. Raises ``Failure``."""
+    """Run an emulator as ``up ARGUMENTS`` starts it; other commands find it, too. Raises ``Failure``."""
     from clarifai_emulator.cli.foreground import cannot_start, forget_account, publish, running_of, terminal_kept
     from clarifai_emulator.cli.up import config_of, up
     from clarifai_emulator.control.service import Control
@@ -41,7 +41,7 @@ def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
 
     def add_controls(emulator: Emulator) -> None:
         controls.append(Control(emulator))
-        emulator.serve_too(controls[0].find)
+        emulator.mount(controls[0].mount())
 
     thread = EmulatorThread(config)
     thread.before_start(add_controls)
@@ -67,7 +67,7 @@ _waiting: set[asyncio.Task[Any]] = set()
 
 
 def _end_when_told(control: Control) -> None:
-    """`down` in another terminal ends the command as SIGTERM does."""
+    """End the command as SIGTERM does once `down` is called in another terminal."""
 
     import asyncio
 

@@ -1,4 +1,4 @@
-"""How a model is called whose methods carry messages of OpenAI's API or of MCP: by their clients, not by hand."""
+"""Shows how to call models whose methods carry messages of OpenAI's API or of MCP: with the clients of those."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _CARRIERS = (*_CALLS, "openai_stream_transport")
 
 
 def is_carrier(signature: Mapping[str, Any]) -> bool:
-    """Whether a method takes the messages of another protocol."""
+    """Tell whether a method takes the messages of another protocol."""
     return signature["name"] in _CARRIERS
 
 
 def endpoint_calls(deployed: Mapping[str, Any], *, url: str, pat: str) -> Iterator[tuple[str, str]]:
-    """What to paste, each with its heading, for a deployed model. ``url`` and ``pat``: of the emulator."""
+    """Yield what to paste for a deployed model, each with its heading. ``url`` and ``pat``: of the emulator."""
     for signature in deployed["signatures"]:
         if signature["name"] in _CALLS:
             title, text = _CALLS[signature["name"]]

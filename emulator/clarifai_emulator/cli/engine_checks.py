@@ -1,4 +1,4 @@
-"""The checks of ``doctor`` that concern containers and their GPUs: what was found, and what mends it."""
+"""Runs the checks of ``doctor`` that concern containers and their GPUs: what was found, and what mends it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ARCHITECTURES = {"H100": (9, 0), "H200": (9, 0), "GH200": (9, 0), "B200": (10, 
 
 @dataclass(frozen=True, slots=True)
 class EngineFinding:
-    """One thing that was looked at: ``level`` ok, warn or fail; ``advice`` what to do."""
+    """The result of one check: ``level`` ok, warn or fail; ``advice`` what to do."""
 
     name: str
     level: Literal["ok", "warn", "fail"]
@@ -37,7 +37,7 @@ class EngineFinding:
 
 
 def engine_findings(accelerators: Sequence[Accelerator], environ: Mapping[str, str]) -> Iterator[EngineFinding]:
-    """Which engine there is, and whether GPUs of this machine reach its containers."""
+    """Check which engine there is, and whether GPUs of this machine reach its containers."""
     try:
         client, engine = connect(environ=environ)
     except NoEngine as error:
@@ -57,7 +57,7 @@ def engine_findings(accelerators: Sequence[Accelerator], environ: Mapping[str, s
 
 
 def leftover_findings(client: DockerClient) -> Iterator[EngineFinding]:
-    """What emulators that were killed left on the engine."""
+    """Report what killed emulators left on the engine."""
     try:
         found = left_behind(client)
     except Exception as error:  # an engine that is going away
@@ -74,7 +74,7 @@ def leftover_findings(client: DockerClient) -> Iterator[EngineFinding]:
 
 
 def snap_findings(engine: Engine) -> Iterator[EngineFinding]:
-    """Docker from a snap sees neither most folders nor NVIDIA's toolkit."""
+    """Report a Docker from a snap, which sees neither most folders nor NVIDIA's toolkit."""
     if engine.root.startswith("/var/snap/") or (shutil.which("docker") or "").startswith("/snap/"):
         yield EngineFinding(
             "docker snap",
@@ -85,7 +85,7 @@ def snap_findings(engine: Engine) -> Iterator[EngineFinding]:
 
 
 def gpu_findings(engine: Engine, accelerators: Sequence[Accelerator]) -> Iterator[EngineFinding]:
-    """Whether the engine can pass this machine's GPUs through."""
+    """Check whether the engine can pass this machine's GPUs through."""
     if any(each.nodes for each in accelerators):
         missing = [node for each in accelerators for node in each.nodes if not Path(node).exists()]
         found = f"device nodes are missing: {', '.join(missing)}" if missing else "by their device nodes"
@@ -133,7 +133,7 @@ def _cdi(engine: Engine) -> EngineFinding:
 
 
 def torch_findings(accelerators: Sequence[Accelerator], torch: str) -> Iterator[EngineFinding]:
-    """GPUs that are newer than a version of torch ("no kernel image is available for execution")."""
+    """Report GPUs that are newer than a version of torch ("no kernel image is available for execution")."""
     have = tuple(int(part) for part in re.findall(r"\d+", torch)[:3])
     for each in accelerators:
         name = each.name.removeprefix("NVIDIA-").partition("-MIG-")[0]
@@ -150,7 +150,7 @@ def torch_findings(accelerators: Sequence[Accelerator], torch: str) -> Iterator[
 
 
 def driver_findings() -> Iterator[EngineFinding]:
-    """A GPU in the machine without a driver that answers."""
+    """Report a GPU in the machine without a driver that answers."""
     lspci = shutil.which("lspci")
     if lspci is None or shutil.which("nvidia-smi"):
         return

@@ -1,4 +1,4 @@
-"""The command ``env``: the variables that point the Clarifai SDK at a running emulator."""
+"""Defines the command ``env``, which prints the variables that point the Clarifai SDK at a running emulator."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def env(shell: str, port: int | None, control: bool, as_json: bool) -> None:
 
 
 def variables_for(running: Running, environ: Mapping[str, str]) -> dict[str, str]:
-    """What to set. Where a proxy is set up, also that this host is not behind it: gRPC would ask the proxy."""
+    """Return the variables to set. Where a proxy is set up they also exempt this host from it, because gRPC would
+    ask the proxy."""
     variables = {
         "CLARIFAI_API_BASE": running.url,
         "CLARIFAI_PAT": running.pat,
@@ -63,20 +64,20 @@ def variables_for(running: Running, environ: Mapping[str, str]) -> dict[str, str
 
 
 def control_variables(running: Running) -> dict[str, str]:
-    """What to set where the emulator is controlled from: its address, which may be another one there, and its
-    token."""
+    """Return the variables to set where the emulator is controlled from: its address, which may be another one
+    there, and its token."""
     return {"CLARIFAI_EMULATOR_URL": running.url, TOKEN_VARIABLE: running.token}
 
 
 def is_behind_proxy(host: str, environ: Mapping[str, str]) -> bool:
-    """Whether a client with this environment would ask a proxy for that host."""
+    """Tell whether a client with this environment would ask a proxy for that host."""
     has_proxy = any(environ.get(name) or environ.get(name.upper()) for name in _PROXIES)
     excepted = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").split(",")
     return has_proxy and not any(each.strip() in (host, "*") for each in excepted)
 
 
 def assignment(shell: str, name: str, value: str) -> str:
-    """The line that sets a variable in that shell."""
+    """Return the line that sets a variable in that shell."""
     if shell == "fish":
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"set -gx {name} '{escaped}';"

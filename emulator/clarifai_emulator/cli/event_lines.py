@@ -1,4 +1,4 @@
-"""Events as readable lines: one per request, with the rule, the replica, the status and the time."""
+"""Formats events as readable lines: one per request, with the rule, the replica, the status and the time."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class EventLines:
         self._decided: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
 
     def line(self, event: Mapping[str, Any]) -> str | None:
-        """The line for an event (``Event.as_dict``); None when it is part of another one."""
+        """Return the line for an event (``Event.as_dict``); None when the event is part of another line."""
         kind = str(event["kind"])
         if kind == "route.decided":
             self._remember(event)
@@ -99,7 +99,7 @@ class EventLines:
 
 
 def _call(event: Mapping[str, Any], decided: Mapping[str, Any] | None) -> str:
-    """A call of a model in the dev loop: what was called and what came of it, then how it got there."""
+    """Describe a call of a model in the dev loop: what was called and its outcome, then how it got there."""
     text = "  ".join([click.style(str(event["call"]), bold=True), _status(event), _took(event)])
     way = list(_way(event, decided))
     text += "  " + click.style("  ".join(way), dim=True) if way else ""
@@ -133,7 +133,7 @@ def _status(event: Mapping[str, Any]) -> str:
 
 
 def findings_text(event: Mapping[str, Any]) -> str:
-    """What a check of clients found, a line each."""
+    """Return the findings of a check of clients, a line each."""
     lines: list[str] = []
     for each in event.get("findings", ()):
         severity = click.style(f"{each['severity']}[{each['rule']}]", fg=_SEVERITIES.get(each["severity"]))

@@ -1,4 +1,4 @@
-"""The commands ``export`` and ``import``: everything an emulator has, as one readable file, and back."""
+"""Defines the commands ``export`` and ``import``, which write an emulator to one readable file and read it."""
 
 from __future__ import annotations
 

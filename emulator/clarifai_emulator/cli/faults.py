@@ -1,4 +1,4 @@
-"""The commands ``fault add``, ``list``, ``remove`` and ``clear``: what goes wrong on purpose."""
+"""Defines the commands ``fault add``, ``list``, ``remove`` and ``clear``, which make things go wrong on purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings on the terminal and as JSON, and the exit code they ask for."""
+"""Shows findings on the terminal and as JSON, and ends with the exit code they ask for."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COLOURS = {
 
 
 def report(ctx: click.Context, findings: Sequence[Finding], as_json: bool, options: dict[str, Any]) -> None:
-    """Print what is left of the findings and end with their exit code."""
+    """Print the findings that are not silenced and end with their exit code."""
     judged = _judged(findings, options)
     if as_json:
         print_json({"findings": [finding_json(each) for each in judged.findings], "silenced": judged.silenced})
@@ -61,7 +61,7 @@ def _judged(findings: Sequence[Finding], options: dict[str, Any]) -> Judged:
 
 
 def summary(judged: Judged) -> str:
-    """How many there are of each severity."""
+    """Count the findings of each severity."""
     counts = [(level, sum(each.severity is level for each in judged.findings)) for level in _COLOURS]
     told = [f"{count} {level}{'s' if count != 1 else ''}" for level, count in counts if count]
     silenced = f" ({judged.silenced} silenced)" if judged.silenced else ""
@@ -69,7 +69,7 @@ def summary(judged: Judged) -> str:
 
 
 def show(finding: Finding) -> None:
-    """One finding for people."""
+    """Print one finding for people."""
     head = click.style(str(finding.severity), fg=_COLOURS[finding.severity], bold=True)
     click.echo(f"{head} {click.style(finding.rule, bold=True)} {place(finding.location)}")
     click.echo(f"    {finding.message}")
@@ -78,7 +78,7 @@ def show(finding: Finding) -> None:
 
 
 def place(location: Location | None) -> str:
-    """``path:line:column``, as far as known, relative to the current folder."""
+    """Return ``path:line:column``, as far as known, relative to the current folder."""
     if location is None:
         return ""
     path = location.path
@@ -88,7 +88,7 @@ def place(location: Location | None) -> str:
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
-    """One finding for programs."""
+    """Return one finding for programs."""
     location = finding.location
     return {
         "rule": finding.rule,

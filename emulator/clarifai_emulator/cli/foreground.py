@@ -48,14 +48,14 @@ def serve(
     token: str = "",
     tied_to_fd: int | None = None,
 ) -> None:
-    """Run it; returns when it has stopped. ``parent``: of the replicas. ``ready_fd`` is told, as JSON,
-    where it is. ``token``: of its controls; empty to make one. It stops, too,
-    when the other end of ``tied_to_fd`` is closed. Raises ``Failure``."""
+    """Run the emulator; return when it has stopped. ``parent``: of the replicas. ``ready_fd`` is told, as JSON,
+    where the emulator is. ``token``: of its controls; empty to make one. The emulator stops, too, when the other
+    end of ``tied_to_fd`` is closed. Raises ``Failure``."""
     asyncio.run(_serve(config, parent, _Output(as_json), ready_fd, tied_to_fd, token))
 
 
 class _Output:
-    """What ``up`` prints: readable lines, or one JSON object a line."""
+    """The output of ``up``: readable lines, or one JSON object a line."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
@@ -90,7 +90,7 @@ class _Output:
 
 
 class _Stop:
-    """The wish that it stops, and the first signal that said so."""
+    """The request that the emulator stops, and the first signal that made it."""
 
     def __init__(self, tied_to_fd: int | None) -> None:
         self.wanted = asyncio.Event()
@@ -106,7 +106,7 @@ class _Stop:
         self.wanted.set()
 
     def _closed(self, fd: int) -> None:
-        """Whoever started it is gone."""
+        """Ask the emulator to stop, because the process that started it is gone."""
         asyncio.get_running_loop().remove_reader(fd)
         self.wanted.set()
 
@@ -129,7 +129,7 @@ async def _serve(
         output.close()
         raise cannot_start(config, error) from None
     control = Control(emulator, token=token)
-    emulator.serve_too(control.find)
+    emulator.mount(control.mount())
     with _log_lines(output), while_held(output.held), terminal_kept():
         try:
             await _start(emulator, stop)
@@ -153,7 +153,8 @@ async def _serve(
 
 
 def forget_account() -> None:
-    """Models may run in this process: the account that its user has on the real platform is not theirs."""
+    """Remove the user's account on the real platform from the environment: models may run in this process, and the
+    account is not theirs."""
     for name in [each for each in os.environ if each.startswith("CLARIFAI_")]:
         if not name.startswith("CLARIFAI_EMULATOR_"):
             del os.environ[name]
@@ -198,8 +199,7 @@ async def _stop(emulator: Emulator, output: _Output) -> None:
 
 
 def running_of(emulator: Emulator, control: Control) -> Running:
-    """Describe to commands how they find and control this emulator: for its state file, and in what ``control``
-    answers."""
+    """Describe how commands find and control this emulator: for its state file and ``control``'s answers."""
     running = Running(
         url=emulator.url,
         pid=os.getpid(),
@@ -215,7 +215,7 @@ def running_of(emulator: Emulator, control: Control) -> Running:
 
 
 def _own_token(emulator: Emulator) -> str:
-    """A token for the commands: the emulator's user's before others, one that may do everything before others."""
+    """Choose a token for the commands: the emulator's user's before others, an unlimited one before others."""
     callers, user = emulator.accounts.callers, emulator.config.user_id
 
     def rank(token: str) -> tuple[bool, bool, bool]:
@@ -282,7 +282,7 @@ def _report_ready(ready_fd: int | None, running: Running) -> None:
 
 
 def cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
-    """The failure to show; names our own emulator when that is what holds the port."""
+    """Return the failure to show; name the emulator that holds the port, if one does."""
     folder = config.state_dir or default_state_dir()
     holder = next((each for each in running_emulators(folder) if config.port and each.port == config.port), None)
     if holder is not None:
@@ -299,7 +299,7 @@ def cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
 
 @contextlib.contextmanager
 def terminal_kept() -> Generator[None]:
-    """The terminal is afterwards as before, also where it stops while somebody is at a debugger's prompt."""
+    """Restore the terminal afterwards, also if the emulator stops while somebody is at a debugger's prompt."""
     with contextlib.suppress(AttributeError, OSError, ValueError):
         if sys.stdin.isatty():
             import termios
@@ -315,7 +315,7 @@ def terminal_kept() -> Generator[None]:
 
 @contextlib.contextmanager
 def _log_lines(output: _Output) -> Generator[None]:
-    """What the emulator logs goes where its events go; with JSON on stdout, to stderr."""
+    """Write the emulator's log to where its events go; to stderr if stdout is for JSON."""
     handler: logging.Handler = logging.StreamHandler() if output.as_json else _LineHandler(output)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logger = logging.getLogger("clarifai_emulator")

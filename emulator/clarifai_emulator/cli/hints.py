@@ -1,4 +1,4 @@
-"""Groups of commands that know what people type instead: other tools' words, typing errors, misplaced options."""
+"""Defines groups of commands that know other tools' words, typing errors and misplaced options."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class HintingGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def guess(self, ctx: click.Context, word: str, rest: list[str]) -> str:
-        """A sentence that names what may have been meant by ``word``, or all there is."""
+        """Return a sentence that names what may have been meant by ``word``, or all there is."""
         known = self.list_commands(ctx)
         if word.lower() in _OPTIONS:
             of = f"{rest[0]} " if rest and rest[0] in known else ""
@@ -135,12 +135,12 @@ class HintingGroup(click.Group):
             raise click.UsageError(f"No such option '{error.option_name}' here. {after}", ctx=ctx) from None
 
     def _whose(self, ctx: click.Context, error: click.NoSuchOption) -> str:
-        """A sentence that names the commands which have the option; empty when none has it."""
+        """Return a sentence that names the commands which have the option; empty when none has it."""
         names = [f"`{ctx.command_path} {name}`" for name in self._having(ctx, error.option_name)][:3]
         return f"It is an option of {', '.join(names)}." if names else ""
 
     def _having(self, ctx: click.Context, option: str) -> Iterator[str]:
-        """Names of the commands that have this option."""
+        """Yield the names of the commands that have this option."""
         for name in self.list_commands(ctx):
             command = self.get_command(ctx, name)
             if command is not None and any(option in each.opts for each in command.params):

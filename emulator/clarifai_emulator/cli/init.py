@@ -1,4 +1,4 @@
-"""The command ``init``: writes a small model directory to begin with."""
+"""Defines the command ``init``, which writes a small model directory to begin with."""
 
 from __future__ import annotations
 
@@ -50,5 +50,5 @@ def write_template(directory: Path, model: str) -> None:
 
 
 def model_id(name: str) -> str:
-    """An id that the platform takes, from a directory's name."""
+    """Make an id that the platform takes from a directory's name."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:64] or "my-model"

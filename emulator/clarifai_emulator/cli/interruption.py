@@ -2,7 +2,7 @@
 
 The first signal raises ``KeyboardInterrupt`` in the main thread, so that every ``with`` and ``finally`` of the
 command does its work. Further signals change nothing: a terminal, ``timeout`` and a supervisor may all send one for
-the same wish, and a second exception would break off the clean-up of the first.
+the same request, and a second exception would break off the clean-up of the first.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _ENOUGH = 5
 
 
 class Interrupted(Failure):
-    """Ends a command that was interrupted. ``meaning``: what that left, in one sentence. ``number``: the signal,
-    where the command listened for it itself."""
+    """Ends a command that was interrupted. ``meaning``: what that left, in one sentence. ``number``: the signal, if
+    the command listened for it itself."""
 
     def __init__(self, meaning: str = "", *, number: int = 0) -> None:
         number = number or _state.number or signal.SIGINT
@@ -45,7 +45,7 @@ class Interrupted(Failure):
 
 
 class _State:
-    """Which signal came first in this process, and whether it must wait."""
+    """The first signal that came in this process, and whether it must wait."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -71,7 +71,7 @@ class _State:
             raise KeyboardInterrupt
 
     def got_lost(self, unraisable: Any) -> None:
-        """``sys.unraisablehook``: an exception in a finalizer or a callback goes nowhere, and this one must."""
+        """Raise an interruption again that was lost in a finalizer or a callback (``sys.unraisablehook``)."""
         if self.number and issubclass(unraisable.exc_type, KeyboardInterrupt):
             signal.setitimer(signal.ITIMER_REAL, _AT_ONCE_SECONDS)
         else:
@@ -91,21 +91,21 @@ _state = _State()
 def ending_signals() -> list[signal.Signals]:
     """Return the signals that end a command: Ctrl-C, SIGTERM, and SIGHUP, which comes when its terminal is closed.
 
-    Left out are those that the command was started to ignore, as by ``nohup`` or as a job in the background.
+    Left out are the signals that the command was started to ignore, as by ``nohup`` or as a job in the background.
     """
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     return [each for each in signals if signal.getsignal(each) is not signal.SIG_IGN]
 
 
 def was_interrupted() -> bool:
-    """Whether a signal came, whatever has become of its exception."""
+    """Tell whether a signal came, whatever has become of its exception."""
     return _state.number != 0
 
 
 @contextlib.contextmanager
 def held_back() -> Generator[None]:
-    """An interruption waits for the end of the block: for the moments in which something is made that nobody could
-    remove yet."""
+    """Hold an interruption back until the end of the block, in which something is made that nobody could remove
+    before it is complete."""
     _state.held_back += 1
     try:
         yield

@@ -1,4 +1,4 @@
-"""The commands ``reset`` and ``down``: begin again, and stop."""
+"""Defines the commands ``reset`` and ``down``, which empty and stop an emulator."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def down(port: int | None, every: bool, as_json: bool) -> None:
 
 
 def _remove_left_behind() -> list[str]:
-    """Containers and networks of emulators that were killed; none where no engine answers."""
+    """Remove containers and networks of killed emulators; none if no engine answers."""
     from clarifai_emulator.backends.docker.engine import NoEngine, connect
     from clarifai_emulator.backends.docker.leftovers import remove_left_behind
 
@@ -89,14 +89,14 @@ def wait_until_gone(running: Running, folder: Path) -> None:
 
 
 def _is_silent(running: Running) -> bool:
-    """Whether nothing answers any more where an emulator was."""
+    """Tell whether nothing answers any more where an emulator was."""
     from clarifai_emulator.control.network import health
 
     return health(running.url) is None
 
 
 def _has_ended(pid: int) -> bool:
-    """Whether a process is gone; one that its parent has not yet asked about counts as gone."""
+    """Tell whether a process is gone, or ended and not yet collected by its parent."""
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"

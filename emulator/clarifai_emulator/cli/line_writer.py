@@ -17,9 +17,10 @@ _EVERY_SECONDS = 0.03
 
 
 class LineWriter:
-    """Lines that cannot be written in time are dropped, and counted. Colours are for terminals only.
+    """Writes lines from a thread; lines that cannot be written in time are dropped, and counted. Colours are for
+    terminals only.
 
-    Writes to the file descriptor itself: a daemon thread that holds the lock of ``sys.stdout`` while the
+    The thread writes to the file descriptor itself: a daemon thread that holds the lock of ``sys.stdout`` while the
     interpreter ends would crash it.
     """
 
@@ -74,7 +75,7 @@ class LineWriter:
             return  # nobody reads any more
 
     def _taken(self) -> bytes:
-        """The lines that wait, and no longer do."""
+        """Take all lines that wait."""
         lines = [self._lines.popleft() for _ in range(len(self._lines))]
         dropped, self._dropped = self._dropped, 0
         if dropped:

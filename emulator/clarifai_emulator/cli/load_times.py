@@ -1,4 +1,4 @@
-"""How long models take to load their weights: those that are loading now, and how long each took the last time."""
+"""Measures how long models take to load their weights: those loading now, and how long each took the last time."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _STEPS = (5, 10, 20, 30, 60)
 
 
 class LoadTimes:
-    """Seconds by model directory, kept in a file between runs. What cannot be read or written is done without."""
+    """Seconds by model directory, kept in a file between runs. Works without the file if it must."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def last(self, key: str) -> float | None:
-        """How long it took the last time."""
+        """Return how long the load took the last time."""
         value = self._read().get(key)
         return float(value) if isinstance(value, int | float) and value > 0 else None
 
     def note(self, key: str, seconds: float) -> None:
-        """How long it took now."""
+        """Remember how long the load took now."""
         known = self._read()
         known.pop(key, None)
         kept = dict([*known.items(), (key, round(seconds, 2))][-_MOST_KEPT:])
@@ -62,8 +62,8 @@ class _Load:
 
 
 class Loading:
-    """The replicas that load their model now, by the events of the emulator. ``key_of`` gives what a model's time
-    is remembered under, by its id."""
+    """The replicas that load their model now, by the events of the emulator. ``key_of`` gives the key under which a
+    model's time is remembered, by its id."""
 
     def __init__(self, times: LoadTimes, key_of: Callable[[str], str]) -> None:
         self._times = times
@@ -71,7 +71,7 @@ class Loading:
         self._loads: dict[str, _Load] = {}
 
     def feed(self, event: Mapping[str, Any]) -> None:
-        """One thing that happened."""
+        """Take one event."""
         kind, replica = str(event["kind"]), str(event.get("replica_id", ""))
         if kind == "replica.starting":
             name = str(event["model_id"])
@@ -83,11 +83,11 @@ class Loading:
                 self._times.note(load.key, float(event["time"]) - load.began)
 
     def texts(self, now: float) -> list[str]:
-        """``hello: loading weights… 12 s (last time 24 s)`` for each."""
+        """Return ``hello: loading weights… 12 s (last time 24 s)`` for each load."""
         return [load.text(now) for load in self._loads.values()]
 
     def news(self, now: float) -> Iterator[str]:
-        """The same where there are only lines: at the beginning, and then less and less often."""
+        """Yield the texts of loads for an output of lines: at the beginning, and then less and less often."""
         for load in self._loads.values():
             seconds = now - load.began
             step = sum(seconds >= each for each in _STEPS) + max(0, int(seconds // 60) - 1)
@@ -97,7 +97,7 @@ class Loading:
 
 
 def seconds_text(seconds: float) -> str:
-    """``0.3 s``, ``24 s``, ``2 min 5 s``."""
+    """Format seconds as ``0.3 s``, ``24 s`` or ``2 min 5 s``."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     return f"{seconds:.0f} s" if seconds < 120 else f"{int(seconds // 60)} min {int(seconds % 60)} s"

@@ -1,4 +1,4 @@
-"""Log lines as `logs` and `dev` show them: which of them, when they were written, by which replica."""
+"""Selects and formats log lines for `logs` and `dev`: with their time and the replica that wrote them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _DAY_SECONDS = 86_400
 
 @dataclass(slots=True)
 class LogFilter:
-    """``tail``: of what is kept, only the last so many; None for all. ``noise``: also the runner's tracebacks while
-    it stops or connects again."""
+    """A choice of log lines. ``tail``: of the kept lines, only the last so many; None for all. ``noise``: also the
+    runner's tracebacks while it stops or connects again."""
 
     tail: int | None = None
     model_only: bool = False
@@ -42,7 +42,7 @@ class LogFilter:
         self._last = deque(maxlen=self.tail)
 
     def take(self, answer: Mapping[str, Any]) -> Iterator[Line]:
-        """The lines to show now, after the next answer of the emulator."""
+        """Yield the lines to show now, after the next answer of the emulator."""
         if "kept" in answer:
             self._is_following = True
             yield from self._last
@@ -62,21 +62,21 @@ class LogFilter:
 
 
 def log_text(line: Line) -> str:
-    """A line with its time, deployment and replica in front."""
+    """Return a line with its time, deployment and replica in front."""
     when = click.style(clock(float(line["time"])), dim=True)
     return "  ".join(filter(None, (when, click.style(_from(line), fg="cyan"), message_text(line))))
 
 
 def _from(line: Line) -> str:
-    """The deployment and the replica; of a build, the model."""
+    """Return the deployment and the replica; of a build, the model."""
     if not line["deployment_id"]:
         return str(line["model"].rpartition("/")[2])
     return f"{line['deployment_id']} {line['replica_id'][:8]}".rstrip()
 
 
 def message_text(line: Line, *, with_ids: bool = True) -> str:
-    """What a line says, so that it moves nothing in a terminal; the runner's and the emulator's words are dim.
-    ``with_ids``: of a line of the SDK's logger, also the ids of the request it is about."""
+    """Return the text of a line without anything that moves the cursor; the runner's and the emulator's words are
+    dim. ``with_ids``: of a line of the SDK's logger, also the ids of the request it is about."""
     text = printable(str(line["message"]))
     if line["stream"] == "model" or line["log_type"] == "runner":
         said = sdk_line(text)
@@ -89,21 +89,21 @@ def message_text(line: Line, *, with_ids: bool = True) -> str:
 
 
 def _sdk_text(said: SdkLine, *, with_ids: bool) -> str:
-    """A line of the SDK's logger without its own clock and thread; `--json` has all of it."""
+    """Return a line of the SDK's logger without its own clock and thread; `--json` has all of it."""
     level = click.style(said.level, fg=_LEVELS.get(said.level))
     ids = f"  {said.context}" if with_ids and said.context and said.context not in said.message else ""
     return f"{level} {printable(said.message)}{ids}"
 
 
 def printable(text: str) -> str:
-    """Text that moves nothing in a terminal. Of a line drawn over itself (a progress bar), the last."""
+    """Remove everything that moves the cursor. Of a line drawn over itself (a progress bar), keep the last."""
     if "\r" in text:
         text = next((part for part in reversed(text.split("\r")) if part.strip()), "")
     return _CONTROLS.sub("", text)
 
 
 def clock(seconds: float) -> str:
-    """The local time; with its day where that is not today."""
+    """Return the local time, with the day unless that is today."""
     local = time.localtime(seconds)
     day = "" if time.time() - seconds < _DAY_SECONDS / 2 or _is_today(local) else time.strftime("%m-%d ", local)
     return f"{day}{time.strftime('%H:%M:%S', local)}.{int(seconds * 1000) % 1000:03d}"
@@ -115,8 +115,8 @@ def _is_today(local: time.struct_time) -> bool:
 
 
 def read_since(text: str, now: float) -> float:
-    """Seconds since the epoch that ``5m``, ``1h30m``, ``22:15``, ``2026-11-28T22:15:00Z`` or ``1764368100`` mean.
-    Raises ``ValueError``."""
+    """Return the seconds since the epoch that ``5m``, ``1h30m``, ``22:15``, ``2026-11-28T22:15:00Z`` or
+    ``1764368100`` mean. Raises ``ValueError``."""
     text = text.strip()
     if _DURATION.fullmatch(text):
         parts = re.findall(r"([\d.]+)([smhd])", text)

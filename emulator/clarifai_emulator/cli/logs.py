@@ -1,4 +1,4 @@
-"""The commands ``logs`` (what models print) and ``events`` (what the emulator does)."""
+"""Defines the commands ``logs`` (what models print) and ``events`` (what the emulator does)."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def logs(
 
 
 def _match(client: Client, deployment: str) -> dict[str, str]:
-    """What the log lines of a deployment have in common; those of builds name models, not deployments."""
+    """Return what the log lines of a deployment have in common; lines of builds name models, not deployments."""
     known = client.result("Status")["deployments"]
     for each in known:
         if each["deployment_id"] == deployment and each["model"]:

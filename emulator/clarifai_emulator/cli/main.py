@@ -1,4 +1,4 @@
-"""The command ``clarifai-emulator``: finds each subcommand when it is needed, so that ``--help`` is quick."""
+"""Runs the command ``clarifai-emulator``; finds each subcommand when it is needed, so that ``--help`` is quick."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def _run(args: Sequence[str] | None) -> NoReturn:
-    """As click does by itself, but for interruptions, of which it would say "Aborted!"."""
+    """Run as click does by itself, except for interruptions, for which click would say "Aborted!"."""
     try:
         code: Any = cli.main(list(args) if args is not None else None, PROGRAM, standalone_mode=False)
     except click.ClickException as failure:

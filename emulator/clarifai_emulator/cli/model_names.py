@@ -1,4 +1,4 @@
-"""How a model is named on the command line: its URL, USER/APP/models/ID, or the id alone."""
+"""Reads how a model is named on the command line: its URL, USER/APP/models/ID, or the id alone."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class ModelName:
 
     @property
     def url(self) -> str:
-        """The address as the SDK takes it."""
+        """Return the address as the SDK takes it."""
         version = f"/versions/{self.version_id}" if self.version_id else ""
         return f"https://clarifai.com/{self.user_id}/{self.app_id}/models/{self.model_id}{version}"
 
 
 def read_model_name(text: str, known: Sequence[str]) -> ModelName:
-    """The model that ``text`` names. ``known``: ``USER/APP/ID`` of those there are, for an id alone."""
+    """Return the model that ``text`` names. ``known``: ``USER/APP/ID`` of all models, to find an id alone."""
     path = urlsplit(text).path if "://" in text else text
     parts = path.strip("/").split("/")
     if len(parts) == 1:

@@ -1,4 +1,4 @@
-"""What the commands print: failures with their way out, JSON, columns and colours."""
+"""Prints the output of commands: failures with their way out, JSON, columns and colours."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 class Failure(click.ClickException):
     """Ends a command. ``message``: what happened; ``log``: what the model or uv said; ``hint``: what to do.
 
-    ``data`` are further facts for ``--json``. Shown as one JSON object on stdout where the command was asked
-    for JSON, else as text on stderr.
+    ``data`` are further facts for ``--json``. Shown as one JSON object on stdout if the command was asked for JSON,
+    else as text on stderr.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ def failure_of(error: EmulatorError | Failure) -> Failure:
 
 
 def unusable(error: ConfigError) -> Failure:
-    """The failure for a file or an option that cannot be understood, with everything that is wrong with it."""
+    """Return the failure for an unusable file or option, with everything that is wrong with it."""
     return Failure(
         "\n".join([error.what, *(f"  - {each}" for each in error.problems)]), hint=error.hint, code=USAGE
     )
 
 
 def status_name(code: int) -> str:
-    """``21351 MODEL_DEPLOYING`` for a Clarifai status code."""
+    """Name a Clarifai status code, as in ``21351 MODEL_DEPLOYING``."""
     from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
     try:
@@ -107,7 +107,7 @@ def status_name(code: int) -> str:
 
 
 def json_option(help: str = "Print JSON instead of text.") -> Callable[[_Function], _Function]:
-    """The option ``--json``, as the parameter ``as_json``; failures are then JSON too."""
+    """Add the option ``--json``, as the parameter ``as_json``; failures are then JSON too."""
 
     def remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
         ctx.meta[_JSON] = value
@@ -117,8 +117,8 @@ def json_option(help: str = "Print JSON instead of text.") -> Callable[[_Functio
 
 
 def port_option() -> Callable[[_Function], _Function]:
-    """The options of commands that talk to a running emulator: ``--port``, as a parameter, None for the only one;
-    and ``--url``, which ``given_url`` gives."""
+    """Add the options of commands that talk to a running emulator: ``--port``, as a parameter, None for the only
+    one; and ``--url``, which ``given_url`` gives."""
 
     def remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
         ctx.meta[_URL] = (value, ctx.get_parameter_source(str(param.name)) is ParameterSource.COMMANDLINE)
@@ -147,8 +147,8 @@ def port_option() -> Callable[[_Function], _Function]:
 
 
 def given_url() -> str:
-    """The address of the emulator that the command is for; empty where it is not given. ``--port`` on the command
-    line means more than a variable."""
+    """Return the address of the emulator that the command is for; empty if none is given. ``--port`` on the command
+    line takes precedence over a variable."""
     context = click.get_current_context(silent=True)
     if context is None:
         return ""
@@ -160,20 +160,20 @@ def given_url() -> str:
 
 
 def wants_json() -> bool:
-    """Whether the command that runs was asked for JSON."""
+    """Tell whether the command that runs was asked for JSON."""
     context = click.get_current_context(silent=True)
     return bool(context is not None and context.meta.get(_JSON))
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout; indented for people, one line for pipes."""
+    """Print one JSON document on stdout; indented for people, one line for pipes."""
     import sys
 
     click.echo(json.dumps(value, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False))
 
 
 def step(text: str) -> None:
-    """One line of progress; on stderr when stdout is for JSON."""
+    """Print one line of progress; on stderr when stdout is for JSON."""
     click.echo(click.style("  · ", fg="cyan") + text, err=wants_json())
 
 
@@ -189,5 +189,5 @@ def _labelled(label: str, text: str, *, colour: str | None = None) -> str:
 
 
 def heading(text: str) -> None:
-    """A bold line."""
+    """Print a bold line."""
     click.echo(click.style(text, bold=True))

@@ -16,8 +16,8 @@ _BUILD_FILES = ("Dockerfile", ".dockerignore")
 
 
 def packed(directory: Path) -> IO[bytes]:
-    """A tar archive of the files that belong to a model; the same files are the same bytes. Links are followed.
-    Raises ``Failure``."""
+    """Pack the files that belong to a model as a tar archive; the same files give the same bytes. Links are
+    followed. Raises ``Failure``."""
     try:
         require_directory(directory)
     except ModelError as error:

@@ -1,4 +1,4 @@
-"""The options of ``deploy`` and ``dev`` that say where a model runs."""
+"""Defines the options of ``deploy`` and ``dev`` that say where a model runs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def place_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What the emulator is asked for, of these options. Raises ``click.UsageError``."""
+    """Return the fields of a request that these options give. Raises ``click.UsageError``."""
     if options["instance"] and (options["nodepool"] or options["cluster"]):
         raise click.UsageError("--instance makes a nodepool of its own: leave --nodepool and --cluster out.")
     return {

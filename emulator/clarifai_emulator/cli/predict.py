@@ -1,4 +1,4 @@
-"""The command ``predict``: one call with the real SDK, and which rule and replica answered it."""
+"""Defines the command ``predict``, which makes a call with the real SDK and shows its rule and replica."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _call(
     options: Mapping[str, Any],
     as_json: bool,
 ) -> dict[str, Any]:
-    """Make the call; shows each answer as it comes, unless they are wanted as JSON."""
+    """Make the call; show each answer as it comes, unless answers are wanted as JSON."""
     from clarifai_emulator.cli.answers import as_json_value, as_text
     from clarifai_emulator.cli.argument_values import chosen_method, read_arguments
     from clarifai_emulator.cli.sdk import sdk_for
@@ -140,7 +140,7 @@ def _signatures(client: Any) -> list[dict[str, Any]]:
 
 
 def _tell_findings(client: Any, method: str, arguments: Mapping[str, Any]) -> None:
-    """Say on stderr what `check` would of these arguments; what is answered is not changed by it."""
+    """Say on stderr what `check` would say of these arguments; the answer does not change."""
     from clarifai_emulator.contracts.values.python_values import check_arguments
 
     for finding in check_arguments(client._method_signatures[method], arguments):
@@ -148,7 +148,7 @@ def _tell_findings(client: Any, method: str, arguments: Mapping[str, Any]) -> No
 
 
 def _answers(client: Any, signature: Mapping[str, Any], arguments: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """Pairs of a value and the response it came in."""
+    """Yield pairs of a value and the response it came in."""
     answer = getattr(client, signature["name"])(**arguments, with_proto=True)
     if signature["method_type"] == "UNARY_UNARY":
         yield answer
@@ -157,7 +157,7 @@ def _answers(client: Any, signature: Mapping[str, Any], arguments: dict[str, Any
 
 
 def _route(client: Client, request_id: str, since: int) -> dict[str, Any]:
-    """Rule, deployment, nodepool, replica and time of a request, from the emulator's events."""
+    """Return the rule, deployment, nodepool, replica and time of a request, from the emulator's events."""
     found: dict[str, Any] = {}
     for answer in client.answers("Events", since=since):
         event = answer.get("event", {})
@@ -189,7 +189,7 @@ def _show_route(report: Mapping[str, Any], caller: Caller) -> None:
 
 
 def _failure(client: Client, caller: Caller, error: Exception, since: int) -> Failure:
-    """What the SDK raised, in words: it shows a response's status as protobuf text."""
+    """Put the SDK's exception in words: the SDK shows a response's status as protobuf text."""
     text = str(error)
     request_id = _quoted("req_id", text)
     facts = _route(client, request_id[0], since) if request_id else {}
@@ -228,7 +228,7 @@ def _code_text(name: str) -> str:
 
 
 def _quoted(field: str, text: str) -> list[str]:
-    """The values of a string field in protobuf text."""
+    """Return the values of a string field in protobuf text."""
     from google.protobuf.text_encoding import CUnescape
 
     found = re.findall(rf"\b{field}: {_QUOTED}", text)

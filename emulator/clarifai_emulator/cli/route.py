@@ -1,4 +1,4 @@
-"""The command ``route``: where a request would go, which rule decides, and what was rejected and why."""
+"""Defines the command ``route``, which shows where a request would go and why, and what was rejected."""
 
 from __future__ import annotations
 

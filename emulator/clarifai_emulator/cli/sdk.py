@@ -1,4 +1,4 @@
-"""The real Clarifai SDK in this process, pointed at one emulator and at nothing of the user's own."""
+"""Imports the real Clarifai SDK in this process, pointed at one emulator and at nothing of the user's own."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from clarifai_emulator.control.running import Running
 
 @contextlib.contextmanager
 def sdk_for(running: Running, caller: Caller | None = None) -> Generator[Any]:
-    """The package ``clarifai.client``. The SDK keeps the base URL and the home directory that it finds when it
-    is imported, so that both must be set before: this works for one emulator per process. ``caller``: who calls;
+    """Return the package ``clarifai.client``. The SDK keeps the base URL and the home directory that it finds when
+    it is imported, so that both must be set before: this works for one emulator per process. ``caller``: who calls;
     the emulator's own user otherwise.
 
     ``~/.config/clarifai`` is neither read nor written, and the SDK logs nothing below errors.

@@ -1,4 +1,4 @@
-"""Deploys a directory of this machine: by its path where the emulator runs here, else by sending it."""
+"""Deploys a directory of this machine: by its path if the emulator runs here, else by sending it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def deploy_on(
 
 
 def refuse_elsewhere(client: Client, command: str, why: str) -> None:
-    """Raise ``Failure`` for a command that works beside the emulator only."""
+    """Raise ``Failure`` for a command that works beside the emulator only, if the emulator is elsewhere."""
     if not client.running.is_here:
         raise Failure(
             f"`{command}` works where the emulator runs, and {client.running.url} is elsewhere: {why}.",

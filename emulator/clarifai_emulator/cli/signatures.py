@@ -1,4 +1,4 @@
-"""Example calls of a model's methods, from its method signatures: for Python, and for the command line.
+"""Writes example calls of a model's methods from its method signatures: for Python, and for the command line.
 
 A signature is a ``MethodSignature`` as protobuf JSON with the proto's own field names, as ``Deploy`` answers it.
 """
@@ -42,7 +42,7 @@ _DATA_TYPES = ("Audio", "Concept", "Frame", "Image", "NamedFields", "Region", "T
 
 
 def example_value(field: Field) -> str:
-    """A Python expression for one value of the field's type, its iterator left aside."""
+    """Return a Python expression for one value of the field's type, its iterator left aside."""
     kind, parts = str(field.get("type", "NOT_SET")), list(field.get("type_args", ()))
     if kind == "LIST":
         return f"[{', '.join(map(example_value, parts))}]"
@@ -56,7 +56,7 @@ def example_value(field: Field) -> str:
 
 
 def example_call(signature: Signature, model: str = "model") -> str:
-    """A call with an argument for each field that is required or has a plain default."""
+    """Return a call with an argument for each field that is required or has a plain default."""
     arguments = [f"{field['name']}={value}" for field, value in _arguments(signature)]
     return f"{model}.{signature['name']}({', '.join(arguments)})"
 
@@ -75,7 +75,7 @@ def _arguments(signature: Signature) -> Iterable[tuple[Field, str]]:
 
 
 def _default(field: Field) -> str | None:
-    """The default as Python; None when it is none, or too much for an example."""
+    """Return the default as Python; None if there is none, or if it is too long for an example."""
     text, convert = field.get("default"), _DEFAULTS.get(str(field.get("type")))
     if text in (None, "", "None", "null") or convert is None:
         return None
@@ -86,7 +86,7 @@ def _default(field: Field) -> str | None:
 
 
 def example_lines(signature: Signature) -> list[str]:
-    """The call and what to do with its answer."""
+    """Return the call and what to do with its answer."""
     call = example_call(signature)
     if signature.get("method_type") in ("UNARY_STREAMING", "STREAMING_STREAMING"):
         return [f"for chunk in {call}:", "    print(chunk)"]
@@ -94,7 +94,7 @@ def example_lines(signature: Signature) -> list[str]:
 
 
 def chosen_methods(signatures: Sequence[Signature]) -> list[Signature]:
-    """One method of each kind; the one that is called as most are, else the first."""
+    """Choose one method of each kind: the one with the usual name, else the first."""
     chosen: list[Signature] = []
     for kind, usual in zip(_KINDS, _USUAL_NAMES, strict=True):
         of_kind = [each for each in signatures if each.get("method_type") == kind]
@@ -103,7 +103,7 @@ def chosen_methods(signatures: Sequence[Signature]) -> list[Signature]:
 
 
 def snippet(signatures: Sequence[Signature], *, model_url: str, deployment_id: str = "") -> str:
-    """A Python program that calls these methods with the Clarifai SDK."""
+    """Return a Python program that calls these methods with the Clarifai SDK."""
     calls = [line for signature in signatures for line in example_lines(signature)]
     text = "\n".join(calls)
     target = f'"{model_url}"' + (f', deployment_id="{deployment_id}"' if deployment_id else "")
@@ -121,7 +121,7 @@ def _imports(text: str) -> list[str]:
 
 
 def command_line(signature: Signature, model: str) -> str:
-    """The ``clarifai-emulator predict`` command that calls the method."""
+    """Return the ``clarifai-emulator predict`` command that calls the method."""
     parts = ["clarifai-emulator", "predict", model]
     if signature["name"] != "predict":
         parts.append(str(signature["name"]))

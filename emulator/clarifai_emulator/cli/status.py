@@ -1,4 +1,4 @@
-"""The command ``status``: what runs in an emulator now."""
+"""Defines the command ``status``, which shows what runs in an emulator now."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def status(port: int | None, as_json: bool) -> None:
 
 
 def _show_faults(faults: list[dict[str, Any]]) -> None:
-    """Those that are injected: what goes wrong then is meant to."""
+    """Print the active faults, so that what goes wrong is not a surprise."""
     active = [each["id"] for each in faults if each["active"]]
     if active:
         names = ", ".join(active[:5]) + (", …" if len(active) > 5 else "")
@@ -51,7 +51,7 @@ def _show_faults(faults: list[dict[str, Any]]) -> None:
 
 
 def _show_nodepools(nodepools: list[dict[str, Any]]) -> None:
-    """The user's own, and of Clarifai's shared ones those in use."""
+    """Print the user's own nodepools, and those of Clarifai's shared ones that are in use."""
     shown = [each for each in nodepools if each["user_id"] != _SHARED_OWNER or each["instances_in_use"]]
     heading("\nNodepools")
     rows = [["cluster", "nodepool", "instance types", "in use"]]
@@ -105,7 +105,7 @@ def _show_deployments(deployments: list[dict[str, Any]], shared: list[dict[str, 
 
 
 def _show_broken(projects: list[dict[str, Any]]) -> None:
-    """Directories in the dev loop whose code cannot be used, and what that means."""
+    """Print the directories in the dev loop whose code cannot be used, and what that means."""
     for each in projects:
         failure = (each["last"] or {}).get("failure")
         if failure:

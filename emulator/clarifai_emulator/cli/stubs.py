@@ -1,4 +1,4 @@
-"""The command ``stubs``: typed clients, so that editors and type checkers know the methods of your models."""
+"""Defines the command ``stubs``, which writes typed clients for editors and type checkers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The commands ``topology check`` and ``topology schema``: what is wrong with topology files, and what can be in
-them."""
+"""Defines the commands ``topology check`` and ``topology schema``, for the form of topology files."""
 
 from __future__ import annotations
 
@@ -90,7 +89,7 @@ def schema(wants_path: bool) -> None:
 
 
 def _counts(read: Any) -> dict[str, int]:
-    """How many of each kind there are."""
+    """Count the entries of each kind."""
     from dataclasses import fields
 
     counts = {each.name: len(getattr(read, each.name)) for each in fields(read)}

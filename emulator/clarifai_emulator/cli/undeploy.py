@@ -1,4 +1,4 @@
-"""The command ``undeploy``: takes deployments away, and what runs of them."""
+"""Defines the command ``undeploy``, which takes deployments away and ends their replicas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command ``up``: starts an emulator, in the foreground or detached."""
+"""Defines the command ``up``, which starts an emulator, in the foreground or detached."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OPTION_NAMES = {"pats_file": "--pats", "docker_build_args": "--docker-build-arg
 
 
 def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    """Bytes, from ``512Mi`` or a number."""
+    """Return the bytes that ``512Mi`` or a number means."""
     from clarifai_emulator.messages.quantities import parse_memory
 
     try:
@@ -168,7 +168,7 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
 
 
 def _control_token(environ: Mapping[str, str]) -> str:
-    """The token of the controls, where the user chose one."""
+    """Return the token of the controls, if the user chose one."""
     token = environ.get(TOKEN_VARIABLE, "")
     if token and (len(token) < _TOKEN_LENGTH or not has_token_characters(token)):
         raise Failure(
@@ -180,7 +180,7 @@ def _control_token(environ: Mapping[str, str]) -> str:
 
 
 def parse_pats(values: tuple[str, ...], user_id: str) -> dict[str, str]:
-    """Token → user. A token may itself end with ``=``; without a user it belongs to the emulator's."""
+    """Return the user of each token; without one, the emulator's. A token may itself end with ``=``."""
     pats: dict[str, str] = {}
     for value in values:
         pat, _, user = value.rpartition("=")
@@ -189,7 +189,7 @@ def parse_pats(values: tuple[str, ...], user_id: str) -> dict[str, str]:
 
 
 def config_of(options: Mapping[str, Any]) -> Any:
-    """The configuration that the options of ``up`` mean. Raises ``Failure``."""
+    """Return the configuration that the options of ``up`` mean. Raises ``Failure``."""
     from clarifai_emulator.config import EmulatorConfig
     from clarifai_emulator.errors import ConfigError
 
@@ -210,7 +210,7 @@ def config_of(options: Mapping[str, Any]) -> Any:
 
 
 def _warn(config: Any) -> None:
-    """What the emulator itself would say, but into its log file."""
+    """Print the warnings that the emulator itself would write to its log file only."""
     from clarifai_emulator.api.access.accounts import security_warnings
 
     for warning in security_warnings(config):
@@ -218,7 +218,7 @@ def _warn(config: Any) -> None:
 
 
 def arguments_of(options: Mapping[str, Any]) -> list[str]:
-    """The options as ``up`` takes them on a command line; tokens are no part of it, because everyone sees it."""
+    """Return the options as ``up`` takes them on a command line, without tokens, because everyone sees it."""
     arguments: list[str] = []
     for name, value in options.items():
         if name == "pats":

@@ -1,7 +1,7 @@
-"""Where a process runs: its process number means something in the same place only.
+"""Tells where a process runs, because its process number has a meaning in the same place only.
 
 A home folder may be shared: by a container that mounts it, by two login nodes. What is written there about a
-process is of use to others, but whether it lives is for its own place to say.
+process is of use to others, but only the process's own place can tell whether it is alive.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pathlib import Path
 
 @cache
 def this_place() -> str:
-    """``HOST/BOOT/PIDS``: this machine, this start of it, this namespace of process numbers. The last two are empty
-    where the system does not tell."""
+    """Return ``HOST/BOOT/PIDS``: this machine, this start of it, this namespace of process numbers. The last two
+    are empty if the system does not tell."""
     return "/".join((socket.gethostname() or "host", _boot(), _process_numbers()))
 
 
 def is_here(place: str) -> bool:
-    """Whether processes of that place have the same numbers here."""
+    """Tell whether processes of that place have the same numbers here."""
     host, boot, numbers = _parts(place)
     our_host, our_boot, our_numbers = _parts(this_place())
     # A machine may get another name while it runs; the number of a start is its own.
@@ -29,7 +29,7 @@ def is_here(place: str) -> bool:
 
 
 def is_over(place: str) -> bool:
-    """Whether that place is known to be gone: this machine was started again since."""
+    """Tell whether that place is known to be gone: this machine was started again since."""
     host, boot, _ = _parts(place)
     our_host, our_boot, _ = _parts(this_place())
     return host == our_host and bool(boot and our_boot) and boot != our_boot

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
+from clarifai_emulator.api.transport.mounts import GrpcMount
 from clarifai_emulator.backends.backend import Debugging
 from clarifai_emulator.backends.printed import Origin, without_colours
 from clarifai_emulator.control.error_forms import error_as_dict
@@ -81,11 +82,11 @@ class Control:
             "Undeploy": self._undeploy,
         }
 
-    def find(self, path: str) -> Serve | None:
-        """What serves a control; None for any other path."""
-        service, _, name = path.removeprefix("/").rpartition("/")
-        if service != SERVICE:
-            return None
+    def mount(self) -> GrpcMount:
+        """Give what puts the controls beside the platform's API."""
+        return GrpcMount(SERVICE, self._find)
+
+    def _find(self, name: str) -> Serve | None:
         if name == "DeployArchive":
             return self._serve(self._deploy_archive)
         call = self._calls.get(name)

@@ -1,4 +1,4 @@
-"""What the topology files said when they were last applied, kept in the state file.
+"""Keeps in the state directory what the topology files said when they were last applied.
 
 The next start compares the files with it: what was edited in them meanwhile is applied, and nothing else. It may be
 older than the resources, as after a kill between the two: then more counts as edited, and is found to be there.
@@ -11,10 +11,9 @@ import logging
 import sqlite3
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from clarifai_emulator.state.records import BadRecord, from_json, to_json
-from clarifai_emulator.state.state_file import StateFile
 from clarifai_emulator.topology.file_changes import KINDS
 from clarifai_emulator.topology.files import Entry, ModelDeploy, ModelEntry, Topology
 
@@ -23,15 +22,27 @@ log = logging.getLogger(__name__)
 _NAME = "topology"
 
 
-class KeptTopology:
-    """The topology of one emulator, without faults and stand-ins: they are of one run."""
+class Notes(Protocol):
+    """Keep texts by name (``state.kept_state.KeptState``)."""
 
-    def __init__(self, file: StateFile) -> None:
-        self._file = file
+    def note(self, name: str, content: str) -> None:
+        """Keep a text in place of what was kept under this name. Raises ``sqlite3.Error``."""
+        ...
+
+    def noted(self, name: str) -> str | None:
+        """Return what is kept under this name."""
+        ...
+
+
+class KeptTopology:
+    """Keep the topology of one emulator, without faults and stand-ins: they are of one run."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
 
     def load(self) -> Topology:
         """What was kept; an empty topology where nothing was, or nothing that can be read."""
-        text = self._file.noted(_NAME)
+        text = self._notes.noted(_NAME)
         if text is None:  # a state that began without a topology, or of an earlier release
             return Topology()
         try:
@@ -50,7 +61,7 @@ class KeptTopology:
         """Keep it, in place of what was kept. Secrets are in clear text in it, as among the resources."""
         content = {kind: [_content(each) for each in getattr(topology, kind)] for kind in KINDS}
         try:
-            self._file.note(_NAME, json.dumps(content))
+            self._notes.note(_NAME, json.dumps(content))
         except sqlite3.Error as error:
             log.warning(
                 "What the topology files say could not be kept (%s): the next start makes everything that they "

@@ -22,7 +22,6 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.handlers.uploads import BUILDING
 from clarifai_emulator.deploy.deployer import Deployer, ModelKey, Progress
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
@@ -30,7 +29,7 @@ from clarifai_emulator.models.archive import ArchiveLimits, unpack
 from clarifai_emulator.models.directory import REQUIREMENTS_FILE, ModelDirectory, ModelSource, read_model_directory
 from clarifai_emulator.models.requirements import unpin_unknown_sdk
 from clarifai_emulator.models.uploaded import UploadedFiles
-from clarifai_emulator.models.versions import TRAINED, is_building
+from clarifai_emulator.models.versions import BUILDING, TRAINED, is_building
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.state.records import cannot_run, why_it_cannot_run
 from clarifai_emulator.store import Key, Kind

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-# What a version is that can serve, and what one is that no replica has served yet while another one does.
+# Descriptions of a version that can serve, that is being built, and that no replica has served yet while another
+# version serves.
 TRAINED = "Model is trained and ready for deployment"
+BUILDING = "Model is being built"
 ON_TRIAL = "Its first replica is being started"
 _FAILED = (StatusCode.MODEL_BUILDING_FAILED, StatusCode.MODEL_BUILD_UNEXPECTED_ERROR)
 

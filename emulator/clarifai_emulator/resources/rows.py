@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from clarifai_emulator.api.chain import Call
 from clarifai_emulator.store import Key, Kind
 
 Match = Callable[[Key, Any], bool]
@@ -90,7 +89,7 @@ class Resource:
     validate: Callable[[Draft], Iterable[Problem]] = _no_problems
     show: Callable[[Key, Any, str], None] = _nothing
     before_delete: Callable[[Key], None] = _nothing
-    matches: Callable[[Call, Any], Match | None] = _nothing
+    matches: Callable[[Any], Match | None] = _nothing
     order: Callable[[Any, Iterable[tuple[Key, Any]]], Iterable[tuple[Key, Any]]] = _newest_first
     make: Callable[[Key], None] | None = None
 

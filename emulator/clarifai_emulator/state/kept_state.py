@@ -1,11 +1,10 @@
-"""What an emulator keeps in its state directory: resources, logs, and the topology that was applied."""
+"""Keeps an emulator's resources and logs in its state directory, and notes beside them."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
 
-from clarifai_emulator.deploy.topology_kept import KeptTopology
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.state.kept_logs import KeptLogs
 from clarifai_emulator.state.state_file import StateFile
@@ -21,7 +20,6 @@ class KeptState:
         self._directory = directory
         self._file = StateFile(directory, store)
         self._logs = KeptLogs(self._file, logbook)
-        self.topology = KeptTopology(self._file)
 
     def open(self) -> int:
         """Put what the directory holds where it belongs, and keep what comes; how many resources there were.
@@ -39,6 +37,14 @@ class KeptState:
     def keep_logs(self) -> None:
         """Make lasting the log lines that have come."""
         self._logs.write()
+
+    def note(self, name: str, content: str) -> None:
+        """Keep a text that is no resource, in place of what was kept under this name. Raises ``sqlite3.Error``."""
+        self._file.note(name, content)
+
+    def noted(self, name: str) -> str | None:
+        """Return what is kept under this name."""
+        return self._file.noted(name)
 
     def replace(self) -> None:
         """Forget what was kept; keep what there is now."""

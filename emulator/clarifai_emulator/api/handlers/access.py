@@ -75,7 +75,7 @@ def handlers(resources: Resources) -> dict[str, Handler]:
 class _Access:
     resources: Resources
 
-    def key_matches(self, _call: Call, request: Any) -> Match:
+    def key_matches(self, request: Any) -> Match:
         now = self.resources.clock.now()
 
         def match(_key: Key, key: Any) -> bool:

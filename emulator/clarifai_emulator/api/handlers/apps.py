@@ -7,7 +7,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import App
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.chain import Handler
 from clarifai_emulator.api.handlers.listing import sorted_as_asked, text_matches
 from clarifai_emulator.api.handlers.verbs import serve
 from clarifai_emulator.resources.resource import Resources
@@ -57,7 +57,7 @@ class _Apps:
         self._resources.delete(Kind.MODEL, list(self._resources.store.keys(Kind.MODEL, key)))
 
 
-def _matches(_call: Call, request: Any) -> Match:
+def _matches(request: Any) -> Match:
     def match(key: Key, app: Any) -> bool:
         return (
             text_matches(request, app)

@@ -18,7 +18,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.chain import Handler
 from clarifai_emulator.api.handlers import deployments
 from clarifai_emulator.api.handlers.verbs import serve
 from clarifai_emulator.api.handlers.workers import prepare_worker, validate_worker
@@ -239,14 +239,14 @@ class _Compute:
         self.resources.delete(Kind.RUNNER, list(self.resources.store.keys(Kind.RUNNER, key)))
         deployments.leave_nodepool(self.resources, key)
 
-    def nodepool_matches(self, _call: Call, request: Any) -> Match | None:
+    def nodepool_matches(self, request: Any) -> Match | None:
         if not request.active_usage:
             return None
         return lambda key, _: any(
             self._replicas(runner) >= 1 for runner in self.resources.store.list(Kind.RUNNER, key)
         )
 
-    def runner_matches(self, _call: Call, request: Any) -> Match:
+    def runner_matches(self, request: Any) -> Match:
         versions = set(request.model_version_ids)
 
         def match(_key: Key, runner: Any) -> bool:

@@ -16,7 +16,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.chain import Handler
 from clarifai_emulator.api.handlers.verbs import serve
 from clarifai_emulator.api.handlers.workers import newest_version, prepare_worker, served_version, validate_worker
 from clarifai_emulator.resources.identifiers import nearest
@@ -229,7 +229,7 @@ class _Deployments:
             return self.resources.shown(Kind.NODEPOOL, nodepool, viewer)
         return Nodepool(id=ref.id, compute_cluster=ComputeCluster(id=ref.compute_cluster.id, user_id=owner))
 
-    def matches(self, _call: Call, request: Any) -> Match:
+    def matches(self, request: Any) -> Match:
         versions = set(request.model_version_ids)
         priorities = set(request.scheduling_priorities)
 

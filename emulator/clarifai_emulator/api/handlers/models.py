@@ -163,7 +163,7 @@ class _Models:
         self._resources.delete(Kind.DEPLOYMENT, deployments_of_model(self._store, key))
         self._resources.delete(Kind.MODEL_VERSION, list(self._store.keys(Kind.MODEL_VERSION, key)))
 
-    def model_matches(self, _call: Call, request: Any) -> Match:
+    def model_matches(self, request: Any) -> Match:
         wanted = set(request.model_version_ids)
 
         def match(key: Key, model: Any) -> bool:
@@ -195,7 +195,7 @@ class _Models:
         self._store.delete(Kind.SOURCE, key)
 
 
-def _version_matches(_call: Call, request: Any) -> Match:
+def _version_matches(request: Any) -> Match:
     return lambda _key, version: not request.trained_only or version.status.code == StatusCode.MODEL_TRAINED
 
 

@@ -23,10 +23,10 @@ from clarifai_emulator.api.handlers.verbs import require_owner, target
 from clarifai_emulator.api.transport.upload_parts import LongPart
 from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.models.uploaded import UploadedFiles
+from clarifai_emulator.models.versions import BUILDING
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
 
-BUILDING = "Model is being built"
 _AGAIN = "Upload it again, whole."
 
 Build = Callable[[Key], None]

@@ -64,7 +64,7 @@ def list_page(resources: Resources, row: Resource, call: Call, request: Any) -> 
     if all(each.name in own_fields + row.ignored_filters for each, _ in request.ListFields()):
         # Nothing is filtered or sorted: what lies before the page is not looked at.
         return _answer(resources, row, call, page_of(request, keys))
-    matches = row.matches(call, request)
+    matches = row.matches(request)
     found = (
         (key, item)
         for key in keys

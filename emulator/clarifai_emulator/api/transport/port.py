@@ -134,7 +134,7 @@ class Newcomer(asyncio.Protocol):
 
 
 class Http(Protocol):
-    """What answers HTTP/1.1 at a port (``http_site.HttpSite``)."""
+    """What answers HTTP/1.1 at a port (``http_sites.HttpSites``)."""
 
     def connection(self) -> asyncio.Protocol:
         """What takes over a connection that speaks HTTP/1.1."""

@@ -6,7 +6,7 @@ import asyncio
 import errno
 
 from clarifai_emulator.api.transport.http2 import Find, first_of
-from clarifai_emulator.api.transport.http_site import HttpSite
+from clarifai_emulator.api.transport.http_sites import HttpSites
 from clarifai_emulator.api.transport.port import OnOdd, Port
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.errors import ConfigError
@@ -25,7 +25,7 @@ class Ports:
         self.public: Port | None = None
         self._others: list[Port] = []
 
-    async def open_public(self, *services: Find, http: HttpSite) -> int:
+    async def open_public(self, *services: Find, http: HttpSites) -> int:
         """Listen where the configuration says; its number. Raises ``ConfigError``."""
         public = self._port(*services, http=http)
         try:
@@ -35,7 +35,7 @@ class Ports:
         self.public = public
         return number
 
-    async def open(self, host: str, *services: Find, early: bool = False, http: HttpSite | None = None) -> int:
+    async def open(self, host: str, *services: Find, early: bool = False, http: HttpSites | None = None) -> int:
         """Listen at a free port; its number. ``early``: the address may not be there yet. Raises ``OSError``."""
         port = self._port(*services, http=http)
         number = await port.listen(host, 0, early=early)
@@ -53,7 +53,7 @@ class Ports:
         others, self._others = self._others, []
         await asyncio.gather(self.close_public(), *(port.close() for port in others))
 
-    def _port(self, *services: Find, http: HttpSite | None = None) -> Port:
+    def _port(self, *services: Find, http: HttpSites | None = None) -> Port:
         max_bytes = self._config.max_message_bytes + _MORE_BYTES
         return Port(first_of(services), max_bytes=max_bytes, on_odd=self._on_odd, http=http)
 

@@ -77,7 +77,6 @@ async def test_a_health_check_needs_no_token(path: str) -> None:
 
 
 async def test_health_is_bad_until_everything_is_there() -> None:
-    async with http_client({}) as client:
-        client.site._is_ready = lambda: False
+    async with http_client({}, is_ready=lambda: False) as client:
         answer = await client.ask("GET", "/health", key="")
         assert (answer.status, answer.json["status"]) == (503, "starting")

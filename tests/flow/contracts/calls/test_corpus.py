@@ -14,7 +14,7 @@ from clarifai_emulator.contracts.calls.client_check import CallReport, GivenMode
 from clarifai_emulator.contracts.calls.given_models import KnownModel, read_models
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.signatures.method import Method
-from unit.contracts.calls.corpus import HEAD, Client, call_of, changed_models, correct, fixed, mutations, program
+from flow.contracts.calls.corpus import HEAD, Client, call_of, changed_models, correct, fixed, mutations, program
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "models"
 SEED = 20

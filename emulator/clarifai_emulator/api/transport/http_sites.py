@@ -1,25 +1,20 @@
-"""Everything that is reached by HTTP/1.1: which part answers a path, and which pages in a browser may ask.
+"""Serves what is reached by HTTP/1.1: finds the site that is mounted for a request, and refuses pages of others.
 
-    /, /docs, /health          for people and health checks (pages/site.py)
-    /v2/ext/openai/v1/…        the OpenAI-compatible API (ext/openai.py)
-    /v2/ext/mcp/v1/…           MCP servers (ext/mcp.py)
-    /v2/users/U/organizations  which belongs to no RPC (rest/organisations.py)
-    /v2/…                      the platform's REST API (rest/gateway.py)
+    connection ─► which host, which page asks? ─► the first mount (mounts.py) that takes the request ─► its site
 
-What it needs is imported with the first such connection: an emulator that only speaks gRPC does without.
+Sites are made when the first of their requests comes: an emulator that only speaks gRPC imports none.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.http_calls import HttpCalls
+from clarifai_emulator.api.transport.mounts import HttpMount, Site
 from clarifai_emulator.config import EmulatorConfig
 
 if TYPE_CHECKING:
@@ -28,43 +23,25 @@ if TYPE_CHECKING:
 
 _PREFLIGHT_SECONDS = "600"
 _FROM_DESKTOP = "host.docker.internal"  # this machine, as containers of Docker Desktop call it
-_OPENAI_PATHS = ("/chat/completions", "/responses", "/embeddings", "/images/generations", "/models")
 
 
-class _Part(Protocol):
-    """What answers a family of paths."""
-
-    async def serve(self, exchange: Exchange) -> None: ...
-
-
-class HttpSite:
-    """The HTTP side of a port. ``handlers`` are those of gRPC. ``organisations_of``: ids and names of those that a
-    request for a user asks about. ``url``, ``is_ready`` and ``run``: for the pages. ``is_for_containers``: they see
-    this machine under another address."""
+class HttpSites:
+    """The HTTP side of a port. The first of ``mounts`` that takes a request serves it; the last takes every one.
+    ``is_for_containers``: they see this machine under another address."""
 
     def __init__(
         self,
-        handlers: Mapping[str, Handler],
-        calls: HttpCalls,
+        mounts: Sequence[HttpMount],
         *,
         config: EmulatorConfig,
-        organisations_of: Callable[[Call, Any], list[tuple[str, str]]],
         on_odd: Callable[[str, str], None],
-        url: Callable[[], str] = str,
-        is_ready: Callable[[], bool] = lambda: True,
-        run: str = "",
         is_for_containers: bool = False,
     ) -> None:
-        self._is_for_containers = is_for_containers
-        self._handlers = handlers
-        self._calls = calls
+        self._mounts = mounts
         self._config = config
-        self._organisations_of = organisations_of
         self._on_odd = on_odd
-        self._url = url
-        self._is_ready = is_ready
-        self._run = run
-        self._parts: dict[str, _Part] = {}
+        self._is_for_containers = is_for_containers
+        self._made: dict[HttpMount, Site] = {}
         self._connections: set[HttpConnection] = set()
 
     def connection(self) -> asyncio.Protocol:
@@ -92,52 +69,18 @@ class HttpSite:
         from clarifai_emulator.api.transport.http_exchange import HttpProblem
 
         try:
-            await self._part(exchange).serve(exchange)
+            await self._site(exchange).serve(exchange)
         except HttpProblem as problem:
             if problem.status in (404, 405):  # said where a developer looks, too: the path may be a typing error
                 self._on_odd("http", f"{exchange.method} {exchange.path[:300]}: {problem.status}")
             raise
 
-    def _part(self, exchange: Exchange) -> _Part:
-        """What answers a request."""
-        from clarifai_emulator.api.pages.site import is_page
-
-        path = exchange.path
-        # Also with a wrong base URL: such a client reads only errors in its own shape.
-        name = "mcp" if path.startswith("/v2/ext/mcp") else "rest"
-        if path.startswith("/v2/ext/openai") or path.removeprefix("/v1") in _OPENAI_PATHS:
-            name = "openai"
-        if path.startswith("/v2/users/") and path.endswith("/organizations") and path.count("/") == 4:
-            name = "organisations"
-        if is_page(exchange.method, path, exchange.headers.get("accept", "")):
-            name = "pages"
-        if name not in self._parts:
-            self._parts[name] = self._make(name)
-        return self._parts[name]
-
-    def _make(self, name: str) -> _Part:
-        if name == "rest":
-            from clarifai_emulator.api.rest.gateway import RestApi
-
-            return RestApi(self._handlers, self._calls, max_bytes=self._config.max_message_bytes)
-        if name == "pages":
-            from clarifai_emulator.api.pages.site import Pages
-
-            return Pages(self._config, url=self._url, is_ready=self._is_ready, run=self._run)
-        if name == "organisations":
-            from clarifai_emulator.api.rest.organisations import OrganisationsApi
-
-            return OrganisationsApi(self._organisations_of, self._calls.chain)
-        from clarifai_emulator.api.ext.method_calls import ModelTransport
-
-        transport = ModelTransport(self._handlers, self._calls)
-        if name == "mcp":
-            from clarifai_emulator.api.ext.mcp import McpApi
-
-            return McpApi(transport)
-        from clarifai_emulator.api.ext.openai import OpenAiApi
-
-        return OpenAiApi(transport)
+    def _site(self, exchange: Exchange) -> Site:
+        """Find what answers a request; make it, if it is the first."""
+        mount = next(mount for mount in self._mounts if mount.takes(exchange))
+        if mount not in self._made:
+            self._made[mount] = mount.make()
+        return self._made[mount]
 
     def _check_host(self, exchange: Exchange) -> None:
         """At a loopback address, no page whose own name was made to point here gets an answer (DNS rebinding)."""

@@ -1,0 +1,169 @@
+"""Checks that docstrings name their subject: plain sentences that nobody has to decode."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("emulator", "pytest_plugin", "tests", "fixtures", "benchmarks", "docs")
+
+# Folders and files whose docstrings are still to be gone over; the list only ever gets shorter.
+NOT_GONE_OVER: tuple[str, ...] = (
+    "benchmarks/",
+    "emulator/clarifai_emulator/__main__.py",
+    "emulator/clarifai_emulator/api/access/",
+    "emulator/clarifai_emulator/api/call_text.py",
+    "emulator/clarifai_emulator/api/chain.py",
+    "emulator/clarifai_emulator/api/ext/",
+    "emulator/clarifai_emulator/api/failed.py",
+    "emulator/clarifai_emulator/api/handlers/",
+    "emulator/clarifai_emulator/api/http_calls.py",
+    "emulator/clarifai_emulator/api/injection.py",
+    "emulator/clarifai_emulator/api/pages/",
+    "emulator/clarifai_emulator/api/playback/",
+    "emulator/clarifai_emulator/api/rest/",
+    "emulator/clarifai_emulator/api/rpc.py",
+    "emulator/clarifai_emulator/api/runner_items.py",
+    "emulator/clarifai_emulator/api/taps.py",
+    "emulator/clarifai_emulator/api/transport/",
+    "emulator/clarifai_emulator/backends/",
+    "emulator/clarifai_emulator/cassettes/",
+    "emulator/clarifai_emulator/catalogue.py",
+    "emulator/clarifai_emulator/clock.py",
+    "emulator/clarifai_emulator/config.py",
+    "emulator/clarifai_emulator/contracts/",
+    "emulator/clarifai_emulator/control/",
+    "emulator/clarifai_emulator/deploy/",
+    "emulator/clarifai_emulator/dispatch/",
+    "emulator/clarifai_emulator/emulator.py",
+    "emulator/clarifai_emulator/errors.py",
+    "emulator/clarifai_emulator/events.py",
+    "emulator/clarifai_emulator/faults/",
+    "emulator/clarifai_emulator/inside/",
+    "emulator/clarifai_emulator/logbook.py",
+    "emulator/clarifai_emulator/machine/",
+    "emulator/clarifai_emulator/messages/",
+    "emulator/clarifai_emulator/models/",
+    "emulator/clarifai_emulator/nodepools/",
+    "emulator/clarifai_emulator/reload/",
+    "emulator/clarifai_emulator/resources/",
+    "emulator/clarifai_emulator/routing/",
+    "emulator/clarifai_emulator/state/",
+    "emulator/clarifai_emulator/store.py",
+    "emulator/clarifai_emulator/topology/",
+    "fixtures/",
+    "pytest_plugin/pytest_clarifai_emulator/account.py",
+    "pytest_plugin/pytest_clarifai_emulator/joined.py",
+    "pytest_plugin/pytest_clarifai_emulator/scoped.py",
+    "pytest_plugin/pytest_clarifai_emulator/parcels.py",
+    "pytest_plugin/pytest_clarifai_emulator/serving.py",
+    "pytest_plugin/pytest_clarifai_emulator/share",
+    "tests/docker/",
+    "tests/docker_containers.py",
+    "tests/docker_engine.py",
+    "tests/docker_lock.py",
+    "tests/flow/",
+    "tests/http_port.py",
+    "tests/messages.py",
+    "tests/packaging/",
+    "tests/plugin/",
+    "tests/scripted_replicas.py",
+    "tests/unit/api/",
+    "tests/unit/backends/",
+    "tests/unit/cassettes/",
+    "tests/unit/cli/",
+    "tests/unit/contracts/",
+    "tests/unit/deploy/",
+    "tests/unit/dispatch/",
+    "tests/unit/faults/",
+    "tests/unit/messages/",
+    "tests/unit/models/",
+    "tests/unit/nodepools/",
+    "tests/unit/reload/",
+    "tests/unit/resources/",
+    "tests/unit/routing/",
+    "tests/unit/test_benchmarks.py",
+    "tests/unit/topology/",
+)
+
+# A docstring that begins so leaves its subject to be guessed.
+SUBJECTLESS = (
+    "What",
+    "Which",
+    "Whether",
+    "Where",
+    "When",
+    "How",
+    "Who",
+    "Whose",
+    "It",
+    "Its",
+    "One",
+    "Those",
+    "That",
+    "These",
+    "This one",
+    "The same",
+    "As",
+    "And",
+    "But",
+    "Nor",
+    "Or",
+    "So",
+)
+
+Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def test_docstrings_begin_with_their_subject_or_a_verb() -> None:
+    wrong = [
+        f"{path}:{node.body[0].lineno}: {text.splitlines()[0]}"
+        for path, node, text in _docstrings()
+        if _is_subjectless(text)
+    ]
+    assert not wrong, "Name the subject, or begin with a verb:\n" + "\n".join(wrong)
+
+
+def test_docstrings_of_classes_and_functions_begin_with_a_capital_letter() -> None:
+    wrong = [
+        f"{path}:{node.body[0].lineno}: {text.splitlines()[0]}"
+        for path, node, text in _docstrings()
+        if not isinstance(node, ast.Module) and not text[0].isupper()
+    ]
+    assert not wrong, "Begin with a capital letter:\n" + "\n".join(wrong)
+
+
+def test_docstrings_of_classes_and_functions_end_their_first_sentence() -> None:
+    wrong = [
+        f"{path}:{node.body[0].lineno}: {text.splitlines()[0]}"
+        for path, node, text in _docstrings()
+        if not isinstance(node, ast.Module) and text.split("\n\n")[0][-1] not in ".!?:"
+    ]
+    assert not wrong, "End the sentence:\n" + "\n".join(wrong)
+
+
+def _docstrings() -> Iterator[tuple[str, Documented, str]]:
+    """Yield every docstring that is held to the rule, with its file and the node that it documents."""
+    for source in SOURCES:
+        for file in sorted((ROOT / source).rglob("*.py")):
+            path = file.relative_to(ROOT).as_posix()
+            if path.startswith(NOT_GONE_OVER) or "crash_syntax" in path:
+                continue
+            for node in ast.walk(ast.parse(file.read_bytes())):
+                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                    text = ast.get_docstring(node)
+                    if text and not _is_for_users(node):
+                        yield path, node, text
+
+
+def _is_subjectless(text: str) -> bool:
+    words = text.replace("'", " ").replace("’", " ").replace(",", " ").split()
+    return words[0] in SUBJECTLESS or " ".join(words[:2]) in SUBJECTLESS
+
+
+def _is_for_users(node: Documented) -> bool:
+    """Tell whether the docstring is a command's help text, or describes a model's method to its clients."""
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and any(
+        ast.unparse(each).partition("(")[0].endswith((".command", ".group", "click.command", "ModelClass.method"))
+        for each in node.decorator_list
+    )
