@@ -13,7 +13,7 @@ from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.callers import Caller, chosen_caller
 from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.interruption import Interrupted
-from clarifai_emulator.cli.model_names import ModelName, read_model_name
+from clarifai_emulator.cli.model_names import read_model_name
 from clarifai_emulator.cli.output import (
     FAILED,
     NO_ROUTE,
@@ -25,6 +25,7 @@ from clarifai_emulator.cli.output import (
     warn,
 )
 from clarifai_emulator.control.client import Client
+from clarifai_emulator.messages.address import ModelAddress
 
 # After every event there is: asks for none of them, and for the number of the newest.
 _AFTER_ALL = 2**53
@@ -99,7 +100,7 @@ def predict(model: str, words: tuple[str, ...], port: int | None, as_json: bool,
 def _call(
     client: Client,
     caller: Caller,
-    name: ModelName,
+    name: ModelAddress,
     words: tuple[str, ...],
     options: Mapping[str, Any],
     as_json: bool,
