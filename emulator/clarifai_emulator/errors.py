@@ -81,6 +81,14 @@ class EmulatorError(Exception):
     """Base of every error this package raises on purpose."""
 
 
+class NoRoom(EmulatorError):
+    """Say that a replica cannot be placed now; ``for_good`` when no amount of waiting helps."""
+
+    def __init__(self, reason: str, *, for_good: bool) -> None:
+        super().__init__(reason)
+        self.for_good = for_good
+
+
 class CallerError(EmulatorError):
     """A request that the platform would refuse.
 

@@ -10,7 +10,7 @@ from flow.driver import MODELS, Client, inference_request, is_alive, live_replic
 
 
 def parked(emulator: EmulatorThread) -> int:
-    return emulator.run(lambda each: len(list(each.replicas.parked)))
+    return emulator.run(lambda each: len(list(each.replicas.warm_pool)))
 
 
 def test_an_idle_replica_is_kept_and_serves_again(emulator: EmulatorThread, client: Client) -> None:
