@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clarifai_emulator.contracts.signatures.read_signatures import read_signatures as read_signatures
     from clarifai_emulator.contracts.values.fuzz import fuzz as fuzz
     from clarifai_emulator.contracts.values.python_values import check_arguments as check_arguments
+    from clarifai_emulator.control.thread import EmulatorThread as EmulatorThread
     from clarifai_emulator.deploy.deployer import Deployed as Deployed
     from clarifai_emulator.deploy.deployer import DeployRequest as DeployRequest
     from clarifai_emulator.emulator import Emulator as Emulator
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from clarifai_emulator.routing import Ask as Ask
     from clarifai_emulator.routing import Decision as Decision
     from clarifai_emulator.routing import RoutingError as RoutingError
-    from clarifai_emulator.thread import EmulatorThread as EmulatorThread
 
 # Imported on first use: the command line and the pytest plugin must not pay for what they do not use.
 _HOMES = {
@@ -49,7 +49,7 @@ _HOMES = {
     "Emulator": "clarifai_emulator.emulator",
     "EmulatorConfig": "clarifai_emulator.config",
     "EmulatorError": "clarifai_emulator.errors",
-    "EmulatorThread": "clarifai_emulator.thread",
+    "EmulatorThread": "clarifai_emulator.control.thread",
     "Event": "clarifai_emulator.events",
     "Fault": "clarifai_emulator.faults",
     "Finding": "clarifai_emulator.contracts.rules.finding",
