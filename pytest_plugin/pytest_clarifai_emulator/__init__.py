@@ -10,21 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clarifai_emulator.control.call_records import Call as Call
+    from clarifai_emulator.control.call_records import Route as Route
     from pytest_clarifai_emulator.account import Clarifai as Clarifai
-    from pytest_clarifai_emulator.calls import Call as Call
-    from pytest_clarifai_emulator.calls import Route as Route
     from pytest_clarifai_emulator.contract_findings import CallFinding as CallFinding
     from pytest_clarifai_emulator.deployed import DeployedModel as DeployedModel
     from pytest_clarifai_emulator.sdk_clock import Retries as Retries
 
 # Imported on first use: a session of pytest that does not use the emulator must not pay for it.
 _HOMES = {
-    "Call": "pytest_clarifai_emulator.calls",
+    "Call": "clarifai_emulator.control.call_records",
     "CallFinding": "pytest_clarifai_emulator.contract_findings",
     "Clarifai": "pytest_clarifai_emulator.account",
     "DeployedModel": "pytest_clarifai_emulator.deployed",
     "Retries": "pytest_clarifai_emulator.sdk_clock",
-    "Route": "pytest_clarifai_emulator.calls",
+    "Route": "clarifai_emulator.control.call_records",
 }
 
 __all__ = ["Call", "CallFinding", "Clarifai", "DeployedModel", "Retries", "Route"]
