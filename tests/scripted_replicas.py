@@ -98,7 +98,7 @@ class ScriptedBackend:
 
 
 class Stage:
-    """The resources of one user (``ada``), and the supervisor that keeps their replicas. ``gpus`` of this machine."""
+    """The resources of one user (``ada``), and the supervisor of their replicas. ``gpus`` are this machine's."""
 
     def __init__(self, *, gpus: Sequence[str] = (), **config: Any) -> None:
         self.api = ResourceApi()

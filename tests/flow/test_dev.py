@@ -1,4 +1,4 @@
-"""The command ``dev`` works as its user runs it: in a pipe and in a terminal, with an emulator of its own or not."""
+"""The command ``dev`` works as its user runs it: in a pipe and in a terminal, with its own emulator or not."""
 
 from __future__ import annotations
 

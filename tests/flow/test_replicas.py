@@ -1,4 +1,4 @@
-"""Replicas start when wanted, are replaced when they die, drain before they are stopped, and never exceed a pool."""
+"""Replicas start when wanted, are replaced when they die, drain before they stop, and never exceed a nodepool."""
 
 from __future__ import annotations
 

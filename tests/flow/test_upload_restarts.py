@@ -1,4 +1,4 @@
-"""An upload survives kill -9 at every moment: after a restart all that was answered is there, and runs or says why."""
+"""An upload survives kill -9 at every moment: after a restart what was answered is there, and runs or says why."""
 
 from __future__ import annotations
 

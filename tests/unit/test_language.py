@@ -65,22 +65,6 @@ NOT_GONE_OVER: tuple[str, ...] = (
     "pytest_plugin/pytest_clarifai_emulator/parcels.py",
     "pytest_plugin/pytest_clarifai_emulator/serving.py",
     "pytest_plugin/pytest_clarifai_emulator/share",
-    "tests/unit/api/",
-    "tests/unit/backends/",
-    "tests/unit/cassettes/",
-    "tests/unit/cli/",
-    "tests/unit/contracts/",
-    "tests/unit/deploy/",
-    "tests/unit/dispatch/",
-    "tests/unit/faults/",
-    "tests/unit/messages/",
-    "tests/unit/models/",
-    "tests/unit/nodepools/",
-    "tests/unit/reload/",
-    "tests/unit/resources/",
-    "tests/unit/routing/",
-    "tests/unit/test_benchmarks.py",
-    "tests/unit/topology/",
 )
 
 # A docstring that begins so leaves its subject to be guessed.

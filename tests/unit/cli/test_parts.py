@@ -37,7 +37,7 @@ KNOWN = ["me/demo/hello", "me/demo/types", "ada/other/types"]
 
 @pytest.fixture
 def listening() -> Iterator[int]:
-    """A port on which somebody listens."""
+    """Yield a port on which somebody listens."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
