@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clarifai_emulator.config import EmulatorConfig as EmulatorConfig
+    from clarifai_emulator.control.thread import EmulatorThread as EmulatorThread
     from clarifai_emulator.deploy.deployer import DeployRequest as DeployRequest
     from clarifai_emulator.emulator import Emulator as Emulator
     from clarifai_emulator.faults import Fault as Fault
-    from clarifai_emulator.thread import EmulatorThread as EmulatorThread
 
 # Imported on first use: the command line and the pytest plugin must not pay for what they do not use.
 _HOMES = {
     "DeployRequest": "clarifai_emulator.deploy.deployer",
     "Emulator": "clarifai_emulator.emulator",
     "EmulatorConfig": "clarifai_emulator.config",
-    "EmulatorThread": "clarifai_emulator.thread",
+    "EmulatorThread": "clarifai_emulator.control.thread",
     "Fault": "clarifai_emulator.faults",
 }
 
