@@ -116,6 +116,10 @@ class GrpcStream:
 
     # The handler's side.
 
+    def drop(self) -> None:
+        """Send nothing more: nobody waits for it any longer."""
+        self.closed = True
+
     async def read(self) -> bytes | None:
         """The next message; None after the last. Raises ``TransportError`` for one that cannot be taken."""
         message = await self._next()

@@ -236,7 +236,7 @@ class Connection(asyncio.Protocol):
     def _drop(self, stream_id: int) -> None:
         call = self._forget(stream_id)
         if call is not None:
-            call.stream.closed = True
+            call.stream.drop()
             call.task.cancel()
 
     def _forget(self, stream_id: int) -> _Call | None:
