@@ -61,7 +61,7 @@ def _over_http(rounds: int) -> list[Figure]:
 
 def _shared_port(rounds: int) -> list[Figure]:
     from clarifai_emulator.config import EmulatorConfig
-    from clarifai_emulator.thread import EmulatorThread
+    from clarifai_emulator.control.thread import EmulatorThread
 
     with EmulatorThread(EmulatorConfig(port=0, cache_dir=Path(HOME, "cache"))) as thread:
         shared = thread.run(lambda emulator: emulator.port)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.machine.accelerators import Accelerator, Discovery
-from clarifai_emulator.thread import EmulatorThread
 from pytest_clarifai_emulator.settings import Settings
 
 if TYPE_CHECKING:

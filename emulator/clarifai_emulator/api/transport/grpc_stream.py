@@ -116,10 +116,6 @@ class GrpcStream:
 
     # The handler's side.
 
-    def drop(self) -> None:
-        """Send nothing more: nobody waits for it any longer."""
-        self.closed = True
-
     async def read(self) -> bytes | None:
         """The next message; None after the last. Raises ``TransportError`` for one that cannot be taken."""
         message = await self._next()
@@ -287,6 +283,10 @@ class GrpcStream:
                 "RESOURCE_EXHAUSTED", f"The request unpacks to more than {self._max_bytes} bytes."
             )
         return plain
+
+    def abandon(self) -> None:
+        """Say nothing more: the client does not wait any longer."""
+        self.closed = True
 
     def release(self) -> None:
         """The call is over: what it has not read counts no longer."""

@@ -12,11 +12,11 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import User
 
 from clarifai_emulator.catalogue import CLARIFAI_USER
+from clarifai_emulator.control.snapshot import snapshot
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
-from clarifai_emulator.snapshot import snapshot
 from clarifai_emulator.store import Key, Kind
 from clarifai_emulator.topology.files import Topology, load_topology
 
