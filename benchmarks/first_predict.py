@@ -21,7 +21,7 @@ _OTHER_MODEL = "batch"
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """Return the figures; times are seconds. Each time has a new port, so that no client is connected from before."""
+    """Return the figures; times are seconds. Each time has a new port, so that no client has an old connection."""
     repeats = 2 if quick else 20
     warm, cold = (
         _alternate([_warm_emulator, _sdk_server], repeats),

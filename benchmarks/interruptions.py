@@ -63,7 +63,7 @@ class Scenario:
 
 @dataclass(slots=True)
 class Outcome:
-    """The outcome of one run: after how many seconds it was interrupted, how long it took to end, and all that was wrong.
+    """A run: after how many seconds it was interrupted, how long it took to end, and all that was wrong.
     ``was_done``: it had ended by itself before, so that this run says nothing."""
 
     moment: float
