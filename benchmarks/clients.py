@@ -1,4 +1,4 @@
-"""Clients in processes of their own, so that what they cost is not taken from what they measure.
+"""Runs clients in processes of their own, so that what they cost is not taken from what they measure.
 
 ``Clients`` is the side that measures; ``python -m benchmarks.clients`` is one process of clients. It reads one JSON
 object a line: which target, how many threads, for how many seconds; it answers how many calls were completed.
@@ -35,11 +35,11 @@ class Clients:
         self._threads = threads
 
     def calls_per_second(self, target: int, seconds: float) -> float:
-        """All clients at once, each as fast as it can."""
+        """Let all clients call at once, each as fast as it can."""
         return sum(self.run(target, seconds=seconds)) / seconds
 
     def run(self, target: int, *, seconds: float) -> list[int]:
-        """How many calls each process completed."""
+        """Return how many calls each process completed."""
         order = {"target": target, "threads": self._threads, "seconds": seconds}
         for each in self._processes:
             assert each.stdin is not None
@@ -50,7 +50,7 @@ class Clients:
 
 @contextmanager
 def clients(targets: Sequence[Target], *, processes: int, threads: int) -> Generator[Clients]:
-    """``processes`` × ``threads`` clients that have called each target once."""
+    """Start ``processes`` × ``threads`` clients that have called each target once."""
     with ExitStack() as stack:
         started = [
             stack.enter_context(
