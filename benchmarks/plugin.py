@@ -1,4 +1,5 @@
-"""What tests cost with the pytest plugin: the first, each further one, a suite of 200; and where it is not used."""
+"""Measures what tests cost with the pytest plugin: the first, each further one, a suite of 200; and where it is not
+used."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ _UNUSED = "def test_nothing():\n    pass\n"
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures."""
+    """Measure the figures."""
     repeats = 2 if quick else 10
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "test_used.py").write_text(_TESTS)
@@ -63,7 +64,7 @@ def measure(*, quick: bool = False) -> list[Figure]:
 
 
 def _suite(folder: str) -> float:
-    """Seconds that the client project's 200 tests take."""
+    """Measure the seconds that the client project's 200 tests take."""
     copy = Path(folder) / "suite"
     shutil.copytree(ROOT / "fixtures" / "clients", copy / "clients", dirs_exist_ok=True)
     shutil.copytree(MODEL, copy / "models" / "hello", dirs_exist_ok=True)
@@ -71,7 +72,7 @@ def _suite(folder: str) -> float:
 
 
 def _pytest(folder: str, *args: str) -> tuple[float, str]:
-    """Seconds and output of a pytest run."""
+    """Run pytest; return its seconds and output."""
     environ = {name: value for name, value in compiled().items() if not name.startswith(("CLARIFAI_", "PYTEST_"))}
     began = time.perf_counter()
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Time comes in through here, so that a test can turn it."""
+"""Gives the time, so that a test can turn it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _TICK_SECONDS = 0.02
 
 
 class Clock(Protocol):
-    """Two readings of time: one to measure with, one to show."""
+    """Gives two readings of time: one to measure with, one to show."""
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary start; never goes back."""
+        """Return seconds since an arbitrary start; never goes back."""
         ...
 
     def now(self) -> float:
-        """Seconds since the epoch, for timestamps that people and clients read."""
+        """Return seconds since the epoch, for timestamps that people and clients read."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """Gives the time of the machine's own clock."""
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -36,7 +36,7 @@ class SystemClock:
 
 
 class TurnableClock(SystemClock):
-    """The machine's clock, which can be turned forward."""
+    """Gives the time of the machine's clock, turned forward."""
 
     def __init__(self) -> None:
         self.ahead = 0.0  # seconds
@@ -49,8 +49,9 @@ class TurnableClock(SystemClock):
 
 
 class PausableClock:
-    """Another clock, whose ``monotonic`` stands still while somebody holds it: deadlines do not pass while a
-    developer looks at a model that stands at a breakpoint. May be held from any thread, by several at once."""
+    """Gives the time of another clock, whose ``monotonic`` stands still while somebody holds it: deadlines do not
+    pass while a developer looks at a model that stands at a breakpoint. Several may hold it at once, from any
+    thread."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -61,7 +62,7 @@ class PausableClock:
 
     @property
     def is_held(self) -> bool:
-        """Whether it stands still."""
+        """Tell if it stands still."""
         return self._holders > 0
 
     def monotonic(self) -> float:

@@ -1,6 +1,6 @@
-"""What can go wrong, as data: a Clarifai status code, what happened, and what to do next.
+"""Describes what can go wrong, as data: a Clarifai status code, what happened, and what to do next.
 
-Whose fault it is, is the type:
+The type says whose fault it is:
 
 * ``CallerError``: the request, the model or the configuration is wrong. Rendered as the platform would
   (``response.status``), never logged with a trace.
@@ -49,7 +49,7 @@ GRPC_CODES: dict[str, int] = {
 
 
 def describe(code: int) -> str:
-    """The platform's sentence for a status code, e.g. ``25900`` → ``Deployment does not exist``."""
+    """Return the platform's sentence for a status code, e.g. ``25900`` → ``Deployment does not exist``."""
     # Commands import this module, and most of them no protobuf.
     from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -66,7 +66,7 @@ _LONGEST_TEXT = 16_000
 
 
 def shortened(text: str) -> str:
-    """A text that may quote what a request holds, bounded: long words lose their end, a long text its middle."""
+    """Shorten a text that may quote what a request holds: long words lose their end, a long text its middle."""
     if len(text) <= _LONGEST_WORD:
         return text
     text = _LONG_WORD.sub(lambda word: f"{word[0][:_LONGEST_WORD]}… [{len(word[0])} characters]", text)
@@ -78,7 +78,7 @@ def shortened(text: str) -> str:
 
 
 class EmulatorError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Stands for every error that this package raises on purpose."""
 
 
 class NoRoom(EmulatorError):
@@ -90,7 +90,7 @@ class NoRoom(EmulatorError):
 
 
 class CallerError(EmulatorError):
-    """A request that the platform would refuse.
+    """Refuses a request, as the platform would.
 
     ``code``: Clarifai status code. ``details``: what happened and what was expected. ``hint``: what to do
     next; joined to the details in the answer, because clients show nothing else. Both are ``shortened``.
@@ -115,7 +115,7 @@ class CallerError(EmulatorError):
 
     @property
     def message(self) -> str:
-        """Details and hint as one text."""
+        """Join details and hint into one text."""
         return f"{self.details} {self.hint}".strip()
 
     def __str__(self) -> str:
@@ -123,7 +123,7 @@ class CallerError(EmulatorError):
 
 
 class TransportError(EmulatorError):
-    """A call that ends with a gRPC status instead of an answer. ``name``: one of ``GRPC_CODES``."""
+    """Ends a call with a gRPC status instead of an answer. ``name``: one of ``GRPC_CODES``."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(f"{name}: {message}")
@@ -132,12 +132,13 @@ class TransportError(EmulatorError):
 
     @property
     def code(self) -> int:
-        """gRPC's number of the status."""
+        """Return gRPC's number of the status."""
         return GRPC_CODES[self.name]
 
 
 class ConfigError(EmulatorError):
-    """The emulator cannot start, or a file it was given cannot be used. Holds every problem found."""
+    """Says that the emulator cannot start, or that a file it was given cannot be used. Holds every problem
+    found."""
 
     def __init__(self, what: str, problems: Sequence[str], *, hint: str = "") -> None:
         self.what = what
@@ -148,7 +149,7 @@ class ConfigError(EmulatorError):
 
 
 class ModelError(EmulatorError):
-    """A model directory that cannot be deployed: broken files, a missing dependency, code that raises.
+    """Says why a model directory cannot be deployed: broken files, a missing dependency, code that raises.
 
     ``summary``: one sentence with the cause. ``log``: the model's own traceback or the
     installer's last lines.
@@ -163,7 +164,7 @@ class ModelError(EmulatorError):
 
 
 class ControlError(EmulatorError):
-    """An emulator that cannot be found, reached or controlled.
+    """Says that an emulator cannot be found, reached or controlled.
 
     ``message``: what happened. ``hint``: what to do next. ``reason``: ``not running`` when there is none, ``usage``
     when the caller has to choose or write something else. ``data``: further facts, as JSON.
@@ -185,4 +186,4 @@ class ControlError(EmulatorError):
 
 
 class UnforeseenError(EmulatorError):
-    """An error that the emulator did not raise on purpose, as another process is told of it."""
+    """Tells another process of an error that the emulator did not raise on purpose."""
