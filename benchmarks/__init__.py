@@ -1,1 +1,1 @@
-"""Measures speed side by side with what it is compared to, in one run."""
+"""Measures speed, side by side with what it is compared to, in one run."""

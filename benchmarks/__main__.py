@@ -1,4 +1,4 @@
-"""Measures every figure (``make bench``): shows them as a table and writes ``benchmarks/results.json``.
+"""Measures every figure (``make bench``), as a table and as ``benchmarks/results.json``.
 
 python -m benchmarks [--quick] [--markdown] [--results FILE] [SCRIPT …]
 """

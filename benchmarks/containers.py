@@ -30,7 +30,7 @@ _IMPORT = "import time; t = time.perf_counter(); import clarifai.runners.server;
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """Measure the figures; none without an engine."""
+    """Return the figures; none without an engine."""
     try:
         engine = docker_engine.prepare(lambda line: print(line, file=sys.stderr))
     except docker_engine.Unavailable as error:
@@ -50,8 +50,7 @@ def in_containers() -> list[str]:
 
 
 def _predict(*, rounds: int) -> list[Figure]:
-    """Measure predicts of the same model, client and emulator: by a replica in a container, and by one that is a
-    process."""
+    """Measure predicts of a replica in a container and of one that is a process, with the same model and client."""
     in_container, as_process = free_port(), free_port()
     with emulator(in_container, *in_containers()), emulator(as_process):
         ours = routed_client(deploy("hello", in_container)["model_url"], in_container)
@@ -66,7 +65,7 @@ def _predict(*, rounds: int) -> list[Figure]:
 
 
 async def _life(repeats: int) -> list[Figure]:
-    """Measure a replica's start, and what deploying again does, in this process."""
+    """Measure a replica's start, and a repeated deployment, in this process."""
     from clarifai_emulator.config import EmulatorConfig
     from clarifai_emulator.deploy.deployer import DeployRequest
     from clarifai_emulator.emulator import Emulator
@@ -118,7 +117,7 @@ async def _build(running: Any, model: Path) -> None:
 
 
 def _bare_start(image: str) -> float:
-    """Measure the seconds of `docker run IMAGE python -c pass`, and those in which the SDK is imported in the same
+    """Return the seconds of `docker run IMAGE python -c pass`, plus those of an import of the SDK in the same
     image."""
     began = time.perf_counter()
     _run_in(image, "pass")

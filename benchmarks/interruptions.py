@@ -50,7 +50,7 @@ class Model(ModelClass):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Names a command, and between which seconds after its start it is interrupted. ``codes``: what it may end with
+    """A command, and between which seconds after its start it is interrupted. ``codes``: what it may end with
     besides 128 + the signal (it was done already, or Ctrl-C is how it is meant to end). ``serves``: it needs an
     emulator with this sample model (or none), which is looked at afterwards."""
 
@@ -63,7 +63,7 @@ class Scenario:
 
 @dataclass(slots=True)
 class Outcome:
-    """Holds one run: after how many seconds it was interrupted, how long it took to end, and all that was wrong.
+    """A run: after how many seconds it was interrupted, how long it took to end, and all that was wrong.
     ``was_done``: it had ended by itself before, so that this run says nothing."""
 
     moment: float
@@ -76,7 +76,7 @@ class Outcome:
 
 
 class World:
-    """Keeps folders of its own for every command that is run; nothing of this machine's user is seen."""
+    """Folders of its own for every command that is run; nothing of this machine's user is seen."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -92,13 +92,13 @@ class World:
         return {**kept, **{name: str(self.folder / each) for name, each in folders.items()}, _MARK: mark}
 
     def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run a command that is not interrupted."""
+        """A command that is not interrupted."""
         return subprocess.run(
             _command(words), env=self.environ("world"), capture_output=True, text=True, check=False, timeout=180
         )
 
     def model(self, *, load: float = 0.0, requirements: str = "clarifai\n") -> Path:
-        """Make a new model directory, so that nothing of it is known."""
+        """A new model directory, so that nothing of it is known."""
         self._number += 1
         path = self.folder / "models" / f"model-{self._number}"
         (path / "1").mkdir(parents=True)
@@ -111,7 +111,7 @@ class World:
         return path
 
     def client(self) -> Path:
-        """Write a client file that calls ``hello``."""
+        """A client file that calls ``hello``."""
         path = self.folder / "client.py"
         path.write_text(
             "from clarifai.client import Model\n"
@@ -121,7 +121,7 @@ class World:
         return path
 
     def topology(self) -> Path:
-        """Write a topology file with a model that loads slowly."""
+        """A topology file with a model that loads slowly."""
         path = self.folder / f"topology-{self._number}.yaml"
         path.write_text(
             f"models:\n  - {{path: {self.model(load=2)}, deploy: {{nodepool: cpu, min_replicas: 1}}}}\n"
@@ -130,7 +130,7 @@ class World:
 
     @contextlib.contextmanager
     def emulator(self, serves: str | None) -> Iterator[None]:
-        """Start an emulator, for scenarios that need one; ``serves``: a sample model that is deployed in it."""
+        """An emulator, for scenarios that need one; ``serves``: a sample model that is deployed in it."""
         if serves is None:
             yield
             return
@@ -238,7 +238,7 @@ def _wrong_words(outcome: Outcome, scenario: Scenario) -> Iterator[str]:
 
 
 def _left(world: World, mark: str, before: set[Path]) -> list[str]:
-    """List what is still there after a while. Emulators of ``up --detach`` that had started are ended first."""
+    """Return what is still there after a while. Emulators of ``up --detach`` that had started are ended first."""
     deadline = time.monotonic() + _GONE_SECONDS
     left: list[str] = []
     while True:
@@ -252,14 +252,14 @@ def _left(world: World, mark: str, before: set[Path]) -> list[str]:
 
 
 def _files(world: World) -> set[Path]:
-    """List temporary and state files; logs of emulators are meant to stay."""
+    """Temporary and state files; logs of emulators are meant to stay."""
     states = [path for path in world.state.glob("*") if path.suffix != ".log"] if world.state.is_dir() else []
     drafts = world.state.glob("emulator-starting-*") if world.state.is_dir() else []
     return {*world.temporary.iterdir(), *states, *drafts}
 
 
 def _marked(mark: str) -> list[int]:
-    """List the processes of a run, however far they have got from it."""
+    """Return the processes of a run, however far they have got from it."""
     wanted, found = f"{_MARK}={mark}".encode(), list[int]()
     for each in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
@@ -279,14 +279,14 @@ def _command(words: Sequence[str | Path]) -> list[str]:
 
 
 def leftovers_of_deployments(world: World) -> list[str]:
-    """List what the emulator still has of deployments that were interrupted."""
+    """Return the interrupted deployments that the emulator still has."""
     state = json.loads(world.run("status", "--json").stdout or "{}")
     return [each["deployment_id"] for each in state.get("deployments", ()) if "model-" in each["deployment_id"]]
 
 
 @contextlib.contextmanager
 def load(processes: int) -> Iterator[None]:
-    """Start processes that keep processors busy."""
+    """Keep processors busy with so many processes."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
     try:
         yield
@@ -297,7 +297,7 @@ def load(processes: int) -> Iterator[None]:
 
 
 def repeat(scenario: Scenario, times: int, chance: random.Random, *, stop_early: int = 5) -> list[Outcome]:
-    """Interrupt a command so often, each at another moment, by turns with either signal."""
+    """Interrupt it so often, each at another moment, by turns with either signal."""
     folder = Path(tempfile.mkdtemp(prefix="interruptions-"))
     outcomes: list[Outcome] = []
     try:

@@ -26,7 +26,7 @@ _RUNNERS = ("lean",)
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """Measure the figures; times are milliseconds."""
+    """Return the figures; times are milliseconds."""
     return [figure for runner in _RUNNERS for figure in _measure(runner, seconds=1.0 if quick else 15.0)]
 
 
@@ -84,8 +84,7 @@ def _ask(emulator: Any, target: Target, seconds: float, marks: Marks) -> None:
 
 
 def own_shares(marks: Sequence[Mark]) -> Iterator[float]:
-    """Yield the seconds that each request of one client spent inside, from the marks in the order in which they
-    were made."""
+    """Return the seconds that each request of one client spent inside, from the marks in the order of time."""
     at: dict[str, float] = {}
     for mark in marks:
         match mark.what:

@@ -39,7 +39,7 @@ def compiled() -> dict[str, str]:
 
 
 def environ(port: int) -> dict[str, str]:
-    """Return what a client of the emulator at ``port`` sets."""
+    """Return the environment that a client of the emulator at ``port`` sets."""
     return {
         **compiled(),
         "CLARIFAI_API_BASE": f"http://127.0.0.1:{port}",
@@ -70,7 +70,7 @@ def sdk_server(model: str, port: int) -> Generator[subprocess.Popen[bytes]]:
 
 
 def deploy(model: str, port: int, *options: str) -> dict[str, Any]:
-    """Run ``clarifai-emulator deploy``; return what it says as JSON."""
+    """Run ``clarifai-emulator deploy``; return its JSON."""
     path = str(MODELS / model)
     command = [sys.executable, "-m", "clarifai_emulator", "deploy", path, "--port", str(port), "--json", *options]
     done = subprocess.run(command, env=environ(port), capture_output=True, text=True, check=False)
@@ -80,7 +80,7 @@ def deploy(model: str, port: int, *options: str) -> dict[str, Any]:
 
 
 def routed_client(url: str, port: int) -> Any:
-    """Make the SDK's client of a model behind the emulator."""
+    """Return the SDK's client of a model behind the emulator."""
     os.environ.update(environ(port))  # the SDK reads it when it is imported
     from clarifai.client import Model
 
@@ -88,7 +88,7 @@ def routed_client(url: str, port: int) -> Any:
 
 
 def direct_client(port: int) -> Any:
-    """Make the SDK's client of its own server, as ``ModelClient.from_local_grpc`` makes it, but without the limit
+    """Return the SDK's client of its own server, as ``ModelClient.from_local_grpc`` makes it, but without the limit
     of 4 MiB for an answer, which the routed client does not have either."""
     os.environ.update(environ(port))
     import grpc
@@ -110,7 +110,7 @@ def wait_until_listening(port: int, *, seconds: float = 60) -> None:
 
 @contextmanager
 def process(command: list[str], env: dict[str, str], **options: Any) -> Generator[subprocess.Popen[Any]]:
-    """Start a process that is ended, as Ctrl-C ends it, with the block."""
+    """Run a process that is ended, as Ctrl-C ends it, with the block."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     started = subprocess.Popen(command, env=env, cwd=ROOT, **{**quiet, **options})
     try:

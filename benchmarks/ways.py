@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """Describes a way to serve a model. ``options`` are those of ``clarifai-emulator up``. Targets are the most a
-    ratio may be, of ``throughput`` the least; None is measured without one."""
+    """A way to serve a model. ``options`` are those of ``clarifai-emulator up``. Targets are the most a ratio may
+    be, of ``throughput`` the least; None is measured without one."""
 
     name: str
     options: tuple[str, ...]

@@ -17,7 +17,7 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Lead nowhere what a shell has closed (``>&-``); else the next socket would be standard output."""
+    """Open standard streams that a shell has closed (``>&-``); else the next socket would be standard output."""
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             null = os.open(os.devnull, os.O_RDWR)

@@ -1,9 +1,9 @@
-"""Lists the compute there is to ask for: cloud providers, regions, instance types, Clarifai's shared nodepools.
+"""Lists the compute there is to ask for: cloud providers, regions, instance types, and Clarifai's shared nodepools.
 
-Sizes and prices of AWS are those of the documentation's sample answer of ListInstanceTypes; the others are from
-its table "Supported Cloud Instances", which prices by the hour. The wire's ``price`` has no stated unit, but the
-eleven AWS types that stand in both agree: hourly dollars are the wire's number × 0.036, rounded to the cent
-(thousandths of a cent per second). The emulator uses prices only to order instance types by cost.
+Sizes and prices of AWS are those of the documentation's sample answer of ListInstanceTypes; the others are from its
+table "Supported Cloud Instances", which prices by the hour. The wire's ``price`` has no stated unit, but the eleven
+AWS types that stand in both agree: hourly dollars are the wire's number × 0.036, rounded to the cent (thousandths
+of a cent per second). The emulator uses prices only to order instance types by cost.
 """
 
 from __future__ import annotations
@@ -153,12 +153,12 @@ def accelerator_names() -> list[str]:
 
 
 def accelerator_memory(name: str) -> str:
-    """Return the memory of an accelerator of this name, as a Kubernetes quantity; empty when it is not known."""
+    """Return the memory of one accelerator of this name, as a Kubernetes quantity; empty when it is not known."""
     return next((memory for known, memory in _ACCELERATORS.items() if known.upper() == name.upper()), "")
 
 
 class Catalogue:
-    """Lists the cloud providers, regions and instance types that a cluster or nodepool may name.
+    """The cloud providers, regions and instance types that a cluster or nodepool may name.
 
     ``local`` is this machine (see ``local_instance_type``); without it the provider ``local`` has no instance
     type. Messages it hands out are shared: copy before changing one.
@@ -187,11 +187,12 @@ class Catalogue:
         return list(self._by_id)
 
     def find(self, instance_type_id: str) -> InstanceType | None:
-        """Find the instance type with this id, whatever its provider; None without one."""
+        """Return the instance type with this id, whatever its provider, or None."""
         return self._by_id.get(instance_type_id)
 
     def resolve(self, instance: InstanceType) -> InstanceType:
-        """Copy the catalogue's instance type with the given one's id; the given one if there is none.
+        """Return a copy of the catalogue's instance type with the given one's id; of the given one if there is
+        none.
 
         The platform's answers show its own sizes and prices even where a client sent others with the id.
         """
@@ -201,7 +202,7 @@ class Catalogue:
 
 
 def local_instance_type(cpus: float, memory: int, accelerators: Sequence[tuple[str, int]] = ()) -> InstanceType:
-    """Describe this machine as the instance type ``local``, which costs nothing.
+    """This machine as the instance type ``local``: it costs nothing.
 
     ``memory``: bytes. ``accelerators``: type (``NVIDIA-L4``) and memory in bytes of each. An instance type
     holds one size for all its accelerators, so with unequal ones it is the smallest.
@@ -215,7 +216,7 @@ def local_instance_type(cpus: float, memory: int, accelerators: Sequence[tuple[s
 
 
 def price_of(instance: InstanceType) -> Decimal:
-    """Return what an instance costs, in the platform's unit; infinity without a readable price, so it sorts
+    """Return the price of an instance type, in the platform's unit; infinity without a readable one, so it sorts
     last."""
     try:
         price = Decimal(instance.price)
@@ -228,7 +229,7 @@ def speed_of(instance: InstanceType, *, accelerated: bool) -> tuple[int, ...]:
     """Return a key that sorts instance types from slow to fast; ``accelerated``: for a model that uses
     accelerators.
 
-    By the accelerator's kind, then how many, then CPUs. No benchmark is behind it: "fastest known" is all the
+    Sorts by the accelerator's kind, then how many, then CPUs. No benchmark is behind it: "fastest known" is all the
     platform says.
     """
     info = instance.compute_info
@@ -240,7 +241,7 @@ def speed_of(instance: InstanceType, *, accelerated: bool) -> tuple[int, ...]:
 
 
 def without_accelerators(required: ComputeInfo) -> ComputeInfo:
-    """Return the CPUs and the memory of what a model needs."""
+    """Return the CPUs and memory of what a model needs."""
     sizes = ComputeInfo()
     sizes.CopyFrom(required)
     for name in ("num_accelerators", "accelerator_type", "accelerator_memory"):
@@ -253,8 +254,8 @@ def fits(required: ComputeInfo, instance: InstanceType, *, overcommits: bool = F
     memory of this machine (the instance type ``local``) are no limit; accelerators always are.
 
     ComputeInfo is the least a model needs (proto comment). Accelerator memory is per accelerator. A list of
-    accelerator types holds alternatives, each a name or a wildcard (``NVIDIA-*``, older ``[NVIDIA*]``); an
-    empty list takes any. A model that wants no accelerator may use an instance that has some.
+    accelerator types holds alternatives, each a name or a wildcard (``NVIDIA-*``, older ``[NVIDIA*]``); an empty
+    list takes any. A model that wants no accelerator may use an instance that has some.
     """
     has = instance.compute_info
     try:
@@ -323,7 +324,7 @@ def _lacks_accelerators(required: ComputeInfo, has: ComputeInfo) -> str:
 
 
 def names_accelerator(pattern: str, name: str) -> bool:
-    """Tell if a type that a model asks for (``NVIDIA-*``, older ``[NVIDIA*]``) is this accelerator."""
+    """Tell whether a type that a model asks for (``NVIDIA-*``, older ``[NVIDIA*]``) is this accelerator."""
     return fnmatchcase(name.upper(), pattern.strip("[] ").upper())
 
 

@@ -1,4 +1,4 @@
-"""Gives the time, so that a test can turn it."""
+"""Provides the time, so that a test can turn it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TICK_SECONDS = 0.02
 
 
 class Clock(Protocol):
-    """Gives two readings of time: one to measure with, one to show."""
+    """Two readings of time: one to measure with, one to show."""
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start; never goes back."""
@@ -26,7 +26,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """Gives the time of the machine's own clock."""
+    """The machine's own clock."""
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -36,7 +36,7 @@ class SystemClock:
 
 
 class TurnableClock(SystemClock):
-    """Gives the time of the machine's clock, turned forward."""
+    """The machine's clock, which can be turned forward."""
 
     def __init__(self) -> None:
         self.ahead = 0.0  # seconds
@@ -49,9 +49,8 @@ class TurnableClock(SystemClock):
 
 
 class PausableClock:
-    """Gives the time of another clock, whose ``monotonic`` stands still while somebody holds it: deadlines do not
-    pass while a developer looks at a model that stands at a breakpoint. Several may hold it at once, from any
-    thread."""
+    """Another clock, whose ``monotonic`` stands still while somebody holds it: deadlines do not pass while a
+    developer looks at a model that stands at a breakpoint. May be held from any thread, by several at once."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -62,7 +61,7 @@ class PausableClock:
 
     @property
     def is_held(self) -> bool:
-        """Tell if it stands still."""
+        """Tell whether the clock stands still."""
         return self._holders > 0
 
     def monotonic(self) -> float:
@@ -88,7 +87,7 @@ class PausableClock:
 
     @contextlib.contextmanager
     def held(self) -> Generator[None]:
-        """Hold it for a block."""
+        """Hold the clock for a block."""
         self.hold()
         try:
             yield

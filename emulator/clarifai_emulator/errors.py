@@ -1,4 +1,4 @@
-"""Describes what can go wrong, as data: a Clarifai status code, what happened, and what to do next.
+"""Describes errors as data: a Clarifai status code, what happened, and what to do next.
 
 The type says whose fault it is:
 
@@ -78,7 +78,7 @@ def shortened(text: str) -> str:
 
 
 class EmulatorError(Exception):
-    """Stands for every error that this package raises on purpose."""
+    """Base of every error this package raises on purpose."""
 
 
 class NoRoom(EmulatorError):
@@ -90,7 +90,7 @@ class NoRoom(EmulatorError):
 
 
 class CallerError(EmulatorError):
-    """Refuses a request, as the platform would.
+    """A request that the platform would refuse.
 
     ``code``: Clarifai status code. ``details``: what happened and what was expected. ``hint``: what to do
     next; joined to the details in the answer, because clients show nothing else. Both are ``shortened``.
@@ -115,7 +115,7 @@ class CallerError(EmulatorError):
 
     @property
     def message(self) -> str:
-        """Join details and hint into one text."""
+        """Return details and hint as one text."""
         return f"{self.details} {self.hint}".strip()
 
     def __str__(self) -> str:
@@ -123,7 +123,7 @@ class CallerError(EmulatorError):
 
 
 class TransportError(EmulatorError):
-    """Ends a call with a gRPC status instead of an answer. ``name``: one of ``GRPC_CODES``."""
+    """A call that ends with a gRPC status instead of an answer. ``name``: one of ``GRPC_CODES``."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(f"{name}: {message}")
@@ -137,8 +137,7 @@ class TransportError(EmulatorError):
 
 
 class ConfigError(EmulatorError):
-    """Says that the emulator cannot start, or that a file it was given cannot be used. Holds every problem
-    found."""
+    """The emulator cannot start, or a file it was given cannot be used. Holds every problem found."""
 
     def __init__(self, what: str, problems: Sequence[str], *, hint: str = "") -> None:
         self.what = what
@@ -149,7 +148,7 @@ class ConfigError(EmulatorError):
 
 
 class ModelError(EmulatorError):
-    """Says why a model directory cannot be deployed: broken files, a missing dependency, code that raises.
+    """A model directory that cannot be deployed: broken files, a missing dependency, code that raises.
 
     ``summary``: one sentence with the cause. ``log``: the model's own traceback or the
     installer's last lines.
@@ -164,7 +163,7 @@ class ModelError(EmulatorError):
 
 
 class ControlError(EmulatorError):
-    """Says that an emulator cannot be found, reached or controlled.
+    """An emulator that cannot be found, reached or controlled.
 
     ``message``: what happened. ``hint``: what to do next. ``reason``: ``not running`` when there is none, ``usage``
     when the caller has to choose or write something else. ``data``: further facts, as JSON.
@@ -186,4 +185,4 @@ class ControlError(EmulatorError):
 
 
 class UnforeseenError(EmulatorError):
-    """Tells another process of an error that the emulator did not raise on purpose."""
+    """An error that the emulator did not raise on purpose, as another process is told of it."""
