@@ -45,7 +45,7 @@ YET_TO_GO = {"cli/foreground.py: control.about", "control/thread.py: active.remo
 
 @dataclass
 class Names:
-    """Hold the names of the attributes and methods of the product's classes. ``owned``: by module, of its own classes."""
+    """Hold what the product's classes call their attributes and methods; ``owned``: by module, of its own."""
 
     parts: set[str] = field(default_factory=set[str])
     records: set[str] = field(default_factory=set[str])
