@@ -26,7 +26,6 @@ NOT_GONE_OVER: tuple[str, ...] = (
     "emulator/clarifai_emulator/api/transport/",
     "emulator/clarifai_emulator/backends/",
     "emulator/clarifai_emulator/cassettes/",
-    "emulator/clarifai_emulator/contracts/",
     "emulator/clarifai_emulator/control/",
     "emulator/clarifai_emulator/deploy/",
     "emulator/clarifai_emulator/dispatch/",
