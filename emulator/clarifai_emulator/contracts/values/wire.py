@@ -62,7 +62,7 @@ class WireMethod:
         return not data.parts and any(field.name != "metadata" for field, _ in data.ListFields())
 
     def input_problems(self, data: Any, *, first: bool = True) -> tuple[Finding, ...]:
-        """Return what is wrong with an input. ``first`` of a stream: the next ones carry the stream's items only."""
+        """Return what is wrong with an input. ``first`` of a stream: the others carry the stream's items only."""
         problems = _NOTHING
         seen: set[str] = set()
         for part in data.parts:
