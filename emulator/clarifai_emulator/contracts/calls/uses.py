@@ -1,4 +1,4 @@
-"""What a client does with what a call gives back: streams that are not read, coroutines that are not awaited."""
+"""Checks what a client does with a call's result: streams that are not read, coroutines that are not awaited."""
 
 from __future__ import annotations
 
