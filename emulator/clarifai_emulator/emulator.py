@@ -26,10 +26,9 @@ from clarifai_emulator.api.access.contained import contained, exposed
 from clarifai_emulator.api.access.issued_keys import IssuedKeys
 from clarifai_emulator.api.call_text import CallTexts
 from clarifai_emulator.api.chain import Handler, RequestChain
-from clarifai_emulator.api.handlers import access, apps, models, searches, uploads, users
-from clarifai_emulator.api.handlers import clusters as compute
 from clarifai_emulator.api.handlers import instance_types as catalogue
 from clarifai_emulator.api.handlers import log_entries as logs
+from clarifai_emulator.api.handlers import resource_rpcs, uploads, users
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.http_calls import HttpCalls
 from clarifai_emulator.api.injection import Injector
@@ -81,6 +80,8 @@ from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.nodepools.supervisor_reports import Reporter
 from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.resources.rows import Record
+from clarifai_emulator.resources.table import ROWS
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind, Store
 
@@ -106,6 +107,7 @@ class Emulator:
         clock: Clock | None = None,
         discovery: Discovery | None = None,
         parent: Parent | None = None,
+        rows: Sequence[Record] = ROWS,
     ) -> None:
         self.config = config or EmulatorConfig()
         self.clock = PausableClock(clock or SystemClock())
@@ -119,7 +121,6 @@ class Emulator:
         self.accelerators = AcceleratorPool(self.discovery.accelerators, reason=self.discovery.reason)
         self.catalogue = Catalogue(self._local_instance())
         self.accounts = accounts_of(self.config)
-        self.resources = Resources(self.store, self.clock, self.accounts.organisations)
         self.authenticator = Authenticator(
             user_id=self.config.user_id,
             callers=self.accounts.callers,
@@ -155,6 +156,14 @@ class Emulator:
             replicas=self.replicas,
             reporter=reporter,
             clock=self.clock,
+        )
+        self.resources = Resources(
+            store=self.store,
+            clock=self.clock,
+            organisations=self.accounts.organisations,
+            catalogue=self.catalogue,
+            metrics=FleetMetrics(self.supervisor),
+            rows=rows,
         )
         self.landscape = StoreLandscape(
             store=self.store,
@@ -477,18 +486,13 @@ class Emulator:
             text_of_call=CallTexts(self.store).of,
         )
         return {
-            **users.handlers(self.resources),
-            **apps.handlers(self.resources),
-            **models.handlers(self.resources),
-            **searches.handlers(self.resources),
+            **resource_rpcs.handlers(self.resources),
             **uploads.handlers(
                 self.resources,
                 self._uploads.files,
                 self._uploads.start,
                 max_bytes=self.config.max_upload_bytes,
             ),
-            **compute.handlers(self.resources, self.catalogue, FleetMetrics(self.supervisor)),
-            **access.handlers(self.resources),
             **catalogue.handlers(self.catalogue),
             **logs.handlers(self.logbook, self.accounts.organisations, self.keep_logs),
             **inference.handlers(),
@@ -510,7 +514,7 @@ class Emulator:
         from clarifai_emulator.deploy.topology_kept import KeptTopology
         from clarifai_emulator.state.kept_state import KeptState
 
-        self._state = KeptState(self.config.state, self.store, self.logbook)
+        self._state = KeptState(self.config.state, self.store, self.resources.table, self.logbook)
         self._kept_topology = KeptTopology(self._state)
         return self._state.open() > 0
 
