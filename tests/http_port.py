@@ -1,4 +1,4 @@
-"""An HTTP site at a free port, as the emulator serves it, and a client without a library's manners."""
+"""Serves an HTTP site at a free port, as the emulator does, for a client without a library's manners."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from resource_api import StillClock
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """An HTTP answer."""
 
     status: int
     headers: dict[str, str]
@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass
 class HttpClient:
-    """One request on a connection of its own."""
+    """Sends one request on a connection of its own."""
 
     port: int
     events: EventBus
@@ -87,7 +87,7 @@ async def http_client(
     is_ready: Callable[[], bool] = lambda: True,
     **config: Any,
 ) -> AsyncIterator[HttpClient]:
-    """A client of a site with these handlers."""
+    """Yield a client of a site with these handlers."""
     clock = StillClock()
     events = EventBus(clock)
     chain = chain or RequestChain(

@@ -30,7 +30,7 @@ from clarifai_emulator.cli.dev_story import LOG_LINE, Story
 from clarifai_emulator.cli.dev_view import DevView, screen
 from clarifai_emulator.cli.interruption import Interrupted, ending_signals
 from clarifai_emulator.cli.load_times import Loading, LoadTimes
-from clarifai_emulator.cli.log_lines import clock
+from clarifai_emulator.cli.log_lines import clock, missed_text
 from clarifai_emulator.cli.output import Failure, print_json
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.models.directory import Watched
@@ -189,6 +189,8 @@ class DevLoop:
             for answer in self._client.answers("Events", prefix="", since=since, follow=True):
                 if "event" in answer:
                     self._put(answer["event"])
+                elif "missed" in answer:
+                    self._note(missed_text(answer["missed"], "events"))
         except Failure as failure:
             self._problem("The emulator is gone", failure)
         self._stop.set()
@@ -200,6 +202,8 @@ class DevLoop:
             for answer in self._client.answers("Logs", **request):
                 if "line" in answer:
                     self._put({"kind": LOG_LINE, **answer["line"]})
+                elif "missed" in answer:
+                    self._note(missed_text(answer["missed"], "lines"))
 
     # ── what is shown ──────────────────────────────────────────────────────────────────────────────────
 

@@ -33,7 +33,7 @@ def served(*interceptors: Interceptor) -> Any:
 
 
 def answering(*answers: MultiOutputResponse, error: TransportError | None = None) -> Interceptor:
-    """Answers every call itself, after each request that comes."""
+    """Return an interceptor that answers every call itself, after each request that comes."""
 
     def intercept(path: str, serve: Serve | None) -> Serve | None:
         async def answer(stream: GrpcStream) -> None:

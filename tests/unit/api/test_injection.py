@@ -1,4 +1,4 @@
-"""What faults do to a request on its way: what its client gets, what its model sees, and how it is marked."""
+"""Faults hit a request on its way: what its client gets, what its model sees, and how it is marked."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ POOL = ("ada", "cluster", "pool")
 
 
 class Scene:
-    """A deployment in one nodepool, and the faults of its emulator. ``lost`` and ``zeroed``: what was asked of
-    the supervisor."""
+    """A deployment in one nodepool, and the faults of its emulator. ``lost`` and ``zeroed``: requests to the
+    supervisor."""
 
     def __init__(self, **config: Any) -> None:
         self.world = World()
@@ -92,7 +92,7 @@ class Scene:
         return asyncio.ensure_future(self.inference.predict(call or self.call(), request()))
 
     def generate(self) -> asyncio.Task[list[Any]]:
-        """Every output of a stream; the error it ends with is the last."""
+        """Return every output of a stream; the error it ends with is the last."""
 
         async def collect() -> list[Any]:
             outputs: list[Any] = []
@@ -106,7 +106,7 @@ class Scene:
         return asyncio.ensure_future(collect())
 
     async def sent(self, replica_id: str = "replica-1") -> Work:
-        """The one work that the replica has."""
+        """Return the only work that the replica has."""
         await settle()
         (work,) = self.link.replicas[replica_id].busy
         return work

@@ -18,7 +18,7 @@ def call(rpc: str, prompt: str, answer: str = "") -> Recorded:
 
 
 def played(find_next: Any, calls: list[Recorded], *, times: int) -> list[str]:
-    """What is said to the same question, again and again."""
+    """Return what is answered to the same question, again and again."""
     found: list[str] = []
     for _ in range(times):
         call = find_next(calls, "PostModelOutputs", {"prompt": "hi"})

@@ -25,7 +25,7 @@ class Scene:
         self.link = self.dispatcher.add_runner("runner", POOL, self.lane)
 
     def busy_replica(self, replica_id: str) -> tuple[Replica, Work]:
-        """A replica that works on one request."""
+        """Return a replica that works on one request."""
         replica = self.dispatcher.connect(self.link, replica_id)
         self.dispatcher.hear(replica)
         self.lane.offer(Slot(replica))

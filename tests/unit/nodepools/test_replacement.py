@@ -28,7 +28,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 async def serving(stage: Stage, replicas: int = 1) -> LaneKey:
-    """A deployment with so many live replicas, and never more."""
+    """Create a deployment with so many live replicas, and never more; return its key."""
     stage.prepare()
     await stage.deploy(replicas, replicas)
     for process in tuple(stage.backend.running):
@@ -37,7 +37,7 @@ async def serving(stage: Stage, replicas: int = 1) -> LaneKey:
 
 
 async def renewed(stage: Stage, renewal: Renewal) -> None:
-    """All of it: loaded, live, promoted."""
+    """Let fresh replicas load, go live and take over."""
     await renewal.load()
     await settle()
     waiting = asyncio.create_task(renewal.serve("code"))

@@ -37,7 +37,7 @@ GPU = ComputeInfo(num_accelerators=1, accelerator_memory="20Gi")
 
 @pytest.fixture
 def world() -> World:
-    """ada's model, two nodepools of hers, and no deployment."""
+    """Return a world with the model of ada, two nodepools of hers, and no deployment."""
     world = World()
     world.add_model(MODEL, ["v1", "v2"])
     world.add_nodepool("ada/cc/small", "t3a.medium")

@@ -99,7 +99,7 @@ def heard() -> list[Exchange]:
 async def client(
     handlers: Handlers, heard: list[Exchange], request: pytest.FixtureRequest
 ) -> AsyncIterator[HttpClient]:
-    """Nothing is different for clients when calls are listened to."""
+    """Yield a client; listened calls are no different for it."""
     interceptors = [tap(heard.append, lambda exchange: None, "/")] if request.param == "with a listener" else []
     async with http_client(handlers.table(), interceptors=interceptors, max_message_bytes=100_000) as client:
         yield client

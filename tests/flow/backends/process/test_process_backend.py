@@ -75,7 +75,7 @@ async def forking() -> AsyncIterator[ProcessBackend]:
 
 @asynccontextmanager
 async def control_plane() -> AsyncIterator[tuple[str, Dispatcher, EventBus]]:
-    """What a replica connects back to: its address, and the dispatcher behind it."""
+    """Yield the address that a replica connects back to, and the dispatcher behind it."""
     events = EventBus(StillClock())
     dispatcher = Dispatcher(events=events, clock=StillClock(), queue_size=5)
     link = dispatcher.add_runner("runner", POOL, dispatcher.lane(LaneKey("ada", "deploy-hello", "v1")))
@@ -171,7 +171,7 @@ async def test_an_interpreter_that_is_gone_is_named(backend: ProcessBackend, tmp
 
 
 async def test_a_start_that_is_called_off_leaves_no_process_behind(forking: ProcessBackend) -> None:
-    """As when a deployment is deleted in the moment in which its replica starts."""
+    """A deployment may be deleted in the moment in which its replica starts."""
     await forking.warm(Path(sys.executable))
     zygote = forking._zygotes[Path(sys.executable)]
     starting = asyncio.ensure_future(forking.start(spec(MODELS / "hello"), lambda line: None))
@@ -210,7 +210,7 @@ async def test_what_a_spawned_replica_started_ends_with_it(tmp_path: Path) -> No
 
 
 def _model(directory: Path, code: str) -> Path:
-    """A model directory with this model.py."""
+    """Write a model directory with this model.py."""
     model = directory / "model"
     shutil.copytree(MODELS / "hello", model, dirs_exist_ok=True)
     (model / "1" / "model.py").write_text(code)

@@ -1,4 +1,4 @@
-"""How much of what is wrong is found, and how little of what is right: on clients made and broken by rule."""
+"""Checks find most of what is wrong, and little of what is right: on clients made and broken by rule."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clarifai_emulator.contracts.calls.client_check import CallReport, GivenMode
 from clarifai_emulator.contracts.calls.given_models import KnownModel, read_models
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.signatures.method import Method
-from unit.contracts.calls.corpus import HEAD, Client, call_of, changed_models, correct, fixed, mutations, program
+from flow.contracts.calls.corpus import HEAD, Client, call_of, changed_models, correct, fixed, mutations, program
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "models"
 SEED = 20
@@ -35,7 +35,7 @@ def signatures_of(models: list[KnownModel]) -> list[tuple[str, Any]]:
 def checked(
     folder: Path, clients: list[Client], models: list[KnownModel]
 ) -> tuple[CallReport, dict[int, list[Any]]]:
-    """Check them all in one run; the findings by the number of the client."""
+    """Check all clients in one run; return the findings by the number of the client."""
     for number, client in enumerate(clients):
         (folder / f"client_{number}.py").write_text(client.text)
     report = check_known([folder], models)
@@ -47,7 +47,8 @@ def checked(
 
 
 def missed(clients: list[Client], found: dict[int, list[Any]]) -> list[tuple[int, Client]]:
-    """The mutations of which nothing that counts was said: at their line, or where the value before it is made."""
+    """Return the mutations of which nothing that counts was said: at their line, or where the value before it is
+    made."""
     return [
         (number, client)
         for number, client in enumerate(clients)

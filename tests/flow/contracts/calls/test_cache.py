@@ -1,4 +1,4 @@
-"""What did not change is not checked again, and what depends on a change is."""
+"""Unchanged files are not checked again, and files that depend on a change are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from clarifai_emulator.contracts.calls.client_check import CallReport, check_known
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.signatures.method import Method
-from unit.contracts.calls.conftest import said
+from flow.contracts.calls.conftest import said
 
 CLIENT = "from settings import URL\nfrom clarifai.client import Model\nModel(URL).predict('x', n='3')\n"
 

@@ -1,4 +1,4 @@
-"""What the benchmarks do with what they measured."""
+"""The benchmarks report what they measured, and judge it."""
 
 from __future__ import annotations
 

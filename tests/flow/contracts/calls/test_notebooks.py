@@ -8,7 +8,7 @@ from pathlib import Path
 from clarifai_emulator.contracts.calls.client_check import check_known
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.calls.notebooks import read_notebook
-from unit.contracts.calls.conftest import said
+from flow.contracts.calls.conftest import said
 
 
 def notebook(*cells: tuple[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What is said of calls that go wrong, and that nothing is said of those that are right."""
+"""Calls that go wrong are told, and calls that are right are not."""
 
 # ruff: noqa: E501 - a message on one line reads better
 
@@ -11,7 +11,7 @@ import pytest
 from clarifai_emulator.contracts.calls.call_targets import Address
 from clarifai_emulator.contracts.calls.client_check import check_known
 from clarifai_emulator.contracts.calls.given_models import KnownModel
-from unit.contracts.calls.conftest import FIXTURES, HEAD, CheckClient, said
+from flow.contracts.calls.conftest import FIXTURES, HEAD, CheckClient, said
 
 NAMES = [
     ("hello.predct('x')", "unknown-method: Model 'hello' has no method 'predct'; it has 'predict', 'generate', "

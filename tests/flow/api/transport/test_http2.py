@@ -1,4 +1,4 @@
-"""gRPC over HTTP/2: flow control, compression, deadlines, what breaks off and what is too large."""
+"""Serves gRPC over HTTP/2: flow control, compression, deadlines, what breaks off and what is too large."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Handler = Callable[[GrpcStream], Awaitable[None]]
 
 @asynccontextmanager
 async def serving(handler: Handler, *, max_bytes: int = 32 * MIB) -> AsyncIterator[grpc.aio.Channel]:
-    """A client of a server on which ``handler`` answers every method."""
+    """Yield a client of a server on which ``handler`` answers every method."""
     unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     async with (
         grpc_port(lambda path: handler, max_bytes=max_bytes) as address,
@@ -344,7 +344,7 @@ async def test_a_thousand_streams_live_on_one_connection() -> None:
 
 
 async def unary_started(channel: grpc.aio.Channel) -> None:
-    """The server's settings have arrived, among them how many streams a connection may have."""
+    """Wait until the server's settings have arrived, among them how many streams a connection may have."""
     await channel.channel_ready()
 
 
@@ -387,5 +387,5 @@ class Silence:
 
 
 def test_a_large_frame_is_not_described_byte_by_byte() -> None:
-    """h2 asks for this text of every frame that comes."""
+    """The h2 library asks for this text of every frame that comes."""
     assert repr(DataFrame(1, b"x" * (1 << 20))).endswith(": 1048576 bytes")

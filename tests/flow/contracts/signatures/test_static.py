@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.contracts.signatures.read_signatures import read_many, read_signatures
-from unit.contracts.signatures.test_read_signatures import HEAD, MODELS, REFUSED, method, told, write
+from flow.contracts.signatures.test_read_signatures import HEAD, MODELS, REFUSED, method, told, write
 
 BASES = {
     "openai": (
