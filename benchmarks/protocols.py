@@ -61,7 +61,7 @@ def _over_http(rounds: int) -> list[Figure]:
 
 def _shared_port(rounds: int) -> list[Figure]:
     from clarifai_emulator.config import EmulatorConfig
-    from clarifai_emulator.thread import EmulatorThread
+    from clarifai_emulator.control.thread import EmulatorThread
 
     with EmulatorThread(EmulatorConfig(port=0, cache_dir=Path(HOME, "cache"))) as thread:
         shared = thread.run(lambda emulator: emulator.port)
@@ -79,7 +79,7 @@ def _shared_port(rounds: int) -> list[Figure]:
 
 async def _bare_port(emulator: Any) -> tuple[asyncio.Server, int]:
     """The same service on a port that takes every connection for gRPC."""
-    public = emulator._ports.public
+    public = emulator.api.ports.public
     server = await asyncio.get_running_loop().create_server(public.grpc_connection, "127.0.0.1", 0, backlog=1024)
     return server, server.sockets[0].getsockname()[1]
 

@@ -137,7 +137,7 @@ def _restart() -> float:
 def _growth(reloads: int) -> Figure:
     """Memory of a replica after so many swaps, against that after 10."""
     from clarifai_emulator.config import EmulatorConfig
-    from clarifai_emulator.thread import EmulatorThread
+    from clarifai_emulator.control.thread import EmulatorThread
 
     with TemporaryDirectory() as folder, EmulatorThread(EmulatorConfig(port=0)) as emulated:
         directory = Path(folder) / "hello"

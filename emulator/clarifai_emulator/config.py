@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from clarifai_emulator.backend_table import BACKENDS, DEFAULT_BACKEND, abilities_of, listed
 from clarifai_emulator.errors import ConfigError
 
 DEFAULT_PORT = 7878
 DEFAULT_HOLD_SECONDS = 120.0
 MEBIBYTE = 1024 * 1024
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
-BACKENDS = ("process", "inprocess", "docker")
 
 
 def default_cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -121,7 +121,7 @@ class EmulatorConfig:
     num_threads: int | None = None
     start_method: Literal["auto", "fork", "spawn"] = "auto"
     contract: Literal["record", "strict", "off"] = "record"
-    backend: Literal["process", "inprocess", "docker"] = "process"
+    backend: str = DEFAULT_BACKEND
     docker: DockerSettings = field(default_factory=DockerSettings)
     accelerators: str = ""
     strict_capacity: bool = False
@@ -176,7 +176,7 @@ class EmulatorConfig:
         if self.num_threads is not None and self.num_threads < 1:
             yield f"num_threads must be at least 1, got {self.num_threads}"
         if self.backend not in BACKENDS:
-            yield f"backend must be 'process', 'inprocess' or 'docker', got {self.backend!r}"
+            yield f"backend must be {listed()}, got {self.backend!r}"
         if self.debug is not None and not 0 <= self.debug <= 65535:
             yield f"debug must be a port between 0 and 65535, got {self.debug}"
         if self.contract not in ("record", "strict", "off"):
@@ -184,7 +184,7 @@ class EmulatorConfig:
         yield from self.docker.problems()
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'genuine' or 'lean', got {self.runner!r}"
-        if self.runner == "lean" and self.backend == "docker":
+        if self.runner == "lean" and self.backend in BACKENDS and not abilities_of(self.backend).lean:
             yield "the lean runner is not for containers, which run what the platform runs; use the genuine one"
 
     @property

@@ -26,14 +26,14 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 from clarifai_emulator.api.playback import Deck
 from clarifai_emulator.catalogue import LOCAL_INSTANCE
 from clarifai_emulator.clock import TurnableClock
+from clarifai_emulator.control.call_records import Call, Route, routes_of
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.resources.credential_rows import PAT as PAT_TYPE
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind
-from clarifai_emulator.thread import EmulatorThread
-from pytest_clarifai_emulator.calls import Call, Route, routes_of
 from pytest_clarifai_emulator.deployed import DeployedModel, model_key
 from pytest_clarifai_emulator.model_paths import TestPaths
 from pytest_clarifai_emulator.routed import require_routed

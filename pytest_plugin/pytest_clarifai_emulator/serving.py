@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.api.playback import Deck
 from clarifai_emulator.backends.process.parent import Parent
-from clarifai_emulator.checkpoint import Checkpoint
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.config import EmulatorConfig, own_environ
-from clarifai_emulator.control import Control
+from clarifai_emulator.control.call_records import Call, CallLog
+from clarifai_emulator.control.checkpoint import Checkpoint
+from clarifai_emulator.control.service import Control
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.deploy.deployer import Deployed
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import Fault, unknown_in
 from clarifai_emulator.store import Kind
-from clarifai_emulator.thread import EmulatorThread
-from pytest_clarifai_emulator.calls import Call, CallLog
 from pytest_clarifai_emulator.contract_findings import CallFinding, findings_of
 from pytest_clarifai_emulator.gpu import simulated
-from pytest_clarifai_emulator.owned import log_lines, models_with_methods
+from pytest_clarifai_emulator.scoped import log_lines, models_with_methods
 from pytest_clarifai_emulator.sdk_clock import IDLE, Outlook
 from pytest_clarifai_emulator.settings import Settings
 from pytest_clarifai_emulator.test_environment import USER_ID

@@ -11,7 +11,10 @@ from clarifai_emulator.api.playback import Deck
 from clarifai_emulator.api.taps import Exchange
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
-from clarifai_emulator.checkpoint import Checkpoint
+from clarifai_emulator.control.account import Namespace
+from clarifai_emulator.control.call_records import Call, CallLog
+from clarifai_emulator.control.checkpoint import Checkpoint
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
 from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator
@@ -20,10 +23,7 @@ from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
 from clarifai_emulator.messages.address import parse_address
 from clarifai_emulator.models.directory import read_model_directory
-from clarifai_emulator.namespace import Namespace
-from clarifai_emulator.thread import EmulatorThread
-from pytest_clarifai_emulator.calls import Call, CallLog
-from pytest_clarifai_emulator.owned import log_lines, models_with_methods
+from pytest_clarifai_emulator.scoped import log_lines, models_with_methods
 from pytest_clarifai_emulator.sdk_clock import Outlook
 from pytest_clarifai_emulator.test_environment import token_of
 from pytest_clarifai_emulator.waiting import outlook

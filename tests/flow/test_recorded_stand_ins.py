@@ -13,7 +13,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.playback import Deck, Mode
 from clarifai_emulator.cassettes import Tape
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import Client, inference_request, running, write_model
 from flow.hosted import require_served_by_a_stand_in
 

@@ -89,10 +89,13 @@ class RequestChain:
         self._clock = clock
         self._injector = injector
         self._commit = commit
-        # Set when the emulator stops: what is cancelled from then on, no client has cancelled.
-        self.is_stopping = False
+        self._is_stopping = False
         self._before: tuple[Step, ...] = (_assign_request_id, self._authenticate)
         self._after: tuple[Step, ...] = (self._report,)
+
+    def stop(self) -> None:
+        """Count what is cancelled from now on as cancelled by the emulator, and by no client."""
+        self._is_stopping = True
 
     def begin(self, rpc: Rpc, metadata: Mapping[str, str], *, peer: str, seconds_left: float | None) -> Call:
         """A new call, not yet authenticated."""
@@ -157,7 +160,7 @@ class RequestChain:
 
     def _note_cancellation(self, call: Call) -> None:
         call.notes["cancelled"] = True
-        if self.is_stopping:
+        if self._is_stopping:
             call.notes["emulator_stopped"] = True
 
     def _report(self, call: Call) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli import completing
-from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.log_lines import LogFilter, log_text, missed_text, read_since
 from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json
+from clarifai_emulator.control.client import Client
 
 _TYPES = ("runner", "runner.events", "builder")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ import yaml
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from clarifai_emulator.spelling import did_you_mean_or
 
 _INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32,
@@ -209,8 +210,7 @@ _TYPE_NAMES = {
 def unknown(name: str, known: Iterable[str]) -> str:
     """What to say about a name that is not known."""
     names = list(known)
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
+    hint = did_you_mean_or(name, names, f"known: {', '.join(names)}")
     return f"is not a known name; {hint}"
 
 

@@ -20,7 +20,7 @@ import shutil
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from uv import find_uv_bin
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.code import MODEL_FILES
 from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import (
     Line,
     UnreadableRequirements,
@@ -37,8 +38,6 @@ from clarifai_emulator.models.requirements import (
     unsatisfied_lines,
     unsatisfied_requirements,
 )
-
-Progress = Callable[[str], None]
 
 _COMPLETE = ".complete"
 # 0.0.60 and later crash while they are imported by Python 3.13.0.

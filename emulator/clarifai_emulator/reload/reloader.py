@@ -23,15 +23,15 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.backends.reload_link import CannotSwap
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.contracts.rules.finding import Finding
-from clarifai_emulator.deploy.deployer import Deployed, Deployer, DeployRequest, Progress
+from clarifai_emulator.deploy.deployer import Deployed, Deployer, DeployRequest
 from clarifai_emulator.dispatch.lane import EditProblem, LaneKey
-from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
+from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, NoRoom
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.code import Code
 from clarifai_emulator.models.directory import ModelSource, Watched, read_model_directory
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.written import WrittenFiles
-from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.reload.differences import as_dict as finding_as_dict
 from clarifai_emulator.reload.differences import differences

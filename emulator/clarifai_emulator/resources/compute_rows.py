@@ -16,7 +16,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.catalogue import CLARIFAI_USER
 from clarifai_emulator.resources.deployment_rows import leave_nodepool
-from clarifai_emulator.resources.identifiers import nearest
+from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Draft, Match, Parent, Problem, Resource
 from clarifai_emulator.resources.workers import prepare_worker, validate_worker
@@ -46,9 +46,9 @@ def _provider_problems(resources: Resources, cluster: ComputeCluster) -> Iterato
     known = [provider.id for provider in resources.catalogue.providers()]
     provider = cluster.cloud_provider.id
     if not provider:
-        yield Problem("cloud_provider.id", f"must not be empty; {nearest('', known, noun='cloud provider')}")
+        yield Problem("cloud_provider.id", f"must not be empty; {id_hint('', known, noun='cloud provider')}")
     elif provider not in known and cluster.managed_by != "user":
-        hint = nearest(provider, known, noun="cloud provider")
+        hint = id_hint(provider, known, noun="cloud provider")
         yield Problem("cloud_provider.id", f"{provider!r} is not a cloud provider of the platform. {hint}")
 
 
@@ -122,7 +122,7 @@ def _instance_problems(resources: Resources, where: str, instance: InstanceType)
     if resources.catalogue.find(instance.id) is not None or instance.HasField("compute_info"):
         return []
     types = [each.id for each in _known_types(resources)]
-    hint = nearest(instance.id, types, noun="instance type")
+    hint = id_hint(instance.id, types, noun="instance type")
     text = f"instance type {instance.id!r} is not known. {hint} Or give its compute_info"
     return [Problem(f"{where}.id", text, StatusCode.INSTANCE_TYPE_DOES_NOT_EXIST)]
 

@@ -15,7 +15,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.resources.identifiers import nearest
+from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Draft, Match, Problem, Resource
 from clarifai_emulator.resources.workers import newest_version, prepare_worker, served_version, validate_worker
@@ -159,7 +159,7 @@ def _missing_nodepool(resources: Resources, where: str, owner: str, ref: Nodepoo
     if store.get(Kind.NODEPOOL, (owner, ref.cluster_id, ref.nodepool_id)) is not None:
         return
     if ref.cluster_id and store.get(Kind.COMPUTE_CLUSTER, (owner, ref.cluster_id)) is None:
-        hint = nearest(ref.cluster_id, (key[1] for key in store.keys(Kind.COMPUTE_CLUSTER, (owner,))),
+        hint = id_hint(ref.cluster_id, (key[1] for key in store.keys(Kind.COMPUTE_CLUSTER, (owner,))),
                        noun="compute cluster")  # fmt: skip
         text = f"compute cluster {ref.cluster_id!r} does not exist for user {owner!r}. {hint}"
         yield Problem(where, text.rstrip("."), StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST)
@@ -170,7 +170,7 @@ def _missing_nodepool(resources: Resources, where: str, owner: str, ref: Nodepoo
     if names.count(ref.nodepool_id) > 1:
         yield Problem(f"{where}.compute_cluster.id", f"must say in which cluster nodepool {ref.nodepool_id!r} is")
         return
-    hint = nearest(ref.nodepool_id, names, noun="nodepool")
+    hint = id_hint(ref.nodepool_id, names, noun="nodepool")
     text = f"nodepool {ref.nodepool_id!r} does not exist in {place} of user {owner!r}. {hint}"
     yield Problem(where, text.rstrip("."), StatusCode.NODEPOOL_DOES_NOT_EXIST)
 

@@ -16,7 +16,7 @@ The first rule that applies decides (seed, "Here's how prediction requests are r
 4. ``shared``               the model belongs to Clarifai: its cheapest shared nodepool that can run it
 
 Everything that was considered and not taken is in ``rejected``, with the reason. Called by the dispatcher for
-every request, by the CLI's ``route`` and by the dashboard.
+every request, and by the CLI's ``route``.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 from yaml.nodes import MappingNode, Node
 
-from clarifai_emulator.config import BACKENDS
+from clarifai_emulator.backend_table import BACKEND_KEY, BACKENDS
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.faults import Fault, InvalidFault
 from clarifai_emulator.faults.fault import NAMES as FAULT_NAMES
@@ -49,7 +49,7 @@ FAULTS = "faults"
 STAND_INS = "stand_ins"
 MODEL_KEYS = ("path", "deploy")
 # What a nodepool says about running its replicas here, as keys of its metadata.
-NODEPOOL_KEYS = {"backend": "emulator_backend", "share_accelerators": "emulator_share_accelerators"}
+NODEPOOL_KEYS = {"backend": BACKEND_KEY, "share_accelerators": "emulator_share_accelerators"}
 _BESIDES = {"model": MODEL_KEYS, "nodepool": tuple(NODEPOOL_KEYS)}
 DEPLOY_KEYS = (
     "nodepool",

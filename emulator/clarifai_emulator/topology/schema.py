@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from clarifai_emulator.config import BACKENDS
+from clarifai_emulator.backend_table import BACKENDS
 from clarifai_emulator.faults import Fault
 from clarifai_emulator.faults.fault import NAMES as FAULT_NAMES
 from clarifai_emulator.topology.files import (

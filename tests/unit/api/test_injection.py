@@ -41,7 +41,8 @@ class Scene:
         clock = StillClock()
         self.events = EventBus(clock)
         self.faults = Faults(events=self.events, user_id="ada")
-        self.dispatcher = Dispatcher(events=self.events, clock=clock, queue_size=9)
+        self.demands: list[Lane] = []
+        self.dispatcher = Dispatcher(events=self.events, clock=clock, queue_size=9, on_demand=self.demands.append)
         self.lane = self.dispatcher.lane(LaneKey("ada", "deploy-x", "v1"))
         self.link = self.dispatcher.add_runner("runner", POOL, self.lane)
         self.lost: list[str] = []
@@ -288,11 +289,9 @@ async def test_bounced_although_a_replica_is_ready() -> None:
 
 async def test_bounced_without_a_replica_one_is_wanted() -> None:
     scene = Scene()
-    demands: list[Lane] = []
-    scene.dispatcher.on_demand = demands.append
     scene.add(cold_start="bounce")
     assert (await refusal(scene.predict())).code == StatusCode.MODEL_DEPLOYING
-    assert (scene.lane.bounced, demands) == (True, [scene.lane])
+    assert (scene.lane.bounced, scene.demands) == (True, [scene.lane])
 
 
 async def test_held_although_the_emulator_bounces() -> None:

@@ -26,9 +26,10 @@ from clarifai_emulator.cli.init import TEMPLATE, model_id, write_template
 from clarifai_emulator.cli.main import cli
 from clarifai_emulator.cli.model_names import read_model_name
 from clarifai_emulator.cli.output import Failure, failure_of
-from clarifai_emulator.cli.state import Running, find_running, remove_state, running_emulators, write_state
 from clarifai_emulator.cli.up import arguments_of, parse_pats
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.control.running import Running, find_running, remove_state, running_emulators, write_state
+from clarifai_emulator.errors import CallerError, ControlError, ModelError, UnforeseenError
 from clarifai_emulator.messages.address import ModelAddress
 
 DEPLOYMENT = {"deployment_id": "d", "replica_id": "0123456789"}
@@ -196,9 +197,9 @@ def test_the_port_that_is_named_does_not_run(
     write_state(tmp_path / "clarifai-emulator", running(listening))
     assert find_running(None).port == listening
     assert find_running(0).port == listening
-    with pytest.raises(Failure, match=rf"on port 1. Running: http://127.0.0.1:{listening}") as caught:
+    with pytest.raises(ControlError, match=rf"on port 1. Running: http://127.0.0.1:{listening}") as caught:
         find_running(1)
-    assert caught.value.exit_code == 4
+    assert failure_of(caught.value).exit_code == 4
 
 
 # ── what is printed ────────────────────────────────────────────────────────────────────────────────────────
@@ -209,10 +210,10 @@ def test_columns_are_as_wide_as_their_cells() -> None:
 
 
 def test_failures_of_each_kind() -> None:
-    refused = failure_of({"kind": "refused", "code": 21353, "message": "No.", "hint": "Do it."})
+    refused = failure_of(CallerError(21353, "No.", hint="Do it."))
     assert (refused.message, refused.hint) == ("21353 MODEL_NOT_DEPLOYED: No.", "Do it.")
-    assert failure_of({"kind": "model", "message": "Broken.", "log": "trace"}).log == "trace"
-    assert "This is a bug of the emulator" in failure_of({"kind": "bug", "message": "x"}).hint
+    assert failure_of(ModelError("Broken.", log="trace")).log == "trace"
+    assert "This is a bug of the emulator" in failure_of(UnforeseenError("x")).hint
 
 
 def test_one_line_per_request() -> None:

@@ -284,6 +284,10 @@ class GrpcStream:
             )
         return plain
 
+    def abandon(self) -> None:
+        """Say nothing more: the client does not wait any longer."""
+        self.closed = True
+
     def release(self) -> None:
         """The call is over: what it has not read counts no longer."""
         self._messages.clear()

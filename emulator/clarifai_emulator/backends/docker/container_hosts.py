@@ -79,7 +79,7 @@ class ContainerHosts:
         """A replica: in the container of the one whose place it takes if that is what ``plan`` wants, else in one
         of its own. Raises ``ModelError``."""
         wanted = host_plan(plan, spec.source, model_path)
-        host = host_of(spec.successor_of)
+        host = host_of(spec.replaces)
         if host is None or not host.fits(wanted, spec.secrets):
             await see_to_image()
             host = await self._open(wanted, spec.secrets)

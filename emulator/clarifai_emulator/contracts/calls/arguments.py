@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 from clarifai_emulator.contracts.calls.client_source import Source
@@ -15,6 +14,7 @@ from clarifai_emulator.contracts.calls.sites import Site
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
+from clarifai_emulator.spelling import did_you_mean, nearest
 
 WITH_PROTO = "with_proto"
 _NO_ITERATORS = (
@@ -166,16 +166,16 @@ class _Call:
         )
 
     def _unknown(self, name: str, at: ast.keyword) -> None:
-        near = get_close_matches(name, self._fields, n=1)
-        self._meant.update(near)
+        near = nearest(name, self._fields)
+        self._meant.add(near)
         has = f"it has {', '.join(map(repr, self._fields))}" if self._fields else "it takes none"
-        guess = f" Did you mean '{near[0]}'?" if near else ""
+        guess = did_you_mean(name, self._fields, lead=" ")
         self._say(
             "unknown-argument",
             f"{self._name}() has no argument '{name}'; {has}.{guess}",
             at,
-            parameter=near[0] if near else "",
-            hint=f"Write '{near[0]}'." if near else "",
+            parameter=near,
+            hint=f"Write '{near}'." if near else "",
         )
 
     def _missing(self, name: str, at: ast.expr) -> None:
@@ -235,14 +235,14 @@ class _Call:
             if name in self._fields:
                 self._value(name, node)
             else:
-                near = get_close_matches(name, self._fields, n=1)
-                self._meant.update(near)
-                guess = f" Did you mean '{near[0]}'?" if near else ""
+                near = nearest(name, self._fields)
+                self._meant.add(near)
+                guess = did_you_mean(name, self._fields, lead=" ")
                 self._say(
                     "unknown-argument",
                     f"An input of this batch gives '{name}', which {self._name}() has not.{guess}",
                     node,
-                    parameter=near[0] if near else "",
+                    parameter=near,
                 )
         for name, field_ in self._fields.items():
             if field_.required and name not in given and name not in self._meant and known:
@@ -321,8 +321,7 @@ class _Call:
         known: dict[str, Any] = {}
         for key, each in pairs.items():
             if key not in wanted:
-                near = get_close_matches(key, wanted, n=1)
-                guess = f" Did you mean '{near[0]}'?" if near else ""
+                guess = did_you_mean(key, wanted, lead=" ")
                 yield self._found(
                     "unknown-field", f"{self._name}(): '{name}' has no field '{key}'.{guess}", each, name
                 )

@@ -5,7 +5,7 @@
                                                                                                          ▼
     findings ◄── what the type checker says, in words ◄── arguments, values, streams ◄── places it understood
 
-from clarifai_emulator.contracts.calls.client_check import GivenModel, check_calls
+from clarifai_emulator import GivenModel, check_calls
 
 report = check_calls([Path("clients")], [GivenModel(Path("my-model"))])
 for finding in report.findings: ...

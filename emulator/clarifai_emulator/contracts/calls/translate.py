@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 
 from clarifai_emulator.contracts.calls.arguments import Checked, declared
 from clarifai_emulator.contracts.calls.client_source import Source, Spans
@@ -16,6 +15,7 @@ from clarifai_emulator.contracts.calls.type_checker import Diagnostic
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
+from clarifai_emulator.spelling import did_you_mean, nearest
 
 MethodOf = Callable[[int, str], Method | None]
 
@@ -140,10 +140,10 @@ class Translator:
                 )
             return
         names = names_of(int(index))
-        near = get_close_matches(name, names, n=1)
-        guess = f" Did you mean '{near[0]}'?" if near else ""
+        near = nearest(name, names)
+        guess = did_you_mean(name, names, lead=" ")
         model = self._models[int(index)]
-        method = self._method_of(int(index), near[0] if near else names[0]) if names else None
+        method = self._method_of(int(index), near or names[0]) if names else None
         yield found(
             "unknown-method",
             f"Model '{model}' has no method '{name}'; it has {', '.join(map(repr, names))}.{guess}",

@@ -12,7 +12,7 @@ from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.signatures.shapes import KINDS, UNSET, MethodShape, Shape, Type, method_shape
-from clarifai_emulator.contracts.values.python_values import nearest
+from clarifai_emulator.spelling import nearest
 
 _LISTABLE = (Type.CONCEPT, Type.REGION, Type.FRAME)
 _NUMBERS = (Type.INT, Type.FLOAT)

@@ -20,6 +20,7 @@ from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.spelling import did_you_mean
 
 _COMMENT = re.compile(r"#\s*clarifai:\s*ignore(?:\[(?P<rules>[^\]]*)\])?(?P<reason>[^#]*)")
 _OFF = "off"
@@ -86,7 +87,7 @@ def read_levels(texts: Iterable[str], known: Iterable[str]) -> dict[str, Severit
     for text in texts:
         rule, _, level = text.partition("=")
         if rule not in ids:
-            problems.append(f"'{text}': there is no rule '{rule}'.{_guess(rule, ids)}")
+            problems.append(f"'{text}': there is no rule '{rule}'.{did_you_mean(rule, ids, lead=' ')}")
         elif level not in (*_GRAVITY, _OFF):
             problems.append(f"'{text}': the level is one of {', '.join(_GRAVITY)}, {_OFF}.")
         else:
@@ -118,18 +119,10 @@ def _require_known(table: Any, file: Path) -> None:
     if not isinstance(table, dict):
         raise ConfigError(f"{file}: tool.clarifai-emulator must be a table.", [])
     unknown = [str(each) for each in cast("dict[object, object]", table) if each not in _KEYS]
-    problems = [f"Unknown key '{key}'.{_guess(key, _KEYS)}" for key in unknown]
+    problems = [f"Unknown key '{key}'.{did_you_mean(key, _KEYS, lead=' ')}" for key in unknown]
     if problems:
         hint = f"Known is {', '.join(_KEYS)}; settings of the pytest plugin are pytest's own (clarifai_…)."
         raise ConfigError(f"{file}: [tool.clarifai-emulator] cannot be used:", problems, hint=hint)
-
-
-def _guess(name: str, known: Sequence[str]) -> str:
-    """A sentence, with a space before it, that names the known name nearest to this one; empty where none is."""
-    import difflib
-
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def file_lines(path: Path, cell: int) -> Sequence[str]:

@@ -82,7 +82,7 @@ def _finish(work: Coroutine[Any, Any, _Result]) -> _Result:
 
 
 async def _read_all(directories: Sequence[Path], python: Path, seconds: float, answers: Answers) -> list[Reading]:
-    backend = ProcessBackend(api_base=NOWHERE, start_method="auto")
+    backend = ProcessBackend(api_base=lambda: NOWHERE, start_method="auto")
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def read(directory: Path) -> Reading:

@@ -8,7 +8,6 @@ known is ``UNKNOWN``.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -18,6 +17,7 @@ from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.shapes import MethodShape, Shape, Type, method_shape
 from clarifai_emulator.messages.data_values import written
+from clarifai_emulator.spelling import did_you_mean, nearest
 
 
 class _Unknown:
@@ -74,8 +74,7 @@ def argument_findings(method: MethodShape, given: Mapping[str, object]) -> Itera
 def unknown_argument(method: MethodShape, name: str) -> Finding:
     """There is no such parameter."""
     known = ", ".join(method.inputs) or "no arguments"
-    near = nearest(name, method.inputs)
-    guess = f" Did you mean '{near}'?" if near else ""
+    guess = did_you_mean(name, method.inputs, lead=" ")
     return found("unknown-argument", f"there is no argument '{_cut(name)}'; it takes {known}.{guess}")
 
 
@@ -87,21 +86,13 @@ def missing_argument(method: MethodShape, name: str) -> Finding:
 def unknown_method(name: str, known: Iterable[str]) -> Finding:
     """The model has no method of this name."""
     names = list(known)
-    near = nearest(name, names)
-    guess = f" Did you mean '{near}'?" if near else ""
+    guess = did_you_mean(name, names, lead=" ")
     message = f"The model has no method '{_cut(name)}'; it has {', '.join(names) or 'none'}.{guess}"
     return found("unknown-method", message, method=_cut(name))
 
 
 def _cut(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that is most like this one; empty when none is. A name so long is nobody's slip."""
-    if len(name) > _LONGEST_NAME:
-        return ""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1)), "")
 
 
 def _about(method: MethodShape, problem: Finding) -> Finding:
@@ -125,8 +116,7 @@ def limit_problems(shape: Shape, value: float | str, what: str) -> Iterator[Find
     if isinstance(value, (int, float)) and _is_beyond(shape, value):
         yield found("out-of-range", f"{what} is {value!r}, and {shape.limits} is declared.")
     if shape.choices and str(value) not in shape.choices:
-        near = nearest(str(value), shape.choices)
-        guess = f" Did you mean {near!r}?" if near else ""
+        guess = did_you_mean(str(value), shape.choices, lead=" ")
         declared = ", ".join(map(repr, shape.choices))
         yield found("not-a-choice", f"{what} is {shown(value)}, and the choices are {declared}.{guess}")
 
@@ -290,8 +280,7 @@ def _fields(shape: Shape, value: object, what: str) -> Iterator[Finding]:
     declared = {each.name: each for each in shape.args}
     for name in values:
         if name not in declared:
-            near = nearest(str(name), declared)
-            guess = f" Did you mean '{near}'?" if near else ""
+            guess = did_you_mean(str(name), declared, lead=" ")
             message = f"{what} has a field '{name}' that {shape.item} does not have: it is dropped.{guess}"
             yield found("unknown-field", message)
     for name, inner in declared.items():

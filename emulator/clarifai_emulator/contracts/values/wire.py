@@ -16,9 +16,9 @@ from clarifai_emulator.contracts.signatures.shapes import MethodShape, Shape, Ty
 from clarifai_emulator.contracts.values.python_values import (
     limit_problems,
     missing_argument,
-    nearest,
     unknown_argument,
 )
+from clarifai_emulator.spelling import did_you_mean
 
 _LOOK_AT = 256
 # So many findings about one input are enough.
@@ -278,7 +278,6 @@ def _fields(shape: Shape) -> Check:
 
 
 def _unknown_field(shape: Shape, name: str, what: str) -> Finding:
-    near = nearest(name, [each.name for each in shape.args])
-    guess = f" Did you mean '{near}'?" if near else ""
+    guess = did_you_mean(name, [each.name for each in shape.args], lead=" ")
     message = f"{_named(what)} has a field '{name[:100]}' that {shape.item} does not have: it is dropped.{guess}"
     return found("unknown-field", message)

@@ -24,9 +24,11 @@ from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.api.transport.mounts import GrpcMount
 from clarifai_emulator.backends.backend import Debugging
 from clarifai_emulator.backends.printed import Origin, without_colours
+from clarifai_emulator.control.error_forms import error_as_dict
+from clarifai_emulator.control.snapshot import names, snapshot
 from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, TransportError
+from clarifai_emulator.errors import EmulatorError, TransportError
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
 from clarifai_emulator.listeners import Follower, following
@@ -36,7 +38,6 @@ from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
-from clarifai_emulator.snapshot import names, snapshot
 from clarifai_emulator.store import Kind as Stored
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ class Control:
             raise
         except Exception as error:
             log.exception("a control failed")
-            yield {"error": {"kind": "bug", "message": f"{type(error).__name__}: {error}"}}
+            yield {"error": error_as_dict(error)}
 
     def _deploy(self, request: dict[str, Any]) -> Answers:
         wanted = DeployRequest(path=Path(request.pop("path")), debugging=_debugging(request), **request)
@@ -346,15 +347,6 @@ def _debugging(request: dict[str, Any]) -> Debugging | None:
     """Takes ``debug`` out of a request: ``port`` and ``wait``."""
     wanted = request.pop("debug", None)
     return Debugging(**wanted) if wanted is not None else None
-
-
-def error_as_dict(error: EmulatorError) -> dict[str, Any]:
-    """An error as JSON: ``kind``, ``message``, and what its kind has."""
-    if isinstance(error, CallerError):
-        return {"kind": "refused", "code": error.code, "message": error.details, "hint": error.hint}
-    if isinstance(error, ModelError):
-        return {"kind": "model", "message": error.summary, "hint": error.hint, "log": error.log}
-    return {"kind": "config", "message": str(error)}
 
 
 def deployed_as_dict(deployed: Deployed) -> dict[str, Any]:
