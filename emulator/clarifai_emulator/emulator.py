@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from clarifai_emulator.api.access.accounts import accounts_of, owner_warning, security_warnings
 from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.access.issued_keys import IssuedKeys
+from clarifai_emulator.api.chain import Interceptor, Step
 from clarifai_emulator.api.platform_api import ApiParts, PlatformApi
-from clarifai_emulator.api.taps import Interceptor
 from clarifai_emulator.api.transport.mounts import Mount
 from clarifai_emulator.backends.backend import Surroundings
 from clarifai_emulator.backends.debugging.breakpoints import while_held
@@ -73,7 +73,8 @@ log = logging.getLogger(__name__)
 class Emulator:
     """An emulated platform. ``url`` is its base URL once it has started. Raises ``ConfigError`` for a pats file
     that cannot be used. ``discovery``: the accelerators to use instead of those of this machine. ``parent``: an
-    already started warm parent to adopt. ``rows``: the kinds of resource that it has."""
+    already started warm parent to adopt. ``rows``: the kinds of resource that there are. ``steps``: further steps of
+    every request, behind those of ``api/chain.py``."""
 
     def __init__(
         self,
@@ -83,6 +84,7 @@ class Emulator:
         discovery: Discovery | None = None,
         parent: Parent | None = None,
         rows: Sequence[Record] = ROWS,
+        steps: Sequence[Step] = (),
     ) -> None:
         self.config = config or EmulatorConfig()
         self.clock = PausableClock(clock or SystemClock())
@@ -114,7 +116,7 @@ class Emulator:
         # Names this run of it to whoever asks for its health; it opens nothing.
         self.run_id = secrets.token_hex(8)
         self.authenticator = self._authenticator()
-        self.api = self._api()
+        self.api = self._api(steps)
         self._state: KeptState | None = None
         self._kept_topology: KeptTopology | None = None
         self._holding = contextlib.ExitStack()  # while somebody debugs a model of this process
@@ -221,7 +223,7 @@ class Emulator:
             now=self.clock.now,
         )
 
-    def _api(self) -> PlatformApi:
+    def _api(self, steps: Sequence[Step]) -> PlatformApi:
         return PlatformApi(
             ApiParts(
                 config=self.config,
@@ -241,6 +243,7 @@ class Emulator:
                 keep_logs=self.keep_logs,
                 is_ready=lambda: self._is_ready,
                 run_id=self.run_id,
+                steps=steps,
             )
         )
 
@@ -256,7 +259,7 @@ class Emulator:
 
     @property
     def interceptors(self) -> list[Interceptor]:
-        """Return the interceptors of every method of the API, from the next call on (``api/taps.py``)."""
+        """Return the interceptors of every RPC, from the next call on (``api/taps.py``)."""
         return self.api.interceptors
 
     def mount(self, *mounts: Mount) -> None:
