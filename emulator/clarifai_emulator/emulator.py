@@ -73,7 +73,7 @@ log = logging.getLogger(__name__)
 class Emulator:
     """An emulated platform. ``url`` is its base URL once it has started. Raises ``ConfigError`` for a pats file
     that cannot be used. ``discovery``: the accelerators to use instead of those of this machine. ``parent``: an
-    already started warm parent to adopt. ``rows``: the kinds of resource that there are. ``steps``: further steps of
+    already started warm parent to adopt. ``rows``: the kinds of resource. ``steps``: further steps of
     every request, behind those of ``api/chain.py``."""
 
     def __init__(
