@@ -160,7 +160,9 @@ class TopologyEdits:
         """Undo, if the block fails, what this task has put into the store; what clients put there meanwhile
         stays."""
         # What is stored is never changed in place.
-        before = {kind: {key: self._store.get(kind, key) for key in self._store.keys(kind)} for kind in Kind}
+        before = {
+            kind: {key: self._store.get(kind, key) for key in self._store.keys(kind)} for kind in self._store.kinds
+        }
         self._task = asyncio.current_task()
         try:
             yield
