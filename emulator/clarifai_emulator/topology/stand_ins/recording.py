@@ -1,4 +1,4 @@
-"""What a cassette holds of one hosted model: its calls, and the methods it had when they were recorded."""
+"""Reads what a cassette holds of one hosted model: its calls, and the methods it had when they were recorded."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _INFERENCE = ("PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs")
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """``name``: the cassette's file name. ``signatures``: the ``MethodSignature`` messages that clients were told,
-    as plain values; empty when nobody asked."""
+    """The recorded calls of a model. ``name``: the cassette's file name. ``signatures``: the ``MethodSignature``
+    messages that clients were told, as plain values; empty when nobody asked."""
 
     name: str
     calls: tuple[RecordedCall, ...]
@@ -24,8 +24,8 @@ class Recording:
 
 
 def recording_of(file: Path, model: ModelKey) -> Recording:
-    """What a cassette holds of a model. Raises ``ConfigError`` for one that cannot be used, and ``LookupError``
-    that says what there is when there is nothing of this model."""
+    """Return what a cassette holds of a model. Raises ``ConfigError`` for one that cannot be used, and
+    ``LookupError`` that says what there is when there is nothing of this model."""
     calls = read_cassette(file).calls
     inference = [call for call in calls if call.rpc in _INFERENCE and not _was_given_up(call)]
     found = tuple(call for call in inference if _model_of(call) == model)
@@ -36,7 +36,7 @@ def recording_of(file: Path, model: ModelKey) -> Recording:
 
 
 def _was_given_up(call: RecordedCall) -> bool:
-    """Whether the client left before it was answered."""
+    """Tell whether the client left before it was answered."""
     return call.rpc == "PostModelOutputs" and not call.answers and call.error is None
 
 
