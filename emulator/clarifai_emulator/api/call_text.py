@@ -1,4 +1,4 @@
-"""A request as its caller would have written it, for the dev loop: ``ranker.predict(text='hi', top=3)``.
+"""Writes a request as its caller would have, for the dev loop: ``ranker.predict(text='hi', top=3)``.
 
 Long values are shortened, media and bytes are described, and what looks like a secret is left out.
 """
@@ -38,7 +38,7 @@ class CallTexts:
         self._store = store
 
     def of(self, request: Any, decision: Decision) -> str:
-        """The call; empty for a model that is not in the dev loop."""
+        """Return the call as text; empty for a model that is not in the dev loop."""
         key = (*decision.model, decision.version_id)
         source: Any = self._store.get(Kind.SOURCE, key)
         if source is None or source.watched is None:
@@ -54,7 +54,7 @@ class CallTexts:
 
 
 def call_text(request: Any, method: str, signature: Any = None) -> str:
-    """``predict(text='hi', top=3)``; of several inputs, the first, and how many more there are."""
+    """Return ``predict(text='hi', top=3)``; of several inputs, the first, and how many more there are."""
     if not request.inputs:
         return f"{method}()"
     fields = {each.name: each for each in signature.input_fields} if signature is not None else {}
@@ -69,7 +69,7 @@ def call_text(request: Any, method: str, signature: Any = None) -> str:
 
 
 def _without_parts(data: Any) -> Iterable[str]:
-    """The values of an input in the form of older clients: in the fields themselves."""
+    """Give the values of an input in the form of older clients: in the fields themselves."""
     if any(field.name != "metadata" for field, _ in data.ListFields()):
         yield _value(data, None)
 

@@ -1,4 +1,4 @@
-"""The one table of the platform's RPCs, read from the service descriptor of ``clarifai_grpc``.
+"""Reads the one table of the platform's RPCs from the service descriptor of ``clarifai_grpc``.
 
 gRPC, authentication and the coverage page all read it; nothing of it is written by hand a second time.
 """
@@ -20,7 +20,7 @@ SERVICE = "clarifai.api.V2"
 
 
 class Auth(IntEnum):
-    """Which credential an RPC asks for; the numbers are those of ``clarifai.auth.types.AuthType``."""
+    """Names the credential that an RPC asks for; the numbers are those of ``clarifai.auth.types.AuthType``."""
 
     UNDEFINED = 0
     NONE = 1
@@ -32,7 +32,8 @@ class Auth(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class HttpBinding:
-    """One REST form of an RPC: ``method`` (``GET``…), ``path`` with ``{field.path}`` variables, ``body`` rule."""
+    """Describes one REST form of an RPC: ``method`` (``GET``…), ``path`` with ``{field.path}`` variables, ``body``
+    rule."""
 
     method: str
     path: str
@@ -41,7 +42,7 @@ class HttpBinding:
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """One RPC as the descriptor states it."""
+    """Describes one RPC as the descriptor states it."""
 
     name: str
     request_type: type[Any]
@@ -55,13 +56,13 @@ class Rpc:
 
     @property
     def path(self) -> str:
-        """The gRPC method path, ``/clarifai.api.V2/GetModel``."""
+        """Return the gRPC method path, ``/clarifai.api.V2/GetModel``."""
         return f"/{SERVICE}/{self.name}"
 
 
 @cache
 def rpc_table() -> dict[str, Rpc]:
-    """Every RPC of the platform by name. Built once; about 10 ms."""
+    """Return every RPC of the platform by name. Built once; about 10 ms."""
     service = service_pb2.DESCRIPTOR.services_by_name["V2"]
     return {method.name: _rpc(method) for method in service.methods}
 

@@ -1,4 +1,4 @@
-"""The platform's half of the runner protocol: ``ProcessRunnerItems``.
+"""Speaks the platform's half of the runner protocol: ``ProcessRunnerItems``.
 
     runner ──RUNNER_STREAM_START──►  "this stream is idle"
            ◄──one runner item─────   one stream carries one item
@@ -45,7 +45,7 @@ _RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A runner that may speak: which runner, as which replica. ``replica_id`` empty lets the runner choose."""
+    """Names a runner that may speak, and as which replica. ``replica_id`` empty lets the runner choose."""
 
     link: RunnerLink
     replica_id: str = ""
@@ -63,7 +63,7 @@ class RunnerItems:
         self._path = rpc_table()["ProcessRunnerItems"].path
 
     def find(self, path: str) -> Serve | None:
-        """What serves ``ProcessRunnerItems``; None for any other method."""
+        """Return what serves ``ProcessRunnerItems``; None for any other method."""
         return self._serve if path == self._path else None
 
     async def _serve(self, stream: GrpcStream) -> None:
@@ -76,7 +76,7 @@ class RunnerItems:
             log.exception("a runner's stream failed")
 
     async def _process(self, stream: GrpcStream) -> None:
-        """One stream, from its first message to its end."""
+        """Serve one stream, from its first message to its end."""
         first = await _read(stream)
         if first is None:
             return
@@ -135,7 +135,8 @@ class RunnerItems:
         replica.release(work)
 
     def _give_back(self, slot: Slot) -> None:
-        """The idle stream is gone; work it was given in the same instant has not been written to it."""
+        """Take back what an idle stream was given in the instant in which it vanished: nothing of it has been
+        written."""
         replica = slot.replica
         if slot.work.done():
             work = slot.work.result()
@@ -169,7 +170,7 @@ class RunnerItems:
 
 
 def _end(replica: Replica, work: Work) -> None:
-    """The runner has half-closed the stream; one that dies resets it instead."""
+    """End work whose stream the runner has half-closed; a runner that dies resets the stream instead."""
     if not work.is_open:
         return
     if work.method_type == UNARY_UNARY:
@@ -192,7 +193,7 @@ def _rest(slot: Slot, times: int = 1) -> None:
 
 
 async def _read(stream: GrpcStream) -> Any:
-    """The runner's next message; None at the end. Raises ``DecodeError``."""
+    """Return the runner's next message; None at the end. Raises ``DecodeError``."""
     data = await stream.read()
     return None if data is None else service_pb2.PostRunnerItemOutputsRequest.FromString(data)
 

@@ -40,7 +40,8 @@ _VISIBILITIES = {"private": Visibility.PRIVATE, "org": Visibility.ORG, "public":
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What a pats file says. ``callers``: who shows up with each token. ``users``: organisations among them."""
+    """Holds what a pats file says. ``callers``: who shows up with each token. ``users``: organisations among
+    them."""
 
     users: tuple[User, ...] = ()
     organisations: Organisations = field(default_factory=Organisations)
@@ -48,19 +49,20 @@ class Accounts:
 
 
 def accounts_of(config: EmulatorConfig) -> Accounts:
-    """The accounts that a configuration names. Raises ``ConfigError``."""
+    """Return the accounts that a configuration names. Raises ``ConfigError``."""
     accounts = load_accounts(config.pats_file) if config.pats_file is not None else Accounts()
     return merged(accounts, config.pats.items())
 
 
 def security_warnings(config: EmulatorConfig) -> list[str]:
-    """What whoever starts an emulator with this configuration should know: who reaches it, who reads its tokens."""
+    """Give the warnings about a configuration: who reaches the emulator, who reads its tokens."""
     of_file = permission_warning(config.pats_file) if config.pats_file is not None else ""
     return [each for each in (config.exposure, of_file) if each]
 
 
 def owner_warning(accounts: Accounts, user_id: str) -> str:
-    """What to say where no token belongs to the emulator's own user; empty where one does, or any is accepted."""
+    """Return a warning when no token belongs to the emulator's own user; empty when one does, or any is
+    accepted."""
     users = sorted({caller.user_id for caller in accounts.callers.values()})
     if not users or user_id in users:
         return ""
@@ -86,7 +88,7 @@ def load_accounts(path: Path) -> Accounts:
 
 
 def permission_warning(path: Path) -> str:
-    """What to say about a pats file that others than its user may read; empty when nobody else may."""
+    """Return a warning about a pats file that others than its user may read; empty when nobody else may."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & (stat.S_IRGRP | stat.S_IROTH):
         return ""
@@ -96,7 +98,7 @@ def permission_warning(path: Path) -> str:
 
 @dataclass(slots=True)
 class _Reading:
-    """One pass over the file. What is named before or after it is defined is looked up in ``settle``."""
+    """Reads the file in one pass. ``settle`` looks up names, which may stand before or after what they name."""
 
     file: YamlFile
     users: dict[str, User] = field(default_factory=dict[str, User])
@@ -135,7 +137,7 @@ class _Reading:
             )
 
     def _entries(self, node: Node, key: str, known: tuple[str, ...]) -> dict[str, Node]:
-        """The values of a mapping by name. A name that is not known may be a token: it is not shown."""
+        """Return the values of a mapping by name. A name that is not known may be a token: it is not shown."""
         if not isinstance(node, MappingNode):
             self.file.complain(node, key, f"expected a mapping with {', '.join(known)}")
             return {}
@@ -209,7 +211,7 @@ class _Reading:
         self.callers[token] = Caller(owner, scopes=granted(scopes), expires_at=expires_at)
 
     def _owner(self, node: Node, entries: dict[str, Node], key: str) -> str:
-        """Who calls with the token: the organisation it acts for, else the user."""
+        """Return who calls with the token: the organisation it acts for, else the user."""
         user = self._mention(entries["user"], f"{key}.user", "user") if "user" in entries else ""
         spelling = "organization" if "organization" in entries else "organisation"
         if spelling not in entries:
@@ -233,7 +235,7 @@ class _Reading:
         return scopes
 
     def _expiry(self, node: Node, key: str) -> float | None:
-        """Seconds since the epoch; a time without a zone is UTC, a date its first second."""
+        """Return seconds since the epoch; a time without a zone is UTC, a date its first second."""
         value: object = self.file.value(node)
         if isinstance(value, str):
             try:
@@ -254,8 +256,8 @@ class _Reading:
 
 
 def merged(accounts: Accounts, pats: Iterable[tuple[str, str]]) -> Accounts:
-    """The accounts with further tokens, each of a user, that may do everything. Raises ``ConfigError`` for a token
-    that both have."""
+    """Return the accounts with further tokens, each of a user, that may do everything. Raises ``ConfigError`` for a
+    token that both have."""
     further = dict(pats)
     if twice := further.keys() & accounts.callers.keys():
         count = "A token is" if len(twice) == 1 else f"{len(twice)} tokens are"

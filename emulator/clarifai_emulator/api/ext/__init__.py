@@ -1,1 +1,2 @@
-"""The platform's endpoints in other protocols: each maps a request to a method of a model (``transport``)."""
+"""Serves the platform's endpoints in other protocols: each maps a request to a method of a model
+(``method_calls``)."""

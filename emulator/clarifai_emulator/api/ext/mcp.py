@@ -1,4 +1,6 @@
-"""MCP, streamable HTTP: `/v2/ext/mcp/v1/users/{u}/apps/{a}/models/{m}[/versions/{v}]`, over `mcp_transport`.
+"""Serves MCP over streamable HTTP with the `mcp_transport` of a model.
+
+The path is `/v2/ext/mcp/v1/users/{u}/apps/{a}/models/{m}[/versions/{v}]`.
 
     POST JSON-RPC request      ─► mcp_transport(msg) ─► result, wrapped as a JSON-RPC response
     POST notification          ─► mcp_transport(msg) ─► 202
@@ -139,7 +141,8 @@ def _invalid(details: str) -> CallerError:
 
 
 def _response(message: dict[str, Any], text: str) -> dict[str, Any]:
-    """The model's answer as a JSON-RPC response: it gives the bare result, or a whole error response."""
+    """Return a model's answer as a JSON-RPC response: the model gives the bare result, or a whole error
+    response."""
     envelope = {"jsonrpc": "2.0", "id": message["id"]}
     try:
         content = json.loads(text)
@@ -152,7 +155,7 @@ def _response(message: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 async def _say(exchange: Exchange, status: int, response: Any, headers: dict[str, str]) -> None:
-    """As JSON, or as one server-sent event to who takes nothing else."""
+    """Answer with JSON, or with one server-sent event for a client that takes nothing else."""
     data = json.dumps(response, ensure_ascii=False).encode()
     accepted = exchange.headers.get("accept", _JSON)
     if status == 200 and _EVENTS in accepted and _JSON not in accepted and "*/*" not in accepted:
@@ -163,7 +166,8 @@ async def _say(exchange: Exchange, status: int, response: Any, headers: dict[str
 
 
 async def _refuse(exchange: Exchange, message: dict[str, Any], refusal: Refusal) -> None:
-    """What a model's server raised is an answer of MCP; what never reached it has an HTTP status of its own."""
+    """Answer a refusal: what a model's server raised is an answer of MCP, what never reached it has an HTTP
+    status."""
     reached = refusal.code == StatusCode.FAILURE and "id" in message
     code = _INTERNAL_ERROR
     if refusal.code == StatusCode.CONN_BAD_REQUEST_FORMAT:
@@ -178,6 +182,7 @@ async def _refuse(exchange: Exchange, message: dict[str, Any], refusal: Refusal)
 
 
 def _knows_method(details: str) -> bool:
-    """Whether of some kind of message only the parameters were wrong; of the others the method is wrong, too."""
+    """Tell whether of some kind of message only the parameters were wrong; of the others the method is wrong,
+    too."""
     needed = _NEEDED.findall(details)
     return any((kind, "method") not in needed for kind, _ in needed)

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible API: `/v2/ext/openai/v1`, mapped to a model's own OpenAI methods.
+"""Serves the OpenAI-compatible API, `/v2/ext/openai/v1`, with a model's own OpenAI methods.
 
     POST chat/completions, responses, embeddings, images/generations ─► openai_transport(msg)
     the same with "stream": true                                     ─► openai_stream_transport(msg)
@@ -119,7 +119,7 @@ class OpenAiApi:
         await exchange.answer(200, json.dumps(content).encode(), _JSON)
 
     def _lister(self) -> Any:
-        """A handler of ListModels that gives, of all pages, the models that have OpenAI's methods."""
+        """Return a handler of ListModels that gives, of all pages, the models that have OpenAI's methods."""
         list_models = self._transport.handler("ListModels")
         get_version = self._transport.handler("GetModelVersion")
 

@@ -1,4 +1,4 @@
-"""Why JSON does not fit a message: each field that the message does not have, and each value of a wrong type."""
+"""Says why JSON does not fit a message: fields that the message does not have, and values of a wrong type."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ _DEEPEST = 100
 
 
 def find_misfits(descriptor: Any, content: Any) -> list[str]:
-    """One phrase for each misfit, in the order of the document; empty where none of the usual kinds is found."""
+    """Give one phrase for each misfit, in the order of the document; empty where none of the usual kinds is
+    found."""
     return list(_of_message(descriptor, content, "", 0))
 
 
 def is_repeated(field: Any) -> bool:
-    """True for a field that holds any number of values."""
+    """Tell whether a field holds any number of values."""
     try:
         return field.is_repeated
     except AttributeError:  # protobuf before 6.31
@@ -42,7 +43,7 @@ def is_repeated(field: Any) -> bool:
 
 
 def kind_of(value: Any) -> str:
-    """A JSON value's type, in words."""
+    """Return a JSON value's type, in words."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -75,7 +76,7 @@ def _of_message(descriptor: Any, content: Any, where: str, depth: int) -> Iterat
 
 
 def _of_well_known(name: str, content: Any, where: str) -> Iterator[str]:
-    """Messages that have a JSON form of their own."""
+    """Find misfits of messages that have a JSON form of their own."""
     if name == "google.protobuf.Struct" and not isinstance(content, dict):
         yield f"{where} must be an object, got {kind_of(content)}"
     elif name == "google.protobuf.Timestamp" and not _is_time(content):
@@ -120,7 +121,7 @@ def _of_value(field: Any, value: Any, at: str, depth: int) -> Iterator[str]:
 
 
 def _expected(field: Any, value: Any) -> str:
-    """What a scalar must be, where ``value`` is not; else empty."""
+    """Return what a scalar must be, where ``value`` is not; else empty."""
     kind = field.cpp_type
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind == FieldDescriptor.CPPTYPE_BOOL:
@@ -141,7 +142,7 @@ def _expected(field: Any, value: Any) -> str:
 
 
 def _expected_base64(value: Any) -> str:
-    """What base64 must be, where ``value`` is none as far as its beginning and end show; else empty."""
+    """Return what base64 must be, where ``value`` is none as far as its beginning and end show; else empty."""
     if not isinstance(value, str):
         return "base64 text"
     if value.startswith("data:"):
@@ -151,7 +152,7 @@ def _expected_base64(value: Any) -> str:
 
 
 def _expected_integer(value: Any, limits: tuple[int, int]) -> str:
-    """What an integer must be, where ``value`` is not; else empty. Text is read as well as numbers."""
+    """Return what an integer must be, where ``value`` is not; else empty. Text is read as well as numbers."""
     number = _number(value)
     if number is None or not (isinstance(number, int) or number.is_integer()):
         return "a whole number"

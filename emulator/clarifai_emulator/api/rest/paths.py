@@ -1,4 +1,4 @@
-"""Which RPCs answer a path: the HTTP bindings of the whole RPC table as one tree of path segments."""
+"""Finds the RPCs that answer a path: the HTTP bindings of the whole RPC table as one tree of path segments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _LONGEST_TO_COMPARE = 300
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One REST form of one RPC. ``variables``: the field paths of its path's variables, from left to right."""
+    """Describes one REST form of one RPC. ``variables``: the field paths of its path's variables, from left to
+    right."""
 
     rpc: Rpc
     binding: HttpBinding
@@ -25,7 +26,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a request's path and method lead to: the RPCs of the form, and what stands for each variable."""
+    """Holds what a request's path and method lead to: the RPCs of the form, and what stands for each variable."""
 
     candidates: tuple[Bound, ...]
     values: tuple[str, ...]
@@ -39,7 +40,7 @@ class _Node:
 
 
 class Paths:
-    """Every REST form. A literal segment goes before a variable; RPCs named like their method before others."""
+    """Finds REST forms. A literal segment goes before a variable; RPCs named like their method before others."""
 
     def __init__(self, rpcs: Iterable[Rpc]) -> None:
         self._root = _Node()
@@ -49,18 +50,18 @@ class Paths:
                 self._add(rpc, binding)
 
     def match(self, method: str, path: str) -> Match | None:
-        """The RPCs that answer, or None."""
+        """Return the RPCs that answer, or None."""
         for node, values in self._leaves(path):
             if method in node.bound:
                 return Match(tuple(node.bound[method]), values)
         return None
 
     def methods(self, path: str) -> list[str]:
-        """The methods that a path knows, sorted; empty for a path that there is not."""
+        """Return the methods that a path knows, sorted; empty for a path that there is not."""
         return sorted({method for node, _ in self._leaves(path) for method in node.bound})
 
     def nearest(self, path: str) -> str:
-        """The template most like a path that there is not; empty when none is."""
+        """Return the template most like a path that there is not; empty when none is."""
         if len(path) > _LONGEST_TO_COMPARE:
             return ""
         segments = path.split("/")
@@ -75,7 +76,7 @@ class Paths:
         return filled.get(nearest(path, filled, longest=_LONGEST_TO_COMPARE), "")
 
     def forms(self) -> Iterator[Bound]:
-        """Every form that can be reached, one RPC each."""
+        """Give every form that can be reached, one RPC each."""
         waiting = [self._root]
         while waiting:
             node = waiting.pop()

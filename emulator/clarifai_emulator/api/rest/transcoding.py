@@ -1,7 +1,7 @@
-"""JSON, query parameters and path variables → a request message, and a response message → JSON.
+"""Makes a request message of JSON, query parameters and path variables, and JSON of a response message.
 
 JSON as the platform writes it: snake_case, numeric enums and codes, 64-bit integers as strings, unset fields left
-out. Read are also camelCase names and enum names. What cannot be read is said field by field (``misfits``).
+out. Read are also camelCase names and enum names. What cannot be read is said field by field (``json_errors``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _MOST_DIGITS = 400  # the largest double has 309
 
 
 def read_request(bound: Bound, values: Iterable[str], query: Iterable[tuple[str, str]], body: bytes) -> Any:
-    """The request of an RPC. The path wins over the body, the body over the query. Raises ``CallerError`` 11100."""
+    """Return the request of an RPC. The path wins over the body, the body over the query. Raises ``CallerError``
+    11100."""
     name = bound.rpc.name
     request = bound.rpc.request_type()
     _merge(name, request, _query_as_json(name, request.DESCRIPTOR, query), "query parameters")
@@ -47,7 +48,7 @@ def read_request(bound: Bound, values: Iterable[str], query: Iterable[tuple[str,
 
 
 def read_message(name: str, message_type: Any, line: bytes) -> Any:
-    """One message of a stream of messages. Raises ``CallerError`` 11100."""
+    """Return one message of a stream of messages. Raises ``CallerError`` 11100."""
     content = read_json(name, line)
     message = message_type()
     _merge(name, message, content, "body", look_closer=_holds_bytes(line))
@@ -55,7 +56,7 @@ def read_message(name: str, message_type: Any, line: bytes) -> Any:
 
 
 def read_json(name: str, data: bytes) -> Any:
-    """JSON, and nothing that only Python takes for it. Raises ``CallerError`` 11100."""
+    """Read JSON, and nothing that only Python takes for it. Raises ``CallerError`` 11100."""
     try:
         return json.loads(
             data,
@@ -74,14 +75,14 @@ def read_json(name: str, data: bytes) -> Any:
 
 
 def as_json(message: Any) -> bytes:
-    """A message as the platform writes it."""
+    """Return a message as the platform writes it."""
     return json.dumps(as_dict(message, numeric_enums=True), ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "replace"
     )
 
 
 def bad_request(details: str, hint: str = "") -> CallerError:
-    """A request that cannot be read."""
+    """Return the error of a request that cannot be read."""
     return CallerError(StatusCode.CONN_BAD_REQUEST_FORMAT, details, hint=hint)
 
 
@@ -104,12 +105,13 @@ def _merge(name: str, message: Any, content: Any, what: str, *, look_closer: boo
 
 
 def _holds_bytes(body: bytes) -> bool:
-    """Whether a field may be base64, of which the protobuf library leaves out what it does not understand."""
+    """Tell whether a field may be base64, of which the protobuf library leaves out what it does not understand."""
     return any(name in body for name in _FIELDS_OF_BYTES)
 
 
 def _query_as_json(name: str, descriptor: Any, query: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """``a.b=1&c=2&c=3`` as ``{"a": {"b": "1"}, "c": ["2", "3"]}``, with true and false where a field is one."""
+    """Return ``a.b=1&c=2&c=3`` as ``{"a": {"b": "1"}, "c": ["2", "3"]}``, with true and false where a field is
+    one."""
     content: dict[str, Any] = {}
     for parameter, text in query:
         path, value = _as_of_today(name, parameter, text)
@@ -133,7 +135,7 @@ def _query_as_json(name: str, descriptor: Any, query: Iterable[tuple[str, str]])
 
 
 def _as_of_today(name: str, parameter: str, text: str) -> tuple[str, str]:
-    """A parameter of the documentation's samples as the RPC has it now, by name and value."""
+    """Return a parameter of the documentation's samples as the RPC has it now, by name and value."""
     only, *today = _OF_THE_DOCUMENTATION.get((name, parameter), (text, parameter, text))
     if text != only:
         raise bad_request(f"{name} takes the query parameter '{parameter}' only as {only}, got '{text[:50]}'.")
@@ -175,7 +177,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _finite(text: str) -> float:
-    """Python takes a number beyond its range for infinity, which JSON does not have."""
+    """Refuse a number beyond the range of Python, which would take it for infinity; JSON has none."""
     number = float(text)
     if isinf(number):
         raise ValueError(f"the number {text[:50]} is too large")
@@ -183,7 +185,7 @@ def _finite(text: str) -> float:
 
 
 def _of_few_digits(text: str) -> int:
-    """No field has room for more, and Python's own refusal speaks of Python."""
+    """Refuse an integer of more digits than any field has room for; Python's own refusal speaks of Python."""
     if len(text) > _MOST_DIGITS:
         raise ValueError(f"a number has {len(text)} digits; {_MOST_DIGITS} are the most")
     return int(text)
