@@ -28,14 +28,14 @@ def new_instance() -> str:
 
 
 def is_ours(labels: Mapping[str, str] | None) -> bool:
-    """Whether an emulator made what carries these labels."""
+    """Tell whether an emulator made what carries these labels."""
     return bool(labels) and INSTANCE in (labels or {})
 
 
 def is_left_behind(instance: str) -> bool:
-    """Whether the emulator of this name is known to be gone.
+    """Tell whether the emulator of this name is known to be gone.
 
-    One on another machine that uses the same engine cannot be seen from here: it counts as alive.
+    An emulator on another machine that uses the same engine cannot be seen from here: it counts as alive.
     """
     match = _INSTANCE.fullmatch(instance)
     if match is None or match["host"] != (socket.gethostname() or "host"):
@@ -53,7 +53,7 @@ def is_left_behind(instance: str) -> bool:
 
 
 def _began(pid: int) -> int:
-    """When a process began, in clock ticks since the machine did; 0 where that cannot be read."""
+    """Return when a process began, in clock ticks since the machine did; 0 where that cannot be read."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
