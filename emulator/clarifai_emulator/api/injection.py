@@ -84,7 +84,7 @@ class Injector:
 
 @dataclass(slots=True)
 class _Submission:
-    """One work on its way to a replica."""
+    """A work on its way to a replica."""
 
     injector: Injector
     call: Call
@@ -94,7 +94,7 @@ class _Submission:
     subject: Subject
 
     def routed(self) -> None:
-        """It has a deployment, and no replica yet."""
+        """Inject the faults of work that has a deployment, and no replica yet."""
         faults = self.injector.faults
         injections = faults.decide(faults.routed, self.subject)
         hold_seconds = self.injector.hold_seconds
@@ -201,7 +201,7 @@ class _Cut:
 
 
 def error_of(injection: Injection) -> CallerError | TransportError:
-    """How a request ends that gets this fault."""
+    """Return the error that ends a request which gets this fault."""
     fault = injection.fault
     text = f"{fault.text} ({injection.remark})"
     return CallerError(fault.code, text) if fault.code else TransportError(fault.grpc or "UNAVAILABLE", text)

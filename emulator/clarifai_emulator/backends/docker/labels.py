@@ -1,4 +1,4 @@
-"""The labels by which an emulator knows its own containers, networks and images. Nothing else is ever touched.
+"""Labels an emulator's own containers, networks and images, by which it knows them. Nothing else is ever touched.
 
 ``INSTANCE`` names the emulator that made it and the process it runs in, so that another emulator can see whether
 it still lives.
