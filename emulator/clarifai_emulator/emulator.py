@@ -69,7 +69,7 @@ log = logging.getLogger(__name__)
 
 
 class Emulator:
-    """One emulated platform. ``url`` is its base URL once it has started. Raises ``ConfigError`` for a pats file
+    """An emulated platform. ``url`` is its base URL once it has started. Raises ``ConfigError`` for a pats file
     that cannot be used. ``discovery``: the accelerators to use instead of those of this machine. ``parent``: an
     already started warm parent to adopt."""
 
@@ -236,17 +236,17 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """The base URL for ``CLARIFAI_API_BASE``."""
+        """Return the base URL for ``CLARIFAI_API_BASE``."""
         return self.api.url
 
     @property
     def port(self) -> int:
-        """The public port, once it listens."""
+        """Return the public port, once it listens."""
         return self.api.port
 
     @property
     def interceptors(self) -> list[Interceptor]:
-        """What puts itself before every method of the API, from the next call on (``api/taps.py``)."""
+        """Return the interceptors of every method of the API, from the next call on (``api/taps.py``)."""
         return self.api.interceptors
 
     def mount(self, *mounts: Mount) -> None:
@@ -256,27 +256,27 @@ class Emulator:
 
     @property
     def rpcs(self) -> frozenset[str]:
-        """Names of the platform's RPCs that are served."""
+        """Return the names of the platform's RPCs that are served."""
         return self.api.rpcs
 
     @property
     def supervisor(self) -> Supervisor:
-        """The supervisor of its replicas."""
+        """Return the supervisor of the replicas."""
         return self.nodepools.supervisor
 
     @property
     def replicas(self) -> Replicas:
-        """Its replicas."""
+        """Return the replicas."""
         return self.nodepools.replicas
 
     @property
     def capacity(self) -> Capacity:
-        """The room in its nodepools."""
+        """Return the room in the nodepools."""
         return self.nodepools.capacity
 
     @property
     def dispatcher(self) -> Dispatcher:
-        """The queues of its deployments."""
+        """Return the queues of the deployments."""
         return self.nodepools.dispatcher
 
     async def __aenter__(self) -> Emulator:
@@ -328,12 +328,12 @@ class Emulator:
             self._state.close()
 
     def commit(self) -> None:
-        """Make lasting what has changed, where a state directory was given. Raises ``sqlite3.Error``."""
+        """Write what has changed to the state directory, if one was given. Raises ``sqlite3.Error``."""
         if self._state is not None:
             self._state.commit()
 
     def keep_logs(self) -> None:
-        """The same for log lines, which are otherwise written a moment after they came."""
+        """Write log lines to the state directory now, which are otherwise written a moment after they came."""
         if self._state is not None:
             self._state.keep_logs()
 
@@ -361,18 +361,18 @@ class Emulator:
         await self._topology.add(files, log.info)
 
     async def reload_topology(self) -> TopologyOutcome:
-        """The topology files that it was started with may have changed: apply what is different in them."""
+        """Apply the changes in the topology files that the emulator was started with."""
         outcome = await self._topology.edit(self.config.topology, log.info)
         self.commit()
         self._keep_topology()
         return outcome
 
     def decide(self, ask: Ask) -> Decision:
-        """Where a request would go. Raises ``RoutingError``."""
+        """Decide where a request would go. Raises ``RoutingError``."""
         return self.nodepools.router.decide(ask)
 
     def is_settled(self, ask: Ask) -> bool:
-        """Whether the decision for a request does not depend on how busy things are."""
+        """Tell whether the decision for a request does not depend on how busy things are."""
         return self.nodepools.router.is_settled(ask)
 
     async def _listen_for_containers(self, meeting: Meeting) -> int:
@@ -389,7 +389,8 @@ class Emulator:
         self.events.emit("dev.ignored", directory=str(directory), files=list(files), message=f"{said}.")
 
     def _restore(self) -> bool:
-        """Put what the state directory holds into the store; whether that is anything. Raises ``ConfigError``."""
+        """Put what the state directory holds into the store; return whether that is anything. Raises
+        ``ConfigError``."""
         if self.config.state is None:
             return False
         # SQLite is for those who ask for it.
@@ -418,8 +419,8 @@ class Emulator:
             await self._topology.begin(self.config.topology, log.info)
 
     def _keep_topology(self) -> None:
-        """Note what the next start compares the files with: after the commit of what they made. Without files,
-        what an earlier run noted stays."""
+        """Note what the next start compares the files with: after the commit of what they made. Without files, what
+        an earlier run noted stays."""
         if self._kept_topology is not None and self.config.topology:
             self._kept_topology.save(self._topology.applied)
 

@@ -228,7 +228,7 @@ class Reloader:
                     hint="Mend it and save; without --strict the last good code would have answered.",
                 )
             problem = EditProblem(failure.summary, refusal)
-        fleet.lane.edit_problem = problem
+        fleet.lane.note_edit(problem)
 
     def _log(self, project: Project, line: str) -> None:
         user, app, model = project.model

@@ -18,7 +18,7 @@ from clarifai_emulator.errors import CallerError, TransportError
 
 
 class ApiHandlers:
-    """All RPCs of the platform: those with a handler answer, the others say UNIMPLEMENTED and their name."""
+    """Serves all RPCs of the platform: those with a handler answer, the others say UNIMPLEMENTED and their name."""
 
     def __init__(self, handlers: Mapping[str, Handler], chain: RequestChain) -> None:
         table = rpc_table()
@@ -29,7 +29,7 @@ class ApiHandlers:
         self._methods = {table[name].path: self._method(table[name], handlers[name]) for name in handlers}
 
     def find(self, path: str) -> Serve | None:
-        """What serves a method path; None for another service's."""
+        """Find what serves a method's path; None for another service's."""
         method = self._methods.get(path)
         if method is None and path.startswith(f"/{SERVICE}/"):
             return _unimplemented(path.rpartition("/")[2])
@@ -90,7 +90,7 @@ async def _readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 class Unreadable:
-    """Bytes that are no message of the RPC's request type."""
+    """Stands for bytes that are no message of the RPC's request type."""
 
     def __init__(self, rpc: Rpc, error: DecodeError) -> None:
         self.error = CallerError(
@@ -101,7 +101,8 @@ class Unreadable:
 
 
 def _reader(rpc: Rpc) -> Callable[[bytes], Any]:
-    """Parses requests; what cannot be parsed goes through the chain as such, so that the client is told."""
+    """Make a parser of requests. What it cannot parse goes through the chain as such, so that the client is
+    told."""
     parse = rpc.request_type.FromString
 
     def read(data: bytes) -> Any:
