@@ -1,12 +1,12 @@
-"""One request in flight, as a state machine.
+"""Models a request in flight as a state machine.
 
     QUEUED ──send()──► SENT ──finish()──► DONE
       │                  │ ├──fail()────► FAILED     the runner was lost, or answered nonsense
       │                  │ └──cancel()──► CANCELLED  the client went away; outputs that still come are dropped
       └──fail()/cancel() before it was sent
 
-The inference handler reads ``outputs()`` at one end, the runner's stream feeds ``accept()`` at the other.
-Every transition emits one event; nothing else does.
+The inference handler reads ``outputs()`` at one end, the runner's stream feeds ``accept()`` at the other. Every
+transition emits one event; nothing else does.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _BYTES_AHEAD = 8 * 1024 * 1024
 
 
 class State(StrEnum):
-    """Where a work item is on its way."""
+    """The state of a work item on its way."""
 
     QUEUED = "queued"
     SENT = "sent"
@@ -49,7 +49,7 @@ class Cut(Protocol):
     """Ends a stream early, because a fault asks for it."""
 
     def chunk_came(self, work: Work) -> None:
-        """One more output has come for the client."""
+        """Note that one more output has come for the client."""
         ...
 
     def settle(self) -> None:
@@ -58,13 +58,13 @@ class Cut(Protocol):
 
 
 class Work:
-    """One runner item: a client's request, its further messages, and the outputs that come back.
+    """A runner item: a client's request, its further messages, and the outputs that come back.
 
     ``nodepools`` are those the routing decision allows, in order of preference; ``runner_id`` pins one runner, and
     ``is_pinned`` says that the client asked for this very model version, ``is_placed`` that it asked for this very
     nodepool or runner. ``replica_id`` took it, in ``nodepool`` (empty and None before that). ``code`` is the
-    content hash of the code that answers, as a replica that ``tells_code`` tells with its first output.
-    ``more`` are the client's further messages of a bidirectional call.
+    content hash of the code that answers, as a replica that ``tells_code`` tells with its first output. ``more``
+    are the client's further messages of a bidirectional call.
 
     What faults set: ``on_taken`` is called when a replica takes the work, before it has it, and may fail it;
     ``late`` is for how many seconds the first output is kept back; ``cut`` ends the stream early.
@@ -141,7 +141,7 @@ class Work:
         return self.state is State.QUEUED or self.state is State.SENT
 
     def allows(self, nodepool: NodepoolKey, runner_id: str) -> bool:
-        """Whether the routing decision lets this runner take the work."""
+        """Tell whether the routing decision lets this runner take the work."""
         return nodepool in self.nodepools and self.runner_id in ("", runner_id)
 
     def send(self, replica_id: str, nodepool: NodepoolKey | None = None) -> None:
@@ -156,7 +156,7 @@ class Work:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether its client is far behind its model."""
+        """Tell whether its client is far behind its model."""
         return self.is_open and self._is_beyond(_OUTPUTS_AHEAD, _BYTES_AHEAD)
 
     def _is_beyond(self, chunks: int, size: int) -> bool:
@@ -171,7 +171,7 @@ class Work:
             await self._chunk_taken.wait()
 
     def accept(self, response: Any, size: int = 0) -> None:
-        """One output of the runner, of ``size`` bytes. Dropped when nobody wants it."""
+        """Take one output of the runner, of ``size`` bytes. Dropped when nobody wants it."""
         if self.is_open:
             if self.tells_code:
                 self.code = take_mark(response) or self.code
@@ -187,7 +187,7 @@ class Work:
             self._chunk_came.set()
 
     def fail(self, error: CallerError | TransportError) -> None:
-        """It cannot be completed; outputs that already came are still delivered, then ``error``."""
+        """Fail work that cannot be completed; outputs that already came are still delivered, then ``error``."""
         if self.is_open:
             self._error = error
             self._move(State.FAILED, error=error.message)
@@ -204,7 +204,8 @@ class Work:
                 self.on_cancel(self)
 
     def expire(self, error: CallerError | TransportError) -> None:
-        """Its time is up, or its stream is cut: the client gets ``error``, the model is told that nobody waits."""
+        """End work whose time is up, or whose stream is cut: the client gets ``error``, the model is told that
+        nobody waits."""
         if self.is_open:
             tell = self.on_cancel
             self.fail(error)

@@ -45,6 +45,19 @@ async def upload_messages(stream: GrpcStream, parse: Callable[[bytes], Any]) -> 
         yield await _opened(message, parse) if isinstance(message, LongMessage) else parse(message)
 
 
+async def whole(request: Any) -> Any:
+    """Return a request of an upload with all of its data, however long that is."""
+    if not isinstance(request, LongPart):
+        return request
+    pieces: list[bytes] = []
+    while more := await request.read():
+        pieces += more
+    message = type(request.request)()
+    message.CopyFrom(request.request)
+    message.content_part.data = b"".join(pieces)
+    return message
+
+
 async def _opened(message: LongMessage, parse: Callable[[bytes], Any]) -> Any:
     begun = await _read(message, _HEAD_BYTES)
     head = _data_of(begun, message.size)
