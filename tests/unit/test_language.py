@@ -14,7 +14,6 @@ NOT_GONE_OVER: tuple[str, ...] = (
     "emulator/clarifai_emulator/api/ext/",
     "emulator/clarifai_emulator/api/failed.py",
     "emulator/clarifai_emulator/api/handlers/",
-    "emulator/clarifai_emulator/api/injection.py",
     "emulator/clarifai_emulator/api/rest/",
     "emulator/clarifai_emulator/api/rpc.py",
     "emulator/clarifai_emulator/api/runner_items.py",
