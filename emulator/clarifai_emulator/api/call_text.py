@@ -1,7 +1,4 @@
-"""Writes a request as its caller would have, for the dev loop: ``ranker.predict(text='hi', top=3)``.
-
-Long values are shortened, media and bytes are described, and what looks like a secret is left out.
-"""
+"""Writes a request as its caller would have, for the dev loop: ``ranker.predict(text='hi', top=3)``."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ class CallTexts:
         self._store = store
 
     def of(self, request: Any, decision: Decision) -> str:
-        """Return the call as text; empty for a model that is not in the dev loop."""
+        """The call; empty for a model that is not in the dev loop."""
         key = (*decision.model, decision.version_id)
         source: Any = self._store.get(Kind.SOURCE, key)
         if source is None or source.watched is None:
@@ -69,7 +66,7 @@ def call_text(request: Any, method: str, signature: Any = None) -> str:
 
 
 def _without_parts(data: Any) -> Iterable[str]:
-    """Give the values of an input in the form of older clients: in the fields themselves."""
+    """The values of an input in the form of older clients: in the fields themselves."""
     if any(field.name != "metadata" for field, _ in data.ListFields()):
         yield _value(data, None)
 

@@ -1,4 +1,4 @@
-"""Words for people why a model's answer is a failure: the error, and the line of the model that raised it."""
+"""Explains a model's failed answer to people: the error, and the line of the model that raised it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _LONGEST = 2000
 
 
 def failure_reason(status: Any) -> str:
-    """Return the error that a failed status (the platform's ``Status``) is about: ``KeyError: 'nope'``, and beneath
-    it the line of the model that raised it, where the status has a traceback."""
+    """The error that a failed status (the platform's ``Status``) is about: ``KeyError: 'nope'``, and beneath it the
+    line of the model that raised it, where the status has a traceback."""
     trace = "\n".join(status.stack_trace).splitlines()
     said = next(filter(None, (_error(trace), status.details, status.description)), "")
     return "\n".join(filter(None, (said[:_LONGEST], _place(trace))))
 
 
 def _error(trace: list[str]) -> str:
-    """Return the last line of a traceback that is the error itself; a note or further lines of it may follow."""
+    """The last line of a traceback that is the error itself, which a note or its further lines may follow."""
     if not any(_FRAME.search(line) for line in trace):
         return ""
     return next((line for line in reversed(trace) if _ERROR.match(line)), "")
 
 
 def _place(trace: list[str]) -> str:
-    """Return the last frame of the model's own code, not of a library that it called."""
+    """The last frame of the model's own code: not of a library that it called."""
     frames = [(number, found) for number, line in enumerate(trace) if (found := _FRAME.search(line))]
     own = [each for each in frames if not any(part in each[1]["file"] for part in _LIBRARIES)]
     if not own:

@@ -1,7 +1,4 @@
-"""Reads the one table of the platform's RPCs from the service descriptor of ``clarifai_grpc``.
-
-gRPC, authentication and the coverage page all read it; nothing of it is written by hand a second time.
-"""
+"""Tabulates the platform's RPCs, read from the service descriptor of ``clarifai_grpc``."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ SERVICE = "clarifai.api.V2"
 
 
 class Auth(IntEnum):
-    """Names the credential that an RPC asks for; the numbers are those of ``clarifai.auth.types.AuthType``."""
+    """The credential an RPC asks for; the numbers are those of ``clarifai.auth.types.AuthType``."""
 
     UNDEFINED = 0
     NONE = 1
@@ -32,8 +29,7 @@ class Auth(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class HttpBinding:
-    """Describes one REST form of an RPC: ``method`` (``GET``…), ``path`` with ``{field.path}`` variables, ``body``
-    rule."""
+    """A REST form of an RPC: ``method`` (``GET``…), ``path`` with ``{field.path}`` variables, ``body`` rule."""
 
     method: str
     path: str
@@ -42,7 +38,7 @@ class HttpBinding:
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """Describes one RPC as the descriptor states it."""
+    """An RPC as the descriptor states it."""
 
     name: str
     request_type: type[Any]
@@ -56,13 +52,13 @@ class Rpc:
 
     @property
     def path(self) -> str:
-        """Return the gRPC method path, ``/clarifai.api.V2/GetModel``."""
+        """The gRPC method path, ``/clarifai.api.V2/GetModel``."""
         return f"/{SERVICE}/{self.name}"
 
 
 @cache
 def rpc_table() -> dict[str, Rpc]:
-    """Return every RPC of the platform by name. Built once; about 10 ms."""
+    """Every RPC of the platform by name. Built once; about 10 ms."""
     service = service_pb2.DESCRIPTOR.services_by_name["V2"]
     return {method.name: _rpc(method) for method in service.methods}
 

@@ -1,15 +1,4 @@
-"""Speaks the platform's half of the runner protocol: ``ProcessRunnerItems``.
-
-    runner ──RUNNER_STREAM_START──►  "this stream is idle"
-           ◄──one runner item─────   one stream carries one item
-           ──outputs…────────────►
-           ──half-close──────────►   end of the item; the runner opens a new stream
-
-A control stream (runner id ``control-…``) stays open for the life of the runner and carries cancellations.
-Facts: the protocol is observed, not documented; docs/fidelity.md has a row for each choice. Two rules keep
-runners alive: a stream is never closed with a gRPC code that ends the runner's thread, and nothing raised
-here reaches gRPC.
-"""
+"""Speaks the platform's half of the runner protocol: ``ProcessRunnerItems``."""
 
 from __future__ import annotations
 
@@ -45,7 +34,7 @@ _RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Names a runner that may speak, and as which replica. ``replica_id`` empty lets the runner choose."""
+    """A runner that may speak: which runner, as which replica. ``replica_id`` empty lets the runner choose."""
 
     link: RunnerLink
     replica_id: str = ""
@@ -135,8 +124,7 @@ class RunnerItems:
         replica.release(work)
 
     def _give_back(self, slot: Slot) -> None:
-        """Take back what an idle stream was given in the instant in which it vanished: nothing of it has been
-        written."""
+        """The idle stream is gone; work it was given in the same instant has not been written to it."""
         replica = slot.replica
         if slot.work.done():
             work = slot.work.result()
@@ -170,7 +158,7 @@ class RunnerItems:
 
 
 def _end(replica: Replica, work: Work) -> None:
-    """End work whose stream the runner has half-closed; a runner that dies resets the stream instead."""
+    """The runner has half-closed the stream; one that dies resets it instead."""
     if not work.is_open:
         return
     if work.method_type == UNARY_UNARY:
@@ -193,7 +181,7 @@ def _rest(slot: Slot, times: int = 1) -> None:
 
 
 async def _read(stream: GrpcStream) -> Any:
-    """Return the runner's next message; None at the end. Raises ``DecodeError``."""
+    """The runner's next message; None at the end. Raises ``DecodeError``."""
     data = await stream.read()
     return None if data is None else service_pb2.PostRunnerItemOutputsRequest.FromString(data)
 

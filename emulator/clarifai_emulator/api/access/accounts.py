@@ -40,7 +40,7 @@ _VISIBILITIES = {"private": Visibility.PRIVATE, "org": Visibility.ORG, "public":
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Holds what a pats file says. ``callers``: who shows up with each token. ``users``: organisations among
+    """The content of a pats file. ``callers``: who shows up with each token. ``users``: organisations among
     them."""
 
     users: tuple[User, ...] = ()
@@ -49,20 +49,19 @@ class Accounts:
 
 
 def accounts_of(config: EmulatorConfig) -> Accounts:
-    """Return the accounts that a configuration names. Raises ``ConfigError``."""
+    """The accounts that a configuration names. Raises ``ConfigError``."""
     accounts = load_accounts(config.pats_file) if config.pats_file is not None else Accounts()
     return merged(accounts, config.pats.items())
 
 
 def security_warnings(config: EmulatorConfig) -> list[str]:
-    """Give the warnings about a configuration: who reaches the emulator, who reads its tokens."""
+    """Return what whoever starts an emulator like this should know: who reaches it, who reads its tokens."""
     of_file = permission_warning(config.pats_file) if config.pats_file is not None else ""
     return [each for each in (config.exposure, of_file) if each]
 
 
 def owner_warning(accounts: Accounts, user_id: str) -> str:
-    """Return a warning when no token belongs to the emulator's own user; empty when one does, or any is
-    accepted."""
+    """Warn if no token belongs to the emulator's own user; empty where one does, or any is accepted."""
     users = sorted({caller.user_id for caller in accounts.callers.values()})
     if not users or user_id in users:
         return ""
@@ -88,7 +87,7 @@ def load_accounts(path: Path) -> Accounts:
 
 
 def permission_warning(path: Path) -> str:
-    """Return a warning about a pats file that others than its user may read; empty when nobody else may."""
+    """Warn of a pats file that others than its user may read; empty when nobody else may."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & (stat.S_IRGRP | stat.S_IROTH):
         return ""
@@ -98,7 +97,7 @@ def permission_warning(path: Path) -> str:
 
 @dataclass(slots=True)
 class _Reading:
-    """Reads the file in one pass. ``settle`` looks up names, which may stand before or after what they name."""
+    """A pass over the file. Names that are used before or after their definition are looked up in ``settle``."""
 
     file: YamlFile
     users: dict[str, User] = field(default_factory=dict[str, User])
@@ -137,7 +136,7 @@ class _Reading:
             )
 
     def _entries(self, node: Node, key: str, known: tuple[str, ...]) -> dict[str, Node]:
-        """Return the values of a mapping by name. A name that is not known may be a token: it is not shown."""
+        """The values of a mapping by name. A name that is not known may be a token: it is not shown."""
         if not isinstance(node, MappingNode):
             self.file.complain(node, key, f"expected a mapping with {', '.join(known)}")
             return {}
@@ -235,7 +234,7 @@ class _Reading:
         return scopes
 
     def _expiry(self, node: Node, key: str) -> float | None:
-        """Return seconds since the epoch; a time without a zone is UTC, a date its first second."""
+        """Seconds since the epoch; a time without a zone is UTC, a date its first second."""
         value: object = self.file.value(node)
         if isinstance(value, str):
             try:
@@ -256,8 +255,8 @@ class _Reading:
 
 
 def merged(accounts: Accounts, pats: Iterable[tuple[str, str]]) -> Accounts:
-    """Return the accounts with further tokens, each of a user, that may do everything. Raises ``ConfigError`` for a
-    token that both have."""
+    """The accounts with further tokens, each of a user, that may do everything. Raises ``ConfigError`` for a token
+    that both have."""
     further = dict(pats)
     if twice := further.keys() & accounts.callers.keys():
         count = "A token is" if len(twice) == 1 else f"{len(twice)} tokens are"

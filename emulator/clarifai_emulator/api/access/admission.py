@@ -1,7 +1,7 @@
-"""Decides which runner may open a stream: a replica with its own credential, or a user's own runner.
+"""Admits runners to streams: a replica with its own credential, or a user's own runner.
 
-A replica's credential is good for that replica of that runner and for nothing else. A runner that a user
-starts (``clarifai model serve``, a ``local-dev`` cluster) shows its user's token and the id PostRunners gave it.
+A replica's credential is good for that replica of that runner and for nothing else. A runner that a user starts
+(``clarifai model serve``, a ``local-dev`` cluster) shows its user's token and the id PostRunners gave it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Admissions:
         self._adopt = adopt
 
     def admit_replica(self, metadata: Mapping[str, str], first: Any) -> Admission | int:
-        """Return the replica whose credential this is; else the status to refuse it with."""
+        """The replica whose credential this is; else the status to refuse it with."""
         credential = self._dispatcher.credential(token_of(metadata))
         if credential is None or credential.runner_id != first.runner_id.removeprefix(CONTROL_PREFIX):
             return StatusCode.RUNNER_PERMISSION_DENIED
@@ -53,9 +53,7 @@ class Admissions:
         return Admission(link, credential.replica_id)
 
     def admit_anyone(self, metadata: Mapping[str, str], first: Any) -> Admission | int:
-        """Return the replica or runner that may speak; else the status to refuse it with.
-
-        A runner belongs to the user whose token this is, or to an organisation that the user is in."""
+        """A replica, or a runner that belongs to the user whose token this is, or to an organisation it is in."""
         if self._dispatcher.credential(token_of(metadata)) is not None:
             return self.admit_replica(metadata, first)
         try:

@@ -1,4 +1,4 @@
-"""Turns the credential of a request into the user who calls.
+"""Turns the credential of a request into a user.
 
 Accepts ``authorization: Key <PAT>``, ``authorization: Bearer <PAT>`` and ``x-clarifai-session-token: <token>``,
 with the statuses the platform is publicly known to answer (docs/fidelity.md, "Requests, answers and credentials").
@@ -24,7 +24,7 @@ _SCHEMES = ("Key ", "Bearer ")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Describes the authenticated user (or organisation) of a request, by final id, and what its credential may do.
+    """The authenticated user (or organisation) of a request, by final id, and what its credential may do.
 
     ``scopes`` and ``endpoints`` (gRPC paths) are None for everything, ``expires_at`` (seconds since the epoch) is
     None for never. ``app_id`` is None for a token, the one app of an app key; empty for an app key without one.
@@ -37,7 +37,7 @@ class Caller:
     app_id: str | None = None
 
     def resolve(self, user_id: str) -> str:
-        """Return a user id of a request, with the caller for the alias ``me`` and for the empty id."""
+        """A user id from a request with the alias ``me`` (and the empty id) replaced by the caller."""
         return self.user_id if user_id in ("", "me") else user_id
 
     def may_add(self, stem: str) -> bool:
@@ -107,8 +107,8 @@ class Authenticator:
         return not self._callers
 
     def find(self, tokens: Iterable[str], digest: str) -> Caller | None:
-        """Return the caller of the known token with this SHA-256, in hexadecimal digits; ``tokens``: further ones,
-        such as keys that were issued. None for a token that is not known."""
+        """The caller of the known token with this SHA-256, in hexadecimal digits; ``tokens``: further ones, such as
+        keys that were issued. None for a token that is not known."""
         for token in (*self._callers, *tokens):
             if hashlib.sha256(token.encode()).hexdigest() == digest:
                 return self._callers.get(token) or self._find_key(token)
@@ -119,7 +119,7 @@ class Authenticator:
         self._callers[token] = Caller(user_id)
 
     def authenticate(self, metadata: Mapping[str, str]) -> Caller:
-        """Return the caller of a request with this metadata (lower-case names).
+        """The caller of a request with this metadata (lower-case names).
 
         Raises ``CallerError`` 11102 for a missing or malformed header, 11008 for a token that no key can look
         like or that has expired, 11009 for one that is not known, 11007 for a replica's.
@@ -168,7 +168,7 @@ def _insufficient(details: str, hint: str) -> CallerError:
 
 
 def token_of(metadata: Mapping[str, str]) -> str:
-    """Return the token a request carries; empty when there is none, or its scheme is not one of the platform's."""
+    """The token a request carries; empty when there is none, or its scheme is not one of the platform's."""
     session = metadata.get("x-clarifai-session-token")
     if session:
         return session

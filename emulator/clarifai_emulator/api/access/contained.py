@@ -1,6 +1,5 @@
-"""Limits the API for code in containers: it looks things up and asks models, and changes nothing.
-
-A container that may create a nodepool of processes, or upload a model, would not hold its code in.
+"""Limits the API for code in containers: it looks things up and asks models, as it could from anywhere, and changes
+nothing. A container that may create a nodepool of processes, or upload a model, would not hold its code in.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _ASKS = ("Outputs", "Searches")
 
 
 def contained(handlers: Mapping[str, Handler]) -> dict[str, Handler]:
-    """Return the handlers with those replaced that change something: they refuse, after authentication."""
+    """Return the handlers with RPCs that change something refused, after authentication."""
     table = rpc_table()
     return {name: _refusing(table[name]) if changes(name) else handler for name, handler in handlers.items()}
 
@@ -31,8 +30,7 @@ def changes(rpc: str) -> bool:
 
 
 def exposed(find: Find) -> Find:
-    """Return what is served instead of the API at an address that others than containers reach, where every token
-    is accepted."""
+    """Instead of the API, at an address that others than containers reach, where every token is accepted."""
 
     async def refuse(_stream: object) -> None:
         raise TransportError(

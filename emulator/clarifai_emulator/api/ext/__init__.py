@@ -1,2 +1,1 @@
-"""Serves the platform's endpoints in other protocols: each maps a request to a method of a model
-(``method_calls``)."""
+"""Serves the platform's endpoints in other protocols: each maps a request to a method of a model."""

@@ -1,13 +1,6 @@
-"""Serves MCP over streamable HTTP with the `mcp_transport` of a model.
+"""Serves MCP over streamable HTTP: `/v2/ext/mcp/v1/users/{u}/apps/{a}/models/{m}[/versions/{v}]`.
 
-The path is `/v2/ext/mcp/v1/users/{u}/apps/{a}/models/{m}[/versions/{v}]`.
-
-    POST JSON-RPC request      ─► mcp_transport(msg) ─► result, wrapped as a JSON-RPC response
-    POST notification          ─► mcp_transport(msg) ─► 202
-    DELETE                     ─► the session ends;     GET: 405, the server says nothing unasked
-
-`initialize` opens a session, whose id the client sends from then on. A session holds nothing: it is the model's
-MCP server that has the state, and every session of a replica shares it, as on the platform's own class.
+Messages go to a model's method `mcp_transport`.
 """
 
 from __future__ import annotations
@@ -141,8 +134,7 @@ def _invalid(details: str) -> CallerError:
 
 
 def _response(message: dict[str, Any], text: str) -> dict[str, Any]:
-    """Return a model's answer as a JSON-RPC response: the model gives the bare result, or a whole error
-    response."""
+    """The model's answer as a JSON-RPC response: it gives the bare result, or a whole error response."""
     envelope = {"jsonrpc": "2.0", "id": message["id"]}
     try:
         content = json.loads(text)
@@ -155,7 +147,7 @@ def _response(message: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 async def _say(exchange: Exchange, status: int, response: Any, headers: dict[str, str]) -> None:
-    """Answer with JSON, or with one server-sent event for a client that takes nothing else."""
+    """Answer as JSON, or as one server-sent event to a client that takes nothing else."""
     data = json.dumps(response, ensure_ascii=False).encode()
     accepted = exchange.headers.get("accept", _JSON)
     if status == 200 and _EVENTS in accepted and _JSON not in accepted and "*/*" not in accepted:
@@ -166,7 +158,7 @@ async def _say(exchange: Exchange, status: int, response: Any, headers: dict[str
 
 
 async def _refuse(exchange: Exchange, message: dict[str, Any], refusal: Refusal) -> None:
-    """Answer a refusal: what a model's server raised is an answer of MCP, what never reached it has an HTTP
+    """Refuse a message. An error of a model's server is an answer of MCP; one that never reached it has an HTTP
     status."""
     reached = refusal.code == StatusCode.FAILURE and "id" in message
     code = _INTERNAL_ERROR
@@ -182,7 +174,7 @@ async def _refuse(exchange: Exchange, message: dict[str, Any], refusal: Refusal)
 
 
 def _knows_method(details: str) -> bool:
-    """Tell whether of some kind of message only the parameters were wrong; of the others the method is wrong,
+    """Tell whether only the parameters were wrong for some kind of message; for the others the method is wrong,
     too."""
     needed = _NEEDED.findall(details)
     return any((kind, "method") not in needed for kind, _ in needed)

@@ -26,7 +26,7 @@ _NO_SUCH_METHOD = re.compile(r"not found in model class|has no attribute '(opena
 
 
 class Refusal(Exception):
-    """Says that a call did not succeed, for a protocol to word in its own way."""
+    """A call that did not succeed, for a protocol to word in its own way."""
 
     def __init__(self, code: int, details: str, *, status: int, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(details)
@@ -38,7 +38,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Holds what a method answered, and the headers that say how it came about."""
+    """The text that a method answered, and the headers that say how it came about."""
 
     text: str
     headers: Mapping[str, str]
@@ -52,7 +52,7 @@ class ModelTransport:
         self._chain = chain
 
     async def call(self, exchange: Exchange, address: ModelAddress, method: str, text: str) -> Text:
-        """Answer one text with one text. Raises ``Refusal``."""
+        """Send one text and return one text. Raises ``Refusal``."""
         request = _request("PostModelOutputs", address, method, text)
         call, response = await self.unary(exchange, "PostModelOutputs", request)
         return Text(_text_of(response), call.trailers)
@@ -60,7 +60,7 @@ class ModelTransport:
     async def generate(
         self, exchange: Exchange, address: ModelAddress, method: str, text: str
     ) -> AsyncGenerator[Text]:
-        """Answer one text with texts, as they come. Raises ``Refusal``."""
+        """Texts for one text, as they come. Raises ``Refusal``."""
         rpc = rpc_table()["GenerateModelOutputs"]
         call = self._chain.begin(rpc, exchange.headers, peer=exchange.peer)
         request = _request(rpc.name, address, method, text)
@@ -73,7 +73,7 @@ class ModelTransport:
             raise _aborted(error) from None
 
     async def unary(self, exchange: Exchange, name: str, request: Any, handler: Any = None) -> tuple[Call, Any]:
-        """Return the answer of one RPC, or what ``handler`` makes of its request. Raises ``Refusal``."""
+        """The answer of one RPC, or of what ``handler`` makes of its request. Raises ``Refusal``."""
         call = self._chain.begin(rpc_table()[name], exchange.headers, peer=exchange.peer)
         try:
             response = await self._chain.unary(call, handler or self._handlers[name], request)
@@ -83,12 +83,12 @@ class ModelTransport:
         return call, response
 
     def handler(self, name: str) -> Any:
-        """Return the handler of an RPC, for use inside another's."""
+        """The handler of an RPC, for use inside another's."""
         return self._handlers[name]
 
 
 def refusal_of(error: CallerError) -> Refusal:
-    """Return the refusal of a request that never became a call."""
+    """A request that was refused before it became a call."""
     return Refusal(error.code, error.message, status=http_status(error.code))
 
 

@@ -1,9 +1,4 @@
-"""Serves the platform's REST API: every HTTP binding of the RPC table, each request through the request chain.
-
-    path, method ─► RPC (paths.py) ─► request message (transcoding.py) ─► chain ─► handler ─► JSON, HTTP status
-
-The same chain and the same handlers as over gRPC; only the way in and out differs.
-"""
+"""Serves the platform's REST API: every HTTP binding of the RPC table, each request through the request chain."""
 
 from __future__ import annotations
 
@@ -57,7 +52,7 @@ class RestApi:
             await self._serve_unary(exchange, bound, match.values)
 
     def _choose(self, exchange: Exchange, match: Match) -> Bound:
-        """Choose among the RPCs of a form: one that is there goes first, and who asks for a stream gets one."""
+        """Some forms belong to several RPCs: one that is there goes first, and who asks for a stream gets one."""
         wants_stream = wanted_stream(exchange) != ""
         return min(
             match.candidates,
@@ -125,7 +120,7 @@ class RestApi:
         return request
 
     async def _messages(self, exchange: Exchange, rpc: Rpc) -> AsyncIterator[Any]:
-        """Give one message for each line, as soon as it is there."""
+        """Yield the message of each line, as soon as it is there."""
         rest = bytearray()
         try:
             async for chunk in exchange.chunks():
@@ -178,24 +173,24 @@ class RestApi:
 
 
 def wanted_stream(exchange: Exchange) -> str:
-    """Return the kind of stream a client asks for with ``accept``; empty when it asks for none."""
+    """The kind of stream a client asks for with ``accept``; empty when it asks for none."""
     accepted = exchange.headers.get("accept", "")
     return next((kind for kind in (EVENTS, LINES) if kind in accepted), "")
 
 
 def as_chunk(kind: str, data: bytes) -> bytes:
-    """Return one message of a stream as a server-sent event or as a line."""
+    """Write one message of a stream, as a server-sent event or as a line."""
     return b"data: " + data + b"\n\n" if kind == EVENTS else data + b"\n"
 
 
 def status_of(call: Call, response: Any) -> int:
-    """Return the HTTP status of an answer."""
+    """The HTTP status of an answer."""
     authenticated = call.rpc.auth is Auth.NONE or call.caller.user_id != ""
     return http_status(response.status.code, authenticated=authenticated)
 
 
 def as_problem(error: TransportError) -> HttpProblem:
-    """Return what ends a call without an answer, as HTTP has it."""
+    """Return as HTTP has it what ends a call without an answer."""
     status = GRPC_TO_HTTP.get(error.name, 500)
     return HttpProblem(status, StatusCode.INTERNAL_UNCATEGORIZED, f"{error.name}: {error.message}")
 

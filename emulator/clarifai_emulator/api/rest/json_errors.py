@@ -1,4 +1,4 @@
-"""Says why JSON does not fit a message: fields that the message does not have, and values of a wrong type."""
+"""Explains why JSON does not fit a message: each unknown field, and each value of a wrong type."""
 
 from __future__ import annotations
 
@@ -29,13 +29,12 @@ _DEEPEST = 100
 
 
 def find_misfits(descriptor: Any, content: Any) -> list[str]:
-    """Give one phrase for each misfit, in the order of the document; empty where none of the usual kinds is
-    found."""
+    """Return one phrase for each misfit, in the order of the document; empty where no usual kind is found."""
     return list(_of_message(descriptor, content, "", 0))
 
 
 def is_repeated(field: Any) -> bool:
-    """Tell whether a field holds any number of values."""
+    """True for a field that holds any number of values."""
     try:
         return field.is_repeated
     except AttributeError:  # protobuf before 6.31
@@ -43,7 +42,7 @@ def is_repeated(field: Any) -> bool:
 
 
 def kind_of(value: Any) -> str:
-    """Return a JSON value's type, in words."""
+    """A JSON value's type, in words."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -76,7 +75,7 @@ def _of_message(descriptor: Any, content: Any, where: str, depth: int) -> Iterat
 
 
 def _of_well_known(name: str, content: Any, where: str) -> Iterator[str]:
-    """Find misfits of messages that have a JSON form of their own."""
+    """Messages that have a JSON form of their own."""
     if name == "google.protobuf.Struct" and not isinstance(content, dict):
         yield f"{where} must be an object, got {kind_of(content)}"
     elif name == "google.protobuf.Timestamp" and not _is_time(content):
@@ -121,7 +120,7 @@ def _of_value(field: Any, value: Any, at: str, depth: int) -> Iterator[str]:
 
 
 def _expected(field: Any, value: Any) -> str:
-    """Return what a scalar must be, where ``value`` is not; else empty."""
+    """Say what a scalar must be, where ``value`` is not; else empty."""
     kind = field.cpp_type
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind == FieldDescriptor.CPPTYPE_BOOL:
@@ -142,7 +141,7 @@ def _expected(field: Any, value: Any) -> str:
 
 
 def _expected_base64(value: Any) -> str:
-    """Return what base64 must be, where ``value`` is none as far as its beginning and end show; else empty."""
+    """Say what base64 must be, where ``value`` is not valid as far as its beginning and end show; else empty."""
     if not isinstance(value, str):
         return "base64 text"
     if value.startswith("data:"):
@@ -152,7 +151,7 @@ def _expected_base64(value: Any) -> str:
 
 
 def _expected_integer(value: Any, limits: tuple[int, int]) -> str:
-    """Return what an integer must be, where ``value`` is not; else empty. Text is read as well as numbers."""
+    """Say what an integer must be, where ``value`` is not; else empty. Text is read as well as numbers."""
     number = _number(value)
     if number is None or not (isinstance(number, int) or number.is_integer()):
         return "a whole number"

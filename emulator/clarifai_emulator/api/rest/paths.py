@@ -16,8 +16,7 @@ _LONGEST_TO_COMPARE = 300
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Describes one REST form of one RPC. ``variables``: the field paths of its path's variables, from left to
-    right."""
+    """A REST form of an RPC. ``variables``: the field paths of its path's variables, from left to right."""
 
     rpc: Rpc
     binding: HttpBinding
@@ -26,7 +25,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Holds what a request's path and method lead to: the RPCs of the form, and what stands for each variable."""
+    """The target of a request's path and method: the RPCs of the form, and what stands for each variable."""
 
     candidates: tuple[Bound, ...]
     values: tuple[str, ...]
@@ -40,7 +39,7 @@ class _Node:
 
 
 class Paths:
-    """Finds REST forms. A literal segment goes before a variable; RPCs named like their method before others."""
+    """Every REST form. A literal segment goes before a variable; RPCs named like their method before others."""
 
     def __init__(self, rpcs: Iterable[Rpc]) -> None:
         self._root = _Node()
@@ -50,18 +49,18 @@ class Paths:
                 self._add(rpc, binding)
 
     def match(self, method: str, path: str) -> Match | None:
-        """Return the RPCs that answer, or None."""
+        """The RPCs that answer, or None."""
         for node, values in self._leaves(path):
             if method in node.bound:
                 return Match(tuple(node.bound[method]), values)
         return None
 
     def methods(self, path: str) -> list[str]:
-        """Return the methods that a path knows, sorted; empty for a path that there is not."""
+        """The methods that a path knows, sorted; empty for a path that there is not."""
         return sorted({method for node, _ in self._leaves(path) for method in node.bound})
 
     def nearest(self, path: str) -> str:
-        """Return the template most like a path that there is not; empty when none is."""
+        """The template most like a path that there is not; empty when none is."""
         if len(path) > _LONGEST_TO_COMPARE:
             return ""
         segments = path.split("/")
@@ -76,7 +75,7 @@ class Paths:
         return filled.get(nearest(path, filled, longest=_LONGEST_TO_COMPARE), "")
 
     def forms(self) -> Iterator[Bound]:
-        """Give every form that can be reached, one RPC each."""
+        """Every form that can be reached, one RPC each."""
         waiting = [self._root]
         while waiting:
             node = waiting.pop()

@@ -1,4 +1,4 @@
-"""Translates status codes of Clarifai to HTTP: what is public, else by the code's name (docs/fidelity.md)."""
+"""Maps a Clarifai status code to an HTTP status: what is public, then a choice by its name (docs/fidelity.md)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ GRPC_TO_HTTP: dict[str, int] = {
 
 
 def http_status(code: int, *, authenticated: bool = True) -> int:
-    """Return the HTTP status of an answer with this Clarifai status. ``authenticated``: it is known who asks."""
+    """The HTTP status of an answer with this Clarifai status. ``authenticated``: it is known who asks."""
     if not authenticated and code in _NO_CREDENTIAL:
         return 401
     return _of_code(code)

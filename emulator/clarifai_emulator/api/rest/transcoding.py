@@ -1,8 +1,4 @@
-"""Makes a request message of JSON, query parameters and path variables, and JSON of a response message.
-
-JSON as the platform writes it: snake_case, numeric enums and codes, 64-bit integers as strings, unset fields left
-out. Read are also camelCase names and enum names. What cannot be read is said field by field (``json_errors``).
-"""
+"""Transcodes JSON, query parameters and path variables to a request message, and a response message to JSON."""
 
 from __future__ import annotations
 
@@ -29,8 +25,7 @@ _MOST_DIGITS = 400  # the largest double has 309
 
 
 def read_request(bound: Bound, values: Iterable[str], query: Iterable[tuple[str, str]], body: bytes) -> Any:
-    """Return the request of an RPC. The path wins over the body, the body over the query. Raises ``CallerError``
-    11100."""
+    """The request of an RPC. The path wins over the body, the body over the query. Raises ``CallerError`` 11100."""
     name = bound.rpc.name
     request = bound.rpc.request_type()
     _merge(name, request, _query_as_json(name, request.DESCRIPTOR, query), "query parameters")
@@ -48,7 +43,7 @@ def read_request(bound: Bound, values: Iterable[str], query: Iterable[tuple[str,
 
 
 def read_message(name: str, message_type: Any, line: bytes) -> Any:
-    """Return one message of a stream of messages. Raises ``CallerError`` 11100."""
+    """Read one message of a stream of messages. Raises ``CallerError`` 11100."""
     content = read_json(name, line)
     message = message_type()
     _merge(name, message, content, "body", look_closer=_holds_bytes(line))
@@ -56,7 +51,7 @@ def read_message(name: str, message_type: Any, line: bytes) -> Any:
 
 
 def read_json(name: str, data: bytes) -> Any:
-    """Read JSON, and nothing that only Python takes for it. Raises ``CallerError`` 11100."""
+    """JSON, and nothing that only Python takes for it. Raises ``CallerError`` 11100."""
     try:
         return json.loads(
             data,
@@ -75,14 +70,14 @@ def read_json(name: str, data: bytes) -> Any:
 
 
 def as_json(message: Any) -> bytes:
-    """Return a message as the platform writes it."""
+    """A message as the platform writes it."""
     return json.dumps(as_dict(message, numeric_enums=True), ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "replace"
     )
 
 
 def bad_request(details: str, hint: str = "") -> CallerError:
-    """Return the error of a request that cannot be read."""
+    """A request that cannot be read."""
     return CallerError(StatusCode.CONN_BAD_REQUEST_FORMAT, details, hint=hint)
 
 
@@ -110,8 +105,7 @@ def _holds_bytes(body: bytes) -> bool:
 
 
 def _query_as_json(name: str, descriptor: Any, query: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Return ``a.b=1&c=2&c=3`` as ``{"a": {"b": "1"}, "c": ["2", "3"]}``, with true and false where a field is
-    one."""
+    """Return ``a.b=1&c=2&c=3`` as ``{"a": {"b": "1"}, "c": ["2", "3"]}``, with booleans where a field is one."""
     content: dict[str, Any] = {}
     for parameter, text in query:
         path, value = _as_of_today(name, parameter, text)
@@ -135,7 +129,7 @@ def _query_as_json(name: str, descriptor: Any, query: Iterable[tuple[str, str]])
 
 
 def _as_of_today(name: str, parameter: str, text: str) -> tuple[str, str]:
-    """Return a parameter of the documentation's samples as the RPC has it now, by name and value."""
+    """A parameter of the documentation's samples as the RPC has it now, by name and value."""
     only, *today = _OF_THE_DOCUMENTATION.get((name, parameter), (text, parameter, text))
     if text != only:
         raise bad_request(f"{name} takes the query parameter '{parameter}' only as {only}, got '{text[:50]}'.")
@@ -177,7 +171,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _finite(text: str) -> float:
-    """Refuse a number beyond the range of Python, which would take it for infinity; JSON has none."""
+    """Python takes a number beyond its range for infinity, which JSON does not have."""
     number = float(text)
     if isinf(number):
         raise ValueError(f"the number {text[:50]} is too large")
@@ -185,7 +179,7 @@ def _finite(text: str) -> float:
 
 
 def _of_few_digits(text: str) -> int:
-    """Refuse an integer of more digits than any field has room for; Python's own refusal speaks of Python."""
+    """No field has room for more, and Python's own refusal speaks of Python."""
     if len(text) > _MOST_DIGITS:
         raise ValueError(f"a number has {len(text)} digits; {_MOST_DIGITS} are the most")
     return int(text)
