@@ -21,7 +21,8 @@ _SORT_KEYS = {
 
 
 def text_matches(request: Any, item: Any) -> bool:
-    """Whether an item has the request's ``name`` (``*`` stands for anything), ``query`` and ``search`` texts."""
+    """Tell whether an item has the request's ``name`` (``*`` stands for anything), ``query`` and ``search``
+    texts."""
     if request.name and not fnmatchcase(item.name.lower(), request.name.lower()):
         return False
     text = f"{item.id}\n{item.name}\n{item.description}".lower()
@@ -29,7 +30,8 @@ def text_matches(request: Any, item: Any) -> bool:
 
 
 def sorted_as_asked(request: Any, items: Iterable[tuple[Key, Any]]) -> Iterable[tuple[Key, Any]]:
-    """Items in the order that ``sort_by_…`` and ``sort_ascending`` name; newest first when nothing is asked."""
+    """Return items in the order that ``sort_by_…`` and ``sort_ascending`` name; newest first when nothing is
+    asked."""
     names = [field.name for field, _ in request.ListFields()]
     field = next((_SORT_KEYS[name] for name in names if name in _SORT_KEYS), None)
     ascending = request.sort_ascending

@@ -1,4 +1,4 @@
-"""What each patch action does to a message: ``overwrite``, ``merge``, ``remove``.
+"""Applies the actions of a patch to a message: ``overwrite``, ``merge``, ``remove``.
 
 A patch changes only fields that are present in it. On the wire a number, text or flag at its zero value is not
 present, so a patch cannot set one back to zero; that is protobuf's rule, not the emulator's. Who knows which fields
@@ -58,7 +58,7 @@ def assign(target: Any, given: Any, names: Collection[str]) -> None:
 
 
 def only(message: Any, names: Collection[str]) -> Any:
-    """A copy of a message that has nothing but these fields."""
+    """Return a copy of a message that has nothing but these fields."""
     part = type(message)()
     for field, value in message.ListFields():
         if field.name in names:

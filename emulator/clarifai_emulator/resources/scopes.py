@@ -1,8 +1,8 @@
-"""Scopes: what a key may do, which of them an RPC asks for, and which make a useless key.
+"""Knows the scopes of the platform: what they let a key do, and which of them are of no use alone.
 
-Which scopes an RPC needs stands in its own descriptor (``rpc.Rpc.required``). A key with no scopes listed, or with
-``All``, has every one. By the comments of ``scope.proto``, what a scope depends on is looked at when a key is made
-and not again: at work only the scopes that are listed count.
+The scopes that an RPC needs stand in its own descriptor (``rpc.Rpc.required``). A key with no scopes listed, or
+with ``All``, has every one. By the comments of ``scope.proto``, what a scope depends on is looked at when a key is
+made and not again: at work only the scopes that are listed count.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ ALL = "All"
 
 @cache
 def scope_names() -> tuple[str, ...]:
-    """Every scope of the platform."""
+    """Return every scope of the platform."""
     return tuple(name for name in scope_pb2.S.keys() if name != "undef")  # noqa: SIM118 - an enum wrapper
 
 
 def granted(scopes: Iterable[str]) -> frozenset[str] | None:
-    """What a key with these scopes may do; None when that is everything."""
+    """Return what a key with these scopes may do; None when that is everything."""
     names = frozenset(scopes)
     return None if not names or ALL in names else names
 
 
 def scope_problems(scopes: Iterable[str]) -> Iterator[str]:
-    """What is wrong with the scopes of a new key: names that are not known, or that are of no use alone."""
+    """Say what is wrong with the scopes of a new key: names that are not known, or that are of no use alone."""
     names = list(scopes)
     for name in names:
         if name not in _dependencies():

@@ -1,1 +1,1 @@
-"""State that outlives the process: a file on disk (``state_file``), and one to carry away (``transfer``)."""
+"""Keeps what outlives the process: a file on disk (``state_file``), and one to carry away (``transfer``)."""

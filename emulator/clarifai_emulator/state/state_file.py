@@ -103,7 +103,7 @@ class StateFile:
                 database.execute("INSERT OR REPLACE INTO notes (name, content) VALUES (?, ?)", (name, content))
 
     def noted(self, name: str) -> str | None:
-        """What is kept under this name."""
+        """Return what is kept under this name."""
         if self._database is None:
             return None
         found = self._database.execute("SELECT content FROM notes WHERE name = ?", (name,)).fetchone()
@@ -137,7 +137,7 @@ class StateFile:
                 database.executemany("INSERT INTO log_lines (log_type, source, message) VALUES (?, ?, ?)", lines)
 
     def lines(self, most: int) -> Iterator[tuple[str, str, str]]:
-        """The newest log lines, oldest first; older ones are removed."""
+        """Return the newest log lines, oldest first; older ones are removed."""
         if self._database is None:
             return
         newest = "SELECT max(place) FROM log_lines"

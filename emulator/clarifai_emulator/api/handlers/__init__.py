@@ -1,1 +1,1 @@
-"""What each RPC does, one module per resource family."""
+"""Answers each RPC, in one module per family."""

@@ -1,4 +1,4 @@
-"""The three inference RPCs: from a client's request to a lane, and the outputs back.
+"""Answers the three inference RPCs: from a client's request to a lane, and the outputs back.
 
     request ─► ask ─► routing.choose ─► lane.submit(work) ─► … runner … ─► outputs ─► response
 
@@ -31,7 +31,7 @@ TextOfCall = Callable[[Any, Decision], str]
 
 
 class Inference:
-    """Handlers of the inference RPCs. ``route`` decides, and gives the lane of the decision."""
+    """Make the handlers of the inference RPCs. ``route`` decides, and gives the lane of the decision."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Inference:
         }
 
     async def predict(self, call: Call, request: Any) -> Any:
-        """One request, one answer."""
+        """Answer one request once."""
         work, watched = self._submit(call, request, UNARY_UNARY, None)
         try:
             with self._deadline(call, work):
@@ -74,7 +74,7 @@ class Inference:
         return output
 
     async def generate(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        """One request, any number of answers."""
+        """Answer one request any number of times."""
         request = await anext(requests)
         work, watched = self._submit(call, request, UNARY_STREAMING, None)
         async with aclosing(self._outputs(call, work, watched)) as outputs:
@@ -82,7 +82,7 @@ class Inference:
                 yield output
 
     async def stream(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        """Requests and answers as they come; the first request decides the route."""
+        """Answer requests as they come; the first one decides the route."""
         try:
             request = await anext(requests)
         except StopAsyncIteration:
@@ -143,7 +143,7 @@ class Inference:
         return work, watched
 
     def _watched(self, call: Call, decision: Decision, request: Any, method_type: int) -> WatchedCall | None:
-        """The request held against the signature of the version it goes to."""
+        """Hold the request against the signature of the version it goes to."""
         if self._watch is None:
             return None
         return self._watch.request(
@@ -151,7 +151,7 @@ class Inference:
         )
 
     def _enter(self, work: Work, lane: Lane, hold_seconds: float) -> None:
-        """A request that waits for a replica to start is held, but not for ever (21351 makes clients retry)."""
+        """End the wait of a request for a replica that starts, in good time (21351 makes clients retry)."""
         lane.submit(work)
         if lane.live_replicas or not work.is_open:
             return
@@ -170,7 +170,7 @@ class Inference:
 
 
 class _Deadline:
-    """Fails the work when its time is up, and tells the client which replica answered, and in which nodepool."""
+    """Fail the work when its time is up, and tell the client which replica answered, and in which nodepool."""
 
     def __init__(self, call: Call, work: Work, seconds: float, clock: Clock) -> None:
         self._call = call
@@ -205,7 +205,7 @@ class _Deadline:
 
 
 async def _watched_items(more: AsyncIterator[Any], watched: WatchedCall, work: Work) -> AsyncIterator[Any]:
-    """The further messages of a stream; one that is refused ends the request."""
+    """Yield the further messages of a stream; one that is refused ends the request."""
     async for each in more:
         try:
             watched.item(each)
@@ -216,7 +216,7 @@ async def _watched_items(more: AsyncIterator[Any], watched: WatchedCall, work: W
 
 
 def ask_of(call: Call, request: Any) -> Ask:
-    """What a request says about where it wants to go, with ``me`` resolved."""
+    """Return what a request says about where it wants to go, with ``me`` resolved."""
     selector = request.runner_selector
     deployment = nodepool = None
     if selector.HasField("deployment"):
@@ -238,7 +238,7 @@ def ask_of(call: Call, request: Any) -> Ask:
 
 
 def still_deploying(lane: Lane, seconds: float) -> CallerError:
-    """No replica was there in time."""
+    """Return the refusal of a request for which no replica was there in time."""
     reason = f" {lane.pending_reason}." if lane.pending_reason else ""
     return CallerError(
         StatusCode.MODEL_DEPLOYING,

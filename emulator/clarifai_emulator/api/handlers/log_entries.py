@@ -1,4 +1,4 @@
-"""Log entries: listing what builds and runners wrote, following it, and adding to it."""
+"""Lists what builds and runners wrote, follows it, and adds to it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _FILTERS = ("model_id", "model_version_id", "compute_cluster_id", "nodepool_id",
 
 
 def handlers(logbook: LogBook, organisations: Organisations, keep: Callable[[], None]) -> dict[str, Handler]:
-    """ListLogEntries, StreamLogEntries and PostLogEntries. ``keep`` makes lasting what the log book has, before an
-    answer tells of it."""
+    """Return ListLogEntries, StreamLogEntries and PostLogEntries. ``keep`` makes lasting what the log book has,
+    before an answer tells of it."""
     logs = _Logs(logbook, organisations, keep)
     return {
         "ListLogEntries": logs.list_entries,
@@ -42,7 +42,7 @@ class _Logs:
     keep: Callable[[], None]
 
     def list_entries(self, call: Call, request: Any) -> Any:
-        """ListLogEntries: the caller's entries of one type, oldest first.
+        """Answer ListLogEntries: the caller's entries of one type, oldest first.
 
         Without ``page``, the last one (proto comment). A page past the end is empty, where the comment says
         that the last one comes again: a client that reads to the first empty page would never end.
@@ -62,7 +62,8 @@ class _Logs:
         return response
 
     async def stream_entries(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        """StreamLogEntries: the caller's kept entries of one type, then each new one until the client ends it."""
+        """Answer StreamLogEntries: the caller's kept entries of one type, then each new one until the client ends
+        it."""
         request = await anext(requests)
         known = ("user_app_id", "log_type", "compute_cluster_user_id", *_FILTERS)
         refuse_unknown_filters(request, known=known, ignored=())
@@ -89,7 +90,7 @@ class _Logs:
                 yield call.rpc.response_type(log_entries=map(self.logbook.entry, lines))
 
     def post_entries(self, call: Call, request: Any) -> Any:
-        """PostLogEntries: adds entries as the caller's, or its organisation's; each gets a url of its own."""
+        """Answer PostLogEntries: add entries as the caller's, or its organisation's; each gets a url of its own."""
         for index, entry in enumerate(request.log_entries):
             _require_log_type(entry.log_type, f"log_entries[{index}].log_type")
         owners = [self._owner(call, entry) for entry in request.log_entries]
@@ -106,13 +107,13 @@ class _Logs:
         return call.rpc.response_type()
 
     def _found(self, call: Call, request: Any) -> Any:
-        """The entries that a request asks for, as far as they are the caller's to read."""
+        """Return the entries that a request asks for, as far as they are the caller's to read."""
         match = self._match(call, request)
         return [] if match is None else self.logbook.entries(request.log_type, **match)
 
     def _match(self, call: Call, request: Any) -> dict[str, str] | None:
-        """What an entry's source must have. Entries are one user's: the caller's, or those of an organisation it
-        is in; None for anybody else's."""
+        """Return what an entry's source must have. Entries are one user's: the caller's, or those of an
+        organisation it is in; None for anybody else's."""
         said = (request.user_app_id.user_id, request.compute_cluster_user_id)
         users = [call.caller.resolve(each) for each in said if each] or [call.caller.user_id]
         if not all(self.organisations.may_change(call.caller.user_id, each) for each in users):
