@@ -1,18 +1,4 @@
-"""A cassette as a file: YAML that people can read, compare and review; without credentials.
-
-version: 1
-models:
-  hello:                          # name of the model directory
-    key: me/demo/hello
-    content_hash: 5f0c…
-    methods: ["predict(prompt: str, n: int = 1) -> str"]
-calls:
-- rpc: PostModelOutputs
-  call: predict(prompt='Hello')   # for people; the messages are what counts
-  order: "><"
-  requests: [{…}]
-  answers: [{…}]
-"""
+"""Reads and writes cassettes: YAML that people can read, compare and review; without credentials."""
 
 from __future__ import annotations
 
@@ -33,7 +19,7 @@ _AGAIN = "Record it again with `pytest --clarifai-cassettes all`, or take it fro
 
 @dataclass(slots=True, eq=False)
 class RecordedCall:
-    """One call. ``order`` tells in which turn messages came: ``>`` a request, ``<`` an answer. ``error``: the gRPC
+    """A call. ``order`` tells in which turn messages came: ``>`` a request, ``<`` an answer. ``error``: the gRPC
     status it ended with, by name, and its text. ``played``: how often it was played back."""
 
     rpc: str
@@ -117,7 +103,7 @@ def read_cassette(file: Path) -> Cassette:
 
 
 def is_of_another_tool(file: Path) -> bool:
-    """Whether another tool's recordings are in this file, which must not be overwritten."""
+    """Tell whether another tool's recordings are in this file, which must not be overwritten."""
     try:
         return not _is_ours(yaml.safe_load(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -125,7 +111,7 @@ def is_of_another_tool(file: Path) -> bool:
 
 
 def _is_ours(content: Any) -> bool:
-    """Whether it can be a cassette, or was one: those of VCR have a `version: 1`, too."""
+    """Tell whether the content can be a cassette, or was one: those of VCR have a `version: 1`, too."""
     return not (isinstance(content, dict) and "interactions" in content and "calls" not in content)
 
 

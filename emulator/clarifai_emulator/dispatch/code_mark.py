@@ -1,4 +1,5 @@
-"""Which code gave an answer: the mark that a reloadable replica puts on its outputs, and that no client sees."""
+"""Reads which code gave an answer: the mark that a reloadable replica puts on its outputs, and that no client
+sees."""
 
 from __future__ import annotations
 

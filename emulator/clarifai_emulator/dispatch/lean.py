@@ -1,12 +1,5 @@
-"""The emulator's half of the lean runner's socket: items out, outputs in, many at once over one connection.
-
-    lane ──work──► slot ──ITEM (MORE… END)──►  lean runner (inside/lean_main.py)
-                        ◄──OUTPUT… LAST or DONE──  the last output, or no more: the slot is free again
-                        ──HOLD, GO─────────────►   the client of this item is far behind, has caught up
-
-What a slot, a work item and a replica are is the same as with the genuine runner (``api/runner_items.py``); only
-the wire differs.
-"""
+"""Speaks the emulator's half of the lean runner's socket: items out, outputs in, many at once over one
+connection."""
 
 from __future__ import annotations
 
@@ -36,7 +29,7 @@ _LARGE = 64 * 1024
 
 
 class LeanSlot(Slot):
-    """One item that a lean replica could take now."""
+    """An item that a lean replica could take now."""
 
     __slots__ = ("_connection",)
 
