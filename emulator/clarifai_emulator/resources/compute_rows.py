@@ -98,8 +98,8 @@ def _validate_nodepool(resources: Resources, draft: Draft) -> Iterator[Problem]:
 
 
 def _resolved(resources: Resources, instance: InstanceType) -> InstanceType:
-    """Return the instance type with the catalogue's sizes. ``clarifai model deploy`` without ``--instance`` asks
-    for an id of an older catalogue, ``cpu-t3a-2xlarge``: it gets the sizes of today's ``t3a.2xlarge``."""
+    """The instance type with the catalogue's sizes. ``clarifai model deploy`` without ``--instance`` asks for
+    an id of an older catalogue, ``cpu-t3a-2xlarge``: it gets the sizes of today's ``t3a.2xlarge``."""
     if resources.catalogue.find(instance.id) is not None or instance.HasField("compute_info"):
         return resources.catalogue.resolve(instance)
     named = instance.id.removeprefix("cpu-")
@@ -155,7 +155,7 @@ def _runner_matches(resources: Resources, request: Any) -> Match:
 
 
 def _replicas(resources: Resources, runner: Runner) -> int:
-    """Count the replicas of a runner: what its user says of it, or what the emulator started."""
+    """Count a runner's replicas: as many as its user says, or as the emulator started."""
     return max(runner.num_replicas, resources.metrics.runner_metrics(runner).pods_total)
 
 

@@ -35,7 +35,7 @@ _DEFAULT_SCALE_TO_ZERO_SECONDS = 1800
 
 @dataclass(frozen=True, slots=True)
 class NodepoolRef:
-    """Name a nodepool of a deployment; a higher ``priority`` (0 to 9) is served first."""
+    """A nodepool of a deployment; a higher ``priority`` (0 to 9) is served first."""
 
     cluster_id: str
     nodepool_id: str
@@ -43,7 +43,7 @@ class NodepoolRef:
 
 
 def nodepool_refs(deployment: Deployment) -> list[NodepoolRef]:
-    """Return the nodepools of a stored deployment, from the field of the two that holds them."""
+    """The nodepools of a stored deployment, whichever of its two fields holds them."""
     return [
         NodepoolRef(each.compute_cluster.id, each.id, each.priority) for each in deployment.deployment_nodepools
     ] or [NodepoolRef(each.compute_cluster.id, each.id) for each in deployment.nodepools]

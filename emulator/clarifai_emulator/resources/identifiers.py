@@ -1,4 +1,4 @@
-"""Checks ids that users choose, makes fresh ones, and hints at the known one that a mistyped one is near to."""
+"""Checks ids and makes fresh ones, and finds the known id that a mistyped one is near to."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _RESERVED = frozenset({"me"})
 
 
 def id_problem(identifier: str) -> str:
-    """Say what is wrong with an id that a user chose; return nothing when it is fine.
+    """Say what is wrong with an id that a user chose; empty when nothing is.
 
-    The characters are those that the SDK keeps when it makes an id; no length is published, 47 characters are
-    known to be in use (docs/fidelity.md, "Ids").
+    The characters are those that the SDK keeps when it makes an id; no length is published, 47 characters are known
+    to be in use (docs/fidelity.md, "Ids").
     """
     if not identifier:
         return "must not be empty"
@@ -30,12 +30,12 @@ def id_problem(identifier: str) -> str:
 
 
 def fresh_id() -> str:
-    """Return a new id as the platform assigns them to versions and runners: 32 hexadecimal digits."""
+    """A new id as the platform assigns them to versions and runners: 32 hexadecimal digits."""
     return secrets.token_hex(16)
 
 
 def id_hint(identifier: str, known: Iterable[str], *, noun: str) -> str:
-    """Return a sentence that helps with an unknown id: what was probably meant, or what there is."""
+    """A sentence that helps with an id that is not known: what was probably meant, or what there is."""
     names = sorted(set(known))
     if guess := did_you_mean(identifier, names):
         return guess

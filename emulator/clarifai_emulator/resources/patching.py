@@ -1,8 +1,8 @@
-"""Applies the actions of a patch to a message: ``overwrite``, ``merge``, ``remove``.
+"""Applies patch actions to a message: ``overwrite``, ``merge``, ``remove``.
 
 A patch changes only fields that are present in it. On the wire a number, text or flag at its zero value is not
-present, so a patch cannot set one back to zero; that is protobuf's rule, not the emulator's. Who knows which fields
-are meant (an edit of a topology file) names them: ``assign``.
+present, so a patch cannot set one back to zero; that is protobuf's rule, not the emulator's. A caller that knows
+which fields are meant (an edit of a topology file) names them: ``assign``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def assign(target: Any, given: Any, names: Collection[str]) -> None:
 
 
 def only(message: Any, names: Collection[str]) -> Any:
-    """Return a copy of a message that has nothing but these fields."""
+    """A copy of a message that has nothing but these fields."""
     part = type(message)()
     for field, value in message.ListFields():
         if field.name in names:

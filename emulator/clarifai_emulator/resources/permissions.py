@@ -16,22 +16,20 @@ _NOBODY: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Organisations:
-    """Know the organisations that each user is a member of. An organisation is a user too, and owns resources as
-    one."""
+    """The memberships of users in organisations. An organisation is a user too, and owns resources as one."""
 
     of_user: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
     @classmethod
     def of_members(cls, members: Mapping[str, tuple[str, ...]]) -> Organisations:
-        """Return the organisations with these members, by organisation id."""
+        """The organisations with these members, by organisation id."""
         users = {user for each in members.values() for user in each}
         of_user = {user: frozenset(org for org, each in members.items() if user in each) for user in users}
         # An organisation is in its own circle, so that what it owns can be for the organisation.
         return cls(of_user | {org: frozenset({org}) | of_user.get(org, _NOBODY) for org in members})
 
     def may_change(self, caller: str, owner: str) -> bool:
-        """Tell whether ``caller`` may read and write everything of ``owner``: itself, or an organisation it is
-        in."""
+        """Tell whether ``caller`` may read and write all of ``owner``: itself, or an organisation it is in."""
         return caller == owner or owner in self.of_user.get(caller, _NOBODY)
 
     def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool:

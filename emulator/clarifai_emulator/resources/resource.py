@@ -86,7 +86,7 @@ class Resources:
         return [draft.key for draft in drafts]
 
     def check(self, kind: Kind, owner: str, parents: Sequence[str], items: Iterable[Any]) -> list[Draft]:
-        """Return what ``post`` would create, and raise what it would raise; nothing is created."""
+        """Check what ``post`` would create, and raise as it would; nothing is created."""
         row = self._rows[kind]
         drafts = [self._draft(row, (owner, *parents), item) for item in items]
         for draft in drafts:
@@ -139,8 +139,8 @@ class Resources:
                 self.store.delete(kind, key)
 
     def shown(self, kind: Kind, key: Key, viewer: str | None = None) -> Any:
-        """Return the resource as an answer shows it: a copy, with what is filled at reading and without what is
-        hidden, also from ``viewer`` (None: the owner). Raises ``CallerError`` when there is none."""
+        """The resource as an answer shows it: a copy, with what is filled at reading and without what is hidden,
+        also from ``viewer`` (None: the owner). Raises ``CallerError`` when there is none."""
         row = self._rows[kind]
         item = self.stored(kind, key)
         copy = row.message()
@@ -149,14 +149,14 @@ class Resources:
         return copy
 
     def stored(self, kind: Kind, key: Key) -> Any:
-        """Return the resource as it is stored: not to be changed. Raises ``CallerError`` when there is none."""
+        """The resource as it is stored: not to be changed. Raises ``CallerError`` when there is none."""
         item = self.store.get(kind, key)
         if item is None:
             raise self.missing(kind, key)
         return item
 
     def missing(self, kind: Kind, key: Key, caller: str | None = None) -> CallerError:
-        """Return the platform's refusal for a resource that does not exist, or that ``caller`` may not see. Only an
+        """The platform's refusal for a resource that does not exist, or that ``caller`` may not see. Only an
         owner is helped with the names of what there is."""
         row = self._rows[kind]
         if row.not_found_text:
@@ -170,8 +170,8 @@ class Resources:
         )
 
     def visible(self, kind: Kind, key: Key, caller: str) -> bool:
-        """Tell whether ``caller`` may see the resource: its own, its organisation's, or one that is visible to it,
-        as are its containers and its user (where that is set)."""
+        """Tell whether ``caller`` may see the resource: its own, its organisation's, or one whose visibility lets
+        it, and that of the containers and of the user (where it is set) too."""
         if self.organisations.may_change(caller, key[0]):
             return True
         row = self._rows[kind]
@@ -192,7 +192,7 @@ class Resources:
         self.store.put(Kind.USER, (user.id,), added)
 
     def find(self, kind: Kind, pattern: Key) -> Key | None:
-        """Return the newest key that fits a pattern, in which an empty id fits any; None when there is none."""
+        """The newest key that fits a pattern, in which an empty id fits any; None when there is none."""
         if "" not in pattern:
             return pattern if self.store.get(kind, pattern) is not None else None
         return next((key for key in self.below(kind, pattern[:-1]) if key[-1] == pattern[-1]), None)
@@ -222,7 +222,7 @@ class Resources:
         return not user.visibility.gettable or self.organisations.can_see(caller, user_id, user.visibility)
 
     def now(self) -> Timestamp:
-        """Return the clock's time as the platform's messages hold it."""
+        """The clock's time as the platform's messages hold it."""
         stamp = Timestamp()
         stamp.FromNanoseconds(round(self.clock.now() * 1_000_000) * 1000)
         return stamp
@@ -343,14 +343,14 @@ class Resources:
                 make(self, key[: depth + 2])
 
     def existing(self, kind: Kind, pattern: Key) -> Key:
-        """Return what ``find`` returns, but raise ``CallerError`` when nothing fits."""
+        """Like ``find``, but raises ``CallerError`` when nothing fits."""
         key = self.find(kind, pattern)
         if key is None:
             raise self.missing(kind, pattern)
         return key
 
     def below(self, kind: Kind, pattern: Key) -> Iterator[Key]:
-        """Return keys that start with a pattern, in which an empty id fits any; newest first."""
+        """Keys that start with a pattern, in which an empty id fits any; newest first."""
         fixed = pattern[: pattern.index("")] if "" in pattern else pattern
         rest = [(at, name) for at, name in enumerate(pattern) if name and at >= len(fixed)]
         keys = self.store.keys(kind, fixed)
@@ -358,7 +358,7 @@ class Resources:
 
 
 def at_path(message: Any, path: str) -> str:
-    """Return the text at a dotted path of fields, ``user_app_id.app_id``; empty for no path."""
+    """The text at a dotted path of fields, ``user_app_id.app_id``; empty for no path."""
     if not path:
         return ""
     for name in path.split("."):

@@ -1,9 +1,4 @@
-"""Knows the scopes of the platform: what they let a key do, and which of them are of no use alone.
-
-The scopes that an RPC needs stand in its own descriptor (``rpc.Rpc.required``). A key with no scopes listed, or
-with ``All``, has every one. By the comments of ``scope.proto``, what a scope depends on is looked at when a key is
-made and not again: at work only the scopes that are listed count.
-"""
+"""Knows the scopes: what a key may do, which of them an RPC asks for, and which make a useless key."""
 
 from __future__ import annotations
 
@@ -19,7 +14,7 @@ ALL = "All"
 
 @cache
 def scope_names() -> tuple[str, ...]:
-    """Return every scope of the platform."""
+    """Every scope of the platform."""
     return tuple(name for name in scope_pb2.S.keys() if name != "undef")  # noqa: SIM118 - an enum wrapper
 
 
@@ -30,7 +25,7 @@ def granted(scopes: Iterable[str]) -> frozenset[str] | None:
 
 
 def scope_problems(scopes: Iterable[str]) -> Iterator[str]:
-    """Say what is wrong with the scopes of a new key: names that are not known, or that are of no use alone."""
+    """Yield what is wrong with the scopes of a new key: names that are not known, or that are of no use alone."""
     names = list(scopes)
     for name in names:
         if name not in _dependencies():

@@ -1,4 +1,4 @@
-"""Checks and completes what a deployment or runner runs: a model, in one of its versions."""
+"""Reads what a deployment or runner runs: a model, and which version of it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from clarifai_emulator.store import Key, Kind, Store
 
 
 def model_key(worker: Worker) -> Key:
-    """Return the key of the model that a worker runs."""
+    """The key of the model that a worker runs."""
     return worker.model.user_id, worker.model.app_id, worker.model.id
 
 
 def newest_version(store: Store, worker: Worker) -> str:
-    """Return the id of the newest version of the worker's model that is built; empty when it has no version."""
+    """Id of the newest version of the worker's model that is built; empty when it has no version."""
     newest = newest_usable(store.list(Kind.MODEL_VERSION, model_key(worker)))
     return newest.id if newest is not None else ""
 
 
 def served_version(store: Store, deployment: Deployment) -> str:
-    """Return the id of the model version that a deployment serves now: the pinned one, or the newest with
+    """Id of the model version that a deployment serves now: the pinned one, or the newest with
     ``deploy_latest_version``; empty when the model has no version yet."""
     worker = deployment.desired_worker
     pinned = worker.model.model_version.id
@@ -47,7 +47,8 @@ def prepare_worker(worker: Worker, owner: str, store: Store) -> None:
 
 
 def validate_worker(worker: Worker, owner: str, resources: Resources) -> Iterator[Problem]:
-    """Say what is wrong with a worker of ``owner``: no model, or a model or version that does not exist for it."""
+    """Yield what is wrong with a worker of ``owner``: no model, or a model or version that does not exist for
+    it."""
     kind = worker.WhichOneof("worker")
     if kind is None:
         yield Problem("worker", "must name the model to run")

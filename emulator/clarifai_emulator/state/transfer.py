@@ -1,4 +1,5 @@
-"""Writes the whole state as one readable JSON document, to keep, compare, or carry to another emulator."""
+"""Exports and imports the whole state as one readable JSON document, to keep, compare, or carry to another
+emulator."""
 
 from __future__ import annotations
 
@@ -33,8 +34,8 @@ def export_state(store: Store, table: Table) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """Count what became of a document's resources: new, put in the place of others, or there as they are.
-    ``warnings``: which of them cannot run here."""
+    """The outcome of an import: how many resources were new, were put in the place of others, were there as they
+    are. ``warnings``: which of them cannot run here."""
 
     added: int = 0
     replaced: int = 0

@@ -1,4 +1,4 @@
-"""The keys that PostKeys made, as credentials: who shows up with one, and what it may do."""
+"""Reads the keys that PostKeys made as credentials: who shows up with one, and what it may do."""
 
 from __future__ import annotations
 

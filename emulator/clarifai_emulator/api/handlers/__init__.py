@@ -1,1 +1,1 @@
-"""Answers each RPC, in one module per family."""
+"""Handles each RPC, in one module per resource family."""

@@ -1,9 +1,4 @@
-"""Answers the three inference RPCs: from a client's request to a lane, and the outputs back.
-
-    request ─► ask ─► routing.choose ─► lane.submit(work) ─► … runner … ─► outputs ─► response
-
-Streaming inputs are forwarded as they come; nothing is collected.
-"""
+"""Answers the three inference RPCs: from a client's request to a lane, and the outputs back."""
 
 from __future__ import annotations
 
@@ -33,7 +28,7 @@ StepsOf = Callable[[Call, Decision], tuple[WorkStep, ...]]
 
 
 class Inference:
-    """Make the handlers of the inference RPCs. ``route`` decides, and gives the lane of the decision."""
+    """Handlers of the inference RPCs. ``route`` decides, and gives the lane of the decision."""
 
     def __init__(
         self,
@@ -62,7 +57,7 @@ class Inference:
         }
 
     async def predict(self, call: Call, request: Any) -> Any:
-        """Answer one request once."""
+        """Answer one request with one answer."""
         work, watched = self._submit(call, request, UNARY_UNARY, None)
         try:
             with self._deadline(call, work):
@@ -76,7 +71,7 @@ class Inference:
         return output
 
     async def generate(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        """Answer one request any number of times."""
+        """Answer one request with any number of answers."""
         request = await anext(requests)
         work, watched = self._submit(call, request, UNARY_STREAMING, None)
         async with aclosing(self._outputs(call, work, watched)) as outputs:
@@ -84,7 +79,7 @@ class Inference:
                 yield output
 
     async def stream(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        """Answer requests as they come; the first one decides the route."""
+        """Requests and answers as they come; the first request decides the route."""
         try:
             request = await anext(requests)
         except StopAsyncIteration:
@@ -142,7 +137,7 @@ class Inference:
         return work, watched
 
     def _watched(self, call: Call, decision: Decision, request: Any, method_type: int) -> WatchedCall | None:
-        """Hold the request against the signature of the version it goes to."""
+        """The request held against the signature of the version it goes to."""
         if self._watch is None:
             return None
         return self._watch.request(
@@ -150,7 +145,7 @@ class Inference:
         )
 
     def _enter(self, work: Work, lane: Lane, hold_seconds: float) -> None:
-        """End the wait of a request for a replica that starts, in good time (21351 makes clients retry)."""
+        """A request that waits for a replica to start is held, but not for ever (21351 makes clients retry)."""
         lane.submit(work)
         if lane.live_replicas or not work.is_open:
             return
@@ -169,7 +164,7 @@ class Inference:
 
 
 class _Deadline:
-    """Fail the work when its time is up, and tell the client which replica answered, and in which nodepool."""
+    """Fails the work when its time is up, and tells the client which replica answered, and in which nodepool."""
 
     def __init__(self, call: Call, work: Work, seconds: float, clock: Clock) -> None:
         self._call = call
@@ -204,7 +199,7 @@ class _Deadline:
 
 
 async def _watched_items(more: AsyncIterator[Any], watched: WatchedCall, work: Work) -> AsyncIterator[Any]:
-    """Yield the further messages of a stream; one that is refused ends the request."""
+    """The further messages of a stream; one that is refused ends the request."""
     async for each in more:
         try:
             watched.item(each)
@@ -237,7 +232,7 @@ def ask_of(call: Call, request: Any) -> Ask:
 
 
 def still_deploying(lane: Lane, seconds: float) -> CallerError:
-    """Return the refusal of a request for which no replica was there in time."""
+    """No replica was there in time."""
     reason = f" {lane.pending_reason}." if lane.pending_reason else ""
     return CallerError(
         StatusCode.MODEL_DEPLOYING,

@@ -1,4 +1,4 @@
-"""Answers the RPCs of the catalogue: cloud providers, their regions, and instance types."""
+"""Answers the catalogue RPCs: cloud providers, their regions, and instance types."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clarifai_emulator.resources.identifiers import id_hint
 
 
 def handlers(catalogue: Catalogue) -> dict[str, Handler]:
-    """Return ListCloudProviders, ListCloudRegions and ListInstanceTypes. None of the three has pages."""
+    """ListCloudProviders, ListCloudRegions and ListInstanceTypes. None of the three has pages."""
     served = _Catalogue(catalogue)
     return {
         "ListCloudProviders": served.list_providers,
@@ -29,13 +29,13 @@ class _Catalogue:
     catalogue: Catalogue
 
     def list_providers(self, call: Call, _request: Any) -> Any:
-        """Answer ListCloudProviders, in the catalogue's order."""
+        """ListCloudProviders, in the catalogue's order."""
         response = call.rpc.response_type()
         response.cloud_providers.extend(self.catalogue.providers())
         return response
 
     def list_regions(self, call: Call, request: Any) -> Any:
-        """Answer ListCloudRegions: as plain texts (which the docs show) and as messages (which the SDK reads)."""
+        """ListCloudRegions: as plain texts (which the docs show) and as messages (which the SDK reads)."""
         regions = self._regions(request.cloud_provider.id)
         response = call.rpc.response_type()
         response.regions.extend(regions)
@@ -43,7 +43,7 @@ class _Catalogue:
         return response
 
     def list_instance_types(self, call: Call, request: Any) -> Any:
-        """Answer ListInstanceTypes. Raises ``CallerError`` 11101 for a provider or region that is not known."""
+        """ListInstanceTypes. Raises ``CallerError`` 11101 for a provider or region that is not known."""
         provider = request.cloud_provider.id
         regions = self._regions(provider)
         if request.region not in regions:

@@ -1,4 +1,4 @@
-"""Lists what builds and runners wrote, follows it, and adds to it."""
+"""Lists log entries of builds and runners, follows them, and adds to them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _FILTERS = ("model_id", "model_version_id", "compute_cluster_id", "nodepool_id",
 
 
 def handlers(logbook: LogBook, organisations: Organisations, keep: Callable[[], None]) -> dict[str, Handler]:
-    """Return ListLogEntries, StreamLogEntries and PostLogEntries. ``keep`` makes lasting what the log book has,
-    before an answer tells of it."""
+    """ListLogEntries, StreamLogEntries and PostLogEntries. ``keep`` makes lasting what the log book has, before an
+    answer tells of it."""
     logs = _Logs(logbook, organisations, keep)
     return {
         "ListLogEntries": logs.list_entries,
@@ -42,7 +42,7 @@ class _Logs:
     keep: Callable[[], None]
 
     def list_entries(self, call: Call, request: Any) -> Any:
-        """Answer ListLogEntries: the caller's entries of one type, oldest first.
+        """ListLogEntries: the caller's entries of one type, oldest first.
 
         Without ``page``, the last one (proto comment). A page past the end is empty, where the comment says
         that the last one comes again: a client that reads to the first empty page would never end.
@@ -62,8 +62,7 @@ class _Logs:
         return response
 
     async def stream_entries(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        """Answer StreamLogEntries: the caller's kept entries of one type, then each new one until the client ends
-        it."""
+        """StreamLogEntries: the caller's kept entries of one type, then each new one until the client ends it."""
         request = await anext(requests)
         known = ("user_app_id", "log_type", "compute_cluster_user_id", *_FILTERS)
         refuse_unknown_filters(request, known=known, ignored=())
@@ -90,7 +89,7 @@ class _Logs:
                 yield call.rpc.response_type(log_entries=map(self.logbook.entry, lines))
 
     def post_entries(self, call: Call, request: Any) -> Any:
-        """Answer PostLogEntries: add entries as the caller's, or its organisation's; each gets a url of its own."""
+        """PostLogEntries: adds entries as the caller's, or its organisation's; each gets a url of its own."""
         for index, entry in enumerate(request.log_entries):
             _require_log_type(entry.log_type, f"log_entries[{index}].log_type")
         owners = [self._owner(call, entry) for entry in request.log_entries]
@@ -107,7 +106,7 @@ class _Logs:
         return call.rpc.response_type()
 
     def _found(self, call: Call, request: Any) -> Any:
-        """Return the entries that a request asks for, as far as they are the caller's to read."""
+        """The entries that a request asks for, as far as they are the caller's to read."""
         match = self._match(call, request)
         return [] if match is None else self.logbook.entries(request.log_type, **match)
 

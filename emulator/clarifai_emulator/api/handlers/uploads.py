@@ -1,10 +1,4 @@
-"""Takes the upload of a model version: a stream of its archive's parts, kept on disk, then built.
-
-    upload_config ─► checked ─► content parts 1, 2, … ─► all there ─► the version, being built ─► ``build``
-                                     └─ a progress answer each
-
-Nothing is created before the last byte is there: an upload that breaks off, or is refused, leaves nothing behind.
-"""
+"""Takes the upload of a model version: a stream of its archive's parts, kept on disk, then built."""
 
 from __future__ import annotations
 
@@ -33,7 +27,7 @@ Build = Callable[[Key], None]
 
 
 def handlers(resources: Resources, files: UploadedFiles, build: Build, *, max_bytes: int) -> dict[str, Handler]:
-    """Return PostModelVersionsUpload. ``build`` is told of each version whose archive is complete."""
+    """PostModelVersionsUpload. ``build`` is told of each version whose archive is complete."""
     return {"PostModelVersionsUpload": _Uploads(resources, files, build, max_bytes).upload}
 
 
@@ -45,8 +39,7 @@ class _Uploads:
     max_bytes: int
 
     async def upload(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        """Answer PostModelVersionsUpload: an answer for each part; the last one has the version, which is being
-        built."""
+        """PostModelVersionsUpload: an answer for each part; the last one has the version, which is being built."""
         config = await self._config(requests)
         model, version = self._check(call, config)
         path = await asyncio.to_thread(self.files.incoming)
@@ -82,7 +75,7 @@ class _Uploads:
         )
 
     def _check(self, call: Call, config: Any) -> tuple[Key, ModelVersion]:
-        """Return the model, and the version as it will be; refuse it before a byte of the archive is taken."""
+        """The model, and the version as it will be; refused before a byte of the archive is taken."""
         require_owner(self.resources, call, config)
         model = target(self.resources, self.resources.row(Kind.MODEL), call, config)
         if not 0 < config.total_size <= self.max_bytes:
@@ -115,7 +108,7 @@ class _Uploads:
 
 @dataclass(slots=True)
 class _Parts:
-    """Count the parts of one archive, as they come."""
+    """The parts of one archive, as they come."""
 
     total: int
     received: int = 0
@@ -164,7 +157,7 @@ class _Parts:
 
 
 async def _write(file: BinaryIO, pieces: list[bytes]) -> None:
-    """Write to a file while other requests are served."""
+    """Other requests are served meanwhile."""
     try:
         await asyncio.to_thread(file.writelines, pieces)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Shows users, and what the caller's credential may do."""
+"""Answers for users, and for what the caller's credential may do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PUBLIC_FIELDS = ("id", "first_name", "last_name", "company_name", "created_at",
 
 
 def handlers(resources: Resources) -> dict[str, Handler]:
-    """Return GetUser and the three that list scopes. A user exists once it calls or owns something."""
+    """GetUser and the three that list scopes. A user exists once it calls or owns something."""
     users = _Users(resources)
     return {
         "GetUser": users.get_user,
@@ -29,7 +29,7 @@ def handlers(resources: Resources) -> dict[str, Handler]:
 
 
 def organisations_of(resources: Resources, call: Call, request: Any) -> list[tuple[str, str]]:
-    """Return ids and names of the organisations that a user is in. Raises ``CallerError`` for somebody else's."""
+    """Ids and names of the organisations that a user is in. Raises ``CallerError`` for somebody else's."""
     user_id, caller = call.resolve_user(request.user_app_id), call.caller.user_id
     resources.require_user(user_id, caller)
     if not resources.organisations.may_change(caller, user_id):
@@ -48,7 +48,7 @@ class _Users:
     resources: Resources
 
     def get_user(self, call: Call, request: Any) -> Any:
-        """Answer GetUser: the caller (``me``, empty, or by id), or what others may know of another user. Raises
+        """GetUser: the caller (``me``, empty, or by id), or what others may know of another user. Raises
         ``CallerError`` 11101 for one that is not known."""
         user_id = call.resolve_user(request.user_app_id)
         caller = call.caller.user_id
@@ -63,8 +63,7 @@ class _Users:
         return response
 
     def my_scopes(self, call: Call, request: Any) -> Any:
-        """Answer MyScopes: the scopes of the caller's credential, and the app that is asked about if it may see
-        it."""
+        """MyScopes: the scopes of the caller's credential, and the app that is asked about if it may see it."""
         response = _scopes(call, request)
         key, caller = (call.resolve_user(request.user_app_id), request.user_app_id.app_id), call.caller.user_id
         if self.resources.store.get(Kind.APP, key) is not None and self.resources.visible(Kind.APP, key, caller):
