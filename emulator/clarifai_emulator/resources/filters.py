@@ -30,8 +30,7 @@ def text_matches(request: Any, item: Any) -> bool:
 
 
 def sorted_as_asked(request: Any, items: Iterable[tuple[Key, Any]]) -> Iterable[tuple[Key, Any]]:
-    """Return items in the order that ``sort_by_…`` and ``sort_ascending`` name; newest first when nothing is
-    asked."""
+    """Items in the order that ``sort_by_…`` and ``sort_ascending`` name; newest first when nothing is asked."""
     names = [field.name for field, _ in request.ListFields()]
     field = next((_SORT_KEYS[name] for name in names if name in _SORT_KEYS), None)
     ascending = request.sort_ascending

@@ -17,7 +17,7 @@ _MOST_LINES = 50_000
 
 
 class KeptLogs:
-    """Keep the log lines of one emulator in its state file."""
+    """The log lines of one emulator, in its state file."""
 
     def __init__(self, file: StateFile, logbook: LogBook) -> None:
         self._file = file

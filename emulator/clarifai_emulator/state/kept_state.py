@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class KeptState:
-    """Keep what one emulator has in its state directory."""
+    """The state directory of one emulator."""
 
     def __init__(self, directory: Path, store: Store, table: Table, logbook: LogBook) -> None:
         self._directory = directory

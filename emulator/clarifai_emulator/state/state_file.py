@@ -137,7 +137,7 @@ class StateFile:
                 database.executemany("INSERT INTO log_lines (log_type, source, message) VALUES (?, ?, ?)", lines)
 
     def lines(self, most: int) -> Iterator[tuple[str, str, str]]:
-        """Return the newest log lines, oldest first; older ones are removed."""
+        """The newest log lines, oldest first; older ones are removed."""
         if self._database is None:
             return
         newest = "SELECT max(place) FROM log_lines"

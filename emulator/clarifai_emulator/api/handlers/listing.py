@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 
 def page_of(request: Any, items: Iterable[Item]) -> list[Item]:
-    """Return the page of ``items`` that a request asks for; ``page`` counts from 1, past the end is empty.
+    """The page of ``items`` that a request asks for; ``page`` counts from 1, past the end is empty.
 
     Clients stop at the first answer with nothing but a status, so a page past the end must hold nothing.
     Source: request comments in the proto (default 128) and the pagination page of the docs (at most 1,000).

@@ -29,7 +29,7 @@ class _Models:
         self._resources = resources
 
     def get_model(self, call: Call, request: Any) -> Any:
-        """Answer GetModel: with the version that is asked for, else with the newest."""
+        """GetModel: with the version that is asked for, else with the newest."""
         key = target(self._resources, self._resources.row(Kind.MODEL), call, request)
         response = call.rpc.response_type()
         response.model.CopyFrom(self._resources.shown(Kind.MODEL, key, call.caller.user_id))
@@ -38,8 +38,7 @@ class _Models:
         return response
 
     def get_version(self, call: Call, request: Any) -> Any:
-        """Answer GetModelVersion: without a version id, the newest. Clients ask so before the first call of a
-        method."""
+        """GetModelVersion: without a version id, the newest. Clients ask so before the first call of a method."""
         model = target(self._resources, self._resources.row(Kind.MODEL), call, request)
         response = call.rpc.response_type()
         version_id = request.version_id or newest_visible(self._resources, model, call.caller.user_id) or "(newest)"
@@ -47,14 +46,14 @@ class _Models:
         return response
 
     def _version(self, call: Call, key: Key) -> Any:
-        """Return the version as the caller sees it. Raises ``CallerError`` when there is none that it may see."""
+        """The version as the caller sees it. Raises ``CallerError`` when there is none that it may see."""
         caller = call.caller.user_id
         if not self._resources.visible(Kind.MODEL_VERSION, key, caller):
             raise self._resources.missing(Kind.MODEL_VERSION, key, caller)
         return self._resources.shown(Kind.MODEL_VERSION, key, caller)
 
     def post_versions(self, call: Call, request: Any) -> Any:
-        """Answer PostModelVersions with the model, with the (last) new version in it."""
+        """PostModelVersions: answers the model, with the (last) new version in it."""
         require_owner(self._resources, call, request)
         model = target(self._resources, self._resources.row(Kind.MODEL), call, request)
         versions = list(request.model_versions) or [ModelVersion()]

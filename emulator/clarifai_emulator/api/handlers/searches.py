@@ -16,14 +16,14 @@ def handlers(resources: Resources) -> dict[str, Handler]:
     """Return the two searches."""
 
     def models(call: Call, request: Any) -> Any:
-        """Answer PostModelsSearches: models by a text in their id, name or description, and by type."""
+        """PostModelsSearches: models by a text in their id, name or description, and by type."""
         asked = ListModelsRequest(
             query=request.model_query.name, model_type_id=request.model_query.model_type_id, **_same(request)
         )
         return list_page(resources, resources.row(Kind.MODEL), call, asked)
 
     def apps(call: Call, request: Any) -> Any:
-        """Answer PostAppsSearches: apps by a text in their id, name or description."""
+        """PostAppsSearches: apps by a text in their id, name or description."""
         asked = ListAppsRequest(query=request.app_query.name, **_same(request))
         return list_page(resources, resources.row(Kind.APP), call, asked)
 

@@ -98,7 +98,7 @@ def delete(resources: Resources, row: Resource, call: Call, request: Any) -> Any
 
 
 def target(resources: Resources, row: Resource, call: Call, request: Any) -> Key:
-    """Return the key of the resource that a Get request names. Raises ``CallerError`` when there is none that the
+    """The key of the resource that a Get request names. Raises ``CallerError`` when there is none that the
     caller may see."""
     pattern = (*_prefix(row, call, request), at_path(request, row.in_request))
     key = resources.find(row.kind, pattern)
@@ -113,8 +113,8 @@ def target(resources: Resources, row: Resource, call: Call, request: Any) -> Key
 
 
 def require_owner(resources: Resources, call: Call, request: Any) -> str:
-    """Return the user whose resources a writing request changes. Raises ``CallerError`` 11007 unless that is the
-    caller, or an organisation the caller is a member of."""
+    """The user whose resources a writing request changes. Raises ``CallerError`` 11007 unless that is the caller,
+    or an organisation the caller is a member of."""
     owner, caller = call.resolve_user(request.user_app_id), call.caller.user_id
     if not resources.organisations.may_change(caller, owner):
         raise CallerError(
@@ -142,7 +142,7 @@ def _prefix(row: Resource, call: Call, request: Any) -> Key:
 
 
 def _items(row: Resource, request: Any) -> list[Any]:
-    """Return the items of a Post or Patch request: every field of the row's message type, single or list."""
+    """The items of a Post or Patch request: every field of the row's message type, single or list."""
     items: list[Any] = []
     for each in request.DESCRIPTOR.fields:
         if each.message_type is row.message.DESCRIPTOR:
