@@ -16,7 +16,7 @@ from clarifai_grpc.grpc.api import resources_pb2
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
 
-from clarifai_emulator.catalogue import CLARIFAI_USER
+from clarifai_emulator.catalogue import CLARIFAI_USER, USER_RUN
 from clarifai_emulator.messages.json import as_dict
 from clarifai_emulator.models.directory import ModelSource, WantedSecret, Watched
 from clarifai_emulator.store import Key, Kind, Store
@@ -33,7 +33,6 @@ _MESSAGES: dict[Kind, Any] = {
     Kind.KEY: resources_pb2.Key,
     Kind.SECRET: resources_pb2.Secret,
 }
-_USER_RUN = "local-dev"
 
 
 class BadRecord(Exception):
@@ -46,7 +45,7 @@ def is_kept(store: Store, kind: Kind, key: Key) -> bool:
         return key[0] != CLARIFAI_USER
     if kind is Kind.RUNNER:
         cluster = store.get(Kind.COMPUTE_CLUSTER, key[:2])
-        return cluster is not None and cluster.cluster_type == _USER_RUN
+        return cluster is not None and cluster.cluster_type == USER_RUN
     return True
 
 

@@ -22,13 +22,13 @@ from clarifai_emulator.api.chain import Handler
 from clarifai_emulator.api.handlers import deployments
 from clarifai_emulator.api.handlers.verbs import serve
 from clarifai_emulator.api.handlers.workers import prepare_worker, validate_worker
-from clarifai_emulator.catalogue import CLARIFAI_USER, Catalogue
+from clarifai_emulator.catalogue import CLARIFAI_USER, USER_RUN, Catalogue
 from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Draft, Match, Parent, Problem, Resource
 from clarifai_emulator.store import Key, Kind
 
-_CLUSTER_TYPES = ("dedicated", "local-dev", "shared")
+_CLUSTER_TYPES = ("dedicated", USER_RUN, "shared")
 _MANAGERS = ("clarifai", "user")
 _CAPACITY_TYPES = (NodeCapacityType.ON_DEMAND_TYPE, NodeCapacityType.SPOT_TYPE)
 
