@@ -21,14 +21,14 @@ from benchmarks.peers import direct_client, environ, process, routed_client
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A model to call: at the emulator on ``port`` by ``url``, or without one at the SDK's own server."""
+    """Names a model to call: at the emulator on ``port`` by ``url``, or without one at the SDK's own server."""
 
     port: int
     url: str = ""
 
 
 class Clients:
-    """A number of clients, spread over processes, that call ``predict`` of one target at a time."""
+    """Runs a number of clients, spread over processes, that call ``predict`` of one target at a time."""
 
     def __init__(self, processes: Sequence[subprocess.Popen[str]], threads: int) -> None:
         self._processes = processes

@@ -1,22 +1,7 @@
-"""A cassette as a file: YAML that people can read, compare and review; without credentials.
-
-version: 1
-models:
-  hello:                          # name of the model directory
-    key: me/demo/hello
-    content_hash: 5f0c…
-    methods: ["predict(prompt: str, n: int = 1) -> str"]
-calls:
-- rpc: PostModelOutputs
-  call: predict(prompt='Hello')   # for people; the messages are what counts
-  order: "><"
-  requests: [{…}]
-  answers: [{…}]
-"""
+"""Reads and writes cassettes: YAML that people can read, compare and review; without credentials."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +10,7 @@ from typing import Any, cast
 import yaml
 
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.whole_file import write_whole
 
 VERSION = 1
 _HEAD = "# Recorded calls of a test. Record them again with: pytest --clarifai-cassettes all\n"
@@ -32,8 +18,8 @@ _AGAIN = "Record it again with `pytest --clarifai-cassettes all`, or take it fro
 
 
 @dataclass(slots=True, eq=False)
-class Recorded:
-    """One call. ``order`` tells in which turn messages came: ``>`` a request, ``<`` an answer. ``error``: the gRPC
+class RecordedCall:
+    """A call. ``order`` tells in which turn messages came: ``>`` a request, ``<`` an answer. ``error``: the gRPC
     status it ended with, by name, and its text. ``played``: how often it was played back."""
 
     rpc: str
@@ -69,10 +55,10 @@ class RecordedModel:
 
 
 @dataclass(slots=True, eq=False)
-class Tape:
+class Cassette:
     """The calls of one cassette, in order, and the models they were for, by the name of the directory."""
 
-    calls: list[Recorded] = field(default_factory=list[Recorded])
+    calls: list[RecordedCall] = field(default_factory=list[RecordedCall])
     models: dict[str, RecordedModel] = field(default_factory=dict[str, RecordedModel])
 
     def write(self, file: Path) -> None:
@@ -83,14 +69,10 @@ class Tape:
             "calls": [call.as_dict() for call in self.calls],
         }
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        draft.write_text(
-            _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8"
-        )
-        draft.replace(file)
+        write_whole(file, _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110))
 
 
-def read_tape(file: Path) -> Tape:
+def read_cassette(file: Path) -> Cassette:
     """Read a cassette. Raises ``ConfigError``."""
     try:
         content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -108,7 +90,7 @@ def read_tape(file: Path) -> Tape:
             f"The cassette {file} cannot be used:", [f"version must be {VERSION}, got {version!r}"], hint=_AGAIN
         )
     try:
-        return Tape(
+        return Cassette(
             [_call(entry) for entry in content.get("calls") or ()],
             {name: _model(entry) for name, entry in (content.get("models") or {}).items()},
         )
@@ -117,7 +99,7 @@ def read_tape(file: Path) -> Tape:
 
 
 def is_of_another_tool(file: Path) -> bool:
-    """Whether another tool's recordings are in this file, which must not be overwritten."""
+    """Tell whether another tool's recordings are in this file, which must not be overwritten."""
     try:
         return not _is_ours(yaml.safe_load(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -125,7 +107,7 @@ def is_of_another_tool(file: Path) -> bool:
 
 
 def _is_ours(content: Any) -> bool:
-    """Whether it can be a cassette, or was one: those of VCR have a `version: 1`, too."""
+    """Tell whether the content can be a cassette, or was one: those of VCR have a `version: 1`, too."""
     return not (isinstance(content, dict) and "interactions" in content and "calls" not in content)
 
 
@@ -133,7 +115,7 @@ def _told(error: KeyError | TypeError | ValueError) -> str:
     return f"a call or a model has no {error}" if isinstance(error, KeyError) else str(error)
 
 
-def _call(entry: Mapping[str, Any]) -> Recorded:
+def _call(entry: Mapping[str, Any]) -> RecordedCall:
     error = entry.get("error")
     requests, answers, order = entry["requests"], entry["answers"], str(entry["order"])
     if not (_is_messages(requests) and _is_messages(answers)):
@@ -141,7 +123,7 @@ def _call(entry: Mapping[str, Any]) -> Recorded:
     if order[:1] != ">" or (order.count(">"), order.count("<")) != (len(requests), len(answers)):
         there = f"{len(requests)} requests and {len(answers)} answers"
         raise ValueError(f"order {order!r} of {entry['rpc']} does not fit its {there}")
-    return Recorded(
+    return RecordedCall(
         rpc=entry["rpc"],
         requests=requests,
         answers=answers,

@@ -29,7 +29,7 @@ _FLOATS = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
 
 @dataclass(slots=True)
 class YamlFile:
-    """One file and every problem found in it so far, as ``file:line: key: what is wrong``."""
+    """A file and every problem found in it so far, as ``file:line: key: what is wrong``."""
 
     path: Path
     problems: list[str] = field(default_factory=list[str])
@@ -49,7 +49,7 @@ class YamlFile:
             self.problems.append(f"{self.path}:1: cannot be read: {error}")
 
     def where(self, node: Node) -> str:
-        """``file:line`` of a node."""
+        """Return ``file:line`` of a node."""
         return f"{self.path}:{node.start_mark.line + 1}"
 
     def complain(self, node: Node, key: str, text: str) -> None:
@@ -208,7 +208,7 @@ _TYPE_NAMES = {
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
-    """What to say about a name that is not known."""
+    """Say of a name that it is not known, with the nearest one."""
     names = list(known)
     hint = did_you_mean_or(name, names, f"known: {', '.join(names)}")
     return f"is not a known name; {hint}"

@@ -1,4 +1,4 @@
-"""Parse a section of config.yaml into a protobuf message field by field, so that every bad field is named."""
+"""Parses a section of config.yaml into a protobuf message field by field, so that every bad field is named."""
 
 from __future__ import annotations
 

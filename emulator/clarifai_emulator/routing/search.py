@@ -1,4 +1,4 @@
-"""One request's way through the rules: what it names (or why that is refused), and what was rejected so far."""
+"""Follows a request through the rules: what it names (or why that is refused), and what was rejected so far."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class Search:
         return runner
 
     def nodepools_named(self, deployment: Deployment, wanted: Wanted) -> Sequence[NodepoolKey]:
-        """Which of the deployment's nodepools a request that names the deployment allows; empty for all."""
+        """Return the deployment's nodepools that a request which names the deployment allows; empty for all."""
         ask, keys = self.ask, list(nodepool_keys(deployment))
         name = f"Deployment {quoted((deployment.user_id, deployment.id))}"
         if ask.nodepool is not None and ask.nodepool not in keys:

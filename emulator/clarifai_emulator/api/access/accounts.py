@@ -22,12 +22,12 @@ from clarifai_grpc.grpc.api.resources_pb2 import User, Visibility
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 from clarifai_emulator.api.access.auth import TOKEN_CHARACTERS, Caller
-from clarifai_emulator.api.access.scopes import granted, scope_problems
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.messages.yaml import YamlFile
 from clarifai_emulator.resources.identifiers import id_problem
 from clarifai_emulator.resources.permissions import Organisations
+from clarifai_emulator.resources.scopes import granted, scope_problems
 from clarifai_emulator.spelling import did_you_mean_or
 
 _SECTIONS = ("users", "organisations", "organizations", "tokens")

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -159,14 +160,14 @@ async def _write_events(exchange: Exchange, endpoint: str, chunks: AsyncGenerato
 
 
 def _pages(list_models: Any, call: Call, request: Any) -> Iterator[Any]:
-    page = 1
-    while True:
-        request.page = page
-        models = list_models(call, request).models
+    asked = type(request)()
+    asked.CopyFrom(request)
+    for page in itertools.count(1):
+        asked.page = page
+        models = list_models(call, asked).models
         yield models
         if len(models) < _PER_PAGE:
             return
-        page += 1
 
 
 def _address(model: Any) -> ModelAddress:

@@ -1,4 +1,5 @@
-"""HTTP/2 for gRPC: one connection, its streams, its flow control. The protocol itself is the ``h2`` library's.
+"""Speaks HTTP/2 for gRPC: one connection, its streams, its flow control. The protocol itself is the ``h2``
+library's.
 
 Each request stream becomes a ``GrpcStream`` and a task that serves it. A client that resets a stream, runs out of
 time or goes away cancels that task.
@@ -71,7 +72,7 @@ _CONFIG = H2Configuration(
 
 
 class _PlainEncoder(Encoder):
-    """Header compression without the Huffman code, which costs more time here than its bytes would."""
+    """Compresses headers without the Huffman code, which costs more time here than its bytes would."""
 
     def encode(self, headers: Any, huffman: bool = False) -> bytes:
         return super().encode(headers, huffman=False)
@@ -94,7 +95,7 @@ class _Frames(FrameBuffer):
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A stream that is being served, and until when."""
+    """Holds a stream that is being served, and until when."""
 
     stream: GrpcStream
     task: asyncio.Task[None]
@@ -102,7 +103,8 @@ class _Call:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection. ``find(path)`` gives what serves a method; it is in ``connections`` while open."""
+    """Serves one client's connection. ``find(path)`` gives what serves a method; the connection is in
+    ``connections`` while open."""
 
     def __init__(self, find: Find, *, max_bytes: int, connections: set[Connection]) -> None:
         self._find = find
@@ -237,7 +239,7 @@ class Connection(asyncio.Protocol):
             self._forget(stream_id)
 
     def _expire(self, stream_id: int) -> None:
-        """The client's deadline has passed: it waits no longer, so nobody works on it."""
+        """Give a call up because its client's deadline has passed: nobody waits for it any longer."""
         self._drop(stream_id)
         self.reset(stream_id, ErrorCodes.CANCEL)
 
@@ -306,7 +308,7 @@ class Connection(asyncio.Protocol):
 
 
 def first_of(services: Sequence[Find]) -> Find:
-    """One service of several: the first that has a method serves it."""
+    """Make one service of several: the first that has a method serves it."""
 
     def find(path: str) -> Serve | None:
         return next((serve for service in services if (serve := service(path)) is not None), None)
@@ -319,7 +321,7 @@ async def _unknown(stream: GrpcStream) -> None:
 
 
 def _notice_if_it_vanishes(sock: Any) -> None:
-    """Let the system find out whether the other machine is still there; what it has not got counts, too."""
+    """Let the system find out if the other machine is still there; what it has not acknowledged counts, too."""
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -334,7 +336,7 @@ def _notice_if_it_vanishes(sock: Any) -> None:
 
 
 def _peer(name: Any) -> str:
-    """An address as gRPC writes it."""
+    """Write an address as gRPC does."""
     if not isinstance(name, tuple):
         return "unix:"
     host, port = cast(tuple[str, int], name[:2])

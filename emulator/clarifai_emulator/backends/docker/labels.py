@@ -11,7 +11,8 @@ import re
 import secrets
 import socket
 from collections.abc import Mapping
-from pathlib import Path
+
+from clarifai_emulator.machine.processes import began, is_there
 
 INSTANCE = "io.clarifai-emulator.instance"
 REPLICA = "io.clarifai-emulator.replica"
@@ -24,7 +25,7 @@ _INSTANCE = re.compile(r"(?P<host>.+)/(?P<pid>\d+)/(?P<began>\d+)/(?P<random>[0-
 def new_instance() -> str:
     """A name for this emulator: host, process and when the process began, and something random."""
     pid = os.getpid()
-    return f"{socket.gethostname() or 'host'}/{pid}/{_began(pid)}/{secrets.token_hex(4)}"
+    return f"{socket.gethostname() or 'host'}/{pid}/{began(pid)}/{secrets.token_hex(4)}"
 
 
 def is_ours(labels: Mapping[str, str] | None) -> bool:
@@ -41,21 +42,8 @@ def is_left_behind(instance: str) -> bool:
     if match is None or match["host"] != (socket.gethostname() or "host"):
         return False
     pid = int(match["pid"])
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    if not is_there(pid):
         return True
-    except PermissionError:
-        pass
-    began = _began(pid)
+    now = began(pid)
     # A process id is given out again: the one that began at another time is another process.
-    return bool(began) and str(began) != match["began"]
-
-
-def _began(pid: int) -> int:
-    """When a process began, in clock ticks since the machine did; 0 where that cannot be read."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return -1 if fields[0] == "Z" else int(fields[19])
+    return bool(now) and str(now) != match["began"]

@@ -1,4 +1,4 @@
-"""What the type checker says, in the words of the model: method, argument, given, expected, declared."""
+"""Translates the type checker's words to the model's: method, argument, given, expected, declared."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from clarifai_emulator.contracts.calls.arguments import Checked, declared
 from clarifai_emulator.contracts.calls.client_source import Source, Spans
-from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD, suspects
 from clarifai_emulator.contracts.calls.sites import Site
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
@@ -60,7 +60,7 @@ class Translator:
     def findings(
         self, diagnostics: Iterable[Diagnostic], names_of: Callable[[int], Sequence[str]]
     ) -> Iterator[Finding]:
-        """What concerns the calls themselves. ``names_of``: the methods of a model."""
+        """Yield findings about the calls themselves. ``names_of``: the methods of a model."""
         for each in diagnostics:
             attribute = _ATTRIBUTE.match(each.text)
             owner = _OWNER.match(attribute["owner"]) if attribute else None
@@ -72,7 +72,7 @@ class Translator:
                 yield from self._argument(each, *self._sites[node])
 
     def misuses(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-        """Those that may come from what a call gave back; whether they do, a run without types tells."""
+        """Return diagnostics possibly caused by a call's result; the untyped run confirms them."""
         return [
             each
             for each in diagnostics
@@ -148,7 +148,7 @@ class Translator:
             "unknown-method",
             f"Model '{model}' has no method '{name}'; it has {', '.join(map(repr, names))}.{guess}",
             where,
-            hint=f"Write '{near[0]}'." if near else "",
+            hint=f"Write '{near}'." if near else None,
             model=model,
             method=name,
             declared=method.location if method else None,

@@ -1,4 +1,4 @@
-"""What ``inside/inspect_main.py`` says about a model's code, as findings with the line and the way out."""
+"""Turns what ``inside/inspect_main.py`` says about a model's code into findings with the line and the way out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SYNTAX = ("SyntaxError", "IndentationError", "TabError")
 
 
 def refusal(problem: Mapping[str, Any], stubs: Mapping[str, Any]) -> Finding:
-    """One parameter, result or method that the SDK does not take."""
+    """Return the finding for a parameter, result or method that the SDK does not take."""
     file, method, parameter = Path(problem["file"]), str(problem["method"]), str(problem["parameter"])
     place = place_of(file, int(problem["line"]), method)
     kind, type_ = str(problem["kind"]), str(problem.get("type", ""))
@@ -55,9 +55,7 @@ def refusal(problem: Mapping[str, Any], stubs: Mapping[str, Any]) -> Finding:
         message = f"{what}: {_reason(kind)}"
     else:
         message = f"{what} is annotated {type_ or 'with text'}: {_reason(kind)}"
-    hint = _advice(kind, type_, parameter)
-    more = {"hint": hint} if hint else {}
-    return found(rule, message, location=location, method=method, **more)
+    return found(rule, message, location, method=method, hint=_advice(kind, type_, parameter) or None)
 
 
 def _of_method(method: str, error: str, location: Location) -> Finding:
@@ -110,14 +108,13 @@ def failed_import(answer: Mapping[str, Any], model_file: Path) -> Iterator[Findi
     kind = str(answer["kind"])
     last = error.splitlines()[-1]
     rule = "syntax-error" if kind in _SYNTAX else "import-failed"
-    hint = {}
-    if kind in ("ModuleNotFoundError", "ImportError"):
-        hint = {"hint": "Add the package to requirements.txt, or the module to the model directory."}
-    yield found(rule, f"model.py cannot be used: {last}", location=location, **hint)
+    is_missing = kind in ("ModuleNotFoundError", "ImportError")
+    hint = "Add the package to requirements.txt, or the module to the model directory." if is_missing else None
+    yield found(rule, f"model.py cannot be used: {last}", location, hint=hint)
 
 
 def mocked_import(failed: Mapping[str, Any], model_file: Path) -> Finding:
-    """It can be read with mocks only: why."""
+    """Return the finding why a model can be read with mocks only."""
     where = failed.get("where") or {}
     location = Location(
         Path(where.get("file") or model_file), int(where.get("line", 1)), int(where.get("column", 0)) or 1
@@ -128,7 +125,7 @@ def mocked_import(failed: Mapping[str, Any], model_file: Path) -> Finding:
 
 
 def model_class_count(classes: list[str], error: str, model_file: Path) -> Finding:
-    """model.py has none, or several. ``error``: what the SDK says about it."""
+    """Return the finding that model.py has no model class, or several. ``error``: what the SDK says about it."""
     if len(classes) > 1:
         message = f"model.py has {len(classes)} model classes: {', '.join(classes)}. The SDK takes one."
         return found("model-class-count", message, location=class_location(model_file, classes[1]))

@@ -1,10 +1,4 @@
-"""Holds values against a method's signature: what the SDK refuses, and what goes wrong silently.
-
-    check_arguments(signature, {"prompt": 42})  ─►  [Finding("wrong-type", …)]
-
-Pure: values are compared by what they are in Python, and nothing is imported for it. A value that is given but not
-known is ``UNKNOWN``.
-"""
+"""Checks values against a method's signature: what the SDK refuses, and what goes wrong silently."""
 
 from __future__ import annotations
 
@@ -35,12 +29,12 @@ _NO_ARRAY = (bool, str, bytes, dict, set)
 
 
 def check_arguments(signature: MethodSignature, given: Mapping[str, object]) -> list[Finding]:
-    """What is wrong with calling this method with these arguments, by name. Empty when nothing is."""
+    """Return what is wrong with calling this method with these arguments, by name. Empty when nothing is."""
     return list(argument_findings(method_shape(signature), given))
 
 
 def check_result(signature: MethodSignature, value: object) -> list[Finding]:
-    """What is wrong with this value as the method's result, or as one item of the stream it gives."""
+    """Return what is wrong with this value as the method's result, or as one item of its stream."""
     shape = method_shape(signature)
     if shape.result is None:
         return []
@@ -54,8 +48,8 @@ def _as_result(problem: Finding, method: str) -> Finding:
 
 
 def argument_findings(method: MethodShape, given: Mapping[str, object]) -> Iterator[Finding]:
-    """As ``check_arguments``, for a shape that was made ready before. A required argument whose name is misspelt is
-    not missing, too."""
+    """Check arguments against a shape that was made ready before. A required argument whose name is misspelt is not
+    missing, too."""
     unknown = [name for name in given if name not in method.inputs and name not in _RESERVED]
     for name in unknown:
         yield _about(method, unknown_argument(method, name))
@@ -101,7 +95,7 @@ def _about(method: MethodShape, problem: Finding) -> Finding:
 
 
 def problems_of(shape: Shape, value: object, what: str) -> Iterator[Finding]:
-    """What is wrong with one value. ``what`` names it in the message: ``argument 'prompt'``."""
+    """Yield what is wrong with one value. ``what`` names it in the message: ``argument 'prompt'``."""
     if value is UNKNOWN:
         return
     if value is None:
@@ -189,7 +183,7 @@ def _boolean(shape: Shape, value: object, what: str) -> Iterator[Finding]:
 
 
 def _is_number(value: object, method: str) -> bool:
-    """Whether it can be taken for a number; an array has the methods too, and is none."""
+    """Tell whether a value can be taken for a number; an array has the methods too, and is no number."""
     return hasattr(value, method) and not getattr(value, "shape", ())
 
 
