@@ -1,4 +1,4 @@
-"""Whether a process is alive, and when it began."""
+"""A process is known to be alive or not, and by when it began."""
 
 from __future__ import annotations
 
