@@ -1,4 +1,4 @@
-"""Whether a process is alive, and when it began."""
+"""Processes are found alive or gone, and by when they began."""
 
 from __future__ import annotations
 
