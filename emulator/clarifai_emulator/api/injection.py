@@ -196,7 +196,7 @@ def _end(work: Work, lane: Lane, injection: Injection) -> None:
 
 
 def error_of(injection: Injection) -> CallerError | TransportError:
-    """Return what a request ends with that gets this fault."""
+    """Return the error that ends a request which gets this fault."""
     fault = injection.fault
     text = f"{fault.text} ({injection.remark})"
     return CallerError(fault.code, text) if fault.code else TransportError(fault.grpc or "UNAVAILABLE", text)

@@ -154,7 +154,7 @@ def _runner_matches(resources: Resources, request: Any) -> Match:
 
 
 def _replicas(resources: Resources, runner: Runner) -> int:
-    """How many a runner has: what its user says of it, or what the emulator started."""
+    """Count a runner's replicas: as many as its user says, or as the emulator started."""
     return max(runner.num_replicas, resources.metrics.runner_metrics(runner).pods_total)
 
 

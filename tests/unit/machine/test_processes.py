@@ -1,4 +1,4 @@
-"""A process is known to be alive or not, and by when it began."""
+"""Processes are found alive or gone, and by when they began."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""The three inference RPCs: from a client's request to a lane, and the outputs back.
-
-    request ─► ask ─► routing.choose ─► lane.submit(work) ─► … runner … ─► outputs ─► response
-
-Streaming inputs are forwarded as they come; nothing is collected.
-"""
+"""Answers the three inference RPCs: from a client's request to a lane, and the outputs back."""
 
 from __future__ import annotations
 
@@ -62,7 +57,7 @@ class Inference:
         }
 
     async def predict(self, call: Call, request: Any) -> Any:
-        """One request, one answer."""
+        """Answer one request with one answer."""
         work, watched = self._submit(call, request, UNARY_UNARY, None)
         try:
             with self._deadline(call, work):
@@ -76,7 +71,7 @@ class Inference:
         return output
 
     async def generate(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        """One request, any number of answers."""
+        """Answer one request with any number of answers."""
         request = await anext(requests)
         work, watched = self._submit(call, request, UNARY_STREAMING, None)
         async with aclosing(self._outputs(call, work, watched)) as outputs:
@@ -215,7 +210,7 @@ async def _watched_items(more: AsyncIterator[Any], watched: WatchedCall, work: W
 
 
 def ask_of(call: Call, request: Any) -> Ask:
-    """What a request says about where it wants to go, with ``me`` resolved."""
+    """Return what a request says about where it wants to go, with ``me`` resolved."""
     selector = request.runner_selector
     deployment = nodepool = None
     if selector.HasField("deployment"):

@@ -1,4 +1,4 @@
-"""The labels by which an emulator knows its own containers, networks and images. Nothing else is ever touched.
+"""Labels an emulator's own containers, networks and images, by which it knows them. Nothing else is ever touched.
 
 ``INSTANCE`` names the emulator that made it and the process it runs in, so that another emulator can see whether
 it still lives.
@@ -29,14 +29,14 @@ def new_instance() -> str:
 
 
 def is_ours(labels: Mapping[str, str] | None) -> bool:
-    """Whether an emulator made what carries these labels."""
+    """Tell whether an emulator made what carries these labels."""
     return bool(labels) and INSTANCE in (labels or {})
 
 
 def is_left_behind(instance: str) -> bool:
-    """Whether the emulator of this name is known to be gone.
+    """Tell whether the emulator of this name is known to be gone.
 
-    One on another machine that uses the same engine cannot be seen from here: it counts as alive.
+    An emulator on another machine that uses the same engine cannot be seen from here: it counts as alive.
     """
     match = _INSTANCE.fullmatch(instance)
     if match is None or match["host"] != (socket.gethostname() or "host"):
