@@ -21,7 +21,7 @@ from clarifai_emulator.errors import EmulatorError
 
 # Options of `up`, for an emulator that `dev` starts.
 _OF_UP = ("topology", "backend", "runner", "accelerators", "strict_capacity")
-# Ctrl-C ends it: a model that waits for room, or loads for long, is waited for.
+# Long: a model that waits for room, or loads for long, is waited for until Ctrl-C.
 _READY_SECONDS = 1800.0
 
 
@@ -92,7 +92,7 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
             options["topology"] = ()
         with client_of(running) as client:
             refuse_elsewhere(client, "dev", "it watches files and has them loaded from where they are")
-            # A debugger asks in the terminal that a live view would draw on.
+            # A debugger's prompt needs the terminal that a live view would draw on.
             DevLoop(client, requests, options, as_json=as_json, plain=plain or is_here).run()
 
 

@@ -46,7 +46,7 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     multiple=True,
     metavar="PAT[=USER]",
     envvar="CLARIFAI_EMULATOR_PAT",
-    allow_from_autoenv=False,  # CLARIFAI_EMULATOR_PATS is the file's
+    allow_from_autoenv=False,  # CLARIFAI_EMULATOR_PATS names the file of tokens
     help="Accept this token only. May be repeated.",
 )
 @click.option(
@@ -152,7 +152,7 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
         _warn(config)
         _detach(options, as_json)
         return
-    os.environ.pop(TOKEN_VARIABLE, None)  # no model is to see it
+    os.environ.pop(TOKEN_VARIABLE, None)  # hide the token from models
     parent = None
     if abilities_of(config.backend).warm_start == "parent" and config.port:
         from clarifai_emulator.backends.process.parent import launch_early
