@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends import own_output
 from clarifai_emulator.backends.debugging.breakpoints import while_held
 from clarifai_emulator.backends.process.parent import Parent
@@ -121,7 +122,7 @@ async def _serve(
     token: str,
 ) -> None:
     stop = _Stop(tied_to_fd)
-    if config.backend == "inprocess":
+    if abilities_of(config.backend).isolation == "thread":
         own_output.take_over()
     forget_account()
     try:

@@ -20,7 +20,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
     Nodepool,
 )
 
-from clarifai_emulator.catalogue import CLARIFAI_USER, LOCAL_PROVIDER, fits, price_of, speed_of
+from clarifai_emulator.catalogue import CLARIFAI_USER, LOCAL_PROVIDER, USER_RUN, fits, price_of, speed_of
 from clarifai_emulator.messages.address import ModelKey, NodepoolKey
 from clarifai_emulator.routing.decision import Ask, Candidate, Landscape, Load
 
@@ -161,10 +161,10 @@ def unusable(landscape: Landscape, key: NodepoolKey, nodepool: Nodepool | None, 
         return "does not exist"
     if reason := disabled(nodepool):
         return reason
-    # In a local-dev cluster the user starts the runners; the platform places nothing, so it matches nothing.
+    # Where the user starts the runners, the platform places nothing, so it matches nothing.
     cluster = landscape.cluster(key[0], key[1]) or nodepool.compute_cluster
     overcommits = landscape.overcommits
-    if cluster.cluster_type == "local-dev" or fitting(nodepool, version, overcommits=overcommits):
+    if cluster.cluster_type == USER_RUN or fitting(nodepool, version, overcommits=overcommits):
         return ""
     needs = version.inference_compute_info
     misfits = [f"{each.id} {fits(needs, each, overcommits=overcommits)}" for each in nodepool.instance_types]
