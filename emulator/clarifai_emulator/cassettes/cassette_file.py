@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, cast
 import yaml
 
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.whole_file import write_whole
 
 VERSION = 1
 _HEAD = "# Recorded calls of a test. Record them again with: pytest --clarifai-cassettes all\n"
@@ -69,11 +69,7 @@ class Cassette:
             "calls": [call.as_dict() for call in self.calls],
         }
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        draft.write_text(
-            _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8"
-        )
-        draft.replace(file)
+        write_whole(file, _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110))
 
 
 def read_cassette(file: Path) -> Cassette:

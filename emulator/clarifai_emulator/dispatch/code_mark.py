@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# As in inside/reload_main.py, which cannot be imported from here nor import this.
-_MARK = "clarifai-emulator-code:"
+from clarifai_emulator.inside.reload_main import MARK
 
 
 def take_mark(response: Any) -> str:
@@ -14,7 +13,7 @@ def take_mark(response: Any) -> str:
     if not response.HasField("runner_selector"):
         return ""
     said = response.runner_selector.runner.id
-    if not said.startswith(_MARK):
+    if not said.startswith(MARK):
         return ""
     response.ClearField("runner_selector")
-    return said.removeprefix(_MARK)
+    return said.removeprefix(MARK)

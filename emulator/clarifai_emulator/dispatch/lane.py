@@ -61,7 +61,7 @@ class Slot:
         self.work: asyncio.Future[Work] = asyncio.get_running_loop().create_future()
 
     def take(self, work: Work) -> bool:
-        """Give this slot its one piece of work. False when a fault kept it away: the slot is free again."""
+        """Give this slot its one piece of work. False when a step kept it away: the slot is free again."""
         self.replica.idle.remove(self)
         self.replica.busy.add(work)
         self.replica.used = next(_turns)
@@ -69,8 +69,8 @@ class Slot:
         work.tells_code = self.replica.tells_code
         work.sent_at = self.replica.runner.lane.now()
         work.send(self.replica.replica_id, self.replica.runner.nodepool)
-        if work.on_taken is not None:
-            work.on_taken(work)
+        for step in work.steps:
+            step.take(work, self.replica)
             if not work.is_open:
                 self.replica.busy.discard(work)
                 self.replica.idle.append(self)

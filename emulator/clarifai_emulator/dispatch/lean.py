@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import struct
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -16,13 +15,9 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, Work
+from clarifai_emulator.inside.lean_main import CANCEL, DONE, END, GO, HEADER, HOLD, ITEM, LAST, MORE, OUTPUT, READY
 
 log = logging.getLogger(__name__)
-
-# As in inside/lean_main.py, which cannot be imported from here nor import this.
-HEADER = struct.Struct("<IBQ")
-ITEM, MORE, END, CANCEL, HOLD, GO = 1, 2, 3, 4, 5, 6
-READY, OUTPUT, LAST, DONE = 10, 11, 12, 13
 
 # From here on it is cheaper to write a payload by itself than to copy it behind its header.
 _LARGE = 64 * 1024

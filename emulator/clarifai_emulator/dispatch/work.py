@@ -15,12 +15,13 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
 
 from clarifai_emulator.dispatch.backlog import Backlog
 from clarifai_emulator.dispatch.code_mark import take_mark
+from clarifai_emulator.dispatch.work_steps import WorkStep
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import NodepoolKey
@@ -45,18 +46,6 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Cut(Protocol):
-    """Ends a stream early, because a fault asks for it."""
-
-    def chunk_came(self, work: Work) -> None:
-        """Note that one more output has come for the client."""
-        ...
-
-    def settle(self) -> None:
-        """The stream is over, cut or not."""
-        ...
-
-
 class Work:
     """A runner item: a client's request, its further messages, and the outputs that come back.
 
@@ -66,8 +55,7 @@ class Work:
     content hash of the code that answers, as a replica that ``tells_code`` tells with its first output. ``more``
     are the client's further messages of a bidirectional call.
 
-    What faults set: ``on_taken`` is called when a replica takes the work, before it has it, and may fail it;
-    ``late`` is for how many seconds the first output is kept back; ``cut`` ends the stream early.
+    ``steps`` are what it meets on its way to the replica and back; mostly there are none.
     """
 
     __slots__ = (
@@ -76,24 +64,23 @@ class Work:
         "_chunks",
         "_error",
         "_events",
+        "_late",
         "code",
-        "cut",
         "id",
         "is_pinned",
         "is_placed",
-        "late",
         "method_type",
         "more",
         "nodepool",
         "nodepools",
         "on_cancel",
-        "on_taken",
         "replica_id",
         "request",
         "request_id",
         "runner_id",
         "sent_at",
         "state",
+        "steps",
         "tells_code",
     )
 
@@ -109,6 +96,7 @@ class Work:
         is_pinned: bool = False,
         is_placed: bool = False,
         more: AsyncIterator[Any] | None = None,
+        steps: tuple[WorkStep, ...] = (),
     ) -> None:
         self.id = secrets.token_hex(16)
         self.request = request
@@ -122,17 +110,16 @@ class Work:
         self.nodepool: NodepoolKey | None = None
         self.sent_at = 0.0
         self.on_cancel: Callable[[Work], None] | None = None
-        self.on_taken: Callable[[Work], None] | None = None
-        self.late = 0.0
+        self.steps = steps
         self.is_pinned = is_pinned
         self.is_placed = is_placed
         self.tells_code = False
         self.code = ""
-        self.cut: Cut | None = None
         self._events = events
         self._chunks = Backlog()
         self._chunk_came = asyncio.Event()
         self._chunk_taken = asyncio.Event()
+        self._late = 0.0  # for so many seconds its next output is kept back
         self._error: CallerError | TransportError | None = None
 
     @property
@@ -177,8 +164,12 @@ class Work:
                 self.code = take_mark(response) or self.code
             self._chunks.append(response, size)
             self._chunk_came.set()
-            if self.cut is not None:
-                self.cut.chunk_came(self)
+            for step in self.steps:
+                step.answer(self)
+
+    def delay(self, seconds: float) -> None:
+        """Keep its next output back for so long, beside what it is delayed already."""
+        self._late += seconds
 
     def finish(self) -> None:
         """The runner is through with it: no more outputs."""
@@ -215,8 +206,8 @@ class Work:
     async def next_output(self) -> Any | None:
         """The next output; None after the last. Raises the error the work failed with, after the last of them."""
         while True:
-            if self.late and (self._chunks or not self.is_open):
-                seconds, self.late = self.late, 0.0
+            if self._late and (self._chunks or not self.is_open):
+                seconds, self._late = self._late, 0.0
                 await asyncio.sleep(seconds)
             if self._chunks:
                 self._chunk_taken.set()
