@@ -1,4 +1,4 @@
-"""What the benchmarks do with what they measured."""
+"""Tests the figures, tables and shares that the benchmarks make of what they measured."""
 
 from __future__ import annotations
 

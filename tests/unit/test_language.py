@@ -90,7 +90,6 @@ NOT_GONE_OVER: tuple[str, ...] = (
     "tests/unit/reload/",
     "tests/unit/resources/",
     "tests/unit/routing/",
-    "tests/unit/test_benchmarks.py",
     "tests/unit/topology/",
 )
 
