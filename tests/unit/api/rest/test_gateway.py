@@ -265,7 +265,7 @@ async def test_a_stream_that_fails_later_says_so_in_its_last_message(client: Htt
 
 
 async def test_a_client_that_leaves_ends_its_stream(client: HttpClient, handlers: Handlers) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    reader, writer = await client.connect()
     path = "/v2/users/me/apps/a/models/m/versions/1000000/outputs/generate"
     writer.write(f"POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Key a\r\n\r\n".encode())
     await asyncio.wait_for(reader.readuntil(b'"id":"3"'), 10)
