@@ -64,8 +64,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Ctrl-C and SIGTERM end the session in good order: also where a shell started it in the background, for which
-    Ctrl-C is ignored, and where a test swallows the exception."""
+    """End the session in good order at Ctrl-C and SIGTERM: also if a shell started it in the background, for which
+    Ctrl-C is ignored, and if a test swallows the exception."""
 
     def end(number: int, frame: FrameType | None) -> None:
         session.shouldstop = signal.Signals(number).name
@@ -76,7 +76,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Here and not in a fixture: it can take longer than a test may."""
+    """Prepare the engine here and not in a fixture: it can take longer than a test may."""
     on_docker = os.environ.get("CLARIFAI_TEST_RUNNER") == "docker"
     wanted = on_docker or any("tests/docker/" in item.path.as_posix() for item in session.items)
     if not wanted or session.config.option.collectonly:
@@ -106,7 +106,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def engine(pytestconfig: pytest.Config) -> docker_engine.TestEngine:
-    """The engine of this session; the test is skipped, with the reason, where there is none."""
+    """Return the engine of this session; skip the test, with the reason, if there is none."""
     found = pytestconfig.stash.get(ENGINE, None)
     if found is None:
         pytest.skip(pytestconfig.stash.get(REASON, "no container engine was prepared"))

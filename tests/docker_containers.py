@@ -25,7 +25,7 @@ class Looks(ModelClass):
 
 
 def write_looks(folder: Path, model_id: str = "looks", config: str = "", *, gpus: int = 0) -> Path:
-    """The model directory of a model that looks around; ``config`` is added to its config.yaml."""
+    """Write the directory of a model that looks around in its container; ``config`` is added to its config.yaml."""
     directory = write_model(folder, model_id, LOOKS)
     file = directory / "config.yaml"
     text = file.read_text()
@@ -36,19 +36,19 @@ def write_looks(folder: Path, model_id: str = "looks", config: str = "", *, gpus
 
 
 def look(client: Client, expression: str, model_id: str = "looks") -> Any:
-    """What the expression gives in the model's container."""
+    """Return the value of the expression in the model's container."""
     response = client.call("PostModelOutputs", inference_request(model_id, expression=expression))
     assert response.status.code == 10000, response.status
     return json.loads(text_of(response))
 
 
 def containers(docker: DockerClient) -> list[Any]:
-    """Every replica's container on the engine."""
+    """List every replica's container on the engine."""
     return [each for each in docker.containers.list(all=True, ignore_removed=True) if each.labels.get(REPLICA)]
 
 
 def container_of(docker: DockerClient, emulator: EmulatorThread, deployment: str = "deploy-looks") -> Any:
-    """The container of a deployment's only replica."""
+    """Return the container of a deployment's only replica."""
     (replica,) = live_replicas(emulator, deployment)
     (found,) = [each for each in containers(docker) if each.labels[REPLICA] == replica["replica_id"]]
     return found

@@ -44,12 +44,12 @@ cat > "$(dirname "$0")/state.$$.json"
 
 
 class Unavailable(Exception):
-    """Why there can be no container tests here, and what to do."""
+    """Says why there can be no container tests here, and what to do."""
 
 
 @dataclass
 class TestEngine:
-    """An engine. ``data``: where it keeps its images. ``prefix``: what its command line begins with. ``hook``:
+    """An engine. ``data``: where it keeps its images. ``prefix``: the beginning of its command line. ``hook``:
     where our stand-in for NVIDIA's hook leaves what it was called with; None where the engine is not ours."""
 
     __test__ = False
@@ -134,7 +134,7 @@ class TestEngine:
 
 
 def prepare(say: Callable[[str], None]) -> TestEngine:
-    """An engine with everything that tests need, and DOCKER_HOST set to it. Raises ``Unavailable``."""
+    """Return an engine with everything that tests need, and set DOCKER_HOST to it. Raises ``Unavailable``."""
     engine = TestEngine()
     try:
         client, found = connect()
@@ -184,7 +184,7 @@ async def _warm_up() -> None:
 
 
 def _mtu() -> int:
-    """What the way out of this machine takes: larger packets from a bridge would be lost."""
+    """Return the packet size of this machine's way out: larger packets from a bridge would be lost."""
     try:
         return int(Path("/sys/class/net/eth0/mtu").read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""One test session at a time has the engine of a cache folder; the next one waits, and says for whom.
+"""Gives the engine of a cache folder to one test session at a time; the next one waits, and says for whom.
 
 Two engines on one data root would spoil it. The lock is the kernel's: it ends with its session, however that ends.
 An engine that outlived its session is ended by the next one.
@@ -21,15 +21,15 @@ _END_SECONDS = 60.0
 
 
 class EngineLock:
-    """The lock of a cache folder. Its file says which session has it and which engine that started."""
+    """The lock of a cache folder. Its file says which session has it and which engine that session started."""
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
         self._file: IO[str] | None = None
 
     def take(self, say: Callable[[str], None]) -> None:
-        """Wait until no other session has it, and say so every minute. Then end the engine of a session that was
-        killed, if it still runs."""
+        """Wait until no other session has the lock, and say so every minute. Then end the engine of a session that
+        was killed, if it still runs."""
         self._cache.mkdir(parents=True, exist_ok=True)
         file = (self._cache / "engine.lock").open("a+", encoding="utf-8")
         said = 0.0
@@ -49,7 +49,7 @@ class EngineLock:
         self.note(0)
 
     def note(self, engine: int) -> None:
-        """This process has it, with this engine."""
+        """Note that this process has the lock, with this engine."""
         assert self._file is not None
         self._file.seek(0)
         self._file.truncate()
@@ -57,7 +57,7 @@ class EngineLock:
         self._file.flush()
 
     def release(self) -> None:
-        """Let the next session have it."""
+        """Let the next session have the lock."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -71,14 +71,14 @@ def _locked(file: IO[str]) -> bool:
 
 
 def _read(file: IO[str]) -> tuple[int, int]:
-    """Which session, which engine; 0 for what is not known."""
+    """Read which session and which engine the file names; 0 for what is not known."""
     file.seek(0)
     words = file.read().split()
     return (int(words[0]), int(words[1])) if len(words) == 2 else (0, 0)
 
 
 def _is_engine(pid: int, cache: Path) -> bool:
-    """Whether this process is an engine on this folder: a process id is given out again."""
+    """Tell whether this process is an engine on this folder: a process id is given out again."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:

@@ -11,7 +11,7 @@ from clarifai_emulator.api.transport.port import Port
 
 @asynccontextmanager
 async def grpc_port(find: Find, *, max_bytes: int = 8 * 1024 * 1024) -> AsyncIterator[str]:
-    """The address, ``127.0.0.1:port``, for as long as the block runs."""
+    """Yield the address, ``127.0.0.1:port``, for as long as the block runs."""
     port = Port(find, max_bytes=max_bytes, on_odd=lambda kind, what: None)
     number = await port.listen("127.0.0.1", 0)
     try:

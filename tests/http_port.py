@@ -94,7 +94,7 @@ async def http_client(
     is_ready: Callable[[], bool] = lambda: True,
     **config: Any,
 ) -> AsyncIterator[HttpClient]:
-    """A client of a site with these handlers."""
+    """Yield a client of a site with these handlers."""
     clock = StillClock()
     events = EventBus(clock)
     chain = chain or RequestChain(

@@ -1,4 +1,4 @@
-"""A Landscape in memory, built in one line per resource, for the tests of routing."""
+"""Builds a Landscape in memory, one line per resource, for the tests of routing."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 
 from clarifai_emulator.catalogue import Catalogue, local_instance_type, shared_cluster, shared_nodepools
+from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.routing import Load
-from clarifai_emulator.routing.decision import NodepoolKey
 
 PRIVATE, PUBLIC = Visibility.PRIVATE, Visibility.PUBLIC
 IDLE = Load(live_replicas=1, free_slots=4, startable_replicas=4)
@@ -35,7 +35,8 @@ def key_of(path: str) -> tuple[str, ...]:
 
 
 class World:
-    """Resources are named by their path, ``user/cluster/nodepool``. Nothing is busy unless ``loads`` says so."""
+    """A landscape. Resources are named by their path, ``user/cluster/nodepool``. Nothing is busy unless ``loads``
+    says so."""
 
     def __init__(self, *, with_shared: bool = True) -> None:
         self.models: dict[tuple[str, ...], Model] = {}

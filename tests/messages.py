@@ -1,4 +1,4 @@
-"""Random messages of any protobuf type, for hypothesis: well formed on the wire, and otherwise anything."""
+"""Makes random messages of any protobuf type for hypothesis: well formed on the wire, and otherwise anything."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ODD_TEXTS = [
 
 
 class Sample:
-    """One message; shown in short when a test fails with it."""
+    """A message; shown in short when a test fails with it."""
 
     def __init__(self, message: Any) -> None:
         self.message = message
@@ -37,7 +37,8 @@ class Sample:
 
 
 def samples(kind: type[Any], names: Sequence[str]) -> st.SearchStrategy[Sample]:
-    """Messages of a type. ``names``: ids that exist, which texts often are, so that requests get past the door."""
+    """Make messages of a type. ``names``: ids that exist, which many texts are, so that requests pass the first
+    checks."""
     return _Fuzz(names).messages(kind.DESCRIPTOR)
 
 

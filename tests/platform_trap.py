@@ -223,7 +223,7 @@ def _done(result: int) -> None:
 
 
 def _who(address: str, port: int, kind: int) -> str:
-    """Return the command line of the process whose socket this is; the address where it is on another machine."""
+    """Return the command line of the process whose socket this is; the address if it is on another machine."""
     table = "tcp" if kind == socket.SOCK_STREAM else "udp"
     local = f"{socket.inet_aton(address)[::-1].hex().upper()}:{port:04X}"
     for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:

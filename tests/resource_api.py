@@ -1,4 +1,4 @@
-"""The resource handlers as tests call them: directly, without a server."""
+"""Calls the resource handlers as tests do: directly, without a server."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class ResourceApi:
         }
 
     def __call__(self, rpc_name: str, _user: str | Caller = "ada", **fields: Any) -> Any:
-        """Answer of an RPC. ``user_id`` and ``app_id`` are short for ``user_app_id``."""
+        """Return the answer of an RPC. ``user_id`` and ``app_id`` are short for ``user_app_id``."""
         rpc = rpc_table()[rpc_name]
         ids = {name: fields.pop(name) for name in ("user_id", "app_id") if name in fields}
         if "user_app_id" in rpc.request_type.DESCRIPTOR.fields_by_name:
@@ -111,7 +111,7 @@ class ResourceApi:
         return self("PostModels", _user, app_id=app_id, models=[{"id": model_id, **fields}]).model
 
     def version(self, model_id: str = "model", app_id: str = "app", _user: str = "ada", **fields: Any) -> str:
-        """Id of a new model version."""
+        """Create a model version; return its id."""
         answer = self("PostModelVersions", _user, app_id=app_id, model_id=model_id, model_versions=[fields])
         return answer.model.model_version.id
 
@@ -125,19 +125,19 @@ class ResourceApi:
         return self("PostDeployments", _user, deployments=[given]).deployments[0]
 
     def ready_to_deploy(self) -> str:
-        """Cluster, nodepool, model and one version, whose id comes back."""
+        """Create cluster, nodepool, model and one version; return its id."""
         self.cluster()
         return self.ready_to_deploy_in("pool")
 
     def ready_to_deploy_in(self, nodepool_id: str) -> str:
-        """Nodepool in the cluster that is there, model and one version, whose id comes back."""
+        """Create a nodepool in the cluster that is there, a model and one version; return its id."""
         self.nodepool(nodepool_id)
         self.model()
         return self.version()
 
 
 def refusal(api: ResourceApi, rpc: str, _user: str | Caller = "ada", **fields: Any) -> tuple[int, str]:
-    """Code and text with which an RPC refuses a request."""
+    """Return the code and text with which an RPC refuses a request."""
     with pytest.raises(CallerError) as caught:
         api(rpc, _user, **fields)
     return caught.value.code, caught.value.message

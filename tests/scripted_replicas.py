@@ -68,7 +68,7 @@ class ScriptedProcess:
 
 
 class ScriptedBackend:
-    """Keeps every process it was asked for. ``refusal`` is raised instead; while ``gate`` is closed starts wait."""
+    """Keeps every process it was asked for. Starts raise ``refusal`` if set, and wait while ``gate`` is closed."""
 
     name = "process"
 
@@ -98,7 +98,7 @@ class ScriptedBackend:
 
 
 class Stage:
-    """One user's (``ada``) resources, and the supervisor that keeps their replicas. ``gpus`` of this machine."""
+    """The resources of one user (``ada``), and the supervisor of their replicas. ``gpus`` are this machine's."""
 
     def __init__(self, *, gpus: Sequence[str] = (), **config: Any) -> None:
         self.api = ResourceApi()
@@ -152,7 +152,7 @@ class Stage:
     # Resources.
 
     def prepare(self, *nodepools: str, needs: Mapping[str, Any] | None = None, **nodepool: Any) -> None:
-        """A cluster with these nodepools, and a model with one version and its code."""
+        """Create a cluster with these nodepools, and a model with one version and its code."""
         self.api.cluster()
         for nodepool_id in nodepools or ("pool",):
             self.api.nodepool(nodepool_id, **nodepool)
@@ -160,7 +160,7 @@ class Stage:
         self.version(needs)
 
     def version(self, needs: Mapping[str, Any] | None = None, *, with_code: bool = True) -> str:
-        """One more version of the model."""
+        """Create another version of the model."""
         version_id = self.api.version(inference_compute_info=needs or {})
         if with_code:
             self.store.put(Kind.SOURCE, ("ada", "app", "model", version_id), SOURCE)
@@ -169,7 +169,7 @@ class Stage:
     async def deploy(
         self, least: int = 1, most: int = 5, *nodepools: str, deployment_id: str = "deployment", **fields: Any
     ) -> None:
-        """A deployment with these bounds; the supervisor has seen it."""
+        """Create a deployment with these bounds; return once the supervisor has seen it."""
         autoscale = {"min_replicas": least, "max_replicas": most, **fields.pop("autoscale", {})}
         self.api.deployment(deployment_id, autoscale_config=autoscale, **{**fields, **_in(nodepools or ("pool",))})
         await settle()
@@ -196,7 +196,7 @@ class Stage:
 
     @property
     def fleet(self) -> Fleet:
-        """The one fleet that is not on its way out."""
+        """Return the one fleet that is not on its way out."""
         (fleet,) = [each for each in self.supervisor.fleets.values() if not each.retired]
         return fleet
 
@@ -209,7 +209,7 @@ class Stage:
         )
 
     async def ready(self, process: ScriptedProcess | None = None, slots: int = 1) -> Replica:
-        """The replica (the newest, if none is named) has loaded its model and opened its streams."""
+        """Let the replica (the newest, if none is named) load its model and open its streams."""
         process = process or self.backend.processes[-1]
         link = self.dispatcher.runner(process.spec.environ["CLARIFAI_RUNNER_ID"])
         assert link is not None
@@ -225,7 +225,7 @@ class Stage:
         await settle()
 
     async def later(self, seconds: float) -> None:
-        """Time passes, and whoever looks at the clock looks."""
+        """Let time pass, and let whoever looks at the clock look."""
         self.clock.seconds += seconds
         for fleet in tuple(self.supervisor.fleets.values()):
             self.dispatcher.on_demand(fleet.lane)
@@ -238,21 +238,21 @@ class Stage:
         return self.fleet.lane
 
     async def ask(self, *nodepools: str, lane: Lane | None = None) -> Work:
-        """A request, to these nodepools of the deployment."""
+        """Send a request to these nodepools of the deployment."""
         work = Work("request", method_type=UNARY_UNARY, events=self.events, nodepools=keys(nodepools or ("pool",)))
         (lane or self.lane).submit(work)
         await settle()
         return work
 
     async def answer(self, replica: Replica, work: Work) -> None:
-        """The replica finishes this request and is idle again."""
+        """Let the replica finish this request and be idle again."""
         replica.finish(work)
         replica.release(work)
         replica.runner.lane.offer(Slot(replica))
         await settle()
 
     def said(self, kind: str) -> list[str]:
-        """What the events of this kind say."""
+        """Return what the events of this kind say."""
         return [event.fields.get("message", event.fields.get("reason")) for event in self.events.recent(kind)]
 
 

@@ -9,7 +9,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Deployment, ModelTypeField
 
 from clarifai_emulator.catalogue import CLARIFAI_USER
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.nodepools.capacity import NodepoolKey
+from clarifai_emulator.messages.address import NodepoolKey, parse_name
 from clarifai_emulator.nodepools.fleet import Fleet
 from clarifai_emulator.reload.project import Project
 from clarifai_emulator.routing.candidate_deployments import served_model
@@ -38,7 +38,8 @@ def names(emulator: Emulator, model: str = "") -> dict[str, Any]:
     """What a command line can name. ``model``: the id, or the name in full, of the one whose methods are wanted."""
     store = emulator.store
     models = ["/".join(key) for key in sorted(store.keys(Kind.MODEL))]
-    wanted = model.removesuffix("/").rpartition("clarifai.com/")[2].replace("/models/", "/")
+    address = parse_name(model)
+    wanted = "/".join(address.key) if address else model
     chosen = next((each for each in models if wanted and f"/{each}".endswith(f"/{wanted}")), "")
     version: Any = store.newest(Kind.MODEL_VERSION, tuple(chosen.split("/"))) if chosen else None
     fleets = emulator.supervisor.fleets.items()

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.deploy.deployer import Deployed
+from clarifai_emulator.messages.address import ModelAddress, ModelKey, names_no_model, parse_address
 from pytest_clarifai_emulator.calls import Call, Route, routes_of
 from pytest_clarifai_emulator.routed import require_routed
 from pytest_clarifai_emulator.serving import Serving
 
-_SITE = "https://clarifai.com/"
 _POLL_SECONDS = 0.01
 
 
@@ -25,7 +25,7 @@ class DeployedModel:
         path: Path,
         options: Mapping[str, Any],
         *,
-        recorded: tuple[str, str, str] | None = None,
+        recorded: ModelKey | None = None,
     ) -> None:
         self.path = path
         self._serving = serving
@@ -45,15 +45,14 @@ class DeployedModel:
         return self._deployed
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> ModelKey:
         """Return the model's user, app and id."""
         return self._recorded or self.deployed.model
 
     @property
     def url(self) -> str:
         """Return the model's URL, as the SDK takes it."""
-        user, app, model = self.key
-        return f"{_SITE}{user}/{app}/models/{model}"
+        return ModelAddress(*self.key).url
 
     @property
     def version_id(self) -> str:
@@ -137,8 +136,7 @@ class DeployedModel:
         __tracebackhide__ = True
         from pytest_clarifai_emulator.contracts import require_contract
 
-        user, app, model = self.key
-        require_contract(f"{user}/{app}/models/{model}", self.deployed.signatures, lock)
+        require_contract(ModelAddress(*self.key).name, self.deployed.signatures, lock)
 
     def _fleet(self) -> dict[str, Any] | None:
         for deployment in self._serving.thread.status()["deployments"]:
@@ -148,12 +146,11 @@ class DeployedModel:
         return None
 
 
-def model_key(model: DeployedModel | str) -> tuple[str, str, str]:
-    """Return user, app and id of a model: of a handle, or of its URL or ``USER/APP/models/ID``. Raises
-    ``ValueError``."""
+def model_key(model: DeployedModel | str) -> ModelKey:
+    """Return user, app and id of a model, by its handle, URL or ``USER/APP/models/ID``. Raises ``ValueError``."""
     if isinstance(model, DeployedModel):
         return model.key
-    parts = model.removeprefix(_SITE).split("/")
-    if len(parts) < 4 or parts[2] != "models" or not all(parts[:4]):
-        raise ValueError(f"{model!r} does not name a model: write USER/APP/models/ID, or the model's URL")
-    return (parts[0], parts[1], parts[3])
+    address = parse_address(model)
+    if address is None:
+        raise ValueError(f"{names_no_model(model)}: write USER/APP/models/ID, or the model's URL")
+    return address.key

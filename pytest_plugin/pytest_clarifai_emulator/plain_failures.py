@@ -20,6 +20,7 @@ from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.contracts.signatures.model_files import read_model_files
 from clarifai_emulator.contracts.values.python_values import nearest
 from clarifai_emulator.errors import EmulatorError
+from clarifai_emulator.messages.address import ModelAddress, ModelKey
 from pytest_clarifai_emulator.model_paths import TestPaths, model_directories
 from pytest_clarifai_emulator.serving import Serving
 
@@ -27,8 +28,6 @@ _NOT_THERE = "MODEL_DOES_NOT_EXIST"
 # Whoever makes calls or runs tests: a line of theirs is nobody's mistake.
 _NOT_THE_USERS = ("clarifai", "clarifai_emulator", "pytest_clarifai_emulator", "_pytest", "pluggy")
 _LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
-
-ModelKey = tuple[str, str, str]
 
 
 def plain_failure(item: pytest.Item, error: BaseException, serving: Serving, user_id: str, paths: TestPaths) -> str:
@@ -72,7 +71,7 @@ def _is_deployed(model: ModelKey, serving: Serving, user_id: str) -> bool:
 def _name(key: str, user_id: str) -> str:
     """Name a model's key as a test does: ``me/demo/models/hello``."""
     user, app, model = key.split("/")
-    return f"{'me' if user in ('', user_id) else user}/{app}/models/{model}"
+    return ModelAddress("me" if user in ("", user_id) else user, app, model).name
 
 
 def _missing_model(error: BaseException) -> ModelKey | None:

@@ -18,6 +18,7 @@ from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
+from clarifai_emulator.messages.address import parse_address
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.namespace import Namespace
 from clarifai_emulator.thread import EmulatorThread
@@ -77,8 +78,8 @@ class Share:
 
     def deploy(self, request: DeployRequest) -> Deployed:
         """Deploy into the account. Raises ``ModelError``, and ``ConfigError`` for somebody else's model."""
-        named = request.model.removeprefix("https://clarifai.com/").partition("/")[0]
-        owner = named or read_model_directory(request.path).user_id
+        named = parse_address(request.model)
+        owner = named.user_id if named else read_model_directory(request.path).user_id
         self.namespace.require_own(owner, f"the model of {request.path}")
         return self.thread.wait(lambda emulator: emulator.deployer.deploy(request, lambda line: None))
 

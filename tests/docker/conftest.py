@@ -1,4 +1,7 @@
-"""An emulator on the session's engine for each file of container tests, emptied before each test. Else: skipped."""
+"""Starts an emulator on the session's engine for each file of container tests, and empties it before each test.
+
+Tests are skipped where no engine can run.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def _emulator(engine: TestEngine) -> Iterator[EmulatorThread]:
 
 @pytest.fixture
 def loose_ends() -> Iterator[None]:
-    """The ``docker`` package leaves sockets of calls that an engine's end broke off to the garbage collector."""
+    """Collect the sockets of calls that an engine's end broke off, which the ``docker`` package leaves behind."""
     yield
     with warnings.catch_warnings(action="ignore"):
         gc.collect()
@@ -34,7 +37,7 @@ def loose_ends() -> Iterator[None]:
 
 @pytest.fixture
 def docker(engine: TestEngine) -> Iterator[DockerClient]:
-    """The engine, as its own client sees it."""
+    """Yield the engine's own client."""
     client, _ = connect(engine.address)
     yield client
     client.close()

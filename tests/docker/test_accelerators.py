@@ -1,4 +1,4 @@
-"""Accelerators in containers: exactly those a replica was given, none shared, none missing in silence.
+"""Containers get exactly the accelerators a replica was given, none shared, none missing in silence.
 
 The engine is real, and so is the way a device request takes through it; in the place of NVIDIA's hook and driver
 stand an executable that keeps what it is called with, and an ``nvidia-smi`` that lists two GPUs.
@@ -29,7 +29,7 @@ echo "1, GPU-bbbb, NVIDIA A10G, 23028"
 
 @pytest.fixture
 def hook(engine: TestEngine) -> Path:
-    """Where the stand-in for NVIDIA's hook leaves what it is called with."""
+    """Return the file where the stand-in for NVIDIA's hook leaves what it is called with."""
     if engine.hook is None:
         pytest.skip("the engine that runs here is not ours: no stand-in for NVIDIA's hook can be put on its PATH")
     return engine.hook
@@ -37,7 +37,7 @@ def hook(engine: TestEngine) -> Path:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hook: Path) -> Iterator[EmulatorThread]:
-    """An emulator on a machine with two GPUs."""
+    """Yield an emulator on a machine with two GPUs."""
     script = tmp_path / "nvidia-smi"
     script.write_text(NVIDIA_SMI)
     script.chmod(0o755)
@@ -47,7 +47,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hook: Path) -> Iter
 
 
 def visible(docker: DockerClient) -> list[str]:
-    """What the engine gave each replica's container, by its own account."""
+    """Return what the engine gave each replica's container, by its own account."""
     requests = [each.attrs["HostConfig"]["DeviceRequests"] for each in containers(docker)]
     return sorted(device for each in requests for request in each or () for device in request["DeviceIDs"])
 

@@ -1,6 +1,7 @@
-"""The dev loop in containers: swaps and forks happen inside one, over mounted sources, and build no image.
+"""The dev loop works in containers: swaps and forks happen inside one, over mounted sources, and build no image.
 
-That edits behave there as everywhere is held by tests/flow/test_reload.py, with CLARIFAI_TEST_RUNNER=docker.
+The tests in tests/flow/test_reload.py check that edits behave there as everywhere, with
+CLARIFAI_TEST_RUNNER=docker.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def images(docker: DockerClient) -> set[str]:
 
 
 def only_container(docker: DockerClient) -> Any:
-    """The one there is, once what was replaced is gone."""
+    """Return the only container, once what was replaced is gone."""
     return wait_for(lambda: found[0] if len(found := containers(docker)) == 1 else None)
 
 

@@ -1,4 +1,4 @@
-"""An engine whose disk is full, for real: what cannot be built or started says so, and what makes room."""
+"""An engine's disk is really full: what cannot be built or started says so, and what makes room."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOO_MUCH = "RUN head -c 200M /dev/zero > /filler"
 
 @pytest.fixture(scope="module")
 def disk(engine: TestEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A small disk."""
+    """Mount a small disk."""
     if engine.process is None:
         pytest.skip("the engine that runs here is not ours: a second one beside it is not started")
     folder = tmp_path_factory.mktemp("disk")
@@ -35,7 +35,7 @@ def disk(engine: TestEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def small(disk: Path) -> Iterator[EmulatorThread]:
-    """An emulator whose engine keeps everything on the small disk."""
+    """Yield an emulator whose engine keeps everything on the small disk."""
     # In a network of its own: two engines in one take each other's bridges away.
     engine = TestEngine(data=disk / "data", prefix=["unshare", "--net"])
     engine.start(print)
@@ -52,7 +52,7 @@ def small(disk: Path) -> Iterator[EmulatorThread]:
 
 
 def write_dockerfile(folder: Path, model_id: str, *steps: str) -> Path:
-    """A model directory with a Dockerfile of its own."""
+    """Write a model directory with a Dockerfile of its own."""
     directory = write_looks(folder, model_id)
     (directory / "Dockerfile").write_text("\n".join([f"FROM {BASE_IMAGE}", *steps]) + "\n")
     return directory

@@ -1,4 +1,4 @@
-"""What a killed emulator left is removed, what is not ours never is, and an engine may go away and come back."""
+"""Leftovers of a killed emulator are removed, other containers stay, and an engine may go away and come back."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ UP += [f"--docker-ca={SETTINGS.ca_file}"] if SETTINGS.ca_file else []
 
 
 def ours(docker: DockerClient) -> list[str]:
-    """Names of all containers and networks that emulators made."""
+    """Name all containers and networks that emulators made."""
     found = docker.containers.list(all=True, filters={"label": INSTANCE}, ignore_removed=True)
     return sorted(each.name for each in (*found, *docker.networks.list(filters={"label": INSTANCE})))
 
 
 def kill_an_emulator(folder: Path, docker: DockerClient) -> list[str]:
-    """Start an emulator with a replica, kill it; what it left."""
+    """Start an emulator with a replica, kill it; return what it left."""
     before = ours(docker)
     topology = folder / "topology.yaml"
     topology.write_text(f"models:\n  - {{path: {write_looks(folder)}, deploy: {{min_replicas: 1}}}}\n")
@@ -53,7 +53,7 @@ def kill_an_emulator(folder: Path, docker: DockerClient) -> list[str]:
 
 @pytest.fixture
 def bystander(docker: DockerClient) -> object:
-    """A container of somebody else, named like one of ours."""
+    """Yield a container of somebody else, named like one of ours."""
     made = docker.containers.create(BASE_IMAGE, "sleep 60", name="clarifai-emulator-not-ours")
     yield made
     made.remove(force=True)

@@ -1,4 +1,4 @@
-"""Images: built from the model directory, by content, with progress; what fails says which step and why."""
+"""Images are built from the model directory, by content, with progress; a failure says which step and why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flow.driver import Client
 
 
 def deploy(emulator: EmulatorThread, directory: Path) -> list[str]:
-    """Deploy; what was said meanwhile."""
+    """Deploy; return what was said meanwhile."""
     lines: list[str] = []
     emulator.deploy(directory, progress=lines.append)
     return lines
@@ -97,7 +97,7 @@ def test_a_base_image_that_cannot_be_fetched_is_named_with_a_way_out(tmp_path: P
 
 
 def own_dockerfile(docker: DockerClient, *more: str) -> str:
-    """A Dockerfile as users write it, on an image that has the requirements already."""
+    """Return a Dockerfile as users write it, on an image that has the requirements already."""
     (shared,) = [image.tags[0] for image in docker.images.list() if image.tags and "/hello:" in image.tags[0]][:1]
     lines = [
         f"FROM {shared}",

@@ -1,4 +1,4 @@
-"""A `deploy` that is interrupted while its image is built, or while its container starts, leaves nothing behind."""
+"""A `deploy` interrupted while its image is built, or while its container starts, leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Slow(ModelClass):
 
 
 class Commands:
-    """The command line, and one emulator with containers that it started."""
+    """Runs the command line, and one emulator with containers."""
 
     def __init__(self, folder: Path) -> None:
         self._environ = environment(XDG_STATE_HOME=str(folder / "state"))
@@ -78,7 +78,7 @@ def commands(engine: TestEngine, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def everything(docker: DockerClient) -> set[str]:
-    """Ids of all containers, those of builds among them."""
+    """Return ids of all containers, those of builds among them."""
     return {each.id for each in docker.containers.list(all=True, ignore_removed=True)}
 
 

@@ -1,5 +1,7 @@
-"""`clarifai model serve --mode container`: the official command builds an image and runs the model in a container,
-which pulls its work from the emulator."""
+"""The official `clarifai model serve --mode container` builds an image and runs the model in a container.
+
+The container pulls its work from the emulator.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ pytestmark = pytest.mark.skipif(shutil.which("docker") is None, reason="the comm
 
 @pytest.fixture
 def image(emulator: EmulatorThread, docker: DockerClient) -> str:
-    """An image with the SDK in it: where the platform's base images are not to be had, a user names one like it."""
+    """Return an image with the SDK in it: a user names one like it where the platform's base images are not to be
+    had."""
     emulator.deploy(MODELS / "hello")
     return container_of(docker, emulator, "deploy-hello").attrs["Config"]["Image"]
 

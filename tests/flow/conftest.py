@@ -1,4 +1,4 @@
-"""One emulator for all flow tests of a session, emptied before each test."""
+"""Starts one emulator for all flow tests of a session, and empties it before each test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from flow.emptied import emulator as emulator
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """One suite for every backend: what is about processes only says so, and is skipped in containers."""
+    """Skip tests about processes only, with their reason, if replicas are containers: the suite is for every
+    backend."""
     mark = item.get_closest_marker("of_processes")
     if mark is not None and IN_CONTAINERS:
         item.add_marker(pytest.mark.skip(reason=mark.args[0]))

@@ -58,7 +58,7 @@ from clarifai.client import Model  # noqa: E402 - after the address is set, see 
 
 
 class Client:
-    """Raw calls without the SDK's retries and checks: what the platform itself answers."""
+    """Makes raw calls without the SDK's retries and checks: their answers are what the platform itself answers."""
 
     def __init__(self, url: str, pat: str = "any-token") -> None:
         self._channel = grpc.insecure_channel(
@@ -75,7 +75,7 @@ class Client:
     def call(
         self, name: str, request: Any = None, *, metadata: Any = None, timeout: float = 30, **fields: Any
     ) -> Any:
-        """One unary RPC by name; the request is given, or made of ``fields``."""
+        """Make a unary RPC by name; the request is given, or made of ``fields``."""
         rpc = rpc_table()[name]
         method = self._channel.unary_unary(
             rpc.path,
@@ -88,7 +88,7 @@ class Client:
         )
 
     def call_with_trailers(self, name: str, request: Any) -> tuple[Any, dict[str, str]]:
-        """Like ``call``, with the trailing metadata."""
+        """Make the RPC as ``call`` does; return its trailing metadata, too."""
         rpc = rpc_table()[name]
         method = self._channel.unary_unary(
             rpc.path,
@@ -99,7 +99,7 @@ class Client:
         return response, {str(key): str(value) for key, value in call.trailing_metadata()}
 
     def generate(self, request: Any, *, timeout: float = 30) -> Any:
-        """The answers of GenerateModelOutputs, as a call that can be cancelled."""
+        """Return the answers of GenerateModelOutputs, as a call that can be cancelled."""
         rpc = rpc_table()["GenerateModelOutputs"]
         method = self._channel.unary_stream(
             rpc.path,
@@ -109,7 +109,7 @@ class Client:
         return method(request, metadata=[("authorization", f"Key {self._pat}")], timeout=timeout)
 
     def stream(self, requests: Iterator[Any], *, timeout: float = 30) -> Any:
-        """The answers of StreamModelOutputs."""
+        """Return the answers of StreamModelOutputs."""
         rpc = rpc_table()["StreamModelOutputs"]
         method = self._channel.stream_stream(
             rpc.path,
@@ -131,7 +131,7 @@ def inference_request(
     app: str = "demo",
     **parts: Any,
 ) -> Any:
-    """A request as the SDK makes it, with ``parts`` of str and int arguments."""
+    """Make a request as the SDK does, with ``parts`` of str and int arguments."""
     request = rpc_table()["PostModelOutputs"].request_type(model_id=model_id)
     request.user_app_id.user_id, request.user_app_id.app_id = user, app
     data = request.inputs.add().data
@@ -172,7 +172,7 @@ START_SECONDS = 4.0 if IN_CONTAINERS else 0.0
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
-    """Poll until ``condition`` gives something true; fails the test when it does not in time."""
+    """Poll until ``condition`` returns something true; fail the test when it does not in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         value = condition()
@@ -184,19 +184,19 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
 
 @contextmanager
 def running(**settings: Any) -> Iterator[EmulatorThread]:
-    """A further emulator with settings of its own."""
+    """Run a further emulator with settings of its own."""
     config = EmulatorConfig(**{"port": 0, "stop_seconds": 0.5, **RUNNER, **settings})
     with EmulatorThread(config) as emulator:
         yield emulator
 
 
 def figure(text: str) -> None:
-    """Say a measured figure; `make reliability` shows it."""
+    """Print a measured figure; `make reliability` shows it."""
     print(f"[figure] {text}")
 
 
 def text_of(response: Any) -> str:
-    """The text of a response with one output."""
+    """Return the text of a response with one output."""
     assert response.outputs, response
     return response.outputs[0].data.parts[0].data.string_value
 
@@ -207,14 +207,14 @@ def logged(emulator: EmulatorThread, log_type: str = "runner") -> list[str]:
 
 
 def live_replicas(emulator: EmulatorThread, deployment: str) -> list[dict[str, Any]]:
-    """The replicas of a deployment that take work, as `status` shows them."""
+    """Return the replicas of a deployment that take work, as `status` shows them."""
     found = next(d for d in emulator.status()["deployments"] if d["deployment_id"] == deployment)
     replicas = [replica for version in found["versions"] for replica in version["replicas"]]
     return [replica for replica in replicas if replica["state"] == "live"]
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs (one that has ended and was not waited for does not)."""
+    """Tell whether a process runs (one that has ended and was not waited for does not)."""
     try:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
@@ -222,7 +222,7 @@ def is_alive(pid: int) -> bool:
 
 
 def write_model(folder: Path, model_id: str, source: str) -> Path:
-    """A model directory with this ``model.py``."""
+    """Write a model directory with this ``model.py``."""
     directory = folder / model_id
     (directory / "1").mkdir(parents=True)
     (directory / "1" / "model.py").write_text(source)
@@ -233,5 +233,5 @@ def write_model(folder: Path, model_id: str, source: str) -> Path:
 
 
 def sdk_model(name: str, **options: Any) -> Any:
-    """The SDK's ``Model`` for a sample model."""
+    """Return the SDK's ``Model`` for a sample model."""
     return Model(url=f"https://clarifai.com/me/demo/models/{name}", **options)

@@ -1,4 +1,4 @@
-"""The fixtures of tests that share an emulator, ``_emulator``, which their conftest starts: emptied before each."""
+"""Defines the fixtures of tests that share an emulator (their conftest's ``_emulator``); each finds it empty."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from flow.driver import Client
 
 @pytest.fixture
 def emulator(_emulator: EmulatorThread) -> EmulatorThread:
-    """The shared emulator, as it is after its start."""
+    """Return the shared emulator, as it is after its start."""
     _emulator.reset()
     return _emulator
 
 
 @pytest.fixture
 def client(emulator: EmulatorThread) -> Iterator[Client]:
-    """Raw calls to the shared emulator."""
+    """Yield a client that makes raw calls to the shared emulator."""
     client = Client(emulator.url)
     yield client
     client.close()

@@ -1,4 +1,4 @@
-"""What holds for every stand-in of a hosted model, whatever answers in it."""
+"""Checks what holds for every stand-in of a hosted model, whatever answers in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flow.driver import Client, inference_request
 
 
 def require_served_by_a_stand_in(hosting: EmulatorThread, **arguments: Any) -> None:
-    """It is routed to shared compute, and the route says why."""
+    """Fail unless a request is routed to shared compute, and the route says why."""
     client = Client(hosting.url)
     request = inference_request("gpt-4o", user="openai", app="chat-completion", **arguments)
     answer, trailers = client.call_with_trailers("PostModelOutputs", request)

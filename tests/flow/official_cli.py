@@ -52,14 +52,14 @@ class Official:
         )
 
     def ok(self, *words: str | Path, stdin: str = "") -> str:
-        """What a command prints that must succeed."""
+        """Return what a command prints that must succeed."""
         done = self.run(*words, stdin=stdin)
         assert done.returncode == 0, done.stdout + done.stderr
         return _plain(done.stdout + done.stderr)
 
     @contextmanager
     def serving(self, *words: str | Path, **environ: str) -> Iterator[Path]:
-        """`clarifai model serve …` while the block runs; gives the file that it prints into."""
+        """Run `clarifai model serve …` while the block runs; yield the file that it prints into."""
         output = self.home / "serve.log"
         with output.open("w") as log:
             process = subprocess.Popen(
@@ -100,7 +100,7 @@ def request(model_id: str = "hello") -> Any:
 
 @contextmanager
 def served_by(url: str, seconds: float = 40, model_id: str = "hello") -> Iterator[Client]:
-    """A client, once a runner that the CLI started takes work."""
+    """Return a client, once a runner that the CLI started takes work."""
     client = Client(url)
 
     def answers() -> bool:

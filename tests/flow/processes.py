@@ -1,4 +1,4 @@
-"""Emulators and runners as processes of their own, for tests that end them the hard way or weigh them."""
+"""Runs emulators and runners as processes of their own, for tests that end them the hard way or weigh them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment without its Clarifai settings, and with ``more``."""
+    """Return this process's environment without its Clarifai settings, and with ``more``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CLARIFAI_")}
     return {**kept, **more}
 
 
 class EmulatorProcess:
-    """``clarifai-emulator up`` with these sample models deployed, each with one replica; its temporary files are in
-    ``temporary``."""
+    """A process of ``clarifai-emulator up`` with these sample models deployed, each with one replica; its temporary
+    files are in ``temporary``."""
 
     def __init__(self, folder: Path, *models: str, port: int = 0, options: Sequence[str] = ()) -> None:
         self.port = port or free_port()
@@ -54,7 +54,7 @@ class EmulatorProcess:
         return self.process.pid
 
     def client(self) -> Client:
-        """A client of its own connection, once the emulator has deployed its models."""
+        """Return a client with its own connection, once the emulator has deployed its models."""
         client = Client(self.url)
 
         def answers() -> bool:
@@ -67,12 +67,12 @@ class EmulatorProcess:
         return client
 
     def end(self, number: int) -> None:
-        """Send it a signal and wait until it has ended."""
+        """Send the process a signal and wait until it has ended."""
         self.process.send_signal(number)
         self.process.wait(timeout=15)
 
     def descendants(self) -> list[int]:
-        """Every process below it."""
+        """Return every process below it."""
         found, unseen = list[int](), [self.pid]
         while unseen:
             children = children_of(unseen.pop())
@@ -85,7 +85,7 @@ class EmulatorProcess:
 def emulator_process(
     folder: Path, *models: str, port: int = 0, options: Sequence[str] = ()
 ) -> Iterator[EmulatorProcess]:
-    """An ``EmulatorProcess`` that is ended at the latest with the block."""
+    """Run an ``EmulatorProcess`` that ends at the latest with the block."""
     emulator = EmulatorProcess(folder, *models, port=port, options=options)
     try:
         yield emulator
@@ -95,7 +95,7 @@ def emulator_process(
 
 
 def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """What ``clarifai-emulator`` says to these words, with its state below ``folder``."""
+    """Run ``clarifai-emulator`` with these words, with its state below ``folder``."""
     return subprocess.run(
         [sys.executable, "-m", "clarifai_emulator", *words],
         env=environment(XDG_STATE_HOME=str(folder / "state")),
@@ -108,7 +108,8 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def own_runner(url: str, model: str, **ids: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The genuine runner as its user starts it, outside the emulator; ``ids``: its cluster, nodepool and runner."""
+    """Run the genuine runner as its user starts it, outside the emulator; ``ids``: its cluster, nodepool and
+    runner."""
     settings = {f"CLARIFAI_{name.upper()}": value for name, value in ids.items()}
     options = {"model_path": str(MODELS / model), "base_url": url, "num_threads": "4", "health_check_port": "0"}
     words = [word for name, value in options.items() for word in (f"--{name}", value)]

@@ -1,4 +1,5 @@
-"""Several users on one emulator: whose model, whose deployment, whose key; and what a replica's credential opens.
+"""Several users share one emulator: whose model, deployment and key is whose; and what a replica's credential
+opens.
 
 ``ada`` owns the emulator and is, like ``bob``, a member of ``acme``; ``eve`` is in no organisation.
 """
@@ -76,7 +77,7 @@ class Nosy(ModelClass):
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Iterator[EmulatorThread]:
-    """ada's emulator, with hello deployed."""
+    """Yield the emulator of ada, with hello deployed."""
     path = tmp_path / "pats.yaml"
     path.write_text(PATS)
     path.chmod(0o600)
@@ -86,7 +87,7 @@ def shared(tmp_path: Path) -> Iterator[EmulatorThread]:
 
 
 def as_(emulator: EmulatorThread, token: str, rpc: str, **fields: Any) -> Any:
-    """The answer of an RPC to whoever has this token."""
+    """Return the answer of an RPC to whoever has this token."""
     client = Client(emulator.url, pat=token)
     try:
         return client.call(rpc, **fields)
@@ -220,7 +221,7 @@ def test_organisations_are_listed_to_those_who_are_in_them(shared: EmulatorThrea
 
 
 def organisations(emulator: EmulatorThread, token: str, user: str, method: str = "GET") -> tuple[int, Any]:
-    """The HTTP status, and the organisations or the reason."""
+    """Return the HTTP status, and the organisations or the reason."""
     url = f"{emulator.url}/v2/users/{user}/organizations"
     request = urllib.request.Request(url, headers={"authorization": f"Key {token}"}, method=method)
     try:

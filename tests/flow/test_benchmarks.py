@@ -1,4 +1,4 @@
-"""The benchmarks run: what they say is for a quiet machine, that they say it is tested here."""
+"""The benchmarks run here; their figures are for a quiet machine."""
 
 from __future__ import annotations
 

@@ -47,13 +47,13 @@ def _two_replicas() -> Iterator[EmulatorThread]:
 
 @pytest.fixture
 def two_replicas(_two_replicas: EmulatorThread) -> EmulatorThread:
-    """Two replicas, both idle."""
+    """Return an emulator with two replicas, both idle."""
     wait_for(lambda: loads(_two_replicas) == [0, 0])
     return _two_replicas
 
 
 def loads(emulator: EmulatorThread) -> list[int]:
-    """How many requests each replica works on, of those that could take another one."""
+    """Return how many requests each replica works on, of those that could take another one."""
 
     def count(emulator: Emulator) -> list[int]:
         (fleet,) = emulator.supervisor.fleets.values()
@@ -180,7 +180,7 @@ def _impatient() -> Iterator[EmulatorThread]:
 
 @pytest.fixture
 def impatient(_impatient: EmulatorThread) -> EmulatorThread:
-    """One replica of two slots; a request that nobody waits for may take half a second more."""
+    """Return an emulator with one replica of two slots; an abandoned request may take half a second more."""
     _impatient.reset()
     _impatient.deploy(MODELS / "slow", max_replicas=1)
     return _impatient

@@ -1,4 +1,4 @@
-"""What the rules about calls say, the SDK does: each wrong call is made, against a deployed model."""
+"""The SDK does what the rules about calls say: each wrong call is made, against a deployed model."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Shell:
         )
 
     def ok(self, *words: str | Path, stdin: str = "") -> str:
-        """The output of a command that must succeed."""
+        """Return the output of a command that must succeed."""
         done = self.run(*words, stdin=stdin)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -85,7 +85,7 @@ class Shell:
 
 
 class Up:
-    """``up --port 0 --json`` in the foreground of a process, its output read as it comes."""
+    """Runs ``up --port 0 --json`` in the foreground of a process, and reads its output as it comes."""
 
     def __init__(self, shell: Shell) -> None:
         self.process = shell.start("up", "--port", "0", "--json")
@@ -99,7 +99,7 @@ class Up:
         self._reader.start()
 
     def wait(self) -> tuple[int, list[dict[str, Any]]]:
-        """Wait until it has ended: the exit code and the events that were printed."""
+        """Wait until the process has ended; return the exit code and the events that were printed."""
         code = self.process.wait(timeout=20)
         self._reader.join(20)
         assert self.process.stdout is not None
@@ -107,7 +107,7 @@ class Up:
         return code, [json.loads(line) for line in self._lines]
 
     def signal(self, number: int) -> None:
-        """Send a signal as a terminal does, to all it started."""
+        """Send a signal as a terminal does, to all that the process started."""
         os.killpg(self.process.pid, number)
 
 
@@ -118,7 +118,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
 @pytest.fixture
 def lone_shell(tmp_path: Path) -> Shell:
-    """A shell in which no emulator runs."""
+    """Return a shell in which no emulator runs."""
     return Shell(tmp_path)
 
 
@@ -133,7 +133,7 @@ def emulator(shell: Shell) -> Iterator[Up]:
 
 @pytest.fixture(scope="module")
 def hello(shell: Shell, emulator: Up) -> str:
-    """The output of deploying the model ``hello``."""
+    """Return the output of deploying the model ``hello``."""
     return shell.ok("deploy", MODELS / "hello")
 
 
@@ -566,7 +566,7 @@ def test_a_missing_directory_as_json(shell: Shell, emulator: Up) -> None:
 
 
 def test_every_value_type_travels(shell: Shell, emulator: Up) -> None:
-    """The snippets and the values of every data type, against a model that returns what it is given."""
+    """Send the snippets and the values of every data type to a model that returns what it is given."""
     deployed = json.loads(shell.ok("deploy", MODELS / "types", "--json"))
     from clarifai_emulator.cli.signatures import snippet
 

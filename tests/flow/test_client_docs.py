@@ -1,4 +1,4 @@
-"""docs/clients.md and docs/clients-cli.md: what is pasted from them does what they say (MCP: ``test_mcp.py``)."""
+"""Snippets pasted from docs/clients.md and docs/clients-cli.md do what the pages say (MCP: ``test_mcp.py``)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ADDRESS = "http://127.0.0.1:7878"
 
 
 def snippet(heading: str, language: str) -> str:
-    """The only snippet of a language below a heading."""
+    """Return the only snippet of a language below a heading."""
     section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     (found,) = re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
     assert isinstance(found, str)
@@ -38,7 +38,7 @@ def emulator() -> Iterator[EmulatorThread]:
 
 
 def pasted(emulator: EmulatorThread, text: str, *command: str, **environ: str) -> str:
-    """What a snippet prints, at the address of this emulator."""
+    """Return what a snippet prints, at the address of this emulator."""
     ran = subprocess.run(
         [*command, text.replace(ADDRESS, emulator.url)],
         env=environment(NO_PROXY="127.0.0.1", no_proxy="127.0.0.1", HTTPS_PROXY="http://127.0.0.1:9", **environ),

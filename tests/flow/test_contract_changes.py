@@ -1,9 +1,9 @@
 # ruff: noqa: E501 - the table reads as one
-"""Every rule about a change, proved: an old client calls the old and the new model through the emulator.
+"""Every rule about a change is proved: an old client calls the old and the new model through the emulator.
 
-Two models hold a method for each change: as it was, and as it is. A *fetching* client is the SDK as it is; a *pinning*
-client is the SDK with the signatures of the old model. What each of them sees stands in the table, and whether a rule
-says that it breaks them has to agree with it.
+Two models hold a method for each change: as it was, and as it is. A *fetching* client is the SDK as it is; a
+*pinning* client is the SDK with the signatures of the old model. The table says what each of them sees, and whether
+a rule says that the change breaks them has to agree with it.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ class Raises:
 
 @dataclass(frozen=True)
 class Change:
-    """``old`` and ``new``: the method's parameters and result; what it gives comes after ``=``. ``call``: the old
-    client's arguments. ``was``, ``fetching``, ``pinning``: what the call gives, before and after."""
+    """A change of a method. ``old`` and ``new``: the method's parameters and result; its return value comes after
+    ``=``. ``call``: the old client's arguments. ``was``, ``fetching``, ``pinning``: the call's result, before and
+    after."""
 
     rule: str
     old: str
@@ -151,7 +152,7 @@ NAMED = {change.rule.replace("-", "_"): change for change in CHANGES}
 
 
 def write(path: Path, methods: dict[str, str]) -> Path:
-    """A model directory with these methods."""
+    """Write a model directory with these methods."""
     (path / "1").mkdir(parents=True)
     (path / "config.yaml").write_text(
         f"model: {{id: {path.name}, app_id: demo}}\n"
@@ -194,7 +195,7 @@ def deployed(emulator: EmulatorThread, tmp_path: Path) -> Deployed:
 
 
 def outcome(model: Any, method: str, call: str) -> Any:
-    """What the old client's call gives; a stream as a list, an error as what it says."""
+    """Return what the old client's call returns; a stream as a list, an error as its text."""
     try:
         client = getattr(model, method)
         result = eval(f"call({call})", {"call": client, "np": np, "Concept": Concept, "Text": Text})
@@ -297,7 +298,7 @@ def promises_of(*directories: Path) -> tuple[Promise, ...]:
 
 
 def pinned(name: str) -> Any:
-    """A client that keeps the signatures it has now."""
+    """Return a client that keeps the signatures it has now."""
     model = sdk_model(name)
     model.client.fetch()
     return model

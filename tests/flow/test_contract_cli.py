@@ -1,4 +1,4 @@
-"""``clarifai-emulator contract`` as its user runs it: directories, git revisions, and a running control plane."""
+"""The command ``contract`` works as its user runs it: on directories, git revisions and a running control plane."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOCK = "clarifai.contract.yaml"
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the model ``hello``, committed."""
+    """Return a folder with the model ``hello``, committed."""
     for name in ("CLARIFAI_PAT", "CLARIFAI_API_BASE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

@@ -1,4 +1,4 @@
-"""Fuzzing finds what crashes, hangs, or gives what it does not declare, and nothing in a model that is right."""
+"""Fuzzing finds crashes, hangs and results that a model does not declare, and nothing in a model that is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``contract lock`` and ``diff`` of a model URL, asked over TLS with a token, as of the platform itself.
+"""The commands ``contract lock`` and ``diff`` read a model URL over TLS with a token, as of the platform itself.
 
 A TLS front with a certificate of its own stands before the emulator; the command is told to trust it by gRPC's own
 variable.
@@ -27,7 +27,7 @@ TOKEN = "the-token-of-ada"
 
 @dataclass
 class TlsFront(grpc.GenericRpcHandler):
-    """Hands every unary call on as it came. ``seen``: what was called, and with which authorization."""
+    """Hands every unary call on as it came. ``seen``: the calls, and the authorization of each."""
 
     emulator: EmulatorThread
     seen: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
@@ -46,7 +46,7 @@ class TlsFront(grpc.GenericRpcHandler):
 
 @dataclass
 class Platform:
-    """What a user of the platform sees of it, and a shell that trusts its certificate."""
+    """The platform as its user sees it, and a shell that trusts its certificate."""
 
     url: str
     front: TlsFront
@@ -56,7 +56,7 @@ class Platform:
 
 @contextmanager
 def tls(front: TlsFront, authority: trustme.CA) -> Iterator[int]:
-    """The port it listens on."""
+    """Yield the port that the front listens on."""
     certificate = authority.issue_cert("localhost")
     key, chain = certificate.private_key_pem.bytes(), b"".join(each.bytes() for each in certificate.cert_chain_pems)
     with ThreadPoolExecutor(2) as pool:

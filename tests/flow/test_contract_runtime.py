@@ -1,4 +1,4 @@
-"""Requests and results are held against the signatures of the version they go to, while they run."""
+"""Requests and results are checked against the signatures of the version they go to, while they run."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_right_calls_give_no_finding(emulator: EmulatorThread) -> None:
 
 
 def test_methods_without_arguments_are_answered_and_checked_too(emulator: EmulatorThread, tmp_path: Path) -> None:
-    """The runner answers them as it answers older clients: the value is not in a part of its own."""
+    """The runner answers these methods as it answers older clients: the value is not in a part of its own."""
     emulator.deploy(write_model(tmp_path, "bare", WITHOUT_ARGUMENTS))
     bare = sdk_model("bare")
     assert bare.version() == "v1"

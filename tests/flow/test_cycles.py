@@ -23,7 +23,7 @@ ROUNDS = 4
 
 
 class Held(NamedTuple):
-    """What this process, and with it the emulator, holds."""
+    """Counts of what this process, and with it the emulator, holds."""
 
     descriptors: int
     threads: int

@@ -1,4 +1,4 @@
-"""The command ``dev`` as its user runs it: in a pipe and in a terminal, with its own emulator and another's."""
+"""The command ``dev`` works as its user runs it: in a pipe and in a terminal, with its own emulator or not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Spoken(ModelClass):
 
 
 class Dev:
-    """One run of ``clarifai-emulator``, with folders and a port of its own."""
+    """A run of ``clarifai-emulator``, with folders and a port of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.environ = environment(XDG_STATE_HOME=str(folder / "state"), COLUMNS="160")

@@ -118,7 +118,7 @@ def test_a_requirement_that_does_not_exist_is_named(emulator: EmulatorThread, tm
 
 
 def _another_python() -> str:
-    """A version that this is not, of those a model may ask for; 3.11 and 3.12 are what the platform builds."""
+    """Return a version that this Python is not, of those that the platform builds: 3.11 and 3.12."""
     current = ".".join(platform.python_version_tuple()[:2])
     for version in ("3.12", "3.11"):
         found = subprocess.run(

@@ -1,4 +1,4 @@
-"""The examples of docs/faults.md, run as they stand there."""
+"""The examples of docs/faults.md run as they stand there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "faults.md").read_text()
 
 
 def examples(language: str) -> str:
-    """The one example in a language."""
+    """Return the only example in a language."""
     (found,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     return found
 

@@ -1,4 +1,4 @@
-"""Faults on purpose, as the unmodified SDK meets them: what it tries again, what it raises, what comes back."""
+"""The unmodified SDK meets faults on purpose: some calls it tries again, some it raises, and all recovers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flow.driver import MODELS, Client, inference_request, running, sdk_model, w
 
 @pytest.fixture
 def hello(emulator: EmulatorThread) -> Any:
-    """The SDK's model, its signatures already read."""
+    """Return the SDK's model, its signatures already read."""
     emulator.deploy(MODELS / "hello")
     model = sdk_model("hello")
     assert model.predict(prompt="x") == "Hello, x!"
@@ -25,7 +25,7 @@ def hello(emulator: EmulatorThread) -> Any:
 
 
 def statuses(emulator: EmulatorThread, rpc: str = "PostModelOutputs") -> list[int]:
-    """What the requests of a test were answered, the first one of ``hello`` left out."""
+    """Return the status of each answer of a test, the first one of ``hello`` left out."""
     return [event.fields["status"] for event in emulator.events("request.finished", rpc=rpc)][1:]
 
 

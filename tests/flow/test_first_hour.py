@@ -1,7 +1,8 @@
-"""The first hour of somebody who only has the README: `clarifai model init`, `deploy`, a call; or what is missing.
+"""The first hour goes well with the README alone: `clarifai model init`, `deploy`, a call; or what is missing is
+said.
 
-The templates are what the installed SDK writes, untouched. Those that need a server of their own, or weights, are
-told what is missing by name; the large ones (torch) are not installed here.
+The templates are what the installed SDK writes, untouched. Templates that need a server of their own, or weights,
+are told what is missing by name; the large ones (torch) are not installed here.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""Bad input at scale: every RPC with messages made from its descriptor and with bytes that are none, the port with
-bytes that are no gRPC. Nothing crashes, nothing hangs, nothing that is refused has changed anything.
+"""Bad input at scale breaks nothing: no crash, no hang, and nothing that is refused has changed anything.
+
+Every RPC gets messages made from its descriptor, and bytes that are no message; the port gets bytes that are no
+gRPC.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ def fuzzed() -> Iterator[EmulatorThread]:
 
 @pytest.fixture
 def wire(fuzzed: EmulatorThread, caplog: pytest.LogCaptureFixture) -> Iterator[Wire]:
-    """The emulator with one of everything. It logs no error."""
+    """Return the emulator with one of everything. It logs no error."""
     fuzzed.reset()
     wire = Wire(fuzzed)
     wire.furnish()
@@ -104,7 +106,7 @@ class Wire:
         client.close()
 
     def state(self) -> dict[Any, bytes]:
-        """Every resource, as bytes."""
+        """Return every resource, as bytes."""
 
         def dump(emulator: Emulator) -> dict[Any, bytes]:
             store = emulator.store
@@ -118,7 +120,7 @@ class Wire:
         return self.emulator.run(dump)
 
     def send(self, rpc: Rpc, data: bytes) -> list[Any]:
-        """The answers to one message of bytes; fails when they do not come in time."""
+        """Return the answers to one message of bytes; fail when they do not come in time."""
         shape = f"{'stream' if rpc.client_streaming else 'unary'}_{'stream' if rpc.server_streaming else 'unary'}"
         method = getattr(self.channel, shape)(rpc.path, response_deserializer=rpc.response_type.FromString)
         request = iter([data]) if rpc.client_streaming else data
@@ -127,7 +129,7 @@ class Wire:
         return list(answers) if rpc.server_streaming else [answers]
 
     def check(self, rpc: Rpc, data: bytes) -> None:
-        """Send it; see that what is said is no bug, and that what is refused changed nothing."""
+        """Send a message; check that no answer tells of a bug, and that a refused message changed nothing."""
         before = self.state()
         answers = self.send(rpc, data)
         for answer in answers:

@@ -1,4 +1,4 @@
-"""The in-process backend: the model in the process of the test, within reach of it."""
+"""The in-process backend runs the model in the process of the test, within reach of it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def caller(inprocess: EmulatorThread) -> Iterator[Client]:
 
 
 def model(folder: Path, name: str, suffix: str) -> Path:
-    """A model directory whose ``predict`` adds ``suffix``, which a module of its own has."""
+    """Write a model directory whose ``predict`` adds ``suffix``, which a module of its own has."""
     path = folder / name
     shutil.copytree(MODELS / "hello", path)
     config = path / "config.yaml"

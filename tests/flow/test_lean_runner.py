@@ -1,4 +1,4 @@
-"""The lean runner in a nutshell; with CLARIFAI_TEST_RUNNER=lean every flow test runs on it."""
+"""The lean runner works in a nutshell; with CLARIFAI_TEST_RUNNER=lean every flow test runs on it."""
 
 from __future__ import annotations
 

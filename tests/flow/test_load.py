@@ -1,4 +1,4 @@
-"""Many clients at once, many streams at once: each gets its own answers."""
+"""Many clients call at once, over many streams at once: each gets its own answers."""
 
 from __future__ import annotations
 

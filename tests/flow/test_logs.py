@@ -1,4 +1,4 @@
-"""The log of a replica tells whose each line is, on every backend, and keeps no noise of a stopped runner."""
+"""The log of a replica tells who wrote each line, on every backend, and keeps no noise of a stopped runner."""
 
 from __future__ import annotations
 

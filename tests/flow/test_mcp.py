@@ -1,4 +1,4 @@
-"""MCP clients, old and new, by base URL alone, against a model of ``MCPModelClass`` in its own environment."""
+"""MCP clients, old and new, work by base URL alone with a model of ``MCPModelClass`` in its own environment."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def seen_by(python: Path, url: str, *client: str) -> Any:
-    """What a client saw: the one of the fixtures, or ``client`` as Python takes it."""
+    """Return what a client saw: the one of the fixtures, or ``client`` as Python takes it."""
     command = [str(python), *(client or [str(CLIENT)]), url, "any-token"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr
@@ -101,7 +101,7 @@ def test_the_snippet_of_the_page_does_what_it_says(server: Server) -> None:
 
 
 def test_a_client_of_the_newest_generation_does_the_same(server: Server, tmp_path: Path) -> None:
-    """It begins with messages that the model's library does not know, and goes back to those that it does."""
+    """The client begins with messages that the model's library does not know, and falls back to known ones."""
     uv = find_uv_bin()
     subprocess.run([uv, "venv", "--quiet", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
@@ -110,7 +110,7 @@ def test_a_client_of_the_newest_generation_does_the_same(server: Server, tmp_pat
 
 
 def test_a_server_over_standard_input_and_output_is_reached_and_ends_with_its_replica(server: Server) -> None:
-    """A model of ``StdioMCPModelClass`` starts it, with a command of its own Python environment."""
+    """A model of ``StdioMCPModelClass`` starts the server, with a command of its own Python environment."""
     server.emulator.deploy(MODELS / "mcp_stdio")
     url = f"{server.emulator.url}/v2/ext/mcp/v1/users/me/apps/demo/models/mcp_stdio"
     seen = [seen_by(server.python, url, "-c", TOOLS_CLIENT) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Models that write into their own directory, and errors of any length and alphabet, under the dev loop."""
+"""Models may write into their own directory and fail with errors of any length and alphabet, under the dev loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The official `clarifai` command line, unmodified, pointed at the emulator by base URL alone.
+"""The official `clarifai` command line works unmodified, pointed at the emulator by base URL alone.
 
 Each test runs the real command in a process of its own, with an empty HOME.
 """
@@ -93,7 +93,7 @@ def empty(served: EmulatorThread) -> EmulatorThread:
 
 @pytest.fixture
 def hello(tmp_path: Path) -> Path:
-    """The sample model as a user of the platform has it: with the SDK and the Python it is written for."""
+    """Write the sample model as a user of the platform has it: with the SDK and the Python it is written for."""
     return model_directory(tmp_path / "hello")
 
 
@@ -332,7 +332,7 @@ class TestServe:
 
     @staticmethod
     def state(emulator: EmulatorThread) -> tuple[str, str, int]:
-        """Of the deployment: its state, what it waits for, and how many replicas it has."""
+        """Return the deployment's state, what it waits for, and how many replicas it has."""
         (deployment,) = emulator.status()["deployments"]
         (version,) = deployment["versions"]
         return version["state"], version["pending"], len(version["replicas"])
@@ -370,7 +370,7 @@ def versions_of(url: str) -> list[str]:
 
 @contextmanager
 def serving_files(folder: Path) -> Iterator[str]:
-    """The address of a web server with the files of a folder."""
+    """Yield the address of a web server with the files of a folder."""
     handler = partial(QuietFiles, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -1,4 +1,4 @@
-"""OpenAI's own client, by base URL alone, against a model of ``OpenAIModelClass``."""
+"""OpenAI's own client works by base URL alone with a model of ``OpenAIModelClass``."""
 
 from __future__ import annotations
 

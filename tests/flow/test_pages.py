@@ -1,4 +1,4 @@
-"""The pages in a real browser: Debian's Chromium, driven by Playwright."""
+"""The pages work in a real browser: Debian's Chromium, driven by Playwright."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """Open a page, and fail the test where its script fails or is blocked; ``asked`` has every URL it asks for."""
+    """Open a page, and fail the test if its script fails or is blocked; ``asked`` has every URL it asks for."""
     page = browser.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))

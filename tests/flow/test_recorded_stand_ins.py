@@ -52,7 +52,7 @@ def model_of(emulator: EmulatorThread) -> Any:
 
 
 def in_turn(said: list[str], heard: list[str], first: str) -> Iterator[str]:
-    """Says each next prompt only after an answer to the one before."""
+    """Say each next prompt only after an answer to the one before."""
     yield first
     for each in said:
         assert heard
@@ -61,7 +61,7 @@ def in_turn(said: list[str], heard: list[str], first: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def cassette(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Calls of a hosted model, recorded while its code was there."""
+    """Record calls of a hosted model while its code is there; return the cassette."""
     folder = tmp_path_factory.mktemp("platform")
     write_model(folder, "shouting", SHOUTING)
     (folder / "topology.yaml").write_text(f"stand_ins: [{{model: {GPT}, path: shouting}}]\n")
@@ -83,7 +83,7 @@ def cassette(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hosting(cassette: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorThread]:
-    """An emulator where the cassette, and nothing else, serves the hosted model."""
+    """Return an emulator where the cassette, and nothing else, serves the hosted model."""
     folder = tmp_path_factory.mktemp("hosting")
     (folder / "calls").mkdir()
     (folder / "calls" / "gpt.yaml").write_text(cassette.read_text())

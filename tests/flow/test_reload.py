@@ -1,4 +1,4 @@
-"""The dev loop: an edit answers, nobody waits or is lost, and every answer tells which code gave it."""
+"""The dev loop takes an edit: it answers, no request waits or is lost, and each answer tells which code gave it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _devs(request: pytest.FixtureRequest) -> Iterator[EmulatorThread]:
 
 @pytest.fixture
 def dev(_devs: EmulatorThread) -> EmulatorThread:
-    """An empty emulator, with each way to run a model."""
+    """Return an empty emulator, with each way to run a model."""
     _devs.reset()
     return _devs
 
@@ -100,7 +100,7 @@ def caller(dev: EmulatorThread) -> Iterator[Client]:
 
 
 class Edits:
-    """One model directory in the dev loop, and what a client gets from it."""
+    """A model directory in the dev loop, and a client that calls it."""
 
     def __init__(self, dev: EmulatorThread, caller: Client, directory: Path, **options: Any) -> None:
         self.dev, self.caller, self.directory = dev, caller, directory
@@ -109,13 +109,13 @@ class Edits:
         dev.dev(directory, options=Options(**options))
 
     def save(self, old: str = "", new: str = "", *, add: str = "") -> Any:
-        """Edit what was there at first, and reload; what came of it."""
+        """Edit what was there at first, and reload; return what came of it."""
         assert old in self.source
         self.model.write_text(self.source.replace(old, new, 1) + add if old else self.source + add)
         return self.dev.reload(self.directory)
 
     def ask(self, method: str = "predict", *, model: str = "", **parts: Any) -> tuple[str, dict[str, str]]:
-        """The answer's text, or why there is none, and the trailers."""
+        """Return the answer's text, or why there is none, and the trailers."""
         request = inference_request(model or self.directory.name, method, **(parts or {"text": "x"}))
         response, trailers = self.caller.call_with_trailers("PostModelOutputs", request)
         return (text_of(response) if response.outputs else response.status.details), trailers
@@ -481,7 +481,7 @@ def test_nothing_of_it_is_there_outside_the_dev_loop(dev: EmulatorThread, caller
 
 
 def random_edit(choose: random.Random, number: int) -> tuple[str, bool, str]:
-    """A source, whether it is good, and what it then answers with."""
+    """Return a source, whether it is good, and what it then answers with."""
     kind = choose.choice(["body", "body", "body", "load", "top", "syntax", "raise", "name"])
     answer = f"edit {number}"
     source = MIXED.replace("ANSWER", answer)
@@ -579,7 +579,7 @@ def test_under_load_no_request_fails_and_none_is_answered_by_old_code(
 
 
 def left_running(dev: EmulatorThread) -> int:
-    """How many replicas there are once those that were replaced have ended."""
+    """Count the replicas once those that were replaced have ended."""
     count = lambda: sum(len(v["replicas"]) for d in dev.status()["deployments"] for v in d["versions"])  # noqa: E731
     wait_for(lambda: count() == 1)
     return count()

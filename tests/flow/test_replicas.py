@@ -1,4 +1,4 @@
-"""Replicas: started when wanted, replaced when they die, drained before they are stopped, never more than fits."""
+"""Replicas start when wanted, are replaced when they die, drain before they stop, and never exceed a nodepool."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from flow.driver import (
 
 
 def replicas(emulator: EmulatorThread, deployment: str) -> list[dict[str, Any]]:
-    """The replicas of a deployment, over all its versions."""
+    """Return the replicas of a deployment, over all its versions."""
     found = next(d for d in emulator.status()["deployments"] if d["deployment_id"] == deployment)
     return [replica for version in found["versions"] for replica in version["replicas"]]
 

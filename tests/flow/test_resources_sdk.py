@@ -24,7 +24,7 @@ PAT = "0123456789abcdef0123456789abcdef"
 
 
 class ServerThread:
-    """The resource handlers on a free port, on an event loop of its own."""
+    """Serves the resource handlers on a free port, on an event loop of its own."""
 
     def __init__(self) -> None:
         self.api = ResourceApi()

@@ -1,4 +1,5 @@
-"""The platform's REST API, by base URL alone: plain HTTP, the routing rules, and every served operation fuzzed."""
+"""The platform's REST API works by base URL alone: plain HTTP, the routing rules, and every served operation
+fuzzed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emulator is killed and started again at the same address: clients and runners find it again."""
+"""The emulator is killed and started again at the same address; clients and runners find it again."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Retrying(threading.Thread):
             time.sleep(0.05)
 
     def answered_more(self) -> Callable[[], bool]:
-        """A condition: it has had another two answers since now."""
+        """Return a condition: the client has had another two answers since now."""
         before = len(self.answers)
         return lambda: len(self.answers) >= before + 2
 
@@ -64,7 +64,7 @@ class Retrying(threading.Thread):
 
 
 def register(client: Client) -> None:
-    """What `clarifai model local-runner` registers before it runs a model: the model "mine" and its runner."""
+    """Register the model "mine" and its runner, as `clarifai model local-runner` does before it runs a model."""
     user_app = UserAppIDSet(user_id="me", app_id="demo")
     model = Model(id="mine", model_type_id="any-to-any")
     served = Model(id="mine", app_id="demo", user_id="me")

@@ -1,4 +1,4 @@
-"""A deployment goes on serving until what replaces it does: a new version, another nodepool, by whichever door."""
+"""A deployment goes on serving until what replaces it does: a new version, another nodepool, by whichever way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The platform's routing rules, seen from a client. The rules themselves: tests/unit/test_routing.py."""
+"""Clients see the platform's routing rules. The rules themselves: tests/unit/routing."""
 
 from __future__ import annotations
 

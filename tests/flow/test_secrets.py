@@ -1,6 +1,6 @@
 """Secrets go in and never come out: planted everywhere, then looked for in everything the emulator writes or says.
 
-And names that a request chooses never become paths.
+Names that a request chooses never become paths, either.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ ODD_NAMES = [
 
 
 class Up:
-    """``up --json`` as a process, with secrets in its file, its environment and its model's."""
+    """Runs ``up --json`` as a process, with secrets in its file, its environment and its model's."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -96,13 +96,13 @@ class Up:
             self.lines.append(line)
 
     def command(self, *words: str | Path) -> str:
-        """Everything that a command prints, however it ends."""
+        """Return everything that a command prints, however it ends."""
         command = [sys.executable, "-m", "clarifai_emulator", *map(str, words)]
         done = subprocess.run(command, capture_output=True, text=True, env=self.environ, timeout=60)
         return done.stdout + done.stderr
 
     def command_lines(self) -> str:
-        """The command lines of the emulator and of every process below it."""
+        """Return the command lines of the emulator and of every process below it."""
         parents: dict[int, int] = {}
         for entry in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -117,7 +117,8 @@ class Up:
         return "\n".join(Path(f"/proc/{pid}/cmdline").read_text() for pid in ours if Path(f"/proc/{pid}").exists())
 
     def files(self) -> str:
-        """The names of all files the emulator wrote, and what is in them; the state file is its user's alone."""
+        """Return the names of all files the emulator wrote, and what is in them; the state file is its user's
+        alone."""
         said: list[str] = []
         for path in (each for top in ("state", "tmp", "cache") for each in (self.folder / top).rglob("*")):
             said.append(str(path))
@@ -155,7 +156,7 @@ def tells(folder: Path) -> Path:
 
 
 def attempts(client: Client) -> Iterator[Any]:
-    """Requests with a secret in it, good ones and bad ones; each answer."""
+    """Send requests with a secret in them, good ones and bad ones; yield each answer."""
     pat = "personal_access_token"
     yield client.call("PostSecrets", secrets=[{"id": "S", "value": "planted-secret-value"}])
     yield client.call("PostSecrets", secrets=[{"id": "S", "value": "planted-secret-value"}])
@@ -189,7 +190,7 @@ def attempts(client: Client) -> Iterator[Any]:
 
 
 def unreadable(url: str) -> Iterator[Any]:
-    """Bytes that hold a secret and are no message."""
+    """Send bytes that hold a secret and are no message."""
     rpc = rpc_table()["PostSecrets"]
     with grpc.insecure_channel(url.removeprefix("http://")) as channel:
         call = channel.unary_unary(rpc.path, response_deserializer=rpc.response_type.FromString)
@@ -238,7 +239,7 @@ def test_no_secret_comes_out_of_anything(up: Up, tmp_path: Path) -> None:
 
 
 def test_names_of_requests_never_reach_the_file_system(up: Up, tmp_path: Path) -> None:
-    """Every text field of every served RPC takes each odd name in turn; nothing of them is on the disk after."""
+    """Every text field of every served RPC takes each odd name in turn; no name is on the disk after."""
     from clarifai_emulator.config import EmulatorConfig
     from clarifai_emulator.emulator import Emulator
 
@@ -258,7 +259,7 @@ def test_names_of_requests_never_reach_the_file_system(up: Up, tmp_path: Path) -
 
 
 def fill(message: Any, text: str, depth: int = 0) -> None:
-    """Every text of a message, and of those in it, is ``text``."""
+    """Set every text of a message, and of those in it, to ``text``."""
     for field in message.DESCRIPTOR.fields:
         if field.cpp_type == field.CPPTYPE_STRING and field.type == field.TYPE_STRING:
             if field.is_repeated:

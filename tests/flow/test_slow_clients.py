@@ -1,4 +1,4 @@
-"""Clients that read slowly, or vanish: the emulator keeps little for them, and nobody else notices."""
+"""Clients read slowly, or vanish: the emulator keeps little for them, and nobody else notices."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAY_GROW = 200  # MiB
 
 
 def resident(pid: int) -> int:
-    """Memory of a process in bytes."""
+    """Return the memory of a process in bytes."""
     with open(f"/proc/{pid}/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

@@ -1,4 +1,5 @@
-"""`up --state`: what was answered is there after kill -9, deployments run again; `export` and `import` carry it."""
+"""An emulator with `up --state` keeps what it answered over kill -9, runs deployments again, and is carried by
+`export`."""
 
 from __future__ import annotations
 
@@ -85,7 +86,7 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_answered(tmp_path: Path, se
 
 
 def _write_until_it_is_gone(client: Client, made: list[str], deleted: list[str]) -> str:
-    """Create and delete apps, and note what was answered; gives the app whose answer did not come."""
+    """Create and delete apps, and note what was answered; return the app whose answer did not come."""
     number = 0
     while True:
         number += 1

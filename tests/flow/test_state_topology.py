@@ -1,4 +1,4 @@
-"""`up --state DIR --topology FILE`: each start applies what was edited in the files since the last one, no more."""
+"""Each start with `up --state DIR --topology FILE` applies what was edited since the last one, no more."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ class Platform:
 
 
 class Running:
-    """What there is on an emulator."""
+    """The resources on an emulator."""
 
     def __init__(self, emulator: EmulatorThread) -> None:
         self.emulator = emulator
         self.client = Client(emulator.url)
 
     def applied(self) -> list[str]:
-        """What topologies were applied to what there was, in words."""
+        """Return in words which topologies were applied to resources that were there."""
         return [event.fields["message"] for event in self.emulator.events("topology.applied")]
 
     def nodepool(self, nodepool_id: str = "one") -> Any:
@@ -338,7 +338,7 @@ def test_a_state_of_an_earlier_release_is_read_and_everything_in_the_files_(plat
 
 
 def require_after_start(folder: Path, *, max_instances: int, says: str = "", **start: Any) -> None:
-    """A start says this, the nodepool of the file is as it says, and nothing is refused as there already."""
+    """Fail unless a start says this, the nodepool is as the file says, and nothing is refused as already there."""
     with emulator_process(folder, "hello", **start) as emulator:
         client = emulator.client()
         wait_for(lambda: says in (folder / "emulator.log").read_text())

@@ -1,4 +1,4 @@
-"""An emulator in a thread of its own, and other threads that use it."""
+"""An emulator runs in a thread of its own, and other threads use it."""
 
 from __future__ import annotations
 

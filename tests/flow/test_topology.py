@@ -1,4 +1,4 @@
-"""A team's own Clarifai config files are a topology as they are."""
+"""A team's own Clarifai config files work as a topology as they are."""
 
 from __future__ import annotations
 

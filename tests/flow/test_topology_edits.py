@@ -1,4 +1,4 @@
-"""An edit of the topology files of a running emulator: applied to what runs, or to nothing."""
+"""An edit of a running emulator's topology files is applied as a whole, or not at all."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Edited:
         self.client = Client(emulator.url)
 
     def save(self, old: str = "", new: str = "") -> Any:
-        """Edit what was there at first; what came of it."""
+        """Edit what was there at first; return what came of it."""
         assert old in BASE
         self.file.write_text(BASE.replace(old, new, 1))
         return self.emulator.reload_topology()
 
     def replicas(self, deployment: str, count: int = 1) -> set[str]:
-        """The ids of its replicas, once there are so many."""
+        """Return the ids of a deployment's replicas, once there are so many."""
         wait_for(lambda: len(live_replicas(self.emulator, deployment)) == count)
         return {each["replica_id"] for each in live_replicas(self.emulator, deployment)}
 
@@ -66,7 +66,7 @@ def _edited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edited]:
 
 @pytest.fixture
 def edited(_edited: Edited) -> Edited:
-    """As after the start."""
+    """Return the emulator and its file as they are after the start."""
     _edited.file.write_text(BASE)
     _edited.emulator.reset()
     return _edited

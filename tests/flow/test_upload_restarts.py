@@ -1,4 +1,4 @@
-"""kill -9 at every moment of an upload: after a restart what was answered is there, and runs or says why not."""
+"""An upload survives kill -9 at every moment: after a restart what was answered is there, and runs or says why."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Platform:
             uploader.close()
 
     def files(self) -> list[str]:
-        """What lies in the folder of uploads, two levels deep."""
+        """List the folder of uploads, two levels deep."""
         return [
             str(path.relative_to(self.state / "uploaded-versions"))
             for path in (self.state / "uploaded-versions").glob("*/*")
@@ -87,13 +87,13 @@ def _answers(emulator: EmulatorProcess) -> bool:
 
 
 def waiting_for(file: Path) -> bytes:
-    """An archive whose build goes on when this file is there."""
+    """Make an archive whose build goes on when this file is there."""
     source = WAITING.format(file=file).encode() + (MODELS / "hello" / "1" / "model.py").read_bytes()
     return archive_of(**{"1__model.py": source})
 
 
 def broken_off(platform: Platform, go_on: Path, how: signal.Signals) -> str:
-    """A version whose emulator ended while it was built; its build waits until ``go_on`` is there."""
+    """Upload a version whose emulator ends while it is built; its build waits until ``go_on`` is there."""
     with platform.run() as (emulator, uploader):
         version_id: str = uploader.send(whole(waiting_for(go_on)))[-1].model_version_id
         wait_for(lambda: READING in uploader.build_log(version_id))
@@ -102,7 +102,7 @@ def broken_off(platform: Platform, go_on: Path, how: signal.Signals) -> str:
 
 
 def serves(uploader: Uploader, version_id: str) -> str:
-    """What the version answers, once it is built and deployed."""
+    """Return what the version answers, once it is built and deployed."""
     version = uploader.built(version_id)
     assert version.status.code == StatusCode.MODEL_TRAINED, version.status
     uploader.deploy(version_id)

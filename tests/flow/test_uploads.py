@@ -1,4 +1,4 @@
-"""Uploading a model version over the wire: what arrives whole is built and runs; what does not leaves nothing."""
+"""Uploads of model versions over the wire are built and run if they arrive whole, and leave nothing if not."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def uploader(emulator: EmulatorThread) -> Iterator[Uploader]:
 
 
 def refusal(uploader: Uploader, requests: Any, pat: str = "any-token") -> tuple[int, str]:
-    """Code and text of the last answer; nothing may have been created, or be left on the disk."""
+    """Return code and text of the last answer; nothing may have been created, or be left on the disk."""
     last = uploader.send(requests, pat)[-1].status
     expect_nothing(uploader)
     return last.code, last.details

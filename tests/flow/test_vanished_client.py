@@ -1,4 +1,4 @@
-"""A client whose machine vanishes: no goodbye ever comes, and its request is given up all the same."""
+"""A client's machine vanishes: no goodbye ever comes, and its request is given up all the same."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ip(*words: str) -> None:
 
 @contextmanager
 def another_machine(name: str) -> Iterator[str]:
-    """A network of its own with one cable to here; gives the cable's name at this end."""
+    """Make a network of its own with one cable to here; yield the cable's name at this end."""
     cable = f"{name}-a"
     ip("netns", "add", name)
     try:

@@ -1,4 +1,4 @@
-"""Replicas that outlive a reset, and serve the next deployment of the same code."""
+"""Warm replicas outlive a reset, and serve the next deployment of the same code."""
 
 from __future__ import annotations
 

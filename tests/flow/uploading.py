@@ -1,4 +1,4 @@
-"""Uploads of model versions as the official CLI sends them, and what becomes of them."""
+"""Uploads model versions as the official CLI does, and looks what becomes of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NODEPOOL = {"id": "cpu", "compute_cluster": {"id": "local", "user_id": "me"}}
 
 
 def archive_of(model: str = "hello", **more: bytes) -> bytes:
-    """A sample model as the official CLI packs one, with ``more`` files (``__`` stands for a slash)."""
+    """Pack a sample model as the official CLI does, with ``more`` files (``__`` stands for a slash)."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", dereference=True) as tar:
         tar.add(MODELS / model, arcname=".", filter=lambda each: None if "__pycache__" in each.name else each)
@@ -41,7 +41,7 @@ def config(total_size: int, model_id: str = "hello", **version: Any) -> Request:
 
 
 def parts(data: bytes, count: int = 1) -> Iterator[Request]:
-    """The data in parts as the SDK sends them, ``range_start`` at the end of each."""
+    """Yield the data in parts as the SDK sends them, ``range_start`` at the end of each."""
     size, sent = -(-len(data) // count), 0
     for number in range(1, count + 1):
         chunk = data[(number - 1) * size : number * size]
@@ -85,7 +85,7 @@ class Uploader:
         return answer.model_version
 
     def built(self, version_id: str) -> Any:
-        """The version once its build has ended."""
+        """Return the version once its build has ended."""
 
         def done() -> Any:
             version = self.version(version_id)

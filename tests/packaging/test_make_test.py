@@ -1,4 +1,4 @@
-"""`make test` says at its end which tests it leaves out."""
+"""The command `make test` says at its end which tests it leaves out."""
 
 from __future__ import annotations
 

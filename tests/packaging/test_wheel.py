@@ -1,4 +1,4 @@
-"""The wheel, as a stranger gets it: built, installed into an empty environment, used from outside the checkout."""
+"""The wheel works as a stranger gets it: built, installed into an empty environment, used outside the checkout."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment that has the wheel, pytest, and nothing of this checkout."""
+    """Return the interpreter of an environment that has the wheel, pytest, and nothing of this checkout."""
     folder = tmp_path_factory.mktemp("installed") / "venv"
     _run(find_uv_bin(), "venv", "--quiet", "--python", sys.executable, folder)
     interpreter = folder / "bin" / "python"

@@ -1,4 +1,4 @@
-"""Nested pytest runs: test files of an imagined client project, run once per module, looked at by many tests."""
+"""Runs pytest in pytest: test files of an imagined client project, run once per module, looked at by many tests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class Run:
     folder: Path
 
     def outcome(self, name: str) -> str:
-        """Return the worst that ``-v`` says of the test of this name, with any parameters: PASSED, FAILED, …"""
+        """Return the worst that ``-v`` shows of the test of this name, with any parameters: PASSED, FAILED, and so
+        on."""
         test = rf"\S*::{re.escape(name)}(?:\[.*?\])?"
         words = "|".join(_OUTCOMES)
         found = re.findall(rf"^{test} ({words})\b", self.text, re.M)
@@ -42,7 +43,7 @@ class Run:
         return max(found, key=_OUTCOMES.index)
 
     def failure(self, name: str) -> str:
-        """What the run says of a failed test: its own block among the failures and errors."""
+        """Return what the run says of a failed test: its own block among the failures and errors."""
         start = re.search(rf"^_+ (?:ERROR at \w+ of )?{re.escape(name)} _+$", self.text, re.M)
         assert start, f"{name} has not failed:\n{self.text}"
         rest = self.text[start.end() :]
@@ -86,5 +87,5 @@ def nested(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def model_copy(tmp_path: Path) -> Callable[[str], Path]:
-    """A copy of a sample model that a test may change."""
+    """Return a function that copies a sample model, for tests that change it."""
     return lambda name: shutil.copytree(MODELS / name, tmp_path / name)

@@ -1,4 +1,4 @@
-"""The fixture ``clarifai``: an empty account for each test, models, resources, and what happened."""
+"""The fixture ``clarifai`` gives each test an empty account, with models, resources, and what happened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cassettes: recorded once with a model, played back without one, and honest about what no longer fits."""
+"""Cassettes are recorded once with a model, played back without one, and say what no longer fits."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_how_many_models_ran(clarifai):
 
 @pytest.fixture(scope="module")
 def project(nested: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A client project whose cassettes were recorded."""
+    """Record the cassettes of a client project."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copytree(MODELS / "hello", folder / "hello")
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Contracts in tests: findings, lock files, coverage of methods, and models as tests."""
+"""Contracts appear in tests: as findings, lock files, coverage of methods, and models as tests."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_lock_of_others(clarifai):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A client project with a model, a lock file of it, and an older one."""
+    """Write a client project with a model, a lock file of it, and an older one."""
     from clarifai_emulator.contracts.changes.lock import Promise, write_lock
     from clarifai_emulator.contracts.signatures.read_signatures import read_signatures
 
@@ -175,7 +175,7 @@ def test_coverage_is_merged_over_workers_and_may_fail_the_run(nested: Any, proje
 
 @pytest.fixture(scope="module")
 def items(nested: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """`pytest models/`, with a model that is fine, one that is not, and a lock file."""
+    """Run `pytest models/`, with a model that is fine, one that is not, and a lock file."""
     from clarifai_emulator.contracts.changes.lock import Promise, write_lock
     from clarifai_emulator.contracts.signatures.read_signatures import read_signatures
 

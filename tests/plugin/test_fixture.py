@@ -1,4 +1,4 @@
-"""The fixture, used as its reader would: in a test file of another project."""
+"""The fixture works as its reader would use it: in a test file of another project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Markers, ini options and command-line options."""
+"""Markers, ini options and command-line options take effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that mean nothing, in the settings of a run and in faults: told with the nearest one."""
+"""Unknown names in the settings of a run and in faults are told with the nearest known one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Failures that a few lines explain: a forgotten deploy, a wrong path; and where a relative path leads."""
+"""Failures that a few lines explain lose their traceback: a forgotten deploy, a wrong path; and relative paths lead
+where their reader expects."""
 
 from __future__ import annotations
 

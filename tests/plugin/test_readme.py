@@ -1,4 +1,4 @@
-"""The example of the README, run as it stands there by a newcomer."""
+"""The example of the README runs as it stands there."""
 
 from __future__ import annotations
 

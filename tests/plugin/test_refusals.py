@@ -1,4 +1,4 @@
-"""Fail closed: what would reach the real platform, or nobody, is refused and says what to do."""
+"""Calls that would reach the real platform, or nobody, are refused, and the refusal says what to do."""
 
 from __future__ import annotations
 

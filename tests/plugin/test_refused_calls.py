@@ -1,4 +1,4 @@
-"""Calls that end inside the SDK: the report of a failed test says what `clarifai-emulator check` would."""
+"""Calls end inside the SDK: the report of a failed test says what `clarifai-emulator check` would."""
 
 from __future__ import annotations
 

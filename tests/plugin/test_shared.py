@@ -1,4 +1,4 @@
-"""One emulator for all xdist workers: each has an account of its own, and notices nothing of the others."""
+"""All xdist workers share one emulator: each has an account of its own, and notices nothing of the others."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PORTABLE = [name for name in NAMES if name not in NOT_WHEN_SHARED]
 
 @pytest.fixture(scope="module")
 def twice(nested: Any) -> Run:
-    """The tests of an account, in two workers at the same time."""
+    """Run the tests of an account in two workers at the same time."""
     files = {"test_one.py": TESTS, "test_two.py": TESTS}
     return nested(files, "-n", "2", "--dist", "loadfile", *SHARED, "-k", " or ".join(PORTABLE))
 
@@ -213,7 +213,7 @@ FOREIGN = "whom tests of other workers could mean, too: with --clarifai-scope sh
 
 @pytest.fixture(scope="module")
 def project(nested: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
-    """A client project, run with two workers; twice, so that the second plays the cassettes back."""
+    """Run a client project with two workers; twice, so that the second run plays the cassettes back."""
     folder = tmp_path_factory.mktemp("shared")
     files = {"test_further.py": FURTHER, "team.yaml": TEAM, "hosted.yaml": HOSTED}
     first = nested(files, "-n", "2", *SHARED, "--clarifai-gpus", "1", into=folder)

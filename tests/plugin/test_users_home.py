@@ -1,5 +1,5 @@
-"""Models under test, and the container engine's client, find what the user has: caches and contexts, in every scope
-and on every backend. The SDK's settings file alone is hidden, by an empty home for the test."""
+"""Models under test, and the container engine's client, find the user's caches and contexts, in every scope and on
+every backend. The SDK's settings file alone is hidden, by an empty home for the test."""
 
 from __future__ import annotations
 

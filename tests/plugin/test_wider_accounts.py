@@ -1,4 +1,4 @@
-"""Accounts that last longer than a test: of a class, a module, a package, a session; and tests within them."""
+"""Accounts may last longer than a test: for a class, a module, a package, a session; with tests within them."""
 
 from __future__ import annotations
 

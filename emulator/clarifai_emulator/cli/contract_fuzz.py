@@ -10,13 +10,14 @@ import click
 
 from clarifai_emulator.cli.client import connect
 from clarifai_emulator.cli.finding_output import report
-from clarifai_emulator.cli.model_names import ModelName, read_model_name
+from clarifai_emulator.cli.model_names import read_model_name
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, step, unusable
 from clarifai_emulator.contracts.calls.call_targets import Address
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.values.fuzz import Fuzzed, fuzz
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.messages.address import ModelAddress
 
 
 def fuzz_models(ctx: click.Context, models: tuple[str, ...], as_json: bool, options: dict[str, Any]) -> None:
@@ -57,9 +58,9 @@ def fuzz_known(
     return findings
 
 
-def _deployed(model: KnownModel, deployed: Sequence[str], url: str) -> ModelName:
+def _deployed(model: KnownModel, deployed: Sequence[str], url: str) -> ModelAddress:
     """Return the deployed model with the address that clients use, else with the id that its config.yaml says."""
-    names = [ModelName(*each.split("/")) for each in deployed]
+    names = [ModelAddress(*each.split("/")) for each in deployed]
     addresses = [(each, Address(each.user_id, each.app_id, each.model_id)) for each in names]
     found = [name for name, address in addresses if model.address.covers(address)]
     found = found or [name for name in names if name.model_id == model.name]
@@ -73,7 +74,7 @@ def _deployed(model: KnownModel, deployed: Sequence[str], url: str) -> ModelName
     )
 
 
-def _fuzzed(sdk: Any, name: ModelName, wanted: Sequence[str], limits: dict[str, Any]) -> Iterator[Fuzzed]:
+def _fuzzed(sdk: Any, name: ModelAddress, wanted: Sequence[str], limits: dict[str, Any]) -> Iterator[Fuzzed]:
     client = sdk.Model(name.url).client
     client.fetch()
     signatures = list(client._method_signatures.values())
@@ -86,7 +87,7 @@ def _fuzzed(sdk: Any, name: ModelName, wanted: Sequence[str], limits: dict[str, 
         return getattr(client, method)(**arguments)
 
     try:
-        yield from fuzz(chosen, call, model=name.url.removeprefix("https://clarifai.com/"), **limits)
+        yield from fuzz(chosen, call, model=name.name, **limits)
     except ConfigError as error:
         raise unusable(error) from None
 

@@ -31,6 +31,7 @@ from clarifai_emulator.cli.place_options import place_of, place_options
 from clarifai_emulator.cli.sending import deploy_on
 from clarifai_emulator.cli.signatures import Signature, chosen_methods, command_line, snippet
 from clarifai_emulator.cli.state import Running
+from clarifai_emulator.messages.address import ModelAddress
 
 # What hints of the emulator call the directory: its user gets the command to paste.
 _PLACEHOLDER = re.compile(r"\bDIR\b")
@@ -129,7 +130,7 @@ def _default_route(client: Client, deployed: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(deployed: dict[str, Any], default: dict[str, Any], running: Running) -> None:
-    name = f"{deployed['model_user_id']}/{deployed['app_id']}/models/{deployed['model_id']}"
+    name = ModelAddress(deployed["model_user_id"], deployed["app_id"], deployed["model_id"]).name
     heading(f"\nDeployed {name} in {deployed['seconds']:.1f} s")
     version = f"{deployed['version_id'][:8]}{'' if deployed['is_new_version'] else ' (unchanged)'}"
     rows = [

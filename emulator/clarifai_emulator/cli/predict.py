@@ -13,7 +13,7 @@ from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.callers import Caller, chosen_caller
 from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.interruption import Interrupted
-from clarifai_emulator.cli.model_names import ModelName, read_model_name
+from clarifai_emulator.cli.model_names import read_model_name
 from clarifai_emulator.cli.output import (
     FAILED,
     NO_ROUTE,
@@ -24,6 +24,7 @@ from clarifai_emulator.cli.output import (
     status_name,
     warn,
 )
+from clarifai_emulator.messages.address import ModelAddress
 
 # After every event there is: asks for none of them, and for the number of the newest.
 _AFTER_ALL = 2**53
@@ -98,7 +99,7 @@ def predict(model: str, words: tuple[str, ...], port: int | None, as_json: bool,
 def _call(
     client: Client,
     caller: Caller,
-    name: ModelName,
+    name: ModelAddress,
     words: tuple[str, ...],
     options: Mapping[str, Any],
     as_json: bool,

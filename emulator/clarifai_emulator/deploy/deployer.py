@@ -43,6 +43,7 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
+from clarifai_emulator.messages.address import ModelAddress, ModelKey, names_no_model, parse_address
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
 from clarifai_emulator.models.needs import foreseen_needs, missing_needs
 from clarifai_emulator.models.requirements import required_names
@@ -58,7 +59,6 @@ from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind, Store
 
 Progress = Callable[[str], None]
-ModelKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +112,7 @@ class Deployed:
     @property
     def model_url(self) -> str:
         """The model's address as the SDK takes it."""
-        user, app, model = self.model
-        return f"https://clarifai.com/{user}/{app}/models/{model}"
+        return ModelAddress(*self.model).url
 
 
 class Deployer:
@@ -358,14 +357,14 @@ class Deployer:
         if not name:
             user = directory.user_id if directory.user_id not in ("", "me") else user_id or self._config.user_id
             return (user, directory.app_id, directory.model_id)
-        parts = name.removeprefix("https://clarifai.com/").split("/")
-        if len(parts) != 4 or parts[2] != "models" or not all(parts):
+        address = parse_address(name)
+        if address is None or address.version_id:
             raise CallerError(
                 StatusCode.MODEL_INVALID_ARGUMENT,
-                f"'{name}' does not name a model.",
+                f"{names_no_model(name)}.",
                 hint="Write USER/APP/models/ID, or the model's whole URL without a version.",
             )
-        return (parts[0], parts[1], parts[3])
+        return address.key
 
     def logging_builds(self, key: ModelKey, version_id: str, progress: Progress) -> Progress:
         """Tell the builder log of the version what the caller is told."""

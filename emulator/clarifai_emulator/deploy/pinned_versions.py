@@ -14,12 +14,12 @@ from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError, ModelError
+from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import is_building
 from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.fleet import Fleet
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.routing.decision import ModelKey
 from clarifai_emulator.store import Kind, Store
 
 # In the metadata of such a version, so that it is kept over restarts.

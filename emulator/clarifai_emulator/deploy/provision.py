@@ -35,9 +35,10 @@ from clarifai_emulator.catalogue import (
     shared_cluster,
     shared_nodepools,
 )
-from clarifai_emulator.deploy.deployer import Deployer, DeployRequest, ModelKey, Progress
+from clarifai_emulator.deploy.deployer import Deployer, DeployRequest, Progress
 from clarifai_emulator.deploy.nodepool_choice import DEFAULT_NODEPOOL
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
+from clarifai_emulator.messages.address import ModelAddress, ModelKey
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.routing.candidate_deployments import served_model
@@ -195,7 +196,7 @@ class Furnisher:
         assert entry.path is not None
         name = ""
         if entry.message.id and entry.message.app_id:
-            name = f"{self.owner(entry)}/{entry.message.app_id}/models/{entry.message.id}"
+            name = ModelAddress(self.owner(entry), entry.message.app_id, entry.message.id).name
         wanted = entry.deploy or ModelDeploy()
         return DeployRequest(
             path=entry.path,
@@ -220,7 +221,7 @@ class Furnisher:
 
     async def _add_stand_in(self, stand_in: StandIn, progress: Progress) -> None:
         """Publish what serves a hosted model under its name, for everybody, on shared compute."""
-        user, app, model_id = stand_in.model
+        user, _, model_id = stand_in.model
         if user in ("me", self._user_id):
             raise ModelError(
                 f"model {model_id!r} of user {user!r} is your own; stand-ins are for models that Clarifai or "
@@ -228,7 +229,7 @@ class Furnisher:
             )
         path = await asyncio.to_thread(stand_in_directory, stand_in, self._cache_dir)
         self.hosted.add(stand_in.model)
-        await self._deployer.publish(path, f"{user}/{app}/models/{model_id}", progress)
+        await self._deployer.publish(path, ModelAddress(*stand_in.model).name, progress)
 
     def _add_deployment(self, entry: Entry[Deployment]) -> None:
         self._resources.post(Kind.DEPLOYMENT, self.owner(entry), (), [self.deployment_of(entry)])

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
-from clarifai_emulator.deploy.deployer import Deployer, ModelKey, Progress
+from clarifai_emulator.deploy.deployer import Deployer, Progress
 from clarifai_emulator.deploy.provision import Furnisher, collecting
 from clarifai_emulator.errors import ConfigError, ModelError
+from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
 from clarifai_emulator.topology.file_changes import (

@@ -11,6 +11,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.address import parse_name
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.resources.identifiers import nearest
@@ -18,7 +19,6 @@ from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.routing.candidate_deployments import model_key_of, served_model
 from clarifai_emulator.store import Kind, Store
 
-_SITE = "https://clarifai.com/"
 # Replicas are told to end, and killed when they do not; this is only for what nobody thought of.
 _END_SECONDS = 30.0
 _LOOK_SECONDS = 0.02
@@ -119,9 +119,8 @@ def _described(deployment: Deployment) -> Undeployed:
 
 def _model_of(name: str, user_id: str) -> str:
     """``USER/APP/ID`` of a model's address; an id alone as it is."""
-    parts = name.removeprefix(_SITE).strip("/").split("/")
-    if len(parts) >= 4 and parts[2] == "models":
-        parts = [parts[0], parts[1], parts[3]]
-    if len(parts) == 3 and parts[0] == "me":
-        parts[0] = user_id
-    return "/".join(parts)
+    address = parse_name(name)
+    if address is None:
+        return name
+    owner = user_id if address.user_id == "me" else address.user_id
+    return "/".join((owner, address.app_id, address.model_id))

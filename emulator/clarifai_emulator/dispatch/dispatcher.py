@@ -13,9 +13,9 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
-from clarifai_emulator.dispatch.work import NodepoolKey
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.messages.address import NodepoolKey
 
 _PREFIX = "replica-"
 _NOWHERE = LaneKey("", "", "")  # of runners that serve nothing for now

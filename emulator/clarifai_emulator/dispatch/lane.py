@@ -21,8 +21,9 @@ from typing import NamedTuple
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.clock import Clock
-from clarifai_emulator.dispatch.work import NodepoolKey, State, Work
+from clarifai_emulator.dispatch.work import State, Work
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.address import NodepoolKey
 
 _turns = itertools.count(1)
 

@@ -23,8 +23,7 @@ from clarifai_emulator.dispatch.backlog import Backlog
 from clarifai_emulator.dispatch.code_mark import take_mark
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
-
-NodepoolKey = tuple[str, str, str]  # user, compute cluster, nodepool
+from clarifai_emulator.messages.address import NodepoolKey
 
 UNARY_UNARY = RunnerMethodType.UNARY_UNARY
 UNARY_STREAMING = RunnerMethodType.UNARY_STREAMING

@@ -19,9 +19,8 @@ from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, InstanceType, Node
 
 from clarifai_emulator.catalogue import LOCAL_INSTANCE, fits, price_of
 from clarifai_emulator.errors import EmulatorError
+from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.messages.quantities import parse_cpu, parse_memory
-
-NodepoolKey = tuple[str, str, str]
 
 # Two replicas never have the same accelerator, unless their nodepool's metadata says that they may.
 SHARE_KEY = "emulator_share_accelerators"

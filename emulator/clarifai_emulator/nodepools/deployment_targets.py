@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool
 
+from clarifai_emulator.messages.address import ModelKey, NodepoolKey
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import newest_usable
-from clarifai_emulator.nodepools.capacity import NodepoolKey
 from clarifai_emulator.nodepools.fleet import Target
 from clarifai_emulator.routing.candidate_deployments import model_key_of, served_model
-from clarifai_emulator.routing.decision import ModelKey
 from clarifai_emulator.routing.nodepools import nodepool_keys
 from clarifai_emulator.store import Key, Kind, Store
 

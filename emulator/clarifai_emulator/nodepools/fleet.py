@@ -19,8 +19,9 @@ from clarifai_emulator.backends.reload_link import ReloadLink
 from clarifai_emulator.dispatch.dispatcher import Credential
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.models.directory import ModelSource
-from clarifai_emulator.nodepools.capacity import NodepoolKey, Placement
+from clarifai_emulator.nodepools.capacity import Placement
 from clarifai_emulator.nodepools.scaling import Demand
 
 _HEALTHY_SECONDS = 10.0

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool
 
 from clarifai_emulator.machine.accelerators import AcceleratorPool
+from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.nodepools.backend_choice import backend_of
-from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement, shares_accelerators
+from clarifai_emulator.nodepools.capacity import Capacity, NoRoom, Placement, shares_accelerators
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
 from clarifai_emulator.nodepools.overcommit import overcommitment
 from clarifai_emulator.nodepools.supervisor_reports import Reporter

@@ -27,9 +27,10 @@ from clarifai_emulator.dispatch.lean import LeanConnection
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.machine.accelerators import AcceleratorPool
+from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.backend_choice import backend_of
-from clarifai_emulator.nodepools.capacity import Capacity, NodepoolKey, NoRoom, Placement
+from clarifai_emulator.nodepools.capacity import Capacity, NoRoom, Placement
 from clarifai_emulator.nodepools.debuggers import Debuggers, DeploymentKey
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Standby, model_traceback
 from clarifai_emulator.nodepools.launch_spec import Outfitter

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
 from clarifai_emulator.dispatch.lane import LaneKey
+from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.nodepools.fleet import Fleet, Target
 from clarifai_emulator.routing.candidate_deployments import model_key_of, served_model
-from clarifai_emulator.routing.decision import ModelKey
 from clarifai_emulator.store import Key
 
 

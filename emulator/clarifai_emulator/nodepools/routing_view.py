@@ -17,12 +17,13 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 
 from clarifai_emulator.catalogue import CLARIFAI_USER, SHARED_CLUSTER
 from clarifai_emulator.dispatch.lane import LaneKey
+from clarifai_emulator.messages.address import ModelKey, NodepoolKey
 from clarifai_emulator.models.versions import newest_usable
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.deployment_targets import Targets
 from clarifai_emulator.nodepools.scaling import replica_bounds
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.routing.decision import Load, ModelKey, NodepoolKey
+from clarifai_emulator.routing.decision import Load
 from clarifai_emulator.store import Key, Kind, Store
 
 Visible = Callable[[str, str, Visibility], bool]

@@ -26,9 +26,10 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import TRAINED, is_building, is_on_trial
-from clarifai_emulator.nodepools.capacity import NodepoolKey, NoRoom
+from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.deployment_targets import Targets
 from clarifai_emulator.nodepools.fleet import Fleet, Fleets, ReplicaRecord, ReplicaState, Target
 from clarifai_emulator.nodepools.replacement import Renewal

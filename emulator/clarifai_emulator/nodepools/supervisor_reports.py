@@ -11,6 +11,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.messages.address import ModelAddress
 from clarifai_emulator.models.load_failures import way_out
 from clarifai_emulator.models.versions import build_failed
 from clarifai_emulator.nodepools.capacity import NoRoom
@@ -123,7 +124,7 @@ def holds_the_accelerators(target: Target, reason: str) -> CallerError:
 
 
 def no_code(target: Target) -> CallerError:
-    path = f"{target.model.user_id}/{target.model.app_id}/models/{target.model.id}"
+    path = ModelAddress(target.model.user_id, target.model.app_id, target.model.id).name
     if build_failed(target.version):
         return CallerError(
             StatusCode.MODEL_DEPLOYMENT_FAILED,

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.models.directory import ModelSource
-from clarifai_emulator.nodepools.capacity import NodepoolKey
 from clarifai_emulator.nodepools.fleet import ReplicaRecord
 
 # Each holds a loaded model: the one that was parked first makes room.

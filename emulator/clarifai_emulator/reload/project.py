@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.contracts.rules.finding import Finding
-from clarifai_emulator.deploy.deployer import ModelKey
 from clarifai_emulator.dispatch.lane import LaneKey
+from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.models.code import Code, CodeReader
 from clarifai_emulator.reload.differences import as_dict as finding_as_dict
 from clarifai_emulator.reload.failure import Failure

@@ -18,10 +18,9 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 
 from clarifai_emulator.errors import CallerError, shortened
+from clarifai_emulator.messages.address import ModelKey, NodepoolKey
 
-ModelKey = tuple[str, str, str]  # user, app, model
 DeploymentKey = tuple[str, str]  # user, deployment
-NodepoolKey = tuple[str, str, str]  # user, compute cluster, nodepool
 
 
 class Rule(StrEnum):

@@ -21,7 +21,8 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 
 from clarifai_emulator.catalogue import CLARIFAI_USER, LOCAL_PROVIDER, fits, price_of, speed_of
-from clarifai_emulator.routing.decision import Ask, Candidate, Landscape, Load, ModelKey, NodepoolKey
+from clarifai_emulator.messages.address import ModelKey, NodepoolKey
+from clarifai_emulator.routing.decision import Ask, Candidate, Landscape, Load
 
 
 @dataclass(frozen=True, slots=True)

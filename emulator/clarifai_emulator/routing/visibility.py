@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool, Visibility
 
+from clarifai_emulator.messages.address import ModelKey, NodepoolKey
 from clarifai_emulator.models.versions import newest_usable
-from clarifai_emulator.routing.decision import Landscape, ModelKey, NodepoolKey
+from clarifai_emulator.routing.decision import Landscape
 
 _PRIVATE = Visibility(gettable=Visibility.PRIVATE)
 

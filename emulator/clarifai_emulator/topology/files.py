@@ -29,6 +29,7 @@ from clarifai_emulator.config import BACKENDS
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.faults import Fault, InvalidFault
 from clarifai_emulator.faults.fault import NAMES as FAULT_NAMES
+from clarifai_emulator.messages.address import ModelAddress
 from clarifai_emulator.messages.yaml import YamlFile, unknown
 from clarifai_emulator.topology.stand_ins import StandIn, read_stand_in
 
@@ -171,8 +172,8 @@ class _Reading:
         if stand_in is None:
             return
         if stand_in.model in {each.model for each in self.stand_ins}:
-            user, app, model_id = stand_in.model
-            file.complain(node, key, f"model {user}/{app}/models/{model_id} has two stand-ins in the topology")
+            name = ModelAddress(*stand_in.model).name
+            file.complain(node, key, f"model {name} has two stand-ins in the topology")
         self.stand_ins.append(stand_in)
 
     def _add_fault(self, file: YamlFile, node: Node, key: str) -> None:

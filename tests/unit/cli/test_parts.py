@@ -24,11 +24,12 @@ from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.hints import _OTHER_WORDS
 from clarifai_emulator.cli.init import TEMPLATE, model_id, write_template
 from clarifai_emulator.cli.main import cli
-from clarifai_emulator.cli.model_names import ModelName, read_model_name
+from clarifai_emulator.cli.model_names import read_model_name
 from clarifai_emulator.cli.output import Failure, failure_of
 from clarifai_emulator.cli.state import Running, find_running, remove_state, running_emulators, write_state
 from clarifai_emulator.cli.up import arguments_of, parse_pats
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.messages.address import ModelAddress
 
 DEPLOYMENT = {"deployment_id": "d", "replica_id": "0123456789"}
 KNOWN = ["me/demo/hello", "me/demo/types", "ada/other/types"]
@@ -54,15 +55,15 @@ def running(port: int = 7878, **changes: Any) -> Running:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("hello", ModelName("me", "demo", "hello")),
-        ("me/demo/hello", ModelName("me", "demo", "hello")),
-        ("me/demo/models/hello", ModelName("me", "demo", "hello")),
-        ("https://clarifai.com/me/demo/models/hello", ModelName("me", "demo", "hello")),
-        ("https://clarifai.com/me/demo/models/hello/versions/v1", ModelName("me", "demo", "hello", "v1")),
-        ("me/demo/models/hello/versions/v1", ModelName("me", "demo", "hello", "v1")),
+        ("hello", ModelAddress("me", "demo", "hello")),
+        ("me/demo/hello", ModelAddress("me", "demo", "hello")),
+        ("me/demo/models/hello", ModelAddress("me", "demo", "hello")),
+        ("https://clarifai.com/me/demo/models/hello", ModelAddress("me", "demo", "hello")),
+        ("https://clarifai.com/me/demo/models/hello/versions/v1", ModelAddress("me", "demo", "hello", "v1")),
+        ("me/demo/models/hello/versions/v1", ModelAddress("me", "demo", "hello", "v1")),
     ],
 )
-def test_a_model_by_any_of_its_names(text: str, expected: ModelName) -> None:
+def test_a_model_by_any_of_its_names(text: str, expected: ModelAddress) -> None:
     assert read_model_name(text, KNOWN) == expected
 
 
@@ -80,10 +81,6 @@ def test_names_that_mean_no_model(text: str, said: str, code: int) -> None:
         read_model_name(text, KNOWN)
     assert said in caught.value.message
     assert caught.value.exit_code == code
-
-
-def test_a_models_url() -> None:
-    assert ModelName("me", "demo", "hello", "v").url == "https://clarifai.com/me/demo/models/hello/versions/v"
 
 
 @pytest.mark.parametrize(

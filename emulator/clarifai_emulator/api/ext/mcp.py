@@ -18,11 +18,12 @@ from urllib.parse import unquote
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.ext.method_calls import ModelAddress, ModelTransport, Refusal, refusal_of
+from clarifai_emulator.api.ext.method_calls import ModelTransport, Refusal, refusal_of
 from clarifai_emulator.api.rest.json_errors import kind_of
 from clarifai_emulator.api.rest.transcoding import read_json
 from clarifai_emulator.api.transport.http_exchange import Exchange
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.address import ModelAddress
 
 PREFIX = "/v2/ext/mcp/v1"
 _PATH = re.compile(

@@ -19,34 +19,10 @@ from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.http_exchange import Exchange
 from clarifai_emulator.errors import CallerError, TransportError, describe
+from clarifai_emulator.messages.address import ModelAddress
 
-_ADDRESS = re.compile(
-    r"(?:https?://[^/]+/)?(?P<user>[^/\s]+)/(?P<app>[^/\s]+)/models/(?P<model>[^/\s]+)"
-    r"(?:/(?:model_)?versions/(?P<version>[^/\s]+))?/?"
-)
 # What the runner says of a method that a model's class does not have: of one that answers once, and of a stream.
 _NO_SUCH_METHOD = re.compile(r"not found in model class|has no attribute '(openai|mcp)_\w+'")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelAddress:
-    """A model, and perhaps one of its versions."""
-
-    user: str
-    app: str
-    model: str
-    version: str = ""
-
-    @property
-    def url(self) -> str:
-        """As the platform's pages and clients write it."""
-        return f"https://clarifai.com/{self.user}/{self.app}/models/{self.model}"
-
-
-def parse_address(text: str) -> ModelAddress | None:
-    """``https://clarifai.com/user/app/models/id[/versions/v]``, or the same without its beginning; else None."""
-    match = _ADDRESS.fullmatch(text)
-    return ModelAddress(match["user"], match["app"], match["model"], match["version"] or "") if match else None
 
 
 class Refusal(Exception):
@@ -118,9 +94,9 @@ def refusal_of(error: CallerError) -> Refusal:
 
 def _request(name: str, address: ModelAddress, method: str, text: str) -> Any:
     request = rpc_table()[name].request_type(
-        user_app_id={"user_id": address.user, "app_id": address.app},
-        model_id=address.model,
-        version_id=address.version,
+        user_app_id={"user_id": address.user_id, "app_id": address.app_id},
+        model_id=address.model_id,
+        version_id=address.version_id,
     )
     data = request.inputs.add().data
     data.metadata.update({"_method_name": method})

@@ -20,19 +20,13 @@ from urllib.parse import unquote
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call
-from clarifai_emulator.api.ext.method_calls import (
-    ModelAddress,
-    ModelTransport,
-    Refusal,
-    Text,
-    parse_address,
-    refusal_of,
-)
+from clarifai_emulator.api.ext.method_calls import ModelTransport, Refusal, Text, refusal_of
 from clarifai_emulator.api.rest.json_errors import kind_of
 from clarifai_emulator.api.rest.transcoding import read_json
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.http_exchange import Exchange
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.address import ModelAddress, parse_address
 
 PREFIX = "/v2/ext/openai/v1"
 _ENDPOINTS = ("/chat/completions", "/responses", "/embeddings", "/images/generations")
@@ -111,9 +105,9 @@ class OpenAiApi:
         if wanted:
             address = _address(wanted)
             request = rpc_table()["GetModel"].request_type(
-                user_app_id={"user_id": address.user, "app_id": address.app},
-                model_id=address.model,
-                version_id=address.version,
+                user_app_id={"user_id": address.user_id, "app_id": address.app_id},
+                model_id=address.model_id,
+                version_id=address.version_id,
             )
             _, response = await self._transport.unary(exchange, "GetModel", request)
             content = _model_object(response.model)

@@ -14,6 +14,7 @@ from typing import Any
 
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, Modules, Unknown
+from clarifai_emulator.messages.address import SITE, ModelAddress
 
 MODEL, CLIENT = "Model", "ModelClient"
 CONTEXT, LOCAL = "Model.from_current_context", "ModelClient.from_local_grpc"
@@ -35,7 +36,9 @@ class Address:
     def __str__(self) -> str:
         if self.any:
             return ANY
-        return f"localhost:{self.port}" if self.port else f"{self.user_id}/{self.app_id}/models/{self.model_id}"
+        if self.port:
+            return f"localhost:{self.port}"
+        return ModelAddress(self.user_id, self.app_id, self.model_id).name
 
     def covers(self, other: Address) -> bool:
         """Whether a client that says ``other`` means this model; an id that one of them does not say, agrees."""
@@ -77,11 +80,11 @@ def read_address(text: str) -> Address:
     if host == "localhost" and port.isdigit():
         return Address(port=int(port))
     if "://" not in text and text.count("/") == 3:
-        text = f"https://clarifai.com/{text}"
+        text = f"{SITE}{text}"
     # The SDK looks at the parts of the path alone, whatever the host is.
     parts = text.removeprefix("https://").removeprefix("http://").split("?")[0].split("#")[0].split("/")
     if len(parts) not in (5, 7) or not all(parts[1:5]):
-        raise NotAnAddress(f"'{text}' is no address of a model: https://clarifai.com/USER/APP/models/ID")
+        raise NotAnAddress(f"'{text}' is no address of a model: {SITE}USER/APP/models/ID")
     return Address(parts[1], parts[2], parts[4])
 
 

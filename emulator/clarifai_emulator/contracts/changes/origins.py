@@ -8,7 +8,6 @@ https://clarifai.com/USER/APP/models/ID[/versions/VERSION]
 from __future__ import annotations
 
 import io
-import re
 import subprocess
 import tarfile
 import tempfile
@@ -20,10 +19,8 @@ from typing import Any
 from clarifai_emulator.contracts.changes.lock import LOCK_FILE, Promise, parse_lock, read_lock
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.messages.address import ModelAddress, parse_address
 
-_MODEL_URL = re.compile(
-    r"(?:https?://[^/]+/)?(?P<user>[^/]+)/(?P<app>[^/]+)/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?/?"
-)
 _SECONDS = 20.0
 
 
@@ -53,9 +50,9 @@ def resolve(text: str, *, static: bool = False, control_plane: ControlPlane | No
         return Origin(text, tuple(read_lock(path)))
     if path.is_dir():
         return _directories(text, path, static)
-    url = _MODEL_URL.fullmatch(text)
-    if url is not None:
-        return Origin(text, (_remote(url, control_plane),), is_one=True)
+    address = parse_address(text)
+    if address is not None:
+        return Origin(text, (_remote(text, address, control_plane),), is_one=True)
     revision, _, inside = text.partition(":")
     if inside and not revision.startswith(("http", "-")):
         return _revision(text, revision, inside, static)
@@ -124,17 +121,17 @@ def _git(text: str, *arguments: str) -> bytes:
     return done.stdout
 
 
-def _remote(url: re.Match[str], control_plane: ControlPlane | None) -> Promise:
+def _remote(text: str, address: ModelAddress, control_plane: ControlPlane | None) -> Promise:
     if control_plane is None:
         raise ConfigError(
-            f"'{url[0]}' is on a control plane, and none was named:",
+            f"'{text}' is on a control plane, and none was named:",
             ["neither a running emulator nor CLARIFAI_PAT was found"],
             hint="Start the emulator, or set CLARIFAI_PAT to ask the platform itself.",
         )
     from clarifai_emulator.contracts.signatures.method import Method
 
-    version = _ask(url, control_plane)
-    name = f"{url['user']}/{url['app']}/models/{url['model']}"
+    version = _ask(text, address, control_plane)
+    name = ModelAddress(*address.key).name
     methods = tuple(Method(each, None, {}, each.description) for each in version.method_signatures)
     if not methods:
         raise ConfigError(
@@ -144,16 +141,16 @@ def _remote(url: re.Match[str], control_plane: ControlPlane | None) -> Promise:
     return Promise(name, methods)
 
 
-def _ask(url: re.Match[str], control_plane: ControlPlane) -> Any:
+def _ask(text: str, address: ModelAddress, control_plane: ControlPlane) -> Any:
     import grpc
     from clarifai_grpc.grpc.api import service_pb2
     from clarifai_grpc.grpc.api.resources_pb2 import UserAppIDSet
     from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
     request = service_pb2.GetModelRequest(
-        user_app_id=UserAppIDSet(user_id=url["user"], app_id=url["app"]),
-        model_id=url["model"],
-        version_id=url["version"] or "",
+        user_app_id=UserAppIDSet(user_id=address.user_id, app_id=address.app_id),
+        model_id=address.model_id,
+        version_id=address.version_id,
     )
     with _channel(control_plane.base_url) as channel:
         call = channel.unary_unary(
@@ -161,7 +158,7 @@ def _ask(url: re.Match[str], control_plane: ControlPlane) -> Any:
             request_serializer=service_pb2.GetModelRequest.SerializeToString,
             response_deserializer=service_pb2.SingleModelResponse.FromString,
         )
-        where = f"{control_plane.base_url} cannot be asked for {url[0]}:"
+        where = f"{control_plane.base_url} cannot be asked for {text}:"
         try:
             answer = call(request, metadata=[("authorization", f"Key {control_plane.pat}")], timeout=_SECONDS)
         except grpc.RpcError as error:

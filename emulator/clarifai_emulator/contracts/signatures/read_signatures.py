@@ -21,6 +21,7 @@ from clarifai_emulator.contracts.signatures.compute_fit import offers_of
 from clarifai_emulator.contracts.signatures.imported import SECONDS, Reading, model_file_of, read_by_import
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.signatures.model_files import ModelFiles, read_model_files
+from clarifai_emulator.messages.address import ModelAddress
 
 __all__ = ["Method", "ModelContract", "read_many", "read_signatures"]
 
@@ -52,7 +53,7 @@ class ModelContract:
     @property
     def name(self) -> str:
         """``USER/APP/models/ID``, as far as config.yaml says."""
-        return f"{self.user_id or 'me'}/{self.app_id}/models/{self.model_id or self.directory.name}"
+        return ModelAddress(self.user_id or "me", self.app_id, self.model_id or self.directory.name).name
 
 
 def read_signatures(

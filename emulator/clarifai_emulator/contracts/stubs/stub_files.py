@@ -19,6 +19,7 @@ from clarifai_emulator.contracts.calls.call_targets import GivenModel
 from clarifai_emulator.contracts.calls.checking_stubs import kind_of
 from clarifai_emulator.contracts.calls.given_models import KnownModel, read_models
 from clarifai_emulator.contracts.stubs import sdk_surface, stub_types
+from clarifai_emulator.messages.address import ModelAddress
 
 _NOTE = """\
 # Written by `clarifai-emulator stubs`; write it again when a model changes.
@@ -191,7 +192,7 @@ def _constructors(model: KnownModel, name: str) -> Iterator[str]:
 
 def _urls(model: KnownModel) -> list[str]:
     address = model.address
-    return [f"https://clarifai.com/{address.user_id or 'me'}/{address.app_id}/models/{address.model_id}"]
+    return [ModelAddress(address.user_id or "me", address.app_id, address.model_id).url]
 
 
 def _url(model: KnownModel) -> str:

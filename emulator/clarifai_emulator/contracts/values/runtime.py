@@ -22,10 +22,10 @@ from clarifai_emulator.contracts.values.python_values import unknown_method
 from clarifai_emulator.contracts.values.wire import WireMethod
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.messages.header_text import header_text
 
 Mode = Literal["record", "strict", "off"]
-ModelKey = tuple[str, str, str]
 # The model version's message, or None.
 FindVersion = Callable[[ModelKey, str], Any]
 

@@ -11,20 +11,19 @@ stand_ins:
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from yaml.nodes import MappingNode, Node
 
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.messages.address import ModelKey, parse_address
 from clarifai_emulator.messages.yaml import YamlFile, unknown
-from clarifai_emulator.topology.stand_ins.recording import ModelKey, Recording, recording_of
+from clarifai_emulator.topology.stand_ins.recording import Recording, recording_of
 
 WAYS = ("path", "answers", "cassette")
 KEYS = ("model", *WAYS)
 ANSWER_KEYS = ("contains", "text")
-_URL = re.compile(r"(?:https?://[^/]+/)?([^/]+)/([^/]+)/models/([^/]+)(/versions/[^/]+)?/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +76,14 @@ def read_stand_in(file: YamlFile, node: Node, key: str) -> StandIn | None:
 
 def _model(file: YamlFile, node: Node, key: str) -> ModelKey | None:
     said = file.text(node, key)
-    match = _URL.fullmatch(said)
-    if match is None:
+    address = parse_address(said)
+    if address is None:
         file.complain(node, key, f"{said!r} names no model; write https://clarifai.com/USER/APP/models/ID")
         return None
-    if match[4]:
+    if address.version_id:
         file.complain(node, key, "names a version; leave it out: a stand-in has versions of its own")
         return None
-    return match[1], match[2], match[3]
+    return address.key
 
 
 def _path(file: YamlFile, node: Node, key: str) -> Path | None:

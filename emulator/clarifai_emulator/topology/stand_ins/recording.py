@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.cassettes import Recorded, read_tape
+from clarifai_emulator.messages.address import ModelKey
 
 _INFERENCE = ("PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs")
-ModelKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
