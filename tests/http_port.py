@@ -1,4 +1,4 @@
-"""Serves an HTTP site as a port of the emulator does, over pairs of sockets, to a client without a library's manners."""
+"""Serves an HTTP site over pairs of sockets, as a port does over the network, to a client without manners."""
 
 from __future__ import annotations
 
