@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.backends.docker.labels import REPLICA
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from docker import DockerClient
 from flow.driver import Client, inference_request, live_replicas, logged, text_of, write_model
 

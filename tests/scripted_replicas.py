@@ -10,23 +10,22 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
-from clarifai_emulator.backends.backend import Backend, Exit, ReplicaSpec
+from clarifai_emulator.backends.backend import Exit, ReplicaSpec
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, Slot
 from clarifai_emulator.dispatch.work import UNARY_UNARY, Work
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
-from clarifai_emulator.machine.accelerators import Accelerator, AcceleratorPool
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.machine.accelerators import Accelerator
+from clarifai_emulator.machine.machine import Machine
+from clarifai_emulator.machine.pools import Pools
+from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.capacity import Capacity
-from clarifai_emulator.nodepools.deployment_targets import Targets
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
-from clarifai_emulator.nodepools.metrics import FleetMetrics
-from clarifai_emulator.nodepools.replicas import Replicas
-from clarifai_emulator.nodepools.routing_view import StoreLandscape
-from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.nodepools.supervisor_reports import Reporter
+from clarifai_emulator.nodepools.launch_spec import Addresses
+from clarifai_emulator.nodepools.nodepools import NodepoolParts, Nodepools
 from clarifai_emulator.resources.permissions import Organisations
 from clarifai_emulator.store import Kind
 from resource_api import ResourceApi
@@ -72,11 +71,20 @@ class ScriptedBackend:
 
     name = "process"
 
-    def __init__(self) -> None:
+    def __init__(self, *machines: Machine) -> None:
+        self.machines = machines
         self.processes: list[ScriptedProcess] = []
         self.refusal: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
+
+    async def warm(self) -> None:
+        return
+
+    async def prepare(
+        self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
+    ) -> ModelSource:
+        return SOURCE
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ScriptedProcess:
         await self.gate.wait()
@@ -105,45 +113,32 @@ class Stage:
         self.store, self.clock = self.api.store, self.api.clock
         self.config = EmulatorConfig(**{"stop_seconds": 0.01, "num_threads": 1, **config})
         self.events = EventBus(self.clock)
-        self.dispatcher = Dispatcher(events=self.events, clock=self.clock, queue_size=self.config.queue_size)
-        self.backend = ScriptedBackend()
-        self.capacity = Capacity()
-        self.accelerators = AcceleratorPool(
-            [Accelerator(number, f"GPU-{number}", name, 24 << 30) for number, name in enumerate(gpus)],
-            reason="there is no nvidia-smi on the PATH",
+        machine = Machine(
+            8,
+            64 << 30,
+            tuple(Accelerator(number, f"GPU-{number}", name, 24 << 30) for number, name in enumerate(gpus)),
+            "there is no nvidia-smi on the PATH",
         )
-        reporter = Reporter(events=self.events, logbook=self.api.logbook)
-        backends: Mapping[str, Backend] = {"process": self.backend}
-        self.targets = Targets(self.store)
-        self.replicas = Replicas(
-            config=self.config,
-            store=self.store,
-            dispatcher=self.dispatcher,
-            backends=backends,
-            accelerators=self.accelerators,
-            capacity=self.capacity,
-            reporter=reporter,
-            clock=self.clock,
+        self.backend = ScriptedBackend(machine)
+        self.nodepools = nodepools = Nodepools(
+            NodepoolParts(
+                config=self.config,
+                store=self.store,
+                events=self.events,
+                logbook=self.api.logbook,
+                clock=self.clock,
+                backends={"process": self.backend},
+                addresses=Addresses(lambda: "http://runners", lambda: "http://api"),
+                capacity=Capacity(),
+                can_see=Organisations().can_see,
+                pools=Pools(),
+                written=WrittenFiles(),
+            )
         )
-        outfitter = self.replicas.outfitter
-        outfitter.runner_url, outfitter.api_base = "http://runners", "http://api"
-        self.supervisor = Supervisor(
-            config=self.config,
-            store=self.store,
-            targets=self.targets,
-            dispatcher=self.dispatcher,
-            replicas=self.replicas,
-            reporter=reporter,
-            clock=self.clock,
-        )
-        self.landscape = StoreLandscape(
-            store=self.store,
-            targets=self.targets,
-            supervisor=self.supervisor,
-            capacity=self.capacity,
-            can_see=Organisations().can_see,
-        )
-        self.metrics = FleetMetrics(self.supervisor)
+        self.targets, self.dispatcher, self.capacity = nodepools.targets, nodepools.dispatcher, nodepools.capacity
+        self.replicas, self.supervisor = nodepools.replicas, nodepools.supervisor
+        self.routing_view, self.metrics = nodepools.routing_view, nodepools.metrics
+        self.accelerators = nodepools.pools.of(machine)
         self.supervisor.start()
 
     async def close(self) -> None:
@@ -228,7 +223,7 @@ class Stage:
         """Let time pass, and let whoever looks at the clock look."""
         self.clock.seconds += seconds
         for fleet in tuple(self.supervisor.fleets.values()):
-            self.dispatcher.on_demand(fleet.lane)
+            self.supervisor.demanded(fleet.lane)
         await settle()
 
     # Requests.

@@ -1,6 +1,6 @@
-"""What can go wrong, as data: a Clarifai status code, what happened, and what to do next.
+"""Describes errors as data: a Clarifai status code, what happened, and what to do next.
 
-Whose fault it is, is the type:
+The type says whose fault it is:
 
 * ``CallerError``: the request, the model or the configuration is wrong. Rendered as the platform would
   (``response.status``), never logged with a trace.
@@ -12,18 +12,18 @@ Whose fault it is, is the type:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
-
-# Descriptions the platform is publicly known to send; every other code is described by its name.
-_DESCRIPTIONS: dict[int, str] = {
-    StatusCode.SUCCESS: "Ok",
-    StatusCode.CONN_KEY_INVALID: "Invalid API key or Invalid API key/application pair",
-    StatusCode.CONN_KEY_NOT_FOUND: "API key not found",
-    StatusCode.CONN_INVALID_REQUEST: "Invalid request",
-    StatusCode.CONN_THROTTLED: "Making too many requests",
-    StatusCode.MODEL_DOES_NOT_EXIST: "Model does not exist",
+# Descriptions the platform is publicly known to send, by the name of the code; every other code is described by its
+# name.
+_DESCRIPTIONS: dict[str, str] = {
+    "SUCCESS": "Ok",
+    "CONN_KEY_INVALID": "Invalid API key or Invalid API key/application pair",
+    "CONN_KEY_NOT_FOUND": "API key not found",
+    "CONN_INVALID_REQUEST": "Invalid request",
+    "CONN_THROTTLED": "Making too many requests",
+    "MODEL_DOES_NOT_EXIST": "Model does not exist",
 }
 
 
@@ -49,14 +49,15 @@ GRPC_CODES: dict[str, int] = {
 
 
 def describe(code: int) -> str:
-    """The platform's sentence for a status code, e.g. ``25900`` → ``Deployment does not exist``."""
-    known = _DESCRIPTIONS.get(code)
-    if known is not None:
-        return known
+    """Return the platform's sentence for a status code, e.g. ``25900`` → ``Deployment does not exist``."""
+    # Commands import this module, and most of them no protobuf.
+    from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
     try:
-        return StatusCode.Name(code).replace("_", " ").capitalize()  # pyright: ignore[reportArgumentType]
+        name = StatusCode.Name(code)  # pyright: ignore[reportArgumentType]
     except ValueError:
         return f"Status {code}"
+    return _DESCRIPTIONS.get(name) or name.replace("_", " ").capitalize()
 
 
 _LONGEST_WORD = 300
@@ -65,7 +66,7 @@ _LONGEST_TEXT = 16_000
 
 
 def shortened(text: str) -> str:
-    """A text that may quote what a request holds, bounded: long words lose their end, a long text its middle."""
+    """Shorten a text that may quote what a request holds: long words lose their end, a long text its middle."""
     if len(text) <= _LONGEST_WORD:
         return text
     text = _LONG_WORD.sub(lambda word: f"{word[0][:_LONGEST_WORD]}… [{len(word[0])} characters]", text)
@@ -78,6 +79,14 @@ def shortened(text: str) -> str:
 
 class EmulatorError(Exception):
     """Base of every error this package raises on purpose."""
+
+
+class NoRoom(EmulatorError):
+    """Say that a replica cannot be placed now; ``for_good`` when no amount of waiting helps."""
+
+    def __init__(self, reason: str, *, for_good: bool) -> None:
+        super().__init__(reason)
+        self.for_good = for_good
 
 
 class CallerError(EmulatorError):
@@ -106,7 +115,7 @@ class CallerError(EmulatorError):
 
     @property
     def message(self) -> str:
-        """Details and hint as one text."""
+        """Return details and hint as one text."""
         return f"{self.details} {self.hint}".strip()
 
     def __str__(self) -> str:
@@ -123,7 +132,7 @@ class TransportError(EmulatorError):
 
     @property
     def code(self) -> int:
-        """gRPC's number of the status."""
+        """Return gRPC's number of the status."""
         return GRPC_CODES[self.name]
 
 
@@ -151,3 +160,29 @@ class ModelError(EmulatorError):
         self.log = log
         parts = [summary, log.rstrip(), hint]
         super().__init__("\n".join(part for part in parts if part))
+
+
+class ControlError(EmulatorError):
+    """An emulator that cannot be found, reached or controlled.
+
+    ``message``: what happened. ``hint``: what to do next. ``reason``: ``not running`` when there is none, ``usage``
+    when the caller has to choose or write something else. ``data``: further facts, as JSON.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        reason: Literal["failed", "not running", "usage"] = "failed",
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.reason = reason
+        self.data = dict(data or {})
+
+
+class UnforeseenError(EmulatorError):
+    """An error that the emulator did not raise on purpose, as another process is told of it."""

@@ -1,4 +1,4 @@
-"""Everything that happens is an event; logs, the CLI, reports and tests subscribe.
+"""Records everything that happens as an event; logs, the CLI, reports and tests subscribe.
 
 Kinds are dotted, from coarse to fine: ``request.finished``, ``route.decided``, ``work.sent``,
 ``replica.started``, ``deployment.failed``. Fields are plain JSON values; secrets never go in.
@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clarifai_emulator.clock import Clock
-
-Subscriber = Callable[["Event"], None]
+from clarifai_emulator.listeners import Listeners
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened. ``seq`` grows by one; ``time`` is seconds since the epoch."""
+    """Describes a thing that happened. ``seq`` grows by one; ``time`` is seconds since the epoch."""
 
     seq: int
     time: float
@@ -26,7 +25,7 @@ class Event:
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def as_dict(self) -> dict[str, Any]:
-        """The event as one flat JSON object."""
+        """Return the event as one flat JSON object."""
         return {"seq": self.seq, "time": round(self.time, 6), "kind": self.kind, **self.fields}
 
 
@@ -36,7 +35,7 @@ class EventBus:
     def __init__(self, clock: Clock, *, keep: int = 10_000) -> None:
         self._clock = clock
         self._events: deque[Event] = deque(maxlen=keep)
-        self._subscribers: list[Subscriber] = []
+        self._listeners: Listeners[Event] = Listeners("events")
         self._seq = 0
 
     def emit(self, kind: str, **fields: Any) -> Event:
@@ -44,23 +43,16 @@ class EventBus:
         self._seq += 1
         event = Event(self._seq, self._clock.now(), kind, fields)
         self._events.append(event)
-        for subscriber in tuple(self._subscribers):
-            subscriber(event)
+        self._listeners.tell(event)
         return event
 
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+    def subscribe(self, subscriber: Callable[[Event], object]) -> Callable[[], None]:
         """Call ``subscriber`` for every event from now on; the returned function ends that."""
-        self._subscribers.append(subscriber)
-
-        def unsubscribe() -> None:
-            if subscriber in self._subscribers:
-                self._subscribers.remove(subscriber)
-
-        return unsubscribe
+        return self._listeners.subscribe(subscriber)
 
     def recent(self, prefix: str = "", *, since: int = 0, **match: Any) -> Iterator[Event]:
-        """Kept events after ``since``, oldest first, whose kind starts with ``prefix`` and whose fields equal
-        ``match``."""
+        """Yield the kept events after ``since``, oldest first, whose kind starts with ``prefix`` and whose fields
+        equal ``match``."""
         for event in tuple(self._events):
             matches = all(event.fields.get(name) == value for name, value in match.items())
             if event.seq > since and event.kind.startswith(prefix) and matches:
@@ -68,7 +60,7 @@ class EventBus:
 
     @property
     def last_seq(self) -> int:
-        """Number of the newest event; 0 before the first."""
+        """Return the number of the newest event; 0 before the first."""
         return self._seq
 
     def clear(self) -> None:

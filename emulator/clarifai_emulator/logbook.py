@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeSourceMetadata, LogEntry, UserAppIDSet
 
+from clarifai_emulator.listeners import Listeners
+
 BUILDER = "builder"
 RUNNER = "runner"
 RUNNER_EVENTS = "runner.events"
@@ -33,8 +35,9 @@ _Source = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line. ``seq`` grows by one over all streams; ``time`` is seconds since the epoch, when the emulator read
-    it. ``deployment_id``, ``replica_id`` and ``origin`` (who wrote it) are empty where they are not known."""
+    """Describes a line of a log. ``seq`` grows by one over all streams; ``time`` is seconds since the epoch, when
+    the emulator read it. ``deployment_id``, ``replica_id`` and ``origin`` (who wrote it) are empty where they are
+    not known."""
 
     seq: int
     time: float
@@ -47,27 +50,24 @@ class LogLine:
 
     @property
     def ids(self) -> dict[str, str]:
-        """What it is from, by the names that ``LogBook.append`` takes."""
+        """Return the ids of what it is from, by the names that ``LogBook.append`` takes."""
         return dict(zip(_SOURCE_FIELDS, self.source, strict=True))
 
     def is_from(self, match: Mapping[str, str]) -> bool:
-        """Whether its source has these ids; an empty one matches every source."""
+        """Tell if its source has these ids; an empty one matches every source."""
         ids = self.ids
         return all(value in ("", ids[name]) for name, value in match.items())
 
 
-Subscriber = Callable[[LogLine], None]
-
-
 class LogBook:
-    """Log lines by type and source. ``keep``: lines per stream; ``streams``: how many; ``now``: the time."""
+    """Keeps log lines by type and source. ``keep``: lines per stream; ``streams``: how many; ``now``: the time."""
 
     def __init__(self, *, keep: int = 5_000, streams: int = 512, now: Callable[[], float] = time.time) -> None:
         self._keep = keep
         self._max_streams = streams
         self._now = now
         self._streams: OrderedDict[tuple[str, _Source], deque[LogLine]] = OrderedDict()
-        self._subscribers: list[Subscriber] = []
+        self._listeners: Listeners[LogLine] = Listeners("log lines")
         self._seq = 0
         # Clients show an entry once per url, so urls of two emulators on the same port must differ too.
         self._run = secrets.token_hex(4)
@@ -95,16 +95,15 @@ class LogBook:
         self._seq += 1
         line = LogLine(self._seq, time or self._now(), log_type, source, message, deployment_id, replica_id, origin)
         self._stream(log_type, source).append(line)
-        for subscriber in tuple(self._subscribers):
-            subscriber(line)
+        self._listeners.tell(line)
 
     def entries(self, log_type: str, **match: str) -> Iterator[LogEntry]:
-        """As ``lines``, as the platform's own log entries, each with a ``url`` of its own."""
+        """Give the lines that ``lines`` finds as the platform's log entries, each with a ``url`` of its own."""
         return map(self.entry, self.lines(log_type, **match))
 
     def lines(self, log_type: str, **match: str) -> Iterator[LogLine]:
-        """Kept lines of a type, oldest first, whose source has these ids (``runner_id="r"``…); an empty id matches
-        every source. Raises ``TypeError`` for a name that is not an id of a source."""
+        """Give the kept lines of a type, oldest first, whose source has these ids (``runner_id="r"``…); an empty id
+        matches every source. Raises ``TypeError`` for a name that is not an id of a source."""
         unknown = set(match) - set(_SOURCE_FIELDS)
         if unknown:
             raise TypeError(f"a log entry has no {', '.join(sorted(unknown))}; it has {', '.join(_SOURCE_FIELDS)}")
@@ -116,27 +115,21 @@ class LogBook:
         ]
         return heapq.merge(*found, key=lambda line: line.seq)
 
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+    def subscribe(self, subscriber: Callable[[LogLine], object]) -> Callable[[], None]:
         """Call ``subscriber`` for every line from now on; the returned function ends that."""
-        self._subscribers.append(subscriber)
-
-        def unsubscribe() -> None:
-            if subscriber in self._subscribers:
-                self._subscribers.remove(subscriber)
-
-        return unsubscribe
+        return self._listeners.subscribe(subscriber)
 
     def clear(self) -> None:
         """Forget every line; subscribers and numbering stay."""
         self._streams.clear()
 
     def forget(self, is_whose: Callable[[str], bool]) -> None:
-        """Forget what these users may read."""
+        """Forget the lines of the users for whom ``is_whose`` holds."""
         for key in [key for key in self._streams if is_whose(key[1][0])]:
             del self._streams[key]
 
     def entry(self, line: LogLine) -> LogEntry:
-        """The platform's own log entry of a line."""
+        """Return a line as the platform's log entry."""
         url = f"/v2/log_entries/{self._run}-{line.seq}"
         return LogEntry(message=line.message, log_type=line.log_type, url=url, meta=_meta(line.source))
 

@@ -1,8 +1,8 @@
-"""The one place where resources live, as the platform's own protobuf messages.
+"""Keeps the resources, in one place, as the platform's own protobuf messages.
 
-A resource's key is its path of ids below the platform: ``("me", "cluster", "nodepool")``. Every
-proper prefix of a key is indexed, so a listing costs as much as its page, not as the store. Messages in the
-store are never changed in place: copy, change, ``put`` again.
+A resource's key is its path of ids below the platform: ``("me", "cluster", "nodepool")``. Every proper prefix of a
+key is indexed, so a listing costs as much as its page, not as the store. Messages in the store are never changed in
+place: copy, change, ``put`` again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Store:
         self._watchers.append(watcher)
 
     def get(self, kind: Kind, key: Key) -> Any | None:
-        """The resource with exactly this key, or None."""
+        """Return the resource with exactly this key, or None."""
         return self._items[kind].get(key)
 
     def put(self, kind: Kind, key: Key, item: Any) -> None:
@@ -86,33 +86,33 @@ class Store:
         return True
 
     def keys(self, kind: Kind, prefix: Key = ()) -> Iterator[Key]:
-        """Keys below ``prefix``, newest first."""
+        """Return keys below ``prefix``, newest first."""
         return reversed(self._below[kind].get(prefix, {}))
 
     def list(self, kind: Kind, prefix: Key = ()) -> Iterator[Any]:
-        """Resources below ``prefix``, newest first."""
+        """Return resources below ``prefix``, newest first."""
         items = self._items[kind]
         return (items[key] for key in self.keys(kind, prefix))
 
     def page(self, kind: Kind, prefix: Key, start: int, size: int) -> list[Any]:
-        """``size`` resources below ``prefix`` after the first ``start``, newest first."""
+        """Return up to ``size`` resources below ``prefix`` after the first ``start``, newest first."""
         return list(islice(self.list(kind, prefix), start, start + size))
 
     def newest(self, kind: Kind, prefix: Key) -> Any | None:
-        """The resource that was added last below ``prefix``, or None."""
+        """Return the resource that was added last below ``prefix``, or None."""
         return next(self.list(kind, prefix), None)
 
     def find(self, kind: Kind, value: Hashable) -> list[Any]:
-        """Resources of an indexed kind that have this index value, in the order in which they got it."""
+        """Return resources of an indexed kind that have this index value, in the order in which they got it."""
         items = self._items[kind]
         return [items[key] for key in self._indexed[kind].get(value, ())]
 
     def find_keys(self, kind: Kind, value: Hashable) -> list[Key]:
-        """Keys of what ``find`` gives, in the same order."""
+        """Return the keys of what ``find`` returns, in the same order."""
         return list(self._indexed[kind].get(value, ()))
 
     def count(self, kind: Kind, prefix: Key = ()) -> int:
-        """How many resources there are below ``prefix``."""
+        """Count the resources below ``prefix``."""
         return len(self._below[kind].get(prefix, ()))
 
     def reset(self) -> None:

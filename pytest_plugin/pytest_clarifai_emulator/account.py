@@ -24,16 +24,16 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 
 from clarifai_emulator.api.access.issued_keys import PAT as PAT_TYPE
-from clarifai_emulator.api.playback import Deck
+from clarifai_emulator.api.playback import Player
 from clarifai_emulator.catalogue import LOCAL_INSTANCE
 from clarifai_emulator.clock import TurnableClock
+from clarifai_emulator.control.call_records import Call, Route, routes_of
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind
-from clarifai_emulator.thread import EmulatorThread
-from pytest_clarifai_emulator.calls import Call, Route, routes_of
 from pytest_clarifai_emulator.deployed import DeployedModel, model_key
 from pytest_clarifai_emulator.model_paths import TestPaths
 from pytest_clarifai_emulator.routed import require_routed
@@ -94,7 +94,7 @@ class Clarifai:
         self._user_id = user_id
         self.deployed: list[DeployedModel] = []
         self._faults: list[ActiveFault | JoinedFault] = []
-        self.cassette: Deck | None = None  # of the mark clarifai_cassette
+        self.cassette: Player | None = None  # of the mark clarifai_cassette
         self.gpus: tuple[str, ...] = ()  # UUIDs of the devices that the mark clarifai_gpu holds
         self.replaying: Callable[[Path, str], tuple[str, str, str] | None] = lambda path, model: None
 

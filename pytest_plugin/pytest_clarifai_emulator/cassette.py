@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from clarifai_emulator.api.playback import Deck, Mode
+from clarifai_emulator.api.playback import Mode, Player
 from clarifai_emulator.api.playback.upstream import Upstream
-from clarifai_emulator.cassettes import RecordedModel, Tape, is_of_another_tool, read_tape
+from clarifai_emulator.cassettes import Cassette, RecordedModel, is_of_another_tool, read_cassette
 from clarifai_emulator.contracts.signatures.shapes import method_shape
 from clarifai_emulator.models.directory import read_model_directory
 from pytest_clarifai_emulator.account import Clarifai
@@ -36,20 +36,20 @@ def inserted(
     mode = _mode(str(mark.kwargs.get("mode") or settings.cassette_mode), file)
     # Another tool's file is not recorded over: reading it says so.
     is_read = file.exists() and (mode is not Mode.RECORD or is_of_another_tool(file))
-    tape = read_tape(file) if is_read else Tape()
+    cassette = read_cassette(file) if is_read else Cassette()
     upstream = _upstream(mark.kwargs.get("record_from"), mode, settings, pat)
-    deck = Deck(tape, mode, name=str(file), upstream=upstream)
+    player = Player(cassette, mode, name=str(file), upstream=upstream)
     if mode is Mode.REPLAY:
-        account.replaying = lambda path, model: _stand_in(tape, file, path)
-    account.cassette = deck
-    account.serving.insert(deck)
+        account.replaying = lambda path, model: _stand_in(cassette, file, path)
+    account.cassette = player
+    account.serving.insert(player)
     try:
         yield
     finally:
-        deck = account.serving.eject()
-    if deck.changed:
-        deck.tape.models.update(_recorded(account.deployed))
-        deck.tape.write(file)
+        player = account.serving.eject()
+    if player.changed:
+        player.cassette.models.update(_recorded(account.deployed))
+        player.cassette.write(file)
 
 
 def cassette_file(mark: pytest.Mark, item: pytest.Item, settings: Settings) -> Path:
@@ -95,11 +95,11 @@ def _upstream(base_url: str | None, mode: Mode, settings: Settings, pat: str) ->
     return Upstream(base_url, pat or "none")
 
 
-def _stand_in(tape: Tape, file: Path, path: Path) -> tuple[str, str, str]:
+def _stand_in(cassette: Cassette, file: Path, path: Path) -> tuple[str, str, str]:
     """Return the model that the cassette stands in for. Fails when it was recorded with other signatures."""
-    recorded = tape.models.get(path.name)
+    recorded = cassette.models.get(path.name)
     if recorded is None:
-        known = ", ".join(tape.models) or "none"
+        known = ", ".join(cassette.models) or "none"
         pytest.fail(
             f"The cassette {file} was recorded without the model {path.name}; it has: {known}. {_AGAIN}",
             pytrace=False,

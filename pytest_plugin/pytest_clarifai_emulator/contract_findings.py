@@ -14,10 +14,10 @@ from typing import Any
 
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.signatures.shapes import method_shape
+from clarifai_emulator.control.call_records import Call
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.messages.data_values import shown_call, signature_of
 from clarifai_emulator.store import Kind
-from pytest_clarifai_emulator.calls import Call
 
 
 @dataclass(frozen=True, slots=True)

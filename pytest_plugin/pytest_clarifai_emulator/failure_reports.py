@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from clarifai_emulator.backends.printed import without_colours
+from clarifai_emulator.control.call_records import Call
 from clarifai_emulator.events import Event
 from clarifai_emulator.nodepools.fleet import model_traceback
-from pytest_clarifai_emulator.calls import Call
 from pytest_clarifai_emulator.model_paths import paths_of
 from pytest_clarifai_emulator.plain_failures import plain_failure
 from pytest_clarifai_emulator.refused_calls import explained

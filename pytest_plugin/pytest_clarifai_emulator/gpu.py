@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.machine.accelerators import Accelerator, Discovery
-from clarifai_emulator.thread import EmulatorThread
 from pytest_clarifai_emulator.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _refuse(count: int, there: int, reason: str, settings: Settings) -> None:
 async def _end_holders(emulator: Emulator) -> None:
     """End replicas that hold a device: the next test that waits for it may be another process's."""
     fleets = emulator.supervisor.fleets.values()
-    records = [*emulator.replicas.parked, *(record for fleet in fleets for record in fleet.records.values())]
+    records = [*emulator.replicas.warm_pool, *(record for fleet in fleets for record in fleet.records.values())]
     await emulator.replicas.end_all([record for record in records if record.devices], grace=0)
 
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from clarifai_emulator.cli.state import Running, remove_state, write_state
 from clarifai_emulator.config import default_state_dir
+from clarifai_emulator.control.running import Running, remove_state, write_state
 from pytest_clarifai_emulator.serving import Serving
 from pytest_clarifai_emulator.test_environment import PAT, USER_ID
 

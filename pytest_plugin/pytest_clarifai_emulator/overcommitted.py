@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clarifai_emulator.thread import EmulatorThread
+    from clarifai_emulator.control.thread import EmulatorThread
     from pytest_clarifai_emulator.joined import JoinedEmulator
 
 # A property of a test's report, so that it is the same with and without xdist.

@@ -22,7 +22,7 @@ from pytest_clarifai_emulator.settings import add_options, read_settings, unknow
 from pytest_clarifai_emulator.test_environment import Environment
 
 if TYPE_CHECKING:
-    from clarifai_emulator.thread import EmulatorThread, ThreadFaults
+    from clarifai_emulator.control.thread import EmulatorThread, ThreadFaults
     from pytest_clarifai_emulator.account import Clarifai
     from pytest_clarifai_emulator.joined import JoinedEmulator, JoinedFaults
     from pytest_clarifai_emulator.serving import Serving

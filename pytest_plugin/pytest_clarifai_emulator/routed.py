@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from pytest_clarifai_emulator.calls import Call, Route
+from clarifai_emulator.control.call_records import Call, Route
 
 RULES = ("explicit_deployment", "explicit_nodepool", "owner_default", "shared")
 

@@ -16,22 +16,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clarifai_emulator.api.playback import Deck
+from clarifai_emulator.api.playback import Player
 from clarifai_emulator.backends.process.parent import Parent
-from clarifai_emulator.checkpoint import Checkpoint
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.config import EmulatorConfig, own_environ
-from clarifai_emulator.control import Control
+from clarifai_emulator.control.call_records import Call, CallLog
+from clarifai_emulator.control.checkpoint import Checkpoint
+from clarifai_emulator.control.service import Control
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.deploy.deployer import Deployed
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import Fault, unknown_in
 from clarifai_emulator.store import Kind
-from clarifai_emulator.thread import EmulatorThread
-from pytest_clarifai_emulator.calls import Call, CallLog
 from pytest_clarifai_emulator.contract_findings import CallFinding, findings_of
 from pytest_clarifai_emulator.gpu import simulated
-from pytest_clarifai_emulator.owned import log_lines, models_with_methods
+from pytest_clarifai_emulator.scoped import log_lines, models_with_methods
 from pytest_clarifai_emulator.sdk_clock import IDLE, Outlook
 from pytest_clarifai_emulator.settings import Settings
 from pytest_clarifai_emulator.test_environment import USER_ID
@@ -139,11 +139,11 @@ class Serving(ABC):
         """Lines of its logs whose source has these ids."""
 
     @abstractmethod
-    def insert(self, deck: Deck) -> None:
+    def insert(self, player: Player) -> None:
         """Let its calls go through a cassette."""
 
     @abstractmethod
-    def eject(self) -> Deck:
+    def eject(self) -> Player:
         """Take the cassette out; gives it as it is now."""
 
     @abstractmethod
@@ -170,7 +170,7 @@ class OwnServing(Serving):
         self._thread, self.clock, self.log, self.control_token = thread, clock, log, control_token
         self._emptied_at = -1  # the number of the last event then
         self._changed = False  # since then, without an event
-        self._deck: Deck | None = None
+        self._player: Player | None = None
         thread.run(lambda emulator: emulator.store.watch(self._store_changed))
 
     @property
@@ -199,19 +199,19 @@ class OwnServing(Serving):
     def log_lines(self, log_type: str, **match: str) -> list[str]:
         return self.thread.run(partial(log_lines, log_type, match, _anybody))
 
-    def insert(self, deck: Deck) -> None:
-        self._deck = deck
-        self.thread.run(lambda emulator: emulator.interceptors.insert(0, deck.intercept))
+    def insert(self, player: Player) -> None:
+        self._player = player
+        self.thread.run(lambda emulator: emulator.interceptors.insert(0, player.intercept))
 
-    def eject(self) -> Deck:
-        deck, self._deck = self._deck, None
-        assert deck is not None, "what is ejected was inserted"
-        self.thread.run(lambda emulator: emulator.interceptors.remove(deck.intercept))
-        self.thread.wait(lambda _: deck.close())
-        return deck
+    def eject(self) -> Player:
+        player, self._player = self._player, None
+        assert player is not None, "what is ejected was inserted"
+        self.thread.run(lambda emulator: emulator.interceptors.remove(player.intercept))
+        self.thread.wait(lambda _: player.close())
+        return player
 
     def cassette_problems(self) -> list[str]:
-        return self._deck.problems if self._deck is not None else []
+        return self._player.problems if self._player is not None else []
 
     def unknown_names(self, fault: Fault) -> list[str]:
         return self.thread.run(lambda emulator: unknown_in(emulator.store, fault, USER_ID))
@@ -261,13 +261,13 @@ class JoinedServing(Serving):
     def log_lines(self, log_type: str, **match: str) -> list[str]:
         return self.thread.ask(self._share.log_lines, log_type, match)
 
-    def insert(self, deck: Deck) -> None:
-        self.thread.ask(self._share.insert, deck)
+    def insert(self, player: Player) -> None:
+        self.thread.ask(self._share.insert, player)
 
-    def eject(self) -> Deck:
-        deck = self.thread.ask(self._share.eject)
-        assert deck is not None, "what is ejected was inserted"
-        return deck
+    def eject(self) -> Player:
+        player = self.thread.ask(self._share.eject)
+        assert player is not None, "what is ejected was inserted"
+        return player
 
     def cassette_problems(self) -> list[str]:
         return self.thread.ask(self._share.cassette_problems)

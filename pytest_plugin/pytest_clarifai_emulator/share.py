@@ -7,11 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from clarifai_emulator.api.playback import Deck
-from clarifai_emulator.api.taps import Exchange
-from clarifai_emulator.api.transport.grpc_stream import GrpcStream
-from clarifai_emulator.api.transport.http2 import Serve
-from clarifai_emulator.checkpoint import Checkpoint
+from clarifai_emulator.api.call import Call as ApiCall
+from clarifai_emulator.api.call import StreamHandler
+from clarifai_emulator.api.playback import Player
+from clarifai_emulator.api.taps import HeardCall
+from clarifai_emulator.control.account import Namespace
+from clarifai_emulator.control.call_records import Call, CallLog
+from clarifai_emulator.control.checkpoint import Checkpoint
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
 from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator
@@ -20,10 +23,7 @@ from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
 from clarifai_emulator.messages.address import parse_address
 from clarifai_emulator.models.directory import read_model_directory
-from clarifai_emulator.namespace import Namespace
-from clarifai_emulator.thread import EmulatorThread
-from pytest_clarifai_emulator.calls import Call, CallLog
-from pytest_clarifai_emulator.owned import log_lines, models_with_methods
+from pytest_clarifai_emulator.scoped import log_lines, models_with_methods
 from pytest_clarifai_emulator.sdk_clock import Outlook
 from pytest_clarifai_emulator.test_environment import token_of
 from pytest_clarifai_emulator.waiting import outlook
@@ -39,7 +39,7 @@ class Share:
         self.thread = thread
         self._log = log
         self._faults: dict[str, ActiveFault] = {}
-        self._deck: Deck | None = None
+        self._player: Player | None = None
         self._checkpoints: list[Checkpoint] = []
         self.namespace: Namespace = self.thread.run(lambda emulator: Namespace(emulator, user_id, topology))
         self.thread.run(lambda emulator: emulator.authenticator.admit(token_of(user_id), user_id))
@@ -142,42 +142,35 @@ class Share:
         active = self._faults[fault_id]
         self.thread.run(lambda emulator: emulator.faults.drop(active))
 
-    def insert(self, deck: Deck) -> None:
+    def insert(self, player: Player) -> None:
         """Let the calls of this account go through a cassette."""
         self.eject()
-        self._deck = deck
+        self._player = player
         self.thread.run(lambda emulator: emulator.interceptors.insert(0, self._intercept))
 
     def cassette_problems(self) -> list[str]:
         """What was asked and is not recorded."""
-        return self._deck.problems if self._deck is not None else []
+        return self._player.problems if self._player is not None else []
 
     def outlook(self, since: int) -> Outlook:
         """What clients of this account that were sent away wait for."""
         return self.thread.run(partial(outlook, since, self.namespace.owns))
 
-    def eject(self) -> Deck | None:
+    def eject(self) -> Player | None:
         """Calls go their usual way again; gives the cassette, as it is now."""
-        deck, self._deck = self._deck, None
-        if deck is not None:
+        player, self._player = self._player, None
+        if player is not None:
             self.thread.run(lambda emulator: emulator.interceptors.remove(self._intercept))
-            self.thread.wait(lambda _: deck.close())
-        return deck
+            self.thread.wait(lambda _: player.close())
+        return player
 
-    def _intercept(self, path: str, serve: Serve | None) -> Serve | None:
-        played = self._deck.intercept(path, serve) if self._deck is not None else serve
-        if played is serve:
-            return serve
+    def _intercept(self, call: ApiCall, following: StreamHandler) -> StreamHandler:
+        if self._player is None or not self._owns(call.metadata):
+            return following
+        return self._player.intercept(call, following)
 
-        async def serve_own(stream: GrpcStream) -> None:
-            chosen = played if self._owns(stream.metadata) else serve
-            assert chosen is not None, "the API has every method that it is asked for"
-            await chosen(stream)
-
-        return serve_own
-
-    def _is_own(self, exchange: Exchange) -> bool:
-        return self._owns(exchange.metadata)
+    def _is_own(self, heard: HeardCall) -> bool:
+        return self._owns(heard.metadata)
 
     def _owns(self, metadata: Any) -> bool:
         """Whether a request's token is one of this account's."""

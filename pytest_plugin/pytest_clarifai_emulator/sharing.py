@@ -16,8 +16,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, Listener
 from typing import TYPE_CHECKING, Any, cast
 
-from pytest_clarifai_emulator.homes import make_home, remove_home
 from pytest_clarifai_emulator.settings import Settings
+from pytest_clarifai_emulator.temp_homes import make_home, remove_home
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.serving import OwnServing

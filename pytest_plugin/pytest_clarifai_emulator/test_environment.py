@@ -17,15 +17,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from pytest_clarifai_emulator.guard import Guard, is_platform
-from pytest_clarifai_emulator.homes import make_home, remove_home
 from pytest_clarifai_emulator.import_hooks import ImportHooks
 from pytest_clarifai_emulator.sdk_calls import CLIENT_MODULE, CallWatch
 from pytest_clarifai_emulator.sdk_clock import SDK_MODULES, SdkClock
+from pytest_clarifai_emulator.temp_homes import make_home, remove_home
 
 PAT = "local-emulator-token"
 USER_ID = "me"
 _MARK = "CLARIFAI_EMULATOR_PYTEST"  # tells the processes of this run (xdist's workers) whose address it is
-_EMULATOR_THREAD = "clarifai-emulator"  # see clarifai_emulator.thread, which is not imported for a name
+_EMULATOR_THREAD = "clarifai-emulator"  # see clarifai_emulator.control.thread, which is not imported for a name
 _SHARED = "CLARIFAI_EMULATOR_PYTEST_SHARED"  # where xdist's workers find the emulator that they share
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CLEARED = ("CLARIFAI_SESSION_TOKEN", "CLARIFAI_APP_ID", "CLARIFAI_GRPC_BASE")

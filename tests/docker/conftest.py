@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from clarifai_emulator.backends.docker.engine import connect
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from docker import DockerClient
 from docker_engine import TestEngine
 from flow.driver import RUNNERS, running

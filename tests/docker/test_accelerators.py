@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import CallerError, ConfigError
-from clarifai_emulator.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import containers, log, look, write_looks
 from docker_engine import SETTINGS, TestEngine

@@ -11,7 +11,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 import platform_trap
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import container_of, containers, log, look, write_looks
 from docker_engine import SETTINGS, TestEngine

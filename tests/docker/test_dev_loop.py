@@ -14,9 +14,9 @@ import pytest
 
 from clarifai_emulator.backends.docker.labels import CONTENT, INSTANCE
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.reload.plan import Kind
-from clarifai_emulator.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import container_of, containers, look, write_looks
 from docker_engine import SETTINGS

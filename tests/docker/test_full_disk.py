@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.backends.docker.engine import connect
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.thread import EmulatorThread
 from docker_containers import log, write_looks
 from docker_engine import BASE_IMAGE, SETTINGS, TestEngine, import_base
 from flow.driver import running

@@ -12,7 +12,7 @@ import pytest
 
 from clarifai_emulator.backends.docker.labels import INSTANCE, REPLICA
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import containers, look, write_looks
 from docker_engine import BASE_IMAGE, SETTINGS, TestEngine

@@ -9,8 +9,8 @@ import pytest
 
 from clarifai_emulator.backends.docker.image import buildkit_command
 from clarifai_emulator.config import DockerSettings, EmulatorConfig
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import log, look, write_looks
 from docker_engine import SETTINGS

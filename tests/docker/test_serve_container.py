@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from docker.errors import NotFound
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import container_of
 from docker_engine import TestEngine

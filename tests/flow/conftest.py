@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import IN_CONTAINERS, PORT, running
 from flow.emptied import client as client
 from flow.emptied import emulator as emulator

@@ -20,8 +20,8 @@ import grpc
 import docker_engine  # before HOME changes, see below
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.thread import EmulatorThread
-from pytest_clarifai_emulator.homes import make_home, remove_home
+from clarifai_emulator.control.thread import EmulatorThread
+from pytest_clarifai_emulator.temp_homes import make_home, remove_home
 
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import Client
 
 

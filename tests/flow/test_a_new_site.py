@@ -15,8 +15,8 @@ from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.api.transport.mounts import GrpcMount, HttpMount
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.thread import EmulatorThread
 
 
 class Census:

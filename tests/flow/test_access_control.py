@@ -19,8 +19,8 @@ from clarifai.client import Model
 from clarifai_grpc.grpc.api.resources_pb2 import Visibility
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.store import Kind
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, Client, inference_request, running, wait_for
 
 PATS = """
@@ -243,7 +243,7 @@ def test_a_replicas_credential_opens_its_own_items_and_nothing_else(shared: Emul
     shared.deploy(directory, model="ada/demo/models/nosy")
     runners = as_(shared, "ada-token", "ListRunners", user_app_id={"user_id": "me"}).runners
     other = next(each.id for each in runners if each.worker.model.id == "hello")
-    runner_url = shared.run(lambda emulator: emulator.replicas.outfitter.runner_url)
+    runner_url = shared.run(lambda emulator: emulator.api.runner_url)
     client = Client(shared.url, pat="ada-token")
     answer = client.call(
         "PostModelOutputs",

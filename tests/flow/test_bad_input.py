@@ -15,8 +15,8 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import IN_CONTAINERS, MODELS, Client, inference_request, running, sdk_model, wait_for
 
 # Model directories ------------------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ import grpc
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.dispatch import lane
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import (
     MODELS,
     START_SECONDS,

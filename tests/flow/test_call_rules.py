@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, sdk_model
 
 

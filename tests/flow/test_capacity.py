@@ -11,8 +11,8 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import InstanceType, NodeCapacityType, Nodepool
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import (
     MODELS,
     Client,

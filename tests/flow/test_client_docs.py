@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, running
 from flow.processes import environment
 

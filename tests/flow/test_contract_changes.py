@@ -25,7 +25,7 @@ from clarifai_emulator.contracts.rules import RULES
 from clarifai_emulator.contracts.rules.contract_changes import METHODS, PARAMETERS, RESULTS
 from clarifai_emulator.contracts.rules.rule import Breaks, Severity
 from clarifai_emulator.contracts.signatures.read_signatures import ModelContract, read_many
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import Client, sdk_model
 
 HEAD = """\

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from clarifai_emulator.cli.main import cli
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, write_model
 from flow.test_cli import Shell
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.contracts.values.fuzz import Fuzzed, fuzz
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, sdk_model, write_model
 
 CODE = """\

@@ -17,7 +17,7 @@ import grpc
 import pytest
 import trustme
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, running
 from flow.test_cli import Shell
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, Client, figure, inference_request, running, text_of, wait_for
 
 # `make reliability` asks for 1000.

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from clarifai_emulator.backends.backend import Debugging
-from clarifai_emulator.cli.network import reach
-from clarifai_emulator.cli.state import Running
+from clarifai_emulator.control.network import reach
+from clarifai_emulator.control.running import Running
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.thread import EmulatorThread
 from flow.dap import Editor
 from flow.driver import Client, free_port, inference_request, logged, running, text_of, wait_for, write_model
 from flow.shown import Shown

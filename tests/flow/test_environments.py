@@ -13,9 +13,9 @@ from typing import Literal
 import pytest
 from uv import find_uv_bin
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.environment import uv_environment
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import (
     MODELS,
     Client,

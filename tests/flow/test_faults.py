@@ -10,8 +10,8 @@ import grpc
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.faults import Fault
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, Client, inference_request, running, sdk_model, wait_for
 
 

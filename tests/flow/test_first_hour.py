@@ -24,9 +24,9 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.needs import foreseen_needs
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import IN_CONTAINERS, Client, inference_request, logged, running, text_of, wait_for
 
 pytestmark = pytest.mark.timeout(300)

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from clarifai_emulator.api.rpc import Rpc, rpc_table
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.store import Kind
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import Client, running, wait_for
 from messages import Sample, samples
 

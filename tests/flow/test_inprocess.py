@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import CallerError, ModelError
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, Client, inference_request, running, wait_for
 
 MODEL = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from clarifai_emulator.backends.printed import Origin
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.logbook import LogLine
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import RUNNER, Client, inference_request, live_replicas, text_of, wait_for, write_model
 
 SOURCE = """

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import Client, inference_request, live_replicas, text_of, write_model
 
 pytestmark = pytest.mark.of_processes("a container sees its model's directory read-only")

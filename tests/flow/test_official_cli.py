@@ -19,7 +19,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, Client, free_port, running, text_of, wait_for
 from flow.official_cli import PYTHON, Official, model_directory, request, served_by
 from flow.processes import TOKEN

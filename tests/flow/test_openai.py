@@ -11,8 +11,8 @@ from typing import Any
 import openai
 import pytest
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.faults import Fault
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, running
 
 URL = "https://clarifai.com/me/demo/models/openai"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from clarifai.client import Model
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ConfigError, ModelError
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import Client, inference_request, live_replicas, running, text_of, wait_for, write_model
 
 VERSION = "5d2e0c6f1a5b4c3d8e7f9a0b1c2d3e4f"

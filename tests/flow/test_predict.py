@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clarifai_emulator.api.rpc import rpc_table
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, Client, inference_request, sdk_model, wait_for, write_model
 
 ROUTES = {

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import platform_trap
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import (
     IN_CONTAINERS,
     RUNNER,

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import (
     IN_CONTAINERS,
     MODELS,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, Client, inference_request, write_model
 
 APP = "/v2/users/me/apps/demo"

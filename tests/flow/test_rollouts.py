@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.deploy.deployer import DeployRequest
 from clarifai_emulator.errors import CallerError, EmulatorError
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import (
     MODELS,
     Client,

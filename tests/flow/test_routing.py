@@ -18,10 +18,10 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.routing import Ask, Rule
 from clarifai_emulator.store import Kind
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, START_SECONDS, Client, inference_request, running, sdk_model
 
 

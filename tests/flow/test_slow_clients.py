@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, Client, figure, inference_request, sdk_model, text_of, wait_for
 from flow.processes import emulator_process
 

@@ -11,8 +11,8 @@ import pytest
 from clarifai.client import Model
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ConfigError
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, PORT, Client, inference_request, running, wait_for
 from flow.hosted import require_served_by_a_stand_in
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.state.state_file import FILE
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, Client, free_port, inference_request, running, text_of, wait_for, write_model
 from flow.processes import command, emulator_process
 

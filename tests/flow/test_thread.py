@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.thread import EmulatorThread
 
 
 def test_a_call_that_waits_when_the_emulator_stops_is_told_so() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, Client, inference_request, live_replicas, running, text_of, wait_for, write_model
 
 BASE = f"""

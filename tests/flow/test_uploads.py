@@ -16,8 +16,8 @@ import grpc
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.models.uploaded import UploadedFiles
-from clarifai_emulator.thread import EmulatorThread
 from flow.driver import MODELS, Client, inference_request, running, text_of, wait_for
 from flow.uploading import NODEPOOL, Request, Uploader, archive_of, config, parts, whole
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from clarifai_emulator.thread import EmulatorThread
+from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, Client, inference_request, is_alive, live_replicas, text_of, wait_for
 
 
 def parked(emulator: EmulatorThread) -> int:
-    return emulator.run(lambda each: len(list(each.replicas.parked)))
+    return emulator.run(lambda each: len(list(each.replicas.warm_pool)))
 
 
 def test_an_idle_replica_is_kept_and_serves_again(emulator: EmulatorThread, client: Client) -> None:

@@ -50,7 +50,7 @@ def test_an_error(clarifai):
 
 
 def test_how_many_models_ran(clarifai):
-    assert clarifai.emulator.run(lambda emulator: len(list(emulator.replicas.parked))) == int(os.environ["RAN"])
+    assert clarifai.emulator.run(lambda emulator: len(list(emulator.replicas.warm_pool))) == int(os.environ["RAN"])
 """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -90,8 +92,8 @@ def test_nothing_of_ours_is_imported():
     not_ours = ("clarifai_emulator", "grpc", "clarifai", "yaml", "asyncio")
     assert [name for name in sys.modules if name.split(".")[0] in not_ours] == []
     plugin = [name.partition(".")[2] for name in sys.modules if name.startswith("pytest_clarifai_emulator.")]
-    light = "environment guard homes import_hooks method_coverage overcommitted plugin sdk_calls sdk_clock session "
-    light += "settings up_settings"
+    light = "guard import_hooks method_coverage overcommitted plugin sdk_calls sdk_clock session settings "
+    light += "temp_homes test_environment up_settings"
     assert sorted(plugin) == light.split()
 """
 
@@ -102,6 +104,15 @@ def test_a_session_that_uses_nothing_imports_nothing(nested: Any) -> None:
     assert run.outcome("test_nothing_of_ours_is_imported") == "PASSED", run.failure(
         "test_nothing_of_ours_is_imported"
     )
+
+
+@pytest.mark.parametrize("package", ["clarifai_emulator", "pytest_clarifai_emulator"])
+def test_a_package_imports_nothing_before_a_name_is_used(package: str) -> None:
+    program = (
+        f"import importlib, sys, typing; had = set(sys.modules); import {package}; print(*set(sys.modules) - had)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"__future__", package}
 
 
 def test_collecting_starts_nothing(nested: Any) -> None:

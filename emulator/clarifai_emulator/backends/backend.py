@@ -1,4 +1,4 @@
-"""What a nodepool backend must do: prepare a model, read its signatures, start a replica, stop it. Nothing else.
+"""Defines what a backend of nodepools must do: prepare a model, read its signatures, start a replica, stop it.
 
 A replica connects back to the emulator and pulls its work, so a backend knows no queue and no routing, and a
 replica on another host is the same thing.
@@ -8,34 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from clarifai_emulator.backends.process.parent import NOWHERE, Parent
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.machine.devices import NO_DEVICES, Devices
+from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.progress import Progress
 
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Devices:
-    """Accelerators of one replica. ``ids``: as their driver names them. ``nodes``: the files under /dev that belong
-    to them where the driver needs no more than these (AMD). ``simulated``: they exist in name only."""
-
-    ids: tuple[str, ...] = ()
-    nodes: tuple[str, ...] = ()
-    simulated: bool = False
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """How a process is told which accelerators are its own; all others are hidden from it."""
-        listed = ",".join(self.ids)
-        if self.nodes:
-            return {"ROCR_VISIBLE_DEVICES": listed, "CUDA_VISIBLE_DEVICES": ""}
-        return {"CUDA_VISIBLE_DEVICES": listed}
-
-
-NO_DEVICES = Devices()
+if TYPE_CHECKING:
+    from clarifai_emulator.backends.docker.engine import Meeting
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +39,9 @@ class ReplicaSpec:
     ``base_url`` is where the runner pulls work. ``num_threads`` 0 lets config.yaml decide. ``lean`` asks for the
     lean runner, which is fed over ``ReplicaProcess.connection`` instead of pulling. ``devices`` are its
     accelerators, ``secrets`` the variables that config.yaml asks for. ``cpu``, ``memory``: what its compute info
-    allows it, as Kubernetes quantities; empty for no limit. ``successor_of``: whose place it will take, so that it
-    may run where that one does. ``debugging``: a debugger can attach to it.
+    allows it, as Kubernetes quantities; empty for no limit. ``machine``: id of the one it was placed on.
+    ``replaces``: whose place it will take, so that it may run where that one does. ``debugging``: a debugger can
+    attach to it.
     """
 
     replica_id: str
@@ -68,7 +54,8 @@ class ReplicaSpec:
     secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     cpu: str = ""
     memory: str = ""
-    successor_of: ReplicaProcess | None = None
+    machine: str = ""
+    replaces: ReplicaProcess | None = None
     debugging: Debugging | None = None
 
     @property
@@ -91,6 +78,29 @@ class Exit:
         if self.signal is not None:
             return f"its process was ended by signal {self.signal}"
         return f"its process exited with code {self.code}"
+
+
+async def no_listener(meeting: Meeting) -> int:
+    """Refuse to listen for containers: there is no emulator here."""
+    raise OSError(f"nothing listens at {meeting.listen}")
+
+
+def nowhere() -> str:
+    """Return the address of an emulator that does not listen."""
+    return NOWHERE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Describe the emulator that a backend is made for. ``machine``: the one it runs on. ``api_base()``: the
+    platform's address as models see it, once the emulator listens. ``listen``: opens a listener for containers and
+    gives its port. ``parent``: a warm parent of replicas that is started already, for the backend of processes."""
+
+    config: EmulatorConfig
+    machine: Machine
+    api_base: Callable[[], str] = nowhere
+    listen: Callable[[Meeting], Awaitable[int]] = no_listener
+    parent: Parent | None = None
 
 
 class ReplicaProcess(Protocol):
@@ -131,9 +141,18 @@ class ReplicaProcess(Protocol):
 
 
 class Backend(Protocol):
-    """Places replicas. Raises ``ModelError`` when it cannot."""
+    """Place replicas on machines. Every method raises ``ModelError`` when it cannot do its part."""
 
     name: str
+
+    @property
+    def machines(self) -> Sequence[Machine]:
+        """Return the machines that it places replicas on, the preferred one first."""
+        ...
+
+    async def warm(self) -> None:
+        """Do now what the first replica would otherwise wait for."""
+        ...
 
     async def prepare(
         self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.backends import own_output
-from clarifai_emulator.backends.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.backends.backend import Exit, ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.debugging import breakpoints
 from clarifai_emulator.backends.model_errors import unusable_model
 from clarifai_emulator.backends.poller import Rounds
@@ -32,8 +32,10 @@ from clarifai_emulator.backends.signature_answers import Signatures, mocked_warn
 from clarifai_emulator.inside import lean_main, reload_main
 from clarifai_emulator.inside.inspect_main import is_network_trouble, model_traceback, read_signatures
 from clarifai_emulator.inside.zygote_main import environ_with, import_sdk
+from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, own_interpreter
+from clarifai_emulator.models.progress import Progress
 
 # Importing is a matter of the whole process: one model at a time.
 _loading = threading.Lock()
@@ -45,10 +47,14 @@ class InProcessBackend:
 
     name = "inprocess"
 
-    def __init__(self, *, api_base: str) -> None:
+    def __init__(self, *, api_base: Callable[[], str], machines: Sequence[Machine] = ()) -> None:
+        self.machines = machines
         self._api_base = api_base
         self._replicas: set[InProcessReplica] = set()
         self._stops_at_breakpoints = False
+
+    async def warm(self) -> None:
+        """Do nothing: a replica shares what this process has imported."""
 
     async def prepare(
         self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
@@ -65,14 +71,14 @@ class InProcessBackend:
         if not self._stops_at_breakpoints:
             self._stops_at_breakpoints = True
             breakpoints.install()
-        replica = InProcessReplica(spec, on_line, self._api_base)
+        replica = InProcessReplica(spec, on_line, self._api_base())
         self._replicas.add(replica)
         replica.exited.add_done_callback(lambda _: self._replicas.discard(replica))
         return replica
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
         """The model's method signatures. Raises ``ModelError`` with the model's own traceback."""
-        return await asyncio.to_thread(_signatures, source, self._api_base)
+        return await asyncio.to_thread(_signatures, source, self._api_base())
 
     async def close(self) -> None:
         for replica in tuple(self._replicas):
@@ -80,6 +86,11 @@ class InProcessBackend:
         if self._stops_at_breakpoints:
             self._stops_at_breakpoints = False
             breakpoints.uninstall()
+
+
+def make_backend(surroundings: Surroundings) -> InProcessBackend:
+    """Make the backend of an emulator."""
+    return InProcessBackend(api_base=surroundings.api_base, machines=[surroundings.machine])
 
 
 class InProcessReplica:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import Failure
-from clarifai_emulator.cli.state import Running, running_emulators
+from clarifai_emulator.control.running import Running, running_emulators
 
 _LOG_LINES = 30
 # Settings for the command that launches, not for what it launches.

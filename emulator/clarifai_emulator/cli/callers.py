@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clarifai_emulator.cli.client import Client
-from clarifai_emulator.cli.network import is_same_address
+from clarifai_emulator.control.client import Client
+from clarifai_emulator.control.network import is_same_address
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def faults(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 def ports(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the ports of the emulators that run."""
-    from clarifai_emulator.cli.state import running_emulators, state_dir
+    from clarifai_emulator.control.running import running_emulators, state_dir
 
     try:
         return _beginning({str(each.port): each.url for each in running_emulators(state_dir())}, incomplete)
@@ -103,7 +103,7 @@ def call_words(
 
 
 def _names(ctx: click.Context, **request: Any) -> dict[str, Any]:
-    from clarifai_emulator.cli.client import connect
+    from clarifai_emulator.cli.connection import connect
 
     try:
         with ctx.scope(cleanup=False), connect(ctx.params.get("port")) as client:

@@ -12,6 +12,7 @@ from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.contract_options import policy_options
 from clarifai_emulator.cli.hints import HintingGroup
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, json_option, port_option, unusable
+from clarifai_emulator.errors import ControlError
 
 _LOCK = "clarifai.contract.yaml"
 
@@ -291,8 +292,8 @@ def _control_plane(text: str, base_url: str | None, port: int | None) -> Any:
     if base_url:
         return ControlPlane(base_url, pat or "none")
     try:
-        from clarifai_emulator.cli.state import find_running
+        from clarifai_emulator.cli.connection import find_emulator
 
-        return ControlPlane(find_running(port).url, pat or "none")
-    except Failure:
+        return ControlPlane(find_emulator(port).url, pat or "none")
+    except ControlError:
         return ControlPlane("https://api.clarifai.com", pat) if pat else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from clarifai_emulator.cli.client import connect
+from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.finding_output import report
 from clarifai_emulator.cli.model_names import read_model_name
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, step, unusable

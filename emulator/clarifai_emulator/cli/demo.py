@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from clarifai_emulator.cli.client import Client
 from clarifai_emulator.cli.columns import columns
+from clarifai_emulator.cli.connection import client_of
 from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import Failure, heading, step
+from clarifai_emulator.control.client import Client
 
 CLUSTER = "demo-cluster"
 NODEPOOL = "demo-pool"
@@ -92,7 +93,7 @@ class _DemoEmulator:
         state = self._folder / "clarifai-emulator"
         launched = launch(["--port", "0"], state, environ=environ, is_tied=True)
         running, self._process = launched.running, launched.process
-        self._client = Client(running)
+        self._client = client_of(running)
         step(f"{running.url}, process {running.pid}, user '{running.user_id}'")
         return self._client
 

@@ -13,13 +13,14 @@ import click
 
 from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.callers import chosen_caller
-from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.columns import columns
+from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.debug_options import debug_options, debug_request, show_attaching
 from clarifai_emulator.cli.endpoints import endpoint_calls, is_carrier
 from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.output import (
     Failure,
+    failure_of,
     heading,
     json_option,
     port_option,
@@ -30,7 +31,9 @@ from clarifai_emulator.cli.output import (
 from clarifai_emulator.cli.place_options import place_of, place_options
 from clarifai_emulator.cli.sending import deploy_on
 from clarifai_emulator.cli.signatures import Signature, chosen_methods, command_line, snippet
-from clarifai_emulator.cli.state import Running
+from clarifai_emulator.control.client import Client
+from clarifai_emulator.control.running import Running
+from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.messages.address import ModelAddress
 
 # What hints of the emulator call the directory: its user gets the command to paste.
@@ -86,9 +89,10 @@ def deploy(
             deployed = deploy_on(client, _show_progress, request)
         except KeyboardInterrupt:
             raise Interrupted("Nothing was deployed; what served before goes on.") from None
-        except Failure as failure:
+        except (EmulatorError, Failure) as error:
+            failure = failure_of(error)
             failure.hint = _PLACEHOLDER.sub(lambda _: shlex.quote(str(directory)), failure.hint)
-            raise
+            raise failure from None
         default = _default_route(client, deployed)
     if as_json:
         print_json({**deployed, "default_route": default})

@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 
-from clarifai_emulator.cli.client import Client
+from clarifai_emulator.cli.connection import client_of, find_emulator
 from clarifai_emulator.cli.debug_options import debug_options, debug_request
 from clarifai_emulator.cli.emulator_here import emulator_here, has_terminal
 from clarifai_emulator.cli.lifecycle import wait_until_gone
-from clarifai_emulator.cli.output import Failure, given_url, json_option, port_option, step, warn
+from clarifai_emulator.cli.output import Failure, failure_of, given_url, json_option, port_option, step, warn
 from clarifai_emulator.cli.place_options import place_of, place_options
-from clarifai_emulator.cli.state import Running, find_running, is_listening, running_emulators, state_dir
+from clarifai_emulator.control.running import Running, is_listening, running_emulators, state_dir
+from clarifai_emulator.errors import EmulatorError
 
 # Options of `up`, for an emulator that `dev` starts.
 _OF_UP = ("topology", "backend", "runner", "accelerators", "strict_capacity")
@@ -87,7 +88,7 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
 
         if not is_ours:
             options["topology"] = ()
-        with Client(running) as client:
+        with client_of(running) as client:
             refuse_elsewhere(client, "dev", "it watches files and has them loaded from where they are")
             # A debugger asks in the terminal that a live view would draw on.
             DevLoop(client, requests, options, as_json=as_json, plain=plain or is_here).run()
@@ -120,7 +121,7 @@ def _emulator(port: int | None, options: Mapping[str, Any], *, is_here: bool) ->
     ``is_here``: the emulator is part of this process, so that breakpoints can have its terminal."""
     known = running_emulators(state_dir())
     if given_url() or any(port in (None, 0, each.port) for each in known):
-        running = find_running(port)
+        running = find_emulator(port)
         given = [f"--{name.replace('_', '-')}" for name in _OF_UP if options[name]]
         if given:
             warn(f"{running.url} is running already: {', '.join(given)} of this command has no effect on it.")
@@ -155,8 +156,8 @@ def _free(port: int | None) -> int:
 
 def _stop(running: Running) -> None:
     try:
-        with Client(running) as client:
+        with client_of(running) as client:
             client.result("Down")
         wait_until_gone(running, state_dir())
-    except Failure as failure:
-        warn(f"The emulator at {running.url} could not be stopped: {failure.message}")
+    except (EmulatorError, Failure) as error:
+        warn(f"The emulator at {running.url} could not be stopped: {failure_of(error).message}")

@@ -23,16 +23,17 @@ from typing import Any
 import click
 
 from clarifai_emulator.backends.debugging.breakpoints import while_held
-from clarifai_emulator.cli.client import Client
 from clarifai_emulator.cli.deploy import show_calls
 from clarifai_emulator.cli.dev_clients import Clients
 from clarifai_emulator.cli.dev_story import LOG_LINE, Story
 from clarifai_emulator.cli.dev_view import DevView, screen
 from clarifai_emulator.cli.interruption import Interrupted, ending_signals
 from clarifai_emulator.cli.load_times import Loading, LoadTimes
-from clarifai_emulator.cli.log_lines import clock
-from clarifai_emulator.cli.output import Failure, print_json
+from clarifai_emulator.cli.log_lines import clock, missed_text
+from clarifai_emulator.cli.output import failure_of, print_json
 from clarifai_emulator.config import default_cache_dir
+from clarifai_emulator.control.client import Client
+from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.reload.file_poller import FileLooks
 from clarifai_emulator.reload.watcher import Watcher
@@ -143,8 +144,8 @@ class DevLoop:
         """Deploy a directory; a broken one waits for the save that mends it."""
         try:
             deployed = self._client.result("Dev", self._progress, **request)
-        except Failure as failure:
-            self._problem(f"{request['path']} cannot be run yet", failure)
+        except EmulatorError as error:
+            self._problem(f"{request['path']} cannot be run yet", error)
             return
         self._deployed[request["path"]] = deployed
         self._tell("dev.deployed", path=request["path"], **deployed)
@@ -168,15 +169,15 @@ class DevLoop:
         try:
             if self._client.result("Reload", self._progress, path=request["path"])["signatures_changed"]:
                 self._clients.changed()
-        except Failure as failure:
-            self._problem(f"{request['path']} could not be reloaded", failure)
+        except EmulatorError as error:
+            self._problem(f"{request['path']} could not be reloaded", error)
 
     def _reload_topology(self) -> None:
         """Apply the changed topology; the emulator's events tell the outcome."""
         try:
             self._client.result("Topology")
-        except Failure as failure:
-            self._problem("The topology could not be applied", failure)
+        except EmulatorError as error:
+            self._problem("The topology could not be applied", error)
 
     def _progress(self, answer: dict[str, Any]) -> None:
         if "progress" in answer:
@@ -189,25 +190,30 @@ class DevLoop:
             for answer in self._client.answers("Events", prefix="", since=since, follow=True):
                 if "event" in answer:
                     self._put(answer["event"])
-        except Failure as failure:
-            self._problem("The emulator is gone", failure)
+                elif "missed" in answer:
+                    self._note(missed_text(answer["missed"], "events"))
+        except EmulatorError as error:
+            self._problem("The emulator is gone", error)
         self._stop.set()
 
     def _follow_logs(self) -> None:
         """Show what replicas print from now on. ``_follow`` tells when the emulator is gone."""
         request = {"log_types": ["runner"], "since": time.time(), "follow": True}
-        with suppress(Failure):
+        with suppress(EmulatorError):
             for answer in self._client.answers("Logs", **request):
                 if "line" in answer:
                     self._put({"kind": LOG_LINE, **answer["line"]})
+                elif "missed" in answer:
+                    self._note(missed_text(answer["missed"], "lines"))
 
     # ── what is shown ──────────────────────────────────────────────────────────────────────────────────
 
     def _note(self, text: str) -> None:
         self._tell("dev.note", message=text)
 
-    def _problem(self, what: str, failure: Failure) -> None:
+    def _problem(self, what: str, error: EmulatorError) -> None:
         """Show a failure and its way out; nothing once the loop ends, because requests are broken off then."""
+        failure = failure_of(error)
         text = "\n".join(filter(None, (f"{what}: {failure.message}", failure.log.rstrip(), failure.hint)))
         self._tell("dev.problem", message=text)
 
@@ -308,7 +314,7 @@ class DevLoop:
     def _status(self) -> dict[str, Any]:
         try:
             return self._client.result("Status")
-        except Failure:
+        except EmulatorError:
             return {}
 
 

@@ -20,8 +20,8 @@ from typing import Any, Literal
 
 from clarifai_emulator.backends.process.parent import NOWHERE
 from clarifai_emulator.cli.env import is_behind_proxy
-from clarifai_emulator.cli.state import Running, running_emulators, state_dir
 from clarifai_emulator.config import default_cache_dir
+from clarifai_emulator.control.running import Running, running_emulators, state_dir
 from clarifai_emulator.machine.inventory import take_inventory
 
 Level = Literal["ok", "warn", "fail"]

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clarifai_emulator.cli.state import Running, remove_state, state_dir
+from clarifai_emulator.control.running import Running, remove_state, state_dir
 
 if TYPE_CHECKING:
     import asyncio
 
-    from clarifai_emulator.control import Control
+    from clarifai_emulator.control.service import Control
 
 
 def has_terminal() -> bool:
@@ -27,10 +27,10 @@ def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
     """Run an emulator as ``up ARGUMENTS`` starts it; other commands find it, too. Raises ``Failure``."""
     from clarifai_emulator.cli.foreground import cannot_start, forget_account, publish, running_of, terminal_kept
     from clarifai_emulator.cli.up import config_of, up
-    from clarifai_emulator.control import Control
+    from clarifai_emulator.control.service import Control
+    from clarifai_emulator.control.thread import EmulatorThread
     from clarifai_emulator.emulator import Emulator
     from clarifai_emulator.errors import EmulatorError
-    from clarifai_emulator.thread import EmulatorThread
 
     options = dict(up.make_context("up", list(arguments)).params)
     for name in ("detach", "ready_fd", "tied_to_fd", "as_json"):

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 import click
 
+from clarifai_emulator.cli.connection import find_emulator
 from clarifai_emulator.cli.output import json_option, port_option, print_json
-from clarifai_emulator.cli.state import TOKEN_VARIABLE, Running, find_running
+from clarifai_emulator.control.running import TOKEN_VARIABLE, Running
 
 _PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
 
@@ -39,7 +40,7 @@ def env(shell: str, port: int | None, control: bool, as_json: bool) -> None:
       clarifai-emulator env --shell dotenv > .env
       docker exec my-emulator clarifai-emulator env --control
     """
-    running = find_running(port)
+    running = find_emulator(port)
     variables = control_variables(running) if control else variables_for(running, os.environ)
     if as_json:
         print_json(variables)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from clarifai_emulator.cli.client import connect
+from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json, warn
 
 

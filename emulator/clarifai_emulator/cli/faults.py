@@ -8,8 +8,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from clarifai_emulator.cli import completing
-from clarifai_emulator.cli.client import connect
 from clarifai_emulator.cli.columns import columns
+from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.hints import HintingGroup
 from clarifai_emulator.cli.output import heading, json_option, port_option, print_json
 

@@ -25,18 +25,18 @@ from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.interruption import Interrupted, ending_signals
 from clarifai_emulator.cli.line_writer import LineWriter
 from clarifai_emulator.cli.output import Failure
-from clarifai_emulator.cli.state import (
+from clarifai_emulator.config import EmulatorConfig, default_state_dir
+from clarifai_emulator.control.running import (
     ANY_TOKEN,
     Running,
     remove_state,
     running_emulators,
     write_state,
 )
-from clarifai_emulator.config import EmulatorConfig, default_state_dir
-from clarifai_emulator.control import Control
+from clarifai_emulator.control.service import Control
+from clarifai_emulator.control.snapshot import snapshot
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
-from clarifai_emulator.snapshot import snapshot
 
 
 def serve(

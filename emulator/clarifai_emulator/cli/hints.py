@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli.output import failure_of
+from clarifai_emulator.errors import EmulatorError
+
 # What other tools call it → what it may be here; those that a group has are named.
 _OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "ps": ("status",),
@@ -114,6 +117,8 @@ class HintingGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except EmulatorError as error:
+            raise failure_of(error) from None
         except click.NoSuchOption as error:
             whose = "" if error.possibilities or ctx.parent is not None else self._whose(ctx, error)
             if not whose:

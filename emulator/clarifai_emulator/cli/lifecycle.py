@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.connection import client_of, connect
 from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json
-from clarifai_emulator.cli.state import Running, remove_state, running_emulators, state_dir
+from clarifai_emulator.control.running import Running, remove_state, running_emulators, state_dir
 
 _STOP_SECONDS = 30.0
 
@@ -43,7 +43,7 @@ def down(port: int | None, every: bool, as_json: bool) -> None:
       clarifai-emulator down --port 7878
       clarifai-emulator down --all     (and containers that killed emulators left)
     """
-    clients = [Client(each) for each in running_emulators(state_dir())] if every else [connect(port)]
+    clients = [client_of(each) for each in running_emulators(state_dir())] if every else [connect(port)]
     for client in clients:
         with client:
             client.result("Down")
@@ -90,7 +90,7 @@ def wait_until_gone(running: Running, folder: Path) -> None:
 
 def _is_silent(running: Running) -> bool:
     """Tell whether nothing answers any more where an emulator was."""
-    from clarifai_emulator.cli.network import health
+    from clarifai_emulator.control.network import health
 
     return health(running.url) is None
 

@@ -67,6 +67,11 @@ def log_text(line: Line) -> str:
     return "  ".join(filter(None, (when, click.style(_from(line), fg="cyan"), message_text(line))))
 
 
+def missed_text(number: int, what: str) -> str:
+    """Return the notice that so many lines or events are not shown."""
+    return f"{number} {what} were missed: they came faster than they were read."
+
+
 def _from(line: Line) -> str:
     """Return the deployment and the replica; of a build, the model."""
     if not line["deployment_id"]:

@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli import completing
-from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.event_lines import EventLines
-from clarifai_emulator.cli.log_lines import LogFilter, log_text, read_since
+from clarifai_emulator.cli.log_lines import LogFilter, log_text, missed_text, read_since
 from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json
+from clarifai_emulator.control.client import Client
 
 _TYPES = ("runner", "runner.events", "builder")
 
@@ -98,6 +99,8 @@ def logs(
         lines = LogFilter(**wanted)
         try:
             for answer in client.answers("Logs", **request):
+                if "missed" in answer:
+                    _show_missed(answer["missed"], "lines", as_json)
                 for line in lines.take(answer):
                     _show_line(line, as_json)
         except KeyboardInterrupt:
@@ -144,7 +147,9 @@ def events(follow: bool, kind: str, details: bool, port: int | None, as_json: bo
     with connect(port) as client:
         try:
             for answer in client.answers("Events", prefix=kind, follow=follow):
-                if "event" in answer:
+                if "missed" in answer:
+                    _show_missed(answer["missed"], "events", as_json)
+                elif "event" in answer:
                     _show_event(answer["event"], lines, as_json)
         except KeyboardInterrupt:
             return
@@ -157,3 +162,12 @@ def _show_event(event: dict[str, Any], lines: EventLines, as_json: bool) -> None
     line = lines.line(event)
     if line is not None:
         click.echo(line)
+
+
+def _show_missed(number: int, what: str, as_json: bool) -> None:
+    """Say how many lines or events are not shown, where they would stand."""
+    text = missed_text(number, what)
+    if as_json:
+        print_json({"kind": f"{what}.missed", "stream": "emulator", "message": text, "missed": number})
+    else:
+        click.secho(f"({text})", fg="yellow")

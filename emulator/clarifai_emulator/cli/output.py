@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Callable, Mapping
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from clarifai_emulator.cli.columns import paragraph
 from clarifai_emulator.cli.completing import ports
-
-if TYPE_CHECKING:
-    from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.errors import (
+    CallerError,
+    ConfigError,
+    ControlError,
+    EmulatorError,
+    ModelError,
+    UnforeseenError,
+)
 
 FAILED = 1
 USAGE = 2
@@ -60,21 +65,28 @@ class Failure(click.ClickException):
             click.echo(_labelled("Next: ", self.hint), file=file, err=True)
 
 
-def failure_of(error: Mapping[str, Any]) -> Failure:
-    """Return the failure for an ``error`` that the emulator answered."""
-    message = str(error.get("message", "unknown error"))
-    if error.get("kind") == "bug":
+_EXIT_CODES = {"failed": FAILED, "not running": NOT_RUNNING, "usage": USAGE}
+
+
+def failure_of(error: EmulatorError | Failure) -> Failure:
+    """Return the failure for an error that finding, reaching or asking an emulator raised."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, ControlError):
+        return Failure(error.message, hint=error.hint, code=_EXIT_CODES[error.reason], data=error.data)
+    if isinstance(error, CallerError):
+        data = {"kind": "refused", "code": error.code, "message": error.details, "hint": error.hint}
+        return Failure(f"{status_name(error.code)}: {error.details}", hint=error.hint, data=data)
+    if isinstance(error, ModelError):
+        data = {"kind": "model", "message": error.summary, "hint": error.hint, "log": error.log}
+        return Failure(error.summary, hint=error.hint, log=error.log, data=data)
+    if isinstance(error, UnforeseenError):
         return Failure(
-            f"The emulator failed inside: {message}",
+            f"The emulator failed inside: {error}",
             hint="This is a bug of the emulator; the output of `clarifai-emulator up` has the trace.",
-            data=error,
+            data={"kind": "bug", "message": str(error)},
         )
-    return Failure(
-        message if "code" not in error else f"{status_name(int(error['code']))}: {message}",
-        hint=str(error.get("hint", "")),
-        log=str(error.get("log", "")),
-        data=error,
-    )
+    return Failure(str(error), data={"kind": "config", "message": str(error)})
 
 
 def unusable(error: ConfigError) -> Failure:

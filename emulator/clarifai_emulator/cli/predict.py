@@ -11,7 +11,7 @@ import click
 
 from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.callers import Caller, chosen_caller
-from clarifai_emulator.cli.client import Client, connect
+from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.model_names import read_model_name
 from clarifai_emulator.cli.output import (
@@ -24,6 +24,7 @@ from clarifai_emulator.cli.output import (
     status_name,
     warn,
 )
+from clarifai_emulator.control.client import Client
 from clarifai_emulator.messages.address import ModelAddress
 
 # After every event there is: asks for none of them, and for the number of the newest.

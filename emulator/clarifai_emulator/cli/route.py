@@ -8,8 +8,8 @@ import click
 
 from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.callers import chosen_caller
-from clarifai_emulator.cli.client import Client, connect
 from clarifai_emulator.cli.columns import columns
+from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.model_names import read_model_name
 from clarifai_emulator.cli.output import (
     NO_ROUTE,
@@ -18,6 +18,7 @@ from clarifai_emulator.cli.output import (
     print_json,
     status_name,
 )
+from clarifai_emulator.control.client import Client
 
 
 @click.command(short_help="Explain where a request would go, without sending one.")

@@ -14,7 +14,7 @@ from typing import Any
 from clarifai_emulator.cli.callers import Caller
 from clarifai_emulator.cli.env import variables_for
 from clarifai_emulator.cli.interruption import held_back
-from clarifai_emulator.cli.state import Running
+from clarifai_emulator.control.running import Running
 
 
 @contextlib.contextmanager

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.cli.client import Client
 from clarifai_emulator.cli.output import Failure
+from clarifai_emulator.control.client import Client
 
 _CHUNK_BYTES = 1024 * 1024
 

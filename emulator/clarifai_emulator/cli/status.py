@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from clarifai_emulator.cli.client import connect
 from clarifai_emulator.cli.columns import columns, paragraph
+from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.output import heading, json_option, port_option, print_json
 
 _COLOURS = {"ready": "green", "failed": "red", "pending": "yellow", "starting": "yellow"}

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli import completing
-from clarifai_emulator.cli.client import connect
+from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.output import json_option, port_option, print_json
 
 

@@ -13,7 +13,7 @@ from clarifai_emulator.cli.debug_options import debug_options
 from clarifai_emulator.cli.docker_options import docker_options, docker_settings
 from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import USAGE, Failure, json_option, print_json, wants_json, warn
-from clarifai_emulator.cli.state import TOKEN_VARIABLE, has_token_characters
+from clarifai_emulator.control.running import TOKEN_VARIABLE, has_token_characters
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _TOKEN_LENGTH = 16
@@ -235,7 +235,7 @@ def arguments_of(options: Mapping[str, Any]) -> list[str]:
 
 def _detach(options: Mapping[str, Any], as_json: bool) -> None:
     from clarifai_emulator.cli.background import launch
-    from clarifai_emulator.cli.state import state_dir
+    from clarifai_emulator.control.running import state_dir
 
     environ = {**os.environ, "CLARIFAI_EMULATOR_PAT": " ".join(options["pats"])}
     launched = launch(arguments_of(options), state_dir(), environ=environ)

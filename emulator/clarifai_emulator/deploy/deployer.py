@@ -29,6 +29,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends.backend import Backend, Debugging
 from clarifai_emulator.backends.debugging.debugpy_files import folder_of_debugpy
 from clarifai_emulator.backends.signature_answers import Signatures
@@ -40,25 +41,23 @@ from clarifai_emulator.deploy.nodepool_choice import DEFAULT_NODEPOOL, DeployNod
 from clarifai_emulator.deploy.pinned_versions import PINNED, PinnedVersions
 from clarifai_emulator.deploy.readiness import LACKING_SECONDS, ROOM_SECONDS, DeployWait, Overtaken, Patience
 from clarifai_emulator.dispatch.lane import LaneKey
-from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
+from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, NoRoom
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.messages.address import ModelAddress, ModelKey, names_no_model, parse_address
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
 from clarifai_emulator.models.needs import foreseen_needs, missing_needs
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import required_names
 from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.backend_choice import backend_of
-from clarifai_emulator.nodepools.capacity import NoRoom
-from clarifai_emulator.nodepools.debuggers import BACKENDS, Debuggers, DeploymentKey
+from clarifai_emulator.nodepools.debuggers import Debuggers, DeploymentKey
 from clarifai_emulator.nodepools.overcommit import doing_without_gpu, overcommitment
 from clarifai_emulator.nodepools.scaling import MAX_REPLICAS as DEFAULT_MAX_REPLICAS
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind, Store
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -485,7 +484,8 @@ class Deployer:
         """Before minutes go into an environment or an image: what can be said by now. Raises ``CallerError``."""
         self._require_place(request, nodepool, directory)
         self._nodepools.ensure(nodepool, request.instance)
-        if self._backend(self._nodepools.message(nodepool, request.instance)) != "docker":
+        backend = self._backend(self._nodepools.message(nodepool, request.instance))
+        if not abilities_of(backend).own_system:
             names = required_names(directory.requirements_file)
             for each in foreseen_needs(directory.path, names):
                 progress(f"warning: {each.text}. {each.way_out}")
@@ -564,9 +564,10 @@ def _require_bounds(request: DeployRequest) -> None:
 
 
 def _require_debuggable(request: DeployRequest, backend: str) -> None:
-    if request.debugging is None or backend in BACKENDS:
+    debugging = abilities_of(backend).debugging
+    if request.debugging is None or debugging == "editor":
         return
-    if backend == "inprocess":
+    if debugging == "terminal":
         raise CallerError(
             StatusCode.NODEPOOL_INVALID_REQUEST,
             "The model would run in the emulator's own process, where --debug is not needed.",

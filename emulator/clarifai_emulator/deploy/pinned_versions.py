@@ -13,11 +13,10 @@ from pathlib import Path
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.errors import CallerError, ModelError
+from clarifai_emulator.errors import CallerError, ModelError, NoRoom
 from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import is_building
-from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.fleet import Fleet
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.store import Kind, Store
@@ -77,19 +76,19 @@ class PinnedVersions:
     async def _replace(self, fleet: Fleet, version: ModelVersion, source: ModelSource) -> None:
         before = fleet.target
         fleet.target = replace(before, version=version, source=source)
-        renewal = self._supervisor.renewal(fleet.lane.key)
+        replacement = self._supervisor.replacement(fleet.lane.key)
         try:
-            code, _ = await renewal.load()
+            code, _ = await replacement.load()
             if source.watched is not None and code != source.content_hash:
                 raise ModelError("Files of the model changed while it was loaded.", hint="Save them once more.")
-            await renewal.serve(code)
+            await replacement.serve(code)
         except BaseException as error:
             fleet.target = before
-            renewal.give_up("its code cannot be used")
+            replacement.give_up("its code cannot be used")
             if isinstance(error, NoRoom):
                 raise ModelError(f"There is no room for it: {error}.") from None
             raise
-        renewal.finish("edited code has taken its place")
+        replacement.finish("edited code has taken its place")
 
     def _running(self, model: ModelKey, version_id: str) -> Iterator[Fleet]:
         for fleet in self._supervisor.fleets.values():

@@ -7,9 +7,9 @@ when a replica is to start: in the deployment's status, and in the error its cal
 from __future__ import annotations
 
 import asyncio
-import copy
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,12 @@ from clarifai_emulator.catalogue import (
     shared_cluster,
     shared_nodepools,
 )
-from clarifai_emulator.deploy.deployer import Deployer, DeployRequest, Progress
+from clarifai_emulator.deploy.deployer import Deployer, DeployRequest
 from clarifai_emulator.deploy.nodepool_choice import DEFAULT_NODEPOOL
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
 from clarifai_emulator.messages.address import ModelAddress, ModelKey
 from clarifai_emulator.models.directory import read_model_directory
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.routing.candidate_deployments import served_model
 from clarifai_emulator.store import Key, Kind, Store
@@ -57,7 +58,7 @@ _PRIVATE = Visibility(gettable=Visibility.PRIVATE)
 _PUBLIC = Visibility(gettable=Visibility.PUBLIC)
 
 
-class Furnisher:
+class Provisioner:
     """Creates the resources an emulator begins with. ``user_id`` owns what no file gives to somebody else."""
 
     def __init__(
@@ -69,36 +70,50 @@ class Furnisher:
         catalogue: Catalogue,
         deployer: Deployer,
         cache_dir: Path,
+        hosted: set[ModelKey],
     ) -> None:
         # Models that shared compute runs as if Clarifai had uploaded them.
-        self.hosted: set[ModelKey] = set()
+        self._hosted = hosted
         self._user_id = user_id
         self._store = store
         self._resources = resources
         self._catalogue = catalogue
         self._deployer = deployer
         self._cache_dir = cache_dir
-        # Made once: what is in the store is never changed in place, so a reset can put the same again.
-        self._shared_cluster = shared_cluster()
-        self._shared_nodepools = shared_nodepools(catalogue)
 
-    def furnish(self) -> None:
+    def provision(self) -> None:
         """Clarifai's shared compute, and a cluster ``local`` with this machine's nodepools."""
-        self.hosted.clear()
+        self._hosted.clear()
         shared = self._shared_cluster
         self._resources.ensure_user(CLARIFAI_USER)
         self._store.put(Kind.COMPUTE_CLUSTER, (CLARIFAI_USER, shared.id), shared)
         for nodepool in self._shared_nodepools:
             self._store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
-        self.furnish_machine()
+        self.provision_machine()
 
-    def of(self, user_id: str) -> Furnisher:
-        """The same for another user."""
-        other = copy.copy(self)
-        other._user_id = user_id
-        return other
+    # Made once: what is in the store is never changed in place, so a reset can put the same again.
 
-    def furnish_machine(self) -> None:
+    @cached_property
+    def _shared_cluster(self) -> ComputeCluster:
+        return shared_cluster()
+
+    @cached_property
+    def _shared_nodepools(self) -> Sequence[Nodepool]:
+        return shared_nodepools(self._catalogue)
+
+    def of(self, user_id: str) -> Provisioner:
+        """Return one that does the same for another user."""
+        return Provisioner(
+            user_id=user_id,
+            store=self._store,
+            resources=self._resources,
+            catalogue=self._catalogue,
+            deployer=self._deployer,
+            cache_dir=self._cache_dir,
+            hosted=self._hosted,
+        )
+
+    def provision_machine(self) -> None:
         """The user's cluster ``local`` with this machine's nodepools."""
         machine = self._catalogue.find(LOCAL_INSTANCE)
         assert machine is not None, "the emulator's catalogue has this machine"
@@ -228,7 +243,7 @@ class Furnisher:
                 "another user hosts. Name it under `models:`, with `deploy`"
             )
         path = await asyncio.to_thread(stand_in_directory, stand_in, self._cache_dir)
-        self.hosted.add(stand_in.model)
+        self._hosted.add(stand_in.model)
         await self._deployer.publish(path, ModelAddress(*stand_in.model).name, progress)
 
     def _add_deployment(self, entry: Entry[Deployment]) -> None:

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
-from clarifai_emulator.deploy.deployer import Deployer, Progress
-from clarifai_emulator.deploy.provision import Furnisher, collecting
+from clarifai_emulator.deploy.deployer import Deployer
+from clarifai_emulator.deploy.provision import Provisioner, collecting
 from clarifai_emulator.errors import ConfigError, ModelError
 from clarifai_emulator.messages.address import ModelKey
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
 from clarifai_emulator.topology.file_changes import (
@@ -37,8 +38,10 @@ _BEFORE_DEPLOYMENTS = ("apps", "secrets", "compute_clusters", "nodepools")
 class Application:
     """One edit on its way into the store."""
 
-    def __init__(self, furnisher: Furnisher, resources: Resources, deployer: Deployer, progress: Progress) -> None:
-        self._furnisher = furnisher
+    def __init__(
+        self, provisioner: Provisioner, resources: Resources, deployer: Deployer, progress: Progress
+    ) -> None:
+        self._provisioner = provisioner
         self._resources = resources
         self._store = resources.store
         self._deployer = deployer
@@ -56,14 +59,14 @@ class Application:
         await self._put("stand_ins", found["stand_ins"])
         await self._create("deployments", self._assign("deployments", _pairs(found["deployments"])))
         for entry in found["deployments"].gone:
-            if self._delete((self._furnisher.owner(entry), entry.message.id)):
+            if self._delete((self._provisioner.owner(entry), entry.message.id)):
                 self._is_gone("deployments", entry)
         self._require_no_problems()
         return self._done
 
     async def _create(self, kind: str, items: Sequence[Any]) -> None:
         try:
-            await self._furnisher.apply(Topology(**{kind: tuple(items)}), self._progress)
+            await self._provisioner.apply(Topology(**{kind: tuple(items)}), self._progress)
         except ConfigError as error:
             self._problems += error.problems
 
@@ -81,7 +84,7 @@ class Application:
         """Set what the files say about what is there; what is not there yet."""
         missing: list[Entry[Any]] = []
         for before, after in pairs:
-            owner = self._furnisher.owner(after)
+            owner = self._provisioner.owner(after)
             parents = _parents(kind, after.message)
             stored = self._store.get(KINDS[kind], (owner, *parents, after.message.id))
             if stored is None:
@@ -89,7 +92,7 @@ class Application:
                 self._is_new(kind, after)
                 continue
             with collecting(self._problems, after.where):
-                wanted = self._furnisher.deployment_of(after) if kind == "deployments" else after.message
+                wanted = self._provisioner.deployment_of(after) if kind == "deployments" else after.message
                 names = (
                     fields_said(wanted, stored) if before is None else settings_of(before.message, after.message)
                 )
@@ -120,7 +123,7 @@ class Application:
         """Which version of a model there is and how it is deployed, to tell whether that has changed; None for no
         such model."""
         try:
-            key = await self._furnisher.model_key_of(entry)
+            key = await self._provisioner.model_key_of(entry)
         except ModelError:  # whoever creates it says so
             return None
         if self._store.get(Kind.MODEL, key) is None:
@@ -134,7 +137,7 @@ class Application:
 
     async def _redeploy(self, before: ModelEntry, after: ModelEntry) -> None:
         """Other settings for the deployment of a model: what it runs stays as it is."""
-        key = await self._furnisher.model_key_of(after)
+        key = await self._provisioner.model_key_of(after)
         pins = before.message.model_version.id, after.message.model_version.id
         if pins[0] != pins[1]:
             if pins[0]:
@@ -143,7 +146,7 @@ class Application:
         was, now = before.deploy, after.deploy
         is_same = was and now and (was.deployment_id, was.instance) == (now.deployment_id, now.instance)
         if is_same and self._store.get(Kind.DEPLOYMENT, self._deployment_key(after, key)) is not None:
-            self._deployer.adjust(self._furnisher.request_of(after), key)
+            self._deployer.adjust(self._provisioner.request_of(after), key)
         else:
             await self._undeploy(before)
             await self._create("models", [after])
@@ -157,7 +160,7 @@ class Application:
     async def _known_model(self, entry: ModelEntry) -> ModelKey | None:
         """The model of an entry that was applied; its directory may be gone with the entry."""
         try:
-            return await self._furnisher.model_key_of(entry)
+            return await self._provisioner.model_key_of(entry)
         except ModelError:
             for user, app, model, version in self._store.keys(Kind.SOURCE):
                 source: Any = self._store.get(Kind.SOURCE, (user, app, model, version))
@@ -166,7 +169,7 @@ class Application:
             return None
 
     def _deployment_key(self, entry: ModelEntry, model: ModelKey) -> Key:
-        return self._deployer.deployment_key(self._furnisher.request_of(entry), model)
+        return self._deployer.deployment_key(self._provisioner.request_of(entry), model)
 
     def _delete(self, deployment: Key) -> bool:
         is_there = self._store.get(Kind.DEPLOYMENT, deployment) is not None

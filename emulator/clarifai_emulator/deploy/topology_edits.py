@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.deploy.deployer import Deployer, Progress
-from clarifai_emulator.deploy.provision import Furnisher
+from clarifai_emulator.deploy.deployer import Deployer
+from clarifai_emulator.deploy.provision import Provisioner
 from clarifai_emulator.deploy.topology_apply import Application
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind, Store
 from clarifai_emulator.topology.file_changes import NOUNS, changes, name_of
@@ -64,7 +65,7 @@ class TopologyEdits:
     def __init__(
         self,
         *,
-        furnisher: Furnisher,
+        provisioner: Provisioner,
         resources: Resources,
         deployer: Deployer,
         store: Store,
@@ -74,7 +75,7 @@ class TopologyEdits:
     ) -> None:
         self.applied = Topology()
         self._until = "it is deleted" if is_kept else "the next start"
-        self._furnisher = furnisher
+        self._provisioner = provisioner
         self._resources = resources
         self._deployer = deployer
         self._store = store
@@ -101,7 +102,7 @@ class TopologyEdits:
         try:
             wanted = load_topology(files)
             with self._all_or_nothing():
-                await self._furnisher.apply(Topology(stand_ins=wanted.stand_ins), progress)
+                await self._provisioner.apply(Topology(stand_ins=wanted.stand_ins), progress)
                 self._set_faults(wanted)
                 self.applied = replace(applied, stand_ins=wanted.stand_ins, faults=wanted.faults)
                 return self._told(await self._edit(wanted, progress))
@@ -109,7 +110,7 @@ class TopologyEdits:
             raise ConfigError(error.what, error.problems, hint=_AS_IT_WAS) from None
 
     async def _add(self, topology: Topology, progress: Progress) -> None:
-        await self._furnisher.apply(topology, progress)
+        await self._provisioner.apply(topology, progress)
         self._set_faults(topology)
 
     def forget(self) -> None:
@@ -136,7 +137,7 @@ class TopologyEdits:
         found = changes(self.applied, wanted)
         if not any(found.values()):
             return TopologyOutcome("unchanged")
-        done = await Application(self._furnisher, self._resources, self._deployer, progress).run(found)
+        done = await Application(self._provisioner, self._resources, self._deployer, progress).run(found)
         if found["faults"]:
             for active in self._faults:
                 if active.origin:

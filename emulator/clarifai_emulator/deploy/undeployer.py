@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
@@ -13,8 +13,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.address import parse_name
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.reload.reloader import Reloader
-from clarifai_emulator.resources.identifiers import nearest
+from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.routing.candidate_deployments import model_key_of, served_model
 from clarifai_emulator.store import Kind, Store
@@ -34,7 +33,8 @@ class Undeployed:
 
 
 class Undeployer:
-    """Takes away deployments of one emulator."""
+    """Take away deployments of one emulator. ``forget`` is called with each (its user and id), which is no longer
+    in the dev loop then."""
 
     def __init__(
         self,
@@ -42,13 +42,13 @@ class Undeployer:
         store: Store,
         resources: Resources,
         supervisor: Supervisor,
-        reloader: Reloader,
+        forget: Callable[[tuple[str, str]], None],
         user_id: str,
     ) -> None:
         self._store = store
         self._resources = resources
         self._supervisor = supervisor
-        self._reloader = reloader
+        self._forget = forget
         self._user_id = user_id
 
     async def undeploy(self, name: str | None, *, user_id: str = "") -> Sequence[Undeployed]:
@@ -61,7 +61,7 @@ class Undeployer:
         keys = [(each.user_id, each.deployment_id) for each in found]
         self._resources.delete(Kind.DEPLOYMENT, keys)
         for key in keys:
-            self._reloader.forget(key)
+            self._forget(key)
         await self._until_ended(keys)
         return found
 
@@ -100,7 +100,7 @@ class Undeployer:
         return CallerError(
             StatusCode.DEPLOYMENT_DOES_NOT_EXIST,
             what,
-            hint=nearest(name, names, noun="deployment"),
+            hint=id_hint(name, names, noun="deployment"),
         )
 
     async def _until_ended(self, keys: Sequence[tuple[str, str]]) -> None:

@@ -22,12 +22,13 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.deploy.deployer import Deployer, Progress
+from clarifai_emulator.deploy.deployer import Deployer
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.models.archive import ArchiveLimits, unpack
 from clarifai_emulator.models.directory import REQUIREMENTS_FILE, ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import unpin_unknown_sdk
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.models.versions import BUILDING, TRAINED, is_building

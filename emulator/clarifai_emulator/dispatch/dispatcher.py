@@ -36,24 +36,33 @@ class Credential:
 
 
 class Dispatcher:
-    """All lanes and runners of one emulator."""
+    """The lanes and runners of one emulator. ``on_demand`` is called with a lane that has work and no free replica,
+    ``on_replica`` with a replica that has become ready or is lost."""
 
-    def __init__(self, *, events: EventBus, clock: Clock, queue_size: int) -> None:
+    def __init__(
+        self,
+        *,
+        events: EventBus,
+        clock: Clock,
+        queue_size: int,
+        on_demand: Callable[[Lane], None] = lambda lane: None,
+        on_replica: Callable[[Replica], None] = lambda replica: None,
+    ) -> None:
         self._events = events
         self._clock = clock
         self._queue_size = queue_size
         self._lanes: dict[LaneKey, Lane] = {}
         self._runners: dict[str, RunnerLink] = {}
         self._credentials: dict[str, Credential] = {}
-        self.on_demand: Callable[[Lane], None] = lambda lane: None
-        self.on_replica: Callable[[Replica], None] = lambda replica: None
+        self._on_demand = on_demand
+        self._on_replica = on_replica
 
     def lane(self, key: LaneKey) -> Lane:
         """The lane of a deployment at a version; made on first use."""
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(
-                key, queue_size=self._queue_size, clock=self._clock, on_demand=lambda lane: self.on_demand(lane)
+                key, queue_size=self._queue_size, clock=self._clock, on_demand=self._on_demand
             )
         return lane
 
@@ -135,7 +144,7 @@ class Dispatcher:
         replica.starts += 1
         if replica.starts == 1:
             self._events.emit("replica.ready", replica_id=replica.replica_id, runner_id=replica.runner.runner_id)
-            self.on_replica(replica)
+            self._on_replica(replica)
 
     def lose(self, link: RunnerLink, replica_id: str, why: str) -> None:
         """The replica's process has ended: what it worked on is answered now (design: EOF is never success)."""
@@ -143,7 +152,7 @@ class Dispatcher:
         if replica is None:
             return
         replica.lose(runner_lost(replica_id, why))
-        self.on_replica(replica)
+        self._on_replica(replica)
 
     def reset(self, *, keep: Collection[str] = ()) -> None:
         """Forget every lane, runner and credential, except the runners ``keep``: their replicas stay connected and

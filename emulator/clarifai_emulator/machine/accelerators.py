@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo
 
-from clarifai_emulator.backends.backend import Devices
+from clarifai_emulator.errors import NoRoom
+from clarifai_emulator.machine.devices import Devices
 from clarifai_emulator.messages.quantities import format_memory, parse_memory
-from clarifai_emulator.nodepools.capacity import NoRoom
 
 NVIDIA_SMI = ("nvidia-smi", "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits")
 _QUERY_SECONDS = 15.0

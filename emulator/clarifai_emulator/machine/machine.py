@@ -1,21 +1,35 @@
-"""How many CPUs and how much memory this machine gives us: what is built in, cut down by affinity and cgroups."""
+"""Describes a machine that replicas run on, and measures the CPUs and the memory of this one.
+
+What is built in is cut down by affinity and cgroups.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from clarifai_emulator.machine.accelerators import Accelerator, Discovery
+
+THIS_MACHINE = "local"
 _ROOT = Path("/")
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """``cpus``: CPUs, fractions possible. ``memory``: bytes."""
+    """Describe a machine. ``cpus``: CPUs, fractions possible. ``memory``: bytes. ``accelerators``: its devices;
+    ``no_accelerators_because`` says why it has none. ``id`` names it among the machines of an emulator."""
 
     cpus: float
     memory: int
+    accelerators: tuple[Accelerator, ...] = ()
+    no_accelerators_because: str = ""
+    id: str = THIS_MACHINE
+
+    def having(self, found: Discovery) -> Machine:
+        """Return the same machine with these accelerators."""
+        return replace(self, accelerators=found.accelerators, no_accelerators_because=found.reason)
 
 
 def measure_machine(

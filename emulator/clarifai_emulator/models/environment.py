@@ -1,11 +1,4 @@
-"""The Python environment a model runs in: the current one if it fits, else one built with uv and kept.
-
-1. compare requirements.txt and the Python version with the current interpreter; if all fits, use it;
-2. else look for an environment built for the same requirements, Python and platform;
-3. else build it: one builder at a time, and not usable before its last step.
-
-Called by the deployment of a model version, calls uv.
-"""
+"""Provides the Python environment a model runs in: the current one if it fits, else one built with uv and kept."""
 
 from __future__ import annotations
 
@@ -20,7 +13,7 @@ import shutil
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -29,6 +22,7 @@ from uv import find_uv_bin
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.code import MODEL_FILES
 from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import (
     Line,
     UnreadableRequirements,
@@ -37,8 +31,6 @@ from clarifai_emulator.models.requirements import (
     unsatisfied_lines,
     unsatisfied_requirements,
 )
-
-Progress = Callable[[str], None]
 
 _COMPLETE = ".complete"
 # 0.0.60 and later crash while they are imported by Python 3.13.0.
@@ -150,7 +142,7 @@ def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pyenv_folders(environ: Mapping[str, str]) -> list[str]:
-    """Where pyenv keeps interpreters: its shims show uv only those that are active in the current folder."""
+    """Return the folders of pyenv's interpreters: its shims show uv only those active in the current folder."""
     root = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME") or os.path.expanduser("~")) / ".pyenv")
     return sorted(str(folder) for folder in root.glob("versions/*/bin"))
 

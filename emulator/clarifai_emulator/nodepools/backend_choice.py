@@ -1,18 +1,15 @@
-"""Which backend runs the replicas of a nodepool: what the nodepool says, else what the emulator was told."""
+"""Chooses the backend that runs the replicas of a nodepool: what the nodepool says, else the emulator's default."""
 
 from __future__ import annotations
 
 from clarifai_grpc.grpc.api.resources_pb2 import Nodepool
 
-from clarifai_emulator.config import BACKENDS
-from clarifai_emulator.nodepools.capacity import NoRoom
-
-# Metadata travels with a nodepool through the API; on the platform it means nothing.
-BACKEND_KEY = "emulator_backend"
+from clarifai_emulator.backend_table import BACKEND_KEY, BACKENDS
+from clarifai_emulator.errors import NoRoom
 
 
 def backend_of(nodepool: Nodepool, default: str) -> str:
-    """The name of the nodepool's backend. Raises ``NoRoom`` for one that does not exist."""
+    """Return the name of the nodepool's backend. Raises ``NoRoom`` for one that does not exist."""
     if BACKEND_KEY not in nodepool.metadata:
         return default
     name = str(nodepool.metadata[BACKEND_KEY])

@@ -1,4 +1,4 @@
-"""What fits where: accounts cpu, memory and accelerators of every nodepool's instances.
+"""Accounts for the CPUs, memory and accelerators of every nodepool's instances, and says what fits where.
 
 A nodepool has up to ``max_instances`` nodes, each of one of its instance types; replicas are packed onto nodes
 (or spread, with ``disable_packing``) by what their model version asks for. Nothing here limits a process: it
@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, InstanceType, Nodepool
 
 from clarifai_emulator.catalogue import LOCAL_INSTANCE, fits, price_of
-from clarifai_emulator.errors import EmulatorError
+from clarifai_emulator.errors import NoRoom
+from clarifai_emulator.machine.machine import THIS_MACHINE
 from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.messages.quantities import parse_cpu, parse_memory
 
@@ -28,22 +29,14 @@ SHARE_KEY = "emulator_share_accelerators"
 _NAMED = 5
 
 
-class NoRoom(EmulatorError):
-    """A replica cannot be placed now; ``for_good`` when no amount of waiting helps."""
-
-    def __init__(self, reason: str, *, for_good: bool) -> None:
-        super().__init__(reason)
-        self.for_good = for_good
-
-
 def shares_accelerators(nodepool: Nodepool) -> bool:
-    """Whether replicas of the nodepool may use an accelerator together."""
+    """Return whether replicas of the nodepool may use an accelerator together."""
     return SHARE_KEY in nodepool.metadata and nodepool.metadata[SHARE_KEY] is True
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """cpu in millicores, memory in bytes, accelerators by count."""
+    """Count ``cpu`` in millicores, ``memory`` in bytes and ``accelerators`` in devices."""
 
     cpu: int = 0
     memory: int = 0
@@ -57,38 +50,44 @@ class Amount:
 
     @property
     def is_overdrawn(self) -> bool:
-        """Whether more was taken than there is."""
+        """Return whether more was taken than there is."""
         return self.cpu < 0 or self.memory < 0 or self.accelerators < 0
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One instance of a nodepool, and whose replicas it holds. ``free`` is negative where more was asked for than
-    there is."""
+    """Describe one instance of a nodepool, and whose replicas it holds. ``free`` is negative where more was asked
+    for than there is. ``machine``: id of the one that plays it."""
 
     instance_type: InstanceType
     free: Amount
     holders: Counter[str] = field(default_factory=Counter[str])
+    machine: str = THIS_MACHINE
 
     @property
     def replicas(self) -> int:
-        """How many replicas it holds."""
+        """Return how many replicas it holds."""
         return self.holders.total()
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a replica was placed; give it back with ``Capacity.release``."""
+    """Say where a replica was placed; give it back with ``Capacity.release``."""
 
     nodepool: NodepoolKey
     node: Node
     amount: Amount
     holder: str = ""
 
+    @property
+    def machine(self) -> str:
+        """Return the id of the machine that the replica is on."""
+        return self.node.machine
+
 
 @dataclass(slots=True)
 class Capacity:
-    """The nodes in use of every nodepool. ``overcommits``: CPUs and memory of this machine are no limit."""
+    """Keep the nodes in use of every nodepool. ``overcommits``: CPUs and memory of a machine are no limit."""
 
     overcommits: bool = False
     _nodes: dict[NodepoolKey, list[Node]] = field(default_factory=dict[NodepoolKey, list[Node]])
@@ -101,26 +100,28 @@ class Capacity:
         *,
         spread: bool = False,
         holder: str = "",
+        machine: str = THIS_MACHINE,
     ) -> Placement:
-        """Take room for one replica; ``holder``: whose, for messages. Raises ``NoRoom`` with the reason."""
+        """Take room for one replica on an instance that ``machine`` plays; ``holder``: whose, for messages. Raises
+        ``NoRoom`` with the reason."""
         fitting = self.fitting_types(nodepool, required)
         amount = amount_of(required)
         if shares_accelerators(nodepool):
             amount = Amount(amount.cpu, amount.memory)
         nodes = self._nodes.setdefault(key, [])
         for node in nodes:
-            usable = not spread or node.replicas == 0
+            usable = node.machine == machine and (not spread or node.replicas == 0)
             if usable and self._has_left(node, required, amount):
                 return self._take(key, node, amount, holder)
         if len(nodes) >= nodepool.max_instances:
             raise NoRoom(_full(nodepool, nodes, required), for_good=False)
-        node = Node(fitting[0], amount_of(fitting[0].compute_info))
+        node = Node(fitting[0], amount_of(fitting[0].compute_info), machine=machine)
         nodes.append(node)
         return self._take(key, node, amount, holder)
 
     @contextmanager
     def without(self, placements: Sequence[Placement]) -> Generator[None]:
-        """As if these were given back: for what is to take their place, and until then is there beside them."""
+        """Count these as given back: for what is to take their place, and until then is there beside them."""
         for placement in placements:
             placement.node.free += placement.amount
         try:
@@ -130,18 +131,26 @@ class Capacity:
                 placement.node.free -= placement.amount
 
     def has_room(
-        self, key: NodepoolKey, nodepool: Nodepool, required: ComputeInfo, *, spread: bool = False
+        self,
+        key: NodepoolKey,
+        nodepool: Nodepool,
+        required: ComputeInfo,
+        *,
+        spread: bool = False,
+        machines: Sequence[str] = (THIS_MACHINE,),
     ) -> bool:
-        """Whether ``place`` would succeed."""
-        try:
-            placement = self.place(key, nodepool, required, spread=spread)
-        except NoRoom:
-            return False
-        self.release(placement)
-        return True
+        """Return whether ``place`` would succeed on one of these machines."""
+        for machine in machines:
+            try:
+                placement = self.place(key, nodepool, required, spread=spread, machine=machine)
+            except NoRoom:
+                continue
+            self.release(placement)
+            return True
+        return False
 
     def release(self, placement: Placement) -> None:
-        """The replica has ended; a node without replicas is given back."""
+        """Give back the room of a replica that has ended, and a node without replicas."""
         placement.node.holders[placement.holder] -= 1
         placement.node.free += placement.amount
         nodes = self._nodes.get(placement.nodepool, [])
@@ -149,25 +158,25 @@ class Capacity:
             nodes.remove(placement.node)
 
     def nodes_in_use(self, key: NodepoolKey) -> int:
-        """How many instances of the nodepool hold replicas."""
+        """Return how many instances of the nodepool hold replicas."""
         return len(self._nodes.get(key, ()))
 
     def overdrawn(self, key: NodepoolKey) -> Amount:
-        """How much more the replicas of a nodepool ask for than its instances have."""
+        """Return how much more the replicas of a nodepool ask for than its instances have."""
         free = [node.free for node in self._nodes.get(key, ())]
         return Amount(sum(max(-each.cpu, 0) for each in free), sum(max(-each.memory, 0) for each in free))
 
     def reset(self) -> None:
-        """Everything is free again."""
+        """Forget every node: everything is free again."""
         self._nodes.clear()
 
     def forget(self, is_whose: Callable[[str], bool]) -> None:
-        """The nodepools of these users are free again."""
+        """Forget the nodes of these users' nodepools."""
         for key in [key for key in self._nodes if is_whose(key[0])]:
             del self._nodes[key]
 
     def fitting_types(self, nodepool: Nodepool, required: ComputeInfo) -> list[InstanceType]:
-        """Instance types that can run it, cheapest first. Raises ``NoRoom`` for good where none can."""
+        """Return the instance types that can run it, cheapest first. Raises ``NoRoom`` for good where none can."""
         if nodepool.max_instances == 0:
             raise NoRoom(f"nodepool '{nodepool.id}' is switched off (max_instances is 0)", for_good=True)
         reasons = {kind.id: fits(required, kind, overcommits=self.overcommits) for kind in nodepool.instance_types}
@@ -181,7 +190,7 @@ class Capacity:
         return sorted(fitting, key=price_of)
 
     def _has_left(self, node: Node, required: ComputeInfo, amount: Amount) -> bool:
-        """Whether one more replica of this size goes onto a node that is in use."""
+        """Return whether one more replica of this size goes onto a node that is in use."""
         if fits(required, node.instance_type, overcommits=self.overcommits):
             return False
         left = node.free - amount
@@ -196,7 +205,7 @@ class Capacity:
 
 
 def _full(nodepool: Nodepool, nodes: Sequence[Node], required: ComputeInfo) -> str:
-    """That a nodepool is full, and of what."""
+    """Say that a nodepool is full, and of what."""
     holders = sum((node.holders for node in nodes), Counter[str]())
     count = holders.total()
     whose = ", ".join(f"{number} of {name}" for name, number in holders.most_common(_NAMED) if name)
@@ -210,13 +219,13 @@ def _full(nodepool: Nodepool, nodes: Sequence[Node], required: ComputeInfo) -> s
 
 
 def amount_of(info: ComputeInfo) -> Amount:
-    """What a ComputeInfo stands for, in numbers."""
+    """Return what a ComputeInfo stands for, in numbers."""
     cpu, memory = info.cpu_limit or info.cpu_requests, info.cpu_memory or info.cpu_memory_requests
     return Amount(parse_cpu(cpu) if cpu else 0, parse_memory(memory) if memory else 0, info.num_accelerators)
 
 
 def describe(info: ComputeInfo) -> str:
-    """What a model needs, in words."""
+    """Return what a model needs, in words."""
     cpu, memory = info.cpu_limit or info.cpu_requests, info.cpu_memory or info.cpu_memory_requests
     parts = [f"{cpu} CPU"] if cpu else []
     if memory:

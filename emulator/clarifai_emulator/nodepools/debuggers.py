@@ -1,4 +1,4 @@
-"""Which deployments an editor's debugger may attach to, at which port, and which replica it gets there."""
+"""Opens the ports at which an editor's debugger attaches to deployments, and gives it a replica there."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import NamedTuple
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends.backend import Debugging, ReplicaProcess
 from clarifai_emulator.backends.debugging.debug_port import DebugPort, Hold
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
-
-# Only what is a process of this machine listens where an editor of this machine finds it.
-BACKENDS = ("process",)
 
 
 class DeploymentKey(NamedTuple):
@@ -60,7 +58,12 @@ class Debuggers:
 
     async def prepare(self, key: DeploymentKey, backend: str) -> None:
         """A replica of this deployment is about to be started there."""
-        if self._everywhere is None or key in self._wanted or backend not in BACKENDS or not key.deployment_id:
+        if (
+            self._everywhere is None
+            or key in self._wanted
+            or abilities_of(backend).debugging != "editor"
+            or not key.deployment_id
+        ):
             return
         port = self._everywhere.port and self._everywhere.port + len(self._ports)
         await self.want(key, Debugging(port, self._everywhere.wait))

@@ -34,7 +34,7 @@ _TRACEBACK = "Traceback (most recent call last):"
 class ReplicaState(StrEnum):
     """A replica's life, in order."""
 
-    STANDBY = "standby"  # to take the place of another, which serves until then; see renewal.py
+    STANDBY = "standby"  # to take the place of another, which serves until then; see replacement.py
     STARTING = "starting"
     LIVE = "live"
     DRAINING = "draining"
@@ -72,8 +72,8 @@ class ReplicaRecord:
     process: ReplicaProcess | None = None
     link: ReloadLink | None = None  # while it is reloadable
     standby: Standby | None = None
-    heir: ReplicaRecord | None = None  # stands in its place, and gives back room and devices when it ends
-    successor_of: ReplicaRecord | None = None  # whose heir it is
+    replaced_by: ReplicaRecord | None = None  # stands in its place, and gives back room and devices when it ends
+    replaces: ReplicaRecord | None = None  # whose replaced_by it is
     holds_place: bool = True
     has_ended: bool = False
     killed_because: str = ""  # why the emulator itself killed it
@@ -149,7 +149,7 @@ class Fleet:
     runners: dict[NodepoolKey, Runner] = field(default_factory=dict[NodepoolKey, Runner])  # made for it
     slots_per_replica: int = 1
     retired: bool = False  # nothing may run any more: the deployment is gone, disabled or at another version
-    warming: bool = False  # its deployment is not at this version yet; see renewal.py
+    warming: bool = False  # its deployment is not at this version yet; see replacement.py
     told_overcommitment: bool = False
     no_room_since: float | None = None  # while a replica is wanted that finds no room, but may find some
     failures: int = 0

@@ -15,7 +15,7 @@ from clarifai_emulator.models.written import WrittenFiles, changed_while_loading
 from clarifai_emulator.nodepools.fleet import ReplicaRecord
 
 
-class Provenance:
+class LoadedCode:
     """Reads the directories of reloadable replicas. ``written``: what their models write there."""
 
     def __init__(self, written: WrittenFiles) -> None:

@@ -14,7 +14,7 @@ from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState
 from clarifai_emulator.nodepools.replicas import Replicas
 
 
-class Renewal:
+class Replacement:
     """One change of replicas, from ``old`` to ``new``, which may be the same fleet. Call ``load``, ``serve`` and
     ``finish`` in this order, or ``give_up`` at any point."""
 

@@ -7,16 +7,14 @@ launch ─► place (room, devices) ─► backend.start ─► … serves … �
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool, Runner
 
-from clarifai_emulator.backends.backend import Backend
 from clarifai_emulator.backends.printed import Origin
 from clarifai_emulator.backends.reload_link import ReloadLink, load_failure
 from clarifai_emulator.clock import Clock
@@ -24,21 +22,18 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Replica
 from clarifai_emulator.dispatch.lean import LeanConnection
-from clarifai_emulator.errors import ModelError
-from clarifai_emulator.events import EventBus
-from clarifai_emulator.machine.accelerators import AcceleratorPool
+from clarifai_emulator.errors import ModelError, NoRoom
 from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.models.written import WrittenFiles
-from clarifai_emulator.nodepools.backend_choice import backend_of
-from clarifai_emulator.nodepools.capacity import Capacity, NoRoom, Placement
+from clarifai_emulator.nodepools.capacity import Placement
 from clarifai_emulator.nodepools.debuggers import Debuggers, DeploymentKey
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Standby, model_traceback
-from clarifai_emulator.nodepools.launch_spec import Outfitter
-from clarifai_emulator.nodepools.loaded_code import Provenance
+from clarifai_emulator.nodepools.launch_spec import LaunchSpecs
+from clarifai_emulator.nodepools.loaded_code import LoadedCode
 from clarifai_emulator.nodepools.placing import Places
 from clarifai_emulator.nodepools.scaling import crash_delay, is_failed
 from clarifai_emulator.nodepools.supervisor_reports import Reporter, keeps_failing
-from clarifai_emulator.nodepools.warm_pool import Parked
+from clarifai_emulator.nodepools.warm_pool import WarmPool
 from clarifai_emulator.store import Kind, Store
 
 log = logging.getLogger(__name__)
@@ -49,7 +44,7 @@ _WIND_UP_POLL_SECONDS = 0.001
 
 
 class Replicas:
-    """Starts and ends the replicas of fleets. ``on_change(fleet)`` hears when a fleet's replicas changed."""
+    """Start and end the replicas of fleets. ``on_change`` is called with a fleet whose replicas have changed."""
 
     def __init__(
         self,
@@ -57,34 +52,28 @@ class Replicas:
         config: EmulatorConfig,
         store: Store,
         dispatcher: Dispatcher,
-        backends: Mapping[str, Backend],
-        accelerators: AcceleratorPool,
-        capacity: Capacity,
+        launch_specs: LaunchSpecs,
+        places: Places,
+        warm_pool: WarmPool,
         reporter: Reporter,
         clock: Clock,
-        debuggers: Debuggers | None = None,
-        written: WrittenFiles | None = None,
+        debuggers: Debuggers,
+        written: WrittenFiles,
+        on_change: Callable[[Fleet], None],
     ) -> None:
-        self.on_change: Callable[[Fleet], None] = lambda fleet: None
+        self._on_change = on_change
         self._config = config
         self._store = store
         self._dispatcher = dispatcher
-        self._backends = backends
         self._report = reporter
         self._clock = clock
-        self.debuggers = debuggers or Debuggers(events=EventBus(clock), hold=contextlib.nullcontext)
-        self._provenance = Provenance(written or WrittenFiles())
+        self._debuggers = debuggers
+        self._loaded_code = LoadedCode(written)
         self._drains: set[asyncio.Task[None]] = set()
         self._fleets: dict[str, Fleet] = {}  # by the id of a runner that was made for it
-        self.parked = Parked(lambda record: self.kill(record, "it was kept warm and is not needed any more"))
-        self.outfitter = Outfitter(config=config, store=store, accelerators=accelerators)
-        self._places = Places(
-            capacity=capacity,
-            accelerators=accelerators,
-            backend=config.backend,
-            reporter=reporter,
-            on_no_devices=self.parked.give_up_devices,
-        )
+        self.warm_pool = warm_pool
+        self._launch_specs = launch_specs
+        self._places = places
 
     def launch(self, fleet: Fleet, *, instead_of: Sequence[ReplicaRecord] = ()) -> None:
         """Take room and devices for one more replica and start its task. ``instead_of``: those that end once it is
@@ -109,13 +98,13 @@ class Replicas:
         loop = asyncio.get_running_loop()
         record = self._launch(fleet, placement, devices, Standby(loop.create_future(), loop.create_future()))
         if old is not None:
-            record.holds_place, record.successor_of, old.heir = False, old, record
+            record.holds_place, record.replaces, old.replaced_by = False, old, record
         return record
 
     def promote(self, fleet: Fleet, record: ReplicaRecord) -> None:
         """A replica on standby is one of the fleet's from here on."""
         record.state, record.standby = ReplicaState.LIVE, None
-        self.on_change(fleet)
+        self._on_change(fleet)
 
     def _launch(
         self, fleet: Fleet, placement: Placement, devices: tuple[str, ...], standby: Standby | None = None
@@ -216,35 +205,35 @@ class Replicas:
             await asyncio.sleep(_WIND_UP_POLL_SECONDS)
         for fleet, record in candidates:
             if fleet.target.source is not None and _is_idle(record) and fleet.records.pop(record.replica_id, None):
-                self.parked.put(record, fleet.target.source, fleet.slots_per_replica)
+                self.warm_pool.put(record, fleet.target.source, fleet.slots_per_replica)
 
     def _reuse(self, fleet: Fleet) -> bool:
-        """Make a parked replica of the same code one of this fleet; False when there is none, or no room for it."""
+        """Make a warm replica of the same code one of this fleet; False when there is none, or no room for it."""
         source = fleet.target.source
         if source is None:
             return False
         for key, nodepool in fleet.target.nodepools:
             is_free = partial(self._is_free, fleet, key)
-            secrets = self.outfitter.secrets(fleet, source)
-            record = self.parked.take(source, key, fleet.slots_per_replica, secrets, is_free)
+            secrets = self._launch_specs.secrets(fleet, source)
+            record = self.warm_pool.take(source, key, fleet.slots_per_replica, secrets, is_free)
             if record is None:
                 continue
             try:
-                record.placement = self._places.take_room(fleet, key, nodepool)
+                record.placement = self._places.take_room(fleet, key, nodepool, machine=record.placement.machine)
             except NoRoom:
-                self.parked.put(record, source, fleet.slots_per_replica)
+                self.warm_pool.put(record, source, fleet.slots_per_replica)
                 return False
             self._move_in(fleet, record)
             return True
         return False
 
     def _is_free(self, fleet: Fleet, nodepool: NodepoolKey, runner_id: str) -> bool:
-        """Whether a parked replica of this runner may serve the fleet: as its only runner there."""
+        """Whether a warm replica of this runner may serve the fleet: as its only runner there."""
         mine = fleet.runners.get(nodepool)
         return self._fleets.get(runner_id) in (None, fleet) and (mine is None or mine.id == runner_id)
 
     def _move_in(self, fleet: Fleet, record: ReplicaRecord) -> None:
-        """A parked replica serves this fleet from now on."""
+        """A warm replica serves this fleet from now on."""
         self._runner(fleet, record.nodepool, runner_id=record.runner.id)
         record.runner = fleet.runners[record.nodepool]
         record.fleet = fleet
@@ -255,7 +244,7 @@ class Replicas:
         )
         if record.replica is not None:
             record.replica.offer_idle()
-        self.on_change(fleet)
+        self._on_change(fleet)
 
     def queued_runner(self, fleet: Fleet) -> Runner:
         """The runner of a fleet that has no room for a replica: clients look for the reason in its log."""
@@ -295,20 +284,18 @@ class Replicas:
         tell = partial(self._printed, record)
         try:
             fleet = _fleet_of(record)
-            backend = self._backends[
-                backend_of(dict(fleet.target.nodepools)[record.nodepool], self._config.backend)
-            ]
-            source = await self.outfitter.prepare(fleet, backend, tell)
-            code = await self._provenance.read(source)
+            backend = self._places.backend_of(dict(fleet.target.nodepools)[record.nodepool])
+            source = await self._launch_specs.prepare(fleet, backend, tell)
+            code = await self._loaded_code.read(source)
             debugged = DeploymentKey(fleet.lane.key.user_id, fleet.lane.key.deployment_id)
-            await self.debuggers.prepare(debugged, backend.name)
-            spec = self.outfitter.outfit(fleet, record, source, tell, self.debuggers.of(debugged))
+            await self._debuggers.prepare(debugged, backend.name)
+            spec = self._launch_specs.make(fleet, record, source, tell, self._debuggers.of(debugged))
             record.process = await backend.start(spec, tell)
             if record.process.debugger is not None:
-                debugging = asyncio.create_task(self.debuggers.attach(debugged, record.replica_id, record.process))
+                debugging = asyncio.create_task(self._debuggers.attach(debugged, record.replica_id, record.process))
             if record.process.reloads is not None:
                 record.link = ReloadLink(record.process.reloads)
-                holding = asyncio.create_task(self._provenance.release(source, record, code))
+                holding = asyncio.create_task(self._loaded_code.release(source, record, code))
             elif record.standby is not None and not record.standby.loaded.done():
                 record.standby.loaded.set_result(code.digest)  # whether it loads shows when it is live, or is not
             if record.process.connection is not None:
@@ -324,10 +311,10 @@ class Replicas:
         finally:
             for each in filter(None, (holding, debugging)):
                 each.cancel()
-            self.debuggers.detach(DeploymentKey(*_fleet_of(record).lane.key[:2]), record.replica_id)
+            self._debuggers.detach(DeploymentKey(*_fleet_of(record).lane.key[:2]), record.replica_id)
             if record.link is not None:
                 record.link.close()
-            self.parked.discard(record)
+            self.warm_pool.discard(record)
             self._give_back(_fleet_of(record), record, why)
             self._ended(_fleet_of(record), record, why)
 
@@ -341,7 +328,7 @@ class Replicas:
         await asyncio.get_running_loop().create_unix_connection(lambda: lean, sock=connection)
 
     def _printed(self, record: ReplicaRecord, line: str) -> None:
-        if record in self.parked:
+        if record in self.warm_pool:
             return  # about what is forgotten already
         self._log(record, record.printed.read(line))
 
@@ -384,7 +371,7 @@ class Replicas:
                 else:
                     fleet.lane.refuse(keeps_failing(fleet, why))
                 self._report.fleet(fleet, "deployment.failed", why, traceback=fleet.last_failure)
-        self.on_change(fleet)
+        self._on_change(fleet)
 
     async def _finish(self, record: ReplicaRecord, *, at_once: bool) -> None:
         if record.replica is not None and not at_once:
@@ -398,7 +385,7 @@ class Replicas:
         if process is None:
             task.cancel()
         else:
-            record.printed.is_stopping = True
+            record.printed.stop()
             if grace:
                 process.terminate()
                 await asyncio.wait([process.exited], timeout=grace)

@@ -67,8 +67,8 @@ class Rollout:
 class Rollouts:
     """Those under way. ``on_change`` is called when requests may go elsewhere than before."""
 
-    def __init__(self) -> None:
-        self.on_change: Callable[[], None] = lambda: None
+    def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
+        self._on_change = on_change
         self._under_way: dict[Key, Rollout] = {}
 
     def get(self, deployment: Key) -> Rollout | None:
@@ -86,7 +86,7 @@ class Rollouts:
             self._under_way[deployment] = rollout
         elif self._under_way.pop(deployment, None) is None:
             return
-        self.on_change()
+        self._on_change()
 
     def clear(self) -> None:
         """Nothing serves any more."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clarifai_emulator.nodepools.routing_view import StoreLandscape
+from clarifai_emulator.nodepools.routing_view import RoutingView
 from clarifai_emulator.routing import Ask, Decision, choose
 from clarifai_emulator.store import Key, Kind, Store
 
@@ -16,10 +16,10 @@ _MOST_REMEMBERED = 10_000
 
 
 class Router:
-    """``routing.choose`` over one emulator's landscape."""
+    """``routing.choose`` over one emulator's routing view."""
 
-    def __init__(self, store: Store, landscape: StoreLandscape) -> None:
-        self._landscape = landscape
+    def __init__(self, store: Store, view: RoutingView) -> None:
+        self._view = view
         self._settled: dict[Ask, Decision] = {}
         store.watch(self._store_changed)
 
@@ -29,10 +29,10 @@ class Router:
         decision = self._settled.get(unseeded)
         if decision is not None:
             return decision
-        asked_before = self._landscape.times_load_was_asked
-        decision = choose(ask, self._landscape)
+        asked_before = self._view.times_load_was_asked
+        decision = choose(ask, self._view)
         # With one place to look at there was nothing to choose: neither its load nor the seed can matter.
-        if self._landscape.times_load_was_asked - asked_before <= 1:
+        if self._view.times_load_was_asked - asked_before <= 1:
             if len(self._settled) >= _MOST_REMEMBERED:
                 self._settled.clear()
             self._settled[unseeded] = decision

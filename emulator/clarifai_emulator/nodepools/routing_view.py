@@ -1,4 +1,4 @@
-"""What routing sees: the store's resources, and how busy the replicas behind them are."""
+"""Shows routing the store's resources, and how busy the replicas behind them are."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from clarifai_emulator.messages.address import ModelKey, NodepoolKey
 from clarifai_emulator.models.versions import newest_usable
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.deployment_targets import Targets
+from clarifai_emulator.nodepools.placing import Places
 from clarifai_emulator.nodepools.scaling import replica_bounds
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.routing.decision import Load
@@ -32,20 +33,29 @@ Visible = Callable[[str, str, Visibility], bool]
 _NAMES = 50
 
 
-class StoreLandscape:
-    """The ``routing.Landscape`` of one emulator. Read only."""
+class RoutingView:
+    """Show routing the resources and the replicas of one emulator, as its ``routing.Landscape``; read only.
+    ``hosted``: further models that Clarifai is taken to host, filled by whoever makes stand-ins."""
 
     def __init__(
-        self, *, store: Store, targets: Targets, supervisor: Supervisor, capacity: Capacity, can_see: Visible
+        self,
+        *,
+        store: Store,
+        targets: Targets,
+        supervisor: Supervisor,
+        capacity: Capacity,
+        places: Places,
+        can_see: Visible,
+        hosted: Set[ModelKey] = frozenset(),
     ) -> None:
         self._store = store
         self._targets = targets
         self._supervisor = supervisor
         self._capacity = capacity
+        self._places = places
         self._can_see = can_see
         self.times_load_was_asked = 0
-        # Further models that Clarifai is taken to host; filled by whoever makes stand-ins.
-        self.hosted: Set[ModelKey] = frozenset()
+        self._hosted = hosted
 
     def model(self, user: str, app: str, model: str) -> Model | None:
         return self._store.get(Kind.MODEL, (user, app, model))
@@ -95,7 +105,7 @@ class StoreLandscape:
         return self._ids(Kind.RUNNER, (user, cluster, nodepool))
 
     def is_hosted(self, user: str, app: str, model: str) -> bool:
-        return user == CLARIFAI_USER or (user, app, model) in self.hosted
+        return user == CLARIFAI_USER or (user, app, model) in self._hosted
 
     def shared_nodepools(self) -> Sequence[Nodepool]:
         return self._store.page(Kind.NODEPOOL, (CLARIFAI_USER, SHARED_CLUSTER), 0, _NAMES)
@@ -117,7 +127,14 @@ class StoreLandscape:
             required = fleet.target.version.inference_compute_info
             spread = fleet.target.autoscale.disable_packing
             startable = int(
-                nodepool is not None and self._capacity.has_room(nodepool_key, nodepool, required, spread=spread)
+                nodepool is not None
+                and self._capacity.has_room(
+                    nodepool_key,
+                    nodepool,
+                    required,
+                    spread=spread,
+                    machines=self._places.machine_ids(nodepool),
+                )
             )
         latency = min((link.latency_ms for link in links), default=0.0)
         return Load(len(live), free, queued, startable, round(latency, 3))

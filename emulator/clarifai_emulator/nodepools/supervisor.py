@@ -25,14 +25,13 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
-from clarifai_emulator.errors import CallerError
+from clarifai_emulator.errors import CallerError, NoRoom
 from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import TRAINED, is_building, is_on_trial
-from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.deployment_targets import Targets
 from clarifai_emulator.nodepools.fleet import Fleet, Fleets, ReplicaRecord, ReplicaState, Target
-from clarifai_emulator.nodepools.replacement import Renewal
+from clarifai_emulator.nodepools.replacement import Replacement
 from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.rollouts import Rollout, Rollouts
 from clarifai_emulator.nodepools.scaling import TRAFFIC_HISTORY_SECONDS, desired_replicas, replica_bounds
@@ -69,9 +68,10 @@ class Supervisor:
         replicas: Replicas,
         reporter: Reporter,
         clock: Clock,
+        on_rollout: Callable[[], None],
     ) -> None:
         self.fleets = Fleets()
-        self._rollouts = Rollouts()
+        self._rollouts = Rollouts(on_rollout)
         self._stop_first: set[Key] = set()
         self._config = config
         self._store = store
@@ -86,9 +86,6 @@ class Supervisor:
         self._timers: dict[LaneKey, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        dispatcher.on_demand = lambda lane: self._mark(lane.key)
-        dispatcher.on_replica = self._replica_changed
-        replicas.on_change = self._replicas_changed
         store.watch(self._store_changed)
 
     # ── what wakes it ──────────────────────────────────────────────────────────────────────────────────
@@ -103,7 +100,9 @@ class Supervisor:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-        await asyncio.gather(self._end_all(grace=grace), self._replicas.end_all(self._replicas.parked, grace=grace))
+        await asyncio.gather(
+            self._end_all(grace=grace), self._replicas.end_all(self._replicas.warm_pool, grace=grace)
+        )
 
     async def reset(self, *, keep_warm: bool = False) -> None:
         """End every replica at once and forget every fleet. ``keep_warm``: replicas with nothing to do are kept,
@@ -111,7 +110,7 @@ class Supervisor:
         if keep_warm:
             await self._replicas.park_idle(list(self.fleets.values()))
         else:
-            await self._replicas.end_all(self._replicas.parked, grace=0)
+            await self._replicas.end_all(self._replicas.warm_pool, grace=0)
         await self._end_all(grace=0)
         while any(fleet.records for fleet in self.fleets.values()):
             await self._end_all(grace=0)  # what a request or a new deployment has started meanwhile
@@ -135,7 +134,7 @@ class Supervisor:
 
     async def _release(self, mine: Sequence[Fleet]) -> list[ReplicaRecord]:
         await self._replicas.park_idle(mine)
-        kept = {record.runner.id for record in self._replicas.parked}
+        kept = {record.runner.id for record in self._replicas.warm_pool}
         for fleet in mine:
             key = fleet.lane.key
             fleet.retired = True
@@ -167,14 +166,19 @@ class Supervisor:
             return
         self._wake.set()
 
-    def _replica_changed(self, replica: Replica) -> None:
+    def demanded(self, lane: Lane) -> None:
+        """Look at a lane that has work and no free replica."""
+        self._mark(lane.key)
+
+    def replica_changed(self, replica: Replica) -> None:
+        """Look at a replica that has become ready, or is lost."""
         fleet = self.fleets.get(replica.runner.lane.key)
         if fleet is not None:
             self._replicas.connected(fleet, replica)
             self._mark(fleet.lane.key)
 
-    def _replicas_changed(self, fleet: Fleet) -> None:
-        """Where a replica has ended there may be room now for those that wait for it."""
+    def replicas_changed(self, fleet: Fleet) -> None:
+        """Look at a fleet whose replicas have changed, and at those that wait for room: there may be some now."""
         self._mark(fleet.lane.key)
         without_room, self._without_room = self._without_room, set[LaneKey]()
         for key in without_room:
@@ -300,20 +304,20 @@ class Supervisor:
         fleet.slots_per_replica = self._config.num_threads or target.version.num_threads or _RUNNER_THREADS
         self._dirty.add(key)
 
-    def renewal(
+    def replacement(
         self, key: LaneKey, version: ModelVersion | None = None, source: ModelSource | None = None
-    ) -> Renewal:
+    ) -> Replacement:
         """Fresh replicas for a fleet, loaded beside those that serve; with a version, which is no resource yet, in
         a fleet of that version: its deployment is moved there once they are live. Raises ``KeyError`` without such
         a fleet, and ``CallerError`` for a version that none of its nodepools has what it needs for."""
         fleet = self.fleets[key]
         if version is None:
-            return Renewal(self._replicas, fleet, fleet)
+            return Replacement(self._replicas, fleet, fleet)
         self._require_fit_somewhere(fleet.target, version)
         new_key = key._replace(version_id=version.id)
         self._aim(new_key, replace(fleet.target, version=version, source=source))
         self.fleets[new_key].warming = True
-        return Renewal(self._replicas, fleet, self.fleets[new_key])
+        return Replacement(self._replicas, fleet, self.fleets[new_key])
 
     def cool(self, fleet: Fleet) -> None:
         """A fleet that was warmed is not wanted after all."""
@@ -456,7 +460,7 @@ class Supervisor:
                 self._replicas.drain(fleet, record, "its nodepool is no longer one of the deployment's")
         active = [each for each in fleet.active if each not in elsewhere]
         demand = fleet.demand(now, config.traffic_history_seconds or TRAFFIC_HISTORY_SECONDS)
-        fleet.lane.tells_idle = not demand.is_idle
+        fleet.lane.tell_idle(not demand.is_idle)
         advice = desired_replicas(
             config,
             demand,
@@ -476,7 +480,8 @@ class Supervisor:
             self._grow(fleet, missing, now)
             return
         if not fleet.target.is_user_run:  # that one holds until its user starts a runner
-            fleet.lane.pending_reason, fleet.no_room_since = "", None
+            fleet.lane.pend("")
+            fleet.no_room_since = None
         if missing < 0:
             fleet.last_scale_down = now
             for record in self._least_busy(fleet, -missing):
@@ -487,10 +492,10 @@ class Supervisor:
             self._mark_later(fleet.lane.key, fleet.retry_at - now)
             return
         if fleet.target.is_user_run:
-            fleet.lane.pending_reason = "its nodepool has no nodes of its own: start the runner yourself"
+            fleet.lane.pend("its nodepool has no nodes of its own: start the runner yourself")
             return
         if fleet.target.source is None and is_building(fleet.target.version):
-            fleet.lane.pending_reason = "its model version is being built"
+            fleet.lane.pend("its model version is being built")
             return
         if fleet.target.source is None:
             fleet.lane.refuse(no_code(fleet.target))
@@ -506,13 +511,14 @@ class Supervisor:
                 return
         if grown_before:
             fleet.last_scale_up = now
-        fleet.lane.pending_reason, fleet.no_room_since = "", None
+        fleet.lane.pend("")
+        fleet.no_room_since = None
 
     def _pend(self, fleet: Fleet, no_room: NoRoom) -> None:
         """A wanted replica has no room. Others may serve; with none, callers wait or are told at once."""
         reason = f"{fleet.target.name}: {no_room}"
         if reason != fleet.lane.pending_reason:
-            fleet.lane.pending_reason = reason
+            fleet.lane.pend(reason)
             self._report.pending(fleet, reason, no_room, self._replicas.queued_runner(fleet))
         if self._blocks_itself(fleet, no_room):
             return

@@ -8,13 +8,12 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.errors import CallerError
+from clarifai_emulator.errors import CallerError, NoRoom
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.messages.address import ModelAddress
 from clarifai_emulator.models.load_failures import way_out
 from clarifai_emulator.models.versions import build_failed
-from clarifai_emulator.nodepools.capacity import NoRoom
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, Target
 from clarifai_emulator.nodepools.ways_out import ways_out
 

@@ -29,7 +29,7 @@ class _Place:
     threads: int
 
 
-class Parked:
+class WarmPool:
     """The parked replicas, oldest first. ``end`` is called with one that is of no more use."""
 
     def __init__(self, end: Callable[[ReplicaRecord], None]) -> None:

@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 
 from clarifai_emulator.backends.reload_link import CannotSwap, ReloadLink
-from clarifai_emulator.deploy.deployer import Deployer, Progress
+from clarifai_emulator.deploy.deployer import Deployer
 from clarifai_emulator.deploy.pinned_versions import is_pinned
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.code import Code
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.nodepools.fleet import ReplicaRecord, ReplicaState
-from clarifai_emulator.nodepools.replacement import Renewal
+from clarifai_emulator.nodepools.replacement import Replacement
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.reload.plan import Edit, Kind, Plan
 from clarifai_emulator.reload.project import Project
@@ -79,7 +80,7 @@ class Switch:
         return True
 
     async def label(self, project: Project, after: Code) -> None:
-        """What runs is called ``after`` from now on. Raises ``CannotSwap``."""
+        """Name the running code ``after`` from now on. Raises ``CannotSwap``."""
         await asyncio.gather(*(link.label(after.digest) for link in self._links(project)))
 
     def _links(self, project: Project) -> list[ReloadLink]:
@@ -123,50 +124,50 @@ class Switch:
 
     async def _in_place(self, project: Project, after: Code) -> Sequence[Any]:
         """In the same fleet. Gives the signatures; where these are others, nothing else was done."""
-        renewal = self._supervisor.renewal(project.lane)
+        replacement = self._supervisor.replacement(project.lane)
         try:
-            signatures = await self._loaded(project, renewal, after)
+            signatures = await self._loaded(project, replacement, after)
             if _as_bytes(signatures) == _as_bytes(version_of(self._store, project).method_signatures):
-                await self._unless_newer(project, renewal.serve(after.digest))
-                renewal.finish("edited code has taken its place")
+                await self._unless_newer(project, replacement.serve(after.digest))
+                replacement.finish("edited code has taken its place")
             else:
-                renewal.give_up("its signatures are those of another version")
+                replacement.give_up("its signatures are those of another version")
         except BaseException:
-            renewal.give_up("the edit is not used")
+            replacement.give_up("the edit is not used")
             raise
         return signatures
 
     async def _as_version(
         self, project: Project, directory: ModelDirectory, after: Code, progress: Progress
     ) -> Sequence[Any]:
-        """As a new model version, to which the deployment moves once it is live. Gives its signatures."""
+        """Make a new model version, to which the deployment moves once it is live. Return its signatures."""
         if is_pinned(version_of(self._store, project)):
             return await self._as_same_version(project, directory, after, progress)
         version_id = secrets.token_hex(16)
         source, signatures = await self._read(project, directory, version_id, after, progress)
         draft = self._deployer.new_version(directory, signatures, project.instance)
         draft.id = version_id
-        renewal = self._supervisor.renewal(project.lane, draft, source)
+        replacement = self._supervisor.replacement(project.lane, draft, source)
         try:
-            await self._loaded(project, renewal, after)
-            await self._unless_newer(project, renewal.serve(after.digest))
+            await self._loaded(project, replacement, after)
+            await self._unless_newer(project, replacement.serve(after.digest))
             # In one go: a request without a version means the newest, which the deployment must serve.
             self._deployer.put_version(
                 directory, project.model, version_id, source, signatures, instance=project.instance
             )
             self._deployer.move(project.lane[:2], project.model, version_id)
         except BaseException:
-            renewal.give_up("the edit is not used")
-            self._supervisor.cool(renewal.new)
+            replacement.give_up("the edit is not used")
+            self._supervisor.cool(replacement.new)
             raise
-        renewal.finish("edited code has taken its place")
+        replacement.finish("edited code has taken its place")
         project.lane = project.lane._replace(version_id=version_id)
         return signatures
 
     async def _as_same_version(
         self, project: Project, directory: ModelDirectory, after: Code, progress: Progress
     ) -> Sequence[Any]:
-        """As the same version, whose id a topology gives. Gives its signatures."""
+        """Put the code behind the same version, whose id a topology gives. Return its signatures."""
         version_id = project.lane.version_id
         source, signatures = await self._read(project, directory, version_id, after, progress)
         put = self._deployer.put_pinned(
@@ -187,8 +188,8 @@ class Switch:
             raise Superseded
         return source, await self._unless_newer(project, self._deployer.signatures_of(source, source.backend))
 
-    async def _loaded(self, project: Project, renewal: Renewal, after: Code) -> Sequence[Any]:
-        code, signatures = await self._unless_newer(project, renewal.load())
+    async def _loaded(self, project: Project, replacement: Replacement, after: Code) -> Sequence[Any]:
+        code, signatures = await self._unless_newer(project, replacement.load())
         if code != after.digest:
             raise Superseded
         return signatures

@@ -18,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.resources.identifiers import fresh_id, id_problem, nearest
+from clarifai_emulator.resources.identifiers import fresh_id, id_hint, id_problem
 from clarifai_emulator.resources.patching import ACTIONS, assign, only
 from clarifai_emulator.resources.permissions import Organisations
 from clarifai_emulator.resources.rows import Draft, Parent, Problem, Resource
@@ -139,7 +139,7 @@ class Resources:
         return CallerError(
             row.does_not_exist,
             f"{row.noun.capitalize()} {key[-1]!r} does not exist for user {key[0]!r}{inside}.",
-            hint=nearest(key[-1], known, noun=row.noun) if self._owns(caller, key[0]) else "",
+            hint=id_hint(key[-1], known, noun=row.noun) if self._owns(caller, key[0]) else "",
         )
 
     def visible(self, kind: Kind, key: Key, caller: str) -> bool:
@@ -182,7 +182,7 @@ class Resources:
             raise CallerError(
                 StatusCode.CONN_DOES_NOT_EXIST,
                 f"User {user_id!r} does not exist.",
-                hint=f"You are {caller!r}. {nearest(user_id, [*known, caller], noun='user')}",
+                hint=f"You are {caller!r}. {id_hint(user_id, [*known, caller], noun='user')}",
             )
 
     def _owns(self, caller: str | None, owner: str) -> bool:

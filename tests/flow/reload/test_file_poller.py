@@ -1,4 +1,4 @@
-"""Files that are looked at: a change of content is told, once; a touch is none."""
+"""Files are polled: a change of content is told, once; a touch is not told."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clarifai_emulator.reload.file_poller import FileLooks
 
 
 class Told:
-    """What was told, and what is looked at: every file of a folder."""
+    """The changes that were told, and the files that are polled: every file of a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -65,14 +65,14 @@ def write(path: Path, text: str) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """As many editors do: write beside it, and rename."""
+    """Save as many editors do: write beside the file, and rename."""
     draft = path.with_name(f".{path.name}.swp")
     draft.write_text(text)
     draft.rename(path)
 
 
 def backup(path: Path, text: str) -> None:
-    """As vim does: the old one aside, a new one, the old one gone."""
+    """Save as vim does: move the old file aside, write a new one, delete the old one."""
     old = path.with_name(path.name + "~")
     path.rename(old)
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""A fresh set of resource handlers for each test."""
+"""Makes a fresh set of resource handlers for each test."""
 
 from __future__ import annotations
 

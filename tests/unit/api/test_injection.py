@@ -1,4 +1,4 @@
-"""What faults do to a request on its way: what its client gets, what its model sees, and how it is marked."""
+"""Faults hit a request on its way: what its client gets, what its model sees, and how it is marked."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ POOL = ("ada", "cluster", "pool")
 
 
 class Scene:
-    """A deployment in one nodepool, and the faults of its emulator. ``lost`` and ``zeroed``: what was asked of
-    the supervisor."""
+    """A deployment in one nodepool, and the faults of its emulator. ``lost`` and ``zeroed``: requests to the
+    supervisor."""
 
     def __init__(self, **config: Any) -> None:
         self.world = World()
@@ -41,7 +41,8 @@ class Scene:
         clock = StillClock()
         self.events = EventBus(clock)
         self.faults = Faults(events=self.events, user_id="ada")
-        self.dispatcher = Dispatcher(events=self.events, clock=clock, queue_size=9)
+        self.demands: list[Lane] = []
+        self.dispatcher = Dispatcher(events=self.events, clock=clock, queue_size=9, on_demand=self.demands.append)
         self.lane = self.dispatcher.lane(LaneKey("ada", "deploy-x", "v1"))
         self.link = self.dispatcher.add_runner("runner", POOL, self.lane)
         self.lost: list[str] = []
@@ -92,7 +93,7 @@ class Scene:
         return asyncio.ensure_future(self.inference.predict(call or self.call(), request()))
 
     def generate(self) -> asyncio.Task[list[Any]]:
-        """Every output of a stream; the error it ends with is the last."""
+        """Return every output of a stream; the error it ends with is the last."""
 
         async def collect() -> list[Any]:
             outputs: list[Any] = []
@@ -106,7 +107,7 @@ class Scene:
         return asyncio.ensure_future(collect())
 
     async def sent(self, replica_id: str = "replica-1") -> Work:
-        """The one work that the replica has."""
+        """Return the only work that the replica has."""
         await settle()
         (work,) = self.link.replicas[replica_id].busy
         return work
@@ -288,11 +289,9 @@ async def test_bounced_although_a_replica_is_ready() -> None:
 
 async def test_bounced_without_a_replica_one_is_wanted() -> None:
     scene = Scene()
-    demands: list[Lane] = []
-    scene.dispatcher.on_demand = demands.append
     scene.add(cold_start="bounce")
     assert (await refusal(scene.predict())).code == StatusCode.MODEL_DEPLOYING
-    assert (scene.lane.bounced, demands) == (True, [scene.lane])
+    assert (scene.lane.bounced, scene.demands) == (True, [scene.lane])
 
 
 async def test_held_although_the_emulator_bounces() -> None:

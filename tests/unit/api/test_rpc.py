@@ -56,7 +56,7 @@ def test_an_rpc_has_every_rest_form_with_its_verb_and_body() -> None:
 
 
 def test_every_answer_of_the_platform_can_carry_a_status() -> None:
-    """The request chain relies on it."""
+    """The request chain relies on the status."""
     without = [
         rpc.name for rpc in rpc_table().values() if "status" not in rpc.response_type.DESCRIPTOR.fields_by_name
     ]

@@ -28,7 +28,7 @@ Message = service_pb2.PostRunnerItemOutputsRequest
 
 
 class Stream:
-    """One stream of a scripted runner: what it says is read by the emulator, what it hears is kept."""
+    """A stream of a scripted runner: its messages are read by the emulator, the emulator's are kept."""
 
     def __init__(self, serve: Any, **first: Any) -> None:
         self._says: asyncio.Queue[Any] = asyncio.Queue()
@@ -62,7 +62,7 @@ class Stream:
         return self._hears.empty()
 
     async def vanish(self) -> None:
-        """As gRPC does it when the connection is gone."""
+        """End the stream as gRPC does when the connection is gone."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
 
@@ -81,11 +81,11 @@ class Stream:
         self._hears.put_nowait(service_pb2.MultiRunnerItemResponse.FromString(message))
 
     def flush(self) -> None:
-        """What was written is heard at once."""
+        """Do nothing: messages are heard as soon as they are written."""
 
 
 class Scene:
-    """One runner of one deployment. ``answer`` is what admission says."""
+    """A runner of one deployment. ``answer`` is the answer of admission."""
 
     def __init__(self) -> None:
         self.events = EventBus(StillClock())
@@ -111,7 +111,7 @@ class Scene:
         return stream
 
     async def idle(self, **first: Any) -> Stream:
-        """A stream that has said that it is idle."""
+        """Return a stream that has said that it is idle."""
         stream = self.stream(**{"runner_id": "runner", **first})
         await settle()
         return stream
@@ -126,7 +126,7 @@ class Scene:
         return work
 
     async def carried(self, method_type: int, **fields: Any) -> tuple[Stream, Work]:
-        """A stream that has been written an item."""
+        """Return a stream that has been written an item, and its work."""
         stream = await self.idle()
         work = self.work(method_type, **fields)
         await stream.hear()
@@ -154,7 +154,7 @@ async def texts(work: Work) -> list[str]:
 
 
 async def failure(work: Work) -> str:
-    """The message of the error that a client gets."""
+    """Return the message of the error that a client gets."""
     with pytest.raises(CallerError) as raised:
         async for _ in work.outputs():
             pass

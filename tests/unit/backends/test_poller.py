@@ -1,4 +1,4 @@
-"""Looking at intervals while there is something, and not at all after that."""
+"""The poller looks at intervals while there is something, and not at all after that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a replica prints becomes lines, whatever the pieces it comes in."""
+"""Output of a replica becomes lines, whatever the pieces it comes in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Scene:
         self.pipe = OutputPipe(self.lines.append)
 
     async def write(self, *pieces: bytes) -> None:
-        """As the replica prints: piece by piece, each read on its own."""
+        """Write as the replica prints: piece by piece, each read on its own."""
         for piece in pieces:
             os.write(self.pipe.write_fd, piece)
             await asyncio.sleep(0.02)

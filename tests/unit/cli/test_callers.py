@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clarifai_emulator.cli.callers import chosen_caller
-from clarifai_emulator.cli.state import Running
+from clarifai_emulator.control.running import Running
 
 URL = "http://127.0.0.1:7878"
 RUNNING = Running(url=URL, pid=1, token="control", user_id="ada", port=7878, started=0.0, pat="own")

@@ -1,4 +1,4 @@
-"""``dev`` tells line by line the model's words and calls, and nothing of the machinery around them."""
+"""The command ``dev`` tells line by line the model's words and calls, and nothing of the machinery around them."""
 
 from __future__ import annotations
 

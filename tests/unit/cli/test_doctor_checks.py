@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.cli import doctor_checks as checks
-from clarifai_emulator.cli.state import Running
+from clarifai_emulator.control.running import Running
 
 
 def running(port: int = 7878, **changes: Any) -> Running:

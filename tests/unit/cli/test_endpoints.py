@@ -1,4 +1,4 @@
-"""How models of other protocols are called, as ``deploy`` shows it."""
+"""Models of other protocols are shown by ``deploy`` with the calls of their own clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``doctor`` names the known failures of engines and GPUs, each with its fix."""
+"""The command ``doctor`` names the known failures of engines and GPUs, each with its fix."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def engine(**facts: object) -> Engine:
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder on the PATH."""
+    """Return the only folder on the PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 

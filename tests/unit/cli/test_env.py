@@ -9,7 +9,7 @@ import pytest
 
 from clarifai_emulator.cli import doctor_checks as checks
 from clarifai_emulator.cli.env import assignment, is_behind_proxy, variables_for
-from clarifai_emulator.cli.state import Running
+from clarifai_emulator.control.running import Running
 
 
 def running(port: int = 7878, **changes: Any) -> Running:

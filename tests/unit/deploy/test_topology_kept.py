@@ -1,4 +1,4 @@
-"""What topology files said outlives the process: as it was; as nothing, with a reason, where it cannot be read."""
+"""The content of topology files outlives the process; content that cannot be read counts as none, with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a slow client has left to read: in order, whole, and little of it in memory."""
+"""A slow client reads what is left in order, whole, and with little of it in memory."""
 
 from __future__ import annotations
 

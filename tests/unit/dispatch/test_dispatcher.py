@@ -20,12 +20,20 @@ GONE = CallerError(StatusCode.DEPLOYMENT_DOES_NOT_EXIST, "It was deleted.")
 class Scene:
     def __init__(self) -> None:
         self.events = EventBus(StillClock())
-        self.dispatcher = Dispatcher(events=self.events, clock=StillClock(), queue_size=3)
+        self.demands: list[Lane] = []
+        self.changes: list[Replica] = []
+        self.dispatcher = Dispatcher(
+            events=self.events,
+            clock=StillClock(),
+            queue_size=3,
+            on_demand=self.demands.append,
+            on_replica=self.changes.append,
+        )
         self.lane = self.dispatcher.lane(KEY)
         self.link = self.dispatcher.add_runner("runner", POOL, self.lane)
 
     def busy_replica(self, replica_id: str) -> tuple[Replica, Work]:
-        """A replica that works on one request."""
+        """Return a replica that works on one request."""
         replica = self.dispatcher.connect(self.link, replica_id)
         self.dispatcher.hear(replica)
         self.lane.offer(Slot(replica))
@@ -49,22 +57,18 @@ async def test_a_deployment_has_one_lane_per_version(scene: Scene) -> None:
     assert scene.dispatcher.find_lane(KEY._replace(version_id="v3")) is None
 
 
-async def test_demand_of_a_lane_reaches_whoever_listens_at_that_time(scene: Scene) -> None:
-    heard: list[Lane] = []
-    scene.dispatcher.on_demand = heard.append
+async def test_demand_of_a_lane_reaches_whoever_listens(scene: Scene) -> None:
     scene.submit()
-    assert heard == [scene.lane]
+    assert scene.demands == [scene.lane]
 
 
 async def test_a_replica_is_ready_with_its_first_idle_stream_and_that_is_told_once(scene: Scene) -> None:
-    heard: list[Replica] = []
-    scene.dispatcher.on_replica = heard.append
     replica = scene.dispatcher.connect(scene.link, "r1")
     assert not replica.is_live
     scene.dispatcher.hear(replica)
     scene.dispatcher.hear(replica)
     assert scene.dispatcher.connect(scene.link, "r1") is replica
-    assert heard == [replica]
+    assert scene.changes == [replica]
     assert [event.fields for event in scene.events.recent("replica.ready")] == [
         {"replica_id": "r1", "runner_id": "runner"}
     ]
@@ -72,10 +76,9 @@ async def test_a_replica_is_ready_with_its_first_idle_stream_and_that_is_told_on
 
 async def test_when_a_replica_is_lost_its_requests_are_told_and_not_repeated(scene: Scene) -> None:
     replica, work = scene.busy_replica("0123456789abcdef")
-    heard: list[Replica] = []
-    scene.dispatcher.on_replica = heard.append
+    scene.changes.clear()
     scene.dispatcher.lose(scene.link, "0123456789abcdef", "its process exited with code 3")
-    assert (replica.is_live, heard, scene.link.replicas) == (False, [replica], {})
+    assert (replica.is_live, scene.changes, scene.link.replicas) == (False, [replica], {})
     assert replica.drained.is_set()
     with pytest.raises(CallerError) as raised:
         await anext(work.outputs())

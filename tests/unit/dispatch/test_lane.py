@@ -65,7 +65,7 @@ class Scene:
 
 @pytest.fixture
 async def scene() -> Scene:
-    """Slots hold futures, so there must be a loop."""
+    """Return a scene; slots hold futures, so there must be a loop."""
     return Scene()
 
 
@@ -409,7 +409,7 @@ async def test_the_last_of_its_requests_to_end_is_told_to_who_asked(scene: Scene
 
 
 class LaneMachine(RuleBasedStateMachine):
-    """Whatever happens in whatever order: no work is lost, given out twice, or run where it may not."""
+    """Does anything in any order: no work is lost, given out twice, or run where it may not."""
 
     @initialize()
     def begin(self) -> None:
@@ -469,7 +469,7 @@ class LaneMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def a_stream_vanishes(self, data: st.DataObject) -> None:
-        """As ``api/runner_items.py`` does it: unsent work goes back, an idle slot is taken out."""
+        """Act as ``api/runner_items.py`` does: unsent work goes back, an idle slot is taken out."""
         if not self.slots:
             return
         slot = self.slots.pop(data.draw(st.integers(0, len(self.slots) - 1)))

@@ -1,4 +1,4 @@
-"""One request in flight: its states, its outputs, and what each end hears."""
+"""A request in flight has states and outputs, and each end hears what it must."""
 
 from __future__ import annotations
 

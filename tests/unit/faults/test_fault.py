@@ -1,4 +1,4 @@
-"""What a fault can be, how it is described, and everything that can be wrong with one."""
+"""Faults are described in words, and everything that can be wrong with one is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a fault delays: what is written, and what is drawn from it."""
+"""Latencies of faults are read as they are written, and delays are drawn from them."""
 
 from __future__ import annotations
 

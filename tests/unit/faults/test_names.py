@@ -1,4 +1,4 @@
-"""Names in faults that nothing has."""
+"""Faults that name what does not exist are told, with the nearest name."""
 
 from __future__ import annotations
 

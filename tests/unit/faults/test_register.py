@@ -1,4 +1,4 @@
-"""Which requests get a fault: by name, by count, by chance, and always the same ones."""
+"""Requests get faults by name, by count, by chance, and always the same ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def register() -> Faults:
 
 
 def decisions(active: ActiveFault, requests: int) -> list[float | None]:
-    """For each request in a row: None, or the seconds of the fault it gets."""
+    """Return for each request in a row: None, or the seconds of the fault it gets."""
     made = [active.decide() for _ in range(requests)]
     return [injection.seconds if injection is not None else None for injection in made]
 
@@ -90,7 +90,7 @@ def test_a_delay_does_not_change_who_is_hit() -> None:
 
 
 def test_the_numbers_that_are_drawn_stay_what_they_are() -> None:
-    """Users' tests rely on them: not even a new version may draw others."""
+    """Users' tests rely on the numbers: not even a new version may draw others."""
     drawn = decisions(register().add(Fault(latency="uniform:0,1", probability=0.5, seed=7)), 8)
     assert [each and round(each, 4) for each in drawn] == [None, 0.8264, 0.4819, 0.7707, None, 0.3011, 0.4849, None]
     other = decisions(register().add(Fault(latency="uniform:0,1", probability=0.5, seed=8)), 8)

@@ -1,4 +1,4 @@
-"""New code behind a loaded instance: what stays, what is new, and what an answer tells."""
+"""New code gets behind a loaded instance: what stays, what is new, and what an answer tells."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Sample:
 
 @pytest.fixture
 def loaded(tmp_path: Path) -> tuple[Any, Path]:
-    """An instance of the class, and its file."""
+    """Return an instance of the class, and its file."""
     file = tmp_path / "model.py"
     file.write_text(SOURCE)
     module = types.ModuleType("a_model")
@@ -49,7 +49,7 @@ def loaded(tmp_path: Path) -> tuple[Any, Path]:
 
 
 def edited(loaded: tuple[Any, Path], old: str, new: str) -> Any:
-    """The class after an edit, as a swap makes it."""
+    """Return the class after an edit, as a swap makes it."""
     instance, file = loaded
     assert old in SOURCE
     return reload_main.class_of(SOURCE.replace(old, new).encode(), str(file), "Sample", type(instance))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo
 
+from clarifai_emulator.errors import NoRoom
 from clarifai_emulator.machine.accelerators import (
     NVIDIA_SMI,
     Accelerator,
@@ -17,7 +18,6 @@ from clarifai_emulator.machine.accelerators import (
     platform_name,
 )
 from clarifai_emulator.machine.machine import Machine, measure_machine
-from clarifai_emulator.nodepools.capacity import NoRoom
 
 GIB = 1024**3
 A10G_0 = Accelerator(0, "GPU-a", "NVIDIA-A10G", 23028 * 1024**2)

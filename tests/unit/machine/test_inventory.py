@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.backends.backend import Devices
-from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.errors import ConfigError, NoRoom
 from clarifai_emulator.machine.accelerators import Accelerator, AcceleratorPool, Discovery
 from clarifai_emulator.machine.amd import discover_amd
+from clarifai_emulator.machine.devices import Devices
 from clarifai_emulator.machine.inventory import simulated, take_inventory
 from clarifai_emulator.machine.nvml import NoLibrary, discover_nvml
-from clarifai_emulator.nodepools.capacity import NoRoom
 
 GIB = 1024**3
 

@@ -1,4 +1,4 @@
-"""The one form of a model's address."""
+"""Model addresses have one form, which is parsed and printed."""
 
 from __future__ import annotations
 

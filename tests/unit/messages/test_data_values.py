@@ -1,4 +1,4 @@
-"""What inference messages hold, as Python values."""
+"""Inference messages are read as Python values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unpacking an archive that somebody sent: what is written, and everything that is refused."""
+"""Archives that somebody sent are unpacked: some files are written, everything else is refused."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ model:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """A model directory with nothing but what it must have."""
+    """Return a model directory with nothing but what it must have."""
     root = tmp_path / "my-model"
     (root / "1").mkdir(parents=True)
     (root / "config.yaml").write_text(CONFIG)

@@ -30,7 +30,7 @@ MakeModel = Callable[..., ModelDirectory]
 
 @pytest.fixture
 def model(tmp_path: Path) -> MakeModel:
-    """Makes a model directory with these requirements."""
+    """Return a function that writes a model directory with these requirements."""
 
     def make(requirements: str, python_version: str = "") -> ModelDirectory:
         root = tmp_path / "m"

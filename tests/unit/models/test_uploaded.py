@@ -12,7 +12,7 @@ ONE, OTHER = ("me", "app", "model", "one"), ("me", "app", "model", "other")
 
 
 def kept(files: UploadedFiles, version: tuple[str, ...]) -> Path:
-    """The archive of a version that was uploaded, and is unpacked."""
+    """Upload and unpack a version; return its archive."""
     incoming = files.incoming()
     incoming.write_bytes(version[-1].encode())
     archive = files.keep(incoming, version)

@@ -1,4 +1,4 @@
-"""Which version of a model is the newest that may serve."""
+"""The newest version of a model that may serve is found."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, InstanceType, Node
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarifai_emulator.nodepools.capacity import Amount, Capacity, NoRoom, Placement, amount_of, describe
+from clarifai_emulator.errors import NoRoom
+from clarifai_emulator.nodepools.capacity import Amount, Capacity, Placement, amount_of, describe
 
 KEY, OTHER = ("ada", "cluster", "pool"), ("ada", "cluster", "other")
 SMALL = InstanceType(id="small", price="1", compute_info=ComputeInfo(cpu_limit="2", cpu_memory="4Gi"))

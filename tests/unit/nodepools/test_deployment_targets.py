@@ -1,4 +1,4 @@
-"""What a deployment wants to run, read from the store."""
+"""Deployments' targets are read from the store."""
 
 from __future__ import annotations
 

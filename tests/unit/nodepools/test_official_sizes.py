@@ -12,10 +12,11 @@ from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, InstanceType, Node
 
 from clarifai_emulator.catalogue import local_instance_type
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.errors import NoRoom
 from clarifai_emulator.machine.accelerators import AcceleratorPool
 from clarifai_emulator.machine.inventory import simulated
 from clarifai_emulator.models.config_file import read_config_file
-from clarifai_emulator.nodepools.capacity import Capacity, NoRoom
+from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.overcommit import overcommitment
 from clarifai_emulator.nodepools.ways_out import instance_without_accelerators, simulated_accelerators, ways_out
 

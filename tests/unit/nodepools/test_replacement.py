@@ -13,7 +13,7 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.dispatch.work import UNARY_UNARY, State, Work
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.nodepools.fleet import ReplicaState
-from clarifai_emulator.nodepools.replacement import Renewal
+from clarifai_emulator.nodepools.replacement import Replacement
 from clarifai_emulator.store import Kind
 from scripted_replicas import SOURCE, Stage, keys, lane_key, settle
 
@@ -28,7 +28,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 async def serving(stage: Stage, replicas: int = 1) -> LaneKey:
-    """A deployment with so many live replicas, and never more."""
+    """Create a deployment with so many live replicas, and never more; return its key."""
     stage.prepare()
     await stage.deploy(replicas, replicas)
     for process in tuple(stage.backend.running):
@@ -36,33 +36,33 @@ async def serving(stage: Stage, replicas: int = 1) -> LaneKey:
     return stage.lane.key
 
 
-async def renewed(stage: Stage, renewal: Renewal) -> None:
-    """All of it: loaded, live, promoted."""
-    await renewal.load()
+async def renewed(stage: Stage, replacement: Replacement) -> None:
+    """Let fresh replicas load, go live and take over."""
+    await replacement.load()
     await settle()
-    waiting = asyncio.create_task(renewal.serve("code"))
+    waiting = asyncio.create_task(replacement.serve("code"))
     for process in stage.backend.running:
         if stage.record(process).state is ReplicaState.STANDBY:
             await stage.ready(process)
     await waiting
-    renewal.finish("new code")
+    replacement.finish("new code")
     await settle()
 
 
 async def test_each_that_serves_is_replaced_once_the_new_ones_are_live(stage: Stage) -> None:
-    renewal = stage.supervisor.renewal(await serving(stage, 2))
+    replacement = stage.supervisor.replacement(await serving(stage, 2))
     old = list(stage.backend.running)
-    await renewal.load()
+    await replacement.load()
     await settle()
     assert len(stage.backend.running) == 4
     assert [stage.record(each).state for each in old] == [ReplicaState.LIVE] * 2
     fresh = [each for each in stage.backend.running if each not in old]
-    waiting = asyncio.create_task(renewal.serve("code"))
+    waiting = asyncio.create_task(replacement.serve("code"))
     await stage.ready(fresh[0])
     assert not waiting.done(), "until all of them are"
     await stage.ready(fresh[1])
     await waiting
-    renewal.finish("new code")
+    replacement.finish("new code")
     await settle()
     assert stage.backend.running == fresh
     assert stage.said("replica.draining") == ["new code"] * 2
@@ -74,7 +74,7 @@ async def test_what_the_old_one_still_works_on_asks_for_no_further_replica(stage
     await stage.ready()
     work = await stage.ask()
     (old,) = stage.backend.running
-    await renewed(stage, stage.supervisor.renewal(stage.lane.key))
+    await renewed(stage, stage.supervisor.replacement(stage.lane.key))
     (new,) = [each for each in stage.backend.running if each is not old]
     after = await stage.ask()
     await stage.later(1)
@@ -93,7 +93,7 @@ async def test_what_the_old_one_works_on_it_finishes_and_gets_nothing_new(stage:
     key = await serving(stage)
     work = await stage.ask()
     (old,) = stage.backend.running
-    await renewed(stage, stage.supervisor.renewal(key))
+    await renewed(stage, stage.supervisor.replacement(key))
     assert old in stage.backend.running
     after = await stage.ask()
     assert after.replica_id != work.replica_id
@@ -105,17 +105,17 @@ async def test_what_the_old_one_works_on_it_finishes_and_gets_nothing_new(stage:
 
 
 async def test_one_whose_model_cannot_be_loaded_leaves_everything_as_it_was(stage: Stage) -> None:
-    renewal = stage.supervisor.renewal(await serving(stage))
+    replacement = stage.supervisor.replacement(await serving(stage))
     (old,) = stage.backend.running
-    await renewal.load()
+    await replacement.load()
     await settle()
     (fresh,) = (each for each in stage.backend.running if each is not old)
-    waiting = asyncio.create_task(renewal.serve("code"))
+    waiting = asyncio.create_task(replacement.serve("code"))
     fresh.say("Traceback (most recent call last):", '  File "model.py", line 1', "ValueError: no weights")
     fresh.end(Exit(1))
     with pytest.raises(ModelError) as raised:
         await waiting
-    renewal.give_up("it is broken")
+    replacement.give_up("it is broken")
     await settle()
     assert raised.value.summary == "model.py cannot be used: ValueError: no weights"
     assert stage.backend.running == [old]
@@ -129,7 +129,7 @@ async def test_it_shares_room_and_devices_with_the_one_it_replaces_which_are_giv
     await stage.ready()
     in_use = stage.capacity.nodes_in_use(keys(["pool"])[0])
     for _ in range(3):
-        await renewed(stage, stage.supervisor.renewal(stage.lane.key))
+        await renewed(stage, stage.supervisor.replacement(stage.lane.key))
     (process,) = stage.backend.running
     assert process.spec.variables["CUDA_VISIBLE_DEVICES"] == "GPU-0"
     assert stage.capacity.nodes_in_use(keys(["pool"])[0]) == in_use == 1
@@ -139,18 +139,18 @@ async def test_it_shares_room_and_devices_with_the_one_it_replaces_which_are_giv
 
 
 async def test_when_the_old_one_dies_meanwhile_the_new_one_keeps_its_place(stage: Stage) -> None:
-    renewal = stage.supervisor.renewal(await serving(stage))
+    replacement = stage.supervisor.replacement(await serving(stage))
     (old,) = stage.backend.running
-    await renewal.load()
+    await replacement.load()
     await settle()
     old.end(Exit(3))
     await settle()
     assert stage.capacity.nodes_in_use(keys(["pool"])[0]) == 1
     (fresh,) = stage.backend.running
-    waiting = asyncio.create_task(renewal.serve("code"))
+    waiting = asyncio.create_task(replacement.serve("code"))
     await stage.ready(fresh)
     await waiting
-    renewal.finish("new code")
+    replacement.finish("new code")
     await settle()
     assert stage.record(fresh).state is ReplicaState.LIVE
     await stage.delete()
@@ -169,17 +169,17 @@ async def test_a_new_version_is_warm_before_its_deployment_moves_and_waiting_req
     draft = type(version)()
     draft.CopyFrom(version)
     draft.id = "b" * 32
-    renewal = stage.supervisor.renewal(key, draft, SOURCE)
-    await renewal.load()
+    replacement = stage.supervisor.replacement(key, draft, SOURCE)
+    await replacement.load()
     await settle()
     assert stage.supervisor.fleets[lane_key(draft.id)].warming
     (fresh,) = (each for each in stage.backend.running if each is not old)
-    waiting = asyncio.create_task(renewal.serve("code"))
+    waiting = asyncio.create_task(replacement.serve("code"))
     await stage.ready(fresh, slots=3)
     await waiting
     stage.store.put(Kind.MODEL_VERSION, ("ada", "app", "model", draft.id), draft)
     stage.store.put(Kind.SOURCE, ("ada", "app", "model", draft.id), SOURCE)
-    renewal.finish("new code")
+    replacement.finish("new code")
     worker = {"model": {"id": "model", "app_id": "app", "model_version": {"id": draft.id}}}
     await stage.patch(desired_worker=worker)
     assert stage.lane.key.version_id == draft.id
@@ -195,11 +195,11 @@ async def test_a_version_that_is_not_wanted_after_all_leaves_nothing(stage: Stag
     draft = type(version)()
     draft.CopyFrom(version)
     draft.id = "b" * 32
-    renewal = stage.supervisor.renewal(key, draft, SOURCE)
-    await renewal.load()
+    replacement = stage.supervisor.replacement(key, draft, SOURCE)
+    await replacement.load()
     await settle()
-    renewal.give_up("it is broken")
-    stage.supervisor.cool(renewal.new)
+    replacement.give_up("it is broken")
+    stage.supervisor.cool(replacement.new)
     await settle()
     assert stage.backend.running == [old]
     assert list(stage.supervisor.fleets) == [key]

@@ -25,7 +25,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 def load(stage: Stage, nodepool: tuple[str, str, str] = POOL) -> Load:
     version = stage.store.newest(Kind.MODEL_VERSION, ("ada", "app", "model"))
-    return stage.landscape.load("ada", "deployment", nodepool, version.id if version else "")
+    return stage.routing_view.load("ada", "deployment", nodepool, version.id if version else "")
 
 
 # How busy it is.
@@ -107,7 +107,7 @@ async def test_latency_is_that_of_the_runner_there(stage: Stage) -> None:
 async def test_resources_are_found_by_their_ids(stage: Stage) -> None:
     stage.prepare("pool", "other")
     await stage.deploy()
-    see = stage.landscape
+    see = stage.routing_view
     assert see.model("ada", "app", "model") is stage.store.get(Kind.MODEL, ("ada", "app", "model"))
     assert see.deployment("ada", "deployment") is stage.stored()
     assert see.deployments_of("ada", "app", "model") == [stage.stored()]
@@ -129,17 +129,17 @@ async def test_without_a_version_id_the_newest_is_meant(stage: Stage) -> None:
     stage.prepare()
     old = stage.store.newest(Kind.MODEL_VERSION, ("ada", "app", "model"))
     new = stage.version()
-    newest = stage.landscape.version("ada", "app", "model", "")
+    newest = stage.routing_view.version("ada", "app", "model", "")
     assert newest is not None
     assert newest.id == new
-    assert stage.landscape.version("ada", "app", "model", old.id) is old
-    assert stage.landscape.version("ada", "app", "model", "x") is None
+    assert stage.routing_view.version("ada", "app", "model", old.id) is old
+    assert stage.routing_view.version("ada", "app", "model", "x") is None
 
 
 async def test_ids_for_messages_are_sorted(stage: Stage) -> None:
     stage.prepare("pool", "other")
     await stage.deploy()
-    see = stage.landscape
+    see = stage.routing_view
     assert see.nodepool_ids("ada", "cluster") == ["other", "pool"]
     assert (see.model_ids("ada", "app"), see.cluster_ids("ada")) == (["model"], ["cluster"])
     assert see.deployment_ids("ada") == ["deployment"]
@@ -149,14 +149,14 @@ async def test_ids_for_messages_are_sorted(stage: Stage) -> None:
 async def test_shared_nodepools_are_those_of_clarifais_shared_cluster(stage: Stage) -> None:
     stage.prepare()
     stage.store.put(Kind.NODEPOOL, (CLARIFAI_USER, SHARED_CLUSTER, "s"), Nodepool(id="s"))
-    assert [nodepool.id for nodepool in stage.landscape.shared_nodepools()] == ["s"]
+    assert [nodepool.id for nodepool in stage.routing_view.shared_nodepools()] == ["s"]
 
 
 async def test_what_is_private_is_seen_by_its_owner_only(stage: Stage) -> None:
     private = Visibility(gettable=Visibility.PRIVATE)
-    assert stage.landscape.can_see("ada", "ada", private)
-    assert not stage.landscape.can_see("bob", "ada", private)
-    assert stage.landscape.can_see("bob", "ada", Visibility(gettable=Visibility.PUBLIC))
+    assert stage.routing_view.can_see("ada", "ada", private)
+    assert not stage.routing_view.can_see("bob", "ada", private)
+    assert stage.routing_view.can_see("bob", "ada", Visibility(gettable=Visibility.PUBLIC))
 
 
 # What clients poll.

@@ -815,7 +815,7 @@ async def test_a_hung_replica_does_not_keep_a_deployment_that_is_disabled(stage:
     assert hung.signals == []
     for fleet in stage.supervisor.fleets.values():
         stage.clock.seconds += 60
-        stage.dispatcher.on_demand(fleet.lane)
+        stage.supervisor.demanded(fleet.lane)
     await settle()
     assert hung.signals == ["TERM"]
     assert len(stage.backend.processes) == 1

@@ -13,7 +13,7 @@ from clarifai_emulator.dispatch.dispatcher import Credential
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.capacity import Amount, Node, Placement
 from clarifai_emulator.nodepools.fleet import ReplicaRecord, ReplicaState
-from clarifai_emulator.nodepools.warm_pool import Parked
+from clarifai_emulator.nodepools.warm_pool import WarmPool
 
 CPU, GPU = ("me", "local", "cpu"), ("me", "local", "gpu")
 HELLO = ModelSource(Path("/models/hello"), Path("/python"), "hash 1", "the current one")
@@ -37,11 +37,11 @@ def ended() -> list[ReplicaRecord]:
 
 
 @pytest.fixture
-def parked(ended: list[ReplicaRecord]) -> Parked:
-    return Parked(ended.append)
+def parked(ended: list[ReplicaRecord]) -> WarmPool:
+    return WarmPool(ended.append)
 
 
-def test_the_same_code_in_a_nodepool_of_the_same_name_gets_it_back_once(parked: Parked) -> None:
+def test_the_same_code_in_a_nodepool_of_the_same_name_gets_it_back_once(parked: WarmPool) -> None:
     one = a_replica("one")
     parked.put(one, HELLO, 4)
     assert one in parked
@@ -57,7 +57,7 @@ def test_the_same_code_in_a_nodepool_of_the_same_name_gets_it_back_once(parked: 
     ids=["other code", "another nodepool", "somebody else's", "other number of threads"],
 )
 def test_whoever_wants_something_else_gets_none_and_it_stays(
-    parked: Parked, ended: list[ReplicaRecord], source: ModelSource, nodepool: tuple[str, str, str], threads: int
+    parked: WarmPool, ended: list[ReplicaRecord], source: ModelSource, nodepool: tuple[str, str, str], threads: int
 ) -> None:
     one = a_replica("one")
     parked.put(one, HELLO, 4)
@@ -65,7 +65,7 @@ def test_whoever_wants_something_else_gets_none_and_it_stays(
     assert (list(parked), ended) == ([one], [])
 
 
-def test_it_knows_the_secrets_that_it_started_with(parked: Parked) -> None:
+def test_it_knows_the_secrets_that_it_started_with(parked: WarmPool) -> None:
     one = a_replica("one")
     one.secrets = {"TOKEN": "old"}
     parked.put(one, HELLO, 4)
@@ -74,7 +74,7 @@ def test_it_knows_the_secrets_that_it_started_with(parked: Parked) -> None:
     assert parked.take(HELLO, CPU, 4, {"TOKEN": "old"}, anyone) is one
 
 
-def test_a_runner_that_serves_somebody_already_is_passed_over(parked: Parked) -> None:
+def test_a_runner_that_serves_somebody_already_is_passed_over(parked: WarmPool) -> None:
     busy, free = a_replica("one", runner="busy"), a_replica("two", runner="free")
     parked.put(busy, HELLO, 4)
     parked.put(free, HELLO, 4)
@@ -82,14 +82,14 @@ def test_a_runner_that_serves_somebody_already_is_passed_over(parked: Parked) ->
     assert list(parked) == [busy]
 
 
-def test_the_one_that_was_parked_first_goes_back_first(parked: Parked) -> None:
+def test_the_one_that_was_parked_first_goes_back_first(parked: WarmPool) -> None:
     one, two = a_replica("one"), a_replica("two")
     parked.put(one, HELLO, 4)
     parked.put(two, HELLO, 4)
     assert parked.take(HELLO, CPU, 4, {}, anyone) is one
 
 
-def test_an_edit_of_the_directory_ends_what_runs_its_old_code(parked: Parked, ended: list[ReplicaRecord]) -> None:
+def test_an_edit_of_the_directory_ends_what_runs_its_old_code(parked: WarmPool, ended: list[ReplicaRecord]) -> None:
     old, other = a_replica("old"), a_replica("other")
     parked.put(old, HELLO, 4)
     parked.put(other, OTHER, 4)
@@ -97,7 +97,7 @@ def test_an_edit_of_the_directory_ends_what_runs_its_old_code(parked: Parked, en
     assert (ended, list(parked)) == ([old], [other])
 
 
-def test_twelve_are_kept_and_the_oldest_makes_room(parked: Parked, ended: list[ReplicaRecord]) -> None:
+def test_twelve_are_kept_and_the_oldest_makes_room(parked: WarmPool, ended: list[ReplicaRecord]) -> None:
     replicas = [a_replica(str(number)) for number in range(14)]
     for each in replicas:
         parked.put(each, HELLO, 4)
@@ -105,7 +105,7 @@ def test_twelve_are_kept_and_the_oldest_makes_room(parked: Parked, ended: list[R
     assert list(parked) == replicas[2:]
 
 
-def test_whoever_needs_a_device_gets_those_of_parked_ones(parked: Parked, ended: list[ReplicaRecord]) -> None:
+def test_whoever_needs_a_device_gets_those_of_parked_ones(parked: WarmPool, ended: list[ReplicaRecord]) -> None:
     on_gpu, on_cpu = a_replica("one", devices=("GPU-0",)), a_replica("two")
     parked.put(on_gpu, HELLO, 4)
     parked.put(on_cpu, OTHER, 4)
@@ -114,7 +114,7 @@ def test_whoever_needs_a_device_gets_those_of_parked_ones(parked: Parked, ended:
     assert not parked.give_up_devices()
 
 
-def test_one_whose_process_has_ended_is_forgotten(parked: Parked, ended: list[ReplicaRecord]) -> None:
+def test_one_whose_process_has_ended_is_forgotten(parked: WarmPool, ended: list[ReplicaRecord]) -> None:
     one = a_replica("one")
     parked.put(one, HELLO, 4)
     parked.discard(one)

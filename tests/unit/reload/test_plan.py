@@ -79,7 +79,7 @@ def code(model: str = MODEL, **files: str) -> Code:
 
 
 def edited(old: str, new: str, source: str = MODEL) -> Any:
-    """The plan of an edit of ``model.py``."""
+    """Return the plan of an edit of ``model.py``."""
     assert old in source
     return make_plan(code(source), code(source.replace(old, new)))
 

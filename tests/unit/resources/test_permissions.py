@@ -1,4 +1,7 @@
-"""Who may see and change what: alone, in an organisation, as a stranger. ``ada`` and ``bob`` are in ``acme``."""
+"""Users see and change what they may: alone, in an organisation, as a stranger.
+
+The users ``ada`` and ``bob`` are in ``acme``.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ def test_who_changes_whose(caller: str, owner: str, *, may: bool) -> None:
 
 @pytest.fixture
 def api() -> ResourceApi:
-    """Where ``acme`` has one of everything, at each visibility; ids end with its name."""
+    """Return an API where ``acme`` has one of everything, at each visibility; ids end with its name."""
     api = ResourceApi(ORGANISATIONS)
     for name, level in (("private", PRIVATE), ("org", ORG), ("public", PUBLIC)):
         seen: dict[str, Any] = {"visibility": {"gettable": level}}

@@ -1,4 +1,4 @@
-"""What holds for every request over every topology, whatever the rules decide in the single case."""
+"""Every request over every topology keeps these rules, whatever is decided in the single case."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ visibilities = st.sampled_from([PUBLIC, PUBLIC, PUBLIC, PRIVATE])
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[Ask, World]:
-    """A request, and a topology of three users in which things are missing, private, disabled, busy or unfit."""
+    """Draw a request, and a topology of three users where things are missing, private, disabled, busy or unfit."""
     world = World(with_shared=not draw(rarely))
     for path in MODELS:
         if not draw(rarely):
@@ -79,7 +79,7 @@ def _add_deployment(draw: st.DrawFn, world: World, path: str) -> None:
 
 
 def _ask(draw: st.DrawFn, world: World) -> Ask:
-    """Half of the requests that name something name what exists, together with the model it serves."""
+    """Draw a request; half of those that name something name what exists, together with the model it serves."""
     user, app, model = key_of(draw(st.sampled_from(MODELS)))
     deployment = nodepool = None
     kind = draw(st.sampled_from(["nothing", "deployment", "nodepool", "both"]))
@@ -119,7 +119,7 @@ def is_shared(key: tuple[str, ...]) -> bool:
 
 
 def check_place(ask: Ask, world: World, decision: Decision) -> None:
-    """No nodepool of a decision is one that the rule forbids."""
+    """Fail if a nodepool of a decision is one that the rule forbids."""
     model = world.models[decision.model]
     version = world.version(*decision.model, decision.version_id)
     assert version is not None
@@ -137,7 +137,7 @@ def check_place(ask: Ask, world: World, decision: Decision) -> None:
 
 
 def check_deployment(ask: Ask, world: World, decision: Decision) -> None:
-    """The deployment of a decision is enabled, visible, serves what was asked, and lists the nodepools."""
+    """Fail unless the deployment is enabled, visible, serves what was asked, and lists the nodepools."""
     assert decision.deployment is not None
     deployment = world.deployments[decision.deployment]
     served = deployment.worker.model
@@ -155,7 +155,7 @@ def check_deployment(ask: Ask, world: World, decision: Decision) -> None:
 
 
 def check_rule(ask: Ask, world: World, decision: Decision) -> None:
-    """The rule that decided is the first that applies to the request."""
+    """Fail unless the rule that decided is the first that applies to the request."""
     if ask.deployment:
         assert (decision.rule, decision.deployment) == (Rule.DEPLOYMENT, ask.deployment)
         assert not ask.nodepool or decision.nodepools == (ask.nodepool,)
@@ -176,7 +176,7 @@ def check_rule(ask: Ask, world: World, decision: Decision) -> None:
 
 
 def check_spill_over(world: World, decision: Decision) -> None:
-    """A nodepool with free capacity never stands behind a full one."""
+    """Fail if a nodepool with free capacity stands behind a full one."""
     if decision.deployment:
         user, id = decision.deployment
         full = [world.load(user, id, key, decision.version_id).is_full for key in decision.nodepools]
@@ -184,7 +184,7 @@ def check_spill_over(world: World, decision: Decision) -> None:
 
 
 def check_explanations(ask: Ask, world: World, decision: Decision) -> None:
-    """Whatever was considered is either taken or rejected, never both, and every rejection has a reason."""
+    """Fail unless each candidate is either taken or rejected, never both, and every rejection has a reason."""
     assert decision.reason.endswith(".")
     taken = {f"nodepool {'/'.join(key)}" for key in decision.nodepools}
     if decision.deployment:

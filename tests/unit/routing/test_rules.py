@@ -37,7 +37,7 @@ GPU = ComputeInfo(num_accelerators=1, accelerator_memory="20Gi")
 
 @pytest.fixture
 def world() -> World:
-    """ada's model, two nodepools of hers, and no deployment."""
+    """Return a world with the model of ada, two nodepools of hers, and no deployment."""
     world = World()
     world.add_model(MODEL, ["v1", "v2"])
     world.add_nodepool("ada/cc/small", "t3a.medium")
@@ -892,7 +892,7 @@ def test_fail_is_content_with_priorities_and_with_one_usable_nodepool(world: Wor
     assert nodepools(choose(ask(), world)) == ["ada/cc/small"]
 
 
-# What the log, the CLI and the dashboard get ----------------------------------------------------------------
+# What the log and the CLI get ------------------------------------------------------------------------------
 
 
 def test_a_decision_is_json(world: World) -> None:

@@ -1,4 +1,4 @@
-"""What an edit of topology files changed: found by identity, patched field by field."""
+"""Edits of topology files are found by identity, and patched field by field."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from clarifai_emulator.api.handlers import deployments
 from clarifai_emulator.api.handlers.verbs import serve
 from clarifai_emulator.api.handlers.workers import prepare_worker, validate_worker
 from clarifai_emulator.catalogue import CLARIFAI_USER, Catalogue
-from clarifai_emulator.resources.identifiers import nearest
+from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Draft, Match, Parent, Problem, Resource
 from clarifai_emulator.store import Key, Kind
@@ -153,9 +153,9 @@ class _Compute:
         known = [provider.id for provider in self.catalogue.providers()]
         provider = cluster.cloud_provider.id
         if not provider:
-            yield Problem("cloud_provider.id", f"must not be empty; {nearest('', known, noun='cloud provider')}")
+            yield Problem("cloud_provider.id", f"must not be empty; {id_hint('', known, noun='cloud provider')}")
         elif provider not in known and cluster.managed_by != "user":
-            hint = nearest(provider, known, noun="cloud provider")
+            hint = id_hint(provider, known, noun="cloud provider")
             yield Problem("cloud_provider.id", f"{provider!r} is not a cloud provider of the platform. {hint}")
 
     def show_cluster(self, key: Key, cluster: ComputeCluster, viewer: str) -> None:
@@ -228,7 +228,7 @@ class _Compute:
         if self.catalogue.find(instance.id) is not None or instance.HasField("compute_info"):
             return []
         types = [each.id for each in self._known_types()]
-        hint = nearest(instance.id, types, noun="instance type")
+        hint = id_hint(instance.id, types, noun="instance type")
         text = f"instance type {instance.id!r} is not known. {hint} Or give its compute_info"
         return [Problem(f"{where}.id", text, StatusCode.INSTANCE_TYPE_DOES_NOT_EXIST)]
 

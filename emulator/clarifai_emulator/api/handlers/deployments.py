@@ -19,7 +19,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.chain import Handler
 from clarifai_emulator.api.handlers.verbs import serve
 from clarifai_emulator.api.handlers.workers import newest_version, prepare_worker, served_version, validate_worker
-from clarifai_emulator.resources.identifiers import nearest
+from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Draft, Match, Problem, Resource
 from clarifai_emulator.store import Key, Kind
@@ -191,7 +191,7 @@ class _Deployments:
         if store.get(Kind.NODEPOOL, (owner, ref.cluster_id, ref.nodepool_id)) is not None:
             return
         if ref.cluster_id and store.get(Kind.COMPUTE_CLUSTER, (owner, ref.cluster_id)) is None:
-            hint = nearest(ref.cluster_id, (key[1] for key in store.keys(Kind.COMPUTE_CLUSTER, (owner,))),
+            hint = id_hint(ref.cluster_id, (key[1] for key in store.keys(Kind.COMPUTE_CLUSTER, (owner,))),
                            noun="compute cluster")  # fmt: skip
             text = f"compute cluster {ref.cluster_id!r} does not exist for user {owner!r}. {hint}"
             yield Problem(where, text.rstrip("."), StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST)
@@ -204,7 +204,7 @@ class _Deployments:
                 f"{where}.compute_cluster.id", f"must say in which cluster nodepool {ref.nodepool_id!r} is"
             )
             return
-        hint = nearest(ref.nodepool_id, names, noun="nodepool")
+        hint = id_hint(ref.nodepool_id, names, noun="nodepool")
         text = f"nodepool {ref.nodepool_id!r} does not exist in {place} of user {owner!r}. {hint}"
         yield Problem(where, text.rstrip("."), StatusCode.NODEPOOL_DOES_NOT_EXIST)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +12,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.api.handlers.listing import MAX_PER_PAGE, refuse_unknown_filters
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.listeners import following
 from clarifai_emulator.logbook import BUILDER, RUNNER, RUNNER_EVENTS, LogBook, LogLine
 from clarifai_emulator.resources.permissions import Organisations
 
@@ -68,35 +67,26 @@ class _Logs:
         known = ("user_app_id", "log_type", "compute_cluster_user_id", *_FILTERS)
         refuse_unknown_filters(request, known=known, ignored=())
         _require_log_type(request.log_type, "log_type")
-        news, waiting = asyncio.Event(), deque[LogEntry](maxlen=_MOST_BEHIND + 1)
         match = self._match(call, request)
 
-        def take(line: LogLine) -> None:
-            if line.log_type == request.log_type and match is not None and line.is_from(match):
-                waiting.append(self.logbook.entry(line))
-                news.set()
+        def wants(line: LogLine) -> bool:
+            return line.log_type == request.log_type and match is not None and line.is_from(match)
 
-        unsubscribe = self.logbook.subscribe(take)
-        try:
+        with following(self.logbook.subscribe, wants, most=_MOST_BEHIND) as follower:
             self.keep()
             kept: list[LogEntry] = list(self._found(call, request))
             for start in range(0, len(kept), MAX_PER_PAGE):
                 yield call.rpc.response_type(log_entries=kept[start : start + MAX_PER_PAGE])
             while True:
-                if not waiting:
-                    news.clear()
-                    await news.wait()
-                if len(waiting) > _MOST_BEHIND:
+                missed, lines = await follower.next(MAX_PER_PAGE)
+                if missed:
                     raise CallerError(
                         StatusCode.LOG_ENTRIES_INVALID_REQUEST,
                         f"More than {_MOST_BEHIND} entries wait for this client to read them.",
                         hint="Read them as they come, or page through them with ListLogEntries.",
                     )
                 self.keep()
-                page = [waiting.popleft() for _ in range(min(len(waiting), MAX_PER_PAGE))]
-                yield call.rpc.response_type(log_entries=page)
-        finally:
-            unsubscribe()
+                yield call.rpc.response_type(log_entries=map(self.logbook.entry, lines))
 
     def post_entries(self, call: Call, request: Any) -> Any:
         """PostLogEntries: adds entries as the caller's, or its organisation's; each gets a url of its own."""

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from clarifai_emulator.backends.backend import Progress, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.backends.backend import ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.docker.cancellation import Cancellation
 from clarifai_emulator.backends.docker.container import (
     SECRETS_PATH,
@@ -53,7 +53,9 @@ from clarifai_emulator.backends.signature_answers import (
 )
 from clarifai_emulator.config import DockerSettings, own_environ
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.models.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +89,14 @@ class DockerBackend:
     name = "docker"
 
     def __init__(
-        self, settings: DockerSettings, *, listen: Listen, environ: Callable[[], Mapping[str, str]] = own_environ
+        self,
+        settings: DockerSettings,
+        *,
+        listen: Listen,
+        environ: Callable[[], Mapping[str, str]] = own_environ,
+        machines: Sequence[Machine] = (),
     ) -> None:
+        self.machines = machines
         self._environ = environ
         self._settings = settings
         self._listen = listen
@@ -179,8 +187,11 @@ class DockerBackend:
         return next((line.removeprefix(_PYTHON) for line in lines if line.startswith(_PYTHON)), "")
 
     async def warm(self) -> None:
-        """Find the engine now, and remove what dead emulators left on it. Raises ``ModelError``."""
-        await self._open()
+        """Find the engine now, and remove what dead emulators left on it; where there is none, say so."""
+        try:
+            await self._open()
+        except ModelError as error:
+            log.warning("%s", error)
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
         """Start a container. One whose image was removed meanwhile is built again."""
@@ -398,6 +409,14 @@ class DockerBackend:
     async def _call(self, function: Callable[[], T]) -> T:
         """Run a blocking call in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+
+def make_backend(surroundings: Surroundings) -> DockerBackend:
+    """Make the backend of an emulator."""
+    config = surroundings.config
+    return DockerBackend(
+        config.docker, listen=surroundings.listen, environ=config.environ, machines=[surroundings.machine]
+    )
 
 
 def _in_a_thread_of_its_own(function: Callable[[], T]) -> asyncio.Future[T]:

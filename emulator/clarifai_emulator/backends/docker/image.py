@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +25,11 @@ from clarifai_emulator.backends.docker.engine import Engine
 from clarifai_emulator.backends.docker.labels import CONTENT, MODEL
 from clarifai_emulator.config import DockerSettings
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.models.progress import Progress
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-Progress = Callable[[str], None]
 
 _LOG_LINES = 20
 _KEPT_IMAGES = 3

@@ -26,6 +26,12 @@ class Parent:
     process: subprocess.Popen[bytes]
     control: socket.socket
     output_fd: int
+    is_taken: bool = False
+
+    def take(self) -> Parent:
+        """Hand it to whoever ends it from now on."""
+        self.is_taken = True
+        return self
 
     def close(self) -> None:
         """End it, where no backend has taken it."""

@@ -12,12 +12,13 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from clarifai_emulator.backends.backend import Exit, Progress, ReplicaProcess, ReplicaSpec
+from clarifai_emulator.backends.backend import Exit, ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.debugging.debugpy_files import folder_of_debugpy
 from clarifai_emulator.backends.process.parent import SCRIPT, Parent, forks, parent_environ, runner_environ
 from clarifai_emulator.backends.process.warm_parent import Child
@@ -31,8 +32,10 @@ from clarifai_emulator.backends.signature_answers import (
 )
 from clarifai_emulator.config import default_cache_dir, own_environ
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
+from clarifai_emulator.models.progress import Progress
 
 
 class ProcessBackend:
@@ -44,23 +47,27 @@ class ProcessBackend:
     def __init__(
         self,
         *,
-        api_base: str,
+        api_base: Callable[[], str],
         start_method: Literal["auto", "fork", "spawn"],
         cache_dir: Path | None = None,
         parent: Parent | None = None,
         environ: Callable[[], Mapping[str, str]] = own_environ,
+        machines: Sequence[Machine] = (),
     ) -> None:
+        self.machines = machines
         self._environ = environ
         self._cache_dir = cache_dir or default_cache_dir()
         self._forks = forks(start_method)
         self._api_base = api_base
-        self._zygotes = {parent.python: Zygote(parent.python, parent.environ, parent)} if parent else {}
+        self._zygotes = {parent.python: Zygote(parent.python, parent.environ, parent.take())} if parent else {}
         self._spawned: set[SpawnedProcess] = set()
 
-    async def warm(self, python: Path) -> None:
-        """Import the SDK in this interpreter now, so that the first replica starts in milliseconds."""
+    async def warm(self) -> None:
+        """Import the SDK in this interpreter now, so that the first replica starts in milliseconds. Where that
+        fails, the first deployment tries again, and says what is wrong."""
         if self._forks:
-            await self._zygote(python)
+            with contextlib.suppress(ModelError):
+                await self._zygote(Path(sys.executable))
 
     async def prepare(
         self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
@@ -115,7 +122,7 @@ class ProcessBackend:
         options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
         seconds = INSPECT_SECONDS if seconds is None else seconds
         lines: list[str] = []
-        environ = {**self._inherited(python, path), "CLARIFAI_API_BASE": self._api_base}
+        environ = {**self._inherited(python, path), "CLARIFAI_API_BASE": self._api_base()}
         job = {"op": "inspect", "model_path": str(path), "environ": environ, "how": dict(how or {})}
         with tempfile.TemporaryFile() as result:
             process = await self._begin(python, job, lines.append, result.fileno())
@@ -167,13 +174,26 @@ class ProcessBackend:
     async def _zygote(self, python: Path) -> Zygote:
         zygote = self._zygotes.get(python)
         if zygote is None or not zygote.is_alive:
-            zygote = self._zygotes[python] = Zygote(python, parent_environ(self._api_base, self._environ()))
+            zygote = self._zygotes[python] = Zygote(python, parent_environ(self._api_base(), self._environ()))
         try:
             await zygote.start()
         except ModelError:
             self._zygotes.pop(python, None)
             raise
         return zygote
+
+
+def make_backend(surroundings: Surroundings) -> ProcessBackend:
+    """Make the backend of an emulator."""
+    config = surroundings.config
+    return ProcessBackend(
+        api_base=surroundings.api_base,
+        start_method=config.start_method,
+        cache_dir=config.cache_dir,
+        parent=surroundings.parent,
+        environ=config.environ,
+        machines=[surroundings.machine],
+    )
 
 
 class SpawnedProcess:

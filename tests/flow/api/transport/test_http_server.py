@@ -69,7 +69,7 @@ class Scene:
         return reader, writer
 
     async def connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection that the server has taken: its first timer runs, whatever patience it has from now on."""
+        """Open a connection that the server has taken: its first timer runs, whatever patience it has later."""
         streams = await self.connect()
         while not self.connections:
             await asyncio.sleep(0.001)
@@ -118,12 +118,12 @@ def request(path: str = "/x", body: bytes = b"", *headers: str, method: str = "P
 
 
 def last(path: str = "/x", body: bytes = b"", *headers: str, method: str = "POST") -> bytes:
-    """A request after which the server closes the connection."""
+    """Return a request after which the server closes the connection."""
     return request(path, body, "connection: close", *headers, method=method)
 
 
 async def to_the_end(reader: asyncio.StreamReader) -> bytes:
-    """Everything until the connection ends, in whatever way."""
+    """Read everything until the connection ends, in whatever way."""
     answer = b""
     with suppress(ConnectionError):
         while piece := await asyncio.wait_for(reader.read(100), 5):
@@ -243,7 +243,7 @@ async def test_a_body_that_is_cut_off_is_answered_400_to_who_still_listens(scene
 
 
 async def test_a_target_may_name_the_host_too(scene: Scene) -> None:
-    """As clients say it to their proxy."""
+    """Clients name the host like this to their proxy."""
     await scene.say(last("http://127.0.0.1:7878/x?a=1"))
     await scene.say(last("http://127.0.0.1:7878"))
     assert scene.seen == [("POST", "/x"), ("POST", "/")]

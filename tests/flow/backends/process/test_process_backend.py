@@ -61,21 +61,21 @@ async def ended(process: ReplicaProcess) -> Exit:
 
 @pytest.fixture(params=["fork", "spawn"])
 async def backend(request: pytest.FixtureRequest) -> AsyncIterator[ProcessBackend]:
-    backend = ProcessBackend(api_base=NOWHERE, start_method=request.param)
+    backend = ProcessBackend(api_base=lambda: NOWHERE, start_method=request.param)
     yield backend
     await backend.close()
 
 
 @pytest.fixture
 async def forking() -> AsyncIterator[ProcessBackend]:
-    backend = ProcessBackend(api_base=NOWHERE, start_method="fork")
+    backend = ProcessBackend(api_base=lambda: NOWHERE, start_method="fork")
     yield backend
     await backend.close()
 
 
 @asynccontextmanager
 async def control_plane() -> AsyncIterator[tuple[str, Dispatcher, EventBus]]:
-    """What a replica connects back to: its address, and the dispatcher behind it."""
+    """Yield the address that a replica connects back to, and the dispatcher behind it."""
     events = EventBus(StillClock())
     dispatcher = Dispatcher(events=events, clock=StillClock(), queue_size=5)
     link = dispatcher.add_runner("runner", POOL, dispatcher.lane(LaneKey("ada", "deploy-hello", "v1")))
@@ -171,8 +171,8 @@ async def test_an_interpreter_that_is_gone_is_named(backend: ProcessBackend, tmp
 
 
 async def test_a_start_that_is_called_off_leaves_no_process_behind(forking: ProcessBackend) -> None:
-    """As when a deployment is deleted in the moment in which its replica starts."""
-    await forking.warm(Path(sys.executable))
+    """A deployment may be deleted in the moment in which its replica starts."""
+    await forking.warm()
     zygote = forking._zygotes[Path(sys.executable)]
     starting = asyncio.ensure_future(forking.start(spec(MODELS / "hello"), lambda line: None))
     for _ in range(10):
@@ -189,7 +189,7 @@ async def test_a_start_that_is_called_off_leaves_no_process_behind(forking: Proc
 
 async def test_closing_ends_spawned_replicas_and_all_they_started(tmp_path: Path) -> None:
     lines: list[str] = []
-    backend = ProcessBackend(api_base=NOWHERE, start_method="spawn")
+    backend = ProcessBackend(api_base=lambda: NOWHERE, start_method="spawn")
     replica = await backend._begin(_script(tmp_path, "sleep 60 & echo $!; wait"), _JOB, lines.append)
     for _ in range(1000):
         if lines:
@@ -202,7 +202,7 @@ async def test_closing_ends_spawned_replicas_and_all_they_started(tmp_path: Path
 
 async def test_what_a_spawned_replica_started_ends_with_it(tmp_path: Path) -> None:
     lines: list[str] = []
-    backend = ProcessBackend(api_base=NOWHERE, start_method="spawn")
+    backend = ProcessBackend(api_base=lambda: NOWHERE, start_method="spawn")
     replica = await backend._begin(_script(tmp_path, "sleep 60 & echo $!; exit 3"), _JOB, lines.append)
     assert await ended(replica) == Exit(3)
     await gone(int(lines[0]))
@@ -210,7 +210,7 @@ async def test_what_a_spawned_replica_started_ends_with_it(tmp_path: Path) -> No
 
 
 def _model(directory: Path, code: str) -> Path:
-    """A model directory with this model.py."""
+    """Write a model directory with this model.py."""
     model = directory / "model"
     shutil.copytree(MODELS / "hello", model, dirs_exist_ok=True)
     (model / "1" / "model.py").write_text(code)

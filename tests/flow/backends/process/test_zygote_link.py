@@ -1,4 +1,4 @@
-"""A real warm parent and its real children. A stand-in for the SDK, which imports in no time, is what they run."""
+"""A real warm parent has real children. They run a stand-in for the SDK, which imports in no time."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Scene:
         self.zygote = Zygote(Path(sys.executable), self.environ)
 
     async def fork(self, program: str, **environ: str) -> Child:
-        """A started child that runs this program."""
+        """Start a child that runs this program."""
         child = await self.begin(program, **environ)
         await asyncio.wait_for(asyncio.shield(child.started), 10)
         return child
@@ -71,7 +71,7 @@ class Scene:
         return await ended(await self.fork(program, **environ))
 
     async def line(self) -> str:
-        """The first line that a child prints."""
+        """Return the first line that a child prints."""
         for _ in range(2000):
             if self.lines:
                 return self.lines[0]
@@ -91,7 +91,7 @@ async def ended(child: Child) -> Exit:
 
 
 async def gone(pid: int) -> bool:
-    """Whether the process ends in time. A zombie has ended."""
+    """Tell whether the process ends in time. A zombie has ended."""
     for _ in range(2000):
         if not _is_running(pid):
             return True
@@ -213,7 +213,7 @@ async def test_a_signal_to_a_child_that_has_ended_is_nothing(scene: Scene) -> No
 
 
 async def test_many_children_may_be_started_at_once(scene: Scene) -> None:
-    """More than the socket to the parent holds."""
+    """The jobs are more than the socket to the parent holds."""
     await scene.zygote.start()
     (scene.model / "run.py").write_text("print('up')")
     job = scene.job(FILLER="x" * 20_000)

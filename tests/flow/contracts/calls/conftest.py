@@ -1,4 +1,4 @@
-"""Fixture models, read once, and a check of one small client."""
+"""Reads fixture models once, and checks one small client with them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def models() -> list[KnownModel]:
 
 @pytest.fixture
 def check_client(tmp_path: Path, models: list[KnownModel]) -> CheckClient:
-    """Checks a client that has ``hello`` and ``types``; more files by keyword, ``settings="URL = …"``."""
+    """Return a function that checks a client that has ``hello`` and ``types``; more files by keyword,
+    ``settings="URL = …"``."""
 
     def run(code: str, *, head: str = HEAD, **others: str) -> CallReport:
         (tmp_path / "client.py").write_text(head + code + "\n")
@@ -40,5 +41,5 @@ def check_client(tmp_path: Path, models: list[KnownModel]) -> CheckClient:
 
 
 def said(report: CallReport) -> list[str]:
-    """``rule: message`` of each finding."""
+    """Return ``rule: message`` of each finding."""
     return [f"{each.rule}: {each.message}" for each in report.findings]

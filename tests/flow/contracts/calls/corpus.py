@@ -1,4 +1,4 @@
-"""Correct clients for every method of some models, and what can be made wrong about them, by rule.
+"""Makes correct clients for every method of some models, and breaks them by rule.
 
 A client is a small program that builds a model in one of several ways and calls one method in one of several forms.
 ``correct`` gives all of them; ``mutations`` changes one thing of each: a name, an argument, a value, a use, or the
@@ -91,7 +91,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a method: the arguments as (name, expression, annotation)."""
+    """A call of a method: the arguments as (name, expression, annotation)."""
 
     method: str
     kind: str
@@ -105,7 +105,7 @@ def kind_of(field: Any) -> str:
 
 
 def right(field: Any) -> tuple[str, str]:
-    """An expression and its annotation for a value of the field."""
+    """Return an expression and its annotation for a value of the field."""
     kind = kind_of(field)
     if kind == "LIST":
         text, tp = right(field.type_args[0])
@@ -124,7 +124,7 @@ def right(field: Any) -> tuple[str, str]:
 
 
 def wrong(field: Any) -> Iterator[tuple[str, str]]:
-    """Expressions of other types."""
+    """Yield expressions of other types."""
     kind = kind_of(field)
     for text, tp in WRONG[kind]:
         # A default of None takes None.
@@ -209,7 +209,7 @@ BUILDERS: list[Callable[[str], tuple[list[str], str]]] = [
 
 
 def written(call: Call, arguments: list[tuple[str, str, str]], form: str, target: str) -> tuple[list[str], str]:
-    """Statements before the call, and the call, in one form: keywords, positions, variables, unpacked."""
+    """Return statements before the call, and the call, in one form: keywords, positions, variables, unpacked."""
     known = [name for name, _, _ in call.arguments]
     if form == "positions" and [name for name, _, _ in arguments] == known[: len(arguments)]:
         shown = ", ".join(text for _, text, _ in arguments)
@@ -228,7 +228,7 @@ FORMS = ["keywords", "positions", "variables", "unpacked"]
 
 
 def read(call: Call, expression: str) -> list[str]:
-    """What a correct program does with the answer; the first line has the call."""
+    """Return the lines in which a correct program uses the answer; the first line has the call."""
     if call.kind == "unary":
         return [f"result = {expression}", "print(result)"]
     return [f"for chunk in {expression}:", "    print(chunk)"]
@@ -237,7 +237,7 @@ def read(call: Call, expression: str) -> list[str]:
 def program(
     call: Call, arguments: list[tuple[str, str, str]], rng: random.Random, uses: list[str] | None = None
 ) -> Client:
-    """A program with this call; ``line`` is the call's."""
+    """Write a program with this call; ``line`` is the call's."""
     builder, form = rng.choice(BUILDERS), rng.choice(FORMS)
     lines, target = builder(call.url)
     before, expression = written(call, arguments, form, target)
@@ -259,7 +259,7 @@ def program(
 def typed_program(
     call: Call, name: str, tp: str, right_arguments: list[tuple[str, str, str]], rng: random.Random
 ) -> Client:
-    """The argument comes through a function's parameter, so that only its type is known."""
+    """Write a program whose argument comes through a function's parameter, so that only its type is known."""
     lines, target = rng.choice(BUILDERS)(call.url)
     shown = ", ".join(f"{each}={'given' if each == name else text}" for each, text, _ in right_arguments)
     body = read(call, f"{target}.{call.method}({shown})")
@@ -269,7 +269,7 @@ def typed_program(
 
 
 def correct(signatures: list[tuple[str, Any]], rng: random.Random) -> Iterator[Client]:
-    """Correct programs: each method in every form, and with typed parameters."""
+    """Yield correct programs: each method in every form, and with typed parameters."""
     for url, signature in signatures:
         call = call_of(signature, url)
         arguments = list(call.arguments)
@@ -305,7 +305,7 @@ def _correct_unary(call: Call, arguments: list[tuple[str, str, str]], rng: rando
 
 
 def misspelt(name: str, rng: random.Random) -> str:
-    """The name with a letter left out, doubled, or two exchanged."""
+    """Return the name with a letter left out, doubled, or two exchanged."""
     at = rng.randrange(len(name) - 1) if len(name) > 1 else 0
     ways = [
         name[:at] + name[at + 1 :],
@@ -318,7 +318,7 @@ def misspelt(name: str, rng: random.Random) -> str:
 
 
 def mutations(signatures: list[tuple[str, Any]], rng: random.Random) -> Iterator[Client]:
-    """Programs with one thing wrong."""
+    """Yield programs with one thing wrong."""
     for url, signature in signatures:
         call = call_of(signature, url)
         arguments = list(call.arguments)
@@ -420,7 +420,7 @@ class _Fixed(random.Random):
 
 
 def fixed(rng: random.Random, *forms: str) -> random.Random:
-    """The same chances, and these forms only."""
+    """Return a source of the same random choices that chooses among these forms only."""
     return _Fixed(rng, list(forms))
 
 
@@ -433,7 +433,7 @@ def _literal(rng: random.Random) -> random.Random:
 
 
 def changed_models(signature: Any, rng: random.Random) -> Iterator[tuple[str, Any]]:
-    """The signature with one thing changed that breaks clients of the old one: (what, signature)."""
+    """Yield the signature with one thing changed that breaks clients of the old one: (what, signature)."""
 
     def copy() -> Any:
         new = type(signature)()

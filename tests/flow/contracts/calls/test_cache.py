@@ -1,4 +1,4 @@
-"""What did not change is not checked again, and what depends on a change is."""
+"""Unchanged files are not checked again, and files that depend on a change are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of what is wrong is found, and how little of what is right: on clients made and broken by rule."""
+"""Checks find most of what is wrong, and little of what is right: on clients made and broken by rule."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def signatures_of(models: list[KnownModel]) -> list[tuple[str, Any]]:
 def checked(
     folder: Path, clients: list[Client], models: list[KnownModel]
 ) -> tuple[CallReport, dict[int, list[Any]]]:
-    """Check them all in one run; the findings by the number of the client."""
+    """Check all clients in one run; return the findings by the number of the client."""
     for number, client in enumerate(clients):
         (folder / f"client_{number}.py").write_text(client.text)
     report = check_known([folder], models)
@@ -47,7 +47,8 @@ def checked(
 
 
 def missed(clients: list[Client], found: dict[int, list[Any]]) -> list[tuple[int, Client]]:
-    """The mutations of which nothing that counts was said: at their line, or where the value before it is made."""
+    """Return the mutations of which nothing that counts was said: at their line, or where the value before it is
+    made."""
     return [
         (number, client)
         for number, client in enumerate(clients)

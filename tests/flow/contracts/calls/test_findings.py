@@ -1,4 +1,4 @@
-"""What is said of calls that go wrong, and that nothing is said of those that are right."""
+"""Calls that go wrong are told, and calls that are right are not."""
 
 # ruff: noqa: E501 - a message on one line reads better
 

@@ -22,7 +22,7 @@ from flow.contracts.signatures.test_read_signatures import HEAD, write
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Its default comes out of a package that is not installed here."""
+    """Return a model whose default comes out of a package that is not installed here."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     code = "@ModelClass.method\ndef predict(self, a: str = absent_words.GREETING) -> str: ...\n"
     return write(
@@ -31,7 +31,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def build(model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """As a deployment builds it; what uv would install is put there by hand."""
+    """Build the environment as a deployment does; what uv would install is put there by hand."""
 
     async def uv(command: list[str], *_: object) -> tuple[int, list[str]]:
         if command[1] == "venv":

@@ -27,7 +27,7 @@ class Case(ModelClass):
 def write(
     path: Path, code: str, *, requirements: str = "clarifai==12.5.0\n", head: str = HEAD, tail: str = ""
 ) -> Path:
-    """A model directory whose class has this code."""
+    """Write a model directory whose class has this code."""
     (path / "1").mkdir(parents=True)
     (path / "config.yaml").write_text(f"model: {{id: {path.name}}}\ncompute: {{instance: cpu}}\n")
     (path / "requirements.txt").write_text(requirements)

@@ -1,4 +1,4 @@
-"""Which runner may open a stream, and as whom."""
+"""Runners may open a stream by their credential, and as the user whom it names."""
 
 from __future__ import annotations
 

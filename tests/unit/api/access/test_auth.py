@@ -1,4 +1,4 @@
-"""Who is calling: every way to show a credential, and every way in which one is refused."""
+"""Callers are known by every way to show a credential, and refused in every way that there is."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ CallToolRequest.params.name
 
 
 class Model:
-    """What stands for the model: answers as ``MCPModelClass`` does."""
+    """Stands in for the model: answers as ``MCPModelClass`` does."""
 
     def __init__(self) -> None:
         self.requests: list[Any] = []

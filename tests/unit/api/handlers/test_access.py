@@ -1,4 +1,4 @@
-"""Keys and secrets."""
+"""Keys and secrets are created, changed and deleted; a secret never comes out, and a key grants its own scopes."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Scene:
         return replica
 
     async def sent(self) -> Work:
-        """The one work that the replica has."""
+        """Return the only work that the replica has."""
         await settle()
         (work,) = self.link.replicas["replica-1"].busy
         return work

@@ -1,4 +1,4 @@
-"""What Post, Get, List, Patch and Delete do alike for every resource."""
+"""The verbs Post, Get, List, Patch and Delete do the same for every resource."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which RPCs answer a path: every form of the table, literals before variables, and what is near a wrong path."""
+"""Paths find their RPC: every form of the table, literals before variables, and near ones for a wrong path."""
 
 from __future__ import annotations
 

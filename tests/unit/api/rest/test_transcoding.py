@@ -82,7 +82,7 @@ def test_query_parameters_fill_fields_of_every_type() -> None:
 
 
 def test_the_documentations_filter_of_nodepools_is_the_one_of_the_rpc() -> None:
-    """Its curl sample asks so; ``ListNodepoolsRequest`` has no such field."""
+    """The documentation's curl sample asks so; ``ListNodepoolsRequest`` has no such field."""
     path = "/v2/users/u/nodepools"
     assert read("GET", path, query=[("min_runner_replicas", "1")]).active_usage is True
     assert refusal("GET", path, query=[("min_runner_replicas", "2")]) == (

@@ -1,4 +1,4 @@
-"""Which pages in a browser may use the HTTP endpoints: none, unless they are named."""
+"""Pages in a browser may not use the HTTP endpoints, unless they are named."""
 
 from __future__ import annotations
 

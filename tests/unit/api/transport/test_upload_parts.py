@@ -66,7 +66,7 @@ async def all_of(part: LongPart) -> bytes:
 
 
 async def read(messages: AsyncIterator[Any]) -> list[tuple[int, bytes]]:
-    """Part number and data of every message."""
+    """Return part number and data of every message."""
     found: list[tuple[int, bytes]] = []
     async for message in messages:
         if isinstance(message, LongPart):

@@ -1,4 +1,4 @@
-"""``breakpoint()`` where nobody can answer, and pdb that is replaced without being imported."""
+"""Breakpoints where nobody can answer are passed, and pdb is replaced without being imported."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ CONFIG = "model: {id: My_Model, user_id: me, app_id: demo}\n"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A model directory."""
+    """Write a model directory."""
     folder = tmp_path / "model"
     (folder / "1").mkdir(parents=True)
     (folder / "1" / "model.py").write_text("one")

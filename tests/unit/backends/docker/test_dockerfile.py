@@ -8,7 +8,7 @@ from clarifai_emulator.backends.docker.dockerfile import Recipe, dockerfile
 
 
 def written(**parts: Any) -> list[str]:
-    """The lines of a Dockerfile."""
+    """Return the lines of a Dockerfile."""
     recipe: dict[str, Any] = {
         "base": "base:1",
         "requirement_files": ["requirements.txt"],

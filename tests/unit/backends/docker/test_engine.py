@@ -1,4 +1,4 @@
-"""Which engine answers, what it is, and where its containers meet the emulator."""
+"""An engine is found, described, and told where its containers meet the emulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether containers can see a model directory, with the reason where they cannot."""
+"""Containers can see a model directory, or the reason is told."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="containers run 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A model directory that all may read."""
+    """Write a model directory that all may read."""
     folder = tmp_path / "model"
     (folder / "1").mkdir(parents=True)
     for name, text in {"1/model.py": "one", "requirements.txt": "clarifai\n", "config.yaml": CONFIG}.items():

@@ -1,4 +1,4 @@
-"""What readers of the reports require: the published schemas, and for GitLab the published list of fields."""
+"""Provides the requirements of reports' readers: published schemas, and for GitLab the published list of fields."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ GITLAB = {
 
 @functools.cache
 def sarif() -> jsonschema.Draft4Validator:
-    """The published schema."""
+    """Return a validator of the published schema."""
     schema = json.loads((_PUBLISHED / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
     return jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
 
 
 @functools.cache
 def junit() -> xmlschema.XMLSchema:
-    """The published schema."""
+    """Return the published schema."""
     return xmlschema.XMLSchema(_PUBLISHED / "junit-10.xsd")

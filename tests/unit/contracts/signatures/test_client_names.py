@@ -13,7 +13,7 @@ from clarifai_emulator.contracts.signatures.client_names import HIDDEN_METHOD_NA
 
 
 def own_names() -> set[str]:
-    """Public attributes of the SDK's Model: its class's, those it sets, those of the message it hands out."""
+    """Return public attributes of the SDK's Model: of its class, set by it, and of the message it hands out."""
     names = {name for each in (Model, ModelClient, resources_pb2.Model) for name in dir(each)}
     names |= {field.name for field in resources_pb2.Model.DESCRIPTOR.fields}
     for each in Model.__mro__[:-1]:

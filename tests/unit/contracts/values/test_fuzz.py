@@ -1,4 +1,4 @@
-"""How long the fuzzing of a method takes: bounded, whatever the method does."""
+"""Fuzzing a method takes a bounded time, whatever the method does."""
 
 import threading
 from itertools import count

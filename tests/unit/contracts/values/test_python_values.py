@@ -15,7 +15,7 @@ from clarifai_emulator.contracts.values.python_values import UNKNOWN, check_argu
 
 
 def signature(annotation: Any, default: Any = ...) -> Any:
-    """Of a method ``f(a: annotation = default) -> annotation``."""
+    """Return the signature of a method ``f(a: annotation = default) -> annotation``."""
     if default is ...:
 
         def f(a: annotation) -> annotation: ...
@@ -59,7 +59,7 @@ VALUES: list[Any] = [
 
 
 def judge(annotation: Any, value: Any) -> str:
-    """What becomes of the value: ``refused``, ``changed`` or ``same``."""
+    """Tell how the value arrives: ``refused``, ``changed`` or ``same``."""
     method = signature(annotation)
     try:
         proto = serialize({"a": value}, method.input_fields)

@@ -1,4 +1,4 @@
-"""What becomes of a finding while requests run: an event and a trailer, or a refusal."""
+"""Findings about running requests become an event and a trailer, or a refusal."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What travels, held against a signature: right requests made by the SDK pass, everything else is told.
+"""Messages are checked against a signature: right requests made by the SDK pass, everything else is told.
 
-Without the __future__ import of annotations, with which the SDK sees text instead of types.
+Written without the __future__ import of annotations, with which the SDK sees text instead of types.
 """
 
 from typing import Any
@@ -54,7 +54,7 @@ def test_what_the_sdk_makes_of_right_values_passes(annotation: Any, value: Any) 
 
 @pytest.mark.parametrize(("annotation", "value"), RIGHT)
 def test_what_is_right_for_another_type_does_not(annotation: Any, value: Any) -> None:
-    """As from a client with older signatures; a zero value leaves no trace of its type."""
+    """A client with older signatures sends such values; a zero value leaves no trace of its type."""
     for other in (str, int, dict, bool):
         signature, wire = method(other)
         data = serialize({"a": value}, method(annotation)[0].input_fields)
@@ -81,7 +81,7 @@ def test_a_result_that_is_not_there_or_another_is_told() -> None:
 
 
 def test_an_inlined_result_is_read_from_the_fields_themselves() -> None:
-    """As the runner answers an input without parts; it copies a string into ``text``."""
+    """The runner answers an input without parts like this; it copies a string into ``text``."""
     _, wire = method(str)
     data = Data()
     data.string_value = data.text.raw = "x"

@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 import pytest
 from click.testing import CliRunner
 
-from clarifai_emulator.cli import places
 from clarifai_emulator.cli.main import cli
-from clarifai_emulator.cli.network import reach
-from clarifai_emulator.cli.output import Failure
-from clarifai_emulator.cli.state import Running, find_running, remove_state, running_emulators, write_state
+from clarifai_emulator.control import places
+from clarifai_emulator.control.network import reach
+from clarifai_emulator.control.running import Running, find_running, remove_state, running_emulators, write_state
+from clarifai_emulator.errors import ControlError
 
 TOKEN = "CLARIFAI_EMULATOR_TOKEN"
 
@@ -72,25 +72,25 @@ def test_an_emulator_of_this_machine_needs_no_token(
 
 
 def test_nothing_answers_there() -> None:
-    with pytest.raises(Failure, match=r"No emulator answers at http://127\.0\.0\.1:1\.") as caught:
+    with pytest.raises(ControlError, match=r"No emulator answers at http://127\.0\.0\.1:1\.") as caught:
         reach("127.0.0.1:1", {TOKEN: "t"})
-    assert caught.value.exit_code == 4
+    assert caught.value.reason == "not running"
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"name": "another"}', b""])
 def test_something_else_answers_there_and_is_not_told_the_token(site: ThreadingHTTPServer, body: bytes) -> None:
     Site.body = body
-    with pytest.raises(Failure, match="is no emulator") as caught:
+    with pytest.raises(ControlError, match="is no emulator") as caught:
         reach(f"http://127.0.0.1:{site.server_port}", {TOKEN: "t"})
     assert "was not sent there" in caught.value.hint
 
 
 def test_a_token_is_missing_or_not_one(site: ThreadingHTTPServer) -> None:
     url = f"http://127.0.0.1:{site.server_port}"
-    with pytest.raises(Failure, match="need its token, and CLARIFAI_EMULATOR_TOKEN is not set") as caught:
+    with pytest.raises(ControlError, match="need its token, and CLARIFAI_EMULATOR_TOKEN is not set") as caught:
         reach(url, {})
     assert "`docker exec CONTAINER clarifai-emulator env --control`" in caught.value.hint
-    with pytest.raises(Failure, match="holds characters that no token has"):
+    with pytest.raises(ControlError, match="holds characters that no token has"):
         reach(url, {TOKEN: "a token\n"})
 
 
@@ -100,7 +100,7 @@ def test_a_port_that_an_emulator_without_a_file_answers_on(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv(TOKEN, raising=False)
     with pytest.raises(
-        Failure, match=r"An emulator answers at .* its run file, .* is not in this user's"
+        ControlError, match=r"An emulator answers at .* its run file, .* is not in this user's"
     ) as caught:
         find_running(site.server_port)
     assert "prints CLARIFAI_EMULATOR_URL and CLARIFAI_EMULATOR_TOKEN" in caught.value.hint

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.cli.output import Failure
-from clarifai_emulator.cli.state import Running, find_running, remove_state, running_emulators, write_state
+from clarifai_emulator.cli.output import failure_of
+from clarifai_emulator.control.running import Running, find_running, remove_state, running_emulators, write_state
+from clarifai_emulator.errors import ControlError
 
 
 @pytest.fixture
 def listening() -> Iterator[int]:
-    """A port on which somebody listens."""
+    """Yield a port on which somebody listens."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -68,6 +69,6 @@ def test_the_port_that_is_named_does_not_run(
     write_state(tmp_path / "clarifai-emulator", running(listening))
     assert find_running(None).port == listening
     assert find_running(0).port == listening
-    with pytest.raises(Failure, match=rf"on port 1. Running: http://127.0.0.1:{listening}") as caught:
+    with pytest.raises(ControlError, match=rf"on port 1. Running: http://127.0.0.1:{listening}") as caught:
         find_running(1)
-    assert caught.value.exit_code == 4
+    assert failure_of(caught.value).exit_code == 4

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from clarifai_emulator.cli.output import NOT_RUNNING, USAGE, Failure
-from clarifai_emulator.cli.state import TOKEN_VARIABLE, Running, has_token_characters
+from clarifai_emulator.control.running import TOKEN_VARIABLE, Running, has_token_characters
+from clarifai_emulator.errors import ControlError
+
+if TYPE_CHECKING:
+    from clarifai_emulator.control.client import Client
+
+Open = Callable[[Running], "Client"]
 
 _PATIENCE_SECONDS = 3.0
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -24,47 +29,47 @@ _HOW = (
 )
 
 
-def reach(text: str, environ: Mapping[str, str] = os.environ) -> Running:
-    """The emulator at an address, by its own account. Raises ``Failure``: nothing answers there, something else
-    does, or the token is missing or wrong."""
+def reach(text: str, environ: Mapping[str, str] = os.environ, *, open_client: Open | None = None) -> Running:
+    """Return the emulator at an address, by its own account. Raises ``ControlError``: nothing answers there,
+    something else does, or the token is missing or wrong."""
     address = _address(text)
     url = f"{address.scheme}://{address.netloc}"
     token = environ.get(TOKEN_VARIABLE, "")
     found = health(url)
     if found is None:
-        raise Failure(
+        raise ControlError(
             f"No emulator answers at {url}.",
             hint="Is it running, does it listen for more than its own machine (`up --host 0.0.0.0`), and is "
             "its port published?",
-            code=NOT_RUNNING,
+            reason="not running",
         )
     if found.get("name") != "clarifai-emulator":
-        raise Failure(
+        raise ControlError(
             f"What answers at {url} is no emulator.",
             hint=f"Give the address that `up` prints. {TOKEN_VARIABLE} was not sent there.",
-            code=NOT_RUNNING,
+            reason="not running",
         )
     if not token:
-        raise Failure(
+        raise ControlError(
             f"The controls of the emulator at {url} need its token, and {TOKEN_VARIABLE} is not set.",
             hint=_HOW,
         )
     if not has_token_characters(token):
-        raise Failure(
+        raise ControlError(
             f"{TOKEN_VARIABLE} holds characters that no token has.",
             hint="Copy it anew, without line ends.",
-            code=USAGE,
+            reason="usage",
         )
-    return _introduced(url, address, token)
+    return _introduced(url, address, token, open_client)
 
 
-def _introduced(url: str, address: SplitResult, token: str) -> Running:
-    """What the emulator says about itself to whoever has its token."""
-    from clarifai_emulator.cli.client import Client
+def _introduced(url: str, address: SplitResult, token: str, open_client: Open | None) -> Running:
+    """Return what the emulator says about itself to whoever has its token."""
+    from clarifai_emulator.control.client import Client
 
     port = _port_of(address)
     unknown = Running(url=url, pid=0, token=token, user_id="", port=port, started=0.0, place="elsewhere//")
-    with Client(unknown) as client:
+    with (open_client or Client)(unknown) as client:
         about = client.result("About")
     known = {each.name for each in fields(Running)}
     facts: dict[str, Any] = {name: value for name, value in about.items() if name in known}
@@ -72,15 +77,17 @@ def _introduced(url: str, address: SplitResult, token: str) -> Running:
     return Running(**facts)
 
 
-def answering_on_this_machine(port: int, environ: Mapping[str, str] = os.environ) -> Running | None:
-    """The emulator at a port of this machine whose run file is not here; None when none answers. Raises ``Failure``
-    when its token is not known."""
+def answering_on_this_machine(
+    port: int, environ: Mapping[str, str] = os.environ, *, open_client: Open | None = None
+) -> Running | None:
+    """Return the emulator at a port of this machine whose run file is not here; None when none answers. Raises
+    ``ControlError`` when its token is not known."""
     url = f"http://127.0.0.1:{port}"
     if not is_emulator(url):
         return None
     if environ.get(TOKEN_VARIABLE):
-        return reach(url, environ)
-    raise Failure(
+        return reach(url, environ, open_client=open_client)
+    raise ControlError(
         f"An emulator answers at {url}, but its run file, which holds the token of its controls, is not in this "
         "user's state folder: it runs in a container, for another user, or with another XDG_STATE_HOME.",
         hint=_HOW,
@@ -132,10 +139,10 @@ def _address(text: str) -> SplitResult:
     except ValueError:
         is_usable = False
     if not is_usable or address.path not in ("", "/") or address.query or "@" in address.netloc:
-        raise Failure(
+        raise ControlError(
             f"'{text}' is no address of an emulator.",
             hint="Write http://HOST:PORT, as `clarifai-emulator up` prints it.",
-            code=USAGE,
+            reason="usage",
         )
     return address
 

@@ -24,17 +24,20 @@ from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.api.transport.mounts import GrpcMount
 from clarifai_emulator.backends.backend import Debugging
 from clarifai_emulator.backends.printed import Origin, without_colours
+from clarifai_emulator.control.error_forms import error_as_dict
+from clarifai_emulator.control.snapshot import names, snapshot
 from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, TransportError
+from clarifai_emulator.errors import EmulatorError, TransportError
+from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
+from clarifai_emulator.listeners import Follower, following
 from clarifai_emulator.logbook import BUILDER, RUNNER_EVENTS, LogLine
 from clarifai_emulator.messages.json import as_dict
 from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.reload.plan import Kind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
-from clarifai_emulator.snapshot import names, snapshot
 from clarifai_emulator.store import Kind as Stored
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ TOKEN_HEADER = "x-clarifai-emulator-token"
 _ANSWER_SECONDS = 0.05
 # As many as are kept for whoever asks later.
 _MOST_WAITING = 10_000
+_MOST_AT_ONCE = 100
 # Of the lines that no replica printed.
 _WRITERS = {RUNNER_EVENTS: Origin.EMULATOR.value, BUILDER: Origin.EMULATOR.value}
 
@@ -115,7 +119,7 @@ class Control:
             raise
         except Exception as error:
             log.exception("a control failed")
-            yield {"error": {"kind": "bug", "message": f"{type(error).__name__}: {error}"}}
+            yield {"error": error_as_dict(error)}
 
     def _deploy(self, request: dict[str, Any]) -> Answers:
         wanted = DeployRequest(path=Path(request.pop("path")), debugging=_debugging(request), **request)
@@ -204,37 +208,45 @@ class Control:
             return {"ask": ask.as_dict(), "refusal": error.as_dict()}
 
     async def _events(self, request: dict[str, Any]) -> Answers:
-        """Kept events after ``since`` whose kind begins with ``prefix``, then, with ``follow``, new ones."""
+        """Tell of kept events after ``since`` whose kind begins with ``prefix``; with ``follow``, then of new ones.
+        In place of those that came faster than they were read comes ``{"missed": their number}``."""
         bus, prefix = self._emulator.events, request.get("prefix", "")
-        kept = bus.recent(prefix, since=request.get("since", 0))
-        async with aclosing(_then_follow(kept, bus.subscribe, follow=request.get("follow", False))) as events:
-            async for event in events:
-                if event.kind.startswith(prefix):
-                    yield {"event": event.as_dict()}
+
+        def wants(event: Event) -> bool:
+            return event.kind.startswith(prefix)
+
+        with following(bus.subscribe, wants, most=_MOST_WAITING) as follower:
+            for event in list(bus.recent(prefix, since=request.get("since", 0))):
+                yield {"event": event.as_dict()}
+            if request.get("follow", False):
+                async with aclosing(_coming(follower, lambda event: {"event": event.as_dict()})) as answers:
+                    async for answer in answers:
+                        yield answer
         yield {"result": {"last_seq": bus.last_seq}}
 
     async def _logs(self, request: dict[str, Any]) -> Answers:
-        """Lines of the log types in ``log_types`` from ``since`` (seconds since the epoch) on, whose source has the
-        ids in ``match``, oldest first. After those that are kept comes ``{"kept": their number}``."""
+        """Tell of lines of ``log_types`` from ``since`` (seconds since the epoch) on, whose source has the ids in
+        ``match``, oldest first. After those that are kept comes ``{"kept": their number}``, then, with ``follow``,
+        new ones, and ``{"missed": …}`` as for ``Events``."""
         self._emulator.keep_logs()
         book, types, since = self._emulator.logbook, request.get("log_types", ["runner"]), request.get("since", 0.0)
         match = {name: value for name, value in request.get("match", {}).items() if value}
         deployment = match.pop("deployment_id", "")
-        found = (line for kind in types for line in book.lines(kind, **match) if line.time >= since)
-        kept = sorted(found, key=lambda line: line.seq)
-        last, number = kept[-1].seq if kept else 0, 0
-        follow = request.get("follow", False)
-        async with aclosing(_then_follow([*kept, None], book.subscribe, follow=follow)) as lines:
-            async for line in lines:
-                if line is None:
-                    yield {"kept": number}
-                elif (
-                    line.log_type in types
-                    and line.is_from(match)
-                    and line.deployment_id in ("", deployment or line.deployment_id)
-                ):
-                    number += line.seq <= last
-                    yield {"line": _line_as_dict(line)}
+
+        def wants(line: LogLine) -> bool:
+            is_of_deployment = line.deployment_id in ("", deployment or line.deployment_id)
+            return line.log_type in types and is_of_deployment and line.is_from(match)
+
+        with following(book.subscribe, wants, most=_MOST_WAITING) as follower:
+            found = [line for kind in types for line in book.lines(kind, **match) if line.time >= since]
+            kept = sorted(filter(wants, found), key=lambda line: line.seq)
+            for line in kept:
+                yield {"line": _line_as_dict(line)}
+            yield {"kept": len(kept)}
+            if request.get("follow", False):
+                async with aclosing(_coming(follower, lambda line: {"line": _line_as_dict(line)})) as answers:
+                    async for answer in answers:
+                        yield answer
         yield {"result": {}}
 
     async def _faults(self, request: dict[str, Any]) -> Answers:
@@ -302,25 +314,14 @@ async def _with_progress(
         await asyncio.gather(*mine, return_exceptions=True)
 
 
-async def _then_follow(
-    kept: Any, subscribe: Callable[[Callable[[Any], None]], Callable[[], None]], *, follow: bool
-) -> AsyncGenerator[Any]:
-    """What there is, then, with ``follow``, what comes. A slow reader misses the oldest of what waits."""
-    coming: asyncio.Queue[Any] = asyncio.Queue()
-
-    def take(item: Any) -> None:
-        if coming.qsize() >= _MOST_WAITING:
-            coming.get_nowait()
-        coming.put_nowait(item)
-
-    unsubscribe = subscribe(take)
-    try:
-        for item in list(kept):
-            yield item
-        while follow:
-            yield await coming.get()
-    finally:
-        unsubscribe()
+async def _coming(follower: Follower[_T], answer: Callable[[_T], dict[str, Any]]) -> Answers:
+    """Yield answers about what comes, and before what was left of it how much a slow reader missed. Without end."""
+    while True:
+        missed, items = await follower.next(_MOST_AT_ONCE)
+        if missed:
+            yield {"missed": missed}
+        for item in items:
+            yield answer(item)
 
 
 def _line_as_dict(line: LogLine) -> dict[str, Any]:
@@ -346,15 +347,6 @@ def _debugging(request: dict[str, Any]) -> Debugging | None:
     """Takes ``debug`` out of a request: ``port`` and ``wait``."""
     wanted = request.pop("debug", None)
     return Debugging(**wanted) if wanted is not None else None
-
-
-def error_as_dict(error: EmulatorError) -> dict[str, Any]:
-    """An error as JSON: ``kind``, ``message``, and what its kind has."""
-    if isinstance(error, CallerError):
-        return {"kind": "refused", "code": error.code, "message": error.details, "hint": error.hint}
-    if isinstance(error, ModelError):
-        return {"kind": "model", "message": error.summary, "hint": error.hint, "log": error.log}
-    return {"kind": "config", "message": str(error)}
 
 
 def deployed_as_dict(deployed: Deployed) -> dict[str, Any]:

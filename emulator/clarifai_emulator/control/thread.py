@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from clarifai_emulator.backends.process.parent import Parent
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.control.snapshot import snapshot
 from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
 from clarifai_emulator.deploy.topology_edits import TopologyOutcome
 from clarifai_emulator.deploy.undeployer import Undeployed
@@ -26,7 +27,6 @@ from clarifai_emulator.machine.accelerators import Discovery
 from clarifai_emulator.reload.project import Options as ReloadOptions
 from clarifai_emulator.reload.project import Outcome
 from clarifai_emulator.routing import Ask, Decision
-from clarifai_emulator.snapshot import snapshot
 
 T = TypeVar("T")
 # How long a call that is told to end may take for it.

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_clarifai_emulator.homes import make_home, remove_abandoned
+from pytest_clarifai_emulator.temp_homes import make_home, remove_abandoned
 
-_DIES_IN = "from pytest_clarifai_emulator.homes import make_home; print(make_home(), flush=True); input()"
+_DIES_IN = "from pytest_clarifai_emulator.temp_homes import make_home; print(make_home(), flush=True); input()"
 
 
 @pytest.fixture(autouse=True)

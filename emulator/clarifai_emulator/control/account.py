@@ -12,11 +12,11 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import User
 
 from clarifai_emulator.catalogue import CLARIFAI_USER
+from clarifai_emulator.control.snapshot import snapshot
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
-from clarifai_emulator.snapshot import snapshot
 from clarifai_emulator.store import Key, Kind
 from clarifai_emulator.topology.files import Topology, load_topology
 
@@ -29,7 +29,7 @@ class Namespace:
         self.user_id = user_id
         self._topology = topology
         self._emulator = emulator
-        self._furnisher = emulator.furnisher.of(user_id)
+        self._provisioner = emulator.provisioner.of(user_id)
         self._changed = True
         self._since = 0  # the number of the last event when it was emptied
         emulator.store.watch(self._store_changed)
@@ -66,7 +66,7 @@ class Namespace:
         emulator.logbook.forget(self.owns)
         await emulator.replicas.end(ending, grace=0)
         emulator.resources.add_user(User(id=self.user_id))
-        self._furnisher.furnish_machine()
+        self._provisioner.provision_machine()
         await self.apply(*self._topology)
         self._changed, self._since = False, emulator.events.last_seq
 
@@ -75,7 +75,7 @@ class Namespace:
         topology = load_topology(files)
         for user, what in _owners(topology):
             self.require_own(user, what)
-        await self._furnisher.apply(topology, lambda line: None)
+        await self._provisioner.apply(topology, lambda line: None)
         for entry in topology.faults:
             self.add_fault(entry.fault, origin=entry.where)
 

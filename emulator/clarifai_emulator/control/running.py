@@ -10,10 +10,14 @@ import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from clarifai_emulator.cli.output import NOT_RUNNING, USAGE, Failure, given_url
-from clarifai_emulator.cli.places import is_here, is_over, this_place
+from clarifai_emulator.control.places import is_here, is_over, this_place
+from clarifai_emulator.errors import ControlError
+
+if TYPE_CHECKING:
+    from clarifai_emulator.control.network import Open
 
 ANY_TOKEN = "local-emulator-token"
 TOKEN_VARIABLE = "CLARIFAI_EMULATOR_TOKEN"
@@ -107,58 +111,58 @@ def running_emulators(folder: Path) -> list[Running]:
     return sorted(found, key=lambda each: each.port)
 
 
-def find_running(port: int | None) -> Running:
-    """The emulator to talk to: at ``--url`` if one is given, else on this machine. Raises ``Failure`` when there is
-    none, or when it could be several."""
+def find_running(port: int | None, url: str = "", *, open_client: Open | None = None) -> Running:
+    """Return the emulator to talk to: the one at ``url`` if that is given, else the one on this machine.
+    ``open_client``: opens the client that asks an emulator elsewhere about itself. Raises ``ControlError`` when
+    there is none, or when it could be several."""
     found = running_emulators(state_dir())
-    url = given_url()
     if url:
-        return _at(url, found)
+        return _at(url, found, open_client)
     if port:
-        chosen = [each for each in found if each.port == port] or list(_elsewhere(port))
+        chosen = [each for each in found if each.port == port] or list(_elsewhere(port, open_client))
         if chosen:
             return chosen[0]
         others = f" Running: {_listed(found)}." if found else ""
-        raise Failure(
+        raise ControlError(
             f"No emulator is running on port {port}.{others}",
             hint=f"Start one with `clarifai-emulator up --port {port}`.",
-            code=NOT_RUNNING,
+            reason="not running",
         )
     if not found:
         from clarifai_emulator.config import DEFAULT_PORT
 
-        found = list(_elsewhere(DEFAULT_PORT))
+        found = list(_elsewhere(DEFAULT_PORT, open_client))
     if not found:
-        raise Failure(
+        raise ControlError(
             "No emulator is running.",
             hint="Start one with `clarifai-emulator up` in another terminal, or `clarifai-emulator up --detach`.",
-            code=NOT_RUNNING,
+            reason="not running",
         )
     if len(found) > 1:
-        raise Failure(
+        raise ControlError(
             f"{len(found)} emulators are running: {_listed(found)}.",
             hint="Choose one with --port, or set CLARIFAI_EMULATOR_PORT.",
-            code=USAGE,
+            reason="usage",
             data={"running": [{"url": each.url, "port": each.port, "pid": each.pid} for each in found]},
         )
     return found[0]
 
 
-def _at(url: str, found: list[Running]) -> Running:
-    """The emulator at an address; one that runs here needs no token."""
-    from clarifai_emulator.cli.network import is_same_address, reach
+def _at(url: str, found: list[Running], open_client: Open | None) -> Running:
+    """Return the emulator at an address; one that runs here needs no token."""
+    from clarifai_emulator.control.network import is_same_address, reach
 
     ours = [each for each in found if is_same_address(url, each.url)]
-    return ours[0] if ours else reach(url)
+    return ours[0] if ours else reach(url, open_client=open_client)
 
 
-def _elsewhere(port: int) -> Iterator[Running]:
-    """The emulator that answers on this port of this machine and has no file here: in a container, say."""
+def _elsewhere(port: int, open_client: Open | None) -> Iterator[Running]:
+    """Give the emulator that answers on this port of this machine and has no file here: in a container, say."""
     if not is_listening("127.0.0.1", port):
         return
-    from clarifai_emulator.cli.network import answering_on_this_machine
+    from clarifai_emulator.control.network import answering_on_this_machine
 
-    running = answering_on_this_machine(port)
+    running = answering_on_this_machine(port, open_client=open_client)
     if running is not None:
         yield running
 
@@ -167,7 +171,7 @@ def _is_reached_from_here(running: Running) -> bool:
     """Whether it is this very emulator that answers at its address: the same address may be another machine's."""
     if not running.run or not is_listening(running.host, running.port):
         return False
-    from clarifai_emulator.cli.network import health
+    from clarifai_emulator.control.network import health
 
     return (health(running.url) or {}).get("run") == running.run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_clarifai_emulator.homes import make_home, remove_abandoned, remove_home
+from pytest_clarifai_emulator.temp_homes import make_home, remove_abandoned, remove_home
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-from clarifai_emulator.cli.interruption import held_back
-from clarifai_emulator.cli.output import NOT_RUNNING, Failure, failure_of
-from clarifai_emulator.cli.state import Running, find_running
+from clarifai_emulator.control.error_forms import error_from
+from clarifai_emulator.control.running import Running
+from clarifai_emulator.errors import ControlError, EmulatorError
 
-# The same as in control.py, which would cost its imports here.
+# The same as in service.py, which would cost its imports here.
 _SERVICE = "clarifai.emulator.Control"
 _TOKEN_HEADER = "x-clarifai-emulator-token"
 _OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", -1))
@@ -22,8 +22,7 @@ class Client:
     """One emulator's controls, as a context manager."""
 
     def __init__(self, running: Running) -> None:
-        with held_back():  # half an import of it, and another one, end the process
-            import grpc
+        import grpc
 
         self.running = running
         target = f"{running.host}:{running.port}"
@@ -45,7 +44,7 @@ class Client:
         self._channel.close()
 
     def answers(self, control: str, **request: Any) -> Iterator[dict[str, Any]]:
-        """Every answer as it comes, the last one too. Raises ``Failure``."""
+        """Every answer as it comes, the last one too. Raises ``EmulatorError``."""
         return self.answers_to(control, request)
 
     def answers_to(
@@ -60,12 +59,12 @@ class Client:
         import grpc
 
         call: Any = self._call(control, request, pieces, seconds)
-        failure: Failure | None = None
+        failure: EmulatorError | None = None
         is_complete = False
         try:
             for answer in call:
                 if "error" in answer:
-                    failure = failure_of(answer["error"])
+                    failure = error_from(answer["error"])
                 else:
                     is_complete = "result" in answer
                     yield answer
@@ -90,18 +89,18 @@ class Client:
         try:
             return method(sent, metadata=((_TOKEN_HEADER, self.running.token),), timeout=seconds)
         except ValueError:  # of a channel that is closed
-            raise Failure("Nothing more is asked of the emulator: the command ends.") from None
+            raise ControlError("Nothing more is asked of the emulator: the command ends.") from None
 
     def result(
         self, control: str, on_answer: Callable[[dict[str, Any]], None] = lambda answer: None, **request: Any
     ) -> dict[str, Any]:
-        """The result; what comes before it goes to ``on_answer``. Raises ``Failure``."""
+        """The result; what comes before it goes to ``on_answer``. Raises ``EmulatorError``."""
         return self.result_of(self.answers_to(control, request), on_answer)
 
     def result_of(
         self, answers: Iterable[dict[str, Any]], on_answer: Callable[[dict[str, Any]], None]
     ) -> dict[str, Any]:
-        """The result among the answers; the others go to ``on_answer``. Raises ``Failure``."""
+        """The result among the answers; the others go to ``on_answer``. Raises ``EmulatorError``."""
         result: dict[str, Any] | None = None
         for answer in answers:
             if "result" in answer:
@@ -110,43 +109,38 @@ class Client:
                 on_answer(answer)
         if result is not None:
             return result
-        raise Failure(
+        raise ControlError(
             f"The emulator at {self.running.url} ended its answer without a result.",
             hint="It may just have been stopped; see `clarifai-emulator status`.",
         )
 
 
-def connect(port: int | None) -> Client:
-    """The controls of the emulator that ``--port`` names. Raises ``Failure``."""
-    return Client(find_running(port))
-
-
-def _unreachable(running: Running, error: Any) -> Failure:
+def _unreachable(running: Running, error: Any) -> ControlError:
     import grpc
 
     if error.code() is grpc.StatusCode.PERMISSION_DENIED and not running.is_here:
-        return Failure(
+        return ControlError(
             f"The emulator at {running.url} refused the token in CLARIFAI_EMULATOR_TOKEN.",
             hint="Each start makes a new one, unless `up` was given one in that variable; `clarifai-emulator env "
             "--control` prints it where the emulator runs.",
         )
     if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-        return Failure(
+        return ControlError(
             f"The emulator at {running.url} does not know this command.",
             hint="It is of another version than this command line: compare `clarifai-emulator --version`.",
         )
     if error.code() is grpc.StatusCode.PERMISSION_DENIED:
-        return Failure(
+        return ControlError(
             f"The emulator at {running.url} did not accept the control token of its state file.",
             hint="Another emulator took over that port; stop both and start again.",
         )
     if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-        return Failure(
+        return ControlError(
             f"The emulator at {running.url} has stopped.",
             hint="Start it again with `clarifai-emulator up`.",
-            code=NOT_RUNNING,
+            reason="not running",
         )
-    return Failure(
+    return ControlError(
         f"The emulator at {running.url} answered {error.code().name}: {error.details()}",
         hint="Look at the output of `clarifai-emulator up`.",
     )

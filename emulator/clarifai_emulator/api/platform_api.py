@@ -1,0 +1,223 @@
+"""Assembles the API of one emulator: the handlers, the chain that they run in, and the ports that serve them.
+
+clients ────► public port ─────┐
+containers ─► their own port ──┼─► chain ─► handlers ─► resources, nodepools, uploads, logs
+replicas ───► replicas' port ──┴─► runner items
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from clarifai_emulator.api.access.accounts import Accounts
+from clarifai_emulator.api.access.admission import Admissions
+from clarifai_emulator.api.access.auth import Authenticator
+from clarifai_emulator.api.access.contained import contained, exposed
+from clarifai_emulator.api.call_text import CallTexts
+from clarifai_emulator.api.chain import Handler, Interceptor, RequestChain, Step
+from clarifai_emulator.api.handlers import access, apps, models, searches, uploads, users
+from clarifai_emulator.api.handlers import clusters as compute
+from clarifai_emulator.api.handlers import instance_types as catalogue
+from clarifai_emulator.api.handlers import log_entries as logs
+from clarifai_emulator.api.handlers.inference import Inference
+from clarifai_emulator.api.injection import Injector
+from clarifai_emulator.api.runner_items import RunnerItems
+from clarifai_emulator.api.sites import PlatformSites
+from clarifai_emulator.api.transport.grpc_server import ApiHandlers
+from clarifai_emulator.api.transport.http2 import Find
+from clarifai_emulator.api.transport.http_sites import HttpSites
+from clarifai_emulator.api.transport.mounts import GrpcMount, HttpMount, Mount
+from clarifai_emulator.api.transport.ports import Ports
+from clarifai_emulator.catalogue import Catalogue
+from clarifai_emulator.clock import Clock
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.contracts.values.runtime import Watch
+from clarifai_emulator.events import EventBus
+from clarifai_emulator.faults import Faults
+from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.uploaded import UploadedFiles
+from clarifai_emulator.nodepools.nodepools import Nodepools
+from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.store import Kind, Store
+
+if TYPE_CHECKING:
+    from clarifai_emulator.backends.docker.engine import Meeting
+
+# Replicas of this machine pull their work here, past the public port.
+_REPLICA_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiParts:
+    """Gather what the API is made of and shares with the rest of an emulator.
+
+    ``start_build`` begins with an uploaded version that is complete. ``commit`` makes lasting what a request
+    changed, ``keep_logs`` does so for log lines. ``is_ready``: whether the emulator has started. ``run_id`` names
+    this run of it. ``steps``: further steps of every request, behind those of ``chain.py``.
+    """
+
+    config: EmulatorConfig
+    store: Store
+    events: EventBus
+    logbook: LogBook
+    clock: Clock
+    resources: Resources
+    accounts: Accounts
+    authenticator: Authenticator
+    catalogue: Catalogue
+    faults: Faults
+    nodepools: Nodepools
+    uploaded: UploadedFiles
+    start_build: uploads.Build
+    commit: Callable[[], None]
+    keep_logs: Callable[[], None]
+    is_ready: Callable[[], bool]
+    run_id: str
+    steps: Sequence[Step] = ()
+
+
+class PlatformApi:
+    """Serve the platform's API of one emulator. ``interceptors``: each may put itself before every RPC, from the
+    next call on (``api/taps.py``). ``port`` and ``url`` are known once it listens."""
+
+    def __init__(self, parts: ApiParts) -> None:
+        self._parts = parts
+        self.interceptors: list[Interceptor] = []
+        self._injector = Injector(
+            parts.faults,
+            events=parts.events,
+            hold_seconds=parts.config.hold_seconds,
+            lose_replica=parts.nodepools.supervisor.lose_replica,
+            scale_to_zero=parts.nodepools.supervisor.scale_to_zero,
+        )
+        self._chain = RequestChain(
+            authenticator=parts.authenticator,
+            events=parts.events,
+            clock=parts.clock,
+            injector=self._injector,
+            commit=parts.commit,
+            interceptors=self.interceptors,
+            steps=parts.steps,
+        )
+        self._admissions = Admissions(
+            dispatcher=parts.nodepools.dispatcher,
+            authenticator=parts.authenticator,
+            store=parts.store,
+            adopt=parts.nodepools.supervisor.adopt,
+            organisations=parts.accounts.organisations,
+        )
+        self._replicas = RunnerItems(parts.nodepools.dispatcher, self._admissions.admit_replica)
+        self._handlers = self._all_handlers()
+        self._mounts: list[Mount] = []
+        self.ports = Ports(parts.config, self._odd_client)
+        self.port = 0
+        self.runner_url = ""
+
+    @property
+    def url(self) -> str:
+        """Return the base URL for ``CLARIFAI_API_BASE``."""
+        return self._parts.config.url(self.port)
+
+    @property
+    def rpcs(self) -> frozenset[str]:
+        """Return the names of the platform's RPCs that are served."""
+        return frozenset({*self._handlers, "ProcessRunnerItems"})
+
+    def mount(self, *mounts: Mount) -> None:
+        """Serve these sites too, beside the platform's API and at the same address. They take their requests before
+        the platform's own sites do. Raises ``RuntimeError`` once it listens."""
+        if self.port:
+            raise RuntimeError("Sites are mounted before the emulator starts.")
+        self._mounts.extend(mounts)
+
+    async def listen(self) -> None:
+        """Open the public port, and the one for replicas of this machine. Raises ``ConfigError``."""
+        runners = RunnerItems(self._parts.nodepools.dispatcher, self._admissions.admit_anyone)
+        pages = [mount for mount in self._mounts if isinstance(mount, HttpMount)]
+        services = [mount.find for mount in self._mounts if isinstance(mount, GrpcMount)]
+        find, http = self._sites(self._handlers, pages)
+        self.port = await self.ports.open_public(runners.find, *services, find, http=http)
+        replica_port = await self.ports.open(_REPLICA_HOST, self._replicas.find)
+        self.runner_url = f"http://{_REPLICA_HOST}:{replica_port}"
+
+    async def listen_for_containers(self, meeting: Meeting) -> int:
+        """Open a port where containers find their work, and the API for what their models call. Raises
+        ``OSError``."""
+        if meeting.is_exposed and not self._parts.config.knows_tokens:
+            return await self.ports.open(meeting.listen, exposed(self._replicas.find))
+        inner, site = self._sites(contained(self._handlers), is_for_containers=True)
+        return await self.ports.open(
+            meeting.listen, self._replicas.find, inner, early=meeting.may_come_later, http=site
+        )
+
+    async def close_public(self) -> None:
+        """Take no more calls of clients; what is cancelled from now on, no client has cancelled."""
+        self._chain.stop()
+        await self.ports.close_public()
+
+    async def close(self) -> None:
+        """Close every port."""
+        await self.ports.close()
+
+    def _sites(
+        self, handlers: Mapping[str, Handler], further: Sequence[HttpMount] = (), *, is_for_containers: bool = False
+    ) -> tuple[Find, HttpSites]:
+        """Make the platform's API over gRPC and over HTTP, there with ``further`` sites in front of it."""
+        platform = PlatformSites(
+            handlers,
+            self._chain,
+            config=self._parts.config,
+            organisations_of=partial(users.organisations_of, self._parts.resources),
+            url=lambda: self.url,
+            is_ready=self._parts.is_ready,
+            run=self._parts.run_id,
+        )
+        http = HttpSites(
+            [*further, *platform.mounts()],
+            config=self._parts.config,
+            on_odd=self._odd_client,
+            is_for_containers=is_for_containers,
+        )
+        return ApiHandlers(handlers, self._chain).find, http
+
+    def _all_handlers(self) -> dict[str, Handler]:
+        """Return every RPC that the emulator has; the others answer UNIMPLEMENTED."""
+        parts = self._parts
+        resources, organisations = parts.resources, parts.accounts.organisations
+        return {
+            **users.handlers(resources),
+            **apps.handlers(resources),
+            **models.handlers(resources),
+            **searches.handlers(resources),
+            **uploads.handlers(
+                resources, parts.uploaded, parts.start_build, max_bytes=parts.config.max_upload_bytes
+            ),
+            **compute.handlers(resources, parts.catalogue, parts.nodepools.metrics),
+            **access.handlers(resources),
+            **catalogue.handlers(parts.catalogue),
+            **logs.handlers(parts.logbook, organisations, parts.keep_logs),
+            **self._inference().handlers(),
+        }
+
+    def _inference(self) -> Inference:
+        parts = self._parts
+        return Inference(
+            route=parts.nodepools.route,
+            events=parts.events,
+            config=parts.config,
+            clock=parts.clock,
+            injector=self._injector,
+            watch=Watch(mode=parts.config.contract, find_version=self._find_version, events=parts.events),
+            text_of_call=CallTexts(parts.store).of,
+        )
+
+    def _find_version(self, model: tuple[str, str, str], version_id: str) -> Any:
+        return self._parts.store.get(Kind.MODEL_VERSION, (*model, version_id))
+
+    def _odd_client(self, kind: str, what: str) -> None:
+        # A query may hold a key.
+        said = what.partition("?")[0] if kind == "http" else what
+        self._parts.events.emit(f"connection.{kind}", what=said)

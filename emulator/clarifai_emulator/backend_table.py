@@ -1,0 +1,90 @@
+"""Lists the backends that nodepools can run replicas with: name, summary, abilities and factory of each.
+
+Configuration, topology files, the command line and the documentation read this table; whoever adds a row adds a
+backend.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+# Metadata travels with a nodepool through the API; on the platform this key means nothing.
+BACKEND_KEY = "emulator_backend"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """Describe what replicas of a backend can do.
+
+    ``isolation``: the wall around a replica. ``gpus``: accelerators of its machine can be passed to it. ``reload``:
+    edited code can be swapped in. ``warm_start``: something is worth starting before the first deployment.
+    ``lean``: it can run the lean runner. ``debugging``: where a debugger is: in an editor, at the emulator's
+    terminal, or nowhere. ``remote``: its machines are others than the emulator's. ``own_system``: a replica sees
+    its image's programs and files, and not those of the machine.
+    """
+
+    isolation: Literal["thread", "process", "container"]
+    gpus: bool = True
+    reload: bool = True
+    warm_start: bool = False
+    lean: bool = True
+    debugging: Literal["editor", "terminal", "none"] = "none"
+    remote: bool = False
+    own_system: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendRow:
+    """Describe one backend. ``summary`` completes "replicas run …"; ``factory`` makes it of its
+    ``backends.backend.Surroundings``, named as ``module:function`` so that it is imported when it is first used."""
+
+    name: str
+    summary: str
+    abilities: Abilities
+    factory: str | Callable[[Any], Any]
+
+    def make(self, surroundings: object) -> Any:
+        """Make the backend."""
+        factory = self.factory
+        if isinstance(factory, str):
+            module, _, function = factory.partition(":")
+            factory = getattr(importlib.import_module(module), function)
+        return factory(surroundings)
+
+
+_ROWS = (
+    BackendRow(
+        name="process",
+        summary="in processes of their own",
+        abilities=Abilities(isolation="process", warm_start=True, debugging="editor"),
+        factory="clarifai_emulator.backends.process.process_backend:make_backend",
+    ),
+    BackendRow(
+        name="inprocess",
+        summary="in the emulator's process",
+        abilities=Abilities(isolation="thread", debugging="terminal"),
+        factory="clarifai_emulator.backends.inprocess:make_backend",
+    ),
+    BackendRow(
+        name="docker",
+        summary="in containers",
+        abilities=Abilities(isolation="container", warm_start=True, lean=False, own_system=True),
+        factory="clarifai_emulator.backends.docker.docker_backend:make_backend",
+    ),
+)
+BACKENDS: dict[str, BackendRow] = {row.name: row for row in _ROWS}
+DEFAULT_BACKEND = "process"
+
+
+def abilities_of(name: str) -> Abilities:
+    """Return what the backend of this name can do."""
+    return BACKENDS[name].abilities
+
+
+def listed(names: list[str] | None = None) -> str:
+    """List the backends for a message: ``'process', 'inprocess' or 'docker'``."""
+    quoted = [repr(each) for each in names or BACKENDS]
+    return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
