@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,7 +18,7 @@ settings.load_profile("project")
 
 @pytest.fixture(scope="package", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Which model environments this machine has is not the tests' matter."""
+    """Hide the model environments that this machine has."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -35,8 +36,10 @@ def pytest_runtest_setup() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _pure() -> Iterator[None]:
+def _pure(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail a test that starts a process, opens a socket or sleeps."""
+    if request.path.name != "test_sdk_clock.py":  # that clock looks whether a test has replaced `time.sleep`
+        monkeypatch.setattr(time, "sleep", ACTS.sleep)
     yield
     if noted := ACTS.take():
         pytest.fail(f"This test {'; it '.join(dict.fromkeys(noted))}.\n{WAY_OUT}", pytrace=False)

@@ -34,12 +34,17 @@ class TurnedLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         selector = _Selector()
         selector.turn = self._turn
-        self._ahead = 0.0
+        self._now = 0.0
         self._at_work = 0
         super().__init__(selector)
 
     def time(self) -> float:
-        return super().time() + self._ahead
+        """Return a time that no load of the machine moves."""
+        return self._now
+
+    def pass_time(self, seconds: float) -> None:
+        """Let this time pass before anything else runs, as on a machine that does not keep up."""
+        self._now += seconds
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Future[Any]:
         """Run it in another thread; the clock goes by itself until that is done."""
@@ -53,6 +58,7 @@ class TurnedLoop(asyncio.SelectorEventLoop):
 
     def _turn(self, seconds: float) -> bool:
         if self._at_work:
+            self._now += min(seconds, _TURN_SECONDS)
             return False
-        self._ahead += seconds
+        self._now += seconds
         return True
