@@ -3,7 +3,7 @@
     async with Emulator(EmulatorConfig(port=0)) as emulator:
         await emulator.deployer.deploy(DeployRequest(path=Path("my-model")), print)
 
-    resources ─► nodepools (replicas, routing) ─► deploying (deployer, dev loop, uploads, topology) ─► API
+    nodepools (replicas, routing) ─► resources ─► deploying (deployer, dev loop, uploads, topology) ─► API
 
 Each half is given all it needs when it is made. ``thread.EmulatorThread`` is the same for code without an event
 loop.
@@ -56,6 +56,8 @@ from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.resources.rows import Record
+from clarifai_emulator.resources.table import ROWS
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.routing.decision import ModelKey
 from clarifai_emulator.store import Kind, Store
@@ -71,8 +73,8 @@ log = logging.getLogger(__name__)
 class Emulator:
     """An emulated platform. ``url`` is its base URL once it has started. Raises ``ConfigError`` for a pats file
     that cannot be used. ``discovery``: the accelerators to use instead of those of this machine. ``parent``: an
-    already started warm parent to adopt. ``steps``: further steps of every request, behind those of
-    ``api/chain.py``."""
+    already started warm parent to adopt. ``rows``: the kinds of resource. ``steps``: further steps of
+    every request, behind those of ``api/chain.py``."""
 
     def __init__(
         self,
@@ -81,6 +83,7 @@ class Emulator:
         clock: Clock | None = None,
         discovery: Discovery | None = None,
         parent: Parent | None = None,
+        rows: Sequence[Record] = ROWS,
         steps: Sequence[Step] = (),
     ) -> None:
         self.config = config or EmulatorConfig()
@@ -94,13 +97,20 @@ class Emulator:
         machine = measure_machine().having(self.discovery)
         self.catalogue = Catalogue(_instance_type_of(machine))
         self.accounts = accounts_of(self.config)
-        self.resources = Resources(self.store, self.clock, self.accounts.organisations)
         self.faults = Faults(events=self.events, user_id=self.config.user_id)
         self._written = WrittenFiles(self._note_written)
         hosted: set[ModelKey] = set()
         self.backends = Backends(self._surroundings(machine, parent))
         self.nodepools = self._nodepools(hosted)
         self.accelerators = self.nodepools.pools.of(machine)
+        self.resources = Resources(
+            store=self.store,
+            clock=self.clock,
+            organisations=self.accounts.organisations,
+            catalogue=self.catalogue,
+            metrics=self.nodepools.metrics,
+            rows=rows,
+        )
         self._make_deploying()
         self._make_provisioning(hosted)
         # Names this run of it to whoever asks for its health; it opens nothing.
@@ -400,7 +410,7 @@ class Emulator:
         from clarifai_emulator.deploy.topology_kept import KeptTopology
         from clarifai_emulator.state.kept_state import KeptState
 
-        self._state = KeptState(self.config.state, self.store, self.logbook)
+        self._state = KeptState(self.config.state, self.store, self.resources.table, self.logbook)
         self._kept_topology = KeptTopology(self._state)
         return self._state.open() > 0
 

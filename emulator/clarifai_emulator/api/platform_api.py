@@ -18,10 +18,9 @@ from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.access.contained import contained, exposed
 from clarifai_emulator.api.call_text import CallTexts
 from clarifai_emulator.api.chain import Handler, Interceptor, RequestChain, Step
-from clarifai_emulator.api.handlers import access, apps, models, searches, uploads, users
-from clarifai_emulator.api.handlers import clusters as compute
 from clarifai_emulator.api.handlers import instance_types as catalogue
 from clarifai_emulator.api.handlers import log_entries as logs
+from clarifai_emulator.api.handlers import resource_rpcs, uploads, users
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.runner_items import RunnerItems
@@ -188,15 +187,10 @@ class PlatformApi:
         parts = self._parts
         resources, organisations = parts.resources, parts.accounts.organisations
         return {
-            **users.handlers(resources),
-            **apps.handlers(resources),
-            **models.handlers(resources),
-            **searches.handlers(resources),
+            **resource_rpcs.handlers(resources),
             **uploads.handlers(
                 resources, parts.uploaded, parts.start_build, max_bytes=parts.config.max_upload_bytes
             ),
-            **compute.handlers(resources, parts.catalogue, parts.nodepools.metrics),
-            **access.handlers(resources),
             **catalogue.handlers(parts.catalogue),
             **logs.handlers(parts.logbook, organisations, parts.keep_logs),
             **self._inference().handlers(),
@@ -209,7 +203,7 @@ class PlatformApi:
             events=parts.events,
             config=parts.config,
             clock=parts.clock,
-            injector=self._injector,
+            steps_of=self._injector.steps_of,
             watch=Watch(mode=parts.config.contract, find_version=self._find_version, events=parts.events),
             text_of_call=CallTexts(parts.store).of,
         )

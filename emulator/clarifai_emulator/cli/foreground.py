@@ -37,6 +37,7 @@ from clarifai_emulator.control.service import Control
 from clarifai_emulator.control.snapshot import snapshot
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
+from clarifai_emulator.machine.processes import is_there
 
 
 def serve(
@@ -188,7 +189,7 @@ async def _stop(emulator: Emulator, output: _Output) -> None:
     pids = [pid for pid in _replica_pids(emulator) if pid not in (0, os.getpid())]  # in process: of its own
     output.say(f"Stopping{f': ending {_count(len(pids))}' if pids else ''} …")
     await emulator.stop()
-    left = [pid for pid in pids if _exists(pid)]
+    left = [pid for pid in pids if is_there(pid)]
     if left:
         output.say(
             f"Stopped, but these processes are still there: {', '.join(map(str, left))}; end them with kill."
@@ -340,14 +341,6 @@ def _replica_pids(emulator: Emulator) -> Iterator[int]:
     state = snapshot(emulator)
     for fleet in [*state["shared"], *(version for each in state["deployments"] for version in each["versions"])]:
         yield from (replica["pid"] for replica in fleet["replicas"])
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
 
 
 def _count(replicas: int) -> str:

@@ -3,9 +3,7 @@ address that they are given."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -15,6 +13,8 @@ from urllib.parse import urlsplit
 
 from clarifai_emulator.control.places import is_here, is_over, this_place
 from clarifai_emulator.errors import ControlError
+from clarifai_emulator.machine.processes import is_there
+from clarifai_emulator.whole_file import write_whole
 
 if TYPE_CHECKING:
     from clarifai_emulator.control.network import Open
@@ -74,12 +74,7 @@ def write_state(folder: Path, running: Running) -> Path:
         import hashlib
 
         path = folder / f"emulator-{running.port}-{hashlib.sha256(running.place.encode()).hexdigest()[:8]}.json"
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        draft.unlink()
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(asdict(running), file)
-    draft.replace(path)
+    write_whole(path, json.dumps(asdict(running)), is_private=True)
     return path
 
 
@@ -104,7 +99,7 @@ def running_emulators(folder: Path) -> list[Running]:
                 path.unlink(missing_ok=True)
             elif _is_reached_from_here(running):
                 found.append(running)
-        elif not _is_alive(running.pid):
+        elif not is_there(running.pid):
             path.unlink(missing_ok=True)
         elif is_listening(running.host, running.port):  # the process id may be another process's since
             found.append(running)
@@ -186,16 +181,6 @@ def _read(path: Path) -> Running | None:
         return Running(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def is_listening(host: str, port: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -104,6 +104,30 @@ class ModelSource:
     secrets: tuple[WantedSecret, ...] = ()
     watched: Watched | None = None
     mounted: bool = False
+
+    def as_record(self) -> dict[str, Any]:
+        """Return its fields as JSON has them."""
+        return {**asdict(self), "path": str(self.path), "python": str(self.python)}
+
+    @classmethod
+    def of_record(cls, content: Any) -> ModelSource:
+        """Return the source that ``as_record`` described. Raises ``KeyError`` or ``TypeError`` for another content.
+
+        A record of an earlier release is of no dev loop and names no backend: what runs such a version prepares it
+        anew, and finds its secrets then.
+        """
+        watched = content.get("watched")
+        return cls(
+            Path(content["path"]),
+            Path(content["python"]),
+            content["content_hash"],
+            content["environment"],
+            backend=content.get("backend", ""),
+            image=content.get("image", ""),
+            secrets=tuple(WantedSecret(**each) for each in content.get("secrets", ())),
+            watched=Watched(tuple(watched["include"]), tuple(watched["exclude"])) if watched is not None else None,
+            mounted=content.get("mounted", False),
+        )
 
 
 def read_model_directory(path: Path) -> ModelDirectory:

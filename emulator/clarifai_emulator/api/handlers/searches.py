@@ -1,4 +1,4 @@
-"""PostModelsSearches and PostAppsSearches: listings, asked for with a query message."""
+"""Answers PostModelsSearches and PostAppsSearches: listings, asked for with a query message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clarifai_emulator.store import Kind
 
 
 def handlers(resources: Resources) -> dict[str, Handler]:
-    """The two searches. After the rows of models and apps are registered."""
+    """Return the two searches."""
 
     def models(call: Call, request: Any) -> Any:
         """PostModelsSearches: models by a text in their id, name or description, and by type."""

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the REST API, written from the RPC table and the descriptors of its messages."""
+"""Writes the OpenAPI 3.1 document of the REST API from the RPC table and the descriptors of its messages."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, Unknown
-from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.sites import Site
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
@@ -175,7 +175,7 @@ class _Call:
             f"{self._name}() has no argument '{name}'; {has}.{guess}",
             at,
             parameter=near,
-            hint=f"Write '{near}'." if near else "",
+            hint=f"Write '{near}'." if near else None,
         )
 
     def _missing(self, name: str, at: ast.expr) -> None:
@@ -368,10 +368,10 @@ class _Call:
 
     # Findings.
 
-    def _say(self, rule: str, message: str, at: Any, *, parameter: str = "", hint: str = "") -> None:
+    def _say(self, rule: str, message: str, at: Any, *, parameter: str = "", hint: str | None = None) -> None:
         self._findings.append(self._found(rule, message, at, parameter, hint))
 
-    def _found(self, rule: str, message: str, at: Any, parameter: str = "", hint: str = "") -> Finding:
+    def _found(self, rule: str, message: str, at: Any, parameter: str = "", hint: str | None = None) -> Finding:
         return found(
             rule,
             message,

@@ -25,7 +25,6 @@ from typing import Any
 
 from clarifai_emulator.contracts.calls.call_targets import GivenModel, NotAnAddress, Targets, read_address
 from clarifai_emulator.contracts.calls.client_project import File, Project
-from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.given_models import (
     KnownModel,
     finding_record,
@@ -33,6 +32,7 @@ from clarifai_emulator.contracts.calls.given_models import (
     read_models,
 )
 from clarifai_emulator.contracts.calls.type_checker import checker_command
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
 __all__ = ["CallReport", "GivenModel", "check_calls"]

@@ -14,13 +14,13 @@ from clarifai_emulator.contracts.calls.checking_stubs import CONTRACT_ARGUMENT, 
 from clarifai_emulator.contracts.calls.client_project import File, Project
 from clarifai_emulator.contracts.calls.client_source import Insertion, Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
-from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.calls.sites import Site, Understood, calls_written_out, named, understood
 from clarifai_emulator.contracts.calls.translate import Translator
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic, Run
 from clarifai_emulator.contracts.calls.unresolved import Unresolved
 from clarifai_emulator.contracts.calls.uses import Uses
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from clarifai_emulator.contracts.calls.arguments import Checked, declared
 from clarifai_emulator.contracts.calls.client_source import Source, Spans
-from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD, suspects
 from clarifai_emulator.contracts.calls.sites import Site
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
@@ -148,7 +148,7 @@ class Translator:
             "unknown-method",
             f"Model '{model}' has no method '{name}'; it has {', '.join(map(repr, names))}.{guess}",
             where,
-            hint=f"Write '{near[0]}'." if near else "",
+            hint=f"Write '{near}'." if near else None,
             model=model,
             method=name,
             declared=method.location if method else None,

@@ -8,8 +8,8 @@ from typing import Any
 
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
-from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.sites import Site, function_of, is_awaited, loads
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
