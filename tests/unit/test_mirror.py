@@ -6,16 +6,18 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PACKAGES = {
-    "": ROOT / "emulator/clarifai_emulator",
-    "pytest_plugin": ROOT / "pytest_plugin/pytest_clarifai_emulator",
-}
+EMULATOR = ROOT / "emulator/clarifai_emulator"
+PLUGIN = ROOT / "pytest_plugin/pytest_clarifai_emulator"
 
 # Tests that are about no single module, and why.
 OTHERS = {
+    "api/handlers/test_apps.py": "apps, as clients see them",
+    "api/handlers/test_clusters.py": "clusters and nodepools, as clients see them",
+    "api/handlers/test_deployments.py": "deployments, as clients see them",
     "api/handlers/test_round_trip.py": "every field of every kind of resource comes back",
     "cli/test_missed_lines.py": "what `events` and `logs` say of lines they could not show",
     "nodepools/test_official_sizes.py": "the sizes of Clarifai's own examples, on small machines",
+    "resources/test_every_kind.py": "every kind of resource, row by row",
     "routing/test_properties.py": "what holds for every request over every topology",
     "test_acts.py": "what unit tests must not do",
     "test_assembly.py": "how objects are put together, in the source of the whole package",
