@@ -158,7 +158,7 @@ class Supervisor:
         await self._replicas.end_all(records, grace=grace)
 
     def _store_changed(self, kind: Kind, key: Key) -> None:
-        if kind is Kind.DEPLOYMENT:
+        if kind == Kind.DEPLOYMENT:
             self._stale.add(key)
         elif kind in (Kind.NODEPOOL, Kind.MODEL_VERSION, Kind.SOURCE):
             self._stale.update(self._targets.deployments_touched_by(kind, key))
