@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.chain import Handler, Interceptor, RequestChain
+from clarifai_emulator.api.call import Handler, Interceptor
+from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.sites import PlatformSites
 from clarifai_emulator.api.transport.http_sites import HttpSites
 from clarifai_emulator.api.transport.port import Port

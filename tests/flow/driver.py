@@ -159,6 +159,7 @@ RUNNERS: dict[str, dict[str, Any]] = {
     "lean": {"runner": "lean"},
     "inprocess": {"backend": "inprocess"},
     "docker": {"backend": "docker", "docker": docker_engine.SETTINGS},
+    "plain": {"backend": "plain"},  # test_a_new_backend.py
 }
 RUNNER: dict[str, Any] = RUNNERS[os.environ.get("CLARIFAI_TEST_RUNNER", "genuine")]
 # The same for `clarifai-emulator up`.

@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends import own_output
 from clarifai_emulator.backends.debugging.breakpoints import while_held
 from clarifai_emulator.backends.process.parent import Parent
@@ -121,7 +122,7 @@ async def _serve(
     token: str,
 ) -> None:
     stop = _Stop(tied_to_fd)
-    if config.backend == "inprocess":
+    if abilities_of(config.backend).isolation == "thread":
         own_output.take_over()
     forget_account()
     try:
@@ -148,7 +149,7 @@ async def _serve(
             await _until_stopped(emulator, stop.wanted, control.stop_requested)
         finally:
             await _stop(emulator, output)
-            await asyncio.sleep(0)  # what happened last is printed too
+            await asyncio.sleep(0)  # print the last events, too
             remove_state(folder, running.port, running.pid)
             output.close()
 
@@ -176,7 +177,7 @@ async def _start(emulator: Emulator, stop: _Stop) -> None:
 
 async def _until_stopped(emulator: Emulator, *reasons: asyncio.Event) -> None:
     """Wait for the first reason to stop; meanwhile get ready for the first deployment."""
-    # What is there now stays. A collection that looked at it all would hold requests up for 50 ms.
+    # Freeze what was imported: a garbage collection of all of it would hold requests up for 50 ms.
     gc.freeze()
     warming = asyncio.create_task(emulator.warm_up())
     waits = [asyncio.create_task(reason.wait()) for reason in reasons]
@@ -240,7 +241,7 @@ def publish(folder: Path, running: Running) -> Path:
 def _announce(emulator: Emulator, running: Running, path: Path, output: _Output) -> None:
     select = f" --port {running.port}" if len(running_emulators(path.parent)) > 1 else ""
     devices = ", ".join(map(str, emulator.discovery.accelerators))
-    # What is printed ends up in logs; `env` gives the token to whoever may read the state file.
+    # Printed text ends up in logs; `env` gives the token to whoever may read the state file.
     shown_pat = "YOUR_TOKEN" if emulator.config.knows_tokens else running.pat
     lines = (
         click.style(f"Clarifai emulator at {running.url}", bold=True, fg="green"),

@@ -13,7 +13,7 @@ from clarifai_emulator.whole_file import write_whole
 
 _MOST_KEPT = 200
 _ENDS = ("replica.live", "replica.stopped", "replica.crashed", "replica.hung")
-# When a load that goes on is told again, in lines.
+# Seconds after which a load that goes on is told again, in lines.
 _STEPS = (5, 10, 20, 30, 60)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool
 
+from clarifai_emulator.catalogue import USER_RUN
 from clarifai_emulator.messages.address import ModelKey, NodepoolKey
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import newest_usable
@@ -16,7 +17,6 @@ from clarifai_emulator.routing.nodepools import nodepool_keys
 from clarifai_emulator.store import Key, Kind, Store
 
 # A cluster of this type has no nodes of its own: its user starts the runners.
-_USER_RUN = "local-dev"
 
 
 class Targets:
@@ -97,7 +97,7 @@ class Targets:
     def is_user_run(self, nodepool: NodepoolKey) -> bool:
         """Tell whether a nodepool has no nodes of its own."""
         cluster = self._store.get(Kind.COMPUTE_CLUSTER, nodepool[:2])
-        return cluster is not None and cluster.cluster_type == _USER_RUN
+        return cluster is not None and cluster.cluster_type == USER_RUN
 
 
 def _index_values(deployment: Deployment) -> Iterable[tuple[str, Key]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.call import Call, Handler
 from clarifai_emulator.api.handlers.listing import page_of, refuse_unknown_filters
 from clarifai_emulator.api.rpc import Rpc, rpc_table
 from clarifai_emulator.errors import CallerError

@@ -41,7 +41,8 @@ _WRAPPERS = {"BoolValue": "boolean", "StringValue": "string", "BytesValue": "str
 
 
 def openapi_document(forms: Iterable[Bound], served: frozenset[str]) -> bytes:
-    """The document as JSON. ``served``: names of the RPCs that are there; others answer 501 and say so here."""
+    """Return the document as JSON. ``served``: names of the RPCs that are there; others answer 501 and say so
+    here."""
     return json.dumps(_Document(served).build(forms), separators=(",", ":")).encode()
 
 

@@ -59,7 +59,7 @@ class Unresolved:
                 )
 
     def passed(self, site: Site, model: str) -> Iterator[Finding]:
-        """A method that is named and not called."""
+        """Report a method that is named and not called."""
         parent = self._source.parents.get(site.node)
         if isinstance(parent, ast.Call) and ast.unparse(parent.func).rpartition(".")[2] in _TYPED_PASSING:
             return

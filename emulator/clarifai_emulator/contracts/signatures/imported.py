@@ -117,7 +117,7 @@ async def _read(
 
 
 def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
-    """The child's answer, as methods and findings."""
+    """Return the child's answer, as methods and findings."""
     model_file = model_file_of(directory)
     findings = [refusal(problem, answer["stubs"]) for problem in answer["problems"]]
     if "error" in answer:
@@ -142,7 +142,7 @@ def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
 
 
 def model_file_of(directory: Path) -> Path:
-    """The file that the SDK's loader takes: ``model.py`` beside config.yaml comes first."""
+    """Return the file that the SDK's loader takes: ``model.py`` beside config.yaml comes first."""
     beside = directory / "model.py"
     return beside if beside.is_file() else directory / "1" / "model.py"
 

@@ -95,7 +95,7 @@ def _advice(kind: str, type_: str, parameter: str) -> str:
 
 
 def failed_import(answer: Mapping[str, Any], model_file: Path) -> Iterator[Finding]:
-    """Why there is no model class."""
+    """Say why there is no model class."""
     classes = [str(name) for name in answer.get("classes", ())]
     error = str(answer["error"])
     if "Could not determine model class" in error:

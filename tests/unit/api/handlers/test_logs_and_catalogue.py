@@ -11,7 +11,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Caller
-from clarifai_emulator.api.chain import Call
+from clarifai_emulator.api.call import Call
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.logbook import BUILDER, RUNNER

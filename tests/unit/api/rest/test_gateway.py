@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call
+from clarifai_emulator.api.call import Call
 from clarifai_emulator.api.taps import HeardCall, tap
 from clarifai_emulator.errors import CallerError, TransportError
 from http_port import HttpClient, http_client
