@@ -257,7 +257,7 @@ class Supervisor:
         return self._rollouts
 
     def stop_first(self, deployment: Key) -> None:
-        """End what serves before what this deployment is told next has started."""
+        """End what serves before the next version that this deployment is told starts."""
         self._stop_first.add(deployment)
 
     def settle(self, key: LaneKey) -> bool:
