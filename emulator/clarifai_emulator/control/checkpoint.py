@@ -1,7 +1,7 @@
-"""What an account has at one moment, and the way back to it: what came since goes, what was changed is as it was.
+"""Takes an account back to an earlier moment: what came since goes, what was changed is as it was.
 
-For a short account within a longer one: a test whose module has deployed models before it. In the emulator's event
-loop.
+Used for a short account within a longer one: a test whose module has deployed models before it. Runs in the
+emulator's event loop.
 """
 
 from __future__ import annotations
