@@ -17,7 +17,7 @@ from clarifai_emulator.api.call import Call
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.directory import ModelSource
-from clarifai_emulator.resources.rows import IN_APP, Parent, Record, Resource
+from clarifai_emulator.resources.rows import IN_APP, ParentField, Record, Resource
 from clarifai_emulator.resources.table import ROWS
 from clarifai_emulator.store import NAMED, Kind
 from resource_api import ResourceApi
@@ -83,7 +83,7 @@ def test_a_kind_that_the_store_names_and_no_row_describes_is_refused_at_once() -
             "The row of datasets names 'set_id', which GetDataset does not have.",
         ),
         (
-            Resource(kind=Kind("dataset"), message=Dataset, parents=(Parent(Kind.APP, "user_app_id.name"),)),
+            Resource(kind=Kind("dataset"), message=Dataset, parents=(ParentField(Kind.APP, "user_app_id.name"),)),
             "The row of datasets names 'user_app_id.name', which PostDatasets does not have.",
         ),
         (
