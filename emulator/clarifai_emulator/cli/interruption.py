@@ -23,8 +23,8 @@ _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "th
 _AT_ONCE_SECONDS = 0.005
 _PATIENCE_SECONDS = 15
 _TRIES = 20
-# Where a lock changes hands it would stay taken for ever, as grpc's would, for which its channel waits at its end.
-# An interruption waits a moment for that, so often at most: a lock may be somebody else's for long.
+# An interruption in these methods would leave a lock taken for ever: grpc's channel waits for it when it closes.
+# So it is postponed, but not more often than this: the lock may be another thread's for long.
 _HANDING_OVER = frozenset({"__enter__", "__exit__", "_acquire_restore", "_release_save"})
 _POSTPONEMENTS = 200
 # So many signals end the process at once.

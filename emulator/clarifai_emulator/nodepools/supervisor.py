@@ -150,7 +150,7 @@ class Supervisor:
         await self._replicas.end_all(records, grace=grace)
 
     def _store_changed(self, kind: Kind, key: Key) -> None:
-        if kind is Kind.DEPLOYMENT:
+        if kind == Kind.DEPLOYMENT:
             self._stale.add(key)
         elif kind in (Kind.NODEPOOL, Kind.MODEL_VERSION, Kind.SOURCE):
             self._stale.update(self._targets.deployments_touched_by(kind, key))
@@ -231,7 +231,7 @@ class Supervisor:
         return self._rollouts
 
     def stop_first(self, deployment: Key) -> None:
-        """End what serves before what this deployment is told next has started."""
+        """End what serves before the next version that this deployment is told starts."""
         self._stop_first.add(deployment)
 
     def settle(self, key: LaneKey) -> bool:
