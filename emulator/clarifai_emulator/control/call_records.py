@@ -1,4 +1,4 @@
-"""What clients called, and where each call went: the records behind ``.calls``, ``.routes`` and the reports."""
+"""Records what clients called, and where each call went, for ``.calls``, ``.routes`` and the reports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ IsOwn = Callable[[HeardCall], bool]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a request went, or why nowhere. Keys are joined with slashes, as in ``clarifai-emulator route``."""
+    """The way of a request, or why it went nowhere. Keys are joined with slashes, as in ``clarifai-emulator
+    route``."""
 
     rule: str
     deployment: str | None
@@ -51,7 +52,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One inference call. ``arguments``: of its first input, ``all_arguments`` of every one (batches, streams).
+    """An inference call. ``arguments``: of its first input, ``all_arguments`` of every one (batches, streams).
     ``results``: every output. ``status``: the platform's code (10000 for success); 0 when the call broke off."""
 
     request_id: str
@@ -70,7 +71,7 @@ class Call:
 
     @property
     def ok(self) -> bool:
-        """Whether it succeeded."""
+        """Tell whether the call succeeded."""
         return self.status == StatusCode.SUCCESS
 
     @property
@@ -118,7 +119,7 @@ class CallLog:
 
 
 class _Facts:
-    """What the emulator's events and store know about calls."""
+    """The facts that the emulator's events and store know about calls."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._store = emulator.store

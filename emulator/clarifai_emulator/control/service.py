@@ -35,10 +35,10 @@ from clarifai_emulator.listeners import Follower, following
 from clarifai_emulator.logbook import BUILDER, RUNNER_EVENTS, LogLine
 from clarifai_emulator.messages.json import as_dict
 from clarifai_emulator.models.directory import Watched
-from clarifai_emulator.reload.plan import Kind
+from clarifai_emulator.reload.plan import ReloadKind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
-from clarifai_emulator.store import Kind as Stored
+from clarifai_emulator.store import Kind
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class Control:
     def _dev(self, request: dict[str, Any]) -> Answers:
         """Deploy a directory into the dev loop: ``always``, ``strict``, ``include``, ``exclude``, and as for
         ``Deploy``."""
-        options = Options(Kind(request.pop("always")), request.pop("strict"))
+        options = Options(ReloadKind(request.pop("always")), request.pop("strict"))
         watched = Watched(tuple(request.pop("include")), tuple(request.pop("exclude")))
         debugging = _debugging(request)
         wanted = DeployRequest(path=Path(request.pop("path")), watched=watched, debugging=debugging, **request)
@@ -174,7 +174,7 @@ class Control:
         it."""
         emulator = self._emulator
         authenticator = emulator.authenticator
-        keys = [key[-1] for key in emulator.store.keys(Stored.KEY)]
+        keys = [key[-1] for key in emulator.store.keys(Kind.KEY)]
         caller = authenticator.find(keys, str(request.get("sha256")))
         anyone = emulator.config.user_id if authenticator.takes_any else ""
         yield {

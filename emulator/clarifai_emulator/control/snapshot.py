@@ -35,7 +35,8 @@ def snapshot(emulator: Emulator) -> dict[str, Any]:
 
 
 def names(emulator: Emulator, model: str = "") -> dict[str, Any]:
-    """What a command line can name. ``model``: the id, or the name in full, of the one whose methods are wanted."""
+    """Return what a command line can name. ``model``: the id, or the name in full, of the one whose methods are
+    wanted."""
     store = emulator.store
     models = ["/".join(key) for key in sorted(store.keys(Kind.MODEL))]
     address = parse_name(model)
