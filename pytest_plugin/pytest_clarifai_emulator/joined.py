@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event

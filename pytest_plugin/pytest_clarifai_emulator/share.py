@@ -15,7 +15,7 @@ from clarifai_emulator.control.account import Namespace
 from clarifai_emulator.control.call_records import Call, CallLog
 from clarifai_emulator.control.checkpoint import Checkpoint
 from clarifai_emulator.control.thread import EmulatorThread
-from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError

@@ -26,7 +26,7 @@ from clarifai_emulator.backends.backend import Debugging
 from clarifai_emulator.backends.printed import Origin, without_colours
 from clarifai_emulator.control.error_forms import error_as_dict
 from clarifai_emulator.control.snapshot import names, snapshot
-from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import EmulatorError, TransportError
 from clarifai_emulator.events import Event

@@ -18,7 +18,7 @@ from clarifai_emulator.backends.process.parent import Parent
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control.snapshot import snapshot
-from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.deploy.topology_edits import TopologyOutcome
 from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator
