@@ -24,14 +24,15 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 
 from clarifai_emulator.api.access.issued_keys import PAT as PAT_TYPE
-from clarifai_emulator.api.playback import Deck
 from clarifai_emulator.catalogue import LOCAL_INSTANCE
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.control.call_records import Call, Route, routes_of
+from clarifai_emulator.control.door import AddedFault
 from clarifai_emulator.control.thread import EmulatorThread
+from clarifai_emulator.control.verbs import CassetteUse
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
-from clarifai_emulator.faults import ActiveFault, Fault
+from clarifai_emulator.faults import Fault
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind
 from pytest_clarifai_emulator.deployed import DeployedModel, model_key
@@ -42,8 +43,8 @@ from pytest_clarifai_emulator.serving import turn
 from pytest_clarifai_emulator.test_environment import token_of
 
 if TYPE_CHECKING:
-    from pytest_clarifai_emulator.joined import JoinedEmulator, JoinedFault
     from pytest_clarifai_emulator.serving import Serving
+    from pytest_clarifai_emulator.shared.client import JoinedEmulator
 
 T = TypeVar("T")
 
@@ -93,8 +94,8 @@ class Clarifai:
         self.clock = Clock(serving.clock, serving.thread)
         self._user_id = user_id
         self.deployed: list[DeployedModel] = []
-        self._faults: list[ActiveFault | JoinedFault] = []
-        self.cassette: Deck | None = None  # of the mark clarifai_cassette
+        self._faults: list[AddedFault] = []
+        self.cassette: CassetteUse | None = None  # of the mark clarifai_cassette
         self.gpus: tuple[str, ...] = ()  # UUIDs of the devices that the mark clarifai_gpu holds
         self.replaying: Callable[[Path, str], tuple[str, str, str] | None] = lambda path, model: None
 
@@ -252,7 +253,7 @@ class Clarifai:
 
     # ── what goes wrong, and what happened ─────────────────────────────────────────────────────────────
 
-    def fault(self, fault: Fault | None = None, /, **fields: Any) -> ActiveFault | JoinedFault:
+    def fault(self, fault: Fault | None = None, /, **fields: Any) -> AddedFault:
         """Make things go wrong from now on: ``clarifai.fault(status="MODEL_DEPLOYING", times=2)``. As a context
         manager, until the end of the block. ``.injected`` counts."""
         added = self.emulator.faults.add(fault if fault is not None else Fault(**fields))

@@ -52,11 +52,8 @@ NOT_GONE_OVER: tuple[str, ...] = (
     "emulator/clarifai_emulator/store.py",
     "emulator/clarifai_emulator/topology/",
     "pytest_plugin/pytest_clarifai_emulator/account.py",
-    "pytest_plugin/pytest_clarifai_emulator/joined.py",
-    "pytest_plugin/pytest_clarifai_emulator/scoped.py",
-    "pytest_plugin/pytest_clarifai_emulator/parcels.py",
     "pytest_plugin/pytest_clarifai_emulator/serving.py",
-    "pytest_plugin/pytest_clarifai_emulator/share",
+    "pytest_plugin/pytest_clarifai_emulator/shared/",
 )
 
 # A docstring that begins so leaves its subject to be guessed.

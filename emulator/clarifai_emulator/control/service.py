@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
@@ -24,8 +24,11 @@ from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.api.transport.mounts import GrpcMount
 from clarifai_emulator.backends.backend import Debugging
 from clarifai_emulator.backends.printed import Origin, without_colours
+from clarifai_emulator.control.account import Account
 from clarifai_emulator.control.error_forms import error_as_dict
-from clarifai_emulator.control.snapshot import names, snapshot
+from clarifai_emulator.control.snapshot import names
+from clarifai_emulator.control.table import VERBS, Verb, codec, verb_named
+from clarifai_emulator.control.verbs import Verbs
 from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import EmulatorError, TransportError
@@ -58,11 +61,14 @@ _T = TypeVar("_T")
 
 class Control:
     """Serves the controls of one emulator, to whoever has ``token``. ``about``: what commands are told about it
-    that come from elsewhere, as its state file has it."""
+    that come from elsewhere, as its state file has it. ``types``: further types that travel."""
 
-    def __init__(self, emulator: Emulator, *, token: str = "") -> None:
+    def __init__(self, emulator: Emulator, *, token: str = "", types: Iterable[Any] = ()) -> None:
         self._emulator = emulator
         self.token = token or secrets.token_hex(24)
+        self.verbs = Verbs(Account(emulator))
+        self._codec = codec(*types)
+        self._accounts: dict[str, Verbs] = {}
         self.about: dict[str, Any] = {}
         self.stop_requested = asyncio.Event()
         self._calls: dict[str, Callable[[dict[str, Any]], Answers]] = {
@@ -93,7 +99,52 @@ class Control:
         if name == "DeployArchive":
             return self._serve(self._deploy_archive)
         call = self._calls.get(name)
-        return self._serve(lambda request, _: call(request)) if call is not None else None
+        if call is not None:
+            return self._serve(lambda request, _: call(request))
+        return self._serve_verb(verb_named(name)) if name in VERBS else None
+
+    def admit(self, token: str, verbs: Verbs) -> None:
+        """Let whoever has ``token`` use the verbs of one account, and nothing else."""
+        self._accounts[token] = verbs
+
+    def dismiss(self, token: str) -> None:
+        """Admit a token no more."""
+        self._accounts.pop(token, None)
+
+    def _verbs_for(self, stream: GrpcStream, verb: Verb) -> Verbs:
+        given = stream.metadata.get(TOKEN_HEADER, "").encode()
+        if hmac.compare_digest(given, self.token.encode()):
+            return self.verbs
+        for token, verbs in self._accounts.items():
+            if verb.is_for_accounts and hmac.compare_digest(given, token.encode()):
+                return verbs
+        raise TransportError("PERMISSION_DENIED", "The control token is missing or wrong.")
+
+    def _serve_verb(self, verb: Verb) -> Serve:
+        """Return what serves a verb of the table: its arguments and result are written by the codec."""
+
+        async def serve(stream: GrpcStream) -> None:
+            verbs = self._verbs_for(stream, verb)
+            request = await stream.read() or b"{}"
+            async with aclosing(self._verb_answers(verb, verbs, request)) as answers:
+                async for answer in answers:
+                    self._emulator.commit()
+                    await stream.write(json.dumps(answer).encode())
+
+        return serve
+
+    async def _verb_answers(self, verb: Verb, verbs: Verbs, request: bytes) -> Answers:
+        try:
+            given = verb.bound((), self._codec.read(json.loads(request)))
+            if verb.tells_progress:
+                begin = _with_progress(lambda tell: verb.call(verbs, **given, progress=tell), self._codec.written)
+                async with aclosing(begin) as answers:
+                    async for answer in answers:
+                        yield answer
+            else:
+                yield {"result": self._codec.written(await verb.call(verbs, **given))}
+        except Exception as error:
+            yield {"error": self._codec.error_written(error)}
 
     def _serve(self, call: Callable[[dict[str, Any], GrpcStream], Answers]) -> Serve:
         async def serve(stream: GrpcStream) -> None:
@@ -123,8 +174,7 @@ class Control:
 
     def _deploy(self, request: dict[str, Any]) -> Answers:
         wanted = DeployRequest(path=Path(request.pop("path")), debugging=_debugging(request), **request)
-        deploy = self._emulator.deployer.deploy
-        return _with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict)
+        return _with_progress(lambda tell: self.verbs.deploy(wanted, tell), deployed_as_dict)
 
     async def _deploy_archive(self, request: dict[str, Any], stream: GrpcStream) -> Answers:
         """Deploy a directory whose archive follows the request, in pieces; ``path`` is its name."""
@@ -135,7 +185,7 @@ class Control:
 
     async def _undeploy(self, request: dict[str, Any]) -> Answers:
         """Take away the deployment or the deployments of the model ``name``; null: all."""
-        done = await self._emulator.undeployer.undeploy(request.get("name"))
+        done = await self.verbs.undeploy(request.get("name"))
         yield {"result": {"undeployed": [asdict(each) for each in done]}}
 
     def _dev(self, request: dict[str, Any]) -> Answers:
@@ -145,16 +195,15 @@ class Control:
         watched = Watched(tuple(request.pop("include")), tuple(request.pop("exclude")))
         debugging = _debugging(request)
         wanted = DeployRequest(path=Path(request.pop("path")), watched=watched, debugging=debugging, **request)
-        begin = self._emulator.reloader.begin
-        return _with_progress(lambda tell: begin(wanted, options, tell), deployed_as_dict)
+        return _with_progress(lambda tell: self.verbs.dev(wanted, options, tell), deployed_as_dict)
 
     def _reload(self, request: dict[str, Any]) -> Answers:
         """Files of a directory in the dev loop were saved: what came of it."""
-        path, reload = Path(request["path"]), self._emulator.reloader.reload
-        return _with_progress(lambda tell: reload(path, tell), Outcome.as_dict)
+        path = Path(request["path"])
+        return _with_progress(lambda tell: self.verbs.reload(path, tell), Outcome.as_dict)
 
     async def _status(self, request: dict[str, Any]) -> Answers:
-        yield {"result": snapshot(self._emulator)}
+        yield {"result": await self.verbs.status()}
 
     async def _names(self, request: dict[str, Any]) -> Answers:
         """What there is to name on a command line; of the model ``model``, its methods."""
@@ -162,7 +211,7 @@ class Control:
 
     async def _topology(self, request: dict[str, Any]) -> Answers:
         """The files of the topology were saved: what came of it."""
-        yield {"result": (await self._emulator.reload_topology()).as_dict()}
+        yield {"result": (await self.verbs.reload_topology()).as_dict()}
 
     async def _about(self, request: dict[str, Any]) -> Answers:
         yield {
@@ -186,9 +235,9 @@ class Control:
         }
 
     async def _route(self, request: dict[str, Any]) -> Answers:
-        yield {"result": self._explain(request)}
+        yield {"result": await self._explain(request)}
 
-    def _explain(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _explain(self, request: dict[str, Any]) -> dict[str, Any]:
         """The decision for a request that is only asked about."""
         user = self._emulator.config.user_id
         ask = Ask(
@@ -202,7 +251,7 @@ class Control:
             runner_id=request.get("runner_id", ""),
         )
         try:
-            decision = self._emulator.decide(ask).as_dict()
+            decision = (await self.verbs.route(ask)).as_dict()
             return {"ask": ask.as_dict(), "decision": decision, "is_settled": self._emulator.is_settled(ask)}
         except RoutingError as error:
             return {"ask": ask.as_dict(), "refusal": error.as_dict()}
@@ -263,7 +312,7 @@ class Control:
         yield {"result": {**listed, "warnings": warnings}}
 
     async def _reset(self, request: dict[str, Any]) -> Answers:
-        await self._emulator.reset()
+        await self.verbs.reset()
         yield {"result": {}}
 
     async def _export(self, request: dict[str, Any]) -> Answers:
