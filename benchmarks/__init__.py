@@ -1,1 +1,1 @@
-"""Speed, measured side by side with what it is compared to, in one run."""
+"""Measures speed, side by side with what it is compared to, in one run."""

@@ -1,4 +1,4 @@
-"""``make bench``: every figure, as a table and as ``benchmarks/results.json``.
+"""Measures every figure (``make bench``), as a table and as ``benchmarks/results.json``.
 
 python -m benchmarks [--quick] [--markdown] [--results FILE] [SCRIPT …]
 """

@@ -1,6 +1,6 @@
-"""An interactive bidirectional stream: a client sends, waits for the answer, sends the next.
+"""Measures an interactive bidirectional stream: a client sends, waits for the answer, sends the next.
 
-Without a baseline: the SDK's own server reads all of a client's messages before its model sees the first.
+There is no baseline: the SDK's own server reads all of a client's messages before its model sees the first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.ways import WAYS, Way
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures; times are milliseconds."""
+    """Return the figures; times are milliseconds."""
     return [figure for way in WAYS for figure in _measure(way, repeats=100 if quick else 2000)]
 
 
@@ -38,7 +38,7 @@ def _measure(way: Way, *, repeats: int) -> list[Figure]:
 
 
 class _Conversation:
-    """One ``StreamModelOutputs`` call of the model ``hello``."""
+    """A ``StreamModelOutputs`` call of the model ``hello``."""
 
     def __init__(self, channel: Any) -> None:
         from clarifai_grpc.grpc.api import service_pb2
@@ -57,13 +57,13 @@ class _Conversation:
         self._answers = method(self._requests(), metadata=[("authorization", f"Key {PAT}")], timeout=600)
 
     def ask(self) -> None:
-        """One message, and its answer."""
+        """Send one message, and read its answer."""
         self._sending.put(self._request)
         answer = next(self._answers)
         assert answer.outputs[0].data.parts[0].data.string_value == "Hello, x!", answer
 
     def end(self) -> None:
-        """No more messages; reads what is left."""
+        """Send no more messages; read what is left."""
         self._sending.put(None)
         assert not list(self._answers)
 

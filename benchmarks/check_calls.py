@@ -1,4 +1,4 @@
-"""How long `clarifai-emulator check` takes: 50 models and 500 client files, cold, and after one of them changed.
+"""Measures how long `clarifai-emulator check` takes: 50 models and 500 client files, cold and after a change.
 
 Cold: nothing is kept from before, and every model.py is imported. The time of the type checker alone over the same
 files, as it is without this package, stands beside it. Processor time is that of the command and all it starts:
@@ -99,7 +99,7 @@ class _Took:
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures, in seconds of whole processes."""
+    """Return the figures, in seconds of whole processes."""
     models, files = (_MODELS // 10, _FILES // 10) if quick else (_MODELS, _FILES)
     repeats = 2 if quick else 7
     with tempfile.TemporaryDirectory(prefix="clarifai-bench-") as folder:
@@ -154,7 +154,7 @@ def _changed(root: Path, models: int, number: int) -> _Took:
 
 
 def _check(root: Path, models: int, cache: Path) -> _Took:
-    """What the whole command took. Raises where it finds anything, or checks fewer calls than there are."""
+    """Return what the whole command took. Raises if it finds anything, or checks fewer calls than there are."""
     given = [word for number in range(models) for word in ("--model", f"models/{number}")]
     command = [sys.executable, "-m", "clarifai_emulator", "check", "clients", *given]
     took, code, said = _run(command, root, {**compiled(), "XDG_CACHE_HOME": str(cache)})
@@ -171,7 +171,7 @@ def _checker_alone(root: Path) -> _Took:
 
 
 def _run(command: list[str], folder: Path, environ: dict[str, str]) -> tuple[_Took, int, str]:
-    """What it took, its exit code, and what it printed."""
+    """Return what a command took, its exit code, and what it printed."""
     with tempfile.TemporaryFile("w+") as output:
         began = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, env=environ, stdout=output, stderr=output)

@@ -1,4 +1,4 @@
-"""Clients in processes of their own, so that what they cost is not taken from what they measure.
+"""Runs clients in processes of their own, so that what they cost is not taken from what they measure.
 
 ``Clients`` is the side that measures; ``python -m benchmarks.clients`` is one process of clients. It reads one JSON
 object a line: which target, how many threads, for how many seconds; it answers how many calls were completed.
@@ -21,25 +21,25 @@ from benchmarks.peers import direct_client, environ, process, routed_client
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A model to call: at the emulator on ``port`` by ``url``, or without one at the SDK's own server."""
+    """Names a model to call: at the emulator on ``port`` by ``url``, or without one at the SDK's own server."""
 
     port: int
     url: str = ""
 
 
 class Clients:
-    """A number of clients, spread over processes, that call ``predict`` of one target at a time."""
+    """Runs a number of clients, spread over processes, that call ``predict`` of one target at a time."""
 
     def __init__(self, processes: Sequence[subprocess.Popen[str]], threads: int) -> None:
         self._processes = processes
         self._threads = threads
 
     def calls_per_second(self, target: int, seconds: float) -> float:
-        """All clients at once, each as fast as it can."""
+        """Let all clients call at once, each as fast as it can."""
         return sum(self.run(target, seconds=seconds)) / seconds
 
     def run(self, target: int, *, seconds: float) -> list[int]:
-        """How many calls each process completed."""
+        """Return how many calls each process completed."""
         order = {"target": target, "threads": self._threads, "seconds": seconds}
         for each in self._processes:
             assert each.stdin is not None
@@ -50,7 +50,7 @@ class Clients:
 
 @contextmanager
 def clients(targets: Sequence[Target], *, processes: int, threads: int) -> Generator[Clients]:
-    """``processes`` × ``threads`` clients that have called each target once."""
+    """Start ``processes`` × ``threads`` clients that have called each target once."""
     with ExitStack() as stack:
         started = [
             stack.enter_context(

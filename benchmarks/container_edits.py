@@ -1,6 +1,8 @@
-"""From a save to the answer of the new code in a container, under ``dev``, with a model as people write them: no
-``user_id`` in its config.yaml, its compute by instance type. Against ``docker restart -t 0`` of a container of the
-same image, and the import of the SDK in it: what an edit costs at least where nothing is reloaded.
+"""Measures the time from a save to the answer of the new code in a container, under ``dev``.
+
+The model is as people write them: no ``user_id`` in its config.yaml, its compute by instance type. The baseline is
+``docker restart -t 0`` of a container of the same image, and the import of the SDK in it: what an edit costs at
+least where nothing is reloaded.
 
 Needs a container engine and the base image of the container tests (``.ci/docker-base``); without, nothing is
 measured, and that is said.
@@ -47,7 +49,7 @@ _MODULES = ("json", "string", "textwrap", "fractions", "bisect", "colorsys", "ca
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures; none without an engine."""
+    """Return the figures; none without an engine."""
     try:
         engine = docker_engine.prepare(lambda line: print(line, file=sys.stderr))
     except docker_engine.Unavailable as error:
@@ -83,7 +85,7 @@ def _answers(
     imports: Callable[[int], str],
     repeats: int,
 ) -> list[float]:
-    """Milliseconds from each save to its answer; the first is thrown away."""
+    """Return the milliseconds from each save to its answer; the first is thrown away."""
     took: list[float] = []
     for number in range(repeats + 1):
         time.sleep(0.3)  # as long as nobody saves: what was replaced has ended
@@ -97,7 +99,8 @@ def _answers(
 
 @contextmanager
 def _dev() -> Generator[tuple[Path, Callable[[], None], Callable[[], str]]]:
-    """``clarifai-emulator dev`` in containers: the model.py, a wait until an edit of it is ready, and a request."""
+    """Run ``clarifai-emulator dev`` in containers; yield the model.py, a wait until an edit of it is ready, and a
+    request."""
     port = free_port()
     with TemporaryDirectory() as folder, emulator(port, *in_containers()):
         model = Path(folder) / "greeter" / "1" / "model.py"
@@ -114,7 +117,8 @@ def _dev() -> Generator[tuple[Path, Callable[[], None], Callable[[], str]]]:
 
 
 def _restarts(repeats: int) -> list[float]:
-    """Milliseconds of a restart, which ends the container's process at once, until the SDK is imported again."""
+    """Return the milliseconds of a restart, which ends the container's process at once, until the SDK is imported
+    again."""
     from clarifai_emulator.backends.docker.engine import connect
     from clarifai_emulator.backends.docker.labels import MODEL
 

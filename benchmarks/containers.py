@@ -1,4 +1,4 @@
-"""What a container costs next to a process: predicts, the start of a replica, and what an edit rebuilds.
+"""Measures what a container costs next to a process: predicts, the start of a replica, and what an edit rebuilds.
 
 Needs a container engine and the base image of the container tests (``.ci/docker-base``); without, nothing is
 measured, and that is said. Containers are not held to the CPU of their model's compute info: no process is.
@@ -30,7 +30,7 @@ _IMPORT = "import time; t = time.perf_counter(); import clarifai.runners.server;
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures; none without an engine."""
+    """Return the figures; none without an engine."""
     try:
         engine = docker_engine.prepare(lambda line: print(line, file=sys.stderr))
     except docker_engine.Unavailable as error:
@@ -43,14 +43,14 @@ def measure(*, quick: bool = False) -> list[Figure]:
 
 
 def in_containers() -> list[str]:
-    """The options of ``up`` for the images of the container tests."""
+    """Return the options of ``up`` for the images of the container tests."""
     options = ["--backend", "docker", "--docker-base-image", docker_engine.BASE_IMAGE, "--no-docker-limits"]
     authority = docker_engine.SETTINGS.ca_file
     return [*options, "--docker-ca", str(authority)] if authority else options
 
 
 def _predict(*, rounds: int) -> list[Figure]:
-    """The same model, client and emulator; a replica in a container, and one that is a process."""
+    """Measure predicts of a replica in a container and of one that is a process, with the same model and client."""
     in_container, as_process = free_port(), free_port()
     with emulator(in_container, *in_containers()), emulator(as_process):
         ours = routed_client(deploy("hello", in_container)["model_url"], in_container)
@@ -65,7 +65,7 @@ def _predict(*, rounds: int) -> list[Figure]:
 
 
 async def _life(repeats: int) -> list[Figure]:
-    """A replica's start, and what deploying again does, in this process."""
+    """Measure a replica's start, and a repeated deployment, in this process."""
     from clarifai_emulator.config import EmulatorConfig
     from clarifai_emulator.deploy.deployer import DeployRequest
     from clarifai_emulator.emulator import Emulator
@@ -117,7 +117,8 @@ async def _build(running: Any, model: Path) -> None:
 
 
 def _bare_start(image: str) -> float:
-    """Seconds of `docker run IMAGE python -c pass`, plus those in which the SDK is imported in the same image."""
+    """Return the seconds of `docker run IMAGE python -c pass`, plus those of an import of the SDK in the same
+    image."""
     began = time.perf_counter()
     _run_in(image, "pass")
     took = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""What contracts cost: a diff of two lock files, signatures of many models, and the check of each request."""
+"""Measures what contracts cost: a diff of two lock files, signatures of many models, the check of each request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CALLS = 2000
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures."""
+    """Return the figures."""
     repeats = 3 if quick else 15
     with tempfile.TemporaryDirectory() as folder:
         directories = _directories(Path(folder))
@@ -69,7 +69,7 @@ def _locks(folder: Path, contracts: list[ModelContract]) -> list[str]:
 
 
 def _process_seconds(words: list[str]) -> float:
-    """User and system time of the whole process."""
+    """Return user and system time of the whole process."""
     command = [sys.executable, "-m", "clarifai_emulator", *words]
     process = subprocess.Popen(command, env=compiled(), stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

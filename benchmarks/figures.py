@@ -1,4 +1,4 @@
-"""A figure, and how two things are timed side by side: interleaved rounds, so that both see the same noise."""
+"""Defines a figure, and times two things side by side: in interleaved rounds, so that both see the same noise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number. ``baseline`` is the thing it is compared with, in the same unit; ``target`` bounds
+    """A measured number. ``baseline`` is the thing it is compared with, in the same unit; ``target`` bounds
     ``ratio`` (value / baseline), or ``value`` itself where there is no baseline: from above, or from below where
     more is better (``at_least``)."""
 
@@ -29,7 +29,7 @@ class Figure:
 
     @property
     def bound(self) -> str:
-        """The target for people, ``≤ 1.6×``; empty where there is none."""
+        """Return the target for people, ``≤ 1.6×``; empty where there is none."""
         if self.target is None:
             return ""
         return (
@@ -47,7 +47,7 @@ def compared(
     quantile: float = 0.5,
     at_least: bool = False,
 ) -> Figure:
-    """A quantile of both series and their ratio."""
+    """Return the figure of a quantile of both series and their ratio."""
     value, baseline = quantile_of(values, quantile), quantile_of(baselines, quantile)
     ratio = value / baseline
     met = _is_met(ratio, target, at_least)
@@ -65,7 +65,7 @@ def alone(
     quantile: float = 0.5,
     at_least: bool = False,
 ) -> Figure:
-    """A quantile of one series."""
+    """Return the figure of a quantile of one series."""
     value = quantile_of(values, quantile)
     met = _is_met(value, target, at_least)
     return Figure(name, round(value, 3), unit, None, None, target, met, len(values), at_least)
@@ -80,7 +80,7 @@ def interleave(
     warmup: int = 50,
     measure: Callable[[Callable[[], object]], float] | None = None,
 ) -> tuple[list[float], list[float]]:
-    """``measure`` (by default: milliseconds) of each call of both, in alternating rounds of ``calls``."""
+    """Return ``measure`` (by default: milliseconds) of each call of both, in alternating rounds of ``calls``."""
     measure = measure or milliseconds
     for _ in range(warmup):
         ours()
@@ -96,14 +96,14 @@ def interleave(
 
 
 def milliseconds(call: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Measure how long one call takes."""
     began = time.perf_counter()
     call()
     return (time.perf_counter() - began) * 1000
 
 
 def quantile_of(values: Sequence[float], quantile: float) -> float:
-    """The value that this share of the values does not exceed; 0.5 is the median."""
+    """Return the value that this share of the values does not exceed; 0.5 is the median."""
     ordered = sorted(values)
     if quantile == 0.5 and len(ordered) % 2 == 0:
         middle = len(ordered) // 2

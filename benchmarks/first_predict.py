@@ -1,4 +1,7 @@
-"""From nothing to a model's first answer, against the SDK's own server: with an emulator that is up and without."""
+"""Measures the time from nothing to a model's first answer, with a warm and with a new emulator.
+
+The baseline is the SDK's own server.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _OTHER_MODEL = "batch"
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures; times are seconds. A new port each time, so that no client has a connection from before."""
+    """Return the figures; times are seconds. Each time has a new port, so that no client has an old connection."""
     repeats = 2 if quick else 20
     warm, cold = (
         _alternate([_warm_emulator, _sdk_server], repeats),
@@ -35,13 +38,13 @@ def measure(*, quick: bool = False) -> list[Figure]:
 
 
 def _alternate(ways: list[Callable[[], float]], repeats: int) -> list[list[float]]:
-    """Seconds of each, one after the other; the first of each is thrown away."""
+    """Return the seconds of each way, one after the other; the first of each is thrown away."""
     rounds = [[way() for way in ways] for _ in range(repeats + 1)]
     return [[each[number] for each in rounds[1:]] for number in range(len(ways))]
 
 
 def _warm_emulator() -> float:
-    """The command ``deploy`` and the first answer, where another model of the same environment is deployed."""
+    """Time the command ``deploy`` and the first answer, where another model of the same environment is deployed."""
     port = free_port()
     with emulator(port):
         deploy(_OTHER_MODEL, port)
@@ -49,7 +52,7 @@ def _warm_emulator() -> float:
 
 
 def _new_emulator() -> float:
-    """The commands ``up`` and ``deploy``, one after the other, and the first answer."""
+    """Time the commands ``up`` and ``deploy``, one after the other, and the first answer."""
     port, began = free_port(), time.perf_counter()
     with emulator(port):
         return _deployed_and_answered(port, began)
@@ -62,7 +65,7 @@ def _deployed_and_answered(port: int, began: float) -> float:
 
 
 def _templates(folder: Path) -> tuple[Path, Path]:
-    """What the official `clarifai model init` writes: with sizes written by hand, and as it is."""
+    """Write what the official `clarifai model init` writes: with sizes written by hand, and as it is."""
     directories = folder / "sized", folder / "template"
     for directory in directories:
         command = [sys.executable, "-m", "clarifai.cli", "model", "init", str(directory)]
@@ -74,7 +77,7 @@ def _templates(folder: Path) -> tuple[Path, Path]:
 
 
 def _template(directory: Path) -> float:
-    """A template on an emulator that has the GPU that it asks for, in name."""
+    """Time a template on an emulator that has, by name, the GPU that it asks for."""
     port = free_port()
     with emulator(port, "--accelerators", "simulated:1xNVIDIA-A10G"):
         deploy(_OTHER_MODEL, port)
@@ -85,7 +88,7 @@ def _template(directory: Path) -> float:
 
 
 def _sdk_server() -> float:
-    """The SDK's server: it listens once its model is loaded."""
+    """Time the SDK's server: it listens once its model is loaded."""
     port, began = free_port(), time.perf_counter()
     with sdk_server("hello", port):
         assert direct_client(port).predict(prompt="x") == "Hello, x!"

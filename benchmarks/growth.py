@@ -1,6 +1,6 @@
-"""What a crowd costs: predict and List with many resources and replicas, against few of each.
+"""Measures what a crowd costs: predict and List with many resources and replicas, against few of each.
 
-Two emulators in processes of their own. The small one has a deployment, a nodepool and a replica; the large one
+Two emulators run in processes of their own. The small one has a deployment, a nodepool and a replica; the large one
 also has 10,000 deployments of 100 other models in 1,000 nodepools, and 100 replicas of the model that is asked:
 real ones, all live. Lists are asked for the same page of 20 in a store of 40 and of 10,000 (1,000 nodepools).
 """
@@ -23,7 +23,7 @@ _CLUSTER, _CROWD, _POOL = "growth", "crowd", "asked"
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures; times are milliseconds. ``quick``: a smaller crowd, too."""
+    """Return the figures; times are milliseconds. ``quick``: a smaller crowd, too."""
     scale = 20 if quick else 1
     few, many = free_port(), free_port()
     with emulator(few, "--runner", "lean"), emulator(many, "--runner", "lean"):
@@ -52,7 +52,7 @@ Call = Callable[..., Any]
 
 @contextmanager
 def _calls(port: int) -> Iterator[Call]:
-    """Raw RPCs by name, with the fields of their request; raises on a refusal."""
+    """Return raw RPCs by name, with the fields of their request; they raise on a refusal."""
     import grpc
 
     from clarifai_emulator.api.rpc import rpc_table
@@ -76,7 +76,7 @@ def _calls(port: int) -> Iterator[Call]:
 
 
 def _ask_for(port: int, call: Call, *, replicas: int) -> Any:
-    """A deployment of ``hello`` with so many live replicas; its client."""
+    """Create a deployment of ``hello`` with so many live replicas; return its client."""
     cluster = {"id": _CLUSTER, "cloud_provider": {"id": "aws"}, "region": "us-east-1", "managed_by": "clarifai",
                "cluster_type": "dedicated"}  # fmt: skip
     call("PostComputeClusters", compute_clusters=[cluster])
@@ -92,7 +92,7 @@ def _ask_for(port: int, call: Call, *, replicas: int) -> Any:
 
 
 def _crowd(call: Call, *, deployments: int, nodepools: int) -> None:
-    """Deployments of other models, which nobody asks."""
+    """Create deployments of other models, which nobody asks."""
     pools = [f"pool-{number}" for number in range(nodepools)]
     for batch in _batches(pools):
         _post_nodepools(call, batch)
@@ -125,7 +125,7 @@ def _post_nodepools(call: Call, ids: list[str]) -> None:
 
 
 def _lists(what: str, call_few: Call, call_many: Call, *, rounds: int) -> Iterator[Figure]:
-    """The first page, and the last."""
+    """Measure the first page, and the last."""
     fields: dict[str, Any] = {"per_page": _PER_PAGE}
     if what == "Models":
         fields["user_app_id"] = {"app_id": _CROWD}
@@ -148,7 +148,7 @@ def _lists(what: str, call_few: Call, call_many: Call, *, rounds: int) -> Iterat
 
 
 def _last_page(call: Call, what: str, fields: dict[str, Any]) -> int:
-    """The number of the last full page."""
+    """Return the number of the last full page."""
     everything, page = 0, 1
     while found := len(getattr(call(f"List{what}", **{**fields, "per_page": 1000}, page=page), what.lower())):
         everything += found

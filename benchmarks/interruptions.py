@@ -1,4 +1,4 @@
-"""``make interruptions``: interrupts every long command at random moments, under load, and looks what it left.
+"""Interrupts every long command at random moments, under load, and looks what it left (``make interruptions``).
 
     python -m benchmarks.interruptions [--times N] [--load N] [--seed N] [NAME …]
 
@@ -63,7 +63,7 @@ class Scenario:
 
 @dataclass(slots=True)
 class Outcome:
-    """One run: after how many seconds it was interrupted, how long it took to end, and all that was wrong.
+    """A run: after how many seconds it was interrupted, how long it took to end, and all that was wrong.
     ``was_done``: it had ended by itself before, so that this run says nothing."""
 
     moment: float
@@ -238,7 +238,7 @@ def _wrong_words(outcome: Outcome, scenario: Scenario) -> Iterator[str]:
 
 
 def _left(world: World, mark: str, before: set[Path]) -> list[str]:
-    """What is still there after a while. Emulators of ``up --detach`` that had started are ended first."""
+    """Return what is still there after a while. Emulators of ``up --detach`` that had started are ended first."""
     deadline = time.monotonic() + _GONE_SECONDS
     left: list[str] = []
     while True:
@@ -259,7 +259,7 @@ def _files(world: World) -> set[Path]:
 
 
 def _marked(mark: str) -> list[int]:
-    """The processes of a run, however far they have got from it."""
+    """Return the processes of a run, however far they have got from it."""
     wanted, found = f"{_MARK}={mark}".encode(), list[int]()
     for each in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
@@ -279,14 +279,14 @@ def _command(words: Sequence[str | Path]) -> list[str]:
 
 
 def leftovers_of_deployments(world: World) -> list[str]:
-    """What the emulator still has of deployments that were interrupted."""
+    """Return the interrupted deployments that the emulator still has."""
     state = json.loads(world.run("status", "--json").stdout or "{}")
     return [each["deployment_id"] for each in state.get("deployments", ()) if "model-" in each["deployment_id"]]
 
 
 @contextlib.contextmanager
 def load(processes: int) -> Iterator[None]:
-    """Processes that keep processors busy."""
+    """Keep processors busy with so many processes."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
     try:
         yield

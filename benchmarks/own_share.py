@@ -1,4 +1,4 @@
-"""The emulator's own share of a request: all of it but the model, the runner and the client.
+"""Measures the emulator's own share of a request: all of it but the model, the runner and the client.
 
     client ──► arrived …… item written ──► runner, in a process of its own
     client ◄── answer written …… output read ◄──┘
@@ -26,7 +26,7 @@ _RUNNERS = ("lean",)
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures; times are milliseconds."""
+    """Return the figures; times are milliseconds."""
     return [figure for runner in _RUNNERS for figure in _measure(runner, seconds=1.0 if quick else 15.0)]
 
 
@@ -53,7 +53,7 @@ class _Sockets:
         self.port = 0
 
     def name_of(self, sock: socket.socket) -> str:
-        """``client`` at the public port; ``replica`` at the replicas' port, or over an unnamed pair."""
+        """Return ``client`` at the public port; ``replica`` at the replicas' port, or over an unnamed pair."""
         address = sock.getsockname()
         if sock.family == socket.AF_UNIX:
             return "" if address or sock.getpeername() else "replica"
@@ -84,7 +84,7 @@ def _ask(emulator: Any, target: Target, seconds: float, marks: Marks) -> None:
 
 
 def own_shares(marks: Sequence[Mark]) -> Iterator[float]:
-    """Seconds that each request of one client spent inside, from the marks in the order in which they were made."""
+    """Return the seconds that each request of one client spent inside, from the marks in the order of time."""
     at: dict[str, float] = {}
     for mark in marks:
         match mark.what:

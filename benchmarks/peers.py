@@ -1,4 +1,4 @@
-"""What is compared: an emulator in a process of its own, and the SDK's own ``--grpc`` server."""
+"""Starts what is compared: an emulator in a process of its own, and the SDK's own ``--grpc`` server."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def free_port() -> int:
 
 
 def compiled() -> dict[str, str]:
-    """This process's environment, in which compiled modules are kept, as in any installation."""
+    """Return this process's environment, in which compiled modules are kept, as in any installation."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def environ(port: int) -> dict[str, str]:
-    """What a client of the emulator at ``port`` sets."""
+    """Return the environment that a client of the emulator at ``port`` sets."""
     return {
         **compiled(),
         "CLARIFAI_API_BASE": f"http://127.0.0.1:{port}",
@@ -52,7 +52,7 @@ def environ(port: int) -> dict[str, str]:
 
 @contextmanager
 def emulator(port: int, *options: str) -> Generator[subprocess.Popen[bytes]]:
-    """``clarifai-emulator up`` as a user starts it."""
+    """Run ``clarifai-emulator up`` as a user starts it."""
     command = [sys.executable, "-m", "clarifai_emulator", "up", "--port", str(port), *options]
     with process(command, environ(port)) as started:
         wait_until_listening(port)
@@ -61,7 +61,7 @@ def emulator(port: int, *options: str) -> Generator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def sdk_server(model: str, port: int) -> Generator[subprocess.Popen[bytes]]:
-    """The SDK's own server for one model: no control plane, no routing."""
+    """Run the SDK's own server for one model: no control plane, no routing."""
     command = [sys.executable, "-m", "clarifai.runners.server", "--grpc", "--port", str(port)]
     with process([*command, "--model_path", str(MODELS / model)], environ(port)) as started:
         wait_until_listening(port)
@@ -70,7 +70,7 @@ def sdk_server(model: str, port: int) -> Generator[subprocess.Popen[bytes]]:
 
 
 def deploy(model: str, port: int, *options: str) -> dict[str, Any]:
-    """``clarifai-emulator deploy``; what it says as JSON."""
+    """Run ``clarifai-emulator deploy``; return its JSON."""
     path = str(MODELS / model)
     command = [sys.executable, "-m", "clarifai_emulator", "deploy", path, "--port", str(port), "--json", *options]
     done = subprocess.run(command, env=environ(port), capture_output=True, text=True, check=False)
@@ -80,7 +80,7 @@ def deploy(model: str, port: int, *options: str) -> dict[str, Any]:
 
 
 def routed_client(url: str, port: int) -> Any:
-    """The SDK's client of a model behind the emulator."""
+    """Return the SDK's client of a model behind the emulator."""
     os.environ.update(environ(port))  # the SDK reads it when it is imported
     from clarifai.client import Model
 
@@ -88,8 +88,8 @@ def routed_client(url: str, port: int) -> Any:
 
 
 def direct_client(port: int) -> Any:
-    """The SDK's client of its own server, as ``ModelClient.from_local_grpc`` makes it, but without the limit of
-    4 MiB for an answer, which the routed client does not have either."""
+    """Return the SDK's client of its own server, as ``ModelClient.from_local_grpc`` makes it, but without the limit
+    of 4 MiB for an answer, which the routed client does not have either."""
     os.environ.update(environ(port))
     import grpc
     from clarifai.client.model_client import ModelClient, _LocalGRPCStub
@@ -110,7 +110,7 @@ def wait_until_listening(port: int, *, seconds: float = 60) -> None:
 
 @contextmanager
 def process(command: list[str], env: dict[str, str], **options: Any) -> Generator[subprocess.Popen[Any]]:
-    """A process that is ended, as Ctrl-C ends it, with the block."""
+    """Run a process that is ended, as Ctrl-C ends it, with the block."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     started = subprocess.Popen(command, env=env, cwd=ROOT, **{**quiet, **options})
     try:

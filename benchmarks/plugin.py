@@ -1,4 +1,4 @@
-"""What tests cost with the pytest plugin: the first, each further one, a suite of 200; and where it is not used."""
+"""Measures what tests cost with the pytest plugin: the first, each further one, a suite of 200; and without use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _UNUSED = "def test_nothing():\n    pass\n"
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures."""
+    """Return the figures."""
     repeats = 2 if quick else 10
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "test_used.py").write_text(_TESTS)
@@ -63,7 +63,7 @@ def measure(*, quick: bool = False) -> list[Figure]:
 
 
 def _suite(folder: str) -> float:
-    """Seconds that the client project's 200 tests take."""
+    """Return the seconds that the client project's 200 tests take."""
     copy = Path(folder) / "suite"
     shutil.copytree(ROOT / "fixtures" / "clients", copy / "clients", dirs_exist_ok=True)
     shutil.copytree(MODEL, copy / "models" / "hello", dirs_exist_ok=True)
@@ -71,7 +71,7 @@ def _suite(folder: str) -> float:
 
 
 def _pytest(folder: str, *args: str) -> tuple[float, str]:
-    """Seconds and output of a pytest run."""
+    """Return seconds and output of a pytest run."""
     environ = {name: value for name, value in compiled().items() if not name.startswith(("CLARIFAI_", "PYTEST_"))}
     began = time.perf_counter()
     done = subprocess.run(

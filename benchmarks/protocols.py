@@ -1,7 +1,8 @@
-"""What each way to the emulator costs: the shared port, REST and the OpenAI-compatible API, next to plain gRPC.
+"""Measures what each way to the emulator costs: the shared port, REST and the OpenAI-compatible API.
 
-The same model, the same replica, alternating rounds in one run; the emulator in a process of its own (for the
-shared port in this one, so that the same service can stand behind a port that looks at no first bytes).
+The baseline is plain gRPC: the same model, the same replica, alternating rounds in one run; the emulator in a
+process of its own (for the shared port in this one, so that the same service can stand behind a port that looks at
+no first bytes).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "hello there"}
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures; times are milliseconds."""
+    """Return the figures; times are milliseconds."""
     rounds = 4 if quick else 40
     return [*_shared_port(rounds), *_over_http(rounds)]
 
@@ -78,7 +79,7 @@ def _shared_port(rounds: int) -> list[Figure]:
 
 
 async def _bare_port(emulator: Any) -> tuple[asyncio.Server, int]:
-    """The same service on a port that takes every connection for gRPC."""
+    """Serve the same service on a port that takes every connection for gRPC."""
     public = emulator.api.ports.public
     server = await asyncio.get_running_loop().create_server(public.grpc_connection, "127.0.0.1", 0, backlog=1024)
     return server, server.sockets[0].getsockname()[1]
@@ -86,7 +87,7 @@ async def _bare_port(emulator: Any) -> tuple[asyncio.Server, int]:
 
 @contextmanager
 def _rest(port: int, url: str) -> Iterator[Callable[[], object]]:
-    """Predictions on one connection that is kept."""
+    """Return predictions on one connection that is kept."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     path = url.removeprefix("https://clarifai.com").split("/")
     target = f"/v2/users/{path[1]}/apps/{path[2]}/models/{path[4]}/outputs"
@@ -108,7 +109,7 @@ def _rest(port: int, url: str) -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def _grpc(port: int, url: str) -> Iterator[Callable[[], object]]:
-    """The same predictions over gRPC, without the SDK around them."""
+    """Return the same predictions over gRPC, without the SDK around them."""
     from clarifai_grpc.grpc.api import service_pb2
     from google.protobuf.json_format import ParseDict
 

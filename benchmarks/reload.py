@@ -1,5 +1,7 @@
-"""From the write of a file to the first answer of the new code, under ``dev``; against stopping and starting the
-SDK's own server. In containers, too, where there is an engine and the base image (``.ci/docker-base``).
+"""Measures the time from the write of a file to the first answer of the new code, under ``dev``.
+
+The baseline is stopping and starting the SDK's own server. Containers are measured, too, where there is an engine
+and the base image (``.ci/docker-base``).
 
 The first request is sent when ``dev`` says that the new code is ready: a client that asks all the time takes the
 time of what it waits for, on a machine of few cores.
@@ -29,7 +31,7 @@ Edit = Callable[[str, int], str]
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures; the runners differ in how a fork starts."""
+    """Return the figures; the runners differ in how a fork starts."""
     repeats, restarts = (5, 1) if quick else (50, 20)
     restarted = [_restart() for _ in range(restarts + 1)][1:]
     figures: list[Figure] = []
@@ -57,7 +59,7 @@ def _kinds(
 
 
 def _in_containers(restarted: list[float], repeats: int) -> list[Figure]:
-    """The same inside a container; nothing without an engine, which is said."""
+    """Measure reloads inside a container; nothing without an engine, which is said."""
     from benchmarks.containers import docker_engine, in_containers
 
     try:
@@ -82,7 +84,7 @@ def _top_level(source: str, number: int) -> str:
 def _answers(
     model: Path, until_ready: Callable[[], None], ask: Callable[[], str], edit: Edit, repeats: int
 ) -> list[float]:
-    """Milliseconds of each edit; the first is thrown away."""
+    """Return the milliseconds of each edit; the first is thrown away."""
     source = (MODELS / "hello" / "1" / "model.py").read_text()
     took: list[float] = []
     for number in range(repeats + 1):
@@ -98,8 +100,8 @@ def _answers(
 
 @contextmanager
 def _dev(options: Sequence[str]) -> Generator[tuple[Path, Callable[[], None], Callable[[], str]]]:
-    """``clarifai-emulator dev`` of a copy of the model ``hello``: its model.py, a wait until an edit of that is
-    ready, and a request."""
+    """Run ``clarifai-emulator dev`` of a copy of the model ``hello``; yield its model.py, a wait until an edit of
+    that is ready, and a request."""
     port = free_port()
     with TemporaryDirectory() as folder, emulator(port, *options):
         directory = Path(folder) / "hello"
@@ -122,7 +124,7 @@ def wait_for_event(dev: subprocess.Popen[Any], kind: str) -> None:
 
 
 def _restart() -> float:
-    """Milliseconds to stop the SDK's server and start it again, until it answers."""
+    """Return the milliseconds to stop the SDK's server and start it again, until it answers."""
     port = free_port()
     with sdk_server("hello", port) as server:
         assert direct_client(port).predict(prompt="x") == "Hello, x!"
@@ -135,7 +137,7 @@ def _restart() -> float:
 
 
 def _growth(reloads: int) -> Figure:
-    """Memory of a replica after so many swaps, against that after 10."""
+    """Measure the memory of a replica after so many swaps, against that after 10."""
     from clarifai_emulator.config import EmulatorConfig
     from clarifai_emulator.control.thread import EmulatorThread
 

@@ -1,4 +1,4 @@
-"""Figures as a table: on the terminal, and as Markdown for ``docs/performance.md``."""
+"""Shows figures as a table: on the terminal, and as Markdown for ``docs/performance.md``."""
 
 from __future__ import annotations
 
@@ -6,22 +6,37 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from benchmarks.figures import Figure
 
 _COLUMNS = ("figure", "value", "compared with", "ratio", "target", "met", "repeats")
+_ANY_WIDTH = 10_000
 
 
-def show(figures: Sequence[Figure]) -> None:
-    """Print the table."""
+def show(figures: Sequence[Figure], console: Console | None = None) -> None:
+    """Print the table, with whole names: in a terminal too narrow for it, each above its numbers."""
+    console = console or Console()
+    rows = [_cells(figure) for figure in figures]
     table = Table(*_COLUMNS)
-    for figure in figures:
-        table.add_row(*_cells(figure))
-    Console().print(table)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    anywhere = console.options.update(max_width=_ANY_WIDTH)
+    if console.measure(table, options=anywhere).maximum <= console.width:
+        console.print(table)
+    else:
+        _show_narrow(rows, console)
+
+
+def _show_narrow(rows: Sequence[tuple[str, ...]], console: Console) -> None:
+    widths = [max(map(len, cells)) for cells in zip(_COLUMNS, *rows, strict=True)][1:]
+    for name, *numbers in (_COLUMNS, *rows):
+        line = "  ".join(f"{number:<{width}}" for number, width in zip(numbers, widths, strict=True))
+        console.print(f"{name}\n    {line.rstrip()}", markup=False, highlight=False, soft_wrap=True)
 
 
 def markdown(figures: Sequence[Figure]) -> str:
-    """The same as a Markdown table."""
+    """Return the same as a Markdown table."""
     rows = [_COLUMNS, ("---",) * len(_COLUMNS), *(_cells(figure) for figure in figures)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
@@ -39,5 +54,5 @@ def _cells(figure: Figure) -> tuple[str, ...]:
 
 
 def _quantity(value: float, unit: str) -> str:
-    """Three figures are all that a measurement here is good for."""
+    """Return a value with three figures: a measurement here is good for no more."""
     return f"{value:.0f} {unit}" if value >= 1000 else f"{value:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""What the emulator costs a request: predict, generate and a large payload, against the SDK's own server.
+"""Measures what the emulator costs a request: predict, generate and a large payload, against the SDK's own server.
 
 Same models, same client class, both servers in processes of their own, alternating rounds in one run. The emulator
 adds a control plane, routing and the way to a replica.
@@ -19,7 +19,7 @@ _PAYLOAD = b"x" * (10 * 1024 * 1024)
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures; times are milliseconds. ``quick``: fewer repeats, to see that it works."""
+    """Return the figures; times are milliseconds. ``quick``: fewer repeats, to see that it works."""
     return [figure for way in WAYS for figure in _measure(way, rounds=4 if quick else 40)]
 
 
@@ -65,7 +65,7 @@ def _measure(way: Way, *, rounds: int) -> list[Figure]:
 
 
 def _all_chunks(generate: Callable[[], Any]) -> float:
-    """Milliseconds until the last chunk."""
+    """Return the milliseconds until the last chunk."""
     began = time.perf_counter()
     count = sum(1 for _ in generate())
     took = (time.perf_counter() - began) * 1000
@@ -74,7 +74,8 @@ def _all_chunks(generate: Callable[[], Any]) -> float:
 
 
 def _first_chunk(generate: Callable[[], Any]) -> float:
-    """Milliseconds until the first chunk; the others are read, so that nothing is left over for the next call."""
+    """Return the milliseconds until the first chunk; the others are read, so that nothing is left for the next
+    call."""
     began = time.perf_counter()
     chunks = iter(generate())
     next(chunks)

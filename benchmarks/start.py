@@ -1,4 +1,4 @@
-"""How long an emulator takes to be there, how long to be empty again, and what it holds while it idles."""
+"""Measures how long an emulator takes to be there, how long to be empty again, and what it holds while idle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RESOURCES = 1000
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures."""
+    """Return the figures."""
     repeats = 3 if quick else 20
     _first_rpc()  # compiles what is not compiled yet
     ups = [_first_rpc() for _ in range(repeats)]
@@ -31,7 +31,7 @@ def measure(*, quick: bool = False) -> list[Figure]:
 
 
 def _first_rpc() -> tuple[float, float, float]:
-    """Seconds until `up` has answered an RPC, then its memory: RSS and PSS in MiB."""
+    """Return the seconds until `up` has answered an RPC, then its memory: RSS and PSS in MiB."""
     port = free_port()
     began = time.perf_counter()
     with emulator(port) as process, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -43,14 +43,14 @@ def _first_rpc() -> tuple[float, float, float]:
 
 
 def memory(pid: int) -> tuple[float, float]:
-    """RSS and PSS of a process, in MiB."""
+    """Return RSS and PSS of a process, in MiB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
     return kilobytes["Rss"] / 1024, kilobytes["Pss"] / 1024
 
 
 async def _in_this_process(repeats: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of starts and of resets; the first of each is thrown away."""
+    """Return the milliseconds of starts and of resets; the first of each is thrown away."""
     from clarifai_emulator.config import EmulatorConfig
     from clarifai_emulator.emulator import Emulator
 

@@ -1,4 +1,4 @@
-"""Requests per second of 16 clients that ask as fast as they can, against the SDK's own server."""
+"""Measures requests per second of 16 clients that ask as fast as they can, against the SDK's own server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PROCESSES, _THREADS = 4, 4
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures; more is better."""
+    """Return the figures; more is better."""
     return [_measure(way, quick=quick) for way in WAYS]
 
 

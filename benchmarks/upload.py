@@ -1,8 +1,8 @@
-"""How fast an archive is uploaded over the loopback, beside copying the same file to the disk with fsync.
+"""Measures how fast an archive is uploaded over the loopback, beside copying the same file to the disk with fsync.
 
-The archive is random bytes, sent as the SDK sends one: parts of 127 MiB, read from a file. What is timed ends with
-the answer that the version is being built; nothing builds from it, because it is no archive. The processor
-time, which a busy machine changes less than the rate, is the emulator's, beside the client's own.
+The archive is random bytes, sent as the SDK sends one: parts of 127 MiB, read from a file. The timed part ends with
+the answer that the version is being built; nothing builds from it, because it is no archive. The processor time,
+which a busy machine changes less than the rate, is the emulator's, beside the client's own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _METADATA = [("authorization", "Key benchmark-token")]
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """The figures, in MiB/s."""
+    """Return the figures, in MiB/s."""
     size, rounds = (32 * _MEBIBYTE, 3) if quick else (200 * _MEBIBYTE, 9)
     port = free_port()
     with tempfile.TemporaryDirectory() as folder, emulator(port) as serving:

@@ -1,4 +1,4 @@
-"""An event loop that notes when its sockets were read and written, to see where time goes from outside."""
+"""Runs an event loop that notes when its sockets were read and written, to see where time goes from outside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 
 class Mark(NamedTuple):
-    """Something happened at ``time`` (``perf_counter``). Of a read it is the beginning, of a write the end."""
+    """Notes that something happened at ``time`` (``perf_counter``): the beginning of a read, or the end of a
+    write."""
 
     time: float
     what: str

@@ -1,4 +1,4 @@
-"""The ways in which a model can be served, and what each may cost next to the SDK's own server."""
+"""Lists the ways in which a model can be served, and what each may cost next to the SDK's own server."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """``options`` are those of ``clarifai-emulator up``. Targets are the most a ratio may be, of ``throughput``
-    the least; None is measured without one."""
+    """A way to serve a model. ``options`` are those of ``clarifai-emulator up``. Targets are the most a ratio may
+    be, of ``throughput`` the least; None is measured without one."""
 
     name: str
     options: tuple[str, ...]

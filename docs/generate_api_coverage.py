@@ -20,7 +20,7 @@ forms are the platform's, for orientation.
 
 
 def page() -> str:
-    """The page as it should be."""
+    """Return the page as it should be."""
     served = Emulator(EmulatorConfig(port=0)).rpcs
     table = rpc_table()
     rows = [_row(rpc) for name, rpc in sorted(table.items()) if name in served]

@@ -23,7 +23,7 @@ language), or of **all** clients.
 
 
 def page() -> str:
-    """The page as it should be."""
+    """Return the page as it should be."""
     return HEAD.format(count=len(RULES)) + "\n".join(_lines())
 
 

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.chain import Handler, RequestChain
-from clarifai_emulator.api.http_calls import HttpCalls
+from clarifai_emulator.api.chain import Handler, Interceptor, RequestChain
 from clarifai_emulator.api.sites import PlatformSites
-from clarifai_emulator.api.taps import Interceptor
 from clarifai_emulator.api.transport.http_sites import HttpSites
 from clarifai_emulator.api.transport.port import Port
 from clarifai_emulator.config import EmulatorConfig
@@ -91,7 +89,10 @@ async def http_client(
     clock = StillClock()
     events = EventBus(clock)
     chain = chain or RequestChain(
-        authenticator=Authenticator(user_id="ada", callers={}), events=events, clock=clock
+        authenticator=Authenticator(user_id="ada", callers={}),
+        events=events,
+        clock=clock,
+        interceptors=interceptors,
     )
 
     def odd(kind: str, what: str) -> None:
@@ -100,7 +101,7 @@ async def http_client(
     settings = EmulatorConfig(port=0, **config)
     platform = PlatformSites(
         handlers,
-        HttpCalls(chain, interceptors),
+        chain,
         config=settings,
         organisations_of=lambda *_: [],
         is_ready=is_ready,

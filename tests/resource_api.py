@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,16 +12,17 @@ from clarifai_grpc.grpc.api.resources_pb2 import DeploymentMetrics, RunnerMetric
 from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.api.access.issued_keys import IssuedKeys
 from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.handlers import access, apps, models, searches, users
-from clarifai_emulator.api.handlers import clusters as compute
 from clarifai_emulator.api.handlers import instance_types as catalogue
 from clarifai_emulator.api.handlers import log_entries as logs
+from clarifai_emulator.api.handlers import resource_rpcs
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.resources.permissions import Organisations
 from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.resources.rows import Record
+from clarifai_emulator.resources.table import ROWS
 from clarifai_emulator.store import Store
 
 
@@ -53,21 +55,23 @@ class FixedMetrics:
 class ResourceApi:
     """Every resource handler over one store. ``api("GetModel", {...})`` calls as user ``ada``."""
 
-    def __init__(self, organisations: Organisations | None = None) -> None:
+    def __init__(self, organisations: Organisations | None = None, rows: Sequence[Record] = ROWS) -> None:
         self.clock = StillClock()
         self.store = Store()
         self.organisations = organisations or Organisations()
-        self.resources = Resources(self.store, self.clock, self.organisations)
+        self.catalogue = Catalogue()
+        self.resources = Resources(
+            store=self.store,
+            clock=self.clock,
+            organisations=self.organisations,
+            catalogue=self.catalogue,
+            metrics=FixedMetrics(),
+            rows=rows,
+        )
         self.issued_keys = IssuedKeys(self.store)
         self.logbook = LogBook()
-        self.catalogue = Catalogue()
         self.handlers: dict[str, Handler] = {
-            **users.handlers(self.resources),
-            **apps.handlers(self.resources),
-            **models.handlers(self.resources),
-            **searches.handlers(self.resources),
-            **compute.handlers(self.resources, self.catalogue, FixedMetrics()),
-            **access.handlers(self.resources),
+            **resource_rpcs.handlers(self.resources),
             **catalogue.handlers(self.catalogue),
             **logs.handlers(self.logbook, self.organisations, lambda: None),
         }

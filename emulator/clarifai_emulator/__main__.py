@@ -1,4 +1,4 @@
-"""The command ``clarifai-emulator``, also as ``python -m clarifai_emulator``."""
+"""Runs the command ``clarifai-emulator``, also as ``python -m clarifai_emulator``."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """What a shell has closed (``>&-``) leads nowhere; else the next socket would be standard output."""
+    """Open standard streams that a shell has closed (``>&-``); else the next socket would be standard output."""
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             null = os.open(os.devnull, os.O_RDWR)

@@ -1,9 +1,9 @@
-"""What compute there is to ask for: cloud providers, regions, instance types, and Clarifai's shared nodepools.
+"""Lists the compute there is to ask for: cloud providers, regions, instance types, and Clarifai's shared nodepools.
 
-Sizes and prices of AWS are those of the documentation's sample answer of ListInstanceTypes; the others are from
-its table "Supported Cloud Instances", which prices by the hour. The wire's ``price`` has no stated unit, but the
-eleven AWS types that stand in both agree: hourly dollars are the wire's number × 0.036, rounded to the cent
-(thousandths of a cent per second). The emulator uses prices only to order instance types by cost.
+Sizes and prices of AWS are those of the documentation's sample answer of ListInstanceTypes; the others are from its
+table "Supported Cloud Instances", which prices by the hour. The wire's ``price`` has no stated unit, but the eleven
+AWS types that stand in both agree: hourly dollars are the wire's number × 0.036, rounded to the cent (thousandths
+of a cent per second). The emulator uses prices only to order instance types by cost.
 """
 
 from __future__ import annotations
@@ -148,12 +148,12 @@ _SHARED_NODEPOOLS = {
 
 
 def accelerator_names() -> list[str]:
-    """The platform's names of accelerators, slowest first."""
+    """Return the platform's names of accelerators, slowest first."""
     return list(_ACCELERATORS)
 
 
 def accelerator_memory(name: str) -> str:
-    """The memory of one accelerator of this name, as a Kubernetes quantity; empty when it is not known."""
+    """Return the memory of one accelerator of this name, as a Kubernetes quantity; empty when it is not known."""
     return next((memory for known, memory in _ACCELERATORS.items() if known.upper() == name.upper()), "")
 
 
@@ -171,27 +171,28 @@ class Catalogue:
         self._by_id = {each.id: each for types in self._of_provider.values() for each in types}
 
     def providers(self) -> list[CloudProvider]:
-        """The cloud providers, in the platform's order; ``local`` last."""
+        """Return the cloud providers, in the platform's order; ``local`` last."""
         return [_provider(each) for each in _REGIONS]
 
     def regions(self, provider_id: str) -> list[str]:
-        """Region ids of a provider; empty for an unknown one."""
+        """Return the region ids of a provider; empty for an unknown one."""
         return [_REGIONS[provider_id]] if provider_id in _REGIONS else []
 
     def instance_types(self, provider_id: str, region: str) -> list[InstanceType]:
-        """Instance types of a provider in a region; empty when either is unknown."""
+        """Return the instance types of a provider in a region; empty when either is unknown."""
         return list(self._of_provider[provider_id]) if region in self.regions(provider_id) else []
 
     def instance_type_ids(self) -> list[str]:
-        """The ids of all instance types, by provider."""
+        """Return the ids of all instance types, by provider."""
         return list(self._by_id)
 
     def find(self, instance_type_id: str) -> InstanceType | None:
-        """The instance type with this id, whatever its provider, or None."""
+        """Return the instance type with this id, whatever its provider, or None."""
         return self._by_id.get(instance_type_id)
 
     def resolve(self, instance: InstanceType) -> InstanceType:
-        """A copy of the catalogue's instance type with the given one's id; of the given one if there is none.
+        """Return a copy of the catalogue's instance type with the given one's id; of the given one if there is
+        none.
 
         The platform's answers show its own sizes and prices even where a client sent others with the id.
         """
@@ -215,7 +216,8 @@ def local_instance_type(cpus: float, memory: int, accelerators: Sequence[tuple[s
 
 
 def price_of(instance: InstanceType) -> Decimal:
-    """What one costs, in the platform's unit; infinity when it has no (readable) price, so it sorts last."""
+    """Return the price of an instance type, in the platform's unit; infinity without a readable one, so it sorts
+    last."""
     try:
         price = Decimal(instance.price)
     except InvalidOperation:
@@ -224,9 +226,10 @@ def price_of(instance: InstanceType) -> Decimal:
 
 
 def speed_of(instance: InstanceType, *, accelerated: bool) -> tuple[int, ...]:
-    """Sorts instance types from slow to fast; ``accelerated``: for a model that uses accelerators.
+    """Return a key that sorts instance types from slow to fast; ``accelerated``: for a model that uses
+    accelerators.
 
-    By the accelerator's kind, then how many, then CPUs. No benchmark is behind it: "fastest known" is all the
+    Sorts by the accelerator's kind, then how many, then CPUs. No benchmark is behind it: "fastest known" is all the
     platform says.
     """
     info = instance.compute_info
@@ -238,7 +241,7 @@ def speed_of(instance: InstanceType, *, accelerated: bool) -> tuple[int, ...]:
 
 
 def without_accelerators(required: ComputeInfo) -> ComputeInfo:
-    """The CPUs and memory of what a model needs."""
+    """Return the CPUs and memory of what a model needs."""
     sizes = ComputeInfo()
     sizes.CopyFrom(required)
     for name in ("num_accelerators", "accelerator_type", "accelerator_memory"):
@@ -247,12 +250,12 @@ def without_accelerators(required: ComputeInfo) -> ComputeInfo:
 
 
 def fits(required: ComputeInfo, instance: InstanceType, *, overcommits: bool = False) -> str:
-    """Why an instance cannot run what needs ``required``; empty when it can. ``overcommits``: the CPUs and the
+    """Say why an instance cannot run what needs ``required``; empty when it can. ``overcommits``: the CPUs and the
     memory of this machine (the instance type ``local``) are no limit; accelerators always are.
 
     ComputeInfo is the least a model needs (proto comment). Accelerator memory is per accelerator. A list of
-    accelerator types holds alternatives, each a name or a wildcard (``NVIDIA-*``, older ``[NVIDIA*]``); an
-    empty list takes any. A model that wants no accelerator may use an instance that has some.
+    accelerator types holds alternatives, each a name or a wildcard (``NVIDIA-*``, older ``[NVIDIA*]``); an empty
+    list takes any. A model that wants no accelerator may use an instance that has some.
     """
     has = instance.compute_info
     try:
@@ -270,7 +273,7 @@ def fits(required: ComputeInfo, instance: InstanceType, *, overcommits: bool = F
 
 
 def shared_cluster() -> ComputeCluster:
-    """Clarifai's own cluster, which routing falls back to for models that Clarifai owns."""
+    """Return Clarifai's own cluster, which routing falls back to for models that Clarifai owns."""
     return ComputeCluster(
         id=SHARED_CLUSTER,
         description="Clarifai's shared compute",
@@ -284,7 +287,7 @@ def shared_cluster() -> ComputeCluster:
 
 
 def shared_nodepools(catalogue: Catalogue) -> list[Nodepool]:
-    """The nodepools of the shared cluster, one per instance type."""
+    """Return the nodepools of the shared cluster, one per instance type."""
     return [
         Nodepool(
             id=nodepool_id,
@@ -321,7 +324,7 @@ def _lacks_accelerators(required: ComputeInfo, has: ComputeInfo) -> str:
 
 
 def names_accelerator(pattern: str, name: str) -> bool:
-    """Whether a type that a model asks for (``NVIDIA-*``, older ``[NVIDIA*]``) is this accelerator."""
+    """Tell whether a type that a model asks for (``NVIDIA-*``, older ``[NVIDIA*]``) is this accelerator."""
     return fnmatchcase(name.upper(), pattern.strip("[] ").upper())
 
 

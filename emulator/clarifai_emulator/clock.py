@@ -1,4 +1,4 @@
-"""Time comes in through here, so that a test can turn it."""
+"""Provides the time, so that a test can turn it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Clock(Protocol):
     """Two readings of time: one to measure with, one to show."""
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary start; never goes back."""
+        """Return seconds since an arbitrary start; never goes back."""
         ...
 
     def now(self) -> float:
-        """Seconds since the epoch, for timestamps that people and clients read."""
+        """Return seconds since the epoch, for timestamps that people and clients read."""
         ...
 
 
@@ -61,7 +61,7 @@ class PausableClock:
 
     @property
     def is_held(self) -> bool:
-        """Whether it stands still."""
+        """Tell whether the clock stands still."""
         return self._holders > 0
 
     def monotonic(self) -> float:
@@ -87,7 +87,7 @@ class PausableClock:
 
     @contextlib.contextmanager
     def held(self) -> Generator[None]:
-        """Hold it for a block."""
+        """Hold the clock for a block."""
         self.hold()
         try:
             yield

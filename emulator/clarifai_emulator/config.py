@@ -1,4 +1,4 @@
-"""The emulator's configuration: one frozen object, checked whole, built by the CLI, the plugin or a test."""
+"""Defines the emulator's configuration: one frozen object, checked whole, made by the CLI, the plugin or a test."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
 
 
 def default_cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where model environments are kept between runs (``$XDG_CACHE_HOME/clarifai-emulator``)."""
+    """Return the folder of model environments, kept between runs (``$XDG_CACHE_HOME/clarifai-emulator``)."""
     base = environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return Path(base) / "clarifai-emulator"
 
 
 def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where a running emulator says how to reach it (``$XDG_STATE_HOME/clarifai-emulator``)."""
+    """Return the folder where running emulators say how to reach them (``$XDG_STATE_HOME/clarifai-emulator``)."""
     base = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     return Path(base) / "clarifai-emulator"
 
 
 def own_environ() -> Mapping[str, str]:
-    """The environment of this process, as it is now."""
+    """Return the environment of this process, as it is now."""
     return os.environ
 
 
@@ -44,14 +44,14 @@ DEFAULT_BASE_IMAGE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DockerSettings:
-    """How replicas in containers are built and run.
+    """The settings for building and running replicas in containers.
 
-    ``engine``: address of the engine, empty to find one. ``base_image``: what generated images begin with;
-    ``{python_version}`` is config.yaml's. ``build_args``: for every build, besides proxies and package indexes of
-    the environment. ``ca_file``: certificates that builds and models trust too. ``builder``: the engine's classic
-    one, BuildKit, or whichever a Dockerfile needs. ``listen``: this machine's address as containers reach it, empty
-    to find it. ``limits``: hold containers to the CPU and memory of their compute info. ``probe_seconds``: how
-    often a runner's health is asked for, and how long an answer may take.
+    ``engine``: address of the engine, empty to find one. ``base_image``: the image that generated images begin
+    with; ``{python_version}`` is config.yaml's. ``build_args``: for every build, besides proxies and package
+    indexes of the environment. ``ca_file``: certificates that builds and models trust too. ``builder``: the
+    engine's classic one, BuildKit, or whichever a Dockerfile needs. ``listen``: this machine's address as
+    containers reach it, empty to find it. ``limits``: hold containers to the CPU and memory of their compute info.
+    ``probe_seconds``: how often a runner's health is asked for, and how long an answer may take.
     """
 
     engine: str = ""
@@ -64,7 +64,7 @@ class DockerSettings:
     probe_seconds: float = 10.0
 
     def problems(self) -> Iterator[str]:
-        """What cannot be, one sentence each."""
+        """Yield a sentence for each impossible setting."""
         if self.ca_file is not None and not self.ca_file.is_file():
             yield f"CA file {self.ca_file} does not exist"
         if self.builder not in ("auto", "classic", "buildkit"):
@@ -81,7 +81,7 @@ class DockerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorConfig:
-    """How one emulator behaves. Times are seconds, sizes are bytes.
+    """The settings of one emulator. Times are seconds, sizes are bytes.
 
     ``port`` 0 takes a free one. ``pats`` maps accepted tokens to their users, ``pats_file`` names users,
     organisations and tokens with scopes and expiry (``api/access/accounts.py``); without both, any well-formed
@@ -189,7 +189,7 @@ class EmulatorConfig:
 
     @property
     def is_loopback(self) -> bool:
-        """True when only this machine can connect."""
+        """Tell whether only this machine can connect."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -197,17 +197,17 @@ class EmulatorConfig:
 
     @property
     def knows_tokens(self) -> bool:
-        """True when only certain tokens are accepted."""
+        """Tell whether only certain tokens are accepted."""
         return bool(self.pats) or self.pats_file is not None
 
     def url(self, port: int) -> str:
-        """The base URL of the emulator at this port."""
+        """Return the base URL of the emulator at this port."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "") else self.host  # noqa: S104 - compared, not bound
         return f"http://{host}:{port}"
 
     @property
     def exposure(self) -> str:
-        """What to say about an address that others than this machine reach; empty for a loopback address."""
+        """Return a warning about an address that other machines reach; empty for a loopback address."""
         if self.is_loopback:
             return ""
         everywhere = self.host in ("", "0.0.0.0")  # noqa: S104 - compared, not bound

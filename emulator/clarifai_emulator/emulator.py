@@ -3,7 +3,7 @@
     async with Emulator(EmulatorConfig(port=0)) as emulator:
         await emulator.deployer.deploy(DeployRequest(path=Path("my-model")), print)
 
-    resources ─► nodepools (replicas, routing) ─► deploying (deployer, dev loop, uploads, topology) ─► API
+    nodepools (replicas, routing) ─► resources ─► deploying (deployer, dev loop, uploads, topology) ─► API
 
 Each half is given all it needs when it is made. ``thread.EmulatorThread`` is the same for code without an event
 loop.
@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from clarifai_emulator.api.access.accounts import accounts_of, owner_warning, security_warnings
 from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.access.issued_keys import IssuedKeys
+from clarifai_emulator.api.chain import Interceptor, Step
 from clarifai_emulator.api.platform_api import ApiParts, PlatformApi
-from clarifai_emulator.api.taps import Interceptor
 from clarifai_emulator.api.transport.mounts import Mount
 from clarifai_emulator.backends.backend import Surroundings
 from clarifai_emulator.backends.debugging.breakpoints import while_held
@@ -56,6 +56,8 @@ from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.resources.rows import Record
+from clarifai_emulator.resources.table import ROWS
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.routing.decision import ModelKey
 from clarifai_emulator.store import Kind, Store
@@ -69,9 +71,10 @@ log = logging.getLogger(__name__)
 
 
 class Emulator:
-    """One emulated platform. ``url`` is its base URL once it has started. Raises ``ConfigError`` for a pats file
+    """An emulated platform. ``url`` is its base URL once it has started. Raises ``ConfigError`` for a pats file
     that cannot be used. ``discovery``: the accelerators to use instead of those of this machine. ``parent``: an
-    already started warm parent to adopt."""
+    already started warm parent to adopt. ``rows``: the kinds of resource. ``steps``: further steps of
+    every request, behind those of ``api/chain.py``."""
 
     def __init__(
         self,
@@ -80,6 +83,8 @@ class Emulator:
         clock: Clock | None = None,
         discovery: Discovery | None = None,
         parent: Parent | None = None,
+        rows: Sequence[Record] = ROWS,
+        steps: Sequence[Step] = (),
     ) -> None:
         self.config = config or EmulatorConfig()
         self.clock = PausableClock(clock or SystemClock())
@@ -92,19 +97,26 @@ class Emulator:
         machine = measure_machine().having(self.discovery)
         self.catalogue = Catalogue(_instance_type_of(machine))
         self.accounts = accounts_of(self.config)
-        self.resources = Resources(self.store, self.clock, self.accounts.organisations)
         self.faults = Faults(events=self.events, user_id=self.config.user_id)
         self._written = WrittenFiles(self._note_written)
         hosted: set[ModelKey] = set()
         self.backends = Backends(self._surroundings(machine, parent))
         self.nodepools = self._nodepools(hosted)
         self.accelerators = self.nodepools.pools.of(machine)
+        self.resources = Resources(
+            store=self.store,
+            clock=self.clock,
+            organisations=self.accounts.organisations,
+            catalogue=self.catalogue,
+            metrics=self.nodepools.metrics,
+            rows=rows,
+        )
         self._make_deploying()
         self._make_provisioning(hosted)
         # Names this run of it to whoever asks for its health; it opens nothing.
         self.run_id = secrets.token_hex(8)
         self.authenticator = self._authenticator()
-        self.api = self._api()
+        self.api = self._api(steps)
         self._state: KeptState | None = None
         self._kept_topology: KeptTopology | None = None
         self._holding = contextlib.ExitStack()  # while somebody debugs a model of this process
@@ -211,7 +223,7 @@ class Emulator:
             now=self.clock.now,
         )
 
-    def _api(self) -> PlatformApi:
+    def _api(self, steps: Sequence[Step]) -> PlatformApi:
         return PlatformApi(
             ApiParts(
                 config=self.config,
@@ -231,22 +243,23 @@ class Emulator:
                 keep_logs=self.keep_logs,
                 is_ready=lambda: self._is_ready,
                 run_id=self.run_id,
+                steps=steps,
             )
         )
 
     @property
     def url(self) -> str:
-        """The base URL for ``CLARIFAI_API_BASE``."""
+        """Return the base URL for ``CLARIFAI_API_BASE``."""
         return self.api.url
 
     @property
     def port(self) -> int:
-        """The public port, once it listens."""
+        """Return the public port, once it listens."""
         return self.api.port
 
     @property
     def interceptors(self) -> list[Interceptor]:
-        """What puts itself before every method of the API, from the next call on (``api/taps.py``)."""
+        """Return the interceptors of every RPC, from the next call on (``api/taps.py``)."""
         return self.api.interceptors
 
     def mount(self, *mounts: Mount) -> None:
@@ -256,27 +269,27 @@ class Emulator:
 
     @property
     def rpcs(self) -> frozenset[str]:
-        """Names of the platform's RPCs that are served."""
+        """Return the names of the platform's RPCs that are served."""
         return self.api.rpcs
 
     @property
     def supervisor(self) -> Supervisor:
-        """The supervisor of its replicas."""
+        """Return the supervisor of the replicas."""
         return self.nodepools.supervisor
 
     @property
     def replicas(self) -> Replicas:
-        """Its replicas."""
+        """Return the replicas."""
         return self.nodepools.replicas
 
     @property
     def capacity(self) -> Capacity:
-        """The room in its nodepools."""
+        """Return the room in the nodepools."""
         return self.nodepools.capacity
 
     @property
     def dispatcher(self) -> Dispatcher:
-        """The queues of its deployments."""
+        """Return the queues of the deployments."""
         return self.nodepools.dispatcher
 
     async def __aenter__(self) -> Emulator:
@@ -328,12 +341,12 @@ class Emulator:
             self._state.close()
 
     def commit(self) -> None:
-        """Make lasting what has changed, where a state directory was given. Raises ``sqlite3.Error``."""
+        """Write what has changed to the state directory, if one was given. Raises ``sqlite3.Error``."""
         if self._state is not None:
             self._state.commit()
 
     def keep_logs(self) -> None:
-        """The same for log lines, which are otherwise written a moment after they came."""
+        """Write log lines to the state directory now, which are otherwise written a moment after they came."""
         if self._state is not None:
             self._state.keep_logs()
 
@@ -361,18 +374,18 @@ class Emulator:
         await self._topology.add(files, log.info)
 
     async def reload_topology(self) -> TopologyOutcome:
-        """The topology files that it was started with may have changed: apply what is different in them."""
+        """Apply the changes in the topology files that the emulator was started with."""
         outcome = await self._topology.edit(self.config.topology, log.info)
         self.commit()
         self._keep_topology()
         return outcome
 
     def decide(self, ask: Ask) -> Decision:
-        """Where a request would go. Raises ``RoutingError``."""
+        """Decide where a request would go. Raises ``RoutingError``."""
         return self.nodepools.router.decide(ask)
 
     def is_settled(self, ask: Ask) -> bool:
-        """Whether the decision for a request does not depend on how busy things are."""
+        """Tell whether the decision for a request does not depend on how busy things are."""
         return self.nodepools.router.is_settled(ask)
 
     async def _listen_for_containers(self, meeting: Meeting) -> int:
@@ -389,14 +402,15 @@ class Emulator:
         self.events.emit("dev.ignored", directory=str(directory), files=list(files), message=f"{said}.")
 
     def _restore(self) -> bool:
-        """Put what the state directory holds into the store; whether that is anything. Raises ``ConfigError``."""
+        """Put what the state directory holds into the store; return whether that is anything. Raises
+        ``ConfigError``."""
         if self.config.state is None:
             return False
         # SQLite is for those who ask for it.
         from clarifai_emulator.deploy.topology_kept import KeptTopology
         from clarifai_emulator.state.kept_state import KeptState
 
-        self._state = KeptState(self.config.state, self.store, self.logbook)
+        self._state = KeptState(self.config.state, self.store, self.resources.table, self.logbook)
         self._kept_topology = KeptTopology(self._state)
         return self._state.open() > 0
 
@@ -418,8 +432,8 @@ class Emulator:
             await self._topology.begin(self.config.topology, log.info)
 
     def _keep_topology(self) -> None:
-        """Note what the next start compares the files with: after the commit of what they made. Without files,
-        what an earlier run noted stays."""
+        """Note what the next start compares the files with: after the commit of what they made. Without files, what
+        an earlier run noted stays."""
         if self._kept_topology is not None and self.config.topology:
             self._kept_topology.save(self._topology.applied)
 

@@ -1,6 +1,6 @@
-"""What can go wrong, as data: a Clarifai status code, what happened, and what to do next.
+"""Describes errors as data: a Clarifai status code, what happened, and what to do next.
 
-Whose fault it is, is the type:
+The type says whose fault it is:
 
 * ``CallerError``: the request, the model or the configuration is wrong. Rendered as the platform would
   (``response.status``), never logged with a trace.
@@ -49,7 +49,7 @@ GRPC_CODES: dict[str, int] = {
 
 
 def describe(code: int) -> str:
-    """The platform's sentence for a status code, e.g. ``25900`` → ``Deployment does not exist``."""
+    """Return the platform's sentence for a status code, e.g. ``25900`` → ``Deployment does not exist``."""
     # Commands import this module, and most of them no protobuf.
     from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -66,7 +66,7 @@ _LONGEST_TEXT = 16_000
 
 
 def shortened(text: str) -> str:
-    """A text that may quote what a request holds, bounded: long words lose their end, a long text its middle."""
+    """Shorten a text that may quote what a request holds: long words lose their end, a long text its middle."""
     if len(text) <= _LONGEST_WORD:
         return text
     text = _LONG_WORD.sub(lambda word: f"{word[0][:_LONGEST_WORD]}… [{len(word[0])} characters]", text)
@@ -115,7 +115,7 @@ class CallerError(EmulatorError):
 
     @property
     def message(self) -> str:
-        """Details and hint as one text."""
+        """Return details and hint as one text."""
         return f"{self.details} {self.hint}".strip()
 
     def __str__(self) -> str:
@@ -132,7 +132,7 @@ class TransportError(EmulatorError):
 
     @property
     def code(self) -> int:
-        """gRPC's number of the status."""
+        """Return gRPC's number of the status."""
         return GRPC_CODES[self.name]
 
 

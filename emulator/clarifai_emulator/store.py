@@ -1,4 +1,4 @@
-"""The one place where resources live, as the platform's own protobuf messages.
+"""Holds every resource, as the platform's own protobuf messages.
 
 A resource's key is its path of ids below the platform: ``("me", "cluster", "nodepool")``. Every
 proper prefix of a key is indexed, so a listing costs as much as its page, not as the store. Messages in the
@@ -9,39 +9,76 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from enum import StrEnum
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 Key = tuple[str, ...]
 Watcher = Callable[["Kind", Key], None]
+Table = TypeVar("Table")
 
 
-class Kind(StrEnum):
-    """The kinds of resource, each with the ids that make its key."""
+class Kind(str):
+    """Name a kind of resource. Each has a row in ``resources.table``; a further row brings its own."""
 
-    USER = "user"  # user
-    APP = "app"  # user, app
-    MODEL = "model"  # user, app, model
-    MODEL_VERSION = "model_version"  # user, app, model, version
-    COMPUTE_CLUSTER = "compute_cluster"  # user, cluster
-    NODEPOOL = "nodepool"  # user, cluster, nodepool
-    DEPLOYMENT = "deployment"  # user, deployment
-    RUNNER = "runner"  # user, cluster, nodepool, runner
-    KEY = "key"  # user, key
-    SECRET = "secret"  # user, secret
-    SOURCE = "source"  # user, app, model, version -> models.directory.ModelSource
+    __slots__ = ()
+
+    # Each with the ids that make its key.
+    USER: ClassVar[Kind]  # user
+    APP: ClassVar[Kind]  # user, app
+    MODEL: ClassVar[Kind]  # user, app, model
+    MODEL_VERSION: ClassVar[Kind]  # user, app, model, version
+    COMPUTE_CLUSTER: ClassVar[Kind]  # user, cluster
+    NODEPOOL: ClassVar[Kind]  # user, cluster, nodepool
+    DEPLOYMENT: ClassVar[Kind]  # user, deployment
+    RUNNER: ClassVar[Kind]  # user, cluster, nodepool, runner
+    KEY: ClassVar[Kind]  # user, key
+    SECRET: ClassVar[Kind]  # user, secret
+    SOURCE: ClassVar[Kind]  # user, app, model, version -> models.directory.ModelSource
+
+
+Kind.USER = Kind("user")
+Kind.APP = Kind("app")
+Kind.MODEL = Kind("model")
+Kind.MODEL_VERSION = Kind("model_version")
+Kind.COMPUTE_CLUSTER = Kind("compute_cluster")
+Kind.NODEPOOL = Kind("nodepool")
+Kind.DEPLOYMENT = Kind("deployment")
+Kind.RUNNER = Kind("runner")
+Kind.KEY = Kind("key")
+Kind.SECRET = Kind("secret")
+Kind.SOURCE = Kind("source")
+
+NAMED = tuple(kind for kind in vars(Kind).values() if isinstance(kind, Kind))
+
+
+class _ByKind(dict[Kind, Table]):
+    """Hold one table per kind, and refuse a kind that has none."""
+
+    def __missing__(self, kind: Kind) -> Table:
+        raise KeyError(f"no row of the table of resources describes the kind {kind!r}")
 
 
 class Store:
-    """All resources of one emulator. Used from the emulator's event loop only."""
+    """Hold all resources of one emulator. Used from the emulator's event loop only."""
 
     def __init__(self) -> None:
-        self._items: dict[Kind, dict[Key, Any]] = {kind: {} for kind in Kind}
-        self._below: dict[Kind, dict[Key, dict[Key, None]]] = {kind: defaultdict(dict) for kind in Kind}
+        self._items = _ByKind[dict[Key, Any]]()
+        self._below = _ByKind[dict[Key, dict[Key, None]]]()
         self._index_of: dict[Kind, Callable[[Any], Iterable[Hashable]]] = {}
         self._indexed: dict[Kind, dict[Hashable, dict[Key, None]]] = {}
         self._watchers: list[Watcher] = []
+        for kind in NAMED:
+            self.add_kind(kind)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Return every kind that the store can hold."""
+        return tuple(self._items)
+
+    def add_kind(self, kind: Kind) -> None:
+        """Make room for a kind; nothing changes when there is some."""
+        self._items.setdefault(kind, {})
+        self._below.setdefault(kind, defaultdict(dict))
 
     def add_index(self, kind: Kind, values_of: Callable[[Any], Iterable[Hashable]]) -> None:
         """Make resources of ``kind`` findable by the values ``values_of`` gives for each (see ``find``)."""
@@ -55,7 +92,7 @@ class Store:
         self._watchers.append(watcher)
 
     def get(self, kind: Kind, key: Key) -> Any | None:
-        """The resource with exactly this key, or None."""
+        """Return the resource with exactly this key, or None."""
         return self._items[kind].get(key)
 
     def put(self, kind: Kind, key: Key, item: Any) -> None:
@@ -86,40 +123,40 @@ class Store:
         return True
 
     def keys(self, kind: Kind, prefix: Key = ()) -> Iterator[Key]:
-        """Keys below ``prefix``, newest first."""
+        """Return the keys below ``prefix``, newest first."""
         return reversed(self._below[kind].get(prefix, {}))
 
     def list(self, kind: Kind, prefix: Key = ()) -> Iterator[Any]:
-        """Resources below ``prefix``, newest first."""
+        """Return the resources below ``prefix``, newest first."""
         items = self._items[kind]
         return (items[key] for key in self.keys(kind, prefix))
 
     def page(self, kind: Kind, prefix: Key, start: int, size: int) -> list[Any]:
-        """``size`` resources below ``prefix`` after the first ``start``, newest first."""
+        """Return ``size`` resources below ``prefix`` after the first ``start``, newest first."""
         return list(islice(self.list(kind, prefix), start, start + size))
 
     def newest(self, kind: Kind, prefix: Key) -> Any | None:
-        """The resource that was added last below ``prefix``, or None."""
+        """Return the resource that was added last below ``prefix``, or None."""
         return next(self.list(kind, prefix), None)
 
     def find(self, kind: Kind, value: Hashable) -> list[Any]:
-        """Resources of an indexed kind that have this index value, in the order in which they got it."""
+        """Return the resources of an indexed kind that have this index value, in the order in which they got it."""
         items = self._items[kind]
         return [items[key] for key in self._indexed[kind].get(value, ())]
 
     def find_keys(self, kind: Kind, value: Hashable) -> list[Key]:
-        """Keys of what ``find`` gives, in the same order."""
+        """Return the keys of what ``find`` gives, in the same order."""
         return list(self._indexed[kind].get(value, ()))
 
     def count(self, kind: Kind, prefix: Key = ()) -> int:
-        """How many resources there are below ``prefix``."""
+        """Count the resources below ``prefix``."""
         return len(self._below[kind].get(prefix, ()))
 
     def reset(self) -> None:
         """Forget every resource; indexes and watchers stay."""
-        for kind in Kind:
-            self._items[kind].clear()
-            self._below[kind].clear()
+        for tables in (self._items, self._below):
+            for table in tables.values():
+                table.clear()
         for index in self._indexed.values():
             index.clear()
 

@@ -23,7 +23,6 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
     Visibility,
 )
 
-from clarifai_emulator.api.access.issued_keys import PAT as PAT_TYPE
 from clarifai_emulator.catalogue import LOCAL_INSTANCE
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.control.call_records import Call, Route, routes_of
@@ -33,6 +32,7 @@ from clarifai_emulator.control.verbs import CassetteUse
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import Fault
+from clarifai_emulator.resources.credential_rows import PAT as PAT_TYPE
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind
 from pytest_clarifai_emulator.deployed import DeployedModel, model_key

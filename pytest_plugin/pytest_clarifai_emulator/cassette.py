@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from clarifai_emulator.api.playback import Mode
-from clarifai_emulator.cassettes import RecordedModel, Tape, is_of_another_tool, read_tape
+from clarifai_emulator.cassettes import Cassette, RecordedModel, is_of_another_tool, read_cassette
 from clarifai_emulator.contracts.signatures.shapes import method_shape
 from clarifai_emulator.control.verbs import CassetteUse
 from clarifai_emulator.models.directory import read_model_directory
@@ -36,11 +36,11 @@ def inserted(
     mode = _mode(str(mark.kwargs.get("mode") or settings.cassette_mode), file)
     # Another tool's file is not recorded over: reading it says so.
     is_read = file.exists() and (mode is not Mode.RECORD or is_of_another_tool(file))
-    tape = read_tape(file) if is_read else Tape()
+    cassette = read_cassette(file) if is_read else Cassette()
     record_from, pat = _upstream(mark.kwargs.get("record_from"), mode, settings, pat)
-    use = CassetteUse(tape, mode, str(file), record_from, pat)
+    use = CassetteUse(cassette, mode, str(file), record_from, pat)
     if mode is Mode.REPLAY:
-        account.replaying = lambda path, model: _stand_in(tape, file, path)
+        account.replaying = lambda path, model: _stand_in(cassette, file, path)
     account.cassette = use
     account.serving.insert(use)
     try:
@@ -48,8 +48,8 @@ def inserted(
     finally:
         used = account.serving.eject()
     if used.changed:
-        used.tape.models.update(_recorded(account.deployed))
-        used.tape.write(file)
+        used.cassette.models.update(_recorded(account.deployed))
+        used.cassette.write(file)
 
 
 def cassette_file(mark: pytest.Mark, item: pytest.Item, settings: Settings) -> Path:
@@ -96,11 +96,11 @@ def _upstream(base_url: str | None, mode: Mode, settings: Settings, pat: str) ->
     return base_url, pat or "none"
 
 
-def _stand_in(tape: Tape, file: Path, path: Path) -> tuple[str, str, str]:
+def _stand_in(cassette: Cassette, file: Path, path: Path) -> tuple[str, str, str]:
     """Return the model that the cassette stands in for. Fails when it was recorded with other signatures."""
-    recorded = tape.models.get(path.name)
+    recorded = cassette.models.get(path.name)
     if recorded is None:
-        known = ", ".join(tape.models) or "none"
+        known = ", ".join(cassette.models) or "none"
         pytest.fail(
             f"The cassette {file} was recorded without the model {path.name}; it has: {known}. {_AGAIN}",
             pytrace=False,

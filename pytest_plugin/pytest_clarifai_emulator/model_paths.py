@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from clarifai_emulator.contracts.values.python_values import nearest
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.spelling import nearest
 
 _CONFIG_FILE = "config.yaml"
 # Bounds of a search below a project's root, so that a wrong path costs no time in a large one.

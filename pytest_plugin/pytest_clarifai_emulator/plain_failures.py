@@ -18,9 +18,9 @@ import pytest
 
 from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.contracts.signatures.model_files import read_model_files
-from clarifai_emulator.contracts.values.python_values import nearest
 from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.messages.address import ModelAddress, ModelKey
+from clarifai_emulator.spelling import nearest
 from pytest_clarifai_emulator.model_paths import TestPaths, model_directories
 from pytest_clarifai_emulator.serving import Serving
 

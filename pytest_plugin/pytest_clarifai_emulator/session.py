@@ -12,10 +12,11 @@ from pytest_clarifai_emulator.test_environment import Environment
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.serving import Serving
+    from pytest_clarifai_emulator.shared.host import Host
 
 ENVIRONMENT = pytest.StashKey[Environment]()
 SETTINGS = pytest.StashKey[Settings]()
-HOST = pytest.StashKey["Host"]()  # in xdist's controller, of the emulator that workers share
+HOST: pytest.StashKey[Host] = pytest.StashKey()  # in xdist's controller, of the emulator that workers share
 SERVING = pytest.StashKey["Serving"]()
 STACK = pytest.StashKey[contextlib.ExitStack]()  # what is open until the session ends
 CREDENTIAL = "clarifai_credential"  # in what xdist's controller tells a worker

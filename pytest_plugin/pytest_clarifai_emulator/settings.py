@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -207,8 +206,9 @@ def unknown_keys(config: pytest.Config) -> list[str]:
 
 
 def _unknown(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    return f"Unknown key '{key}'." + (f" Did you mean '{near[0]}'?" if near else "")
+    from clarifai_emulator.spelling import did_you_mean
+
+    return f"Unknown key '{key}'.{did_you_mean(key, known, lead=' ')}"
 
 
 def _option(config: pytest.Config, name: str) -> Any:

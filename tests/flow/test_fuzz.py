@@ -112,7 +112,7 @@ class Wire:
             store = emulator.store
             return {
                 (kind, key): store.get(kind, key).SerializeToString(deterministic=True)  # type: ignore[union-attr]
-                for kind in Kind
+                for kind in store.kinds
                 if kind is not Kind.SOURCE
                 for key in store.keys(kind)
             }

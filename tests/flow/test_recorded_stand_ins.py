@@ -11,8 +11,8 @@ import yaml
 from clarifai.client import Model
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.playback import Deck, Mode
-from clarifai_emulator.cassettes import Tape
+from clarifai_emulator.api.playback import Mode, Player
+from clarifai_emulator.cassettes import Cassette
 from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import Client, inference_request, running, write_model
 from flow.hosted import require_served_by_a_stand_in
@@ -65,10 +65,10 @@ def cassette(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("platform")
     write_model(folder, "shouting", SHOUTING)
     (folder / "topology.yaml").write_text(f"stand_ins: [{{model: {GPT}, path: shouting}}]\n")
-    tape = Tape()
-    deck = Deck(tape, Mode.RECORD, name="gpt.yaml")
+    cassette = Cassette()
+    player = Player(cassette, Mode.RECORD, name="gpt.yaml")
     with running(topology=(folder / "topology.yaml",), cache_dir=folder / "cache") as platform:
-        platform.run(lambda emulator: emulator.interceptors.append(deck.intercept))
+        platform.run(lambda emulator: emulator.interceptors.append(player.intercept))
         model = model_of(platform)
         assert model.predict(prompt="hi") == "1: HI!"
         assert model.predict(prompt="hi") == "2: HI!"
@@ -77,7 +77,7 @@ def cassette(tmp_path_factory: pytest.TempPathFactory) -> Path:
             model.predict(prompt="fail")
         assert list(model.generate(prompt="one two three")) == ["ONE", "TWO", "THREE"]
         assert list(model.converse(iter(["a", "b"]), name="x")) == ["xA", "xB"]
-    tape.write(folder / "gpt.yaml")
+    cassette.write(folder / "gpt.yaml")
     return folder / "gpt.yaml"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -102,6 +104,15 @@ def test_a_session_that_uses_nothing_imports_nothing(nested: Any) -> None:
     assert run.outcome("test_nothing_of_ours_is_imported") == "PASSED", run.failure(
         "test_nothing_of_ours_is_imported"
     )
+
+
+@pytest.mark.parametrize("package", ["clarifai_emulator", "pytest_clarifai_emulator"])
+def test_a_package_imports_nothing_before_a_name_is_used(package: str) -> None:
+    program = (
+        f"import importlib, sys, typing; had = set(sys.modules); import {package}; print(*set(sys.modules) - had)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"__future__", package}
 
 
 def test_collecting_starts_nothing(nested: Any) -> None:

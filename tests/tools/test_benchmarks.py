@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 
 import pytest
 from benchmarks.__main__ import main
 from benchmarks.figures import Figure, alone, compared, interleave, quantile_of
 from benchmarks.own_share import own_shares
-from benchmarks.report import markdown
+from benchmarks.report import markdown, show
 from benchmarks.watched_loop import Mark, Marks, WatchedLoop
+from rich.console import Console
 
 
 def test_a_ratio_is_that_of_the_medians() -> None:
@@ -55,6 +57,17 @@ def test_the_markdown_table_has_a_row_for_each_figure() -> None:
         "| throughput | 1234 requests/s | 1000 requests/s | 1.23× | ≥ 0.9× | yes | 20 |",
         "| reset | 0.789 ms |  |  | ≤ 1 ms | yes | 20 |",
     ]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_table_on_the_terminal_shows_names_and_numbers_whole(width: int) -> None:
+    name = "shared port: connect and first GetUser, against a bare gRPC port [cold]"
+    figures = [Figure(name, 0.813, "requests/s", 0.809, 1.0, 1.1, True, 2000)]
+    said = io.StringIO()
+    show(figures, Console(width=width, file=said))
+    for whole in (name, "0.813 requests/s", "compared with", "≤ 1.1×", "2000"):
+        assert whole in said.getvalue()
+    assert max(map(len, said.getvalue().splitlines())) <= width
 
 
 def test_a_script_that_is_not_there_is_named_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,79 +1,46 @@
-"""The request chain: what happens to every request, in order, in one list.
+"""Runs every request through one list of steps to its handler, and its answer back.
 
-    request id → auth (who, and which scopes) → (faults) → handler → commit → (error → status) → event
+    request ─► interceptors ─► request id ─► who ─► scopes ─► faults ─► further steps ─► handler
+    client  ◄─ interceptors ◄─ event ◄─ status, id ◄─ errors ◄─ commit ◄─ further steps ◄───┘
 
-``grpc_server`` calls it with each request; handlers are plain functions ``(call, request) → response`` that
-raise ``CallerError`` for what the platform would refuse. Streaming handlers take and give async iterators.
+gRPC, REST, OpenAI's API and MCP, unary requests and streams: all of them take this list (``RequestChain.steps``).
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import logging
-import re
-import secrets
-import traceback
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from types import CoroutineType
+from typing import Any
 
-from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
-
-from clarifai_emulator.api.access.auth import Authenticator, Caller
-from clarifai_emulator.api.failed import failure_reason
-from clarifai_emulator.api.rpc import Auth, Rpc
+from clarifai_emulator.api.access.auth import Authenticator
+from clarifai_emulator.api.call import Call, Handler, Interceptor, Step, StreamHandler, UnaryHandler, only
+from clarifai_emulator.api.rpc import Rpc
+from clarifai_emulator.api.steps import (
+    ArrivalFaults,
+    Arrivals,
+    Commit,
+    Errors,
+    Interceptors,
+    Report,
+    RequestIds,
+    Scopes,
+    Who,
+)
 from clarifai_emulator.clock import Clock
-from clarifai_emulator.errors import CallerError, TransportError, describe
+from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
-from clarifai_emulator.faults import Faults
 
-log = logging.getLogger(__name__)
-
-UnaryHandler = Callable[["Call", Any], Any | Awaitable[Any]]
-StreamHandler = Callable[["Call", AsyncIterator[Any]], AsyncGenerator[Any]]
-Handler = UnaryHandler | StreamHandler
-Step = Callable[["Call"], None]
-
-_PREFIX_CHARACTERS = re.compile(r"[^A-Za-z0-9._-]")
-
-
-@dataclass(slots=True)
-class Call:
-    """One request on its way: who, what, and what has been learnt so far."""
-
-    rpc: Rpc
-    metadata: Mapping[str, str]
-    started: float
-    peer: str = ""
-    request_id: str = ""
-    caller: Caller = field(default_factory=lambda: Caller(""))
-    seconds_left: float | None = None
-    trailers: dict[str, str] = field(default_factory=dict[str, str])
-    notes: dict[str, Any] = field(default_factory=dict[str, Any])
-
-    def resolve_user(self, user_app_id: Any) -> str:
-        """The user a request is about: ``user_app_id.user_id`` with ``me`` and empty replaced by the caller.
-        Raises ``CallerError`` when the credential is an app key and the request is about another app."""
-        user_id = self.caller.resolve(user_app_id.user_id)
-        self.caller.require_app(user_id, user_app_id.app_id)
-        return user_id
-
-
-class Arrivals(Protocol):
-    """What faults do to requests that have arrived (``injection.Injector``)."""
-
-    faults: Faults
-
-    async def arrive(self, call: Call) -> None:
-        """Called while there is a fault for such requests. Delays the request, or raises what it ends with."""
-        ...
+__all__ = ["Call", "Handler", "Interceptor", "RequestChain", "Step", "StreamHandler", "UnaryHandler"]
 
 
 class RequestChain:
-    """Runs handlers inside the chain. One per emulator; holds no state of a request. ``commit`` makes lasting what
-    a handler changed, before its answer leaves."""
+    """Runs requests through ``steps``. One per emulator; holds no state of a request.
+
+    ``interceptors`` may come and go. ``steps``: further ones, which know who asks and come last before the
+    handler."""
 
     def __init__(
         self,
@@ -83,149 +50,189 @@ class RequestChain:
         clock: Clock,
         injector: Arrivals | None = None,
         commit: Callable[[], None] = lambda: None,
+        interceptors: Sequence[Interceptor] = (),
+        steps: Sequence[Step] = (),
     ) -> None:
-        self._authenticator = authenticator
-        self._events = events
         self._clock = clock
-        self._injector = injector
-        self._commit = commit
-        self._is_stopping = False
-        self._before: tuple[Step, ...] = (_assign_request_id, self._authenticate)
-        self._after: tuple[Step, ...] = (self._report,)
+        self._interceptors = Interceptors(interceptors, self._refuse)
+        self._report = Report(events, clock)
+        self.steps: tuple[Step, ...] = (
+            self._interceptors,  # first: they have what the client sends and gets, refusals and faults too
+            self._report,
+            RequestIds(),
+            Errors(),
+            Commit(commit),
+            Who(authenticator),
+            Scopes(),
+            *([ArrivalFaults(injector)] if injector is not None else []),
+            *steps,
+        )
+        self._inside_out = _layers(self.steps)[::-1]
 
     def stop(self) -> None:
-        """Count what is cancelled from now on as cancelled by the emulator, and by no client."""
-        self._is_stopping = True
+        """Take note that the emulator stops, and not its clients."""
+        self._report.stop()
 
-    def begin(self, rpc: Rpc, metadata: Mapping[str, str], *, peer: str, seconds_left: float | None) -> Call:
-        """A new call, not yet authenticated."""
-        return Call(rpc, metadata, self._clock.monotonic(), peer=peer, seconds_left=seconds_left)
+    def begin(
+        self,
+        rpc: Rpc,
+        metadata: Mapping[str, str],
+        *,
+        peer: str,
+        seconds_left: float | None = None,
+        is_heard: bool = True,
+    ) -> Call:
+        """Return a new call, which has not taken any step."""
+        started = self._clock.monotonic()
+        return Call(rpc, metadata, started, peer=peer, seconds_left=seconds_left, is_heard=is_heard)
 
-    async def unary(self, call: Call, handler: UnaryHandler, request: Any) -> Any:
-        """One request, one response. Raises nothing but cancellation and, where a fault asks for it,
-        ``TransportError``."""
-        response: Any = None
+    def unary(self, call: Call, handler: UnaryHandler, request: Any) -> Awaitable[Any]:
+        """Answer one request with one response. Raises nothing but cancellation and, where a fault or a cassette
+        asks for it, ``TransportError``."""
+        for layer in self._inside_out:
+            handler = layer.unary(call, handler)
+        return handler(call, request)
+
+    def stream(self, call: Call, handler: StreamHandler, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+        """Answer any number of requests with any number of responses; an error becomes the last response (a
+        ``TransportError`` is raised). Closing this closes the handler."""
+        for layer in self._inside_out:
+            handler = layer.stream(call, handler)
+        return handler(call, requests)
+
+    def unserved(self, call: Call, requests: AsyncIterator[Any], error: TransportError) -> AsyncGenerator[Any]:
+        """Let interceptors answer an RPC that has no handler; without one that does, raise ``error``."""
+        return self._interceptors.intercept(call, partial(_raise, error))(call, requests)
+
+    def _refuse(self, call: Call, error: CallerError) -> AsyncGenerator[Any]:
+        call.is_heard = False
+        return self.stream(call, partial(_raise, error), only(None))
+
+
+class _Interception:
+    """Lets one step have the messages of requests."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+
+    def unary(self, call: Call, handler: UnaryHandler) -> UnaryHandler:
+        """Return what serves a unary request: ``handler`` itself, unless the step wants its messages."""
+        if self._step.is_idle or not call.is_heard:
+            return handler
+        following = partial(_one_by_one, handler)
+        served = self._step.intercept(call, following)
+        return handler if served is following else partial(_first, served)
+
+    def stream(self, call: Call, handler: StreamHandler) -> StreamHandler:
+        """Return what serves a stream."""
+        return handler if self._step.is_idle or not call.is_heard else self._step.intercept(call, handler)
+
+
+class _Hooks:
+    """Lets steps look at requests on their way in, at answers and errors on their way out."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        outwards = steps[::-1]
+        self._enter = [step.enter for step in steps if _overrides(step, "enter")]
+        self._answer = [step.answer for step in outwards if _overrides(step, "answer")]
+        self._leave = [step.leave for step in outwards if _overrides(step, "leave")]
+        # With each, who looks at the answer that it makes of an error: the steps before it.
+        self._fail = [
+            (step.fail, [each.answer for each in outwards[number + 1 :] if _overrides(each, "answer")])
+            for number, step in enumerate(outwards)
+            if _overrides(step, "fail")
+        ]
+
+    def unary(self, call: Call, handler: UnaryHandler) -> UnaryHandler:
+        """Return what serves a unary request."""
+        return partial(self._serve_unary, handler)
+
+    def stream(self, call: Call, handler: StreamHandler) -> StreamHandler:
+        """Return what serves a stream."""
+        return partial(self._serve_stream, handler)
+
+    async def _serve_unary(self, handler: UnaryHandler, call: Call, request: Any) -> Any:
         try:
-            for step in self._before:
-                step(call)
-            if self._injector is not None and self._injector.faults.arriving:
-                await self._injector.arrive(call)
+            for enter in self._enter:
+                entering = enter(call)
+                if entering is not None:
+                    await entering
             response = handler(call, request)
-            if inspect.isawaitable(response):
+            if type(response) is CoroutineType or inspect.isawaitable(response):
                 response = await response
-            self._commit()
-            _stamp(call, response)
-        except asyncio.CancelledError:
-            self._note_cancellation(call)
-            raise
-        except TransportError as error:
-            _note_abort(call, error)
-            raise
-        except Exception as error:
-            response = _error_response(call, error)
+            for answer in self._answer:
+                answer(call, response)
+        except BaseException as error:
+            response = self._failed(call, error)
+            if response is None:
+                raise
         finally:
-            for step in self._after:
-                step(call)
+            for leave in self._leave:
+                leave(call)
         return response
 
-    async def stream(self, call: Call, handler: StreamHandler, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        """Any number of requests and responses; an error becomes the last response (a ``TransportError`` is
-        raised). Closing this closes it."""
+    async def _serve_stream(
+        self, handler: StreamHandler, call: Call, requests: AsyncIterator[Any]
+    ) -> AsyncGenerator[Any]:
         try:
-            for step in self._before:
-                step(call)
-            if self._injector is not None and self._injector.faults.arriving:
-                await self._injector.arrive(call)
+            for enter in self._enter:
+                entering = enter(call)
+                if entering is not None:
+                    await entering
             async with aclosing(handler(call, requests)) as responses:
                 async for response in responses:
-                    self._commit()
-                    _stamp(call, response)
+                    for answer in self._answer:
+                        answer(call, response)
                     yield response
-        except (asyncio.CancelledError, GeneratorExit):
-            self._note_cancellation(call)
-            raise
-        except TransportError as error:
-            _note_abort(call, error)
-            raise
-        except Exception as error:
-            yield _error_response(call, error)
+        except BaseException as error:
+            response = self._failed(call, error)
+            if response is None:
+                raise
+            yield response
         finally:
-            for step in self._after:
-                step(call)
+            for leave in self._leave:
+                leave(call)
 
-    def _authenticate(self, call: Call) -> None:
-        if call.rpc.auth is not Auth.NONE:
-            call.caller = self._authenticator.authenticate(call.metadata)
-            call.caller.require(call.rpc)
-
-    def _note_cancellation(self, call: Call) -> None:
-        call.notes["cancelled"] = True
-        if self._is_stopping:
-            call.notes["emulator_stopped"] = True
-
-    def _report(self, call: Call) -> None:
-        self._events.emit(
-            "request.finished",
-            rpc=call.rpc.name,
-            request_id=call.request_id,
-            user_id=call.caller.user_id,
-            milliseconds=round((self._clock.monotonic() - call.started) * 1000, 3),
-            **call.notes,
-        )
+    def _failed(self, call: Call, error: BaseException) -> Any:
+        """Return the answer that a step makes of an error; None when no step does."""
+        for fail, answers in self._fail:
+            response = fail(call, error)
+            if response is not None:
+                for answer in answers:
+                    answer(call, response)
+                return response
+        return None
 
 
-def _assign_request_id(call: Call) -> None:
-    """``<prefix>-<32 hex>``, as the platform makes them; the client chooses the prefix."""
-    prefix = _PREFIX_CHARACTERS.sub("", call.metadata.get("x-clarifai-request-id-prefix", ""))[:64]
-    request_id = secrets.token_hex(16)
-    call.request_id = f"{prefix}-{request_id}" if prefix else request_id
-    call.trailers["x-clarifai-request-id"] = call.request_id
+def _layers(steps: Sequence[Step]) -> list[_Hooks | _Interception]:
+    """Put steps that only look together; one that intercepts has all that follow it behind it."""
+    layers: list[_Hooks | _Interception] = []
+    looking: list[Step] = []
+    for step in steps:
+        if any(_overrides(step, name) for name in ("enter", "answer", "fail", "leave")):
+            looking.append(step)
+        if _overrides(step, "intercept"):
+            layers += [_Hooks(looking), _Interception(step)] if looking else [_Interception(step)]
+            looking = []
+    return [*layers, _Hooks(looking)] if looking else layers
 
 
-def _stamp(call: Call, response: Any) -> None:
-    """Every answer carries its request id; a handler that set no status means success."""
-    status = response.status
-    if status.code == StatusCode.ZERO:
-        status.code = StatusCode.SUCCESS
-        status.description = describe(StatusCode.SUCCESS)
-    status.req_id = call.request_id
-    call.notes["status"] = status.code
-    if status.code != StatusCode.SUCCESS and hasattr(response, "outputs"):  # of a model
-        call.notes["error"] = failure_reason(_failed_status(response))
+def _overrides(step: Step, name: str) -> bool:
+    return getattr(type(step), name) is not getattr(Step, name)
 
 
-def _failed_status(response: Any) -> Any:
-    """The status that says what failed: of an output, where the answer itself only says that one did."""
-    outputs = () if response.status.details or response.status.stack_trace else response.outputs
-    failed = (each.status for each in outputs if each.status.code not in (StatusCode.ZERO, StatusCode.SUCCESS))
-    return next(failed, response.status)
+async def _one_by_one(handler: UnaryHandler, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    async for request in requests:
+        response = handler(call, request)
+        yield await response if inspect.isawaitable(response) else response
 
 
-def _note_abort(call: Call, error: TransportError) -> None:
-    call.notes["grpc_status"] = error.name
-    call.notes["error"] = error.message
+async def _first(served: StreamHandler, call: Call, request: Any) -> Any:
+    """Return the only answer to a unary request; an empty one where an interceptor gave none."""
+    responses = [response async for response in served(call, only(request))]
+    return responses[0] if responses else call.rpc.response_type()
 
 
-def _error_response(call: Call, error: Exception) -> Any:
-    response = call.rpc.response_type()
-    status = response.status
-    if isinstance(error, CallerError):
-        status.code = error.code  # pyright: ignore[reportAttributeAccessIssue]
-        status.description = error.description
-        status.details = error.message
-        status.stack_trace.extend(error.stack_trace)
-    else:
-        log.error("%s failed inside the emulator (request %s)", call.rpc.name, call.request_id, exc_info=error)
-        status.code = StatusCode.INTERNAL_UNCATEGORIZED
-        status.description = "Internal error"
-        status.details = (
-            f"The emulator failed while it answered {call.rpc.name}: {_last_line(error)}. "
-            f"This is a bug of the emulator; its log has the trace under request {call.request_id}."
-        )
-    _stamp(call, response)
-    call.notes["error"] = status.details
-    return response
-
-
-def _last_line(error: Exception) -> str:
-    return traceback.format_exception_only(error)[-1].strip()
+async def _raise(error: Exception, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    raise error
+    yield

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call
+from clarifai_emulator.api.call import Call
 from clarifai_emulator.config import DEFAULT_HOLD_SECONDS
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
 from clarifai_emulator.dispatch.work import Work

@@ -17,17 +17,14 @@ from clarifai_emulator.api.access.admission import Admissions
 from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.access.contained import contained, exposed
 from clarifai_emulator.api.call_text import CallTexts
-from clarifai_emulator.api.chain import Handler, RequestChain
-from clarifai_emulator.api.handlers import access, apps, models, searches, uploads, users
-from clarifai_emulator.api.handlers import clusters as compute
+from clarifai_emulator.api.chain import Handler, Interceptor, RequestChain, Step
 from clarifai_emulator.api.handlers import instance_types as catalogue
 from clarifai_emulator.api.handlers import log_entries as logs
+from clarifai_emulator.api.handlers import resource_rpcs, uploads, users
 from clarifai_emulator.api.handlers.inference import Inference
-from clarifai_emulator.api.http_calls import HttpCalls
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.runner_items import RunnerItems
 from clarifai_emulator.api.sites import PlatformSites
-from clarifai_emulator.api.taps import Interceptor, intercepted
 from clarifai_emulator.api.transport.grpc_server import ApiHandlers
 from clarifai_emulator.api.transport.http2 import Find
 from clarifai_emulator.api.transport.http_sites import HttpSites
@@ -58,7 +55,7 @@ class ApiParts:
 
     ``start_build`` begins with an uploaded version that is complete. ``commit`` makes lasting what a request
     changed, ``keep_logs`` does so for log lines. ``is_ready``: whether the emulator has started. ``run_id`` names
-    this run of it.
+    this run of it. ``steps``: further steps of every request, behind those of ``chain.py``.
     """
 
     config: EmulatorConfig
@@ -78,14 +75,16 @@ class ApiParts:
     keep_logs: Callable[[], None]
     is_ready: Callable[[], bool]
     run_id: str
+    steps: Sequence[Step] = ()
 
 
 class PlatformApi:
-    """Serve the platform's API of one emulator. ``interceptors``: each may put itself before every method, from the
+    """Serve the platform's API of one emulator. ``interceptors``: each may put itself before every RPC, from the
     next call on (``api/taps.py``). ``port`` and ``url`` are known once it listens."""
 
     def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
+        self.interceptors: list[Interceptor] = []
         self._injector = Injector(
             parts.faults,
             events=parts.events,
@@ -99,6 +98,8 @@ class PlatformApi:
             clock=parts.clock,
             injector=self._injector,
             commit=parts.commit,
+            interceptors=self.interceptors,
+            steps=parts.steps,
         )
         self._admissions = Admissions(
             dispatcher=parts.nodepools.dispatcher,
@@ -110,7 +111,6 @@ class PlatformApi:
         self._replicas = RunnerItems(parts.nodepools.dispatcher, self._admissions.admit_replica)
         self._handlers = self._all_handlers()
         self._mounts: list[Mount] = []
-        self.interceptors: list[Interceptor] = []
         self.ports = Ports(parts.config, self._odd_client)
         self.port = 0
         self.runner_url = ""
@@ -167,7 +167,7 @@ class PlatformApi:
         """Make the platform's API over gRPC and over HTTP, there with ``further`` sites in front of it."""
         platform = PlatformSites(
             handlers,
-            HttpCalls(self._chain, self.interceptors),
+            self._chain,
             config=self._parts.config,
             organisations_of=partial(users.organisations_of, self._parts.resources),
             url=lambda: self.url,
@@ -180,22 +180,17 @@ class PlatformApi:
             on_odd=self._odd_client,
             is_for_containers=is_for_containers,
         )
-        return intercepted(ApiHandlers(handlers, self._chain).find, self.interceptors), http
+        return ApiHandlers(handlers, self._chain).find, http
 
     def _all_handlers(self) -> dict[str, Handler]:
         """Return every RPC that the emulator has; the others answer UNIMPLEMENTED."""
         parts = self._parts
         resources, organisations = parts.resources, parts.accounts.organisations
         return {
-            **users.handlers(resources),
-            **apps.handlers(resources),
-            **models.handlers(resources),
-            **searches.handlers(resources),
+            **resource_rpcs.handlers(resources),
             **uploads.handlers(
                 resources, parts.uploaded, parts.start_build, max_bytes=parts.config.max_upload_bytes
             ),
-            **compute.handlers(resources, parts.catalogue, parts.nodepools.metrics),
-            **access.handlers(resources),
             **catalogue.handlers(parts.catalogue),
             **logs.handlers(parts.logbook, organisations, parts.keep_logs),
             **self._inference().handlers(),

@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.http_calls import HttpCalls
+from clarifai_emulator.api.chain import Call, Handler, RequestChain
 from clarifai_emulator.api.transport.mounts import HttpMount, Site
 from clarifai_emulator.config import EmulatorConfig
 
@@ -26,12 +25,12 @@ _OPENAI_PATHS = ("/chat/completions", "/responses", "/embeddings", "/images/gene
 
 @dataclass(frozen=True, slots=True)
 class PlatformSites:
-    """Makes the platform's sites. ``handlers`` are those of gRPC, and ``calls`` the chain that they run in.
+    """Makes the platform's sites. ``handlers`` are those of gRPC, and ``chain`` is what they run in.
     ``organisations_of`` gives the ids and names that a request for a user asks for. ``url``, ``is_ready`` and
     ``run`` are for the pages."""
 
     handlers: Mapping[str, Handler]
-    calls: HttpCalls
+    chain: RequestChain
     config: EmulatorConfig
     organisations_of: Callable[[Call, Any], list[tuple[str, str]]]
     url: Callable[[], str] = str
@@ -56,24 +55,24 @@ class PlatformSites:
     def _organisations(self) -> Site:
         from clarifai_emulator.api.rest.organisations import OrganisationsApi
 
-        return OrganisationsApi(self.organisations_of, self.calls.chain)
+        return OrganisationsApi(self.organisations_of, self.chain)
 
     def _openai(self) -> Site:
         from clarifai_emulator.api.ext.method_calls import ModelTransport
         from clarifai_emulator.api.ext.openai import OpenAiApi
 
-        return OpenAiApi(ModelTransport(self.handlers, self.calls))
+        return OpenAiApi(ModelTransport(self.handlers, self.chain))
 
     def _mcp(self) -> Site:
         from clarifai_emulator.api.ext.mcp import McpApi
         from clarifai_emulator.api.ext.method_calls import ModelTransport
 
-        return McpApi(ModelTransport(self.handlers, self.calls))
+        return McpApi(ModelTransport(self.handlers, self.chain))
 
     def _rest(self) -> Site:
         from clarifai_emulator.api.rest.gateway import RestApi
 
-        return RestApi(self.handlers, self.calls, max_bytes=self.config.max_message_bytes)
+        return RestApi(self.handlers, self.chain, max_bytes=self.config.max_message_bytes)
 
 
 def _is_page(exchange: Exchange) -> bool:

@@ -103,13 +103,17 @@ def _text_line(plain: str) -> SdkLine | None:
 
 
 class Printed:
-    """The lines of one replica, each with its origin. ``is_stopping`` is set once the replica was told to end."""
+    """The lines of one replica, each with its origin. ``stop`` is called once the replica was told to end."""
 
     def __init__(self) -> None:
-        self.is_stopping = False
+        self._is_stopping = False
         self._in_noise = False  # the traceback of a lost connection goes on
         self._ended = False  # … and its error was read: only what is indented belongs to it
         self._held: list[str] = []  # a traceback while stopping, until its error says whose it is
+
+    def stop(self) -> None:
+        """Take what comes from now on for what a replica prints that was told to end."""
+        self._is_stopping = True
 
     def read(self, line: str) -> Iterator[tuple[str, Origin]]:
         """The next line, and with it those that had to wait for it."""
@@ -122,7 +126,7 @@ class Printed:
             yield line, Origin.EMULATOR
         elif self._in_noise and self._belongs(line):
             yield line, Origin.NOISE
-        elif self._held or (self.is_stopping and _TRACEBACK.match(line)):
+        elif self._held or (self._is_stopping and _TRACEBACK.match(line)):
             yield from self._hold(line)
         else:
             self._in_noise = False
@@ -141,8 +145,8 @@ class Printed:
             return Origin.MODEL
         self._in_noise = _CONNECTION_LOST.match(message) is not None
         is_word = _STOPPING.match(message) is not None or " | " in message
-        self.is_stopping = self.is_stopping or _STOPPING.match(message) is not None
-        return Origin.NOISE if self.is_stopping and not is_word else Origin.RUNNER
+        self._is_stopping = self._is_stopping or _STOPPING.match(message) is not None
+        return Origin.NOISE if self._is_stopping and not is_word else Origin.RUNNER
 
     def _belongs(self, line: str) -> bool:
         """Whether a line goes on with the runner's traceback: frames are indented, then comes its error."""

@@ -1,5 +1,11 @@
-"""A tape: recorded calls as a file, and which of them a request is."""
+"""A cassette: recorded calls as a file, and which of them a request is."""
 
-from clarifai_emulator.cassettes.cassette_file import Recorded, RecordedModel, Tape, is_of_another_tool, read_tape
+from clarifai_emulator.cassettes.cassette_file import (
+    Cassette,
+    RecordedCall,
+    RecordedModel,
+    is_of_another_tool,
+    read_cassette,
+)
 
-__all__ = ["Recorded", "RecordedModel", "Tape", "is_of_another_tool", "read_tape"]
+__all__ = ["Cassette", "RecordedCall", "RecordedModel", "is_of_another_tool", "read_cassette"]

@@ -32,7 +32,7 @@ _AGAIN = "Record it again with `pytest --clarifai-cassettes all`, or take it fro
 
 
 @dataclass(slots=True, eq=False)
-class Recorded:
+class RecordedCall:
     """One call. ``order`` tells in which turn messages came: ``>`` a request, ``<`` an answer. ``error``: the gRPC
     status it ended with, by name, and its text. ``played``: how often it was played back."""
 
@@ -69,10 +69,10 @@ class RecordedModel:
 
 
 @dataclass(slots=True, eq=False)
-class Tape:
+class Cassette:
     """The calls of one cassette, in order, and the models they were for, by the name of the directory."""
 
-    calls: list[Recorded] = field(default_factory=list[Recorded])
+    calls: list[RecordedCall] = field(default_factory=list[RecordedCall])
     models: dict[str, RecordedModel] = field(default_factory=dict[str, RecordedModel])
 
     def write(self, file: Path) -> None:
@@ -90,7 +90,7 @@ class Tape:
         draft.replace(file)
 
 
-def read_tape(file: Path) -> Tape:
+def read_cassette(file: Path) -> Cassette:
     """Read a cassette. Raises ``ConfigError``."""
     try:
         content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -108,7 +108,7 @@ def read_tape(file: Path) -> Tape:
             f"The cassette {file} cannot be used:", [f"version must be {VERSION}, got {version!r}"], hint=_AGAIN
         )
     try:
-        return Tape(
+        return Cassette(
             [_call(entry) for entry in content.get("calls") or ()],
             {name: _model(entry) for name, entry in (content.get("models") or {}).items()},
         )
@@ -133,7 +133,7 @@ def _told(error: KeyError | TypeError | ValueError) -> str:
     return f"a call or a model has no {error}" if isinstance(error, KeyError) else str(error)
 
 
-def _call(entry: Mapping[str, Any]) -> Recorded:
+def _call(entry: Mapping[str, Any]) -> RecordedCall:
     error = entry.get("error")
     requests, answers, order = entry["requests"], entry["answers"], str(entry["order"])
     if not (_is_messages(requests) and _is_messages(answers)):
@@ -141,7 +141,7 @@ def _call(entry: Mapping[str, Any]) -> Recorded:
     if order[:1] != ">" or (order.count(">"), order.count("<")) != (len(requests), len(answers)):
         there = f"{len(requests)} requests and {len(answers)} answers"
         raise ValueError(f"order {order!r} of {entry['rpc']} does not fit its {there}")
-    return Recorded(
+    return RecordedCall(
         rpc=entry["rpc"],
         requests=requests,
         answers=answers,

@@ -16,8 +16,8 @@ _LINES = 40
 _READS = ("Get", "List")
 
 
-class Call(Protocol):
-    """A recorded call: see ``tape.Recorded``."""
+class Playable(Protocol):
+    """Describes what is asked of a recorded call: see ``cassette_file.RecordedCall``."""
 
     rpc: str
     requests: list[dict[str, Any]]
@@ -25,7 +25,7 @@ class Call(Protocol):
     played: int
 
 
-AnyCall = TypeVar("AnyCall", bound=Call)
+AnyCall = TypeVar("AnyCall", bound=Playable)
 
 
 def find(calls: Sequence[AnyCall], rpc: str, first: dict[str, Any]) -> AnyCall | None:
@@ -42,7 +42,7 @@ def find_in_turn(calls: Sequence[AnyCall], rpc: str, first: dict[str, Any]) -> A
     return min(_same(calls, rpc, first), key=lambda call: call.played, default=None)
 
 
-def explain(calls: Sequence[Call], rpc: str, first: dict[str, Any], said: str) -> str:
+def explain(calls: Sequence[Playable], rpc: str, first: dict[str, Any], said: str) -> str:
     """Why there is no recorded call for a request: the nearest one, and where they differ."""
     name = said or rpc
     played = _same(calls, rpc, first)

@@ -16,7 +16,7 @@ from google.protobuf.json_format import ParseDict
 from clarifai_emulator.cli.output import USAGE, Failure
 from clarifai_emulator.cli.signatures import Field, Signature, example_call
 from clarifai_emulator.contracts.signatures.shapes import method_shape
-from clarifai_emulator.contracts.values.python_values import nearest
+from clarifai_emulator.spelling import did_you_mean
 
 _MEDIA = {"IMAGE": "Image", "AUDIO": "Audio", "VIDEO": "Video"}
 
@@ -31,9 +31,8 @@ def chosen_method(signatures: Sequence[Signature], name: str) -> Signature:
     what = (
         f"The model has no method '{wanted}'." if name else "The model has no method 'predict'; say which to call."
     )
-    near = nearest(wanted, [str(each["name"]) for each in signatures])
-    guess = f"Did you mean '{near}'? " if near else ""
-    hint = f"{guess}`clarifai-emulator predict MODEL METHOD NAME=VALUE`"
+    guess = did_you_mean(wanted, [str(each["name"]) for each in signatures])
+    hint = f"{guess}{' ' if guess else ''}`clarifai-emulator predict MODEL METHOD NAME=VALUE`"
     raise Failure(f"{what} It has:\n{listed}", hint=hint, code=USAGE)
 
 
@@ -52,8 +51,7 @@ def read_arguments(signature: Signature, words: Sequence[str], stdin: Iterable[s
         name, equals, text = word.partition("=")
         if not equals or name not in fields:
             known = ", ".join(fields) or "no arguments"
-            near = nearest(name, fields)
-            guess = f" Did you mean '{near}'?" if near else ""
+            guess = did_you_mean(name, fields, lead=" ")
             what = f"'{word}' is not an argument of '{signature['name']}', which takes {known}.{guess}"
             raise _misuse(signature, what)
         if name == streamed:

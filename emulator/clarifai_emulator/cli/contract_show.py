@@ -16,8 +16,8 @@ from clarifai_emulator.contracts.rules import RULES, SUBJECTS
 from clarifai_emulator.contracts.rules.rule import Rule, Severity
 from clarifai_emulator.contracts.signatures.read_signatures import ModelContract, read_many
 from clarifai_emulator.contracts.signatures.shapes import method_shape
-from clarifai_emulator.contracts.values.python_values import nearest
 from clarifai_emulator.messages.json import as_dict
+from clarifai_emulator.spelling import did_you_mean
 
 _WAYS = {
     "import": "read by importing model.py",
@@ -65,8 +65,7 @@ def _show(contract: ModelContract) -> None:
 def show_rules(rule_id: str | None, *, as_json: bool) -> None:
     """Print every rule in a line, or one rule in full."""
     if rule_id is not None and rule_id not in RULES:
-        near = nearest(rule_id, RULES)
-        guess = f" Did you mean '{near}'?" if near else ""
+        guess = did_you_mean(rule_id, RULES, lead=" ")
         hint = "`clarifai-emulator contract rules` lists them."
         raise Failure(f"There is no rule '{rule_id}'.{guess}", hint=hint, code=USAGE)
     chosen = [RULES[rule_id]] if rule_id is not None else list(RULES.values())

@@ -1,1 +1,1 @@
-"""Whether clients and models agree: signatures, calls, changes. What is found is a ``Finding`` of a ``Rule``."""
+"""Checks whether clients and models agree: signatures, calls, changes. A result is a ``Finding`` of a ``Rule``."""

@@ -122,7 +122,7 @@ class UserAccount(Account):
         for active in self.faults():
             emulator.faults.drop(active)
         ending = await emulator.supervisor.release(self.owns)
-        for kind in Kind:
+        for kind in emulator.store.kinds:
             for key in [key for key in emulator.store.keys(kind) if self.owns(key[0])]:
                 emulator.store.delete(kind, key)
         emulator.capacity.forget(self.owns)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse, PostModelOutputsRequest
+from clarifai_grpc.grpc.api.service_pb2 import PostModelOutputsRequest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Caller
-from clarifai_emulator.api.taps import Exchange, tap
+from clarifai_emulator.api.taps import HeardCall, tap
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.messages.data_values import (
     arguments_of,
@@ -25,8 +25,7 @@ from clarifai_emulator.store import Kind
 
 _KEPT = 5_000
 _KINDS = {"PostModelOutputs": "unary", "GenerateModelOutputs": "server stream", "StreamModelOutputs": "bidi"}
-IsOwn = Callable[[Exchange], bool]
-PATHS = tuple(f"/clarifai.api.V2/{name}" for name in _KINDS)
+IsOwn = Callable[[HeardCall], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,30 +91,30 @@ class CallLog:
     """The calls of one emulator since the last reset."""
 
     def __init__(self) -> None:
-        self._exchanges: deque[Exchange] = deque(maxlen=_KEPT)
+        self._heard: deque[HeardCall] = deque(maxlen=_KEPT)
 
     def listen(self, emulator: Emulator) -> None:
         """Note every inference call from now on."""
-        emulator.interceptors.append(tap(self._exchanges.append, lambda exchange: None, *PATHS))
+        emulator.interceptors.append(tap(self._heard.append, lambda heard: None, *_KINDS))
 
     def clear(self) -> None:
         """Forget them."""
-        self._exchanges.clear()
+        self._heard.clear()
 
     def forget(self, is_gone: IsOwn) -> None:
         """Forget some of them. In the emulator's event loop."""
-        kept = [exchange for exchange in self._exchanges if not is_gone(exchange)]
-        self._exchanges.clear()
-        self._exchanges.extend(kept)
+        kept = [heard for heard in self._heard if not is_gone(heard)]
+        self._heard.clear()
+        self._heard.extend(kept)
 
     def request_ids(self, is_own: IsOwn) -> set[str]:
         """The ids of these requests."""
-        return {exchange.request_id for exchange in tuple(self._exchanges) if is_own(exchange)}
+        return {heard.request_id for heard in tuple(self._heard) if is_own(heard)}
 
-    def read(self, emulator: Emulator, is_own: IsOwn = lambda exchange: True) -> list[Call]:
+    def read(self, emulator: Emulator, is_own: IsOwn = lambda heard: True) -> list[Call]:
         """The calls, oldest first; of several accounts, one's own. In the emulator's event loop."""
         facts = _Facts(emulator)
-        return [facts.call(exchange) for exchange in tuple(self._exchanges) if is_own(exchange)]
+        return [facts.call(heard) for heard in tuple(self._heard) if is_own(heard)]
 
 
 class _Facts:
@@ -136,33 +135,32 @@ class _Facts:
             elif event.kind == "contract.finding":
                 self._findings.setdefault(request_id, []).append(event.fields)
 
-    def call(self, exchange: Exchange) -> Call:
-        requests = [PostModelOutputsRequest.FromString(data) for data in exchange.requests]
-        answers = [MultiOutputResponse.FromString(data) for data in exchange.answers]
+    def call(self, heard: HeardCall) -> Call:
+        requests, answers = heard.requests, heard.answers
         first = requests[0] if requests else PostModelOutputsRequest()
         method = method_of(first)
-        route = self._route(exchange.request_id)
+        route = self._route(heard.request_id)
         signature = signature_of(self._signatures(first, route), method)
         arguments = tuple(
             arguments_of(request, signature, index) for request in requests for index in range(len(request.inputs))
         )
         status = answers[-1].status if answers else None
         failed = status is not None and status.code not in (StatusCode.SUCCESS, 0)
-        took = None if exchange.ended is None else (exchange.ended - exchange.started) * 1000
+        took = None if heard.ended is None else (heard.ended - heard.started) * 1000
         return Call(
-            request_id=exchange.request_id,
+            request_id=heard.request_id,
             model=route.model if route is not None and route.model else _model_of(first, self._user),
-            kind=_KINDS[exchange.rpc],
+            kind=_KINDS[heard.rpc],
             method=method,
             arguments=arguments[0] if arguments else {},
             all_arguments=arguments,
             results=tuple(result for answer in answers for result in results_of(answer, signature)),
             status=status.code if status is not None else 0,
-            error=_error_of(exchange, status if failed else None),
+            error=_error_of(heard, status if failed else None),
             route=route,
             milliseconds=took,
-            findings=tuple(self._findings.get(exchange.request_id, ())),
-            metadata=dict(exchange.metadata),
+            findings=tuple(self._findings.get(heard.request_id, ())),
+            metadata=dict(heard.metadata),
         )
 
     def _route(self, request_id: str) -> Route | None:
@@ -213,9 +211,9 @@ def _model_of(request: Any, user: str) -> str:
     return "/".join((owner, request.user_app_id.app_id, request.model_id))
 
 
-def _error_of(exchange: Exchange, status: Any | None) -> str:
+def _error_of(heard: HeardCall, status: Any | None) -> str:
     if status is not None:
         return str(status.details or status.description)
-    if exchange.error is not None:
-        return f"gRPC {exchange.error.name}: {exchange.error.message}"
-    return "the client went away before it was answered" if exchange.cancelled else ""
+    if heard.error is not None:
+        return f"gRPC {heard.error.name}: {heard.error.message}"
+    return "the client went away before it was answered" if heard.cancelled else ""

@@ -12,8 +12,6 @@ from typing import Any
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.store import Key, Kind
 
-# Runners come and go with replicas, whoever's they are.
-_KINDS = tuple(kind for kind in Kind if kind is not Kind.RUNNER)
 IsWhose = Callable[[str], bool]
 
 
@@ -44,6 +42,8 @@ class Checkpoint:
 
     def _now(self) -> dict[tuple[Kind, Key], Any]:
         store = self._emulator.store
+        # Runners come and go with replicas, whoever's they are.
+        kinds = [kind for kind in store.kinds if kind != Kind.RUNNER]
         return {
-            (kind, key): store.get(kind, key) for kind in _KINDS for key in store.keys(kind) if self._owns(key[0])
+            (kind, key): store.get(kind, key) for kind in kinds for key in store.keys(kind) if self._owns(key[0])
         }

@@ -1,8 +1,8 @@
 """Writes the arguments and results of verbs as JSON and reads them back, of the types that their table names.
 
 A value that JSON has stands for itself; any other is an object with one key, ``$`` and the kind of value. What is
-not in the table cannot travel, in either direction: nothing is made of a name that somebody sent, but functions that
-a module defines, which only ``Verbs.run`` and ``Verbs.look`` take.
+not in the table cannot travel, in either direction. Of names that somebody sent only functions are looked up, which
+a module must define: for ``Verbs.run`` and ``Verbs.look``.
 """
 
 from __future__ import annotations
@@ -116,13 +116,8 @@ class Codec:
             data = base64.b64encode(value.SerializeToString()).decode()
             return {"$message": [value.DESCRIPTOR.full_name, data]}
         if is_dataclass(value) and not isinstance(value, type):
-            name = self._known(value)
-            return {
-                "$of": [
-                    name,
-                    {each.name: self.written(getattr(value, each.name)) for each in fields(value) if each.init},
-                ]
-            }
+            given = {each.name: getattr(value, each.name) for each in fields(value) if each.init}
+            return {"$of": [self._known(value), {name: self.written(each) for name, each in given.items()}]}
         if isinstance(value, partial):
             function: Any = cast("partial[Any]", value)
             parts = [function.func, list(function.args), function.keywords]

@@ -318,12 +318,12 @@ class Control:
     async def _export(self, request: dict[str, Any]) -> Answers:
         from clarifai_emulator.state.transfer import export_state
 
-        yield {"result": export_state(self._emulator.store)}
+        yield {"result": export_state(self._emulator.store, self._emulator.resources.table)}
 
     async def _import(self, request: dict[str, Any]) -> Answers:
         from clarifai_emulator.state.transfer import import_state
 
-        imported = import_state(self._emulator.store, request.get("document"))
+        imported = import_state(self._emulator.store, self._emulator.resources.table, request.get("document"))
         self._emulator.resume_builds()
         yield {"result": asdict(imported)}
 

@@ -1,4 +1,4 @@
-"""The state of an emulator as one JSON object: what `status` prints and the dashboard draws."""
+"""Describes the state of an emulator as one JSON object, which `status` prints."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from clarifai_emulator.api.playback import Deck, Mode
+from clarifai_emulator.api.call import Call as ApiCall
+from clarifai_emulator.api.call import StreamHandler
+from clarifai_emulator.api.playback import Mode, Player
 from clarifai_emulator.api.playback.upstream import Upstream
-from clarifai_emulator.api.taps import Exchange
-from clarifai_emulator.api.transport.grpc_stream import GrpcStream
-from clarifai_emulator.api.transport.http2 import Serve
-from clarifai_emulator.cassettes import Tape
+from clarifai_emulator.api.taps import HeardCall
+from clarifai_emulator.cassettes import Cassette
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control.account import Account, UserAccount
 from clarifai_emulator.control.call_records import Call, CallLog
@@ -58,7 +58,7 @@ class CassetteUse:
     """A cassette to record calls into or to play them from. ``record_from``: another platform to record from, which
     the token ``pat`` opens."""
 
-    tape: Tape
+    cassette: Cassette
     mode: Mode
     name: str
     record_from: str = ""
@@ -69,7 +69,7 @@ class CassetteUse:
 class UsedCassette:
     """A cassette after its use."""
 
-    tape: Tape
+    cassette: Cassette
     changed: bool
 
 
@@ -82,7 +82,7 @@ class Verbs:
         self._emulator = account.emulator
         self._log = log if log is not None else CallLog()
         self._added: dict[int, ActiveFault] = {}
-        self._deck: Deck | None = None
+        self._player: Player | None = None
         self._checkpoints: list[Checkpoint] = []
 
     # ── models ─────────────────────────────────────────────────────────────────────────────────────────
@@ -99,7 +99,8 @@ class Verbs:
 
     async def undeploy(self, name: str | None, user_id: str = "") -> Sequence[Undeployed]:
         """Take away a deployment, or every deployment of a model; see ``Undeployer.undeploy``."""
-        return await self._emulator.undeployer.undeploy(name, user_id=user_id or self.account.user_id)
+        user = user_id if self.account.is_everything else self.account.user_id
+        return await self._emulator.undeployer.undeploy(name, user_id=user)
 
     async def dev(self, request: DeployRequest, options: Options, progress: Progress = unheard) -> Deployed:
         """Deploy a model directory so that ``reload`` brings edits of it to where they answer."""
@@ -226,21 +227,21 @@ class Verbs:
         """Let the calls of this account go through a cassette."""
         await self.eject()
         upstream = Upstream(use.record_from, use.pat) if use.record_from else None
-        self._deck = Deck(use.tape, use.mode, name=use.name, upstream=upstream)
+        self._player = Player(use.cassette, use.mode, name=use.name, upstream=upstream)
         self._emulator.interceptors.insert(0, self._intercept)
 
     async def cassette_problems(self) -> list[str]:
         """Return what was asked and is not recorded."""
-        return self._deck.problems if self._deck is not None else []
+        return self._player.problems if self._player is not None else []
 
     async def eject(self) -> UsedCassette | None:
         """Let calls go their usual way again; returns the cassette as it is now."""
-        deck, self._deck = self._deck, None
-        if deck is None:
+        player, self._player = self._player, None
+        if player is None:
             return None
         self._emulator.interceptors.remove(self._intercept)
-        await deck.close()
-        return UsedCassette(deck.tape, deck.changed)
+        await player.close()
+        return UsedCassette(player.cassette, player.changed)
 
     # ── anything else ──────────────────────────────────────────────────────────────────────────────────
 
@@ -257,17 +258,10 @@ class Verbs:
         self._added[number] = active
         return FaultState(number, active.id, active.fault, active.seen, active.injected)
 
-    def _is_own(self, exchange: Exchange) -> bool:
-        return self.account.is_own_call(exchange.metadata)
+    def _is_own(self, heard: HeardCall) -> bool:
+        return self.account.is_own_call(heard.metadata)
 
-    def _intercept(self, path: str, serve: Serve | None) -> Serve | None:
-        played = self._deck.intercept(path, serve) if self._deck is not None else serve
-        if played is serve:
-            return serve
-
-        async def serve_own(stream: GrpcStream) -> None:
-            chosen = played if self.account.is_own_call(stream.metadata) else serve
-            assert chosen is not None, "the API has every method that it is asked for"
-            await chosen(stream)
-
-        return serve_own
+    def _intercept(self, call: ApiCall, following: StreamHandler) -> StreamHandler:
+        if self._player is None or not self.account.is_own_call(call.metadata):
+            return following
+        return self._player.intercept(call, following)

@@ -20,7 +20,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.catalogue import LOCAL_INSTANCE, Catalogue
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.compute_section import Instance, find_instance
-from clarifai_emulator.resources.identifiers import nearest
+from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind, Store
 
@@ -45,7 +45,7 @@ class DeployNodepools:
             raise CallerError(
                 StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST,
                 f"There is no compute cluster '{cluster_id}' of user '{user_id}'.",
-                hint=nearest(cluster_id, clusters, noun="compute cluster"),
+                hint=id_hint(cluster_id, clusters, noun="compute cluster"),
             )
         known = [key for key in everywhere if cluster_id in ("", key[1])]
         found = [key for key in known if key[2] == nodepool_id]
@@ -106,7 +106,7 @@ class DeployNodepools:
         raise CallerError(
             StatusCode.NODEPOOL_INVALID_REQUEST,
             f"There is no instance type '{name}'.",
-            hint=nearest(name, self._catalogue.instance_type_ids(), noun="instance type")
+            hint=id_hint(name, self._catalogue.instance_type_ids(), noun="instance type")
             + " `clarifai list-instances` lists all; `cpu` and the name of a GPU (A10G) are understood too.",
         )
 

@@ -7,9 +7,9 @@ when a replica is to start: in the deployment's status, and in the error its cal
 from __future__ import annotations
 
 import asyncio
-import copy
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,6 @@ class Provisioner:
         self._catalogue = catalogue
         self._deployer = deployer
         self._cache_dir = cache_dir
-        # Made once: what is in the store is never changed in place, so a reset can put the same again.
-        self._shared_cluster = shared_cluster()
-        self._shared_nodepools = shared_nodepools(catalogue)
 
     def provision(self) -> None:
         """Clarifai's shared compute, and a cluster ``local`` with this machine's nodepools."""
@@ -94,11 +91,27 @@ class Provisioner:
             self._store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
         self.provision_machine()
 
+    # Made once: what is in the store is never changed in place, so a reset can put the same again.
+
+    @cached_property
+    def _shared_cluster(self) -> ComputeCluster:
+        return shared_cluster()
+
+    @cached_property
+    def _shared_nodepools(self) -> Sequence[Nodepool]:
+        return shared_nodepools(self._catalogue)
+
     def of(self, user_id: str) -> Provisioner:
-        """The same for another user."""
-        other = copy.copy(self)
-        other._user_id = user_id
-        return other
+        """Return one that does the same for another user."""
+        return Provisioner(
+            user_id=user_id,
+            store=self._store,
+            resources=self._resources,
+            catalogue=self._catalogue,
+            deployer=self._deployer,
+            cache_dir=self._cache_dir,
+            hosted=self._hosted,
+        )
 
     def provision_machine(self) -> None:
         """The user's cluster ``local`` with this machine's nodepools."""

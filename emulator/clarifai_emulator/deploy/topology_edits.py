@@ -159,7 +159,9 @@ class TopologyEdits:
     def _all_or_nothing(self) -> Generator[None]:
         """Where it fails, undo what this task has put into the store; what clients put there meanwhile stays."""
         # What is stored is never changed in place.
-        before = {kind: {key: self._store.get(kind, key) for key in self._store.keys(kind)} for kind in Kind}
+        before = {
+            kind: {key: self._store.get(kind, key) for key in self._store.keys(kind)} for kind in self._store.kinds
+        }
         self._task = asyncio.current_task()
         try:
             yield

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+from clarifai_emulator.resources.table import TABLE
 from clarifai_emulator.state.records import BadRecord, from_json, to_json
 from clarifai_emulator.topology.file_changes import KINDS
 from clarifai_emulator.topology.files import Entry, ModelDeploy, ModelEntry, Topology
@@ -79,7 +80,7 @@ def _content(entry: Entry[Any]) -> dict[str, Any]:
 
 
 def _entry(kind: str, content: Any) -> Entry[Any]:
-    message = from_json(KINDS[kind], content["message"])
+    message = from_json(TABLE[KINDS[kind]], content["message"])
     if kind != "models":
         return Entry(message, content["user_id"], where="")
     path, deploy = content["path"], content["deploy"]

@@ -13,7 +13,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.address import parse_name
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.resources.identifiers import nearest
+from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.routing.candidate_deployments import model_key_of, served_model
 from clarifai_emulator.store import Kind, Store
@@ -100,7 +100,7 @@ class Undeployer:
         return CallerError(
             StatusCode.DEPLOYMENT_DOES_NOT_EXIST,
             what,
-            hint=nearest(name, names, noun="deployment"),
+            hint=id_hint(name, names, noun="deployment"),
         )
 
     async def _until_ended(self, keys: Sequence[tuple[str, str]]) -> None:

@@ -292,7 +292,7 @@ class Lane:
         self.waiting: deque[Work] = deque()
         self.refusal: CallerError | None = None  # set while no replica can be started
         self.bounced = False  # a request was sent away because no replica was there
-        self.pending_reason = ""  # why a wanted replica is not there yet
+        self.pending_reason = ""
         self.edit_problem: EditProblem | None = None
         # When reloadable replicas last worked on items: from, to (monotonic).
         self.spans: deque[tuple[float, float]] = deque(maxlen=_SPANS)
@@ -301,6 +301,18 @@ class Lane:
         self._clock = clock
         self._queue_size = queue_size
         self._on_demand = on_demand
+
+    def pend(self, reason: str) -> None:
+        """Note why a wanted replica is not there yet; empty once one is."""
+        self.pending_reason = reason
+
+    def note_edit(self, problem: EditProblem | None) -> None:
+        """Note what is wrong with an edit of the code that it serves; None once nothing is."""
+        self.edit_problem = problem
+
+    def tell_idle(self, wanted: bool) -> None:
+        """Call ``on_demand`` once nothing runs and nothing waits, if the supervisor wants to look then."""
+        self.tells_idle = wanted
 
     def was_at_work(self, time: float) -> bool:
         """Whether a reloadable replica worked on an item at this time (monotonic), as far as it is remembered."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from difflib import get_close_matches
 
 from clarifai_emulator.faults.fault import Fault
 from clarifai_emulator.faults.selectors import is_called
+from clarifai_emulator.spelling import nearest
 from clarifai_emulator.store import Key, Kind, Store
 
 _KINDS = {"model": Kind.MODEL, "deployment": Kind.DEPLOYMENT, "nodepool": Kind.NODEPOOL}
@@ -30,9 +30,9 @@ def unknown_names(fault: Fault, user_id: str, known: Mapping[str, Collection[Key
         if not parts or any(is_called(key, parts) for key in keys):
             continue
         ids = {key[-1]: key for key in keys}
-        near = get_close_matches(parts[-1], ids, n=1)
+        near = nearest(parts[-1], ids)
         if near:
-            others = f"Did you mean '{_named(ids[near[0]], parts, user_id)}'?"
+            others = f"Did you mean '{_named(ids[near], parts, user_id)}'?"
         else:
             names = sorted(ids)
             listed = ", ".join(names[:_MOST]) + (" …" if len(names) > _MOST else "")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from urllib.parse import urlsplit
 
 from clarifai_grpc.grpc.api import service_pb2
+
+from clarifai_emulator.spelling import did_you_mean_or
 
 INFERENCE = frozenset({"PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs"})
 STREAMS = INFERENCE - {"PostModelOutputs"}
@@ -49,8 +50,7 @@ def rpcs_like(pattern: str) -> frozenset[str]:
         raise ValueError(f"{_NOT_CLIENTS} is for runners, not for clients; lose_replica breaks a runner")
     found = frozenset(name for name in rpc_names() if fnmatchcase(name, pattern))
     if not found:
-        close = get_close_matches(pattern, rpc_names(), n=1, cutoff=0.6)
-        hint = f"did you mean {close[0]!r}?" if close else "PostModelOutputs is one, Get* are many, * is all"
+        hint = did_you_mean_or(pattern, rpc_names(), "PostModelOutputs is one, Get* are many, * is all")
         raise ValueError(f"{pattern!r} is no RPC of the platform; {hint}")
     return found
 

@@ -47,13 +47,13 @@ def arguments_of(request: Any, signature: Any | None = None, index: int = 0) -> 
 
 
 def results_of(response: Any, signature: Any | None = None) -> list[Any]:
-    """What the outputs of an inference response hold."""
+    """Return what the outputs of an inference response hold."""
     fields = signature.output_fields if signature is not None else ()
     return [_result_of(output.data, fields) for output in response.outputs]
 
 
 def _result_of(data: Any, fields: Iterable[Any]) -> Any:
-    """One output: its value, or a mapping where it has several named ones."""
+    """Return one output: its value, or a mapping where it has several named ones."""
     parts = _parts(data, fields)
     if set(parts) in ({"return"}, {""}):
         return next(iter(parts.values()))
@@ -66,7 +66,8 @@ def _parts(data: Any, fields: Iterable[Any] = ()) -> dict[str, Any]:
 
 
 def value_of(data: Any, field: Any | None = None) -> Any:
-    """What a ``Data`` message holds, read as ``field`` (a ``ModelTypeField``) says; None for an empty one."""
+    """Return what a ``Data`` message holds, read as ``field`` (a ``ModelTypeField``) says; None for an empty
+    one."""
     if field is not None:
         if field.type in _BY_TYPE:
             return getattr(data, _BY_TYPE[field.type])

@@ -1,4 +1,4 @@
-"""Text as one header field or trailer: printable ASCII, on one line, and never so long that a client refuses it."""
+"""Writes text as one header field or trailer: printable ASCII, on one line, short enough for every client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def sendable(value: str) -> str:
 
 
 def header_text(text: str, longest: int = LONGEST) -> str:
-    """``text`` with other characters written as ``\\xf6``, cut to ``longest`` characters."""
+    """Return ``text`` with other characters written as ``\\xf6``, cut to ``longest`` characters."""
     plain = " ".join(text[: longest * 2].split()).encode("ascii", "backslashreplace").decode()
     plain = "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in plain)
     is_cut = len(plain) > longest or len(text) > longest * 2

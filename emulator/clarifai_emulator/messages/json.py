@@ -51,7 +51,7 @@ def _messages_in(message: Any) -> list[Any]:
 
 
 def _in_words(number: float) -> str:
-    """As JSON has numbers of the proto's own types."""
+    """Name the number as JSON has numbers of the proto's own types."""
     if math.isnan(number):
         return "NaN"
     return "Infinity" if number > 0 else "-Infinity"

@@ -1,8 +1,4 @@
-"""Kubernetes quantities (``500m``, ``16Gi``): reading them into numbers, and writing numbers for people.
-
-``ComputeInfo`` holds every size as text in this notation
-(https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/).
-"""
+"""Reads Kubernetes quantities (``500m``, ``16Gi``) into numbers, and writes numbers for people."""
 
 from __future__ import annotations
 

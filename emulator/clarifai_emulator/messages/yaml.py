@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ import yaml
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from clarifai_emulator.spelling import did_you_mean_or
 
 _INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32,
@@ -28,7 +29,7 @@ _FLOATS = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
 
 @dataclass(slots=True)
 class YamlFile:
-    """One file and every problem found in it so far, as ``file:line: key: what is wrong``."""
+    """A file and every problem found in it so far, as ``file:line: key: what is wrong``."""
 
     path: Path
     problems: list[str] = field(default_factory=list[str])
@@ -48,7 +49,7 @@ class YamlFile:
             self.problems.append(f"{self.path}:1: cannot be read: {error}")
 
     def where(self, node: Node) -> str:
-        """``file:line`` of a node."""
+        """Return ``file:line`` of a node."""
         return f"{self.path}:{node.start_mark.line + 1}"
 
     def complain(self, node: Node, key: str, text: str) -> None:
@@ -207,10 +208,9 @@ _TYPE_NAMES = {
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
-    """What to say about a name that is not known."""
+    """Say of a name that it is not known, with the nearest one."""
     names = list(known)
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
+    hint = did_you_mean_or(name, names, f"known: {', '.join(names)}")
     return f"is not a known name; {hint}"
 
 

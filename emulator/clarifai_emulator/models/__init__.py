@@ -1,1 +1,1 @@
-"""What a model directory is, and the Python environment its code runs in."""
+"""Reads model directories, and builds the Python environments that their code runs in."""

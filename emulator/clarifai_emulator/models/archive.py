@@ -30,7 +30,7 @@ _HINT = "Upload the model directory with `clarifai model upload`, or make the ar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveLimits:
-    """What an archive may unpack to. ``spare_bytes`` stay free on the disk."""
+    """The limits of an unpacked archive. ``spare_bytes`` stay free on the disk."""
 
     max_bytes: int = 64 * _GIBIBYTE
     max_files: int = 50_000
@@ -41,7 +41,7 @@ class ArchiveLimits:
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """How much an archive held."""
+    """The size of what an archive held."""
 
     files: int
     bytes: int
@@ -107,7 +107,7 @@ class _Forward(io.RawIOBase):
 
 @dataclass(slots=True)
 class _Unpacking:
-    """One archive on its way to the disk."""
+    """An archive on its way to the disk."""
 
     target: Path
     limits: ArchiveLimits

@@ -1,6 +1,6 @@
-"""What the files of a model directory are at one moment, and their hash: what the dev loop compares.
+"""Reads the files of a model directory at one moment, and their hash: what the dev loop compares.
 
-Read again and again, so a file whose size and times are as they were is not read a second time.
+Files are read again and again, so one whose size and times are as they were is not read a second time.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _SETTLED_NS = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class CodeFile:
-    """One file. ``stamp``: size and times as the file system has them; ``content`` stands for what is in it;
-    ``text`` is kept of the few files that a plan looks into."""
+    """A file of the code. ``stamp``: size and times as the file system has them; ``content`` stands for what is in
+    it; ``text`` is kept of the few files that a plan looks into."""
 
     stamp: tuple[int, ...]
     content: str
@@ -44,7 +44,8 @@ class CodeFile:
 
     @property
     def written(self) -> float:
-        """When it was last written or put there, in seconds since the epoch; 0 for one that cannot be read."""
+        """Return when the file was last written or put there, in seconds since the epoch; 0 if it cannot be
+        read."""
         return max(self.stamp[1:3]) / 1e9 if self.stamp else 0.0
 
 
@@ -67,7 +68,7 @@ class Code:
         return next((name for name in MODEL_FILES if name in self.files), MODEL_FILES[-1])
 
     def without(self, names: Set[str]) -> Code:
-        """The same without these files."""
+        """Return the code without these files."""
         files = {name: file for name, file in self.files.items() if name not in names}
         return self if len(files) == len(self.files) else Code(files, _digest(files), self.read_ns)
 
@@ -105,7 +106,7 @@ class CodeReader:
         return self._last
 
     def counts(self, path: str, ignored: _Ignored | None = None) -> bool:
-        """Whether a file (relative, with ``/``) is watched."""
+        """Tell whether a file (relative, with ``/``) is watched."""
         if path in ALWAYS_WATCHED:
             return True
         if not is_part_of_model(PurePath(path)) or self._exclude.match_file(path):
@@ -126,13 +127,13 @@ def _digest(files: Mapping[str, CodeFile]) -> str:
 
 
 class _Ignored:
-    """What .gitignore files say: those of the directory and of the folders above it, up to the repository's."""
+    """The .gitignore files of the directory and of the folders above it, up to the repository's."""
 
     def __init__(self, directory: Path) -> None:
         self._specs = list(_ignore_specs(directory))
 
     def has(self, path: str) -> bool:
-        """Whether git would leave this path (relative to the directory) out."""
+        """Tell whether git would leave this path (relative to the directory) out."""
         return any(spec.match_file(prefix + path) for prefix, spec in self._specs)
 
 

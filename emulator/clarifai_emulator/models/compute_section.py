@@ -1,4 +1,5 @@
-"""What compute a model asks for: ``inference_compute_info`` of config.yaml, or the shorter ``compute``."""
+"""Reads the compute that a model asks for: ``inference_compute_info`` of config.yaml, or the shorter
+``compute``."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ _CPU_INSTANCE = "t3a.2xlarge"
 
 @dataclass(slots=True)
 class Compute:
-    """``info``: what the model needs. ``instance``: the instance type it named instead, else empty."""
+    """The compute of a model. ``info``: what it needs. ``instance``: the instance type it named instead, else
+    empty."""
 
     info: ComputeInfo = field(default_factory=ComputeInfo)
     instance: str = ""

@@ -1,4 +1,4 @@
-"""Read and check ``config.yaml``: every problem found at once, each with what was expected and the fix."""
+"""Reads and checks ``config.yaml``: every problem found at once, each with what was expected and the fix."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _PYTHON_VERSION = re.compile(r"3\.\d+(\.\d+)?")
 
 @dataclass(slots=True)
 class ConfigFile:
-    """What ``config.yaml`` says, with the platform's defaults where it is silent.
+    """The content of ``config.yaml``, with the platform's defaults where it is silent.
 
-    ``problems``: why the platform would refuse the file; empty when it is usable. ``warnings``: what works
-    here but not there. ``instance``: the instance type of a ``compute`` section (``instance``, or the older
-    ``gpu``), empty when there is none or when ``inference_compute_info`` is given, which wins.
+    ``problems``: why the platform would refuse the file; empty when it is usable. ``warnings``: what works here but
+    not there. ``instance``: the instance type of a ``compute`` section (``instance``, or the older ``gpu``), empty
+    when there is none or when ``inference_compute_info`` is given, which wins.
     """
 
     values: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -1,11 +1,11 @@
-"""Read a model directory: config.yaml, requirements.txt and 1/model.py, checked before anything runs it."""
+"""Reads a model directory: config.yaml, requirements.txt and 1/model.py, checked before anything runs it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -86,11 +86,11 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where the code of a model version is, and which interpreter runs it.
+    """The code of a model version, and the interpreter that runs it.
 
-    ``path``: the model directory. ``python``: the interpreter. ``content_hash``: of the directory when the
-    version was made. ``environment``: the interpreter's environment in words, for people. ``backend``: which one it
-    was prepared for. ``image``: the container image, where that one needs it (there is no interpreter then).
+    ``path``: the model directory. ``python``: the interpreter. ``content_hash``: of the directory when the version
+    was made. ``environment``: the interpreter's environment in words, for people. ``backend``: which one it was
+    prepared for. ``image``: the container image, where that one needs it (there is no interpreter then).
     ``mounted``: containers of that image see ``path`` itself, not a copy of it. ``secrets``: what config.yaml asks
     for. ``watched``: which of its files the dev loop watches; None outside it, where a replica is not reloadable.
     """
@@ -104,6 +104,30 @@ class ModelSource:
     secrets: tuple[WantedSecret, ...] = ()
     watched: Watched | None = None
     mounted: bool = False
+
+    def as_record(self) -> dict[str, Any]:
+        """Return its fields as JSON has them."""
+        return {**asdict(self), "path": str(self.path), "python": str(self.python)}
+
+    @classmethod
+    def of_record(cls, content: Any) -> ModelSource:
+        """Return the source that ``as_record`` described. Raises ``KeyError`` or ``TypeError`` for another content.
+
+        A record of an earlier release is of no dev loop and names no backend: what runs such a version prepares it
+        anew, and finds its secrets then.
+        """
+        watched = content.get("watched")
+        return cls(
+            Path(content["path"]),
+            Path(content["python"]),
+            content["content_hash"],
+            content["environment"],
+            backend=content.get("backend", ""),
+            image=content.get("image", ""),
+            secrets=tuple(WantedSecret(**each) for each in content.get("secrets", ())),
+            watched=Watched(tuple(watched["include"]), tuple(watched["exclude"])) if watched is not None else None,
+            mounted=content.get("mounted", False),
+        )
 
 
 def read_model_directory(path: Path) -> ModelDirectory:
@@ -140,7 +164,7 @@ def read_model_directory(path: Path) -> ModelDirectory:
 
 
 def content_hash(directory: Path) -> str:
-    """sha256 (hex) over the names and contents of the files the model can see.
+    """Return the sha256 (hex) over the names and contents of the files the model can see.
 
     Caches, hidden files, virtual environments and Dockerfiles do not count. Large files count by size and
     modification time, so that a checkpoint of many GiB costs nothing.
@@ -149,7 +173,7 @@ def content_hash(directory: Path) -> str:
 
 
 def digest_of(contents: Mapping[str, str]) -> str:
-    """sha256 (hex) over files, each by its name and what stands for its contents."""
+    """Return the sha256 (hex) over files, each by its name and what stands for its contents."""
     digest = hashlib.sha256()
     for name in sorted(contents):
         digest.update(f"{name}\0{contents[name]}\n".encode(errors="surrogateescape"))
@@ -167,7 +191,7 @@ def _content(file: Path) -> str:
 
 
 def is_part_of_model(relative: PurePath) -> bool:
-    """Whether a file (path relative to the model directory) belongs to the model: code, config, data."""
+    """Tell whether a file (path relative to the model directory) belongs to the model: code, config, data."""
     *folders, name = relative.parts
     if any(folder in NOT_CODE_DIRS or folder.startswith(".") for folder in folders):
         return False
@@ -232,7 +256,7 @@ def _requirements(directory: Path, problems: list[str]) -> tuple[str, ...]:
 
 
 def _model_file(directory: Path, problems: list[str], warnings: list[str]) -> Path:
-    """``1/model.py``, or the ``model.py`` beside config.yaml that the SDK's loader looks for first."""
+    """Return ``1/model.py``, or the ``model.py`` beside config.yaml that the SDK's loader looks for first."""
     usual = directory / "1" / "model.py"
     beside = directory / "model.py"
     has_folder = usual.parent.is_dir()

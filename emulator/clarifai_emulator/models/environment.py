@@ -1,11 +1,4 @@
-"""The Python environment a model runs in: the current one if it fits, else one built with uv and kept.
-
-1. compare requirements.txt and the Python version with the current interpreter; if all fits, use it;
-2. else look for an environment built for the same requirements, Python and platform;
-3. else build it: one builder at a time, and not usable before its last step.
-
-Called by the deployment of a model version, calls uv.
-"""
+"""Provides the Python environment a model runs in: the current one if it fits, else one built with uv and kept."""
 
 from __future__ import annotations
 
@@ -149,7 +142,7 @@ def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pyenv_folders(environ: Mapping[str, str]) -> list[str]:
-    """Where pyenv keeps interpreters: its shims show uv only those that are active in the current folder."""
+    """Return the folders of pyenv's interpreters: its shims show uv only those active in the current folder."""
     root = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME") or os.path.expanduser("~")) / ".pyenv")
     return sorted(str(folder) for folder in root.glob("versions/*/bin"))
 

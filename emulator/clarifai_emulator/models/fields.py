@@ -1,13 +1,14 @@
-"""Parse a section of config.yaml into a protobuf message field by field, so that every bad field is named."""
+"""Parses a section of config.yaml into a protobuf message field by field, so that every bad field is named."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
+
+from clarifai_emulator.spelling import nearest
 
 
 def parse_section(where: str, section: dict[str, Any], message: Message, *, skip: Iterable[str] = ()) -> list[str]:
@@ -20,8 +21,8 @@ def parse_section(where: str, section: dict[str, Any], message: Message, *, skip
     known = {*names, *(found.json_name for found in message.DESCRIPTOR.fields)}
     for key, value in section.items():
         if key not in known:
-            near = difflib.get_close_matches(str(key), names, n=1)
-            fix = f"did you mean {near[0]}?" if near else "remove it"
+            near = nearest(str(key), names)
+            fix = f"did you mean {near}?" if near else "remove it"
             problems.append(f"{where}.{key} is not a known field; {fix}")
             continue
         try:

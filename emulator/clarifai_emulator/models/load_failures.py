@@ -1,5 +1,7 @@
-"""What a model's failure to load comes from, where its traceback tells: a server that does not answer, weights that
-need a network or a token, a GPU, a variable that is not set; and the way out of each.
+"""Explains why a model fails to load, if its traceback tells, and what to do about it.
+
+Known causes: a server that does not answer, weights that need a network or a token, a GPU, a variable that is not
+set.
 """
 
 from __future__ import annotations

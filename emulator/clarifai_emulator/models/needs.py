@@ -1,8 +1,9 @@
-"""What a model starts that is not a Python import: the server programs and modules its code names, and whether they
-are here. The official templates of some toolkits wait for theirs for half a minute, or for ever.
+"""Finds the server programs and modules that a model's code starts, and tells whether they are here.
 
-Reads the source, runs nothing. What is found is a reason to say so early and to wait less long, never to refuse:
-the code may well do without.
+The official templates of some toolkits wait for theirs for half a minute, or for ever.
+
+Reads the source, runs nothing. A result is a reason to say so early and to wait less long, never to refuse: the
+code may well do without.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ def missing_needs(directory: Path, python: Path, *, which: Which = shutil.which)
 
 
 def foreseen_needs(directory: Path, names: Collection[str]) -> list[Missing]:
-    """The same before the model's environment is built, which may take minutes. ``names``: what its requirements
-    name; a module of these will be there."""
+    """Return the missing needs before the model's environment is built, which may take minutes. ``names``: what its
+    requirements name; a module of these will be there."""
     found = missing_needs(directory, Path(sys.executable))
     return [each for each in found if each.is_program or each.name not in names]
 
@@ -92,7 +93,7 @@ def _started(file: Path) -> Iterator[tuple[str, int, bool]]:
 
 
 def _of_words(words: list[ast.expr]) -> Iterator[tuple[str, int, bool]]:
-    """``["ollama", "list"]``, ``[python, "-m", "vllm.entrypoints…"]``."""
+    """Yield needs of ``["ollama", "list"]`` and ``[python, "-m", "vllm.entrypoints…"]``."""
     texts = [each.value if isinstance(each, ast.Constant) else None for each in words]
     for before, module in itertools.pairwise(texts):
         if before == "-m" and isinstance(module, str) and module.partition(".")[0] in _SERVERS:
@@ -102,7 +103,7 @@ def _of_words(words: list[ast.expr]) -> Iterator[tuple[str, int, bool]]:
 
 
 def _of_commands(arguments: Iterable[ast.expr]) -> Iterator[tuple[str, int, bool]]:
-    """``run("ollama serve")``, ``run(f"lms load {name}")``."""
+    """Yield needs of ``run("ollama serve")`` and ``run(f"lms load {name}")``."""
     for each in arguments:
         first = each.values[0] if isinstance(each, ast.JoinedStr) and each.values else each
         if isinstance(first, ast.Constant) and isinstance(first.value, str):

@@ -1,4 +1,4 @@
-"""Compare a requirements.txt with the packages of the current interpreter, without installing anything."""
+"""Compares a requirements.txt with the packages of the current interpreter, without installing anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CLARIFAI_TARGET = re.compile(r"clarifai-python(?!-grpc)\b|egg=clarifai\b(?!-)|/
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One requirement as it is written. ``constraint``: it limits a version but installs nothing."""
+    """A requirement as it is written. ``constraint``: it limits a version but installs nothing."""
 
     text: str
     constraint: bool = False
@@ -38,7 +38,7 @@ class UnreadableRequirements(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What the current interpreter has; tests give their own.
+    """The packages of the current interpreter; tests give their own.
 
     ``version``: of a package by its canonical name, ``None`` when it is not installed. ``requires``: its
     requirement lines.
@@ -126,12 +126,12 @@ def unsatisfied_requirements(file: Path, installed: Installed = CURRENT_INTERPRE
 
 
 def unsatisfied_lines(lines: Iterable[Line], installed: Installed = CURRENT_INTERPRETER) -> list[str]:
-    """The same for these lines."""
+    """Return why these lines are not satisfied."""
     return [reason for line in lines for reason in _reasons(line, installed)]
 
 
 def names_clarifai(lines: list[Line]) -> bool:
-    """Whether the requirements install the SDK themselves, from an index or from a URL."""
+    """Tell whether the requirements install the SDK themselves, from an index or from a URL."""
     for line in lines:
         if line.constraint:
             continue
@@ -190,7 +190,7 @@ def _compare(requirement: Requirement, installed: Installed) -> str:
 
 
 def _missing_extras(requirement: Requirement, installed: Installed) -> list[str]:
-    """What the extras ask for, one level deep: enough to notice an extra that was never installed."""
+    """Return what the extras lack, one level deep: enough to notice an extra that was never installed."""
     reasons: list[str] = []
     for extra in sorted(requirement.extras):
         for text in installed.requires(canonicalize_name(requirement.name)):

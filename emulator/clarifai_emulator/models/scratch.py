@@ -43,7 +43,7 @@ class OwnFolder:
 
     @property
     def is_there(self) -> bool:
-        """Whether anything was put there yet."""
+        """Tell whether anything was put there yet."""
         return self._scratch is not None if self._root is None else self._root.is_dir()
 
     @property

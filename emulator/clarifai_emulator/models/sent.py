@@ -23,8 +23,8 @@ _NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class SentDirectories:
-    """Those of one emulator, below ``root``; without it in a temporary folder, which ``close`` removes.
-    ``max_bytes``: of one archive."""
+    """The model directories that were sent to one emulator, below ``root``; without it in a temporary folder, which
+    ``close`` removes. ``max_bytes``: of one archive."""
 
     def __init__(self, root: Path | None = None, *, max_bytes: int) -> None:
         self._root = root

@@ -1,9 +1,8 @@
-"""Where the archives of uploaded model versions lie, and the model directories unpacked from them.
+"""Keeps the archives of uploaded model versions, and the model directories unpacked from them.
 
-ROOT/incoming/…          while an upload is under way
-ROOT/<version>/archive   what was uploaded, as it came
-ROOT/<version>/model     the same, unpacked: what replicas run
-ROOT/<version>/starts    while it is built: how often that was begun since the upload
+ROOT/incoming/…          while an upload is under way ROOT/<version>/archive   what was uploaded, as it came
+ROOT/<version>/model     the same, unpacked: what replicas run ROOT/<version>/starts    while it is built: how often
+that was begun since the upload
 """
 
 from __future__ import annotations
@@ -48,30 +47,30 @@ class UploadedFiles:
         return folder / ARCHIVE
 
     def archive(self, version: Key) -> Path:
-        """Where the archive of a version lies, if it was uploaded."""
+        """Return the path of a version's archive, if it was uploaded."""
         return self._of(version) / ARCHIVE
 
     def has(self, version: Key) -> bool:
-        """Whether a version was uploaded and its archive is still there."""
+        """Tell whether a version was uploaded and its archive is still there."""
         return self._folder.is_there and self.archive(version).exists()
 
     def model(self, version: Key) -> Path:
-        """Where a version is unpacked to."""
+        """Return the directory that a version is unpacked to."""
         return self._of(version) / MODEL
 
     def starts(self, version: Key) -> int:
-        """How often its build was begun and not ended, neither by its result nor by a stop in good order."""
+        """Return how often a build was begun and not ended, neither by its result nor by a stop in good order."""
         try:
             return int((self._of(version) / _STARTS).read_text())
         except (OSError, ValueError):  # none, or cut off while it was written
             return 0
 
     def note_start(self, version: Key) -> None:
-        """Its build begins."""
+        """Note that the build of a version begins."""
         (self._of(version) / _STARTS).write_text(str(self.starts(version) + 1))
 
     def note_end(self, version: Key) -> None:
-        """Its build ended."""
+        """Note that the build of a version ended."""
         (self._of(version) / _STARTS).unlink(missing_ok=True)
 
     def remove(self, version: Key) -> None:

@@ -1,4 +1,4 @@
-"""Which versions of a model may serve: not one that is being built, or whose build failed."""
+"""Tells which versions of a model may serve: not one that is being built, or whose build failed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _FAILED = (StatusCode.MODEL_BUILDING_FAILED, StatusCode.MODEL_BUILD_UNEXPECTED_E
 
 
 def is_building(version: ModelVersion) -> bool:
-    """Whether its upload is complete and its build is not."""
+    """Tell whether a version's upload is complete and its build is not."""
     return version.status.code == StatusCode.MODEL_BUILDING
 
 
 def is_on_trial(version: ModelVersion) -> bool:
-    """Whether it was deployed from a directory while another version serves, and has not served yet."""
+    """Tell whether a version was deployed from a directory while another one serves, and has not served yet."""
     return version.status.code == StatusCode.MODEL_DEPLOYING
 
 
 def build_failed(version: ModelVersion) -> bool:
-    """Whether it can never serve."""
+    """Tell whether a version can never serve."""
     return version.status.code in _FAILED
 
 

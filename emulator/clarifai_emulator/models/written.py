@@ -1,9 +1,4 @@
-"""Files that a model writes into its own directory: what it does there is no edit of its code.
-
-A file that appears while a replica loads the model, or works on a request, is the model's; one that was there
-already is once it has changed so a second time. Code and config never are. Nobody says who wrote a file: this is
-told from when it was written. An edit of such a file by hand is not noticed any more in this run, so it is said.
-"""
+"""Finds the files that a model writes into its own directory: they are no edits of its code."""
 
 from __future__ import annotations
 
@@ -58,7 +53,7 @@ def _is_code(name: str) -> bool:
 
 
 def are_the_models_own(files: Sequence[str]) -> str:
-    """What happened, and what to do about it, in a sentence."""
+    """Say in a sentence that these files are the model's own, and what to do about it."""
     it, itself = ("it", "is") if len(files) == 1 else ("they", "are")
     return (
         f"{named(files)} {itself} written by the model itself, so {it} {itself} no edit and not watched any more; "

@@ -385,7 +385,7 @@ class Replicas:
         if process is None:
             task.cancel()
         else:
-            record.printed.is_stopping = True
+            record.printed.stop()
             if grace:
                 process.terminate()
                 await asyncio.wait([process.exited], timeout=grace)

@@ -460,7 +460,7 @@ class Supervisor:
                 self._replicas.drain(fleet, record, "its nodepool is no longer one of the deployment's")
         active = [each for each in fleet.active if each not in elsewhere]
         demand = fleet.demand(now, config.traffic_history_seconds or TRAFFIC_HISTORY_SECONDS)
-        fleet.lane.tells_idle = not demand.is_idle
+        fleet.lane.tell_idle(not demand.is_idle)
         advice = desired_replicas(
             config,
             demand,
@@ -480,7 +480,8 @@ class Supervisor:
             self._grow(fleet, missing, now)
             return
         if not fleet.target.is_user_run:  # that one holds until its user starts a runner
-            fleet.lane.pending_reason, fleet.no_room_since = "", None
+            fleet.lane.pend("")
+            fleet.no_room_since = None
         if missing < 0:
             fleet.last_scale_down = now
             for record in self._least_busy(fleet, -missing):
@@ -491,10 +492,10 @@ class Supervisor:
             self._mark_later(fleet.lane.key, fleet.retry_at - now)
             return
         if fleet.target.is_user_run:
-            fleet.lane.pending_reason = "its nodepool has no nodes of its own: start the runner yourself"
+            fleet.lane.pend("its nodepool has no nodes of its own: start the runner yourself")
             return
         if fleet.target.source is None and is_building(fleet.target.version):
-            fleet.lane.pending_reason = "its model version is being built"
+            fleet.lane.pend("its model version is being built")
             return
         if fleet.target.source is None:
             fleet.lane.refuse(no_code(fleet.target))
@@ -510,13 +511,14 @@ class Supervisor:
                 return
         if grown_before:
             fleet.last_scale_up = now
-        fleet.lane.pending_reason, fleet.no_room_since = "", None
+        fleet.lane.pend("")
+        fleet.no_room_since = None
 
     def _pend(self, fleet: Fleet, no_room: NoRoom) -> None:
         """A wanted replica has no room. Others may serve; with none, callers wait or are told at once."""
         reason = f"{fleet.target.name}: {no_room}"
         if reason != fleet.lane.pending_reason:
-            fleet.lane.pending_reason = reason
+            fleet.lane.pend(reason)
             self._report.pending(fleet, reason, no_room, self._replicas.queued_runner(fleet))
         if self._blocks_itself(fleet, no_room):
             return

@@ -1,4 +1,4 @@
-"""When a save is over: gathers what a file system says until it rests. Pure; the caller has the clock.
+"""Decides when a save is over: gathers what a file system says until it rests. Pure; the caller has the clock.
 
 An editor writes a file beside the old one and renames it, or truncates it first; `git checkout` writes hundreds.
 Each is one save: it is over when nothing has come for a moment and no file is still open for writing.
@@ -11,7 +11,7 @@ from enum import Enum
 
 
 class Change(Enum):
-    """What happened to a file."""
+    """An event of a file."""
 
     BEGUN = "begun"  # created or written to; it may be written to again before it is closed
     DONE = "done"  # closed, renamed or removed
@@ -19,8 +19,8 @@ class Change(Enum):
 
 @dataclass(slots=True)
 class Settling:
-    """``quiet`` seconds end a save of few files, ``quiet_of_many`` one of many; ``patience`` bounds the wait for a
-    file to be closed. ``tells_closing``: whether this file system says so at all."""
+    """The state of a save. ``quiet`` seconds end a save of few files, ``quiet_of_many`` one of many; ``patience``
+    bounds the wait for a file to be closed. ``tells_closing``: whether this file system says so at all."""
 
     tells_closing: bool = True
     quiet: float = 0.01

@@ -1,4 +1,4 @@
-"""What an edit changed for clients, by rule: the signatures before and after it."""
+"""Tells what an edit changed for clients, by rule: the signatures before and after it."""
 
 from __future__ import annotations
 

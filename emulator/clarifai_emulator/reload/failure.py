@@ -1,4 +1,4 @@
-"""A broken edit for people: one line that says what and where, and the code around it."""
+"""Shows a broken edit to people: one line that says what and where, and the code around it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Failure:
 
 
 def failure_of(error: EmulatorError, directory: Path) -> Failure:
-    """What an error says of the code in this directory."""
+    """Return what an error says of the code in this directory."""
     if isinstance(error, CallerError):
         return Failure(error.details, error.hint)
     if not isinstance(error, ModelError):

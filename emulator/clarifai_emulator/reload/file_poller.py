@@ -1,7 +1,4 @@
-"""Looks at a few files beside model directories (topologies, clients) again and again, and tells when one changed.
-
-They may lie anywhere, so no folder of theirs is watched for events; that a second passes is early enough for them.
-"""
+"""Polls a few files beside model directories (topologies, clients), and tells when one changed."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ _SETTLED_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """``stamp``: time and size; ``content`` stands for what is in it."""
+    """The state of a file. ``stamp``: time and size; ``content`` stands for what is in it."""
 
     stamp: tuple[int, int]
     content: bytes
@@ -48,7 +45,8 @@ class FileLooks:
         self._thread.join()
 
     def accept(self) -> None:
-        """``files`` names others from now on: that is no change of them. Those that it named before still count."""
+        """Take the present ``files`` as they are: other names are no change. Changes of earlier ones still
+        count."""
         with self._looking:
             self._seen = {path: self._seen.get(path, look) for path, look in self._look(self._seen).items()}
 

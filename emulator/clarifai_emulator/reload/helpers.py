@@ -1,10 +1,6 @@
-"""May an edit of a module beside ``model.py`` be put into the loaded one? Only what loading did not use. Pure.
+"""Decides whether an edit of a module beside ``model.py`` may be put into the loaded one. Pure.
 
-    the module, before and after ─► which functions, methods and constants differ (anything else is in doubt)
-    every other module           ─► does code that ran at import, or in load_model, use it? (then it is in doubt)
-
-Modules are matched by the end of their path, and a module that is used counts with all that it imports: what is
-found is never less than what was used.
+An edit may if loading did not use what it changes.
 """
 
 from __future__ import annotations
@@ -267,7 +263,7 @@ class _Use:
         return f"loading the model uses {sorted(dynamic)[0]}" if dynamic else found
 
     def _reached_from(self, tree: ast.Module, names: set[str]) -> set[str]:
-        """These names, and those in the module's functions and classes that they name."""
+        """Return these names, and those in the module's functions and classes that they name."""
         known = {each.name: each for each in tree.body if isinstance(each, Function | ast.ClassDef)}
         is_model = {id(each) for each in model_classes(tree)}
         found, left = set(names), list(names)
@@ -334,7 +330,7 @@ def _files_of(module: str, modules: Mapping[str, ast.Module]) -> Iterator[str]:
 def _holders(
     name: str, constants: Iterable[str], modules: Mapping[str, ast.Module]
 ) -> Iterator[tuple[str, str, str]]:
-    """Where a constant of this module was copied to, by a `from … import` at the top of another."""
+    """Yield where a constant of this module was copied to, by a `from … import` at the top of another."""
     wanted = set(constants)
     for file, tree in modules.items():
         for node in tree.body:

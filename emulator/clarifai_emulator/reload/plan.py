@@ -1,4 +1,4 @@
-"""Which reload an edit needs: the cheapest that is still right, with its reason and the files that caused it. Pure.
+"""Plans the reload that an edit needs: the cheapest that is still right, with its reason and its files. Pure.
 
     files before, files after ──► none │ swap │ fork │ environment │ image
 
@@ -40,7 +40,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a swap does to one file: a new class of this name behind the model, or, of another module, what
+    """The part of a swap for one file: a new class of this name behind the model, or, of another module, what
     ``helper`` says."""
 
     file: str
@@ -50,7 +50,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do. ``files``: those that caused it. ``edits``: what a swap does, file by file.
+    """A reload to do. ``files``: those that caused it. ``edits``: what a swap does, file by file.
 
     ``may_change_signatures``: the edit touches what clients see of the methods, so it is worth to look first.
     """

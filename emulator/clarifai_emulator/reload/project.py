@@ -1,4 +1,4 @@
-"""One directory in the dev loop: what serves, what was tried, and what its last reload came to."""
+"""Holds the state of a directory in the dev loop: what serves, what was tried, and how its last reload ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from clarifai_emulator.reload.plan import Kind, Plan
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``always``: at least this kind of reload. ``strict``: while an edit is broken, requests fail."""
+    """The options of a project. ``always``: at least this kind of reload. ``strict``: while an edit is broken,
+    requests fail."""
 
     always: Kind = Kind.NONE
     strict: bool = False
@@ -27,7 +28,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a reload came to. ``state``: ``ready``, ``failed``, ``unchanged`` or ``superseded`` (by a newer save).
+    """The outcome of a reload. ``state``: ``ready``, ``failed``, ``unchanged`` or ``superseded`` (by a newer save).
 
     ``code``: the content hash of what answers now. ``old`` and ``new``: method signatures, where they differ;
     ``changes``: what that means for clients.
@@ -44,7 +45,7 @@ class Outcome:
     changes: Sequence[Finding] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON, without the signatures."""
+        """Return the outcome as JSON, without the signatures."""
         fields: dict[str, Any] = {
             "state": self.state,
             "reload": self.plan.kind.value,
@@ -65,8 +66,8 @@ class Outcome:
 
 @dataclass(slots=True, eq=False)
 class Project:
-    """One directory in the dev loop. ``named``: the model's id in config.yaml. ``code`` is what serves; ``tried``
-    the digest of what was tried last. ``instance``: the type it was deployed to, if one was named."""
+    """A directory in the dev loop. ``named``: the model's id in config.yaml. ``code`` is what serves; ``tried`` the
+    digest of what was tried last. ``instance``: the type it was deployed to, if one was named."""
 
     path: Path
     named: str

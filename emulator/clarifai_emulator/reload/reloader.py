@@ -1,11 +1,4 @@
-"""Takes an edited model directory to where its code answers: plans the reload, does it, says what came of it.
-
-    save ─► read the files ─► plan ─┬─ swap: every replica prepares, then all commit
-                                    └─ fork, …: fresh replicas load it, then take the place of those that serve
-                                 broken: what serves goes on serving, and says so
-
-One reload of a directory at a time; a newer save ends one that still waits for a model to load.
-"""
+"""Takes an edited model directory to where its code answers: plans the reload, does it, says how it ended."""
 
 from __future__ import annotations
 
@@ -151,7 +144,7 @@ class Reloader:
         return after.without(own)
 
     def _was_at_work(self, project: Project, time: float) -> bool:
-        """Whether a replica worked on a request at this time, in seconds since the epoch."""
+        """Tell whether a replica worked on a request at this time, in seconds since the epoch."""
         fleet = self._supervisor.fleets.get(project.lane)
         return fleet is not None and fleet.lane.was_at_work(self._clock.monotonic() - (self._clock.now() - time))
 
@@ -178,7 +171,7 @@ class Reloader:
         return outcome
 
     def _rename(self, project: Project, after: Code) -> None:
-        """What the version's code is called from now on; what starts later loads it."""
+        """Give the version's code its new content hash; replicas that start later load it."""
         key = (*project.model, project.lane.version_id)
         source: ModelSource | None = self._store.get(Stored.SOURCE, key)
         if source is None or source.content_hash == after.digest:
@@ -228,7 +221,7 @@ class Reloader:
                     hint="Mend it and save; without --strict the last good code would have answered.",
                 )
             problem = EditProblem(failure.summary, refusal)
-        fleet.lane.edit_problem = problem
+        fleet.lane.note_edit(problem)
 
     def _log(self, project: Project, line: str) -> None:
         user, app, model = project.model

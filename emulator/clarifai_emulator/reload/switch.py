@@ -80,7 +80,7 @@ class Switch:
         return True
 
     async def label(self, project: Project, after: Code) -> None:
-        """What runs is called ``after`` from now on. Raises ``CannotSwap``."""
+        """Name the running code ``after`` from now on. Raises ``CannotSwap``."""
         await asyncio.gather(*(link.label(after.digest) for link in self._links(project)))
 
     def _links(self, project: Project) -> list[ReloadLink]:
@@ -140,7 +140,7 @@ class Switch:
     async def _as_version(
         self, project: Project, directory: ModelDirectory, after: Code, progress: Progress
     ) -> Sequence[Any]:
-        """As a new model version, to which the deployment moves once it is live. Gives its signatures."""
+        """Make a new model version, to which the deployment moves once it is live. Return its signatures."""
         if is_pinned(version_of(self._store, project)):
             return await self._as_same_version(project, directory, after, progress)
         version_id = secrets.token_hex(16)
@@ -167,7 +167,7 @@ class Switch:
     async def _as_same_version(
         self, project: Project, directory: ModelDirectory, after: Code, progress: Progress
     ) -> Sequence[Any]:
-        """As the same version, whose id a topology gives. Gives its signatures."""
+        """Put the code behind the same version, whose id a topology gives. Return its signatures."""
         version_id = project.lane.version_id
         source, signatures = await self._read(project, directory, version_id, after, progress)
         put = self._deployer.put_pinned(

@@ -1,8 +1,5 @@
-"""Compares two versions of a ``model.py`` by their syntax trees: may the new class stand behind the old instance?
-
-It may when nothing but methods of the model class has changed, none of them had a part in loading the model, and
-nobody can have kept hold of one. Positions, comments and layout do not count. Pure.
-"""
+"""Compares two versions of a ``model.py`` by their syntax trees: may the new class replace the old behind an
+instance?"""
 
 from __future__ import annotations
 
@@ -27,7 +24,8 @@ DYNAMIC = frozenset({"getattr", "setattr", "vars", "dir", "eval", "exec", "globa
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``doubt``: why the edit needs more than a swap; empty when a swap is right. ``summary``: what has changed."""
+    """A comparison. ``doubt``: why the edit needs more than a swap; empty when a swap is right. ``summary``: what
+    has changed."""
 
     doubt: str = ""
     summary: str = ""
@@ -36,7 +34,7 @@ class Comparison:
 
 
 def compare(before: str, after: str) -> Comparison:
-    """What the edit is."""
+    """Compare two sources of a ``model.py``."""
     try:
         old, new = ast.parse(before), ast.parse(after)
     except (SyntaxError, ValueError):
@@ -175,7 +173,7 @@ def reached(node: ast.ClassDef, roots: Iterable[str]) -> set[str]:
 
 
 def _is_kept(node: ast.ClassDef, name: str) -> bool:
-    """Whether a method is used otherwise than called: whoever has it would go on with the old one."""
+    """Tell whether a method is used otherwise than called: whoever has it would go on with the old one."""
     if any(
         dotted(each) == "property" for function in _methods(node).get(name, []) for each in function.decorator_list
     ):
@@ -194,7 +192,7 @@ def _functions(node: ast.ClassDef) -> Iterator[Function]:
 
 
 def _fields(node: ast.ClassDef) -> list[ast.stmt]:
-    """What a class has beside its methods and its docstring."""
+    """Return what a class has beside its methods and its docstring."""
     return [each for each in node.body if not isinstance(each, Function) and not _is_docstring(each)]
 
 
@@ -218,7 +216,7 @@ def _names(node: ast.AST, name: str) -> bool:
 
 
 def _head(node: ast.ClassDef, name: str) -> list[str]:
-    """What clients see of a method: decorators, arguments, result and docstring."""
+    """Return what clients see of a method: decorators, arguments, result and docstring."""
     return [
         dump([*function.decorator_list, function.args, *([function.returns] if function.returns else [])])
         + repr(ast.get_docstring(function))
@@ -227,7 +225,7 @@ def _head(node: ast.ClassDef, name: str) -> list[str]:
 
 
 def dotted(node: ast.expr) -> str:
-    """``a.b.c``; empty for anything that is not a name."""
+    """Return ``a.b.c``; empty for anything that is not a name."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):

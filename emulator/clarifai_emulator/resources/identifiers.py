@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable
-from difflib import get_close_matches
+
+from clarifai_emulator.spelling import did_you_mean
 
 MAX_ID_LENGTH = 64
 _ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_ID_LENGTH}}}")
@@ -33,14 +34,11 @@ def fresh_id() -> str:
     return secrets.token_hex(16)
 
 
-def nearest(identifier: str, known: Iterable[str], *, noun: str) -> str:
+def id_hint(identifier: str, known: Iterable[str], *, noun: str) -> str:
     """A sentence that helps with an id that is not known: what was probably meant, or what there is."""
     names = sorted(set(known))
-    # Nothing is near to what is no id; looking for it would take as long as the text is.
-    identifier = identifier[: 2 * MAX_ID_LENGTH]
-    close = get_close_matches(identifier, names, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean {close[0]!r}?"
+    if guess := did_you_mean(identifier, names):
+        return guess
     if not names:
         return f"There is no {noun} yet."
     shown = ", ".join(repr(name) for name in names[:8])

@@ -1,13 +1,12 @@
-"""The resources of the emulator: created, changed, removed and shown by one set of rules.
+"""Creates, changes, removes and shows resources by one set of rules.
 
-Each kind is a row of the table (``rows.Resource``); the families beside this file give the rows. Requests come
-through ``verbs``; the topology and the supervisor call ``Resources`` themselves and get the same checks.
+Each kind is a row of the table (``table.ROWS``); the families beside this file give the rows. Requests come through
+``api/handlers/verbs.py``; the topology and the deployer call ``Resources`` themselves and get the same checks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -16,32 +15,60 @@ from clarifai_grpc.grpc.api.resources_pb2 import User, Visibility
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.resources.identifiers import fresh_id, id_problem, nearest
+from clarifai_emulator.resources.identifiers import fresh_id, id_hint, id_problem
+from clarifai_emulator.resources.live_metrics import LiveMetrics
 from clarifai_emulator.resources.patching import ACTIONS, assign, only
 from clarifai_emulator.resources.permissions import Organisations
-from clarifai_emulator.resources.rows import Draft, Parent, Problem, Resource
+from clarifai_emulator.resources.rows import Draft, Parent, Problem, Record, Resource
 from clarifai_emulator.store import Key, Kind, Store
 
 _VISIBILITIES = (Visibility.PRIVATE, Visibility.ORG, Visibility.PUBLIC)
 
 
-@dataclass(slots=True)
 class Resources:
-    """The table, and what is done with its rows. Used from the emulator's event loop only."""
+    """Do what the rows of the table say. Used from the emulator's event loop only.
 
-    store: Store
-    clock: Clock
-    organisations: Organisations = field(default_factory=Organisations)
-    _rows: dict[Kind, Resource] = field(default_factory=dict[Kind, Resource])
+    ``table``: every row, by its kind. A kind that the store names and no row describes is refused at once: it could
+    be put there, and never be kept, exported or shown.
+    """
 
-    def register(self, row: Resource) -> None:
-        """Add a row to the table."""
-        self._rows[row.kind] = row
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        organisations: Organisations,
+        catalogue: Catalogue,
+        metrics: LiveMetrics,
+        rows: Iterable[Record],
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.organisations = organisations
+        self.catalogue = catalogue
+        self.metrics = metrics
+        self.table: dict[Kind, Record] = {row.kind: row for row in rows}
+        self._rows = {kind: row for kind, row in self.table.items() if isinstance(row, Resource)}
+        self._lying_in: dict[Kind, list[Kind]] = {kind: [] for kind in self.table}
+        for row in self.served:
+            if row.parents:
+                self._lying_in[row.parents[-1].kind].append(row.kind)
+        for kind in self.table:
+            store.add_kind(kind)
+        for kind in store.kinds:
+            if kind not in self.table:
+                raise TypeError(f"No row of the table of resources describes the kind {str(kind)!r}.")
+
+    @property
+    def served(self) -> tuple[Resource, ...]:
+        """Return the rows that the platform's API serves."""
+        return tuple(self._rows.values())
 
     def row(self, kind: Kind) -> Resource:
-        """The row of a kind."""
+        """Return the row of a kind that is served."""
         return self._rows[kind]
 
     def post(self, kind: Kind, owner: str, parents: Sequence[str], items: Iterable[Any]) -> list[Key]:
@@ -106,7 +133,9 @@ class Resources:
         row = self._rows[kind]
         for key in keys:
             if self.store.get(kind, key) is not None:
-                row.before_delete(key)
+                row.before_delete(self, key)
+                for below in self._lying_in[kind]:
+                    self.delete(below, list(self.store.keys(below, key)))
                 self.store.delete(kind, key)
 
     def shown(self, kind: Kind, key: Key, viewer: str | None = None) -> Any:
@@ -116,7 +145,7 @@ class Resources:
         item = self.stored(kind, key)
         copy = row.message()
         copy.CopyFrom(item)
-        row.show(key, copy, viewer or key[0])
+        row.show(self, key, copy, viewer or key[0])
         return copy
 
     def stored(self, kind: Kind, key: Key) -> Any:
@@ -132,14 +161,12 @@ class Resources:
         row = self._rows[kind]
         if row.not_found_text:
             return CallerError(row.does_not_exist, row.not_found_text)
-        inside = "".join(
-            f" in {parent.kind.value.replace('_', ' ')} {name!r}" for parent, name in _inside(row, key)
-        )
+        inside = "".join(f" in {parent.kind.replace('_', ' ')} {name!r}" for parent, name in _inside(row, key))
         known = (each[-1] for each in islice(self.store.keys(kind, key[:-1]), 1000))
         return CallerError(
             row.does_not_exist,
             f"{row.noun.capitalize()} {key[-1]!r} does not exist for user {key[0]!r}{inside}.",
-            hint=nearest(key[-1], known, noun=row.noun) if self._owns(caller, key[0]) else "",
+            hint=id_hint(key[-1], known, noun=row.noun) if self._owns(caller, key[0]) else "",
         )
 
     def visible(self, kind: Kind, key: Key, caller: str) -> bool:
@@ -182,7 +209,7 @@ class Resources:
             raise CallerError(
                 StatusCode.CONN_DOES_NOT_EXIST,
                 f"User {user_id!r} does not exist.",
-                hint=f"You are {caller!r}. {nearest(user_id, [*known, caller], noun='user')}",
+                hint=f"You are {caller!r}. {id_hint(user_id, [*known, caller], noun='user')}",
             )
 
     def _owns(self, caller: str | None, owner: str) -> bool:
@@ -234,7 +261,8 @@ class Resources:
     @staticmethod
     def _not_given(row: Resource) -> list[str]:
         """What no change of a resource sets."""
-        return [name for name in ("created_at", "modified_at", "user_id", *row.read_only) if row.has(name)]
+        names = ("created_at", "modified_at", "user_id", *(("app_id",) if row.is_in_app else ()), *row.read_only)
+        return [name for name in names if row.has(name)]
 
     def _fill(self, row: Resource, draft: Draft) -> None:
         message = draft.message
@@ -244,7 +272,9 @@ class Resources:
             message.modified_at.CopyFrom(self.now())
         if row.has("user_id"):
             message.user_id = draft.owner
-        row.prepare(draft)
+        if row.is_in_app:
+            message.app_id = draft.key[1]
+        row.prepare(self, draft)
 
     def _check(self, row: Resource, drafts: Sequence[Draft]) -> None:
         if not drafts:
@@ -252,7 +282,7 @@ class Resources:
         problems: list[Problem] = []
         seen: set[Key] = set()
         for index, draft in enumerate(drafts):
-            found = [*self._own_problems(row, draft), *row.validate(draft)]
+            found = [*self._own_problems(row, draft), *row.validate(self, draft)]
             if draft.key in seen:
                 found.append(
                     Problem("id", f"{row.quoted(draft)} is given twice", StatusCode.DATABASE_DUPLICATE_KEY)
@@ -310,7 +340,7 @@ class Resources:
         for depth, parent in enumerate(row.parents):
             make = self._rows[parent.kind].make
             if make is not None and self.store.get(parent.kind, key[: depth + 2]) is None:
-                make(key[: depth + 2])
+                make(self, key[: depth + 2])
 
     def existing(self, kind: Kind, pattern: Key) -> Key:
         """Like ``find``, but raises ``CallerError`` when nothing fits."""

@@ -1,19 +1,26 @@
-"""A row of the resource table: what a resource is called, where it lies, and what differs about it."""
+"""Describes kinds of resource: a kind is one row; keeping, listing, permissions, gRPC and REST follow from it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from clarifai_emulator.store import Key, Kind
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.store import Key, Kind, Store
+
+if TYPE_CHECKING:
+    from clarifai_emulator.resources.resource import Resources
 
 Match = Callable[[Key, Any], bool]
+VERBS = ("Post", "Get", "List", "Patch", "Delete")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with an item. ``where``: its field. ``code``: 0 takes the resource's own."""
+    """Describe one thing that is wrong with an item. ``where``: its field. ``code``: 0 takes the resource's own."""
 
     where: str
     text: str
@@ -22,9 +29,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An item on its way into the store. ``given``: as the request had it. ``message``: as it will be stored.
-    ``old``: what it replaces, in a change.
-    ``is_patch``: a client asked for that change, and no value at zero can be seen in what was given."""
+    """Hold an item on its way into the store.
+
+    ``given``: as the request had it. ``message``: as it will be stored. ``old``: what it replaces, in a change.
+    ``is_patch``: a client asked for that change, and no value at zero can be seen in what was given.
+    """
 
     key: Key
     message: Any
@@ -34,25 +43,32 @@ class Draft:
 
     @property
     def owner(self) -> str:
-        """The user whose resource it is."""
+        """Return the user whose resource it is."""
         return self.key[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """What a resource lies in: where requests name it, and where an item itself may."""
+    """Name what a resource lies in: where requests say it, and where an item itself may."""
 
     kind: Kind
     in_request: str
     in_item: str = ""
 
 
+IN_APP = Parent(Kind.APP, "user_app_id.app_id", "app_id")
+
+
 def _nothing(*_: Any) -> None:
     return None
 
 
-def _no_problems(_: Draft) -> Iterable[Problem]:
+def _no_problems(*_: Any) -> Iterable[Problem]:
     return ()
+
+
+def _always(_store: Store, _key: Key) -> bool:
+    return True
 
 
 def _newest_first(_request: Any, items: Iterable[tuple[Key, Any]]) -> Iterable[tuple[Key, Any]]:
@@ -60,23 +76,40 @@ def _newest_first(_request: Any, items: Iterable[tuple[Key, Any]]) -> Iterable[t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
-    """One row of the table. ``stem`` names the RPCs (``Nodepool`` → ``PostNodepools``…), ``name`` the field of
-    answers (plural with an ``s``), ``in_request`` the field of Get requests that holds the id.
+class Record:
+    """Describe a kind of what the store holds, and how it is kept.
 
-    Hooks: ``prepare`` fills what the server fills, ``validate`` lists what is wrong, ``show`` changes the copy
-    that goes out to a viewer (never the stored one), ``before_delete`` removes what cannot stay, ``matches`` and
-    ``order`` are List's own filters and sorting, ``make`` creates one of the caller that is only mentioned (apps).
+    ``message``: a protobuf message, or a class with ``as_record`` and ``of_record``, as ``ModelSource`` has.
+    ``is_kept``: whether one of them outlives the process.
     """
 
     kind: Kind
-    stem: str
-    name: str
     message: type[Any]
-    in_request: str
-    does_not_exist: int
-    invalid_argument: int
+    is_kept: Callable[[Store, Key], bool] = _always
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource(Record):
+    """Describe a kind of resource that the platform's API serves.
+
+    ``stem`` names the RPCs (``Nodepool`` → ``PostNodepools``…), ``name`` the field of answers (plural with an
+    ``s``), ``in_request`` the field of Get requests that holds the id, ``does_not_exist`` and ``invalid_argument``
+    the platform's codes: left out, they are read off the message's descriptor and the status codes. ``verbs``:
+    those of the kind that are served, where the platform has them.
+
+    Hooks: ``prepare`` fills what the server fills, ``validate`` lists what is wrong, ``show`` changes the copy
+    that goes out to a viewer (never the stored one), ``before_delete`` removes what cannot stay (what lies in the
+    resource goes anyhow), ``matches`` and ``order`` are List's own filters and sorting, ``make`` creates one of the
+    caller that is only mentioned (apps). Each is given the ``Resources`` it works on, but for ``order``.
+    """
+
+    stem: str = ""
+    name: str = ""
+    in_request: str = ""
+    does_not_exist: int = 0
+    invalid_argument: int = 0
     parents: tuple[Parent, ...] = ()
+    verbs: tuple[str, ...] = VERBS
     assigns_id: bool = False
     inherits_visibility: bool = False
     hides_id: bool = False
@@ -85,28 +118,51 @@ class Resource:
     filters: tuple[str, ...] = ()
     ignored_filters: tuple[str, ...] = ()
     not_found_text: str = ""
-    prepare: Callable[[Draft], None] = _nothing
-    validate: Callable[[Draft], Iterable[Problem]] = _no_problems
-    show: Callable[[Key, Any, str], None] = _nothing
-    before_delete: Callable[[Key], None] = _nothing
-    matches: Callable[[Any], Match | None] = _nothing
+    prepare: Callable[[Resources, Draft], None] = _nothing
+    validate: Callable[[Resources, Draft], Iterable[Problem]] = _no_problems
+    show: Callable[[Resources, Key, Any, str], None] = _nothing
+    before_delete: Callable[[Resources, Key], None] = _nothing
+    matches: Callable[[Resources, Any], Match | None] = _nothing
     order: Callable[[Any, Iterable[tuple[Key, Any]]], Iterable[tuple[Key, Any]]] = _newest_first
-    make: Callable[[Key], None] | None = None
+    make: Callable[[Resources, Key], None] | None = None
+
+    def __post_init__(self) -> None:
+        stem = self.stem or self.message.DESCRIPTOR.name
+        name = self.name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
+        derived = {
+            "stem": stem,
+            "name": name,
+            "in_request": self.in_request or f"{name}_id",
+            "does_not_exist": self.does_not_exist or _code(f"{name}_DOES_NOT_EXIST", "CONN_DOES_NOT_EXIST"),
+            "invalid_argument": self.invalid_argument or _code(f"{name}_INVALID_ARGUMENT", "CONN_INVALID_REQUEST"),
+        }
+        for field_name, value in derived.items():
+            object.__setattr__(self, field_name, value)
 
     @property
     def noun(self) -> str:
-        """The resource in a sentence, ``compute cluster``."""
+        """Return the resource as a sentence names it, ``compute cluster``."""
         return self.name.replace("_", " ")
 
     @property
     def names(self) -> str:
-        """The plural field of answers, ``compute_clusters``."""
+        """Return the plural field of answers, ``compute_clusters``."""
         return f"{self.name}s"
 
+    @property
+    def is_in_app(self) -> bool:
+        """Tell whether the message says which app it lies in: the server fills that, and no change sets it."""
+        return self.has("app_id") and bool(self.parents) and self.parents[0].kind == Kind.APP
+
     def quoted(self, draft: Draft) -> str:
-        """The id of a draft as an error may show it."""
+        """Return the id of a draft as an error may show it."""
         return "(not shown)" if self.hides_id else repr(draft.key[-1])
 
     def has(self, field_name: str) -> bool:
-        """Whether the platform's message has this field."""
+        """Tell whether the platform's message has this field."""
         return field_name in self.message.DESCRIPTOR.fields_by_name
+
+
+def _code(name: str, else_name: str) -> int:
+    codes = StatusCode.DESCRIPTOR.values_by_name
+    return codes[name.upper() if name.upper() in codes else else_name].number

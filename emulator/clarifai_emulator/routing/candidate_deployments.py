@@ -1,4 +1,4 @@
-"""Which deployments can serve a request, which of them is first, and why not the others."""
+"""Finds the deployments that can serve a request, the first of them, and why not the others."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def served_version_id(search: Search, deployment: Deployment) -> str:
 
 
 def objection_to(search: Search, deployment: Deployment, model: Model, version_id: str) -> Objection | None:
-    """Why the deployment cannot serve this version of its model for the caller; None when it can.
+    """Say why the deployment cannot serve this version of its model for the caller; None when it can.
 
     An empty ``version_id`` takes whatever version it serves.
     """
@@ -134,8 +134,8 @@ def usable_options(
 
 
 def what_serves(search: Search, deployment: Deployment, wanted: Wanted) -> tuple[Deployment, Wanted]:
-    """How a deployment answers a request for this version while it is on its way there: who named the version
-    waits for it, everybody else has what serves until then."""
+    """Return how a deployment answers a request for this version while it is on its way there: a request that names
+    the version waits for it, every other has what serves until then."""
     coming = search.landscape.coming(deployment.user_id, deployment.id)
     if coming is None or wanted.version.id == served_version_id(search, deployment):
         return deployment, wanted

@@ -1,4 +1,4 @@
-"""The words of routing: what a request asks, what there is, what was decided or refused."""
+"""Defines the words of routing: what a request asks, what there is, what was decided or refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a request says about where it wants to go; ``me`` is already a user id everywhere.
+    """The wishes of a request about where it goes; ``me`` is already a user id everywhere.
 
     ``model_id`` may be empty when a deployment is named, ``version_id`` always. ``seed`` is what the scheduling
     choice RANDOM draws from (a request id): the same ask with the same seed goes to the same place.
@@ -69,7 +69,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How busy one deployment is in one nodepool now. ``latency_ms`` is 0 before anything was measured."""
+    """The load of one deployment in one nodepool now. ``latency_ms`` is 0 before anything was measured."""
 
     live_replicas: int = 0
     free_slots: int = 0
@@ -84,7 +84,7 @@ class Load:
 
 
 class Landscape(Protocol):
-    """What there is: a read-only view of the emulator's resources and of how busy they are."""
+    """A read-only view of the emulator's resources and of how busy they are."""
 
     def model(self, user: str, app: str, model: str) -> Model | None: ...
 
@@ -101,8 +101,8 @@ class Landscape(Protocol):
     def deployment(self, user: str, id: str) -> Deployment | None: ...
 
     def coming(self, user: str, id: str) -> Deployment | None:
-        """What a deployment is to serve once a replica of it is live, while it serves what ``deployment`` and
-        ``deployments_of`` say; None where that is the same."""
+        """Return what a deployment is to serve once a replica of it is live, while it serves what ``deployment``
+        and ``deployments_of`` say; None where that is the same."""
         ...
 
     def deployment_ids(self, user: str) -> Sequence[str]: ...
@@ -124,7 +124,8 @@ class Landscape(Protocol):
     def runner_ids(self, user: str, cluster: str, nodepool: str) -> Sequence[str]: ...
 
     def is_hosted(self, user: str, app: str, model: str) -> bool:
-        """Whether shared compute runs this model: one that Clarifai uploaded and owns, or a stand-in for one."""
+        """Tell whether shared compute runs this model: one that Clarifai uploaded and owns, or a stand-in for
+        one."""
         ...
 
     def shared_nodepools(self) -> Sequence[Nodepool]: ...
@@ -135,7 +136,7 @@ class Landscape(Protocol):
 
     @property
     def overcommits(self) -> bool:
-        """Whether the CPUs and the memory of this machine are no limit (``catalogue.fits``)."""
+        """Tell whether the CPUs and the memory of this machine are no limit (``catalogue.fits``)."""
         ...
 
     def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool: ...
@@ -158,7 +159,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where a request goes, and why.
+    """A decision where a request goes, and why.
 
     ``deployment`` is None on shared compute and for a runner without one: default autoscaling applies there.
     ``nodepools`` in order of preference: a request that finds the first one full goes on to the next.

@@ -1,4 +1,4 @@
-"""Which nodepools of a deployment can take a request, in which order, and why not the others.
+"""Finds the nodepools of a deployment that can take a request, in order, and why not the others.
 
 nodepools of the deployment ─► usable? ─► by priority ─► equals by scheduling_choice ─► full ones last
 """
@@ -27,7 +27,7 @@ from clarifai_emulator.routing.decision import Ask, Candidate, Landscape, Load
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What has to run: this version of this model, for this request."""
+    """The version of a model that has to run, for this request."""
 
     ask: Ask
     model: ModelKey
@@ -36,7 +36,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One usable nodepool of a deployment. ``instances``: those of its instance types that fit."""
+    """A usable nodepool of a deployment. ``instances``: those of its instance types that fit."""
 
     key: NodepoolKey
     nodepool: Nodepool
@@ -49,12 +49,12 @@ class Place:
 
     @property
     def price(self) -> Decimal:
-        """What its cheapest fitting instance type costs."""
+        """Return the price of the cheapest fitting instance type."""
         return min((price_of(each) for each in self.instances), default=Decimal("Infinity"))
 
     @property
     def speed(self) -> tuple[int, ...]:
-        """How fast its fastest fitting instance type is."""
+        """Return the speed of the fastest fitting instance type."""
         accelerated = self.needs.num_accelerators > 0
         return max((speed_of(each, accelerated=accelerated) for each in self.instances), default=())
 
@@ -66,7 +66,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Scheduling:
-    """One ``scheduling_choice``: what it means here, and the order it gives nodepools of equal priority."""
+    """A ``scheduling_choice``: what it means here, and the order it gives nodepools of equal priority."""
 
     meaning: str
     order: Callable[[Place], tuple[Any, ...]]

@@ -1,4 +1,4 @@
-"""The four routing rules, in the order they are tried (see the package's docstring)."""
+"""Applies the four routing rules, in the order they are tried (see the package's docstring)."""
 
 from __future__ import annotations
 

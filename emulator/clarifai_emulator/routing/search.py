@@ -1,8 +1,7 @@
-"""One request's way through the rules: what it names (or why that is refused), and what was rejected so far."""
+"""Follows a request through the rules: what it names (or why that is refused), and what was rejected so far."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool, Runner
@@ -20,8 +19,9 @@ from clarifai_emulator.routing.decision import (
 )
 from clarifai_emulator.routing.nodepools import Wanted, find_nodepool, nodepool_keys
 from clarifai_emulator.routing.visibility import Sight
+from clarifai_emulator.spelling import did_you_mean
 
-_LONGEST_ID = 128  # of what is compared with the ids there are
+_LONGEST_ID = 128  # of what a message quotes
 _LISTED = 5  # how many ids or rejected candidates a message shows
 
 
@@ -154,7 +154,7 @@ class Search:
         return runner
 
     def nodepools_named(self, deployment: Deployment, wanted: Wanted) -> Sequence[NodepoolKey]:
-        """Which of the deployment's nodepools a request that names the deployment allows; empty for all."""
+        """Return the deployment's nodepools that a request which names the deployment allows; empty for all."""
         ask, keys = self.ask, list(nodepool_keys(deployment))
         name = f"Deployment {quoted((deployment.user_id, deployment.id))}"
         if ask.nodepool is not None and ask.nodepool not in keys:
@@ -186,8 +186,7 @@ class Search:
         note: str = "",
     ) -> RoutingError:
         has = f"{parent} has {_shortened(known, ', ')}" if known else f"{parent} has no {kind}"
-        near = difflib.get_close_matches(wanted[:_LONGEST_ID], known, n=1)
-        hint = hint or (f"Did you mean {near[0]!r}?" if near else "")
+        hint = hint or did_you_mean(wanted, known)
         return self.refuse(code, f"{name} does not exist. {has}.", hint, f"{name} {note}." if note else "")
 
 

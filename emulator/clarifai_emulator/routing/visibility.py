@@ -1,4 +1,4 @@
-"""What the caller of a request may see: why a resource is hidden from it, and which ids a message may name.
+"""Tells what the caller of a request may see: why a resource is hidden from it, and which ids a message may name.
 
 A hidden resource is refused exactly as one that does not exist. Why it is hidden goes into the refusal's ``note``,
 which the event log has and the client never gets.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.state.kept_logs import KeptLogs
+from clarifai_emulator.state.records import Table
 from clarifai_emulator.state.state_file import StateFile
 from clarifai_emulator.store import Store
 
@@ -16,9 +17,9 @@ log = logging.getLogger(__name__)
 class KeptState:
     """The state directory of one emulator."""
 
-    def __init__(self, directory: Path, store: Store, logbook: LogBook) -> None:
+    def __init__(self, directory: Path, store: Store, table: Table, logbook: LogBook) -> None:
         self._directory = directory
-        self._file = StateFile(directory, store)
+        self._file = StateFile(directory, store, table)
         self._logs = KeptLogs(self._file, logbook)
 
     def open(self) -> int:

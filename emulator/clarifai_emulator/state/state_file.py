@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.errors import ConfigError
-from clarifai_emulator.state.records import BadRecord, from_bytes, is_kept, kept, to_bytes
+from clarifai_emulator.state.records import BadRecord, Table, from_bytes, is_kept, kept, to_bytes
 from clarifai_emulator.store import Key, Kind, Store
 
 log = logging.getLogger(__name__)
@@ -47,11 +48,15 @@ _BETWEEN_IDS = "\x1f"
 
 
 class StateFile:
-    """The state of one emulator, in ``directory``. Used from its event loop only."""
+    """Keep the state of one emulator in ``directory``, each kind as its row in ``table`` says.
 
-    def __init__(self, directory: Path, store: Store) -> None:
+    Used from the emulator's event loop only.
+    """
+
+    def __init__(self, directory: Path, store: Store, table: Table) -> None:
         self._directory = directory
         self._store = store
+        self._table = table
         self._changed: dict[tuple[Kind, Key], None] = {}
         self._scheduled = False
         self._database: sqlite3.Connection | None = None
@@ -112,7 +117,7 @@ class StateFile:
             database.execute("DELETE FROM resources")
             database.execute("DELETE FROM log_lines")
             database.execute("DELETE FROM notes")
-            for kind, key, _ in kept(self._store):
+            for kind, key, _ in kept(self._store, self._table):
                 self._write(database, kind, key)
         self._changed.clear()
 
@@ -155,24 +160,34 @@ class StateFile:
     def _write(self, database: sqlite3.Connection, kind: Kind, key: Key) -> None:
         item = self._store.get(kind, key)
         name = _BETWEEN_IDS.join(key)
-        if item is None or not is_kept(self._store, kind, key):
-            database.execute("DELETE FROM resources WHERE kind = ? AND key = ?", (kind.value, name))
+        if item is None or not is_kept(self._store, self._table, kind, key):
+            database.execute("DELETE FROM resources WHERE kind = ? AND key = ?", (kind, name))
         else:
             database.execute(
                 "INSERT INTO resources (kind, key, content) VALUES (?, ?, ?) "
                 "ON CONFLICT (kind, key) DO UPDATE SET content = excluded.content",
-                (kind.value, name, to_bytes(item)),
+                (kind, name, to_bytes(item)),
             )
 
     def _load(self, database: sqlite3.Connection) -> int:
         count = 0
-        for kind, key, content in database.execute("SELECT kind, key, content FROM resources ORDER BY place"):
-            try:
-                known = Kind(kind)
-            except ValueError:
-                raise BadRecord(f"a resource of the unknown kind {kind!r}") from None
-            self._store.put(known, tuple(key.split(_BETWEEN_IDS)), from_bytes(known, content))
+        unknown = Counter[str]()
+        for name, key, content in database.execute("SELECT kind, key, content FROM resources ORDER BY place"):
+            row = self._table.get(Kind(name))
+            kind = row.kind if row is not None else Kind(name)
+            if row is None:
+                unknown[name] += 1
+                self._store.add_kind(kind)
+            self._store.put(kind, tuple(key.split(_BETWEEN_IDS)), from_bytes(row, content))
             count += 1
+        if unknown:
+            names = ", ".join(f"{name} ({number})" for name, number in sorted(unknown.items()))
+            log.warning(
+                "The state in %s holds resources of kinds that this version does not know: %s. They are kept as "
+                "they are, and not served; the version that wrote them serves them.",
+                self._directory,
+                names,
+            )
         return count
 
     def _require_format(self, database: sqlite3.Connection) -> None:

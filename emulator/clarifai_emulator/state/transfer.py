@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from clarifai_emulator.errors import ConfigError
-from clarifai_emulator.state.records import BadRecord, cannot_run, from_json, kept, to_json, why_it_cannot_run
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.state.records import (
+    BadRecord,
+    Table,
+    cannot_run,
+    from_json,
+    kept,
+    to_json,
+    why_it_cannot_run,
+)
 from clarifai_emulator.store import Key, Kind, Store
 
 FORMAT = 1
@@ -14,10 +23,10 @@ _KIND = "clarifai-emulator state"
 _MOST_PROBLEMS = 20
 
 
-def export_state(store: Store) -> dict[str, Any]:
-    """Everything that outlives the process."""
+def export_state(store: Store, table: Table) -> dict[str, Any]:
+    """Return everything that outlives the process."""
     resources = [
-        {"kind": kind.value, "key": list(key), "content": to_json(item)} for kind, key, item in kept(store)
+        {"kind": str(kind), "key": list(key), "content": to_json(item)} for kind, key, item in kept(store, table)
     ]
     return {"document": _KIND, "format": FORMAT, "resources": resources}
 
@@ -33,7 +42,7 @@ class Imported:
     warnings: tuple[str, ...] = ()
 
 
-def import_state(store: Store, document: Any) -> Imported:
+def import_state(store: Store, table: Table, document: Any) -> Imported:
     """Add everything a document holds; what has the same id is replaced. Raises ``ConfigError`` with every problem,
     and then has changed nothing."""
     _require_document(document)
@@ -41,18 +50,20 @@ def import_state(store: Store, document: Any) -> Imported:
     problems: list[str] = []
     for number, entry in enumerate(document.get("resources", []), 1):
         try:
-            records.append(_record(entry))
+            records.append(_record(table, entry))
         except BadRecord as error:
             problems.append(f"resource {number}: {error}")
     if problems:
         shown = problems[:_MOST_PROBLEMS]
         more = [f"and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
         raise ConfigError("The exported state cannot be read:", [*shown, *more])
-    sources = [(key, item) for kind, key, item in records if kind is Kind.SOURCE]
+    sources = [(key, item) for _, key, item in records if isinstance(item, ModelSource)]
     warnings = tuple(cannot_run(key, source) for key, source in sources if why_it_cannot_run(source))
+    for kind, _, _ in records:
+        store.add_kind(kind)
     before = [store.get(kind, key) for kind, key, _ in records]
     # Deployments last: they start what the others describe.
-    for kind, key, item in sorted(records, key=lambda record: record[0] is Kind.DEPLOYMENT):
+    for kind, key, item in sorted(records, key=lambda record: record[0] == Kind.DEPLOYMENT):
         store.put(kind, key, item)
     added = sum(there is None for there in before)
     unchanged = sum(there == item for there, (_, _, item) in zip(before, records, strict=True))
@@ -76,11 +87,15 @@ def _require_document(document: Any) -> None:
         raise ConfigError("The exported state cannot be read:", ["`resources` must be an array"])
 
 
-def _record(entry: Any) -> tuple[Kind, Key, Any]:
+def _record(table: Table, entry: Any) -> tuple[Kind, Key, Any]:
     try:
-        kind, key, content = Kind(entry["kind"]), entry["key"], entry["content"]
-    except (TypeError, KeyError, ValueError) as error:
-        raise BadRecord(f"it needs a known `kind`, a `key` and `content`: {error}") from None
+        name, key, content = entry["kind"], entry["key"], entry["content"]
+    except (TypeError, KeyError) as error:
+        raise BadRecord(f"it needs a `kind`, a `key` and `content`: {error}") from None
+    if not isinstance(name, str) or not name:
+        raise BadRecord(f"its `kind` must be a name, not {name!r}")
     if not isinstance(key, list) or not key or not all(isinstance(part, str) and part for part in key):
         raise BadRecord("its `key` must be an array of ids")
-    return kind, tuple(key), from_json(kind, content)
+    row = table.get(Kind(name))
+    item = from_json(row, content, name)
+    return (row.kind if row is not None else Kind(name)), tuple(key), item

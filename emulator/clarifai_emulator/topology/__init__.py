@@ -1,1 +1,1 @@
-"""Says what topology files say, and what edits of them change."""
+"""Reads topology files, and finds what edits of them change."""

@@ -1,4 +1,4 @@
-"""What an edit of topology files changed: what is new, what differs, what is gone; each by its identity. Pure."""
+"""Finds what an edit of topology files changed: new, different and gone items, each by its identity. Pure."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def fields_said(message: Any, stored: Any) -> list[str]:
 
 
 def fields_to_set(names: Sequence[str]) -> tuple[str, ...]:
-    """What is set where these fields differ: which version a deployment runs is said by several together."""
+    """Return the fields to set where these differ: which version a deployment runs is said by several together."""
     return tuple({*names, *_WHAT_RUNS}) if _WHAT_RUNS.intersection(names) else tuple(names)
 
 
 def name_of(item: Any) -> str:
-    """What a person calls an item of a topology."""
+    """Return what a person calls an item of a topology."""
     if isinstance(item, Entry):
         path = item.path if isinstance(item, ModelEntry) else None
         return str(item.message.id or path)

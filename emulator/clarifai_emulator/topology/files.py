@@ -1,9 +1,5 @@
-"""Topology files: the users, clusters, nodepools, models, deployments and faults that an emulator starts with.
-
-A file that works with the SDK's ``create_compute_cluster``, ``create_nodepool`` or ``create_deployment`` works
-here unchanged; several resources, documents and files are put together. Nothing is stored here: the result is
-messages, which whoever applies them gives to ``api.handlers.resource.Resources``.
-"""
+"""Reads topology files: the users, clusters, nodepools, models, deployments and faults that an emulator starts
+with."""
 
 from __future__ import annotations
 
@@ -65,8 +61,8 @@ DEPLOY_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[Message]):
-    """One resource of a topology. ``user_id``: its owner, empty for the emulator's own user. ``where``:
-    ``file:line`` of it, to name in an error."""
+    """A resource of a topology. ``user_id``: its owner, empty for the emulator's own user. ``where``: ``file:line``
+    of it, to name in an error."""
 
     message: Message
     user_id: str
@@ -75,7 +71,7 @@ class Entry(Generic[Message]):
 
 @dataclass(frozen=True, slots=True)
 class ModelDeploy:
-    """How a model of a topology is to be deployed. Empty or None: not said. ``instance``: the instance type whose
+    """The deployment of a model of a topology. Empty or None: not said. ``instance``: the instance type whose
     nodepool is made for it."""
 
     instance: str = ""
@@ -229,7 +225,7 @@ class _Reading:
                 reference.compute_cluster.id = next(iter(found))
 
     def _settle_owners(self) -> None:
-        """One owner per cluster id: where a file leaves the user out, another may have said it."""
+        """Settle one owner per cluster id: where a file leaves the user out, another may have said it."""
         said: dict[str, set[str]] = {}
         for cluster in [*(item.message for item in self._of("compute_cluster")), *self._mentioned_clusters()]:
             if cluster.user_id:
@@ -253,7 +249,7 @@ class _Reading:
         return [each.compute_cluster for each in (*nodepools, *self._references())]
 
     def topology(self) -> Topology:
-        """What was read."""
+        """Return what was read."""
         entries = {
             plural: tuple(Entry(item.message, _owner(item), item.where) for item in self._of(singular))
             for plural, singular in PLURAL.items()
@@ -281,7 +277,7 @@ def _read_model_keys(file: YamlFile, node: Node, key: str, item: _Item) -> None:
 
 
 def _complain_of_settings(file: YamlFile, entries: dict[str, tuple[Node, Node]], key: str) -> None:
-    """What a file cannot say about a version that is made of code: it would be ignored."""
+    """Complain of what a file cannot say about a version that is made of code: it would be ignored."""
     if "model_version" not in entries or not isinstance(entries["model_version"][1], MappingNode):
         return
     for name, (name_node, _) in file.mapping(entries["model_version"][1], f"{key}.model_version").items():

@@ -1,8 +1,4 @@
-"""The JSON Schema of topology files, made of what the parser reads: the platform's messages and our own keys.
-
-``topology.schema.json`` beside this module is what ``topology_schema`` gives, kept as a file so that printing it
-costs nothing; ``make docs`` writes it and a test holds the two together.
-"""
+"""Writes the JSON Schema of topology files from what the parser reads: the platform's messages and our own keys."""
 
 from __future__ import annotations
 
@@ -150,7 +146,7 @@ class _Schemas:
 
 
 def _can_be_said(field: Any) -> bool:
-    """Whether the parser reads such a field: bytes and maps it does not."""
+    """Tell whether the parser reads such a field: it does not read bytes and maps."""
     is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
     return not is_map and field.type != FieldDescriptor.TYPE_BYTES
 

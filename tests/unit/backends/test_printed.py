@@ -72,21 +72,21 @@ def test_a_runner_that_stops_says_so_once_and_the_rest_is_noise() -> None:
 
 def test_what_the_model_prints_while_it_stops_is_still_its_own() -> None:
     printed = Printed()
-    printed.is_stopping = True
+    printed.stop()
     assert origins("saving the cache", sdk("cache saved"), printed=printed) == [Origin.MODEL, Origin.MODEL]
 
 
 @pytest.mark.parametrize(("error", "origin"), [("KeyboardInterrupt", Origin.NOISE), ("OSError: x", Origin.MODEL)])
 def test_a_bare_traceback_at_the_end_is_noise_if_only_the_stop_raised_it(error: str, origin: Origin) -> None:
     printed = Printed()
-    printed.is_stopping = True
+    printed.stop()
     lines = ["Traceback (most recent call last):", '  File "a.py", line 1, in <module>', error]
     assert origins(*lines, printed=printed) == [origin] * 3
 
 
 def test_a_traceback_that_the_end_cuts_off_is_not_lost() -> None:
     printed = Printed()
-    printed.is_stopping = True
+    printed.stop()
     assert origins("Traceback (most recent call last):", printed=printed) == []
     assert list(printed.flush()) == [("Traceback (most recent call last):", Origin.MODEL)]
 

@@ -1,4 +1,4 @@
-"""Tapes: recorded calls as a file, and which of them a request is."""
+"""Cassettes: recorded calls as a file, and which of them a request is."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 import yaml
 
-from clarifai_emulator.cassettes import Recorded, RecordedModel, Tape, read_tape
+from clarifai_emulator.cassettes import Cassette, RecordedCall, RecordedModel, read_cassette
 from clarifai_emulator.cassettes.matching import explain, find, find_in_turn
 from clarifai_emulator.errors import ConfigError
 
 
-def call(rpc: str, prompt: str, answer: str = "") -> Recorded:
-    return Recorded(rpc, [{"prompt": prompt}], [{"text": answer}], "><", call=f"predict(prompt={prompt!r})")
+def call(rpc: str, prompt: str, answer: str = "") -> RecordedCall:
+    return RecordedCall(rpc, [{"prompt": prompt}], [{"text": answer}], "><", call=f"predict(prompt={prompt!r})")
 
 
-def played(find_next: Any, calls: list[Recorded], *, times: int) -> list[str]:
+def played(find_next: Any, calls: list[RecordedCall], *, times: int) -> list[str]:
     """Return what is answered to the same question, again and again."""
     found: list[str] = []
     for _ in range(times):
@@ -77,12 +77,12 @@ def entry(**changed: Any) -> dict[str, Any]:
 
 class TestFiles:
     def test_what_is_written_is_read_again(self, tmp_path: Path) -> None:
-        ended = Recorded("PostModelOutputs", [{"a": 1}], [], ">", error=("UNAVAILABLE", "gone"))
+        ended = RecordedCall("PostModelOutputs", [{"a": 1}], [], ">", error=("UNAVAILABLE", "gone"))
         model = RecordedModel(("me", "demo", "hello"), "5f0c", ("predict(prompt: str) -> str",))
-        Tape([call("GetModel", "x"), ended], {"hello": model}).write(tmp_path / "new" / "calls.yaml")
-        tape = read_tape(tmp_path / "new" / "calls.yaml")
-        assert [each.as_dict() for each in tape.calls] == [call("GetModel", "x").as_dict(), ended.as_dict()]
-        assert tape.models == {"hello": model}
+        Cassette([call("GetModel", "x"), ended], {"hello": model}).write(tmp_path / "new" / "calls.yaml")
+        cassette = read_cassette(tmp_path / "new" / "calls.yaml")
+        assert [each.as_dict() for each in cassette.calls] == [call("GetModel", "x").as_dict(), ended.as_dict()]
+        assert cassette.models == {"hello": model}
         assert [each.name for each in (tmp_path / "new").iterdir()] == ["calls.yaml"]
 
     @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ class TestFiles:
     def test_a_call_that_cannot_be_played_is_refused(self, tmp_path: Path, told: dict[str, Any], said: str) -> None:
         (tmp_path / "calls.yaml").write_text(yaml.safe_dump({"version": 1, "calls": [entry(**told)]}))
         with pytest.raises(ConfigError) as caught:
-            read_tape(tmp_path / "calls.yaml")
+            read_cassette(tmp_path / "calls.yaml")
         assert caught.value.what == f"The cassette {tmp_path / 'calls.yaml'} cannot be used:"
         assert caught.value.problems == (said,)
         assert caught.value.hint.startswith("Record it again with `pytest --clarifai-cassettes all`")

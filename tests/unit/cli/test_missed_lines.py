@@ -1,4 +1,4 @@
-"""`events` and `logs` say what they could not show, where it would stand."""
+"""The commands `events` and `logs` say what they could not show, where it would stand."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 
-from clarifai_emulator.cassettes import Tape
+from clarifai_emulator.cassettes import Cassette
 from clarifai_emulator.control.codec import CannotTravel
 from clarifai_emulator.control.service import SERVICE, TOKEN_HEADER, Control
 from clarifai_emulator.control.table import VERBS, codec, verb_named
@@ -80,7 +80,7 @@ def test_a_value_that_travels_is_the_same(value: Any) -> None:
     assert travelled(value) == value
 
 
-@pytest.mark.parametrize("value", [object(), lambda emulator: 1, Tape, open])
+@pytest.mark.parametrize("value", [object(), lambda emulator: 1, Cassette, open])
 def test_what_cannot_travel_is_refused(value: Any) -> None:
     with pytest.raises(CannotTravel):
         CODEC.written(value)
@@ -97,18 +97,7 @@ def test_an_error_that_travels_is_the_same(error: Exception) -> None:
     read = CODEC.error_read(json.loads(json.dumps(CODEC.error_written(error))))
     assert type(read) is type(error)
     assert (str(read), read.args) == (str(error), error.args)
-    for name in (
-        "code",
-        "details",
-        "hint",
-        "description",
-        "stack_trace",
-        "log",
-        "summary",
-        "problems",
-        "ask",
-        "note",
-    ):
+    for name in ("code", "details", "hint", "stack_trace", "log", "summary", "problems", "ask", "note"):
         assert getattr(read, name, None) == getattr(error, name, None)
 
 

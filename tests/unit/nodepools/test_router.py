@@ -9,7 +9,7 @@ import pytest
 from clarifai_emulator.nodepools import router
 from clarifai_emulator.nodepools.router import Router
 from clarifai_emulator.routing import Ask, Decision, Rule
-from clarifai_emulator.store import Kind, Store
+from clarifai_emulator.store import Store
 
 ASK = Ask(caller="me", model_user="me", model_app="app", model_id="hello")
 
@@ -57,7 +57,7 @@ def test_another_request_is_decided_for_itself(scene: Scene) -> None:
 
 
 def test_a_change_of_any_resource_ends_what_is_remembered(scene: Scene) -> None:
-    for kind in Kind:
+    for kind in scene.store.kinds:
         scene.router.decide(ASK)
         asked = scene.asked
         scene.store.put(kind, ("me", kind), object())

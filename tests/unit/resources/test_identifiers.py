@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clarifai_emulator.resources.identifiers import fresh_id, id_problem, nearest
+from clarifai_emulator.resources.identifiers import fresh_id, id_hint, id_problem
 
 
 @pytest.mark.parametrize("identifier", ["a", "A-b_9", "x" * 64, "deploy-cc-aws-us-east-1"])
@@ -34,8 +34,8 @@ def test_fresh_ids_are_32_hexadecimal_digits() -> None:
 
 
 def test_what_was_probably_meant() -> None:
-    assert nearest("gpu-pol", ["gpu-pool", "cpu"], noun="nodepool") == "Did you mean 'gpu-pool'?"
-    assert nearest("x", ["a"], noun="nodepool") == "There is 'a'."
-    assert nearest("x", ["b", "a"], noun="nodepool") == "There are 'a', 'b'."
-    assert nearest("x", [], noun="nodepool") == "There is no nodepool yet."
-    assert nearest("x", map(str, range(20)), noun="nodepool").endswith(", ….")
+    assert id_hint("gpu-pol", ["gpu-pool", "cpu"], noun="nodepool") == "Did you mean 'gpu-pool'?"
+    assert id_hint("x", ["a"], noun="nodepool") == "There is 'a'."
+    assert id_hint("x", ["b", "a"], noun="nodepool") == "There are 'a', 'b'."
+    assert id_hint("x", [], noun="nodepool") == "There is no nodepool yet."
+    assert id_hint("x", map(str, range(20)), noun="nodepool").endswith(", ….")

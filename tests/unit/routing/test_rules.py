@@ -892,7 +892,7 @@ def test_fail_is_content_with_priorities_and_with_one_usable_nodepool(world: Wor
     assert nodepools(choose(ask(), world)) == ["ada/cc/small"]
 
 
-# What the log, the CLI and the dashboard get ----------------------------------------------------------------
+# What the log and the CLI get ------------------------------------------------------------------------------
 
 
 def test_a_decision_is_json(world: World) -> None:

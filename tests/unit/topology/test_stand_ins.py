@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.cassettes import Recorded, Tape
+from clarifai_emulator.cassettes import Cassette, RecordedCall
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.topology.files import load_topology
@@ -101,13 +101,13 @@ def asked(model_id: str, **fields: Any) -> dict[str, Any]:
     return {"user_app_id": {"user_id": "a", "app_id": "b"}, "model_id": model_id, **fields}
 
 
-def predicted(model_id: str, *answers: dict[str, Any], **fields: Any) -> Recorded:
-    return Recorded("PostModelOutputs", [asked(model_id, **fields)], list(answers), ">" + "<" * len(answers))
+def predicted(model_id: str, *answers: dict[str, Any], **fields: Any) -> RecordedCall:
+    return RecordedCall("PostModelOutputs", [asked(model_id, **fields)], list(answers), ">" + "<" * len(answers))
 
 
 class TestCassettes:
-    def recorded(self, folder: Path, *calls: Recorded, model: str = "a/b/models/c") -> StandIn:
-        Tape(list(calls)).write(folder / "calls.yaml")
+    def recorded(self, folder: Path, *calls: RecordedCall, model: str = "a/b/models/c") -> StandIn:
+        Cassette(list(calls)).write(folder / "calls.yaml")
         return read(folder, f"stand_ins: [{{model: {model}, cassette: calls.yaml}}]\n")[0]
 
     def problem(self, folder: Path) -> str:
@@ -122,7 +122,7 @@ class TestCassettes:
         assert recording.signatures == ()
 
     def test_what_the_client_gave_up_before_its_answer_is_no_call_to_play(self, tmp_path: Path) -> None:
-        ended = Recorded("PostModelOutputs", [asked("c")], [], ">", error=("UNAVAILABLE", "gone"))
+        ended = RecordedCall("PostModelOutputs", [asked("c")], [], ">", error=("UNAVAILABLE", "gone"))
         recording = self.recorded(tmp_path, predicted("c"), ended).recording
         assert recording is not None
         assert [each.error for each in recording.calls] == [("UNAVAILABLE", "gone")]
@@ -138,10 +138,10 @@ class TestCassettes:
     def test_the_signatures_are_those_that_were_told_last(self, tmp_path: Path, answer: dict[str, Any]) -> None:
         before = {"model_versions": [{"method_signatures": [{"name": "before"}]}]}
         told = [
-            Recorded("ListModelVersions", [asked("c")], [before], "><"),
-            Recorded("GetModel", [asked("c")], [answer], "><"),
-            Recorded("GetModel", [asked("c")], [{"model": {}}], "><"),
-            Recorded("GetModel", [asked("other")], [before], "><"),
+            RecordedCall("ListModelVersions", [asked("c")], [before], "><"),
+            RecordedCall("GetModel", [asked("c")], [answer], "><"),
+            RecordedCall("GetModel", [asked("c")], [{"model": {}}], "><"),
+            RecordedCall("GetModel", [asked("other")], [before], "><"),
         ]
         recording = self.recorded(tmp_path, *told, predicted("c", {})).recording
         assert recording is not None
@@ -159,7 +159,7 @@ class TestCassettes:
         )
 
     def test_one_without_a_call_of_the_model(self, tmp_path: Path) -> None:
-        Tape([predicted("d", {}), predicted("e", {}), predicted("d", {}), predicted("c")]).write(
+        Cassette([predicted("d", {}), predicted("e", {}), predicted("d", {}), predicted("c")]).write(
             tmp_path / "calls.yaml"
         )
         assert self.problem(tmp_path) == (
@@ -167,7 +167,7 @@ class TestCassettes:
         )
 
     def test_one_without_any_call(self, tmp_path: Path) -> None:
-        Tape().write(tmp_path / "calls.yaml")
+        Cassette().write(tmp_path / "calls.yaml")
         assert self.problem(tmp_path).endswith(" holds no call of a/b/c; it holds calls of no model")
 
     def test_become_an_ordinary_model_directory_with_the_calls(self, tmp_path: Path) -> None:

@@ -16,19 +16,19 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
 from pathlib import Path
 
 from clarifai_grpc.grpc.api.resources_pb2 import User, Visibility
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 from clarifai_emulator.api.access.auth import TOKEN_CHARACTERS, Caller
-from clarifai_emulator.api.access.scopes import granted, scope_problems
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.messages.yaml import YamlFile
 from clarifai_emulator.resources.identifiers import id_problem
 from clarifai_emulator.resources.permissions import Organisations
+from clarifai_emulator.resources.scopes import granted, scope_problems
+from clarifai_emulator.spelling import did_you_mean_or
 
 _SECTIONS = ("users", "organisations", "organizations", "tokens")
 _USER_TEXTS = ("first_name", "last_name", "company_name", "job_title")
@@ -123,8 +123,7 @@ class _Reading:
             )
             if name in known:
                 continue
-            close = get_close_matches(name, known, n=1, cutoff=0.6)
-            hint = f"did you mean {close[0]!r}?" if close else f"add it under {kind}s"
+            hint = did_you_mean_or(name, known, f"add it under {kind}s")
             self.file.complain(node, key, f"there is no {kind} {name!r} in this file; {hint}")
         for node, key, user, organisation in self._memberships:
             if user not in self.members.get(organisation, [user]):
@@ -144,8 +143,7 @@ class _Reading:
         for name_node, value in node.value:
             name = str(name_node.value)
             if name not in known:
-                close = get_close_matches(name, known, n=1, cutoff=0.6)
-                hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+                hint = did_you_mean_or(name, known, f"known: {', '.join(known)}")
                 self.file.complain(name_node, key, f"has a name that is not known; {hint}")
             elif name in found:
                 self.file.complain(name_node, f"{key}.{name}".strip("."), "is given twice")

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from clarifai_emulator.api.access.auth import Caller
-from clarifai_emulator.api.access.scopes import granted
+from clarifai_emulator.resources.credential_rows import PAT
+from clarifai_emulator.resources.scopes import granted
 from clarifai_emulator.store import Kind, Store
-
-APP_KEY = "app_specific_key"
-PAT = "personal_access_token"
 
 
 class IssuedKeys:

@@ -13,8 +13,8 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.http_calls import HttpCalls, only
+from clarifai_emulator.api.call import Call, Handler, only
+from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.http_exchange import Exchange
@@ -47,9 +47,9 @@ class Text:
 class ModelTransport:
     """Calls methods of models for one protocol. ``handlers`` are those of gRPC."""
 
-    def __init__(self, handlers: Mapping[str, Handler], calls: HttpCalls) -> None:
+    def __init__(self, handlers: Mapping[str, Handler], chain: RequestChain) -> None:
         self._handlers: Mapping[str, Any] = handlers
-        self._calls = calls
+        self._chain = chain
 
     async def call(self, exchange: Exchange, address: ModelAddress, method: str, text: str) -> Text:
         """One text for one text. Raises ``Refusal``."""
@@ -62,10 +62,10 @@ class ModelTransport:
     ) -> AsyncGenerator[Text]:
         """Texts for one text, as they come. Raises ``Refusal``."""
         rpc = rpc_table()["GenerateModelOutputs"]
-        call = self._calls.begin(rpc, exchange.headers, peer=exchange.peer)
+        call = self._chain.begin(rpc, exchange.headers, peer=exchange.peer)
         request = _request(rpc.name, address, method, text)
         try:
-            async with aclosing(self._calls.stream(call, self._handlers[rpc.name], only(request))) as responses:
+            async with aclosing(self._chain.stream(call, self._handlers[rpc.name], only(request))) as responses:
                 async for response in responses:
                     _require_success(call, response)
                     yield Text(_text_of(response), call.trailers)
@@ -74,9 +74,9 @@ class ModelTransport:
 
     async def unary(self, exchange: Exchange, name: str, request: Any, handler: Any = None) -> tuple[Call, Any]:
         """The answer of one RPC, or of what ``handler`` makes of its request. Raises ``Refusal``."""
-        call = self._calls.begin(rpc_table()[name], exchange.headers, peer=exchange.peer)
+        call = self._chain.begin(rpc_table()[name], exchange.headers, peer=exchange.peer)
         try:
-            response = await self._calls.unary(call, handler or self._handlers[name], request)
+            response = await self._chain.unary(call, handler or self._handlers[name], request)
         except TransportError as error:
             raise _aborted(error) from None
         _require_success(call, response)

@@ -9,11 +9,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 from urllib.parse import unquote
 
@@ -27,6 +27,7 @@ from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.http_exchange import Exchange
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.address import ModelAddress, parse_address
+from clarifai_emulator.spelling import nearest
 
 PREFIX = "/v2/ext/openai/v1"
 _ENDPOINTS = ("/chat/completions", "/responses", "/embeddings", "/images/generations")
@@ -159,14 +160,14 @@ async def _write_events(exchange: Exchange, endpoint: str, chunks: AsyncGenerato
 
 
 def _pages(list_models: Any, call: Call, request: Any) -> Iterator[Any]:
-    page = 1
-    while True:
-        request.page = page
-        models = list_models(call, request).models
+    asked = type(request)()
+    asked.CopyFrom(request)
+    for page in itertools.count(1):
+        asked.page = page
+        models = list_models(call, asked).models
         yield models
         if len(models) < _PER_PAGE:
             return
-        page += 1
 
 
 def _address(model: Any) -> ModelAddress:
@@ -212,8 +213,8 @@ def _require_method(exchange: Exchange, method: str) -> None:
 
 def _unknown_path(path: str) -> Refusal:
     known = (*_ENDPOINTS, "/models")
-    close = get_close_matches(path[:100], known, n=1)
-    meant = f" Did you mean {PREFIX}{close[0]}?" if close else ""
+    near = nearest(path, known)
+    meant = f" Did you mean {PREFIX}{near}?" if near else ""
     return Refusal(
         StatusCode.CONN_DOES_NOT_EXIST,
         f"There is no {PREFIX}{path[:200]}.{meant} There are {', '.join(known)}.",

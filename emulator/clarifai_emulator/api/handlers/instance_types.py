@@ -11,7 +11,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.resources.identifiers import nearest
+from clarifai_emulator.resources.identifiers import id_hint
 
 
 def handlers(catalogue: Catalogue) -> dict[str, Handler]:
@@ -50,7 +50,7 @@ class _Catalogue:
             raise CallerError(
                 StatusCode.CONN_DOES_NOT_EXIST,
                 f"Region {request.region!r} of cloud provider {provider!r} does not exist.",
-                hint=nearest(request.region, regions, noun="region"),
+                hint=id_hint(request.region, regions, noun="region"),
             )
         response = call.rpc.response_type()
         response.instance_types.extend(self.catalogue.instance_types(provider, request.region))
@@ -62,6 +62,6 @@ class _Catalogue:
             raise CallerError(
                 StatusCode.CONN_DOES_NOT_EXIST,
                 f"Cloud provider {provider!r} does not exist.",
-                hint=nearest(provider, known, noun="cloud provider"),
+                hint=id_hint(provider, known, noun="cloud provider"),
             )
         return self.catalogue.regions(provider)

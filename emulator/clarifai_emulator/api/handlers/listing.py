@@ -1,29 +1,18 @@
-"""Pages, filters and order of a listing."""
+"""Cuts pages out of a listing, and refuses filters that are not known."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.store import Key
 
 DEFAULT_PER_PAGE = 128
 MAX_PER_PAGE = 1000
 _PAGING = ("user_app_id", "page", "per_page")
-_SORT_KEYS = {
-    "sort_by_name": "name",
-    "sort_by_id": "id",
-    "sort_by_description": "description",
-    "sort_by_status_code": "status",
-    "sort_by_created_at": "created_at",
-    "sort_by_modified_at": "modified_at",
-}
 
 Item = TypeVar("Item")
 
@@ -52,27 +41,3 @@ def refuse_unknown_filters(request: Any, *, known: Collection[str], ignored: Col
             f"The emulator does not know the filter {', '.join(unknown)} of {type(request).__name__}.",
             hint=f"Leave it out; supported: {', '.join(supported) or 'none'}.",
         )
-
-
-def text_matches(request: Any, item: Any) -> bool:
-    """Whether an item has the request's ``name`` (``*`` stands for anything), ``query`` and ``search`` texts."""
-    if request.name and not fnmatchcase(item.name.lower(), request.name.lower()):
-        return False
-    text = f"{item.id}\n{item.name}\n{item.description}".lower()
-    return all(wanted.lower() in text for wanted in (request.query, request.search))
-
-
-def sorted_as_asked(request: Any, items: Iterable[tuple[Key, Any]]) -> Iterable[tuple[Key, Any]]:
-    """Items in the order that ``sort_by_…`` and ``sort_ascending`` name; newest first when nothing is asked."""
-    names = [field.name for field, _ in request.ListFields()]
-    field = next((_SORT_KEYS[name] for name in names if name in _SORT_KEYS), None)
-    ascending = request.sort_ascending
-    if field is None:
-        return reversed(list(items)) if ascending else items
-    return sorted(items, key=lambda each: _sortable(getattr(each[1], field)), reverse=not ascending)
-
-
-def _sortable(value: Any) -> Any:
-    if isinstance(value, Timestamp):
-        return value.seconds, value.nanos
-    return value.code if hasattr(value, "code") else value

@@ -13,7 +13,7 @@ from clarifai_emulator.store import Kind
 
 
 def handlers(resources: Resources) -> dict[str, Handler]:
-    """The two searches. After the rows of models and apps are registered."""
+    """Return the two searches."""
 
     def models(call: Call, request: Any) -> Any:
         """PostModelsSearches: models by a text in their id, name or description, and by type."""

@@ -8,10 +8,10 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import User
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.access.scopes import scope_names
 from clarifai_emulator.api.chain import Call, Handler
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.resources.scopes import scope_names
 from clarifai_emulator.store import Kind
 
 _PUBLIC_FIELDS = ("id", "first_name", "last_name", "company_name", "created_at", "visibility", "image")

@@ -1,11 +1,11 @@
-"""Post, Get, List, Patch and Delete as handlers, written once for every row of the resource table.
+"""Answers Post, Get, List, Patch and Delete, written once for every row of the table of resources.
 
 request → whose, which → allowed? → ``Resources`` checks and stores → shown
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -20,19 +20,17 @@ from clarifai_emulator.resources.rows import Resource
 from clarifai_emulator.store import Key
 
 
-def serve(resources: Resources, row: Resource) -> dict[str, Handler]:
-    """Register a row; gives its handlers, for those of its RPCs that the platform has."""
-    resources.register(row)
-    verbs: dict[str, Handler] = {
-        f"Post{row.stem}s": partial(post, resources, row),
-        f"Get{row.stem}": partial(get, resources, row),
-        f"List{row.stem}s": partial(list_page, resources, row),
-        f"Patch{row.stem}": partial(patch, resources, row),
-        f"Patch{row.stem}s": partial(patch, resources, row),
-        f"Delete{row.stem}": partial(delete, resources, row),
-        f"Delete{row.stem}s": partial(delete, resources, row),
-    }
-    return {name: handler for name, handler in verbs.items() if name in rpc_table()}
+def serve(resources: Resources) -> dict[str, Handler]:
+    """Return the handlers of every row of the table, for those of its RPCs that the platform has."""
+    return {name: handler for row in resources.served for name, handler in _verbs(resources, row)}
+
+
+def _verbs(resources: Resources, row: Resource) -> Iterator[tuple[str, Handler]]:
+    verbs = {"Post": post, "Get": get, "List": list_page, "Patch": patch, "Delete": delete}
+    for verb in row.verbs:
+        for name in (f"{verb}{row.stem}", f"{verb}{row.stem}s"):
+            if name in rpc_table():
+                yield name, partial(verbs[verb], resources, row)
 
 
 def post(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
@@ -64,7 +62,7 @@ def list_page(resources: Resources, row: Resource, call: Call, request: Any) -> 
     if all(each.name in own_fields + row.ignored_filters for each, _ in request.ListFields()):
         # Nothing is filtered or sorted: what lies before the page is not looked at.
         return _answer(resources, row, call, page_of(request, keys))
-    matches = row.matches(request)
+    matches = row.matches(resources, request)
     found = (
         (key, item)
         for key in keys
@@ -105,7 +103,7 @@ def target(resources: Resources, row: Resource, call: Call, request: Any) -> Key
     pattern = (*_prefix(row, call, request), at_path(request, row.in_request))
     key = resources.find(row.kind, pattern)
     if key is None and row.make is not None and pattern[0] == call.caller.user_id and call.caller.may_add(row.stem):
-        row.make(pattern)
+        row.make(resources, pattern)
         key = pattern
     if key is None or not resources.visible(row.kind, key, call.caller.user_id):
         error = resources.missing(row.kind, pattern, call.caller.user_id)
@@ -156,6 +154,7 @@ def _items(row: Resource, request: Any) -> list[Any]:
 
 
 def _ids(row: Resource, request: Any) -> list[str]:
-    if "ids" in request.DESCRIPTOR.fields_by_name:
-        return list(request.ids)
+    for name in ("ids", f"{row.name}_ids"):
+        if name in request.DESCRIPTOR.fields_by_name:
+            return list(getattr(request, name))
     return [at_path(request, row.in_request)]

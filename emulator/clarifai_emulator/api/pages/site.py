@@ -30,7 +30,7 @@ _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
 def is_page(method: str, path: str, accept: str) -> bool:
-    """Whether a request is one of a browser, or of a health check, and not one of the API.
+    """Tell if a request is one of a browser, or of a health check, and not one of the API.
 
     API clients that are given a wrong address, and say so with ``accept: */*``, keep their JSON errors.
     """
@@ -43,7 +43,7 @@ def is_page(method: str, path: str, accept: str) -> bool:
 
 
 class Pages:
-    """The pages of one emulator. ``url``: its own address, for a client that does not say which it used.
+    """Serves the pages of one emulator. ``url``: its own address, for a client that does not say which it used.
     ``is_ready``: whether everything it begins with is there. ``run``: names this run of it, so that a command can
     tell whether it is the emulator that it means."""
 
@@ -85,7 +85,7 @@ class Pages:
         )
 
     def _filled(self, text: str, host: str) -> str:
-        """The page with the address as this browser knows it, which another port may lead to."""
+        """Fill the page with the address as this browser knows it, to which another port may lead."""
         url = f"http://{host}" if _HOST.fullmatch(host) else self._url()
         values = {
             "URL": url,
@@ -103,7 +103,7 @@ def _plain(path: str) -> str:
 
 
 def _protection(text: str) -> dict[str, str]:
-    """Headers that let the page run its own script, fetch from its own address, and nothing else."""
+    """Return headers that let the page run its own script, fetch from its own address, and nothing else."""
     scripts = [
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
         for script in _SCRIPT.findall(text)

@@ -1,5 +1,5 @@
-"""Calls recorded into a file once, and played back without any model afterwards."""
+"""Records calls into a file once, and plays them back without any model afterwards."""
 
-from clarifai_emulator.api.playback.player import Deck, Mode
+from clarifai_emulator.api.playback.player import Mode, Player
 
-__all__ = ["Deck", "Mode"]
+__all__ = ["Mode", "Player"]

@@ -1,4 +1,7 @@
-"""Messages of the API as plain values for a cassette, and back; what is secret or differs each time is left out."""
+"""Writes messages of the API as plain values for a cassette, and reads them.
+
+What is secret or differs each time is left out.
+"""
 
 from __future__ import annotations
 
@@ -18,30 +21,20 @@ _PASSING = "req_id"
 _INFERENCE = ("PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs")
 
 
-def request_as_dict(rpc: str, data: bytes, secrets: frozenset[str]) -> dict[str, Any]:
-    """A request of this RPC, without secrets. ``secrets``: texts that must not be told."""
-    return _plain(rpc_table()[rpc].request_type.FromString(data), secrets)
+def answer_from_dict(rpc: str, answer: dict[str, Any]) -> Any:
+    """Return the message of a recorded answer."""
+    return ParseDict(answer, rpc_table()[rpc].response_type(), ignore_unknown_fields=True)
 
 
-def answer_as_dict(rpc: str, data: bytes, secrets: frozenset[str]) -> dict[str, Any]:
-    """An answer of this RPC, without secrets."""
-    return _plain(rpc_table()[rpc].response_type.FromString(data), secrets)
-
-
-def answer_from_dict(rpc: str, answer: dict[str, Any]) -> bytes:
-    """The bytes of a recorded answer."""
-    return ParseDict(answer, rpc_table()[rpc].response_type(), ignore_unknown_fields=True).SerializeToString()
-
-
-def call_as_text(rpc: str, data: bytes) -> str:
-    """An inference call as one would write it; empty for other RPCs."""
+def call_as_text(rpc: str, request: Any) -> str:
+    """Return an inference call as one would write it; empty for other RPCs."""
     if rpc not in _INFERENCE:
         return ""
-    request = rpc_table()[rpc].request_type.FromString(data)
     return shown_call(method_of(request), arguments_of(request))
 
 
-def _plain(message: Any, secrets: frozenset[str]) -> dict[str, Any]:
+def as_plain(message: Any, secrets: frozenset[str]) -> dict[str, Any]:
+    """Return a request or an answer without secrets. ``secrets``: texts that must not be told."""
     told = cast("dict[str, Any]", _scrub(as_dict(message), secrets))
     for each in (told, *told.get("outputs", ())):
         if isinstance(each.get("status"), dict):

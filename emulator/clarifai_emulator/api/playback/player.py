@@ -1,40 +1,44 @@
-"""Records the calls of an emulator onto a tape, or plays a tape back in place of the API.
+"""Records the calls of an emulator into a cassette, or plays a cassette back in place of the API.
 
-client ─► Deck.intercept ─┬─ recorded ─► its answers
-                          ├─ live ─────► the emulator's own handler, or another platform ─► tape
-                          └─ neither ──► refused: the nearest recorded call and the difference
+client ─► Player.intercept ─┬─ recorded ─► its answers
+                            ├─ live ─────► the emulator's own handler, or another platform ─► cassette
+                            └─ neither ──► refused: the nearest recorded call and the difference
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from clarifai_emulator.api.playback.messages import answer_as_dict, answer_from_dict, call_as_text, request_as_dict
+from clarifai_emulator.api.call import Call, StreamHandler
+from clarifai_emulator.api.playback.messages import answer_from_dict, as_plain, call_as_text
 from clarifai_emulator.api.playback.upstream import Upstream
-from clarifai_emulator.api.taps import Exchange, TappedStream
-from clarifai_emulator.api.transport.grpc_stream import GrpcStream
-from clarifai_emulator.api.transport.http2 import Serve
-from clarifai_emulator.cassettes import Recorded, Tape
+from clarifai_emulator.api.taps import HeardCall
+from clarifai_emulator.cassettes import Cassette, RecordedCall
 from clarifai_emulator.cassettes.matching import difference, explain, find
 from clarifai_emulator.errors import TransportError
 
-_API = "/clarifai.api.V2/"
+# A model's files are no part of a recording.
+_UPLOAD = "PostModelVersionsUpload"
 
 
 class Mode(StrEnum):
-    """What the deck does with a call."""
+    """Says where a player takes answers from."""
 
-    RECORD = "record"  # live, and onto the tape
-    REPLAY = "replay"  # from the tape only
-    BOTH = "both"  # from the tape, else live and onto it
+    RECORD = "record"  # live, and into the cassette
+    REPLAY = "replay"  # from the cassette only
+    BOTH = "both"  # from the cassette, else live and into it
 
 
-class Deck:
-    """One tape in use. ``problems``: what was asked and is not recorded. In the emulator's event loop."""
+class Player:
+    """Plays one cassette, or records it. ``problems``: what was asked and is not recorded. In the emulator's event
+    loop."""
 
-    def __init__(self, tape: Tape, mode: Mode, *, name: str, upstream: Upstream | None = None) -> None:
-        self.tape = tape
+    def __init__(self, cassette: Cassette, mode: Mode, *, name: str, upstream: Upstream | None = None) -> None:
+        self.cassette = cassette
         self.mode = mode
         self.problems: list[str] = []
         self.changed = False
@@ -46,84 +50,70 @@ class Deck:
         if self._upstream is not None:
             await self._upstream.close()
 
-    def intercept(self, path: str, serve: Serve | None) -> Serve | None:
-        """See ``api/taps.py``."""
-        if not path.startswith(_API):
-            return serve
-        live = self._upstream.serve if self._upstream is not None else serve
+    def intercept(self, call: Call, following: StreamHandler) -> StreamHandler:
+        """Return what plays or records a call; see ``Step``."""
+        return partial(self._serve, self._upstream.serve if self._upstream is not None else following)
 
-        async def played(stream: GrpcStream) -> None:
-            if self.mode is Mode.RECORD:
-                await self._record(stream, live, None)
-                return
-            try:
-                await self._play(stream, live)
-            except _Refused as refused:
-                self.problems.append(refused.problem)
-                await stream.write(refused.answer(stream.path, self._name))
+    async def _serve(self, live: StreamHandler, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+        served = self._record if self.mode is Mode.RECORD else self._play
+        try:
+            async with aclosing(served(live, call, requests)) as answers:
+                async for answer in answers:
+                    yield answer
+        except _Refused as refused:
+            self.problems.append(refused.problem)
+            yield refused.answer(call.rpc.name, self._name)
 
-        return played
-
-    async def _play(self, stream: GrpcStream, live: Serve | None) -> None:
-        rpc, first = stream.path.rpartition("/")[2], await stream.read()
+    async def _play(self, live: StreamHandler, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+        rpc, first = call.rpc.name, await anext(requests, None)
         if first is None:
             raise TransportError("INVALID_ARGUMENT", f"{rpc} was called without a request.")
-        asked = request_as_dict(rpc, first, _secrets(stream))
-        call = find(self.tape.calls, rpc, asked)
-        if call is not None:
-            call.played += 1
-            await self._answer(stream, call)
+        asked = as_plain(first, _secrets(call))
+        recorded = find(self.cassette.calls, rpc, asked)
+        if recorded is not None:
+            recorded.played += 1
+            answers = self._answers(recorded, call, requests)
         elif self.mode is Mode.BOTH:
-            await self._record(stream, live, first)
+            answers = self._record(live, call, _with_first(first, requests))
         else:
-            raise _Refused(explain(self.tape.calls, rpc, asked, call_as_text(rpc, first)))
+            raise _Refused(explain(self.cassette.calls, rpc, asked, call_as_text(rpc, first)))
+        async with aclosing(answers):
+            async for answer in answers:
+                yield answer
 
-    async def _answer(self, stream: GrpcStream, call: Recorded) -> None:
+    async def _answers(
+        self, recorded: RecordedCall, call: Call, requests: AsyncIterator[Any]
+    ) -> AsyncGenerator[Any]:
         """Say what was recorded, in the order in which it was: later requests must be those of then."""
-        requests, answers = iter(call.requests[1:]), iter(call.answers)
-        for turn in call.order.removeprefix(">"):
+        wanted, answers = iter(recorded.requests[1:]), iter(recorded.answers)
+        for turn in recorded.order.removeprefix(">"):
             if turn == "<":
-                await stream.write(answer_from_dict(call.rpc, next(answers)))
-                stream.flush()
+                yield answer_from_dict(recorded.rpc, next(answers))
             else:
-                await self._expect(stream, call, next(requests))
-        if call.error is not None:
-            raise TransportError(*call.error)
+                _expect(recorded, next(wanted), await anext(requests, None), _secrets(call))
+        if recorded.error is not None:
+            raise TransportError(*recorded.error)
 
-    async def _expect(self, stream: GrpcStream, call: Recorded, wanted: dict[str, Any]) -> None:
-        message = await stream.read()
-        now = None if message is None else request_as_dict(call.rpc, message, _secrets(stream))
-        if now != wanted:
-            said = "ends earlier than it was recorded" if now is None else "goes on differently"
-            told = [] if now is None else difference(wanted, now)
-            raise _Refused("\n".join([f"The stream of {call.call or call.rpc} {said}.", *told]))
-
-    async def _record(self, stream: GrpcStream, live: Serve | None, first: bytes | None) -> None:
-        if live is None:
-            raise TransportError("UNIMPLEMENTED", f"Nothing answers {stream.path}.")
-        exchange = Exchange(stream.path, stream.metadata)
-        tapped: Any = TappedStream(stream, exchange)
-        if first is not None:
-            tapped.unread(first)
+    async def _record(self, live: StreamHandler, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+        heard = HeardCall(call)
         try:
-            await live(tapped)
-        except TransportError as error:
-            exchange.error = error
-            raise
+            async with aclosing(heard.listen(requests, live)) as answers:
+                async for answer in answers:
+                    yield answer
         finally:
-            if exchange.requests:
-                self._put(exchange)
+            if heard.requests and heard.rpc != _UPLOAD:
+                self._put(heard)
 
-    def _put(self, exchange: Exchange) -> None:
-        secrets, error = _secrets(exchange), exchange.error
+    def _put(self, heard: HeardCall) -> None:
+        secrets, error = _secrets(heard.call), heard.error
         self.changed = True
-        self.tape.calls.append(
-            Recorded(
-                rpc=exchange.rpc,
-                requests=[request_as_dict(exchange.rpc, data, secrets) for data in exchange.requests],
-                answers=[answer_as_dict(exchange.rpc, data, secrets) for data in exchange.answers],
-                order=exchange.order,
-                call=call_as_text(exchange.rpc, exchange.requests[0]),
+        self.cassette.calls.append(
+            RecordedCall(
+                rpc=heard.rpc,
+                requests=[as_plain(message, secrets) for message in heard.requests],
+                answers=[as_plain(message, secrets) for message in heard.answers],
+                order=heard.order,
+                call=call_as_text(heard.rpc, heard.requests[0]),
                 error=(error.name, error.message) if error is not None else None,
                 played=1,
             )
@@ -131,20 +121,34 @@ class Deck:
 
 
 class _Refused(Exception):
-    """A call that is not recorded. It is answered with a status of the platform: the SDK repeats a stream that ends
-    with one of gRPC's, ten times in a minute."""
+    """Says that a call is not recorded. Its client gets a status of the platform: the SDK repeats a stream that
+    ends with one of gRPC's, ten times in a minute."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
 
-    def answer(self, path: str, cassette: str) -> bytes:
+    def answer(self, rpc: str, cassette: str) -> Any:
         details = f"Cassette {cassette}: {self.problem}"
         status = {"code": "FAILURE", "description": "Not recorded", "details": details}
-        return answer_from_dict(path.rpartition("/")[2], {"status": status})
+        return answer_from_dict(rpc, {"status": status})
 
 
-def _secrets(call: GrpcStream | Exchange) -> frozenset[str]:
-    """The credentials of a call, which must stand nowhere."""
+def _expect(recorded: RecordedCall, wanted: dict[str, Any], message: Any, secrets: frozenset[str]) -> None:
+    now = None if message is None else as_plain(message, secrets)
+    if now != wanted:
+        said = "ends earlier than it was recorded" if now is None else "goes on differently"
+        told = [] if now is None else difference(wanted, now)
+        raise _Refused("\n".join([f"The stream of {recorded.call or recorded.rpc} {said}.", *told]))
+
+
+async def _with_first(first: Any, others: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    yield first
+    async for each in others:
+        yield each
+
+
+def _secrets(call: Call) -> frozenset[str]:
+    """Return the credentials of a call, which must stand nowhere."""
     headers = (call.metadata.get("authorization", ""), call.metadata.get("x-clarifai-session-token", ""))
     return frozenset(token for header in headers if len(token := header.rpartition(" ")[2]) > 3)

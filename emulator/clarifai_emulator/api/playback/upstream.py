@@ -1,36 +1,40 @@
-"""Lets somebody else answer: passes a call on to another base URL, the real platform's for instance, as it is."""
+"""Lets another base URL answer, the real platform's for instance: passes a call on to it as it is."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from clarifai_emulator.api.transport.grpc_stream import GrpcStream
+from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.transport.upload_parts import whole
 from clarifai_emulator.errors import TransportError
 
 _PASSED_ON = ("x-clarifai-request-id-prefix",)
 
 
 class Upstream:
-    """Another platform. ``pat`` is what calls are made with there, whatever the client sent."""
+    """Calls another platform. ``pat``: the token to call it with, whatever the client sent."""
 
     def __init__(self, base_url: str, pat: str) -> None:
         self._parts = urlsplit(base_url)
         self._pat = pat
         self._channel: Any = None
 
-    async def serve(self, stream: GrpcStream) -> None:
+    async def serve(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """Pass one call on, message by message."""
         import grpc
 
         metadata = [("authorization", f"Key {self._pat}")]
-        metadata += [(name, stream.metadata[name]) for name in _PASSED_ON if name in stream.metadata]
-        call = self._open(grpc).stream_stream(stream.path)(_messages(stream), metadata=metadata)
+        metadata += [(name, call.metadata[name]) for name in _PASSED_ON if name in call.metadata]
+        method = self._open(grpc).stream_stream(
+            call.rpc.path,
+            request_serializer=call.rpc.request_type.SerializeToString,
+            response_deserializer=call.rpc.response_type.FromString,
+        )
         try:
-            async for answer in call:
-                await stream.write(answer)
-                stream.flush()
+            async for answer in method(_whole(requests), metadata=metadata):
+                yield answer
         except grpc.aio.AioRpcError as error:
             raise TransportError(error.code().name, error.details() or "") from None
 
@@ -51,6 +55,6 @@ class Upstream:
         return self._channel
 
 
-async def _messages(stream: GrpcStream) -> AsyncIterator[bytes]:
-    while (message := await stream.read()) is not None:
-        yield message
+async def _whole(requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    async for request in requests:
+        yield await whole(request)

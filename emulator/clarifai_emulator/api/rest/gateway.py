@@ -14,8 +14,8 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.http_calls import HttpCalls, only
+from clarifai_emulator.api.call import Call, Handler, only
+from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rest.paths import Bound, Match, Paths
 from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
 from clarifai_emulator.api.rest.transcoding import as_json, read_message, read_request
@@ -33,9 +33,9 @@ OPENAPI_PATH = "/v2/openapi.json"
 class RestApi:
     """Answers REST requests with the handlers of the RPCs. ``max_bytes``: the largest request message."""
 
-    def __init__(self, handlers: Mapping[str, Handler], calls: HttpCalls, *, max_bytes: int) -> None:
+    def __init__(self, handlers: Mapping[str, Handler], chain: RequestChain, *, max_bytes: int) -> None:
         self._handlers: Mapping[str, Any] = handlers
-        self._calls = calls
+        self._chain = chain
         self._max_bytes = max_bytes
         self._paths = Paths(rpc_table().values())
         self._document: bytes | None = None
@@ -74,9 +74,9 @@ class RestApi:
             request = await self._read(exchange, bound, values)
         except CallerError as error:
             handler = _raiser(error)
-        call = self._begin(exchange, bound.rpc)
+        call = self._begin(exchange, bound.rpc, is_heard=request is not None)
         try:
-            response = await self._calls.unary(call, handler, request)
+            response = await self._chain.unary(call, handler, request)
         except TransportError as error:
             raise as_problem(error) from None
         await self._answer(exchange, call, response)
@@ -96,7 +96,7 @@ class RestApi:
         kind = wanted_stream(exchange) or LINES
         begun = False
         try:
-            async with aclosing(self._calls.stream(call, handler, requests)) as responses:
+            async with aclosing(self._chain.stream(call, handler, requests)) as responses:
                 async for response in responses:
                     if not begun:
                         status = status_of(call, response)
@@ -111,8 +111,8 @@ class RestApi:
         if not begun:
             await exchange.begin(200, kind, call.trailers)
 
-    def _begin(self, exchange: Exchange, rpc: Rpc) -> Call:
-        return self._calls.begin(rpc, exchange.headers, peer=exchange.peer)
+    def _begin(self, exchange: Exchange, rpc: Rpc, *, is_heard: bool = True) -> Call:
+        return self._chain.begin(rpc, exchange.headers, peer=exchange.peer, is_heard=is_heard)
 
     async def _read(self, exchange: Exchange, bound: Bound, values: tuple[str, ...]) -> Any:
         body = await exchange.body()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from clarifai_emulator.spelling import nearest
 
 # Each kind of integer, and the range it has.
 _INTEGERS = {
@@ -30,12 +31,6 @@ _DEEPEST = 100
 def find_misfits(descriptor: Any, content: Any) -> list[str]:
     """One phrase for each misfit, in the order of the document; empty where none of the usual kinds is found."""
     return list(_of_message(descriptor, content, "", 0))
-
-
-def nearest_field(descriptor: Any, name: str) -> str:
-    """The field of a message whose name is most like ``name``; empty when none is."""
-    close = get_close_matches(name[:100], descriptor.fields_by_name, n=1)
-    return close[0] if close else ""
 
 
 def is_repeated(field: Any) -> bool:
@@ -72,7 +67,7 @@ def _of_message(descriptor: Any, content: Any, where: str, depth: int) -> Iterat
             field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
             at = f"{where}.{name}" if where else name
             if field is None:
-                near = nearest_field(descriptor, name)
+                near = nearest(name, descriptor.fields_by_name)
                 meant = f" (did you mean '{near}'?)" if near else ""
                 yield f"{descriptor.name} has no field '{at}'{meant}"
             elif value is not None:

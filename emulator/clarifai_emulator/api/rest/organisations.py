@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, RequestChain
+from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rest.gateway import JSON, as_problem, status_of
 from clarifai_emulator.api.rest.transcoding import as_json
 from clarifai_emulator.api.rpc import rpc_table
@@ -34,7 +35,7 @@ class OrganisationsApi:
             text = f"There is no {exchange.method} {exchange.path}; this path knows GET."
             raise HttpProblem(405, StatusCode.CONN_METHOD_NOT_ALLOWED, text)
         rpc, found = rpc_table()["GetUser"], list[tuple[str, str]]()
-        call = self._chain.begin(rpc, exchange.headers, peer=exchange.peer, seconds_left=None)
+        call = self._chain.begin(rpc, exchange.headers, peer=exchange.peer, is_heard=False)
 
         def list_them(call: Call, request: Any) -> Any:
             found.extend(self._organisations_of(call, request))

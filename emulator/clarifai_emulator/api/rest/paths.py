@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from urllib.parse import unquote
 
 from clarifai_emulator.api.rpc import HttpBinding, Rpc
+from clarifai_emulator.spelling import nearest
 
 _VARIABLE = re.compile(r"\{([^{}=]+)\}")
 _LONGEST_TO_COMPARE = 300
@@ -72,8 +72,7 @@ class Paths:
                     "/".join(said[at] if part.startswith("{") else part for at, part in enumerate(parts)),
                     template,
                 )
-        close = get_close_matches(path, filled, n=1, cutoff=0.6)
-        return filled[close[0]] if close else ""
+        return filled.get(nearest(path, filled, longest=_LONGEST_TO_COMPARE), "")
 
     def forms(self) -> Iterator[Bound]:
         """Every form that can be reached, one RPC each."""

@@ -15,10 +15,11 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 
-from clarifai_emulator.api.rest.json_errors import find_misfits, is_repeated, kind_of, nearest_field
+from clarifai_emulator.api.rest.json_errors import find_misfits, is_repeated, kind_of
 from clarifai_emulator.api.rest.paths import Bound
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.json import as_dict
+from clarifai_emulator.spelling import did_you_mean
 
 _TRUE_FALSE = {"true": True, "1": True, "false": False, "0": False}
 _MOST_MISFITS = 5
@@ -142,8 +143,7 @@ def _as_of_today(name: str, parameter: str, text: str) -> tuple[str, str]:
 def _field(name: str, descriptor: Any, part: str, path: str) -> Any:
     field = descriptor.fields_by_name.get(part) or descriptor.fields_by_camelcase_name.get(part)
     if field is None:
-        near = nearest_field(descriptor, part)
-        hint = f"Did you mean '{near}'?" if near else ""
+        hint = did_you_mean(part, descriptor.fields_by_name)
         raise bad_request(f"{name} has no query parameter '{path}'.", hint)
     return field
 

@@ -9,7 +9,8 @@ from typing import Any
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.message import DecodeError
 
-from clarifai_emulator.api.chain import Call, Handler, RequestChain
+from clarifai_emulator.api.call import Call, Handler
+from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import SERVICE, Rpc, rpc_table
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
@@ -18,7 +19,7 @@ from clarifai_emulator.errors import CallerError, TransportError
 
 
 class ApiHandlers:
-    """All RPCs of the platform: those with a handler answer, the others say UNIMPLEMENTED and their name."""
+    """Serves all RPCs of the platform: those with a handler answer, the others say UNIMPLEMENTED and their name."""
 
     def __init__(self, handlers: Mapping[str, Handler], chain: RequestChain) -> None:
         table = rpc_table()
@@ -29,10 +30,10 @@ class ApiHandlers:
         self._methods = {table[name].path: self._method(table[name], handlers[name]) for name in handlers}
 
     def find(self, path: str) -> Serve | None:
-        """What serves a method path; None for another service's."""
+        """Find what serves a method's path; None for another service's."""
         method = self._methods.get(path)
         if method is None and path.startswith(f"/{SERVICE}/"):
-            return _unimplemented(path.rpartition("/")[2])
+            return self._unimplemented(path.rpartition("/")[2])
         return method
 
     def _method(self, rpc: Rpc, handler: Any) -> Serve:
@@ -46,11 +47,9 @@ class ApiHandlers:
             if data is None:
                 raise TransportError("UNIMPLEMENTED", f"{rpc.name} takes one request; none came.")
             request = parse(data)
-            call = self._begin(rpc, stream)
-            stream.trailers = call.trailers
-            response = await self._chain.unary(
-                call, _refuse if isinstance(request, Unreadable) else handler, request
-            )
+            is_readable = not isinstance(request, Unreadable)
+            call = self._begin(rpc, stream, is_heard=is_readable)
+            response = await self._chain.unary(call, handler if is_readable else _refuse, request)
             await stream.write(response.SerializeToString())
 
         return serve
@@ -61,7 +60,6 @@ class ApiHandlers:
 
         async def serve(stream: GrpcStream) -> None:
             call = self._begin(rpc, stream)
-            stream.trailers = call.trailers
             requests = _readable(read(stream, parse))
             async with aclosing(self._chain.stream(call, handler, requests)) as responses:
                 first = True
@@ -73,8 +71,32 @@ class ApiHandlers:
 
         return serve
 
-    def _begin(self, rpc: Rpc, stream: GrpcStream) -> Call:
-        return self._chain.begin(rpc, stream.metadata, peer=stream.peer, seconds_left=stream.seconds_left)
+    def _begin(self, rpc: Rpc, stream: GrpcStream, *, is_heard: bool = True) -> Call:
+        call = self._chain.begin(
+            rpc, stream.metadata, peer=stream.peer, seconds_left=stream.seconds_left, is_heard=is_heard
+        )
+        stream.trailers = call.trailers
+        return call
+
+    def _unimplemented(self, name: str) -> Serve:
+        """Return what refuses an RPC that has no handler, unless an interceptor answers it."""
+        rpc = rpc_table().get(name)
+        if rpc is None:
+            return _raiser(TransportError("UNIMPLEMENTED", f"{name} is not an RPC of {SERVICE}."))
+        error = TransportError(
+            "UNIMPLEMENTED",
+            f"{name} is an RPC of the platform that the emulator does not have yet; "
+            "`clarifai-emulator doctor --rpcs` lists those it has.",
+        )
+        parse = _reader(rpc)
+
+        async def serve(stream: GrpcStream) -> None:
+            requests = _readable(_messages(stream, parse))
+            async with aclosing(self._chain.unserved(self._begin(rpc, stream), requests, error)) as responses:
+                async for response in responses:
+                    await stream.write(response.SerializeToString())
+
+        return serve
 
 
 async def _messages(stream: GrpcStream, parse: Callable[[bytes], Any]) -> AsyncIterator[Any]:
@@ -90,7 +112,7 @@ async def _readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 class Unreadable:
-    """Bytes that are no message of the RPC's request type."""
+    """Stands for bytes that are no message of the RPC's request type."""
 
     def __init__(self, rpc: Rpc, error: DecodeError) -> None:
         self.error = CallerError(
@@ -101,7 +123,8 @@ class Unreadable:
 
 
 def _reader(rpc: Rpc) -> Callable[[bytes], Any]:
-    """Parses requests; what cannot be parsed goes through the chain as such, so that the client is told."""
+    """Make a parser of requests. What it cannot parse goes through the chain as such, so that the client is
+    told."""
     parse = rpc.request_type.FromString
 
     def read(data: bytes) -> Any:
@@ -117,16 +140,8 @@ def _refuse(_call: Call, request: Unreadable) -> Any:
     raise request.error
 
 
-def _unimplemented(name: str) -> Serve:
-    known = name in rpc_table()
-    text = (
-        f"{name} is an RPC of the platform that the emulator does not have yet; "
-        "`clarifai-emulator doctor --rpcs` lists those it has."
-        if known
-        else f"{name} is not an RPC of {SERVICE}."
-    )
-
+def _raiser(error: TransportError) -> Serve:
     async def refuse(_stream: GrpcStream) -> None:
-        raise TransportError("UNIMPLEMENTED", text)
+        raise error
 
     return refuse

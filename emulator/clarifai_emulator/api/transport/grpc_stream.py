@@ -1,4 +1,4 @@
-"""One gRPC call on one HTTP/2 stream: messages in, messages out, and the status at the end.
+"""Carries one gRPC call over one HTTP/2 stream: messages in, messages out, and the status at the end.
 
     HEADERS (path, metadata, deadline) ─► DATA (length-prefixed messages) ─► END_STREAM
     ◄─ HEADERS (initial metadata)      ◄─ DATA                            ◄─ HEADERS (grpc-status, trailers)
@@ -49,7 +49,7 @@ _INITIAL: Headers = [
 
 
 class Wire(Protocol):
-    """What a stream needs of its connection. Each call is about one stream id."""
+    """Sends for a stream what it has to say. Each call is about one stream id."""
 
     def send_headers(self, stream_id: int, headers: Headers, *, end: bool) -> None: ...
 
@@ -63,7 +63,7 @@ class Wire(Protocol):
 
 
 class LongMessage:
-    """A message that is still coming. ``size``: all its bytes; ``missing``: those that have not come yet."""
+    """Gives a message that is still coming. ``size``: all its bytes; ``missing``: those that have not come yet."""
 
     def __init__(self, stream: GrpcStream, size: int) -> None:
         self.size = size
@@ -72,8 +72,8 @@ class LongMessage:
         self._pieces: list[bytes] = []
 
     async def read(self) -> list[bytes]:
-        """What has come since the last time, in its order; nothing at the end. Read it to its end before the next
-        message. Raises ``TransportError`` where the request ends in its middle."""
+        """Return the pieces that have come since the last time, in order; none at the end. Read the message to its
+        end before the next one. Raises ``TransportError`` where the request ends in its middle."""
         while not self._pieces and self.missing:
             await self._stream.wait_for_more()
         pieces, self._pieces = self._pieces, []
@@ -81,7 +81,7 @@ class LongMessage:
         return pieces
 
     def feed(self, data: bytes) -> bytes:
-        """Add what has come; gives what belongs to the message after it."""
+        """Add what has come; return what belongs to the message after it."""
         own, rest = (data, b"") if len(data) <= self.missing else (data[: self.missing], data[self.missing :])
         self._pieces.append(own)
         self.missing -= len(own)
@@ -89,7 +89,7 @@ class LongMessage:
 
 
 class GrpcStream:
-    """One call, from the server's side. ``max_bytes``: the largest message in either direction."""
+    """Serves one call, from the server's side. ``max_bytes``: the largest message in either direction."""
 
     def __init__(
         self, wire: Wire, stream_id: int, headers: Mapping[str, str], *, peer: str, max_bytes: int
@@ -117,13 +117,13 @@ class GrpcStream:
     # The handler's side.
 
     async def read(self) -> bytes | None:
-        """The next message; None after the last. Raises ``TransportError`` for one that cannot be taken."""
+        """Return the next message; None after the last. Raises ``TransportError`` for one that cannot be taken."""
         message = await self._next()
         assert not isinstance(message, LongMessage), "it was not asked for"
         return message
 
     async def read_begun(self) -> bytes | LongMessage | None:
-        """Like ``read``, but a long message is given as soon as it begins to come."""
+        """Return the next message as ``read`` does, but a long one as soon as it begins to come."""
         self._in_pieces = True
         return await self._next()
 
@@ -140,13 +140,13 @@ class GrpcStream:
         return message
 
     async def wait_for_more(self) -> None:
-        """Until more of a long message has come."""
+        """Wait until more of a long message has come."""
         if self._ended:
             raise TransportError("INTERNAL", _BROKEN_OFF)
         await self._more()
 
     def taken(self, size: int) -> None:
-        """The handler has so many bytes: as many more may come."""
+        """Note that the handler has so many bytes: as many more may come."""
         self._waiting_bytes -= size
         self._acknowledge()
 
@@ -173,7 +173,7 @@ class GrpcStream:
         self._wire.flush()
 
     def end(self, error: TransportError | None = None) -> None:
-        """The status, the trailers, and no more."""
+        """Send the status and the trailers, and no more."""
         if self.closed:
             return
         self.closed = True
@@ -203,7 +203,7 @@ class GrpcStream:
     # The connection's side.
 
     def receive(self, data: bytes, size: int) -> None:
-        """Bytes of messages; ``size`` is what they count for in flow control."""
+        """Take bytes of messages; ``size`` is what they count for in flow control."""
         self._unacknowledged += size
         if self._coming is not None:
             data = self._feed(self._coming, data)
@@ -222,7 +222,7 @@ class GrpcStream:
         self._wake()
 
     def receive_end(self) -> None:
-        """The client says no more."""
+        """Note that the client says no more."""
         self._ended = True
         if self._partial:
             self._messages.append(TransportError("INTERNAL", _BROKEN_OFF))
@@ -284,8 +284,12 @@ class GrpcStream:
             )
         return plain
 
+    def abandon(self) -> None:
+        """Say nothing more: the client does not wait any longer."""
+        self.closed = True
+
     def release(self) -> None:
-        """The call is over: what it has not read counts no longer."""
+        """Forget what the call has not read: it is over."""
         self._messages.clear()
         self._waiting_bytes = 0
         self._acknowledge()
@@ -306,12 +310,12 @@ def _too_large(what: str, size: int, limit: int) -> str:
 
 
 def _seconds(timeout: str) -> float | None:
-    """What ``grpc-timeout`` says, in seconds; None for no or an odd one."""
+    """Read ``grpc-timeout`` as seconds; None without one, and for one that cannot be read."""
     match = _TIMEOUT.fullmatch(timeout)
     return int(match[1]) * _UNITS[match[2]] if match else None
 
 
 def _ascii(metadata: Mapping[str, str]) -> Headers:
-    """Metadata as header fields, which carry printable ASCII only. Not remembered by the header compression:
-    most of it differs from call to call."""
+    """Return metadata as header fields, which carry printable ASCII only. The header compression does not remember
+    them: most differ from call to call."""
     return [NeverIndexedHeaderTuple(name, sendable(value)) for name, value in metadata.items()]

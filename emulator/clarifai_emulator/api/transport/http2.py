@@ -1,4 +1,5 @@
-"""HTTP/2 for gRPC: one connection, its streams, its flow control. The protocol itself is the ``h2`` library's.
+"""Speaks HTTP/2 for gRPC: one connection, its streams, its flow control. The protocol itself is the ``h2``
+library's.
 
 Each request stream becomes a ``GrpcStream`` and a task that serves it. A client that resets a stream, runs out of
 time or goes away cancels that task.
@@ -26,9 +27,10 @@ from h2.events import (
     WindowUpdated,
 )
 from h2.exceptions import ProtocolError
+from h2.frame_buffer import FrameBuffer
 from h2.settings import SettingCodes
 from hpack import Encoder
-from hyperframe.frame import DataFrame
+from hyperframe.frame import DataFrame, Frame
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream, Headers
 from clarifai_emulator.errors import TransportError
@@ -36,15 +38,6 @@ from clarifai_emulator.errors import TransportError
 log = logging.getLogger(__name__)
 # It would write every header at DEBUG, credentials among them.
 logging.getLogger("hpack").setLevel(logging.INFO)
-
-
-def _describe_data(self: DataFrame) -> str:
-    return f"{len(self.data)} bytes"
-
-
-# h2 describes every frame it receives, for a trace that is off, and data is described by all of it in hexadecimal:
-# 2.7 ms for each MiB.
-DataFrame._body_repr = _describe_data  # pyright: ignore[reportPrivateUsage]
 
 Serve = Callable[[GrpcStream], Awaitable[None]]
 Find = Callable[[str], Serve | None]
@@ -79,15 +72,30 @@ _CONFIG = H2Configuration(
 
 
 class _PlainEncoder(Encoder):
-    """Header compression without the Huffman code, which costs more time here than its bytes would."""
+    """Compresses headers without the Huffman code, which costs more time here than its bytes would."""
 
     def encode(self, headers: Any, huffman: bool = False) -> bytes:
         return super().encode(headers, huffman=False)
 
 
+def _data() -> str:
+    return "data"
+
+
+class _Frames(FrameBuffer):
+    """Reads frames whose data is not described. h2 describes every frame that it receives, for a trace that is off;
+    of data it would write all in hexadecimal: 2.7 ms for each MiB."""
+
+    def __next__(self) -> Frame:
+        frame = super().__next__()
+        if isinstance(frame, DataFrame):
+            frame._body_repr = _data  # pyright: ignore[reportPrivateUsage]
+        return frame
+
+
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A stream that is being served, and until when."""
+    """Holds a stream that is being served, and until when."""
 
     stream: GrpcStream
     task: asyncio.Task[None]
@@ -95,7 +103,8 @@ class _Call:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection. ``find(path)`` gives what serves a method; it is in ``connections`` while open."""
+    """Serves one client's connection. ``find(path)`` gives what serves a method; the connection is in
+    ``connections`` while open."""
 
     def __init__(self, find: Find, *, max_bytes: int, connections: set[Connection]) -> None:
         self._find = find
@@ -103,6 +112,7 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._h2 = H2Connection(_CONFIG)
         self._h2.encoder = _PlainEncoder()
+        self._h2.incoming_buffer = _Frames(server=True)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._peer = ""
@@ -229,14 +239,14 @@ class Connection(asyncio.Protocol):
             self._forget(stream_id)
 
     def _expire(self, stream_id: int) -> None:
-        """The client's deadline has passed: it waits no longer, so nobody works on it."""
+        """Give a call up because its client's deadline has passed: nobody waits for it any longer."""
         self._drop(stream_id)
         self.reset(stream_id, ErrorCodes.CANCEL)
 
     def _drop(self, stream_id: int) -> None:
         call = self._forget(stream_id)
         if call is not None:
-            call.stream.closed = True
+            call.stream.abandon()
             call.task.cancel()
 
     def _forget(self, stream_id: int) -> _Call | None:
@@ -298,7 +308,7 @@ class Connection(asyncio.Protocol):
 
 
 def first_of(services: Sequence[Find]) -> Find:
-    """One service of several: the first that has a method serves it."""
+    """Make one service of several: the first that has a method serves it."""
 
     def find(path: str) -> Serve | None:
         return next((serve for service in services if (serve := service(path)) is not None), None)
@@ -311,7 +321,7 @@ async def _unknown(stream: GrpcStream) -> None:
 
 
 def _notice_if_it_vanishes(sock: Any) -> None:
-    """Let the system find out whether the other machine is still there; what it has not got counts, too."""
+    """Let the system find out if the other machine is still there; what it has not acknowledged counts, too."""
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -326,7 +336,7 @@ def _notice_if_it_vanishes(sock: Any) -> None:
 
 
 def _peer(name: Any) -> str:
-    """An address as gRPC writes it."""
+    """Write an address as gRPC does."""
     if not isinstance(name, tuple):
         return "unix:"
     host, port = cast(tuple[str, int], name[:2])

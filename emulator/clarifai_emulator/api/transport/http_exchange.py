@@ -1,4 +1,4 @@
-"""One HTTP/1.1 request and its answer: the body as it comes, the answer whole or in chunks.
+"""Carries one HTTP/1.1 request and its answer: the body as it comes, the answer whole or in chunks.
 
     head ─► body (whole, or chunk by chunk) ─► handler ─► one answer  |  head, chunk, chunk, end
 
@@ -28,7 +28,7 @@ def _sendable(headers: HttpHeaders | None) -> dict[str, str]:
 
 
 class HttpProblem(Exception):
-    """A request that ends with an HTTP status of the connection's own, because it never became a whole request."""
+    """Ends a request with an HTTP status of its own: it never became a whole one, or no site takes it."""
 
     def __init__(self, status: int, code: int, details: str) -> None:
         super().__init__(details)
@@ -38,7 +38,7 @@ class HttpProblem(Exception):
 
 
 class HttpWire(Protocol):
-    """What an exchange needs of its connection."""
+    """Sends for an exchange what it has to say."""
 
     def send_continue(self) -> None: ...
 
@@ -52,7 +52,8 @@ class HttpWire(Protocol):
 
 
 class Exchange:
-    """A request (``method``, ``path`` as sent, ``query``, ``headers`` in lower case) and the way to answer it.
+    """Holds a request (``method``, ``path`` as sent, ``query``, ``headers`` in lower case) and the way to answer
+    it.
 
     ``max_bytes``: the largest body that is taken whole.
     """
@@ -80,12 +81,12 @@ class Exchange:
 
     @property
     def query(self) -> list[tuple[str, str]]:
-        """The query parameters in the order in which they were sent."""
+        """Return the query parameters in the order in which they were sent."""
         return parse_qsl(self.query_string, keep_blank_values=True)
 
     async def body(self) -> bytes:
-        """The whole body. Raises ``CallerError`` 11100 for one that is encoded, 40033 for one that is too large,
-        ``HttpProblem`` for one that breaks off."""
+        """Return the whole body. Raises ``CallerError`` 11100 for one that is encoded, 40033 for one that is too
+        large, ``HttpProblem`` for one that breaks off."""
         encoding = self.headers.get("content-encoding", "identity")
         if encoding != "identity":
             raise CallerError(
@@ -106,7 +107,7 @@ class Exchange:
         return whole
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes, however long it takes. Raises ``HttpProblem`` for one that breaks off."""
+        """Yield the body as it comes, however long it takes. Raises ``HttpProblem`` for one that breaks off."""
         self._as_stream = True
         self._wire.send_continue()
         while True:
@@ -121,30 +122,30 @@ class Exchange:
             await self._more()
 
     async def answer(self, status: int, body: bytes, content_type: str, headers: HttpHeaders | None = None) -> None:
-        """The whole answer at once."""
+        """Send the whole answer at once."""
         self.started = True
         fields = {"content-type": content_type, **self.answer_headers, **_sendable(headers)}
         await self._wire.send_answer(status, fields, body)
 
     async def begin(self, status: int, content_type: str, headers: HttpHeaders | None = None) -> None:
-        """The head of an answer that comes in chunks; ``write`` them. It ends when the handler returns."""
+        """Send the head of an answer that comes in chunks; ``write`` them. It ends when the handler returns."""
         self.started = True
         fields = {"content-type": content_type, "cache-control": "no-cache", **self.answer_headers}
         await self._wire.send_head(status, {**fields, **_sendable(headers)})
 
     async def write(self, data: bytes) -> None:
-        """One chunk of the answer; waits while the client takes no more."""
+        """Send one chunk of the answer; wait while the client takes no more."""
         await self._wire.send_chunk(data)
 
     @property
     def as_stream(self) -> bool:
-        """True when the body is read as it comes: nobody minds how long it takes."""
+        """Tell if the body is read as it comes: then nobody minds how long it takes."""
         return self._as_stream
 
     # The connection's side.
 
     def receive(self, data: bytes) -> None:
-        """Bytes of the body."""
+        """Take bytes of the body."""
         self._chunks.append(data)
         self._waiting += len(data)
         self._received += len(data)
@@ -153,12 +154,12 @@ class Exchange:
         self._wake()
 
     def receive_end(self) -> None:
-        """The body is complete."""
+        """Note that the body is complete."""
         self._ended = True
         self._wake()
 
     def fail(self, problem: HttpProblem) -> None:
-        """The rest of the body will not come."""
+        """Note that the rest of the body will not come."""
         self._problem = problem
         self._wake()
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1: one connection, one request after the other. The protocol itself is the ``h11`` library's.
+"""Speaks HTTP/1.1: one connection, one request after the other. The protocol itself is the ``h11`` library's.
 
     bytes ─► h11 ─► Exchange ─► serve(exchange) in a task of its own ─► h11 ─► bytes
 
@@ -39,8 +39,8 @@ _LINGER_SECONDS = 2.0
 
 
 class HttpConnection(asyncio.Protocol):
-    """One client's connection. ``serve`` answers each request; it is in ``connections`` while open. ``on_odd``
-    hears of clients that speak no proper HTTP."""
+    """Serves one client's connection. ``serve`` answers each request; the connection is in ``connections`` while
+    open. ``on_odd`` hears of clients that speak no proper HTTP."""
 
     def __init__(
         self, serve: ServeHttp, *, max_bytes: int, connections: set[HttpConnection], on_odd: OnOdd
@@ -194,7 +194,7 @@ class HttpConnection(asyncio.Protocol):
             await exchange.answer(problem.status, problem_body(problem), "application/json")
 
     def _finish(self) -> None:
-        """The answer has been given: end it, and turn to the next request, or to the door."""
+        """End an answer that has been given, and turn to the next request, or to the door."""
         self._task = None
         exchange, self._exchange = self._exchange, None
         if self._lost or exchange is None or self._transport is None or self._lingering:
@@ -315,7 +315,7 @@ class HttpConnection(asyncio.Protocol):
 
 
 def _origin_form(target: str) -> str:
-    """The path of a request's target, which names the host too where a client takes this for its proxy."""
+    """Return the path of a request's target, which names the host too where a client takes this for its proxy."""
     scheme, _, rest = target.partition("://")
     if scheme.lower() not in ("http", "https"):
         return target
@@ -327,6 +327,6 @@ def _head(status: int, headers: HttpHeaders) -> h11.Response:
 
 
 def problem_body(problem: HttpProblem) -> bytes:
-    """A problem as the platform words its statuses."""
+    """Return the body of a problem, as the platform words its statuses."""
     status = {"code": problem.code, "description": describe(problem.code), "details": problem.details}
     return json.dumps({"status": status}).encode()

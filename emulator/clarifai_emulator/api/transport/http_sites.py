@@ -26,8 +26,8 @@ _FROM_DESKTOP = "host.docker.internal"  # this machine, as containers of Docker 
 
 
 class HttpSites:
-    """The HTTP side of a port. The first of ``mounts`` that takes a request serves it; the last takes every one.
-    ``is_for_containers``: they see this machine under another address."""
+    """Serves the HTTP side of a port. The first of ``mounts`` that takes a request serves it; the last takes every
+    one. ``is_for_containers``: containers see this machine under another address."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class HttpSites:
         self._connections: set[HttpConnection] = set()
 
     def connection(self) -> asyncio.Protocol:
-        """What takes over a connection that speaks HTTP/1.1."""
+        """Make what takes over a connection that speaks HTTP/1.1."""
         from clarifai_emulator.api.transport.http_server import HttpConnection
 
         # Base64 makes four bytes of three, and there is JSON around it.
@@ -83,7 +83,7 @@ class HttpSites:
         return self._made[mount]
 
     def _check_host(self, exchange: Exchange) -> None:
-        """At a loopback address, no page whose own name was made to point here gets an answer (DNS rebinding)."""
+        """Refuse pages whose own name was made to point at a loopback address (DNS rebinding)."""
         host = exchange.headers.get("host", "")
         if self._is_for_containers:
             if not _is_number(host) and _name(host) not in (_FROM_DESKTOP, self._config.docker.listen):
@@ -127,7 +127,7 @@ def _name(host: str) -> str:
 
 
 def _is_number(host: str) -> bool:
-    """Whether it is an address that no name had to be looked up for."""
+    """Tell if it is an address for which no name had to be looked up."""
     try:
         ipaddress.ip_address(_name(host).strip("[]"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""One port for everything: looks at the first bytes of a connection and hands it on.
+"""Listens on one port for everything: looks at the first bytes of a connection and hands it on.
 
     ┌─ "PRI " (HTTP/2) ─► a gRPC connection (http2.py) takes over
     ├─ an HTTP/1 request line ─► an HTTP connection (http_server.py) takes over; a port without HTTP says so
@@ -34,7 +34,8 @@ OnOdd = Callable[[str, str], None]
 
 
 class Newcomer(asyncio.Protocol):
-    """A client connection until it is known what it speaks. A gRPC or HTTP connection then takes its place."""
+    """Holds a client's connection until it is known what it speaks. A gRPC or HTTP connection then takes its
+    place."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
@@ -134,10 +135,10 @@ class Newcomer(asyncio.Protocol):
 
 
 class Http(Protocol):
-    """What answers HTTP/1.1 at a port (``http_sites.HttpSites``)."""
+    """Answers HTTP/1.1 at a port (``http_sites.HttpSites``)."""
 
     def connection(self) -> asyncio.Protocol:
-        """What takes over a connection that speaks HTTP/1.1."""
+        """Make what takes over a connection that speaks HTTP/1.1."""
         ...
 
     async def close(self) -> None:
@@ -146,7 +147,7 @@ class Http(Protocol):
 
 
 class Port:
-    """The listener. ``find(path)`` gives what serves a gRPC method, with messages of up to ``max_bytes``; ``http``
+    """Listens. ``find(path)`` gives what serves a gRPC method, with messages of up to ``max_bytes``; ``http``
     answers HTTP/1.1; ``on_odd(kind, what)`` hears of clients that speak neither."""
 
     def __init__(self, find: Find, *, max_bytes: int, on_odd: OnOdd, http: Http | None = None) -> None:
@@ -159,8 +160,8 @@ class Port:
         self._connections: set[Connection] = set()
 
     async def listen(self, host: str, port: int, *, early: bool = False) -> int:
-        """Accept connections; the port that was taken. ``early``: this machine may get that address only later.
-        Raises ``OSError`` when the port is in use."""
+        """Accept connections; return the port that was taken. ``early``: this machine may get that address only
+        later. Raises ``OSError`` when the port is in use."""
         loop, serve = asyncio.get_running_loop(), lambda: Newcomer(self)
         if early:
             self._server = await loop.create_server(serve, sock=_bound_early(host, port), backlog=_BACKLOG)
@@ -169,7 +170,7 @@ class Port:
         return self._server.sockets[0].getsockname()[1]
 
     def grpc_connection(self) -> Connection:
-        """What takes over a connection that speaks gRPC."""
+        """Make what takes over a connection that speaks gRPC."""
         return Connection(self._find, max_bytes=self._max_bytes, connections=self._connections)
 
     async def close(self) -> None:
@@ -188,7 +189,7 @@ class Port:
 
 
 def _bound_early(host: str, port: int) -> socket.socket:
-    """Bound to an address that need not be there yet (Linux)."""
+    """Make a socket bound to an address that need not be there yet (Linux)."""
     # asyncio sends small messages at once (TCP_NODELAY) only where the protocol is named.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

@@ -1,4 +1,4 @@
-"""The ports of one emulator: the public one, and those at which replicas get their work."""
+"""Opens the ports of one emulator: the public one, and those at which replicas get their work."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _MORE_BYTES = 1024 * 1024
 
 
 class Ports:
-    """Opens them and closes them. ``on_odd`` hears of clients that speak something else. ``public``:
-    the one for clients, while it is open."""
+    """Opens and closes the ports of an emulator. ``on_odd`` hears of clients that speak something else. ``public``:
+    the port for clients, while it is open."""
 
     def __init__(self, config: EmulatorConfig, on_odd: OnOdd) -> None:
         self._config = config
@@ -26,7 +26,7 @@ class Ports:
         self._others: list[Port] = []
 
     async def open_public(self, *services: Find, http: HttpSites) -> int:
-        """Listen where the configuration says; its number. Raises ``ConfigError``."""
+        """Listen where the configuration says; return the port's number. Raises ``ConfigError``."""
         public = self._port(*services, http=http)
         try:
             number = await public.listen(self._config.host, self._config.port)
@@ -36,20 +36,21 @@ class Ports:
         return number
 
     async def open(self, host: str, *services: Find, early: bool = False, http: HttpSites | None = None) -> int:
-        """Listen at a free port; its number. ``early``: the address may not be there yet. Raises ``OSError``."""
+        """Listen at a free port; return its number. ``early``: the address may not be there yet. Raises
+        ``OSError``."""
         port = self._port(*services, http=http)
         number = await port.listen(host, 0, early=early)
         self._others.append(port)
         return number
 
     async def close_public(self) -> None:
-        """Clients come no more."""
+        """Stop listening for clients."""
         public, self.public = self.public, None
         if public is not None:
             await public.close()
 
     async def close(self) -> None:
-        """And replicas neither."""
+        """Stop listening for clients and for replicas."""
         others, self._others = self._others, []
         await asyncio.gather(self.close_public(), *(port.close() for port in others))
 

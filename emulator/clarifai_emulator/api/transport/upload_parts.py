@@ -25,7 +25,8 @@ _HEAD_BYTES = 64
 
 @dataclass(slots=True)
 class LongPart:
-    """A part that is still coming. ``request``: the message without the data, of which there are ``size`` bytes."""
+    """Gives a part that is still coming. ``request``: the message without the data, of which there are ``size``
+    bytes."""
 
     request: Any
     size: int
@@ -33,15 +34,28 @@ class LongPart:
     _first: list[bytes] = field(default_factory=list[bytes])
 
     async def read(self) -> list[bytes]:
-        """What has come of the data since the last time, in its order; nothing at the end."""
+        """Return the pieces of the data that have come since the last time, in order; none at the end."""
         first, self._first = self._first, []
         return first or await self._message.read()
 
 
 async def upload_messages(stream: GrpcStream, parse: Callable[[bytes], Any]) -> AsyncIterator[Any]:
-    """The requests of an upload: messages as ``parse`` gives them, and ``LongPart``s."""
+    """Yield the requests of an upload: messages as ``parse`` gives them, and ``LongPart``s."""
     while (message := await stream.read_begun()) is not None:
         yield await _opened(message, parse) if isinstance(message, LongMessage) else parse(message)
+
+
+async def whole(request: Any) -> Any:
+    """Return a request of an upload with all of its data, however long that is."""
+    if not isinstance(request, LongPart):
+        return request
+    pieces: list[bytes] = []
+    while more := await request.read():
+        pieces += more
+    message = type(request.request)()
+    message.CopyFrom(request.request)
+    message.content_part.data = b"".join(pieces)
+    return message
 
 
 async def _opened(message: LongMessage, parse: Callable[[bytes], Any]) -> Any:
@@ -61,7 +75,8 @@ async def _read(message: LongMessage, least: int) -> bytes:
 
 
 def _data_of(begun: bytes, size: int) -> tuple[Any, int] | None:
-    """The request without its data, and where the data begins; None unless the data is the end of the message."""
+    """Return the request without its data, and where the data begins; None unless the data is the end of the
+    message."""
     try:
         number, kind, length, at = _field(begun, 0)
         inner = at
@@ -83,7 +98,8 @@ def _data_of(begun: bytes, size: int) -> tuple[Any, int] | None:
 
 
 def _field(data: bytes, at: int) -> tuple[int, int, int, int]:
-    """A field's number, its wire type, its value or length, and where its contents begin, or the next field."""
+    """Read a field: its number, its wire type, its value or length, and where its contents begin, or the next
+    field."""
     tag, at = _varint(data, at)
     if tag & 7 not in (_VARINT, _BYTES):
         raise ValueError("no type of field that a part has")

@@ -122,19 +122,20 @@ class ContainerHosts:
         return signatures_in(decode_answer(await reading, exit_, lines))
 
     async def _open(self, plan: ContainerPlan, its_secrets: Mapping[str, str]) -> ContainerHost:
-        host = ContainerHost(plan, its_secrets)
+        host = ContainerHost(plan, its_secrets, on_end=self._hosts.discard)
         await host.start(self._run)
         self._hosts.add(host)
-        host.on_end = lambda: self._hosts.discard(host)
         return host
 
 
 class ContainerHost(WarmParent):
-    """One container, and the warm parent in it."""
+    """One container, and the warm parent in it. ``on_end`` is called with it once it has ended."""
 
-    def __init__(self, plan: ContainerPlan, its_secrets: Mapping[str, str]) -> None:
+    def __init__(
+        self, plan: ContainerPlan, its_secrets: Mapping[str, str], *, on_end: Callable[[ContainerHost], object]
+    ) -> None:
         super().__init__(f"python in the container of {plan.model}")
-        self.on_end: Callable[[], object] = lambda: None
+        self._on_end = on_end
         self._plan = plan
         self._secrets = dict(its_secrets)
         self._printed: deque[str] = deque(maxlen=50)
@@ -211,7 +212,7 @@ class ContainerHost(WarmParent):
         super().close()
         if self._container is not None:
             self._container.kill()
-        self.on_end()
+        self._on_end(self)
 
     def _stillborn(self, why: str) -> ModelError:
         return ModelError(f"The container of {self._plan.model} ended before it ran.", log="\n".join(self._printed))

@@ -1,11 +1,10 @@
-"""The arguments of one call against the signature of its method: names, number, and every value that is known."""
+"""Checks the arguments of one call against the signature of its method: names, number, and every known value."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 from clarifai_emulator.contracts.calls.client_source import Source
@@ -15,6 +14,7 @@ from clarifai_emulator.contracts.calls.sites import Site
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
+from clarifai_emulator.spelling import did_you_mean, nearest
 
 WITH_PROTO = "with_proto"
 _NO_ITERATORS = (
@@ -29,8 +29,8 @@ _SEQUENCES = ("LIST", "JSON_DATA")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One call: what is wrong with it, and the arguments by name. ``whole``: its form is wrong, so that what a type
-    checker says of it says the same again."""
+    """A checked call: what is wrong with it, and the arguments by name. ``whole``: its form is wrong, so that the
+    type checker only repeats what is said of it here."""
 
     findings: tuple[Finding, ...]
     given: Mapping[str, ast.expr] = field(default_factory=dict[str, ast.expr])
@@ -83,7 +83,7 @@ class _Call:
 
     @property
     def _is_partial(self) -> bool:
-        """Whether more arguments may follow: `partial(model.predict, …)`."""
+        """Tell whether more arguments may follow: `partial(model.predict, …)`."""
         outer = self._source.parents.get(self._site.node)
         return isinstance(outer, ast.Call) and ast.unparse(outer.func).rpartition(".")[2] == "partial"
 
@@ -127,7 +127,7 @@ class _Call:
             given[name] = node
 
     def _unpacked_names(self, keyword: ast.keyword) -> Iterator[tuple[str, ast.expr]]:
-        """What `**value` gives, where it is a dict that can be seen."""
+        """Return the names that `**value` gives, if it is a dict that can be seen."""
         node: ast.expr | None = keyword.value
         if isinstance(node, ast.Name):
             node = self._evaluator.once(node) if not self._is_changed(node) else None
@@ -147,7 +147,7 @@ class _Call:
             self._unpack(keyword, "**")
 
     def _is_changed(self, name: ast.Name) -> bool:
-        """Whether something is put into the dict after it was written."""
+        """Tell whether something is put into the dict after it was written."""
         scope = self._evaluator.bound(name)
         for node in ast.walk(scope[0]) if scope else ():
             target = node.value if isinstance(node, ast.Subscript | ast.Attribute) else None
@@ -166,16 +166,16 @@ class _Call:
         )
 
     def _unknown(self, name: str, at: ast.keyword) -> None:
-        near = get_close_matches(name, self._fields, n=1)
-        self._meant.update(near)
+        near = nearest(name, self._fields)
+        self._meant.add(near)
         has = f"it has {', '.join(map(repr, self._fields))}" if self._fields else "it takes none"
-        guess = f" Did you mean '{near[0]}'?" if near else ""
+        guess = did_you_mean(name, self._fields, lead=" ")
         self._say(
             "unknown-argument",
             f"{self._name}() has no argument '{name}'; {has}.{guess}",
             at,
-            parameter=near[0] if near else "",
-            hint=f"Write '{near[0]}'." if near else "",
+            parameter=near,
+            hint=f"Write '{near}'." if near else "",
         )
 
     def _missing(self, name: str, at: ast.expr) -> None:
@@ -235,14 +235,14 @@ class _Call:
             if name in self._fields:
                 self._value(name, node)
             else:
-                near = get_close_matches(name, self._fields, n=1)
-                self._meant.update(near)
-                guess = f" Did you mean '{near[0]}'?" if near else ""
+                near = nearest(name, self._fields)
+                self._meant.add(near)
+                guess = did_you_mean(name, self._fields, lead=" ")
                 self._say(
                     "unknown-argument",
                     f"An input of this batch gives '{name}', which {self._name}() has not.{guess}",
                     node,
-                    parameter=near[0] if near else "",
+                    parameter=near,
                 )
         for name, field_ in self._fields.items():
             if field_.required and name not in given and name not in self._meant and known:
@@ -321,8 +321,7 @@ class _Call:
         known: dict[str, Any] = {}
         for key, each in pairs.items():
             if key not in wanted:
-                near = get_close_matches(key, wanted, n=1)
-                guess = f" Did you mean '{near[0]}'?" if near else ""
+                guess = did_you_mean(key, wanted, lead=" ")
                 yield self._found(
                     "unknown-field", f"{self._name}(): '{name}' has no field '{key}'.{guess}", each, name
                 )
@@ -345,7 +344,7 @@ class _Call:
             yield self._placed(finding, node, parameter)
 
     def _is_truth(self, node: ast.expr) -> bool:
-        """Whether the expression is a bool, by its form or by how its name is bound or annotated."""
+        """Tell whether the expression is a bool, by its form or by how its name is bound or annotated."""
         if isinstance(node, ast.Compare) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)):
             return True
         if isinstance(node, ast.BoolOp):
@@ -394,7 +393,7 @@ class _Call:
 
 
 def declared(method: Method, parameter: str) -> Location | None:
-    """Where model.py declares the parameter, or else the method."""
+    """Return where model.py declares the parameter, or else the method."""
     return method.parameters.get(parameter) or method.location
 
 

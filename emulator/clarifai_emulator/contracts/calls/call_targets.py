@@ -1,4 +1,4 @@
-"""Which of the given models a client builds, where it builds one.
+"""Finds which of the given models a client builds, where it builds one.
 
 Model("https://clarifai.com/me/main/models/hello")   Model(model_id="hello", user_id="me", app_id="main")
 Model.from_current_context()   ModelClient(…)   ModelClient.from_local_grpc(port=8000)
@@ -25,7 +25,7 @@ ANY = "*"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What names a model: ids, each empty where it is not said; or ``any``; or a port on this machine."""
+    """The name of a model: ids, each empty if it is not given; or ``any``; or a port on this machine."""
 
     user_id: str = ""
     app_id: str = ""
@@ -41,7 +41,7 @@ class Address:
         return ModelAddress(self.user_id, self.app_id, self.model_id).name
 
     def covers(self, other: Address) -> bool:
-        """Whether a client that says ``other`` means this model; an id that one of them does not say, agrees."""
+        """Tell whether a client that says ``other`` means this model; an id that one side does not say agrees."""
         if self.port or other.port:
             return self.port == other.port
         pairs = ((self.user_id, other.user_id), (self.app_id, other.app_id), (self.model_id, other.model_id))
@@ -63,7 +63,7 @@ class GivenModel:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """One place that builds a model. ``index``: which of the given models; ``None`` with the reason."""
+    """A place that builds a model. ``index``: which of the given models; ``None`` with the reason."""
 
     call: ast.Call
     builder: str
@@ -167,7 +167,8 @@ def _address(call: ast.Call, evaluator: Evaluator) -> Address:
 
 
 def sdk_name(node: ast.expr, evaluator: Evaluator, modules: Modules, source: Source, depth: int = 0) -> str:
-    """What of the SDK the expression is: ``Model``, ``Model.from_current_context``, …; empty for anything else."""
+    """Name what the expression is in the SDK: ``Model``, ``Model.from_current_context``, …; empty for anything
+    else."""
     if isinstance(node, ast.Name):
         return _sdk_binding(node.id, evaluator.bound(node), evaluator, modules, source, depth)
     if not isinstance(node, ast.Attribute):

@@ -1,8 +1,4 @@
-"""The types that client files are checked with: a ``Model`` that knows the given models.
-
-Every method is marked as deprecated, with a text that says which model and method it is. So the type checker
-reports each place that it understood, and what it did not understand shows.
-"""
+"""Writes the types that client files are checked with: a ``Model`` that knows the given models."""
 
 from __future__ import annotations
 
@@ -62,7 +58,7 @@ class Json(dict[str, Any], list[Any]):
 
 @dataclass(frozen=True, slots=True)
 class StubModel:
-    """One given model: its methods as signatures, and its address."""
+    """A given model: its methods as signatures, and its address."""
 
     name: str
     signatures: Sequence[Any]
@@ -237,7 +233,7 @@ class _Writer:
 
 
 def kind_of(signature: Any) -> str:
-    """``unary``, ``generate`` or ``stream``."""
+    """Return ``unary``, ``generate`` or ``stream``."""
     from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
 
     return _KINDS.get(RunnerMethodType.Name(signature.method_type), "unary")

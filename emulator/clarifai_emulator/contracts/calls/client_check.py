@@ -5,7 +5,7 @@
                                                                                                          ▼
     findings ◄── what the type checker says, in words ◄── arguments, values, streams ◄── places it understood
 
-from clarifai_emulator.contracts.calls.client_check import GivenModel, check_calls
+from clarifai_emulator import GivenModel, check_calls
 
 report = check_calls([Path("clients")], [GivenModel(Path("my-model"))])
 for finding in report.findings: ...
@@ -44,8 +44,8 @@ _RESULTS = "results.json"
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """``calls``: places that were understood as a call of a given model. ``cached``: files whose findings were kept
-    from the last time. ``known``: the models, as they were read."""
+    """The result of a check. ``calls``: places that were understood as a call of a given model. ``cached``: files
+    whose findings were kept from the last time. ``known``: the models, as they were read."""
 
     findings: tuple[Finding, ...]
     files: tuple[Path, ...]
@@ -119,7 +119,7 @@ def check_known(
     packages: Sequence[Path] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> CallReport:
-    """As ``check_calls``, for models whose methods are known."""
+    """Check client files as ``check_calls`` does, against models whose methods are known."""
     began = time.perf_counter()
     return _checked(Project(paths), known, cache, packages, progress, began)
 
@@ -231,8 +231,8 @@ class _Check:
 
 
 def _programs() -> list[str]:
-    """What says another thing of the same files once it is another: the type checker, and the modules here. Their
-    times and sizes, which cost less to ask for than their versions."""
+    """Describe the programs whose change may change the findings: the type checker, and the modules here. Their
+    times and sizes cost less to ask for than their versions."""
     own = Path(__file__).parents[1].rglob("*.py")
     stats = [(each, each.stat()) for each in (checker_command(), *sorted(own))]
     return [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]

@@ -1,4 +1,4 @@
-"""The client files: found, read, and which of them imports which."""
+"""Finds and reads the client files, and tells which of them imports which."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAME = re.compile(rb"\w+")
 
 
 class File:
-    """One file on the disk, read once."""
+    """A file on the disk, read once."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -137,7 +137,7 @@ class Project:
         return self._listings[key]
 
     def _folders(self, start: Path) -> list[Path]:
-        """Where an absolute import looks: beside the file, above it as far as a named folder, and the roots."""
+        """Return where an absolute import looks: beside the file, above it up to a named folder, and the roots."""
         key = str(start)
         if key not in self._searched:
             folder, tops, folders = start, set(self.roots), [start]
@@ -148,7 +148,7 @@ class Project:
         return self._searched[key]
 
     def with_imported(self, files: Iterable[File]) -> list[File]:
-        """These files and everything of the repository that they import, themselves or through others."""
+        """Return these files and all of the repository that they import, themselves or through others."""
         waiting = list(files)
         result: dict[int, File] = {}
         while waiting:

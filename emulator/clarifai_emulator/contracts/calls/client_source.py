@@ -1,4 +1,4 @@
-"""One client file, as it is and as the type checker sees it, and where each place of the one is in the other."""
+"""Holds a client file, as it is and as the type checker sees it, and maps places between the two."""
 
 from __future__ import annotations
 
@@ -104,11 +104,11 @@ class Source:
         return self._cells is not None
 
     def start(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg) -> Position:
-        """Where the node begins in ``text``."""
+        """Return where the node begins in ``text``."""
         return (node.lineno, self._column(node.lineno, node.col_offset))
 
     def end(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg) -> Position:
-        """Where the node ends in ``text``, behind its last character."""
+        """Return where the node ends in ``text``, behind its last character."""
         line, column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
         return (line, self._column(line, column))
 
@@ -126,7 +126,7 @@ class Source:
         return Location(self.path, line, start[1], end_line, end[1], cell)
 
     def insert(self, insertions: Iterable[Insertion]) -> str:
-        """``text`` with the insertions, which keep every line where it is."""
+        """Return ``text`` with the insertions, which keep every line where it is."""
         self._insertions = {}
         for each in insertions:
             self._insertions.setdefault(each.line, []).append(each)
@@ -140,7 +140,7 @@ class Source:
         return "\n".join(lines)
 
     def original(self, position: Position) -> Position:
-        """Where a place of the checked copy is in ``text``."""
+        """Return where a place of the checked copy is in ``text``."""
         line, column = position
         shift = 0
         for each in self._insertions.get(line, ()):

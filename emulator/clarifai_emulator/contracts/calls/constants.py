@@ -1,4 +1,4 @@
-"""What an expression is without running anything: literals, names that are bound once, also in other modules."""
+"""Evaluates expressions without running anything: literals, names that are bound once, also in other modules."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class Evaluator:
         return value
 
     def changes(self, scope: ast.AST, name: str) -> bool:
-        """Whether a loop, `+=`, or `global` binds the name as well."""
+        """Tell whether a loop, `+=`, or `global` binds the name as well."""
         return name in self.bindings(scope).changed or name in self._source.global_names
 
     def _value(self, node: ast.expr, depth: int) -> Any:
@@ -308,7 +308,7 @@ def _in_class(evaluator: Evaluator, definition: ast.ClassDef, name: str, depth: 
 
 
 def known(evaluator: Evaluator, given: Mapping[str, ast.expr]) -> dict[str, Any]:
-    """Those of the expressions whose value is known."""
+    """Return those of the expressions whose value is known."""
     values: dict[str, Any] = {}
     for name, node in given.items():
         try:

@@ -1,4 +1,4 @@
-"""Findings about places in clients: what every one of them says."""
+"""Makes findings about places in clients, with what every one of them says."""
 
 from __future__ import annotations
 

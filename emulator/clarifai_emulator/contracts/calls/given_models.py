@@ -1,4 +1,4 @@
-"""The given models, read once for each content of their directories."""
+"""Reads the given models, once for each content of their directories."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """One model that clients are checked against. ``errors``: why its methods could not be read."""
+    """A model that clients are checked against. ``errors``: why its methods could not be read."""
 
     name: str
     directory: Path
@@ -41,7 +41,7 @@ class KnownModel:
         return next((each for each in self.methods if each.signature.name == name), None)
 
     def fingerprint(self) -> str:
-        """What clients are checked against, as one text."""
+        """Return what clients are checked against, as one text."""
         parts = [str(self.address), self.name, *(f"{each.location}" for each in self.methods)]
         return "\n".join(
             [*parts, *(each.signature.SerializeToString(deterministic=True).hex() for each in self.methods)]

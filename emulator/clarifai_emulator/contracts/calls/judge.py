@@ -30,7 +30,7 @@ Judged = tuple[list[Finding], int]
 
 @dataclass(frozen=True, slots=True)
 class Typing:
-    """What the types are made of, and where: ``salt`` changes with the models and their addresses."""
+    """The parts that types are made of, and where: ``salt`` changes with the models and their addresses."""
 
     urls: Mapping[str, int]
     salt: str
@@ -40,7 +40,7 @@ class Typing:
 
 @dataclass(slots=True)
 class _Client:
-    """One file on its way: read, copied, understood."""
+    """A file on its way: read, copied, understood."""
 
     file: File
     source: Source
@@ -188,7 +188,7 @@ class _Judge:
         unknown = {each.call for each in client.built if each.index is None}
 
         def is_reported(node: ast.expr) -> bool:
-            """Whether what a method is called on was said to be unknown where it is built."""
+            """Tell whether the object of a method call was said to be unknown where it is built."""
             return built_by(node) in unknown
 
         translator = Translator(source, sites, self._names, self._method, is_reported)
@@ -218,7 +218,7 @@ class _Part:
 
 
 def _distinct(findings: Sequence[Finding]) -> list[Finding]:
-    """One finding for each place: of several, the one that was found first; it knows more of the reason."""
+    """Return one finding for each place: of several, the one that was found first; it knows more of the reason."""
     seen: set[tuple[Location | None, str]] = set()
     lines: set[tuple[Path, int, int, int]] = set()
     result: list[Finding] = []

@@ -1,4 +1,4 @@
-"""What was found in the clients, as the project's rules judge it: the report that `check` and `dev` show."""
+"""Judges the findings about clients by the project's rules: the report that `check` and `dev` show."""
 
 from __future__ import annotations
 

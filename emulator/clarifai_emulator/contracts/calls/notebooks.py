@@ -1,4 +1,4 @@
-"""A notebook as one Python text: its code cells one after the other, and where each line came from."""
+"""Reads a notebook as one Python text: its code cells one after the other, and where each line came from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _ASSIGNED_MAGIC = re.compile(r"^(\s*[\w, ]+=\s*)[%!]")
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """``text`` is Python; ``places`` gives (cell, line in the cell) for each of its lines, both from 1."""
+    """The code of a notebook. ``text`` is Python; ``places`` gives (cell, line in the cell) for each line, both
+    from 1."""
 
     text: str
     places: tuple[tuple[int, int], ...]

@@ -1,4 +1,4 @@
-"""Which argument it is, where the type checker only says that no form of a method takes them together."""
+"""Finds the wrong argument where the type checker only says that no form of a method takes them together."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ITERATORS = ("Iterator", "Generator", "chain", "map", "filter", "zip", "enumera
 
 
 def suspects(given: str, fields: list[Any]) -> Iterator[tuple[str, str]]:
-    """(parameter, type) of the arguments that cannot be what their parameter takes. ``given``: as the checker
+    """Yield (parameter, type) of the arguments that cannot be what their parameter takes. ``given``: as the checker
     writes them, ``str, n=Literal['3']``."""
     for position, text in enumerate(_split(given)):
         keyword = _KEYWORD.match(text)
@@ -72,7 +72,7 @@ def _fits_inside(tp: str, field: Any) -> bool:
 
 
 def base_of(tp: str) -> str:
-    """``list`` for ``list[str]``, ``str`` for ``Literal['a']``."""
+    """Return the type itself: ``list`` for ``list[str]``, ``str`` for ``Literal['a']``."""
     literal = re.match(r"Literal\[(.*)\]$", tp)
     if literal is None:
         return "str" if tp == "LiteralString" else tp.partition("[")[0].rpartition(".")[2]

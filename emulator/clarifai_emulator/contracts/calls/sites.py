@@ -1,4 +1,4 @@
-"""The places in a client that call a method of a model, as the type checker understood them."""
+"""Finds the places in a client that call a method of a model, as the type checker understood them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KindOf = Callable[[int, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One place that names a method of a given model. ``call`` is ``None`` where it is named and not called.
+    """A place that names a method of a given model. ``call`` is ``None`` where it is named and not called.
 
     ``way``: empty for an ordinary call, ``batch``, ``async`` (`async_predict`), ``async-client``, or ``passed`` to
     a function that calls it.
@@ -35,8 +35,8 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What the type checker's marks say of one file. ``built``: the calls that make a model, and which; -1 for one
-    that it does not know."""
+    """The meaning of the type checker's marks in one file. ``built``: the calls that make a model, and which; -1
+    for an unknown one."""
 
     sites: tuple[Site, ...]
     built: tuple[tuple[ast.Call, int], ...]
@@ -112,8 +112,8 @@ def _passing(source: Source, node: ast.expr) -> ast.Call | None:
 
 
 def calls_written_out(source: Source, methods: Collection[str]) -> Iterator[Insertion]:
-    """``to_thread(model.predict, text)`` as ``to_thread(lambda: model.predict(text))``: type checkers do not see
-    which form of a method they are given the arguments of."""
+    """Write ``to_thread(model.predict, text)`` as ``to_thread(lambda: model.predict(text))``: type checkers do not
+    see which form of a method they are given the arguments of."""
     for outer in source.calls:
         name = (
             ast.unparse(outer.func).rpartition(".")[2] if isinstance(outer.func, ast.Name | ast.Attribute) else ""
@@ -165,7 +165,7 @@ def function_of(source: Source, node: ast.AST) -> ast.AST | None:
 
 
 def loads(scope: ast.AST, name: str) -> Sequence[ast.Name]:
-    """Where the scope reads the name, in the order of the text."""
+    """Return where the scope reads the name, in the order of the text."""
     found = [
         node
         for node in ast.walk(scope)

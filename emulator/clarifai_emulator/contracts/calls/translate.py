@@ -1,11 +1,10 @@
-"""What the type checker says, in the words of the model: method, argument, given, expected, declared."""
+"""Translates the type checker's words to the model's: method, argument, given, expected, declared."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 
 from clarifai_emulator.contracts.calls.arguments import Checked, declared
 from clarifai_emulator.contracts.calls.client_source import Source, Spans
@@ -16,6 +15,7 @@ from clarifai_emulator.contracts.calls.type_checker import Diagnostic
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
+from clarifai_emulator.spelling import did_you_mean, nearest
 
 MethodOf = Callable[[int, str], Method | None]
 
@@ -60,7 +60,7 @@ class Translator:
     def findings(
         self, diagnostics: Iterable[Diagnostic], names_of: Callable[[int], Sequence[str]]
     ) -> Iterator[Finding]:
-        """What concerns the calls themselves. ``names_of``: the methods of a model."""
+        """Yield findings about the calls themselves. ``names_of``: the methods of a model."""
         for each in diagnostics:
             attribute = _ATTRIBUTE.match(each.text)
             owner = _OWNER.match(attribute["owner"]) if attribute else None
@@ -72,7 +72,7 @@ class Translator:
                 yield from self._argument(each, *self._sites[node])
 
     def misuses(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-        """Those that may come from what a call gave back; whether they do, a run without types tells."""
+        """Return diagnostics possibly caused by a call's result; the untyped run confirms them."""
         return [
             each
             for each in diagnostics
@@ -140,10 +140,10 @@ class Translator:
                 )
             return
         names = names_of(int(index))
-        near = get_close_matches(name, names, n=1)
-        guess = f" Did you mean '{near[0]}'?" if near else ""
+        near = nearest(name, names)
+        guess = did_you_mean(name, names, lead=" ")
         model = self._models[int(index)]
-        method = self._method_of(int(index), near[0] if near else names[0]) if names else None
+        method = self._method_of(int(index), near or names[0]) if names else None
         yield found(
             "unknown-method",
             f"Model '{model}' has no method '{name}'; it has {', '.join(map(repr, names))}.{guess}",

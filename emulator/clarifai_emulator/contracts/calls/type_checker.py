@@ -28,7 +28,7 @@ class CheckerError(EmulatorError):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """What the type checker says of a place in a copy. ``kind`` is its own name for it."""
+    """A message of the type checker about a place in a copy. ``kind`` is its own name for it."""
 
     path: str
     start: tuple[int, int]
@@ -51,7 +51,8 @@ def checker_command() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``stubs`` holds the types; ``search`` and ``packages`` are where clients import from."""
+    """A run of the type checker. ``stubs`` holds the types; ``search`` and ``packages`` are where clients import
+    from."""
 
     folder: Path
     stubs: Path
@@ -59,7 +60,7 @@ class Run:
     packages: Sequence[Path]
 
     def diagnostics(self, files: Sequence[Path]) -> list[Diagnostic]:
-        """What the checker says of these copies. Raises ``CheckerError``."""
+        """Return what the checker says of these copies. Raises ``CheckerError``."""
         config = self.folder / f"{self.stubs.name}.toml"
         config.write_text(self._configuration())
         canary = self.folder / "clarifai_canary.py"

@@ -1,4 +1,4 @@
-"""Calls that look like a model's and that the type checker did not understand: they are said not to be checked."""
+"""Reports calls that look like a model's and that the type checker did not understand, as not checked."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ class Unresolved:
         )
 
     def _is_built(self, node: ast.expr) -> bool:
-        """Whether the name is bound to a call that makes a model."""
+        """Tell whether the name is bound to a call that makes a model."""
         value = self._evaluator.once(node) if isinstance(node, ast.Name) else None
         return isinstance(value, ast.Call) and value in self._built
 
     def _may_be_model(self, node: ast.expr, method: str = "") -> bool:
-        """Whether nothing says what the value is: a parameter without a type, something taken out of a collection,
-        or an attribute; and whether it is called what a model is called."""
+        """Tell whether the value may be a model: nothing says what it is (a parameter without a type, something
+        taken out of a collection, or an attribute), and it is called what a model is called."""
         if isinstance(node, ast.Await):
             return False
         if isinstance(node, ast.Subscript):
@@ -132,7 +132,7 @@ class Unresolved:
         return isinstance(value, ast.Subscript) or (value is None and _sounds_like_model(node.id))
 
     def _is_local(self, function: ast.expr) -> bool:
-        """Whether the function that gave the value is of this file."""
+        """Tell whether the function that gave the value is of this file."""
         if not isinstance(function, ast.Name):
             return False
         found_ = self._evaluator.bound(function)

@@ -1,4 +1,4 @@
-"""What a client does with what a call gives back: streams that are not read, coroutines that are not awaited."""
+"""Checks what a client does with a call's result: streams that are not read, coroutines that are not awaited."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Uses:
         self._evaluator = evaluator
 
     def check(self, site: Site, method: Method, model: str) -> Iterator[Finding]:
-        """What is wrong with what is done with the result of this call."""
+        """Yield what is wrong with how the result of this call is used."""
         call = site.call
         assert call is not None
         about: dict[str, Any] = {"model": model, "method": site.method, "declared": method.location}
@@ -169,7 +169,7 @@ class Uses:
         return list(loads(function_of(self._source, call) or self._source.tree, name.id))
 
     def _as_value(self, node: ast.expr) -> str:
-        """How the node is used as one value; empty where it is not."""
+        """Describe how the node is used as one value; empty where it is not."""
         parent = self._source.parents.get(node)
         if isinstance(parent, ast.Call) and node in parent.args:
             name = ast.unparse(parent.func)

@@ -1,4 +1,4 @@
-"""What changed between two versions of a model, as findings: whom does it break.
+"""Compares two versions of a model; each change is a finding that tells whom it breaks.
 
 method ─► how it streams ─► parameters: gone, new, another type, default, limits, order ─► result
 """
@@ -12,7 +12,7 @@ from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.signatures.shapes import KINDS, UNSET, MethodShape, Shape, Type, method_shape
-from clarifai_emulator.contracts.values.python_values import nearest
+from clarifai_emulator.spelling import nearest
 
 _LISTABLE = (Type.CONCEPT, Type.REGION, Type.FRAME)
 _NUMBERS = (Type.INT, Type.FLOAT)
@@ -27,7 +27,7 @@ _REINTERPRETED = {
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """One method, old and new."""
+    """A method, old and new."""
 
     old: MethodShape
     new: MethodShape
@@ -225,7 +225,7 @@ def _field_words(old: Shape, new: Shape, what: str) -> str:
 
 
 def _order(pair: _Pair) -> Iterator[Finding]:
-    """Whether an argument without a name still goes where it went."""
+    """Yield a finding if an argument without a name no longer goes where it went."""
     old, new = list(pair.old.inputs), list(pair.new.inputs)
     kept = [name for name in old if name in new]
     if len(kept) == len(old) and new[: len(old)] != old:

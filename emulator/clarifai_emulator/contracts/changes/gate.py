@@ -1,4 +1,4 @@
-"""Diffs of whole origins, and the deploy gate: would these models break the clients whose locks are here."""
+"""Compares whole origins, and guards deploys: would these models break the clients whose locks are here?"""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def _diff(old: Origin, new: Origin) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``findings``: what would break. ``compared``: how many models of the locks were held against new ones."""
+    """The result of a comparison. ``findings``: what would break. ``compared``: how many models of the locks were
+    compared with new ones."""
 
     findings: tuple[Finding, ...]
     compared: int

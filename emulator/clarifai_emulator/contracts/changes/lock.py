@@ -1,14 +1,4 @@
-"""The lock file ``clarifai.contract.yaml``: the methods that clients rely on, readable and in a stable order.
-
-    version: 1
-    models:
-      me/main/models/hello:
-        predict:
-          call: "predict(prompt: str, n: int = 1) -> str"     # for people; what follows is what counts
-          signature: …                                        # MethodSignature, without its docstrings
-
-Docstrings and descriptions are left out: a change of them changes nothing for a client.
-"""
+"""Reads and writes the lock file ``clarifai.contract.yaml``: the methods that clients rely on, in stable order."""
 
 from __future__ import annotations
 
@@ -40,7 +30,7 @@ _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What one model promises. ``name``: ``USER/APP/models/ID``."""
+    """A model's promise. ``name``: ``USER/APP/models/ID``."""
 
     name: str
     methods: tuple[Method, ...]
@@ -87,7 +77,7 @@ def read_lock(file: Path) -> list[Promise]:
 
 
 def parse_lock(text: str, file: Path) -> list[Promise]:
-    """As ``read_lock``, of a text; ``file`` names it in errors and locations."""
+    """Read the text of a lock file; ``file`` names it in errors and locations."""
     content = _content(text, file)
     problems: list[str] = []
     promises = [

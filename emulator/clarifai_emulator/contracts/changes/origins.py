@@ -1,8 +1,7 @@
-"""Where a contract comes from: a lock file, model directories, a git revision of either, or a control plane.
+"""Reads contracts from their origins: a lock file, model directories, a git revision of either, or a control plane.
 
-clarifai.contract.yaml      my-model/      models/          (all model directories below)
-main:my-model               HEAD~1:clarifai.contract.yaml
-https://clarifai.com/USER/APP/models/ID[/versions/VERSION]
+clarifai.contract.yaml      my-model/      models/          (all model directories below) main:my-model
+HEAD~1:clarifai.contract.yaml https://clarifai.com/USER/APP/models/ID[/versions/VERSION]
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """Where models are asked for. ``base_url``: of the API, not of the web site."""
+    """The API that is asked for models. ``base_url``: of the API, not of the web site."""
 
     base_url: str
     pat: str
@@ -34,8 +33,8 @@ class ControlPlane:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What one origin holds. ``findings``: why a model directory of it could not be read, and what is doubtful.
-    ``is_one``: it names one model, and says nothing of others."""
+    """The contracts of one origin. ``findings``: why a model directory of it could not be read, and what is
+    doubtful. ``is_one``: the origin names one model, and says nothing of others."""
 
     text: str
     promises: tuple[Promise, ...]
@@ -44,7 +43,7 @@ class Origin:
 
 
 def resolve(text: str, *, static: bool = False, control_plane: ControlPlane | None = None) -> Origin:
-    """What this argument of a command means. Raises ``ConfigError``."""
+    """Read the origin that this argument of a command means. Raises ``ConfigError``."""
     path = Path(text).expanduser()
     if path.is_file():
         return Origin(text, tuple(read_lock(path)))
@@ -193,8 +192,8 @@ def _way_out(error: Any) -> str:
 
 
 def pairs(old: Origin, new: Origin) -> Iterator[tuple[Promise | None, Promise | None]]:
-    """Which old model is which new one: by name; one alone on each side is the same one, whatever its name. Where a
-    side names one model, the other's further models are no matter of it."""
+    """Yield each old model with its new one: by name; a single model on each side is the same one, whatever its
+    name. If a side names one model, further models of the other do not matter."""
     before, after = old.promises, {each.name: each for each in new.promises}
     if len(before) == len(after) == 1:
         yield before[0], new.promises[0]

@@ -1,4 +1,4 @@
-"""Findings as reports: for people, and in the formats that other programs read. One module for each."""
+"""Writes findings as reports: for people, and in the formats that other programs read. One module for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As GitHub's workflow commands: an annotation at the line of each finding."""
+"""Writes a report as GitHub's workflow commands: an annotation at the line of each finding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COMMANDS = {
 
 
 def render(report: Report) -> str:
-    """One command in each line, and the summary as a notice."""
+    """Write one command in each line, and the summary as a notice."""
     lines = [_annotation(report, each) for each in report.findings]
     return "\n".join([*lines, f"::notice title=clarifai-emulator check::{_message(report.summary())}", ""])
 

@@ -1,4 +1,4 @@
-"""As GitLab's code quality report, a JSON list."""
+"""Writes a report as GitLab's code quality report, a JSON list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As one JSON document: every finding with rule, severity, file, line, column and message, and a summary."""
+"""Writes a report as one JSON document: every finding with rule, severity, place and message, and a summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""As JUnit XML: a test case for each finding. Errors and warnings fail it, what was not checked is skipped."""
+"""Writes a report as JUnit XML: a test case for each finding.
+
+Errors and warnings fail the test case, findings of what was not checked skip it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As Markdown: a table for a pull request's comment or a job's summary."""
+"""Writes a report as Markdown: a table for a pull request's comment or a job's summary."""
 
 from __future__ import annotations
 

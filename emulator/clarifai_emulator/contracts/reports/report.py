@@ -1,4 +1,4 @@
-"""What every report shows: the findings that count, what was looked at, and how it went."""
+"""Holds what every report shows: the findings that count, what was looked at, and how it went."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.UNCHECKED, Severity.NOT
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``root``: what paths are shown relative to. ``rule_of``: a rule by its id, if there is one.
-    ``files``, ``calls``: how many were checked. ``failed``: whether the threshold is reached."""
+    """The content of a report. ``root``: the folder that paths are shown relative to. ``rule_of``: a rule by its
+    id, if there is one. ``files``, ``calls``: how many were checked. ``failed``: whether the threshold is reached.
+    """
 
     findings: Sequence[Finding]
     root: Path
@@ -36,7 +37,7 @@ class Report:
         return relative(location.path, self.root) if location is not None else ""
 
     def place(self, location: Location | None) -> str:
-        """``client.py:3:5``, and the cell of a notebook."""
+        """Return ``client.py:3:5``, and the cell of a notebook."""
         if location is None:
             return ""
         cell = f"#cell{location.cell}" if location.cell else ""
@@ -54,12 +55,12 @@ class Report:
         return lines[location.line - 1].rstrip() if location.line <= len(lines) else ""
 
     def counts(self) -> dict[Severity, int]:
-        """How many there are of each severity, from the gravest."""
+        """Count the findings of each severity, from the gravest."""
         counted = Counter(each.severity for each in self.findings)
         return {severity: counted[severity] for severity in SEVERITIES}
 
     def summary(self) -> str:
-        """One sentence: ``1 error, 2 unchecked; 3 files and 14 calls checked in 0.4 s``."""
+        """Return one sentence: ``1 error, 2 unchecked; 3 files and 14 calls checked in 0.4 s``."""
         shown = [f"{number} {_noun(severity, number)}" for severity, number in self.counts().items() if number]
         more = [f"{len(self.ignored)} ignored"] if self.ignored else []
         more += [f"{self.known} in the baseline"] if self.known else []
@@ -69,7 +70,7 @@ class Report:
 
 
 def declared_text(report: Report, finding: Finding) -> str:
-    """Where the model declares what the finding disagrees with."""
+    """Say where the model declares what the finding disagrees with."""
     return f"declared in {report.place(finding.declared)}" if finding.declared is not None else ""
 
 

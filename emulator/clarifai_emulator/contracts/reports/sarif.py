@@ -1,4 +1,4 @@
-"""As SARIF 2.1.0, which code scanning reads."""
+"""Writes a report as SARIF 2.1.0, which code scanning reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""For people: each finding with its line of code, what is wrong under it, and a summary. Plain ANSI colours."""
+"""Writes a report for people: each finding with its line of code, what is wrong under it, and a summary.
+
+Colours are plain ANSI.
+"""
 
 from __future__ import annotations
 

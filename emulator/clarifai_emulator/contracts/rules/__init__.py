@@ -1,4 +1,4 @@
-"""The registry: every rule there is, by id. To add one, write it into the module of its subject."""
+"""Registers every rule there is, by id. To add one, write it into the module of its subject."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules about the places in clients that call a model. Those about values are in ``values.py``."""
+"""Defines the rules about the places in clients that call a model. Rules about values are in ``values.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules about what stands beside model.py: config.yaml and requirements.txt."""
+"""Defines the rules about the files beside model.py: config.yaml and requirements.txt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One thing that was found, where, and what to do about it."""
+"""Defines a finding: what is wrong, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``message`` says what was given and what was expected, ``hint`` what to do next. ``location`` is where it is
-    to be mended, ``declared`` where the model declares what it disagrees with."""
+    """A finding. ``message`` says what was given and what was expected, ``hint`` what to do next. ``location`` is
+    where to mend it, ``declared`` where the model declares what it disagrees with."""
 
     rule: str
     severity: Severity

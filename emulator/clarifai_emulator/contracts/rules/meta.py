@@ -1,4 +1,4 @@
-"""Rules about how findings are ignored."""
+"""Defines the rules about how findings are ignored."""
 
 from __future__ import annotations
 

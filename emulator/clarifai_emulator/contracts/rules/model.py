@@ -1,4 +1,4 @@
-"""Rules about model.py: what the SDK refuses at upload, and what it takes and then does not work."""
+"""Defines the rules about model.py: what the SDK refuses at upload, and what it takes and then does not work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the findings counts: levels by rule, comments that ignore one, a baseline of what was there before.
+"""Decides which findings count: levels by rule, comments that ignore one, a baseline of earlier findings.
 
 findings ─► levels (rule=level) ─► comments in the code ─► baseline ─► what is left, and whether it fails
 """
@@ -20,6 +20,7 @@ from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.spelling import did_you_mean
 
 _COMMENT = re.compile(r"#\s*clarifai:\s*ignore(?:\[(?P<rules>[^\]]*)\])?(?P<reason>[^#]*)")
 _OFF = "off"
@@ -37,7 +38,8 @@ USELESS_COMMENT = "ignore-comment"
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``levels``: severity by rule id, ``None`` to drop it. ``baseline``: how often each fingerprint was known."""
+    """The rules for findings. ``levels``: severity by rule id, ``None`` to drop it. ``baseline``: how often each
+    fingerprint was known."""
 
     levels: Mapping[str, Severity | None] = field(default_factory=dict[str, Severity | None])
     baseline: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -54,7 +56,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """``findings`` are what is left; ``known`` is how many the baseline already had."""
+    """Judged findings. ``findings`` are those that count; ``known`` is how many the baseline already had."""
 
     findings: tuple[Finding, ...]
     ignored: tuple[Ignored, ...] = ()
@@ -62,11 +64,11 @@ class Judged:
 
     @property
     def silenced(self) -> int:
-        """How many do not count, by a comment or by the baseline."""
+        """Count the findings that do not count, by a comment or by the baseline."""
         return len(self.ignored) + self.known
 
     def fails(self, threshold: Severity) -> bool:
-        """Whether one of them is at least as grave as ``threshold``."""
+        """Tell whether one of the findings is at least as grave as ``threshold``."""
         grave = _GRAVITY[: _GRAVITY.index(threshold) + 1]
         return any(finding.severity in grave for finding in self.findings)
 
@@ -79,14 +81,14 @@ class _Comment:
 
 
 def read_levels(texts: Iterable[str], known: Iterable[str]) -> dict[str, Severity | None]:
-    """``rule=level`` texts as severities. Raises ``ConfigError`` with every one that cannot be understood."""
+    """Read ``rule=level`` texts as severities. Raises ``ConfigError`` with every one that cannot be understood."""
     ids = list(known)
     levels: dict[str, Severity | None] = {}
     problems: list[str] = []
     for text in texts:
         rule, _, level = text.partition("=")
         if rule not in ids:
-            problems.append(f"'{text}': there is no rule '{rule}'.{_guess(rule, ids)}")
+            problems.append(f"'{text}': there is no rule '{rule}'.{did_you_mean(rule, ids, lead=' ')}")
         elif level not in (*_GRAVITY, _OFF):
             problems.append(f"'{text}': the level is one of {', '.join(_GRAVITY)}, {_OFF}.")
         else:
@@ -97,7 +99,7 @@ def read_levels(texts: Iterable[str], known: Iterable[str]) -> dict[str, Severit
 
 
 def project_levels(start: Path) -> list[str]:
-    """``[tool.clarifai-emulator.rules]`` of the nearest pyproject.toml, as ``rule=level`` texts. Raises
+    """Read ``[tool.clarifai-emulator.rules]`` of the nearest pyproject.toml, as ``rule=level`` texts. Raises
     ``ConfigError``."""
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
@@ -118,18 +120,10 @@ def _require_known(table: Any, file: Path) -> None:
     if not isinstance(table, dict):
         raise ConfigError(f"{file}: tool.clarifai-emulator must be a table.", [])
     unknown = [str(each) for each in cast("dict[object, object]", table) if each not in _KEYS]
-    problems = [f"Unknown key '{key}'.{_guess(key, _KEYS)}" for key in unknown]
+    problems = [f"Unknown key '{key}'.{did_you_mean(key, _KEYS, lead=' ')}" for key in unknown]
     if problems:
         hint = f"Known is {', '.join(_KEYS)}; settings of the pytest plugin are pytest's own (clarifai_…)."
         raise ConfigError(f"{file}: [tool.clarifai-emulator] cannot be used:", problems, hint=hint)
-
-
-def _guess(name: str, known: Sequence[str]) -> str:
-    """A sentence, with a space before it, that names the known name nearest to this one; empty where none is."""
-    import difflib
-
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def file_lines(path: Path, cell: int) -> Sequence[str]:
@@ -155,7 +149,7 @@ def judge(findings: Iterable[Finding], policy: Policy, lines_of: LinesOf, places
 
 
 def fingerprint(finding: Finding, root: Path, lines_of: LinesOf) -> str:
-    """What stays the same when lines move: rule, file, message, and the text of the line."""
+    """Return what stays the same when lines move: rule, file, message, and the text of the line."""
     where = finding.location
     line = ""
     if where is not None and where.line:

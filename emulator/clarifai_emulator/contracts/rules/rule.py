@@ -1,4 +1,4 @@
-"""What a rule is: one way in which a client and a model can disagree, with its page in the documentation."""
+"""Defines a rule: one way in which a client and a model can disagree, with its page in the documentation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad it is. ``UNCHECKED``: it could not be looked at, which is said and never passed over."""
+    """The gravity of a finding. ``UNCHECKED``: it could not be looked at, which is said and never passed over."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -16,8 +16,8 @@ class Severity(StrEnum):
 
 
 class Breaks(StrEnum):
-    """Whose calls go wrong: those of clients that fetch signatures when they start, as the SDK does, of clients
-    that keep (pin) the signatures they were written against, or of both."""
+    """The clients whose calls go wrong: those that fetch signatures when they start, as the SDK does, those that
+    keep (pin) the signatures they were written against, or both."""
 
     NOBODY = "nobody"
     FETCHING = "clients that fetch signatures"
@@ -27,8 +27,8 @@ class Breaks(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``id`` is kebab-case and never reused. ``explanation`` says what happens when it is ignored, ``fix`` what to
-    do; ``example`` is code that breaks it."""
+    """A rule. ``id`` is kebab-case and never reused. ``explanation`` says what happens when it is ignored, ``fix``
+    what to do; ``example`` is code that breaks it."""
 
     id: str
     severity: Severity

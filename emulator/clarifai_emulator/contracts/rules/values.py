@@ -1,4 +1,4 @@
-"""Rules about what is given to a method, and what it gives back: written down in a client, or in a request."""
+"""Defines the rules about values that a method is given and gives back, in a client or in a request."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Keeps what importing a model said, by the contents of its directory, so that an unchanged model is not run again.
-
-Not kept: what failed, what was read with mocks, and what depends on code outside the directory that is not the
-SDK's, for that may change unseen. An answer with stand-ins holds as long as these modules are not installed, and
-the model has no environment.
-"""
+"""Keeps what importing a model said, by the contents of its directory, so that it is not run again unchanged."""
 
 from __future__ import annotations
 
@@ -59,12 +54,12 @@ class Answers:
 
 
 def is_there_now(stubbed: Iterable[str], directory: Path) -> bool:
-    """Whether what was stood in for can be imported by now: here, or in an environment of the model's own."""
+    """Tell whether a stubbed module can be imported by now: here, or in an environment of the model's own."""
     return any(map(_is_installed, stubbed)) or find_environment(directory, default_cache_dir()) is not None
 
 
 def is_own(answer: Mapping[str, Any], directory: Path) -> bool:
-    """Whether it was read, and came out of the directory, the SDK and installed packages alone."""
+    """Tell whether the model was read, and came out of the directory, the SDK and installed packages alone."""
     if "error" in answer or "mocked" in answer:
         return False
     roots = (str(directory) + os.sep, _sdk_folder())

@@ -1,4 +1,4 @@
-"""The names that the client's own ``Model`` has, so that a method of such a name cannot be called through it."""
+"""Lists the names that the client's own ``Model`` has: a method of such a name cannot be called through it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether any nodepool of a topology has the compute that a model needs."""
+"""Checks whether any nodepool of a topology has the compute that a model needs."""
 
 from __future__ import annotations
 

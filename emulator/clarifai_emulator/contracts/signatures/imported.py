@@ -42,7 +42,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the code of one model says. ``way``: how it was read. ``bases``: the classes it inherits from.
+    """The content of one model's code. ``way``: how it was read. ``bases``: the classes it inherits from.
     ``is_self_contained``: it stays as it is while the model's directory and the SDK do."""
 
     way: str
@@ -55,8 +55,8 @@ class Reading:
 def read_by_import(
     directories: Sequence[Path], *, seconds: float, python: Path | None = None, cache_dir: Path | None = None
 ) -> list[Reading]:
-    """One reading for each directory, in order. A directory that fails does not keep the next from being read.
-    ``cache_dir`` keeps what was read, see ``answers.py``."""
+    """Return one reading for each directory, in order. A directory that fails does not keep the next from being
+    read. ``cache_dir`` keeps what was read, see ``answer_cache.py``."""
     interpreter = python or Path(sys.executable)
     answers = Answers(cache_dir, interpreter)
     known = {path: answers.get(path) for path in directories}
@@ -163,7 +163,7 @@ def _method(told: Mapping[str, Any]) -> Method:
 
 
 def about_method(told: Mapping[str, Any], method: Method) -> Iterator[Finding]:
-    """What is wrong with a method that the SDK takes. ``told``: see ``inside/inspect_main.py``."""
+    """Yield what is wrong with a method that the SDK takes. ``told``: see ``inside/inspect_main.py``."""
     name, attribute = method.signature.name, str(told["attribute"])
     more = {"location": method.location, "method": name}
     if told["is_async"]:

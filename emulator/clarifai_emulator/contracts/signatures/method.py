@@ -1,4 +1,4 @@
-"""One method of a model: its signature, and where it is written."""
+"""Defines a method of a model: its signature, and where it is written."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from clarifai_emulator.contracts.rules.finding import Location
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """``signature`` is the platform's own message. ``location`` is its name in the source, None where there is no
-    source; ``parameters`` are by name."""
+    """A method. ``signature`` is the platform's own message. ``location`` is its name in the source, None where
+    there is no source; ``parameters`` are by name."""
 
     signature: MethodSignature
     location: Location | None = None

@@ -1,4 +1,4 @@
-"""config.yaml and requirements.txt of a model directory, as findings with their lines."""
+"""Checks config.yaml and requirements.txt of a model directory; findings have their lines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _AGENTIC = "AgenticModelClass"
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """What stands beside model.py. ``config``: None when there is no config.yaml."""
+    """The files beside model.py. ``config``: None when there is no config.yaml."""
 
     path: Path
     config: ConfigFile | None
@@ -48,7 +48,7 @@ class ModelFiles:
         return self.config.app_id if self.config is not None else "main"
 
     def about_classes(self, bases: Iterable[str]) -> Iterator[Finding]:
-        """What only the class of the model can tell."""
+        """Yield findings that depend on the classes that the model inherits from."""
         if _AGENTIC not in bases:
             return
         named = {_name(line.text) for line in self.lines}

@@ -1,4 +1,4 @@
-"""Where things are in Python source: a method by its first line, its parameters, its annotations, its result."""
+"""Finds places in Python source: a method by its first line, its parameters, its annotations, its result."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one method is written. ``parameters`` and ``annotations`` are by name; the result is ``return``.
-    ``texts``: those whose annotation is text."""
+    """The place of one method. ``parameters`` and ``annotations`` are by name; the result is ``return``. ``texts``:
+    those whose annotation is text."""
 
     location: Location
     parameters: Mapping[str, Location] = field(default_factory=dict[str, Location])
@@ -37,7 +37,7 @@ def place_of(file: Path, line: int, name: str) -> Place:
 
 
 def class_location(file: Path, name: str) -> Location | None:
-    """Where the file defines this class at its top level."""
+    """Return where the file defines this class at its top level."""
     tree = parsed(file)
     for node in tree.body if tree is not None else ():
         if isinstance(node, ast.ClassDef) and node.name == name:
@@ -46,7 +46,7 @@ def class_location(file: Path, name: str) -> Location | None:
 
 
 def future_import(file: Path) -> Location | None:
-    """Where the file turns its annotations into text."""
+    """Return where the file turns its annotations into text."""
     tree = parsed(file)
     for node in tree.body if tree is not None else ():
         names = node.names if isinstance(node, ast.ImportFrom) and node.module == "__future__" else ()

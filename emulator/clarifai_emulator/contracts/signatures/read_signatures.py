@@ -1,14 +1,5 @@
-"""The methods of model directories as the platform's ``MethodSignature`` messages, and what is wrong with them.
-
-directory ─► config.yaml, requirements.txt (model_files.py) ─┐
-          ─► model.py, imported in a child (imported.py)     ├─► ModelContract
-             or only read (static.py)                       ─┘
-
-from clarifai_emulator.contracts.signatures.read_signatures import read_signatures
-
-contract = read_signatures(Path("my-model"))
-for method in contract.methods: ...
-"""
+"""Reads the methods of model directories as the platform's ``MethodSignature`` messages, and what is wrong with
+them."""
 
 from __future__ import annotations
 
@@ -28,13 +19,13 @@ __all__ = ["Method", "ModelContract", "read_many", "read_signatures"]
 
 @dataclass(frozen=True, slots=True)
 class ModelContract:
-    """What one model directory promises its clients.
+    """The promise of one model directory to its clients.
 
     ``model_id`` is empty when config.yaml does not say. ``way``: how the methods were read: ``import`` (exact),
     ``stubbed`` (modules that are not installed were stood in for), ``mocked`` (all third-party modules were, as the
-    import failed), ``static`` (nothing was run; less exact), or
-    ``failed``. ``user_id`` and ``app_id`` are empty and ``main`` when config.yaml does not say.
-    ``is_self_contained``: it stays as it is while the directory and the SDK do.
+    import failed), ``static`` (nothing was run; less exact), or ``failed``. ``user_id`` and ``app_id`` are empty
+    and ``main`` when config.yaml does not say. ``is_self_contained``: it stays as it is while the directory and the
+    SDK do.
     """
 
     directory: Path
@@ -52,7 +43,7 @@ class ModelContract:
 
     @property
     def name(self) -> str:
-        """``USER/APP/models/ID``, as far as config.yaml says."""
+        """Return ``USER/APP/models/ID``, as far as config.yaml says."""
         return ModelAddress(self.user_id or "me", self.app_id, self.model_id or self.directory.name).name
 
 

@@ -1,4 +1,4 @@
-"""What ``inside/inspect_main.py`` says about a model's code, as findings with the line and the way out."""
+"""Turns what ``inside/inspect_main.py`` says about a model's code into findings with the line and the way out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SYNTAX = ("SyntaxError", "IndentationError", "TabError")
 
 
 def refusal(problem: Mapping[str, Any], stubs: Mapping[str, Any]) -> Finding:
-    """One parameter, result or method that the SDK does not take."""
+    """Return the finding for a parameter, result or method that the SDK does not take."""
     file, method, parameter = Path(problem["file"]), str(problem["method"]), str(problem["parameter"])
     place = place_of(file, int(problem["line"]), method)
     kind, type_ = str(problem["kind"]), str(problem.get("type", ""))
@@ -117,7 +117,7 @@ def failed_import(answer: Mapping[str, Any], model_file: Path) -> Iterator[Findi
 
 
 def mocked_import(failed: Mapping[str, Any], model_file: Path) -> Finding:
-    """It can be read with mocks only: why."""
+    """Return the finding why a model can be read with mocks only."""
     where = failed.get("where") or {}
     location = Location(
         Path(where.get("file") or model_file), int(where.get("line", 1)), int(where.get("column", 0)) or 1
@@ -128,7 +128,7 @@ def mocked_import(failed: Mapping[str, Any], model_file: Path) -> Finding:
 
 
 def model_class_count(classes: list[str], error: str, model_file: Path) -> Finding:
-    """model.py has none, or several. ``error``: what the SDK says about it."""
+    """Return the finding that model.py has no model class, or several. ``error``: what the SDK says about it."""
     if len(classes) > 1:
         message = f"model.py has {len(classes)} model classes: {', '.join(classes)}. The SDK takes one."
         return found("model-class-count", message, location=class_location(model_file, classes[1]))

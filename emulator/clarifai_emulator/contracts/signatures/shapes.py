@@ -1,4 +1,4 @@
-"""What a method takes and gives, made ready once from its ``MethodSignature``: for checks of values and of changes.
+"""Prepares what a method takes and gives from its ``MethodSignature``, once: for checks of values and of changes.
 
 A range is published with two numbers and no sign of which of them was declared. A maximum of 0 stands for none:
 ``Param(-1, min_value=-1)`` would else allow nothing above 0.
@@ -48,9 +48,9 @@ UNSET = _Unset()
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One parameter, one part of a container, or a result. ``type`` is a ``ModelTypeField.DataType``; ``args`` are
-    what a container holds; ``default`` is UNSET for a required parameter; ``low``, ``high``, ``choices``: as
-    declared with Param, None and empty where nothing was."""
+    """A parameter, a part of a container, or a result. ``type`` is a ``ModelTypeField.DataType``; ``args`` are what
+    a container holds; ``default`` is UNSET for a required parameter; ``low``, ``high``, ``choices``: as declared
+    with Param, None and empty where nothing was."""
 
     name: str
     type: int
@@ -89,7 +89,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class MethodShape:
-    """One method. ``kind`` is a ``RunnerMethodType``; ``result`` is None for a signature without one."""
+    """The shape of a method. ``kind`` is a ``RunnerMethodType``; ``result`` is None for a signature without one."""
 
     name: str
     kind: int

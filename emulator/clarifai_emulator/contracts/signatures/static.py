@@ -31,7 +31,7 @@ _SDK = "clarifai"
 
 
 def read_by_source(directory: Path) -> Reading:
-    """What the source of one model says."""
+    """Read the source of one model."""
     model_file = model_file_of(directory)
     modules = _Modules(directory, model_file)
     try:

@@ -1,4 +1,4 @@
-"""Types and defaults as they are written, made ``ModelTypeField`` messages by the rules the SDK has for them."""
+"""Turns types and defaults as they are written into ``ModelTypeField`` messages, by the SDK's rules for them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _PARAM = ("default", "description", "min_value", "max_value", "choices", "is_par
 
 
 class Refused(Exception):
-    """What the SDK does not take. ``kind`` as in ``refusals.py``."""
+    """A type that the SDK does not take. ``kind`` as in ``refusals.py``."""
 
     def __init__(self, kind: str, type_: str, error: str) -> None:
         super().__init__(error)
@@ -52,7 +52,7 @@ class Refused(Exception):
 
 
 class Unknown(Exception):
-    """What the source alone does not tell."""
+    """A type that the source alone does not tell."""
 
 
 def fill_type(made: Any, annotation: Any, module: Any, find: Find) -> bool:
@@ -204,7 +204,7 @@ def _is_jsonable(annotation: Any) -> bool:
 
 
 def _subscript(annotation: Any) -> tuple[Any, Sequence[Any]]:
-    """``List[str]`` as ``List`` and what is in the brackets; empty where there are none."""
+    """Split ``List[str]`` into ``List`` and what is in the brackets; empty where there are none."""
     if _kind(annotation) != "ExprSubscript":
         return annotation, ()
     inside = annotation.slice
@@ -227,7 +227,7 @@ def _last(expression: Any) -> str:
 
 
 def _path(expression: Any, module: Any) -> str:
-    """Where a name comes from; one that a wildcard import may have brought, the last that can have."""
+    """Return where a name comes from; for one that a wildcard import may have brought, the last that can have."""
     path = str(getattr(expression, "canonical_path", expression)).removeprefix("builtins.")
     name = path.removeprefix(f"{module.path}.")
     if "." in name or name in module.members or name in _KNOWN:

@@ -1,4 +1,4 @@
-"""What the SDK's own ``Model`` and ``ModelClient`` have besides a model's methods, read from the SDK's source.
+"""Reads from the SDK's source what its own ``Model`` and ``ModelClient`` have besides a model's methods.
 
 Nothing is imported: the SDK takes half a second to load, and other versions have other attributes.
 """
@@ -38,7 +38,7 @@ def client_attributes() -> tuple[str, ...]:
 
 @cache
 def client_exports() -> tuple[tuple[str, str], ...]:
-    """(module, name) of what ``clarifai.client`` exports."""
+    """Return (module, name) of what ``clarifai.client`` exports."""
     tree = _tree("client/__init__.py")
     return tuple(
         (node.module, alias.asname or alias.name)
@@ -50,7 +50,7 @@ def client_exports() -> tuple[tuple[str, str], ...]:
 
 @cache
 def sdk_folder() -> Path | None:
-    """Where the installed SDK lies; ``None`` without one."""
+    """Return the folder of the installed SDK; ``None`` without one."""
     spec = importlib.util.find_spec("clarifai")
     places = list(spec.submodule_search_locations or ()) if spec is not None else []
     return Path(places[0]) if places else None

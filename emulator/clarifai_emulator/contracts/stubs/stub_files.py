@@ -1,10 +1,4 @@
-"""Typed clients: ``.pyi`` files with which editors and type checkers know the methods of given models.
-
-    Model(url="https://clarifai.com/me/main/models/hello")  ─►  Hello  ─►  .predict(prompt: str, n: int = 1) -> str
-
-A model is known by its address, as it is written: a URL, or user_id, app_id and model_id. Anything else is a plain
-``Model`` whose methods take and give ``Any``.
-"""
+"""Writes typed clients: ``.pyi`` files with which editors and type checkers know the methods of given models."""
 
 from __future__ import annotations
 
@@ -39,7 +33,8 @@ class _NoSuchMethod: ...
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """``classes``: the name of the class by the model's URL. ``unreadable``: models without types, and why."""
+    """The written stubs. ``classes``: the name of the class by the model's URL. ``unreadable``: models without
+    types, and why."""
 
     files: tuple[Path, ...]
     classes: Mapping[str, str]

@@ -1,9 +1,4 @@
-"""Python types for the fields of a method signature, in three readings.
-
-* ``declared``: what model.py says, for people and editors.
-* ``accepted``: what the SDK takes without failing or changing it, so that correct calls are not complained about.
-* ``answered``: what a call gives back.
-"""
+"""Writes Python types for the fields of a method signature, in three readings."""
 
 from __future__ import annotations
 
@@ -54,7 +49,7 @@ _WORDS = {
 
 
 def kind(field: Field) -> str:
-    """The name of the field's data type: ``STR``, ``LIST``, …"""
+    """Return the name of the field's data type: ``STR``, ``LIST`` and so on."""
     return str(type(field).DataType.Name(field.type))
 
 
@@ -74,7 +69,7 @@ def in_words(field: Field) -> str:
 
 
 def declared(field: Field) -> str:
-    """As model.py says it."""
+    """Return the type as model.py declares it."""
     return _iterated(field, _composed(field, _DECLARED, ("list[{}]", "tuple[{}]"), "NamedFields | dict[str, Any]"))
 
 
@@ -88,19 +83,20 @@ def accepted(field: Field) -> str:
 
 
 def answered(fields: Sequence[Field], named: dict[str, str]) -> str:
-    """What a call gives back. ``named``: the names of the classes made for named fields, by ``shape_of``."""
+    """Return the type of a call's result. ``named``: the names of the classes made for named fields, by
+    ``shape_of``."""
     if not fields:
         return "None"
     return _iterated(fields[0], _answer(fields[0], named))
 
 
 def answered_once(fields: Sequence[Field], named: dict[str, str]) -> str:
-    """One item of what a call gives back."""
+    """Return the type of one item of a call's result."""
     return _answer(fields[0], named) if fields else "None"
 
 
 def shape_of(field: Field) -> str:
-    """The same for two fields that hold the same."""
+    """Return a text that is equal for two fields that hold the same."""
     return in_words(field) if not field.iterator else in_words(field).removeprefix("Iterator[").removesuffix("]")
 
 

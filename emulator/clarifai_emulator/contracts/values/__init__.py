@@ -1,1 +1,1 @@
-"""Holds values and requests against method signatures."""
+"""Checks values and requests against method signatures."""

@@ -39,8 +39,8 @@ _LARGEST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Fuzzed:
-    """What came of one method. ``calls`` were made; ``finding`` is None when all went well. ``is_cut_short``: its
-    time was up before everything was tried."""
+    """The result of fuzzing one method. ``calls`` were made; ``finding`` is None when all went well.
+    ``is_cut_short``: its time was up before everything was tried."""
 
     method: str
     calls: int
@@ -69,9 +69,9 @@ def fuzz(
     seed: int = 0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Fuzzed]:
-    """One result for each method, as it comes. ``examples``: calls of each method, more while a failure is made
-    smaller; ``seconds``: a call that takes longer hangs; ``method_seconds``: after them no further call of a method
-    is begun. Raises ``ConfigError`` without hypothesis."""
+    """Yield one result for each method, as it comes. ``examples``: calls of each method, more while a failure is
+    made smaller; ``seconds``: a call that takes longer hangs; ``method_seconds``: after them no further call of a
+    method is begun. Raises ``ConfigError`` without hypothesis."""
     if importlib.util.find_spec("hypothesis") is None:
         hint = "pip install 'clarifai-emulator[fuzz]'"
         raise ConfigError("Fuzzing needs hypothesis:", ["it is not installed"], hint=hint)
@@ -145,7 +145,7 @@ class _Method:
             raise
 
     def _try(self, arguments: dict[str, Any], said: str) -> None:
-        """One call. Raises ``_Wrong``."""
+        """Make one call. Raises ``_Wrong``."""
         outcome = self._within_time(arguments)
         if outcome is None:
             raise _Wrong("hanging-method", f"no answer after {self._seconds:g} s to {said}.")
@@ -181,7 +181,7 @@ class _Method:
 
 
 def _cause(error: Exception) -> str:
-    """What the model said, out of the response that the SDK shows."""
+    """Return what the model said, out of the response that the SDK shows."""
     text = str(error)
     if text == "generator raised StopIteration":
         return "it yields nothing, and the SDK's client fails for a stream of nothing."
@@ -256,7 +256,8 @@ def _corners(low: Any, high: Any) -> list[Any]:
 
 
 def _json(text: SearchStrategy[str], shape: Shape) -> SearchStrategy[Any]:
-    """What model.py declares, dict or list, is not published; its default tells, and dicts are the usual case."""
+    """Return a strategy for JSON. Dict or list, as model.py declares, is not published; a default tells, else dicts
+    are usual."""
     from hypothesis import strategies as st
 
     leaves = st.one_of(st.none(), st.booleans(), st.floats(-_LARGEST, _LARGEST), text)

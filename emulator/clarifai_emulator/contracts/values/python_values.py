@@ -1,14 +1,7 @@
-"""Holds values against a method's signature: what the SDK refuses, and what goes wrong silently.
-
-    check_arguments(signature, {"prompt": 42})  ─►  [Finding("wrong-type", …)]
-
-Pure: values are compared by what they are in Python, and nothing is imported for it. A value that is given but not
-known is ``UNKNOWN``.
-"""
+"""Checks values against a method's signature: what the SDK refuses, and what goes wrong silently."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -18,6 +11,7 @@ from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.shapes import MethodShape, Shape, Type, method_shape
 from clarifai_emulator.messages.data_values import written
+from clarifai_emulator.spelling import did_you_mean, nearest
 
 
 class _Unknown:
@@ -35,12 +29,12 @@ _NO_ARRAY = (bool, str, bytes, dict, set)
 
 
 def check_arguments(signature: MethodSignature, given: Mapping[str, object]) -> list[Finding]:
-    """What is wrong with calling this method with these arguments, by name. Empty when nothing is."""
+    """Return what is wrong with calling this method with these arguments, by name. Empty when nothing is."""
     return list(argument_findings(method_shape(signature), given))
 
 
 def check_result(signature: MethodSignature, value: object) -> list[Finding]:
-    """What is wrong with this value as the method's result, or as one item of the stream it gives."""
+    """Return what is wrong with this value as the method's result, or as one item of its stream."""
     shape = method_shape(signature)
     if shape.result is None:
         return []
@@ -54,8 +48,8 @@ def _as_result(problem: Finding, method: str) -> Finding:
 
 
 def argument_findings(method: MethodShape, given: Mapping[str, object]) -> Iterator[Finding]:
-    """As ``check_arguments``, for a shape that was made ready before. A required argument whose name is misspelt is
-    not missing, too."""
+    """Check arguments against a shape that was made ready before. A required argument whose name is misspelt is not
+    missing, too."""
     unknown = [name for name in given if name not in method.inputs and name not in _RESERVED]
     for name in unknown:
         yield _about(method, unknown_argument(method, name))
@@ -74,8 +68,7 @@ def argument_findings(method: MethodShape, given: Mapping[str, object]) -> Itera
 def unknown_argument(method: MethodShape, name: str) -> Finding:
     """There is no such parameter."""
     known = ", ".join(method.inputs) or "no arguments"
-    near = nearest(name, method.inputs)
-    guess = f" Did you mean '{near}'?" if near else ""
+    guess = did_you_mean(name, method.inputs, lead=" ")
     return found("unknown-argument", f"there is no argument '{_cut(name)}'; it takes {known}.{guess}")
 
 
@@ -87,8 +80,7 @@ def missing_argument(method: MethodShape, name: str) -> Finding:
 def unknown_method(name: str, known: Iterable[str]) -> Finding:
     """The model has no method of this name."""
     names = list(known)
-    near = nearest(name, names)
-    guess = f" Did you mean '{near}'?" if near else ""
+    guess = did_you_mean(name, names, lead=" ")
     message = f"The model has no method '{_cut(name)}'; it has {', '.join(names) or 'none'}.{guess}"
     return found("unknown-method", message, method=_cut(name))
 
@@ -97,20 +89,13 @@ def _cut(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that is most like this one; empty when none is. A name so long is nobody's slip."""
-    if len(name) > _LONGEST_NAME:
-        return ""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1)), "")
-
-
 def _about(method: MethodShape, problem: Finding) -> Finding:
     message = f"{method.name}(): {problem.message}"
     return found(problem.rule, message, severity=problem.severity, hint=problem.hint, method=method.name)
 
 
 def problems_of(shape: Shape, value: object, what: str) -> Iterator[Finding]:
-    """What is wrong with one value. ``what`` names it in the message: ``argument 'prompt'``."""
+    """Yield what is wrong with one value. ``what`` names it in the message: ``argument 'prompt'``."""
     if value is UNKNOWN:
         return
     if value is None:
@@ -125,8 +110,7 @@ def limit_problems(shape: Shape, value: float | str, what: str) -> Iterator[Find
     if isinstance(value, (int, float)) and _is_beyond(shape, value):
         yield found("out-of-range", f"{what} is {value!r}, and {shape.limits} is declared.")
     if shape.choices and str(value) not in shape.choices:
-        near = nearest(str(value), shape.choices)
-        guess = f" Did you mean {near!r}?" if near else ""
+        guess = did_you_mean(str(value), shape.choices, lead=" ")
         declared = ", ".join(map(repr, shape.choices))
         yield found("not-a-choice", f"{what} is {shown(value)}, and the choices are {declared}.{guess}")
 
@@ -199,7 +183,7 @@ def _boolean(shape: Shape, value: object, what: str) -> Iterator[Finding]:
 
 
 def _is_number(value: object, method: str) -> bool:
-    """Whether it can be taken for a number; an array has the methods too, and is none."""
+    """Tell whether a value can be taken for a number; an array has the methods too, and is no number."""
     return hasattr(value, method) and not getattr(value, "shape", ())
 
 
@@ -290,8 +274,7 @@ def _fields(shape: Shape, value: object, what: str) -> Iterator[Finding]:
     declared = {each.name: each for each in shape.args}
     for name in values:
         if name not in declared:
-            near = nearest(str(name), declared)
-            guess = f" Did you mean '{near}'?" if near else ""
+            guess = did_you_mean(str(name), declared, lead=" ")
             message = f"{what} has a field '{name}' that {shape.item} does not have: it is dropped.{guess}"
             yield found("unknown-field", message)
     for name, inner in declared.items():

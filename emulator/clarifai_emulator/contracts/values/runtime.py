@@ -1,10 +1,4 @@
-"""Holds every request against the signature of the version it goes to, and its outputs against the result type.
-
-    inference handler ─► Watch.request(…) ─► WatchedCall ─► input(…), output(…)
-
-In mode ``record`` the answer stays what the platform would give, and each finding is an event ``contract.finding``
-and a trailer. In mode ``strict`` a finding of severity error refuses the request, or fails its answer.
-"""
+"""Checks every request against the signature of its version, and its outputs against the result type."""
 
 from __future__ import annotations
 
@@ -96,14 +90,14 @@ class Watch:
         return known
 
     def is_new(self, version_id: str, method: str) -> bool:
-        """Whether this is the first time that something cannot be checked for this method."""
+        """Tell whether this is the first time that something cannot be checked for this method."""
         before = len(self._told)
         self._told.add((version_id, method))
         return len(self._told) > before
 
 
 class WatchedCall:
-    """One request and its outputs."""
+    """A request and its outputs."""
 
     __slots__ = (
         "_inlined",
@@ -159,7 +153,7 @@ class WatchedCall:
 
     @property
     def reads_a_stream(self) -> bool:
-        """Whether later messages carry items of a stream."""
+        """Tell whether later messages carry items of a stream."""
         return self.method is not None and bool(self.method.shape.stream)
 
     def item(self, request: Any) -> None:
@@ -171,7 +165,7 @@ class WatchedCall:
                 self.tell(problems)
 
     def output(self, response: Any) -> None:
-        """One answer of the model. Raises ``CallerError`` if strict."""
+        """Check one answer of the model. Raises ``CallerError`` if strict."""
         if self._is_old or response.status.code not in (StatusCode.SUCCESS, StatusCode.ZERO):
             return
         assert self.method is not None

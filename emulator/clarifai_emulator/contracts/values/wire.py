@@ -1,9 +1,4 @@
-"""Holds what travels against a method's signature: the ``Data`` of a request's input, or of an output.
-
-A check is compiled once per version; a request that is right costs a few microseconds. What cannot be seen any more
-when it travels (bytes that the SDK decoded, a field that it dropped) is found in the client, by ``values.py``. What
-looks wrong beyond doubt only in a large value is looked for in its first ``_LOOK_AT`` parts.
-"""
+"""Checks messages against a method's signature: the ``Data`` of a request's input, or of an output."""
 
 from __future__ import annotations
 
@@ -16,9 +11,9 @@ from clarifai_emulator.contracts.signatures.shapes import MethodShape, Shape, Ty
 from clarifai_emulator.contracts.values.python_values import (
     limit_problems,
     missing_argument,
-    nearest,
     unknown_argument,
 )
+from clarifai_emulator.spelling import did_you_mean
 
 _LOOK_AT = 256
 # So many findings about one input are enough.
@@ -63,11 +58,11 @@ class WireMethod:
         self._result = compile_check(shape.result) if shape.result is not None else None
 
     def is_inlined(self, data: Any) -> bool:
-        """Whether the input is in the form of older clients: values in the fields themselves, not in parts."""
+        """Tell whether the input is in the form of older clients: values in the fields themselves, not parts."""
         return not data.parts and any(field.name != "metadata" for field, _ in data.ListFields())
 
     def input_problems(self, data: Any, *, first: bool = True) -> tuple[Finding, ...]:
-        """What is wrong with an input. ``first`` of a stream: the next ones carry the stream's items only."""
+        """Return what is wrong with an input. ``first`` of a stream: the others carry the stream's items only."""
         problems = _NOTHING
         seen: set[str] = set()
         for part in data.parts:
@@ -86,7 +81,7 @@ class WireMethod:
         return problems
 
     def output_problems(self, data: Any, *, inlined: bool = False) -> tuple[Finding, ...]:
-        """What is wrong with an output. Its value is in the part ``return``; with ``inlined``, in the fields
+        """Return what is wrong with an output. Its value is in the part ``return``; with ``inlined``, in the fields
         themselves, as the runner answers an input without parts."""
         if self._result is None:
             return _NOTHING
@@ -161,7 +156,7 @@ def _named(what: str) -> str:
 
 
 def _deep_check(shape: Shape) -> Check | None:
-    """What goes beyond which field is set; None where there is nothing more to look at."""
+    """Return a check of more than which field is set; None where there is nothing more to look at."""
     if shape.low is not None or shape.choices:
         return _limits(shape)
     if shape.type == Type.NDARRAY:
@@ -278,7 +273,6 @@ def _fields(shape: Shape) -> Check:
 
 
 def _unknown_field(shape: Shape, name: str, what: str) -> Finding:
-    near = nearest(name, [each.name for each in shape.args])
-    guess = f" Did you mean '{near}'?" if near else ""
+    guess = did_you_mean(name, [each.name for each in shape.args], lead=" ")
     message = f"{_named(what)} has a field '{name[:100]}' that {shape.item} does not have: it is dropped.{guess}"
     return found("unknown-field", message)

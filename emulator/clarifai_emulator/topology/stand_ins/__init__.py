@@ -1,4 +1,5 @@
-"""Stand-ins for models that Clarifai hosts: local code, canned answers or recorded ones, under the model's name."""
+"""Makes stand-ins for models that Clarifai hosts: local code, canned answers or recorded ones, under their
+names."""
 
 from clarifai_emulator.topology.stand_ins.entry import Answer, StandIn, read_stand_in
 from clarifai_emulator.topology.stand_ins.model_directory import stand_in_directory

@@ -28,7 +28,7 @@ ANSWER_KEYS = ("contains", "text")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said to a request whose last message contains ``contains`` (in any case); empty: to every one."""
+    """An answer to a request whose last message contains ``contains`` (in any case); empty: to every request."""
 
     text: str
     contains: str = ""
@@ -36,9 +36,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """What serves a hosted model. ``model``: its user, app and id. One of: ``path``, a model directory (absolute);
-    ``answers``, of which the first that fits is given; ``recording``, whose calls are played back. ``where``:
-    ``file:line`` of it."""
+    """The substitute of a hosted model. ``model``: its user, app and id. One of: ``path``, a model directory
+    (absolute); ``answers``, of which the first that fits is given; ``recording``, whose calls are played back.
+    ``where``: ``file:line`` of it."""
 
     model: ModelKey
     where: str

@@ -1,4 +1,4 @@
-"""What a cassette holds of one hosted model: its calls, and the methods it had when they were recorded."""
+"""Reads what a cassette holds of one hosted model: its calls, and the methods it had when they were recorded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.cassettes import Recorded, read_tape
+from clarifai_emulator.cassettes import RecordedCall, read_cassette
 from clarifai_emulator.messages.address import ModelKey
 
 _INFERENCE = ("PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs")
@@ -15,18 +15,18 @@ _INFERENCE = ("PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs")
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """``name``: the cassette's file name. ``signatures``: the ``MethodSignature`` messages that clients were told,
-    as plain values; empty when nobody asked."""
+    """The recorded calls of a model. ``name``: the cassette's file name. ``signatures``: the ``MethodSignature``
+    messages that clients were told, as plain values; empty when nobody asked."""
 
     name: str
-    calls: tuple[Recorded, ...]
+    calls: tuple[RecordedCall, ...]
     signatures: tuple[dict[str, Any], ...] = ()
 
 
 def recording_of(file: Path, model: ModelKey) -> Recording:
-    """What a cassette holds of a model. Raises ``ConfigError`` for one that cannot be used, and ``LookupError``
-    that says what there is when there is nothing of this model."""
-    calls = read_tape(file).calls
+    """Return what a cassette holds of a model. Raises ``ConfigError`` for one that cannot be used, and
+    ``LookupError`` that says what there is when there is nothing of this model."""
+    calls = read_cassette(file).calls
     inference = [call for call in calls if call.rpc in _INFERENCE and not _was_given_up(call)]
     found = tuple(call for call in inference if _model_of(call) == model)
     if not found:
@@ -35,19 +35,19 @@ def recording_of(file: Path, model: ModelKey) -> Recording:
     return Recording(file.name, found, _signatures(calls, model))
 
 
-def _was_given_up(call: Recorded) -> bool:
-    """Whether the client left before it was answered."""
+def _was_given_up(call: RecordedCall) -> bool:
+    """Tell whether the client left before it was answered."""
     return call.rpc == "PostModelOutputs" and not call.answers and call.error is None
 
 
-def _model_of(call: Recorded) -> ModelKey:
+def _model_of(call: RecordedCall) -> ModelKey:
     """The model that a recorded request names."""
     request = call.requests[0]
     owner = request.get("user_app_id") or {}
     return owner.get("user_id", ""), owner.get("app_id", ""), request.get("model_id", "")
 
 
-def _signatures(calls: Iterable[Recorded], model: ModelKey) -> tuple[dict[str, Any], ...]:
+def _signatures(calls: Iterable[RecordedCall], model: ModelKey) -> tuple[dict[str, Any], ...]:
     """The signatures that were told last."""
     told: tuple[dict[str, Any], ...] = ()
     for call in calls:

@@ -8,8 +8,8 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.handlers.deployments import NodepoolRef, nodepool_refs
-from clarifai_emulator.api.handlers.workers import served_version
+from clarifai_emulator.resources.deployment_rows import NodepoolRef, nodepool_refs
+from clarifai_emulator.resources.workers import served_version
 from clarifai_emulator.store import Kind
 from resource_api import ResourceApi, refusal
 

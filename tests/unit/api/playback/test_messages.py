@@ -6,21 +6,21 @@ import math
 
 from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
 
-from clarifai_emulator.api.playback.messages import answer_as_dict, answer_from_dict
+from clarifai_emulator.api.playback.messages import answer_from_dict, as_plain
 
 
 def test_numbers_that_json_does_not_have_are_recorded_in_words() -> None:
     answer = MultiOutputResponse()
     answer.outputs.add().data.metadata.update({"score": math.inf, "other": "x"})
-    told = answer_as_dict("PostModelOutputs", answer.SerializeToString(), frozenset())
+    told = as_plain(answer, frozenset())
     assert told == {"outputs": [{"data": {"metadata": {"score": "Infinity", "other": "x"}}}]}
-    played = MultiOutputResponse.FromString(answer_from_dict("PostModelOutputs", told))
+    played = answer_from_dict("PostModelOutputs", told)
     assert played.outputs[0].data.metadata["score"] == "Infinity"
 
 
 def test_credentials_stand_nowhere() -> None:
     answer = MultiOutputResponse()
     answer.status.details = "the token very-secret is not known"
-    told = answer_as_dict("PostModelOutputs", answer.SerializeToString(), frozenset(["very-secret"]))
+    told = as_plain(answer, frozenset(["very-secret"]))
     assert "very-secret" not in str(told)
     assert told["status"]["details"].startswith("the token ")

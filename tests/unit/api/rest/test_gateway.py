@@ -11,7 +11,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call
-from clarifai_emulator.api.taps import Exchange, tap
+from clarifai_emulator.api.taps import HeardCall, tap
 from clarifai_emulator.errors import CallerError, TransportError
 from http_port import HttpClient, http_client
 
@@ -91,16 +91,16 @@ def handlers() -> Handlers:
 
 
 @pytest.fixture
-def heard() -> list[Exchange]:
+def heard() -> list[HeardCall]:
     return []
 
 
 @pytest.fixture(params=["by itself", "with a listener"])
 async def client(
-    handlers: Handlers, heard: list[Exchange], request: pytest.FixtureRequest
+    handlers: Handlers, heard: list[HeardCall], request: pytest.FixtureRequest
 ) -> AsyncIterator[HttpClient]:
     """Yield a client; listened calls are no different for it."""
-    interceptors = [tap(heard.append, lambda exchange: None, "/")] if request.param == "with a listener" else []
+    interceptors = [tap(heard.append, lambda heard: None)] if request.param == "with a listener" else []
     async with http_client(handlers.table(), interceptors=interceptors, max_message_bytes=100_000) as client:
         yield client
 

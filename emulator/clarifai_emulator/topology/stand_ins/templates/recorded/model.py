@@ -22,7 +22,7 @@ PROTO_METHOD = "PostModelOutputs"
 
 
 def asked_in(request: dict) -> dict:
-    """What a request asks of the model, whoever sends it and wherever it was sent."""
+    """Return what a request asks of the model, whoever sends it and wherever it was sent."""
     return {"inputs": [without_fetched(each.get("data", {})) for each in request.get("inputs", [])]}
 
 

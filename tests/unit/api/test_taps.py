@@ -1,18 +1,17 @@
-"""Calls over HTTP pass the interceptors as calls over gRPC do; that clients notice nothing: rest/test_gateway."""
+"""Listeners and what answers itself: how interceptors meet calls. That clients notice nothing:
+rest/test_gateway."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
 
-from clarifai_emulator.api.chain import Call
-from clarifai_emulator.api.taps import Exchange, Interceptor, tap
-from clarifai_emulator.api.transport.grpc_stream import GrpcStream
-from clarifai_emulator.api.transport.http2 import Serve
+from clarifai_emulator.api.chain import Call, Interceptor, StreamHandler
+from clarifai_emulator.api.taps import HeardCall, tap
 from clarifai_emulator.errors import TransportError
 from http_port import HttpClient, http_client
 
@@ -35,12 +34,11 @@ def served(*interceptors: Interceptor) -> Any:
 def answering(*answers: MultiOutputResponse, error: TransportError | None = None) -> Interceptor:
     """Return an interceptor that answers every call itself, after each request that comes."""
 
-    def intercept(path: str, serve: Serve | None) -> Serve | None:
-        async def answer(stream: GrpcStream) -> None:
+    def intercept(call: Call, following: StreamHandler) -> StreamHandler:
+        async def answer(call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
             for each in answers:
-                await stream.read()
-                await stream.write(each.SerializeToString())
-                stream.flush()
+                await anext(requests, None)
+                yield each
             if error is not None:
                 raise error
 
@@ -54,14 +52,14 @@ async def ask(client: HttpClient, inputs: str = "i") -> Any:
 
 
 async def test_a_listener_hears_what_it_would_hear_over_grpc() -> None:
-    begun: list[Exchange] = []
-    ended: list[Exchange] = []
-    async with served(tap(begun.append, ended.append, "/clarifai.api.V2/")) as client:
+    begun: list[HeardCall] = []
+    ended: list[HeardCall] = []
+    async with served(tap(begun.append, ended.append)) as client:
         answer = await ask(client)
         await client.ask("POST", "/v2/models/outputs/stream", b'{"model_id":"a"}\n{"model_id":"b"}')
     unary, both = ended
     assert begun == ended
-    assert (unary.path, unary.order, unary.error, unary.cancelled) == (
+    assert (unary.call.rpc.path, unary.order, unary.error, unary.cancelled) == (
         "/clarifai.api.V2/PostModelOutputs",
         "><",
         None,
@@ -69,13 +67,13 @@ async def test_a_listener_hears_what_it_would_hear_over_grpc() -> None:
     )
     assert unary.metadata["authorization"] == "Key abc"
     assert unary.request_id == answer.json["status"]["req_id"]
-    assert MultiOutputResponse.FromString(unary.answers[0]).outputs[0].id == "i"
+    assert unary.answers[0].outputs[0].id == "i"
     assert (both.rpc, both.order) == ("StreamModelOutputs", "><><")
 
 
 async def test_interceptors_are_asked_from_the_first_and_the_last_one_counts() -> None:
-    heard: list[Exchange] = []
-    listen = tap(lambda exchange: None, heard.append, "/")
+    heard: list[HeardCall] = []
+    listen = tap(lambda heard: None, heard.append)
     played = MultiOutputResponse(outputs=[{"id": "played"}])
     async with served(answering(played), listen) as client:
         assert (await ask(client)).json["outputs"] == [{"id": "played"}]

@@ -8,10 +8,11 @@ and not again: at work only the scopes that are listed count.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from functools import cache
 
 from clarifai_grpc.grpc.auth.scope import scope_pb2
+
+from clarifai_emulator.spelling import did_you_mean_or
 
 ALL = "All"
 
@@ -33,8 +34,7 @@ def scope_problems(scopes: Iterable[str]) -> Iterator[str]:
     names = list(scopes)
     for name in names:
         if name not in _dependencies():
-            close = get_close_matches(name[:64], scope_names(), n=1, cutoff=0.6)
-            hint = f"did you mean {close[0]!r}?" if close else "MyScopes lists them"
+            hint = did_you_mean_or(name, scope_names(), "MyScopes lists them")
             yield f"{name!r} is not a scope of the platform; {hint}"
         elif lacking := [] if ALL in names else sorted(_dependencies()[name] - set(names)):
             yield f"{name!r} is of no use without {', '.join(lacking)}; add {'it' if len(lacking) == 1 else 'them'}"

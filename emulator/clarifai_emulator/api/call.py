@@ -1,0 +1,82 @@
+"""Describes one request on its way through the emulator, and a step on that way.
+
+Handlers are plain functions ``(call, request) → response`` that raise ``CallerError`` for what the platform would
+refuse. Handlers of streams take and give async iterators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.api.rpc import Rpc
+
+UnaryHandler = Callable[["Call", Any], Any | Awaitable[Any]]
+StreamHandler = Callable[["Call", AsyncIterator[Any]], AsyncGenerator[Any]]
+Handler = UnaryHandler | StreamHandler
+Interceptor = Callable[["Call", StreamHandler], StreamHandler]
+"""Takes a call and what serves it, and gives what serves it instead: ``Step.intercept`` without a step."""
+
+
+@dataclass(slots=True)
+class Call:
+    """Holds one request on its way: who, what, and what has been learnt so far.
+
+    ``failure``: the text of the error that it was answered with. ``is_heard``: interceptors have it; they have not
+    what is no RPC of the platform, or cannot be read as one."""
+
+    rpc: Rpc
+    metadata: Mapping[str, str]
+    started: float
+    peer: str = ""
+    request_id: str = ""
+    caller: Caller = field(default_factory=lambda: Caller(""))
+    seconds_left: float | None = None
+    trailers: dict[str, str] = field(default_factory=dict[str, str])
+    notes: dict[str, Any] = field(default_factory=dict[str, Any])
+    failure: str | None = None
+    is_heard: bool = True
+
+    def resolve_user(self, user_app_id: Any) -> str:
+        """Return the user a request is about: ``user_app_id.user_id``, or the caller for ``me`` and empty.
+        Raises ``CallerError`` when the credential is an app key and the request is about another app."""
+        user_id = self.caller.resolve(user_app_id.user_id)
+        self.caller.require_app(user_id, user_app_id.app_id)
+        return user_id
+
+
+class Step:
+    """Does one thing to every request, over gRPC as over REST, OpenAI's API and MCP, unary or stream.
+
+    A step overrides the methods that it needs; a method that it leaves alone costs no request anything. Requests
+    meet the steps in the order of the chain's list, answers and ends meet them in the reverse order.
+    """
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether the step would intercept no request now: it is not asked then."""
+        return False
+
+    def enter(self, call: Call) -> Awaitable[None] | None:
+        """Look at a request before it is served. Raise ``CallerError`` to refuse it."""
+
+    def intercept(self, call: Call, following: StreamHandler) -> StreamHandler:
+        """Return what serves the messages of a request: ``following``, which is the rest of the chain and the
+        handler, or something in front or instead of it. A unary request is a stream of one message here."""
+        return following
+
+    def answer(self, call: Call, response: Any) -> None:
+        """Look at a message of the answer before it leaves."""
+
+    def fail(self, call: Call, error: BaseException) -> Any:
+        """Return the message that an error becomes; None leaves the error to the steps before this one."""
+
+    def leave(self, call: Call) -> None:
+        """Take note that a request has ended, however it did."""
+
+
+async def only(request: Any) -> AsyncGenerator[Any]:
+    """Give one request as a stream of requests."""
+    yield request

@@ -1,0 +1,42 @@
+"""Lists every kind of what the store holds: the one table that storing, keeping, exporting and serving follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from clarifai_grpc.grpc.api.resources_pb2 import User
+
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.resources.app_rows import APP
+from clarifai_emulator.resources.compute_rows import COMPUTE_CLUSTER, NODEPOOL, RUNNER
+from clarifai_emulator.resources.credential_rows import KEY, SECRET
+from clarifai_emulator.resources.deployment_rows import DEPLOYMENT
+from clarifai_emulator.resources.model_rows import MODEL, MODEL_VERSION
+from clarifai_emulator.resources.rows import Record
+from clarifai_emulator.store import Kind
+
+# Users are shown by RPCs of their own, and sources by none.
+USER = Record(kind=Kind.USER, message=User)
+SOURCE = Record(kind=Kind.SOURCE, message=ModelSource)
+
+ROWS: tuple[Record, ...] = (
+    USER,
+    APP,
+    MODEL,
+    MODEL_VERSION,
+    COMPUTE_CLUSTER,
+    NODEPOOL,
+    DEPLOYMENT,
+    RUNNER,
+    KEY,
+    SECRET,
+    SOURCE,
+)
+
+
+def table_of(rows: Iterable[Record]) -> Mapping[Kind, Record]:
+    """Return rows by their kind."""
+    return {row.kind: row for row in rows}
+
+
+TABLE = table_of(ROWS)

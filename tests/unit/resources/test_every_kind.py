@@ -1,0 +1,115 @@
+"""Every kind of resource is kept, exported, imported, listed and guarded, as its row says."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeCluster
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+from google.protobuf.message import Message
+
+from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.api.chain import Call
+from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.errors import CallerError
+from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.resources.rows import Record, Resource
+from clarifai_emulator.resources.table import ROWS
+from clarifai_emulator.store import NAMED, Kind
+from resource_api import ResourceApi
+from resource_family import ids_of, kept_and_carried, requests
+
+SERVED = [row for row in ROWS if isinstance(row, Resource)]
+WORKER = {"model": {"id": "model", "app_id": "app"}}
+# Of each kind that is served: its key, and what a user says of it.
+EXAMPLES: dict[Kind, tuple[tuple[str, ...], dict[str, Any]]] = {
+    Kind.APP: (("ada", "new"), {"description": "d"}),
+    Kind.MODEL: (("ada", "app", "new"), {"description": "d"}),
+    Kind.MODEL_VERSION: (("ada", "app", "model", "new"), {"description": "d"}),
+    Kind.COMPUTE_CLUSTER: (
+        ("ada", "new"),
+        {"cloud_provider": {"id": "aws"}, "region": "r", "cluster_type": "local-dev", "managed_by": "user"},
+    ),
+    Kind.NODEPOOL: (("ada", "cluster", "new"), {"instance_types": [{"id": "t3a.medium"}], "max_instances": 1}),
+    Kind.DEPLOYMENT: (("ada", "new"), {"worker": WORKER, "nodepools": [{"id": "pool"}]}),
+    Kind.RUNNER: (("ada", "cluster", "pool", "new"), {"worker": WORKER}),
+    Kind.KEY: (("ada", "new"), {"description": "d"}),
+    Kind.SECRET: (("ada", "new"), {"value": "v"}),
+}
+
+
+def item_of(row: Record) -> Any:
+    if not issubclass(row.message, Message):
+        return ModelSource(Path("/models/m"), Path(sys.executable), "hash", "here")
+    return row.message(id="new", **EXAMPLES.get(row.kind, ((), {}))[1])
+
+
+@pytest.fixture
+def api() -> ResourceApi:
+    api = ResourceApi()
+    api.ready_to_deploy()
+    return api
+
+
+def send(api: ResourceApi, name: str, request: Any, caller: Caller) -> Any:
+    call = Call(rpc_table()[name], {}, 0.0, caller=caller)
+    caller.require(call.rpc)
+    return api.handlers[name](call, request)
+
+
+def test_every_kind_has_a_row() -> None:
+    assert tuple(row.kind for row in ROWS) == NAMED
+    assert {row.kind for row in SERVED} == set(EXAMPLES)
+
+
+def test_a_kind_that_the_store_names_and_no_row_describes_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="No row of the table of resources describes the kind 'source'"):
+        ResourceApi(rows=ROWS[:-1])
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind)
+async def test_it_is_on_the_disk_and_in_an_export(row: Record, tmp_path: Path) -> None:
+    key, item = EXAMPLES.get(row.kind, (("ada", "app", "model", "v"),))[0], item_of(row)
+    cluster = ComputeCluster(id="cluster", cluster_type="local-dev")  # whose runners its user runs: they are kept
+    items = {(Kind.COMPUTE_CLUSTER, ("ada", "cluster")): cluster, (row.kind, key): item}
+    assert list(kept_and_carried(ROWS, items, tmp_path)) == [items, items]
+
+
+@pytest.mark.parametrize("row", SERVED, ids=lambda row: row.kind)
+def test_it_is_made_shown_listed_changed_and_removed(row: Resource, api: ResourceApi) -> None:
+    key, _ = EXAMPLES[row.kind]
+    seen: list[str] = []
+    for verb, name, request in requests(row, key, item_of(row)):
+        answer = send(api, name, request, Caller("ada"))
+        assert verb in ("Delete", "Post") or "new" in ids_of(row, answer), name
+        assert (api.store.get(row.kind, key) is None) == (verb == "Delete"), name
+        seen.append(verb)
+    assert seen == ["Post", "Get", "List", "Patch", "Delete"]
+
+
+@pytest.mark.parametrize("row", SERVED, ids=lambda row: row.kind)
+def test_another_user_neither_sees_nor_changes_it(row: Resource, api: ResourceApi) -> None:
+    key, _ = EXAMPLES[row.kind]
+    made = False
+    for verb, name, request in requests(row, key, item_of(row)):
+        if not made:
+            send(api, name, request, Caller("ada"))
+            made = True
+        if verb == "List" and len(key) == 2:  # of a user that is known: nothing of it is shown
+            assert ids_of(row, send(api, name, request, Caller("eve"))) == []
+            continue
+        with pytest.raises(CallerError) as refused:
+            send(api, name, request, Caller("eve"))
+        assert verb in ("Get", "List") or refused.value.code == StatusCode.CONN_INSUFFICIENT_SCOPES, name
+    assert api.store.get(row.kind, key) is not None
+
+
+@pytest.mark.parametrize("row", SERVED, ids=lambda row: row.kind)
+def test_a_key_without_its_scopes_is_refused(row: Resource, api: ResourceApi) -> None:
+    for _, name, request in requests(row, EXAMPLES[row.kind][0], item_of(row)):
+        with pytest.raises(CallerError) as refused:
+            send(api, name, request, Caller("ada", scopes=frozenset({"none"})))
+        assert refused.value.code == StatusCode.CONN_INSUFFICIENT_SCOPES, name
