@@ -62,6 +62,28 @@ class AddedFault:
         """Count the requests that it was injected into."""
         return self._now().injected
 
+    @property
+    def is_used_up(self) -> bool:
+        """Tell whether it was injected as often as it may be."""
+        return self.fault.times is not None and self.injected >= self.fault.times
+
+    @property
+    def origin(self) -> str:
+        """The place where it was written; empty for one that was added."""
+        return self._state.origin
+
+    @property
+    def user_id(self) -> str:
+        """The user whom ``me`` means in it."""
+        return self._state.user_id
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fault and its counts as JSON."""
+        now = self._now()
+        counts = {"seen": now.seen, "injected": now.injected, "origin": self.origin}
+        rule = {"id": self.id, "rule": str(self.fault), "active": not self.is_used_up}
+        return {**rule, **counts, "fault": self.fault.as_dict()}
+
     def _now(self) -> FaultState:
         with suppress(RuntimeError, ControlError):  # the emulator has stopped
             self._state = self._door.ask(Verbs.fault, self._state.number)

@@ -51,6 +51,8 @@ class FaultState:
     fault: Fault
     seen: int
     injected: int
+    origin: str = ""
+    user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,9 @@ class Verbs:
     def _state(self, active: ActiveFault) -> FaultState:
         number = next((number for number, each in self._added.items() if each is active), len(self._added))
         self._added[number] = active
-        return FaultState(number, active.id, active.fault, active.seen, active.injected)
+        return FaultState(
+            number, active.id, active.fault, active.seen, active.injected, active.origin, active.user_id
+        )
 
     def _is_own(self, heard: HeardCall) -> bool:
         return self.account.is_own_call(heard.metadata)

@@ -209,7 +209,7 @@ async def test_both_doors_give_or_raise_the_same(service: Service, name: str, ar
 
 async def test_a_fault_is_added_and_removed_over_the_network(service: Service) -> None:
     added = await service.remote("add_fault", (Fault(id="busy", throttle=True),))
-    assert added == FaultState(added.number, "busy", Fault(id="busy", throttle=True), 0, 0)
+    assert added == FaultState(added.number, "busy", Fault(id="busy", throttle=True), 0, 0, "", "me")
     assert [each.id for each in await service.near("faults")] == ["busy"]
     assert (await service.remote("drop_fault", (added.number,))).id == "busy"
     assert await service.remote("faults") == []
