@@ -66,6 +66,7 @@ interruptions: $(READY) ## interrupt every long command 100 times, under load, a
 docs: $(READY) ## write the generated pages of docs/, and the schema of topology files
 	@$(BIN)/python docs/generate_api_coverage.py
 	@$(BIN)/python docs/generate_rules.py
+	@$(BIN)/python docs/generate_backends.py
 	@$(BIN)/python docs/generate_topology_schema.py
 
 build: $(READY) ## build the wheel and the source distribution into dist/

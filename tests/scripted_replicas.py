@@ -108,7 +108,7 @@ class ScriptedBackend:
 class Stage:
     """The resources of one user (``ada``), and the supervisor of their replicas. ``gpus`` are this machine's."""
 
-    def __init__(self, *, gpus: Sequence[str] = (), **config: Any) -> None:
+    def __init__(self, *, gpus: Sequence[str] = (), further: Sequence[Machine] = (), **config: Any) -> None:
         self.api = ResourceApi()
         self.store, self.clock = self.api.store, self.api.clock
         self.config = EmulatorConfig(**{"stop_seconds": 0.01, "num_threads": 1, **config})
@@ -119,7 +119,7 @@ class Stage:
             tuple(Accelerator(number, f"GPU-{number}", name, 24 << 30) for number, name in enumerate(gpus)),
             "there is no nvidia-smi on the PATH",
         )
-        self.backend = ScriptedBackend(machine)
+        self.backend = ScriptedBackend(machine, *further)
         self.nodepools = nodepools = Nodepools(
             NodepoolParts(
                 config=self.config,

@@ -20,16 +20,17 @@ class Abilities:
     """Describe what replicas of a backend can do.
 
     ``isolation``: the wall around a replica. ``gpus``: accelerators of its machine can be passed to it. ``reload``:
-    edited code can be swapped in. ``warm_start``: something is worth starting before the first deployment.
-    ``lean``: it can run the lean runner. ``debugging``: where a debugger is: in an editor, at the emulator's
-    terminal, or nowhere. ``remote``: its machines are others than the emulator's. ``own_system``: a replica sees
-    its image's programs and files, and not those of the machine.
+    edited code can be swapped in. ``warm_start``: what is worth starting before the first deployment: a parent that
+    replicas are forked from, the connection to an engine, or nothing. ``lean``: it can run the lean runner.
+    ``debugging``: where a debugger is: in an editor, at the emulator's terminal, or nowhere. ``remote``: its
+    machines are others than the emulator's. ``own_system``: a replica sees its image's programs and files, and not
+    those of the machine.
     """
 
     isolation: Literal["thread", "process", "container"]
     gpus: bool = True
     reload: bool = True
-    warm_start: bool = False
+    warm_start: Literal["parent", "engine", "nothing"] = "nothing"
     lean: bool = True
     debugging: Literal["editor", "terminal", "none"] = "none"
     remote: bool = False
@@ -59,19 +60,19 @@ _ROWS = (
     BackendRow(
         name="process",
         summary="in processes of their own",
-        abilities=Abilities(isolation="process", warm_start=True, debugging="editor"),
+        abilities=Abilities(isolation="process", warm_start="parent", debugging="editor"),
         factory="clarifai_emulator.backends.process.process_backend:make_backend",
     ),
     BackendRow(
         name="inprocess",
-        summary="in the emulator's process",
+        summary="(for debugging) in the emulator's",
         abilities=Abilities(isolation="thread", debugging="terminal"),
         factory="clarifai_emulator.backends.inprocess:make_backend",
     ),
     BackendRow(
         name="docker",
         summary="in containers",
-        abilities=Abilities(isolation="container", warm_start=True, lean=False, own_system=True),
+        abilities=Abilities(isolation="container", warm_start="engine", lean=False, own_system=True),
         factory="clarifai_emulator.backends.docker.docker_backend:make_backend",
     ),
 )
@@ -82,6 +83,12 @@ DEFAULT_BACKEND = "process"
 def abilities_of(name: str) -> Abilities:
     """Return what the backend of this name can do."""
     return BACKENDS[name].abilities
+
+
+def summaries() -> str:
+    """Return the summaries of all backends, as one part of a sentence after "replicas run"."""
+    *others, last = (row.summary for row in BACKENDS.values())
+    return ", ".join([*others, f"or {last}"])
 
 
 def listed(names: list[str] | None = None) -> str:

@@ -28,6 +28,8 @@ CLARIFAI_USER = "clarifai"
 SHARED_CLUSTER = "shared"
 LOCAL_PROVIDER = "local"
 LOCAL_REGION = "na"  # what the SDK's `model serve` gives its own cluster
+# The type of clusters whose user starts the runners; the platform places nothing there.
+USER_RUN = "local-dev"
 LOCAL_INSTANCE = "local"
 
 # us-east-1 and us-central1 are named in Clarifai's documentation and SDK; azure, vultr and oracle are guesses.

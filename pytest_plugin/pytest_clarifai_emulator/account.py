@@ -267,7 +267,7 @@ class Clarifai:
 
     @property
     def retries(self) -> Retries:
-        """How often the SDK tried again in this test (``.count``), and how long it waited for that on its own clock
+        """Tell how often the SDK tried again in this test (``.count``), and how long it waited for that on its own clock
         (``.seconds``). Each try is one of ``calls``."""
         return self.serving.sdk_clock.retries
 
@@ -278,12 +278,12 @@ class Clarifai:
 
     @property
     def routes(self) -> list[Route]:
-        """Where each of them went, and why."""
+        """Tell where each of them went, and why."""
         return list(routes_of(self.calls))
 
     @property
     def logs(self) -> list[str]:
-        """What the models printed, oldest first."""
+        """Return what the models printed, oldest first."""
         return self.log_lines()
 
     def log_lines(self, log_type: str = "runner", **match: str) -> list[str]:
@@ -291,7 +291,7 @@ class Clarifai:
         return self.serving.log_lines(log_type, **match)
 
     def events(self, prefix: str = "", **match: Any) -> list[Event]:
-        """What happened: events whose kind begins with ``prefix`` and whose fields equal ``match``."""
+        """Return what happened: events whose kind begins with ``prefix`` and whose fields equal ``match``."""
         return self.emulator.events(prefix, **match)
 
     def status(self) -> dict[str, Any]:
@@ -299,7 +299,7 @@ class Clarifai:
         return self.emulator.status()
 
     def route(self, model: DeployedModel | str, **ask: Any) -> Decision:
-        """Where a request for a model would go; ``ask`` are fields of ``Ask``. Raises ``RoutingError``."""
+        """Tell where a request for a model would go; ``ask`` are fields of ``Ask``. Raises ``RoutingError``."""
         user, app, model_id = model_key(model)
         asked: dict[str, Any] = {"caller": self.user_id, **ask}
         for name in ("deployment", "nodepool"):

@@ -34,7 +34,7 @@ def inserted(
     """Let the calls of the test go through its cassette; write it when the test has passed."""
     file = cassette_file(mark, item, settings)
     mode = _mode(str(mark.kwargs.get("mode") or settings.cassette_mode), file)
-    # Another tool's file is not recorded over: reading it says so.
+    # Another tool's file is not overwritten: reading it raises an error that says so.
     is_read = file.exists() and (mode is not Mode.RECORD or is_of_another_tool(file))
     cassette = read_cassette(file) if is_read else Cassette()
     record_from, pat = _upstream(mark.kwargs.get("record_from"), mode, settings, pat)

@@ -21,10 +21,10 @@ from pytest_clarifai_emulator.test_environment import Environment
 
 _CALLS = 5
 _LOG_LINES = 15
-# Nothing for so long, and it has printed all; and the longest to wait for that.
+# Silence after which all is taken to be printed, and the longest wait for it.
 _PRINTED_SECONDS = 0.05
 _PRINTING_SECONDS = 0.5
-# What happened to deployments and replicas that a reader of a failure wants to know.
+# Events of deployments and replicas that matter to a reader of a failure.
 _TOLD = (
     "replica.crashed",
     "replica.hung",

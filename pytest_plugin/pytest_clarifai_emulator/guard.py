@@ -21,11 +21,11 @@ import pytest
 from pytest_clarifai_emulator.import_hooks import ImportHooks
 
 _DOMAIN = "clarifai.com"
-# Pictures that the platform's documentation uses; nothing there knows an account.
+# Hosts of pictures in the platform's documentation; they know no accounts.
 _SAMPLES = ("samples.clarifai.com",)
 _OPENERS = ("secure_channel", "insecure_channel")
 _METHODS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
-# The SDK decides when these are imported where its user's settings are: below HOME.
+# When these modules are imported the SDK decides where its user's settings are: below HOME.
 _SDK_SETTINGS = ("clarifai.utils.constants", "clarifai.utils.misc")
 
 

@@ -27,7 +27,7 @@ _PASSED_OVER = ("node_modules", "site-packages", "__pycache__", "venv", "build",
 class TestPaths:
     """The folders of one test: of its file, of the project, and where pytest was started."""
 
-    __test__ = False  # no class of tests
+    __test__ = False  # not a class of tests
 
     beside: Path
     root: Path

@@ -25,7 +25,7 @@ from pytest_clarifai_emulator.model_paths import TestPaths, model_directories
 from pytest_clarifai_emulator.serving import Serving
 
 _NOT_THERE = "MODEL_DOES_NOT_EXIST"
-# Whoever makes calls or runs tests: a line of theirs is nobody's mistake.
+# Packages that make calls or run tests: their lines are not the mistake.
 _NOT_THE_USERS = ("clarifai", "clarifai_emulator", "pytest_clarifai_emulator", "_pytest", "pluggy")
 _LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
 

@@ -73,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if SETTINGS not in config.stash:  # loaded with -p or pytest_plugins, after the first conftests
         pytest_load_initial_conftests(config)
     if config.getoption("usepdb_cls", None) is None:
-        # Python's own debugger, which also stops in models of this process (their runner is compiled).
+        # Python's own debugger also stops in models of this process, whose runner is compiled.
         config.option.usepdb_cls = ("clarifai_emulator.backends.debugging.breakpoints", "ModelDebugger")
     unknown = unknown_keys(config)
     if unknown:
@@ -194,7 +194,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
         report.sections.append(("clarifai", _WIDE_ENOUGH))
     refused = item.config.stash[ENVIRONMENT].guard.refused
     if report.passed and refused:
-        report.outcome, report.longrepr = "failed", refused[0]  # somebody caught it, or it was in another thread
+        report.outcome, report.longrepr = "failed", refused[0]  # caught by the test, or raised in another thread
     refused.clear()
     serving = item.config.stash.get(SERVING, None)
     if report.failed and serving is not None and active:

@@ -205,7 +205,7 @@ class CallWatch:
             return
         frame = frame or _caller()
         place = Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-        with contextlib.suppress(AttributeError):  # an SDK that is made in another way
+        with contextlib.suppress(AttributeError):  # another version of the SDK may lack these
             template = client.request_template
             model = (template.user_app_id.user_id, template.user_app_id.app_id, template.model_id)
             signatures = dict(client._method_signatures or {})
@@ -232,7 +232,7 @@ def _bound(
     if twice:
         return ("repeated-argument", f"{method}() is given '{twice[0]}' twice: by position and by name."), arguments
     if len(args) + len(given) > len(names):
-        return ("", ""), arguments  # a name that it does not know
+        return ("", ""), arguments  # has an unknown name
     return ("", ""), None
 
 

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import pytest
 
-# Whose sleeps are between retries. Its command line waits for what really happens (clarifai.runners, clarifai.cli).
+# Modules that sleep between retries. The command line (clarifai.runners, clarifai.cli) waits for real events.
 SDK_MODULES = ("clarifai.client.", "clarifai.utils.evaluation.helpers")
 _LOOK_SECONDS = 0.02
 _REAL_SLEEP = time.sleep

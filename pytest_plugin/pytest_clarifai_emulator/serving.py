@@ -96,7 +96,7 @@ class Serving(ABC):
 
     @property
     def has_account(self) -> bool:
-        """Whether an account is open: between tests, that of their module or session."""
+        """Tell whether an account is open: between tests, that of their module or session."""
         return self._open > 0
 
     def begin_test(self) -> None:
@@ -111,7 +111,7 @@ class Serving(ABC):
         return [call for call in self.calls() if call.request_id not in self._earlier]
 
     def test_events(self) -> list[Event]:
-        """What has happened in the test that runs."""
+        """Return what has happened in the test that runs."""
         return [event for event in self.thread.events() if event.seq > self._since]
 
     def undeploy(self, name: str) -> None:

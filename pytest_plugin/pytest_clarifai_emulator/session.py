@@ -18,7 +18,7 @@ ENVIRONMENT = pytest.StashKey[Environment]()
 SETTINGS = pytest.StashKey[Settings]()
 HOST: pytest.StashKey[Host] = pytest.StashKey()  # in xdist's controller, of the emulator that workers share
 SERVING = pytest.StashKey["Serving"]()
-STACK = pytest.StashKey[contextlib.ExitStack]()  # what is open until the session ends
+STACK = pytest.StashKey[contextlib.ExitStack]()  # resources that are open until the session ends
 CREDENTIAL = "clarifai_credential"  # in what xdist's controller tells a worker
 
 
@@ -36,7 +36,8 @@ def serving_of(config: pytest.Config) -> Serving:
 
             start_method = settings.up.get("start_method", "auto")
             parent = launch_early(environment.url, start_method, environment.of_models())
-        from pytest_clarifai_emulator.serving import joined, serving  # takes as long as what that has begun
+        # This import takes about as long as the start of the parent, which goes on meanwhile.
+        from pytest_clarifai_emulator.serving import joined, serving
 
         if environment.shared:
             started = joined(environment.shared, environment.url, environment.user_id, _credential(config))

@@ -24,12 +24,12 @@ from pytest_clarifai_emulator.temp_homes import make_home, remove_home
 
 PAT = "local-emulator-token"
 USER_ID = "me"
-_MARK = "CLARIFAI_EMULATOR_PYTEST"  # tells the processes of this run (xdist's workers) whose address it is
+_MARK = "CLARIFAI_EMULATOR_PYTEST"  # tells the processes of this run (xdist's workers) that the address is theirs
 _EMULATOR_THREAD = "clarifai-emulator"  # see clarifai_emulator.control.thread, which is not imported for a name
 _SHARED = "CLARIFAI_EMULATOR_PYTEST_SHARED"  # where xdist's workers find the emulator that they share
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CLEARED = ("CLARIFAI_SESSION_TOKEN", "CLARIFAI_APP_ID", "CLARIFAI_GRPC_BASE")
-# What is found below the real home and is no setting of Clarifai's stays found.
+# Folders below the real home that are no settings of Clarifai's are still found.
 _BELOW_HOME = {"XDG_CACHE_HOME": ".cache", "PYENV_ROOT": ".pyenv", "DOCKER_CONFIG": ".docker"}
 
 
@@ -52,14 +52,14 @@ class Environment:
         self._reserved: socket.socket | None = None
         self._home = ""
         self._keeps_home = keeps_home
-        self._away: dict[str, str] = {}  # what tests that use the emulator find instead of what is there
+        self._away: dict[str, str] = {}  # variables of tests that use the emulator, in place of the real ones
         self._at_home: dict[str, str | None] = {}
         self._saved: dict[str, str | None] = {}
         self.port = 0
         self.shared = _shared_address()  # the socket of the emulator that this worker joins
         self.user_id = user_of(os.environ["PYTEST_XDIST_WORKER"]) if self.shared else USER_ID
         self.pat = token_of(self.user_id)
-        # The user's own, for recordings of the real platform; xdist's controller tells it to its workers.
+        # The user's own token, for recordings of the real platform; xdist's controller tells it to its workers.
         self.given_pat = os.environ.get("CLARIFAI_PAT", "")
 
     @property
@@ -79,7 +79,7 @@ class Environment:
             return
         given = os.environ.get("CLARIFAI_API_BASE", "")
         foreign = given != os.environ.get(_MARK) and urlsplit(given).hostname in _LOOPBACK
-        if not foreign:  # an emulator that its user started stays theirs, for tests that do not ask for ours
+        if not foreign:  # tests that do not use this emulator find the one that their user started
             self._set(CLARIFAI_API_BASE=self.url, CLARIFAI_PAT=self.pat, CLARIFAI_USER_ID=self.user_id)
             self._set(**{_MARK: self.url})
         self.guard.install()

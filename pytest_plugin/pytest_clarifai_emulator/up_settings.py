@@ -36,7 +36,7 @@ class UpSetting:
         return f"CLARIFAI_EMULATOR_{self.name.upper()}"
 
 
-# Those that the plugin has always had are in ``settings.py``; their variables are read too.
+# The plugin's older settings are in ``settings.py``; their variables are read too.
 UP_SETTINGS = (
     UpSetting("request_seconds", "number", "longest a request may take"),
     UpSetting(

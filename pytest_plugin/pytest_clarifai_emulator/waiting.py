@@ -16,7 +16,7 @@ from clarifai_emulator.nodepools.fleet import Fleet, ReplicaState
 from pytest_clarifai_emulator.sdk_clock import IDLE, NEWS, RUNNING, Outlook
 
 IsOwn = Callable[[str], bool]
-# What clients are sent away with while something is under way: a replica is about to start, a queue is full.
+# Statuses that send a client away while something is under way: a replica starts, a queue is full.
 _SENT_AWAY = (StatusCode.MODEL_DEPLOYING, StatusCode.MODEL_BUSY_PLEASE_RETRY)
 _COMING = (ReplicaState.STARTING, ReplicaState.STANDBY)
 _NEWS = ("replica.ready", "deployment.failed")

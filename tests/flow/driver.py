@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import grpc
 
 import docker_engine  # before HOME changes, see below
+from clarifai_emulator.api.call import Step
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control.thread import EmulatorThread
@@ -158,6 +159,7 @@ RUNNERS: dict[str, dict[str, Any]] = {
     "lean": {"runner": "lean"},
     "inprocess": {"backend": "inprocess"},
     "docker": {"backend": "docker", "docker": docker_engine.SETTINGS},
+    "plain": {"backend": "plain"},  # test_a_new_backend.py
 }
 RUNNER: dict[str, Any] = RUNNERS[os.environ.get("CLARIFAI_TEST_RUNNER", "genuine")]
 # The same for `clarifai-emulator up`.
@@ -183,10 +185,10 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
 
 
 @contextmanager
-def running(**settings: Any) -> Iterator[EmulatorThread]:
-    """Run a further emulator with settings of its own."""
+def running(*, steps: Sequence[Step] = (), **settings: Any) -> Iterator[EmulatorThread]:
+    """Run a further emulator with settings of its own. Its requests take ``steps``, too."""
     config = EmulatorConfig(**{"port": 0, "stop_seconds": 0.5, **RUNNER, **settings})
-    with EmulatorThread(config) as emulator:
+    with EmulatorThread(config, steps=steps) as emulator:
         yield emulator
 
 

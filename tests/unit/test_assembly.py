@@ -31,7 +31,6 @@ HANDED_ON = {
     "dispatch/lane.py": {"work.on_cancel", "work.sent_at"},
     "dispatch/lean.py": {"self._replica.cancel_item"},
     "api/handlers/inference.py": {"work.more"},
-    "api/injection.py": {"work.on_taken", "work.late", "self.work.cut"},
 }
 # Hooks of Python and of libraries, which there is no other way to set.
 OF_LIBRARIES = {

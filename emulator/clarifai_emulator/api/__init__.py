@@ -1,1 +1,1 @@
-"""The platform's API: the RPC table, the request chain, and one handler module per resource family."""
+"""Provides the platform's API: the RPC table, the request chain, and one handler module per resource family."""

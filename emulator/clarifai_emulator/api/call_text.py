@@ -1,7 +1,4 @@
-"""A request as its caller would have written it, for the dev loop: ``ranker.predict(text='hi', top=3)``.
-
-Long values are shortened, media and bytes are described, and what looks like a secret is left out.
-"""
+"""Writes a request as its caller would have, for the dev loop: ``ranker.predict(text='hi', top=3)``."""
 
 from __future__ import annotations
 
@@ -54,7 +51,7 @@ class CallTexts:
 
 
 def call_text(request: Any, method: str, signature: Any = None) -> str:
-    """``predict(text='hi', top=3)``; of several inputs, the first, and how many more there are."""
+    """Return ``predict(text='hi', top=3)``; of several inputs, the first, and how many more there are."""
     if not request.inputs:
         return f"{method}()"
     fields = {each.name: each for each in signature.input_fields} if signature is not None else {}

@@ -1,4 +1,4 @@
-"""Why a model's answer is a failure, in words for people: the error, and the line of the model that raised it."""
+"""Explains a model's failed answer to people: the error, and the line of the model that raised it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Does to requests what faults decide, and says so: in the event log, the trailers, and the answer's details.
+"""Does to requests what faults decide, and tells of it in the event log, the trailers, and the answer's details.
 
-    request chain ──arrive()──► handler ──► routed ──submit()──► lane ──taken()──► replica ──► chunks ──► cut
+    request chain ─ arrive ─► handler ─► routed ─ enter ─► lane ─ take ─► replica ─► chunks ─ answer ─► cut
 
-Called only while there is a fault for that moment (``Faults.arriving``, ``routed``, ``taken``).
+The first is a step of the request chain, the others are steps of work (``dispatch/work_steps.py``). None is taken
+while there is no fault for that moment (``Faults.arriving``, ``routed``, ``taken``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -17,13 +19,11 @@ from clarifai_emulator.api.call import Call
 from clarifai_emulator.config import DEFAULT_HOLD_SECONDS
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
 from clarifai_emulator.dispatch.work import Work
+from clarifai_emulator.dispatch.work_steps import Enter, WorkStep
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults, Injection, Subject
 from clarifai_emulator.routing import Decision
-
-# Queues the work; the number bounds, in seconds, how long it may wait for a replica to start.
-Enter = Callable[[Work, Lane, float], None]
 
 TRAILER = "x-clarifai-emulator-fault"
 
@@ -56,13 +56,12 @@ class Injector:
             if injection.ends_request:
                 raise error_of(injection)
 
-    def submit(self, call: Call, decision: Decision, work: Work, lane: Lane, enter: Enter) -> None:
-        """Between routing and the queue: ``enter`` it at once, later, or never, which fails the work."""
+    def steps_of(self, call: Call, decision: Decision) -> tuple[WorkStep, ...]:
+        """Return the steps that a call's work takes between routing and its replica: none, without such a fault."""
+        if not (self.faults.routed or self.faults.taken):
+            return ()
         subject = Subject(call.rpc.name, decision.model, decision.deployment or (), caller=call.caller.user_id)
-        submission = _Submission(self, call, work, lane, enter, subject)
-        if self.faults.taken:
-            work.on_taken = submission.taken
-        submission.routed()
+        return (_WorkFaults(self, call, subject),)
 
     def tell(self, call: Call, injection: Injection, **fields: str) -> None:
         """Mark the request: an event, a note for the event of its end, and a trailer for its client."""
@@ -82,126 +81,122 @@ class Injector:
         )
 
 
-@dataclass(slots=True)
-class _Submission:
-    """One work on its way to a replica."""
+class _WorkFaults(WorkStep):
+    """Injects faults into one work on its way to a replica and back."""
 
-    injector: Injector
-    call: Call
-    work: Work
-    lane: Lane
-    enter: Enter
-    subject: Subject
+    def __init__(self, injector: Injector, call: Call, subject: Subject) -> None:
+        self._injector = injector
+        self._call = call
+        self._subject = subject
+        self._replica: Replica | None = None
+        self._cut: _Cut | None = None
 
-    def routed(self) -> None:
-        """It has a deployment, and no replica yet."""
-        faults = self.injector.faults
-        injections = faults.decide(faults.routed, self.subject)
-        hold_seconds = self.injector.hold_seconds
+    def enter(self, work: Work, lane: Lane, hold_seconds: float, following: Enter) -> None:
+        faults = self._injector.faults
+        injections = faults.decide(faults.routed, self._subject)
         for injection in injections:
             fault = injection.fault
             if fault.cut_after:
                 self._cut_later(injection, fault.cut_after)
                 continue
-            self.injector.tell(self.call, injection)
+            self._injector.tell(self._call, injection)
             if fault.scale_to_zero:
-                self.injector.scale_to_zero(self.lane.key, f"scaled to zero, {injection.remark}")
+                self._injector.scale_to_zero(lane.key, f"scaled to zero, {injection.remark}")
             if fault.cold_start == "hold":
                 hold_seconds = hold_seconds or DEFAULT_HOLD_SECONDS
         last = injections[-1] if injections and injections[-1].ends_request else None
         seconds = sum(injection.seconds for injection in injections)
+        go_on = partial(following, work, lane, hold_seconds) if last is None else partial(_end, work, lane, last)
         if seconds:
-            asyncio.get_running_loop().call_later(seconds, self._go_on, last, hold_seconds)
+            asyncio.get_running_loop().call_later(seconds, _go_on, work, go_on)
         else:
-            self._go_on(last, hold_seconds)
+            _go_on(work, go_on)
 
-    def _go_on(self, ending: Injection | None, hold_seconds: float) -> None:
-        if not self.work.is_open:
-            return
-        try:
-            if ending is None:
-                self.enter(self.work, self.lane, hold_seconds)
-            elif ending.fault.cold_start == "bounce":
-                self._bounce(ending)
-            else:
-                self.work.fail(error_of(ending))
-        except CallerError as error:
-            self.work.fail(error)
-
-    def _bounce(self, injection: Injection) -> None:
-        error = CallerError(
-            StatusCode.MODEL_DEPLOYING,
-            f"No replica of '{self.lane.key.deployment_id}' is ready yet ({injection.remark}).",
-        )
-        if self.lane.live_replicas:
-            self.work.fail(error)
-        else:
-            self.lane.bounce(self.work, error)  # a replica is wanted all the same
-
-    def taken(self, work: Work) -> None:
-        """A replica is about to get it. What fails the work here is kept away from the replica."""
-        replica = self.lane.replica(work.replica_id)
-        if replica is None:
-            return
-        faults = self.injector.faults
-        subject = replace(self.subject, nodepool=replica.runner.nodepool, replica=replica.replica_id)
+    def take(self, work: Work, replica: Replica) -> None:
+        self._replica = replica
+        faults = self._injector.faults
+        subject = replace(self._subject, nodepool=replica.runner.nodepool, replica=replica.replica_id)
         for injection in faults.decide(faults.taken, subject):
             fault = injection.fault
             if fault.cut_after:
-                work.late += injection.seconds
+                work.delay(injection.seconds)
                 self._cut_later(injection, fault.cut_after)
             elif fault.lose_replica and injection.seconds:
-                asyncio.get_running_loop().call_later(injection.seconds, self._lose_later, injection, replica)
+                loop = asyncio.get_running_loop()
+                loop.call_later(injection.seconds, self._lose_later, work, injection, replica)
             else:
-                work.late += injection.seconds
-                self.inject(injection)
+                work.delay(injection.seconds)
+                self._inject(work, injection)
 
-    def inject(self, injection: Injection) -> None:
+    def answer(self, work: Work) -> None:
+        cut = self._cut
+        if cut is not None:
+            cut.chunks -= 1
+            if cut.chunks == 0:
+                self._inject(work, cut.injection)
+
+    def leave(self, work: Work) -> None:
+        if self._cut is not None and self._cut.chunks > 0:
+            self._injector.faults.withdraw(self._cut.injection)
+            self._cut = None
+
+    def _cut_later(self, injection: Injection, chunks: int) -> None:
+        if self._cut is not None and self._cut.chunks > 0:
+            self._injector.faults.withdraw(self._cut.injection)
+        self._cut = _Cut(injection, chunks)
+
+    def _lose_later(self, work: Work, injection: Injection, replica: Replica) -> None:
+        if work.is_open and work.replica_id == replica.replica_id:
+            self._inject(work, injection)
+        else:
+            self._injector.faults.withdraw(injection)
+
+    def _inject(self, work: Work, injection: Injection) -> None:
         """Do it to the work that a replica has, or is about to get."""
-        work, replica_id = self.work, self.work.replica_id
-        self.injector.tell(self.call, injection, replica_id=replica_id)
+        self._injector.tell(self._call, injection, replica_id=work.replica_id)
         if injection.fault.lose_replica:
-            replica = self.lane.replica(replica_id)
-            if replica is not None:
-                self.injector.lose_replica(replica, f"its process was killed ({injection.remark})")
+            if self._replica is not None:
+                self._injector.lose_replica(self._replica, f"its process was killed ({injection.remark})")
         elif injection.fault.cut_after:
             work.expire(error_of(injection))  # the model is told that nobody listens any more
         elif injection.ends_request:
             work.fail(error_of(injection))
 
-    def _cut_later(self, injection: Injection, chunks: int) -> None:
-        if self.work.cut is not None:
-            self.work.cut.settle()
-        self.work.cut = _Cut(self, injection, chunks)
 
-    def _lose_later(self, injection: Injection, replica: Replica) -> None:
-        if self.work.is_open and self.work.replica_id == replica.replica_id:
-            self.inject(injection)
-        else:
-            self.injector.faults.withdraw(injection)
-
-
+@dataclass(slots=True)
 class _Cut:
-    """Ends the stream of one work after ``chunks`` of its outputs."""
+    """Says that a stream ends after so many more of its outputs."""
 
-    def __init__(self, submission: _Submission, injection: Injection, chunks: int) -> None:
-        self._submission = submission
-        self._injection = injection
-        self._left = chunks
+    injection: Injection
+    chunks: int
 
-    def chunk_came(self, work: Work) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self._submission.inject(self._injection)
 
-    def settle(self) -> None:
-        if self._left > 0:
-            self._submission.injector.faults.withdraw(self._injection)
-            self._left = 0
+def _go_on(work: Work, further: Callable[[], None]) -> None:
+    if not work.is_open:
+        return
+    try:
+        further()
+    except CallerError as error:
+        work.fail(error)
+
+
+def _end(work: Work, lane: Lane, injection: Injection) -> None:
+    """End work that never reaches its queue."""
+    if injection.fault.cold_start != "bounce":
+        work.fail(error_of(injection))
+        return
+    error = CallerError(
+        StatusCode.MODEL_DEPLOYING,
+        f"No replica of '{lane.key.deployment_id}' is ready yet ({injection.remark}).",
+    )
+    if lane.live_replicas:
+        work.fail(error)
+    else:
+        lane.bounce(work, error)  # a replica is wanted all the same
 
 
 def error_of(injection: Injection) -> CallerError | TransportError:
-    """How a request ends that gets this fault."""
+    """Return the error that ends a request which gets this fault."""
     fault = injection.fault
     text = f"{fault.text} ({injection.remark})"
     return CallerError(fault.code, text) if fault.code else TransportError(fault.grpc or "UNAVAILABLE", text)

@@ -203,7 +203,7 @@ class PlatformApi:
             events=parts.events,
             config=parts.config,
             clock=parts.clock,
-            injector=self._injector,
+            steps_of=self._injector.steps_of,
             watch=Watch(mode=parts.config.contract, find_version=self._find_version, events=parts.events),
             text_of_call=CallTexts(parts.store).of,
         )

@@ -1,7 +1,4 @@
-"""The one table of the platform's RPCs, read from the service descriptor of ``clarifai_grpc``.
-
-gRPC, authentication and the coverage page all read it; nothing of it is written by hand a second time.
-"""
+"""Tabulates the platform's RPCs, read from the service descriptor of ``clarifai_grpc``."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ SERVICE = "clarifai.api.V2"
 
 
 class Auth(IntEnum):
-    """Which credential an RPC asks for; the numbers are those of ``clarifai.auth.types.AuthType``."""
+    """The credential an RPC asks for; the numbers are those of ``clarifai.auth.types.AuthType``."""
 
     UNDEFINED = 0
     NONE = 1
@@ -32,7 +29,7 @@ class Auth(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class HttpBinding:
-    """One REST form of an RPC: ``method`` (``GET``…), ``path`` with ``{field.path}`` variables, ``body`` rule."""
+    """A REST form of an RPC: ``method`` (``GET``…), ``path`` with ``{field.path}`` variables, ``body`` rule."""
 
     method: str
     path: str
@@ -41,7 +38,7 @@ class HttpBinding:
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """One RPC as the descriptor states it."""
+    """An RPC as the descriptor states it."""
 
     name: str
     request_type: type[Any]

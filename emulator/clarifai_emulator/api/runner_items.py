@@ -1,15 +1,4 @@
-"""The platform's half of the runner protocol: ``ProcessRunnerItems``.
-
-    runner ──RUNNER_STREAM_START──►  "this stream is idle"
-           ◄──one runner item─────   one stream carries one item
-           ──outputs…────────────►
-           ──half-close──────────►   end of the item; the runner opens a new stream
-
-A control stream (runner id ``control-…``) stays open for the life of the runner and carries cancellations.
-Facts: the protocol is observed, not documented; docs/fidelity.md has a row for each choice. Two rules keep
-runners alive: a stream is never closed with a gRPC code that ends the runner's thread, and nothing raised
-here reaches gRPC.
-"""
+"""Speaks the platform's half of the runner protocol: ``ProcessRunnerItems``."""
 
 from __future__ import annotations
 
@@ -63,7 +52,7 @@ class RunnerItems:
         self._path = rpc_table()["ProcessRunnerItems"].path
 
     def find(self, path: str) -> Serve | None:
-        """What serves ``ProcessRunnerItems``; None for any other method."""
+        """Return what serves ``ProcessRunnerItems``; None for any other method."""
         return self._serve if path == self._path else None
 
     async def _serve(self, stream: GrpcStream) -> None:
@@ -76,7 +65,7 @@ class RunnerItems:
             log.exception("a runner's stream failed")
 
     async def _process(self, stream: GrpcStream) -> None:
-        """One stream, from its first message to its end."""
+        """Serve one stream, from its first message to its end."""
         first = await _read(stream)
         if first is None:
             return

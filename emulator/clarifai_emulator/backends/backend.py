@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Debugging:
-    """That a developer's editor may attach to a replica. ``port``: the emulator's, 0 for a free one. ``wait``: it
-    loads its model once somebody has."""
+    """The wish that a developer's editor may attach to a replica. ``port``: the emulator's, 0 for a free one.
+    ``wait``: it loads its model once somebody has."""
 
     port: int = 0
     wait: bool = False
@@ -34,7 +34,7 @@ class Debugging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaSpec:
-    """One replica to start. ``environ`` holds the ``CLARIFAI_*`` variables the platform sets.
+    """A replica to start. ``environ`` holds the ``CLARIFAI_*`` variables the platform sets.
 
     ``base_url`` is where the runner pulls work. ``num_threads`` 0 lets config.yaml decide. ``lean`` asks for the
     lean runner, which is fed over ``ReplicaProcess.connection`` instead of pulling. ``devices`` are its
@@ -66,7 +66,7 @@ class ReplicaSpec:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a replica's process ended: its exit code, or the signal that ended it, or why in words."""
+    """The end of a replica's process: its exit code, or the signal that ended it, or why in words."""
 
     code: int | None = None
     signal: int | None = None

@@ -1,10 +1,4 @@
-"""The in-process backend: a replica is some threads of the emulator's own process. For tests and debugging.
-
-A breakpoint in ``model.py`` stops where one stands, a test can reach into the model, and nothing is started. The
-price: the model's packages must be those of the emulator's interpreter, what it prints goes where the emulator
-prints (from `up`, into its log too), a method that hangs cannot be ended, and a model that ends its process ends
-the emulator.
-"""
+"""Runs replicas as threads of the emulator's own process, for tests and debugging."""
 
 from __future__ import annotations
 
@@ -94,7 +88,7 @@ def make_backend(surroundings: Surroundings) -> InProcessBackend:
 
 
 class InProcessReplica:
-    """One model in this process: see ``ReplicaProcess``."""
+    """A model in this process: see ``ReplicaProcess``."""
 
     def __init__(self, spec: ReplicaSpec, on_line: Callable[[str], None], api_base: str) -> None:
         self._api_base = api_base
@@ -165,7 +159,7 @@ class InProcessReplica:
 
 
 class _Lines:
-    """What threads say for the log, brought to the loop."""
+    """The lines that threads say for the log, brought to the loop."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line

@@ -14,7 +14,8 @@ _SDK_MISFITS = (
 
 
 def unusable_model(error: str, kind: str, trace: str) -> ModelError:
-    """``error``: the exception in words; ``kind``: the name of its class; ``trace``: the model's traceback."""
+    """Return the error for a model that cannot be used. ``error``: the exception in words; ``kind``: the name of
+    its class; ``trace``: the model's traceback."""
     return ModelError(f"model.py cannot be used: {error.splitlines()[-1]}", hint=_hint(kind), log=trace)
 
 

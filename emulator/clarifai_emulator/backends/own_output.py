@@ -1,8 +1,8 @@
-"""What models print in the emulator's own process: it stays on the terminal, and is told to their replicas too.
+"""Tells replicas what their models print in the emulator's own process; it stays on the terminal, too.
 
 A thread of a replica says to whom its words belong (``hear``); what a thread prints that a model itself started
-belongs to nobody, and is only on the terminal. Taken over where the emulator is a command of its own (``up``), not
-in a process that embeds it: what a test prints is captured by its runner already.
+belongs to nobody, and is only on the terminal. Stdout is taken over where the emulator is a command of its own
+(``up``), not in a process that embeds it: what a test prints is captured by its runner already.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def flush() -> None:
 
 
 def is_heard() -> bool:
-    """Whether stdout of this process was taken over."""
+    """Tell whether stdout of this process was taken over."""
     return isinstance(sys.stdout, _Heard)
 
 

@@ -39,5 +39,5 @@ class Rounds:
             self._rest()
 
     def _is_stopped(self) -> bool:
-        """Whether what it saw was the end."""
+        """Tell whether what it saw was the end."""
         return self._timer is None

@@ -51,7 +51,7 @@ _MOST_HELD = 200
 
 
 class Origin(StrEnum):
-    """Who wrote a line of a log."""
+    """The writer of a log line."""
 
     MODEL = "model"
     RUNNER = "runner"
@@ -74,7 +74,7 @@ def without_colours(line: str) -> str:
 
 
 def sdk_line(line: str) -> SdkLine | None:
-    """What a line says that the SDK's logger wrote, as text or as JSON; None for any other line."""
+    """Return what a line says that the SDK's logger wrote, as text or as JSON; None for any other line."""
     plain = without_colours(line)
     if plain.startswith("["):
         return _text_line(plain)
@@ -133,13 +133,14 @@ class Printed:
             yield line, Origin.MODEL
 
     def flush(self) -> Iterator[tuple[str, Origin]]:
-        """Those that still wait."""
+        """Yield the lines that still wait."""
         held, self._held = self._held, []
         is_stop = any(_ENDS_A_STOP.match(line) for line in held)
         yield from ((line, Origin.NOISE if is_stop else Origin.MODEL) for line in held)
 
     def _whose(self, message: str) -> Origin:
-        """Who logged this in the SDK's format. A runner that was told to stop says so; the rest of it is noise."""
+        """Tell who logged this in the SDK's format. A runner that was told to stop says so; the rest of it is
+        noise."""
         if _RUNNER_SAYS.match(message) is None:
             self._in_noise = False
             return Origin.MODEL
@@ -149,7 +150,7 @@ class Printed:
         return Origin.NOISE if self._is_stopping and not is_word else Origin.RUNNER
 
     def _belongs(self, line: str) -> bool:
-        """Whether a line goes on with the runner's traceback: frames are indented, then comes its error."""
+        """Tell whether a line goes on with the runner's traceback: frames are indented, then comes its error."""
         if not line.strip() or line[0] in " \t>" or line.startswith(_CHAINED):
             return True
         if _TRACEBACK.match(line):

@@ -1,7 +1,4 @@
-"""The emulator's end of a reloadable replica's socket: which code it has, and new code behind its loaded model.
-
-What is said, and when, is drawn in ``reload_main.py``, the replica's end.
-"""
+"""Speaks the emulator's end of a reloadable replica's socket: which code it has, and new code behind its model."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ class CannotSwap(Exception):
 
 
 class ReloadLink:
-    """One replica's socket. ``code``: the content hash of what it runs, empty while that is not known."""
+    """The socket of one replica. ``code``: the content hash of what it runs, empty while that is not known."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.code = ""
@@ -69,7 +66,7 @@ class ReloadLink:
         self.code = code
 
     async def label(self, code: str) -> None:
-        """What it runs is now called ``code``. Raises ``CannotSwap``."""
+        """Name what the replica runs ``code`` from now on. Raises ``CannotSwap``."""
         await self._ask("label", code=code)
         self.code = code
 

@@ -1,4 +1,4 @@
-"""What the reader of a model's signatures answered: messages, or an error for the model's author."""
+"""Decodes what the reader of a model's signatures answered: messages, or an error for the model's author."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ _LAST_LINES = 20
 
 
 class Signatures(list[Any]):
-    """``MethodSignature`` messages. ``warning``: what has to be said about how they were read; mostly nothing."""
+    """The ``MethodSignature`` messages. ``warning``: what has to be said about how they were read; mostly
+    nothing."""
 
     warning = ""
 
 
 def mocked_warning(error: str, where: Mapping[str, Any] | None) -> str:
-    """``error``: the exception in words; ``where``: the model's line that it came through."""
+    """Warn of signatures that were read with mocks. ``error``: the exception in words; ``where``: the model's line
+    that it came through."""
     place = f" ({Path(where['file']).name}, line {where['line']})" if where else ""
     last = error.splitlines()[-1].rstrip(".")
     return (
@@ -36,8 +38,8 @@ def mocked_warning(error: str, where: Mapping[str, Any] | None) -> str:
 
 
 def decode_answer(answer: bytes, exit_: Exit, lines: Sequence[str]) -> dict[str, Any]:
-    """What the reader said. ``exit_``, ``lines``: how it ended and what it printed. Raises ``ModelError`` when it
-    said nothing."""
+    """Decode what the reader said. ``exit_``, ``lines``: how it ended and what it printed. Raises ``ModelError``
+    when it said nothing."""
     if not answer and exit_.code == 1 and sdk_broke(lines):
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
         raise ModelError(

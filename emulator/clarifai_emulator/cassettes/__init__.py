@@ -1,4 +1,4 @@
-"""A cassette: recorded calls as a file, and which of them a request is."""
+"""Keeps recorded calls as a file, and finds which of them a request is."""
 
 from clarifai_emulator.cassettes.cassette_file import (
     Cassette,

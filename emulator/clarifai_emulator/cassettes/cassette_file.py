@@ -1,22 +1,7 @@
-"""A cassette as a file: YAML that people can read, compare and review; without credentials.
-
-version: 1
-models:
-  hello:                          # name of the model directory
-    key: me/demo/hello
-    content_hash: 5f0c…
-    methods: ["predict(prompt: str, n: int = 1) -> str"]
-calls:
-- rpc: PostModelOutputs
-  call: predict(prompt='Hello')   # for people; the messages are what counts
-  order: "><"
-  requests: [{…}]
-  answers: [{…}]
-"""
+"""Reads and writes cassettes: YAML that people can read, compare and review; without credentials."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +10,7 @@ from typing import Any, cast
 import yaml
 
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.whole_file import write_whole
 
 VERSION = 1
 _HEAD = "# Recorded calls of a test. Record them again with: pytest --clarifai-cassettes all\n"
@@ -33,7 +19,7 @@ _AGAIN = "Record it again with `pytest --clarifai-cassettes all`, or take it fro
 
 @dataclass(slots=True, eq=False)
 class RecordedCall:
-    """One call. ``order`` tells in which turn messages came: ``>`` a request, ``<`` an answer. ``error``: the gRPC
+    """A call. ``order`` tells in which turn messages came: ``>`` a request, ``<`` an answer. ``error``: the gRPC
     status it ended with, by name, and its text. ``played``: how often it was played back."""
 
     rpc: str
@@ -83,11 +69,7 @@ class Cassette:
             "calls": [call.as_dict() for call in self.calls],
         }
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        draft.write_text(
-            _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8"
-        )
-        draft.replace(file)
+        write_whole(file, _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110))
 
 
 def read_cassette(file: Path) -> Cassette:
@@ -117,7 +99,7 @@ def read_cassette(file: Path) -> Cassette:
 
 
 def is_of_another_tool(file: Path) -> bool:
-    """Whether another tool's recordings are in this file, which must not be overwritten."""
+    """Tell whether another tool's recordings are in this file, which must not be overwritten."""
     try:
         return not _is_ours(yaml.safe_load(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -125,7 +107,7 @@ def is_of_another_tool(file: Path) -> bool:
 
 
 def _is_ours(content: Any) -> bool:
-    """Whether it can be a cassette, or was one: those of VCR have a `version: 1`, too."""
+    """Tell whether the content can be a cassette, or was one: those of VCR have a `version: 1`, too."""
     return not (isinstance(content, dict) and "interactions" in content and "calls" not in content)
 
 

@@ -59,7 +59,7 @@ def explain(calls: Sequence[Playable], rpc: str, first: dict[str, Any], said: st
 
 
 def difference(recorded: Any, now: Any) -> Iterable[str]:
-    """Where two messages differ, line by line: ``-`` as it was recorded, ``+`` as it is now."""
+    """Show where two messages differ, line by line: ``-`` as it was recorded, ``+`` as it is now."""
     lines = difflib.unified_diff(_text(recorded), _text(now), "recorded", "now", lineterm="", n=1)
     told = [f"  {line}" for line in lines if not line.startswith("@@")]
     return told if len(told) <= _LINES else [*told[:_LINES], f"  … and {len(told) - _LINES} lines more"]

@@ -86,7 +86,7 @@ def check(
         raise click.UsageError("Give at least one --model DIR: the calls are checked against its methods.")
     if options["update_baseline"] and options["baseline"] is None:
         raise click.UsageError("--write-baseline needs --baseline FILE.")
-    # Trees of 500 files are millions of objects, which the collector would visit again and again for nothing.
+    # The syntax trees of 500 files are millions of objects: the garbage collector would visit them for nothing.
     gc.disable()
     ctx.call_on_close(gc.enable)
     outputs = [_output(each) for each in options["output"]]

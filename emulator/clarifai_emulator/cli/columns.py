@@ -16,7 +16,7 @@ import click
 Rows = Sequence[Sequence[str]]
 
 _GAP = "  "
-# The last column may be this narrow: words longer than that stand out of it.
+# Narrowest width of the last column; longer words stick out of it.
 _NARROWEST_LAST = 24
 _STYLED = re.compile(r"((?:\x1b\[[\d;]*m)+)(.*?)(\x1b\[0m)", re.DOTALL)
 
@@ -25,7 +25,7 @@ def output_width() -> int | None:
     """Return the number of columns of stdout; None if it is no terminal."""
     if not sys.stdout.isatty():
         return None
-    import shutil  # with it come the compression formats, which a pipe does without
+    import shutil  # imports the compression formats, which a pipe does not need
 
     return shutil.get_terminal_size().columns
 

@@ -76,7 +76,7 @@ def ports(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
 
     try:
         return _beginning({str(each.port): each.url for each in running_emulators(state_dir())}, incomplete)
-    except Exception:  # a completion never fails in words
+    except Exception:  # a completion prints no error
         return []
 
 
@@ -109,7 +109,7 @@ def _names(ctx: click.Context, **request: Any) -> dict[str, Any]:
         with ctx.scope(cleanup=False), connect(ctx.params.get("port")) as client:
             answers = client.answers_to("Names", request, seconds=_PATIENCE_SECONDS)
             return client.result_of(answers, lambda answer: None)
-    except Exception:  # a completion never fails in words
+    except Exception:  # a completion prints no error
         return {}
 
 

@@ -20,6 +20,6 @@ def find_emulator(port: int | None) -> Running:
 
 def client_of(running: Running) -> Client:
     """Open the controls of an emulator."""
-    with held_back():  # half an import of it, and another one, end the process
+    with held_back():  # an import that was cut short and is repeated crashes the process
         import grpc  # noqa: F401  # pyright: ignore[reportUnusedImport]
     return Client(running)

@@ -95,6 +95,6 @@ def _fuzzed(sdk: Any, name: ModelAddress, wanted: Sequence[str], limits: dict[st
 def _told(fuzzed: Fuzzed) -> str:
     calls = f"{fuzzed.calls} call{'' if fuzzed.calls == 1 else 's'}"
     found = fuzzed.finding.rule if fuzzed.finding else "nothing found"
-    # A call that hangs ends it as well, and its finding says so.
+    # A call that hangs ends the method as well, and its finding says so.
     late = fuzzed.is_cut_short and found != "hanging-method"
     return f"{fuzzed.method}: {calls}{', then its time was up' if late else ''}, {found}"

@@ -36,7 +36,7 @@ from clarifai_emulator.control.running import Running
 from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.messages.address import ModelAddress
 
-# What hints of the emulator call the directory: its user gets the command to paste.
+# The word for the directory in the emulator's hints; users see the real path, ready to paste.
 _PLACEHOLDER = re.compile(r"\bDIR\b")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.backend_table import BACKENDS, DEFAULT_BACKEND, abilities_of
 from clarifai_emulator.cli.connection import client_of, find_emulator
 from clarifai_emulator.cli.debug_options import debug_options, debug_request
 from clarifai_emulator.cli.emulator_here import emulator_here, has_terminal
@@ -20,7 +21,7 @@ from clarifai_emulator.errors import EmulatorError
 
 # Options of `up`, for an emulator that `dev` starts.
 _OF_UP = ("topology", "backend", "runner", "accelerators", "strict_capacity")
-# Ctrl-C ends it: a model that waits for room, or loads for long, is waited for.
+# Long: a model that waits for room, or loads for long, is waited for until Ctrl-C.
 _READY_SECONDS = 1800.0
 
 
@@ -55,7 +56,7 @@ _READY_SECONDS = 1800.0
     type=click.Path(dir_okay=False, path_type=Path),
     help="As for `up`, which starts if none is running. A save of the file is applied to what runs.",
 )
-@click.option("--backend", type=click.Choice(["process", "inprocess", "docker"]), help="As for `up`.")
+@click.option("--backend", type=click.Choice(list(BACKENDS)), help="As for `up`.")
 @click.option("--runner", type=click.Choice(["genuine", "lean"]), help="As for `up`.")
 @debug_options("the replica of each directory")
 @click.option("--accelerators", metavar="SPEC", help="As for `up`: simulated:1xNVIDIA-A10G pretends to have one.")
@@ -81,7 +82,8 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
       clarifai-emulator dev my-model --backend inprocess     (breakpoint() asks in this terminal)
     """
     requests = _requests(directories, options)
-    is_here = options["backend"] == "inprocess" and not as_json and has_terminal()
+    asks_here = abilities_of(options["backend"] or DEFAULT_BACKEND).debugging == "terminal"
+    is_here = asks_here and not as_json and has_terminal()
     with _emulator(port, options, is_here=is_here) as (running, is_ours):
         from clarifai_emulator.cli.dev_loop import DevLoop
         from clarifai_emulator.cli.sending import refuse_elsewhere
@@ -90,7 +92,7 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
             options["topology"] = ()
         with client_of(running) as client:
             refuse_elsewhere(client, "dev", "it watches files and has them loaded from where they are")
-            # A debugger asks in the terminal that a live view would draw on.
+            # A debugger's prompt needs the terminal that a live view would draw on.
             DevLoop(client, requests, options, as_json=as_json, plain=plain or is_here).run()
 
 

@@ -16,7 +16,7 @@ from clarifai_emulator.contracts.calls.client_project import files_below
 from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.reload.file_poller import FileLooks
 
-# A look at every client file costs less than a check of one.
+# Polling every client file costs less than checking one.
 _LOOK_SECONDS = 1.0
 Show = Callable[[dict[str, Any]], None]
 
@@ -36,7 +36,7 @@ class Clients:
         self._changed = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="clients", daemon=True)
-        self._imported: frozenset[Path] = frozenset()  # what the clients import of their own project
+        self._imported: frozenset[Path] = frozenset()  # modules of their own project that the clients import
         self._is_looking = False
         self._looks = FileLooks(self._files, self._changed.set, every=_LOOK_SECONDS)
 
@@ -74,7 +74,7 @@ class Clients:
                     step()
                 except (EmulatorError, OSError) as error:
                     self._tell("dev.problem", message=f"Clients were not checked: {error}")
-                except Exception as error:  # the type checker's own
+                except Exception as error:  # an error of the type checker
                     self._tell("dev.problem", message=f"Clients were not checked: {type(error).__name__}: {error}")
 
     def _write_stubs(self) -> None:

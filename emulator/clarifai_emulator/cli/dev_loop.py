@@ -38,7 +38,7 @@ from clarifai_emulator.models.directory import Watched
 from clarifai_emulator.reload.file_poller import FileLooks
 from clarifai_emulator.reload.watcher import Watcher
 
-# A save may come while another is being reloaded, which it then ends.
+# A save may come while an earlier one is being reloaded; it then ends that reload.
 _AT_ONCE = 4
 _STATUS_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
@@ -70,7 +70,7 @@ class DevLoop:
         self._has_screen = not (as_json or plain) and sys.stdout.isatty()
         self._deployed: dict[str, dict[str, Any]] = {}
         self._beginnings = {str(request["path"]): threading.Lock() for request in self._requests}
-        # Not a SimpleQueue: a signal may keep one that waits with a timeout waiting for ever.
+        # Not a SimpleQueue: after a signal its get() with a timeout may wait for ever.
         self._shown: queue.Queue[dict[str, Any]] = queue.Queue(_MOST_WAITING)
         self._clients = Clients(
             self._paths,
@@ -85,7 +85,7 @@ class DevLoop:
         self._loading = Loading(times, self._directory_of)
         self._story = Story(names)
         self._view = DevView(client.running.url, names, self._loading)
-        self._warned: set[str] = set()  # what need not be said again
+        self._warned: set[str] = set()  # warnings that were shown already
         self._may_show = threading.Event()
         self._may_show.set()
         self._has_begun = False
@@ -98,7 +98,7 @@ class DevLoop:
             stack.enter_context(_stopped_by_signals(self._stop))
             stack.enter_context(while_held(self._silence))
             workers = stack.enter_context(ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reload"))
-            stack.callback(self._client.hang_up)  # nobody waits for what the workers still ask for
+            stack.callback(self._client.hang_up)  # break off the workers' requests: nobody waits for them
             watchers = [self._watcher(request, workers) for request in self._requests]
             for watcher in watchers:  # before the first deployment: a save while it goes on counts
                 watcher.start()

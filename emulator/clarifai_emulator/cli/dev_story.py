@@ -36,7 +36,7 @@ class Story:
     def __init__(self, names: Sequence[str]) -> None:
         self._several = len(names) > 1
         self._events = EventLines()
-        self._replicas: dict[str, set[str]] = {}  # that may print, by deployment
+        self._replicas: dict[str, set[str]] = {}  # ids of replicas that may print, by deployment
         self._in_sdk_frame: dict[str, bool] = {}
 
     def lines(self, event: Event) -> Iterator[str]:

@@ -18,7 +18,7 @@ from clarifai_emulator.cli.event_lines import findings_text
 from clarifai_emulator.cli.load_times import Loading
 
 _STYLES = {"live": "green", "draining": "dim"}
-# Narrower than this, a table keeps what nobody can do without.
+# Narrower than this, a table shows the necessary columns only.
 _WIDE = 76
 _MOST_FINDINGS = 8
 
@@ -32,7 +32,7 @@ class DevView:
         self._names = list(names)
         self._loading = loading
         self._broken: dict[str, Mapping[str, Any]] = {}
-        self._topology = ""  # why its files cannot be used
+        self._topology = ""  # why the topology files cannot be used
         self._checked: Mapping[str, Any] = {}
         self._state: Mapping[str, Any] = {}
 

@@ -75,7 +75,7 @@ def check_packages() -> Iterator[Check]:
 
 def check_runner(environ: Mapping[str, str]) -> Check:
     """Import the genuine runner in a fresh process, as a replica does."""
-    alone = {**environ, "CLARIFAI_API_BASE": NOWHERE}  # else it would be the real platform's
+    alone = {**environ, "CLARIFAI_API_BASE": NOWHERE}  # otherwise the SDK would ask the real platform
     done = subprocess.run([sys.executable, "-c", _IMPORT], capture_output=True, text=True, env=alone)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]

@@ -36,7 +36,7 @@ _COLOURS = {
     "contract.finding": "yellow",
 }
 _SEVERITIES = {"error": "red", "warning": "yellow", "unchecked": "magenta"}
-# Steps within a request or a start that the lines above and below already tell.
+# Steps within a request or a start, which other lines tell already.
 _DETAILS = ("route.decided", "replica.ready", "work.")
 _BORING = frozenset({"seq", "time", "kind"})
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends import own_output
 from clarifai_emulator.backends.debugging.breakpoints import while_held
 from clarifai_emulator.backends.process.parent import Parent
@@ -37,6 +38,7 @@ from clarifai_emulator.control.service import Control
 from clarifai_emulator.control.snapshot import snapshot
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
+from clarifai_emulator.machine.processes import is_there
 
 
 def serve(
@@ -120,7 +122,7 @@ async def _serve(
     token: str,
 ) -> None:
     stop = _Stop(tied_to_fd)
-    if config.backend == "inprocess":
+    if abilities_of(config.backend).isolation == "thread":
         own_output.take_over()
     forget_account()
     try:
@@ -147,7 +149,7 @@ async def _serve(
             await _until_stopped(emulator, stop.wanted, control.stop_requested)
         finally:
             await _stop(emulator, output)
-            await asyncio.sleep(0)  # what happened last is printed too
+            await asyncio.sleep(0)  # print the last events, too
             remove_state(folder, running.port, running.pid)
             output.close()
 
@@ -175,7 +177,7 @@ async def _start(emulator: Emulator, stop: _Stop) -> None:
 
 async def _until_stopped(emulator: Emulator, *reasons: asyncio.Event) -> None:
     """Wait for the first reason to stop; meanwhile get ready for the first deployment."""
-    # What is there now stays. A collection that looked at it all would hold requests up for 50 ms.
+    # Freeze what was imported: a garbage collection of all of it would hold requests up for 50 ms.
     gc.freeze()
     warming = asyncio.create_task(emulator.warm_up())
     waits = [asyncio.create_task(reason.wait()) for reason in reasons]
@@ -188,7 +190,7 @@ async def _stop(emulator: Emulator, output: _Output) -> None:
     pids = [pid for pid in _replica_pids(emulator) if pid not in (0, os.getpid())]  # in process: of its own
     output.say(f"Stopping{f': ending {_count(len(pids))}' if pids else ''} …")
     await emulator.stop()
-    left = [pid for pid in pids if _exists(pid)]
+    left = [pid for pid in pids if is_there(pid)]
     if left:
         output.say(
             f"Stopped, but these processes are still there: {', '.join(map(str, left))}; end them with kill."
@@ -210,7 +212,7 @@ def running_of(emulator: Emulator, control: Control) -> Running:
         pat=_own_token(emulator),
         run=emulator.run_id,
     )
-    control.about = {name: value for name, value in asdict(running).items() if name != "token"}
+    control.introduce({name: value for name, value in asdict(running).items() if name != "token"})
     return running
 
 
@@ -239,7 +241,7 @@ def publish(folder: Path, running: Running) -> Path:
 def _announce(emulator: Emulator, running: Running, path: Path, output: _Output) -> None:
     select = f" --port {running.port}" if len(running_emulators(path.parent)) > 1 else ""
     devices = ", ".join(map(str, emulator.discovery.accelerators))
-    # What is printed ends up in logs; `env` gives the token to whoever may read the state file.
+    # Printed text ends up in logs; `env` gives the token to whoever may read the state file.
     shown_pat = "YOUR_TOKEN" if emulator.config.knows_tokens else running.pat
     lines = (
         click.style(f"Clarifai emulator at {running.url}", bold=True, fg="green"),
@@ -340,14 +342,6 @@ def _replica_pids(emulator: Emulator) -> Iterator[int]:
     state = snapshot(emulator)
     for fleet in [*state["shared"], *(version for each in state["deployments"] for version in each["versions"])]:
         yield from (replica["pid"] for replica in fleet["replicas"])
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
 
 
 def _count(replicas: int) -> str:

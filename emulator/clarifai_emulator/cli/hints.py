@@ -11,7 +11,7 @@ import click
 from clarifai_emulator.cli.output import failure_of
 from clarifai_emulator.errors import EmulatorError
 
-# What other tools call it → what it may be here; those that a group has are named.
+# Other tools' words → the commands they may mean here; a group names those that it has.
 _OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "ps": ("status",),
     "ls": ("list", "status"),
@@ -106,7 +106,7 @@ class HintingGroup(click.Group):
         if word.lower() in _OPTIONS:
             of = f"{rest[0]} " if rest and rest[0] in known else ""
             return f"Did you mean '{ctx.command_path} {of}{_OPTIONS[word.lower()]}'?"
-        # First what the word means elsewhere: its letters lead astray (`test` looks like `reset`).
+        # Meanings elsewhere come first: similar letters mislead (`test` looks like `reset`).
         meant = [each for each in _OTHER_WORDS.get(word.lower(), ()) if each in known]
         meant = meant or difflib.get_close_matches(word.lower(), known, n=1)
         if not meant:

@@ -19,11 +19,11 @@ from typing import Any
 from clarifai_emulator.cli.output import Failure, print_json
 
 _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "the end of its terminal"}
-# Where the exception got lost it is raised again: at once where that is known, else after a while.
+# A lost exception is raised again: at once if the loss is noticed, else after a while.
 _AT_ONCE_SECONDS = 0.005
 _PATIENCE_SECONDS = 15
 _TRIES = 20
-# Whoever sends so many means it.
+# So many signals end the process at once.
 _ENOUGH = 5
 
 
@@ -40,7 +40,7 @@ class Interrupted(Failure):
         if self.as_json:
             print_json({"error": {"message": self.message, "exit_code": self.exit_code}})
         elif sys.stderr is not None:
-            # A terminal shows ^C where its cursor is: the line begins anew.
+            # The terminal has shown ^C at the cursor, so begin a new line.
             sys.stderr.write(f"{chr(10) if sys.stderr.isatty() else ''}{self.message}\n")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 from clarifai_emulator.cli.connection import client_of, connect
 from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json
 from clarifai_emulator.control.running import Running, remove_state, running_emulators, state_dir
+from clarifai_emulator.machine.processes import has_ended
 
 _STOP_SECONDS = 30.0
 
@@ -77,7 +77,7 @@ def _remove_left_behind() -> list[str]:
 def wait_until_gone(running: Running, folder: Path) -> None:
     """Wait until an emulator that was told to stop has ended. Raises ``Failure``."""
     deadline = time.monotonic() + _STOP_SECONDS
-    while not (_has_ended(running.pid) if running.is_here else _is_silent(running)):
+    while not (has_ended(running.pid) if running.is_here else _is_silent(running)):
         if time.monotonic() > deadline:
             raise Failure(
                 f"The emulator at {running.url} still runs {_STOP_SECONDS:g} s after it was told to stop.",
@@ -93,17 +93,6 @@ def _is_silent(running: Running) -> bool:
     from clarifai_emulator.control.network import health
 
     return health(running.url) is None
-
-
-def _has_ended(pid: int) -> bool:
-    """Tell whether a process is gone, or ended and not yet collected by its parent."""
-    try:
-        os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False  # there is no /proc: it exists
 
 
 def _done(running: Running, as_json: bool, text: str) -> None:

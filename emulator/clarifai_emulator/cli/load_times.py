@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clarifai_emulator.whole_file import write_whole
+
 _MOST_KEPT = 200
 _ENDS = ("replica.live", "replica.stopped", "replica.crashed", "replica.hung")
-# When a load that goes on is told again, in lines.
+# Seconds after which a load that goes on is told again, in lines.
 _STEPS = (5, 10, 20, 30, 60)
 
 
@@ -34,9 +35,7 @@ class LoadTimes:
         kept = dict([*known.items(), (key, round(seconds, 2))][-_MOST_KEPT:])
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-            draft.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-            draft.replace(self._file)
+            write_whole(self._file, json.dumps(kept, indent=1))
 
     def _read(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):

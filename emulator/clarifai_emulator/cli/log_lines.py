@@ -20,7 +20,7 @@ NOISE = "runner-noise"
 _LEVELS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red", "DEBUG": "bright_black"}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
-# What would move the cursor, ring, or clear the screen of whoever reads it.
+# Characters that would move the cursor, ring, or clear the reader's screen.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 _CLOCKS = ("%H:%M:%S.%f", "%H:%M:%S", "%H:%M")
 _DAY_SECONDS = 86_400

@@ -52,7 +52,7 @@ class _Commands(HintingGroup):
         module = _COMMANDS.get(cmd_name)
         if module is None:
             return None
-        name = "import_" if cmd_name == "import" else cmd_name  # Python keeps that word for itself
+        name = "import_" if cmd_name == "import" else cmd_name  # `import` is a keyword of Python
         return getattr(importlib.import_module(f"clarifai_emulator.cli.{module}"), name)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -65,7 +65,7 @@ class _Commands(HintingGroup):
         except (KeyboardInterrupt, click.Abort):
             raise Interrupted from None
         except Exception:
-            # Python wraps it where it comes while a class is made, and libraries do elsewhere.
+            # Python wraps an interruption that comes while a class is made, and libraries do so elsewhere.
             if was_interrupted():
                 raise Interrupted from None
             raise

@@ -43,7 +43,7 @@ def _add(tar: tarfile.TarFile, directory: Path, name: Path) -> None:
             entry = tar.gettarinfo(arcname=name.as_posix(), fileobj=file)
             entry.uid = entry.gid = entry.mtime = 0
             entry.uname = entry.gname = ""
-            entry.type = tarfile.REGTYPE  # one that has several names on the disk is not a link to the first
+            entry.type = tarfile.REGTYPE  # pack a hard link as a file of its own
             tar.addfile(entry, file)
     except OSError as error:
         raise Failure(f"{path} cannot be read: {error.strerror}.", hint="Make it readable, or remove it.") from None

@@ -27,7 +27,7 @@ from clarifai_emulator.cli.output import (
 from clarifai_emulator.control.client import Client
 from clarifai_emulator.messages.address import ModelAddress
 
-# After every event there is: asks for none of them, and for the number of the newest.
+# A number after every event: the answer has no event, only the number of the newest.
 _AFTER_ALL = 2**53
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 
@@ -83,7 +83,7 @@ def predict(model: str, words: tuple[str, ...], port: int | None, as_json: bool,
         newest = client.result("Events", since=_AFTER_ALL)["last_seq"]
         try:
             report = _call(client, caller, name, words, options, as_json)
-        except (click.ClickException, BrokenPipeError):  # nobody reads the answers: click ends the command quietly
+        except (click.ClickException, BrokenPipeError):  # stdout was closed: click ends the command quietly
             raise
         except KeyboardInterrupt:
             raise Interrupted("The request was cancelled.") from None
@@ -196,7 +196,7 @@ def _failure(client: Client, caller: Caller, error: Exception, since: int) -> Fa
     facts = _route(client, request_id[0], since) if request_id else {}
     code = re.search(r"\bcode: (\w+)", text)
     trace = _quoted("stack_trace", text)
-    # An error without a message, as of a bare `assert`, is its last line.
+    # An error without a message, as of a bare `assert`, is told by the last line of its traceback.
     said = [
         *_quoted("details", text)[:1],
         *reversed("\n".join(trace).splitlines()),

@@ -36,7 +36,7 @@ def sdk_for(running: Running, caller: Caller | None = None) -> Generator[Any]:
         os.environ.update(variables_for(running, os.environ), HOME=home, LOG_LEVEL="ERROR")
         # `clarifai` logs its context to stdout while it is imported.
         logging.getLogger("clarifai").setLevel(logging.ERROR)
-        with held_back():  # half an import of what is compiled, and another one, end the process
+        with held_back():  # an import that was cut short and is repeated crashes the process
             import clarifai.client
 
         yield clarifai.client

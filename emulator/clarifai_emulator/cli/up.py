@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.backend_table import BACKENDS, DEFAULT_BACKEND, abilities_of, summaries
 from clarifai_emulator.cli.debug_options import debug_options
 from clarifai_emulator.cli.docker_options import docker_options, docker_settings
 from clarifai_emulator.cli.interruption import held_back
@@ -45,7 +46,7 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     multiple=True,
     metavar="PAT[=USER]",
     envvar="CLARIFAI_EMULATOR_PAT",
-    allow_from_autoenv=False,  # CLARIFAI_EMULATOR_PATS is the file's
+    allow_from_autoenv=False,  # CLARIFAI_EMULATOR_PATS names the file of tokens
     help="Accept this token only. May be repeated.",
 )
 @click.option(
@@ -78,10 +79,10 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
 @click.option("--num-threads", type=int, help="Requests a replica takes at once.  [default: what config.yaml says]")
 @click.option(
     "--backend",
-    type=click.Choice(["process", "inprocess", "docker"]),
-    default="process",
+    type=click.Choice(list(BACKENDS)),
+    default=DEFAULT_BACKEND,
     show_default=True,
-    help="Run replicas in processes of their own, (for debugging) in the emulator's, or in containers.",
+    help=f"Run replicas {summaries()}.",
 )
 @docker_options
 @click.option(
@@ -151,9 +152,9 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
         _warn(config)
         _detach(options, as_json)
         return
-    os.environ.pop(TOKEN_VARIABLE, None)  # no model is to see it
+    os.environ.pop(TOKEN_VARIABLE, None)  # hide the token from models
     parent = None
-    if config.backend == "process" and config.port:
+    if abilities_of(config.backend).warm_start == "parent" and config.port:
         from clarifai_emulator.backends.process.parent import launch_early
 
         with held_back():

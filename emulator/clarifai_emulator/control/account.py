@@ -34,7 +34,7 @@ class Account:
 
     @property
     def is_everything(self) -> bool:
-        """Whether nothing of the emulator lies outside."""
+        """Tell whether nothing of the emulator lies outside."""
         return True
 
     def owns(self, user_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""What clients called, and where each call went: the records behind ``.calls``, ``.routes`` and the reports."""
+"""Records what clients called, and where each call went: for ``.calls``, ``.routes`` and the reports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ IsOwn = Callable[[HeardCall], bool]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a request went, or why nowhere. Keys are joined with slashes, as in ``clarifai-emulator route``."""
+    """Tells where a request went, or why nowhere. Keys are joined with slashes, as in ``clarifai-emulator
+    route``."""
 
     rule: str
     deployment: str | None
@@ -51,8 +52,9 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One inference call. ``arguments``: of its first input, ``all_arguments`` of every one (batches, streams).
-    ``results``: every output. ``status``: the platform's code (10000 for success); 0 when the call broke off."""
+    """Describes one inference call. ``arguments``: of its first input, ``all_arguments`` of every one (batches,
+    streams). ``results``: every output. ``status``: the platform's code (10000 for success); 0 when the call broke
+    off."""
 
     request_id: str
     model: str
@@ -70,12 +72,12 @@ class Call:
 
     @property
     def ok(self) -> bool:
-        """Whether it succeeded."""
+        """Tell whether it succeeded."""
         return self.status == StatusCode.SUCCESS
 
     @property
     def status_name(self) -> str:
-        """The platform's name of the status, ``SUCCESS``."""
+        """Return the platform's name of the status, ``SUCCESS``."""
         return StatusCode.Name(self.status) if self.status else "no status"  # pyright: ignore[reportArgumentType]
 
     def __str__(self) -> str:
@@ -88,7 +90,7 @@ class Call:
 
 
 class CallLog:
-    """The calls of one emulator since the last reset."""
+    """Keeps the calls of one emulator since the last reset."""
 
     def __init__(self) -> None:
         self._heard: deque[HeardCall] = deque(maxlen=_KEPT)
@@ -98,27 +100,27 @@ class CallLog:
         emulator.interceptors.append(tap(self._heard.append, lambda heard: None, *_KINDS))
 
     def clear(self) -> None:
-        """Forget them."""
+        """Forget all calls."""
         self._heard.clear()
 
     def forget(self, is_gone: IsOwn) -> None:
-        """Forget some of them. In the emulator's event loop."""
+        """Forget some calls. In the emulator's event loop."""
         kept = [heard for heard in self._heard if not is_gone(heard)]
         self._heard.clear()
         self._heard.extend(kept)
 
     def request_ids(self, is_own: IsOwn) -> set[str]:
-        """The ids of these requests."""
+        """Return the ids of these requests."""
         return {heard.request_id for heard in tuple(self._heard) if is_own(heard)}
 
     def read(self, emulator: Emulator, is_own: IsOwn = lambda heard: True) -> list[Call]:
-        """The calls, oldest first; of several accounts, one's own. In the emulator's event loop."""
+        """Return the calls, oldest first; of several accounts, one's own. In the emulator's event loop."""
         facts = _Facts(emulator)
         return [facts.call(heard) for heard in tuple(self._heard) if is_own(heard)]
 
 
 class _Facts:
-    """What the emulator's events and store know about calls."""
+    """Knows what the emulator's events and store tell about calls."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._store = emulator.store
@@ -168,7 +170,7 @@ class _Facts:
         return route_of(found, self._replicas.get(request_id, "")) if found is not None else None
 
     def _signatures(self, request: Any, route: Route | None) -> Any:
-        """Of the version that was called; of the newest where that is not known."""
+        """Return the signatures of the version that was called; of the newest where that is not known."""
         model = tuple(
             (route.model if route is not None and route.model else _model_of(request, self._user)).split("/")
         )
@@ -184,7 +186,7 @@ class _Facts:
 
 
 def route_of(fields: dict[str, Any], replica_id: str = "") -> Route:
-    """The route that an event ``route.decided`` or ``route.refused`` tells of."""
+    """Return the route that an event ``route.decided`` or ``route.refused`` tells of."""
     refused = bool(fields.get("refused"))
     ask = fields.get("ask") or {}
     nodepools = tuple(fields.get("nodepools") or ())
@@ -202,7 +204,7 @@ def route_of(fields: dict[str, Any], replica_id: str = "") -> Route:
 
 
 def routes_of(calls: list[Call]) -> Iterator[Route]:
-    """The routes of calls that got as far as routing."""
+    """Give the routes of calls that got as far as routing."""
     return (call.route for call in calls if call.route is not None)
 
 

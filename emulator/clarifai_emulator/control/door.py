@@ -49,7 +49,7 @@ class AddedFault:
 
     @property
     def fault(self) -> Fault:
-        """What goes wrong."""
+        """Return what goes wrong."""
         return self._state.fault
 
     @property

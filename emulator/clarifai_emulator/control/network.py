@@ -95,13 +95,13 @@ def answering_on_this_machine(
 
 
 def is_emulator(url: str) -> bool:
-    """Whether an emulator answers there."""
+    """Tell whether an emulator answers there."""
     found = health(url)
     return found is not None and found.get("name") == "clarifai-emulator"
 
 
 def is_same_address(one: str, other: str) -> bool:
-    """Whether two base URLs name the same host and port."""
+    """Tell whether two base URLs name the same host and port."""
     if not one:
         return False
     ours, theirs = _parsed(one), _parsed(other)
@@ -114,7 +114,7 @@ def is_same_address(one: str, other: str) -> bool:
 
 
 def health(url: str) -> dict[str, Any] | None:
-    """What ``GET /health`` answers; empty for something else, None for nothing. It goes by no proxy."""
+    """Return what ``GET /health`` answers; empty for something else, None for nothing. It goes by no proxy."""
     import http.client  # with it comes much that most commands do without
 
     address = urlsplit(url)

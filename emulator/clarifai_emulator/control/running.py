@@ -1,11 +1,9 @@
-"""How commands find a running emulator: a file that it writes when it answers and removes when it stops, or the
-address that they are given."""
+"""Finds a running emulator: by the file that it writes when it answers and removes when it stops, or by its
+address."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -15,6 +13,8 @@ from urllib.parse import urlsplit
 
 from clarifai_emulator.control.places import is_here, is_over, this_place
 from clarifai_emulator.errors import ControlError
+from clarifai_emulator.machine.processes import is_there
+from clarifai_emulator.whole_file import write_whole
 
 if TYPE_CHECKING:
     from clarifai_emulator.control.network import Open
@@ -25,9 +25,9 @@ TOKEN_VARIABLE = "CLARIFAI_EMULATOR_TOKEN"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A running emulator. ``token`` opens its controls, so the file is for its user only; ``pat`` is a token
-    that its API accepts; ``started`` is seconds since the epoch. ``place``: where its process has this ``pid``;
-    ``run``: what its health check calls this run of it."""
+    """Describes a running emulator. ``token`` opens its controls, so the file is for its user only; ``pat`` is a
+    token that its API accepts; ``started`` is seconds since the epoch. ``place``: where its process has this
+    ``pid``; ``run``: what its health check calls this run of it."""
 
     url: str
     pid: int
@@ -41,7 +41,7 @@ class Running:
 
     @property
     def is_here(self) -> bool:
-        """Whether ``pid`` is a process of this machine, as this command sees it."""
+        """Tell whether ``pid`` is a process of this machine, as this command sees it."""
         return is_here(self.place)
 
     @property
@@ -55,7 +55,7 @@ def has_token_characters(token: str) -> bool:
 
 
 def state_dir() -> Path:
-    """Where the state files of this user are."""
+    """Return the folder of this user's state files."""
     from clarifai_emulator.config import default_state_dir
 
     return default_state_dir()
@@ -74,12 +74,7 @@ def write_state(folder: Path, running: Running) -> Path:
         import hashlib
 
         path = folder / f"emulator-{running.port}-{hashlib.sha256(running.place.encode()).hexdigest()[:8]}.json"
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        draft.unlink()
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(asdict(running), file)
-    draft.replace(path)
+    write_whole(path, json.dumps(asdict(running)), is_private=True)
     return path
 
 
@@ -92,8 +87,8 @@ def remove_state(folder: Path, port: int, pid: int) -> None:
 
 
 def running_emulators(folder: Path) -> list[Running]:
-    """The emulators that run now, by port. Removes the files of those that ended without doing so; those of another
-    machine or container with the same home are for it to remove."""
+    """Return the emulators that run now, by port. Removes the files of those that ended without doing so; those of
+    another machine or container with the same home are for it to remove."""
     found: list[Running] = []
     for path in sorted(folder.glob("emulator-*.json")):
         running = _read(path)
@@ -104,7 +99,7 @@ def running_emulators(folder: Path) -> list[Running]:
                 path.unlink(missing_ok=True)
             elif _is_reached_from_here(running):
                 found.append(running)
-        elif not _is_alive(running.pid):
+        elif not is_there(running.pid):
             path.unlink(missing_ok=True)
         elif is_listening(running.host, running.port):  # the process id may be another process's since
             found.append(running)
@@ -168,7 +163,8 @@ def _elsewhere(port: int, open_client: Open | None) -> Iterator[Running]:
 
 
 def _is_reached_from_here(running: Running) -> bool:
-    """Whether it is this very emulator that answers at its address: the same address may be another machine's."""
+    """Tell whether it is this very emulator that answers at its address: the same address may be another
+    machine's."""
     if not running.run or not is_listening(running.host, running.port):
         return False
     from clarifai_emulator.control.network import health
@@ -181,21 +177,11 @@ def _listed(found: list[Running]) -> str:
 
 
 def _read(path: Path) -> Running | None:
-    """The file's contents; None when it is gone or not one of ours."""
+    """Return the file's contents; None when it is gone or not one of ours."""
     try:
         return Running(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def is_listening(host: str, port: int) -> bool:

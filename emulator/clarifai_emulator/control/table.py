@@ -16,7 +16,7 @@ _PROGRESS = "progress"
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One verb. ``is_for_accounts``: whoever has the credential of one account may use it, for that account."""
+    """Names one verb. ``is_for_accounts``: whoever has the credential of one account may use it, for that account."""
 
     call: Callable[..., Any]
     is_for_accounts: bool = True
@@ -28,7 +28,7 @@ class Verb:
 
     @property
     def tells_progress(self) -> bool:
-        """Whether it says what it is doing while it does it."""
+        """Tell whether it says what it is doing while it does it."""
         return _PROGRESS in inspect.signature(self.call).parameters
 
     def bound(self, args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from clarifai_emulator.api.chain import Step
 from clarifai_emulator.backends.process.parent import Parent
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
@@ -46,11 +47,13 @@ class EmulatorThread(Door):
         discovery: Discovery | None = None,
         parent: Parent | None = None,
         log: CallLog | None = None,
+        steps: Sequence[Step] = (),
     ) -> None:
         self.config = config or EmulatorConfig(port=0)
         self._clock = clock
         self._discovery = discovery
         self._parent = parent
+        self._steps = steps
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self.emulator: Emulator | None = None
@@ -146,7 +149,9 @@ class EmulatorThread(Door):
         return self.emulator
 
     async def _begin(self) -> Emulator:
-        emulator = Emulator(self.config, clock=self._clock, discovery=self._discovery, parent=self._parent)
+        emulator = Emulator(
+            self.config, clock=self._clock, discovery=self._discovery, parent=self._parent, steps=self._steps
+        )
         for prepare in self._prepare:
             prepare(emulator)
         await emulator.start()

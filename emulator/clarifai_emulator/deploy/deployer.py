@@ -1,11 +1,4 @@
-"""From a model directory to a served deployment, step by step, with progress.
-
-    read the directory ─► Python environment ─► signatures (imports model.py)
-                       ─► model version ─► deployment ─► ready
-
-The steps go through the same checks as the API. An unchanged directory keeps its version; a failed step leaves
-what was deployed before as it was.
-"""
+"""Deploys a model directory, step by step, with progress."""
 
 from __future__ import annotations
 
@@ -62,15 +55,16 @@ from clarifai_emulator.store import Key, Kind, Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployRequest:
-    """What to deploy, and where. Empty ids are chosen: the model's from config.yaml, the deployment's from the
-    model's. ``instance``: an instance type; its nodepool is made if it is not there, and it is what the model asks
-    for. ``min_replicas`` 0 starts nothing before the first request, unless something serves that it is to replace;
-    ``max_replicas`` None is 5, or ``min_replicas`` where that is more. ``wait`` until a replica is ready,
-    ``wait_seconds`` at most (None: as long as a request may take, but a minute for room that others hold).
-    ``stop_first``: what serves is ended before the new one starts. ``must_fit``: refuse what can never start there,
-    before anything is built. ``watched``: replicas are reloadable, and these files are their code. ``version_id``:
-    which version the code is to be, over every edit of it; empty makes a new one of each. ``user_id``: whose
-    account; the emulator's own user's if empty. ``debugging``: an editor may attach to its replica."""
+    """The order of a deployment, and its place. Empty ids are chosen: the model's from config.yaml, the
+    deployment's from the model's. ``instance``: an instance type; its nodepool is made if it is not there, and it
+    is what the model asks for. ``min_replicas`` 0 starts nothing before the first request, unless something serves
+    that it is to replace; ``max_replicas`` None is 5, or ``min_replicas`` where that is more. ``wait`` until a
+    replica is ready, ``wait_seconds`` at most (None: as long as a request may take, but a minute for room that
+    others hold). ``stop_first``: what serves is ended before the new one starts. ``must_fit``: refuse what can
+    never start there, before anything is built. ``watched``: replicas are reloadable, and these files are their
+    code. ``version_id``: which version the code is to be, over every edit of it; empty makes a new one of each.
+    ``user_id``: whose account; the emulator's own user's if empty. ``debugging``: an editor may attach to its
+    replica."""
 
     path: Path
     nodepool_id: str = DEFAULT_NODEPOOL
@@ -92,7 +86,7 @@ class DeployRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """What ``deploy`` did. ``signatures`` are the version's ``MethodSignature`` messages."""
+    """The result of ``deploy``. ``signatures`` are the version's ``MethodSignature`` messages."""
 
     model: ModelKey
     version_id: str
@@ -249,8 +243,8 @@ class Deployer:
             raise CallerError(error.code, error.details, hint=" ".join(lacks)) from None
 
     async def _lacks(self, version: Key) -> Sequence[str]:
-        """What the model's code starts beside itself and that is not here, each with the way out. A container has
-        its own."""
+        """Return what the model's code starts beside itself and that is not here, each with the way out. A
+        container has its own."""
         source: ModelSource = self._store.get(Kind.SOURCE, version)  # pyright: ignore[reportAssignmentType]
         if source.image:
             return ()
@@ -324,7 +318,7 @@ class Deployer:
     async def source_of(
         self, directory: ModelDirectory, progress: Progress, backend: str = "", watched: Watched | None = None
     ) -> ModelSource:
-        """What replicas of a backend run for a directory; builds what it needs. Raises ``ModelError``."""
+        """Return what replicas of a backend run for a directory; build what it needs. Raises ``ModelError``."""
         chosen = self._backends[backend or self._config.backend]
         source = await chosen.prepare(directory, progress, is_watched=watched is not None)
         if watched is None:
@@ -434,8 +428,8 @@ class Deployer:
         await self.pinned.exchange(key, version, source)
 
     def new_version(self, directory: ModelDirectory, signatures: Sequence[Any], instance: str = "") -> ModelVersion:
-        """What the platform keeps of a directory's code: not yet a version of anything. ``instance``: the type that
-        it was deployed to, if one was named."""
+        """Make what the platform keeps of a directory's code: not yet a version of anything. ``instance``: the type
+        that it was deployed to, if one was named."""
         version = ModelVersion(num_threads=directory.num_threads or 0, method_signatures=signatures)
         version.inference_compute_info.CopyFrom(self.compute_info(directory, instance))
         return version
@@ -491,7 +485,7 @@ class Deployer:
                 progress(f"warning: {each.text}. {each.way_out}")
 
     def _require_place(self, request: DeployRequest, nodepool: Key, directory: ModelDirectory) -> None:
-        """Whether a replica could ever start there. Raises ``CallerError``."""
+        """Fail unless a replica could ever start there. Raises ``CallerError``."""
         if request.must_fit:
             key = "" if request.instance else "inference_compute_info" if not directory.instance else "compute"
             message = self._nodepools.message(nodepool, request.instance)
@@ -582,7 +576,7 @@ def _require_debuggable(request: DeployRequest, backend: str) -> None:
 
 
 def _place(deployment: Deployment, request: DeployRequest, nodepool: Key) -> None:
-    """Where it runs, and how often."""
+    """Set where the deployment runs, and how often."""
     deployment.autoscale_config.min_replicas = request.min_replicas
     most = DEFAULT_MAX_REPLICAS if request.max_replicas is None else request.max_replicas
     deployment.autoscale_config.max_replicas = max(most, request.min_replicas)
@@ -591,7 +585,7 @@ def _place(deployment: Deployment, request: DeployRequest, nodepool: Key) -> Non
 
 
 def _is_same(known: Any, source: ModelSource) -> bool:
-    """Whether a version's source is this one; a backend it was not made for prepares it when it runs it."""
+    """Tell whether a version's source is this one; a backend it was not made for prepares it when it runs it."""
     if isinstance(known, ModelSource) and known.backend != source.backend:
         return (known.path, known.content_hash, known.watched) == (
             source.path,

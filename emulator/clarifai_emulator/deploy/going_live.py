@@ -1,10 +1,4 @@
-"""A deployment is told to serve something new; either a replica of that serves, or everything is as it was.
-
-put the deployment ─► wait for a replica (deploy_wait.py) ─► requests go there, which went to what serves until then
-        └────────────────────┴─ cannot serve, takes too long, is broken off ─► back to what serves, and said
-
-Where nothing served before there is nothing to go back to: the deployment stays, and is tried again.
-"""
+"""Makes a deployment serve something new: either a replica of that serves, or everything stays as it was."""
 
 from __future__ import annotations
 
@@ -24,8 +18,8 @@ from clarifai_emulator.store import Key, Kind, Store
 
 @dataclass(slots=True)
 class Change:
-    """What a deployment is to serve: ``version`` is user, app, model, version; ``is_new``: of code that was not
-    there before, so that nobody else needs it. ``told``: the deployment as it was told so."""
+    """A change of what a deployment serves. ``version`` is user, app, model, version; ``is_new``: of code that was
+    not there before, so that nobody else needs it. ``told``: the deployment as it was told so."""
 
     version: Key
     is_new: bool

@@ -91,7 +91,7 @@ class DeployNodepools:
         self._resources.post(Kind.NODEPOOL, user_id, (cluster_id,), [_nodepool(nodepool_id, kind)])
 
     def has_accelerators(self) -> bool:
-        """Whether this machine has a GPU, a simulated one included."""
+        """Tell whether this machine has a GPU, a simulated one included."""
         machine = self._catalogue.find(LOCAL_INSTANCE)
         return machine is not None and machine.compute_info.num_accelerators > 0
 

@@ -1,8 +1,4 @@
-"""Model versions whose id a topology gives: code of this machine under the id that a production deployment pins.
-
-Other versions are never changed: an edit makes a new one. One with a given id keeps it over every edit, so its code
-and its signatures are exchanged, and the replicas that run it are replaced without a gap.
-"""
+"""Keeps model versions whose id a topology gives: local code under the id that a production deployment pins."""
 
 from __future__ import annotations
 
@@ -57,7 +53,7 @@ class PinnedVersions:
         )
 
     def release(self, model: ModelKey, version_id: str) -> None:
-        """Its id is not given any more: the next edit of its code makes a new version."""
+        """Give a version's id no more: the next edit of its code makes a new version."""
         known: ModelVersion | None = self._store.get(Kind.MODEL_VERSION, (*model, version_id))
         if known is not None and is_pinned(known):
             version = ModelVersion()
@@ -98,5 +94,5 @@ class PinnedVersions:
 
 
 def is_pinned(version: ModelVersion) -> bool:
-    """Whether a version has its id from a topology."""
+    """Tell whether a version has its id from a topology."""
     return PINNED in version.metadata and bool(version.metadata[PINNED])

@@ -1,4 +1,4 @@
-"""What an emulator begins with: shared compute, this machine as a cluster, and what the topology files name.
+"""Creates what an emulator begins with: shared compute, this machine as a cluster, and the topology's resources.
 
 Resources of a topology are created as on the platform, whatever this machine has. What this machine lacks shows
 when a replica is to start: in the deployment's status, and in the error its callers get.
@@ -179,7 +179,7 @@ class Provisioner:
                 self._resources.post(kind, self.owner(entry), parents_of(entry.message), [entry.message])
 
     def owner(self, entry: Entry[Any]) -> str:
-        """Whose a resource of a topology is."""
+        """Return the owner of a topology's resource."""
         return entry.user_id or self._user_id
 
     async def _add_model(self, entry: ModelEntry, progress: Progress) -> None:
@@ -197,7 +197,7 @@ class Provisioner:
         await self._set_model(entry)
 
     async def _set_model(self, entry: ModelEntry) -> None:
-        """What a file says of a model besides its code: its visibility, its description …"""
+        """Set what a file says of a model besides its code: its visibility, its description and so on."""
         said = [field.name for field, _ in entry.message.ListFields() if field.name not in _NOT_SETTINGS]
         if said:
             user, app, model_id = await self.model_key_of(entry)
@@ -207,7 +207,7 @@ class Provisioner:
             self._resources.assign(Kind.MODEL, user, (app,), message, said)
 
     def request_of(self, entry: ModelEntry) -> DeployRequest:
-        """How a model that has a directory is to be deployed."""
+        """Return how a model that has a directory is to be deployed."""
         assert entry.path is not None
         name = ""
         if entry.message.id and entry.message.app_id:

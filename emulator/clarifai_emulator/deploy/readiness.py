@@ -1,4 +1,4 @@
-"""Waits until a deployment serves a version, saying for what; ends with the reason where that takes too long."""
+"""Waits until a deployment serves a version, and says for what; ends with the reason if that takes too long."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _BEFORE_DEPLOYMENTS = ("apps", "secrets", "compute_clusters", "nodepools")
 
 
 class Application:
-    """One edit on its way into the store."""
+    """An edit on its way into the store."""
 
     def __init__(
         self, provisioner: Provisioner, resources: Resources, deployer: Deployer, progress: Progress
@@ -71,7 +71,7 @@ class Application:
             self._problems += error.problems
 
     async def _put(self, kind: str, change: Change[Any]) -> None:
-        """What is there again as a whole, whether it is new or differs."""
+        """Put again, as a whole, what is new or differs."""
         for each in change.new:
             self._is_new(kind, each)
         for was, now in change.changed:
@@ -120,8 +120,8 @@ class Application:
                 self._is_gone("models", entry)
 
     async def _shape_of(self, entry: ModelEntry) -> tuple[str, Deployment] | None:
-        """Which version of a model there is and how it is deployed, to tell whether that has changed; None for no
-        such model."""
+        """Return which version of a model there is and how it is deployed, to tell whether that has changed; None
+        if there is no such model."""
         try:
             key = await self._provisioner.model_key_of(entry)
         except ModelError:  # whoever creates it says so
@@ -153,7 +153,7 @@ class Application:
         self._differs("models", after, settings_of(before.message, after.message) or ["settings"])
 
     async def _undeploy(self, entry: ModelEntry) -> bool:
-        """Whether it was deployed."""
+        """Undeploy a model; return whether it was deployed."""
         key = await self._known_model(entry) if entry.deploy is not None else None
         return key is not None and self._delete(self._deployment_key(entry, key))
 
@@ -194,12 +194,12 @@ class Application:
 
 
 def _pairs(change: Change[Item]) -> list[tuple[Item | None, Item]]:
-    """What may have to be set: as it was, None for what is new, and as it is now."""
+    """Return what may have to be set: as it was, None for what is new, and as it is now."""
     return [*((None, each) for each in change.new), *change.changed]
 
 
 def _parents(kind: str, message: Any) -> tuple[str, ...]:
-    """What an item lies in, besides its owner."""
+    """Return what an item lies in, besides its owner."""
     if kind == "nodepools":
         return (message.compute_cluster.id,)
     return (message.app_id,) if kind == "models" else ()

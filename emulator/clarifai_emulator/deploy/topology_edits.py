@@ -34,8 +34,8 @@ _AS_IT_WAS = "The state is as it was. Mend the file, or start without --topology
 
 @dataclass(frozen=True, slots=True)
 class TopologyOutcome:
-    """``state``: ``applied``, ``refused`` or ``unchanged``. ``done``: each change in words; ``kept``: what the
-    files name no more and stays, ``until`` when; ``problems``: why it was refused."""
+    """The outcome of an edit. ``state``: ``applied``, ``refused`` or ``unchanged``. ``done``: each change in words;
+    ``kept``: what the files name no more and stays, ``until`` when; ``problems``: why it was refused."""
 
     state: str
     done: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class TopologyOutcome:
         return f"{', '.join(self.done) or 'nothing to do'}{kept}"
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the outcome as JSON."""
         lists = {"done": list(self.done), "kept": list(self.kept), "problems": list(self.problems)}
         return {"state": self.state, "message": self.message, **lists}
 
@@ -91,14 +91,14 @@ class TopologyEdits:
         await self._add(load_topology(files), progress)
 
     async def begin(self, files: Sequence[Path], progress: Progress) -> None:
-        """The same with the emulator's own files, of which edits are edits."""
+        """Apply the emulator's own topology files; later edits are compared with these."""
         topology = load_topology(files)
         await self._add(topology, progress)
         self.applied = topology
 
     async def resume(self, files: Sequence[Path], applied: Topology, progress: Progress) -> TopologyOutcome:
-        """The same where resources were restored: ``applied`` is what the files said when it was applied to them.
-        Raises ``ConfigError``, and then they are as they were."""
+        """Apply the files where resources were restored: ``applied`` is what the files said when it was applied to
+        them. Raises ``ConfigError``, and then they are as they were."""
         try:
             wanted = load_topology(files)
             with self._all_or_nothing():
@@ -157,7 +157,8 @@ class TopologyEdits:
 
     @contextmanager
     def _all_or_nothing(self) -> Generator[None]:
-        """Where it fails, undo what this task has put into the store; what clients put there meanwhile stays."""
+        """Undo, if the block fails, what this task has put into the store; what clients put there meanwhile
+        stays."""
         # What is stored is never changed in place.
         before = {
             kind: {key: self._store.get(kind, key) for key in self._store.keys(kind)} for kind in self._store.kinds
@@ -184,5 +185,5 @@ class TopologyEdits:
 
 
 def _ends(kind: str, item: Any) -> bool:
-    """Whether what the files name no more goes away at once."""
+    """Tell whether what the files name no more goes away at once."""
     return kind in ("deployments", "faults") or (isinstance(item, ModelEntry) and item.deploy is not None)

@@ -42,7 +42,7 @@ class KeptTopology:
         self._notes = notes
 
     def load(self) -> Topology:
-        """What was kept; an empty topology where nothing was, or nothing that can be read."""
+        """Return what was kept; an empty topology where nothing was, or nothing that can be read."""
         text = self._notes.noted(_NAME)
         if text is None:  # a state that began without a topology, or of an earlier release
             return Topology()

@@ -25,7 +25,7 @@ _LOOK_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Undeployed:
-    """One deployment that was taken away. ``model``: ``USER/APP/ID``."""
+    """A deployment that was taken away. ``model``: ``USER/APP/ID``."""
 
     user_id: str
     deployment_id: str
@@ -118,7 +118,7 @@ def _described(deployment: Deployment) -> Undeployed:
 
 
 def _model_of(name: str, user_id: str) -> str:
-    """``USER/APP/ID`` of a model's address; an id alone as it is."""
+    """Return ``USER/APP/ID`` of a model's address; an id alone as it is."""
     address = parse_name(name)
     if address is None:
         return name

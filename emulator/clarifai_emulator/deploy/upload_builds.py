@@ -195,7 +195,7 @@ class UploadBuilds:
             self._tell(key, "model_version.failed", reason)
 
     def _put_status(self, key: Key, code: int, description: str) -> bool:
-        """Whether there still is such a version."""
+        """Set the status of a version; return whether there still is such a version."""
         version = self._copy(key)
         if version is not None:
             version.status.Clear()

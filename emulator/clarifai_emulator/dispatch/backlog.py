@@ -1,8 +1,5 @@
-"""Outputs that a client has not taken yet: the next one and some MiB in memory, the rest in a file without a name.
-
-The genuine runner cannot be held back: what it could not send by the time it begins its next item is lost. So the
-emulator takes everything at once, and keeps what a slow client leaves where it costs no memory.
-"""
+"""Keeps outputs that a client has not taken yet: the next one and some MiB in memory, the rest in an unnamed
+file."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Which code gave an answer: the mark that a reloadable replica puts on its outputs, and that no client sees."""
+"""Reads which code gave an answer: the mark that a reloadable replica puts on its outputs, and that no client
+sees."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# As in inside/reload_main.py, which cannot be imported from here nor import this.
-_MARK = "clarifai-emulator-code:"
+from clarifai_emulator.inside.reload_main import MARK
 
 
 def take_mark(response: Any) -> str:
@@ -13,7 +13,7 @@ def take_mark(response: Any) -> str:
     if not response.HasField("runner_selector"):
         return ""
     said = response.runner_selector.runner.id
-    if not said.startswith(_MARK):
+    if not said.startswith(MARK):
         return ""
     response.ClearField("runner_selector")
-    return said.removeprefix(_MARK)
+    return said.removeprefix(MARK)

@@ -22,13 +22,13 @@ _NOWHERE = LaneKey("", "", "")  # of runners that serve nothing for now
 
 
 def is_replica_token(token: str) -> bool:
-    """Whether a token is one that replicas get, also of one that has ended: it is nobody else's either."""
+    """Tell whether a token is one that replicas get, also of one that has ended: it is nobody else's either."""
     return token.startswith(_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What one replica may do: be that replica of that runner, and nothing else."""
+    """The rights of one replica: to be that replica of that runner, and nothing else."""
 
     token: str
     runner_id: str
@@ -71,7 +71,7 @@ class Dispatcher:
         return self._lanes.get(key)
 
     def close_lane(self, key: LaneKey, error: CallerError) -> None:
-        """Its deployment is gone: whoever waits or is being served is told so."""
+        """Close the lane of a deployment that is gone: whoever waits or is being served is told so."""
         lane = self._lanes.pop(key, None)
         if lane is None:
             return
@@ -105,7 +105,7 @@ class Dispatcher:
         return link
 
     def remove_runner(self, runner_id: str) -> None:
-        """Its replicas are sent no more work. One that lives on (a user's own) asks anew."""
+        """Send a runner's replicas no more work. A replica that lives on (a user's own) asks anew."""
         link = self._runners.pop(runner_id, None)
         if link is None:
             return
@@ -129,7 +129,7 @@ class Dispatcher:
         self._credentials.pop(credential.token, None)
 
     def credential(self, token: str) -> Credential | None:
-        """Whose token this is, if it is a replica's."""
+        """Return whose token this is, if it is a replica's."""
         return self._credentials.get(token)
 
     def connect(self, link: RunnerLink, replica_id: str) -> Replica:

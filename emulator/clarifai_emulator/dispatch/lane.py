@@ -1,13 +1,4 @@
-"""The queue of one deployment and the runners that serve it.
-
-    submit(work) ──► a free slot now?  ──yes──► slot.take(work)
-                          │ no
-                          ▼
-                       waiting ──next slot that becomes free and that the work allows──► slot.take(work)
-
-A *slot* is one idle ``ProcessRunnerItems`` stream: a thread of a replica that waits for work. Called by the
-inference handlers (submit) and by ``api/runner_items.py`` (slots); the supervisor adds and removes runners.
-"""
+"""Queues the requests of one deployment for the runners that serve it."""
 
 from __future__ import annotations
 
@@ -35,7 +26,7 @@ _COARSE_SECONDS = 0.02
 
 
 class LaneKey(NamedTuple):
-    """What a lane serves: one deployment (or, on shared compute, none) at one model version."""
+    """The key of a lane: one deployment (or, on shared compute, none) at one model version."""
 
     user_id: str
     deployment_id: str
@@ -52,7 +43,7 @@ class EditProblem:
 
 
 class Slot:
-    """One idle stream of a replica, waiting for work.
+    """An idle stream of a replica, waiting for work.
 
     ``behind`` are items of the replica of which its thread may have one still on its way. A thread of the genuine
     runner asks for its next item when it has handed the outputs of the last to its transport, and they are lost if
@@ -70,7 +61,7 @@ class Slot:
         self.work: asyncio.Future[Work] = asyncio.get_running_loop().create_future()
 
     def take(self, work: Work) -> bool:
-        """Give this slot its one piece of work. False when a fault kept it away: the slot is free again."""
+        """Give this slot its one piece of work. False when a step kept it away: the slot is free again."""
         self.replica.idle.remove(self)
         self.replica.busy.add(work)
         self.replica.used = next(_turns)
@@ -78,8 +69,8 @@ class Slot:
         work.tells_code = self.replica.tells_code
         work.sent_at = self.replica.runner.lane.now()
         work.send(self.replica.replica_id, self.replica.runner.nodepool)
-        if work.on_taken is not None:
-            work.on_taken(work)
+        for step in work.steps:
+            step.take(work, self.replica)
             if not work.is_open:
                 self.replica.busy.discard(work)
                 self.replica.idle.append(self)
@@ -92,19 +83,19 @@ class Slot:
         self.work.set_result(work)
 
     def rest(self) -> None:
-        """It has waited long enough for what it may be behind."""
+        """Note that the slot has waited long enough for what it may be behind."""
         self.rested = True
         self.replica.reconsider(self)
 
     def dismiss(self) -> None:
-        """Its lane is no more: whoever waits for ``work`` is cancelled, and the runner asks anew."""
+        """Dismiss the slot of a closed lane: whoever waits for ``work`` is cancelled, and the runner asks anew."""
         self.replica.withdraw(self)
         self.work.cancel()
 
 
 @dataclass(slots=True, eq=False)
 class Replica:
-    """One runner process as dispatch sees it: its streams, and what they carry."""
+    """A runner process as dispatch sees it: its streams, and what they carry."""
 
     replica_id: str
     runner: RunnerLink
@@ -129,12 +120,12 @@ class Replica:
 
     @property
     def is_live(self) -> bool:
-        """Its model is loaded and it asks for work."""
+        """Tell whether its model is loaded and it asks for work."""
         return self.starts > 0 and not self.lost
 
     @property
     def load(self) -> int:
-        """How many items its model may work on; short of processor time it winds up many that are answered."""
+        """Count the items its model may work on; short of processor time it winds up many that are answered."""
         return sum(work.is_open or work in self.abandoned for work in self.busy)
 
     def add(self, slot: Slot) -> bool:
@@ -149,13 +140,13 @@ class Replica:
         return True
 
     def reconsider(self, slot: Slot) -> None:
-        """What kept this stream from work may be over."""
+        """Offer a stream again, because what kept it from work may be over."""
         if slot in self.early:
             self.early.remove(slot)
             self.runner.lane.offer(slot)
 
     def offer_idle(self) -> None:
-        """Its lane is another one now: what waits there is for its idle streams."""
+        """Offer the idle streams to the lane that the replica has now."""
         idle = tuple(self.idle)
         self.idle.clear()
         for slot in idle:
@@ -212,7 +203,7 @@ class Replica:
             self.release(work)
 
     def lose(self, error: CallerError) -> None:
-        """It has ended: what it worked on fails with ``error``."""
+        """Fail what the replica worked on with ``error``: it has ended."""
         self.lost = True
         for work in tuple(self.busy):
             work.fail(error)
@@ -245,7 +236,7 @@ class Replica:
         self._note_drained()
 
     def give_up(self) -> None:
-        """It hangs: it is drained as soon as nobody waits for anything it has."""
+        """Drain a replica that hangs, as soon as nobody waits for anything it has."""
         self.hung = True
         self._note_drained()
 
@@ -315,7 +306,8 @@ class Lane:
         self.tells_idle = wanted
 
     def was_at_work(self, time: float) -> bool:
-        """Whether a reloadable replica worked on an item at this time (monotonic), as far as it is remembered."""
+        """Tell whether a reloadable replica worked on an item at this time (monotonic), as far as it is
+        remembered."""
         now = self.now()
         works = [work for link in self.runners.values() for each in link.replicas.values() for work in each.busy]
         spans = [*self.spans, *((work.sent_at, now) for work in works)]
@@ -323,19 +315,19 @@ class Lane:
 
     @property
     def in_flight(self) -> int:
-        """How many items its replicas work on."""
+        """Count the items that its replicas work on."""
         return sum(len(replica.busy) for link in self.runners.values() for replica in link.replicas.values())
 
     @property
     def load(self) -> int:
-        """How many of these items ask for a replica to be there. What one that drains has, it ends by itself, and
-        what is answered is only being wound up."""
+        """Count the items that ask for a replica to be there. A draining replica ends its own items, and what is
+        answered is only being wound up."""
         replicas = [replica for link in self.runners.values() for replica in link.replicas.values()]
         return sum(replica.load for replica in replicas if not replica.draining)
 
     @property
     def live_replicas(self) -> int:
-        """How many replicas take work."""
+        """Count the replicas that take work."""
         return sum(
             replica.is_live and not replica.draining
             for link in self.runners.values()
@@ -449,8 +441,8 @@ class Lane:
         self.refusal = None
 
     def hand_over(self, other: Lane, nodepools: tuple[NodepoolKey, ...]) -> None:
-        """Its deployment is at another version, which that lane serves in these nodepools: so it does what waits
-        here, but for requests that named the version or a nodepool that is none of them."""
+        """Move waiting work to the lane of the version now deployed in these nodepools, except work pinned to this
+        version or to another nodepool."""
         for work in tuple(self.waiting):
             if work.is_placed and not set(work.nodepools) & set(nodepools):
                 continue

@@ -1,19 +1,11 @@
-"""The emulator's half of the lean runner's socket: items out, outputs in, many at once over one connection.
-
-    lane ──work──► slot ──ITEM (MORE… END)──►  lean runner (inside/lean_main.py)
-                        ◄──OUTPUT… LAST or DONE──  the last output, or no more: the slot is free again
-                        ──HOLD, GO─────────────►   the client of this item is far behind, has caught up
-
-What a slot, a work item and a replica are is the same as with the genuine runner (``api/runner_items.py``); only
-the wire differs.
-"""
+"""Speaks the emulator's half of the lean runner's socket: items out, outputs in, many at once over one
+connection."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import logging
-import struct
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -23,20 +15,16 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, Work
+from clarifai_emulator.inside.lean_main import CANCEL, DONE, END, GO, HEADER, HOLD, ITEM, LAST, MORE, OUTPUT, READY
 
 log = logging.getLogger(__name__)
-
-# As in inside/lean_main.py, which cannot be imported from here nor import this.
-HEADER = struct.Struct("<IBQ")
-ITEM, MORE, END, CANCEL, HOLD, GO = 1, 2, 3, 4, 5, 6
-READY, OUTPUT, LAST, DONE = 10, 11, 12, 13
 
 # From here on it is cheaper to write a payload by itself than to copy it behind its header.
 _LARGE = 64 * 1024
 
 
 class LeanSlot(Slot):
-    """One item that a lean replica could take now."""
+    """An item that a lean replica could take now."""
 
     __slots__ = ("_connection",)
 

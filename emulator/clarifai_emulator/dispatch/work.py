@@ -1,12 +1,12 @@
-"""One request in flight, as a state machine.
+"""Models a request in flight as a state machine.
 
     QUEUED ──send()──► SENT ──finish()──► DONE
       │                  │ ├──fail()────► FAILED     the runner was lost, or answered nonsense
       │                  │ └──cancel()──► CANCELLED  the client went away; outputs that still come are dropped
       └──fail()/cancel() before it was sent
 
-The inference handler reads ``outputs()`` at one end, the runner's stream feeds ``accept()`` at the other.
-Every transition emits one event; nothing else does.
+The inference handler reads ``outputs()`` at one end, the runner's stream feeds ``accept()`` at the other. Every
+transition emits one event; nothing else does.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
 
 from clarifai_emulator.dispatch.backlog import Backlog
 from clarifai_emulator.dispatch.code_mark import take_mark
+from clarifai_emulator.dispatch.work_steps import WorkStep
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import NodepoolKey
@@ -36,7 +37,7 @@ _BYTES_AHEAD = 8 * 1024 * 1024
 
 
 class State(StrEnum):
-    """Where a work item is on its way."""
+    """The state of a work item on its way."""
 
     QUEUED = "queued"
     SENT = "sent"
@@ -45,29 +46,16 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Cut(Protocol):
-    """Ends a stream early, because a fault asks for it."""
-
-    def chunk_came(self, work: Work) -> None:
-        """One more output has come for the client."""
-        ...
-
-    def settle(self) -> None:
-        """The stream is over, cut or not."""
-        ...
-
-
 class Work:
-    """One runner item: a client's request, its further messages, and the outputs that come back.
+    """A runner item: a client's request, its further messages, and the outputs that come back.
 
     ``nodepools`` are those the routing decision allows, in order of preference; ``runner_id`` pins one runner, and
     ``is_pinned`` says that the client asked for this very model version, ``is_placed`` that it asked for this very
     nodepool or runner. ``replica_id`` took it, in ``nodepool`` (empty and None before that). ``code`` is the
-    content hash of the code that answers, as a replica that ``tells_code`` tells with its first output.
-    ``more`` are the client's further messages of a bidirectional call.
+    content hash of the code that answers, as a replica that ``tells_code`` tells with its first output. ``more``
+    are the client's further messages of a bidirectional call.
 
-    What faults set: ``on_taken`` is called when a replica takes the work, before it has it, and may fail it;
-    ``late`` is for how many seconds the first output is kept back; ``cut`` ends the stream early.
+    ``steps`` are what it meets on its way to the replica and back; mostly there are none.
     """
 
     __slots__ = (
@@ -76,24 +64,23 @@ class Work:
         "_chunks",
         "_error",
         "_events",
+        "_late",
         "code",
-        "cut",
         "id",
         "is_pinned",
         "is_placed",
-        "late",
         "method_type",
         "more",
         "nodepool",
         "nodepools",
         "on_cancel",
-        "on_taken",
         "replica_id",
         "request",
         "request_id",
         "runner_id",
         "sent_at",
         "state",
+        "steps",
         "tells_code",
     )
 
@@ -109,6 +96,7 @@ class Work:
         is_pinned: bool = False,
         is_placed: bool = False,
         more: AsyncIterator[Any] | None = None,
+        steps: tuple[WorkStep, ...] = (),
     ) -> None:
         self.id = secrets.token_hex(16)
         self.request = request
@@ -122,17 +110,16 @@ class Work:
         self.nodepool: NodepoolKey | None = None
         self.sent_at = 0.0
         self.on_cancel: Callable[[Work], None] | None = None
-        self.on_taken: Callable[[Work], None] | None = None
-        self.late = 0.0
+        self.steps = steps
         self.is_pinned = is_pinned
         self.is_placed = is_placed
         self.tells_code = False
         self.code = ""
-        self.cut: Cut | None = None
         self._events = events
         self._chunks = Backlog()
         self._chunk_came = asyncio.Event()
         self._chunk_taken = asyncio.Event()
+        self._late = 0.0  # for so many seconds its next output is kept back
         self._error: CallerError | TransportError | None = None
 
     @property
@@ -141,7 +128,7 @@ class Work:
         return self.state is State.QUEUED or self.state is State.SENT
 
     def allows(self, nodepool: NodepoolKey, runner_id: str) -> bool:
-        """Whether the routing decision lets this runner take the work."""
+        """Tell whether the routing decision lets this runner take the work."""
         return nodepool in self.nodepools and self.runner_id in ("", runner_id)
 
     def send(self, replica_id: str, nodepool: NodepoolKey | None = None) -> None:
@@ -156,7 +143,7 @@ class Work:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether its client is far behind its model."""
+        """Tell whether its client is far behind its model."""
         return self.is_open and self._is_beyond(_OUTPUTS_AHEAD, _BYTES_AHEAD)
 
     def _is_beyond(self, chunks: int, size: int) -> bool:
@@ -171,14 +158,18 @@ class Work:
             await self._chunk_taken.wait()
 
     def accept(self, response: Any, size: int = 0) -> None:
-        """One output of the runner, of ``size`` bytes. Dropped when nobody wants it."""
+        """Take one output of the runner, of ``size`` bytes. Dropped when nobody wants it."""
         if self.is_open:
             if self.tells_code:
                 self.code = take_mark(response) or self.code
             self._chunks.append(response, size)
             self._chunk_came.set()
-            if self.cut is not None:
-                self.cut.chunk_came(self)
+            for step in self.steps:
+                step.answer(self)
+
+    def delay(self, seconds: float) -> None:
+        """Keep its next output back for so long, beside what it is delayed already."""
+        self._late += seconds
 
     def finish(self) -> None:
         """The runner is through with it: no more outputs."""
@@ -187,7 +178,7 @@ class Work:
             self._chunk_came.set()
 
     def fail(self, error: CallerError | TransportError) -> None:
-        """It cannot be completed; outputs that already came are still delivered, then ``error``."""
+        """Fail work that cannot be completed; outputs that already came are still delivered, then ``error``."""
         if self.is_open:
             self._error = error
             self._move(State.FAILED, error=error.message)
@@ -204,7 +195,8 @@ class Work:
                 self.on_cancel(self)
 
     def expire(self, error: CallerError | TransportError) -> None:
-        """Its time is up, or its stream is cut: the client gets ``error``, the model is told that nobody waits."""
+        """End work whose time is up, or whose stream is cut: the client gets ``error``, the model is told that
+        nobody waits."""
         if self.is_open:
             tell = self.on_cancel
             self.fail(error)
@@ -214,8 +206,8 @@ class Work:
     async def next_output(self) -> Any | None:
         """The next output; None after the last. Raises the error the work failed with, after the last of them."""
         while True:
-            if self.late and (self._chunks or not self.is_open):
-                seconds, self.late = self.late, 0.0
+            if self._late and (self._chunks or not self.is_open):
+                seconds, self._late = self._late, 0.0
                 await asyncio.sleep(seconds)
             if self._chunks:
                 self._chunk_taken.set()

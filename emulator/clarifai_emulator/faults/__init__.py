@@ -1,7 +1,7 @@
-"""Faults that a test asks for: which requests they concern, and what is decided for each. Pure, no I/O, no clock.
+"""Decides which requests get the faults that a test asks for, and what happens to each. Pure, no I/O, no clock.
 
     Fault (fault.py)  ──added to──►  Faults (register.py)  ──decides for each request──►  Injection
-      whom: matching.py · how slow: latency.py · names that nothing has: names.py
+      whom: selectors.py · how slow: latency.py · names that nothing has: names.py
 
 ``api/injection.py`` does to requests what is decided here.
 """

@@ -1,8 +1,5 @@
-"""A fault: which requests it concerns, what it does to them, and how often. Checked whole, then never changed.
-
-The same names are keyword arguments in Python, options of ``clarifai-emulator fault add``, and keys of ``faults:``
-in a topology file.
-"""
+"""Defines a fault: which requests it concerns, what it does to them, and how often. Checked whole, never
+changed."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ Problem = tuple[str, str]  # the name of a field (empty: the fault as a whole), 
 
 
 class Moment(Enum):
-    """When it is decided whether a fault is injected, from what is known by then."""
+    """The moment at which it is decided whether a fault is injected, from what is known by then."""
 
     ARRIVED = "arrived"  # authenticated: the RPC
     ROUTED = "routed"  # also the model and the deployment
@@ -46,7 +43,7 @@ class InvalidFault(ConfigError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What goes wrong, for whom, and how often. Raises ``InvalidFault`` with every problem.
+    """A fault: what goes wrong, for whom, and how often. Raises ``InvalidFault`` with every problem.
 
     Whom: ``rpc`` is a name or a pattern; empty means the three inference RPCs. ``model``, ``deployment``,
     ``nodepool`` are ids, or ids with their owners before them; ``replica`` is a replica id or the beginning of one.
@@ -102,12 +99,12 @@ class Fault:
 
     @property
     def is_about_models(self) -> bool:
-        """Whether only a request that a model answers can have it."""
+        """Tell whether only a request that a model answers can have the fault."""
         return any(getattr(self, name) for name in _FORMS) or self.cut_after is not None or _runs(self)
 
     @property
     def text(self) -> str:
-        """What a client is told happened, without which fault it was."""
+        """Return what a client is told happened, without which fault it was."""
         if self.throttle:
             return self.message or _THROTTLED
         default = "The stream broke off" if self.cut_after is not None else "The connection failed"
@@ -140,7 +137,7 @@ class Fault:
 
     @property
     def effect(self) -> str:
-        """What it does, in words."""
+        """Describe in words what the fault does."""
         words = [f"latency {self.delay}"] if self.delay is not None else []
         if self.scale_to_zero:
             words.append("scale to zero")

@@ -1,4 +1,4 @@
-"""How long a fault delays a request: fixed, or drawn from a distribution. Written ``normal:0.3,0.1``."""
+"""Delays a request by a fault: for a fixed time, or one drawn from a distribution. Written ``normal:0.3,0.1``."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ _MOST = 6
 def unknown_in(
     store: Store, fault: Fault, user_id: str, owns: Callable[[str], bool] = lambda user_id: True
 ) -> list[str]:
-    """As ``unknown_names``, for what a store has of the users that ``owns`` names."""
+    """Find the unknown names of a fault as ``unknown_names`` does, among what a store has of the users that
+    ``owns`` names."""
     known = {name: [key for key in store.keys(kind) if owns(key[0])] for name, kind in _KINDS.items()}
     return list(unknown_names(fault, user_id, known))
 

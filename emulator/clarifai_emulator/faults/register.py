@@ -1,4 +1,4 @@
-"""The faults of one emulator, and the decision for each request: the same requests get the same faults.
+"""Keeps the faults of one emulator, and decides for each request: the same requests get the same faults.
 
 Every fault counts the requests it concerns and draws from generators of its own, so a decision depends on nothing
 but the fault, its seed, and how many requests it has seen.
@@ -55,11 +55,11 @@ class ActiveFault:
 
     @property
     def is_used_up(self) -> bool:
-        """Whether it was injected as often as it may be."""
+        """Tell whether the fault was injected as often as it may be."""
         return self.fault.times is not None and self.injected >= self.fault.times
 
     def concerns(self, subject: Subject) -> bool:
-        """Whether a request is one of those it is for."""
+        """Tell whether a request is one of those the fault is for."""
         return (
             subject.rpc in self.fault.rpcs
             and is_called(subject.model, self._model)
@@ -70,7 +70,7 @@ class ActiveFault:
         )
 
     def decide(self) -> Injection | None:
-        """What to do to the next request it concerns; None: nothing."""
+        """Return what to do to the next request it concerns; None: nothing."""
         self.seen += 1
         if self.seen <= self.fault.after or self.is_used_up:
             return None
@@ -95,7 +95,7 @@ class ActiveFault:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """One fault for one request. ``seconds``: the delay that was drawn."""
+    """A fault for one request. ``seconds``: the delay that was drawn."""
 
     active: ActiveFault
     seconds: float
@@ -106,12 +106,12 @@ class Injection:
 
     @property
     def remark(self) -> str:
-        """What every answer that is due to it says."""
+        """Return what every answer that is due to the fault says."""
         return f"injected by fault '{self.active.id}'"
 
     @property
     def ends_request(self) -> bool:
-        """Whether the request goes no further at once. A stream that is cut later goes on until then."""
+        """Tell whether the request goes no further at once. A stream that is cut later goes on until then."""
         fault = self.fault
         ends = bool(fault.code or fault.grpc or fault.lose_replica or fault.cold_start == "bounce")
         return not fault.cut_after and (ends or fault.cut_after == 0)
@@ -183,7 +183,7 @@ class Faults:
         return iter(tuple(self._faults.values()))
 
     def decide(self, candidates: Iterable[ActiveFault], subject: Subject) -> list[Injection]:
-        """What to do to this request, in order. Faults after one that ends the request do not see it."""
+        """Return what to do to this request, in order. Faults after one that ends the request do not see it."""
         injections: list[Injection] = []
         for active in candidates:
             injection = active.decide() if active.concerns(subject) else None
@@ -196,7 +196,8 @@ class Faults:
         return injections
 
     def withdraw(self, injection: Injection) -> None:
-        """It came to nothing (a stream ended before it was to be cut): it is not counted."""
+        """Take back an injection that came to nothing (a stream ended before it was to be cut): it is not
+        counted."""
         injection.active.injected -= 1
         self._sort()
 

@@ -1,7 +1,7 @@
-"""Which requests a fault concerns: RPC names, and names of models, deployments, nodepools and replicas.
+"""Tells which requests a fault concerns: by RPC names, and names of models, deployments, nodepools and replicas.
 
-A name is written with as many of its last parts as are needed: ``hello``, ``demo/hello`` or ``me/demo/hello`` for
-a model, ``cpu``, ``local/cpu`` or ``me/local/cpu`` for a nodepool. Each part may have wildcards (``chat-*``).
+A name is written with as many of its last parts as are needed: ``hello``, ``demo/hello`` or ``me/demo/hello`` for a
+model, ``cpu``, ``local/cpu`` or ``me/local/cpu`` for a nodepool. Each part may have wildcards (``chat-*``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NOT_CLIENTS = "ProcessRunnerItems"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is known of a request at some moment. Keys as routing has them; empty: not known yet. ``caller``: the
+    """The facts known of a request at some moment. Keys as routing has them; empty: not known yet. ``caller``: the
     user who asks."""
 
     rpc: str
@@ -70,7 +70,7 @@ def name_parts(text: str, form: str) -> tuple[str, ...]:
 
 
 def is_called(key: Sequence[str], parts: Sequence[str]) -> bool:
-    """Whether a key ends with these parts. No parts: nothing was asked. No key: not known, so no."""
+    """Tell whether a key ends with these parts. No parts: nothing was asked. No key: not known, so no."""
     if not parts:
         return True
     tail = key[-len(parts) :]

@@ -12,7 +12,7 @@ import sys
 
 
 def pass_breakpoints():
-    """``breakpoint()`` and ``pdb.set_trace()`` say how to stop there: a replica has no terminal."""
+    """Make ``breakpoint()`` and ``pdb.set_trace()`` say how to stop there: a replica has no terminal."""
     if os.environ.get("PYTHONBREAKPOINT") or "debugpy" in sys.modules:
         return  # the model's own business
     told = set()
@@ -102,7 +102,7 @@ def spare_compiled_frames():
 
 
 def stop_in_editor(*_, **__):
-    """What ``breakpoint()`` does under debugpy: nothing while no editor is attached."""
+    """Do what ``breakpoint()`` does under debugpy: nothing while no editor is attached."""
     import debugpy
     import pydevd
 

@@ -108,7 +108,7 @@ def _own_files(names):
 
 
 def _describe_mocked(model_path, error, collected, *, strict):
-    """What can be said about a model that cannot be imported; nothing where the mocks do not help either."""
+    """Say what can be said about a model that cannot be imported; nothing where the mocks do not help either."""
     if isinstance(error, (ImportError, SyntaxError, NoMethods)) or not isinstance(error, Exception):
         return {}
     if strict and not is_network_trouble(error):
@@ -125,7 +125,7 @@ def _describe_mocked(model_path, error, collected, *, strict):
 
 
 def is_network_trouble(error):
-    """Whether an import failed because it asked something over the network, and got no answer."""
+    """Tell whether an import failed because it asked something over the network, and got no answer."""
     seen = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -248,7 +248,7 @@ def _collect_into(problems):
 
 
 def _refusals(function, error):
-    """Which parameters the SDK refuses, each in its words; or what it says about the method as a whole."""
+    """Yield the parameters that the SDK refuses, each in its words; or what it says about the method as a whole."""
     from clarifai.runners.utils.method_signatures import build_variable_signature
 
     plain = inspect.unwrap(function)
@@ -298,7 +298,7 @@ def _refused_type(annotation, error, is_future):
 
 
 def _kind_of(annotation):
-    """What it is about this annotation that the SDK does not know, and the part of it that is meant."""
+    """Return what the SDK does not know about this annotation, and the part of it that is meant."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     plain = _plain_kind(annotation, origin, arguments)
     if plain:

@@ -1,16 +1,4 @@
-"""The lean runner: the SDK's own runner class doing the work, fed over one socket instead of a stream per item.
-
-Runs in the *model's* environment, inside a process forked by ``zygote_main.py``; the standard library and the SDK
-only. What a model and a client see is the genuine runner's doing: its ``runner_item_*`` methods, its logging and
-secrets context, its abort callbacks, its limit on answers. What is replaced is how items come and go:
-
-    emulator ──ITEM, MORE, END, CANCEL, HOLD, GO──►  worker threads, each reading the next frame in turn (a leader)
-             ◄──READY, OUTPUT, LAST or DONE──
-
-A frame is a header (length of the payload, kind, number of the item) and protobuf bytes. Each item ends with LAST,
-an output, or with DONE, which is none. A worker that has read an ITEM runs it itself, so that a request costs no
-hand-over between threads; there is one worker more than items in flight, so that somebody always reads.
-"""
+"""Runs the lean runner: the SDK's own runner class does the work, fed over one socket, not a stream per item."""
 
 import contextlib
 import inspect
@@ -32,7 +20,7 @@ _CANCEL_CHECK_EVERY = 10  # chunks, as the genuine runner does
 
 
 def is_available():
-    """Whether this SDK has everything that the lean runner stands on; without, the genuine runner serves."""
+    """Tell whether this SDK has everything that the lean runner needs; without, the genuine runner serves."""
     from clarifai_protocol import base_runner
 
     needed = ("_item_id_context", "_trigger_abort")
@@ -86,7 +74,8 @@ def make_runner(model_path, base_url, environ, num_threads, reloads=None):
 
 
 class ModelThreads:
-    """How many items a model takes at once when nobody else says: its config.yaml, else the SDK's default."""
+    """The number of items a model takes at once when nobody else says: its config.yaml's, else the SDK's
+    default."""
 
     DEFAULT = 16
 
@@ -100,7 +89,7 @@ class ModelThreads:
 
 
 class Item:
-    """One item in this process: its further inputs, and whether its client went away."""
+    """An item in this process: its further inputs, and whether its client went away."""
 
     def __init__(self, number, runner_item):
         self.number = number
@@ -150,7 +139,7 @@ class LeanRunner:
                 self.execute(item)
 
     def take(self, kind, number, payload):
-        """What a frame means; an item that is to be run now, or None."""
+        """Act on a frame; return an item that is to be run now, or None."""
         if kind == ITEM:
             item = self.items[number] = Item(number, self.parse(payload))
             return item

@@ -64,7 +64,7 @@ class Work:
 
 
 class Behind:
-    """What the runner takes for its model: the model, and a mark of its code on what it answers."""
+    """The object that the runner takes for its model: the model, and a mark of its code on what it answers."""
 
     def __init__(self, model, code, work=None):
         self.__dict__.update(_model=model, _mark=MARK + code, _work=work or Work())
@@ -294,7 +294,8 @@ def module_at(file):
 
 
 def future_flags(text, file):
-    """What ``from __future__ import …`` of the module says, which its other statements would have brought."""
+    """Return the flags of the module's ``from __future__ import …``, which its other statements would have
+    brought."""
     import __future__
 
     names = [

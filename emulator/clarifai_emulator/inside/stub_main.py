@@ -57,7 +57,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
     def _is_own(self, top):
-        """Whether the model has a folder of that name: a mistake in a path is no missing package."""
+        """Tell whether the model has a folder of that name: a mistake in a path is no missing package."""
         return any(
             os.path.exists(os.path.join(self._model_root, *where, top + end))
             for where in ((), ("1",))
@@ -114,14 +114,14 @@ class StubType(abc.ABCMeta):
 
 
 class StubBase(metaclass=StubType):
-    """What classes of a stubbed module are to classes of the model."""
+    """The base that classes of a stubbed module are to classes of the model."""
 
     def __init_subclass__(cls, **_):
         super().__init_subclass__()
 
 
 class StubValue:
-    """What came out of a call: it has and can everything, and knows nothing."""
+    """The result of a call: it has and can everything, and knows nothing."""
 
     def __init__(self, name):
         self.__name__ = self.__qualname__ = name
@@ -222,7 +222,7 @@ def _normal(name):
 
 
 def is_guarded(file, line):
-    """Whether this line is in the body of a ``try`` that expects an import to fail."""
+    """Tell whether this line is in the body of a ``try`` that expects an import to fail."""
     return any(first <= line <= last for first, last in _guards(file))
 
 

@@ -1,15 +1,4 @@
-"""The warm parent of replicas: imports the SDK once, then forks the genuine runner in some 40 ms.
-
-Runs in the *model's* Python environment, as a script, with the standard library and the SDK only; nothing of
-the emulator can be imported here. Started by ``zygote.py`` with one end of a socket pair; each packet is one
-JSON message, with file descriptors attached.
-
-    emulator ──{"op": "run" | "inspect", "id", …} + fds──►  fork ──► child: the runner, or the signature reader
-             ◄─{"event": "ready" | "exited", "id", …}────   SIGCHLD
-
-When the emulator goes away the socket closes, and every child is killed. ``--once`` does one job without
-forking, for systems where a fork is not safe; it looks after the emulator itself.
-"""
+"""Runs the warm parent of replicas: imports the SDK once, then forks the genuine runner in some 40 ms."""
 
 import contextlib
 import ctypes

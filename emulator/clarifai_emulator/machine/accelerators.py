@@ -1,4 +1,4 @@
-"""Which accelerators this machine has, and which replica holds which of them."""
+"""Tells which accelerators this machine has, and which replica holds which of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FORM = re.compile(r"(SXM\d*|PCIE|PCI|NVL|HBM\w*|\d+GB?|\d+MIB)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """One GPU, or a slice of one. ``uuid``: as its driver names it. ``name``: the platform's type name
+    """A GPU, or a slice of one. ``uuid``: as its driver names it. ``name``: the platform's type name
     (``NVIDIA-A10G``). ``memory``: bytes, 0 when not known. ``nodes``: files under /dev that belong to it, where a
     container needs no more than these. ``simulated``: it exists in name only."""
 
@@ -44,7 +44,7 @@ class Accelerator:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """``accelerators`` of this machine; ``reason`` says why there are none, and is empty when there are."""
+    """The ``accelerators`` of this machine; ``reason`` says why there are none, and is empty when there are."""
 
     accelerators: tuple[Accelerator, ...]
     reason: str = ""
@@ -79,7 +79,7 @@ def discover(*, run: Callable[[Sequence[str]], str] = run_nvidia_smi, visible: s
 
 
 def shown(found: Discovery, visible: str | None) -> Discovery:
-    """What ``CUDA_VISIBLE_DEVICES`` leaves of it."""
+    """Return what ``CUDA_VISIBLE_DEVICES`` leaves of the accelerators."""
     left = tuple(each for each in found.accelerators if _is_visible(each, visible))
     if left or not found.accelerators:
         return Discovery(left, found.reason)

@@ -1,4 +1,4 @@
-"""Which AMD GPUs this machine has, read from the kernel. A container needs their device nodes and no more."""
+"""Reads from the kernel which AMD GPUs this machine has. A container needs their device nodes and no more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which accelerators there are to give away: this machine's own, or simulated ones.
+"""Takes inventory of the accelerators there are to give away: this machine's own, or simulated ones.
 
 simulated? ──yes──► as the user says
     │ no
@@ -32,8 +32,8 @@ def take_inventory(
     run: Callable[[Sequence[str]], str] = run_nvidia_smi,
     amd: Callable[[], Discovery] = discover_amd,
 ) -> Discovery:
-    """What there is. ``spec``: ``simulated:…``, or empty for this machine's own; ``visible``: the
-    ``CUDA_VISIBLE_DEVICES`` that the emulator was started with. Raises ``ConfigError`` for a spec that is none."""
+    """Return the accelerators there are. ``spec``: ``simulated:…``, or empty for this machine's own; ``visible``:
+    the ``CUDA_VISIBLE_DEVICES`` that the emulator was started with. Raises ``ConfigError`` for an invalid spec."""
     if spec:
         return simulated(spec)
     try:

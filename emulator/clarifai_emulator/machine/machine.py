@@ -35,7 +35,8 @@ class Machine:
 def measure_machine(
     *, root: Path = _ROOT, usable_cpus: int | None = None, physical_memory: int | None = None
 ) -> Machine:
-    """What this process may use. ``root`` is where ``proc`` and ``sys`` are; tests give their own numbers."""
+    """Measure what this process may use. ``root`` is where ``proc`` and ``sys`` are; tests give their own
+    numbers."""
     cpus = float(_usable_cpus() if usable_cpus is None else usable_cpus)
     memory = _physical_memory() if physical_memory is None else physical_memory
     return Machine(

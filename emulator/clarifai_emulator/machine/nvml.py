@@ -1,4 +1,4 @@
-"""Which NVIDIA GPUs this machine has, asked of the driver's own library (NVML): whole ones, and MIG slices."""
+"""Asks the driver's own library (NVML) which NVIDIA GPUs this machine has: whole ones, and MIG slices."""
 
 from __future__ import annotations
 

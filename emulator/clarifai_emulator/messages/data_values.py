@@ -27,7 +27,7 @@ _ATOMS = tuple(_BY_TYPE.values())
 
 
 def method_of(request: Any) -> str:
-    """The method of the model that an inference request calls."""
+    """Return the method of the model that an inference request calls."""
     if not request.inputs:
         return ""
     metadata = request.inputs[0].data.metadata
@@ -35,12 +35,13 @@ def method_of(request: Any) -> str:
 
 
 def signature_of(signatures: Iterable[Any], method: str) -> Any | None:
-    """The signature of a method among those of its model version."""
+    """Return the signature of a method among those of its model version."""
     return next((each for each in signatures if each.name == method), None)
 
 
 def arguments_of(request: Any, signature: Any | None = None, index: int = 0) -> dict[str, Any]:
-    """The arguments of an inference request, by name; of one with several inputs, those of the one at ``index``."""
+    """Return the arguments of an inference request, by name; of one with several inputs, those of the one at
+    ``index``."""
     if len(request.inputs) <= index:
         return {}
     return _parts(request.inputs[index].data, signature.input_fields if signature is not None else ())
@@ -117,7 +118,7 @@ _LISTS = ("concepts", "regions", "frames")
 
 
 def shown(value: Any) -> str:
-    """A value for a line of text: long ones shortened."""
+    """Return a value for a line of text: long ones shortened."""
     if isinstance(value, bytes) and len(value) > 32:
         return f"<{len(value)} bytes>"
     text = written(value)
@@ -125,7 +126,7 @@ def shown(value: Any) -> str:
 
 
 def written(value: object) -> str:
-    """A value as Python writes it; only its class where that fails, as the value's own code can."""
+    """Return a value as Python writes it; only its class where that fails, as the value's own code can."""
     try:
         return repr(value)
     except Exception:
@@ -133,5 +134,5 @@ def written(value: object) -> str:
 
 
 def shown_call(method: str, arguments: Mapping[str, Any]) -> str:
-    """A call as one would write it: ``predict(prompt='Hello', n=2)``."""
+    """Return a call as one would write it: ``predict(prompt='Hello', n=2)``."""
     return f"{method}({', '.join(f'{name}={shown(value)}' for name, value in arguments.items())})"

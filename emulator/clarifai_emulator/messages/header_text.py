@@ -9,7 +9,7 @@ LONGEST = 500
 
 
 def sendable(value: str) -> str:
-    """A value as it may stand in a header: percent-encoded where it is not printable ASCII."""
+    """Return a value as it may stand in a header: percent-encoded where it is not printable ASCII."""
     return value if value.isascii() and value.isprintable() else quote(value)
 
 

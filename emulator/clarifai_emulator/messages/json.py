@@ -15,7 +15,7 @@ _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to
 
 
 def as_dict(message: Any, *, numeric_enums: bool = False) -> dict[str, Any]:
-    """A message with the names of its fields as they stand in the proto; unset fields are left out."""
+    """Return a message with the names of its fields as they stand in the proto; unset fields are left out."""
     try:
         return MessageToDict(message, preserving_proto_field_name=True, use_integers_for_enums=numeric_enums)
     except (SerializeToJsonError, ValueError):  # the second for a Struct by itself

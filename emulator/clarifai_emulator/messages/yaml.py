@@ -36,7 +36,7 @@ class YamlFile:
     _flattened: set[int] = field(default_factory=set[int])
 
     def documents(self) -> Iterator[Node]:
-        """The YAML documents of the file; one that cannot be read is a problem and ends them."""
+        """Yield the YAML documents of the file; one that cannot be read is a problem and ends them."""
         try:
             text = self.path.read_text(encoding="utf-8")
             yield from (node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if not _is_null(node))
@@ -77,7 +77,7 @@ class YamlFile:
             seen.add(str(name.value))
 
     def items(self, node: Node, key: str) -> list[Node]:
-        """The items of a list; a problem when it is none."""
+        """Return the items of a list; a problem when it is none."""
         if isinstance(node, SequenceNode):
             return list(node.value)
         self.complain(node, key, f"expected a list, found {_kind(node)}")
@@ -95,7 +95,7 @@ class YamlFile:
         return message
 
     def value(self, node: Node) -> Any:
-        """The plain value of a node: what ``yaml.safe_load`` gives."""
+        """Return the plain value of a node: what ``yaml.safe_load`` gives."""
         try:
             return yaml.SafeLoader("").construct_object(node, deep=True)
         except yaml.MarkedYAMLError as error:
@@ -103,7 +103,7 @@ class YamlFile:
             return None
 
     def text(self, node: Node, key: str) -> str:
-        """A text; a problem when it is something else."""
+        """Return a text; a problem when it is something else."""
         value = self._scalar(node, key)
         if isinstance(value, str) or value is None:
             return value or ""
@@ -112,7 +112,7 @@ class YamlFile:
         return ""
 
     def integer(self, node: Node, key: str) -> int | None:
-        """A whole number of at least 0; a problem when it is something else."""
+        """Return a whole number of at least 0; a problem when it is something else."""
         value = self._scalar(node, key)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value
@@ -165,7 +165,7 @@ class YamlFile:
             self.complain(node, key, f"{value!r} cannot be read as {message.DESCRIPTOR.name}: {error}")
 
     def _of_type(self, descriptor: Any, node: Node, key: str) -> Any:
-        """The node's value as the field's type, or None after a complaint."""
+        """Return the node's value as the field's type, or None after a complaint."""
         value = self._scalar(node, key)
         if value is None:
             return None

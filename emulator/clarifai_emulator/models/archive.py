@@ -149,8 +149,8 @@ class _Unpacking:
             self._write(member, path, reader)
 
     def _parts(self, name: str) -> list[str]:
-        """The parts of a member's path below the target. Raises for a name that leads elsewhere, or that misleads
-        whoever reads it in a log."""
+        """Return the parts of a member's path below the target. Raises for a name that leads elsewhere, or that
+        misleads whoever reads it in a log."""
         if name.startswith("/"):
             raise _refusal(f"{_shown(name)} is an absolute path; paths start at the model directory")
         parts = [part for part in name.split("/") if part not in ("", ".")]
@@ -220,7 +220,8 @@ def _kind(member: tarfile.TarInfo) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name from the archive as an error may show it: no control characters, no undecodable bytes, not endless."""
+    """Return a name from the archive as an error may show it: no control characters, no undecodable bytes, not
+    endless."""
     return shortened(ascii(name) if not name.isprintable() or not _is_encodable(name) else repr(name))
 
 

@@ -58,13 +58,13 @@ class Code:
     read_ns: int = 0
 
     def text(self, name: str) -> str:
-        """A file's text; empty when it is not there."""
+        """Return a file's text; empty when it is not there."""
         file = self.files.get(name)
         return (file.text or "") if file is not None else ""
 
     @property
     def model_file(self) -> str:
-        """The path of the file that has the model class."""
+        """Return the path of the file that has the model class."""
         return next((name for name in MODEL_FILES if name in self.files), MODEL_FILES[-1])
 
     def without(self, names: Set[str]) -> Code:
@@ -91,7 +91,7 @@ class CodeReader:
         self._last = Code()
 
     def read(self) -> Code:
-        """The files as they are now."""
+        """Return the files as they are now."""
         now = time.time_ns()
         last, files = self._last, dict[str, CodeFile]()
         ignored = _Ignored(self._directory)
@@ -138,7 +138,7 @@ class _Ignored:
 
 
 def _ignore_specs(directory: Path) -> Iterator[tuple[str, Any]]:
-    """Each with the path from its folder to the directory."""
+    """Return each with the path from its folder to the directory."""
     from pathspec import GitIgnoreSpec
 
     found: list[tuple[str, Any]] = []

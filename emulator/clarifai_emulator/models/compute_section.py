@@ -122,8 +122,8 @@ class Instance:
 
 
 def find_instance(name: str, *, cloud: str = "", accelerators: int = 0) -> Instance | None:
-    """By exact id, then by a part of an id or of an accelerator's name (``A10G``), as the SDK does: of one cloud,
-    and with so many accelerators where there is such a one."""
+    """Find an instance type by exact id, then by a part of an id or of an accelerator's name (``A10G``), as the
+    SDK does: of one cloud, and with so many accelerators where there is such a one."""
     wanted = name.strip().lower()
     if not wanted:
         return None
@@ -154,7 +154,7 @@ def _needs_of(kind: InstanceType) -> ComputeInfo:
 
 
 def _all_instance_types() -> list[InstanceType]:
-    """In the SDK's order: by provider, then most accelerators first, then id."""
+    """Return the instance types in the SDK's order: by provider, then most accelerators first, then id."""
     catalogue = Catalogue()
     found = [
         instance

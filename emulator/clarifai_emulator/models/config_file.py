@@ -59,7 +59,7 @@ class ConfigFile:
         self.problems.append(f"{CONFIG_FILE}: {text}")
 
     def section(self, name: str) -> dict[str, Any]:
-        """The mapping under a top-level key; empty (and a problem, if it is something else) when absent."""
+        """Return the mapping under a top-level key; empty (and a problem, if it is something else) when absent."""
         value = self.values.get(name)
         if value is None:
             return {}
@@ -141,7 +141,7 @@ def _model(config: ConfigFile) -> None:
 
 
 def _text(config: ConfigFile, section: dict[str, Any], key: str) -> str:
-    """A key of the model section that must be text; a missing one is empty, an empty one is a problem."""
+    """Return a key of the model section that must be text; a missing one is empty, an empty one is a problem."""
     if key not in section:
         return ""
     value = section[key]

@@ -60,7 +60,7 @@ class ModelDirectory:
 
     @property
     def secrets(self) -> tuple[WantedSecret, ...]:
-        """The secrets that config.yaml asks for."""
+        """Return the secrets that config.yaml asks for."""
         return tuple(
             WantedSecret(str(each["id"]), str(each["env_var"]), str(each.get("value") or ""))
             for each in self.config.get("secrets") or ()

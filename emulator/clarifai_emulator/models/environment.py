@@ -61,7 +61,8 @@ async def prepare_environment(
     *,
     environ: Mapping[str, str] = os.environ,
 ) -> Path:
-    """The interpreter that runs this model; builds an environment under ``cache_dir/environments`` if needed.
+    """Return the interpreter that runs this model; builds an environment under ``cache_dir/environments`` if
+    needed.
 
     ``progress`` gets one line at a time, in words for a person. ``environ`` is what uv sees (proxies, index
     settings). Raises ``ModelError`` with uv's last lines when the environment cannot be built.
@@ -86,7 +87,7 @@ async def prepare_environment(
 
 
 def find_environment(path: Path, cache_dir: Path) -> Path | None:
-    """The interpreter that was built for this model directory as it is now; None where there is none."""
+    """Return the interpreter that was built for this model directory as it is now; None where there is none."""
     try:
         directory = read_model_directory(path)
         target = cache_dir / "environments" / _key(directory, _lines(directory))
@@ -96,7 +97,7 @@ def find_environment(path: Path, cache_dir: Path) -> Path | None:
 
 
 def own_interpreter(directory: ModelDirectory) -> Path:
-    """The emulator's own interpreter, for a model that runs in its process. Raises ``ModelError``."""
+    """Return the emulator's own interpreter, for a model that runs in its process. Raises ``ModelError``."""
     reasons = reasons_to_build(directory)
     if reasons:
         raise ModelError(
@@ -107,7 +108,7 @@ def own_interpreter(directory: ModelDirectory) -> Path:
 
 
 def reasons_to_build(directory: ModelDirectory) -> list[str]:
-    """Why the current interpreter cannot run this model, one sentence each; empty when it can."""
+    """Say why the current interpreter cannot run this model, one sentence each; empty when it can."""
     reasons = unsatisfied_requirements(directory.requirements_file)
     with contextlib.suppress(UnreadableRequirements):
         lines = list(read_lines(directory.requirements_file))
@@ -118,14 +119,14 @@ def reasons_to_build(directory: ModelDirectory) -> list[str]:
 
 
 def describe_environment(python: Path) -> str:
-    """The environment of an interpreter in words, for people."""
+    """Return the environment of an interpreter in words, for people."""
     if python == Path(sys.executable):
         return f"the emulator's own Python {platform.python_version()}"
     return f"built with uv for its requirements.txt: {python.parent.parent}"
 
 
 def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The user's environment, with pip's settings also said in uv's words where uv's own are not set."""
+    """Return the user's environment, with pip's settings also said in uv's words where uv's own are not set."""
     translated = dict(environ)
     for pip_name, uv_name in _PIP_TO_UV.items():
         value = environ.get(pip_name, "").strip()
@@ -162,13 +163,13 @@ def _is_current(python_version: str) -> bool:
 
 
 def _wanted_python(directory: ModelDirectory) -> str:
-    """The current interpreter where it fits: it is there, also offline."""
+    """Return the current interpreter where it fits: it is there, also offline."""
     return sys.executable if _is_current(directory.python_version) else directory.python_version
 
 
 def runner_pins(lines: list[Line], path: Path) -> list[str]:
-    """The runner is part of the SDK: a model whose requirements do not name it gets our version. With it comes what
-    the code of the model directory ``path`` is known to need."""
+    """Return the pins of the SDK and its runner, our version where the requirements of the model name none, and of
+    what the code of the model directory ``path`` is known to need."""
     sdk = [] if names_clarifai(lines) else [f"clarifai=={metadata.version('clarifai')}"]
     return [*sdk, WORKING_RUNNER, *code_pins(lines, path)]
 
@@ -282,7 +283,7 @@ class _Downloads:
         self._is_said = False
 
     def seen(self, line: str) -> str:
-        """A line of uv's; what to say about it, mostly nothing."""
+        """Say what there is to say about a line of uv's, mostly nothing."""
         match = _DOWNLOAD.match(line.strip())
         if match is None:
             return ""

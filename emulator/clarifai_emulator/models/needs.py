@@ -42,7 +42,7 @@ class Missing:
 
     @property
     def text(self) -> str:
-        """A sentence without its full stop."""
+        """Return a sentence without its full stop."""
         what = f"the program '{self.name}'" if self.is_program else f"the Python module '{self.name}'"
         where = "on the PATH" if self.is_program else "in its environment"
         return f"{self.file} (line {self.line}) starts {what}, which is not {where}"

@@ -28,7 +28,7 @@ class Line:
 
     @property
     def is_direct(self) -> bool:
-        """A URL, a version control address, an archive or a path: its installed state cannot be compared."""
+        """Tell whether it is a URL, a version control address, an archive or a path, which cannot be compared."""
         return bool(_EDITABLE.match(self.text) or _DIRECT.match(self.text))
 
 
@@ -82,7 +82,8 @@ def read_lines(file: Path, *, constraint: bool = False, _seen: frozenset[Path] =
 
 
 def required_names(file: Path) -> set[str]:
-    """The names that a requirements file has, normalised; none when it cannot be read, which is told elsewhere."""
+    """Return the names that a requirements file has, normalised; none when it cannot be read, which is told
+    elsewhere."""
     names: set[str] = set()
     with contextlib.suppress(UnreadableRequirements):
         for line in read_lines(file):
@@ -106,7 +107,8 @@ def unpin_unknown_sdk(file: Path) -> bool:
 
 
 def included_files(file: Path, _seen: frozenset[Path] = frozenset()) -> list[Path]:
-    """A requirements file and every file that it, or one of those, includes. Raises ``UnreadableRequirements``."""
+    """Return a requirements file and every file that it, or one of those, includes. Raises
+    ``UnreadableRequirements``."""
     if file.resolve() in _seen:
         return []
     found = [file]
@@ -118,7 +120,7 @@ def included_files(file: Path, _seen: frozenset[Path] = frozenset()) -> list[Pat
 
 
 def unsatisfied_requirements(file: Path, installed: Installed = CURRENT_INTERPRETER) -> list[str]:
-    """Why the current interpreter cannot run these requirements, one sentence each; empty when it can."""
+    """Say why the current interpreter cannot run these requirements, one sentence each; empty when it can."""
     try:
         return [reason for line in read_lines(file) for reason in _reasons(line, installed)]
     except UnreadableRequirements as error:

@@ -48,7 +48,7 @@ class OwnFolder:
 
     @property
     def path(self) -> Path:
-        """The folder, which is made if need be."""
+        """Return the folder, which is made if need be."""
         if self._root is not None:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             return self._root

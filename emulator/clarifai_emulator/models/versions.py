@@ -31,7 +31,7 @@ def build_failed(version: ModelVersion) -> bool:
 
 
 def newest_usable(versions: Iterable[ModelVersion]) -> ModelVersion | None:
-    """The first of these (newest first) that is built; the first of all when none is, and None of none.
+    """Return the first of these (newest first) that is built; the first of all when none is, and None of none.
 
     An upload does not take the place of what serves before it is built, and never if it cannot be; nor does a
     directory that is deployed before a replica of it serves.

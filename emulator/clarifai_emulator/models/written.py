@@ -13,7 +13,8 @@ _MOST_NAMED = 3
 
 
 class WrittenFiles:
-    """By model directory. ``on_found(directory, files)`` is told of files that are taken for a model's own."""
+    """Remember the written files of each model directory. ``on_found(directory, files)`` is told of files that
+    are taken for a model's own."""
 
     def __init__(self, on_found: Callable[[Path, Sequence[str]], None] = lambda directory, files: None) -> None:
         self._on_found = on_found
@@ -25,7 +26,7 @@ class WrittenFiles:
         return CodeReader(directory, watched, self._own.setdefault(directory, set()))
 
     def of(self, directory: Path) -> set[str]:
-        """The model's own files."""
+        """Return the model's own files."""
         return self._own.setdefault(directory, set())
 
     def find(
@@ -62,7 +63,7 @@ def are_the_models_own(files: Sequence[str]) -> str:
 
 
 def changed_while_loading(files: Sequence[str]) -> str:
-    """Why a replica cannot say which code it has loaded."""
+    """Say why a replica cannot tell which code it has loaded."""
     it = "it" if len(files) == 1 else "them"
     return (
         f"{named(files)} changed while the model was being loaded; if the model writes {it} itself, leave {it} out "

@@ -1,1 +1,1 @@
-"""Nodepools: which replicas should run, and keeping them alive."""
+"""Decides which replicas should run in nodepools, and keeps them alive."""

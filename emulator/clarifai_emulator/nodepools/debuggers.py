@@ -34,11 +34,11 @@ class Debuggers:
         self._ports: dict[DeploymentKey, DebugPort] = {}
 
     def of(self, key: DeploymentKey) -> Debugging | None:
-        """How the deployment is debugged; None where it is not."""
+        """Return how the deployment is debugged; None where it is not."""
         return self._wanted.get(key)
 
     def port(self, key: DeploymentKey) -> int:
-        """Where an editor attaches to the deployment; 0 where none can."""
+        """Return where an editor attaches to the deployment; 0 where none can."""
         found = self._ports.get(key)
         return found.port if found is not None else 0
 

@@ -1,4 +1,4 @@
-"""What each deployment wants to run, read from the store: model, version, code and nodepools."""
+"""Reads from the store what each deployment wants to run: model, version, code and nodepools."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool
 
+from clarifai_emulator.catalogue import USER_RUN
 from clarifai_emulator.messages.address import ModelKey, NodepoolKey
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import newest_usable
@@ -16,7 +17,6 @@ from clarifai_emulator.routing.nodepools import nodepool_keys
 from clarifai_emulator.store import Key, Kind, Store
 
 # A cluster of this type has no nodes of its own: its user starts the runners.
-_USER_RUN = "local-dev"
 
 
 class Targets:
@@ -27,7 +27,7 @@ class Targets:
         store.add_index(Kind.DEPLOYMENT, _index_values)
 
     def of_deployment(self, user_id: str, deployment_id: str) -> Target | None:
-        """What this deployment wants to run now; None when it is gone, disabled, or serves nothing known."""
+        """Return what this deployment wants to run now; None when it is gone, disabled, or serves nothing known."""
         deployment: Deployment | None = self._store.get(Kind.DEPLOYMENT, (user_id, deployment_id))
         if deployment is None or deployment.status == Deployment.DISABLED:
             return None
@@ -40,13 +40,13 @@ class Targets:
         return self._target(deployment, key, pinned, nodepools)
 
     def on_shared(self, nodepool: NodepoolKey, model: Key, version_id: str) -> Target:
-        """What a request on shared compute runs."""
+        """Return what a request on shared compute runs."""
         target = self._target(None, (model[0], model[1], model[2]), version_id, tuple(self._nodepools([nodepool])))
         assert target is not None, "routing decided for a version that is in the store"
         return target
 
     def still(self, target: Target) -> Target | None:
-        """What was wanted before, without nodepools that are gone; None where nothing of it can go on."""
+        """Return what was wanted before, without nodepools that are gone; None where nothing of it can go on."""
         if self._store.get(Kind.MODEL_VERSION, (*target.model_key, target.version.id)) is None:
             return None
         nodepools = tuple(self._nodepools(target.nodepool_keys))
@@ -95,9 +95,9 @@ class Targets:
         )
 
     def is_user_run(self, nodepool: NodepoolKey) -> bool:
-        """Whether a nodepool has no nodes of its own."""
+        """Tell whether a nodepool has no nodes of its own."""
         cluster = self._store.get(Kind.COMPUTE_CLUSTER, nodepool[:2])
-        return cluster is not None and cluster.cluster_type == _USER_RUN
+        return cluster is not None and cluster.cluster_type == USER_RUN
 
 
 def _index_values(deployment: Deployment) -> Iterable[tuple[str, Key]]:

@@ -1,7 +1,4 @@
-"""The replicas of one deployment at one model version: what is wanted, what is there, what went wrong.
-
-State only; ``supervisor.py`` acts on it.
-"""
+"""Holds the replicas of one deployment at one model version: what is wanted, what is there, what went wrong."""
 
 from __future__ import annotations
 
@@ -42,9 +39,8 @@ class ReplicaState(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Standby:
-    """What is heard of a replica that is to take the place of another. ``loaded``: the code it has loaded, empty
-    when that changed meanwhile; it waits for ``go``. Both fail with ``ModelError`` when the model cannot be loaded.
-    """
+    """The news of a replica that is to take the place of another. ``loaded``: the code it has loaded, empty when
+    that changed meanwhile; it waits for ``go``. Both fail with ``ModelError`` when the model cannot be loaded."""
 
     loaded: asyncio.Future[str]
     live: asyncio.Future[None]
@@ -58,7 +54,7 @@ class Standby:
 
 @dataclass(slots=True, eq=False)
 class ReplicaRecord:
-    """One replica from the moment it is wanted until its process has ended. Times are the clock's monotonic()."""
+    """A replica from the moment it is wanted until its process has ended. Times are the clock's monotonic()."""
 
     credential: Credential
     runner: Runner
@@ -92,18 +88,19 @@ class ReplicaRecord:
 
     @property
     def busy(self) -> int:
-        """How many items it works on."""
+        """Count the items it works on."""
         return len(self.replica.busy) if self.replica is not None else 0
 
     def was_healthy(self, now: float) -> bool:
-        """It completed a request, or was ready for long: its end is a new misfortune, not more of the last."""
+        """Tell whether it completed a request, or was ready for long: so a crash now starts a new failure count."""
         completed = self.replica is not None and self.replica.completed > 0
         return completed or (self.ready is not None and now - self.ready > _HEALTHY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a fleet runs, and where it may. ``deployment`` is None on shared compute (default autoscaling)."""
+    """The order to a fleet: what it runs, and where it may. ``deployment`` is None on shared compute (default
+    autoscaling)."""
 
     deployment: Deployment | None
     model: Model
@@ -135,7 +132,7 @@ class Target:
 
     @property
     def sentence_name(self) -> str:
-        """``name`` at the beginning of a sentence; ids keep their case."""
+        """Return ``name`` as the beginning of a sentence; ids keep their case."""
         return self.name[0].upper() + self.name[1:]
 
 
@@ -174,7 +171,7 @@ class Fleet:
         return [record for record in self.records.values() if record.state is ReplicaState.LIVE]
 
     def serves(self, target: Target) -> bool:
-        """Whether a replica takes work where this target wants it."""
+        """Tell whether a replica takes work where this target wants it."""
         wanted = target.nodepool_keys
         return any(record.nodepool in wanted for record in self.live)
 
@@ -187,7 +184,7 @@ class Fleet:
         return [(link.nodepool, each) for link in links for each in link.replicas.values() if each.is_live]
 
     def demand(self, now: float, history_seconds: float) -> Demand:
-        """What is asked of the fleet at this moment."""
+        """Return what is asked of the fleet at this moment."""
         in_flight, queued = self.lane.load, len(self.lane.waiting)
         if self.lane.bounced and not self.active:
             queued += 1

@@ -1,4 +1,4 @@
-"""Which code a reloadable replica has loaded: what its directory held before and after, when both are the same.
+"""Tells which code a reloadable replica has loaded: what its directory held before and after, when both agree.
 
 Between the two the replica loads its model; it takes no work before it was told what its code is called. Files that
 the model itself writes meanwhile are no code of it.
@@ -23,7 +23,7 @@ class LoadedCode:
         self._readers: dict[tuple[Path, Watched], CodeReader] = {}
 
     async def read(self, source: ModelSource) -> Code:
-        """What the directory holds now; nothing for a model that is not reloadable."""
+        """Read what the directory holds now; nothing for a model that is not reloadable."""
         if source.watched is None:
             return Code()
         return await asyncio.to_thread(self._reader(source).read)

@@ -1,4 +1,4 @@
-"""What deployments and runners report of themselves: replicas wanted, live, and pods, read off the fleets."""
+"""Reports of deployments and runners the replicas wanted, live, and pods, read off the fleets."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from clarifai_emulator.nodepools.ways_out import simulated_accelerators
 
 
 def overcommitment(model_id: str, required: ComputeInfo, nodepool: Nodepool) -> str:
-    """One sentence that names what a replica asks for and this machine has, where that is less; else empty."""
+    """Say in one sentence what a replica asks for and this machine has, where that is less; else empty."""
     machine = next((each for each in nodepool.instance_types if each.id == LOCAL_INSTANCE), None)
     if machine is None:
         return ""

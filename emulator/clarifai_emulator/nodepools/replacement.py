@@ -1,8 +1,4 @@
-"""Fresh replicas take the place of those that serve, once they serve themselves: nobody waits, nothing is lost.
-
-stand by (load the new code) ──► loaded ──► go ──► live ──► the old ones drain, and end
-             └── its model cannot be loaded: the old ones go on
-"""
+"""Replaces serving replicas by fresh ones once those serve themselves: nobody waits, nothing is lost."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from clarifai_emulator.nodepools.replicas import Replicas
 
 
 class Replacement:
-    """One change of replicas, from ``old`` to ``new``, which may be the same fleet. Call ``load``, ``serve`` and
+    """A change of replicas, from ``old`` to ``new``, which may be the same fleet. Call ``load``, ``serve`` and
     ``finish`` in this order, or ``give_up`` at any point."""
 
     def __init__(self, replicas: Replicas, old: Fleet, new: Fleet) -> None:
@@ -43,7 +39,7 @@ class Replacement:
         await asyncio.gather(*(record.standby.live for record in self._fresh if record.standby is not None))
 
     def _shares_devices(self) -> bool:
-        """Whether the new ones ask for the accelerators of the old ones, and so can have theirs."""
+        """Tell whether the new replicas ask for the accelerators of the old ones, and so can have theirs."""
         asked = [fleet.target.version.inference_compute_info for fleet in (self.old, self.new)]
         old, new = ((each.num_accelerators, each.accelerator_memory, *each.accelerator_type) for each in asked)
         return old == new

@@ -1,8 +1,5 @@
-"""The life of replicas: placed, started, watched, drained, ended. One task per replica, as long as its process.
-
-launch ─► place (room, devices) ─► backend.start ─► … serves … ─► process has ended ─► all given back
-                                                      drain ─► nothing new ─► idle ─► SIGTERM ─┘
-"""
+"""Leads replicas through their life: placed, started, watched, drained, ended. One task each, as long as its
+process."""
 
 from __future__ import annotations
 
@@ -158,8 +155,8 @@ class Replicas:
             record.process.kill()
 
     def replace_hung(self, fleet: Fleet, record: ReplicaRecord, replica: Replica) -> None:
-        """Its model does not come back from a request: another replica takes its place. What others still wait
-        for may finish."""
+        """Replace a replica whose model does not come back from a request. Requests that others still wait for may
+        finish."""
         work, since = min(replica.abandoned.items(), key=lambda item: item[1])
         reason = (
             f"its model still works on request {work.request_id}, {self._clock.monotonic() - since:.1f} s after "
@@ -188,7 +185,7 @@ class Replicas:
         await self.end(records, grace=grace)
 
     async def end(self, records: Iterable[ReplicaRecord], *, grace: float) -> None:
-        """The same, while others may still be draining."""
+        """End these replicas, while others may still be draining."""
         await asyncio.gather(*(self._end(record, grace=grace) for record in records))
 
     # What outlives a reset.
@@ -228,7 +225,7 @@ class Replicas:
         return False
 
     def _is_free(self, fleet: Fleet, nodepool: NodepoolKey, runner_id: str) -> bool:
-        """Whether a warm replica of this runner may serve the fleet: as its only runner there."""
+        """Tell whether a warm replica of this runner may serve the fleet: as its only runner there."""
         mine = fleet.runners.get(nodepool)
         return self._fleets.get(runner_id) in (None, fleet) and (mine is None or mine.id == runner_id)
 
@@ -351,7 +348,7 @@ class Replicas:
             self._dispatcher.lose(link, record.replica_id, why)
 
     def _ended(self, fleet: Fleet, record: ReplicaRecord, why: str) -> None:
-        """Its process has ended. If nobody asked for that, it starts again, later each time."""
+        """See to a replica whose process has ended. If nobody asked for that, it starts again, later each time."""
         if record.standby is not None:
             record.standby.fail(load_failure(model_traceback(record.tail), why))
         if record.state in (ReplicaState.DRAINING, ReplicaState.STANDBY) or fleet.retired:
@@ -399,7 +396,7 @@ def _fleet_of(record: ReplicaRecord) -> Fleet:
 
 
 def _is_idle(record: ReplicaRecord) -> bool:
-    """Whether it lives, is connected, and works on nothing."""
+    """Tell whether a replica lives, is connected, and works on nothing."""
     replica, process = record.replica, record.process
     if replica is None or process is None or process.exited.done() or record.state is not ReplicaState.LIVE:
         return False
@@ -407,6 +404,6 @@ def _is_idle(record: ReplicaRecord) -> bool:
 
 
 def _is_winding_up(record: ReplicaRecord) -> bool:
-    """Whether everybody who waited for it has an answer, and it is not quite through itself."""
+    """Tell whether everybody who waited for it has an answer, and it is not quite through itself."""
     busy = record.replica.busy if record.replica is not None else ()
     return bool(busy) and not any(work.is_open for work in busy)

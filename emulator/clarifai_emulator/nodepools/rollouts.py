@@ -1,14 +1,5 @@
-"""Deployments on their way from what serves to what was asked for: the one serves until the other does.
-
-another version, model or nodepool is asked for ─► does a replica of the deployment serve now?
-      │ no: nothing is lost, it is the new one at once
-      │ yes
-      ▼
-requests go to what serves ─► a replica of the new one is live ─► requests go there, the old replicas drain
-      └── none ever is: the old ones go on, and the new ones are tried again as any that fail
-
-Called by ``supervisor.py``, which starts and ends the replicas; routing looks here for what serves now.
-"""
+"""Keeps deployments that are on their way from what serves to what was asked for: the one serves until the other
+does."""
 
 from __future__ import annotations
 
@@ -26,8 +17,8 @@ from clarifai_emulator.store import Key
 
 @dataclass(slots=True, eq=False)
 class Rollout:
-    """``old`` serves, as ``served`` says; ``new`` is the lane of what was asked for. Both are of one fleet where
-    only the nodepools change."""
+    """A deployment on its way. ``old`` serves, as ``served`` says; ``new`` is the lane of what was asked for. Both
+    are of one fleet where only the nodepools change."""
 
     old: Fleet
     served: Target
@@ -37,7 +28,7 @@ class Rollout:
 
     @property
     def moves(self) -> bool:
-        """Whether it is the same version, in other nodepools."""
+        """Tell whether it is the same version, in other nodepools."""
         return self.old.lane.key == self.new
 
     def view(self, stored: Deployment) -> Deployment:
@@ -65,7 +56,7 @@ class Rollout:
 
 
 class Rollouts:
-    """Those under way. ``on_change`` is called when requests may go elsewhere than before."""
+    """The rollouts under way. ``on_change`` is called when requests may go elsewhere than before."""
 
     def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
         self._on_change = on_change
@@ -110,14 +101,14 @@ class Rollouts:
         return found
 
     def _of_model(self, model: ModelKey, stored: Deployment) -> Deployment:
-        """As it serves now, or, where that is another model, as it will."""
+        """Return the deployment as it serves now, or, where that is another model, as it will."""
         view = self.served(stored)
         return view if _serves(view, model) else stored
 
     def _still(
         self, model: ModelKey, known: Iterable[Key], stored: Callable[[Key], Deployment | None]
     ) -> Iterable[Deployment]:
-        """Those that serve this model and are on their way to another one."""
+        """Yield deployments that serve this model and are on their way to another one."""
         for key, rollout in self._under_way.items():
             deployment = stored(key) if key not in known else None
             if deployment is not None and _serves(rollout.view(deployment), model):

@@ -16,7 +16,7 @@ _MOST_REMEMBERED = 10_000
 
 
 class Router:
-    """``routing.choose`` over one emulator's routing view."""
+    """Applies ``routing.choose`` to one emulator's routing view."""
 
     def __init__(self, store: Store, view: RoutingView) -> None:
         self._view = view
@@ -24,7 +24,7 @@ class Router:
         store.watch(self._store_changed)
 
     def decide(self, ask: Ask) -> Decision:
-        """Where a request goes. Raises ``RoutingError``."""
+        """Decide where a request goes. Raises ``RoutingError``."""
         unseeded = replace(ask, seed="") if ask.seed else ask
         decision = self._settled.get(unseeded)
         if decision is not None:
@@ -39,7 +39,7 @@ class Router:
         return decision
 
     def is_settled(self, ask: Ask) -> bool:
-        """Whether the last decision for this ask holds until a resource changes, whatever is busy."""
+        """Tell whether the last decision for this ask holds until a resource changes, whatever is busy."""
         return replace(ask, seed="") in self._settled
 
     def forget(self) -> None:

@@ -111,7 +111,8 @@ class RoutingView:
         return self._store.page(Kind.NODEPOOL, (CLARIFAI_USER, SHARED_CLUSTER), 0, _NAMES)
 
     def load(self, deployment_user: str, deployment_id: str, nodepool_key: NodepoolKey, version_id: str) -> Load:
-        """How busy the deployment is there. Whether one more replica would fit is asked only when it matters."""
+        """Return how busy the deployment is there. Whether one more replica would fit is asked only when it
+        matters."""
         self.times_load_was_asked += 1
         fleet = self._supervisor.fleets.get(LaneKey(deployment_user, deployment_id, version_id))
         if fleet is None:

@@ -1,4 +1,4 @@
-"""How many replicas a deployment should have in a nodepool now: pure autoscaling, no clock, no state.
+"""Computes how many replicas a deployment should have in a nodepool now: pure autoscaling, no clock, no state.
 
 The platform publishes the knobs (``AutoscaleConfig``) and what each delays, not the algorithm; docs/fidelity.md
 lists what is our choice. The supervisor asks after every change of demand, and again after ``recheck_in``.
@@ -25,7 +25,7 @@ CRASHES_UNTIL_FAILED = 3
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What is asked of one deployment in one nodepool.
+    """The demand on one deployment in one nodepool.
 
     ``in_flight`` requests are with replicas that take more, ``queued`` ones wait. ``peak`` is the most of both
     together during the last ``traffic_history_seconds``. ``last_request_ago``: seconds since a request last came or
@@ -70,11 +70,11 @@ def desired_replicas(
     *,
     enabled: bool = True,
 ) -> ScalingAdvice:
-    """How many replicas there should be, given that ``current`` are wanted now.
+    """Compute how many replicas there should be, given that ``current`` are wanted now.
 
-    ``*_ago``: seconds since the number last grew or shrank, None if it never did; where nothing is known, a
-    delay starts now. ``enabled`` False: the
-    deployment is disabled, which scales it to zero whatever the configuration (proto: Deployment.status).
+    ``*_ago``: seconds since the number last grew or shrank, None if it never did; where nothing is known, a delay
+    starts now. ``enabled`` False: the deployment is disabled, which scales it to zero whatever the configuration
+    (proto: Deployment.status).
     """
     config = config or AutoscaleConfig()
     least, most = replica_bounds(config)

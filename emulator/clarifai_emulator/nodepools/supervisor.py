@@ -129,7 +129,7 @@ class Supervisor:
         )
 
     async def release_deployments(self, keys: Iterable[tuple[str, str]]) -> list[ReplicaRecord]:
-        """As ``release``, of these deployments (user and id)."""
+        """Release these deployments (user and id), as ``release`` does."""
         return await self._release([fleet for key in keys for fleet in self.fleets.of_deployment(*key)])
 
     async def _release(self, mine: Sequence[Fleet]) -> list[ReplicaRecord]:
@@ -189,7 +189,8 @@ class Supervisor:
         self._wake.set()
 
     def _mark_later(self, key: LaneKey, seconds: float) -> None:
-        """One timer per fleet, the soonest: it is reconciled often, and each time says anew when it needs to be."""
+        """Set the fleet's one timer, to the soonest: it is reconciled often, and each time says anew when it needs
+        to be."""
         loop = asyncio.get_running_loop()
         when = loop.time() + max(seconds, 0.01)
         timer = self._timers.get(key)
@@ -232,7 +233,8 @@ class Supervisor:
                     self._dirty.add(fleet.lane.key)
 
     def _rollout_to(self, new: LaneKey, target: Target) -> Rollout | None:
-        """What serves, and has to go on until this target does; None where that serves already, or nothing does."""
+        """Return what serves, and has to go on until this target does; None where that serves already, or nothing
+        does."""
         fleet = self.fleets.get(new)
         if new[:2] in self._stop_first or (fleet is not None and not fleet.retired and fleet.serves(target)):
             return None
@@ -255,11 +257,11 @@ class Supervisor:
         return self._rollouts
 
     def stop_first(self, deployment: Key) -> None:
-        """What serves is ended before what this deployment is told next has started."""
+        """End what serves before what this deployment is told next has started."""
         self._stop_first.add(deployment)
 
     def settle(self, key: LaneKey) -> bool:
-        """Whether the fleet serves as its deployment says; then requests go there from now on."""
+        """Tell whether the fleet serves as its deployment says; then requests go there from now on."""
         self._refresh()  # what was just stored counts
         fleet = self.fleets.get(key)
         if fleet is None or fleet.retired or not fleet.serves(fleet.target):
@@ -268,7 +270,7 @@ class Supervisor:
         return True
 
     def _take_over(self, fleet: Fleet) -> None:
-        """It serves: what served before ends, once that has done what it has."""
+        """Let a fleet take over that serves: what served before ends, once that has done what it has."""
         key = fleet.lane.key
         rollout = self._rollouts.towards(key)
         if rollout is not None:
@@ -353,12 +355,12 @@ class Supervisor:
         return self.fleets[key].lane
 
     def runs_version(self, version: Key) -> bool:
-        """Whether a replica of this model version (user, app, model, version) has not ended yet."""
+        """Tell whether a replica of this model version (user, app, model, version) has not ended yet."""
         found = (fleet for fleet in self.fleets.values() if fleet.target.version.id == version[3] and fleet.records)
         return any((each.target.model.app_id, each.target.model.id) == version[1:3] for each in found)
 
     def serves(self, model: Key) -> bool:
-        """Whether a replica of this model (user, app, model), of whichever version, takes work."""
+        """Tell whether a replica of this model (user, app, model), of whichever version, takes work."""
         found = (fleet for fleet in self.fleets.values() if fleet.target.model_key == model and not fleet.retired)
         return any(fleet.live or fleet.adopted for fleet in found)
 
@@ -538,8 +540,8 @@ class Supervisor:
         return cannot_be_placed(reason, required, is_strict=is_strict)
 
     def _blocks_itself(self, fleet: Fleet, no_room: NoRoom) -> bool:
-        """Whether the accelerators that it waits for are those of what it is to replace: waiting would never end.
-        A graceful deployment is told so; of others the old replicas end first."""
+        """Tell whether a fleet waits for the accelerators of what it is to replace: waiting would never end. A
+        graceful deployment is told so; of others the old replicas end first."""
         key = fleet.lane.key
         rollout = self._rollouts.towards(key)
         if rollout is None or no_room.for_good:
@@ -559,12 +561,13 @@ class Supervisor:
         return True
 
     def _is_strict(self, nodepools: Iterable[Nodepool]) -> bool:
-        """Whether only --strict-capacity keeps CPUs and memory of this machine from being overcommitted there."""
+        """Tell whether only --strict-capacity keeps CPUs and memory of this machine from being overcommitted
+        there."""
         names = (each.id for nodepool in nodepools for each in nodepool.instance_types)
         return self._config.strict_capacity and LOCAL_INSTANCE in names
 
     def _least_busy(self, fleet: Fleet, count: int) -> Sequence[ReplicaRecord]:
-        """Those that starting or ending costs least: not ready yet first, then with the least to finish."""
+        """Return the cheapest to stop: not-ready replicas first, then the least busy."""
         return sorted(fleet.active, key=lambda record: (record.state is ReplicaState.LIVE, record.busy))[:count]
 
     def _retire(self, fleet: Fleet) -> None:
@@ -588,7 +591,7 @@ class Supervisor:
             self._dispatcher.close_lane(fleet.lane.key, superseded(fleet.target))
 
     def _hand_over(self, fleet: Fleet) -> None:
-        """Where the version that replaces it is live already, that one answers what waits."""
+        """Hand waiting work over to the version that replaces this one, if that is live already."""
         for other in self.fleets.of_deployment(*fleet.lane.key[:2]):
             if not other.retired and other.live:
                 fleet.lane.hand_over(other.lane, other.target.nodepool_keys)

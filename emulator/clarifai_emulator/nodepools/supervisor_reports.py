@@ -1,4 +1,5 @@
-"""What the supervisor says: events, log entries, and the errors callers get while nothing can serve them."""
+"""Reports what the supervisor does: events, log entries, and the errors callers get while nothing can serve
+them."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ class Reporter:
         replica_id: str = "",
         origin: str = "",
     ) -> None:
-        """One line of a log that clients can list. ``origin``: who wrote it, where a replica printed it."""
+        """Write one line of a log that clients can list. ``origin``: who wrote it, where a replica printed it."""
         version, model, nodepools = fleet.target.version, fleet.target.model, fleet.target.nodepools
         _, cluster_id, nodepool_id = nodepools[0][0] if nodepools else ("", "", "")
         if runner is not None:
@@ -106,7 +107,8 @@ def _code_of(target: Target) -> str:
 def cannot_be_placed(
     reason: str, required: ComputeInfo, *, is_strict: bool = False, config_key: str = ""
 ) -> CallerError:
-    """``is_strict``: only --strict-capacity is in the way; ``config_key``: where config.yaml says what it needs."""
+    """Return the error that no replica can be placed. ``is_strict``: only --strict-capacity is in the way;
+    ``config_key``: where config.yaml says what it needs."""
     hint = ways_out(required, is_strict=is_strict, config_key=config_key)
     return CallerError(
         StatusCode.MODEL_DEPLOYMENT_FAILED, f"No replica can be placed for {reason.rstrip('.')}.", hint=hint

@@ -1,11 +1,4 @@
-"""Replicas that outlive a reset: idle, of no deployment, until the same model is deployed again.
-
-    reset(keep_warm) ─► put(record) ─► … nobody's … ─► take(source, nodepool) ─► a replica of the new deployment
-                                          └─ too many, or its directory has changed ─► to be ended
-
-A replica was told its nodepool, its runner's id and its secrets when it started, so it goes back to a nodepool of
-that name, as that runner, where the secrets are the same.
-"""
+"""Keeps replicas that outlive a reset: idle, of no deployment, until the same model is deployed again."""
 
 from __future__ import annotations
 
@@ -56,8 +49,9 @@ class WarmPool:
         secrets: Mapping[str, str],
         is_free: Callable[[str], bool],
     ) -> ReplicaRecord | None:
-        """One that runs this code with these secrets in a nodepool of this name, and whose runner (by its id) is
-        free; it is kept no longer. Those of the same directory in another state are of no more use."""
+        """Take a replica that runs this code with these secrets in a nodepool of this name, and whose runner (by
+        its id) is free; it is kept no longer. Replicas of the same directory in another state are of no more use.
+        """
         for place in list(self._places.values()):
             if place.source.path == source.path and place.source != source:
                 self._drop(place)
@@ -80,7 +74,7 @@ class WarmPool:
         return bool(holders)
 
     def discard(self, record: ReplicaRecord) -> None:
-        """Its process has ended, or is about to."""
+        """Discard a replica whose process has ended, or is about to."""
         self._places.pop(record.replica_id, None)
 
     def _drop(self, place: _Place) -> None:

@@ -22,8 +22,8 @@ _ANY_MEMORY = "16Gi"
 
 
 def ways_out(required: ComputeInfo, *, is_strict: bool = False, config_key: str = "") -> str:
-    """``is_strict``: only --strict-capacity is in the way of its CPUs and memory. ``config_key``: the section of
-    config.yaml that says what the model needs."""
+    """Say what to do. ``is_strict``: only --strict-capacity is in the way of its CPUs and memory. ``config_key``:
+    the section of config.yaml that says what the model needs."""
     if not required.num_accelerators:
         return _of_sizes(config_key, is_strict=is_strict)
     count, instance = required.num_accelerators, instance_without_accelerators(required).id
@@ -40,7 +40,7 @@ def ways_out(required: ComputeInfo, *, is_strict: bool = False, config_key: str 
 
 
 def simulated_accelerators(required: ComputeInfo) -> str:
-    """What ``--accelerators`` has to say so that there is what a model asks for: ``simulated:1xNVIDIA-A10G``."""
+    """Return the value of ``--accelerators`` that gives what a model asks for: ``simulated:1xNVIDIA-A10G``."""
     count, size = required.num_accelerators, required.accelerator_memory
     needed = parse_memory(size) if size else 0
     memories = {name: accelerator_memory(name) for name in accelerator_names()}

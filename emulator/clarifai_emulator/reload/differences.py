@@ -12,7 +12,8 @@ from clarifai_emulator.contracts.signatures.method import Method
 
 
 def differences(old: Sequence[Any], new: Sequence[Any], *, model: str, file: Path, source: str) -> list[Finding]:
-    """Every change from the old ``MethodSignature`` messages to the new ones, where the method is in ``file``."""
+    """Return every change from the old ``MethodSignature`` messages to the new ones, where the method is in
+    ``file``."""
     from clarifai_emulator.contracts.changes.compare import changes
 
     lines = _lines(source)
@@ -21,7 +22,7 @@ def differences(old: Sequence[Any], new: Sequence[Any], *, model: str, file: Pat
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:
-    """A finding as plain values."""
+    """Return a finding as plain values."""
     from clarifai_emulator.contracts.rules import RULES
 
     where = finding.location
@@ -43,7 +44,7 @@ def _location(file: Path, lines: Mapping[str, int], name: str) -> Location | Non
 
 
 def _lines(source: str) -> dict[str, int]:
-    """The line of each method, by its name."""
+    """Return the line of each method, by its name."""
     try:
         module = ast.parse(source)
     except (SyntaxError, ValueError):

@@ -14,8 +14,8 @@ _AROUND = 2
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the code on disk cannot be used. ``file`` (relative) and ``line`` are empty and 0 when nothing points
-    at one; ``frame`` is the code around it; ``trace`` the model's own traceback."""
+    """Say why the code on disk cannot be used. ``file`` (relative) and ``line`` are empty and 0 when nothing
+    points at one; ``frame`` is the code around it; ``trace`` the model's own traceback."""
 
     message: str
     hint: str = ""
@@ -26,13 +26,13 @@ class Failure:
 
     @property
     def summary(self) -> str:
-        """All of it in one line."""
+        """Return all of it in one line."""
         where = f"{self.file}:{self.line}: " if self.file else ""
         return " ".join(f"{where}{self.message}".split())
 
     @property
     def text(self) -> str:
-        """All of it, in lines."""
+        """Return all of it, in lines."""
         return "\n".join(filter(None, (self.summary, self.frame or self.trace, self.hint)))
 
 
@@ -49,7 +49,7 @@ def failure_of(error: EmulatorError, directory: Path) -> Failure:
 
 
 def _place(trace: str, directory: Path) -> tuple[str, int]:
-    """The last place of the model's own code in a traceback."""
+    """Return the last place of the model's own code in a traceback."""
     inside = [
         (Path(name).relative_to(directory).as_posix(), int(line))
         for name, line in _FRAME.findall(trace)
@@ -59,7 +59,7 @@ def _place(trace: str, directory: Path) -> tuple[str, int]:
 
 
 def code_frame(file: Path, line: int) -> str:
-    """The line of a file with those around it; empty when the file has no such line."""
+    """Return the line of a file with those around it; empty when the file has no such line."""
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -32,11 +32,11 @@ class HelperEdit:
 
     @property
     def changed(self) -> tuple[str, ...]:
-        """The names of all that differ."""
+        """Return the names of all that differ."""
         return (*self.functions, *self.methods, *self.constants)
 
     def reason(self, name: str) -> str:
-        """Why a swap of the module ``name`` is right, in words."""
+        """Say in words why a swap of the module ``name`` is right."""
         if not self.changed:
             return f"only comments or the layout of {name} have changed"
         verb = "has" if len(self.changed) == 1 else "have"
@@ -69,7 +69,7 @@ class Helpers:
 
     @cached_property
     def _uses(self) -> tuple[_Use, _Use] | None:
-        """The modules before and after; None where one cannot be parsed."""
+        """Return the modules before and after; None where one cannot be parsed."""
         try:
             olds = {file: ast.parse(text) for file, text in self._before.items()}
             news = {
@@ -134,7 +134,7 @@ def _items(module: ast.Module) -> tuple[dict[str, _Item], list[ast.stmt]]:
 
 
 def _constant(node: ast.stmt) -> str:
-    """The name that a statement gives to a literal; empty for any other statement."""
+    """Return the name that a statement gives to a literal; empty for any other statement."""
     targets = (
         node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
     )
@@ -212,7 +212,7 @@ class _Use:
 
     @cached_property
     def _bindings(self) -> Mapping[str, Mapping[str, set[str]]]:
-        """By file, the names in it that stand for another module or for something of it, with those files."""
+        """Return by file the names in it that stand for another module or for something of it, with those files."""
         found: dict[str, dict[str, set[str]]] = {file: {} for file in self.modules}
         for file, tree in self.modules.items():
             for name, bound in _bindings(file, tree, self.modules):
@@ -221,7 +221,8 @@ class _Use:
 
     @cached_property
     def _loading(self) -> set[str] | str:
-        """The modules that loading the model uses, with all that they import; text is why nobody can tell."""
+        """Return the modules that loading the model uses, with all that they import; text is why nobody can
+        tell."""
         if any("" in files for names in self._bindings.values() for files in names.values()):
             return "a module imports everything of another (`import *`)"
         used = set[str]()
@@ -277,7 +278,8 @@ class _Use:
 
 
 def _run_at_import(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
-    """The code of a module, or of a class in it, that runs when it is imported; annotations only name things."""
+    """Yield the code of a module, or of a class in it, that runs when it is imported; annotations only name
+    things."""
     for node in body:
         if isinstance(node, Function):
             yield from (*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults))
@@ -310,7 +312,7 @@ def _bindings(file: str, tree: ast.Module, modules: Mapping[str, ast.Module]) ->
 
 
 def _base_of(file: str, node: ast.ImportFrom) -> str:
-    """The module that a `from … import` names, dotted; of a relative one, below the directory."""
+    """Return the module that a `from … import` names, dotted; of a relative one, below the directory."""
     if not node.level:
         return node.module or ""
     folder = PurePosixPath(file).parents[min(node.level, len(PurePosixPath(file).parents)) - 1]
@@ -318,7 +320,7 @@ def _base_of(file: str, node: ast.ImportFrom) -> str:
 
 
 def _files_of(module: str, modules: Mapping[str, ast.Module]) -> Iterator[str]:
-    """The files that a dotted name may be: those whose path ends so."""
+    """Yield the files that a dotted name may be: those whose path ends so."""
     wanted = tuple(module.split(".")) if module else ()
     for file in modules:
         parts = PurePosixPath(file).with_suffix("").parts

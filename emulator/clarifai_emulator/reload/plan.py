@@ -63,12 +63,12 @@ class Plan:
 
     @property
     def named(self) -> str:
-        """The files in words."""
+        """Return the files in words."""
         return named(self.files)
 
 
 def make_plan(before: Code, after: Code, *, always: Kind = Kind.NONE) -> Plan:
-    """The reload that takes ``before`` to ``after``; at least ``always`` when there is anything to do."""
+    """Return the reload that takes ``before`` to ``after``; at least ``always`` when there is anything to do."""
     files = before.changed(after)
     if not files:
         return Plan(Kind.NONE, "no file has changed")
@@ -113,7 +113,7 @@ def _model_plan(name: str, before: Code, after: Code) -> Plan:
 
 
 def _helper_plan(name: str, before: Code, after: Code, helpers: Helpers) -> Plan:
-    """A module beside the model's: weights stay where loading them did not use it."""
+    """Return a module beside the model's: weights stay where loading them did not use it."""
     found = helpers.edit(name)
     if before.model_file != after.model_file or found.doubt:
         return Plan(Kind.FORK, f"{name} has changed, and the model may have read it: {found.doubt}", (name,))

@@ -84,5 +84,5 @@ class Project:
 
     @property
     def names(self) -> dict[str, str]:
-        """For events."""
+        """Return the ids that events of the project carry."""
         return {"deployment_id": self.lane.deployment_id, "model_id": self.model[2], "directory": str(self.path)}

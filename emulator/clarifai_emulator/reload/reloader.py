@@ -65,7 +65,7 @@ class Reloader:
 
     @property
     def projects(self) -> Mapping[Path, Project]:
-        """By their directory."""
+        """Return the projects by their directory."""
         return self._projects
 
     def clear(self) -> None:
@@ -73,7 +73,7 @@ class Reloader:
         self._projects.clear()
 
     def forget(self, deployment: tuple[str, str]) -> None:
-        """A deployment (its user and id) is gone: its directory is no longer in the dev loop."""
+        """Forget a deployment (its user and id) that is gone: its directory is no longer in the dev loop."""
         for path in [path for path, project in self._projects.items() if project.lane[:2] == deployment]:
             del self._projects[path]
 
@@ -96,8 +96,8 @@ class Reloader:
         return deployed
 
     async def reload(self, path: Path, progress: Progress) -> Outcome:
-        """The files of a directory may have changed: bring them to where they answer. Raises ``ModelError`` for a
-        directory that is not in the dev loop."""
+        """Bring the files of a directory, which may have changed, to where they answer. Raises
+        ``ModelError`` for a directory that is not in the dev loop."""
         project = self._project(path)
         project.newer.set()
         async with project.lock:
@@ -132,7 +132,7 @@ class Reloader:
         return self._ready(project, plan, after, began, old, new)
 
     async def _read(self, project: Project) -> Code:
-        """The files as they are now, without those that the model itself writes."""
+        """Return the files as they are now, without those that the model itself writes."""
         after = await asyncio.to_thread(project.reader.read)
         self._written.find(project.path, project.code, after, partial(self._was_at_work, project))
         own = self._written.of(project.path)
@@ -196,7 +196,7 @@ class Reloader:
         return outcome
 
     def _back(self, project: Project, plan: Plan) -> Outcome:
-        """The files are what serves already, perhaps again."""
+        """Note that the files are what serves already, perhaps again."""
         outcome = Outcome("unchanged", plan, project.code.digest, project.lane.version_id)
         if project.last is not None and project.last.state == "failed":
             self._tell_clients(project, None)
@@ -207,7 +207,7 @@ class Reloader:
         return outcome
 
     def _tell_clients(self, project: Project, failure: Failure | None) -> None:
-        """In the trailers of every answer, or, where that was asked for, instead of one."""
+        """Tell clients in the trailers of every answer, or, where that was asked for, instead of one."""
         fleet = self._supervisor.fleets.get(project.lane)
         if fleet is None:
             return

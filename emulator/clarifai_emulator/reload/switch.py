@@ -37,7 +37,7 @@ class Superseded(Exception):
 
 
 class Switch:
-    """From one code of a project to the next, in one emulator."""
+    """Bring a project from one code to the next, in one emulator."""
 
     def __init__(self, *, store: Store, supervisor: Supervisor, deployer: Deployer) -> None:
         self._store = store
@@ -84,7 +84,8 @@ class Switch:
         await asyncio.gather(*(link.label(after.digest) for link in self._links(project)))
 
     def _links(self, project: Project) -> list[ReloadLink]:
-        """Of every replica; all of them have the code the edit began with. Raises ``CannotSwap``."""
+        """Return the link of every replica; all of them have the code the edit began with. Raises
+        ``CannotSwap``."""
         records = self._records(project)
         if not records:
             raise CannotSwap("no replica is live")
@@ -123,7 +124,8 @@ class Switch:
         return (old, new) if _as_bytes(old) != _as_bytes(new) else ((), ())
 
     async def _in_place(self, project: Project, after: Code) -> Sequence[Any]:
-        """In the same fleet. Gives the signatures; where these are others, nothing else was done."""
+        """Swap the code in the same fleet and return the signatures; where these are others, nothing else was
+        done."""
         replacement = self._supervisor.replacement(project.lane)
         try:
             signatures = await self._loaded(project, replacement, after)
@@ -210,7 +212,7 @@ class Switch:
 
 
 def version_of(store: Store, project: Project) -> ModelVersion:
-    """The version that serves. Raises ``ModelError`` when somebody deleted it."""
+    """Return the version that serves. Raises ``ModelError`` when somebody deleted it."""
     version = store.get(Stored.MODEL_VERSION, (*project.model, project.lane.version_id))
     if version is None:
         raise ModelError(
@@ -221,7 +223,7 @@ def version_of(store: Store, project: Project) -> ModelVersion:
 
 
 def _told(edit: Edit, after: Code) -> dict[str, Any]:
-    """An edit as a replica takes it (``reload_main.py``)."""
+    """Return an edit as a replica takes it (``reload_main.py``)."""
     told: dict[str, Any] = {"file": edit.file, "content": after.files[edit.file].content}
     if edit.helper is None:
         return {**told, "class_name": edit.class_name}

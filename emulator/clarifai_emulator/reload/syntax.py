@@ -72,7 +72,7 @@ def _changed_methods(old: ast.ClassDef, new: ast.ClassDef) -> list[str]:
 
 
 def _methods(node: ast.ClassDef) -> dict[str, list[Function]]:
-    """By name; the setter of a property has the name of its getter."""
+    """Return the methods by name; the setter of a property has the name of its getter."""
     found: dict[str, list[Function]] = {}
     for each in node.body:
         if isinstance(each, Function):
@@ -81,7 +81,7 @@ def _methods(node: ast.ClassDef) -> dict[str, list[Function]]:
 
 
 def _outside(old: ast.Module, new: ast.Module, old_class: ast.ClassDef, new_class: ast.ClassDef) -> str:
-    """Why what stands around the methods needs more than a swap."""
+    """Say why what stands around the methods needs more than a swap."""
     around_old = [node for node in old.body if node is not old_class]
     around_new = [node for node in new.body if node is not new_class]
     if dump(around_old) != dump(around_new):
@@ -104,7 +104,7 @@ def _outside(old: ast.Module, new: ast.Module, old_class: ast.ClassDef, new_clas
 
 
 def _inside(old: ast.ClassDef, new: ast.ClassDef, changed: Iterable[str]) -> str:
-    """Why the class itself needs more than a swap."""
+    """Say why the class itself needs more than a swap."""
     loading = reached(old, LOADS) | reached(new, LOADS)
     doubts = [
         *(_class_doubt(node, loading) for node in (old, new)),
@@ -146,7 +146,7 @@ def _odd_method(node: ast.ClassDef, function: Function) -> str:
 
 
 def _lets_go(function: Function, *, is_loading: bool) -> str:
-    """Why the instance, or one of its methods, may be known elsewhere once this method has run."""
+    """Say why the instance, or one of its methods, may be known elsewhere once this method has run."""
     first = function.args.args[0].arg if function.args.args else "self"
     bases = {id(node.value) for node in ast.walk(function) if isinstance(node, ast.Attribute)}
     for node in ast.walk(function):
@@ -159,7 +159,7 @@ def _lets_go(function: Function, *, is_loading: bool) -> str:
 
 
 def reached(node: ast.ClassDef, roots: Iterable[str]) -> set[str]:
-    """The methods that these use, directly or not."""
+    """Return the methods that these use, directly or not."""
     methods, found = _methods(node), set[str]()
     left = list(roots)
     while left:

@@ -170,7 +170,7 @@ class Watcher:
             now = again
 
     def _look_after(self) -> None:
-        """Nothing has come for a while: is everything as it was?"""
+        """Check, when nothing has come for a while, whether everything is as it was."""
         before, now = self._seen, self._reader.read()
         if now.digest == before.digest or not self._events.empty():
             return

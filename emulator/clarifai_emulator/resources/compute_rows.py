@@ -14,7 +14,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.catalogue import CLARIFAI_USER
+from clarifai_emulator.catalogue import CLARIFAI_USER, USER_RUN
 from clarifai_emulator.resources.deployment_rows import leave_nodepool
 from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
@@ -22,8 +22,7 @@ from clarifai_emulator.resources.rows import Draft, Match, Parent, Problem, Reso
 from clarifai_emulator.resources.workers import prepare_worker, validate_worker
 from clarifai_emulator.store import Key, Kind, Store
 
-LOCAL_DEV = "local-dev"  # the type of clusters whose runners their user runs
-_CLUSTER_TYPES = ("dedicated", LOCAL_DEV, "shared")
+_CLUSTER_TYPES = ("dedicated", USER_RUN, "shared")
 _MANAGERS = ("clarifai", "user")
 _CAPACITY_TYPES = (NodeCapacityType.ON_DEMAND_TYPE, NodeCapacityType.SPOT_TYPE)
 
@@ -155,7 +154,7 @@ def _runner_matches(resources: Resources, request: Any) -> Match:
 
 
 def _replicas(resources: Resources, runner: Runner) -> int:
-    """How many a runner has: what its user says of it, or what the emulator started."""
+    """Count a runner's replicas: as many as its user says, or as the emulator started."""
     return max(runner.num_replicas, resources.metrics.runner_metrics(runner).pods_total)
 
 
@@ -190,7 +189,7 @@ def _is_of_a_user(_: Store, key: Key) -> bool:
 def _is_run_by_its_user(store: Store, key: Key) -> bool:
     """Tell whether a runner outlives the process: the emulator's own replicas make theirs anew."""
     cluster = store.get(Kind.COMPUTE_CLUSTER, key[:2])
-    return cluster is not None and cluster.cluster_type == LOCAL_DEV
+    return cluster is not None and cluster.cluster_type == USER_RUN
 
 
 COMPUTE_CLUSTER = Resource(

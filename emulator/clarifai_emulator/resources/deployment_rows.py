@@ -35,7 +35,7 @@ _DEFAULT_SCALE_TO_ZERO_SECONDS = 1800
 
 @dataclass(frozen=True, slots=True)
 class NodepoolRef:
-    """One nodepool of a deployment; a higher ``priority`` (0 to 9) is served first."""
+    """A nodepool of a deployment; a higher ``priority`` (0 to 9) is served first."""
 
     cluster_id: str
     nodepool_id: str

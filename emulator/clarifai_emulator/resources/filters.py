@@ -21,7 +21,8 @@ _SORT_KEYS = {
 
 
 def text_matches(request: Any, item: Any) -> bool:
-    """Whether an item has the request's ``name`` (``*`` stands for anything), ``query`` and ``search`` texts."""
+    """Tell whether an item has the request's ``name`` (``*`` stands for anything), ``query`` and ``search``
+    texts."""
     if request.name and not fnmatchcase(item.name.lower(), request.name.lower()):
         return False
     text = f"{item.id}\n{item.name}\n{item.description}".lower()

@@ -1,4 +1,4 @@
-"""What an id may look like, how fresh ones are made, and which known one a mistyped one is near to."""
+"""Checks ids and makes fresh ones, and finds the known id that a mistyped one is near to."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _RESERVED = frozenset({"me"})
 
 
 def id_problem(identifier: str) -> str:
-    """What is wrong with an id that a user chose; empty when nothing is.
+    """Say what is wrong with an id that a user chose; empty when nothing is.
 
-    The characters are those that the SDK keeps when it makes an id; no length is published, 47 characters are
-    known to be in use (docs/fidelity.md, "Ids").
+    The characters are those that the SDK keeps when it makes an id; no length is published, 47 characters are known
+    to be in use (docs/fidelity.md, "Ids").
     """
     if not identifier:
         return "must not be empty"

@@ -1,8 +1,8 @@
-"""What each patch action does to a message: ``overwrite``, ``merge``, ``remove``.
+"""Applies patch actions to a message: ``overwrite``, ``merge``, ``remove``.
 
 A patch changes only fields that are present in it. On the wire a number, text or flag at its zero value is not
-present, so a patch cannot set one back to zero; that is protobuf's rule, not the emulator's. Who knows which fields
-are meant (an edit of a topology file) names them: ``assign``.
+present, so a patch cannot set one back to zero; that is protobuf's rule, not the emulator's. A caller that knows
+which fields are meant (an edit of a topology file) names them: ``assign``.
 """
 
 from __future__ import annotations

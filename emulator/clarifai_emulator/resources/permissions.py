@@ -1,4 +1,4 @@
-"""Who may see and who may change a resource: its owner, the owner's organisation, everybody.
+"""Decides who may see and who may change a resource: its owner, the owner's organisation, everybody.
 
 By the proto's comments PRIVATE asks for collaborator or team permissions, ORG for the same organisation, PUBLIC for
 nothing. The members of an organisation are its team (docs/fidelity.md, "Resources: reading").
@@ -16,7 +16,7 @@ _NOBODY: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Organisations:
-    """Which user is a member of which organisations. An organisation is a user too, and owns resources as one."""
+    """The memberships of users in organisations. An organisation is a user too, and owns resources as one."""
 
     of_user: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
@@ -29,11 +29,11 @@ class Organisations:
         return cls(of_user | {org: frozenset({org}) | of_user.get(org, _NOBODY) for org in members})
 
     def may_change(self, caller: str, owner: str) -> bool:
-        """Whether ``caller`` may read and write everything of ``owner``: itself, or an organisation it is in."""
+        """Tell whether ``caller`` may read and write all of ``owner``: itself, or an organisation it is in."""
         return caller == owner or owner in self.of_user.get(caller, _NOBODY)
 
     def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool:
-        """Whether ``caller`` may see a resource of ``owner`` with this visibility of its own."""
+        """Tell whether ``caller`` may see a resource of ``owner`` with this visibility of its own."""
         if caller == owner or visibility.gettable == Visibility.PUBLIC:
             return True
         circle = self.of_user.get(caller, _NOBODY)

@@ -86,7 +86,7 @@ class Resources:
         return [draft.key for draft in drafts]
 
     def check(self, kind: Kind, owner: str, parents: Sequence[str], items: Iterable[Any]) -> list[Draft]:
-        """What ``post`` would create, and raise; nothing is created."""
+        """Check what ``post`` would create, and raise as it would; nothing is created."""
         row = self._rows[kind]
         drafts = [self._draft(row, (owner, *parents), item) for item in items]
         for draft in drafts:
@@ -170,8 +170,8 @@ class Resources:
         )
 
     def visible(self, kind: Kind, key: Key, caller: str) -> bool:
-        """Whether ``caller`` may see the resource: its own, its organisation's, or one whose visibility lets it,
-        and that of the containers and of the user (where it is set) too."""
+        """Tell whether ``caller`` may see the resource: its own, its organisation's, or one whose visibility lets
+        it, and that of the containers and of the user (where it is set) too."""
         if self.organisations.may_change(caller, key[0]):
             return True
         row = self._rows[kind]
@@ -260,7 +260,7 @@ class Resources:
 
     @staticmethod
     def _not_given(row: Resource) -> list[str]:
-        """What no change of a resource sets."""
+        """Return the fields that no change of a resource sets."""
         names = ("created_at", "modified_at", "user_id", *(("app_id",) if row.is_in_app else ()), *row.read_only)
         return [name for name in names if row.has(name)]
 

@@ -1,9 +1,4 @@
-"""Scopes: what a key may do, which of them an RPC asks for, and which make a useless key.
-
-Which scopes an RPC needs stands in its own descriptor (``rpc.Rpc.required``). A key with no scopes listed, or with
-``All``, has every one. By the comments of ``scope.proto``, what a scope depends on is looked at when a key is made
-and not again: at work only the scopes that are listed count.
-"""
+"""Knows the scopes: what a key may do, which of them an RPC asks for, and which make a useless key."""
 
 from __future__ import annotations
 
@@ -24,13 +19,13 @@ def scope_names() -> tuple[str, ...]:
 
 
 def granted(scopes: Iterable[str]) -> frozenset[str] | None:
-    """What a key with these scopes may do; None when that is everything."""
+    """Return what a key with these scopes may do; None when that is everything."""
     names = frozenset(scopes)
     return None if not names or ALL in names else names
 
 
 def scope_problems(scopes: Iterable[str]) -> Iterator[str]:
-    """What is wrong with the scopes of a new key: names that are not known, or that are of no use alone."""
+    """Yield what is wrong with the scopes of a new key: names that are not known, or that are of no use alone."""
     names = list(scopes)
     for name in names:
         if name not in _dependencies():

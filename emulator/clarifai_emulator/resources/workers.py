@@ -1,4 +1,4 @@
-"""What a deployment or runner runs: a model, and which version of it."""
+"""Reads what a deployment or runner runs: a model, and which version of it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def prepare_worker(worker: Worker, owner: str, store: Store) -> None:
 
 
 def validate_worker(worker: Worker, owner: str, resources: Resources) -> Iterator[Problem]:
-    """What is wrong with a worker of ``owner``: no model, or a model or version that does not exist for it."""
+    """Yield what is wrong with a worker of ``owner``: no model, or a model or version that does not exist for
+    it."""
     kind = worker.WhichOneof("worker")
     if kind is None:
         yield Problem("worker", "must name the model to run")

@@ -15,7 +15,7 @@ from clarifai_emulator.routing.search import Search, quoted
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Why a deployment cannot take the request, as the end of a sentence that begins with its name."""
+    """Say why a deployment cannot take the request, as the end of a sentence that begins with its name."""
 
     code: int
     reason: str
@@ -33,7 +33,7 @@ class Option:
 
     @property
     def name(self) -> str:
-        """The deployment for people."""
+        """Return the deployment for people."""
         return quoted((self.deployment.user_id, self.deployment.id))
 
     @property
@@ -46,8 +46,8 @@ class Option:
 
 
 def served_model(deployment: Deployment) -> Model | None:
-    """The model a deployment serves; None for a workflow. ``worker`` is what is observed, ``desired_worker``
-    what was written and may not be observed yet."""
+    """Return the model a deployment serves; None for a workflow. ``worker`` is what is observed,
+    ``desired_worker`` what was written and may not be observed yet."""
     for worker in (deployment.worker, deployment.desired_worker):
         if worker.HasField("model"):
             return worker.model
@@ -55,12 +55,13 @@ def served_model(deployment: Deployment) -> Model | None:
 
 
 def model_key_of(deployment: Deployment, model: Model) -> ModelKey:
-    """The key of the model a deployment serves; without a user it is the deployment's."""
+    """Return the key of the model a deployment serves; without a user it is the deployment's."""
     return (model.user_id or deployment.user_id, model.app_id, model.id)
 
 
 def served_version_id(search: Search, deployment: Deployment) -> str:
-    """The version a deployment serves: the pinned one, or the newest with ``deploy_latest_version`` or no pin."""
+    """Return the version a deployment serves: the pinned one, or the newest with ``deploy_latest_version`` or no
+    pin."""
     model = served_model(deployment)
     if model is None:
         return ""
@@ -96,7 +97,8 @@ def objection_to(search: Search, deployment: Deployment, model: Model, version_i
 
 
 def forbidden_on_dedicated(model: Model, user: str) -> str:
-    """Why the model may not run on dedicated compute of ``user``, or empty (proto: DeployRestriction)."""
+    """Say why the model may not run on dedicated compute of ``user``; empty when it may (proto:
+    DeployRestriction)."""
     restriction = model.deploy_restriction
     if restriction == DeployRestriction.SHARED_COMPUTE_ONLY:
         return "the model's deploy_restriction SHARED_COMPUTE_ONLY forbids dedicated compute"
@@ -113,8 +115,9 @@ def usable_options(
     deployments: Iterable[Deployment],
     only: Sequence[NodepoolKey] = (),
 ) -> list[Option]:
-    """The deployments that can take the request, in the order given; the others are rejected. One that is only on
-    its way to the version, and serves another one until then, is taken where there is none that serves it."""
+    """Return the deployments that can take the request, in the order given; the others are rejected. One that is
+    only on its way to the version, and serves another one until then, is taken where there is none that
+    serves it."""
     options: list[Option] = []
     for deployment in deployments:
         view, runs = what_serves(search, deployment, wanted)
@@ -149,7 +152,7 @@ def what_serves(search: Search, deployment: Deployment, wanted: Wanted) -> tuple
 
 
 def least_busy(search: Search, options: Sequence[Option]) -> Option:
-    """The option that can take the request soonest, the oldest of equals; the others are rejected."""
+    """Return the option that can take the request soonest, the oldest of equals; the others are rejected."""
     best, *others = sorted(options, key=lambda option: option.busyness)
     for other in others:
         search.reject(other.deployment, _why_not(best, other))

@@ -52,11 +52,11 @@ class Ask:
 
     @property
     def model(self) -> ModelKey:
-        """The key of the model the request names."""
+        """Return the key of the model the request names."""
         return (self.model_user, self.model_app, self.model_id)
 
     def as_dict(self) -> dict[str, Any]:
-        """The ask as JSON."""
+        """Return the ask as JSON."""
         return {
             "caller": self.caller,
             "model": "/".join(self.model) if self.model_id else None,
@@ -79,7 +79,7 @@ class Load:
 
     @property
     def is_full(self) -> bool:
-        """True when no replica has a free slot and none can be started."""
+        """Tell whether no replica has a free slot and none can be started."""
         return self.free_slots <= 0 and self.startable_replicas <= 0
 
 
@@ -91,11 +91,11 @@ class Landscape(Protocol):
     def model_ids(self, user: str, app: str) -> Sequence[str]: ...
 
     def version(self, user: str, app: str, model: str, version: str) -> ModelVersion | None:
-        """The version with this id; the newest for an empty id."""
+        """Return the version with this id; the newest for an empty id."""
         ...
 
     def versions(self, user: str, app: str, model: str) -> Iterable[ModelVersion]:
-        """Every version of a model, newest first."""
+        """Return every version of a model, newest first."""
         ...
 
     def deployment(self, user: str, id: str) -> Deployment | None: ...
@@ -108,7 +108,7 @@ class Landscape(Protocol):
     def deployment_ids(self, user: str) -> Sequence[str]: ...
 
     def deployments_of(self, user: str, app: str, model: str) -> Sequence[Deployment]:
-        """Every user's deployments that serve this model, oldest first."""
+        """Return every user's deployments that serve this model, oldest first."""
         ...
 
     def cluster(self, user: str, id: str) -> ComputeCluster | None: ...
@@ -142,8 +142,8 @@ class Landscape(Protocol):
     def can_see(self, caller: str, owner: str, visibility: Visibility) -> bool: ...
 
     def containers(self, user: str, app: str) -> Sequence[tuple[str, Visibility]]:
-        """The visibilities that hold for everything in the app (if one is named) and of the user, each with its
-        name; only those that are set."""
+        """Return the visibilities that hold for everything in the app (if one is named) and of the user, each
+        with its name; only those that are set."""
         ...
 
 
@@ -175,7 +175,7 @@ class Decision:
     rejected: tuple[Candidate, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The decision as JSON; keys are joined with slashes."""
+        """Return the decision as JSON; keys are joined with slashes."""
         return {
             "rule": self.rule.value,
             "deployment": "/".join(self.deployment) if self.deployment else None,
@@ -189,8 +189,8 @@ class Decision:
 
 
 class RoutingError(CallerError):
-    """No place for this request: what it asked, what was considered, and what to do. ``note`` is for the event log
-    only: it tells what the caller may not know."""
+    """Refuse a request that there is no place for: what it asked, what was considered, and what to do. ``note``
+    is for the event log only: it tells what the caller may not know."""
 
     def __init__(
         self,
@@ -208,7 +208,7 @@ class RoutingError(CallerError):
         self.rejected = tuple(rejected)
 
     def as_dict(self) -> dict[str, Any]:
-        """The refusal as JSON."""
+        """Return the refusal as JSON."""
         return {
             "code": self.code,
             "description": self.description,

@@ -20,7 +20,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
     Nodepool,
 )
 
-from clarifai_emulator.catalogue import CLARIFAI_USER, LOCAL_PROVIDER, fits, price_of, speed_of
+from clarifai_emulator.catalogue import CLARIFAI_USER, LOCAL_PROVIDER, USER_RUN, fits, price_of, speed_of
 from clarifai_emulator.messages.address import ModelKey, NodepoolKey
 from clarifai_emulator.routing.decision import Ask, Candidate, Landscape, Load
 
@@ -112,7 +112,7 @@ SCHEDULING: dict[int, Scheduling] = {
 
 
 def nodepool_keys(deployment: Deployment) -> dict[NodepoolKey, int]:
-    """The deployment's nodepools as it lists them, each with its priority (0–9, higher first).
+    """Return the deployment's nodepools as it lists them, each with its priority (0–9, higher first).
 
     ``deployment_nodepools`` carries priorities; ``nodepools`` is the older field without. A nodepool whose
     cluster names no user belongs to the deployment's user.
@@ -128,7 +128,7 @@ def nodepool_keys(deployment: Deployment) -> dict[NodepoolKey, int]:
 
 
 def nodepool_key(nodepool: Nodepool) -> NodepoolKey:
-    """The key of a nodepool message that names its cluster and user."""
+    """Return the key of a nodepool message that names its cluster and user."""
     return (nodepool.compute_cluster.user_id, nodepool.compute_cluster.id, nodepool.id)
 
 
@@ -156,15 +156,15 @@ def rank(landscape: Landscape, wanted: Wanted, deployment: Deployment, only: Seq
 
 
 def unusable(landscape: Landscape, key: NodepoolKey, nodepool: Nodepool | None, version: ModelVersion) -> str:
-    """Why nothing of this version can run in the nodepool; empty when something can."""
+    """Say why nothing of this version can run in the nodepool; empty when something can."""
     if nodepool is None:
         return "does not exist"
     if reason := disabled(nodepool):
         return reason
-    # In a local-dev cluster the user starts the runners; the platform places nothing, so it matches nothing.
+    # Where the user starts the runners, the platform places nothing, so it matches nothing.
     cluster = landscape.cluster(key[0], key[1]) or nodepool.compute_cluster
     overcommits = landscape.overcommits
-    if cluster.cluster_type == "local-dev" or fitting(nodepool, version, overcommits=overcommits):
+    if cluster.cluster_type == USER_RUN or fitting(nodepool, version, overcommits=overcommits):
         return ""
     needs = version.inference_compute_info
     misfits = [f"{each.id} {fits(needs, each, overcommits=overcommits)}" for each in nodepool.instance_types]
@@ -172,7 +172,7 @@ def unusable(landscape: Landscape, key: NodepoolKey, nodepool: Nodepool | None, 
 
 
 def disabled(nodepool: Nodepool) -> str:
-    """Why the nodepool takes nothing at all, or empty."""
+    """Say why the nodepool takes nothing at all; empty when it takes something."""
     if nodepool.max_instances == 0:
         return "is disabled (max_instances is 0)"
     if nodepool.status == Nodepool.NODEPOOL_STATUS_DELETED:
@@ -183,20 +183,20 @@ def disabled(nodepool: Nodepool) -> str:
 
 
 def fitting(nodepool: Nodepool, version: ModelVersion, *, overcommits: bool = False) -> tuple[InstanceType, ...]:
-    """The nodepool's instance types that the version's ComputeInfo fits."""
+    """Return the nodepool's instance types that the version's ComputeInfo fits."""
     needs = version.inference_compute_info
     return tuple(each for each in nodepool.instance_types if not fits(needs, each, overcommits=overcommits))
 
 
 def find_nodepool(landscape: Landscape, key: NodepoolKey) -> Nodepool | None:
-    """The nodepool with this key, one of Clarifai's shared ones included."""
+    """Return the nodepool with this key, one of Clarifai's shared ones included."""
     return landscape.nodepool(*key) or next(
         (each for each in landscape.shared_nodepools() if nodepool_key(each) == key), None
     )
 
 
 def is_shared(landscape: Landscape, key: NodepoolKey) -> bool:
-    """True for a nodepool of Clarifai's shared compute."""
+    """Tell whether a nodepool is of Clarifai's shared compute."""
     return key[0] == CLARIFAI_USER and any(nodepool_key(each) == key for each in landscape.shared_nodepools())
 
 

@@ -93,7 +93,8 @@ def _explicit_deployment(search: Search, key: DeploymentKey) -> Decision:
 
 
 def _as_asked(search: Search, deployment: Deployment) -> Deployment:
-    """The deployment as it serves now; as it is about to where the request names what it serves only then."""
+    """Return the deployment as it serves now; as it is about to where the request names what it serves only
+    then."""
     ask = search.ask
     coming = search.landscape.coming(deployment.user_id, deployment.id)
     if coming is None:
@@ -141,7 +142,7 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
 
 
 def _deployment_in(search: Search, model: Model, wanted: Wanted, key: NodepoolKey) -> Option | None:
-    """The deployment to use in a nodepool: the caller's before the model owner's before others'."""
+    """Return the deployment to use in a nodepool: the caller's before the model owner's before others'."""
     rank_of = {search.ask.caller: 0, wanted.model[0]: 1}
     found = [_in_nodepool(search, each, key) for each in search.landscape.deployments_of(*wanted.model)]
     found = [each for each in found if key in nodepool_keys(each)]
@@ -153,7 +154,7 @@ def _deployment_in(search: Search, model: Model, wanted: Wanted, key: NodepoolKe
 
 
 def _in_nodepool(search: Search, deployment: Deployment, key: NodepoolKey) -> Deployment:
-    """The deployment as it serves in this nodepool, now or soon."""
+    """Return the deployment as it serves in this nodepool, now or soon."""
     coming = search.landscape.coming(deployment.user_id, deployment.id)
     is_soon = coming is not None and key not in nodepool_keys(deployment)
     return coming if coming is not None and is_soon else deployment

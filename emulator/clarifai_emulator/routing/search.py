@@ -46,22 +46,22 @@ class Search:
         self.hint = self.hint or hint
 
     def refuse(self, code: int, details: str, hint: str = "", note: str = "") -> RoutingError:
-        """The refusal to raise."""
+        """Return the refusal to raise."""
         return RoutingError(code, details, ask=self.ask, hint=hint, rejected=self.rejected, note=note)
 
     def considered(self) -> str:
-        """A sentence with what was rejected so far and the caller may see, to end a refusal's details; empty when
-        there is nothing."""
+        """Return a sentence with what was rejected so far and the caller may see, to end a refusal's details;
+        empty when there is nothing."""
         said = [f"{each.what} {each.reason}" for each in self.rejected if not each.is_hidden]
         return f" Considered: {_shortened(said, '; ')}." if said else ""
 
     def decide(self, rule: Rule, key: NodepoolKey, wanted: Wanted, reason: str) -> Decision:
-        """The decision for one nodepool without a deployment."""
+        """Return the decision for one nodepool without a deployment."""
         runner_id, rejected = self.ask.runner_id, tuple(self.rejected)
         return Decision(rule, None, (key,), wanted.model, wanted.version.id, runner_id, reason, rejected)
 
     def find_model(self, key: ModelKey) -> Model:
-        """The model; refused with 21200."""
+        """Return the model; refused with 21200."""
         user, app, wanted = key
         if wanted and not app:
             raise self.refuse(
@@ -79,7 +79,8 @@ class Search:
         return model
 
     def find_version(self, key: ModelKey, version_id: str) -> ModelVersion:
-        """The version, the newest for an empty id; refused with 21200, or 21353 when there is none at all."""
+        """Return the version, the newest for an empty id; refused with 21200, or 21353 when there is none at
+        all."""
         newest = self.sight.newest(key)
         if newest is not None and version_id in ("", newest.id):
             return newest
@@ -98,7 +99,7 @@ class Search:
         raise self.refuse(StatusCode.MODEL_DOES_NOT_EXIST, details, note=note)
 
     def find_deployment(self, key: DeploymentKey) -> Deployment:
-        """The deployment the request names; refused with 25900."""
+        """Return the deployment the request names; refused with 25900."""
         user, wanted = key
         deployment = self.landscape.deployment(*key)
         note = self.sight.hidden_deployment(deployment) if deployment is not None else ""
@@ -120,7 +121,7 @@ class Search:
         raise self._missing(code, name, f"User {user!r}", "deployment", wanted, known(user), hint, note)
 
     def find_nodepool(self, key: NodepoolKey) -> Nodepool:
-        """The nodepool the request names; refused with 25700, or 25800 when its cluster is the problem."""
+        """Return the nodepool the request names; refused with 25700, or 25800 when its cluster is the problem."""
         user, cluster_id, nodepool_id = key
         nodepool = find_nodepool(self.landscape, key)
         cluster = self.landscape.cluster(user, cluster_id)
@@ -136,7 +137,7 @@ class Search:
         return nodepool
 
     def find_runner(self, key: NodepoolKey, wanted: Wanted) -> Runner:
-        """The runner the request names, in this nodepool; refused with 25600, 25603 or 21353."""
+        """Return the runner the request names, in this nodepool; refused with 25600, 25603 or 21353."""
         runner_id = self.ask.runner_id
         runner = self.landscape.runner(*key, runner_id)
         name = f"Runner {runner_id!r}"
@@ -191,7 +192,7 @@ class Search:
 
 
 def quoted(key: Sequence[str]) -> str:
-    """A key for people: ``'me/cluster/nodepool'``."""
+    """Return a key for people: ``'me/cluster/nodepool'``."""
     return f"'{'/'.join(key)}'"
 
 

@@ -28,7 +28,7 @@ class Sight:
         return self._hidden(key[0], ("its visibility", model.visibility), app=key[1])
 
     def hidden_version(self, owner: str, version: ModelVersion) -> str:
-        """A version without a visibility of its own follows its model."""
+        """Return a version without a visibility of its own follows its model."""
         return self._hidden(owner, ("its visibility", version.visibility)) if version.visibility.gettable else ""
 
     def hidden_deployment(self, deployment: Deployment) -> str:
@@ -67,7 +67,7 @@ class Sight:
         return self._landscape.runner_ids(*nodepool) if is_own else ()
 
     def newest(self, key: ModelKey) -> ModelVersion | None:
-        """The newest version of a model that the caller may see and that is built."""
+        """Return the newest version of a model that the caller may see and that is built."""
         versions: Iterable[ModelVersion] = self._landscape.versions(*key)
         return newest_usable(each for each in versions if not self.hidden_version(key[0], each))
 

@@ -1,1 +1,1 @@
-"""State that outlives the process: a file on disk (``state_file``), and one to carry away (``transfer``)."""
+"""Keeps state beyond the process: in a file on disk (``state_file``), and in one to carry away (``transfer``)."""

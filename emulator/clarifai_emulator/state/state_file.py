@@ -103,7 +103,7 @@ class StateFile:
                 database.execute("INSERT OR REPLACE INTO notes (name, content) VALUES (?, ?)", (name, content))
 
     def noted(self, name: str) -> str | None:
-        """What is kept under this name."""
+        """Return what is kept under this name."""
         if self._database is None:
             return None
         found = self._database.execute("SELECT content FROM notes WHERE name = ?", (name,)).fetchone()

@@ -1,4 +1,5 @@
-"""The whole state as one readable JSON document, to keep, compare, or carry to another emulator."""
+"""Exports and imports the whole state as one readable JSON document, to keep, compare, or carry to another
+emulator."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def export_state(store: Store, table: Table) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of a document's resources: how many were new, were put in the place of others, were there as they
+    """The outcome of an import: how many resources were new, were put in the place of others, were there as they
     are. ``warnings``: which of them cannot run here."""
 
     added: int = 0

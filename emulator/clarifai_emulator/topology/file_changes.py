@@ -41,7 +41,7 @@ _WHAT_RUNS = frozenset((*_WORKERS, "deploy_latest_version"))
 
 @dataclass(frozen=True, slots=True)
 class Change(Generic[Item]):
-    """Of one kind (a field of ``Topology``). ``changed``: pairs, as it was and as it is now."""
+    """Hold the changes of one kind (a field of ``Topology``). ``changed``: pairs, as it was and as it is now."""
 
     kind: str
     new: tuple[Item, ...] = ()
@@ -53,7 +53,7 @@ class Change(Generic[Item]):
 
 
 def changes(before: Topology, after: Topology) -> dict[str, Change[Any]]:
-    """By kind, for every kind."""
+    """Return the changes by kind, for every kind."""
     return {
         each.name: _change(each.name, getattr(before, each.name), getattr(after, each.name))
         for each in fields(Topology)
@@ -61,7 +61,7 @@ def changes(before: Topology, after: Topology) -> dict[str, Change[Any]]:
 
 
 def settings_of(before: Any, after: Any) -> list[str]:
-    """The fields in which two messages differ."""
+    """Return the fields in which two messages differ."""
     return [
         field.name
         for field in after.DESCRIPTOR.fields
@@ -70,8 +70,8 @@ def settings_of(before: Any, after: Any) -> list[str]:
 
 
 def fields_said(message: Any, stored: Any) -> list[str]:
-    """The fields that a message has something to say about, to one that is there already. A model without a
-    version is no other than the one that runs, whichever version that is."""
+    """Return the fields that a message has something to say about, to one that is there already. A model without
+    a version is no other than the one that runs, whichever version that is."""
     return [
         field.name
         for field, value in message.ListFields()

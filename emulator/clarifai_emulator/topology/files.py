@@ -320,7 +320,7 @@ def _read_deploy(file: YamlFile, node: Node, key: str) -> ModelDeploy | None:
 
 
 def _read_fault(file: YamlFile, node: Node, key: str) -> Fault | None:
-    """A fault; None after complaints."""
+    """Read a fault; None after complaints."""
     entries = file.mapping(node, key)
     known = {name: value for name, (_, value) in entries.items() if name in FAULT_NAMES}
     for name, (name_node, _) in entries.items():

@@ -79,7 +79,7 @@ _TITLES = {
 
 
 def topology_schema() -> dict[str, Any]:
-    """The schema of one document of a topology file."""
+    """Return the schema of one document of a topology file."""
     return _Schemas().build()
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.chain import Call, RequestChain
+from clarifai_emulator.api.chain import Call, RequestChain, Step, StreamHandler
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
@@ -27,8 +27,28 @@ NO_MODEL = CallerError(
 )
 
 
+class Diary(Step):
+    """Writes down under its name what it meets."""
+
+    def __init__(self, name: str, pages: list[str]) -> None:
+        self.name = name
+        self.pages = pages
+
+    def enter(self, call: Call) -> None:
+        self.pages.append(f"{self.name} enter")
+
+    def answer(self, call: Call, response: Any) -> None:
+        self.pages.append(f"{self.name} answer")
+
+    def fail(self, call: Call, error: BaseException) -> None:
+        self.pages.append(f"{self.name} fail")
+
+    def leave(self, call: Call) -> None:
+        self.pages.append(f"{self.name} leave")
+
+
 class Scene:
-    def __init__(self) -> None:
+    def __init__(self, steps: Callable[[list[str]], Sequence[Step]] = lambda pages: ()) -> None:
         self.clock = StillClock()
         self.events = EventBus(self.clock)
         self.steps: list[str] = []
@@ -38,6 +58,7 @@ class Scene:
             events=self.events,
             clock=self.clock,
             commit=self._commit,
+            steps=steps(self.steps),
         )
 
     def _commit(self) -> None:
@@ -264,3 +285,99 @@ async def test_a_stream_without_a_credential_gets_one_message_that_says_so(scene
     call = scene.call(GENERATE, {})
     answers = [each async for each in scene.chain.stream(call, lambda c, r: pytest.fail("reached"), _no_requests())]
     assert [each.status.code for each in answers] == [StatusCode.CONN_INVALID_REQUEST]
+
+
+# Further steps.
+
+
+def two(pages: list[str]) -> Sequence[Step]:
+    return (Diary("first", pages), Diary("second", pages))
+
+
+async def empty(call: Call, _requests: Any) -> AsyncIterator[Any]:
+    yield call.rpc.response_type()
+
+
+async def broken(_call: Call, _requests: Any) -> AsyncIterator[Any]:
+    raise NO_MODEL
+    yield
+
+
+@pytest.mark.parametrize("kind", ["unary", "stream"])
+async def test_steps_meet_requests_in_order_and_answers_in_the_reverse(kind: str) -> None:
+    scene = Scene(two)
+    if kind == "unary":
+        await scene.unary(lambda call, request: call.rpc.response_type())
+    else:
+        await scene.stream(empty)
+    assert scene.steps == [
+        "first enter",
+        "second enter",
+        "second answer",
+        "first answer",
+        "commit",
+        "second leave",
+        "first leave",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["unary", "stream"])
+async def test_an_error_meets_steps_from_the_last_to_the_first(kind: str) -> None:
+    scene = Scene(two)
+
+    def refuse(_call: Call, _request: Any) -> Any:
+        raise NO_MODEL
+
+    answered, _ = await scene.unary(refuse) if kind == "unary" else await scene.stream(broken)
+    response = answered if kind == "unary" else answered[-1]
+    assert response.status.code == StatusCode.MODEL_DOES_NOT_EXIST
+    assert scene.steps == [
+        "first enter",
+        "second enter",
+        "second fail",
+        "first fail",
+        "second leave",
+        "first leave",
+    ]
+
+
+class Doubting(Step):
+    """Puts a doubt into every answer, and answers for what is missing."""
+
+    def intercept(self, call: Call, following: StreamHandler) -> StreamHandler:
+        async def serve(call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+            async for response in following(call, requests):
+                response.status.details = "doubted"
+                yield response
+
+        return serve
+
+    def fail(self, call: Call, error: BaseException) -> Any:
+        return call.rpc.response_type() if error is NO_MODEL else None
+
+
+@pytest.mark.parametrize("kind", ["unary", "stream"])
+async def test_a_step_may_answer_instead_of_an_error_and_have_the_messages(kind: str) -> None:
+    scene = Scene(lambda pages: (Doubting(),))
+
+    def refuse(_call: Call, _request: Any) -> Any:
+        raise NO_MODEL
+
+    async def work(call: Call, _request: Any) -> Any:
+        return call.rpc.response_type()
+
+    if kind == "unary":
+        response, call = await scene.unary(work)
+        rescued, _ = await scene.unary(refuse)
+    else:
+        (response,), call = await scene.stream(empty)
+        (rescued,), _ = await scene.stream(broken)
+    assert (response.status.details, response.status.req_id) == ("doubted", call.request_id)
+    assert rescued.status.code == StatusCode.SUCCESS
+
+
+async def test_what_is_no_rpc_of_the_platform_is_not_shown_to_steps_that_want_messages() -> None:
+    scene = Scene(lambda pages: (Doubting(),))
+    call = scene.chain.begin(GET, KEY, peer="", is_heard=False)
+    response = await scene.chain.unary(call, lambda call, request: call.rpc.response_type(), None)
+    assert (response.status.code, response.status.details) == (StatusCode.SUCCESS, "")

@@ -10,10 +10,15 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
 
-from clarifai_emulator.api.chain import Call, Interceptor, StreamHandler
+from clarifai_emulator.api.access.auth import Authenticator
+from clarifai_emulator.api.call import only
+from clarifai_emulator.api.chain import Call, Interceptor, RequestChain, StreamHandler
+from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.taps import HeardCall, tap
 from clarifai_emulator.errors import TransportError
+from clarifai_emulator.events import EventBus
 from http_port import HttpClient, http_client
+from resource_api import StillClock
 
 OUTPUTS = "/v2/users/me/apps/a/models/m/outputs"
 
@@ -113,3 +118,27 @@ async def test_a_request_of_a_stream_that_cannot_be_read_is_refused_as_ever(good
     assert answer.status == (200 if good else 400)
     assert last["status"]["code"] == 11100
     assert "has no field 'mdoel_id' (did you mean 'model_id'?)" in last["status"]["details"]
+
+
+async def test_an_rpc_without_a_handler_may_be_answered_by_an_interceptor() -> None:
+    clock = StillClock()
+    interceptors: list[Interceptor] = []
+    chain = RequestChain(
+        authenticator=Authenticator(user_id="ada", callers={}),
+        events=EventBus(clock),
+        clock=clock,
+        interceptors=interceptors,
+    )
+    missing = TransportError("UNIMPLEMENTED", "not there yet")
+
+    async def answers() -> list[Any]:
+        call = chain.begin(rpc_table()["PostModelOutputs"], {}, peer="")
+        return [each async for each in chain.unserved(call, only("request"), missing)]
+
+    heard: list[HeardCall] = []
+    interceptors.append(tap(lambda heard: None, heard.append))
+    with pytest.raises(TransportError, match="not there yet"):
+        await answers()
+    assert heard[0].error is missing
+    interceptors.append(answering(MultiOutputResponse(outputs=[{"id": "played"}])))
+    assert [each.outputs[0].id for each in await answers()] == ["played"]

@@ -40,7 +40,8 @@ _VISIBILITIES = {"private": Visibility.PRIVATE, "org": Visibility.ORG, "public":
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What a pats file says. ``callers``: who shows up with each token. ``users``: organisations among them."""
+    """The content of a pats file. ``callers``: who shows up with each token. ``users``: organisations among
+    them."""
 
     users: tuple[User, ...] = ()
     organisations: Organisations = field(default_factory=Organisations)
@@ -54,13 +55,13 @@ def accounts_of(config: EmulatorConfig) -> Accounts:
 
 
 def security_warnings(config: EmulatorConfig) -> list[str]:
-    """What whoever starts an emulator with this configuration should know: who reaches it, who reads its tokens."""
+    """Return what whoever starts an emulator like this should know: who reaches it, who reads its tokens."""
     of_file = permission_warning(config.pats_file) if config.pats_file is not None else ""
     return [each for each in (config.exposure, of_file) if each]
 
 
 def owner_warning(accounts: Accounts, user_id: str) -> str:
-    """What to say where no token belongs to the emulator's own user; empty where one does, or any is accepted."""
+    """Warn if no token belongs to the emulator's own user; empty where one does, or any is accepted."""
     users = sorted({caller.user_id for caller in accounts.callers.values()})
     if not users or user_id in users:
         return ""
@@ -86,7 +87,7 @@ def load_accounts(path: Path) -> Accounts:
 
 
 def permission_warning(path: Path) -> str:
-    """What to say about a pats file that others than its user may read; empty when nobody else may."""
+    """Warn of a pats file that others than its user may read; empty when nobody else may."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & (stat.S_IRGRP | stat.S_IROTH):
         return ""
@@ -96,7 +97,7 @@ def permission_warning(path: Path) -> str:
 
 @dataclass(slots=True)
 class _Reading:
-    """One pass over the file. What is named before or after it is defined is looked up in ``settle``."""
+    """A pass over the file. Names that are used before or after their definition are looked up in ``settle``."""
 
     file: YamlFile
     users: dict[str, User] = field(default_factory=dict[str, User])
@@ -209,7 +210,7 @@ class _Reading:
         self.callers[token] = Caller(owner, scopes=granted(scopes), expires_at=expires_at)
 
     def _owner(self, node: Node, entries: dict[str, Node], key: str) -> str:
-        """Who calls with the token: the organisation it acts for, else the user."""
+        """Return who calls with the token: the organisation it acts for, else the user."""
         user = self._mention(entries["user"], f"{key}.user", "user") if "user" in entries else ""
         spelling = "organization" if "organization" in entries else "organisation"
         if spelling not in entries:

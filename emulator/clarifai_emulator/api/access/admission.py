@@ -1,7 +1,7 @@
-"""Which runner may open a stream: a replica with its own credential, or a user's own runner.
+"""Admits runners to streams: a replica with its own credential, or a user's own runner.
 
-A replica's credential is good for that replica of that runner and for nothing else. A runner that a user
-starts (``clarifai model serve``, a ``local-dev`` cluster) shows its user's token and the id PostRunners gave it.
+A replica's credential is good for that replica of that runner and for nothing else. A runner that a user starts
+(``clarifai model serve``, a ``local-dev`` cluster) shows its user's token and the id PostRunners gave it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who is calling: turns the credential of a request into a user.
+"""Turns the credential of a request into a user.
 
 Accepts ``authorization: Key <PAT>``, ``authorization: Bearer <PAT>`` and ``x-clarifai-session-token: <token>``,
 with the statuses the platform is publicly known to answer (docs/fidelity.md, "Requests, answers and credentials").
@@ -41,7 +41,7 @@ class Caller:
         return self.user_id if user_id in ("", "me") else user_id
 
     def may_add(self, stem: str) -> bool:
-        """Whether the credential may create resources of this kind (``App``) beside what an RPC is for."""
+        """Tell whether the credential may create resources of this kind (``App``) beside what an RPC is for."""
         return self.scopes is None or f"{stem}s_Add" in self.scopes
 
     def require(self, rpc: Rpc) -> None:
@@ -103,7 +103,7 @@ class Authenticator:
 
     @property
     def takes_any(self) -> bool:
-        """Whether every well-formed token is accepted, as one and the same user's."""
+        """Tell whether every well-formed token is accepted, as one and the same user's."""
         return not self._callers
 
     def find(self, tokens: Iterable[str], digest: str) -> Caller | None:

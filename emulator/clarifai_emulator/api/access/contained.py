@@ -1,4 +1,4 @@
-"""The API as code in containers has it: it looks things up and asks models, as it could from anywhere, and changes
+"""Limits the API for code in containers: it looks things up and asks models, as it could from anywhere, and changes
 nothing. A container that may create a nodepool of processes, or upload a model, would not hold its code in.
 """
 
@@ -19,13 +19,13 @@ _ASKS = ("Outputs", "Searches")
 
 
 def contained(handlers: Mapping[str, Handler]) -> dict[str, Handler]:
-    """The same handlers, but for RPCs that change something: they are refused, after authentication."""
+    """Return the handlers with RPCs that change something refused, after authentication."""
     table = rpc_table()
     return {name: _refusing(table[name]) if changes(name) else handler for name, handler in handlers.items()}
 
 
 def changes(rpc: str) -> bool:
-    """Whether an RPC changes something on the platform."""
+    """Tell whether an RPC changes something on the platform."""
     return rpc.startswith(_CHANGES) and not rpc.endswith(_ASKS)
 
 

@@ -1,4 +1,4 @@
-"""The keys that PostKeys made, as credentials: who shows up with one, and what it may do."""
+"""Reads the keys that PostKeys made as credentials: who shows up with one, and what it may do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class IssuedKeys:
         store.add_index(Kind.KEY, lambda key: (key.id,))
 
     def find(self, token: str) -> Caller | None:
-        """The caller whose key this is; None when there is no such key."""
+        """Return the caller whose key this is; None when there is no such key."""
         for owner, key_id in self._store.find_keys(Kind.KEY, token):
             key: Any = self._store.get(Kind.KEY, (owner, key_id))
             return Caller(

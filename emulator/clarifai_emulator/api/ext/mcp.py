@@ -1,11 +1,6 @@
-"""MCP, streamable HTTP: `/v2/ext/mcp/v1/users/{u}/apps/{a}/models/{m}[/versions/{v}]`, over `mcp_transport`.
+"""Serves MCP over streamable HTTP: `/v2/ext/mcp/v1/users/{u}/apps/{a}/models/{m}[/versions/{v}]`.
 
-    POST JSON-RPC request      ─► mcp_transport(msg) ─► result, wrapped as a JSON-RPC response
-    POST notification          ─► mcp_transport(msg) ─► 202
-    DELETE                     ─► the session ends;     GET: 405, the server says nothing unasked
-
-`initialize` opens a session, whose id the client sends from then on. A session holds nothing: it is the model's
-MCP server that has the state, and every session of a replica shares it, as on the platform's own class.
+Messages go to a model's method `mcp_transport`.
 """
 
 from __future__ import annotations
@@ -152,7 +147,7 @@ def _response(message: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 async def _say(exchange: Exchange, status: int, response: Any, headers: dict[str, str]) -> None:
-    """As JSON, or as one server-sent event to who takes nothing else."""
+    """Answer as JSON, or as one server-sent event to a client that takes nothing else."""
     data = json.dumps(response, ensure_ascii=False).encode()
     accepted = exchange.headers.get("accept", _JSON)
     if status == 200 and _EVENTS in accepted and _JSON not in accepted and "*/*" not in accepted:
@@ -163,7 +158,8 @@ async def _say(exchange: Exchange, status: int, response: Any, headers: dict[str
 
 
 async def _refuse(exchange: Exchange, message: dict[str, Any], refusal: Refusal) -> None:
-    """What a model's server raised is an answer of MCP; what never reached it has an HTTP status of its own."""
+    """Refuse a message. An error of a model's server is an answer of MCP; one that never reached it has an HTTP
+    status."""
     reached = refusal.code == StatusCode.FAILURE and "id" in message
     code = _INTERNAL_ERROR
     if refusal.code == StatusCode.CONN_BAD_REQUEST_FORMAT:
@@ -178,6 +174,7 @@ async def _refuse(exchange: Exchange, message: dict[str, Any], refusal: Refusal)
 
 
 def _knows_method(details: str) -> bool:
-    """Whether of some kind of message only the parameters were wrong; of the others the method is wrong, too."""
+    """Tell whether only the parameters were wrong for some kind of message; for the others the method is wrong,
+    too."""
     needed = _NEEDED.findall(details)
     return any((kind, "method") not in needed for kind, _ in needed)

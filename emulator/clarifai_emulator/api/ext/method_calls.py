@@ -38,7 +38,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a method answered, and the headers that say how it came about."""
+    """The text that a method answered, and the headers that say how it came about."""
 
     text: str
     headers: Mapping[str, str]
@@ -52,7 +52,7 @@ class ModelTransport:
         self._chain = chain
 
     async def call(self, exchange: Exchange, address: ModelAddress, method: str, text: str) -> Text:
-        """One text for one text. Raises ``Refusal``."""
+        """Send one text and return one text. Raises ``Refusal``."""
         request = _request("PostModelOutputs", address, method, text)
         call, response = await self.unary(exchange, "PostModelOutputs", request)
         return Text(_text_of(response), call.trailers)

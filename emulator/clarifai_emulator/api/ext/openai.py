@@ -1,11 +1,4 @@
-"""The OpenAI-compatible API: `/v2/ext/openai/v1`, mapped to a model's own OpenAI methods.
-
-    POST chat/completions, responses, embeddings, images/generations ─► openai_transport(msg)
-    the same with "stream": true                                     ─► openai_stream_transport(msg)
-    GET  models, models/{model}                                      ─► the caller's models that have these methods
-
-``model`` is a model's URL, or ``user/app/models/id[/versions/v]``. Errors have OpenAI's own shape.
-"""
+"""Serves the OpenAI-compatible API: `/v2/ext/openai/v1`, mapped to a model's own OpenAI methods."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What each RPC does, one module per resource family."""
+"""Handles each RPC, in one module per resource family."""

@@ -1,9 +1,4 @@
-"""The three inference RPCs: from a client's request to a lane, and the outputs back.
-
-    request ─► ask ─► routing.choose ─► lane.submit(work) ─► … runner … ─► outputs ─► response
-
-Streaming inputs are forwarded as they come; nothing is collected.
-"""
+"""Answers the three inference RPCs: from a client's request to a lane, and the outputs back."""
 
 from __future__ import annotations
 
@@ -14,12 +9,12 @@ from typing import Any
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.chain import Call, Handler
-from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.clock import Clock, ClockTimer, SystemClock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.contracts.values.runtime import Watch, WatchedCall
 from clarifai_emulator.dispatch.lane import Lane
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING, UNARY_UNARY, Work
+from clarifai_emulator.dispatch.work_steps import WorkStep, enter_queue
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.header_text import header_text
@@ -28,6 +23,8 @@ from clarifai_emulator.routing import Ask, Decision, RoutingError
 Route = Callable[[Ask], tuple[Decision, Lane]]
 # The request as a call, for people; empty where nobody wants to see it.
 TextOfCall = Callable[[Any, Decision], str]
+# The steps of a call's work, between routing and its replica.
+StepsOf = Callable[[Call, Decision], tuple[WorkStep, ...]]
 
 
 class Inference:
@@ -40,7 +37,7 @@ class Inference:
         events: EventBus,
         config: EmulatorConfig,
         clock: Clock | None = None,
-        injector: Injector | None = None,
+        steps_of: StepsOf = lambda call, decision: (),
         watch: Watch | None = None,
         text_of_call: TextOfCall = lambda request, decision: "",
     ) -> None:
@@ -48,7 +45,7 @@ class Inference:
         self._events = events
         self._config = config
         self._clock = clock or SystemClock()
-        self._injector = injector
+        self._steps_of = steps_of
         self._watch = watch
         self._text_of_call = text_of_call
 
@@ -60,7 +57,7 @@ class Inference:
         }
 
     async def predict(self, call: Call, request: Any) -> Any:
-        """One request, one answer."""
+        """Answer one request with one answer."""
         work, watched = self._submit(call, request, UNARY_UNARY, None)
         try:
             with self._deadline(call, work):
@@ -74,7 +71,7 @@ class Inference:
         return output
 
     async def generate(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        """One request, any number of answers."""
+        """Answer one request with any number of answers."""
         request = await anext(requests)
         work, watched = self._submit(call, request, UNARY_STREAMING, None)
         async with aclosing(self._outputs(call, work, watched)) as outputs:
@@ -101,8 +98,8 @@ class Inference:
                     yield output
         finally:
             work.cancel()
-            if work.cut is not None:
-                work.cut.settle()
+            for step in work.steps:
+                step.leave(work)
 
     def _submit(
         self, call: Call, request: Any, method_type: int, more: AsyncIterator[Any] | None
@@ -129,17 +126,14 @@ class Inference:
             is_pinned=bool(ask.version_id),
             is_placed=bool(ask.nodepool or ask.runner_id),
             more=more,
+            steps=self._steps_of(call, decision),
         )
         if lane.edit_problem is not None:
             call.notes["edit_problem"] = lane.edit_problem.summary
             call.trailers["x-clarifai-emulator-reload"] = header_text(lane.edit_problem.summary)
         if watched is not None and watched.reads_a_stream and more is not None:
             work.more = _watched_items(more, watched, work)
-        injector = self._injector
-        if injector is not None and (injector.faults.routed or injector.faults.taken):
-            injector.submit(call, decision, work, lane, self._enter)
-        else:
-            self._enter(work, lane, self._config.hold_seconds)
+        enter_queue(work, lane, self._config.hold_seconds, self._enter)
         return work, watched
 
     def _watched(self, call: Call, decision: Decision, request: Any, method_type: int) -> WatchedCall | None:
@@ -216,7 +210,7 @@ async def _watched_items(more: AsyncIterator[Any], watched: WatchedCall, work: W
 
 
 def ask_of(call: Call, request: Any) -> Ask:
-    """What a request says about where it wants to go, with ``me`` resolved."""
+    """Return what a request says about where it wants to go, with ``me`` resolved."""
     selector = request.runner_selector
     deployment = nodepool = None
     if selector.HasField("deployment"):

@@ -1,4 +1,4 @@
-"""The catalogue RPCs: cloud providers, their regions, and instance types."""
+"""Answers the catalogue RPCs: cloud providers, their regions, and instance types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log entries: listing what builds and runners wrote, following it, and adding to it."""
+"""Lists log entries of builds and runners, follows them, and adds to them."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ class _Logs:
         return [] if match is None else self.logbook.entries(request.log_type, **match)
 
     def _match(self, call: Call, request: Any) -> dict[str, str] | None:
-        """What an entry's source must have. Entries are one user's: the caller's, or those of an organisation it
-        is in; None for anybody else's."""
+        """Return what an entry's source must have. Entries are one user's: the caller's, or those of an
+        organisation it is in; None for anybody else's."""
         said = (request.user_app_id.user_id, request.compute_cluster_user_id)
         users = [call.caller.resolve(each) for each in said if each] or [call.caller.user_id]
         if not all(self.organisations.may_change(call.caller.user_id, each) for each in users):

@@ -1,4 +1,4 @@
-"""PostModelsSearches and PostAppsSearches: listings, asked for with a query message."""
+"""Answers PostModelsSearches and PostAppsSearches: listings, asked for with a query message."""
 
 from __future__ import annotations
 

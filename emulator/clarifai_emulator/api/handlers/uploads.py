@@ -1,10 +1,4 @@
-"""The upload of a model version: a stream of its archive's parts, kept on disk, then built.
-
-    upload_config ─► checked ─► content parts 1, 2, … ─► all there ─► the version, being built ─► ``build``
-                                     └─ a progress answer each
-
-Nothing is created before the last byte is there: an upload that breaks off, or is refused, leaves nothing behind.
-"""
+"""Takes the upload of a model version: a stream of its archive's parts, kept on disk, then built."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users, and what the caller's credential may do."""
+"""Answers for users, and for what the caller's credential may do."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The platform's REST API, transcoded from the RPC table (``gateway.RestApi``)."""
+"""Serves the platform's REST API, transcoded from the RPC table (``gateway.RestApi``)."""

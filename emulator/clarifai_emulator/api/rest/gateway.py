@@ -1,9 +1,4 @@
-"""The platform's REST API: every HTTP binding of the RPC table, each request through the request chain.
-
-    path, method ─► RPC (paths.py) ─► request message (transcoding.py) ─► chain ─► handler ─► JSON, HTTP status
-
-The same chain and the same handlers as over gRPC; only the way in and out differs.
-"""
+"""Serves the platform's REST API: every HTTP binding of the RPC table, each request through the request chain."""
 
 from __future__ import annotations
 
@@ -125,7 +120,7 @@ class RestApi:
         return request
 
     async def _messages(self, exchange: Exchange, rpc: Rpc) -> AsyncIterator[Any]:
-        """One message of each line, as soon as it is there."""
+        """Yield the message of each line, as soon as it is there."""
         rest = bytearray()
         try:
             async for chunk in exchange.chunks():
@@ -184,7 +179,7 @@ def wanted_stream(exchange: Exchange) -> str:
 
 
 def as_chunk(kind: str, data: bytes) -> bytes:
-    """One message of a stream, as a server-sent event or as a line."""
+    """Write one message of a stream, as a server-sent event or as a line."""
     return b"data: " + data + b"\n\n" if kind == EVENTS else data + b"\n"
 
 
@@ -195,7 +190,7 @@ def status_of(call: Call, response: Any) -> int:
 
 
 def as_problem(error: TransportError) -> HttpProblem:
-    """What ends a call without an answer, as HTTP has it."""
+    """Return as HTTP has it what ends a call without an answer."""
     status = GRPC_TO_HTTP.get(error.name, 500)
     return HttpProblem(status, StatusCode.INTERNAL_UNCATEGORIZED, f"{error.name}: {error.message}")
 

@@ -1,4 +1,4 @@
-"""Why JSON does not fit a message: each field that the message does not have, and each value of a wrong type."""
+"""Explains why JSON does not fit a message: each unknown field, and each value of a wrong type."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DEEPEST = 100
 
 
 def find_misfits(descriptor: Any, content: Any) -> list[str]:
-    """One phrase for each misfit, in the order of the document; empty where none of the usual kinds is found."""
+    """Return one phrase for each misfit, in the order of the document; empty where no usual kind is found."""
     return list(_of_message(descriptor, content, "", 0))
 
 
@@ -120,7 +120,7 @@ def _of_value(field: Any, value: Any, at: str, depth: int) -> Iterator[str]:
 
 
 def _expected(field: Any, value: Any) -> str:
-    """What a scalar must be, where ``value`` is not; else empty."""
+    """Say what a scalar must be, where ``value`` is not; else empty."""
     kind = field.cpp_type
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind == FieldDescriptor.CPPTYPE_BOOL:
@@ -141,7 +141,7 @@ def _expected(field: Any, value: Any) -> str:
 
 
 def _expected_base64(value: Any) -> str:
-    """What base64 must be, where ``value`` is none as far as its beginning and end show; else empty."""
+    """Say what base64 must be, where ``value`` is not valid as far as its beginning and end show; else empty."""
     if not isinstance(value, str):
         return "base64 text"
     if value.startswith("data:"):
@@ -151,7 +151,7 @@ def _expected_base64(value: Any) -> str:
 
 
 def _expected_integer(value: Any, limits: tuple[int, int]) -> str:
-    """What an integer must be, where ``value`` is not; else empty. Text is read as well as numbers."""
+    """Say what an integer must be, where ``value`` is not; else empty. Text is read as well as numbers."""
     number = _number(value)
     if number is None or not (isinstance(number, int) or number.is_integer()):
         return "a whole number"

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the REST API, written from the RPC table and the descriptors of its messages."""
+"""Writes the OpenAPI 3.1 document of the REST API from the RPC table and the descriptors of its messages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ _WRAPPERS = {"BoolValue": "boolean", "StringValue": "string", "BytesValue": "str
 
 
 def openapi_document(forms: Iterable[Bound], served: frozenset[str]) -> bytes:
-    """The document as JSON. ``served``: names of the RPCs that are there; others answer 501 and say so here."""
+    """Return the document as JSON. ``served``: names of the RPCs that are there; others answer 501 and say so
+    here."""
     return json.dumps(_Document(served).build(forms), separators=(",", ":")).encode()
 
 

@@ -1,4 +1,4 @@
-"""A user's organisations, which ``clarifai whoami`` asks for: a path of the platform that belongs to no RPC."""
+"""Serves a user's organisations, which ``clarifai whoami`` asks for: a path that belongs to no RPC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which RPCs answer a path: the HTTP bindings of the whole RPC table as one tree of path segments."""
+"""Finds the RPCs that answer a path: the HTTP bindings of the whole RPC table as one tree of path segments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_TO_COMPARE = 300
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One REST form of one RPC. ``variables``: the field paths of its path's variables, from left to right."""
+    """A REST form of an RPC. ``variables``: the field paths of its path's variables, from left to right."""
 
     rpc: Rpc
     binding: HttpBinding
@@ -25,7 +25,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a request's path and method lead to: the RPCs of the form, and what stands for each variable."""
+    """The target of a request's path and method: the RPCs of the form, and what stands for each variable."""
 
     candidates: tuple[Bound, ...]
     values: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Clarifai status code → HTTP status: what is public, then a choice by the code's name (docs/fidelity.md)."""
+"""Maps a Clarifai status code to an HTTP status: what is public, then a choice by its name (docs/fidelity.md)."""
 
 from __future__ import annotations
 

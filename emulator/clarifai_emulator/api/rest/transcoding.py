@@ -1,8 +1,4 @@
-"""JSON, query parameters and path variables → a request message, and a response message → JSON.
-
-JSON as the platform writes it: snake_case, numeric enums and codes, 64-bit integers as strings, unset fields left
-out. Read are also camelCase names and enum names. What cannot be read is said field by field (``misfits``).
-"""
+"""Transcodes JSON, query parameters and path variables to a request message, and a response message to JSON."""
 
 from __future__ import annotations
 
@@ -47,7 +43,7 @@ def read_request(bound: Bound, values: Iterable[str], query: Iterable[tuple[str,
 
 
 def read_message(name: str, message_type: Any, line: bytes) -> Any:
-    """One message of a stream of messages. Raises ``CallerError`` 11100."""
+    """Read one message of a stream of messages. Raises ``CallerError`` 11100."""
     content = read_json(name, line)
     message = message_type()
     _merge(name, message, content, "body", look_closer=_holds_bytes(line))
@@ -104,12 +100,12 @@ def _merge(name: str, message: Any, content: Any, what: str, *, look_closer: boo
 
 
 def _holds_bytes(body: bytes) -> bool:
-    """Whether a field may be base64, of which the protobuf library leaves out what it does not understand."""
+    """Tell whether a field may be base64, of which the protobuf library leaves out what it does not understand."""
     return any(name in body for name in _FIELDS_OF_BYTES)
 
 
 def _query_as_json(name: str, descriptor: Any, query: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """``a.b=1&c=2&c=3`` as ``{"a": {"b": "1"}, "c": ["2", "3"]}``, with true and false where a field is one."""
+    """Return ``a.b=1&c=2&c=3`` as ``{"a": {"b": "1"}, "c": ["2", "3"]}``, with booleans where a field is one."""
     content: dict[str, Any] = {}
     for parameter, text in query:
         path, value = _as_of_today(name, parameter, text)

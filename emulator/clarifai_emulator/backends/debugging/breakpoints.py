@@ -1,4 +1,4 @@
-"""``breakpoint()`` in a model that runs in this process: Python's own debugger, at this process's terminal.
+"""Handles ``breakpoint()`` in a model that runs in this process: Python's own debugger, at this process's terminal.
 
 The runner that calls the model is compiled, and its frames cannot be traced: ``ModelDebugger`` looks no further up
 than there. While somebody is at the prompt, whoever prints to the terminal is asked to wait, and clocks are held
@@ -81,7 +81,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """As before ``install``."""
+    """Restore what was there before ``install``."""
     global _installed
     _installed -= 1
     if not _installed and pdb.set_trace is _stop_here:
@@ -89,7 +89,7 @@ def uninstall() -> None:
 
 
 def _stop_here(*, header: str | None = None, **more: Any) -> None:
-    """What ``pdb.set_trace`` and, by ``sys.breakpointhook``, ``breakpoint()`` call."""
+    """Stop the model: ``pdb.set_trace`` and, by ``sys.breakpointhook``, ``breakpoint()`` call this."""
     here = inspect.currentframe()
     frame = here.f_back if here is not None else None
     assert frame is not None

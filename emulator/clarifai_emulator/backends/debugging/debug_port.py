@@ -1,12 +1,5 @@
-"""The port at which a developer's editor finds the replica that serves a deployment, whichever that is now.
-
-    editor ──DAP──► this port (it stays the same) ──► debugpy of the newest replica
-                       │ reads along: "stopped" … "continued"
-                       ▼
-                    ``hold`` while the model stands at a breakpoint, so that no deadline passes
-
-DAP (https://microsoft.github.io/debug-adapter-protocol) is JSON after a ``Content-Length`` header.
-"""
+"""Opens the port at which a developer's editor finds the replica that serves a deployment, whichever that is
+now."""
 
 from __future__ import annotations
 
@@ -100,7 +93,7 @@ class DebugPort:
             stack.enter_context(self._hold())
 
     def detach(self, replica_id: str) -> None:
-        """It has ended."""
+        """Forget a replica that has ended."""
         self._targets.pop(replica_id, None)
         self._no_longer_waits(replica_id)
         for task, whose in tuple(self._editors.items()):
@@ -176,7 +169,7 @@ class DebugPort:
 
 
 class _Session:
-    """What one editor and debugpy say to each other, as far as it tells whether the model stands still."""
+    """A session of one editor and debugpy, as far as it tells whether the model stands still."""
 
     def __init__(self, hold: Hold, is_configured: Callable[[], None]) -> None:
         self._hold = hold

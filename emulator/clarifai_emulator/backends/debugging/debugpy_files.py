@@ -1,4 +1,4 @@
-"""Where debugpy is: in the model's own environment, or beside the emulator, of which a model sees nothing else."""
+"""Finds debugpy: in the model's own environment, or beside the emulator, of which a model sees nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a container prints, as its engine sends it: frames on a connection, read in large pieces."""
+"""Reads what a container prints, as its engine sends it: frames on a connection, in large pieces."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Attachment:
                 each.settimeout(None)  # a model may say nothing for as long as it likes
 
     def read(self) -> Iterator[bytes]:
-        """What is printed, until the container ends or its engine goes away."""
+        """Yield what is printed, until the container ends or its engine goes away."""
         frames = Frames()
         receive = getattr(self._socket, "recv", None) or self._socket.read
         with contextlib.suppress(OSError, ValueError):

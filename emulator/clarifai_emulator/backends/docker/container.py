@@ -1,4 +1,4 @@
-"""The settings of a replica's container: what it runs, as whom, with how much, and what it may not. Pure."""
+"""Makes the settings of a replica's container: what it runs, as whom, with how much, and what it may not. Pure."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _GPU = "nvidia.com/gpu"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerPlan:
-    """One container. ``cpu``, ``memory``: Kubernetes quantities, empty for no limit. ``accelerators``: ids of real
-    devices to pass through, as the driver names them; ``device_nodes``: files under /dev to pass instead (AMD),
-    ``device_groups`` the numbers of the groups that own them.
-    ``arguments`` come after the image's own command; ``command`` replaces it all. ``mounts``: folders of this
-    machine that it may read, by where it finds them."""
+    """A container to make. ``cpu``, ``memory``: Kubernetes quantities, empty for no limit. ``accelerators``: ids of
+    real devices to pass through, as the driver names them; ``device_nodes``: files under /dev to pass instead
+    (AMD), ``device_groups`` the numbers of the groups that own them. ``arguments`` come after the image's own
+    command; ``command`` replaces it all. ``mounts``: folders of this machine that it may read, by where it finds
+    them."""
 
     image: str
     name: str
@@ -47,7 +47,7 @@ class ContainerPlan:
 
 
 def create_arguments(plan: ContainerPlan, engine: Engine, image_command: Sequence[str]) -> dict[str, Any]:
-    """What ``create_container`` of the ``docker`` package is called with, but for ``host_config``."""
+    """Return the arguments of ``create_container`` of the ``docker`` package, but for ``host_config``."""
     arguments: dict[str, Any] = {
         "image": plan.image,
         "name": plan.name,
@@ -65,7 +65,7 @@ def create_arguments(plan: ContainerPlan, engine: Engine, image_command: Sequenc
 
 
 def host_arguments(plan: ContainerPlan, engine: Engine) -> dict[str, Any]:
-    """What ``create_host_config`` of the ``docker`` package is called with."""
+    """Return the arguments of ``create_host_config`` of the ``docker`` package."""
     arguments: dict[str, Any] = {
         "network_mode": plan.network,
         "cap_drop": ["ALL"],
@@ -120,7 +120,7 @@ def _visible_devices(plan: ContainerPlan) -> dict[str, str]:
 
 
 def model_path_of(command: Sequence[str]) -> str:
-    """Where an image's own command says that the model is."""
+    """Return where an image's own command says that the model is."""
     for word, following in pairwise([*command, ""]):
         if word == "--model_path" and following:
             return following

@@ -1,11 +1,4 @@
-"""Containers of the dev loop: a warm parent in each forks replicas over the mounted model directory.
-
-    a container ─► zygote_main.py in it connects ─► forks the genuine runner
-    a successor ─► is forked beside the replica whose place it takes; the container stays
-
-The warm parent is the one of the process backend, reached by a socket in a mounted folder; what replicas print and
-their edits go over descriptors that are passed through it. A container ends with its last replica.
-"""
+"""Runs the containers of the dev loop: a warm parent in each forks replicas over the mounted model directory."""
 
 from __future__ import annotations
 
@@ -62,7 +55,7 @@ class Run(Protocol):
 
 
 class ContainerHosts:
-    """Those of one backend."""
+    """The containers of the dev loop of one backend."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -129,7 +122,7 @@ class ContainerHosts:
 
 
 class ContainerHost(WarmParent):
-    """One container, and the warm parent in it. ``on_end`` is called with it once it has ended."""
+    """A container, and the warm parent in it. ``on_end`` is called with it once it has ended."""
 
     def __init__(
         self, plan: ContainerPlan, its_secrets: Mapping[str, str], *, on_end: Callable[[ContainerHost], object]
@@ -167,12 +160,12 @@ class ContainerHost(WarmParent):
             shutil.rmtree(folder, ignore_errors=True)
 
     def fits(self, plan: ContainerPlan, its_secrets: Mapping[str, str]) -> bool:
-        """Whether a replica of this plan could run here as well as in a container of its own."""
+        """Tell whether a replica of this plan could run here as well as in a container of its own."""
         same = replace(plan, name=self._plan.name, replica_id=self._plan.replica_id) == self._plan
         return self.is_alive and same and self._secrets == dict(its_secrets)
 
     def has_files_of(self, plan: ContainerPlan) -> bool:
-        """Whether it sees the same model, in the same image."""
+        """Tell whether the container sees the same model, in the same image."""
         return (self._plan.image, self._plan.mounts) == (plan.image, plan.mounts)
 
     async def begin(self, job: Mapping[str, Any], on_line: Callable[[str], None], fd: int) -> HostedReplica:
@@ -187,13 +180,13 @@ class ContainerHost(WarmParent):
         return replica
 
     def left(self, replica: HostedReplica) -> None:
-        """One has ended; without any, so does the container."""
+        """Forget a replica that has ended; without any, the container ends, too."""
         self._replicas.discard(replica)
         if not self._replicas:
             self.close()
 
     async def end_of(self, exit_: Exit) -> Exit:
-        """How a replica ended, given how its process did: with its container, perhaps."""
+        """Tell how a replica ended, given how its process did: with its container, perhaps."""
         assert self._container is not None
         if not self.is_alive:
             return _as_whole(await asyncio.shield(self._container.exited))
@@ -204,7 +197,7 @@ class ContainerHost(WarmParent):
         return exit_
 
     def local_pid(self, pid: int) -> int:
-        """What a process of the container is called on this machine; the container's own number if not known."""
+        """Return this machine's number of a process of the container; the container's own number if not known."""
         init = self._container.pid if self._container is not None else 0
         return pid_here(init, pid) or init
 
@@ -236,7 +229,7 @@ class ContainerHost(WarmParent):
 
 
 class HostedReplica:
-    """One replica in such a container: a ``ReplicaProcess``."""
+    """A replica in such a container: a ``ReplicaProcess``."""
 
     def __init__(self, child: Child, host: ContainerHost) -> None:
         self.connection: socket.socket | None = None
@@ -271,7 +264,7 @@ class HostedReplica:
 
 
 def host_of(process: ReplicaProcess | None) -> ContainerHost | None:
-    """Where a replica runs, if that is a container of the dev loop."""
+    """Return where a replica runs, if that is a container of the dev loop."""
     return process.host if isinstance(process, HostedReplica) else None
 
 

@@ -1,4 +1,4 @@
-"""The network of one emulator's replicas: they reach its gateway and the world, and not each other."""
+"""Manages the network of one emulator's replicas: they reach its gateway and the world, and not each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One container as a replica's process: its output line by line, its end with the reason, its health.
+"""Runs a container as a replica's process: its output line by line, its end with the reason, its health.
 
 A thread follows each container: what it prints, then how it ended. Docker's attach is read, not its log files: it
 costs less, and every line comes.
@@ -95,7 +95,7 @@ class ContainerProcess:
         threading.Thread(target=self._follow, args=(output,), name=f"container {self.id[:8]}", daemon=True).start()
 
     def abandon(self) -> None:
-        """It never started: nothing is to be followed. In the event loop."""
+        """Give up a container that never started: nothing is to be followed. Runs in the event loop."""
         if self.id:
             self._threads.submit(self._remove)
         if not self.exited.done():
@@ -158,7 +158,7 @@ class ContainerProcess:
                 self._loop.call_soon_threadsafe(lambda: [self._on_line(text) for text in texts])
 
     def _find_end(self) -> Exit:
-        """How it ended. An engine that restarts is waited for."""
+        """Find out how the container ended. Waits for an engine that restarts."""
         from docker.errors import APIError, NotFound
         from requests.exceptions import RequestException
 
@@ -262,7 +262,8 @@ async def ask_probe(host: str, port: int, probe: str, patience: float) -> str:
 
 
 def _health_address(state: Mapping[str, Any]) -> tuple[str, int]:
-    """Where the runner's probes answer: a published port, else the container's own address; port 0 for nowhere."""
+    """Return where the runner's probes answer: a published port, else the container's own address; port 0 for
+    nowhere."""
     settings: Mapping[str, Any] = state.get("NetworkSettings") or {}
     published = (settings.get("Ports") or {}).get(f"{HEALTH_PORT}/tcp")
     if published:
@@ -273,7 +274,7 @@ def _health_address(state: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def out_of_memory(limit: int) -> Exit:
-    """It was killed for the memory it took; ``limit`` in bytes, 0 for none."""
+    """Describe that a container was killed for the memory it took; ``limit`` in bytes, 0 for none."""
     allowed = f" than its limit of {limit // 1024**2}Mi" if limit else " than there is"
     return Exit(
         why=f"its container used more memory{allowed} and was killed (out of memory): "

@@ -1,4 +1,4 @@
-"""What goes into a model's image: the files of the build context, the Dockerfile, and a name for all of it.
+"""Gathers what goes into a model's image: the files of the build context, the Dockerfile, and a name for all of it.
 
 The name (``tag``) changes when anything changes that the image depends on, so an unchanged model needs no build.
 """
@@ -55,10 +55,10 @@ _NEEDS_BUILDKIT = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildContext:
-    """One build: ``files`` of ``root`` (by their names in the context) and further ``texts``; which of them is the
-    Dockerfile; the build arguments. ``is_own``: the Dockerfile is the model's. ``note``: what the user has to know
-    about the choice of it, or empty. ``fixes_python``: the base image is the same whatever Python config.yaml
-    asks for."""
+    """The input of a build: ``files`` of ``root`` (by their names in the context) and further ``texts``; which of
+    them is the Dockerfile; the build arguments. ``is_own``: the Dockerfile is the model's. ``note``: what the user
+    has to know about the choice of it, or empty. ``fixes_python``: the base image is the same whatever Python
+    config.yaml asks for."""
 
     root: Path
     model: str
@@ -112,8 +112,8 @@ def make_context(
     is_mounted: bool = False,
     environ: Mapping[str, str] = os.environ,
 ) -> BuildContext:
-    """What to build for a model directory. ``is_mounted``: its own files come with each container, so the image is
-    another only where something else has changed. Raises ``ModelError``."""
+    """Gather what to build for a model directory. ``is_mounted``: its own files come with each container, so the
+    image is another only where something else has changed. Raises ``ModelError``."""
     build_args = {**environment_args(environ), **settings.build_args}
     authority = _certificates(settings, environ)
     texts = {CA_IN_CONTEXT: authority} if authority else {}
@@ -155,7 +155,7 @@ def make_context(
 
 
 def _comes_by_mount(name: str) -> bool:
-    """Whether a container reads this file where it is mounted, whatever a Dockerfile did with it."""
+    """Tell whether a container reads this file where it is mounted, whatever a Dockerfile did with it."""
     return name.endswith(".py") or name == CONFIG_FILE
 
 
@@ -171,7 +171,7 @@ def environment_args(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def content_of(root: Path, files: tuple[str, ...]) -> str:
-    """sha256 over the names and contents of files."""
+    """Return the sha256 over the names and contents of files."""
     digest = hashlib.sha256()
     for name in files:
         path = root / name

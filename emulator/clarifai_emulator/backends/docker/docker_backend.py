@@ -1,12 +1,4 @@
-"""The Docker backend: a replica is a container of an image that is built as the platform builds it.
-
-    prepare ─► image of the model directory (backends/docker/image.py), by content
-    start   ─► create ─► secrets ─► attach ─► start      one container per replica
-               │ pulls its work from a listener that knows the runner protocol only
-
-The engine is found and its network made when the first model needs them. The engine's calls block, so they are
-made in threads of this backend.
-"""
+"""Runs replicas as containers of images that are built as the platform builds them."""
 
 from __future__ import annotations
 
@@ -312,7 +304,7 @@ class DockerBackend:
     async def _model_path(
         self, source: ModelSource, see_to_image: Callable[[], Awaitable[object]] | None = None
     ) -> str:
-        """Where in the image the model is."""
+        """Return where in the image the model is."""
         known = self._model_paths.get(source.image)
         if known is None:
             client, _ = await self._open()
@@ -446,7 +438,7 @@ def _in_a_thread_of_its_own(function: Callable[[], T]) -> asyncio.Future[T]:
 
 
 def _as_name(text: str) -> str:
-    """What an engine takes in the name of a container."""
+    """Make a container's name that an engine takes."""
     return re.sub(r"[^a-z0-9_.-]+", "-", text.lower()).strip("-.") or "model"
 
 
@@ -472,5 +464,5 @@ def _command_of(client: DockerClient, image: str) -> list[str]:
 
 
 def _arguments_of(client: DockerClient, image: str) -> list[str]:
-    """What an image gives its entrypoint."""
+    """Return what an image gives its entrypoint."""
     return list(client.api.inspect_image(image)["Config"].get("Cmd") or ())

@@ -30,12 +30,12 @@ PROXIES = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What a generated image is made of.
+    """The parts of a generated image.
 
     ``base``: the image to begin with. ``requirement_files``: relative to the context; empty means that installing
-    needs the whole context. ``pins``: requirements besides. ``build_args``: names and values. ``has_ca``:
-    the context has certificates to trust. ``build_info``, ``checkpoints``: sections of config.yaml.
-    ``is_mounted``: the model's own files come with each container.
+    needs the whole context. ``pins``: requirements besides. ``build_args``: names and values. ``has_ca``: the
+    context has certificates to trust. ``build_info``, ``checkpoints``: sections of config.yaml. ``is_mounted``: the
+    model's own files come with each container.
     """
 
     base: str
@@ -80,7 +80,7 @@ _PASSWD = (
 
 
 def _certificates(recipe: Recipe) -> list[str]:
-    """What the image trusts already, and the given certificates, as one file that everything is told of."""
+    """Join what the image trusts already, and the given certificates, in one file that everything is told of."""
     if not recipe.has_ca:
         return []
     given = "/usr/local/share/ca-certificates/clarifai-emulator.crt"
@@ -156,7 +156,7 @@ def _checkpoints(recipe: Recipe) -> list[str]:
 
 
 def _hold_credentials(build_args: Mapping[str, str]) -> bool:
-    """Whether an argument has a user or a password in its address."""
+    """Tell whether an argument has a user or a password in its address."""
     return any(
         "@" in word.partition("://")[2].partition("/")[0]
         for name, value in build_args.items()

@@ -54,7 +54,7 @@ class Engine:
 
     @property
     def is_local(self) -> bool:
-        """Whether its containers run on this machine (Desktop's run in a machine of its own, but near)."""
+        """Tell whether its containers run on this machine (Desktop's run in a machine of its own, but near)."""
         if not self.address.startswith(("tcp://", "http://", "https://", "ssh://")):
             return True
         return self.remote_host in (_LOOPBACK, "localhost")
@@ -65,7 +65,7 @@ class Engine:
 
     @property
     def reaches_bridge(self) -> bool:
-        """Whether this machine has the bridges of the engine's networks as interfaces of its own."""
+        """Tell whether this machine has the bridges of the engine's networks as interfaces of its own."""
         return self.is_local and self.kind in ("docker", "podman")
 
     @property
@@ -164,7 +164,7 @@ def _open(address: str, found: str, environ: Mapping[str, str]) -> tuple[DockerC
 
 
 def describe(address: str, found: str, version: Mapping[str, Any], info: Mapping[str, Any]) -> Engine:
-    """What an engine says of itself, put into words."""
+    """Put in words what an engine says of itself."""
     components = [str(each.get("Name", "")) for each in version.get("Components") or ()]
     is_rootless = any("rootless" in str(option) for option in info.get("SecurityOptions") or ())
     kind: Kind = "docker"
@@ -190,8 +190,8 @@ def describe(address: str, found: str, version: Mapping[str, Any], info: Mapping
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """Where replicas in containers meet the emulator: ``listen`` here, and the name containers know it by. Podman
-    makes a bridge when the first container joins it: that address ``may_come_later``."""
+    """The point where replicas in containers meet the emulator: ``listen`` here, and the name containers know it
+    by. Podman makes a bridge when the first container joins it: that address ``may_come_later``."""
 
     listen: str
     advertised: str
@@ -199,12 +199,12 @@ class Meeting:
 
     @property
     def is_exposed(self) -> bool:
-        """Whether other machines may reach it: it is neither a bridge's gateway nor this machine's own."""
+        """Tell whether other machines may reach it: it is neither a bridge's gateway nor this machine's own."""
         return not self.may_come_later and not self.listen.startswith("127.")
 
 
 def meeting_point(engine: Engine, gateway: str, override: str = "") -> Meeting:
-    """Where to listen for replicas, and as what they reach that.
+    """Choose where to listen for replicas, and as what they reach that.
 
     On a bridge of this machine its gateway, which nobody but containers reaches. Rootless engines put containers
     behind a network of their own, from which this machine's outward address is reached; Desktop has a name for it.

@@ -1,4 +1,4 @@
-"""What an engine refuses, in words that say what to do."""
+"""Explains what an engine refuses, in words that say what to do."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def _build_with_api(
 
 
 class _Watched:
-    """What the classic builder says: its step, its last lines, its error."""
+    """The words of the classic builder: its step, its last lines, its error."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

@@ -1,4 +1,4 @@
-"""The labels by which an emulator knows its own containers, networks and images. Nothing else is ever touched.
+"""Labels an emulator's own containers, networks and images, by which it knows them. Nothing else is ever touched.
 
 ``INSTANCE`` names the emulator that made it and the process it runs in, so that another emulator can see whether
 it still lives.
@@ -11,7 +11,8 @@ import re
 import secrets
 import socket
 from collections.abc import Mapping
-from pathlib import Path
+
+from clarifai_emulator.machine.processes import began, is_there
 
 INSTANCE = "io.clarifai-emulator.instance"
 REPLICA = "io.clarifai-emulator.replica"
@@ -24,38 +25,25 @@ _INSTANCE = re.compile(r"(?P<host>.+)/(?P<pid>\d+)/(?P<began>\d+)/(?P<random>[0-
 def new_instance() -> str:
     """A name for this emulator: host, process and when the process began, and something random."""
     pid = os.getpid()
-    return f"{socket.gethostname() or 'host'}/{pid}/{_began(pid)}/{secrets.token_hex(4)}"
+    return f"{socket.gethostname() or 'host'}/{pid}/{began(pid)}/{secrets.token_hex(4)}"
 
 
 def is_ours(labels: Mapping[str, str] | None) -> bool:
-    """Whether an emulator made what carries these labels."""
+    """Tell whether an emulator made what carries these labels."""
     return bool(labels) and INSTANCE in (labels or {})
 
 
 def is_left_behind(instance: str) -> bool:
-    """Whether the emulator of this name is known to be gone.
+    """Tell whether the emulator of this name is known to be gone.
 
-    One on another machine that uses the same engine cannot be seen from here: it counts as alive.
+    An emulator on another machine that uses the same engine cannot be seen from here: it counts as alive.
     """
     match = _INSTANCE.fullmatch(instance)
     if match is None or match["host"] != (socket.gethostname() or "host"):
         return False
     pid = int(match["pid"])
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    if not is_there(pid):
         return True
-    except PermissionError:
-        pass
-    began = _began(pid)
+    now = began(pid)
     # A process id is given out again: the one that began at another time is another process.
-    return bool(began) and str(began) != match["began"]
-
-
-def _began(pid: int) -> int:
-    """When a process began, in clock ticks since the machine did; 0 where that cannot be read."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return -1 if fields[0] == "Z" else int(fields[19])
+    return bool(now) and str(now) != match["began"]

@@ -1,7 +1,4 @@
-"""Removes what emulators made on an engine: one's own at its end, and that of others that are gone.
-
-Everything is found by its labels; what carries none of ours is never touched. All calls block.
-"""
+"""Removes what emulators made on an engine: its own things at its end, and those of emulators that are gone."""
 
 from __future__ import annotations
 

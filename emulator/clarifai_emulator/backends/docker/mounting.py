@@ -1,4 +1,5 @@
-"""Whether containers can see a model directory of this machine, and what else they need to be reloaded inside."""
+"""Tells whether containers can see a model directory of this machine, and what else they need to be reloaded
+inside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine's kernel tells of a container's processes, and its engine does not.
+"""Reads what this machine's kernel tells of a container's processes, and its engine does not.
 
 ``init`` is the number of its first process on this machine; 0, and all that follows from it, where that is another.
 """
@@ -13,12 +13,12 @@ _KILLS = "oom_kill "
 
 
 def pid_here(init: int, inner: int) -> int:
-    """What a container calls ``inner`` is called on this machine; 0 if that is not known."""
+    """Return what a container's process ``inner`` is called on this machine; 0 if that is not known."""
     return next((each for each in _family(init) if _inner_pid(each) == inner), 0)
 
 
 def memory_kills(init: int) -> int:
-    """How many processes of a container the kernel has killed for the memory they took."""
+    """Count the processes of a container that the kernel has killed for the memory they took."""
     with contextlib.suppress(OSError, ValueError):
         for line in Path(f"/proc/{init}/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)

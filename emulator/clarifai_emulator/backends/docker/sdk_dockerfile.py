@@ -1,7 +1,4 @@
-"""The Dockerfile that the SDK's command line writes into a model directory (`clarifai model init`, `… upload`).
-
-Whether somebody has changed it since decides whose words count: the Dockerfile's, or --docker-base-image.
-"""
+"""Knows the Dockerfile that the SDK writes into a model directory (`clarifai model init`, `… upload`)."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ PLATFORMS_FILE = "downloader/unused.yaml"
 
 
 def is_untouched(text: str) -> bool:
-    """Whether this is the Dockerfile that the installed SDK writes for a model, on whichever of its images."""
+    """Tell whether this is the Dockerfile that the installed SDK writes for a model, on whichever of its images."""
     pattern = _pattern()
     return pattern is not None and pattern.fullmatch(_normal(text)) is not None
 

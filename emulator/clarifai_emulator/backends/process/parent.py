@@ -83,12 +83,13 @@ def launch(python: Path, environ: Mapping[str, str]) -> Parent:
 
 
 def forks(start_method: str) -> bool:
-    """Whether replicas are forked from a parent: where a fork is safe, or asked for."""
+    """Tell whether replicas are forked from a parent: where a fork is safe, or asked for."""
     return start_method == "fork" or (start_method == "auto" and sys.platform.startswith("linux"))
 
 
 def parent_environ(api_base: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """What the parent of an emulator's replicas sees; the SDK keeps the base URL that it is imported with."""
+    """Return the environment of the parent of an emulator's replicas; the SDK keeps the base URL that it is
+    imported with."""
     return {**runner_environ(environ), "CLARIFAI_API_BASE": api_base}
 
 

@@ -1,7 +1,4 @@
-"""The process backend: replicas are the genuine runner, forked from a warm parent per Python environment.
-
-Where a fork is not safe (macOS, Windows) or not wanted, each replica is a fresh process of the same script.
-"""
+"""Runs replicas as processes: the genuine runner, forked from a warm parent per Python environment."""
 
 from __future__ import annotations
 
@@ -118,8 +115,8 @@ class ProcessBackend:
     async def examine(
         self, path: Path, python: Path, *, seconds: float | None = None, how: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """What ``inspect_main.examine`` says about the model directory, in a process of its own; ``how`` are its
-        options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
+        """Return what ``inspect_main.examine`` says about the model directory, in a process of its own; ``how`` are
+        its options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
         seconds = INSPECT_SECONDS if seconds is None else seconds
         lines: list[str] = []
         environ = {**self._inherited(python, path), "CLARIFAI_API_BASE": self._api_base()}
@@ -165,8 +162,8 @@ class ProcessBackend:
         return process
 
     def _inherited(self, python: Path, path: Path) -> dict[str, str]:
-        """What a model's process inherits. As in a container, the commands of its own environment are found first:
-        an MCP server that a model starts is one of them."""
+        """Return the environment that a model's process inherits. As in a container, the commands of its own
+        environment are found first: an MCP server that a model starts is one of them."""
         inherited = runner_environ(self._environ())
         paths = [str(python.parent), inherited.get("PATH", os.defpath)]
         return {**inherited, "PATH": os.pathsep.join(paths), "PYTHONPATH": str(path)}

@@ -23,7 +23,7 @@ _PACKET = 1 << 20
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """One forked process. ``exited`` resolves once its output was read."""
+    """A forked process. ``exited`` resolves once its output was read."""
 
     job_id: int
     output: OutputPipe
@@ -65,12 +65,12 @@ class WarmParent:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it has imported the SDK."""
+        """Tell whether it has imported the SDK."""
         return self._ready.done() and self._ready.exception() is None
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can fork."""
+        """Tell whether it can fork."""
         return self._control is not None
 
     def fork(self, job: Mapping[str, Any], output: OutputPipe, *more_fds: int) -> Child:
@@ -101,7 +101,7 @@ class WarmParent:
         return ModelError(f"A model's interpreter could not be started: {why}.")
 
     def _gone(self) -> None:
-        """Its socket is closed: see to what is left of it."""
+        """See to what is left of a parent whose socket is closed."""
 
     def _send(self, message: Mapping[str, Any], *fds: int) -> None:
         """In order, each as soon as the socket takes it: it holds a dozen jobs, and many may start at once."""

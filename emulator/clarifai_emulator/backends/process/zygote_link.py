@@ -1,4 +1,4 @@
-"""A warm parent that is a process of this machine (``zygote_main.py``): one for each Python environment."""
+"""Runs a warm parent as a process of this machine (``zygote_main.py``): one for each Python environment."""
 
 from __future__ import annotations
 

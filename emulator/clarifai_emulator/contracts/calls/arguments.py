@@ -9,8 +9,8 @@ from typing import Any
 
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, Unknown
-from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.sites import Site
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
@@ -46,7 +46,7 @@ class Arguments:
         self._evaluator = evaluator
 
     def check(self, site: Site, method: Method, model: str) -> Checked:
-        """All that can be said without types."""
+        """Return all that can be said without types."""
         assert site.call is not None
         return _Call(self._source, self._evaluator, site, site.call, method, model).check()
 
@@ -90,7 +90,7 @@ class _Call:
     # The form of the call.
 
     def _bound(self) -> dict[str, ast.expr]:
-        """The arguments by the names of the parameters; what has no name is a finding."""
+        """Return the arguments by the names of the parameters; what has no name is a finding."""
         names = list(self._fields)
         given: dict[str, ast.expr] = {}
         for position, node in enumerate(self._call.args):
@@ -175,7 +175,7 @@ class _Call:
             f"{self._name}() has no argument '{name}'; {has}.{guess}",
             at,
             parameter=near,
-            hint=f"Write '{near}'." if near else "",
+            hint=f"Write '{near}'." if near else None,
         )
 
     def _missing(self, name: str, at: ast.expr) -> None:
@@ -190,7 +190,8 @@ class _Call:
     # Batches.
 
     def _batch(self) -> ast.List | None:
-        """The list that the SDK takes for a batch: the only argument, by position, with nothing but dicts."""
+        """Return the list that the SDK takes for a batch: the only argument, by position, with nothing but
+        dicts."""
         others = [each for each in self._call.keywords if each.arg != WITH_PROTO]
         if len(self._call.args) != 1 or others:
             return None
@@ -307,7 +308,7 @@ class _Call:
             yield self._placed(finding, node, name)
 
     def _parts(self, name: str, node: ast.expr) -> Iterator[Finding]:
-        """A NamedFields value of which only some parts are known: at least its names."""
+        """Check at least the names of a NamedFields value of which only some parts are known."""
         field_ = self._fields[name]
         is_named = isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "NamedFields"
         if stub_types.kind(field_) != "NAMED_FIELDS" or not (is_named or isinstance(node, ast.Dict)):
@@ -368,10 +369,10 @@ class _Call:
 
     # Findings.
 
-    def _say(self, rule: str, message: str, at: Any, *, parameter: str = "", hint: str = "") -> None:
+    def _say(self, rule: str, message: str, at: Any, *, parameter: str = "", hint: str | None = None) -> None:
         self._findings.append(self._found(rule, message, at, parameter, hint))
 
-    def _found(self, rule: str, message: str, at: Any, parameter: str = "", hint: str = "") -> Finding:
+    def _found(self, rule: str, message: str, at: Any, parameter: str = "", hint: str | None = None) -> Finding:
         return found(
             rule,
             message,
@@ -398,7 +399,7 @@ def declared(method: Method, parameter: str) -> Location | None:
 
 
 def _alone(signature: Any, name: str) -> Any:
-    """The signature with this one parameter, its iterator left aside: for one value of it."""
+    """Return the signature with this one parameter, its iterator left aside: for one value of it."""
     alone = type(signature)(name=signature.name, method_type=signature.method_type)
     for field_ in signature.input_fields:
         if field_.name == name:
@@ -408,7 +409,7 @@ def _alone(signature: Any, name: str) -> Any:
 
 
 def _items(node: ast.expr | None) -> Sequence[ast.expr]:
-    """The items of `iter([…])`, where they are written out."""
+    """Return the items of `iter([…])`, where they are written out."""
     if (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)

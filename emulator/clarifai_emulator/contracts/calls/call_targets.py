@@ -73,7 +73,8 @@ class Built:
 
 
 def read_address(text: str) -> Address:
-    """A URL as the SDK reads it, ``USER/APP/models/ID``, ``localhost:PORT`` or ``*``. Raises ``NotAnAddress``."""
+    """Return a URL as the SDK reads it, ``USER/APP/models/ID``, ``localhost:PORT`` or ``*``. Raises
+    ``NotAnAddress``."""
     if text == ANY:
         return Address(any=True)
     host, _, port = text.partition(":")
@@ -96,12 +97,12 @@ class Targets:
         self._any = next((index for index, each in enumerate(addresses) if each.any), None)
 
     def find(self, wanted: Address) -> int | None:
-        """The model that has this address; one that says more of it comes first."""
+        """Return the model that has this address; one that says more of it comes first."""
         found = [index for index, each in enumerate(self.addresses) if not each.any and each.covers(wanted)]
         return max(found, key=lambda index: bool(self.addresses[index].user_id), default=None)
 
     def built(self, source: Source, modules: Modules, evaluator: Evaluator) -> Iterator[Built]:
-        """Every place of the source that builds a model."""
+        """Yield every place of the source that builds a model."""
         for node in source.calls:
             builder = sdk_name(node.func, evaluator, modules, source)
             if builder in _BUILDERS:

@@ -240,7 +240,8 @@ def kind_of(signature: Any) -> str:
 
 
 def data_types_stub() -> str:
-    """The SDK's data types, read from its source: names as they are there, types where they are Python's own."""
+    """Return the SDK's data types, read from its source: names as they are there, types where they are Python's
+    own."""
     folder = sdk_surface.sdk_folder()
     path = folder / "runners/utils/data_types/data_types.py" if folder is not None else None
     tree = ast.parse(path.read_text()) if path is not None and path.is_file() else ast.Module([], [])
@@ -315,7 +316,7 @@ def _arguments(given: ast.arguments, names: set[str]) -> str:
 
 
 def _type(node: ast.expr | None, names: set[str]) -> str:
-    """The annotation, where everything in it is known here; else ``Any``."""
+    """Return the annotation, where everything in it is known here; else ``Any``."""
     if node is None:
         return "Any"
     if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -25,7 +25,6 @@ from typing import Any
 
 from clarifai_emulator.contracts.calls.call_targets import GivenModel, NotAnAddress, Targets, read_address
 from clarifai_emulator.contracts.calls.client_project import File, Project
-from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.given_models import (
     KnownModel,
     finding_record,
@@ -33,6 +32,7 @@ from clarifai_emulator.contracts.calls.given_models import (
     read_models,
 )
 from clarifai_emulator.contracts.calls.type_checker import checker_command
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
 __all__ = ["CallReport", "GivenModel", "check_calls"]
@@ -57,11 +57,11 @@ class CallReport:
 
     @property
     def models(self) -> tuple[tuple[str, str], ...]:
-        """The name of each model, and how its methods were read."""
+        """Return the name of each model, and how its methods were read."""
         return tuple((each.name, each.way) for each in self.known)
 
     def lines(self, path: Path, cell: int = 0) -> Sequence[str]:
-        """The lines of a file, or of a notebook's cell."""
+        """Return the lines of a file, or of a notebook's cell."""
         file = self.project.file(path)
         try:
             return file.source.cell_lines(cell) if file is not None else ()
@@ -70,7 +70,7 @@ class CallReport:
 
     @property
     def places(self) -> list[tuple[Path, int]]:
-        """Every file, and every cell of every notebook, whose lines say something to this checker."""
+        """Return every file, and every cell of every notebook, whose lines say something to this checker."""
         return [
             (path, cell)
             for path in self.files
@@ -205,7 +205,7 @@ class _Check:
         )
 
     def _urls(self) -> dict[str, int]:
-        """Every address of a given model as it is written in the clients."""
+        """Return every address of a given model as it is written in the clients."""
         found_: dict[str, int] = {}
         for file in self._project.with_imported(self._project.files):
             for text in {each.decode(errors="replace") for each in _URL.findall(file.content)} - found_.keys():
@@ -239,7 +239,7 @@ def _programs() -> list[str]:
 
 
 def _own_folder(cache: Path, project: Project, models: Sequence[Path]) -> Path:
-    """A folder of this question's own: the same paths and the same models, whatever is in them."""
+    """Return a folder of this question's own: the same paths and the same models, whatever is in them."""
     names = [*map(str, project.given), *(str(each.resolve()) for each in models)]
     folder = cache / "calls" / hashlib.sha256("\n".join(names).encode()).hexdigest()[:20]
     folder.mkdir(parents=True, exist_ok=True)

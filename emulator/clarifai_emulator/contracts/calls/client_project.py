@@ -81,7 +81,7 @@ class Project:
         ]
 
     def file(self, path: Path) -> File | None:
-        """The file; ``None`` where there is none that can be read."""
+        """Return the file; ``None`` where there is none that can be read."""
         key = str(path)
         if key not in self._files:
             try:
@@ -97,7 +97,7 @@ class Project:
         return list(dict.fromkeys([*roots, *self.tops]))
 
     def imported(self, file: File) -> list[File]:
-        """The files of the repository that this one imports."""
+        """Return the files of the repository that this one imports."""
         key = str(file.path)
         if key not in self._imported:
             found = (self.locate(name, file.path) for name in file.imports)
@@ -105,7 +105,7 @@ class Project:
         return self._imported[key]
 
     def locate(self, module: str, importer: Path) -> File | None:
-        """The file of a module as it is written in an import."""
+        """Return the file of a module as it is written in an import."""
         name = module.lstrip(".")
         level = len(module) - len(name)
         parts = name.split(".") if name else []
@@ -159,7 +159,7 @@ class Project:
         return list(result.values())
 
     def find(self, module: str, level: int, source: Source) -> Source | None:
-        """For ``constants.Modules``."""
+        """Find a module for ``constants.Modules``."""
         file = self.locate("." * level + module, source.path)
         try:
             return file.source if file is not None else None
@@ -192,7 +192,8 @@ class Project:
                     _ = file.source.nodes
 
     def keys(self, salt: str) -> Mapping[Path, str]:
-        """For each file a hash of all that its findings come from: itself and what it imports, and ``salt``."""
+        """Return for each file a hash of all that its findings come from: itself and what it imports, and
+        ``salt``."""
         result: dict[Path, str] = {}
         for file in self.files:
             digest = hashlib.sha256(salt.encode())
@@ -203,7 +204,7 @@ class Project:
 
 
 def files_below(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files that are named, and every Python file and notebook in the folders that are."""
+    """Yield the files that are named, and every Python file and notebook in the folders that are."""
     for path in paths:
         if path.is_file():
             yield path

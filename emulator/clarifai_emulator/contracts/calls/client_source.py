@@ -44,7 +44,7 @@ class Source:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The syntax tree of ``text``. Raises ``SyntaxError``."""
+        """Return the syntax tree of ``text``. Raises ``SyntaxError``."""
         return ast.parse(self.text)
 
     @cached_property
@@ -53,17 +53,17 @@ class Source:
 
     @cached_property
     def parents(self) -> Mapping[ast.AST, ast.AST]:
-        """The node that holds each node."""
+        """Return the node that holds each node."""
         return self._walked[0]
 
     @cached_property
     def nodes(self) -> Sequence[ast.AST]:
-        """Every node of the tree: walking it again for each question would take most of the time."""
+        """Return every node of the tree: walking it again for each question would take most of the time."""
         return self._walked[1]
 
     @property
     def inside(self) -> Mapping[ast.AST, Sequence[ast.AST]]:
-        """The nodes of each scope, from the outside in; of scopes within it only their own node."""
+        """Return the nodes of each scope, from the outside in; of scopes within it only their own node."""
         return self._walked[2]
 
     @cached_property
@@ -113,11 +113,11 @@ class Source:
         return (line, self._column(line, column))
 
     def location(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg) -> Location:
-        """The node in the file."""
+        """Return the node in the file."""
         return self.located(self.start(node), self.end(node))
 
     def located(self, start: Position, end: Position) -> Location:
-        """A range of ``text`` in the file: of a notebook, in its cell."""
+        """Return a range of ``text`` in the file: of a notebook, in its cell."""
         if self._cells is None:
             return Location(self.path, *start, *end)
         places = self._cells.places
@@ -150,14 +150,14 @@ class Source:
         return (line, column - shift)
 
     def cell_lines(self, cell: int) -> Sequence[str]:
-        """The lines of one cell, or of the file."""
+        """Return the lines of one cell, or of the file."""
         if self._cells is None:
             return self.lines
         return [line for line, place in zip(self.lines, self._cells.places, strict=False) if place[0] == cell]
 
     @property
     def cells(self) -> tuple[int, ...]:
-        """The numbers of the code cells; 0 for a file that is no notebook."""
+        """Return the numbers of the code cells; 0 for a file that is no notebook."""
         if self._cells is None:
             return (0,)
         return tuple(dict.fromkeys(cell for cell, _ in self._cells.places))
@@ -177,7 +177,7 @@ class Spans:
         self._starts = [start for start, _, _ in self._ranges]
 
     def at(self, position: Position) -> ast.AST | None:
-        """The innermost range that holds the place."""
+        """Return the innermost range that holds the place."""
         for index in range(bisect_right(self._starts, position) - 1, -1, -1):
             _, end, node = self._ranges[index]
             if position < end:

@@ -104,7 +104,7 @@ class Evaluator:
         self._bindings: dict[ast.AST, Bindings] = {}
 
     def value(self, node: ast.expr, depth: int = 0) -> Any:
-        """The value of the expression. Raises ``Unknown``."""
+        """Return the value of the expression. Raises ``Unknown``."""
         if depth > _DEEPEST:
             raise Unknown("it is too deep")
         try:
@@ -115,7 +115,7 @@ class Evaluator:
             raise Unknown(f"it raises {type(error).__name__}") from None
 
     def bound(self, node: ast.Name) -> tuple[ast.AST, list[ast.expr | ast.alias | None]] | None:
-        """The scope that binds the name where it stands, and everything it binds it to."""
+        """Return the scope that binds the name where it stands, and everything it binds it to."""
         for scope in self.scopes(node):
             names = self.bindings(scope).names
             if node.id in names:
@@ -128,7 +128,7 @@ class Evaluator:
         return self._bindings[scope]
 
     def scopes(self, node: ast.AST) -> Iterator[ast.AST]:
-        """The scopes that a name at this node is looked up in, from the inside."""
+        """Yield the scopes that a name at this node is looked up in, from the inside."""
         parents, inner = self._source.parents, True  # a class counts for its own body only
         current: ast.AST | None = parents.get(node)
         while current is not None:
@@ -139,7 +139,7 @@ class Evaluator:
             current = parents.get(current)
 
     def once(self, node: ast.Name) -> ast.expr | None:
-        """The one expression that the name is bound to; ``None`` where there is not exactly one."""
+        """Return the one expression that the name is bound to; ``None`` where there is not exactly one."""
         found = self.bound(node)
         if found is None:
             return None
@@ -279,7 +279,7 @@ class Evaluator:
 
 
 def _member(source: Source, modules: Modules, path: tuple[str, ...], depth: int) -> Any:
-    """The value of a name at the top of another module, or of a name of a class there."""
+    """Return the value of a name at the top of another module, or of a name of a class there."""
     evaluator = Evaluator(source, modules)
     try:
         bindings = evaluator.bindings(source.tree)

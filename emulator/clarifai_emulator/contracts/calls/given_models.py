@@ -134,7 +134,7 @@ def _method(record: Mapping[str, Any]) -> Method:
 
 
 def place(where: Location | None) -> list[Any] | None:
-    """A location as JSON."""
+    """Return a location as JSON."""
     if where is None:
         return None
     return [str(where.path), where.line, where.column, where.end_line, where.end_column, where.cell]
@@ -146,7 +146,7 @@ def location(values: Sequence[Any] | None) -> Location | None:
 
 
 def finding_record(finding: Finding) -> dict[str, Any]:
-    """A finding as JSON, to be kept."""
+    """Return a finding as JSON, to be kept."""
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,

@@ -14,13 +14,13 @@ from clarifai_emulator.contracts.calls.checking_stubs import CONTRACT_ARGUMENT, 
 from clarifai_emulator.contracts.calls.client_project import File, Project
 from clarifai_emulator.contracts.calls.client_source import Insertion, Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
-from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.calls.sites import Site, Understood, calls_written_out, named, understood
 from clarifai_emulator.contracts.calls.translate import Translator
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic, Run
 from clarifai_emulator.contracts.calls.unresolved import Unresolved
 from clarifai_emulator.contracts.calls.uses import Uses
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED
@@ -57,7 +57,7 @@ def judge_files(
     targets: Targets,
     typing: Typing,
 ) -> dict[Path, Judged]:
-    """The findings of each file, and how many calls in it were understood."""
+    """Return the findings of each file, and how many calls in it were understood."""
     result: dict[Path, Judged] = {}
     clients: dict[Path, _Client] = {}
     methods = {str(one.signature.name) for each in models for one in each.methods}
@@ -93,7 +93,7 @@ def _copy_of(folder: Path, path: Path) -> Path:
 
 
 def _insertion(source: Source, built: Built) -> Insertion:
-    """The argument that says which model it is, before the closing bracket."""
+    """Return the argument that says which model it is, before the closing bracket."""
     line, column = source.end(built.call)
     arguments = [*built.call.args, *(each.value for each in built.call.keywords)]
     comma = ""
@@ -104,7 +104,7 @@ def _insertion(source: Source, built: Built) -> Insertion:
 
 
 def _between(source: Source, start: tuple[int, int], end: tuple[int, int]) -> str:
-    """The text between two places, without comments."""
+    """Return the text between two places, without comments."""
     lines = [*source.lines[start[0] - 1 : end[0]]]
     lines[-1] = lines[-1][: end[1] - 1]
     lines[0] = lines[0][start[1] - 1 :]
@@ -121,7 +121,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _runs(project: Project, stubs: Sequence[StubModel], typing: Typing) -> tuple[Run, Run]:
-    """The type checker with what is known of the models, and without."""
+    """Return two runs of the type checker: with what is known of the models, and without."""
     installed = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")]
     places = list(dict.fromkeys([*typing.packages, *installed]))
     folder = typing.folder

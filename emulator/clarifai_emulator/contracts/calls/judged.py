@@ -10,12 +10,12 @@ from clarifai_emulator.contracts.rules.rule import Severity
 
 
 def judged(found: CallReport, policy: Policy) -> Judged:
-    """The findings that the policy leaves, each with the severity that it gives them."""
+    """Return the findings that the policy leaves, each with the severity that it gives them."""
     return judge(found.findings, policy, found.lines, found.places)
 
 
 def report_of(found: CallReport, policy: Policy, fail_on: Severity = Severity.ERROR) -> Report:
-    """The report; it has failed where something is at least as grave as ``fail_on``."""
+    """Return the report; it has failed where something is at least as grave as ``fail_on``."""
     left = judged(found, policy)
     return Report(
         findings=left.findings,

@@ -21,7 +21,7 @@ class Cells:
 
 
 def read_notebook(content: str) -> Cells:
-    """The code cells of a notebook. Cells are counted as the notebook shows them, text cells included.
+    """Return the code cells of a notebook. Cells are counted as the notebook shows them, text cells included.
 
     Raises ``ValueError`` where it is no notebook.
     """
@@ -43,7 +43,7 @@ def read_notebook(content: str) -> Cells:
 
 
 def _python(line: str) -> str:
-    """The line, or something harmless of the same indentation where it is not Python."""
+    """Return the line, or something harmless of the same indentation where it is not Python."""
     assigned = _ASSIGNED_MAGIC.match(line)
     if assigned is not None:
         return f"{assigned[1]}..."

@@ -89,7 +89,7 @@ def _inside(tp: str) -> str:
 
 
 def _split(text: str, separator: str = ",") -> list[str]:
-    """The parts of a text that the separator divides outside of brackets and quotes."""
+    """Return the parts of a text that the separator divides outside of brackets and quotes."""
     parts: list[str] = []
     depth, quote, part = 0, "", ""
     for character in text:

@@ -43,8 +43,8 @@ class Understood:
 
 
 def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindOf) -> Understood:
-    """The marks among the diagnostics, at their nodes. ``kind_of`` is asked for calls that fit no form of their
-    method: those bear no mark."""
+    """Return the marks among the diagnostics, at their nodes. ``kind_of`` is asked for calls that fit no form of
+    their method: those bear no mark."""
     calls, names = _ends(source)
     sites: dict[ast.expr, Site] = {}
     built: dict[ast.Call, int] = {}
@@ -100,7 +100,7 @@ def named(
 
 
 def _passing(source: Source, node: ast.expr) -> ast.Call | None:
-    """The call that a function makes of its arguments: ``to_thread(f, x)`` is ``f(x)``."""
+    """Return the call that a function makes of its arguments: ``to_thread(f, x)`` is ``f(x)``."""
     outer = source.parents.get(node)
     if not isinstance(outer, ast.Call):
         return None
@@ -155,7 +155,7 @@ def is_awaited(source: Source, node: ast.AST) -> bool:
 
 
 def function_of(source: Source, node: ast.AST) -> ast.AST | None:
-    """The innermost function that the node runs in."""
+    """Return the innermost function that the node runs in."""
     current = source.parents.get(node)
     while current is not None:
         if isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):

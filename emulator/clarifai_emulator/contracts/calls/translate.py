@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from clarifai_emulator.contracts.calls.arguments import Checked, declared
 from clarifai_emulator.contracts.calls.client_source import Source, Spans
-from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD, suspects
 from clarifai_emulator.contracts.calls.sites import Site
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
@@ -80,7 +80,7 @@ class Translator:
         ]
 
     def misuse(self, diagnostic: Diagnostic) -> Finding | None:
-        """A result that is used as what it is not; ``None`` where only an inferred type disagrees."""
+        """Report a result that is used as what it is not; ``None`` where only an inferred type disagrees."""
         start, end = self._source.original(diagnostic.start), self._source.original(diagnostic.end)
         if diagnostic.kind == "bad-assignment" and not self._is_annotated(start):
             return None
@@ -104,7 +104,7 @@ class Translator:
         )
 
     def _call_at(self, diagnostic: Diagnostic) -> ast.expr | None:
-        """The call in whose arguments the diagnostic is; a call that holds it deeper down does not count."""
+        """Return the call in whose arguments the diagnostic is; a call that holds it deeper down does not count."""
         start = self._source.original(diagnostic.start)
         node = self._ends.get(start) if diagnostic.kind == "no-matching-overload" else self._calls.at(start)
         if not isinstance(node, ast.expr):
@@ -148,7 +148,7 @@ class Translator:
             "unknown-method",
             f"Model '{model}' has no method '{name}'; it has {', '.join(map(repr, names))}.{guess}",
             where,
-            hint=f"Write '{near[0]}'." if near else "",
+            hint=f"Write '{near}'." if near else None,
             model=model,
             method=name,
             declared=method.location if method else None,
@@ -191,7 +191,7 @@ class Translator:
     def _refused(
         self, each: Diagnostic, given: str, site: Site, checked: Checked, method: Method
     ) -> Iterator[Finding]:
-        """No form of the method takes these arguments: which of them is it?"""
+        """Find out which argument no form of the method takes."""
         if checked.wrong:
             return
         fields = list(method.signature.input_fields)
@@ -225,7 +225,8 @@ class Translator:
         )
 
     def _origin(self, start: tuple[int, int]) -> tuple[Site, Checked] | None:
-        """The call whose result it is, where that is in sight: in the same expression, or in a name beside it."""
+        """Return the call whose result it is, where that is in sight: in the same expression, or in a name
+        beside it."""
         node = self._calls.at(start)
         if isinstance(node, ast.expr):
             return self._sites[node]
@@ -268,7 +269,7 @@ _NAMES = (
 
 
 def _type_words(text: str) -> str:
-    """A type as the type checker writes it, in the words of model.py."""
+    """Return a type as the type checker writes it, in the words of model.py."""
     for pattern, word in _NAMES:
         text = pattern.sub(word, text)
     return text

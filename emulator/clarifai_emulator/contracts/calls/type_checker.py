@@ -39,7 +39,7 @@ class Diagnostic:
 
 
 def checker_command() -> Path:
-    """The type checker's program. Raises ``CheckerError``."""
+    """Return the type checker's program. Raises ``CheckerError``."""
     beside = Path(sysconfig.get_path("scripts")) / "pyrefly"
     found = str(beside) if beside.is_file() else shutil.which("pyrefly")
     if found is None:
@@ -106,7 +106,8 @@ def _diagnostic(row: dict[str, Any]) -> Diagnostic:
 
 
 def _require_canary(found: Sequence[Diagnostic]) -> None:
-    """The canary is called twice, once wrongly: the checker must have seen both, or it checked nothing."""
+    """Require that the checker has seen both calls of the canary, a right and a wrong one: else it checked
+    nothing."""
     lines = {(each.kind, each.start[0]) for each in found}
     for expected in (("deprecated", 3), ("deprecated", 4), ("unexpected-keyword", 4)):
         if expected not in lines:

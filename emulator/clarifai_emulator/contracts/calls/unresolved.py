@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterator
 
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
-from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.sites import Site
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED
 
@@ -59,7 +59,7 @@ class Unresolved:
                 )
 
     def passed(self, site: Site, model: str) -> Iterator[Finding]:
-        """A method that is named and not called."""
+        """Report a method that is named and not called."""
         parent = self._source.parents.get(site.node)
         if isinstance(parent, ast.Call) and ast.unparse(parent.func).rpartition(".")[2] in _TYPED_PASSING:
             return

@@ -8,8 +8,8 @@ from typing import Any
 
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
-from clarifai_emulator.contracts.calls.findings import found
 from clarifai_emulator.contracts.calls.sites import Site, function_of, is_awaited, loads
+from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
@@ -71,7 +71,7 @@ class Uses:
             yield from self._awaited(call, about, f"async_{site.method}")
 
     def _awaited(self, call: ast.Call, about: dict[str, Any], name: str) -> Iterator[Finding]:
-        """The call gives a coroutine that gives a coroutine."""
+        """Report a call that gives a coroutine that gives a coroutine."""
         parents = self._source.parents
         once = parents.get(call)
         if not isinstance(once, ast.Await):
@@ -202,7 +202,7 @@ class Uses:
 
 
 def _assigned(node: ast.AST | None) -> ast.Name | None:
-    """The name that a plain assignment binds."""
+    """Return the name that a plain assignment binds."""
     if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
         return node.targets[0]
     return None

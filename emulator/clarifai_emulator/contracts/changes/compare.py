@@ -42,7 +42,7 @@ class _Pair:
 
 
 def changes(old: Sequence[Method], new: Sequence[Method], *, model: str = "") -> list[Finding]:
-    """Every change between the two, in the order of the old methods. Empty when they are alike."""
+    """Return every change between the two, in the order of the old methods. Empty when they are alike."""
     before = {each.signature.name: each for each in old}
     after = {each.signature.name: each for each in new}
     return [replace(each, model=model) for each in _changes(before, after)]
@@ -176,7 +176,7 @@ def _is_narrower(old: Shape, new: Shape) -> bool:
 
 
 def type_change(old: Shape, new: Shape) -> str:
-    """The rule for a parameter whose type changed; empty when it did not."""
+    """Return the rule for a parameter whose type changed; empty when it did not."""
     if old.type == new.type:
         return _container_change(old, new)
     pair = (old.type, new.type)

@@ -16,7 +16,7 @@ CLIENTS = {"fetching": Breaks.FETCHING, "pinning": Breaks.PINNING}
 
 
 def diff(old: Origin, new: Origin) -> list[Finding]:
-    """Every change from the old models to the new ones. Models that could not be read are told first."""
+    """Return every change from the old models to the new ones. Models that could not be read are told first."""
     unread = [each for each in (*old.findings, *new.findings) if each.severity is Severity.ERROR]
     return [*dict.fromkeys(unread), *_diff(old, new)]
 
@@ -56,14 +56,14 @@ def verify(models: Origin, locks: Iterable[Origin]) -> Verdict:
 
 
 def counterpart(promise: Promise, models: Sequence[Promise]) -> Promise | None:
-    """The model that a lock means: by its whole name, or by its id where that is clear."""
+    """Return the model that a lock means: by its whole name, or by its id where that is clear."""
     exact = [each for each in models if each.name == promise.name]
     alike = [each for each in models if each.name.rpartition("/")[2] == promise.name.rpartition("/")[2]]
     return exact[0] if exact else alike[0] if len(alike) == 1 else None
 
 
 def those_that_break(findings: Iterable[Finding], clients: str) -> list[Finding]:
-    """Only what concerns these clients: ``fetching``, ``pinning`` or ``all``."""
+    """Return only what concerns these clients: ``fetching``, ``pinning`` or ``all``."""
     if clients == "all":
         return list(findings)
     kind = CLIENTS[clients]

@@ -37,7 +37,7 @@ class Promise:
 
 
 def write_lock(promises: Iterable[Promise]) -> str:
-    """The text of a lock file: models and methods by name, parameters in their order."""
+    """Return the text of a lock file: models and methods by name, parameters in their order."""
     models = {
         promise.name: {method.signature.name: _entry(method.signature) for method in _by_name(promise.methods)}
         for promise in sorted(promises, key=lambda each: each.name)
@@ -68,7 +68,7 @@ def _forget_descriptions(field: ModelTypeField) -> None:
 
 
 def read_lock(file: Path) -> list[Promise]:
-    """The promises of a lock file. Raises ``ConfigError`` with every problem found."""
+    """Return the promises of a lock file. Raises ``ConfigError`` with every problem found."""
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

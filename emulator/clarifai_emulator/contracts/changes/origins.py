@@ -63,7 +63,7 @@ def resolve(text: str, *, static: bool = False, control_plane: ControlPlane | No
 
 
 def model_directories(path: Path) -> list[Path]:
-    """The directory itself, or every model directory below it."""
+    """Return the directory itself, or every model directory below it."""
     if (path / "config.yaml").is_file() or (path / "1" / "model.py").is_file():
         return [path]
     found = (each.parent for each in sorted(path.rglob("config.yaml")))
@@ -93,7 +93,7 @@ def _directories(text: str, path: Path, static: bool) -> Origin:
 
 
 def _revision(text: str, revision: str, inside: str, static: bool) -> Origin:
-    """A path as it was in a git revision; nothing is checked out."""
+    """Read a path as it was in a git revision; nothing is checked out."""
     inside = inside.rstrip("/") or "."
     kind = _git(text, "cat-file", "-t", f"{revision}:./{inside}").decode().strip()
     if kind == "blob":

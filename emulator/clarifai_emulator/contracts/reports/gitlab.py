@@ -17,7 +17,7 @@ _SEVERITIES = {
 
 
 def render(report: Report) -> str:
-    """The list, with a line break at its end."""
+    """Return the list, with a line break at its end."""
     seen: dict[str, int] = {}
     rows: list[dict[str, object]] = []
     for each in report.findings:

@@ -12,12 +12,12 @@ VERSION = 1
 
 
 def render(report: Report) -> str:
-    """The document, with a line break at its end."""
+    """Return the document, with a line break at its end."""
     return json.dumps(document(report), ensure_ascii=False) + "\n"
 
 
 def document(report: Report) -> dict[str, Any]:
-    """The report as JSON values."""
+    """Return the report as JSON values."""
     return {
         "version": VERSION,
         "failed": report.failed,

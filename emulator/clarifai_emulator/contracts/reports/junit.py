@@ -15,7 +15,7 @@ _SUITE = "clarifai-emulator check"
 
 
 def render(report: Report) -> str:
-    """The document. Without a finding it has one case, which passes: an empty suite counts as no run."""
+    """Return the document. Without a finding it has one case, which passes: an empty suite counts as no run."""
     counts = report.counts()
     failures = counts[Severity.ERROR] + counts[Severity.WARNING]
     skipped = counts[Severity.UNCHECKED]

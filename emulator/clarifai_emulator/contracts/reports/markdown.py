@@ -9,7 +9,7 @@ _HEAD = "| severity | place | what is wrong | what to do |\n|---|---|---|---|"
 
 
 def render(report: Report) -> str:
-    """A heading with the result, the table, and the summary."""
+    """Return a heading with the result, the table, and the summary."""
     result = "failed" if report.failed else "passed"
     parts = [f"### clarifai-emulator check: {result}"]
     if report.findings:

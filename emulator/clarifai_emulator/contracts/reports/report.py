@@ -33,7 +33,7 @@ class Report:
     failed: bool = False
 
     def path(self, location: Location | None) -> str:
-        """The path as it is shown; empty where there is none."""
+        """Return the path as it is shown; empty where there is none."""
         return relative(location.path, self.root) if location is not None else ""
 
     def place(self, location: Location | None) -> str:
@@ -48,7 +48,7 @@ class Report:
         return fingerprint(finding, self.root, self.lines_of)
 
     def line(self, location: Location | None) -> str:
-        """The line of the code; empty where there is none."""
+        """Return the line of the code; empty where there is none."""
         if location is None or not location.line or location.path.is_dir():
             return ""
         lines = self.lines_of(location.path, location.cell)

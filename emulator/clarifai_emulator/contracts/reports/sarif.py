@@ -21,7 +21,7 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def render(report: Report) -> str:
-    """The document, with a line break at its end."""
+    """Return the document, with a line break at its end."""
     ids = list(dict.fromkeys(each.rule for each in report.findings))
     driver = {
         "name": "clarifai-emulator",

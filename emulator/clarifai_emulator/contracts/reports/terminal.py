@@ -23,7 +23,7 @@ _TAB = "    "
 
 
 def render(report: Report) -> str:
-    """The whole report."""
+    """Return the whole report."""
     blocks = ["\n".join(_finding(report, each)) for each in report.findings]
     summary = click.style(report.summary() + ".", fg="red" if report.failed else "green", bold=True)
     return "\n\n".join([*blocks, summary]) + "\n"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from clarifai_emulator.contracts.rules import calls, files, meta, model, values
 from clarifai_emulator.contracts.rules import contract_changes as changes
-from clarifai_emulator.contracts.rules.finding import Finding
-from clarifai_emulator.contracts.rules.rule import Rule
+from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.rule import Rule, Severity
 
 SUBJECTS: dict[str, tuple[Rule, ...]] = {
     "model.py": model.RULES,
@@ -21,8 +19,18 @@ SUBJECTS: dict[str, tuple[Rule, ...]] = {
 RULES: dict[str, Rule] = {rule.id: rule for rules in SUBJECTS.values() for rule in rules}
 
 
-def found(rule_id: str, message: str, **more: Any) -> Finding:
-    """A finding of this rule, with the rule's severity, and its way out as the hint unless another is given."""
+def found(
+    rule_id: str,
+    message: str,
+    location: Location | None = None,
+    *,
+    severity: Severity | None = None,
+    hint: str | None = None,
+    model: str = "",
+    method: str = "",
+    declared: Location | None = None,
+) -> Finding:
+    """Return a finding of this rule; severity and hint are the rule's own unless others are given."""
     rule = RULES[rule_id]
-    more.setdefault("hint", rule.fix)
-    return Finding(rule_id, more.pop("severity", rule.severity), message, **more)
+    chosen = rule.severity if severity is None else severity
+    return Finding(rule_id, chosen, message, rule.fix if hint is None else hint, location, declared, model, method)

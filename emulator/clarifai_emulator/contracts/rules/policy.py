@@ -127,7 +127,7 @@ def _require_known(table: Any, file: Path) -> None:
 
 
 def file_lines(path: Path, cell: int) -> Sequence[str]:
-    """The lines of a file, where there is no better way to get them; of a notebook's cells, none."""
+    """Return the lines of a file, where there is no better way to get them; of a notebook's cells, none."""
     try:
         return path.read_text(encoding="utf-8").splitlines() if not cell else ()
     except (OSError, UnicodeDecodeError):
@@ -160,12 +160,12 @@ def fingerprint(finding: Finding, root: Path, lines_of: LinesOf) -> str:
 
 
 def relative(path: Path, root: Path) -> str:
-    """The path from ``root``, with slashes; as it is where it lies elsewhere."""
+    """Return the path from ``root``, with slashes; as it is where it lies elsewhere."""
     return Path(os.path.relpath(path, root)).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
 def read_baseline(path: Path) -> dict[str, int]:
-    """The fingerprints of a baseline file and how often each was there. Raises ``ConfigError``."""
+    """Return the fingerprints of a baseline file and how often each was there. Raises ``ConfigError``."""
     hint = "Write it with --write-baseline."
     try:
         document = json.loads(path.read_text())

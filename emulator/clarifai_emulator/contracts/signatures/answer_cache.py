@@ -29,7 +29,7 @@ class Answers:
         self._environment = "\0".join((_VERSION, str(python), sys.version, _sdk_version()))
 
     def get(self, directory: Path) -> dict[str, Any] | None:
-        """The answer for the directory as it is now."""
+        """Return the answer for the directory as it is now."""
         if self._folder is None:
             return None
         try:

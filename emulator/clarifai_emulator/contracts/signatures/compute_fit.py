@@ -14,7 +14,7 @@ Offer = tuple[str, InstanceType]
 
 
 def offers_of(topology: Sequence[Path]) -> list[Offer]:
-    """Every instance type of every nodepool, with the nodepool's id. Raises ``ConfigError``."""
+    """Return every instance type of every nodepool, with the nodepool's id. Raises ``ConfigError``."""
     return list(_offers(topology)) if topology else []
 
 
@@ -26,7 +26,7 @@ def _offers(topology: Sequence[Path]) -> Iterator[Offer]:
 
 
 def why_unmet(required: ComputeInfo, offers: Sequence[Offer]) -> str:
-    """Why none of them fits, one reason for each; empty when one does, or when there is none to ask."""
+    """Say why none of them fits, one reason for each; empty when one does, or when there is none to ask."""
     reasons: list[str] = []
     for nodepool, instance in offers:
         reason = fits(required, instance)

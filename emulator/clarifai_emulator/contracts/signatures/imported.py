@@ -27,6 +27,7 @@ from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.signatures.model_source import place_of
 from clarifai_emulator.contracts.signatures.refusals import failed_import, mocked_import, refusal
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.inside.stub_main import MARK
 from clarifai_emulator.models.environment import find_environment
 from clarifai_emulator.models.requirements import required_names
 
@@ -34,8 +35,6 @@ IMPORTED, STUBBED, MOCKED, FAILED = "import", "stubbed", "mocked", "failed"
 SECONDS = 30.0
 # Two at a time: an import is work for a processor, and the others are somebody else's.
 _AT_ONCE = 2
-# What inside/stub_main.py writes where a value is not known.
-_MARK = "<not installed: "
 
 _Result = TypeVar("_Result")
 
@@ -111,15 +110,14 @@ async def _read(
                 own = find_environment(directory, default_cache_dir())
                 answer = await backend.examine(directory, own, seconds=seconds, how=how) if own else answer
         except ModelError as error:
-            hint = {"hint": error.hint} if error.hint else {}
-            why = found("import-failed", error.summary, location=Location(model_file, 1, 1), **hint)
+            why = found("import-failed", error.summary, Location(model_file, 1, 1), hint=error.hint or None)
             return Reading(FAILED, findings=(why,))
     answers.put(directory, answer)
     return reading_of(answer, directory)
 
 
 def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
-    """The child's answer, as methods and findings."""
+    """Return the child's answer, as methods and findings."""
     model_file = model_file_of(directory)
     findings = [refusal(problem, answer["stubs"]) for problem in answer["problems"]]
     if "error" in answer:
@@ -144,7 +142,7 @@ def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
 
 
 def model_file_of(directory: Path) -> Path:
-    """The file that the SDK's loader takes: ``model.py`` beside config.yaml comes first."""
+    """Return the file that the SDK's loader takes: ``model.py`` beside config.yaml comes first."""
     beside = directory / "model.py"
     return beside if beside.is_file() else directory / "1" / "model.py"
 
@@ -165,31 +163,38 @@ def _method(told: Mapping[str, Any]) -> Method:
 def about_method(told: Mapping[str, Any], method: Method) -> Iterator[Finding]:
     """Yield what is wrong with a method that the SDK takes. ``told``: see ``inside/inspect_main.py``."""
     name, attribute = method.signature.name, str(told["attribute"])
-    more = {"location": method.location, "method": name}
     if told["is_async"]:
-        yield found("async-method", f"{name}() is `async def`, and the runner does not await it.", **more)
+        yield found(
+            "async-method",
+            f"{name}() is `async def`, and the runner does not await it.",
+            method.location,
+            method=name,
+        )
     for parameter in told["variadic"]:
-        where = {**more, "location": method.parameters.get(parameter, method.location)}
         yield found(
             "variadic-parameter",
             f"Parameter '{parameter}' of {name}(): the SDK takes it for one required argument of that name.",
-            **where,
+            method.parameters.get(parameter, method.location),
+            method=name,
         )
     if name != attribute:
         yield found(
             "renamed-method",
             f"{attribute}() is published as '{name}', and the runner does not know that name.",
-            **more,
+            method.location,
+            method=name,
         )
     if name in HIDDEN_METHOD_NAMES or name.startswith("_"):
-        yield found("hidden-method", f"{name}() cannot be called as `model.{name}(…)`: {_hides(name)}.", **more)
+        message = f"{name}() cannot be called as `model.{name}(…)`: {_hides(name)}."
+        yield found("hidden-method", message, method.location, method=name)
     for field in method.signature.input_fields:
-        if _MARK in field.default:
-            unknown = field.default.partition(_MARK)[2].partition(">")[0]
+        if MARK in field.default:
+            unknown = field.default.partition(MARK)[2].partition(">")[0]
             yield found(
                 "unknown-default",
                 f"The default of '{field.name}' of {name}() comes from {unknown}, which is not installed here.",
-                **{**more, "location": method.parameters.get(field.name, method.location)},
+                method.parameters.get(field.name, method.location),
+                method=name,
             )
 
 

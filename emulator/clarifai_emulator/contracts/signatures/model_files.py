@@ -123,7 +123,7 @@ def _said(problem: str) -> str:
 
 
 def _nodes(file: Path) -> dict[str, Node]:
-    """Every key of the file with its node: ``model.id``, ``concepts[0].name``."""
+    """Return every key of the file with its node: ``model.id``, ``concepts[0].name``."""
     nodes: dict[str, Node] = {}
     try:
         root: Any = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)

@@ -24,12 +24,13 @@ class Place:
     texts: frozenset[str] = frozenset()
 
     def of(self, parameter: str) -> Location:
-        """The annotation of a parameter, or the parameter, or the method."""
+        """Return the annotation of a parameter, or the parameter, or the method."""
         return self.annotations.get(parameter) or self.parameters.get(parameter) or self.location
 
 
 def place_of(file: Path, line: int, name: str) -> Place:
-    """The method whose first line, decorators included, is ``line``; only the line where there is no source."""
+    """Return the method whose first line, decorators included, is ``line``; only the line where there is no
+    source."""
     for function in _functions(file):
         if line in (_first_line(function), function.lineno) and function.name == name:
             return _place(file, function)
@@ -64,7 +65,7 @@ def _parsed(file: Path, _stamp: tuple[int, int]) -> ast.Module | None:
 
 
 def parsed(file: Path) -> ast.Module | None:
-    """The file's syntax tree; None when there is none."""
+    """Return the file's syntax tree; None when there is none."""
     try:
         stat = file.stat()
     except OSError:

@@ -55,9 +55,7 @@ def refusal(problem: Mapping[str, Any], stubs: Mapping[str, Any]) -> Finding:
         message = f"{what}: {_reason(kind)}"
     else:
         message = f"{what} is annotated {type_ or 'with text'}: {_reason(kind)}"
-    hint = _advice(kind, type_, parameter)
-    more = {"hint": hint} if hint else {}
-    return found(rule, message, location=location, method=method, **more)
+    return found(rule, message, location, method=method, hint=_advice(kind, type_, parameter) or None)
 
 
 def _of_method(method: str, error: str, location: Location) -> Finding:
@@ -97,7 +95,7 @@ def _advice(kind: str, type_: str, parameter: str) -> str:
 
 
 def failed_import(answer: Mapping[str, Any], model_file: Path) -> Iterator[Finding]:
-    """Why there is no model class."""
+    """Say why there is no model class."""
     classes = [str(name) for name in answer.get("classes", ())]
     error = str(answer["error"])
     if "Could not determine model class" in error:
@@ -110,10 +108,9 @@ def failed_import(answer: Mapping[str, Any], model_file: Path) -> Iterator[Findi
     kind = str(answer["kind"])
     last = error.splitlines()[-1]
     rule = "syntax-error" if kind in _SYNTAX else "import-failed"
-    hint = {}
-    if kind in ("ModuleNotFoundError", "ImportError"):
-        hint = {"hint": "Add the package to requirements.txt, or the module to the model directory."}
-    yield found(rule, f"model.py cannot be used: {last}", location=location, **hint)
+    is_missing = kind in ("ModuleNotFoundError", "ImportError")
+    hint = "Add the package to requirements.txt, or the module to the model directory." if is_missing else None
+    yield found(rule, f"model.py cannot be used: {last}", location, hint=hint)
 
 
 def mocked_import(failed: Mapping[str, Any], model_file: Path) -> Finding:

@@ -64,7 +64,7 @@ class Shape:
 
     @property
     def item(self) -> str:
-        """The type in Python's words, without the stream around it."""
+        """Return the type in Python's words, without the stream around it."""
         inner = ", ".join(each.item for each in self.args)
         if self.type == Type.LIST:
             return f"List[{inner}]"
@@ -76,12 +76,12 @@ class Shape:
 
     @property
     def label(self) -> str:
-        """The type in Python's words."""
+        """Return the type in Python's words."""
         return f"Iterator[{self.item}]" if self.iterator else self.item
 
     @property
     def limits(self) -> str:
-        """The range in words; empty when there is none."""
+        """Return the range in words; empty when there is none."""
         if self.low is None:
             return ""
         return f"{self.low:g} or more" if self.high is None else f"{self.low:g} to {self.high:g}"
@@ -112,7 +112,7 @@ def _label(shape: Shape | None) -> str:
 
 
 def method_shape(signature: MethodSignature) -> MethodShape:
-    """The shape of a method."""
+    """Return the shape of a method."""
     inputs = {each.name: shape_of(each) for each in signature.input_fields}
     return MethodShape(
         signature.name,
@@ -125,7 +125,7 @@ def method_shape(signature: MethodSignature) -> MethodShape:
 
 
 def shape_of(field_: ModelTypeField) -> Shape:
-    """The shape of one field, with what it holds."""
+    """Return the shape of one field, with what it holds."""
     low, high = _range(field_)
     return Shape(
         field_.name,
@@ -148,7 +148,7 @@ def _range(field_: ModelTypeField) -> tuple[float | None, float | None]:
 
 
 def _default(field_: ModelTypeField) -> object:
-    """A default travels as JSON, that of a str as it is."""
+    """Read a default, which travels as JSON, that of a str as it is."""
     try:
         value = json.loads(field_.default)
     except ValueError:

@@ -62,7 +62,7 @@ class _Modules:
         return self._loaded[file]
 
     def find(self, path: str) -> Any:
-        """The class or value of this dotted name, or None."""
+        """Return the class or value of this dotted name, or None."""
         parts = path.split(".")
         for root in self._roots:
             for end in range(len(parts) - 1, 0, -1):
@@ -82,7 +82,8 @@ class _Modules:
         return member
 
     def bases(self, class_: Any) -> Iterator[Any]:
-        """The classes it inherits from that can be found, itself last, as Python looks them up from the far end."""
+        """Yield the classes it inherits from that can be found, itself last, as Python looks them up from the
+        far end."""
         seen: list[Any] = []
         self._walk(class_, seen)
         yield from reversed(seen)

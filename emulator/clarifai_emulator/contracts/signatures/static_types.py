@@ -108,7 +108,7 @@ class _Filler:
             self._alias(made, annotation, path)
 
     def _alias(self, made: Any, annotation: Any, path: str) -> None:
-        """A name that the module, or one beside it, gives a type."""
+        """Note a name that the module, or one beside it, gives a type."""
         self._depth += 1
         member = self._module.members.get(path.rpartition(".")[2])
         if member is None or member.is_alias:
@@ -185,7 +185,7 @@ def _param_values(call: Any, module: Any) -> dict[str, Any]:
 
 
 def _evaluate(expression: Any, module: Any) -> Any:
-    """The value of a literal, or of a name that the module sets to one."""
+    """Return the value of a literal, or of a name that the module sets to one."""
     text = str(expression)
     member = module.members.get(text)
     if member is not None and not member.is_alias and member.is_attribute:

@@ -205,7 +205,7 @@ def _parameters(signature: Any) -> str:
 
 
 def _document(description: str) -> str:
-    """The docstring as the body of a method, so that editors show it."""
+    """Return the docstring as the body of a method, so that editors show it."""
     if not description:
         return " ..."
     text = description.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
@@ -214,7 +214,7 @@ def _document(description: str) -> str:
 
 
 def _class_names(models: Sequence[KnownModel]) -> list[str]:
-    """A class name for each, made of the model's id."""
+    """Return a class name for each, made of the model's id."""
     names: list[str] = []
     for each in models:
         words = re.findall(r"[A-Za-z0-9]+", each.name)

@@ -54,7 +54,7 @@ def kind(field: Field) -> str:
 
 
 def in_words(field: Field) -> str:
-    """The type for a message: ``List[str]``."""
+    """Return the type for a message: ``List[str]``."""
     name, inner = kind(field), [in_words(each) for each in field.type_args]
     if name == "LIST":
         text = f"List[{inner[0]}]"
@@ -74,7 +74,7 @@ def declared(field: Field) -> str:
 
 
 def accepted(field: Field) -> str:
-    """All that the SDK sends as what it is."""
+    """Return all that the SDK sends as what it is."""
     text = _iterated(
         field,
         _composed(field, _ACCEPTED, ("Listable[{0}]", "tuple[{0}] | list[Any]"), "Fields | Mapping[str, Any]"),

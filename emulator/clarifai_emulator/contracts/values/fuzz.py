@@ -158,7 +158,7 @@ class _Method:
                 raise _Wrong(problem.rule, f"for {said} {message}")
 
     def _within_time(self, arguments: dict[str, Any]) -> tuple[list[Any], Exception | None] | None:
-        """The results or the error; None when neither came in time. A call that hangs keeps its thread."""
+        """Return the results or the error; None when neither came in time. A call that hangs keeps its thread."""
         outcome: list[tuple[list[Any], Exception | None]] = []
 
         def work() -> None:

@@ -66,19 +66,19 @@ def argument_findings(method: MethodShape, given: Mapping[str, object]) -> Itera
 
 
 def unknown_argument(method: MethodShape, name: str) -> Finding:
-    """There is no such parameter."""
+    """Report an argument that the method does not have."""
     known = ", ".join(method.inputs) or "no arguments"
     guess = did_you_mean(name, method.inputs, lead=" ")
     return found("unknown-argument", f"there is no argument '{_cut(name)}'; it takes {known}.{guess}")
 
 
 def missing_argument(method: MethodShape, name: str) -> Finding:
-    """A required argument is not given."""
+    """Report a required argument that is not given."""
     return found("missing-argument", f"argument '{name}' ({method.inputs[name].label}) is required and not given.")
 
 
 def unknown_method(name: str, known: Iterable[str]) -> Finding:
-    """The model has no method of this name."""
+    """Report a method that the model does not have."""
     names = list(known)
     guess = did_you_mean(name, names, lead=" ")
     message = f"The model has no method '{_cut(name)}'; it has {', '.join(names) or 'none'}.{guess}"
@@ -122,7 +122,7 @@ def _is_beyond(shape: Shape, value: float) -> bool:
 
 
 def shown(value: object) -> str:
-    """A value as it would be written, cut short."""
+    """Return a value as it would be written, cut short."""
     text = written(value[:60] if isinstance(value, (str, bytes)) else value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -132,7 +132,7 @@ class WatchedCall:
         self._inlined = False
 
     def begin(self, request: Any, kind: int) -> None:
-        """The first message."""
+        """Check the first message."""
         assert self.method is not None
         if self.method.shape.kind != kind:
             said = f"it is {KINDS.get(self.method.shape.kind, '?')}, and was called as {KINDS.get(kind, '?')}."
@@ -157,7 +157,7 @@ class WatchedCall:
         return self.method is not None and bool(self.method.shape.stream)
 
     def item(self, request: Any) -> None:
-        """A later message of a stream. Raises ``CallerError`` if strict."""
+        """Check a later message of a stream. Raises ``CallerError`` if strict."""
         assert self.method is not None
         for each in request.inputs:
             problems = self.method.input_problems(each.data, first=False)

@@ -95,7 +95,7 @@ class WireMethod:
 
 
 def _without_copied_text(data: Any) -> Any:
-    """An inlined output as the method gave it: the runner copies a string into ``text`` too."""
+    """Return an inlined output as the method gave it: the runner copies a string into ``text`` too."""
     if not data.string_value or not data.HasField("text"):
         return data
     plain = type(data)()
@@ -111,7 +111,7 @@ def _of_result(problem: Finding) -> Finding:
 
 
 def compile_check(shape: Shape) -> Check:
-    """The check of one value."""
+    """Return the check of one value."""
     # A list of concepts is the repeated field itself, not parts.
     is_repeated = shape.type == Type.LIST and shape.args[0].type in _REPEATED
     expected = _FIELDS.get(shape.args[0].type if is_repeated else shape.type)

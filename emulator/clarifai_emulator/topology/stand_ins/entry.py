@@ -48,7 +48,7 @@ class StandIn:
 
 
 def read_stand_in(file: YamlFile, node: Node, key: str) -> StandIn | None:
-    """A stand-in; None after complaints."""
+    """Read a stand-in; None after complaints."""
     entries = file.mapping(node, key)
     for name, (name_node, _) in entries.items():
         if name not in KEYS:

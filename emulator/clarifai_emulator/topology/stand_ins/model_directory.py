@@ -18,8 +18,8 @@ _MATCHING = "clarifai_emulator.cassettes"
 
 
 def stand_in_directory(stand_in: StandIn, cache_dir: Path) -> Path:
-    """The model directory that serves a hosted model. One that is written is written once: the same answers are
-    the same directory."""
+    """Return the model directory that serves a hosted model. One that is written is written once: the same
+    answers are the same directory."""
     if stand_in.path is not None:
         return stand_in.path
     files = _recorded(stand_in) if stand_in.recording is not None else _canned(stand_in)
@@ -65,7 +65,7 @@ def _text_of(package: str, *names: str) -> str:
 
 
 def _write(files: dict[str, str], target: Path) -> None:
-    """All of it or nothing: another emulator may look for the same directory now."""
+    """Write all of it or nothing: another emulator may look for the same directory now."""
     target.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
     try:

@@ -41,14 +41,14 @@ def _was_given_up(call: RecordedCall) -> bool:
 
 
 def _model_of(call: RecordedCall) -> ModelKey:
-    """The model that a recorded request names."""
+    """Return the model that a recorded request names."""
     request = call.requests[0]
     owner = request.get("user_app_id") or {}
     return owner.get("user_id", ""), owner.get("app_id", ""), request.get("model_id", "")
 
 
 def _signatures(calls: Iterable[RecordedCall], model: ModelKey) -> tuple[dict[str, Any], ...]:
-    """The signatures that were told last."""
+    """Return the signatures that were told last."""
     told: tuple[dict[str, Any], ...] = ()
     for call in calls:
         if call.rpc.startswith(("Get", "List")) and _model_of(call) == model:
