@@ -35,7 +35,7 @@ demo: $(READY) ## start an emulator, deploy a model, call it by every route
 	@$(BIN)/clarifai-emulator demo
 
 test: $(READY) ## run the tests, in minutes, on all cores; ARGS="tests/unit" picks some
-	@$(BIN)/python -m pytest $(if $(filter tests tests/%,$(ARGS)),,--quick $(WORKERS)) $(ARGS)
+	@$(BIN)/python -m pytest $(if $(filter tests tests/%,$(ARGS)),$(if $(filter tests/unit,$(ARGS)),$(WORKERS)),--quick $(WORKERS)) $(ARGS)
 
 test-all: ## run everything: slow tests, containers, every way to run a model, every Python
 	@.ci/run all

@@ -1,19 +1,21 @@
-"""Serves an HTTP site at a free port, as the emulator does, for a client without a library's manners."""
+"""Serves an HTTP site over pairs of sockets, as a port does over the network, to a client without manners."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.chain import Handler, Interceptor, RequestChain
+from clarifai_emulator.api.call import Handler, Interceptor
+from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.sites import PlatformSites
 from clarifai_emulator.api.transport.http_sites import HttpSites
-from clarifai_emulator.api.transport.port import Port
+from clarifai_emulator.api.transport.port import Newcomer, Port
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.events import EventBus
 from resource_api import StillClock
@@ -21,7 +23,7 @@ from resource_api import StillClock
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer."""
+    """Holds the answer to one request."""
 
     status: int
     headers: dict[str, str]
@@ -34,11 +36,17 @@ class Answer:
 
 @dataclass
 class HttpClient:
-    """Sends one request on a connection of its own."""
+    """Makes each request on a connection of its own."""
 
-    port: int
+    port: Port
     events: EventBus
     site: HttpSites
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the port, without the network."""
+        ours, theirs = socket.socketpair()
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: Newcomer(self.port), theirs)
+        return await asyncio.open_connection(sock=ours)
 
     async def ask(
         self,
@@ -49,9 +57,9 @@ class HttpClient:
         *,
         key: str = "Key abc",
     ) -> Answer:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await self.connect()
         body = content if isinstance(content, bytes) else b"" if content is None else json.dumps(content).encode()
-        fields = {"host": f"127.0.0.1:{self.port}", "connection": "close", "content-length": str(len(body))}
+        fields = {"host": "127.0.0.1:7878", "connection": "close", "content-length": str(len(body))}
         fields |= {"authorization": key} if key else {}
         fields |= headers or {}
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
@@ -108,8 +116,7 @@ async def http_client(
     )
     site = HttpSites(platform.mounts(), config=settings, on_odd=odd)
     port = Port(lambda path: None, max_bytes=1024, on_odd=odd, http=site)
-    number = await port.listen("127.0.0.1", 0)
     try:
-        yield HttpClient(number, events, site)
+        yield HttpClient(port, events, site)
     finally:
         await port.close()

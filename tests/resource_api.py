@@ -11,7 +11,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import DeploymentMetrics, RunnerMetric
 
 from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.api.access.issued_keys import IssuedKeys
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.call import Call, Handler
 from clarifai_emulator.api.handlers import instance_types as catalogue
 from clarifai_emulator.api.handlers import log_entries as logs
 from clarifai_emulator.api.handlers import resource_rpcs

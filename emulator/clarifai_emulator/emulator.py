@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from clarifai_emulator.api.access.accounts import accounts_of, owner_warning, security_warnings
 from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.access.issued_keys import IssuedKeys
-from clarifai_emulator.api.chain import Interceptor, Step
+from clarifai_emulator.api.call import Interceptor, Step
 from clarifai_emulator.api.platform_api import ApiParts, PlatformApi
 from clarifai_emulator.api.transport.mounts import Mount
 from clarifai_emulator.backends.backend import Surroundings

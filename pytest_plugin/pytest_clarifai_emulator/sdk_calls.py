@@ -30,7 +30,7 @@ _WITH_PROTO = "with_proto"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CallPlace:
     """The line that made a call: the innermost one that is not the SDK's."""
 
     file: str
@@ -52,7 +52,7 @@ class RefusedCall:
     method: str
     arguments: tuple[dict[str, Any], ...]
     signatures: dict[str, Any]
-    place: Place
+    place: CallPlace
     problem: tuple[str, str] = ("", "")
     probed: bool = False
 
@@ -204,7 +204,7 @@ class CallWatch:
         if not self._is_active() or len(self.noted) >= _MOST:
             return
         frame = frame or _caller()
-        place = Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        place = CallPlace(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
         with contextlib.suppress(AttributeError):  # another version of the SDK may lack these
             template = client.request_template
             model = (template.user_app_id.user_id, template.user_app_id.app_id, template.model_id)

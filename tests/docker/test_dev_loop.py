@@ -16,7 +16,7 @@ from clarifai_emulator.backends.docker.labels import CONTENT, INSTANCE
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.reload.plan import Kind
+from clarifai_emulator.reload.plan import ReloadKind
 from docker import DockerClient
 from docker_containers import container_of, containers, look, write_looks
 from docker_engine import SETTINGS
@@ -55,13 +55,13 @@ def test_a_swap_and_a_fork_happen_in_the_container_and_build_no_image(
     container, built = only_container(docker).id, images(docker)
     assert look(client, "__file__") == "/home/nonroot/main/1/model.py"
     for new, kind in (
-        ("json.dumps([eval(expression)])", Kind.SWAP),
-        ("json.dumps(eval('2'))\n\nTOP = 1", Kind.FORK),
+        ("json.dumps([eval(expression)])", ReloadKind.SWAP),
+        ("json.dumps(eval('2'))\n\nTOP = 1", ReloadKind.FORK),
     ):
         edit(directory, (directory / "1/model.py").read_text().split("return ")[1].rstrip(), new)
         outcome = emulator.reload(directory)
         assert (outcome.state, outcome.plan.kind) == ("ready", kind)
-        assert look(client, "1") == ([1] if kind is Kind.SWAP else 2)
+        assert look(client, "1") == ([1] if kind is ReloadKind.SWAP else 2)
     assert only_container(docker).id == container
     assert images(docker) == built
 
@@ -136,11 +136,11 @@ def test_another_dockerfile_is_another_image_and_container(
     container = only_container(docker).id
     assert look(client, "[__file__, os.environ['KIND']]") == ["/model/1/model.py", "first"]
     edit(directory, "json.dumps(eval(expression))", "json.dumps([eval(expression)])")
-    assert emulator.reload(directory).plan.kind is Kind.SWAP
+    assert emulator.reload(directory).plan.kind is ReloadKind.SWAP
     assert look(client, "1") == [1]
     edit(directory, "KIND=first", "KIND=second", "Dockerfile")
     outcome = emulator.reload(directory)
-    assert (outcome.state, outcome.plan.kind) == ("ready", Kind.IMAGE), outcome.failure
+    assert (outcome.state, outcome.plan.kind) == ("ready", ReloadKind.IMAGE), outcome.failure
     assert look(client, "os.environ['KIND']") == ["second"]
     assert only_container(docker).id != container
 

@@ -113,7 +113,7 @@ class Wire:
             return {
                 (kind, key): store.get(kind, key).SerializeToString(deterministic=True)  # type: ignore[union-attr]
                 for kind in store.kinds
-                if kind is not Kind.SOURCE
+                if kind != Kind.SOURCE
                 for key in store.keys(kind)
             }
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import grpc
 import pytest
-from clarifai_emulator.thread import EmulatorThread
 
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.control import SERVICE, TOKEN_HEADER, Control
+from clarifai_emulator.control.service import SERVICE, TOKEN_HEADER, Control
+from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.emulator import Emulator
 from flow.driver import MODELS, Client, inference_request, text_of
 

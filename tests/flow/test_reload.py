@@ -16,7 +16,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.reload.plan import Kind
+from clarifai_emulator.reload.plan import ReloadKind
 from clarifai_emulator.reload.project import Options
 from flow.driver import (
     IN_CONTAINERS,
@@ -135,7 +135,7 @@ def test_a_swap_keeps_the_replica_its_weights_and_what_the_module_and_the_class_
     assert stateful.ask()[0] == "one 42 1 1"
     replica = stateful.replica
     outcome = stateful.save('f"one', 'f"two')
-    assert (outcome.state, outcome.plan.kind) == ("ready", Kind.SWAP)
+    assert (outcome.state, outcome.plan.kind) == ("ready", ReloadKind.SWAP)
     assert (outcome.plan.reason, outcome.plan.files) == ("say has changed", ("1/model.py",))
     text, trailers = stateful.ask()
     assert text == "two 43 1 2"
@@ -147,7 +147,11 @@ def test_a_fork_loads_the_model_again_in_the_same_version(stateful: Edits) -> No
     stateful.ask()
     replica = stateful.replica
     outcome = stateful.save("self.weights = 41", "self.weights = 99")
-    assert (outcome.state, outcome.plan.kind, outcome.plan.reason) == ("ready", Kind.FORK, "load_model has changed")
+    assert (outcome.state, outcome.plan.kind, outcome.plan.reason) == (
+        "ready",
+        ReloadKind.FORK,
+        "load_model has changed",
+    )
     text, trailers = stateful.ask()
     assert text == "one 100 1 1"
     assert trailers["x-clarifai-emulator-code"] == outcome.code
@@ -160,11 +164,11 @@ def test_a_fork_loads_the_model_again_in_the_same_version(stateful: Edits) -> No
 
 @pytest.mark.parametrize(
     ("old", "new", "kind", "seconds"),
-    [('f"one', 'f"two', Kind.SWAP, "20"), ("self.weights = 41", "self.weights = 50", Kind.FORK, "2")],
+    [('f"one', 'f"two', ReloadKind.SWAP, "20"), ("self.weights = 41", "self.weights = 50", ReloadKind.FORK, "2")],
     ids=["swap", "fork"],
 )
 def test_a_request_in_flight_ends_on_the_code_it_began_with(
-    stateful: Edits, old: str, new: str, kind: Kind, seconds: str
+    stateful: Edits, old: str, new: str, kind: ReloadKind, seconds: str
 ) -> None:
     begun_with = stateful.ask()[1]["x-clarifai-emulator-code"]
     answers: list[tuple[str, dict[str, str]]] = []
@@ -174,10 +178,10 @@ def test_a_request_in_flight_ends_on_the_code_it_began_with(
     outcome = stateful.save(old, new)
     assert (outcome.state, outcome.plan.kind) == ("ready", kind)
     after, trailers = stateful.ask()
-    assert after.split()[:2] == (["two", "43"] if kind is Kind.SWAP else ["one", "51"])
+    assert after.split()[:2] == (["two", "43"] if kind is ReloadKind.SWAP else ["one", "51"])
     assert trailers["x-clarifai-emulator-code"] == outcome.code
     assert not answers, "it still waits, and new requests are answered"
-    if kind is Kind.SWAP:
+    if kind is ReloadKind.SWAP:
         stateful.ask("let_go")
     waiting.join(30)
     text, trailers = answers[0]
@@ -252,7 +256,7 @@ def test_strict_fails_requests_while_an_edit_is_broken(dev: EmulatorThread, call
 def test_other_signatures_are_a_new_model_version(stateful: Edits) -> None:
     first = stateful.dev.status()["deployments"][0]["versions"][0]["version_id"]
     outcome = stateful.save("def predict(self, text: str)", "def predict(self, text: str, more: str = 'm')")
-    assert (outcome.state, outcome.plan.kind) == ("ready", Kind.FORK)
+    assert (outcome.state, outcome.plan.kind) == ("ready", ReloadKind.FORK)
     assert outcome.plan.reason == "predict has changed, and with it what clients see of the model"
     assert outcome.version_id != first
     assert [len(each.input_fields) for each in outcome.old if each.name == "predict"] == [1]
@@ -283,7 +287,7 @@ def test_what_other_signatures_break_is_said_by_rule_and_where(stateful: Edits) 
 def test_a_helper_beside_the_model_is_forked_and_named(stateful: Edits) -> None:
     (stateful.directory / "helper.py").write_text("A = 1\n")
     outcome = stateful.dev.reload(stateful.directory)
-    assert (outcome.plan.kind, outcome.plan.files) == (Kind.FORK, ("helper.py",))
+    assert (outcome.plan.kind, outcome.plan.files) == (ReloadKind.FORK, ("helper.py",))
     assert outcome.plan.reason == "helper.py is new, and the model may have read it"
 
 
@@ -353,9 +357,9 @@ def test_a_helper_that_loading_did_not_use_is_swapped_and_the_weights_stay(helpe
     assert text == "Moin X crate 1"
     assert trailers["x-clarifai-emulator-code"] == outcome.code
     if helped.dev.run(lambda emulator: emulator.config.backend) == "inprocess":
-        assert outcome.plan.kind is Kind.FORK
+        assert outcome.plan.kind is ReloadKind.FORK
         return
-    assert outcome.plan.kind is Kind.SWAP
+    assert outcome.plan.kind is ReloadKind.SWAP
     assert outcome.plan.reason == ("style, Box.show, GREETING of words.py have changed, which loading did not use")
     assert helped.replica == replica
 
@@ -373,7 +377,7 @@ def test_a_request_ends_on_the_helper_it_began_with(helped: Edits) -> None:
     go.touch()
     asking.join()
     assert answers == ["xx"]
-    assert outcome.plan.kind is Kind.FORK
+    assert outcome.plan.kind is ReloadKind.FORK
 
 
 def test_a_save_without_a_change_causes_no_reload(stateful: Edits) -> None:
@@ -388,10 +392,10 @@ def test_a_save_without_a_change_causes_no_reload(stateful: Edits) -> None:
 
 
 def test_always_fork_forks(dev: EmulatorThread, caller: Client, tmp_path: Path) -> None:
-    edits = Edits(dev, caller, write_model(tmp_path, "stateful", STATEFUL), always=Kind.FORK)
+    edits = Edits(dev, caller, write_model(tmp_path, "stateful", STATEFUL), always=ReloadKind.FORK)
     outcome = edits.save('f"one', 'f"two')
     assert (outcome.plan.kind, outcome.plan.reason) == (
-        Kind.FORK,
+        ReloadKind.FORK,
         "say has changed, and a fork was asked for every time",
     )
 
@@ -422,7 +426,10 @@ def test_several_replicas_change_together(dev: EmulatorThread, caller: Client, t
     dev.dev(directory, min_replicas=3)
     wait_for(lambda: len(live_replicas(dev, "deploy-stateful")) == 3)
     model = directory / "1" / "model.py"
-    for text, kind in ((STATEFUL.replace('f"one', 'f"two'), Kind.SWAP), (STATEFUL.replace("41", "50"), Kind.FORK)):
+    for text, kind in (
+        (STATEFUL.replace('f"one', 'f"two'), ReloadKind.SWAP),
+        (STATEFUL.replace("41", "50"), ReloadKind.FORK),
+    ):
         model.write_text(text)
         outcome = dev.reload(directory)
         assert (outcome.state, outcome.plan.kind) == ("ready", kind)
@@ -447,7 +454,7 @@ def test_a_replica_that_crashed_comes_back_with_what_is_on_disk_under_its_own_na
     text, trailers = stateful.ask()
     assert text.startswith("two")
     assert trailers["x-clarifai-emulator-code"] == outcome.code
-    assert stateful.save('f"one', 'f"three').plan.kind is Kind.SWAP
+    assert stateful.save('f"one', 'f"three').plan.kind is ReloadKind.SWAP
 
 
 def test_a_newer_save_ends_the_wait_for_a_model_that_loads_long(stateful: Edits) -> None:
@@ -595,7 +602,7 @@ def test_swaps_cost_a_replica_no_memory_that_stays(dev: EmulatorThread, caller: 
         return int(Path(f"/proc/{replica['pid']}/statm").read_text().split()[1])
 
     def swap(number: int) -> None:
-        assert edits.save('f"one', f'f"{number}').plan.kind is Kind.SWAP
+        assert edits.save('f"one', f'f"{number}').plan.kind is ReloadKind.SWAP
         assert edits.ask()[0].startswith(f"{number} ")
 
     for number in range(10):
@@ -614,7 +621,7 @@ def test_a_directory_that_is_deployed_already_joins_the_loop(
     shutil.copytree(MODELS / "hello", directory)
     dev.deploy(directory)
     edits = Edits(dev, caller, directory)
-    assert edits.save("Hello, {prompt}{", "Hi, {prompt}{").plan.kind is Kind.SWAP
+    assert edits.save("Hello, {prompt}{", "Hi, {prompt}{").plan.kind is ReloadKind.SWAP
     assert edits.ask(prompt="you")[0] == "Hi, you!"
 
 

@@ -20,7 +20,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.routing import Ask, Rule
+from clarifai_emulator.routing import Ask, RoutingRule
 from clarifai_emulator.store import Kind
 from flow.driver import MODELS, START_SECONDS, Client, inference_request, running, sdk_model
 
@@ -179,7 +179,7 @@ def test_a_deploy_restriction_forbids_shared_compute(emulator: EmulatorThread, c
 def test_the_same_decision_is_explained_without_a_request(emulator: EmulatorThread) -> None:
     emulator.deploy(MODELS / "hello")
     decision = emulator.route(Ask(caller="me", model_user="me", model_app="demo", model_id="hello"))
-    assert decision.rule is Rule.OWNER_DEFAULT
+    assert decision.rule is RoutingRule.OWNER_DEFAULT
     assert decision.deployment == ("me", "deploy-hello")
     emulator.run(lambda e: e.resources.delete(Kind.DEPLOYMENT, [("me", "deploy-hello")]))
     with pytest.raises(CallerError, match="shared compute runs only models that Clarifai"):

@@ -16,7 +16,7 @@ from types import CoroutineType
 from typing import Any
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.call import Call, Handler, Interceptor, Step, StreamHandler, UnaryHandler, only
+from clarifai_emulator.api.call import Call, Interceptor, Step, StreamHandler, UnaryHandler, only
 from clarifai_emulator.api.rpc import Rpc
 from clarifai_emulator.api.steps import (
     ArrivalFaults,
@@ -32,8 +32,6 @@ from clarifai_emulator.api.steps import (
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
-
-__all__ = ["Call", "Handler", "Interceptor", "RequestChain", "Step", "StreamHandler", "UnaryHandler"]
 
 
 class RequestChain:

@@ -16,8 +16,9 @@ from clarifai_emulator.api.access.accounts import Accounts
 from clarifai_emulator.api.access.admission import Admissions
 from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.access.contained import contained, exposed
+from clarifai_emulator.api.call import Handler, Interceptor, Step
 from clarifai_emulator.api.call_text import CallTexts
-from clarifai_emulator.api.chain import Handler, Interceptor, RequestChain, Step
+from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.handlers import instance_types as catalogue
 from clarifai_emulator.api.handlers import log_entries as logs
 from clarifai_emulator.api.handlers import resource_rpcs, uploads, users

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clarifai_emulator.api.chain import Call, Handler, RequestChain
+from clarifai_emulator.api.call import Call, Handler
+from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.transport.mounts import HttpMount, Site
 from clarifai_emulator.config import EmulatorConfig
 

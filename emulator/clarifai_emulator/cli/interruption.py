@@ -23,6 +23,10 @@ _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "th
 _AT_ONCE_SECONDS = 0.005
 _PATIENCE_SECONDS = 15
 _TRIES = 20
+# An interruption in these methods would leave a lock taken for ever: grpc's channel waits for it when it closes.
+# So it is postponed, but not more often than this: the lock may be another thread's for long.
+_HANDING_OVER = frozenset({"__enter__", "__exit__", "_acquire_restore", "_release_save"})
+_POSTPONEMENTS = 200
 # So many signals end the process at once.
 _ENOUGH = 5
 
@@ -51,6 +55,7 @@ class _State:
         self.number = 0
         self.times = 0
         self.tries = 0
+        self.postponed = 0
         self.held_back = 0
         self.is_due = False
 
@@ -63,12 +68,18 @@ class _State:
         self.number = number
         signal.signal(signal.SIGALRM, self._again)
         signal.alarm(_PATIENCE_SECONDS)
-        self.strike()
+        self.strike(frame)
 
-    def strike(self) -> None:
+    def strike(self, frame: FrameType | None = None) -> None:
         self.is_due = self.held_back > 0
-        if not self.is_due:
-            raise KeyboardInterrupt
+        if self.is_due:
+            return
+        if frame is not None and frame.f_code.co_name in _HANDING_OVER and self.postponed < _POSTPONEMENTS:
+            self.postponed += 1
+            signal.setitimer(signal.ITIMER_REAL, _AT_ONCE_SECONDS)
+            return
+        self.postponed = 0
+        raise KeyboardInterrupt
 
     def got_lost(self, unraisable: Any) -> None:
         """Raise an interruption again that was lost in a finalizer or a callback (``sys.unraisablehook``)."""
@@ -78,11 +89,11 @@ class _State:
             sys.__unraisablehook__(unraisable)
 
     def _again(self, number: int, frame: FrameType | None) -> None:
-        self.tries += 1
+        self.tries += not self.postponed
         if self.tries > _TRIES:
             os._exit(128 + self.number)
         signal.alarm(_PATIENCE_SECONDS)
-        self.strike()
+        self.strike(frame)
 
 
 _state = _State()

@@ -1,7 +1,7 @@
 """Remembers what an account has at one moment, and brings it back.
 
-For a short account within a longer one: a test whose module has deployed models before it. In the emulator's event
-loop.
+Used for a short account within a longer one: a test whose module has deployed models before it. Runs in the
+emulator's event loop.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Checkpoint:
             if id(active) not in self._faults and self._owns(active.user_id):
                 emulator.faults.drop(active)
         added = [each for each in self._now() if each not in self._items]
-        deployments = [(key[0], key[1]) for kind, key in added if kind is Kind.DEPLOYMENT]
+        deployments = [(key[0], key[1]) for kind, key in added if kind == Kind.DEPLOYMENT]
         ending = await emulator.supervisor.release_deployments(deployments)
         for kind, key in added:
             store.delete(kind, key)

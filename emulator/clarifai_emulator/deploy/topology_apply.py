@@ -22,7 +22,7 @@ from clarifai_emulator.store import Key, Kind
 from clarifai_emulator.topology.file_changes import (
     KINDS,
     NOUNS,
-    Change,
+    KindChanges,
     fields_said,
     fields_to_set,
     name_of,
@@ -49,7 +49,7 @@ class Application:
         self._problems: list[str] = []
         self._done: dict[str, list[str]] = defaultdict(list)
 
-    async def run(self, found: dict[str, Change[Any]]) -> dict[str, list[str]]:
+    async def run(self, found: dict[str, KindChanges[Any]]) -> dict[str, list[str]]:
         """Do it, all but faults; what was done, by kind. Raises ``ConfigError``: some of it may be done then."""
         await self._put("users", found["users"])
         for kind in _BEFORE_DEPLOYMENTS:
@@ -70,7 +70,7 @@ class Application:
         except ConfigError as error:
             self._problems += error.problems
 
-    async def _put(self, kind: str, change: Change[Any]) -> None:
+    async def _put(self, kind: str, change: KindChanges[Any]) -> None:
         """Put again, as a whole, what is new or differs."""
         for each in change.new:
             self._is_new(kind, each)
@@ -100,7 +100,7 @@ class Application:
                 self._differs(kind, after, [name for name in names if name in differing])
         return missing
 
-    async def _set_models(self, change: Change[ModelEntry]) -> None:
+    async def _set_models(self, change: KindChanges[ModelEntry]) -> None:
         named = [(before, after) for before, after in _pairs(change) if after.path is None]
         await self._create("models", self._assign("models", named))
         with_code = [entry for entry in change.new if entry.path]
@@ -193,7 +193,7 @@ class Application:
             self._done[kind].append(f"{NOUNS[kind]} {name_of(item)}: other {', '.join(names)}")
 
 
-def _pairs(change: Change[Item]) -> list[tuple[Item | None, Item]]:
+def _pairs(change: KindChanges[Item]) -> list[tuple[Item | None, Item]]:
     """Return what may have to be set: as it was, None for what is new, and as it is now."""
     return [*((None, each) for each in change.new), *change.changed]
 

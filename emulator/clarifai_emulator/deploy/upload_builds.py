@@ -222,7 +222,7 @@ class UploadBuilds:
 
     def _store_changed(self, kind: Kind, key: Key) -> None:
         """A version that is deleted is built no further, and its files go."""
-        if kind is not Kind.MODEL_VERSION or self._store.get(kind, key) is not None:
+        if kind != Kind.MODEL_VERSION or self._store.get(kind, key) is not None:
             return
         build = self._tasks.get(key)
         if build is not None:

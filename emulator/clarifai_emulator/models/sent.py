@@ -1,4 +1,4 @@
-"""Model directories that were sent here by a command line on another machine, unpacked, one folder for each
+"""Unpacks model directories sent by a command line on another machine, one folder for each
 content.
 
 ROOT/incoming/…          while one is on its way

@@ -58,7 +58,7 @@ class Targets:
 
     def deployments_touched_by(self, kind: Kind, key: Key) -> list[Key]:
         """Deployments whose target may change with this nodepool, model version or source."""
-        value = ("nodepool", key) if kind is Kind.NODEPOOL else ("model", key[:3])
+        value = ("nodepool", key) if kind == Kind.NODEPOOL else ("model", key[:3])
         return [(found.user_id, found.id) for found in self._store.find(Kind.DEPLOYMENT, value)]
 
     def _nodepools(self, keys: Iterable[NodepoolKey]) -> Iterable[tuple[NodepoolKey, Nodepool]]:

@@ -1,4 +1,4 @@
-"""Reports of deployments and runners the replicas wanted, live, and pods, read off the fleets."""
+"""Reports how many replicas deployments and runners want and have live, and their pods, read off the fleets."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """Keeps the wanted replicas alive: the loop between what deployments ask for and what runs.
 
-    store changes, demand, replica ready/ended, timers ──► dirty fleets ──► reconcile(fleet)
-                                                                              │ scaling.py: how many
-                                                                              │ capacity.py: where
-                                                                              ▼
+    store changes, demand, replica ready/ended, timers ──► worklist.py ──► reconcile(fleet)
+                                                                             │ fleet_scaling.py
+                                                                             ▼
                                                      start a replica │ drain one │ refuse, with the reason
 
 One task reconciles; each replica has one task that lives exactly as long as its process.
@@ -13,44 +12,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, ModelVersion, Nodepool, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.catalogue import LOCAL_INSTANCE
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
-from clarifai_emulator.errors import CallerError, NoRoom
+from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.models.directory import ModelSource
-from clarifai_emulator.models.versions import TRAINED, is_building, is_on_trial
+from clarifai_emulator.models.versions import TRAINED, is_on_trial
 from clarifai_emulator.nodepools.deployment_targets import Targets
 from clarifai_emulator.nodepools.fleet import Fleet, Fleets, ReplicaRecord, ReplicaState, Target
+from clarifai_emulator.nodepools.fleet_scaling import FleetScaling
 from clarifai_emulator.nodepools.replacement import Replacement
 from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.rollouts import Rollout, Rollouts
-from clarifai_emulator.nodepools.scaling import TRAFFIC_HISTORY_SECONDS, desired_replicas, replica_bounds
 from clarifai_emulator.nodepools.supervisor_reports import (
     Reporter,
     cannot_be_placed,
     deleted,
-    holds_the_accelerators,
-    no_code,
     superseded,
 )
+from clarifai_emulator.nodepools.worklist import Worklist
 from clarifai_emulator.store import Key, Kind, Store
 
 log = logging.getLogger(__name__)
 
-# How soon a replica that found no room is tried again, when nothing else wakes the supervisor before.
-_PENDING_SECONDS = 1.0
-# A runner whose streams have all ended opens the next ones at once, or, short of processor time, after a while.
-_RETURN_SECONDS = 30.0
 # The runner's own number of threads when neither config.yaml nor the emulator's configuration says.
 _RUNNER_THREADS = 16
 
@@ -80,11 +72,16 @@ class Supervisor:
         self._replicas = replicas
         self._report = reporter
         self._clock = clock
-        self._dirty: set[LaneKey] = set()
+        self._worklist = Worklist()
+        self._scaling = FleetScaling(
+            config=config,
+            replicas=replicas,
+            rollouts=self._rollouts,
+            reporter=reporter,
+            clock=clock,
+            worklist=self._worklist,
+        )
         self._stale: set[Key] = set()
-        self._without_room: set[LaneKey] = set()
-        self._timers: dict[LaneKey, asyncio.TimerHandle] = {}
-        self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         store.watch(self._store_changed)
 
@@ -118,7 +115,7 @@ class Supervisor:
             self._replicas.forget_runners(fleet)
         self.fleets.clear()
         self._rollouts.clear()
-        self._dirty.clear()
+        self._worklist.clear()
         self._stale.clear()
 
     async def release(self, is_whose: Callable[[str], bool]) -> list[ReplicaRecord]:
@@ -138,10 +135,7 @@ class Supervisor:
         for fleet in mine:
             key = fleet.lane.key
             fleet.retired = True
-            timer = self._timers.pop(key, None)
-            if timer is not None:
-                timer.cancel()
-            self._dirty.discard(key)
+            self._worklist.drop(key)
             self.fleets.pop(key, None)
             self._rollouts.put(key[:2], None)
             self._replicas.forget_runners(fleet)
@@ -149,65 +143,45 @@ class Supervisor:
         return [record for fleet in mine for record in fleet.records.values()]
 
     async def _end_all(self, *, grace: float) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        self._worklist.cancel_timers()
         for fleet in self.fleets.values():
             fleet.retired = True
         records = [record for fleet in self.fleets.values() for record in fleet.records.values()]
         await self._replicas.end_all(records, grace=grace)
 
     def _store_changed(self, kind: Kind, key: Key) -> None:
-        if kind is Kind.DEPLOYMENT:
+        if kind == Kind.DEPLOYMENT:
             self._stale.add(key)
         elif kind in (Kind.NODEPOOL, Kind.MODEL_VERSION, Kind.SOURCE):
             self._stale.update(self._targets.deployments_touched_by(kind, key))
         else:
             return
-        self._wake.set()
+        self._worklist.wake.set()
 
     def demanded(self, lane: Lane) -> None:
         """Look at a lane that has work and no free replica."""
-        self._mark(lane.key)
+        self._worklist.mark(lane.key)
 
     def replica_changed(self, replica: Replica) -> None:
         """Look at a replica that has become ready, or is lost."""
         fleet = self.fleets.get(replica.runner.lane.key)
         if fleet is not None:
             self._replicas.connected(fleet, replica)
-            self._mark(fleet.lane.key)
+            self._worklist.mark(fleet.lane.key)
 
     def replicas_changed(self, fleet: Fleet) -> None:
         """Look at a fleet whose replicas have changed, and at those that wait for room: there may be some now."""
-        self._mark(fleet.lane.key)
-        without_room, self._without_room = self._without_room, set[LaneKey]()
-        for key in without_room:
-            self._mark(key)
-
-    def _mark(self, key: LaneKey) -> None:
-        self._dirty.add(key)
-        self._wake.set()
-
-    def _mark_later(self, key: LaneKey, seconds: float) -> None:
-        """Set the fleet's one timer, to the soonest: it is reconciled often, and each time says anew when it needs
-        to be."""
-        loop = asyncio.get_running_loop()
-        when = loop.time() + max(seconds, 0.01)
-        timer = self._timers.get(key)
-        if timer is not None:
-            if timer.when() <= when:
-                return
-            timer.cancel()
-        self._timers[key] = loop.call_at(when, self._mark, key)
+        self._worklist.mark(fleet.lane.key)
+        self._worklist.mark_those_without_room()
 
     async def _loop(self) -> None:
         while True:
-            await self._wake.wait()
-            self._wake.clear()
+            await self._worklist.wake.wait()
+            self._worklist.wake.clear()
             try:
                 self._refresh()
-                while self._dirty:
-                    self._reconcile(self._dirty.pop())
+                while (key := self._worklist.take()) is not None:
+                    self._reconcile(key)
             except Exception:
                 log.exception("the supervisor failed; it goes on with the next change")
 
@@ -230,7 +204,7 @@ class Supervisor:
                 is_old = rollout is not None and fleet is rollout.old
                 if fleet.lane.key != current and not fleet.warming and not is_old:
                     fleet.retired = True
-                    self._dirty.add(fleet.lane.key)
+                    self._worklist.note(fleet.lane.key)
 
     def _rollout_to(self, new: LaneKey, target: Target) -> Rollout | None:
         """Return what serves, and has to go on until this target does; None where that serves already, or nothing
@@ -257,7 +231,7 @@ class Supervisor:
         return self._rollouts
 
     def stop_first(self, deployment: Key) -> None:
-        """End what serves before what this deployment is told next has started."""
+        """End what serves before the next version that this deployment is told starts."""
         self._stop_first.add(deployment)
 
     def settle(self, key: LaneKey) -> bool:
@@ -280,7 +254,7 @@ class Supervisor:
                 rollout.old.retired = True
             rollout.old.lane.hand_over(fleet.lane, fleet.target.nodepool_keys)
             self._report.fleet(fleet, "deployment.rolled_out", "a replica is live; what served before ends")
-            self._mark(rollout.old.lane.key)
+            self._worklist.mark(rollout.old.lane.key)
         self._approve(fleet.target)
 
     def _approve(self, target: Target) -> None:
@@ -304,7 +278,7 @@ class Supervisor:
         fleet.target = target
         fleet.retired = fleet.warming = False
         fleet.slots_per_replica = self._config.num_threads or target.version.num_threads or _RUNNER_THREADS
-        self._dirty.add(key)
+        self._worklist.note(key)
 
     def replacement(
         self, key: LaneKey, version: ModelVersion | None = None, source: ModelSource | None = None
@@ -325,7 +299,7 @@ class Supervisor:
         """A fleet that was warmed is not wanted after all."""
         if fleet.warming:
             fleet.warming, fleet.retired = False, True
-            self._mark(fleet.lane.key)
+            self._worklist.mark(fleet.lane.key)
 
     def require_fit(
         self, key: Key, nodepool: Nodepool, required: ComputeInfo, name: str, config_key: str = ""
@@ -334,7 +308,7 @@ class Supervisor:
         what it is for, ``config_key``: where config.yaml says what it needs."""
         reason = self._replicas.why_never(nodepool, required)
         if reason and not self._targets.is_user_run((key[0], key[1], key[2])):
-            is_strict = self._is_strict([nodepool])
+            is_strict = self._scaling.is_strict([nodepool])
             raise cannot_be_placed(f"{name}: {reason}", required, is_strict=is_strict, config_key=config_key)
 
     def _require_fit_somewhere(self, target: Target, version: ModelVersion) -> None:
@@ -367,7 +341,7 @@ class Supervisor:
     def look_again(self) -> None:
         """Reconsider every fleet now: the clock was turned."""
         for key in self.fleets:
-            self._mark(key)
+            self._worklist.mark(key)
 
     def fleet_of_runner(self, runner_id: str) -> Fleet | None:
         """The fleet that this runner was made for."""
@@ -403,19 +377,16 @@ class Supervisor:
         if fleet is not None:
             for record in fleet.active:
                 self._replicas.drain(fleet, record, reason)
-            self._mark(key)
+            self._worklist.mark(key)
 
     # ── one fleet ──────────────────────────────────────────────────────────────────────────────────────
 
     def _reconcile(self, key: LaneKey) -> None:
-        timer = self._timers.pop(key, None)
-        if timer is not None:
-            timer.cancel()
         fleet = self.fleets.get(key)
         if fleet is None:
             return
         now = self._clock.monotonic()
-        self._reclaim(fleet, now)
+        self._scaling.reclaim(fleet, now)
         if fleet.warming:
             return
         if fleet.retired:
@@ -427,148 +398,7 @@ class Supervisor:
             fleet.lane.accept()
         if fleet.serves(fleet.target):
             self._take_over(fleet)
-        self._scale(fleet, now)
-
-    def _reclaim(self, fleet: Fleet, now: float) -> None:
-        """Replace replicas that serve nobody: their model does not come back from a request that nobody waits for,
-        or they have hung up and do not end."""
-        patience = self._config.reclaim_seconds
-        for record in tuple(fleet.records.values()):
-            replica = record.replica
-            if replica is None or replica.hung:
-                continue
-            if replica.gone_since is not None and not replica.lost and record.state is ReplicaState.LIVE:
-                grace = self._config.stop_seconds if replica.hung_up else _RETURN_SECONDS
-                left = replica.gone_since + grace - now
-                if left <= 0:
-                    what = "closed its connection, but" if replica.hung_up else "asks for no more work, and"
-                    self._replicas.kill(record, f"it {what} its process had not ended {grace:g} s later")
-                else:
-                    self._mark_later(fleet.lane.key, left)
-            if not replica.abandoned:
-                continue
-            left = min(replica.abandoned.values()) + patience - now
-            if left <= 0:
-                self._replicas.replace_hung(fleet, record, replica)
-            elif left < math.inf:
-                self._mark_later(fleet.lane.key, left)
-
-    def _scale(self, fleet: Fleet, now: float) -> None:
-        config = fleet.target.autoscale
-        is_new = self._rollouts.towards(fleet.lane.key) is not None
-        elsewhere = [each for each in fleet.active if each.nodepool not in fleet.target.nodepool_keys]
-        for record in elsewhere:
-            if not is_new:
-                self._replicas.drain(fleet, record, "its nodepool is no longer one of the deployment's")
-        active = [each for each in fleet.active if each not in elsewhere]
-        demand = fleet.demand(now, config.traffic_history_seconds or TRAFFIC_HISTORY_SECONDS)
-        fleet.lane.tell_idle(not demand.is_idle)
-        advice = desired_replicas(
-            config,
-            demand,
-            len(active),
-            None if fleet.last_scale_up is None else now - fleet.last_scale_up,
-            None if fleet.last_scale_down is None else now - fleet.last_scale_down,
-        )
-        fleet.wanted = advice.desired
-        if advice.recheck_in is not None:
-            self._mark_later(fleet.lane.key, advice.recheck_in)
-        missing = advice.desired - len(active)
-        if is_new and not active:
-            missing = max(missing, 1)  # also of one that starts on demand: else the old one could never end
-        if missing <= 0 and not is_new and fleet.unserved_nodepools() and len(active) < replica_bounds(config)[1]:
-            missing = 1
-        if missing > 0:
-            self._grow(fleet, missing, now)
-            return
-        if not fleet.target.is_user_run:  # that one holds until its user starts a runner
-            fleet.lane.pend("")
-            fleet.no_room_since = None
-        if missing < 0:
-            fleet.last_scale_down = now
-            for record in self._least_busy(fleet, -missing):
-                self._replicas.drain(fleet, record, advice.reason)
-
-    def _grow(self, fleet: Fleet, count: int, now: float) -> None:
-        if now < fleet.retry_at:
-            self._mark_later(fleet.lane.key, fleet.retry_at - now)
-            return
-        if fleet.target.is_user_run:
-            fleet.lane.pend("its nodepool has no nodes of its own: start the runner yourself")
-            return
-        if fleet.target.source is None and is_building(fleet.target.version):
-            fleet.lane.pend("its model version is being built")
-            return
-        if fleet.target.source is None:
-            fleet.lane.refuse(no_code(fleet.target))
-            return
-        grown_before = bool(fleet.active)
-        rollout = self._rollouts.towards(fleet.lane.key)
-        old = list(rollout.old.active) if rollout is not None else []
-        for _ in range(count):
-            try:
-                self._replicas.launch(fleet, instead_of=old)
-            except NoRoom as no_room:
-                self._pend(fleet, no_room)
-                return
-        if grown_before:
-            fleet.last_scale_up = now
-        fleet.lane.pend("")
-        fleet.no_room_since = None
-
-    def _pend(self, fleet: Fleet, no_room: NoRoom) -> None:
-        """A wanted replica has no room. Others may serve; with none, callers wait or are told at once."""
-        reason = f"{fleet.target.name}: {no_room}"
-        if reason != fleet.lane.pending_reason:
-            fleet.lane.pend(reason)
-            self._report.pending(fleet, reason, no_room, self._replicas.queued_runner(fleet))
-        if self._blocks_itself(fleet, no_room):
-            return
-        if no_room.for_good and not fleet.active:
-            fleet.lane.refuse(self._cannot_be_placed(fleet, reason))
-        elif no_room.for_good and not fleet.serves(fleet.target):
-            fleet.stuck = self._cannot_be_placed(fleet, reason)
-        elif not no_room.for_good:
-            if fleet.no_room_since is None:
-                fleet.no_room_since = self._clock.monotonic()
-            self._without_room.add(fleet.lane.key)
-            self._mark_later(fleet.lane.key, _PENDING_SECONDS)
-
-    def _cannot_be_placed(self, fleet: Fleet, reason: str) -> CallerError:
-        required, nodepools = fleet.target.version.inference_compute_info, fleet.target.nodepools
-        is_strict = self._is_strict([message for _, message in nodepools])
-        return cannot_be_placed(reason, required, is_strict=is_strict)
-
-    def _blocks_itself(self, fleet: Fleet, no_room: NoRoom) -> bool:
-        """Tell whether a fleet waits for the accelerators of what it is to replace: waiting would never end. A
-        graceful deployment is told so; of others the old replicas end first."""
-        key = fleet.lane.key
-        rollout = self._rollouts.towards(key)
-        if rollout is None or no_room.for_good:
-            return False
-        wanted = fleet.target.version.inference_compute_info.num_accelerators
-        if not wanted or not any(record.devices for record in rollout.old.active):
-            return False
-        if fleet.target.deployment is not None and fleet.target.deployment.graceful_deploy:
-            fleet.stuck = holds_the_accelerators(fleet.target, str(no_room))
-            return False
-        self._report.fleet(fleet, "deployment.stops_first", f"what serves ends first: {no_room}")
-        self._rollouts.put(key[:2], None)
-        if not rollout.moves:
-            rollout.old.retired = True
-        self._mark(rollout.old.lane.key)
-        self._mark_later(key, _PENDING_SECONDS)
-        return True
-
-    def _is_strict(self, nodepools: Iterable[Nodepool]) -> bool:
-        """Tell whether only --strict-capacity keeps CPUs and memory of this machine from being overcommitted
-        there."""
-        names = (each.id for nodepool in nodepools for each in nodepool.instance_types)
-        return self._config.strict_capacity and LOCAL_INSTANCE in names
-
-    def _least_busy(self, fleet: Fleet, count: int) -> Sequence[ReplicaRecord]:
-        """Return the cheapest to stop: not-ready replicas first, then the least busy."""
-        return sorted(fleet.active, key=lambda record: (record.state is ReplicaState.LIVE, record.busy))[:count]
+        self._scaling.scale(fleet, now)
 
     def _retire(self, fleet: Fleet) -> None:
         """The deployment is gone, disabled or at another version: nothing new; end when what runs is done."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 
-class Change(Enum):
+class FileEvent(Enum):
     """An event of a file."""
 
     BEGUN = "begun"  # created or written to; it may be written to again before it is closed
@@ -31,11 +31,11 @@ class Settling:
     _open: set[str] = field(default_factory=set[str])
     _last: float = 0.0
 
-    def note(self, path: str, change: Change, now: float) -> None:
+    def note(self, path: str, change: FileEvent, now: float) -> None:
         """Something happened to a file that counts."""
         self._changed[path] = None
         self._last = now
-        if change is Change.BEGUN and self.tells_closing:
+        if change is FileEvent.BEGUN and self.tells_closing:
             self._open.add(path)
         else:
             self._open.discard(path)

@@ -13,7 +13,7 @@ _AROUND = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class BrokenCode:
     """Say why the code on disk cannot be used. ``file`` (relative) and ``line`` are empty and 0 when nothing
     points at one; ``frame`` is the code around it; ``trace`` the model's own traceback."""
 
@@ -36,16 +36,16 @@ class Failure:
         return "\n".join(filter(None, (self.summary, self.frame or self.trace, self.hint)))
 
 
-def failure_of(error: EmulatorError, directory: Path) -> Failure:
+def failure_of(error: EmulatorError, directory: Path) -> BrokenCode:
     """Return what an error says of the code in this directory."""
     if isinstance(error, CallerError):
-        return Failure(error.details, error.hint)
+        return BrokenCode(error.details, error.hint)
     if not isinstance(error, ModelError):
-        return Failure(str(error))
+        return BrokenCode(str(error))
     file, line = _place(error.log, directory)
     frame = code_frame(directory / file, line) if file else ""
     hint = error.hint.replace("deploy again", "save")  # which is all there is to do in the dev loop
-    return Failure(error.summary, hint, error.log, file, line, frame)
+    return BrokenCode(error.summary, hint, error.log, file, line, frame)
 
 
 def _place(trace: str, directory: Path) -> tuple[str, int]:

@@ -23,7 +23,7 @@ from clarifai_emulator.reload.helpers import HelperEdit, Helpers
 from clarifai_emulator.reload.syntax import compare
 
 
-class Kind(StrEnum):
+class ReloadKind(StrEnum):
     """Kinds of reload; each does all that those before it do."""
 
     NONE = "none"
@@ -35,7 +35,7 @@ class Kind(StrEnum):
     @property
     def rank(self) -> int:
         """Higher does more."""
-        return tuple(Kind).index(self)
+        return tuple(ReloadKind).index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Plan:
     ``may_change_signatures``: the edit touches what clients see of the methods, so it is worth to look first.
     """
 
-    kind: Kind
+    kind: ReloadKind
     reason: str
     files: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
@@ -67,21 +67,21 @@ class Plan:
         return named(self.files)
 
 
-def make_plan(before: Code, after: Code, *, always: Kind = Kind.NONE) -> Plan:
+def make_plan(before: Code, after: Code, *, always: ReloadKind = ReloadKind.NONE) -> Plan:
     """Return the reload that takes ``before`` to ``after``; at least ``always`` when there is anything to do."""
     files = before.changed(after)
     if not files:
-        return Plan(Kind.NONE, "no file has changed")
+        return Plan(ReloadKind.NONE, "no file has changed")
     helpers = Helpers(after.model_file, _sources(before), _sources(after))
     plans = [_plan_of(name, before, after, helpers) for name in files]
     worst = max(plans, key=lambda plan: plan.kind.rank)
     causes = tuple(plan.files[0] for plan in plans if plan.kind is worst.kind)
     plan = replace(worst, files=causes, may_change_signatures=any(each.may_change_signatures for each in plans))
-    if plan.kind is Kind.SWAP:
-        swaps = [each for each in plans if each.kind is Kind.SWAP]
+    if plan.kind is ReloadKind.SWAP:
+        swaps = [each for each in plans if each.kind is ReloadKind.SWAP]
         edits = tuple(edit for each in swaps for edit in each.edits)
         plan = replace(plan, reason="; ".join(each.reason for each in swaps), edits=edits)
-    if plan.kind is not Kind.NONE and plan.kind.rank < always.rank:
+    if plan.kind is not ReloadKind.NONE and plan.kind.rank < always.rank:
         return replace(plan, kind=always, reason=f"{plan.reason}, and a {always} was asked for every time")
     return plan
 
@@ -99,14 +99,16 @@ def _plan_of(name: str, before: Code, after: Code, helpers: Helpers) -> Plan:
     if name.endswith(".py") and name in before.files and name in after.files:
         return _helper_plan(name, before, after, helpers)
     verb = "is new" if name not in before.files else "is gone" if name not in after.files else "has changed"
-    return Plan(Kind.FORK, f"{name} {verb}, and the model may have read it", (name,))
+    return Plan(ReloadKind.FORK, f"{name} {verb}, and the model may have read it", (name,))
 
 
 def _model_plan(name: str, before: Code, after: Code) -> Plan:
     if before.model_file != after.model_file or name not in after.files:
-        return Plan(Kind.FORK, f"{after.model_file} takes the place of {before.model_file}", (name,), (), True)
+        return Plan(
+            ReloadKind.FORK, f"{after.model_file} takes the place of {before.model_file}", (name,), (), True
+        )
     found = compare(before.text(name), after.text(name))
-    kind = Kind.FORK if found.doubt else Kind.SWAP
+    kind = ReloadKind.FORK if found.doubt else ReloadKind.SWAP
     return Plan(
         kind, found.doubt or found.summary, (name,), (Edit(name, found.class_name),), found.may_change_signatures
     )
@@ -116,8 +118,8 @@ def _helper_plan(name: str, before: Code, after: Code, helpers: Helpers) -> Plan
     """Return a module beside the model's: weights stay where loading them did not use it."""
     found = helpers.edit(name)
     if before.model_file != after.model_file or found.doubt:
-        return Plan(Kind.FORK, f"{name} has changed, and the model may have read it: {found.doubt}", (name,))
-    return Plan(Kind.SWAP, found.reason(name), (name,), (Edit(name, "", found),))
+        return Plan(ReloadKind.FORK, f"{name} has changed, and the model may have read it: {found.doubt}", (name,))
+    return Plan(ReloadKind.SWAP, found.reason(name), (name,), (Edit(name, "", found),))
 
 
 def _sources(code: Code) -> dict[str, str]:
@@ -126,27 +128,27 @@ def _sources(code: Code) -> dict[str, str]:
 
 def _requirements_plan(name: str, before: Code, after: Code) -> Plan:
     if _lines(before.text(name)) == _lines(after.text(name)):
-        return Plan(Kind.NONE, "only comments or blank lines of requirements.txt have changed", (name,))
-    return Plan(Kind.ENVIRONMENT, "the requirements have changed", (name,))
+        return Plan(ReloadKind.NONE, "only comments or blank lines of requirements.txt have changed", (name,))
+    return Plan(ReloadKind.ENVIRONMENT, "the requirements have changed", (name,))
 
 
 def _dockerfile_plan(name: str, before: Code, after: Code) -> Plan:
-    return Plan(Kind.IMAGE, "the Dockerfile has changed", (name,))
+    return Plan(ReloadKind.IMAGE, "the Dockerfile has changed", (name,))
 
 
 def _config_plan(name: str, before: Code, after: Code) -> Plan:
     try:
         old, new = (yaml.safe_load(code.text(name)) or {} for code in (before, after))
     except yaml.YAMLError:
-        return Plan(Kind.FORK, "config.yaml cannot be read", (name,))
+        return Plan(ReloadKind.FORK, "config.yaml cannot be read", (name,))
     if old == new:
-        return Plan(Kind.NONE, "only comments or the layout of config.yaml have changed", (name,))
+        return Plan(ReloadKind.NONE, "only comments or the layout of config.yaml have changed", (name,))
     if not isinstance(old, dict) or not isinstance(new, dict):
-        return Plan(Kind.FORK, "config.yaml has changed", (name,))
+        return Plan(ReloadKind.FORK, "config.yaml has changed", (name,))
     sections = _changed_sections(old, new)
     if "build_info" in sections:
-        return Plan(Kind.IMAGE, "build_info of config.yaml has changed", (name,))
-    return Plan(Kind.FORK, f"{', '.join(sections)} of config.yaml has changed", (name,))
+        return Plan(ReloadKind.IMAGE, "build_info of config.yaml has changed", (name,))
+    return Plan(ReloadKind.FORK, f"{', '.join(sections)} of config.yaml has changed", (name,))
 
 
 def _changed_sections(old: Any, new: Any) -> Sequence[str]:

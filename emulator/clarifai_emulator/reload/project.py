@@ -13,8 +13,8 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.models.code import Code, CodeReader
 from clarifai_emulator.reload.differences import as_dict as finding_as_dict
-from clarifai_emulator.reload.failure import Failure
-from clarifai_emulator.reload.plan import Kind, Plan
+from clarifai_emulator.reload.failure import BrokenCode
+from clarifai_emulator.reload.plan import Plan, ReloadKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Options:
     """The options of a project. ``always``: at least this kind of reload. ``strict``: while an edit is broken,
     requests fail."""
 
-    always: Kind = Kind.NONE
+    always: ReloadKind = ReloadKind.NONE
     strict: bool = False
 
 
@@ -39,7 +39,7 @@ class Outcome:
     code: str = ""
     version_id: str = ""
     milliseconds: float = 0.0
-    failure: Failure | None = None
+    failure: BrokenCode | None = None
     old: Sequence[Any] = ()
     new: Sequence[Any] = ()
     changes: Sequence[Finding] = ()

@@ -28,12 +28,11 @@ from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.reload.differences import as_dict as finding_as_dict
 from clarifai_emulator.reload.differences import differences
-from clarifai_emulator.reload.failure import Failure, failure_of
-from clarifai_emulator.reload.plan import Kind, Plan, make_plan
+from clarifai_emulator.reload.failure import BrokenCode, failure_of
+from clarifai_emulator.reload.plan import Plan, ReloadKind, make_plan
 from clarifai_emulator.reload.project import Options, Outcome, Project
 from clarifai_emulator.reload.switch import Superseded, Switch, version_of
-from clarifai_emulator.store import Kind as Stored
-from clarifai_emulator.store import Store
+from clarifai_emulator.store import Kind, Store
 
 # A directory that changes each time it is being loaded is left to the next save.
 _ATTEMPTS = 5
@@ -83,7 +82,7 @@ class Reloader:
         before = await asyncio.to_thread(self._written.reader(request.path.expanduser().resolve(), watched).read)
         deployed = await self._deployer.deploy(replace(request, watched=watched), progress)
         lane = LaneKey(deployed.user_id, deployed.deployment_id, deployed.version_id)
-        source: ModelSource = self._store.get(Stored.SOURCE, (*deployed.model, deployed.version_id))  # pyright: ignore[reportAssignmentType]
+        source: ModelSource = self._store.get(Kind.SOURCE, (*deployed.model, deployed.version_id))  # pyright: ignore[reportAssignmentType]
         reader = self._written.reader(source.path, watched)
         now = await asyncio.to_thread(reader.read)
         # A save while it was deployed is one edit more; of code that nobody has seen any more, everything is.
@@ -157,12 +156,12 @@ class Reloader:
         self._rename(project, after)
         self._tell_clients(project, None)
         took = (self._clock.monotonic() - began) * 1000
-        state = "unchanged" if plan.kind is Kind.NONE else "ready"
+        state = "unchanged" if plan.kind is ReloadKind.NONE else "ready"
         outcome = Outcome(state, plan, after.digest, project.lane.version_id, took, None, old, new)
         if new:
             outcome = replace(outcome, changes=_changes(project, after, old, new))
         project.last = outcome
-        if plan.kind is Kind.NONE:
+        if plan.kind is ReloadKind.NONE:
             return outcome
         self._events.emit("reload.ready", **project.names, **outcome.as_dict())
         self._log(project, f"reload.ready: {plan.kind} of {plan.named}: {plan.reason}, {took:.0f} ms")
@@ -173,14 +172,14 @@ class Reloader:
     def _rename(self, project: Project, after: Code) -> None:
         """Give the version's code its new content hash; replicas that start later load it."""
         key = (*project.model, project.lane.version_id)
-        source: ModelSource | None = self._store.get(Stored.SOURCE, key)
+        source: ModelSource | None = self._store.get(Kind.SOURCE, key)
         if source is None or source.content_hash == after.digest:
             return
         version = ModelVersion()
         version.CopyFrom(version_of(self._store, project))
         version.metadata.update({"content_hash": after.digest})
-        self._store.put(Stored.MODEL_VERSION, key, version)
-        self._store.put(Stored.SOURCE, key, replace(source, content_hash=after.digest))
+        self._store.put(Kind.MODEL_VERSION, key, version)
+        self._store.put(Kind.SOURCE, key, replace(source, content_hash=after.digest))
 
     def _failed(self, project: Project, plan: Plan, after: Code, error: Exception, began: float) -> Outcome:
         known = error if isinstance(error, EmulatorError) else CallerError(StatusCode.MODEL_DEPLOYING, str(error))
@@ -206,7 +205,7 @@ class Reloader:
         project.tried = project.code.digest
         return outcome
 
-    def _tell_clients(self, project: Project, failure: Failure | None) -> None:
+    def _tell_clients(self, project: Project, failure: BrokenCode | None) -> None:
         """Tell clients in the trailers of every answer, or, where that was asked for, instead of one."""
         fleet = self._supervisor.fleets.get(project.lane)
         if fleet is None:

@@ -24,10 +24,9 @@ from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.nodepools.fleet import ReplicaRecord, ReplicaState
 from clarifai_emulator.nodepools.replacement import Replacement
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.reload.plan import Edit, Kind, Plan
+from clarifai_emulator.reload.plan import Edit, Plan, ReloadKind
 from clarifai_emulator.reload.project import Project
-from clarifai_emulator.store import Kind as Stored
-from clarifai_emulator.store import Store
+from clarifai_emulator.store import Kind, Store
 
 T = TypeVar("T")
 
@@ -49,17 +48,17 @@ class Switch:
     ) -> tuple[Plan, Sequence[Any], Sequence[Any]]:
         """Carry a plan out; gives what was done in the end, and the signatures where they changed."""
         try:
-            if plan.kind is Kind.NONE:
+            if plan.kind is ReloadKind.NONE:
                 await self.label(project, after)
                 return plan, (), ()
-            if plan.kind is Kind.SWAP and await self._swap(project, plan, after):
+            if plan.kind is ReloadKind.SWAP and await self._swap(project, plan, after):
                 return plan, (), ()
         except CannotSwap as obstacle:
-            plan = replace(plan, kind=Kind.FORK, reason=f"{plan.reason}, but {obstacle}")
+            plan = replace(plan, kind=ReloadKind.FORK, reason=f"{plan.reason}, but {obstacle}")
         else:
-            if plan.kind is Kind.SWAP:
+            if plan.kind is ReloadKind.SWAP:
                 reason = f"{plan.reason}, and with it what clients see of the model"
-                plan = replace(plan, kind=Kind.FORK, reason=reason, may_change_signatures=True)
+                plan = replace(plan, kind=ReloadKind.FORK, reason=reason, may_change_signatures=True)
         return plan, *await self._renew(project, plan, after, progress)
 
     # ── swap ───────────────────────────────────────────────────────────────────────────────────────────
@@ -116,7 +115,7 @@ class Switch:
             version.inference_compute_info,
         )
         is_told = all(record.link is not None for record in self._records(project))
-        if kept and is_told and plan.kind is Kind.FORK and not plan.may_change_signatures:
+        if kept and is_told and plan.kind is ReloadKind.FORK and not plan.may_change_signatures:
             found = await self._in_place(project, after)
             if _as_bytes(found) == _as_bytes(old):
                 return (), ()
@@ -183,7 +182,7 @@ class Switch:
     ) -> tuple[ModelSource, Sequence[Any]]:
         """Prepare the edited code for the backend that serves, and read its signatures. ``version_id``: of the
         version that it is to be."""
-        known: ModelSource = self._store.get(Stored.SOURCE, (*project.model, project.lane.version_id))  # pyright: ignore[reportAssignmentType]
+        known: ModelSource = self._store.get(Kind.SOURCE, (*project.model, project.lane.version_id))  # pyright: ignore[reportAssignmentType]
         tell = self._deployer.logging_builds(project.model, version_id, progress)
         source = await self._deployer.source_of(directory, tell, known.backend, known.watched)
         if source.content_hash != after.digest:
@@ -213,7 +212,7 @@ class Switch:
 
 def version_of(store: Store, project: Project) -> ModelVersion:
     """Return the version that serves. Raises ``ModelError`` when somebody deleted it."""
-    version = store.get(Stored.MODEL_VERSION, (*project.model, project.lane.version_id))
+    version = store.get(Kind.MODEL_VERSION, (*project.model, project.lane.version_id))
     if version is None:
         raise ModelError(
             f"The version of {'/'.join(project.model)} that was served is gone.",

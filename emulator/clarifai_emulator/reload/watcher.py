@@ -21,18 +21,18 @@ from typing import Any
 
 from clarifai_emulator.models.code import Code, CodeReader
 from clarifai_emulator.models.directory import Watched
-from clarifai_emulator.reload.debounce import Change, Settling
+from clarifai_emulator.reload.debounce import FileEvent, Settling
 
 _POLL_SECONDS = 0.2
 _LOOK_AFTER_SECONDS = 2.0
 _TEST_SECONDS = 1.0
 
 _CHANGES = {
-    "created": Change.BEGUN,
-    "modified": Change.BEGUN,
-    "closed": Change.DONE,
-    "moved": Change.DONE,
-    "deleted": Change.DONE,
+    "created": FileEvent.BEGUN,
+    "modified": FileEvent.BEGUN,
+    "closed": FileEvent.DONE,
+    "moved": FileEvent.DONE,
+    "deleted": FileEvent.DONE,
 }
 
 
@@ -56,7 +56,7 @@ class Watcher:
         self._say = say
         self._seen = Code()
         self._settling = Settling(tells_closing=sys.platform.startswith("linux"))
-        self._events: queue.Queue[tuple[str, Change] | None] = queue.Queue()
+        self._events: queue.Queue[tuple[str, FileEvent] | None] = queue.Queue()
         self._observer: Any = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watcher of {directory.name}", daemon=True)
@@ -118,7 +118,7 @@ class Watcher:
                 probe.unlink()
         return "" if came else "it sends no events (as network mounts and shared folders of virtual machines do)"
 
-    def _note(self, path: str, change: Change) -> None:
+    def _note(self, path: str, change: FileEvent) -> None:
         with contextlib.suppress(ValueError):
             self._events.put((PurePath(path).relative_to(self._directory).as_posix(), change))
 

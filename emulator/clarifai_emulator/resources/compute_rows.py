@@ -18,7 +18,7 @@ from clarifai_emulator.catalogue import CLARIFAI_USER, USER_RUN
 from clarifai_emulator.resources.deployment_rows import leave_nodepool
 from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
-from clarifai_emulator.resources.rows import Draft, Match, Parent, Problem, Resource
+from clarifai_emulator.resources.rows import Draft, Match, ParentField, Problem, Resource
 from clarifai_emulator.resources.workers import prepare_worker, validate_worker
 from clarifai_emulator.store import Key, Kind, Store
 
@@ -204,7 +204,7 @@ COMPUTE_CLUSTER = Resource(
 NODEPOOL = Resource(
     kind=Kind.NODEPOOL,
     message=Nodepool,
-    parents=(Parent(Kind.COMPUTE_CLUSTER, "compute_cluster_id", "compute_cluster.id"),),
+    parents=(ParentField(Kind.COMPUTE_CLUSTER, "compute_cluster_id", "compute_cluster.id"),),
     read_only=(
         "enforced_min_instances",
         "enforced_max_instances",
@@ -227,8 +227,8 @@ RUNNER = Resource(
     kind=Kind.RUNNER,
     message=Runner,
     parents=(
-        Parent(Kind.COMPUTE_CLUSTER, "compute_cluster_id", "nodepool.compute_cluster.id"),
-        Parent(Kind.NODEPOOL, "nodepool_id", "nodepool.id"),
+        ParentField(Kind.COMPUTE_CLUSTER, "compute_cluster_id", "nodepool.compute_cluster.id"),
+        ParentField(Kind.NODEPOOL, "nodepool_id", "nodepool.id"),
     ),
     assigns_id=True,
     read_only=("runner_metrics",),

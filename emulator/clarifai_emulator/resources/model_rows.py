@@ -12,7 +12,7 @@ from clarifai_grpc.grpc.api.status.status_pb2 import Status
 from clarifai_emulator.models.versions import TRAINED, newest_usable
 from clarifai_emulator.resources.filters import sorted_as_asked, text_matches
 from clarifai_emulator.resources.resource import Resources
-from clarifai_emulator.resources.rows import IN_APP, Draft, Match, Parent, Problem, Resource
+from clarifai_emulator.resources.rows import IN_APP, Draft, Match, ParentField, Problem, Resource
 from clarifai_emulator.store import Key, Kind, Store
 
 _ACTIONS = ("merge", "overwrite", "remove")
@@ -130,7 +130,7 @@ MODEL_VERSION = Resource(
     kind=Kind.MODEL_VERSION,
     message=ModelVersion,
     in_request="version_id",
-    parents=(IN_APP, Parent(Kind.MODEL, "model_id")),
+    parents=(IN_APP, ParentField(Kind.MODEL, "model_id")),
     does_not_exist=StatusCode.MODEL_DOES_NOT_EXIST,
     invalid_argument=StatusCode.MODEL_INVALID_ARGUMENT,
     assigns_id=True,

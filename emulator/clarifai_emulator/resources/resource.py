@@ -22,7 +22,7 @@ from clarifai_emulator.resources.identifiers import fresh_id, id_hint, id_proble
 from clarifai_emulator.resources.live_metrics import LiveMetrics
 from clarifai_emulator.resources.patching import ACTIONS, assign, only
 from clarifai_emulator.resources.permissions import Organisations
-from clarifai_emulator.resources.rows import Draft, Parent, Problem, Record, Resource
+from clarifai_emulator.resources.rows import Draft, ParentField, Problem, Record, Resource
 from clarifai_emulator.store import Key, Kind, Store
 
 _VISIBILITIES = (Visibility.PRIVATE, Visibility.ORG, Visibility.PUBLIC)
@@ -366,5 +366,5 @@ def at_path(message: Any, path: str) -> str:
     return str(message)
 
 
-def _inside(row: Resource, key: Key) -> list[tuple[Parent, str]]:
+def _inside(row: Resource, key: Key) -> list[tuple[ParentField, str]]:
     return [(parent, name) for parent, name in zip(row.parents, key[1:-1], strict=False) if name]

@@ -48,7 +48,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
+class ParentField:
     """Name what a resource lies in: where requests say it, and where an item itself may."""
 
     kind: Kind
@@ -56,7 +56,7 @@ class Parent:
     in_item: str = ""
 
 
-IN_APP = Parent(Kind.APP, "user_app_id.app_id", "app_id")
+IN_APP = ParentField(Kind.APP, "user_app_id.app_id", "app_id")
 
 
 def _nothing(*_: Any) -> None:
@@ -108,7 +108,7 @@ class Resource(Record):
     in_request: str = ""
     does_not_exist: int = 0
     invalid_argument: int = 0
-    parents: tuple[Parent, ...] = ()
+    parents: tuple[ParentField, ...] = ()
     verbs: tuple[str, ...] = VERBS
     assigns_id: bool = False
     inherits_visibility: bool = False

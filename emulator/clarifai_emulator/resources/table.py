@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from clarifai_grpc.grpc.api.resources_pb2 import User
 
@@ -34,9 +34,4 @@ ROWS: tuple[Record, ...] = (
 )
 
 
-def table_of(rows: Iterable[Record]) -> Mapping[Kind, Record]:
-    """Return rows by their kind."""
-    return {row.kind: row for row in rows}
-
-
-TABLE = table_of(ROWS)
+TABLE: Mapping[Kind, Record] = {row.kind: row for row in ROWS}

@@ -28,7 +28,7 @@ from clarifai_emulator.routing.decision import (
     Landscape,
     Load,
     RoutingError,
-    Rule,
+    RoutingRule,
 )
 from clarifai_emulator.routing.nodepools import SCHEDULING
 from clarifai_emulator.routing.rules import choose
@@ -41,6 +41,6 @@ __all__ = [
     "Landscape",
     "Load",
     "RoutingError",
-    "Rule",
+    "RoutingRule",
     "choose",
 ]

@@ -23,7 +23,7 @@ from clarifai_emulator.messages.address import ModelKey, NodepoolKey
 DeploymentKey = tuple[str, str]  # user, deployment
 
 
-class Rule(StrEnum):
+class RoutingRule(StrEnum):
     """The routing rule that decided."""
 
     DEPLOYMENT = "explicit_deployment"
@@ -165,7 +165,7 @@ class Decision:
     ``nodepools`` in order of preference: a request that finds the first one full goes on to the next.
     """
 
-    rule: Rule
+    rule: RoutingRule
     deployment: DeploymentKey | None
     nodepools: tuple[NodepoolKey, ...]
     model: ModelKey

@@ -17,7 +17,7 @@ from clarifai_emulator.routing.candidate_deployments import (
     served_version_id,
     usable_options,
 )
-from clarifai_emulator.routing.decision import Ask, Candidate, Decision, DeploymentKey, Landscape, Rule
+from clarifai_emulator.routing.decision import Ask, Candidate, Decision, DeploymentKey, Landscape, RoutingRule
 from clarifai_emulator.routing.nodepools import (
     Wanted,
     disabled,
@@ -89,7 +89,7 @@ def _explicit_deployment(search: Search, key: DeploymentKey) -> Decision:
         search.rejected.extend(ranking.rejected)
         raise search.refuse(StatusCode.MODEL_DEPLOYMENT_FAILED, f"{name} {ranking.problem}.")
     said = f"The request names deployment {quoted(key)}"
-    return _decision(search, Rule.DEPLOYMENT, said, Option(deployment, ranking, wanted))
+    return _decision(search, RoutingRule.DEPLOYMENT, said, Option(deployment, ranking, wanted))
 
 
 def _as_asked(search: Search, deployment: Deployment) -> Deployment:
@@ -128,11 +128,11 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
         raise search.refuse(StatusCode.MODEL_DEPLOYMENT_FAILED, f"{name} {reason}.")
     said = f"The request names nodepool {quoted(key)}"
     if option := _deployment_in(search, model, wanted, key):
-        return _decision(search, Rule.NODEPOOL, f"{said}, where {option.name} serves the model", option)
+        return _decision(search, RoutingRule.NODEPOOL, f"{said}, where {option.name} serves the model", option)
     if runner is not None:
-        return search.decide(Rule.NODEPOOL, key, wanted, f"{said} and runner {runner.id!r} in it.")
+        return search.decide(RoutingRule.NODEPOOL, key, wanted, f"{said} and runner {runner.id!r} in it.")
     if shared:
-        return search.decide(Rule.NODEPOOL, key, wanted, f"{said}, which is Clarifai's shared compute.")
+        return search.decide(RoutingRule.NODEPOOL, key, wanted, f"{said}, which is Clarifai's shared compute.")
     raise search.refuse(
         StatusCode.MODEL_NOT_DEPLOYED,
         f"{name} has no deployment that can serve version {wanted.version.id!r} of model {quoted(wanted.model)}."
@@ -178,7 +178,7 @@ def _owner_default(search: Search, model: Model, wanted: Wanted) -> Decision | N
         return None
     best = least_busy(search, owners or usable)
     whose = "The model's owner has" if owners else "The model's owner has none, the caller has"
-    return _decision(search, Rule.OWNER_DEFAULT, f"{whose} deployment {best.name} for this version", best)
+    return _decision(search, RoutingRule.OWNER_DEFAULT, f"{whose} deployment {best.name} for this version", best)
 
 
 def _shared(search: Search, model: Model, wanted: Wanted) -> Decision:
@@ -210,7 +210,7 @@ def _shared(search: Search, model: Model, wanted: Wanted) -> Decision:
     key = nodepool_key(cheapest)
     whose = "Clarifai owns the model" if wanted.model[0] == CLARIFAI_USER else "A stand-in serves the hosted model"
     why = f"{whose} and no deployment serves it; {quoted(key)} is the cheapest shared one that fits."
-    return search.decide(Rule.SHARED, key, wanted, why)
+    return search.decide(RoutingRule.SHARED, key, wanted, why)
 
 
 def _no_shared_compute(search: Search, model: Model, wanted: Wanted) -> str:
@@ -231,7 +231,7 @@ def _deployments_hint(search: Search) -> str:
     return f"The model is served by {', '.join(serving[:5])}." if serving else DEPLOY_HINT
 
 
-def _decision(search: Search, rule: Rule, said: str, option: Option) -> Decision:
+def _decision(search: Search, rule: RoutingRule, said: str, option: Option) -> Decision:
     places, wanted = option.ranking.places, option.wanted
     return Decision(
         rule=rule,

@@ -15,7 +15,7 @@ from clarifai_emulator.routing.decision import (
     DeploymentKey,
     Landscape,
     RoutingError,
-    Rule,
+    RoutingRule,
 )
 from clarifai_emulator.routing.nodepools import Wanted, find_nodepool, nodepool_keys
 from clarifai_emulator.routing.visibility import Sight
@@ -55,7 +55,7 @@ class Search:
         said = [f"{each.what} {each.reason}" for each in self.rejected if not each.is_hidden]
         return f" Considered: {_shortened(said, '; ')}." if said else ""
 
-    def decide(self, rule: Rule, key: NodepoolKey, wanted: Wanted, reason: str) -> Decision:
+    def decide(self, rule: RoutingRule, key: NodepoolKey, wanted: Wanted, reason: str) -> Decision:
         """Return the decision for one nodepool without a deployment."""
         runner_id, rejected = self.ask.runner_id, tuple(self.rejected)
         return Decision(rule, None, (key,), wanted.model, wanted.version.id, runner_id, reason, rejected)

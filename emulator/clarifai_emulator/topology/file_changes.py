@@ -40,7 +40,7 @@ _WHAT_RUNS = frozenset((*_WORKERS, "deploy_latest_version"))
 
 
 @dataclass(frozen=True, slots=True)
-class Change(Generic[Item]):
+class KindChanges(Generic[Item]):
     """Hold the changes of one kind (a field of ``Topology``). ``changed``: pairs, as it was and as it is now."""
 
     kind: str
@@ -52,7 +52,7 @@ class Change(Generic[Item]):
         return bool(self.new or self.changed or self.gone)
 
 
-def changes(before: Topology, after: Topology) -> dict[str, Change[Any]]:
+def changes(before: Topology, after: Topology) -> dict[str, KindChanges[Any]]:
     """Return the changes by kind, for every kind."""
     return {
         each.name: _change(each.name, getattr(before, each.name), getattr(after, each.name))
@@ -101,13 +101,13 @@ def _runs_it(wanted: Worker, running: Worker) -> bool:
     )
 
 
-def _change(kind: str, before: Sequence[Any], after: Sequence[Any]) -> Change[Any]:
+def _change(kind: str, before: Sequence[Any], after: Sequence[Any]) -> KindChanges[Any]:
     if kind == "faults":  # they may have no name: all of them, or none
         same = [each.fault for each in before] == [each.fault for each in after]
-        return Change(kind) if same else Change(kind, new=tuple(after), gone=tuple(before))
+        return KindChanges(kind) if same else KindChanges(kind, new=tuple(after), gone=tuple(before))
     identity = _IDENTITIES.get(kind, _identity)
     old, now = ({identity(each): each for each in items} for items in (before, after))
-    return Change(
+    return KindChanges(
         kind,
         new=tuple(each for key, each in now.items() if key not in old),
         changed=tuple(

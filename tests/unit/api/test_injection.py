@@ -11,7 +11,8 @@ from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Authenticator, Caller
-from clarifai_emulator.api.chain import Call, RequestChain
+from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.rpc import rpc_table

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from resource_api import StillClock
+from unit.turned_loop import TurnedLoop
 
 POOL = ("ada", "cluster", "pool")
 Message = service_pb2.PostRunnerItemOutputsRequest
@@ -334,7 +334,9 @@ async def test_it_rests_again_when_the_machine_does_not_keep_up(
     await scene.carried(UNARY_STREAMING)
     second = await scene.idle()
     scene.work()
-    time.sleep(0.03)  # noqa: ASYNC251 - nothing else runs meanwhile
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, TurnedLoop)
+    loop.pass_time(0.03)
     await settle()
     assert second.has_heard_all
     assert await second.hear()

@@ -11,8 +11,8 @@ import pytest
 from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.call import only
-from clarifai_emulator.api.chain import Call, Interceptor, RequestChain, StreamHandler
+from clarifai_emulator.api.call import Call, Interceptor, StreamHandler, only
+from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.taps import HeardCall, tap
 from clarifai_emulator.errors import TransportError

@@ -24,6 +24,10 @@ def test_columns_are_aligned_and_what_a_row_lacks_is_empty() -> None:
     assert columns([["a", "bb", "c"], ["aaa", "b"]]) == ["  a    bb  c", "  aaa  b"]
 
 
+def test_columns_are_as_wide_as_their_cells() -> None:
+    assert columns([["a", "bb"], ["ccc", "", "d"]]) == ["  a    bb", "  ccc      d"]
+
+
 def test_a_pipe_gets_each_row_as_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert output_width() is None
     assert len(columns(FACTS)) == 3

@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 
 from clarifai_emulator.backends.docker.engine import Engine
-from clarifai_emulator.backends.docker.image import buildkit_command
 from clarifai_emulator.backends.docker.labels import INSTANCE
 from clarifai_emulator.cli.engine_checks import (
-    engine_findings,
     gpu_findings,
     leftover_findings,
     snap_findings,
@@ -68,13 +66,6 @@ def test_what_killed_emulators_left_is_listed_with_the_command_that_removes_it()
     assert list(leftover_findings(client)) == []
 
 
-def test_without_an_engine_it_says_so_and_that_processes_need_none(tmp_path: Path) -> None:
-    (found,) = engine_findings([A10G], {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
-    assert (found.name, found.level) == ("docker", "ok")
-    assert f"unix://{tmp_path}/none.sock (DOCKER_HOST): there is no such socket" in found.found
-    assert found.advice == "Needed for --backend docker only."
-
-
 def test_the_toolkit_is_missing_or_the_engine_does_not_know_it_or_all_is_well(path: Path) -> None:
     (missing,) = gpu_findings(engine(), [A10G])
     assert missing.level == "fail"
@@ -114,15 +105,3 @@ def test_a_gpu_newer_than_torch_is_named_with_the_version_that_knows_it() -> Non
     assert found.advice == "torch>=2.7.0 in requirements.txt."
     assert list(torch_findings([B200], "2.7.0")) == []
     assert list(torch_findings([A10G], "2.0.0")) == []
-
-
-def test_buildkit_is_that_of_the_first_command_line_that_has_it(tmp_path: Path) -> None:
-    old, plain, modern = (tmp_path / name for name in ("old", "plain", "modern"))
-    for folder in (old, plain, modern):
-        folder.mkdir()
-    program(old, "docker", 'if [ "$1" = buildx ]; then exit 1; fi; echo "Docker version 20.10.24, build x"')
-    program(plain, "docker", 'if [ "$1" = buildx ]; then exit 1; fi; echo "Docker version 28.2.2, build x"')
-    program(modern, "docker", "exit 0")
-    assert buildkit_command(str(plain)) is None
-    assert buildkit_command(f"{plain}:{old}") == [str(old / "docker"), "build"]
-    assert buildkit_command(f"{plain}:{modern}") == [str(modern / "docker"), "buildx", "build", "--load"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,15 +9,6 @@ import pytest
 from clarifai_emulator.models.scratch import ScratchFolder, remove_forsaken
 
 PREFIX = "scratch-test-"
-HOLDS_ONE = f"""
-import sys, tempfile
-from clarifai_emulator.models.scratch import ScratchFolder
-tempfile.tempdir = sys.argv[1]
-folder = ScratchFolder({PREFIX!r})
-(folder.path / "file").touch()
-print("held", flush=True)
-sys.stdin.read()
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -34,20 +23,6 @@ def test_it_is_private_and_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
     assert folder.path.stat().st_mode & 0o777 == 0o700
     folder.remove()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_of_a_killed_process_it_is_removed_and_of_a_living_one_it_is_not(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDS_ONE, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        remove_forsaken(PREFIX)
-        assert len(list(tmp_path.glob("*/file"))) == 1
-        process.kill()
-        process.wait()
-        remove_forsaken(PREFIX)
-        assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_folder_of_that_prefix_is_left_alone(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from clarifai_emulator.nodepools import router
 from clarifai_emulator.nodepools.router import Router
-from clarifai_emulator.routing import Ask, Decision, Rule
+from clarifai_emulator.routing import Ask, Decision, RoutingRule
 from clarifai_emulator.store import Store
 
 ASK = Ask(caller="me", model_user="me", model_app="app", model_id="hello")
@@ -35,7 +35,7 @@ class Scene:
         self.asked += 1
         landscape.times_load_was_asked += self.places
         return Decision(
-            Rule.OWNER_DEFAULT, ("me", "d"), (("me", "c", "n"),), ask.model, f"v{self.asked}", "", "why", ()
+            RoutingRule.OWNER_DEFAULT, ("me", "d"), (("me", "c", "n"),), ask.model, f"v{self.asked}", "", "why", ()
         )
 
 

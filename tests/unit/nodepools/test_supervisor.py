@@ -555,7 +555,7 @@ async def test_of_two_times_to_look_again_the_sooner_counts(stage: Stage) -> Non
     key = stage.lane.key
     before = [timer for timer in loop._scheduled if not timer.cancelled()]
     for seconds in (60, 20, 40):
-        stage.supervisor._mark_later(key, seconds)
+        stage.supervisor._worklist.mark_later(key, seconds)
     (timer,) = [each for each in loop._scheduled if not each.cancelled() and each not in before]
     assert timer.when() == pytest.approx(loop.time() + 20, abs=1)
 

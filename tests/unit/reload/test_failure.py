@@ -8,7 +8,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
-from clarifai_emulator.reload.failure import Failure, code_frame, failure_of
+from clarifai_emulator.reload.failure import BrokenCode, code_frame, failure_of
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_what_points_at_no_code_is_told_without_any(directory: Path) -> None:
         failure_of(ModelError("uv failed", log="no such package"), directory).text == "uv failed\nno such package"
     )
     refused = CallerError(StatusCode.MODEL_DEPLOYING, "No room.", hint="Wait.")
-    assert failure_of(refused, directory) == Failure("No room.", "Wait.")
+    assert failure_of(refused, directory) == BrokenCode("No room.", "Wait.")
     assert failure_of(ConfigError("It cannot be read:", ["a"]), directory).summary == "It cannot be read: - a"
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarifai_emulator.models.code import Code, CodeFile
-from clarifai_emulator.reload.plan import Edit, Kind, make_plan
+from clarifai_emulator.reload.plan import Edit, ReloadKind, make_plan
 
 MODEL = '''
 """A model."""
@@ -107,7 +107,7 @@ SWAPS = {
 @pytest.mark.parametrize(("old", "new", "reason"), SWAPS.values(), ids=SWAPS)
 def test_an_edit_of_methods_that_had_no_part_in_loading_is_a_swap(old: str, new: str, reason: str) -> None:
     plan = edited(old, new)
-    assert (plan.kind, plan.reason, plan.files) == (Kind.SWAP, reason, ("1/model.py",))
+    assert (plan.kind, plan.reason, plan.files) == (ReloadKind.SWAP, reason, ("1/model.py",))
     assert plan.edits == (Edit("1/model.py", "Sample"),)
 
 
@@ -180,7 +180,7 @@ def test_what_may_not_be_right_with_the_loaded_instance_is_a_fork(old: str, new:
         source = MODEL.replace(old, new)
         plan = edited("return outside(text)", "return text", source)
         reason = "style has changed, which is used otherwise than called"
-    assert (plan.kind, plan.reason) == (Kind.FORK, reason)
+    assert (plan.kind, plan.reason) == (ReloadKind.FORK, reason)
 
 
 STANDING = {
@@ -211,7 +211,7 @@ STANDING = {
 @pytest.mark.parametrize(("old", "new", "reason"), STANDING.values(), ids=STANDING)
 def test_a_class_that_cannot_be_swapped_is_forked_whatever_the_edit(old: str, new: str, reason: str) -> None:
     plan = edited("yield text", "yield text + '!'", MODEL.replace(old, new))
-    assert (plan.kind, plan.reason) == (Kind.FORK, reason)
+    assert (plan.kind, plan.reason) == (ReloadKind.FORK, reason)
 
 
 @pytest.mark.parametrize(
@@ -231,86 +231,94 @@ OTHERS = {
     "a helper module": (
         {"helper.py": "A = 1"},
         {"helper.py": "A = 2"},
-        Kind.SWAP,
+        ReloadKind.SWAP,
         "A of helper.py has changed, which loading did not use",
     ),
     "a helper module that is imported for what it does": (
         {"helper.py": "A = print()"},
         {"helper.py": "A = print(1)"},
-        Kind.FORK,
+        ReloadKind.FORK,
         "helper.py has changed, and the model may have read it: code at its top level has changed",
     ),
-    "a new file": ({}, {"data.json": "{}"}, Kind.FORK, "data.json is new, and the model may have read it"),
-    "a file gone": ({"data.json": "{}"}, {}, Kind.FORK, "data.json is gone, and the model may have read it"),
+    "a new file": ({}, {"data.json": "{}"}, ReloadKind.FORK, "data.json is new, and the model may have read it"),
+    "a file gone": ({"data.json": "{}"}, {}, ReloadKind.FORK, "data.json is gone, and the model may have read it"),
     "requirements": (
         {},
         {"requirements.txt": "clarifai\nnumpy\n"},
-        Kind.ENVIRONMENT,
+        ReloadKind.ENVIRONMENT,
         "the requirements have changed",
     ),
     "a comment on requirements": (
         {},
         {"requirements.txt": "# ours\nclarifai  # sdk\n\n"},
-        Kind.NONE,
+        ReloadKind.NONE,
         "only comments or blank lines of requirements.txt have changed",
     ),
-    "the Dockerfile": ({}, {"Dockerfile": "FROM x"}, Kind.IMAGE, "the Dockerfile has changed"),
+    "the Dockerfile": ({}, {"Dockerfile": "FROM x"}, ReloadKind.IMAGE, "the Dockerfile has changed"),
     "build_info": (
         {},
         {"config.yaml": "model: {id: sample}\nbuild_info: {python_version: '3.12'}"},
-        Kind.IMAGE,
+        ReloadKind.IMAGE,
         "build_info of config.yaml has changed",
     ),
     "num_threads": (
         {},
         {"config.yaml": "model: {id: sample}\nnum_threads: 3"},
-        Kind.FORK,
+        ReloadKind.FORK,
         "num_threads of config.yaml has changed",
     ),
     "a comment in config.yaml": (
         {},
         {"config.yaml": "model:\n  id: sample # it\n"},
-        Kind.NONE,
+        ReloadKind.NONE,
         "only comments or the layout of config.yaml have changed",
     ),
-    "config.yaml broken": ({}, {"config.yaml": "model: {id: "}, Kind.FORK, "config.yaml cannot be read"),
-    "config.yaml a list": ({}, {"config.yaml": "- 1"}, Kind.FORK, "config.yaml has changed"),
+    "config.yaml broken": ({}, {"config.yaml": "model: {id: "}, ReloadKind.FORK, "config.yaml cannot be read"),
+    "config.yaml a list": ({}, {"config.yaml": "- 1"}, ReloadKind.FORK, "config.yaml has changed"),
 }
 
 
 @pytest.mark.parametrize(("before", "after", "kind", "reason"), OTHERS.values(), ids=OTHERS)
-def test_each_file_has_its_reload(before: dict[str, str], after: dict[str, str], kind: Kind, reason: str) -> None:
+def test_each_file_has_its_reload(
+    before: dict[str, str], after: dict[str, str], kind: ReloadKind, reason: str
+) -> None:
     plan = make_plan(code(**before), code(**after))
     assert (plan.kind, plan.reason) == (kind, reason)
     assert plan.files == tuple({*before, *after})
 
 
 def test_nothing_to_do_without_a_change() -> None:
-    plan = make_plan(code(), code(), always=Kind.FORK)
-    assert (plan.kind, plan.reason, plan.files) == (Kind.NONE, "no file has changed", ())
+    plan = make_plan(code(), code(), always=ReloadKind.FORK)
+    assert (plan.kind, plan.reason, plan.files) == (ReloadKind.NONE, "no file has changed", ())
 
 
 def test_of_several_files_the_one_that_needs_most_decides_and_is_named() -> None:
     after = code(MODEL.replace("yield text", "yield 1"), **{"requirements.txt": "numpy", "a.py": "", "b.py": ""})
     plan = make_plan(code(), after)
-    assert (plan.kind, plan.files) == (Kind.ENVIRONMENT, ("requirements.txt",))
+    assert (plan.kind, plan.files) == (ReloadKind.ENVIRONMENT, ("requirements.txt",))
     many = {f"file{number}.py": "" for number in range(5)}
     assert make_plan(code(), code(**many)).named == "file0.py, file1.py, file2.py and 2 more"
 
 
 def test_a_kind_can_be_asked_for_and_is_never_less_than_right() -> None:
     body = code(MODEL.replace("yield text", "yield 1"))
-    plan = make_plan(code(), body, always=Kind.FORK)
-    assert (plan.kind, plan.reason) == (Kind.FORK, "generate has changed, and a fork was asked for every time")
-    assert make_plan(code(), code(**{"requirements.txt": "numpy"}), always=Kind.FORK).kind is Kind.ENVIRONMENT
+    plan = make_plan(code(), body, always=ReloadKind.FORK)
+    assert (plan.kind, plan.reason) == (
+        ReloadKind.FORK,
+        "generate has changed, and a fork was asked for every time",
+    )
+    assert (
+        make_plan(code(), code(**{"requirements.txt": "numpy"}), always=ReloadKind.FORK).kind
+        is ReloadKind.ENVIRONMENT
+    )
 
 
 def test_a_model_file_that_takes_the_place_of_another_is_a_fork() -> None:
     plan = make_plan(code(), code(**{"model.py": MODEL}))
-    assert (plan.kind, plan.reason) == (Kind.FORK, "model.py takes the place of 1/model.py")
+    assert (plan.kind, plan.reason) == (ReloadKind.FORK, "model.py takes the place of 1/model.py")
     gone = code()
     files = {name: file for name, file in gone.files.items() if name != "1/model.py"}
-    assert make_plan(code(), Code(files, "other")).kind is Kind.FORK
+    assert make_plan(code(), Code(files, "other")).kind is ReloadKind.FORK
 
 
 LINES = MODEL.splitlines()
@@ -328,7 +336,7 @@ def test_whatever_is_done_to_the_lines_a_swap_leaves_all_but_methods_as_it_was(
         lines[number] = {"drop": "", "twice": f"{lines[number]}\n{lines[number]}", "pass": f"{indent}pass"}[what]
     source = "\n".join(lines)
     plan = make_plan(code(), code(source))
-    if plan.kind is not Kind.SWAP:
+    if plan.kind is not ReloadKind.SWAP:
         return
     old, new = (ast.parse(each) for each in (MODEL, source))
     kept = ("__init__", "load_model", "read", "parse")

@@ -7,7 +7,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from clarifai_emulator.catalogue import fits
-from clarifai_emulator.routing import Ask, Candidate, Decision, Load, RoutingError, Rule, choose
+from clarifai_emulator.routing import Ask, Candidate, Decision, Load, RoutingError, RoutingRule, choose
 from clarifai_emulator.routing.nodepools import nodepool_keys
 from landscapes import PRIVATE, PUBLIC, World, key_of
 
@@ -157,15 +157,15 @@ def check_deployment(ask: Ask, world: World, decision: Decision) -> None:
 def check_rule(ask: Ask, world: World, decision: Decision) -> None:
     """Fail unless the rule that decided is the first that applies to the request."""
     if ask.deployment:
-        assert (decision.rule, decision.deployment) == (Rule.DEPLOYMENT, ask.deployment)
+        assert (decision.rule, decision.deployment) == (RoutingRule.DEPLOYMENT, ask.deployment)
         assert not ask.nodepool or decision.nodepools == (ask.nodepool,)
     elif ask.nodepool:
-        assert (decision.rule, decision.nodepools) == (Rule.NODEPOOL, (ask.nodepool,))
-    elif decision.rule == Rule.OWNER_DEFAULT:
+        assert (decision.rule, decision.nodepools) == (RoutingRule.NODEPOOL, (ask.nodepool,))
+    elif decision.rule == RoutingRule.OWNER_DEFAULT:
         assert decision.deployment is not None
         assert decision.deployment[0] in (ask.caller, decision.model[0])
     else:
-        assert decision.rule == Rule.SHARED
+        assert decision.rule == RoutingRule.SHARED
         assert all(is_shared(key) for key in decision.nodepools)
         allowed = (0, DeployRestriction.NO_LIMITS, DeployRestriction.SHARED_COMPUTE_ONLY)
         assert world.models[decision.model].deploy_restriction in allowed
@@ -191,10 +191,10 @@ def check_explanations(ask: Ask, world: World, decision: Decision) -> None:
         taken.add(f"deployment {'/'.join(decision.deployment)}")
     assert taken.isdisjoint(each.what for each in decision.rejected)
     considered: set[str] = set()
-    if decision.rule in (Rule.OWNER_DEFAULT, Rule.SHARED):
+    if decision.rule in (RoutingRule.OWNER_DEFAULT, RoutingRule.SHARED):
         serving = world.deployments_of(*decision.model)
         considered |= {f"deployment {each.user_id}/{each.id}" for each in serving}
-    if decision.rule == Rule.SHARED:
+    if decision.rule == RoutingRule.SHARED:
         considered |= {f"nodepool clarifai/shared/{each.id}" for each in world.shared}
     if decision.deployment:
         keys = nodepool_keys(world.deployments[decision.deployment])

@@ -25,7 +25,7 @@ from clarifai_emulator.routing import (
     Landscape,
     Load,
     RoutingError,
-    Rule,
+    RoutingRule,
     choose,
 )
 from landscapes import FULL, PRIVATE, World, key_of
@@ -90,7 +90,7 @@ def test_an_explicit_deployment_goes_to_its_nodepool(world: World) -> None:
     world.add_deployment("ada/mine", MODEL, ["ada/cc/small"], version="v2")
     decision = choose(ask(deployment="ada/mine"), world)
     assert decision == Decision(
-        rule=Rule.DEPLOYMENT,
+        rule=RoutingRule.DEPLOYMENT,
         deployment=("ada", "mine"),
         nodepools=(("ada", "cc", "small"),),
         model=("ada", "main", "echo"),
@@ -220,7 +220,7 @@ def test_another_version_than_the_deployed_one_is_refused_with_a_code_the_sdk_do
 def test_a_deployment_and_one_of_its_nodepools(world: World) -> None:
     world.add_deployment("ada/two", MODEL, ["ada/cc/small", "ada/cc/big"], version="v2")
     decision = choose(ask(deployment="ada/two", nodepool="ada/cc/big"), world)
-    assert (decision.rule, nodepools(decision)) == (Rule.DEPLOYMENT, ["ada/cc/big"])
+    assert (decision.rule, nodepools(decision)) == (RoutingRule.DEPLOYMENT, ["ada/cc/big"])
     assert rejected(decision) == {"nodepool ada/cc/small": "is not the one the request names"}
 
 
@@ -357,7 +357,7 @@ def test_an_explicit_nodepool_uses_the_models_deployment_in_it(world: World) -> 
     world.add_deployment("ada/two", MODEL, ["ada/cc/small", "ada/cc/big"], version="v2")
     decision = choose(ask(nodepool="ada/cc/big"), world)
     assert (decision.rule, decision.deployment, nodepools(decision)) == (
-        Rule.NODEPOOL,
+        RoutingRule.NODEPOOL,
         ("ada", "two"),
         ["ada/cc/big"],
     )
@@ -464,7 +464,7 @@ def test_a_runner_that_the_user_started_needs_no_deployment_and_no_fitting_insta
     world.add_nodepool("ada/local/np", "local")
     world.add_runner("ada/local/np/r1", "ada/main/llm")
     decision = choose(ask("ada/main/llm", nodepool="ada/local/np", runner="r1"), world)
-    assert (decision.rule, decision.deployment, decision.runner_id) == (Rule.NODEPOOL, None, "r1")
+    assert (decision.rule, decision.deployment, decision.runner_id) == (RoutingRule.NODEPOOL, None, "r1")
     assert decision.reason == "The request names nodepool 'ada/local/np' and runner 'r1' in it."
 
 
@@ -506,7 +506,7 @@ def test_a_runner_without_its_nodepool(world: World) -> None:
 def test_without_a_selector_the_owners_deployment_serves_everybody(world: World) -> None:
     world.add_deployment("ada/prod", MODEL, ["ada/cc/small"], version="v2")
     decision = choose(ask(caller="bob"), world)
-    assert (decision.rule, decision.deployment) == (Rule.OWNER_DEFAULT, ("ada", "prod"))
+    assert (decision.rule, decision.deployment) == (RoutingRule.OWNER_DEFAULT, ("ada", "prod"))
     assert decision.reason == (
         "The model's owner has deployment 'ada/prod' for this version; it goes to 'ada/cc/small':"
         " the only usable one."
@@ -528,7 +528,7 @@ def test_the_callers_deployment_serves_when_the_owner_has_none_that_can(world: W
     world.add_deployment("ada/off", MODEL, ["ada/cc/small"], version="v2", disabled=True)
     world.add_deployment("ada/closed", MODEL, ["ada/cc/small"], version="v2", visibility=PRIVATE)
     decision = choose(ask(caller="bob"), world)
-    assert (decision.rule, decision.deployment) == (Rule.OWNER_DEFAULT, ("bob", "own"))
+    assert (decision.rule, decision.deployment) == (RoutingRule.OWNER_DEFAULT, ("bob", "own"))
     assert decision.reason.startswith("The model's owner has none, the caller has deployment 'bob/own'")
     assert rejected(decision) == {
         "deployment ada/off": "is disabled and cannot serve traffic",
@@ -616,7 +616,7 @@ def test_clarifais_own_model_goes_to_the_cheapest_shared_nodepool_that_fits(
     world = World()
     world.add_model(OWNED, needs=needs)
     decision = choose(ask(OWNED, caller="bob"), world)
-    assert (decision.rule, decision.deployment) == (Rule.SHARED, None)
+    assert (decision.rule, decision.deployment) == (RoutingRule.SHARED, None)
     assert nodepools(decision) == [f"clarifai/shared/{nodepool}"]
     assert decision.reason == (
         f"Clarifai owns the model and no deployment serves it; 'clarifai/shared/{nodepool}' is the cheapest"
@@ -637,7 +637,7 @@ def test_a_stand_in_runs_on_shared_compute_whoever_owns_the_model() -> None:
         "A stand-in serves the hosted model and no deployment serves it; 'clarifai/shared/shared-cpu' is the"
         " cheapest shared one that fits."
     )
-    assert choose(ask("openai/chat/gpt", nodepool="clarifai/shared/shared-l4"), world).rule == Rule.NODEPOOL
+    assert choose(ask("openai/chat/gpt", nodepool="clarifai/shared/shared-l4"), world).rule == RoutingRule.NODEPOOL
 
 
 def test_a_deployment_of_clarifais_model_comes_before_shared_compute() -> None:
@@ -645,8 +645,8 @@ def test_a_deployment_of_clarifais_model_comes_before_shared_compute() -> None:
     world.add_model(OWNED)
     world.add_nodepool("bob/cc/np")
     world.add_deployment("bob/own", OWNED, ["bob/cc/np"])
-    assert choose(ask(OWNED, caller="bob"), world).rule == Rule.OWNER_DEFAULT
-    assert choose(ask(OWNED, caller="eve"), world).rule == Rule.SHARED
+    assert choose(ask(OWNED, caller="bob"), world).rule == RoutingRule.OWNER_DEFAULT
+    assert choose(ask(OWNED, caller="eve"), world).rule == RoutingRule.SHARED
 
 
 def test_a_clarifai_model_that_no_shared_nodepool_can_run() -> None:
@@ -665,7 +665,7 @@ def test_a_clarifai_model_that_no_shared_nodepool_can_run() -> None:
 def test_a_clarifai_model_may_name_a_shared_nodepool(world: World) -> None:
     world.add_model(OWNED)
     decision = choose(ask(OWNED, nodepool="clarifai/shared/shared-l4"), world)
-    assert (decision.rule, decision.deployment) == (Rule.NODEPOOL, None)
+    assert (decision.rule, decision.deployment) == (RoutingRule.NODEPOOL, None)
     assert nodepools(decision) == ["clarifai/shared/shared-l4"]
     error = refused(world, ask(nodepool="clarifai/shared/shared-l4"))
     assert error.code == StatusCode.MODEL_NOT_DEPLOYED
@@ -690,7 +690,7 @@ def test_shared_compute_only_forbids_every_deployment() -> None:
     world = restricted(DeployRestriction.SHARED_COMPUTE_ONLY)
     reason = "the model's deploy_restriction SHARED_COMPUTE_ONLY forbids dedicated compute"
     decision = choose(ask(OWNED, caller="bob"), world)
-    assert decision.rule == Rule.SHARED
+    assert decision.rule == RoutingRule.SHARED
     assert rejected(decision)["deployment bob/own"] == f"cannot be used: {reason}"
     for asked in (
         ask(OWNED, caller="bob", deployment="bob/own"),

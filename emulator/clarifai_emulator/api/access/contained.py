@@ -9,7 +9,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Handler
+from clarifai_emulator.api.call import Handler
 from clarifai_emulator.api.rpc import SERVICE, Rpc, rpc_table
 from clarifai_emulator.api.transport.http2 import Find, Serve
 from clarifai_emulator.errors import CallerError, TransportError

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call
+from clarifai_emulator.api.call import Call
 from clarifai_emulator.api.ext.method_calls import ModelTransport, Refusal, Text, refusal_of
 from clarifai_emulator.api.rest.json_errors import kind_of
 from clarifai_emulator.api.rest.transcoding import read_json

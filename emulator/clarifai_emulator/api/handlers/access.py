@@ -6,7 +6,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.call import Call, Handler
 from clarifai_emulator.api.handlers.listing import page_of
 from clarifai_emulator.api.handlers.verbs import require_owner
 from clarifai_emulator.errors import CallerError

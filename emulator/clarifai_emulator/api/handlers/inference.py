@@ -8,7 +8,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.call import Call, Handler
 from clarifai_emulator.clock import Clock, ClockTimer, SystemClock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.contracts.values.runtime import Watch, WatchedCall

@@ -8,7 +8,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import CloudRegion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.call import Call, Handler
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.resources.identifiers import id_hint

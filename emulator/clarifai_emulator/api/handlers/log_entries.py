@@ -9,7 +9,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import LogEntry
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.call import Call, Handler
 from clarifai_emulator.api.handlers.listing import MAX_PER_PAGE, refuse_unknown_filters
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.listeners import following

@@ -6,7 +6,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.call import Call, Handler
 from clarifai_emulator.api.handlers.verbs import require_owner, target
 from clarifai_emulator.resources.model_rows import newest_visible
 from clarifai_emulator.resources.resource import Resources

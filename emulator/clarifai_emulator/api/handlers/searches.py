@@ -6,7 +6,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.service_pb2 import ListAppsRequest, ListModelsRequest
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.call import Call, Handler
 from clarifai_emulator.api.handlers.verbs import list_page
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Kind

@@ -12,7 +12,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_grpc.grpc.api.status.status_pb2 import Status
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.call import Call, Handler
 from clarifai_emulator.api.handlers.verbs import require_owner, target
 from clarifai_emulator.api.transport.upload_parts import LongPart
 from clarifai_emulator.errors import CallerError, describe

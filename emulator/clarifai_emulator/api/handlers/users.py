@@ -8,7 +8,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import User
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.call import Call, Handler
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.scopes import scope_names

@@ -5,15 +5,15 @@ request → whose, which → allowed? → ``Resources`` checks and stores → sh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call, Handler
+from clarifai_emulator.api.call import Call, Handler
 from clarifai_emulator.api.handlers.listing import page_of, refuse_unknown_filters
-from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.api.rpc import Rpc, rpc_table
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.resources.resource import Resources, at_path
 from clarifai_emulator.resources.rows import Resource
@@ -21,16 +21,42 @@ from clarifai_emulator.store import Key
 
 
 def serve(resources: Resources) -> dict[str, Handler]:
-    """Return the handlers of every row of the table, for those of its RPCs that the platform has."""
-    return {name: handler for row in resources.served for name, handler in _verbs(resources, row)}
+    """Return the handlers of every row of the table, for those of its RPCs that the platform has.
+
+    Raises ``TypeError`` for a row that names a field which the platform's requests do not have, or that has no RPC.
+    """
+    return {name: handler for row in resources.served for name, handler in _handlers(resources, row).items()}
 
 
-def _verbs(resources: Resources, row: Resource) -> Iterator[tuple[str, Handler]]:
-    verbs = {"Post": post, "Get": get, "List": list_page, "Patch": patch, "Delete": delete}
+def _handlers(resources: Resources, row: Resource) -> dict[str, Handler]:
+    one, many = row.stem, f"{row.stem}s"
+    forms = {
+        "Post": (post, (many,)),
+        "Get": (get, (one,)),
+        "List": (list_page, (many,)),
+        "Patch": (patch, (one, many)),
+        "Delete": (delete, (one, many)),
+    }
+    found: dict[str, Handler] = {}
     for verb in row.verbs:
-        for name in (f"{verb}{row.stem}", f"{verb}{row.stem}s"):
-            if name in rpc_table():
-                yield name, partial(verbs[verb], resources, row)
+        handler, ends = forms[verb]
+        for rpc in (rpc_table().get(f"{verb}{end}") for end in ends):
+            if rpc is not None:
+                _require_fields(row, verb, rpc)
+                found[rpc.name] = partial(handler, resources, row)
+    if not found:
+        raise TypeError(f"The platform has no RPC {' or '.join(f'{verb}{row.stem}' for verb in row.verbs)}.")
+    return found
+
+
+def _require_fields(row: Resource, verb: str, rpc: Rpc) -> None:
+    paths = [parent.in_request for parent in row.parents] + ([row.in_request] if verb == "Get" else [])
+    for path in paths:
+        message = rpc.request_type.DESCRIPTOR
+        for name in path.split("."):
+            if message is None or name not in message.fields_by_name:
+                raise TypeError(f"The row of {row.noun}s names {path!r}, which {rpc.name} does not have.")
+            message = message.fields_by_name[name].message_type
 
 
 def post(resources: Resources, row: Resource, call: Call, request: Any) -> Any:

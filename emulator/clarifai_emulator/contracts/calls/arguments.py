@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clarifai_emulator.contracts.calls.client_source import Source
-from clarifai_emulator.contracts.calls.constants import Evaluator, Unknown
+from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
 from clarifai_emulator.contracts.calls.sites import Site
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
@@ -292,14 +292,14 @@ class _Call:
             return True
         try:
             self._evaluator.value(node)
-        except Unknown:
+        except UnknownValue:
             return False
         return True
 
     def _about(self, name: str, node: ast.expr) -> Iterator[Finding]:
         try:
             value = self._evaluator.value(node)
-        except Unknown:
+        except UnknownValue:
             yield from self._parts(name, node)
             return
         from clarifai_emulator.contracts.values.python_values import check_arguments
@@ -329,7 +329,7 @@ class _Call:
                 continue
             try:
                 known[key] = self._evaluator.value(each)
-            except Unknown:
+            except UnknownValue:
                 continue
             yield from self._field(wanted[key], known[key], each, name)
         for key in wanted:

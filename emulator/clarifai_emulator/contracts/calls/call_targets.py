@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.contracts.calls.client_source import Source
-from clarifai_emulator.contracts.calls.constants import Evaluator, Modules, Unknown
+from clarifai_emulator.contracts.calls.constants import Evaluator, Modules, UnknownValue
 from clarifai_emulator.messages.address import SITE, ModelAddress
 
 MODEL, CLIENT = "Model", "ModelClient"
@@ -89,7 +89,7 @@ def read_address(text: str) -> Address:
     return Address(parts[1], parts[2], parts[4])
 
 
-class Targets:
+class GivenAddresses:
     """The given models, and which of them a place in a client means."""
 
     def __init__(self, addresses: Sequence[Address]) -> None:
@@ -123,7 +123,7 @@ class Targets:
     def _model(self, call: ast.Call, evaluator: Evaluator) -> Built:
         try:
             address = _address(call, evaluator)
-        except Unknown as error:
+        except UnknownValue as error:
             if self._any is not None:
                 return Built(call, MODEL, self._any)
             return Built(call, MODEL, None, f"which model it is, cannot be seen: {error}")
@@ -139,7 +139,7 @@ class Targets:
         node = call.args[0] if call.args else given.get("port")
         try:
             port = 8000 if node is None else int(evaluator.value(node))
-        except (Unknown, TypeError, ValueError):
+        except (UnknownValue, TypeError, ValueError):
             port = 0
         index = self.find(Address(port=port)) if port else None
         if index is None:
@@ -151,7 +151,7 @@ def _address(call: ast.Call, evaluator: Evaluator) -> Address:
     given: dict[str, ast.expr] = {each.arg: each.value for each in call.keywords if each.arg}
     unpacked = [each.value for each in call.keywords if not each.arg]
     if any(isinstance(each, ast.Starred) for each in call.args):
-        raise Unknown("its arguments are unpacked")
+        raise UnknownValue("its arguments are unpacked")
     given.update(zip(("url", "model_id"), call.args, strict=False))
     values: dict[str, Any] = {}
     for node in unpacked:

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.contracts.calls.call_targets import GivenModel, NotAnAddress, Targets, read_address
-from clarifai_emulator.contracts.calls.client_project import File, Project
+from clarifai_emulator.contracts.calls.call_targets import GivenAddresses, GivenModel, NotAnAddress, read_address
+from clarifai_emulator.contracts.calls.client_project import ClientProject, File
 from clarifai_emulator.contracts.calls.given_models import (
     KnownModel,
     finding_record,
@@ -53,7 +53,7 @@ class CallReport:
     cached: int
     known: tuple[KnownModel, ...]
     seconds: float
-    project: Project
+    project: ClientProject
 
     @property
     def models(self) -> tuple[tuple[str, str], ...]:
@@ -94,7 +94,7 @@ def check_calls(
     Raises ``ConfigError`` for paths and models that cannot be used, ``CheckerError`` where the type checker fails.
     """
     began = time.perf_counter()
-    project = Project(paths)
+    project = ClientProject(paths)
     progress(f"reading {len(models)} model{'s' if len(models) != 1 else ''}")
     pool = ThreadPoolExecutor(1)
     try:
@@ -121,11 +121,11 @@ def check_known(
 ) -> CallReport:
     """Check client files as ``check_calls`` does, against models whose methods are known."""
     began = time.perf_counter()
-    return _checked(Project(paths), known, cache, packages, progress, began)
+    return _checked(ClientProject(paths), known, cache, packages, progress, began)
 
 
 def _checked(
-    project: Project,
+    project: ClientProject,
     known: Sequence[KnownModel],
     cache: Path | None,
     packages: Sequence[Path],
@@ -161,7 +161,7 @@ class _Done:
 class _Check:
     def __init__(
         self,
-        project: Project,
+        project: ClientProject,
         models: Sequence[KnownModel],
         folder: Path,
         packages: Sequence[Path],
@@ -172,7 +172,7 @@ class _Check:
         self._folder = folder
         self._packages = packages
         self._progress = progress
-        self._targets = Targets([each.address for each in models])
+        self._targets = GivenAddresses([each.address for each in models])
 
     def run(self) -> _Done:
         urls = self._urls()
@@ -238,7 +238,7 @@ def _programs() -> list[str]:
     return [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
 
 
-def _own_folder(cache: Path, project: Project, models: Sequence[Path]) -> Path:
+def _own_folder(cache: Path, project: ClientProject, models: Sequence[Path]) -> Path:
     """Return a folder of this question's own: the same paths and the same models, whatever is in them."""
     names = [*map(str, project.given), *(str(each.resolve()) for each in models)]
     folder = cache / "calls" / hashlib.sha256("\n".join(names).encode()).hexdigest()[:20]

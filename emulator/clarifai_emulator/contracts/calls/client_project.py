@@ -61,7 +61,7 @@ class File:
         return Source(self.path, self.content)
 
 
-class Project:
+class ClientProject:
     """The files to check, and what they import of their own repository."""
 
     def __init__(self, paths: Sequence[Path]) -> None:

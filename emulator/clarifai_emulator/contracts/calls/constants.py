@@ -25,7 +25,7 @@ _DEEPEST = 40
 _Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
-class Unknown(Exception):
+class UnknownValue(Exception):
     """The value is only known when the program runs. The text says why."""
 
 
@@ -106,13 +106,13 @@ class Evaluator:
     def value(self, node: ast.expr, depth: int = 0) -> Any:
         """Return the value of the expression. Raises ``Unknown``."""
         if depth > _DEEPEST:
-            raise Unknown("it is too deep")
+            raise UnknownValue("it is too deep")
         try:
             return self._value(node, depth + 1)
-        except Unknown:
+        except UnknownValue:
             raise
         except Exception as error:  # what the program itself would raise there
-            raise Unknown(f"it raises {type(error).__name__}") from None
+            raise UnknownValue(f"it raises {type(error).__name__}") from None
 
     def bound(self, node: ast.Name) -> tuple[ast.AST, list[ast.expr | ast.alias | None]] | None:
         """Return the scope that binds the name where it stands, and everything it binds it to."""
@@ -187,17 +187,17 @@ class Evaluator:
                 else:
                     result[self.value(key, depth)] = self.value(value, depth)
             return result
-        raise Unknown("it is only known when the program runs")
+        raise UnknownValue("it is only known when the program runs")
 
     def _operation(self, node: ast.BinOp, depth: int) -> Any:
         left, right = self.value(node.left, depth), self.value(node.right, depth)
         if isinstance(node.op, ast.Pow | ast.Mult) and any(
             isinstance(each, int) and abs(each) > _LARGEST for each in (left, right)
         ):
-            raise Unknown("it is too large")
+            raise UnknownValue("it is too large")
         operation = _OPERATORS.get(type(node.op))
         if operation is None:
-            raise Unknown("it is only known when the program runs")
+            raise UnknownValue("it is only known when the program runs")
         return operation(left, right)
 
     def _sign(self, node: ast.UnaryOp, depth: int) -> Any:
@@ -221,26 +221,26 @@ class Evaluator:
                     {each.arg: self.value(each.value, depth)} if each.arg else self.value(each.value, depth)
                 )
             return result
-        raise Unknown("it is what a call returns")
+        raise UnknownValue("it is what a call returns")
 
     def _named(self, node: ast.Name, depth: int) -> Any:
         found = self.bound(node)
         if found is None:
-            raise Unknown(f"'{node.id}' is not bound here")
+            raise UnknownValue(f"'{node.id}' is not bound here")
         scope, values = found
         if len(values) == 1 and isinstance(values[0], ast.alias):
             return self._imported(values[0], self.bindings(scope).froms[values[0]], depth)
         value = self.once(node)
         if value is None:
-            raise Unknown(f"'{node.id}' is only known when the program runs")
+            raise UnknownValue(f"'{node.id}' is only known when the program runs")
         return self.value(value, depth)
 
     def _attribute(self, node: ast.Attribute, depth: int) -> Any:
         if not isinstance(node.value, ast.Name):
-            raise Unknown("it is only known when the program runs")
+            raise UnknownValue("it is only known when the program runs")
         found = self.bound(node.value)
         if found is None:
-            raise Unknown(f"'{node.value.id}' is not bound here")
+            raise UnknownValue(f"'{node.value.id}' is not bound here")
         scope, values = found
         binding = values[0] if len(values) == 1 else None
         if isinstance(binding, ast.alias):
@@ -252,14 +252,14 @@ class Evaluator:
                 return _member(imported[0], self._modules, (imported[1], node.attr), depth)
         elif node.value.id in self.bindings(scope).classes:
             return _in_class(self, self.bindings(scope).classes[node.value.id], node.attr, depth)
-        raise Unknown(f"'{node.value.id}.{node.attr}' is only known when the program runs")
+        raise UnknownValue(f"'{node.value.id}.{node.attr}' is only known when the program runs")
 
     def _imported(self, alias: ast.alias, statement: ast.Import | ast.ImportFrom, depth: int) -> Any:
         if isinstance(statement, ast.ImportFrom):
             source = self._modules.find(statement.module or "", statement.level, self._source)
             if source is not None:
                 return _member(source, self._modules, (alias.name,), depth)
-        raise Unknown(f"'{alias.asname or alias.name}' comes from another package")
+        raise UnknownValue(f"'{alias.asname or alias.name}' comes from another package")
 
     def _module_of(self, alias: ast.alias, statement: ast.Import | ast.ImportFrom) -> Source | None:
         if isinstance(statement, ast.Import):
@@ -284,18 +284,18 @@ def _member(source: Source, modules: Modules, path: tuple[str, ...], depth: int)
     try:
         bindings = evaluator.bindings(source.tree)
     except SyntaxError:
-        raise Unknown(f"{source.path.name} cannot be parsed") from None
+        raise UnknownValue(f"{source.path.name} cannot be parsed") from None
     if len(path) == 2:
         definition = bindings.classes.get(path[0])
         if definition is None:
-            raise Unknown(f"'{path[0]}' is not a class of {source.path.name}")
+            raise UnknownValue(f"'{path[0]}' is not a class of {source.path.name}")
         return _in_class(evaluator, definition, path[1], depth)
     values = bindings.names.get(path[0], [])
     value = values[0] if len(values) == 1 else None
     if isinstance(value, ast.alias):
         return evaluator._imported(value, bindings.froms[value], depth)  # pyright: ignore[reportPrivateUsage]
     if not isinstance(value, ast.expr) or evaluator.changes(source.tree, path[0]):
-        raise Unknown(f"'{path[0]}' of {source.path.name} is only known when the program runs")
+        raise UnknownValue(f"'{path[0]}' of {source.path.name} is only known when the program runs")
     return evaluator.value(value, depth)
 
 
@@ -303,7 +303,7 @@ def _in_class(evaluator: Evaluator, definition: ast.ClassDef, name: str, depth: 
     values = evaluator.bindings(definition).names.get(name, [])
     value = values[0] if len(values) == 1 else None
     if not isinstance(value, ast.expr):
-        raise Unknown(f"'{definition.name}.{name}' is only known when the program runs")
+        raise UnknownValue(f"'{definition.name}.{name}' is only known when the program runs")
     return evaluator.value(value, depth)
 
 
@@ -313,6 +313,6 @@ def known(evaluator: Evaluator, given: Mapping[str, ast.expr]) -> dict[str, Any]
     for name, node in given.items():
         try:
             values[name] = evaluator.value(node)
-        except Unknown:
+        except UnknownValue:
             continue
     return values

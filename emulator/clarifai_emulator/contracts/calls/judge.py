@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clarifai_emulator.contracts.calls.arguments import Arguments, Checked
-from clarifai_emulator.contracts.calls.call_targets import Built, Targets
+from clarifai_emulator.contracts.calls.call_targets import Built, GivenAddresses
 from clarifai_emulator.contracts.calls.checking_stubs import CONTRACT_ARGUMENT, StubModel, checking_stubs, kind_of
-from clarifai_emulator.contracts.calls.client_project import File, Project
+from clarifai_emulator.contracts.calls.client_project import ClientProject, File
 from clarifai_emulator.contracts.calls.client_source import Insertion, Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.calls.sites import Site, Understood, calls_written_out, named, understood
 from clarifai_emulator.contracts.calls.translate import Translator
-from clarifai_emulator.contracts.calls.type_checker import Diagnostic, Run
+from clarifai_emulator.contracts.calls.type_checker import CheckerRun, Diagnostic
 from clarifai_emulator.contracts.calls.unresolved import Unresolved
 from clarifai_emulator.contracts.calls.uses import Uses
 from clarifai_emulator.contracts.rules import found
@@ -51,10 +51,10 @@ class _Client:
 
 
 def judge_files(
-    project: Project,
+    project: ClientProject,
     files: Sequence[File],
     models: Sequence[KnownModel],
-    targets: Targets,
+    targets: GivenAddresses,
     typing: Typing,
 ) -> dict[Path, Judged]:
     """Return the findings of each file, and how many calls in it were understood."""
@@ -78,7 +78,7 @@ def judge_files(
     return result
 
 
-def _read(project: Project, file: File, targets: Targets, methods: set[str], folder: Path) -> _Client:
+def _read(project: ClientProject, file: File, targets: GivenAddresses, methods: set[str], folder: Path) -> _Client:
     source = file.source
     evaluator = Evaluator(source, project)
     built = list(targets.built(source, project, evaluator))
@@ -120,25 +120,25 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _runs(project: Project, stubs: Sequence[StubModel], typing: Typing) -> tuple[Run, Run]:
+def _runs(project: ClientProject, stubs: Sequence[StubModel], typing: Typing) -> tuple[CheckerRun, CheckerRun]:
     """Return two runs of the type checker: with what is known of the models, and without."""
     installed = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")]
     places = list(dict.fromkeys([*typing.packages, *installed]))
     folder = typing.folder
     search = [_copy_of(folder, root) for root in project.roots] + project.roots
-    runs: list[Run] = []
+    runs: list[CheckerRun] = []
     for name, neutral in (("typed", False), ("neutral", True)):
         mark = folder / name / "made-of"
         if not mark.is_file() or mark.read_text() != typing.salt:
             for file, text in checking_stubs(stubs, typing.urls, neutral=neutral).items():
                 _write(folder / name / file, text)
             mark.write_text(typing.salt)
-        runs.append(Run(folder, folder / name, search, places))
+        runs.append(CheckerRun(folder, folder / name, search, places))
     return runs[0], runs[1]
 
 
 class _Judge:
-    def __init__(self, models: Sequence[KnownModel], runs: tuple[Run, Run]) -> None:
+    def __init__(self, models: Sequence[KnownModel], runs: tuple[CheckerRun, CheckerRun]) -> None:
         self._models = models
         self._typed, self._neutral = runs
         self._names = [each.name for each in models]

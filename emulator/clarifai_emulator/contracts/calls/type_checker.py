@@ -50,7 +50,7 @@ def checker_command() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class CheckerRun:
     """A run of the type checker. ``stubs`` holds the types; ``search`` and ``packages`` are where clients import
     from."""
 

@@ -14,7 +14,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MethodPlace:
     """The place of one method. ``parameters`` and ``annotations`` are by name; the result is ``return``. ``texts``:
     those whose annotation is text."""
 
@@ -28,13 +28,13 @@ class Place:
         return self.annotations.get(parameter) or self.parameters.get(parameter) or self.location
 
 
-def place_of(file: Path, line: int, name: str) -> Place:
+def place_of(file: Path, line: int, name: str) -> MethodPlace:
     """Return the method whose first line, decorators included, is ``line``; only the line where there is no
     source."""
     for function in _functions(file):
         if line in (_first_line(function), function.lineno) and function.name == name:
             return _place(file, function)
-    return Place(Location(file, line))
+    return MethodPlace(Location(file, line))
 
 
 def class_location(file: Path, name: str) -> Location | None:
@@ -84,7 +84,7 @@ def _first_line(function: Function) -> int:
     return min((each.lineno for each in function.decorator_list), default=function.lineno)
 
 
-def _place(file: Path, function: Function) -> Place:
+def _place(file: Path, function: Function) -> MethodPlace:
     keyword = "async def " if isinstance(function, ast.AsyncFunctionDef) else "def "
     column = function.col_offset + len(keyword) + 1
     location = Location(file, function.lineno, column, function.lineno, column + len(function.name))
@@ -94,7 +94,7 @@ def _place(file: Path, function: Function) -> Place:
     types = {each.arg: each.annotation for each in arguments} | {"return": function.returns}
     annotations = {name: _location(file, each) for name, each in types.items() if each is not None}
     texts = frozenset(name for name, each in types.items() if _is_text(each))
-    return Place(location, {each.arg: _location(file, each) for each in arguments}, annotations, texts)
+    return MethodPlace(location, {each.arg: _location(file, each) for each in arguments}, annotations, texts)
 
 
 def _is_text(node: ast.expr | None) -> bool:

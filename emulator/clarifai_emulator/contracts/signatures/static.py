@@ -21,9 +21,9 @@ from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.imported import FAILED, Reading, about_method, model_file_of
 from clarifai_emulator.contracts.signatures.method import Method
-from clarifai_emulator.contracts.signatures.model_source import Place, place_of
+from clarifai_emulator.contracts.signatures.model_source import MethodPlace, place_of
 from clarifai_emulator.contracts.signatures.refusals import model_class_count, refusal
-from clarifai_emulator.contracts.signatures.static_types import Refused, Unknown, fill_default, fill_type
+from clarifai_emulator.contracts.signatures.static_types import Refused, UnknownType, fill_default, fill_type
 
 STATIC = "static"
 _BASE = "ModelClass"
@@ -146,7 +146,7 @@ class _Reader:
         told = {"attribute": name, "is_async": "async" in function.labels, "variadic": []}
         self.findings.extend(about_method(told, method))
 
-    def _parameters(self, signature: MethodSignature, function: Any, place: Place) -> None:
+    def _parameters(self, signature: MethodSignature, function: Any, place: MethodPlace) -> None:
         for parameter in function.parameters:
             if parameter.name in ("self", "cls"):
                 continue
@@ -163,7 +163,7 @@ class _Reader:
             if parameter.default is not None:
                 self._default(made, function, parameter.default, place)
 
-    def _type(self, made: Any, function: Any, annotation: Any, place: Place) -> bool:
+    def _type(self, made: Any, function: Any, annotation: Any, place: MethodPlace) -> bool:
         try:
             if "annotations" in function.module.members and annotation is not None:
                 raise Refused("future", "", "")
@@ -172,16 +172,16 @@ class _Reader:
             return fill_type(made, annotation, function.module, self.modules.find)
         except Refused as refused:
             self._refuse(function, made.name, refused)
-        except Unknown as unknown:
+        except UnknownType as unknown:
             what = "The result" if made.name == "return" else f"The type of '{made.name}'"
             message = f"{what} of {function.name}() cannot be read from the source: {unknown}."
             self.findings.append(found("unknown-type", message, location=place.of(made.name), method=function.name))
         return False
 
-    def _default(self, made: Any, function: Any, default: Any, place: Place) -> None:
+    def _default(self, made: Any, function: Any, default: Any, place: MethodPlace) -> None:
         try:
             fill_default(made, default, function.module)
-        except Unknown as unknown:
+        except UnknownType as unknown:
             made.default = str(default)
             message = f"The default of '{made.name}' of {function.name}() is computed: {unknown}."
             self.findings.append(

@@ -51,7 +51,7 @@ class Refused(Exception):
         self.kind, self.type, self.error = kind, type_, error
 
 
-class Unknown(Exception):
+class UnknownType(Exception):
     """A type that the source alone does not tell."""
 
 
@@ -121,7 +121,7 @@ class _Filler:
         elif path.startswith("typing.") or "." not in path:
             raise Refused("any" if path.endswith(".Any") else "class", str(annotation), "")
         else:
-            raise Unknown(f"{annotation} is not written here")
+            raise UnknownType(f"{annotation} is not written here")
 
     def _generic(self, made: Any, annotation: Any, head: Any, inner: Sequence[Any]) -> None:
         name = _last(head)
@@ -194,7 +194,7 @@ def _evaluate(expression: Any, module: Any) -> Any:
         value = ast.literal_eval(text)
         json.dumps(value)
     except (ValueError, SyntaxError, TypeError, MemoryError):
-        raise Unknown(str(expression)) from None
+        raise UnknownType(str(expression)) from None
     return value
 
 

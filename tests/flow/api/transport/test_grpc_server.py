@@ -12,7 +12,8 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.chain import Call, RequestChain
+from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.grpc_server import ApiHandlers
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream

@@ -22,15 +22,6 @@ def test_the_parent_of_this_interpreter_is_told_where_the_emulator_will_be(monke
     assert parent.environ["CLARIFAI_API_BASE"] == "http://127.0.0.1:7878"
 
 
-def test_where_replicas_are_not_forked_there_is_none() -> None:
-    assert launch_early("http://127.0.0.1:7878", "spawn") is None
-
-
-def test_on_a_single_core_the_emulator_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    assert launch_early("http://127.0.0.1:7878") is None
-
-
 def test_one_that_nobody_takes_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     parent = launch_early("http://127.0.0.1:7878", "fork")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.contracts.signatures.read_signatures import read_many, read_signatures
-from flow.contracts.signatures.test_read_signatures import HEAD, MODELS, REFUSED, method, told, write
+from flow.contracts.signatures.test_read_signatures import HEAD, MODELS, told, write
 
 BASES = {
     "openai": (
@@ -49,15 +49,6 @@ def test_the_sample_models_have_the_same_signatures_both_ways(
             assert [each.location for each in other.methods] == [each.location for each in one.methods]
             compared += len(one.methods)
     assert compared > 40
-
-
-def test_what_the_sdk_refuses_is_refused_by_the_same_rule_at_the_same_place(tmp_path: Path) -> None:
-    models = [method(tmp_path / name, code) for name, code, *_ in REFUSED]
-    for (name, _, rule, *_), by_source in zip(REFUSED, read_many(models, static=True), strict=True):
-        assert [each.rule for each in told(by_source)] == ["variadic-parameter" if name == "args" else rule], name
-        location = told(by_source)[0].location
-        assert location is not None
-        assert location.line == 10, name
 
 
 def test_the_sdks_own_base_classes_bring_their_methods(tmp_path: Path) -> None:
@@ -113,27 +104,3 @@ def test_aliases_constants_and_nested_containers_are_followed(tmp_path: Path) ->
     assert told(by_source) == []
     assert by_source.methods[0].signature == by_import.methods[0].signature
     assert dict(by_source.methods[0].parameters) == dict(by_import.methods[0].parameters)
-
-
-def test_what_only_running_the_code_can_tell_is_said(tmp_path: Path) -> None:
-    head = "import os\nfrom absent import Special\n" + HEAD
-    code = """
-        @ModelClass.method
-        def predict(self, a: str, where: str = os.environ.get("WHERE", "here")) -> str: ...
-
-        @ModelClass.method
-        def other(self, a: Special) -> str: ...
-    """
-    contract = read_signatures(write(tmp_path / "dynamic", code, head=head), static=True)
-    assert [(each.rule, each.severity.value, each.message) for each in told(contract)] == [
-        (
-            "unknown-default",
-            "unchecked",
-            "The default of 'where' of predict() is computed: os.environ.get('WHERE', 'here').",
-        ),
-        (
-            "unknown-type",
-            "unchecked",
-            "The type of 'a' of other() cannot be read from the source: Special is not written here.",
-        ),
-    ]

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from clarifai_emulator.contracts.calls.call_targets import Address, GivenModel
-from clarifai_emulator.contracts.calls.given_models import KnownModel
-from clarifai_emulator.contracts.stubs.stub_files import stub_files, write_stubs
+from clarifai_emulator.contracts.calls.call_targets import GivenModel
+from clarifai_emulator.contracts.stubs.stub_files import write_stubs
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "models"
 BIN = Path(sysconfig.get_path("scripts"))
@@ -147,15 +146,3 @@ def test_a_model_that_cannot_be_read_is_named_and_the_others_are_written(tmp_pat
     ((name, reason),) = written.unreadable
     assert name == "crash_import"
     assert reason
-
-
-def test_models_of_the_same_name_get_classes_of_their_own():
-    models = [
-        KnownModel(name, Path(), Address("me", "main", name), (), "import", ())
-        for name in ("chat-bot", "chat_bot", "7b", "model", "text")
-    ]
-
-    text = stub_files(models)["clarifai/client/model.pyi"]
-
-    for name in ("ChatBot", "ChatBot_2", "Model7b", "ModelModel", "ModelText"):
-        assert f"class {name}(Model):" in text

@@ -7,7 +7,6 @@ import pytest
 from clarifai_emulator.api.access.contained import changes, contained, exposed
 from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.backends.docker.engine import Meeting
-from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError, TransportError
 
 
@@ -18,12 +17,6 @@ def test_looking_up_and_asking_models_is_as_from_everywhere(rpc: str) -> None:
 
     assert not changes(rpc)
     assert contained({rpc: handler}) == {rpc: handler}
-
-
-def test_every_rpc_of_the_emulator_that_begins_with_a_verb_of_change_changes_but_those_that_ask() -> None:
-    verbs = ("Post", "Patch", "Put", "Delete")
-    asks = {rpc for rpc in Emulator().rpcs if rpc.startswith(verbs) and not changes(rpc)}
-    assert asks == {"PostModelOutputs", "PostAppsSearches", "PostModelsSearches"}
 
 
 async def test_what_changes_something_is_refused_unary_and_streamed() -> None:

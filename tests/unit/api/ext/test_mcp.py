@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call
+from clarifai_emulator.api.call import Call
 from clarifai_emulator.api.ext import mcp
 from clarifai_emulator.errors import CallerError
 from http_port import HttpClient, http_client

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.chain import Call
+from clarifai_emulator.api.call import Call
 from clarifai_emulator.api.taps import HeardCall, tap
 from clarifai_emulator.errors import CallerError, TransportError
 from http_port import HttpClient, http_client
@@ -262,17 +262,6 @@ async def test_a_stream_that_fails_later_says_so_in_its_last_message(client: Htt
     assert answer.status == 200
     codes = [json.loads(line)["status"]["code"] for line in answer.body.splitlines()]
     assert codes == [10000, 10000, 25608]
-
-
-async def test_a_client_that_leaves_ends_its_stream(client: HttpClient, handlers: Handlers) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
-    path = "/v2/users/me/apps/a/models/m/versions/1000000/outputs/generate"
-    writer.write(f"POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Key a\r\n\r\n".encode())
-    await asyncio.wait_for(reader.readuntil(b'"id":"3"'), 10)
-    assert not handlers.closed.is_set()
-    writer.close()
-    await asyncio.wait_for(handlers.closed.wait(), 10)
-    assert next(iter(client.events.recent("request.finished"))).fields["cancelled"] is True
 
 
 async def test_a_stream_without_an_answer_is_empty(client: HttpClient) -> None:

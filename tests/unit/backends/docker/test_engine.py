@@ -9,12 +9,9 @@ import pytest
 
 from clarifai_emulator.backends.docker.engine import (
     Engine,
-    NoEngine,
     candidates,
-    connect,
     describe,
     meeting_point,
-    outward_address,
 )
 
 LOCAL = "unix:///var/run/docker.sock"
@@ -50,12 +47,6 @@ def test_desktop_has_a_name_for_this_machine_and_needs_its_loopback_only() -> No
     assert (meeting.listen, meeting.advertised) == ("127.0.0.1", "host.docker.internal")
 
 
-def test_rootless_and_distant_engines_reach_this_machine_by_its_own_address() -> None:
-    rootless = engine(SecurityOptions=["name=rootless"])
-    assert meeting_point(rootless, "172.18.0.1").listen == outward_address()
-    assert meeting_point(engine("tcp://127.0.0.2:2376"), "172.18.0.1").listen == outward_address("127.0.0.2")
-
-
 def test_what_the_user_says_wins() -> None:
     meeting = meeting_point(engine(), "172.18.0.1", "10.1.1.1")
     assert (meeting.advertised, meeting.may_come_later) == ("10.1.1.1", False), "a slip of the pen is told"
@@ -69,13 +60,3 @@ def test_engines_are_looked_for_where_they_usually_are_unless_one_is_named(tmp_p
     assert "unix:///run/user/7/podman/podman.sock" in found
     assert list(candidates("", {**environ, "DOCKER_HOST": "tcp://far:1"})) == [("tcp://far:1", "DOCKER_HOST")]
     assert list(candidates("unix:///x", {"DOCKER_HOST": "tcp://far:1"})) == [("unix:///x", "as configured")]
-
-
-def test_without_an_engine_it_is_said_where_it_was_looked_for_and_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(NoEngine) as caught:
-        connect(f"unix://{tmp_path}/none.sock")
-    assert str(caught.value) == (
-        "No container engine answers. Looked at:\n"
-        f"  - unix://{tmp_path}/none.sock (as configured): there is no such socket\n"
-        "Start Docker or Podman, set DOCKER_HOST, or run replicas as processes (--backend process)."
-    )

@@ -16,7 +16,7 @@ MODELS = Path(__file__).parents[4] / "fixtures" / "models"
 
 @pytest.fixture(scope="module")
 def contracts() -> list[ModelContract]:
-    return read_many([MODELS / "types", MODELS / "hello"])
+    return read_many([MODELS / "types", MODELS / "hello"], static=True)
 
 
 def promises(contracts: list[ModelContract]) -> list[Promise]:

@@ -1,0 +1,37 @@
+"""Tests the checks of `doctor` that look at variables and contexts."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from clarifai_emulator.cli import doctor_checks as checks
+from clarifai_emulator.control.running import Running
+
+
+def running(port: int = 7878, **changes: Any) -> Running:
+    facts = {"url": f"http://127.0.0.1:{port}", "pid": os.getpid(), "token": "t", "user_id": "me", "port": port}
+    return Running(**{**facts, "started": 1.0, **changes})
+
+
+def test_where_clients_would_go(tmp_path: Path) -> None:
+    here = [running(7000)]
+    assert checks.check_variables(here, {"CLARIFAI_API_BASE": "http://127.0.0.1:7000"}).level == "ok"
+    assert "api.clarifai.com" in checks.check_variables(here, {}).found
+    assert "not an emulator" in checks.check_variables([], {"CLARIFAI_API_BASE": "https://api.clarifai.com"}).found
+    assert checks.check_variables([], {}).level == "ok"
+
+
+def test_the_context_of_the_clarifai_cli(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path)}
+    assert checks.check_context(environ).found.startswith("no ")
+    file = tmp_path / ".config" / "clarifai" / "config"
+    file.parent.mkdir(parents=True)
+    contexts = {"work": {"env": {"CLARIFAI_API_BASE": "https://api.example.org"}}}
+    file.write_text(json.dumps({"current_context": "work", "contexts": contexts}))
+    assert "'work' of" in checks.check_context(environ).found
+    assert "(https://api.example.org)" in checks.check_context(environ).found
+    file.write_text("{")
+    assert checks.check_context(environ).level == "warn"

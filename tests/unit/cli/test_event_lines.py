@@ -1,0 +1,45 @@
+"""Tests the lines that `up` and `logs` print for events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from click import unstyle
+
+from clarifai_emulator.cli.event_lines import EventLines
+
+DEPLOYMENT = {"deployment_id": "d", "replica_id": "0123456789"}
+
+
+def test_one_line_per_request() -> None:
+    lines = EventLines()
+    base = {"seq": 1, "time": 0.0, "request_id": "r"}
+    decided = {**base, "kind": "route.decided", "rule": "owner_default", "deployment": "me/d", "nodepools": []}
+    assert lines.line(decided) is None
+    done = {**base, "kind": "request.finished", "rpc": "PostModelOutputs", "status": 10000, "milliseconds": 1.26}
+    text = lines.line({**done, "replica_id": "0123456789"}) or ""
+    assert unstyle(text).endswith("PostModelOutputs  owner_default → me/d  replica 01234567  ok  1.3 ms")
+    failed = lines.line({**done, "status": 21353, "error": "No deployment.\n"}) or ""
+    assert "21353 MODEL_NOT_DEPLOYED" in failed
+    assert failed.endswith("1.3 ms\n    No deployment.")
+    assert "cancelled by the client" in (lines.line({**done, "cancelled": True}) or "")
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"kind": "route.refused", "code": 21353, "details": "No."}, "21353 MODEL_NOT_DEPLOYED: No."),
+        ({"kind": "replica.live", "message": "ready", **DEPLOYMENT}, "d 01234567: ready"),
+        ({"kind": "deployment.failed", "reason": "why", "traceback": "trace\n", **DEPLOYMENT}, "d: why\ntrace"),
+        ({"kind": "connection.odd", "what": "TLS"}, "what=TLS"),
+    ],
+)
+def test_other_events(event: dict[str, Any], said: str) -> None:
+    assert (EventLines().line({"seq": 1, "time": 0.0, **event}) or "").endswith(said)
+
+
+def test_details_show_every_event() -> None:
+    event = {"seq": 1, "time": 0.0, "kind": "work.sent", "work_id": "w"}
+    assert EventLines().line(event) is None
+    assert "work_id=w" in (EventLines(details=True).line(event) or "")

@@ -1,0 +1,45 @@
+"""Tests the options of `up`: tokens, sizes, and those that travel to a detached emulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from clarifai_emulator.cli.main import cli
+from clarifai_emulator.cli.up import arguments_of, parse_pats
+from clarifai_emulator.config import EmulatorConfig
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((), {}),
+        (("token",), {"token": "me"}),
+        (("token=ada",), {"token": "ada"}),
+        (("abc==",), {"abc==": "me"}),
+        (("abc===ada",), {"abc==": "ada"}),
+        (("a=x", "b"), {"a": "x", "b": "me"}),
+    ],
+)
+def test_tokens_and_their_users(values: tuple[str, ...], expected: dict[str, str]) -> None:
+    assert parse_pats(values, "me") == expected
+
+
+def test_options_travel_to_a_detached_emulator_without_its_tokens() -> None:
+    options = {"port": 0, "pats": ("secret",), "topology": (Path("/a.yaml"), Path("/b.yaml")), "num_threads": None}
+    assert arguments_of(options) == ["--port", "0", "--topology", "/a.yaml", "--topology", "/b.yaml"]
+
+
+def test_sizes_are_given_in_words_and_the_largest_archive_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    configs: list[EmulatorConfig] = []
+    monkeypatch.setattr(
+        "clarifai_emulator.cli.foreground.serve", lambda config, **_: configs.append(config), raising=True
+    )
+    for words in ([], ["--max-upload-bytes", "300Mi"], ["--max-upload-bytes", "1048576"]):
+        CliRunner().invoke(cli, ["up", "--port", "0", *words], catch_exceptions=False)
+    assert [config.max_upload_bytes for config in configs] == [16 * 1024**3, 300 * 1024**2, 1024**2]
+    done = CliRunner().invoke(cli, ["up", "--max-upload-bytes", "many"])
+    assert done.exit_code == 2
+    assert "'many' is not an amount of memory: expected a number with an optional suffix" in done.output
