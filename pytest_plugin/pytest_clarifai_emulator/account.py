@@ -267,8 +267,8 @@ class Clarifai:
 
     @property
     def retries(self) -> Retries:
-        """Tell how often the SDK tried again in this test (``.count``), and how long it waited for that on its own clock
-        (``.seconds``). Each try is one of ``calls``."""
+        """Tell how often the SDK tried again in this test (``.count``), and how long it waited for that on its own
+        clock (``.seconds``). Each try is one of ``calls``."""
         return self.serving.sdk_clock.retries
 
     @property

@@ -24,10 +24,10 @@ from clarifai_emulator.listeners import Follower, following
 from clarifai_emulator.logbook import BUILDER, RUNNER_EVENTS, LogLine
 from clarifai_emulator.messages.json import as_dict
 from clarifai_emulator.models.directory import Watched
-from clarifai_emulator.reload.plan import Kind
+from clarifai_emulator.reload.plan import ReloadKind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
-from clarifai_emulator.store import Kind as Stored
+from clarifai_emulator.store import Kind
 
 _ANSWER_SECONDS = 0.05
 # As many as are kept for whoever asks later.
@@ -98,7 +98,7 @@ class Commands:
     def _dev(self, request: dict[str, Any]) -> Answers:
         """Deploy a directory into the dev loop: ``always``, ``strict``, ``include``, ``exclude``, and as for
         ``Deploy``."""
-        options = Options(Kind(request.pop("always")), request.pop("strict"))
+        options = Options(ReloadKind(request.pop("always")), request.pop("strict"))
         watched = Watched(tuple(request.pop("include")), tuple(request.pop("exclude")))
         debugging = _debugging(request)
         wanted = DeployRequest(path=Path(request.pop("path")), watched=watched, debugging=debugging, **request)
@@ -135,7 +135,7 @@ class Commands:
         issued it."""
         emulator = self._emulator
         authenticator = emulator.authenticator
-        keys = [key[-1] for key in emulator.store.keys(Stored.KEY)]
+        keys = [key[-1] for key in emulator.store.keys(Kind.KEY)]
         caller = authenticator.find(keys, str(request.get("sha256")))
         anyone = emulator.config.user_id if authenticator.takes_any else ""
         yield {

@@ -16,7 +16,7 @@ _PROGRESS = "progress"
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """Names one verb. ``is_for_accounts``: whoever has the credential of one account may use it, for that account."""
+    """Names one verb. ``is_for_accounts``: who has one account's credential may use it, for that account."""
 
     call: Callable[..., Any]
     is_for_accounts: bool = True

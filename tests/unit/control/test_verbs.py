@@ -21,7 +21,8 @@ from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError, ConfigError, EmulatorError, ModelError, TransportError
 from clarifai_emulator.faults import Fault
-from clarifai_emulator.reload.plan import Kind
+from clarifai_emulator.machine.accelerators import Discovery
+from clarifai_emulator.reload.plan import ReloadKind
 from clarifai_emulator.reload.project import Options
 from clarifai_emulator.routing import Ask, RoutingError
 
@@ -70,7 +71,7 @@ def _number(emulator: Any) -> int:
         MethodSignature(name="predict", description="d"),
         DEPLOYED,
         DeployRequest(path=Path("/m"), user_id="me-gw0"),
-        Options(Kind.FORK, strict=True),
+        Options(ReloadKind.FORK, strict=True),
         FaultState(0, "f", Fault(status="MODEL_DEPLOYING", times=2, latency="uniform:0.1,0.2"), 3, 2),
         ASK,
         _number,
@@ -132,7 +133,7 @@ class Service:
     """The verbs of one emulator that has not started, called over its control service."""
 
     def __init__(self) -> None:
-        self.emulator = Emulator()
+        self.emulator = Emulator(discovery=Discovery((), "a unit test has none"))
         self.control = Control(self.emulator)
         self.verbs = self.control.verbs
 
