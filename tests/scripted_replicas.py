@@ -243,7 +243,7 @@ class Stage:
         """Let the replica finish this request and be idle again."""
         replica.finish(work)
         replica.release(work)
-        replica.runner.lane.offer(Slot(replica))
+        replica.runner_link.lane.offer(Slot(replica))
         await settle()
 
     def said(self, kind: str) -> list[str]:

@@ -115,7 +115,7 @@ class _WorkFaults(WorkStep):
     def take(self, work: Work, replica: Replica) -> None:
         self._replica = replica
         faults = self._injector.faults
-        subject = replace(self._subject, nodepool=replica.runner.nodepool, replica=replica.replica_id)
+        subject = replace(self._subject, nodepool=replica.runner_link.nodepool, replica=replica.replica_id)
         for injection in faults.decide(faults.taken, subject):
             fault = injection.fault
             if fault.cut_after:

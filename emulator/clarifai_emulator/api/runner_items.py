@@ -101,7 +101,7 @@ class RunnerItems:
         """Wait for one item, hand it over, bring its outputs back."""
         self._dispatcher.hear(replica)
         slot = Slot(replica, replica.busy)
-        replica.runner.lane.offer(slot)
+        replica.runner_link.lane.offer(slot)
         if slot.behind:
             _rest(slot)
         try:
@@ -129,7 +129,7 @@ class RunnerItems:
         if slot.work.done():
             work = slot.work.result()
             replica.release(work)
-            replica.runner.lane.return_unsent(work)
+            replica.runner_link.lane.return_unsent(work)
         else:
             replica.withdraw(slot)
 

@@ -143,7 +143,9 @@ class Dispatcher:
         """A work stream of the replica says that it is idle: it lives, and with the first one it is ready."""
         replica.starts += 1
         if replica.starts == 1:
-            self._events.emit("replica.ready", replica_id=replica.replica_id, runner_id=replica.runner.runner_id)
+            self._events.emit(
+                "replica.ready", replica_id=replica.replica_id, runner_id=replica.runner_link.runner_id
+            )
             self._on_replica(replica)
 
     def lose(self, link: RunnerLink, replica_id: str, why: str) -> None:

@@ -67,8 +67,8 @@ class Slot:
         self.replica.used = next(_turns)
         work.on_cancel = self.replica.abandon
         work.tells_code = self.replica.tells_code
-        work.sent_at = self.replica.runner.lane.now()
-        work.send(self.replica.replica_id, self.replica.runner.nodepool)
+        work.sent_at = self.replica.runner_link.lane.now()
+        work.send(self.replica.replica_id, self.replica.runner_link.nodepool)
         for step in work.steps:
             step.take(work, self.replica)
             if not work.is_open:
@@ -98,7 +98,7 @@ class Replica:
     """A runner process as dispatch sees it: its streams, and what they carry."""
 
     replica_id: str
-    runner: RunnerLink
+    runner_link: RunnerLink
     idle: deque[Slot] = field(default_factory=deque[Slot])
     early: deque[Slot] = field(default_factory=deque[Slot])  # idle, and behind an item; see Slot
     busy: set[Work] = field(default_factory=set[Work])
@@ -131,7 +131,7 @@ class Replica:
     def add(self, slot: Slot) -> bool:
         """A stream says that it is idle; False when it may not be given work yet."""
         if slot.behind:
-            threads = self.runner.threads
+            threads = self.runner_link.threads
             more = threads and len(self.idle) + len(self.early) + len(self.busy) >= threads
             if more or not slot.rested:
                 self.early.append(slot)
@@ -143,14 +143,14 @@ class Replica:
         """Offer a stream again, because what kept it from work may be over."""
         if slot in self.early:
             self.early.remove(slot)
-            self.runner.lane.offer(slot)
+            self.runner_link.lane.offer(slot)
 
     def offer_idle(self) -> None:
         """Offer the idle streams to the lane that the replica has now."""
         idle = tuple(self.idle)
         self.idle.clear()
         for slot in idle:
-            self.runner.lane.offer(slot)
+            self.runner_link.lane.offer(slot)
 
     def withdraw(self, slot: Slot) -> None:
         """This stream waits for work no more."""
@@ -160,33 +160,33 @@ class Replica:
 
     def abandon(self, work: Work) -> None:
         """The client of this work went away: tell the model. Its slot stays busy until the model is through."""
-        self.abandoned[work] = self.runner.lane.now()
+        self.abandoned[work] = self.runner_link.lane.now()
         if self.cancel_item is not None:
             self.cancel_item(work.id)
         self._note_drained()
-        self.runner.lane.demand()
+        self.runner_link.lane.demand()
 
     def finish(self, work: Work) -> None:
         """The last output of this work is here, which ends it for its client. Its stream may go on for a moment."""
         if work.is_open:
             work.finish()
             self.completed += 1
-            self.runner.note_end(work)
+            self.runner_link.note_end(work)
 
     def release(self, work: Work) -> None:
         """A stream is through with this work."""
         self.busy.discard(work)
         if self.tells_code:
-            lane = self.runner.lane
+            lane = self.runner_link.lane
             lane.spans.append((work.sent_at, lane.now()))
         self.abandoned.pop(work, None)
         if work.state is not State.DONE:
-            self.runner.note_end(work)
+            self.runner_link.note_end(work)
         self._note_drained()
         for slot in tuple(self.early):
             slot.behind.discard(work)
             self.reconsider(slot)
-        self.runner.lane.note_idle()
+        self.runner_link.lane.note_idle()
 
     def break_off(self, work: Work, error: CallerError) -> None:
         """The stream of this work broke. Mostly the replica has ended, and ``lose`` tells how in a moment: in a
@@ -227,8 +227,8 @@ class Replica:
         """A stream of it is no more. With the last one its process should end, too: see to it."""
         self.streams -= 1
         if not self.streams:
-            self.gone_since, self.hung_up = self.runner.lane.now(), broke_off
-            self.runner.lane.demand()
+            self.gone_since, self.hung_up = self.runner_link.lane.now(), broke_off
+            self.runner_link.lane.demand()
 
     def drain(self) -> None:
         """Give it nothing new; ``drained`` is set when what it has is done."""
@@ -401,7 +401,7 @@ class Lane:
             return
         if not replica.add(slot) or replica.draining:
             return
-        link = replica.runner
+        link = replica.runner_link
         for work in tuple(self.waiting):
             if work.allows(link.nodepool, link.runner_id):
                 self.waiting.remove(work)

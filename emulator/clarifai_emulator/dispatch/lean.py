@@ -100,7 +100,7 @@ class LeanConnection(asyncio.Protocol):
             self._offer(self._replica)
 
     def _offer(self, replica: Replica) -> None:
-        replica.runner.lane.offer(LeanSlot(replica, self))
+        replica.runner_link.lane.offer(LeanSlot(replica, self))
 
     def begin(self, work: Work) -> None:
         """A slot was given this work."""

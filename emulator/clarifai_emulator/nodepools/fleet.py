@@ -66,7 +66,7 @@ class ReplicaRecord:
     ready: float | None = None
     replica: Replica | None = None  # what dispatch sees of it, once it is ready
     process: ReplicaProcess | None = None
-    link: ReloadLink | None = None  # while it is reloadable
+    reload: ReloadLink | None = None  # while it is reloadable
     standby: Standby | None = None
     replaced_by: ReplicaRecord | None = None  # stands in its place, and gives back room and devices when it ends
     replaces: ReplicaRecord | None = None  # whose replaced_by it is

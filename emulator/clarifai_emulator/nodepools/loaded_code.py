@@ -31,8 +31,8 @@ class LoadedCode:
     async def release(self, source: ModelSource, record: ReplicaRecord, before: Code) -> None:
         """Once its model is loaded, let the replica take work, under the name of its code. One on standby is told
         by whom it stands by for. One whose files changed meanwhile may have loaded anything: it is ended."""
-        assert record.link is not None
-        if not await record.link.loaded():
+        assert record.reload is not None
+        if not await record.reload.loaded():
             return
         after = await self.read(source)
         self._written.find(source.path, before, after, lambda time: True)
@@ -44,7 +44,7 @@ class LoadedCode:
             if not record.standby.loaded.done():
                 record.standby.loaded.set_result(code)
         elif code:
-            record.link.go(code)
+            record.reload.go(code)
         elif record.process is not None:
             record.killed_because = changed_while_loading(changed)
             record.process.kill()

@@ -28,14 +28,14 @@ class Replacement:
         for old in self._replaced or [None]:
             self._fresh.append(self._replicas.stand_by(self.new, old if self._shares_devices() else None))
         codes = {await record.standby.loaded for record in self._fresh if record.standby is not None}
-        signatures = next((record.link.signatures for record in self._fresh if record.link is not None), ())
+        signatures = next((record.reload.signatures for record in self._fresh if record.reload is not None), ())
         return (codes.pop() if len(codes) == 1 else ""), signatures
 
     async def serve(self, code: str) -> None:
         """Let them take work, and wait until all do. Raises ``ModelError``."""
         for record in self._fresh:
-            if record.link is not None:
-                record.link.go(code)
+            if record.reload is not None:
+                record.reload.go(code)
         await asyncio.gather(*(record.standby.live for record in self._fresh if record.standby is not None))
 
     def _shares_devices(self) -> bool:

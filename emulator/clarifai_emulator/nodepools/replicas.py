@@ -128,7 +128,7 @@ class Replicas:
             elif not record.standby.live.done():
                 record.standby.live.set_result(None)
             record.replica = replica
-            replica.tells_code = record.link is not None
+            replica.tells_code = record.reload is not None
             record.ready = self._clock.monotonic()
             self._report.replica(
                 fleet, record, "replica.live", f"ready after {record.ready - record.started:.2f} s"
@@ -291,7 +291,7 @@ class Replicas:
             if record.process.debugger is not None:
                 debugging = asyncio.create_task(self._debuggers.attach(debugged, record.replica_id, record.process))
             if record.process.reloads is not None:
-                record.link = ReloadLink(record.process.reloads)
+                record.reload = ReloadLink(record.process.reloads)
                 holding = asyncio.create_task(self._loaded_code.release(source, record, code))
             elif record.standby is not None and not record.standby.loaded.done():
                 record.standby.loaded.set_result(code.digest)  # whether it loads shows when it is live, or is not
@@ -309,8 +309,8 @@ class Replicas:
             for each in filter(None, (holding, debugging)):
                 each.cancel()
             self._debuggers.detach(DeploymentKey(*_fleet_of(record).lane.key[:2]), record.replica_id)
-            if record.link is not None:
-                record.link.close()
+            if record.reload is not None:
+                record.reload.close()
             self.warm_pool.discard(record)
             self._give_back(_fleet_of(record), record, why)
             self._ended(_fleet_of(record), record, why)

@@ -164,7 +164,7 @@ class Supervisor:
 
     def replica_changed(self, replica: Replica) -> None:
         """Look at a replica that has become ready, or is lost."""
-        fleet = self.fleets.get(replica.runner.lane.key)
+        fleet = self.fleets.get(replica.runner_link.lane.key)
         if fleet is not None:
             self._replicas.connected(fleet, replica)
             self._worklist.mark(fleet.lane.key)
@@ -363,12 +363,12 @@ class Supervisor:
 
     def lose_replica(self, replica: Replica, why: str) -> None:
         """End a replica as a crash would. One that its user started is only cut off, and connects again."""
-        fleet = self.fleets.get(replica.runner.lane.key)
+        fleet = self.fleets.get(replica.runner_link.lane.key)
         record = fleet.records.get(replica.replica_id) if fleet is not None else None
         if record is not None:
             self._replicas.kill(record, why)
         else:
-            self._dispatcher.lose(replica.runner, replica.replica_id, why)
+            self._dispatcher.lose(replica.runner_link, replica.replica_id, why)
             asyncio.get_running_loop().call_soon(replica.dismiss)  # soon: the slot at hand is not idle yet
 
     def scale_to_zero(self, key: LaneKey, reason: str) -> None:

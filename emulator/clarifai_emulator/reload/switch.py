@@ -114,7 +114,7 @@ class Switch:
             version.num_threads,
             version.inference_compute_info,
         )
-        is_told = all(record.link is not None for record in self._records(project))
+        is_told = all(record.reload is not None for record in self._records(project))
         if kept and is_told and plan.kind is ReloadKind.FORK and not plan.may_change_signatures:
             found = await self._in_place(project, after)
             if _as_bytes(found) == _as_bytes(old):
@@ -232,11 +232,11 @@ def _told(edit: Edit, after: Code) -> dict[str, Any]:
 def _link(record: ReplicaRecord, code: Code) -> ReloadLink:
     if record.state is not ReplicaState.LIVE:
         raise CannotSwap("a replica is not live yet")
-    if record.link is None:
+    if record.reload is None:
         raise CannotSwap("a replica is a container")
-    if record.link.code != code.digest:
+    if record.reload.code != code.digest:
         raise CannotSwap("a replica has other code than the edit began with")
-    return record.link
+    return record.reload
 
 
 def _is_error(answer: object) -> bool:

@@ -501,7 +501,7 @@ class LaneMachine(RuleBasedStateMachine):
             return
         for replica in self.replicas():
             for work in replica.busy:
-                assert work.allows(replica.runner.nodepool, replica.runner.runner_id)
+                assert work.allows(replica.runner_link.nodepool, replica.runner_link.runner_id)
 
     @invariant()
     def no_slot_is_idle_while_work_waits_that_it_could_take(self) -> None:
@@ -509,7 +509,7 @@ class LaneMachine(RuleBasedStateMachine):
             return
         for replica in self.replicas():
             if replica.idle and not replica.draining:
-                link = replica.runner
+                link = replica.runner_link
                 assert not any(work.allows(link.nodepool, link.runner_id) for work in self.scene.lane.waiting)
 
     @invariant()
