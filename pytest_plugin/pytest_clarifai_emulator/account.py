@@ -1,4 +1,7 @@
-"""``clarifai``: one test's account on the emulator, empty at first: deploy, make resources, look what happened."""
+"""Defines the fixture ``clarifai``: one test's account on the emulator, empty at first.
+
+Tests deploy, make resources and look what happened with it.
+"""
 
 from __future__ import annotations
 
@@ -267,8 +270,8 @@ class Clarifai:
 
     @property
     def retries(self) -> Retries:
-        """Tell how often the SDK tried again in this test (``.count``), and how long it waited for that on its own
-        clock (``.seconds``). Each try is one of ``calls``."""
+        """Return how often the SDK tried again in this test (``.count``), and how long it waited for that on its
+        own clock (``.seconds``). Each try is one of ``calls``."""
         return self.serving.sdk_clock.retries
 
     @property
@@ -278,7 +281,7 @@ class Clarifai:
 
     @property
     def routes(self) -> list[Route]:
-        """Tell where each of them went, and why."""
+        """Return where each of the calls went, and why."""
         return list(routes_of(self.calls))
 
     @property
@@ -299,7 +302,7 @@ class Clarifai:
         return self.emulator.status()
 
     def route(self, model: DeployedModel | str, **ask: Any) -> Decision:
-        """Tell where a request for a model would go; ``ask`` are fields of ``Ask``. Raises ``RoutingError``."""
+        """Return where a request for a model would go; ``ask`` are fields of ``Ask``. Raises ``RoutingError``."""
         user, app, model_id = model_key(model)
         asked: dict[str, Any] = {"caller": self.user_id, **ask}
         for name in ("deployment", "nodepool"):

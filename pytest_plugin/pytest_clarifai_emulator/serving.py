@@ -1,8 +1,4 @@
-"""The emulator that the tests of one process use: starts when one first asks for it, is emptied after each.
-
-OwnServing     it is this process's own, in a thread
-JoinedServing  it is in xdist's controller, and other workers use it, too (--clarifai-scope shared)
-"""
+"""Runs the emulator for the tests of one process: started when one first asks for it, emptied after each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records what clients called, and where each call went: for ``.calls``, ``.routes`` and the reports."""
+"""Records what clients called, and where each call went, for ``.calls``, ``.routes`` and the reports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ IsOwn = Callable[[HeardCall], bool]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Tells where a request went, or why nowhere. Keys are joined with slashes, as in ``clarifai-emulator
+    """The way of a request, or why it went nowhere. Keys are joined with slashes, as in ``clarifai-emulator
     route``."""
 
     rule: str
@@ -52,9 +52,8 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Describes one inference call. ``arguments``: of its first input, ``all_arguments`` of every one (batches,
-    streams). ``results``: every output. ``status``: the platform's code (10000 for success); 0 when the call broke
-    off."""
+    """An inference call. ``arguments``: of its first input, ``all_arguments`` of every one (batches, streams).
+    ``results``: every output. ``status``: the platform's code (10000 for success); 0 when the call broke off."""
 
     request_id: str
     model: str
@@ -72,7 +71,7 @@ class Call:
 
     @property
     def ok(self) -> bool:
-        """Tell whether it succeeded."""
+        """Tell whether the call succeeded."""
         return self.status == StatusCode.SUCCESS
 
     @property
@@ -120,7 +119,7 @@ class CallLog:
 
 
 class _Facts:
-    """Knows what the emulator's events and store tell about calls."""
+    """The facts that the emulator's events and store know about calls."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._store = emulator.store

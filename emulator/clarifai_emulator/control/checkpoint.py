@@ -1,4 +1,4 @@
-"""Remembers what an account has at one moment, and brings it back.
+"""Takes an account back to an earlier moment: what came since goes, what was changed is as it was.
 
 Used for a short account within a longer one: a test whose module has deployed models before it. Runs in the
 emulator's event loop.

@@ -49,7 +49,7 @@ class AddedFault:
 
     @property
     def fault(self) -> Fault:
-        """Return what goes wrong."""
+        """Return the fault that was added."""
         return self._state.fault
 
     @property

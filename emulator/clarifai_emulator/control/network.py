@@ -114,7 +114,7 @@ def is_same_address(one: str, other: str) -> bool:
 
 
 def health(url: str) -> dict[str, Any] | None:
-    """Return what ``GET /health`` answers; empty for something else, None for nothing. It goes by no proxy."""
+    """Return the answer of ``GET /health``; empty for something else, None for nothing. Uses no proxy."""
     import http.client  # with it comes much that most commands do without
 
     address = urlsplit(url)

@@ -1,5 +1,5 @@
-"""Finds a running emulator: by the file that it writes when it answers and removes when it stops, or by its
-address."""
+"""Finds a running emulator for commands: by a file that it writes when it answers and removes when it stops, or by
+the address that they are given."""
 
 from __future__ import annotations
 
@@ -163,8 +163,7 @@ def _elsewhere(port: int, open_client: Open | None) -> Iterator[Running]:
 
 
 def _is_reached_from_here(running: Running) -> bool:
-    """Tell whether it is this very emulator that answers at its address: the same address may be another
-    machine's."""
+    """Tell whether this very emulator answers at its address: the same address may be another machine's."""
     if not running.run or not is_listening(running.host, running.port):
         return False
     from clarifai_emulator.control.network import health

@@ -1,12 +1,4 @@
-"""Serves the controls of an emulator over the network, beside the platform's API.
-
-    /clarifai.emulator.Control/deploy    a verb of the table, for programs: arguments and result by the codec
-    /clarifai.emulator.Control/Deploy    a command of the command line: plain JSON, see ``commands.py``
-
-Each is JSON over gRPC, one request and a stream of answers. Guarded by a token of its own that only the user who
-started the emulator can read: a model under test cannot use it. The last answer of a call is ``{"result": …}`` or
-``{"error": …}``; those before it are ``{"progress": …}`` or what a command follows.
-"""
+"""Serves the emulator's own controls, beside the platform's API: deploy, explain a route, show, reset, stop."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _PROGRESS = "progress"
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """Names one verb. ``is_for_accounts``: who has one account's credential may use it, for that account."""
+    """A verb. ``is_for_accounts``: whoever has the credential of one account may use it, for that account."""
 
     call: Callable[..., Any]
     is_for_accounts: bool = True
@@ -28,7 +28,7 @@ class Verb:
 
     @property
     def tells_progress(self) -> bool:
-        """Tell whether it says what it is doing while it does it."""
+        """Tell whether the verb says what it is doing while it does it."""
         return _PROGRESS in inspect.signature(self.call).parameters
 
     def bound(self, args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
