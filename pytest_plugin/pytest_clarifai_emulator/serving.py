@@ -36,7 +36,7 @@ from pytest_clarifai_emulator.waiting import outlook
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.sdk_clock import SdkClock
-    from pytest_clarifai_emulator.shared.client import JoinedEmulator
+    from pytest_clarifai_emulator.shared.joined import JoinedEmulator
 
 _STOP_SECONDS = 0.2
 _SDK = "clarifai.client"
@@ -288,7 +288,7 @@ def serving(
 @contextlib.contextmanager
 def joined(address: str, url: str, user_id: str, credential: str) -> Generator[JoinedServing]:
     """The emulator that the workers share. Raises ``ConfigError``."""
-    from pytest_clarifai_emulator.shared.client import JoinedEmulator
+    from pytest_clarifai_emulator.shared.joined import JoinedEmulator
 
     thread = JoinedEmulator(address, url, user_id, credential)
     try:

@@ -15,7 +15,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 from clarifai_emulator.cassettes import Cassette
 from clarifai_emulator.control.codec import CannotTravel
 from clarifai_emulator.control.service import SERVICE, TOKEN_HEADER, Control
-from clarifai_emulator.control.table import VERBS, codec, verb_named
+from clarifai_emulator.control.verb_table import VERBS, codec, verb_named
 from clarifai_emulator.control.verbs import FaultState, Verbs
 from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator

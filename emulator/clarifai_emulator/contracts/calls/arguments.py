@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
-from clarifai_emulator.contracts.calls.sites import Site
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.name_findings import missing_argument, unknown_argument
@@ -46,7 +46,7 @@ class Arguments:
         self._source = source
         self._evaluator = evaluator
 
-    def check(self, site: Site, method: Method, model: str) -> Checked:
+    def check(self, site: CallSite, method: Method, model: str) -> Checked:
         """Return all that can be said without types."""
         assert site.call is not None
         return _Call(self._source, self._evaluator, site, site.call, method, model).check()
@@ -54,7 +54,7 @@ class Arguments:
 
 class _Call:
     def __init__(
-        self, source: Source, evaluator: Evaluator, site: Site, call: ast.Call, method: Method, model: str
+        self, source: Source, evaluator: Evaluator, site: CallSite, call: ast.Call, method: Method, model: str
     ) -> None:
         self._source = source
         self._evaluator = evaluator
