@@ -55,9 +55,9 @@ from clarifai_emulator.nodepools.nodepools import NodepoolParts, Nodepools
 from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.reload.reloader import Reloader
+from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Record
-from clarifai_emulator.resources.table import ROWS
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.routing.decision import ModelKey
 from clarifai_emulator.store import Kind, Store

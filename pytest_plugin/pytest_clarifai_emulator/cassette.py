@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from clarifai_emulator.api.playback import Mode, Player
-from clarifai_emulator.api.playback.upstream import Upstream
+from clarifai_emulator.api.playback import Mode
 from clarifai_emulator.cassettes import Cassette, RecordedModel, is_of_another_tool, read_cassette
 from clarifai_emulator.contracts.signatures.shapes import method_shape
+from clarifai_emulator.control.verbs import CassetteUse
 from clarifai_emulator.models.directory import read_model_directory
-from pytest_clarifai_emulator.account import Clarifai
+from pytest_clarifai_emulator.clarifai_fixture import Clarifai
 from pytest_clarifai_emulator.deployed import DeployedModel
 from pytest_clarifai_emulator.settings import Settings
 
@@ -37,19 +37,19 @@ def inserted(
     # Another tool's file is not overwritten: reading it raises an error that says so.
     is_read = file.exists() and (mode is not Mode.RECORD or is_of_another_tool(file))
     cassette = read_cassette(file) if is_read else Cassette()
-    upstream = _upstream(mark.kwargs.get("record_from"), mode, settings, pat)
-    player = Player(cassette, mode, name=str(file), upstream=upstream)
+    record_from, pat = _upstream(mark.kwargs.get("record_from"), mode, settings, pat)
+    use = CassetteUse(cassette, mode, str(file), record_from, pat)
     if mode is Mode.REPLAY:
         account.replaying = lambda path, model: _stand_in(cassette, file, path)
-    account.cassette = player
-    account.serving.insert(player)
+    account.cassette = use
+    account.serving.insert(use)
     try:
         yield
     finally:
-        player = account.serving.eject()
-    if player.changed:
-        player.cassette.models.update(_recorded(account.deployed))
-        player.cassette.write(file)
+        used = account.serving.eject()
+    if used.changed:
+        used.cassette.models.update(_recorded(account.deployed))
+        used.cassette.write(file)
 
 
 def cassette_file(mark: pytest.Mark, item: pytest.Item, settings: Settings) -> Path:
@@ -81,9 +81,10 @@ def _mode(wanted: str, file: Path) -> Mode:
     return Mode.BOTH if wanted == "new" else Mode.RECORD
 
 
-def _upstream(base_url: str | None, mode: Mode, settings: Settings, pat: str) -> Upstream | None:
+def _upstream(base_url: str | None, mode: Mode, settings: Settings, pat: str) -> tuple[str, str]:
+    """Return the platform to record from and a token of it; both are empty for the emulator itself."""
     if base_url is None or mode is Mode.REPLAY:
-        return None
+        return "", ""
     is_local = urlsplit(base_url).hostname in ("127.0.0.1", "localhost")
     if not settings.record_real and not is_local:
         pytest.fail(
@@ -92,7 +93,7 @@ def _upstream(base_url: str | None, mode: Mode, settings: Settings, pat: str) ->
         )
     if not pat and not is_local:
         pytest.fail(f"To record from {base_url}, set CLARIFAI_PAT to a token of yours.", pytrace=False)
-    return Upstream(base_url, pat or "none")
+    return base_url, pat or "none"
 
 
 def _stand_in(cassette: Cassette, file: Path, path: Path) -> tuple[str, str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,16 @@ import pytest
 
 from pytest_clarifai_emulator.method_coverage import NOTE, Coverage, add_junit_property
 from pytest_clarifai_emulator.overcommitted import OVERCOMMITTED, overcommitments
-from pytest_clarifai_emulator.session import ENVIRONMENT, SERVING, SETTINGS, STACK, serving_of
+from pytest_clarifai_emulator.session import CREDENTIAL, ENVIRONMENT, HOST, SERVING, SETTINGS, STACK, serving_of
 from pytest_clarifai_emulator.settings import add_options, read_settings, unknown_keys
-from pytest_clarifai_emulator.test_environment import Environment
+from pytest_clarifai_emulator.test_environment import Environment, user_of
 
 if TYPE_CHECKING:
-    from clarifai_emulator.control.thread import EmulatorThread, ThreadFaults
-    from pytest_clarifai_emulator.account import Clarifai
-    from pytest_clarifai_emulator.joined import JoinedEmulator, JoinedFaults
-    from pytest_clarifai_emulator.serving import Serving
+    from clarifai_emulator.control.door import DoorFaults
+    from clarifai_emulator.control.thread import EmulatorThread
+    from pytest_clarifai_emulator.clarifai_fixture import Clarifai
+    from pytest_clarifai_emulator.serving import OwnServing, Serving
+    from pytest_clarifai_emulator.shared.joined import JoinedEmulator
 
 _WIDER = ("clarifai_class", "clarifai_module", "clarifai_package", "clarifai_session")
 _FIXTURES = frozenset({"clarifai", "clarifai_emulator", "clarifai_faults", *_WIDER})
@@ -90,7 +92,10 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker the user's own token, which the emulator's has replaced in the environment."""
-    node.workerinput[_GIVEN_PAT] = node.config.stash[ENVIRONMENT].given_pat
+    stash = node.config.stash
+    node.workerinput[_GIVEN_PAT] = stash[ENVIRONMENT].given_pat
+    if HOST in stash:
+        node.workerinput[CREDENTIAL] = stash[HOST].credential(user_of(node.gateway.id))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -104,11 +109,18 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
             "--clarifai-backend inprocess runs models in the test's own process, and with --clarifai-scope shared "
             "the emulator is in another one: use --clarifai-scope worker, or leave -n out."
         )
-    from pytest_clarifai_emulator.sharing import Host
+    from pytest_clarifai_emulator.shared.host import Host
 
     environment = config.stash[ENVIRONMENT]
-    host = Host(settings, environment.port)
+
+    def start() -> AbstractContextManager[OwnServing]:
+        from pytest_clarifai_emulator.serving import serving
+
+        return serving(settings, environment.port, shared=True)
+
+    host = Host(settings, environment.port, start)
     config.stash[STACK].callback(host.close)
+    config.stash[HOST] = host
     environment.share(host.address)
 
 
@@ -201,7 +213,7 @@ def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
     if serving is None:
         return
     report.user_properties += [(OVERCOMMITTED, text) for text in overcommitments(serving.thread)]
-    from pytest_clarifai_emulator.account import ACCOUNT
+    from pytest_clarifai_emulator.clarifai_fixture import ACCOUNT
     from pytest_clarifai_emulator.contracts import observe, rules_of
 
     properties, why = observe(serving, rules_of(item, item.config.stash[SETTINGS].contract))
@@ -308,7 +320,7 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
     ``CLARIFAI_API_BASE``, ``CLARIFAI_PAT`` and ``CLARIFAI_USER_ID`` point at it. HOME is an empty folder
     for the test, and the user's for models.
     """
-    from pytest_clarifai_emulator.account import ACCOUNT, Clarifai
+    from pytest_clarifai_emulator.clarifai_fixture import ACCOUNT, Clarifai
     from pytest_clarifai_emulator.marks import prepared
     from pytest_clarifai_emulator.model_paths import paths_of
 
@@ -337,7 +349,7 @@ def _wider(scope: Any) -> Any:
 
     @pytest.fixture(scope=scope, name=f"clarifai_{scope}")
     def account(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iterator[Clarifai]:
-        from pytest_clarifai_emulator.account import Clarifai
+        from pytest_clarifai_emulator.clarifai_fixture import Clarifai
         from pytest_clarifai_emulator.model_paths import paths_of
 
         environment = request.config.stash[ENVIRONMENT]
@@ -358,7 +370,7 @@ clarifai_class, clarifai_module, clarifai_package, clarifai_session = map(
 @pytest.fixture
 def clarifai_faults(
     clarifai_emulator: EmulatorThread | JoinedEmulator,
-) -> Iterator[ThreadFaults | JoinedFaults]:
+) -> Iterator[DoorFaults]:
     """Yield ``clarifai_emulator.faults`` for one test: faults that it adds are removed at its end."""
     faults = clarifai_emulator.faults
     before = {each.id for each in faults}

@@ -1,8 +1,4 @@
-"""The emulator that the tests of one process use: starts when one first asks for it, is emptied after each.
-
-OwnServing     it is this process's own, in a thread
-JoinedServing  it is in xdist's controller, and other workers use it, too (--clarifai-scope shared)
-"""
+"""Runs the emulator for the tests of one process: started when one first asks for it, emptied after each."""
 
 from __future__ import annotations
 
@@ -16,31 +12,31 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clarifai_emulator.api.playback import Player
 from clarifai_emulator.backends.process.parent import Parent
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.config import EmulatorConfig, own_environ
+from clarifai_emulator.control.account import UserAccount
 from clarifai_emulator.control.call_records import Call, CallLog
-from clarifai_emulator.control.checkpoint import Checkpoint
 from clarifai_emulator.control.service import Control
 from clarifai_emulator.control.thread import EmulatorThread
+from clarifai_emulator.control.verbs import CassetteUse, UsedCassette, Verbs
 from clarifai_emulator.deploy.deploy_request import Deployed
 from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.events import Event
-from clarifai_emulator.faults import Fault, unknown_in
+from clarifai_emulator.faults import Fault
 from clarifai_emulator.store import Kind
 from pytest_clarifai_emulator.contract_findings import CallFinding, findings_of
 from pytest_clarifai_emulator.gpu import simulated
-from pytest_clarifai_emulator.scoped import log_lines, models_with_methods
 from pytest_clarifai_emulator.sdk_clock import IDLE, Outlook
 from pytest_clarifai_emulator.settings import Settings
-from pytest_clarifai_emulator.test_environment import USER_ID
+from pytest_clarifai_emulator.test_environment import USER_ID, token_of
 from pytest_clarifai_emulator.up_settings import config_of
 from pytest_clarifai_emulator.waiting import outlook
 
 if TYPE_CHECKING:
-    from pytest_clarifai_emulator.joined import JoinedEmulator
     from pytest_clarifai_emulator.sdk_clock import SdkClock
+    from pytest_clarifai_emulator.shared.joined import JoinedEmulator
 
 _STOP_SECONDS = 0.2
 _SDK = "clarifai.client"
@@ -55,7 +51,11 @@ class Serving(ABC):
     _open = 0  # accounts, one within the other
     _earlier: frozenset[str] = frozenset()  # requests of tests before this one
     _since = 0  # the newest event then
-    control_token: str = ""  # where the command line may reach it, too
+
+    @property
+    @abstractmethod
+    def control_token(self) -> str:
+        """The token with which the command line may control it, too; empty where it may not."""
 
     @property
     @abstractmethod
@@ -92,7 +92,7 @@ class Serving(ABC):
 
     @property
     def has_account(self) -> bool:
-        """Whether an account is open: between tests, that of their module or session."""
+        """Tell whether an account is open: between tests, that of their module or session."""
         return self._open > 0
 
     def begin_test(self) -> None:
@@ -107,7 +107,7 @@ class Serving(ABC):
         return [call for call in self.calls() if call.request_id not in self._earlier]
 
     def test_events(self) -> list[Event]:
-        """What has happened in the test that runs."""
+        """Return what has happened in the test that runs."""
         return [event for event in self.thread.events() if event.seq > self._since]
 
     def undeploy(self, name: str) -> None:
@@ -115,67 +115,80 @@ class Serving(ABC):
         self.thread.undeploy(name)
 
     def findings(self, calls: Sequence[Call]) -> list[CallFinding]:
-        """What was found about these calls."""
+        """Return what was found about these calls."""
         return self.thread.run(partial(findings_of, [call for call in calls if call.findings]))
+
+    def checkpoint(self) -> Callable[[], None]:
+        """Remember what there is; what is given brings that back."""
+        number = self.thread.ask(Verbs.checkpoint)
+        return lambda: self.thread.ask(Verbs.restore, number)
+
+    def calls(self) -> list[Call]:
+        """Return the calls of the account, oldest first."""
+        return self.thread.ask(Verbs.calls)
+
+    def models(self) -> dict[str, list[str]]:
+        """Return its models that have code, and their methods."""
+        return self.thread.ask(Verbs.models)
+
+    def log_lines(self, log_type: str, **match: str) -> list[str]:
+        """Return lines of its logs whose source has these ids."""
+        return self.thread.ask(Verbs.log_lines, log_type, match)
+
+    def insert(self, use: CassetteUse) -> None:
+        """Let its calls go through a cassette."""
+        self.thread.ask(Verbs.insert, use)
+
+    def eject(self) -> UsedCassette:
+        """Take the cassette out; gives it as it is now."""
+        used = self.thread.ask(Verbs.eject)
+        assert used is not None, "what is ejected was inserted"
+        return used
+
+    def cassette_problems(self) -> list[str]:
+        """Return what was asked that the cassette does not have."""
+        return self.thread.ask(Verbs.cassette_problems)
+
+    def unknown_names(self, fault: Fault) -> list[str]:
+        """Return what a fault names and the account does not have, each with the nearest name."""
+        return self.thread.ask(Verbs.unknown_names, fault)
+
+    def outlook(self, since: int) -> Outlook:
+        """Return what the SDK of this process waits for; see ``sdk_clock.Platform``. Never raises."""
+        try:
+            return self.thread.ask(Verbs.look, partial(outlook, since))
+        except (RuntimeError, EmulatorError):
+            return IDLE, since  # it has stopped
 
     @abstractmethod
     def empty(self) -> None:
         """Forget what the test did; models that are idle stay loaded."""
 
     @abstractmethod
-    def checkpoint(self) -> Callable[[], None]:
-        """Remember what there is; what is given brings that back."""
-
-    @abstractmethod
-    def calls(self) -> list[Call]:
-        """The calls of the test, oldest first."""
-
-    @abstractmethod
-    def models(self) -> dict[str, list[str]]:
-        """Its models that have code, and their methods."""
-
-    @abstractmethod
-    def log_lines(self, log_type: str, **match: str) -> list[str]:
-        """Lines of its logs whose source has these ids."""
-
-    @abstractmethod
-    def insert(self, player: Player) -> None:
-        """Let its calls go through a cassette."""
-
-    @abstractmethod
-    def eject(self) -> Player:
-        """Take the cassette out; gives it as it is now."""
-
-    @abstractmethod
-    def cassette_problems(self) -> list[str]:
-        """What it asked that the cassette does not have."""
-
-    @abstractmethod
-    def unknown_names(self, fault: Fault) -> list[str]:
-        """What a fault names and the account does not have, each with the nearest name."""
-
-    @abstractmethod
-    def outlook(self, since: int) -> Outlook:
-        """What the SDK of this process waits for; see ``sdk_clock.Platform``. Never raises."""
-
-    @abstractmethod
     def pass_time(self, seconds: float) -> None:
-        """The SDK would have waited so long."""
+        """Let so much time pass, which the SDK would have waited."""
 
 
 class OwnServing(Serving):
-    """An emulator of this process's own."""
+    """An emulator of this process's own. ``control``: its control service, where it has one; ``log``: the calls of
+    its clients."""
 
-    def __init__(self, thread: EmulatorThread, clock: TurnableClock, log: CallLog, control_token: str) -> None:
-        self._thread, self.clock, self.log, self.control_token = thread, clock, log, control_token
+    def __init__(
+        self, thread: EmulatorThread, clock: TurnableClock, log: CallLog, control: Control | None = None
+    ) -> None:
+        self._thread, self.clock, self._log, self._control = thread, clock, log, control
         self._emptied_at = -1  # the number of the last event then
         self._changed = False  # since then, without an event
-        self._player: Player | None = None
         thread.run(lambda emulator: emulator.store.watch(self._store_changed))
 
     @property
     def thread(self) -> EmulatorThread:
         return self._thread
+
+    @property
+    def control_token(self) -> str:
+        """The token with which the command line may control it, too; empty where it may not."""
+        return self._control.token if self._control is not None else ""
 
     def empty(self) -> None:
         if self._emptied_at == self.thread.run(_last_event) and not self._changed:
@@ -183,50 +196,34 @@ class OwnServing(Serving):
         if self.clock is not None:
             self.clock.ahead = 0.0
         self.thread.reset(keep_warm=True)
-        self.log.clear()
         self._emptied_at, self._changed = self.thread.run(_last_event), False
-
-    def checkpoint(self) -> Callable[[], None]:
-        there = self.thread.run(lambda emulator: Checkpoint(emulator, _anybody))
-        return lambda: self.thread.wait(lambda _: there.restore())
-
-    def calls(self) -> list[Call]:
-        return self.thread.run(self.log.read)
-
-    def models(self) -> dict[str, list[str]]:
-        return self.thread.run(partial(models_with_methods, _anybody))
-
-    def log_lines(self, log_type: str, **match: str) -> list[str]:
-        return self.thread.run(partial(log_lines, log_type, match, _anybody))
-
-    def insert(self, player: Player) -> None:
-        self._player = player
-        self.thread.run(lambda emulator: emulator.interceptors.insert(0, player.intercept))
-
-    def eject(self) -> Player:
-        player, self._player = self._player, None
-        assert player is not None, "what is ejected was inserted"
-        self.thread.run(lambda emulator: emulator.interceptors.remove(player.intercept))
-        self.thread.wait(lambda _: player.close())
-        return player
-
-    def cassette_problems(self) -> list[str]:
-        return self._player.problems if self._player is not None else []
-
-    def unknown_names(self, fault: Fault) -> list[str]:
-        return self.thread.run(lambda emulator: unknown_in(emulator.store, fault, USER_ID))
-
-    def outlook(self, since: int) -> Outlook:
-        try:
-            return self.thread.run(partial(outlook, since, _anybody))
-        except RuntimeError:
-            return IDLE, since  # it has stopped
 
     def pass_time(self, seconds: float) -> None:
         clock = self.clock
         if clock is not None and seconds > 0:
             with contextlib.suppress(RuntimeError):
                 self.thread.run(partial(turn, clock, seconds))
+
+    def open_for_worker(self, credential: str, user_id: str, topology: tuple[Path, ...]) -> Verbs:
+        """Open the account of a worker, which its credential opens from now on."""
+        control = self._control
+        assert control is not None, "an emulator that is shared has its controls"
+
+        async def opened(emulator: Emulator) -> Verbs:
+            emulator.authenticator.admit(token_of(user_id), user_id)
+            verbs = Verbs(UserAccount(emulator, user_id, topology), self._log)
+            await verbs.reset()
+            control.admit(credential, verbs)
+            return verbs
+
+        return self.thread.wait(opened)
+
+    def close_for_worker(self, credential: str, verbs: Verbs) -> None:
+        """Empty the account of a worker that is gone."""
+        control = self._control
+        assert control is not None, "an emulator that is shared has its controls"
+        control.dismiss(credential)
+        self.thread.wait(lambda _: verbs.leave())
 
     def _store_changed(self, kind: Kind, key: tuple[str, ...]) -> None:
         self._changed = True
@@ -236,53 +233,21 @@ class JoinedServing(Serving):
     """The part of this worker of an emulator that all workers share."""
 
     def __init__(self, thread: JoinedEmulator) -> None:
-        from pytest_clarifai_emulator.share import Share
-
         self._thread = thread
-        self._share = Share
 
     @property
     def thread(self) -> JoinedEmulator:
         return self._thread
 
+    @property
+    def control_token(self) -> str:
+        return ""
+
     def empty(self) -> None:
         self.thread.reset()
 
-    def checkpoint(self) -> Callable[[], None]:
-        number = self.thread.ask(self._share.checkpoint)
-        return lambda: self.thread.ask(self._share.restore, number)
-
-    def calls(self) -> list[Call]:
-        return self.thread.ask(self._share.calls)
-
-    def models(self) -> dict[str, list[str]]:
-        return self.thread.ask(self._share.models)
-
-    def log_lines(self, log_type: str, **match: str) -> list[str]:
-        return self.thread.ask(self._share.log_lines, log_type, match)
-
-    def insert(self, player: Player) -> None:
-        self.thread.ask(self._share.insert, player)
-
-    def eject(self) -> Player:
-        player = self.thread.ask(self._share.eject)
-        assert player is not None, "what is ejected was inserted"
-        return player
-
-    def cassette_problems(self) -> list[str]:
-        return self.thread.ask(self._share.cassette_problems)
-
-    def unknown_names(self, fault: Fault) -> list[str]:
-        return self.thread.ask(self._share.unknown_names, fault)
-
-    def outlook(self, since: int) -> Outlook:
-        try:
-            return self.thread.ask(self._share.outlook, since)
-        except (RuntimeError, OSError, EOFError):
-            return IDLE, since
-
     def pass_time(self, seconds: float) -> None:
-        """The clock is everybody's, and stays."""
+        """Do nothing: the clock is everybody's, and stays."""
 
 
 @contextlib.contextmanager
@@ -311,21 +276,21 @@ def serving(
         **config_of(settings.up),
     )
     discovery = simulated(settings.gpus) if settings.gpus is not None else None
-    thread = EmulatorThread(config, clock=clock, discovery=discovery, parent=parent)
+    thread = EmulatorThread(config, clock=clock, discovery=discovery, parent=parent, log=log)
     thread.before_start(log.listen)
     controls: list[Control] = []
-    if settings.keep:
+    if settings.keep or shared:
         thread.before_start(lambda emulator: controls.append(_with_controls(emulator)))
     with thread:
-        yield OwnServing(thread, clock, log, controls[0].token if controls else "")
+        yield OwnServing(thread, clock, log, controls[0] if controls else None)
 
 
 @contextlib.contextmanager
-def joined(address: str, url: str, user_id: str) -> Generator[JoinedServing]:
+def joined(address: str, url: str, user_id: str, credential: str) -> Generator[JoinedServing]:
     """The emulator that the workers share. Raises ``ConfigError``."""
-    from pytest_clarifai_emulator.joined import JoinedEmulator
+    from pytest_clarifai_emulator.shared.joined import JoinedEmulator
 
-    thread = JoinedEmulator(address, url, user_id)
+    thread = JoinedEmulator(address, url, user_id, credential)
     try:
         yield JoinedServing(thread)
     finally:
@@ -333,10 +298,6 @@ def joined(address: str, url: str, user_id: str) -> Generator[JoinedServing]:
 
 
 # ── what is looked up in the emulator's event loop ─────────────────────────────────────────────────────────
-
-
-def _anybody(user_id: str) -> bool:
-    return True
 
 
 def turn(clock: TurnableClock, seconds: float, emulator: Emulator) -> None:
@@ -351,6 +312,6 @@ def _last_event(emulator: Emulator) -> int:
 
 def _with_controls(emulator: Emulator) -> Control:
     """Let the command line reach the emulator."""
-    control = Control(emulator)
+    control = Control(emulator, types=(CallFinding,))
     emulator.mount(control.mount())
     return control

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,11 +12,14 @@ from pytest_clarifai_emulator.test_environment import Environment
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.serving import Serving
+    from pytest_clarifai_emulator.shared.host import Host
 
 ENVIRONMENT = pytest.StashKey[Environment]()
 SETTINGS = pytest.StashKey[Settings]()
+HOST: pytest.StashKey[Host] = pytest.StashKey()  # in xdist's controller, of the emulator that workers share
 SERVING = pytest.StashKey["Serving"]()
 STACK = pytest.StashKey[contextlib.ExitStack]()  # resources that are open until the session ends
+CREDENTIAL = "clarifai_credential"  # in what xdist's controller tells a worker
 
 
 def serving_of(config: pytest.Config) -> Serving:
@@ -37,9 +40,15 @@ def serving_of(config: pytest.Config) -> Serving:
         from pytest_clarifai_emulator.serving import joined, serving
 
         if environment.shared:
-            started = joined(environment.shared, environment.url, environment.user_id)
+            started = joined(environment.shared, environment.url, environment.user_id, _credential(config))
         else:
             started = serving(settings, environment.port, parent, environ=environment.of_models)
         running = config.stash[SERVING] = config.stash[STACK].enter_context(started)
         running.sdk_clock, environment.clock.platform = environment.clock, running
     return config.stash[SERVING]
+
+
+def _credential(config: pytest.Config) -> str:
+    """Return what opens the account of this worker on the shared emulator."""
+    told: dict[str, Any] = getattr(config, "workerinput", {})
+    return str(told.get(CREDENTIAL, ""))

@@ -57,7 +57,7 @@ class Environment:
         self._saved: dict[str, str | None] = {}
         self.port = 0
         self.shared = _shared_address()  # the socket of the emulator that this worker joins
-        self.user_id = f"{USER_ID}-{os.environ['PYTEST_XDIST_WORKER']}" if self.shared else USER_ID
+        self.user_id = user_of(os.environ["PYTEST_XDIST_WORKER"]) if self.shared else USER_ID
         self.pat = token_of(self.user_id)
         # The user's own token, for recordings of the real platform; xdist's controller tells it to its workers.
         self.given_pat = os.environ.get("CLARIFAI_PAT", "")
@@ -201,6 +201,11 @@ class Environment:
 
 
 _VARIABLES = ("CLARIFAI_API_BASE", "CLARIFAI_PAT", "CLARIFAI_USER_ID", "HOME", *_CLEARED, *_BELOW_HOME)
+
+
+def user_of(worker: str) -> str:
+    """Return the user of an xdist worker that shares an emulator."""
+    return f"{USER_ID}-{worker}"
 
 
 def token_of(user_id: str) -> str:

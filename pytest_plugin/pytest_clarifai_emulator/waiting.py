@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.control.account import Account
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaState
@@ -21,8 +22,9 @@ _COMING = (ReplicaState.STARTING, ReplicaState.STANDBY)
 _NEWS = ("replica.ready", "deployment.failed")
 
 
-def outlook(since: int, is_own: IsOwn, emulator: Emulator) -> Outlook:
-    """Answer ``sdk_clock.Platform.outlook``; ``is_own`` says whose requests and deployments count."""
+def outlook(since: int, account: Account) -> Outlook:
+    """Answer ``sdk_clock.Platform.outlook``; the account says whose requests and deployments count."""
+    emulator, is_own = account.emulator, account.owns
     newest = emulator.events.last_seq
     if since >= 0 and any(_is_news(event, is_own) for event in emulator.events.recent(since=since)):
         return NEWS, newest

@@ -7,17 +7,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SOURCES = ("emulator", "pytest_plugin", "tests", "fixtures", "benchmarks", "docs")
 
-# Folders and files whose docstrings are still to be gone over; the list only ever gets shorter.
-NOT_GONE_OVER: tuple[str, ...] = (
-    "emulator/clarifai_emulator/control/",
-    "pytest_plugin/pytest_clarifai_emulator/account.py",
-    "pytest_plugin/pytest_clarifai_emulator/joined.py",
-    "pytest_plugin/pytest_clarifai_emulator/scoped.py",
-    "pytest_plugin/pytest_clarifai_emulator/parcels.py",
-    "pytest_plugin/pytest_clarifai_emulator/serving.py",
-    "pytest_plugin/pytest_clarifai_emulator/share",
-)
-
 # A docstring that begins so leaves its subject to be guessed.
 SUBJECTLESS = (
     "What",
@@ -79,7 +68,7 @@ def _docstrings() -> Iterator[tuple[str, Documented, str]]:
     for source in SOURCES:
         for file in sorted((ROOT / source).rglob("*.py")):
             path = file.relative_to(ROOT).as_posix()
-            if path.startswith(NOT_GONE_OVER) or "crash_syntax" in path:
+            if "crash_syntax" in path:  # a model that cannot be parsed
                 continue
             for node in ast.walk(ast.parse(file.read_bytes())):
                 if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

@@ -212,7 +212,7 @@ def running_of(emulator: Emulator, control: Control) -> Running:
         pat=_own_token(emulator),
         run=emulator.run_id,
     )
-    control.about = {name: value for name, value in asdict(running).items() if name != "token"}
+    control.introduce({name: value for name, value in asdict(running).items() if name != "token"})
     return running
 
 

@@ -1,6 +1,6 @@
-"""One account among several on one emulator: made, emptied and looked at by itself; the others notice nothing.
+"""Scopes verbs: to all of an emulator, or to one account among several, of which the others notice nothing.
 
-A namespace is a user, and the further users whose ids begin with its own: ``me-gw0``, ``me-gw0-bob``.
+An account of a user has that user, and the further users whose ids begin with its own: ``me-gw0``, ``me-gw0-bob``.
 """
 
 from __future__ import annotations
@@ -14,32 +14,98 @@ from clarifai_grpc.grpc.api.resources_pb2 import User
 from clarifai_emulator.catalogue import CLARIFAI_USER
 from clarifai_emulator.control.snapshot import snapshot
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.errors import CallerError, ConfigError
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.store import Key, Kind
 from clarifai_emulator.topology.files import Topology, load_topology
 
 
-class Namespace:
-    """The account ``user_id`` of an emulator, which begins with what ``topology`` files name. In the emulator's
-    event loop."""
+class Account:
+    """All of an emulator. In the emulator's event loop."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
+
+    @property
+    def user_id(self) -> str:
+        """The user whom ``me`` means."""
+        return self.emulator.config.user_id
+
+    @property
+    def is_everything(self) -> bool:
+        """Tell whether nothing of the emulator lies outside."""
+        return True
+
+    def owns(self, user_id: str) -> bool:
+        """Tell whether a user is of this account."""
+        return True
+
+    def is_own_call(self, metadata: Any) -> bool:
+        """Tell whether a request with this metadata comes from a user of this account."""
+        return True
+
+    def require_own(self, user_id: str, what: str) -> None:
+        """Raise ``ConfigError`` for a user of another account."""
+
+    async def reset(self, *, keep_warm: bool = False) -> None:
+        """Begin again, as after the start. ``keep_warm``: idle replicas go on, and serve the next deployment of the
+        same code."""
+        await self.emulator.reset(keep_warm=keep_warm)
+
+    async def apply(self, *files: Path) -> None:
+        """Create what topology files name. Raises ``ConfigError``."""
+        await self.emulator.apply(*files)
+
+    def add_fault(self, fault: Fault) -> ActiveFault:
+        """Add a fault that concerns requests of this account. Raises ``ConfigError`` for a known id."""
+        return self.emulator.faults.add(fault)
+
+    def faults(self) -> list[ActiveFault]:
+        """Return the faults that were added here, oldest first."""
+        return list(self.emulator.faults)
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``status`` shows."""
+        return snapshot(self.emulator)
+
+    def events(self, request_ids: Collection[str], prefix: str = "", **match: Any) -> list[Event]:
+        """Return the kept events whose kind begins with ``prefix`` and whose fields equal ``match``.
+        ``request_ids``: requests that are known to be of this account."""
+        return list(self.emulator.events.recent(prefix, **match))
+
+
+class UserAccount(Account):
+    """The account of the user ``user_id``, which begins with what ``topology`` files name."""
 
     def __init__(self, emulator: Emulator, user_id: str, topology: tuple[Path, ...] = ()) -> None:
-        self.user_id = user_id
+        super().__init__(emulator)
+        self._user_id = user_id
         self._topology = topology
-        self._emulator = emulator
         self._provisioner = emulator.provisioner.of(user_id)
         self._changed = True
         self._since = 0  # the number of the last event when it was emptied
         emulator.store.watch(self._store_changed)
 
+    @property
+    def user_id(self) -> str:
+        return self._user_id
+
+    @property
+    def is_everything(self) -> bool:
+        return False
+
     def owns(self, user_id: str) -> bool:
-        """Whether this is the account's user, or one that it has made."""
         return user_id == self.user_id or user_id.startswith(f"{self.user_id}-")
 
+    def is_own_call(self, metadata: Any) -> bool:
+        try:
+            caller = self.emulator.authenticator.authenticate(metadata)
+        except CallerError:
+            return False
+        return self.owns(caller.user_id)
+
     def require_own(self, user_id: str, what: str) -> None:
-        """Raise ``ConfigError`` for somebody else, whom other namespaces might mean, too."""
         if user_id not in ("", "me") and not self.owns(user_id):
             raise ConfigError(
                 f"{what} would be of user {user_id!r}, whom tests of other workers could mean, too: with "
@@ -48,12 +114,9 @@ class Namespace:
                 hint="Name it after `clarifai.user_id`, or use --clarifai-scope worker.",
             )
 
-    async def empty(self, *, for_good: bool = False) -> None:
-        """Begin again, as every account does; replicas that are idle go on, and serve its next deployment of the
-        same code. ``for_good``: nobody will use the account any more."""
-        emulator = self._emulator
-        if for_good:
-            self._topology = ()
+    async def reset(self, *, keep_warm: bool = True) -> None:
+        """Begin again. Idle replicas go on, whatever ``keep_warm`` says: others may use them."""
+        emulator = self.emulator
         if not self._changed and not self.events(()):
             return
         for active in self.faults():
@@ -70,26 +133,31 @@ class Namespace:
         await self.apply(*self._topology)
         self._changed, self._since = False, emulator.events.last_seq
 
+    async def leave(self) -> None:
+        """Empty the account; nobody will use it any more."""
+        self._topology = ()
+        await self.reset()
+
     async def apply(self, *files: Path) -> None:
-        """Create what these topology files name, in this account. Raises ``ConfigError``."""
         topology = load_topology(files)
         for user, what in _owners(topology):
             self.require_own(user, what)
         await self._provisioner.apply(topology, lambda line: None)
         for entry in topology.faults:
-            self.add_fault(entry.fault, origin=entry.where)
+            self._add_fault(entry.fault, entry.where)
 
-    def add_fault(self, fault: Fault, *, origin: str = "") -> ActiveFault:
-        """A fault that concerns requests of this account only."""
-        return self._emulator.faults.add(fault, origin=origin, user_id=self.user_id, is_for=self.owns)
+    def add_fault(self, fault: Fault) -> ActiveFault:
+        return self._add_fault(fault, "")
+
+    def _add_fault(self, fault: Fault, origin: str) -> ActiveFault:
+        return self.emulator.faults.add(fault, origin=origin, user_id=self.user_id, is_for=self.owns)
 
     def faults(self) -> list[ActiveFault]:
-        """Those that were added here."""
-        return [active for active in self._emulator.faults if active.user_id == self.user_id]
+        return [active for active in self.emulator.faults if active.user_id == self.user_id]
 
     def status(self) -> dict[str, Any]:
-        """What `status` shows, of this account and of shared compute."""
-        found = snapshot(self._emulator)
+        """Return what ``status`` shows, of this account and of shared compute."""
+        found = snapshot(self.emulator)
         known = {active.id for active in self.faults()}
         return {
             **found,
@@ -107,12 +175,12 @@ class Namespace:
         return user_id == CLARIFAI_USER or self.owns(user_id)
 
     def events(self, request_ids: Collection[str], prefix: str = "", **match: Any) -> list[Event]:
-        """The kept events of this account: about its requests (``request_ids``, and those that events say are its
-        users'), its resources and its faults."""
-        kept = list(self._emulator.events.recent(since=self._since))
+        """Return the kept events of this account: about its requests (``request_ids``, and those that events say
+        are its users'), its resources and its faults."""
+        kept = list(self.emulator.events.recent(since=self._since))
         mine = {*request_ids, *self._requests(kept)}
         faults = {active.id for active in self.faults()}
-        asked = self._emulator.events.recent(prefix, since=self._since, **match)
+        asked = self.emulator.events.recent(prefix, since=self._since, **match)
         return [event for event in asked if self._is_own(event.fields, mine, faults)]
 
     def _requests(self, events: list[Event]) -> Iterator[str]:
@@ -131,7 +199,7 @@ class Namespace:
 
 
 def _owners(topology: Topology) -> Iterator[tuple[str, str]]:
-    """Each user that a topology names as an owner, and what would be that user's."""
+    """Give each user that a topology names as an owner, and what would be that user's."""
     parts = (topology.users, topology.apps, topology.secrets, topology.compute_clusters, topology.nodepools)
     for entries in (*parts, topology.models, topology.deployments):
         for entry in entries:

@@ -76,7 +76,7 @@ class Call:
 
     @property
     def status_name(self) -> str:
-        """The platform's name of the status, ``SUCCESS``."""
+        """Return the platform's name of the status, ``SUCCESS``."""
         return StatusCode.Name(self.status) if self.status else "no status"  # pyright: ignore[reportArgumentType]
 
     def __str__(self) -> str:
@@ -89,7 +89,7 @@ class Call:
 
 
 class CallLog:
-    """The calls of one emulator since the last reset."""
+    """Keeps the calls of one emulator since the last reset."""
 
     def __init__(self) -> None:
         self._heard: deque[HeardCall] = deque(maxlen=_KEPT)
@@ -99,21 +99,21 @@ class CallLog:
         emulator.interceptors.append(tap(self._heard.append, lambda heard: None, *_KINDS))
 
     def clear(self) -> None:
-        """Forget them."""
+        """Forget all calls."""
         self._heard.clear()
 
     def forget(self, is_gone: IsOwn) -> None:
-        """Forget some of them. In the emulator's event loop."""
+        """Forget some calls. In the emulator's event loop."""
         kept = [heard for heard in self._heard if not is_gone(heard)]
         self._heard.clear()
         self._heard.extend(kept)
 
     def request_ids(self, is_own: IsOwn) -> set[str]:
-        """The ids of these requests."""
+        """Return the ids of these requests."""
         return {heard.request_id for heard in tuple(self._heard) if is_own(heard)}
 
     def read(self, emulator: Emulator, is_own: IsOwn = lambda heard: True) -> list[Call]:
-        """The calls, oldest first; of several accounts, one's own. In the emulator's event loop."""
+        """Return the calls, oldest first; of several accounts, one's own. In the emulator's event loop."""
         facts = _Facts(emulator)
         return [facts.call(heard) for heard in tuple(self._heard) if is_own(heard)]
 
@@ -169,7 +169,7 @@ class _Facts:
         return route_of(found, self._replicas.get(request_id, "")) if found is not None else None
 
     def _signatures(self, request: Any, route: Route | None) -> Any:
-        """Of the version that was called; of the newest where that is not known."""
+        """Return the signatures of the version that was called; of the newest where that is not known."""
         model = tuple(
             (route.model if route is not None and route.model else _model_of(request, self._user)).split("/")
         )
@@ -185,7 +185,7 @@ class _Facts:
 
 
 def route_of(fields: dict[str, Any], replica_id: str = "") -> Route:
-    """The route that an event ``route.decided`` or ``route.refused`` tells of."""
+    """Return the route that an event ``route.decided`` or ``route.refused`` tells of."""
     refused = bool(fields.get("refused"))
     ask = fields.get("ask") or {}
     nodepools = tuple(fields.get("nodepools") or ())
@@ -203,7 +203,7 @@ def route_of(fields: dict[str, Any], replica_id: str = "") -> Route:
 
 
 def routes_of(calls: list[Call]) -> Iterator[Route]:
-    """The routes of calls that got as far as routing."""
+    """Give the routes of calls that got as far as routing."""
     return (call.route for call in calls if call.route is not None)
 
 

@@ -16,7 +16,7 @@ IsWhose = Callable[[str], bool]
 
 
 class Checkpoint:
-    """The resources and faults of the users that ``owns`` names, as they are now."""
+    """Holds the resources and faults of the users that ``owns`` names, as they are now."""
 
     def __init__(self, emulator: Emulator, owns: IsWhose) -> None:
         self._emulator = emulator
@@ -25,7 +25,7 @@ class Checkpoint:
         self._faults = {id(active) for active in emulator.faults}
 
     async def restore(self) -> None:
-        """Back to that. Replicas that are idle stay warm, for the next deployment of the same code."""
+        """Bring that back. Replicas that are idle stay warm, for the next deployment of the same code."""
         emulator, store = self._emulator, self._emulator.store
         for active in emulator.faults:
             if id(active) not in self._faults and self._owns(active.user_id):

@@ -10,7 +10,7 @@ from typing import Any
 
 from clarifai_emulator.control.error_forms import error_from
 from clarifai_emulator.control.running import Running
-from clarifai_emulator.errors import ControlError, EmulatorError
+from clarifai_emulator.errors import ControlError
 
 # The same as in service.py, which would cost its imports here.
 _SERVICE = "clarifai.emulator.Control"
@@ -19,13 +19,14 @@ _OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", -
 
 
 class Client:
-    """One emulator's controls, as a context manager."""
+    """Asks for one emulator's controls. ``target``: the address to dial, where it is not the one of the URL. As a
+    context manager it hangs up at the end."""
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: Running, *, target: str = "") -> None:
         import grpc
 
         self.running = running
-        target = f"{running.host}:{running.port}"
+        target = target or f"{running.host}:{running.port}"
         if running.url.startswith("https:"):
             self._channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(), options=_OPTIONS)
         else:
@@ -44,7 +45,7 @@ class Client:
         self._channel.close()
 
     def answers(self, control: str, **request: Any) -> Iterator[dict[str, Any]]:
-        """Every answer as it comes, the last one too. Raises ``EmulatorError``."""
+        """Give every answer as it comes, the last one too. Raises ``EmulatorError``."""
         return self.answers_to(control, request)
 
     def answers_to(
@@ -54,17 +55,19 @@ class Client:
         pieces: Iterable[bytes] = (),
         *,
         seconds: float | None = None,
+        read_error: Callable[[Mapping[str, Any]], Exception] = error_from,
     ) -> Iterator[dict[str, Any]]:
-        """The same for a request that ``pieces`` follow; ``seconds`` is how long all of it may take."""
+        """Give the answers to a request that ``pieces`` follow; ``seconds`` is how long all of it may take.
+        ``read_error``: makes what is raised of an error that was answered."""
         import grpc
 
         call: Any = self._call(control, request, pieces, seconds)
-        failure: EmulatorError | None = None
+        failure: Exception | None = None
         is_complete = False
         try:
             for answer in call:
                 if "error" in answer:
-                    failure = error_from(answer["error"])
+                    failure = read_error(answer["error"])
                 else:
                     is_complete = "result" in answer
                     yield answer
@@ -94,21 +97,21 @@ class Client:
     def result(
         self, control: str, on_answer: Callable[[dict[str, Any]], None] = lambda answer: None, **request: Any
     ) -> dict[str, Any]:
-        """The result; what comes before it goes to ``on_answer``. Raises ``EmulatorError``."""
+        """Return the result; what comes before it goes to ``on_answer``. Raises ``EmulatorError``."""
         return self.result_of(self.answers_to(control, request), on_answer)
 
     def result_of(
         self, answers: Iterable[dict[str, Any]], on_answer: Callable[[dict[str, Any]], None]
     ) -> dict[str, Any]:
-        """The result among the answers; the others go to ``on_answer``. Raises ``EmulatorError``."""
-        result: dict[str, Any] | None = None
+        """Return the result among the answers; the others go to ``on_answer``. Raises ``EmulatorError``."""
+        results: list[Any] = []
         for answer in answers:
             if "result" in answer:
-                result = answer["result"]
+                results.append(answer["result"])
             else:
                 on_answer(answer)
-        if result is not None:
-            return result
+        if results:
+            return results[-1]
         raise ControlError(
             f"The emulator at {self.running.url} ended its answer without a result.",
             hint="It may just have been stopped; see `clarifai-emulator status`.",

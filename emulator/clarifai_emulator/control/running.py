@@ -1,5 +1,5 @@
-"""How commands find a running emulator: a file that it writes when it answers and removes when it stops, or the
-address that they are given."""
+"""Finds a running emulator for commands: by a file that it writes when it answers and removes when it stops, or by
+the address that they are given."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ TOKEN_VARIABLE = "CLARIFAI_EMULATOR_TOKEN"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A running emulator. ``token`` opens its controls, so the file is for its user only; ``pat`` is a token
-    that its API accepts; ``started`` is seconds since the epoch. ``place``: where its process has this ``pid``;
-    ``run``: what its health check calls this run of it."""
+    """Describes a running emulator. ``token`` opens its controls, so the file is for its user only; ``pat`` is a
+    token that its API accepts; ``started`` is seconds since the epoch. ``place``: where its process has this
+    ``pid``; ``run``: what its health check calls this run of it."""
 
     url: str
     pid: int
@@ -41,7 +41,7 @@ class Running:
 
     @property
     def is_here(self) -> bool:
-        """Whether ``pid`` is a process of this machine, as this command sees it."""
+        """Tell whether ``pid`` is a process of this machine, as this command sees it."""
         return is_here(self.place)
 
     @property
@@ -55,7 +55,7 @@ def has_token_characters(token: str) -> bool:
 
 
 def state_dir() -> Path:
-    """Where the state files of this user are."""
+    """Return the folder of this user's state files."""
     from clarifai_emulator.config import default_state_dir
 
     return default_state_dir()
@@ -87,8 +87,8 @@ def remove_state(folder: Path, port: int, pid: int) -> None:
 
 
 def running_emulators(folder: Path) -> list[Running]:
-    """The emulators that run now, by port. Removes the files of those that ended without doing so; those of another
-    machine or container with the same home are for it to remove."""
+    """Return the emulators that run now, by port. Removes the files of those that ended without doing so; those of
+    another machine or container with the same home are for it to remove."""
     found: list[Running] = []
     for path in sorted(folder.glob("emulator-*.json")):
         running = _read(path)
@@ -163,7 +163,7 @@ def _elsewhere(port: int, open_client: Open | None) -> Iterator[Running]:
 
 
 def _is_reached_from_here(running: Running) -> bool:
-    """Whether it is this very emulator that answers at its address: the same address may be another machine's."""
+    """Tell whether this very emulator answers at its address: the same address may be another machine's."""
     if not running.run or not is_listening(running.host, running.port):
         return False
     from clarifai_emulator.control.network import health
@@ -176,7 +176,7 @@ def _listed(found: list[Running]) -> str:
 
 
 def _read(path: Path) -> Running | None:
-    """The file's contents; None when it is gone or not one of ours."""
+    """Return the file's contents; None when it is gone or not one of ours."""
     try:
         return Running(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

@@ -1,9 +1,4 @@
-"""The emulator's own controls, beside the platform's API: deploy a directory, explain a route, show, reset, stop.
-
-JSON over gRPC at ``/clarifai.emulator.Control/<Name>``, one request, a stream of answers. Guarded by a token of
-its own that only the user who started the emulator can read: a model under test cannot use it. The last answer
-of a call is ``{"result": …}`` or ``{"error": …}``; those before it are ``{"progress": …}`` or ``{"line": …}``.
-"""
+"""Serves the emulator's own controls, beside the platform's API: deploy, explain a route, show, reset, stop."""
 
 from __future__ import annotations
 
@@ -11,106 +6,121 @@ import asyncio
 import hmac
 import json
 import logging
-import os
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import Iterable
 from contextlib import aclosing
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.api.transport.mounts import GrpcMount
-from clarifai_emulator.backends.backend import Debugging
-from clarifai_emulator.backends.printed import Origin, without_colours
+from clarifai_emulator.control.account import Account
+from clarifai_emulator.control.commands import Command, Commands
 from clarifai_emulator.control.error_forms import error_as_dict
-from clarifai_emulator.control.snapshot import names, snapshot
-from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
+from clarifai_emulator.control.progress_answers import Answers, with_progress
+from clarifai_emulator.control.verb_table import VERBS, Verb, codec, verb_named
+from clarifai_emulator.control.verbs import Verbs
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import EmulatorError, TransportError
-from clarifai_emulator.events import Event
-from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
-from clarifai_emulator.listeners import Follower, following
-from clarifai_emulator.logbook import BUILDER, RUNNER_EVENTS, LogLine
-from clarifai_emulator.messages.json import as_dict
-from clarifai_emulator.models.directory import Watched
-from clarifai_emulator.reload.plan import ReloadKind
-from clarifai_emulator.reload.project import Options, Outcome
-from clarifai_emulator.routing import Ask, RoutingError
-from clarifai_emulator.store import Kind
 
 log = logging.getLogger(__name__)
 
 SERVICE = "clarifai.emulator.Control"
 TOKEN_HEADER = "x-clarifai-emulator-token"
 
-_ANSWER_SECONDS = 0.05
-# As many as are kept for whoever asks later.
-_MOST_WAITING = 10_000
-_MOST_AT_ONCE = 100
-# Of the lines that no replica printed.
-_WRITERS = {RUNNER_EVENTS: Origin.EMULATOR.value, BUILDER: Origin.EMULATOR.value}
-
-Answers = AsyncGenerator[dict[str, Any]]
-_T = TypeVar("_T")
-
 
 class Control:
-    """Serves the controls of one emulator, to whoever has ``token``. ``about``: what commands are told about it
-    that come from elsewhere, as its state file has it."""
+    """Serves the controls of one emulator, to whoever has ``token``, and the verbs of an account to whoever has
+    that account's. ``types``: further types that travel."""
 
-    def __init__(self, emulator: Emulator, *, token: str = "") -> None:
+    def __init__(self, emulator: Emulator, *, token: str = "", types: Iterable[Any] = ()) -> None:
         self._emulator = emulator
         self.token = token or secrets.token_hex(24)
-        self.about: dict[str, Any] = {}
-        self.stop_requested = asyncio.Event()
-        self._calls: dict[str, Callable[[dict[str, Any]], Answers]] = {
-            "About": self._about,
-            "Caller": self._caller,
-            "Deploy": self._deploy,
-            "Dev": self._dev,
-            "Down": self._down,
-            "Events": self._events,
-            "Export": self._export,
-            "Faults": self._faults,
-            "Import": self._import,
-            "Logs": self._logs,
-            "Names": self._names,
-            "Reload": self._reload,
-            "Reset": self._reset,
-            "Route": self._route,
-            "Status": self._status,
-            "Topology": self._topology,
-            "Undeploy": self._undeploy,
-        }
+        self.verbs = Verbs(Account(emulator))
+        self._codec = codec(*types)
+        self._accounts: dict[str, Verbs] = {}
+        self._commands = Commands(emulator, self.verbs)
 
     def mount(self) -> GrpcMount:
         """Give what puts the controls beside the platform's API."""
         return GrpcMount(SERVICE, self._find)
 
     def _find(self, name: str) -> Serve | None:
-        if name == "DeployArchive":
-            return self._serve(self._deploy_archive)
-        call = self._calls.get(name)
-        return self._serve(lambda request, _: call(request)) if call is not None else None
+        command = self._commands.find(name)
+        if command is not None:
+            return self._serve(command)
+        return self._serve_verb(verb_named(name)) if name in VERBS else None
 
-    def _serve(self, call: Callable[[dict[str, Any], GrpcStream], Answers]) -> Serve:
+    def admit(self, token: str, verbs: Verbs) -> None:
+        """Let whoever has ``token`` use the verbs of one account, and nothing else."""
+        self._accounts[token] = verbs
+
+    def dismiss(self, token: str) -> None:
+        """Admit a token no more."""
+        self._accounts.pop(token, None)
+
+    def _verbs_for(self, stream: GrpcStream, verb: Verb) -> Verbs:
+        given = stream.metadata.get(TOKEN_HEADER, "").encode()
+        if hmac.compare_digest(given, self.token.encode()):
+            return self.verbs
+        for token, verbs in self._accounts.items():
+            if verb.is_for_accounts and hmac.compare_digest(given, token.encode()):
+                return verbs
+        raise TransportError("PERMISSION_DENIED", "The control token is missing or wrong.")
+
+    def _serve_verb(self, verb: Verb) -> Serve:
+        """Return what serves a verb of the table: its arguments and result are written by the codec."""
+
         async def serve(stream: GrpcStream) -> None:
-            if not hmac.compare_digest(stream.metadata.get(TOKEN_HEADER, "").encode(), self.token.encode()):
-                raise TransportError("PERMISSION_DENIED", "The control token is missing or wrong.")
+            verbs = self._verbs_for(stream, verb)
             request = await stream.read() or b"{}"
-            # Closed with the stream: what a client has left half-way ends now, not when it is collected.
-            async with aclosing(self._answers(lambda asked: call(asked, stream), request)) as answers:
+            async with aclosing(self._verb_answers(verb, verbs, request)) as answers:
                 async for answer in answers:
                     self._emulator.commit()
                     await stream.write(json.dumps(answer).encode())
 
         return serve
 
-    async def _answers(self, call: Callable[[dict[str, Any]], Answers], request: bytes) -> Answers:
+    async def _verb_answers(self, verb: Verb, verbs: Verbs, request: bytes) -> Answers:
         try:
-            async with aclosing(call(json.loads(request))) as answers:
+            given = verb.bound((), self._codec.read(json.loads(request)))
+            if verb.tells_progress:
+                begin = with_progress(lambda tell: verb.call(verbs, **given, progress=tell), self._codec.written)
+                async with aclosing(begin) as answers:
+                    async for answer in answers:
+                        yield answer
+            else:
+                yield {"result": self._codec.written(await verb.call(verbs, **given))}
+        except Exception as error:
+            yield {"error": self._codec.error_written(error)}
+
+    @property
+    def stop_requested(self) -> asyncio.Event:
+        """Give the event that is set when somebody wants the emulator to stop."""
+        return self._commands.stop_requested
+
+    def introduce(self, about: dict[str, Any]) -> None:
+        """Let commands that come from elsewhere be told this about the emulator, as its state file has it."""
+        self._commands.introduce(about)
+
+    def _serve(self, call: Command) -> Serve:
+        """Return what serves a command, to whoever has the token of the whole emulator."""
+
+        async def serve(stream: GrpcStream) -> None:
+            if not hmac.compare_digest(stream.metadata.get(TOKEN_HEADER, "").encode(), self.token.encode()):
+                raise TransportError("PERMISSION_DENIED", "The control token is missing or wrong.")
+            request = await stream.read() or b"{}"
+            # Closed with the stream: what a client has left half-way ends now, not when it is collected.
+            async with aclosing(self._answers(call, request, stream)) as answers:
+                async for answer in answers:
+                    self._emulator.commit()
+                    await stream.write(json.dumps(answer).encode())
+
+        return serve
+
+    async def _answers(self, call: Command, request: bytes, stream: GrpcStream) -> Answers:
+        try:
+            async with aclosing(call(json.loads(request), stream)) as answers:
                 async for answer in answers:
                     yield answer
         except EmulatorError as error:
@@ -120,253 +130,3 @@ class Control:
         except Exception as error:
             log.exception("a control failed")
             yield {"error": error_as_dict(error)}
-
-    def _deploy(self, request: dict[str, Any]) -> Answers:
-        wanted = DeployRequest(path=Path(request.pop("path")), debugging=_debugging(request), **request)
-        deploy = self._emulator.deployer.deploy
-        return _with_progress(lambda tell: deploy(wanted, tell), deployed_as_dict)
-
-    async def _deploy_archive(self, request: dict[str, Any], stream: GrpcStream) -> Answers:
-        """Deploy a directory whose archive follows the request, in pieces; ``path`` is its name."""
-        path = await self._emulator.sent.receive(_rest_of(stream), str(request["path"]))
-        async with aclosing(self._deploy({**request, "path": path})) as answers:
-            async for answer in answers:
-                yield answer
-
-    async def _undeploy(self, request: dict[str, Any]) -> Answers:
-        """Take away the deployment or the deployments of the model ``name``; null: all."""
-        done = await self._emulator.undeployer.undeploy(request.get("name"))
-        yield {"result": {"undeployed": [asdict(each) for each in done]}}
-
-    def _dev(self, request: dict[str, Any]) -> Answers:
-        """Deploy a directory into the dev loop: ``always``, ``strict``, ``include``, ``exclude``, and as for
-        ``Deploy``."""
-        options = Options(ReloadKind(request.pop("always")), request.pop("strict"))
-        watched = Watched(tuple(request.pop("include")), tuple(request.pop("exclude")))
-        debugging = _debugging(request)
-        wanted = DeployRequest(path=Path(request.pop("path")), watched=watched, debugging=debugging, **request)
-        begin = self._emulator.reloader.begin
-        return _with_progress(lambda tell: begin(wanted, options, tell), deployed_as_dict)
-
-    def _reload(self, request: dict[str, Any]) -> Answers:
-        """Files of a directory in the dev loop were saved: what came of it."""
-        path, reload = Path(request["path"]), self._emulator.reloader.reload
-        return _with_progress(lambda tell: reload(path, tell), Outcome.as_dict)
-
-    async def _status(self, request: dict[str, Any]) -> Answers:
-        yield {"result": snapshot(self._emulator)}
-
-    async def _names(self, request: dict[str, Any]) -> Answers:
-        """What there is to name on a command line; of the model ``model``, its methods."""
-        yield {"result": names(self._emulator, str(request.get("model") or ""))}
-
-    async def _topology(self, request: dict[str, Any]) -> Answers:
-        """The files of the topology were saved: what came of it."""
-        yield {"result": (await self._emulator.reload_topology()).as_dict()}
-
-    async def _about(self, request: dict[str, Any]) -> Answers:
-        yield {
-            "result": {"user_id": self._emulator.config.user_id, "pid": os.getpid(), "started": 0.0, **self.about}
-        }
-
-    async def _caller(self, request: dict[str, Any]) -> Answers:
-        """Whose token has this ``sha256``; empty for nobody's. ``is_known``: the emulator was told of it, or issued
-        it."""
-        emulator = self._emulator
-        authenticator = emulator.authenticator
-        keys = [key[-1] for key in emulator.store.keys(Kind.KEY)]
-        caller = authenticator.find(keys, str(request.get("sha256")))
-        anyone = emulator.config.user_id if authenticator.takes_any else ""
-        yield {
-            "result": {
-                "user_id": caller.user_id if caller is not None else anyone,
-                "is_known": caller is not None,
-                "is_one_of_several": not authenticator.takes_any,
-            }
-        }
-
-    async def _route(self, request: dict[str, Any]) -> Answers:
-        yield {"result": self._explain(request)}
-
-    def _explain(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The decision for a request that is only asked about."""
-        user = self._emulator.config.user_id
-        ask = Ask(
-            caller=request.get("caller") or user,
-            model_user=request.get("model_user") or user,
-            model_app=request.get("model_app", ""),
-            model_id=request.get("model_id", ""),
-            version_id=request.get("version_id", ""),
-            deployment=_key(request.get("deployment")),
-            nodepool=_key(request.get("nodepool")),
-            runner_id=request.get("runner_id", ""),
-        )
-        try:
-            decision = self._emulator.decide(ask).as_dict()
-            return {"ask": ask.as_dict(), "decision": decision, "is_settled": self._emulator.is_settled(ask)}
-        except RoutingError as error:
-            return {"ask": ask.as_dict(), "refusal": error.as_dict()}
-
-    async def _events(self, request: dict[str, Any]) -> Answers:
-        """Tell of kept events after ``since`` whose kind begins with ``prefix``; with ``follow``, then of new ones.
-        In place of those that came faster than they were read comes ``{"missed": their number}``."""
-        bus, prefix = self._emulator.events, request.get("prefix", "")
-
-        def wants(event: Event) -> bool:
-            return event.kind.startswith(prefix)
-
-        with following(bus.subscribe, wants, most=_MOST_WAITING) as follower:
-            for event in list(bus.recent(prefix, since=request.get("since", 0))):
-                yield {"event": event.as_dict()}
-            if request.get("follow", False):
-                async with aclosing(_coming(follower, lambda event: {"event": event.as_dict()})) as answers:
-                    async for answer in answers:
-                        yield answer
-        yield {"result": {"last_seq": bus.last_seq}}
-
-    async def _logs(self, request: dict[str, Any]) -> Answers:
-        """Tell of lines of ``log_types`` from ``since`` (seconds since the epoch) on, whose source has the ids in
-        ``match``, oldest first. After those that are kept comes ``{"kept": their number}``, then, with ``follow``,
-        new ones, and ``{"missed": …}`` as for ``Events``."""
-        self._emulator.keep_logs()
-        book, types, since = self._emulator.logbook, request.get("log_types", ["runner"]), request.get("since", 0.0)
-        match = {name: value for name, value in request.get("match", {}).items() if value}
-        deployment = match.pop("deployment_id", "")
-
-        def wants(line: LogLine) -> bool:
-            is_of_deployment = line.deployment_id in ("", deployment or line.deployment_id)
-            return line.log_type in types and is_of_deployment and line.is_from(match)
-
-        with following(book.subscribe, wants, most=_MOST_WAITING) as follower:
-            found = [line for kind in types for line in book.lines(kind, **match) if line.time >= since]
-            kept = sorted(filter(wants, found), key=lambda line: line.seq)
-            for line in kept:
-                yield {"line": _line_as_dict(line)}
-            yield {"kept": len(kept)}
-            if request.get("follow", False):
-                async with aclosing(_coming(follower, lambda line: {"line": _line_as_dict(line)})) as answers:
-                    async for answer in answers:
-                        yield answer
-        yield {"result": {}}
-
-    async def _faults(self, request: dict[str, Any]) -> Answers:
-        """Add the fault ``add``, remove those with the ids of ``remove``, or ``clear`` them; then list all."""
-        faults, changed, warnings = self._emulator.faults, list[ActiveFault](), list[str]()
-        if "add" in request:
-            changed = [faults.add(Fault(**request["add"]))]
-            warnings = unknown_in(self._emulator.store, changed[0].fault, changed[0].user_id)
-        elif "remove" in request:
-            changed = faults.remove(*request["remove"])
-        elif request.get("clear"):
-            changed = faults.clear()
-        listed = {"faults": [each.as_dict() for each in faults], "changed": [each.as_dict() for each in changed]}
-        yield {"result": {**listed, "warnings": warnings}}
-
-    async def _reset(self, request: dict[str, Any]) -> Answers:
-        await self._emulator.reset()
-        yield {"result": {}}
-
-    async def _export(self, request: dict[str, Any]) -> Answers:
-        from clarifai_emulator.state.transfer import export_state
-
-        yield {"result": export_state(self._emulator.store, self._emulator.resources.table)}
-
-    async def _import(self, request: dict[str, Any]) -> Answers:
-        from clarifai_emulator.state.transfer import import_state
-
-        imported = import_state(self._emulator.store, self._emulator.resources.table, request.get("document"))
-        self._emulator.resume_builds()
-        yield {"result": asdict(imported)}
-
-    async def _down(self, request: dict[str, Any]) -> Answers:
-        yield {"result": {"pid": os.getpid()}}
-        # The answer leaves first: stopping breaks off every call.
-        asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self.stop_requested.set)
-
-
-async def _rest_of(stream: GrpcStream) -> AsyncIterator[bytes]:
-    """The messages that follow the first."""
-    while (message := await stream.read()) is not None:
-        yield message
-
-
-async def _with_progress(
-    begin: Callable[[Callable[[str], None]], Coroutine[Any, Any, _T]], as_dict: Callable[[_T], dict[str, Any]]
-) -> Answers:
-    """What something long says while it goes on, then its result."""
-    lines: asyncio.Queue[str] = asyncio.Queue()
-    task = asyncio.create_task(begin(lines.put_nowait))
-    getter: asyncio.Task[str] | None = None
-    try:
-        while not task.done() or not lines.empty():
-            getter = asyncio.create_task(lines.get())
-            await asyncio.wait([task, getter], return_when=asyncio.FIRST_COMPLETED)
-            if getter.done():
-                yield {"progress": getter.result()}
-            else:
-                getter.cancel()
-        yield {"result": as_dict(await task)}
-    finally:
-        mine: list[asyncio.Task[Any]] = [each for each in (task, getter) if each is not None]
-        for each in mine:
-            each.cancel()
-        # What is broken off ends before whoever asked for it is told so.
-        await asyncio.gather(*mine, return_exceptions=True)
-
-
-async def _coming(follower: Follower[_T], answer: Callable[[_T], dict[str, Any]]) -> Answers:
-    """Yield answers about what comes, and before what was left of it how much a slow reader missed. Without end."""
-    while True:
-        missed, items = await follower.next(_MOST_AT_ONCE)
-        if missed:
-            yield {"missed": missed}
-        for item in items:
-            yield answer(item)
-
-
-def _line_as_dict(line: LogLine) -> dict[str, Any]:
-    """A line as JSON, without colours. ``stream``: who wrote it."""
-    ids = line.ids
-    return {
-        "time": round(line.time, 6),
-        "message": without_colours(line.message),
-        "log_type": line.log_type,
-        "stream": line.origin or _WRITERS.get(line.log_type, "model"),
-        "deployment_id": line.deployment_id,
-        "replica_id": line.replica_id,
-        "runner_id": ids["runner_id"],
-        "model": "/".join(ids[name] for name in ("user_id", "app_id", "model_id")),
-    }
-
-
-def _key(value: list[str] | None) -> Any:
-    return tuple(value) if value else None
-
-
-def _debugging(request: dict[str, Any]) -> Debugging | None:
-    """Takes ``debug`` out of a request: ``port`` and ``wait``."""
-    wanted = request.pop("debug", None)
-    return Debugging(**wanted) if wanted is not None else None
-
-
-def deployed_as_dict(deployed: Deployed) -> dict[str, Any]:
-    """What a deploy did, as JSON; the signatures as protobuf JSON."""
-    user, app, model = deployed.model
-    return {
-        "model_url": deployed.model_url,
-        "model_user_id": user,
-        "app_id": app,
-        "model_id": model,
-        "version_id": deployed.version_id,
-        "is_new_version": deployed.is_new_version,
-        "user_id": deployed.user_id,
-        "deployment_id": deployed.deployment_id,
-        "compute_cluster_id": deployed.compute_cluster_id,
-        "nodepool_id": deployed.nodepool_id,
-        "environment": deployed.environment,
-        "seconds": round(deployed.seconds, 3),
-        "signatures": [as_dict(s) for s in deployed.signatures],
-        "warnings": list(deployed.warnings),
-        "debug_port": deployed.debug_port,
-        "waits_for_debugger": deployed.waits_for_debugger,
-    }

@@ -17,7 +17,7 @@ from clarifai_emulator.store import Kind
 
 
 def snapshot(emulator: Emulator) -> dict[str, Any]:
-    """Clusters, nodepools, deployments, replicas and faults as they are now."""
+    """Return clusters, nodepools, deployments, replicas and faults as they are now."""
     store = emulator.store
     return {
         "url": emulator.url,
@@ -71,7 +71,7 @@ def names(emulator: Emulator, model: str = "") -> dict[str, Any]:
 
 
 def _project(project: Project) -> dict[str, Any]:
-    """A directory in the dev loop: which code answers, and what the last save came to."""
+    """Describe a directory in the dev loop: which code answers, and what the last save came to."""
     return {
         **project.names,
         "code": project.code.digest,
@@ -138,12 +138,12 @@ def _fleet(fleet: Fleet) -> dict[str, Any]:
 
 
 def _adopted(nodepool: NodepoolKey, replica_id: str) -> dict[str, Any]:
-    """A replica that its user started; which process it is, nobody said."""
+    """Describe a replica that its user started; nobody said which process it is."""
     return {"replica_id": replica_id, "state": "live", "pid": 0, "nodepool": "/".join(nodepool), "devices": []}
 
 
 def _last_crash(fleet: Fleet) -> dict[str, Any] | None:
-    """Why its last replica ended that should not have; None when each ended as it was told to."""
+    """Tell why its last replica ended that should not have; None when each ended as it was told to."""
     if fleet.last_crash is None:
         return None
     when, why = fleet.last_crash

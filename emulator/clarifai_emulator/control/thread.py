@@ -1,4 +1,4 @@
-"""An emulator in a thread of its own, for code without an event loop: tests, notebooks, scripts.
+"""Runs an emulator in a thread of its own, for code without an event loop: tests, notebooks, scripts.
 
 with EmulatorThread(EmulatorConfig(port=0)) as emulator:
     deployed = emulator.deploy("my-model")
@@ -9,71 +9,35 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from clarifai_emulator.api.call import Step
 from clarifai_emulator.backends.process.parent import Parent
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.control.snapshot import snapshot
+from clarifai_emulator.control.account import Account
+from clarifai_emulator.control.call_records import CallLog
+from clarifai_emulator.control.door import Door
+from clarifai_emulator.control.verb_table import verb_named
+from clarifai_emulator.control.verbs import Progress, Verbs, unheard
 from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.deploy.topology_edits import TopologyOutcome
-from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.events import Event
-from clarifai_emulator.faults import ActiveFault, Fault
 from clarifai_emulator.machine.accelerators import Discovery
 from clarifai_emulator.reload.project import Options as ReloadOptions
 from clarifai_emulator.reload.project import Outcome
-from clarifai_emulator.routing import Ask, Decision
 
+P = ParamSpec("P")
 T = TypeVar("T")
 # How long a call that is told to end may take for it.
 _CANCEL_SECONDS = 5.0
+_NOT_RUNNING = "The emulator is not running: use it inside `with EmulatorThread() as emulator:`."
 
 
-class ThreadFaults:
-    """The faults of an emulator in a thread, for every other thread: ``add``, ``remove``, ``clear``, iteration.
-
-    with emulator.faults.add(Fault(status="MODEL_DEPLOYING", times=2)) as fault:
-        …
-        assert fault.injected == 2
-    """
-
-    def __init__(self, thread: EmulatorThread) -> None:
-        self._thread = thread
-
-    def add(self, fault: Fault) -> ActiveFault:
-        """Inject ``fault`` from now on; as a context manager, until the end of the block. Raises ``ConfigError``
-        for a known id."""
-        return self._own(self._thread.run(lambda emulator: emulator.faults.add(fault)))
-
-    def remove(self, *fault_ids: str) -> list[ActiveFault]:
-        """Inject these no more; gives them. Raises ``ConfigError`` when there is no such fault."""
-        return self._thread.run(lambda emulator: emulator.faults.remove(*fault_ids))
-
-    def clear(self) -> list[ActiveFault]:
-        """Remove all; gives those that were there."""
-        return self._thread.run(lambda emulator: emulator.faults.clear())
-
-    def __iter__(self) -> Iterator[ActiveFault]:
-        """All that were added and not removed, used up or not, oldest first."""
-        return iter([self._own(active) for active in self._thread.run(lambda emulator: list(emulator.faults))])
-
-    def _own(self, active: ActiveFault) -> ActiveFault:
-        """The same, removed in the emulator's thread."""
-        active.remove = lambda: self._drop(active)
-        return active
-
-    def _drop(self, active: ActiveFault) -> None:
-        if self._thread.emulator is not None:  # once it has stopped, there is nothing to remove
-            self._thread.run(lambda emulator: emulator.faults.drop(active))
-
-
-class EmulatorThread:
-    """Starts with ``start`` or ``with``; every method may be called from any thread."""
+class EmulatorThread(Door):
+    """Runs one emulator. Starts with ``start`` or ``with``; every method may be called from any thread."""
 
     def __init__(
         self,
@@ -82,6 +46,7 @@ class EmulatorThread:
         clock: Clock | None = None,
         discovery: Discovery | None = None,
         parent: Parent | None = None,
+        log: CallLog | None = None,
         steps: Sequence[Step] = (),
     ) -> None:
         self.config = config or EmulatorConfig(port=0)
@@ -92,6 +57,8 @@ class EmulatorThread:
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self.emulator: Emulator | None = None
+        self._log = log
+        self._verbs: Verbs | None = None
         self._prepare: list[Callable[[Emulator], object]] = []
 
     def before_start(self, prepare: Callable[[Emulator], object]) -> None:
@@ -107,12 +74,12 @@ class EmulatorThread:
 
     @property
     def url(self) -> str:
-        """The base URL for ``CLARIFAI_API_BASE``."""
+        """Return the base URL for ``CLARIFAI_API_BASE``."""
         return self._running.url
 
     @property
     def user_id(self) -> str:
-        """Whose account ``deploy`` and the topology use."""
+        """Return the user whose account ``deploy`` and the topology use."""
         return self.config.user_id
 
     def start(self) -> None:
@@ -121,6 +88,7 @@ class EmulatorThread:
         self._thread.start()
         try:
             self.emulator = self._call(self._begin())
+            self._verbs = Verbs(Account(self.emulator), self._log)
         except BaseException:
             self._end_loop()
             raise
@@ -129,64 +97,37 @@ class EmulatorThread:
         """Stop and wait until nothing of it runs."""
         if self.emulator is not None:
             self._call(self.emulator.stop())
-            self.emulator = None
+            self.emulator = self._verbs = None
         self._end_loop()
-
-    def deploy(
-        self, path: str | Path, *, progress: Callable[[str], None] = lambda line: None, **options: Any
-    ) -> Deployed:
-        """Deploy a model directory; ``options`` are the fields of ``DeployRequest``."""
-        request = DeployRequest(path=Path(path), **options)
-        return self._call(self._running.deployer.deploy(request, progress))
-
-    def undeploy(self, name: str | None, *, user_id: str = "") -> Sequence[Undeployed]:
-        """Take away a deployment, or every deployment of a model; see ``Undeployer.undeploy``."""
-        return self._call(self._running.undeployer.undeploy(name, user_id=user_id))
 
     def dev(
         self,
         path: str | Path,
         *,
         options: ReloadOptions | None = None,
-        progress: Callable[[str], None] = lambda line: None,
+        progress: Progress = unheard,
         **fields: Any,
     ) -> Deployed:
         """Deploy a model directory so that ``reload`` brings edits of it to where they answer."""
         request = DeployRequest(path=Path(path), **fields)
-        return self._call(self._running.reloader.begin(request, options or ReloadOptions(), progress))
+        return self.ask(Verbs.dev, request, options or ReloadOptions(), progress)
 
-    def reload(self, path: str | Path, *, progress: Callable[[str], None] = lambda line: None) -> Outcome:
+    def reload(self, path: str | Path, *, progress: Progress = unheard) -> Outcome:
         """Bring the edits of a directory in the dev loop to where they answer; what came of it."""
-        return self._call(self._running.reloader.reload(Path(path), progress))
+        return self.ask(Verbs.reload, Path(path), progress)
 
     def reload_topology(self) -> TopologyOutcome:
         """Apply what has changed in the topology files it was started with; what came of it."""
-        return self._call(self._running.reload_topology())
+        return self.ask(Verbs.reload_topology)
 
-    def reset(self, *, keep_warm: bool = False) -> None:
-        """Back to the state after ``start``. ``keep_warm``: see ``Emulator.reset``."""
-        self._call(self._running.reset(keep_warm=keep_warm))
-
-    def apply(self, *files: str | Path) -> None:
-        """Create everything that topology files name. Raises ``ConfigError`` with file and line of each problem."""
-        self._call(self._running.apply(*map(Path, files)))
-
-    @property
-    def faults(self) -> ThreadFaults:
-        """What goes wrong on purpose."""
-        return ThreadFaults(self)
-
-    def route(self, ask: Ask) -> Decision:
-        """Where a request would go. Raises ``RoutingError``."""
-        return self.run(lambda emulator: emulator.decide(ask))
-
-    def status(self) -> dict[str, Any]:
-        """What `clarifai-emulator status --json` shows."""
-        return self.run(snapshot)
-
-    def events(self, prefix: str = "", **match: Any) -> list[Event]:
-        """The kept events whose kind begins with ``prefix`` and whose fields equal ``match``."""
-        return self.run(lambda emulator: list(emulator.events.recent(prefix, **match)))
+    def ask(
+        self, verb: Callable[Concatenate[Verbs, P], Coroutine[Any, Any, T]], /, *args: P.args, **named: P.kwargs
+    ) -> T:
+        verbs = self._verbs
+        if verbs is None:
+            raise RuntimeError(_NOT_RUNNING)
+        row = verb_named(verb.__name__)
+        return self._call(row.call(verbs, **row.bound(args, named)))
 
     def run(self, function: Callable[[Emulator], T]) -> T:
         """Call ``function`` with the emulator, in its event loop."""
@@ -204,7 +145,7 @@ class EmulatorThread:
     @property
     def _running(self) -> Emulator:
         if self.emulator is None:
-            raise RuntimeError("The emulator is not running: use it inside `with EmulatorThread() as emulator:`.")
+            raise RuntimeError(_NOT_RUNNING)
         return self.emulator
 
     async def _begin(self) -> Emulator:
@@ -240,7 +181,7 @@ class EmulatorThread:
 
 
 async def _cancel_others() -> None:
-    """What other threads still wait for: nobody would ever answer them."""
+    """End what other threads still wait for: nobody would ever answer them."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()

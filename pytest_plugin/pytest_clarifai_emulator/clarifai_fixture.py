@@ -1,4 +1,7 @@
-"""``clarifai``: one test's account on the emulator, empty at first: deploy, make resources, look what happened."""
+"""Defines the fixture ``clarifai``: one test's account on the emulator, empty at first.
+
+Tests deploy, make resources and look what happened with it.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,15 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
     Visibility,
 )
 
-from clarifai_emulator.api.playback import Player
 from clarifai_emulator.catalogue import LOCAL_INSTANCE
 from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.control.call_records import Call, Route, routes_of
+from clarifai_emulator.control.door import AddedFault
 from clarifai_emulator.control.thread import EmulatorThread
+from clarifai_emulator.control.verbs import CassetteUse
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
-from clarifai_emulator.faults import ActiveFault, Fault
+from clarifai_emulator.faults import Fault
 from clarifai_emulator.resources.credential_rows import PAT as PAT_TYPE
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind
@@ -42,8 +46,8 @@ from pytest_clarifai_emulator.serving import turn
 from pytest_clarifai_emulator.test_environment import token_of
 
 if TYPE_CHECKING:
-    from pytest_clarifai_emulator.joined import JoinedEmulator, JoinedFault
     from pytest_clarifai_emulator.serving import Serving
+    from pytest_clarifai_emulator.shared.joined import JoinedEmulator
 
 T = TypeVar("T")
 
@@ -56,7 +60,7 @@ class Member:
     pat: str
 
 
-class Clock:
+class EmulatorClock:
     """The emulator's clock: token expiry, cool-downs, scale-down delays and crash delays go by it."""
 
     def __init__(self, clock: TurnableClock | None, emulator: EmulatorThread | JoinedEmulator) -> None:
@@ -90,11 +94,11 @@ class Clarifai:
         self._is_of_test = is_of_test
         self.paths = paths
         self.emulator = serving.thread
-        self.clock = Clock(serving.clock, serving.thread)
+        self.clock = EmulatorClock(serving.clock, serving.thread)
         self._user_id = user_id
         self.deployed: list[DeployedModel] = []
-        self._faults: list[ActiveFault | JoinedFault] = []
-        self.cassette: Player | None = None  # of the mark clarifai_cassette
+        self._faults: list[AddedFault] = []
+        self.cassette: CassetteUse | None = None  # of the mark clarifai_cassette
         self.gpus: tuple[str, ...] = ()  # UUIDs of the devices that the mark clarifai_gpu holds
         self.replaying: Callable[[Path, str], tuple[str, str, str] | None] = lambda path, model: None
 
@@ -252,7 +256,7 @@ class Clarifai:
 
     # ── what goes wrong, and what happened ─────────────────────────────────────────────────────────────
 
-    def fault(self, fault: Fault | None = None, /, **fields: Any) -> ActiveFault | JoinedFault:
+    def fault(self, fault: Fault | None = None, /, **fields: Any) -> AddedFault:
         """Make things go wrong from now on: ``clarifai.fault(status="MODEL_DEPLOYING", times=2)``. As a context
         manager, until the end of the block. ``.injected`` counts."""
         added = self.emulator.faults.add(fault if fault is not None else Fault(**fields))
@@ -266,8 +270,8 @@ class Clarifai:
 
     @property
     def retries(self) -> Retries:
-        """How often the SDK tried again in this test (``.count``), and how long it waited for that on its own clock
-        (``.seconds``). Each try is one of ``calls``."""
+        """Return how often the SDK tried again in this test (``.count``), and how long it waited for that on its
+        own clock (``.seconds``). Each try is one of ``calls``."""
         return self.serving.sdk_clock.retries
 
     @property
@@ -277,12 +281,12 @@ class Clarifai:
 
     @property
     def routes(self) -> list[Route]:
-        """Where each of them went, and why."""
+        """Return where each of the calls went, and why."""
         return list(routes_of(self.calls))
 
     @property
     def logs(self) -> list[str]:
-        """What the models printed, oldest first."""
+        """Return what the models printed, oldest first."""
         return self.log_lines()
 
     def log_lines(self, log_type: str = "runner", **match: str) -> list[str]:
@@ -290,7 +294,7 @@ class Clarifai:
         return self.serving.log_lines(log_type, **match)
 
     def events(self, prefix: str = "", **match: Any) -> list[Event]:
-        """What happened: events whose kind begins with ``prefix`` and whose fields equal ``match``."""
+        """Return what happened: events whose kind begins with ``prefix`` and whose fields equal ``match``."""
         return self.emulator.events(prefix, **match)
 
     def status(self) -> dict[str, Any]:
@@ -298,7 +302,7 @@ class Clarifai:
         return self.emulator.status()
 
     def route(self, model: DeployedModel | str, **ask: Any) -> Decision:
-        """Where a request for a model would go; ``ask`` are fields of ``Ask``. Raises ``RoutingError``."""
+        """Return where a request for a model would go; ``ask`` are fields of ``Ask``. Raises ``RoutingError``."""
         user, app, model_id = model_key(model)
         asked: dict[str, Any] = {"caller": self.user_id, **ask}
         for name in ("deployment", "nodepool"):

@@ -1,0 +1,270 @@
+"""Holds each verb once: what can be done with an emulator from outside, for all of it or for one account.
+
+Two doors are made of the table ``VERBS`` (``verb_table.py``): ``thread.py`` calls a verb from another thread of the
+same process, ``service.py`` and ``client.py`` carry it over the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from clarifai_emulator.api.call import ApiCall, StreamHandler
+from clarifai_emulator.api.playback import Mode, Player
+from clarifai_emulator.api.playback.upstream import Upstream
+from clarifai_emulator.api.taps import HeardCall
+from clarifai_emulator.cassettes import Cassette
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.control.account import Account, UserAccount
+from clarifai_emulator.control.call_records import Call, CallLog
+from clarifai_emulator.control.checkpoint import Checkpoint
+from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
+from clarifai_emulator.deploy.topology_edits import TopologyOutcome
+from clarifai_emulator.deploy.undeployer import Undeployed
+from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.events import Event
+from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
+from clarifai_emulator.models.directory import read_model_directory
+from clarifai_emulator.reload.project import Options, Outcome
+from clarifai_emulator.routing import Ask, Decision
+from clarifai_emulator.store import Kind
+
+T = TypeVar("T")
+Progress = Callable[[str], None]
+
+
+def unheard(line: str) -> None:
+    """Take a line of progress that nobody wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultState:
+    """A fault that was added, as it is now. ``number`` is its own for good; its id may be another one's later."""
+
+    number: int
+    id: str
+    fault: Fault
+    seen: int
+    injected: int
+    origin: str = ""
+    user_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CassetteUse:
+    """A cassette to record calls into or to play them from. ``record_from``: another platform to record from, which
+    the token ``pat`` opens."""
+
+    cassette: Cassette
+    mode: Mode
+    name: str
+    record_from: str = ""
+    pat: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UsedCassette:
+    """A cassette after its use."""
+
+    cassette: Cassette
+    changed: bool
+
+
+class Verbs:
+    """Does what is asked for one account. ``log``: the calls of the emulator's clients, where they are noted. Runs
+    in the emulator's event loop."""
+
+    def __init__(self, account: Account, log: CallLog | None = None) -> None:
+        self.account = account
+        self._emulator = account.emulator
+        self._log = log if log is not None else CallLog()
+        self._added: dict[int, ActiveFault] = {}
+        self._player: Player | None = None
+        self._checkpoints: list[Checkpoint] = []
+
+    # ── models ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def deploy(self, request: DeployRequest, progress: Progress = unheard) -> Deployed:
+        """Deploy a model directory. Raises ``ModelError``, ``CallerError``, and ``ConfigError`` for a model of
+        another account."""
+        if not self.account.is_everything:
+            named = request.model.removeprefix("https://clarifai.com/").partition("/")[0]
+            owner = named or (await asyncio.to_thread(read_model_directory, request.path)).user_id
+            self.account.require_own(owner, f"the model of {request.path}")
+            request = replace(request, user_id=self.account.user_id)
+        return await self._emulator.deployer.deploy(request, progress)
+
+    async def undeploy(self, name: str | None, user_id: str = "") -> Sequence[Undeployed]:
+        """Take away a deployment, or every deployment of a model; see ``Undeployer.undeploy``."""
+        user = user_id if self.account.is_everything else self.account.user_id
+        return await self._emulator.undeployer.undeploy(name, user_id=user)
+
+    async def dev(self, request: DeployRequest, options: Options, progress: Progress = unheard) -> Deployed:
+        """Deploy a model directory so that ``reload`` brings edits of it to where they answer."""
+        return await self._emulator.reloader.begin(request, options, progress)
+
+    async def reload(self, path: Path, progress: Progress = unheard) -> Outcome:
+        """Bring the edits of a directory in the dev loop to where they answer."""
+        return await self._emulator.reloader.reload(path, progress)
+
+    async def models(self) -> dict[str, list[str]]:
+        """Return the models that have code, and their methods."""
+        store, found = self._emulator.store, dict[str, list[str]]()
+        for key in store.keys(Kind.SOURCE):
+            version: Any = store.get(Kind.MODEL_VERSION, key)
+            if version is not None and self.account.owns(key[0]):
+                found.setdefault("/".join(key[:3]), [each.name for each in version.method_signatures])
+        return found
+
+    # ── the account ────────────────────────────────────────────────────────────────────────────────────
+
+    async def config(self) -> EmulatorConfig:
+        """Return the settings that the emulator was started with."""
+        return self._emulator.config
+
+    async def reset(self, keep_warm: bool = False) -> None:
+        """Begin again, as after the start. ``keep_warm``: see ``Emulator.reset``."""
+        self._log.forget(self._is_own)
+        await self.account.reset(keep_warm=keep_warm)
+
+    async def leave(self) -> None:
+        """Empty the account for good: its user is gone."""
+        await self.eject()
+        if isinstance(self.account, UserAccount):
+            await self.account.leave()
+
+    async def checkpoint(self) -> int:
+        """Remember what the account has; returns the number for ``restore``."""
+        self._checkpoints.append(Checkpoint(self._emulator, self.account.owns))
+        return len(self._checkpoints) - 1
+
+    async def restore(self, number: int) -> None:
+        """Bring back what a checkpoint remembers; later checkpoints are gone."""
+        there = self._checkpoints[number]
+        del self._checkpoints[number:]
+        await there.restore()
+
+    async def require_own(self, user_id: str) -> None:
+        """Raise ``ConfigError`` for a user that is not of this account."""
+        self.account.require_own(user_id, "What it has")
+
+    async def apply(self, files: tuple[Path, ...]) -> None:
+        """Create everything that topology files name. Raises ``ConfigError`` with file and line of each problem."""
+        await self.account.apply(*files)
+
+    async def reload_topology(self) -> TopologyOutcome:
+        """Apply what has changed in the topology files that the emulator was started with."""
+        return await self._emulator.reload_topology()
+
+    async def route(self, ask: Ask) -> Decision:
+        """Return where a request would go. Raises ``RoutingError``."""
+        return self._emulator.decide(ask)
+
+    # ── faults ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def add_fault(self, fault: Fault) -> FaultState:
+        """Inject a fault from now on. Raises ``ConfigError`` for a known id."""
+        return self._state(self.account.add_fault(fault))
+
+    async def faults(self) -> list[FaultState]:
+        """Return the faults that were added and not removed, oldest first."""
+        return [self._state(each) for each in self.account.faults()]
+
+    async def fault(self, number: int) -> FaultState:
+        """Return a fault as it is now, removed or not."""
+        return self._state(self._added[number])
+
+    async def drop_fault(self, number: int) -> FaultState:
+        """Inject a fault no more; nothing happens when it was removed before."""
+        active = self._added[number]
+        self._emulator.faults.drop(active)
+        return self._state(active)
+
+    async def remove_faults(self, fault_ids: tuple[str, ...]) -> list[FaultState]:
+        """Inject these faults no more. Raises ``ConfigError``, and removes none, when one is not there."""
+        if not self.account.is_everything:
+            known = [each.id for each in self.account.faults()]
+            missing = next((each for each in fault_ids if each not in known), None)
+            if missing is not None:
+                raise ConfigError(f"There is no fault '{missing}'. There are: {', '.join(known) or 'none'}.", [])
+        return [self._state(each) for each in self._emulator.faults.remove(*fault_ids)]
+
+    async def clear_faults(self) -> list[FaultState]:
+        """Remove all faults, and return them."""
+        if self.account.is_everything:
+            return [self._state(each) for each in self._emulator.faults.clear()]
+        return await self.remove_faults(tuple(each.id for each in self.account.faults()))
+
+    async def unknown_names(self, fault: Fault) -> list[str]:
+        """Return what a fault names and the account does not have, each with the nearest name."""
+        return unknown_in(self._emulator.store, fault, self.account.user_id, self.account.owns)
+
+    # ── what happened ──────────────────────────────────────────────────────────────────────────────────
+
+    async def status(self) -> dict[str, Any]:
+        """Return what `clarifai-emulator status --json` shows."""
+        return self.account.status()
+
+    async def calls(self) -> list[Call]:
+        """Return the calls that clients of this account made, oldest first."""
+        return self._log.read(self._emulator, self._is_own)
+
+    async def events(self, prefix: str, match: dict[str, Any]) -> list[Event]:
+        """Return the kept events whose kind begins with ``prefix`` and whose fields equal ``match``."""
+        return self.account.events(self._log.request_ids(self._is_own), prefix, **match)
+
+    async def log_lines(self, log_type: str, match: dict[str, str]) -> list[str]:
+        """Return lines of one log type (``runner``, ``builder``, ``runner.events``) whose source has these ids."""
+        entries = self._emulator.logbook.entries(log_type, **match)
+        return [entry.message for entry in entries if self.account.owns(entry.meta.user_app_id.user_id)]
+
+    # ── cassettes ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def insert(self, use: CassetteUse) -> None:
+        """Let the calls of this account go through a cassette."""
+        await self.eject()
+        upstream = Upstream(use.record_from, use.pat) if use.record_from else None
+        self._player = Player(use.cassette, use.mode, name=use.name, upstream=upstream)
+        self._emulator.interceptors.insert(0, self._intercept)
+
+    async def cassette_problems(self) -> list[str]:
+        """Return what was asked and is not recorded."""
+        return self._player.problems if self._player is not None else []
+
+    async def eject(self) -> UsedCassette | None:
+        """Let calls go their usual way again; returns the cassette as it is now."""
+        player, self._player = self._player, None
+        if player is None:
+            return None
+        self._emulator.interceptors.remove(self._intercept)
+        await player.close()
+        return UsedCassette(player.cassette, player.changed)
+
+    # ── anything else ──────────────────────────────────────────────────────────────────────────────────
+
+    async def run(self, function: Callable[[Emulator], T]) -> T:
+        """Call a function with the emulator, in its event loop."""
+        return function(self._emulator)
+
+    async def look(self, function: Callable[[Account], T]) -> T:
+        """Call a function with the account, in the emulator's event loop."""
+        return function(self.account)
+
+    def _state(self, active: ActiveFault) -> FaultState:
+        number = next((number for number, each in self._added.items() if each is active), len(self._added))
+        self._added[number] = active
+        return FaultState(
+            number, active.id, active.fault, active.seen, active.injected, active.origin, active.user_id
+        )
+
+    def _is_own(self, heard: HeardCall) -> bool:
+        return self.account.is_own_call(heard.metadata)
+
+    def _intercept(self, call: ApiCall, following: StreamHandler) -> StreamHandler:
+        if self._player is None or not self.account.is_own_call(call.metadata):
+            return following
+        return self._player.intercept(call, following)

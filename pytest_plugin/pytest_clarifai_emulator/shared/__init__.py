@@ -1,0 +1,1 @@
+"""Lets all xdist workers use one emulator, which runs in the controller."""
