@@ -34,6 +34,8 @@ _PATIENCE_SECONDS = 30.0
 _PROGRESS_BYTES = 64 * 1024
 # How long a connection is kept that nothing is asked on.
 _IDLE_SECONDS = 75.0
+# How many chunks of an answer go out in one go, before other connections have their turn.
+_CHUNKS_AT_ONCE = 16
 # How long what a client still sends is read past, so that it sees the answer that came early.
 _LINGER_SECONDS = 2.0
 
@@ -60,6 +62,7 @@ class HttpConnection(asyncio.Protocol):
         self._progress = 0
         self._lingering = False
         self._lost = False
+        self._sent_at_once = 0
         self._may_write = asyncio.Event()
         self._may_write.set()
 
@@ -287,10 +290,16 @@ class HttpConnection(asyncio.Protocol):
             self._send(_head(status, headers))
 
     async def send_chunk(self, data: bytes) -> None:
-        if self._lost:
-            return
-        self._send(h11.Data(data=data))
+        if not self._lost:
+            self._send(h11.Data(data=data))
         await self._may_write.wait()
+        self._sent_at_once += 1
+        if self._sent_at_once >= _CHUNKS_AT_ONCE or self._is_ending():
+            self._sent_at_once = 0
+            await asyncio.sleep(0)  # a quick handler would keep the loop, and never hear that its client left
+
+    def _is_ending(self) -> bool:
+        return self._lost or self._transport is None or self._transport.is_closing()
 
     def read_more(self, wanted: bool) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -46,6 +48,8 @@ class Scene:
                 await asyncio.sleep(30)
             finally:
                 self.cancelled.set()
+        elif exchange.path == "/quick":
+            await self._without_pause(exchange)
         elif exchange.path == "/bug":
             raise RuntimeError("a bug")
         elif exchange.path == "/bug-later":
@@ -54,6 +58,17 @@ class Scene:
             raise RuntimeError("a bug")
         else:
             await self._echo(exchange)
+
+    async def _without_pause(self, exchange: Exchange) -> None:
+        """Write chunks that wait for nothing, for 10 s at most."""
+        await exchange.begin(200, "text/event-stream")
+        ends = time.monotonic() + 10
+        try:
+            while time.monotonic() < ends:
+                await exchange.write(b"data: x\n\n")
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
 
     async def _echo(self, exchange: Exchange) -> None:
         try:
@@ -325,6 +340,35 @@ async def test_a_client_that_leaves_ends_what_was_being_done_for_it(scene: Scene
     _, writer = await scene.connect()
     writer.write(request("/slow"))
     await asyncio.sleep(0.02)
+    writer.close()
+    await asyncio.wait_for(scene.cancelled.wait(), 5)
+
+
+async def test_a_client_that_leaves_a_quick_stream_ends_it(scene: Scene) -> None:
+    began = time.monotonic()
+    await asyncio.to_thread(_read_a_while, scene.port)
+    await asyncio.wait_for(scene.cancelled.wait(), 5)
+    assert time.monotonic() - began < 5, "the stream kept the loop"
+
+
+def _read_a_while(port: int) -> None:
+    """Read a quick stream as fast as it comes, so that it never waits for its client; then leave it."""
+    ends = time.monotonic() + 0.2
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(request("/quick"))
+        while time.monotonic() < ends:
+            assert client.recv(1 << 20)
+
+
+async def test_a_quick_stream_leaves_others_their_turn(scene: Scene) -> None:
+    reader, writer = await scene.connect()
+    began = time.monotonic()
+    writer.write(request("/quick"))
+    assert b"200 OK" in await reader.read(1000)
+    reading = asyncio.create_task(reader.read())
+    assert (await scene.say(last("/x", b"a"))).endswith(b"a")
+    assert time.monotonic() - began < 5, "the stream kept the loop"
+    reading.cancel()
     writer.close()
     await asyncio.wait_for(scene.cancelled.wait(), 5)
 
