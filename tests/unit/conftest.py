@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from resource_api import ResourceApi
 from unit.acts import ACTS, WAY_OUT
 from unit.turned_loop import TurnedLoop
 
@@ -22,6 +23,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def api() -> ResourceApi:
+    """Make fresh handlers of every kind of resource."""
+    return ResourceApi()
 
 
 def pytest_asyncio_loop_factories() -> dict[str, type[TurnedLoop]]:

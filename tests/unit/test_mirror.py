@@ -11,9 +11,6 @@ PLUGIN = ROOT / "pytest_plugin/pytest_clarifai_emulator"
 
 # Tests that are about no single module, and why.
 OTHERS = {
-    "api/handlers/test_apps.py": "apps, as clients see them",
-    "api/handlers/test_clusters.py": "clusters and nodepools, as clients see them",
-    "api/handlers/test_deployments.py": "deployments, as clients see them",
     "api/handlers/test_round_trip.py": "every field of every kind of resource comes back",
     "cli/test_missed_lines.py": "what `events` and `logs` say of lines they could not show",
     "nodepools/test_official_sizes.py": "the sizes of Clarifai's own examples, on small machines",

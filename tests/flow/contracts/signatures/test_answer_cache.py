@@ -8,7 +8,7 @@ import pytest
 
 from clarifai_emulator.contracts.signatures import imported
 from clarifai_emulator.contracts.signatures.read_signatures import read_many
-from flow.contracts.signatures.test_read_signatures import PLAIN, write
+from written_models import HEAD, PLAIN, write
 
 
 def test_what_is_kept_and_what_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,8 +18,6 @@ def test_what_is_kept_and_what_is_not(tmp_path: Path, monkeypatch: pytest.Monkey
     head = f"import sys; sys.path.insert(0, {str(outside)!r})\nimport shared_code\n"
     plain = write(tmp_path / "plain", PLAIN)
     broken = write(tmp_path / "broken", "", head="raise ValueError('no')\n")
-    from flow.contracts.signatures.test_read_signatures import HEAD
-
     leaning = write(tmp_path / "leaning", PLAIN, head=head + HEAD)
     everything = [plain, broken, leaning]
     cache = tmp_path / "cache"

@@ -17,7 +17,7 @@ from clarifai_emulator.contracts.signatures.read_signatures import read_signatur
 from clarifai_emulator.models import environment
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.models.environment import find_environment, prepare_environment
-from flow.contracts.signatures.test_read_signatures import HEAD, write
+from written_models import HEAD, write
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.contracts.signatures.read_signatures import read_many, read_signatures
-from flow.contracts.signatures.test_read_signatures import HEAD, MODELS, told, write
+from flow.driver import MODELS
+from written_models import HEAD, told, write
 
 BASES = {
     "openai": (

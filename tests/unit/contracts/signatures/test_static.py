@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from clarifai_emulator.contracts.signatures.read_signatures import read_many, read_signatures
-from flow.contracts.signatures.test_read_signatures import HEAD, REFUSED, method, told, write
+from written_models import HEAD, REFUSED, method, told, write
 
 
 def test_what_the_sdk_refuses_is_refused_by_the_same_rule_at_the_same_place(tmp_path: Path) -> None:

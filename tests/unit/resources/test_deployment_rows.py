@@ -1,4 +1,4 @@
-"""Deployments: what runs where, pinned to which version, scaled how."""
+"""Tests deployments, as clients see them: what runs where, pinned to which version, scaled how."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compute clusters, nodepools and runners."""
+"""Tests compute clusters, nodepools and runners, as clients see them."""
 
 from __future__ import annotations
 
