@@ -11,7 +11,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import DeploymentMetrics, RunnerMetric
 
 from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.api.access.issued_keys import IssuedKeys
-from clarifai_emulator.api.call import Call, Handler
+from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers import instance_types as catalogue
 from clarifai_emulator.api.handlers import log_entries as logs
 from clarifai_emulator.api.handlers import resource_rpcs
@@ -19,10 +19,10 @@ from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.permissions import Organisations
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Record
-from clarifai_emulator.resources.table import ROWS
 from clarifai_emulator.store import Store
 
 
@@ -83,7 +83,7 @@ class ResourceApi:
         if "user_app_id" in rpc.request_type.DESCRIPTOR.fields_by_name:
             fields["user_app_id"] = {"user_id": "me", **ids}
         caller = Caller(_user) if isinstance(_user, str) else _user
-        call = Call(rpc, {}, 0.0, caller=caller)
+        call = ApiCall(rpc, {}, 0.0, caller=caller)
         return self.handlers[rpc_name](call, rpc.request_type(**fields))
 
     # What most tests need first.

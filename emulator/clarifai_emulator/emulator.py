@@ -32,7 +32,7 @@ from clarifai_emulator.backends.process.parent import Parent
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, PausableClock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.deploy.deployer import Deployer
+from clarifai_emulator.deploy.deployer import Deployer, DeployerParts
 from clarifai_emulator.deploy.provision import Provisioner
 from clarifai_emulator.deploy.topology_edits import TopologyEdits, TopologyOutcome
 from clarifai_emulator.deploy.undeployer import Undeployer
@@ -56,9 +56,9 @@ from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.reset import Resetter, Scope
+from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Record
-from clarifai_emulator.resources.table import ROWS
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.routing.decision import ModelKey
 from clarifai_emulator.store import Kind, Store
@@ -164,17 +164,18 @@ class Emulator:
     def _make_deploying(self) -> None:
         """Make what brings the code of models into nodepools, and takes it out again."""
         self.deployer = Deployer(
-            config=self.config,
-            store=self.store,
-            resources=self.resources,
-            supervisor=self.supervisor,
-            catalogue=self.catalogue,
-            backends=self.backends,
-            events=self.events,
-            logbook=self.logbook,
-            clock=self.clock,
-            debuggers=self.nodepools.debuggers,
-            written=self._written,
+            DeployerParts(
+                config=self.config,
+                resources=self.resources,
+                supervisor=self.supervisor,
+                catalogue=self.catalogue,
+                backends=self.backends,
+                events=self.events,
+                logbook=self.logbook,
+                clock=self.clock,
+                debuggers=self.nodepools.debuggers,
+                written=self._written,
+            )
         )
         self.reloader = Reloader(
             store=self.store,
@@ -195,7 +196,8 @@ class Emulator:
         self._uploads = UploadBuilds(
             files=UploadedFiles(self.config.state / "uploaded-versions" if self.config.state else None),
             resources=self.resources,
-            deployer=self.deployer,
+            code=self.deployer.code,
+            needs=self.deployer.needs,
             events=self.events,
             is_run=self.supervisor.runs_version,
         )

@@ -18,7 +18,7 @@ Table = TypeVar("Table")
 
 
 class Kind(str):
-    """Name a kind of resource. Each has a row in ``resources.table``; a further row brings its own."""
+    """Name a kind of resource. Each has a row in ``resources.kind_table``; a further row brings its own."""
 
     __slots__ = ()
 

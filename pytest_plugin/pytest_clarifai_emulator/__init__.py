@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clarifai_emulator.control.call_records import Call as Call
     from clarifai_emulator.control.call_records import Route as Route
-    from pytest_clarifai_emulator.account import Clarifai as Clarifai
+    from pytest_clarifai_emulator.clarifai_fixture import Clarifai as Clarifai
     from pytest_clarifai_emulator.contract_findings import CallFinding as CallFinding
     from pytest_clarifai_emulator.deployed import DeployedModel as DeployedModel
     from pytest_clarifai_emulator.sdk_clock import Retries as Retries
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Call": "clarifai_emulator.control.call_records",
     "CallFinding": "pytest_clarifai_emulator.contract_findings",
-    "Clarifai": "pytest_clarifai_emulator.account",
+    "Clarifai": "pytest_clarifai_emulator.clarifai_fixture",
     "DeployedModel": "pytest_clarifai_emulator.deployed",
     "Retries": "pytest_clarifai_emulator.sdk_clock",
     "Route": "clarifai_emulator.control.call_records",

@@ -19,7 +19,7 @@ from clarifai_emulator.cassettes import Cassette, RecordedModel, is_of_another_t
 from clarifai_emulator.contracts.signatures.shapes import method_shape
 from clarifai_emulator.control.verbs import CassetteUse
 from clarifai_emulator.models.directory import read_model_directory
-from pytest_clarifai_emulator.account import Clarifai
+from pytest_clarifai_emulator.clarifai_fixture import Clarifai
 from pytest_clarifai_emulator.deployed import DeployedModel
 from pytest_clarifai_emulator.settings import Settings
 

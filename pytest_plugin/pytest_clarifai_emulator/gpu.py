@@ -23,7 +23,7 @@ from clarifai_emulator.machine.accelerators import Accelerator, Discovery
 from pytest_clarifai_emulator.settings import Settings
 
 if TYPE_CHECKING:
-    from pytest_clarifai_emulator.shared.client import JoinedEmulator
+    from pytest_clarifai_emulator.shared.joined import JoinedEmulator
 
 _POLL_SECONDS = 0.02
 _MEMORY = 24 * 1024**3

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pytest_clarifai_emulator.account import Clarifai
 from pytest_clarifai_emulator.cassette import inserted
+from pytest_clarifai_emulator.clarifai_fixture import Clarifai
 from pytest_clarifai_emulator.gpu import held
 from pytest_clarifai_emulator.settings import Settings
 

@@ -103,7 +103,7 @@ class _FuzzItem(_ModelItem):
 
     def runtest(self) -> None:
         from clarifai_emulator.contracts.values.fuzz import METHOD_SECONDS, fuzz
-        from pytest_clarifai_emulator.account import Clarifai
+        from pytest_clarifai_emulator.clarifai_fixture import Clarifai
         from pytest_clarifai_emulator.contracts import broken_promises
         from pytest_clarifai_emulator.model_paths import paths_of
         from pytest_clarifai_emulator.session import SETTINGS, serving_of

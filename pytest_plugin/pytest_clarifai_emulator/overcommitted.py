@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from clarifai_emulator.control.thread import EmulatorThread
-    from pytest_clarifai_emulator.shared.client import JoinedEmulator
+    from pytest_clarifai_emulator.shared.joined import JoinedEmulator
 
 # A property of a test's report, so that it is the same with and without xdist.
 OVERCOMMITTED = "clarifai_overcommitted"

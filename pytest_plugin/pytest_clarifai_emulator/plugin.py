@@ -25,9 +25,9 @@ from pytest_clarifai_emulator.test_environment import Environment, user_of
 if TYPE_CHECKING:
     from clarifai_emulator.control.door import DoorFaults
     from clarifai_emulator.control.thread import EmulatorThread
-    from pytest_clarifai_emulator.account import Clarifai
+    from pytest_clarifai_emulator.clarifai_fixture import Clarifai
     from pytest_clarifai_emulator.serving import OwnServing, Serving
-    from pytest_clarifai_emulator.shared.client import JoinedEmulator
+    from pytest_clarifai_emulator.shared.joined import JoinedEmulator
 
 _WIDER = ("clarifai_class", "clarifai_module", "clarifai_package", "clarifai_session")
 _FIXTURES = frozenset({"clarifai", "clarifai_emulator", "clarifai_faults", *_WIDER})
@@ -213,7 +213,7 @@ def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
     if serving is None:
         return
     report.user_properties += [(OVERCOMMITTED, text) for text in overcommitments(serving.thread)]
-    from pytest_clarifai_emulator.account import ACCOUNT
+    from pytest_clarifai_emulator.clarifai_fixture import ACCOUNT
     from pytest_clarifai_emulator.contracts import observe, rules_of
 
     properties, why = observe(serving, rules_of(item, item.config.stash[SETTINGS].contract))
@@ -320,7 +320,7 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
     ``CLARIFAI_API_BASE``, ``CLARIFAI_PAT`` and ``CLARIFAI_USER_ID`` point at it. HOME is an empty folder
     for the test, and the user's for models.
     """
-    from pytest_clarifai_emulator.account import ACCOUNT, Clarifai
+    from pytest_clarifai_emulator.clarifai_fixture import ACCOUNT, Clarifai
     from pytest_clarifai_emulator.marks import prepared
     from pytest_clarifai_emulator.model_paths import paths_of
 
@@ -349,7 +349,7 @@ def _wider(scope: Any) -> Any:
 
     @pytest.fixture(scope=scope, name=f"clarifai_{scope}")
     def account(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iterator[Clarifai]:
-        from pytest_clarifai_emulator.account import Clarifai
+        from pytest_clarifai_emulator.clarifai_fixture import Clarifai
         from pytest_clarifai_emulator.model_paths import paths_of
 
         environment = request.config.stash[ENVIRONMENT]

@@ -8,9 +8,10 @@ from functools import partial
 from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.name_findings import unknown_method
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.signatures.shapes import method_shape
-from clarifai_emulator.contracts.values.python_values import check_arguments, unknown_method
+from clarifai_emulator.contracts.values.python_values import check_arguments
 from clarifai_emulator.messages.data_values import shown_call
 from clarifai_emulator.spelling import nearest
 from pytest_clarifai_emulator.contract_findings import CallFinding, place_of

@@ -20,7 +20,7 @@ from clarifai_emulator.control.call_records import Call, CallLog
 from clarifai_emulator.control.service import Control
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.control.verbs import CassetteUse, UsedCassette, Verbs
-from clarifai_emulator.deploy.deployer import Deployed
+from clarifai_emulator.deploy.deploy_request import Deployed
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.events import Event
@@ -36,7 +36,7 @@ from pytest_clarifai_emulator.waiting import outlook
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.sdk_clock import SdkClock
-    from pytest_clarifai_emulator.shared.client import JoinedEmulator
+    from pytest_clarifai_emulator.shared.joined import JoinedEmulator
 
 _STOP_SECONDS = 0.2
 _SDK = "clarifai.client"
@@ -288,7 +288,7 @@ def serving(
 @contextlib.contextmanager
 def joined(address: str, url: str, user_id: str, credential: str) -> Generator[JoinedServing]:
     """The emulator that the workers share. Raises ``ConfigError``."""
-    from pytest_clarifai_emulator.shared.client import JoinedEmulator
+    from pytest_clarifai_emulator.shared.joined import JoinedEmulator
 
     thread = JoinedEmulator(address, url, user_id, credential)
     try:

@@ -12,8 +12,8 @@ from clarifai_grpc.grpc.api.resources_pb2 import Dataset
 
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.rows import IN_APP, Resource
-from clarifai_emulator.resources.table import ROWS
 from clarifai_emulator.store import Kind
 from flow.driver import Client
 from resource_family import ids_of, kept_and_carried, requests

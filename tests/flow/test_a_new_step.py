@@ -14,7 +14,7 @@ import openai
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call, Step, StreamHandler
+from clarifai_emulator.api.call import ApiCall, Step, StreamHandler
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.faults import Fault
@@ -30,11 +30,11 @@ class Census(Step):
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def intercept(self, call: Call, following: StreamHandler) -> StreamHandler:
+    def intercept(self, call: ApiCall, following: StreamHandler) -> StreamHandler:
         return partial(self._serve, following) if call.rpc.name in PREDICTIONS else following
 
     async def _serve(
-        self, following: StreamHandler, call: Call, requests: AsyncIterator[Any]
+        self, following: StreamHandler, call: ApiCall, requests: AsyncIterator[Any]
     ) -> AsyncGenerator[Any]:
         self.seen.append(f"{call.rpc.name} of {call.caller.user_id}")
         call.trailers["x-count"] = str(len(self.seen))
@@ -53,11 +53,11 @@ class Census(Step):
 class Oracle(Step):
     """Answers predictions of the model ``oracle`` itself, with one text."""
 
-    def intercept(self, call: Call, following: StreamHandler) -> StreamHandler:
+    def intercept(self, call: ApiCall, following: StreamHandler) -> StreamHandler:
         return partial(self._serve, following) if call.rpc.name == "PostModelOutputs" else following
 
     async def _serve(
-        self, following: StreamHandler, call: Call, requests: AsyncIterator[Any]
+        self, following: StreamHandler, call: ApiCall, requests: AsyncIterator[Any]
     ) -> AsyncGenerator[Any]:
         async for request in requests:
             if request.model_id == "oracle":

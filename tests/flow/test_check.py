@@ -71,8 +71,8 @@ def test_a_wrong_call_fails_the_check_at_its_line_and_passes_once_it_is_mended(r
 
     assert failed.returncode == 1, failed.stderr
     assert failed.stdout.splitlines()[:6] == [
-        "error[unknown-argument] predict() has no argument 'loudnes'; it has 'prompt', 'loudness'. Did you mean "
-        "'loudness'?",
+        "error[unknown-argument] predict(): there is no argument 'loudnes'; it takes prompt, loudness. Did you "
+        "mean 'loudness'?",
         f"  --> app/client.py:{LINE}:39",
         f"    {LINE} |     return model.predict(prompt=name, loudnes=2)",
         "      |                                       ^^^^^^^^^",

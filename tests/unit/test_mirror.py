@@ -21,6 +21,7 @@ OTHERS = {
     "routing/test_properties.py": "what holds for every request over every topology",
     "test_acts.py": "what unit tests must not do",
     "test_assembly.py": "how objects are put together, in the source of the whole package",
+    "test_distinct_names.py": "names of classes and files of both packages",
     "test_language.py": "docstrings of the whole project",
     "test_public_names.py": "what both packages export",
     "test_mirror.py": "where unit tests stand",

@@ -31,8 +31,8 @@ from clarifai_emulator.machine.accelerators import Discovery
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.debuggers import DeploymentKey
 from clarifai_emulator.nodepools.fleet import Fleet, Target
+from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.rows import Record
-from clarifai_emulator.resources.table import ROWS
 from clarifai_emulator.store import Kind
 
 VERSION = next(row for row in ROWS if row.kind == Kind.MODEL_VERSION)

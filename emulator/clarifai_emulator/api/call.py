@@ -13,15 +13,15 @@ from typing import Any
 from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.api.rpc import Rpc
 
-UnaryHandler = Callable[["Call", Any], Any | Awaitable[Any]]
-StreamHandler = Callable[["Call", AsyncIterator[Any]], AsyncGenerator[Any]]
+UnaryHandler = Callable[["ApiCall", Any], Any | Awaitable[Any]]
+StreamHandler = Callable[["ApiCall", AsyncIterator[Any]], AsyncGenerator[Any]]
 Handler = UnaryHandler | StreamHandler
-Interceptor = Callable[["Call", StreamHandler], StreamHandler]
+Interceptor = Callable[["ApiCall", StreamHandler], StreamHandler]
 """Takes a call and what serves it, and gives what serves it instead: ``Step.intercept`` without a step."""
 
 
 @dataclass(slots=True)
-class Call:
+class ApiCall:
     """Holds one request on its way: who, what, and what has been learnt so far.
 
     ``failure``: the text of the error that it was answered with. ``is_heard``: interceptors have it; they have not
@@ -59,21 +59,21 @@ class Step:
         """Tell whether the step would intercept no request now: it is not asked then."""
         return False
 
-    def enter(self, call: Call) -> Awaitable[None] | None:
+    def enter(self, call: ApiCall) -> Awaitable[None] | None:
         """Look at a request before it is served. Raise ``CallerError`` to refuse it."""
 
-    def intercept(self, call: Call, following: StreamHandler) -> StreamHandler:
+    def intercept(self, call: ApiCall, following: StreamHandler) -> StreamHandler:
         """Return what serves the messages of a request: ``following``, which is the rest of the chain and the
         handler, or something in front or instead of it. A unary request is a stream of one message here."""
         return following
 
-    def answer(self, call: Call, response: Any) -> None:
+    def answer(self, call: ApiCall, response: Any) -> None:
         """Look at a message of the answer before it leaves."""
 
-    def fail(self, call: Call, error: BaseException) -> Any:
+    def fail(self, call: ApiCall, error: BaseException) -> Any:
         """Return the message that an error becomes; None leaves the error to the steps before this one."""
 
-    def leave(self, call: Call) -> None:
+    def leave(self, call: ApiCall) -> None:
         """Take note that a request has ended, however it did."""
 
 

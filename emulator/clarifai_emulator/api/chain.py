@@ -16,7 +16,7 @@ from types import CoroutineType
 from typing import Any
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.call import Call, Interceptor, Step, StreamHandler, UnaryHandler, only
+from clarifai_emulator.api.call import ApiCall, Interceptor, Step, StreamHandler, UnaryHandler, only
 from clarifai_emulator.api.rpc import Rpc
 from clarifai_emulator.api.steps import (
     ArrivalFaults,
@@ -24,7 +24,7 @@ from clarifai_emulator.api.steps import (
     Commit,
     Errors,
     Interceptors,
-    Report,
+    ReportToEvents,
     RequestIds,
     Scopes,
     Who,
@@ -53,7 +53,7 @@ class RequestChain:
     ) -> None:
         self._clock = clock
         self._interceptors = Interceptors(interceptors, self._refuse)
-        self._report = Report(events, clock)
+        self._report = ReportToEvents(events, clock)
         self.steps: tuple[Step, ...] = (
             self._interceptors,  # first: they have what the client sends and gets, refusals and faults too
             self._report,
@@ -79,30 +79,30 @@ class RequestChain:
         peer: str,
         seconds_left: float | None = None,
         is_heard: bool = True,
-    ) -> Call:
+    ) -> ApiCall:
         """Return a new call, which has not taken any step."""
         started = self._clock.monotonic()
-        return Call(rpc, metadata, started, peer=peer, seconds_left=seconds_left, is_heard=is_heard)
+        return ApiCall(rpc, metadata, started, peer=peer, seconds_left=seconds_left, is_heard=is_heard)
 
-    def unary(self, call: Call, handler: UnaryHandler, request: Any) -> Awaitable[Any]:
+    def unary(self, call: ApiCall, handler: UnaryHandler, request: Any) -> Awaitable[Any]:
         """Answer one request with one response. Raises nothing but cancellation and, where a fault or a cassette
         asks for it, ``TransportError``."""
         for layer in self._inside_out:
             handler = layer.unary(call, handler)
         return handler(call, request)
 
-    def stream(self, call: Call, handler: StreamHandler, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    def stream(self, call: ApiCall, handler: StreamHandler, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """Answer any number of requests with any number of responses; an error becomes the last response (a
         ``TransportError`` is raised). Closing this closes the handler."""
         for layer in self._inside_out:
             handler = layer.stream(call, handler)
         return handler(call, requests)
 
-    def unserved(self, call: Call, requests: AsyncIterator[Any], error: TransportError) -> AsyncGenerator[Any]:
+    def unserved(self, call: ApiCall, requests: AsyncIterator[Any], error: TransportError) -> AsyncGenerator[Any]:
         """Let interceptors answer an RPC that has no handler; without one that does, raise ``error``."""
         return self._interceptors.intercept(call, partial(_raise, error))(call, requests)
 
-    def _refuse(self, call: Call, error: CallerError) -> AsyncGenerator[Any]:
+    def _refuse(self, call: ApiCall, error: CallerError) -> AsyncGenerator[Any]:
         call.is_heard = False
         return self.stream(call, partial(_raise, error), only(None))
 
@@ -113,7 +113,7 @@ class _Interception:
     def __init__(self, step: Step) -> None:
         self._step = step
 
-    def unary(self, call: Call, handler: UnaryHandler) -> UnaryHandler:
+    def unary(self, call: ApiCall, handler: UnaryHandler) -> UnaryHandler:
         """Return what serves a unary request: ``handler`` itself, unless the step wants its messages."""
         if self._step.is_idle or not call.is_heard:
             return handler
@@ -121,7 +121,7 @@ class _Interception:
         served = self._step.intercept(call, following)
         return handler if served is following else partial(_first, served)
 
-    def stream(self, call: Call, handler: StreamHandler) -> StreamHandler:
+    def stream(self, call: ApiCall, handler: StreamHandler) -> StreamHandler:
         """Return what serves a stream."""
         return handler if self._step.is_idle or not call.is_heard else self._step.intercept(call, handler)
 
@@ -141,15 +141,15 @@ class _Hooks:
             if _overrides(step, "fail")
         ]
 
-    def unary(self, call: Call, handler: UnaryHandler) -> UnaryHandler:
+    def unary(self, call: ApiCall, handler: UnaryHandler) -> UnaryHandler:
         """Return what serves a unary request."""
         return partial(self._serve_unary, handler)
 
-    def stream(self, call: Call, handler: StreamHandler) -> StreamHandler:
+    def stream(self, call: ApiCall, handler: StreamHandler) -> StreamHandler:
         """Return what serves a stream."""
         return partial(self._serve_stream, handler)
 
-    async def _serve_unary(self, handler: UnaryHandler, call: Call, request: Any) -> Any:
+    async def _serve_unary(self, handler: UnaryHandler, call: ApiCall, request: Any) -> Any:
         try:
             for enter in self._enter:
                 entering = enter(call)
@@ -170,7 +170,7 @@ class _Hooks:
         return response
 
     async def _serve_stream(
-        self, handler: StreamHandler, call: Call, requests: AsyncIterator[Any]
+        self, handler: StreamHandler, call: ApiCall, requests: AsyncIterator[Any]
     ) -> AsyncGenerator[Any]:
         try:
             for enter in self._enter:
@@ -191,7 +191,7 @@ class _Hooks:
             for leave in self._leave:
                 leave(call)
 
-    def _failed(self, call: Call, error: BaseException) -> Any:
+    def _failed(self, call: ApiCall, error: BaseException) -> Any:
         """Return the answer that a step makes of an error; None when no step does."""
         for fail, answers in self._fail:
             response = fail(call, error)
@@ -219,18 +219,18 @@ def _overrides(step: Step, name: str) -> bool:
     return getattr(type(step), name) is not getattr(Step, name)
 
 
-async def _one_by_one(handler: UnaryHandler, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+async def _one_by_one(handler: UnaryHandler, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
     async for request in requests:
         response = handler(call, request)
         yield await response if inspect.isawaitable(response) else response
 
 
-async def _first(served: StreamHandler, call: Call, request: Any) -> Any:
+async def _first(served: StreamHandler, call: ApiCall, request: Any) -> Any:
     """Return the only answer to a unary request; an empty one where an interceptor gave none."""
     responses = [response async for response in served(call, only(request))]
     return responses[0] if responses else call.rpc.response_type()
 
 
-async def _raise(error: Exception, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+async def _raise(error: Exception, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
     raise error
     yield

@@ -15,7 +15,7 @@ from functools import partial
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.config import DEFAULT_HOLD_SECONDS
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
 from clarifai_emulator.dispatch.work import Work
@@ -46,7 +46,7 @@ class Injector:
         self.scale_to_zero = scale_to_zero
         self._events = events
 
-    async def arrive(self, call: Call) -> None:
+    async def arrive(self, call: ApiCall) -> None:
         """Before the handler: delay the request, or raise what it ends with."""
         for injection in self.faults.decide(
             self.faults.arriving, Subject(call.rpc.name, caller=call.caller.user_id)
@@ -56,14 +56,14 @@ class Injector:
             if injection.ends_request:
                 raise error_of(injection)
 
-    def steps_of(self, call: Call, decision: Decision) -> tuple[WorkStep, ...]:
+    def steps_of(self, call: ApiCall, decision: Decision) -> tuple[WorkStep, ...]:
         """Return the steps that a call's work takes between routing and its replica: none, without such a fault."""
         if not (self.faults.routed or self.faults.taken):
             return ()
         subject = Subject(call.rpc.name, decision.model, decision.deployment or (), caller=call.caller.user_id)
         return (_WorkFaults(self, call, subject),)
 
-    def tell(self, call: Call, injection: Injection, **fields: str) -> None:
+    def tell(self, call: ApiCall, injection: Injection, **fields: str) -> None:
         """Mark the request: an event, a note for the event of its end, and a trailer for its client."""
         fault_id = injection.active.id
         ids: list[str] = call.notes.setdefault("faults", [])
@@ -84,7 +84,7 @@ class Injector:
 class _WorkFaults(WorkStep):
     """Injects faults into one work on its way to a replica and back."""
 
-    def __init__(self, injector: Injector, call: Call, subject: Subject) -> None:
+    def __init__(self, injector: Injector, call: ApiCall, subject: Subject) -> None:
         self._injector = injector
         self._call = call
         self._subject = subject

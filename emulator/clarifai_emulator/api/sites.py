@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clarifai_emulator.api.call import Call, Handler
+from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.transport.mounts import HttpMount, Site
 from clarifai_emulator.config import EmulatorConfig
@@ -33,7 +33,7 @@ class PlatformSites:
     handlers: Mapping[str, Handler]
     chain: RequestChain
     config: EmulatorConfig
-    organisations_of: Callable[[Call, Any], list[tuple[str, str]]]
+    organisations_of: Callable[[ApiCall, Any], list[tuple[str, str]]]
     url: Callable[[], str] = str
     is_ready: Callable[[], bool] = lambda: True
     run: str = ""

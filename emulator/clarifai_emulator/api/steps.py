@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.call import Call, Interceptor, Step, StreamHandler
+from clarifai_emulator.api.call import ApiCall, Interceptor, Step, StreamHandler
 from clarifai_emulator.api.failed import failure_reason
 from clarifai_emulator.api.rpc import Auth
 from clarifai_emulator.clock import Clock
@@ -35,7 +35,7 @@ class Interceptors(Step):
     and go while requests run. ``refuse`` answers a request whose messages they found unreadable."""
 
     def __init__(
-        self, interceptors: Sequence[Interceptor], refuse: Callable[[Call, CallerError], AsyncGenerator[Any]]
+        self, interceptors: Sequence[Interceptor], refuse: Callable[[ApiCall, CallerError], AsyncGenerator[Any]]
     ) -> None:
         self._interceptors = interceptors
         self._refuse = refuse
@@ -44,13 +44,15 @@ class Interceptors(Step):
     def is_idle(self) -> bool:
         return not self._interceptors
 
-    def intercept(self, call: Call, following: StreamHandler) -> StreamHandler:
+    def intercept(self, call: ApiCall, following: StreamHandler) -> StreamHandler:
         served = following
         for intercept in self._interceptors:
             served = intercept(call, served)
         return following if served is following else partial(self._serve, served)
 
-    async def _serve(self, served: StreamHandler, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    async def _serve(
+        self, served: StreamHandler, call: ApiCall, requests: AsyncIterator[Any]
+    ) -> AsyncGenerator[Any]:
         try:
             async with aclosing(served(call, requests)) as responses:
                 async for response in responses:
@@ -65,13 +67,13 @@ class RequestIds(Step):
     """Gives each request its id: ``<prefix>-<32 hex>``, as the platform makes them; the client chooses the
     prefix."""
 
-    def enter(self, call: Call) -> None:
+    def enter(self, call: ApiCall) -> None:
         prefix = _PREFIX_CHARACTERS.sub("", call.metadata.get("x-clarifai-request-id-prefix", ""))[:64]
         request_id = secrets.token_hex(16)
         call.request_id = f"{prefix}-{request_id}" if prefix else request_id
         call.trailers["x-clarifai-request-id"] = call.request_id
 
-    def answer(self, call: Call, response: Any) -> None:
+    def answer(self, call: ApiCall, response: Any) -> None:
         """Put the id, and success where the handler set no status, into an answer."""
         status = response.status
         code = status.code
@@ -91,7 +93,7 @@ def _failed_status(response: Any) -> Any:
     return next(failed, response.status)
 
 
-class Report(Step):
+class ReportToEvents(Step):
     """Emits one event for each request that has ended, with what was learnt on its way."""
 
     def __init__(self, events: EventBus, clock: Clock) -> None:
@@ -103,7 +105,7 @@ class Report(Step):
         """Take note that the emulator stops: what is cancelled from now on, no client has cancelled."""
         self._is_stopping = True
 
-    def fail(self, call: Call, error: BaseException) -> None:
+    def fail(self, call: ApiCall, error: BaseException) -> None:
         if isinstance(error, TransportError):
             call.notes["grpc_status"] = error.name
             call.notes["error"] = error.message
@@ -112,7 +114,7 @@ class Report(Step):
             if self._is_stopping:
                 call.notes["emulator_stopped"] = True
 
-    def leave(self, call: Call) -> None:
+    def leave(self, call: ApiCall) -> None:
         if call.failure is not None:
             call.notes["error"] = call.failure
         self._events.emit(
@@ -128,7 +130,7 @@ class Report(Step):
 class Errors(Step):
     """Answers errors with a status, except a ``TransportError``, which ends the call."""
 
-    def fail(self, call: Call, error: BaseException) -> Any:
+    def fail(self, call: ApiCall, error: BaseException) -> Any:
         if isinstance(error, TransportError) or not isinstance(error, Exception):
             return None
         response = call.rpc.response_type()
@@ -144,7 +146,7 @@ class Errors(Step):
         return response
 
 
-def _describe_bug(call: Call, error: Exception, status: Any) -> None:
+def _describe_bug(call: ApiCall, error: Exception, status: Any) -> None:
     log.error("%s failed inside the emulator (request %s)", call.rpc.name, call.request_id, exc_info=error)
     status.code = StatusCode.INTERNAL_UNCATEGORIZED
     status.description = "Internal error"
@@ -161,7 +163,7 @@ class Commit(Step):
     def __init__(self, commit: Callable[[], None]) -> None:
         self._commit = commit
 
-    def answer(self, call: Call, response: Any) -> None:
+    def answer(self, call: ApiCall, response: Any) -> None:
         self._commit()
 
 
@@ -171,7 +173,7 @@ class Who(Step):
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
-    def enter(self, call: Call) -> None:
+    def enter(self, call: ApiCall) -> None:
         if call.rpc.auth is not Auth.NONE:
             call.caller = self._authenticator.authenticate(call.metadata)
 
@@ -179,7 +181,7 @@ class Who(Step):
 class Scopes(Step):
     """Refuses requests whose credential lacks a scope that the RPC requires."""
 
-    def enter(self, call: Call) -> None:
+    def enter(self, call: ApiCall) -> None:
         if call.rpc.auth is not Auth.NONE:
             call.caller.require(call.rpc)
 
@@ -189,7 +191,7 @@ class Arrivals(Protocol):
 
     faults: Faults
 
-    async def arrive(self, call: Call) -> None:
+    async def arrive(self, call: ApiCall) -> None:
         """Delay the request, or raise what it ends with. Called while there is a fault for such requests."""
         ...
 
@@ -200,5 +202,5 @@ class ArrivalFaults(Step):
     def __init__(self, injector: Arrivals) -> None:
         self._injector = injector
 
-    def enter(self, call: Call) -> Awaitable[None] | None:
+    def enter(self, call: ApiCall) -> Awaitable[None] | None:
         return self._injector.arrive(call) if self._injector.faults.arriving else None

@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from clarifai_emulator.api.call import Call, Interceptor, StreamHandler
+from clarifai_emulator.api.call import ApiCall, Interceptor, StreamHandler
 from clarifai_emulator.errors import TransportError
 
 
@@ -26,7 +26,7 @@ class HeardCall:
     ``time.monotonic()``.
     """
 
-    call: Call
+    call: ApiCall
     started: float = field(default_factory=time.monotonic)
     requests: list[Any] = field(default_factory=list[Any])
     answers: list[Any] = field(default_factory=list[Any])
@@ -78,11 +78,11 @@ def tap(on_begin: Callable[[HeardCall], None], on_end: Callable[[HeardCall], Non
     """Return an interceptor that tells of every call of ``rpcs`` (none named: of all), in the emulator's event
     loop: when it begins, and when it has ended."""
 
-    def intercept(call: Call, following: StreamHandler) -> StreamHandler:
+    def intercept(call: ApiCall, following: StreamHandler) -> StreamHandler:
         if rpcs and call.rpc.name not in rpcs:
             return following
 
-        async def tapped(call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+        async def tapped(call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
             heard = HeardCall(call)
             on_begin(heard)
             try:

@@ -50,7 +50,7 @@ _CHAINED = ("During handling of the above exception", "The above exception was")
 _MOST_HELD = 200
 
 
-class Origin(StrEnum):
+class LogOrigin(StrEnum):
     """The writer of a log line."""
 
     MODEL = "model"
@@ -115,7 +115,7 @@ class Printed:
         """Take what comes from now on for what a replica prints that was told to end."""
         self._is_stopping = True
 
-    def read(self, line: str) -> Iterator[tuple[str, Origin]]:
+    def read(self, line: str) -> Iterator[tuple[str, LogOrigin]]:
         """The next line, and with it those that had to wait for it."""
         said = sdk_line(line)
         if said is not None:
@@ -123,31 +123,31 @@ class Printed:
             self._ended = False
             yield line, self._whose(said.message)
         elif line.startswith("[emulator] "):
-            yield line, Origin.EMULATOR
+            yield line, LogOrigin.EMULATOR
         elif self._in_noise and self._belongs(line):
-            yield line, Origin.NOISE
+            yield line, LogOrigin.NOISE
         elif self._held or (self._is_stopping and _TRACEBACK.match(line)):
             yield from self._hold(line)
         else:
             self._in_noise = False
-            yield line, Origin.MODEL
+            yield line, LogOrigin.MODEL
 
-    def flush(self) -> Iterator[tuple[str, Origin]]:
+    def flush(self) -> Iterator[tuple[str, LogOrigin]]:
         """Yield the lines that still wait."""
         held, self._held = self._held, []
         is_stop = any(_ENDS_A_STOP.match(line) for line in held)
-        yield from ((line, Origin.NOISE if is_stop else Origin.MODEL) for line in held)
+        yield from ((line, LogOrigin.NOISE if is_stop else LogOrigin.MODEL) for line in held)
 
-    def _whose(self, message: str) -> Origin:
+    def _whose(self, message: str) -> LogOrigin:
         """Tell who logged this in the SDK's format. A runner that was told to stop says so; the rest of it is
         noise."""
         if _RUNNER_SAYS.match(message) is None:
             self._in_noise = False
-            return Origin.MODEL
+            return LogOrigin.MODEL
         self._in_noise = _CONNECTION_LOST.match(message) is not None
         is_word = _STOPPING.match(message) is not None or " | " in message
         self._is_stopping = self._is_stopping or _STOPPING.match(message) is not None
-        return Origin.NOISE if self._is_stopping and not is_word else Origin.RUNNER
+        return LogOrigin.NOISE if self._is_stopping and not is_word else LogOrigin.RUNNER
 
     def _belongs(self, line: str) -> bool:
         """Tell whether a line goes on with the runner's traceback: frames are indented, then comes its error."""
@@ -159,7 +159,7 @@ class Printed:
         is_error, self._ended = not self._ended, True
         return is_error and (":" in line or line.strip().isidentifier())
 
-    def _hold(self, line: str) -> Iterator[tuple[str, Origin]]:
+    def _hold(self, line: str) -> Iterator[tuple[str, LogOrigin]]:
         self._held.append(line)
         is_last = not line.startswith((" ", "\t")) and _TRACEBACK.match(line) is None
         if is_last or len(self._held) > _MOST_HELD:

@@ -17,7 +17,7 @@ from clarifai_emulator.control.network import is_same_address
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class CommandCaller:
     """The user whose token a command's calls carry. ``user_id``: empty for a token that the emulator does not know.
     ``source``: where the token comes from, in words. ``is_one_of_several``: the emulator has tokens of other users,
     too. ``note``: what to tell the user about the choice, or empty."""
@@ -29,14 +29,14 @@ class Caller:
     note: str = ""
 
 
-def chosen_caller(client: Client, environ: Mapping[str, str] = os.environ) -> Caller:
+def chosen_caller(client: Client, environ: Mapping[str, str] = os.environ) -> CommandCaller:
     """Choose the caller for the API calls of a command to ``client``'s emulator. Raises ``Failure``."""
     running, given = client.running, environ.get("CLARIFAI_PAT", "")
     if given:
         found = _owner(client, given)
         is_meant_for_it = is_same_address(environ.get("CLARIFAI_API_BASE", ""), running.url)
         if found["is_known"] or is_meant_for_it:
-            return Caller(given, found["user_id"], "CLARIFAI_PAT", found["is_one_of_several"])
+            return CommandCaller(given, found["user_id"], "CLARIFAI_PAT", found["is_one_of_several"])
     own = _owner(client, running.pat)
     note = ""
     if given and own["is_one_of_several"]:
@@ -45,7 +45,7 @@ def chosen_caller(client: Client, environ: Mapping[str, str] = os.environ) -> Ca
             f"user '{own['user_id']}', was used."
         )
     user_id = own["user_id"] or running.user_id
-    return Caller(running.pat, user_id, "the emulator's own token", own["is_one_of_several"], note)
+    return CommandCaller(running.pat, user_id, "the emulator's own token", own["is_one_of_several"], note)
 
 
 def _owner(client: Client, token: str) -> dict[str, Any]:

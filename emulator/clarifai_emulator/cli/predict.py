@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli import completing
-from clarifai_emulator.cli.callers import Caller, chosen_caller
+from clarifai_emulator.cli.callers import CommandCaller, chosen_caller
 from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.interruption import Interrupted
 from clarifai_emulator.cli.model_names import read_model_name
@@ -99,14 +99,14 @@ def predict(model: str, words: tuple[str, ...], port: int | None, as_json: bool,
 
 def _call(
     client: Client,
-    caller: Caller,
+    caller: CommandCaller,
     name: ModelAddress,
     words: tuple[str, ...],
     options: Mapping[str, Any],
     as_json: bool,
 ) -> dict[str, Any]:
     """Make the call; show each answer as it comes, unless answers are wanted as JSON."""
-    from clarifai_emulator.cli.answers import as_json_value, as_text
+    from clarifai_emulator.cli.answer_output import as_json_value, as_text
     from clarifai_emulator.cli.argument_values import chosen_method, read_arguments
     from clarifai_emulator.cli.sdk import sdk_for
 
@@ -174,7 +174,7 @@ def _route(client: Client, request_id: str, since: int) -> dict[str, Any]:
     return found
 
 
-def _show_route(report: Mapping[str, Any], caller: Caller) -> None:
+def _show_route(report: Mapping[str, Any], caller: CommandCaller) -> None:
     if "rule" not in report:
         return
     where = report["deployment"] or "shared compute"
@@ -189,7 +189,7 @@ def _show_route(report: Mapping[str, Any], caller: Caller) -> None:
     )
 
 
-def _failure(client: Client, caller: Caller, error: Exception, since: int) -> Failure:
+def _failure(client: Client, caller: CommandCaller, error: Exception, since: int) -> Failure:
     """Put the SDK's exception in words: the SDK shows a response's status as protobuf text."""
     text = str(error)
     request_id = _quoted("req_id", text)
@@ -215,7 +215,7 @@ def _failure(client: Client, caller: Caller, error: Exception, since: int) -> Fa
     )
 
 
-def _hint(caller: Caller, message: str) -> str:
+def _hint(caller: CommandCaller, message: str) -> str:
     if caller.is_one_of_several:  # what one user may see and call, another may not
         who = f"user '{caller.user_id}'" if caller.user_id else "a user that the emulator does not know"
         return f"The call was made as {who}, by {caller.source}."

@@ -11,14 +11,14 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
-from clarifai_emulator.cli.callers import Caller
+from clarifai_emulator.cli.callers import CommandCaller
 from clarifai_emulator.cli.env import variables_for
 from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.control.running import Running
 
 
 @contextlib.contextmanager
-def sdk_for(running: Running, caller: Caller | None = None) -> Generator[Any]:
+def sdk_for(running: Running, caller: CommandCaller | None = None) -> Generator[Any]:
     """Return the package ``clarifai.client``. The SDK keeps the base URL and the home directory that it finds when
     it is imported, so that both must be set before: this works for one emulator per process. ``caller``: who calls;
     the emulator's own user otherwise.

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.backends.backend import Debugging
-from clarifai_emulator.backends.printed import Origin, without_colours
-from clarifai_emulator.control.answers import Answers, with_progress
+from clarifai_emulator.backends.printed import LogOrigin, without_colours
+from clarifai_emulator.control.progress_answers import Answers, with_progress
 from clarifai_emulator.control.snapshot import names
 from clarifai_emulator.control.verbs import FaultState, Verbs
-from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import Fault
@@ -34,7 +34,7 @@ _ANSWER_SECONDS = 0.05
 _MOST_WAITING = 10_000
 _MOST_AT_ONCE = 100
 # Of the lines that no replica printed.
-_WRITERS = {RUNNER_EVENTS: Origin.EMULATOR.value, BUILDER: Origin.EMULATOR.value}
+_WRITERS = {RUNNER_EVENTS: LogOrigin.EMULATOR.value, BUILDER: LogOrigin.EMULATOR.value}
 
 Command = Callable[[dict[str, Any], GrpcStream], Answers]
 _T = TypeVar("_T")

@@ -10,7 +10,7 @@ from clarifai_emulator.control.client import Client
 from clarifai_emulator.control.codec import Codec
 from clarifai_emulator.control.door import Door
 from clarifai_emulator.control.running import Running
-from clarifai_emulator.control.table import codec, verb_named
+from clarifai_emulator.control.verb_table import codec, verb_named
 from clarifai_emulator.control.verbs import Progress, Verbs
 from clarifai_emulator.emulator import Emulator
 

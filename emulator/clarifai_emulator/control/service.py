@@ -15,10 +15,10 @@ from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.api.transport.mounts import GrpcMount
 from clarifai_emulator.control.account import Account
-from clarifai_emulator.control.answers import Answers, with_progress
 from clarifai_emulator.control.commands import Command, Commands
 from clarifai_emulator.control.error_forms import error_as_dict
-from clarifai_emulator.control.table import VERBS, Verb, codec, verb_named
+from clarifai_emulator.control.progress_answers import Answers, with_progress
+from clarifai_emulator.control.verb_table import VERBS, Verb, codec, verb_named
 from clarifai_emulator.control.verbs import Verbs
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import EmulatorError, TransportError

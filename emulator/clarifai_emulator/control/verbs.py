@@ -1,7 +1,7 @@
 """Holds each verb once: what can be done with an emulator from outside, for all of it or for one account.
 
-Two doors are made of the table ``VERBS`` (``table.py``): ``thread.py`` calls a verb from another thread of the same
-process, ``service.py`` and ``client.py`` carry it over the network.
+Two doors are made of the table ``VERBS`` (``verb_table.py``): ``thread.py`` calls a verb from another thread of the
+same process, ``service.py`` and ``client.py`` carry it over the network.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from clarifai_emulator.api.call import Call as ApiCall
-from clarifai_emulator.api.call import StreamHandler
+from clarifai_emulator.api.call import ApiCall, StreamHandler
 from clarifai_emulator.api.playback import Mode, Player
 from clarifai_emulator.api.playback.upstream import Upstream
 from clarifai_emulator.api.taps import HeardCall
@@ -22,7 +21,7 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control.account import Account, UserAccount
 from clarifai_emulator.control.call_records import Call, CallLog
 from clarifai_emulator.control.checkpoint import Checkpoint
-from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.deploy.topology_edits import TopologyOutcome
 from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from clarifai_emulator.resources.table import TABLE
+from clarifai_emulator.resources.kind_table import TABLE
 from clarifai_emulator.state.records import BadRecord, from_json, to_json
 from clarifai_emulator.topology.file_changes import KINDS
 from clarifai_emulator.topology.files import Entry, ModelDeploy, ModelEntry, Topology

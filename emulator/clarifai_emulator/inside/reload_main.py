@@ -38,7 +38,7 @@ class OtherCode(Exception):
     """This replica cannot take the edit, or cannot now; a fresh one can."""
 
 
-class Work:
+class RunningRequests:
     """The requests that are at work, so that code under them changes only while there are none."""
 
     def __init__(self):
@@ -67,7 +67,7 @@ class Behind:
     """The object that the runner takes for its model: the model, and a mark of its code on what it answers."""
 
     def __init__(self, model, code, work=None):
-        self.__dict__.update(_model=model, _mark=MARK + code, _work=work or Work())
+        self.__dict__.update(_model=model, _mark=MARK + code, _work=work or RunningRequests())
 
     def __getattr__(self, name):
         return getattr(self._model, name)
@@ -112,7 +112,7 @@ class Reloads:
         self.model = None
         self.code = ""
         self.prepared = None
-        self.work = Work()
+        self.work = RunningRequests()
 
     def hold(self, model):
         """The model is loaded: wait until the emulator knows which code that was. Gives what the runner gets."""

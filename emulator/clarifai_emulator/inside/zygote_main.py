@@ -154,7 +154,7 @@ def do(job, fds):
     os._exit(code)
 
 
-class Zygote:
+class ZygoteLoop:
     """The loop of the warm parent."""
 
     def __init__(self, control):
@@ -297,7 +297,7 @@ def main():
         control.send(json.dumps({"event": "failed", "error": traceback.format_exc()}).encode())
         os._exit(1)
     beside("inspect_main").warm()
-    Zygote(control).serve()
+    ZygoteLoop(control).serve()
 
 
 if __name__ == "__main__":

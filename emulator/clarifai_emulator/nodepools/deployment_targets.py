@@ -13,7 +13,7 @@ from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import newest_usable
 from clarifai_emulator.nodepools.fleet import Target
 from clarifai_emulator.routing.candidate_deployments import model_key_of, served_model
-from clarifai_emulator.routing.nodepools import nodepool_keys
+from clarifai_emulator.routing.nodepool_ranking import nodepool_keys
 from clarifai_emulator.store import Key, Kind, Store
 
 # A cluster of this type has no nodes of its own: its user starts the runners.

@@ -12,7 +12,7 @@ from functools import partial
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool, Runner
 
-from clarifai_emulator.backends.printed import Origin
+from clarifai_emulator.backends.printed import LogOrigin
 from clarifai_emulator.backends.reload_link import ReloadLink, load_failure
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
@@ -329,9 +329,9 @@ class Replicas:
             return  # about what is forgotten already
         self._log(record, record.printed.read(line))
 
-    def _log(self, record: ReplicaRecord, lines: Iterable[tuple[str, Origin]]) -> None:
+    def _log(self, record: ReplicaRecord, lines: Iterable[tuple[str, LogOrigin]]) -> None:
         for line, origin in lines:
-            if origin is not Origin.NOISE:
+            if origin is not LogOrigin.NOISE:
                 record.tail.append(line)
             self._report.log(
                 _fleet_of(record), "runner", line, record.runner, replica_id=record.replica_id, origin=origin.value

@@ -1,7 +1,8 @@
 """Creates, changes, removes and shows resources by one set of rules.
 
-Each kind is a row of the table (``table.ROWS``); the families beside this file give the rows. Requests come through
-``api/handlers/verbs.py``; the topology and the deployer call ``Resources`` themselves and get the same checks.
+Each kind is a row of the table (``kind_table.ROWS``); the families beside this file give the rows. Requests come
+through ``api/handlers/resource_verbs.py``; the topology and the deployer call ``Resources`` themselves and get the
+same checks.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from clarifai_emulator.routing.decision import (
     RoutingError,
     RoutingRule,
 )
-from clarifai_emulator.routing.nodepools import SCHEDULING
+from clarifai_emulator.routing.nodepool_ranking import SCHEDULING
 from clarifai_emulator.routing.rules import choose
 
 __all__ = [

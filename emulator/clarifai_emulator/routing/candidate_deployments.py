@@ -9,7 +9,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Deployment, DeployRestriction, 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.messages.address import ModelKey, NodepoolKey
-from clarifai_emulator.routing.nodepools import Ranking, Wanted, rank
+from clarifai_emulator.routing.nodepool_ranking import Ranking, Wanted, rank
 from clarifai_emulator.routing.search import Search, quoted
 
 

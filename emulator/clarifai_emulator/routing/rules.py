@@ -18,7 +18,7 @@ from clarifai_emulator.routing.candidate_deployments import (
     usable_options,
 )
 from clarifai_emulator.routing.decision import Ask, Candidate, Decision, DeploymentKey, Landscape, RoutingRule
-from clarifai_emulator.routing.nodepools import (
+from clarifai_emulator.routing.nodepool_ranking import (
     Wanted,
     disabled,
     fitting,

@@ -17,7 +17,7 @@ from clarifai_emulator.routing.decision import (
     RoutingError,
     RoutingRule,
 )
-from clarifai_emulator.routing.nodepools import Wanted, find_nodepool, nodepool_keys
+from clarifai_emulator.routing.nodepool_ranking import Wanted, find_nodepool, nodepool_keys
 from clarifai_emulator.routing.visibility import Sight
 from clarifai_emulator.spelling import did_you_mean
 

@@ -97,7 +97,7 @@ class Host:
                 verbs = self._opened(credential)
                 answer = {}
             except Exception as error:
-                from clarifai_emulator.control.table import codec
+                from clarifai_emulator.control.verb_table import codec
 
                 answer = {"error": codec().error_written(error)}
             try:

@@ -12,7 +12,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.call import Call, Step, StreamHandler
+from clarifai_emulator.api.call import ApiCall, Step, StreamHandler
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.errors import CallerError
@@ -35,16 +35,16 @@ class Diary(Step):
         self.name = name
         self.pages = pages
 
-    def enter(self, call: Call) -> None:
+    def enter(self, call: ApiCall) -> None:
         self.pages.append(f"{self.name} enter")
 
-    def answer(self, call: Call, response: Any) -> None:
+    def answer(self, call: ApiCall, response: Any) -> None:
         self.pages.append(f"{self.name} answer")
 
-    def fail(self, call: Call, error: BaseException) -> None:
+    def fail(self, call: ApiCall, error: BaseException) -> None:
         self.pages.append(f"{self.name} fail")
 
-    def leave(self, call: Call) -> None:
+    def leave(self, call: ApiCall) -> None:
         self.pages.append(f"{self.name} leave")
 
 
@@ -67,14 +67,14 @@ class Scene:
         if self.disk_is_full:
             raise OSError("no space left on device")
 
-    def call(self, rpc: Any = GET, metadata: dict[str, str] = KEY) -> Call:
+    def call(self, rpc: Any = GET, metadata: dict[str, str] = KEY) -> ApiCall:
         return self.chain.begin(rpc, metadata, peer="ipv4:1", seconds_left=None)
 
-    async def unary(self, handler: Any, **begin: Any) -> tuple[Any, Call]:
+    async def unary(self, handler: Any, **begin: Any) -> tuple[Any, ApiCall]:
         call = self.call(**begin)
         return await self.chain.unary(call, handler, "request"), call
 
-    async def stream(self, handler: Any) -> tuple[list[Any], Call]:
+    async def stream(self, handler: Any) -> tuple[list[Any], ApiCall]:
         call = self.call(GENERATE)
         return [response async for response in self.chain.stream(call, handler, _no_requests())], call
 
@@ -94,7 +94,7 @@ async def _no_requests() -> AsyncIterator[Any]:
 
 
 async def test_a_handler_that_sets_no_status_has_succeeded(scene: Scene) -> None:
-    def handler(call: Call, request: Any) -> Any:
+    def handler(call: ApiCall, request: Any) -> Any:
         assert (call.caller.user_id, request) == ("ada", "request")
         return call.rpc.response_type()
 
@@ -104,7 +104,7 @@ async def test_a_handler_that_sets_no_status_has_succeeded(scene: Scene) -> None
 
 
 async def test_a_handlers_own_status_is_left_alone(scene: Scene) -> None:
-    async def handler(call: Call, _request: Any) -> Any:
+    async def handler(call: ApiCall, _request: Any) -> Any:
         response = call.rpc.response_type()
         response.status.code, response.status.description = StatusCode.MIXED_STATUS, "some failed"
         return response
@@ -116,7 +116,7 @@ async def test_a_handlers_own_status_is_left_alone(scene: Scene) -> None:
 async def test_what_the_platform_would_refuse_is_a_status_and_no_trace_in_the_log(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def handler(_call: Call, _request: Any) -> Any:
+    def handler(_call: ApiCall, _request: Any) -> Any:
         raise NO_MODEL
 
     response, call = await scene.unary(handler)
@@ -132,7 +132,7 @@ async def test_what_the_platform_would_refuse_is_a_status_and_no_trace_in_the_lo
 async def test_a_bug_of_the_emulator_is_an_internal_error_that_says_so_and_is_logged_with_its_trace(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def handler(_call: Call, _request: Any) -> Any:
+    async def handler(_call: ApiCall, _request: Any) -> Any:
         raise KeyError("oops")
 
     response, call = await scene.unary(handler)
@@ -181,7 +181,7 @@ async def test_a_request_id_has_the_clients_prefix_cleaned(scene: Scene, prefix:
 
 
 async def test_every_request_is_one_event_with_what_was_learnt(scene: Scene) -> None:
-    def handler(call: Call, _request: Any) -> Any:
+    def handler(call: ApiCall, _request: Any) -> Any:
         scene.clock.seconds += 0.25
         call.notes["rule"] = "owner_default"
         return call.rpc.response_type()
@@ -206,7 +206,7 @@ async def test_the_event_of_a_refused_request_has_the_error(scene: Scene) -> Non
 async def test_a_request_whose_client_went_away_is_an_event_too(scene: Scene) -> None:
     started = asyncio.Event()
 
-    async def handler(_call: Call, _request: Any) -> Any:
+    async def handler(_call: ApiCall, _request: Any) -> Any:
         started.set()
         await asyncio.Event().wait()
 
@@ -219,11 +219,11 @@ async def test_a_request_whose_client_went_away_is_an_event_too(scene: Scene) ->
 
 
 async def test_what_a_handler_changed_is_made_lasting_before_its_answer(scene: Scene) -> None:
-    def handler(call: Call, _request: Any) -> Any:
+    def handler(call: ApiCall, _request: Any) -> Any:
         scene.steps.append("handler")
         return call.rpc.response_type()
 
-    async def stream(call: Call, _requests: Any) -> AsyncIterator[Any]:
+    async def stream(call: ApiCall, _requests: Any) -> AsyncIterator[Any]:
         scene.steps.append("message")
         yield call.rpc.response_type()
 
@@ -243,7 +243,7 @@ async def test_what_could_not_be_made_lasting_is_not_answered_as_a_success(
 
 
 async def test_each_message_of_a_stream_is_stamped(scene: Scene) -> None:
-    async def handler(call: Call, _requests: Any) -> AsyncIterator[Any]:
+    async def handler(call: ApiCall, _requests: Any) -> AsyncIterator[Any]:
         yield call.rpc.response_type()
         yield call.rpc.response_type()
 
@@ -255,7 +255,7 @@ async def test_each_message_of_a_stream_is_stamped(scene: Scene) -> None:
 
 
 async def test_an_error_is_the_last_message_of_a_stream(scene: Scene) -> None:
-    async def handler(call: Call, _requests: Any) -> AsyncIterator[Any]:
+    async def handler(call: ApiCall, _requests: Any) -> AsyncIterator[Any]:
         yield call.rpc.response_type()
         raise NO_MODEL
 
@@ -267,7 +267,7 @@ async def test_an_error_is_the_last_message_of_a_stream(scene: Scene) -> None:
 async def test_a_stream_whose_client_went_away_ends_its_handler_and_is_an_event(scene: Scene) -> None:
     ended: list[str] = []
 
-    async def handler(call: Call, _requests: Any) -> AsyncIterator[Any]:
+    async def handler(call: ApiCall, _requests: Any) -> AsyncIterator[Any]:
         try:
             yield call.rpc.response_type()
             yield call.rpc.response_type()
@@ -295,11 +295,11 @@ def two(pages: list[str]) -> Sequence[Step]:
     return (Diary("first", pages), Diary("second", pages))
 
 
-async def empty(call: Call, _requests: Any) -> AsyncIterator[Any]:
+async def empty(call: ApiCall, _requests: Any) -> AsyncIterator[Any]:
     yield call.rpc.response_type()
 
 
-async def broken(_call: Call, _requests: Any) -> AsyncIterator[Any]:
+async def broken(_call: ApiCall, _requests: Any) -> AsyncIterator[Any]:
     raise NO_MODEL
     yield
 
@@ -326,7 +326,7 @@ async def test_steps_meet_requests_in_order_and_answers_in_the_reverse(kind: str
 async def test_an_error_meets_steps_from_the_last_to_the_first(kind: str) -> None:
     scene = Scene(two)
 
-    def refuse(_call: Call, _request: Any) -> Any:
+    def refuse(_call: ApiCall, _request: Any) -> Any:
         raise NO_MODEL
 
     answered, _ = await scene.unary(refuse) if kind == "unary" else await scene.stream(broken)
@@ -345,15 +345,15 @@ async def test_an_error_meets_steps_from_the_last_to_the_first(kind: str) -> Non
 class Doubting(Step):
     """Puts a doubt into every answer, and answers for what is missing."""
 
-    def intercept(self, call: Call, following: StreamHandler) -> StreamHandler:
-        async def serve(call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    def intercept(self, call: ApiCall, following: StreamHandler) -> StreamHandler:
+        async def serve(call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
             async for response in following(call, requests):
                 response.status.details = "doubted"
                 yield response
 
         return serve
 
-    def fail(self, call: Call, error: BaseException) -> Any:
+    def fail(self, call: ApiCall, error: BaseException) -> Any:
         return call.rpc.response_type() if error is NO_MODEL else None
 
 
@@ -361,10 +361,10 @@ class Doubting(Step):
 async def test_a_step_may_answer_instead_of_an_error_and_have_the_messages(kind: str) -> None:
     scene = Scene(lambda pages: (Doubting(),))
 
-    def refuse(_call: Call, _request: Any) -> Any:
+    def refuse(_call: ApiCall, _request: Any) -> Any:
         raise NO_MODEL
 
-    async def work(call: Call, _request: Any) -> Any:
+    async def work(call: ApiCall, _request: Any) -> Any:
         return call.rpc.response_type()
 
     if kind == "unary":

@@ -11,7 +11,7 @@ from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Authenticator, Caller
-from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.injection import Injector
@@ -89,10 +89,10 @@ class Scene:
             self.lane.offer(Slot(replica))
         return replica
 
-    def call(self, name: str = "PostModelOutputs") -> Call:
-        return Call(rpc_table()[name], {}, 0.0, request_id="r1", caller=Caller("ada"))
+    def call(self, name: str = "PostModelOutputs") -> ApiCall:
+        return ApiCall(rpc_table()[name], {}, 0.0, request_id="r1", caller=Caller("ada"))
 
-    def predict(self, call: Call | None = None) -> asyncio.Task[Any]:
+    def predict(self, call: ApiCall | None = None) -> asyncio.Task[Any]:
         return asyncio.ensure_future(self.inference.predict(call or self.call(), request()))
 
     def generate(self) -> asyncio.Task[list[Any]]:
@@ -148,7 +148,7 @@ async def refusal(asking: asyncio.Future[Any]) -> CallerError:
 # Before the handler: any RPC.
 
 
-async def chained(scene: Scene, name: str = "GetModel") -> tuple[Any, Call]:
+async def chained(scene: Scene, name: str = "GetModel") -> tuple[Any, ApiCall]:
     call = scene.chain.begin(rpc_table()[name], {"authorization": "Key abc"}, peer="", seconds_left=None)
     return await scene.chain.unary(call, lambda call, request: call.rpc.response_type(), "request"), call
 

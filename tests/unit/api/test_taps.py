@@ -11,7 +11,7 @@ import pytest
 from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.call import Call, Interceptor, StreamHandler, only
+from clarifai_emulator.api.call import ApiCall, Interceptor, StreamHandler, only
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.taps import HeardCall, tap
@@ -23,11 +23,11 @@ from resource_api import StillClock
 OUTPUTS = "/v2/users/me/apps/a/models/m/outputs"
 
 
-async def predict(call: Call, request: Any) -> Any:
+async def predict(call: ApiCall, request: Any) -> Any:
     return call.rpc.response_type(outputs=[{"id": each.id} for each in request.inputs])
 
 
-async def stream(call: Call, requests: Any) -> AsyncIterator[Any]:
+async def stream(call: ApiCall, requests: Any) -> AsyncIterator[Any]:
     async for request in requests:
         yield call.rpc.response_type(outputs=[{"id": request.model_id}])
 
@@ -39,8 +39,8 @@ def served(*interceptors: Interceptor) -> Any:
 def answering(*answers: MultiOutputResponse, error: TransportError | None = None) -> Interceptor:
     """Return an interceptor that answers every call itself, after each request that comes."""
 
-    def intercept(call: Call, following: StreamHandler) -> StreamHandler:
-        async def answer(call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    def intercept(call: ApiCall, following: StreamHandler) -> StreamHandler:
+        async def answer(call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
             for each in answers:
                 await anext(requests, None)
                 yield each

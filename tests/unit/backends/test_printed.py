@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clarifai_emulator.backends.printed import Origin, Printed, sdk_line, without_colours
+from clarifai_emulator.backends.printed import LogOrigin, Printed, sdk_line, without_colours
 
 THREAD = "|\x1b[90m  thread=140507900536512 \x1b[0m"
 
@@ -14,7 +14,7 @@ def sdk(message: str, level: str = "INFO") -> str:
     return f"[\x1b[32m{level}\x1b[0m] \x1b[34m22:16:25.379585\x1b[0m \x1b[32m{message}\x1b[0m {THREAD}"
 
 
-def origins(*lines: str, printed: Printed | None = None) -> list[Origin]:
+def origins(*lines: str, printed: Printed | None = None) -> list[LogOrigin]:
     printed = printed or Printed()
     return [origin for line in lines for _, origin in printed.read(line)]
 
@@ -32,11 +32,11 @@ def origins(*lines: str, printed: Printed | None = None) -> list[Origin]:
     ],
 )
 def test_what_the_runner_says_of_itself_is_the_runners(message: str) -> None:
-    assert origins(sdk(message)) == [Origin.RUNNER]
+    assert origins(sdk(message)) == [LogOrigin.RUNNER]
 
 
 def test_what_a_model_logs_with_the_sdks_own_logger_is_the_models() -> None:
-    assert origins(sdk("weights are there"), "a print", "  an indented one", "") == [Origin.MODEL] * 4
+    assert origins(sdk("weights are there"), "a print", "  an indented one", "") == [LogOrigin.MODEL] * 4
 
 
 def test_the_traceback_of_a_failing_method_is_the_models() -> None:
@@ -46,7 +46,7 @@ def test_the_traceback_of_a_failing_method_is_the_models() -> None:
         '  File "/m/1/model.py", line 3, in predict',
         "KeyError: 'nope'",
     ]
-    assert origins(*lines) == [Origin.MODEL] * 4
+    assert origins(*lines) == [LogOrigin.MODEL] * 4
 
 
 STOP = [
@@ -62,22 +62,24 @@ STOP = [
 
 
 def test_the_traceback_of_a_lost_connection_is_noise_and_what_comes_after_it_is_not() -> None:
-    assert origins(*STOP, "predict called") == [Origin.RUNNER, *[Origin.NOISE] * 7, Origin.MODEL]
+    assert origins(*STOP, "predict called") == [LogOrigin.RUNNER, *[LogOrigin.NOISE] * 7, LogOrigin.MODEL]
 
 
 def test_a_runner_that_stops_says_so_once_and_the_rest_is_noise() -> None:
     found = origins(sdk("Stopping runner..."), *STOP, sdk("Successfully created new gRPC channel."), *STOP)
-    assert found == [Origin.RUNNER, *[Origin.NOISE] * 17]
+    assert found == [LogOrigin.RUNNER, *[LogOrigin.NOISE] * 17]
 
 
 def test_what_the_model_prints_while_it_stops_is_still_its_own() -> None:
     printed = Printed()
     printed.stop()
-    assert origins("saving the cache", sdk("cache saved"), printed=printed) == [Origin.MODEL, Origin.MODEL]
+    assert origins("saving the cache", sdk("cache saved"), printed=printed) == [LogOrigin.MODEL, LogOrigin.MODEL]
 
 
-@pytest.mark.parametrize(("error", "origin"), [("KeyboardInterrupt", Origin.NOISE), ("OSError: x", Origin.MODEL)])
-def test_a_bare_traceback_at_the_end_is_noise_if_only_the_stop_raised_it(error: str, origin: Origin) -> None:
+@pytest.mark.parametrize(
+    ("error", "origin"), [("KeyboardInterrupt", LogOrigin.NOISE), ("OSError: x", LogOrigin.MODEL)]
+)
+def test_a_bare_traceback_at_the_end_is_noise_if_only_the_stop_raised_it(error: str, origin: LogOrigin) -> None:
     printed = Printed()
     printed.stop()
     lines = ["Traceback (most recent call last):", '  File "a.py", line 1, in <module>', error]
@@ -88,7 +90,7 @@ def test_a_traceback_that_the_end_cuts_off_is_not_lost() -> None:
     printed = Printed()
     printed.stop()
     assert origins("Traceback (most recent call last):", printed=printed) == []
-    assert list(printed.flush()) == [("Traceback (most recent call last):", Origin.MODEL)]
+    assert list(printed.flush()) == [("Traceback (most recent call last):", LogOrigin.MODEL)]
 
 
 def test_a_line_of_the_sdks_logger_is_read_with_and_without_colours_and_as_json() -> None:

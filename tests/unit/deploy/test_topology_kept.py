@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.deploy.topology_kept import KeptTopology
-from clarifai_emulator.resources.table import TABLE
+from clarifai_emulator.resources.kind_table import TABLE
 from clarifai_emulator.state.state_file import FILE, StateFile
 from clarifai_emulator.store import Store
 from clarifai_emulator.topology.file_changes import changes

@@ -13,12 +13,12 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.message import Message
 
 from clarifai_emulator.api.access.auth import Caller
-from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.rows import IN_APP, ParentField, Record, Resource
-from clarifai_emulator.resources.table import ROWS
 from clarifai_emulator.store import NAMED, Kind
 from resource_api import ResourceApi
 from resource_family import ids_of, kept_and_carried, requests
@@ -60,7 +60,7 @@ def api() -> ResourceApi:
 
 
 def send(api: ResourceApi, name: str, request: Any, caller: Caller) -> Any:
-    call = Call(rpc_table()[name], {}, 0.0, caller=caller)
+    call = ApiCall(rpc_table()[name], {}, 0.0, caller=caller)
     caller.require(call.rpc)
     return api.handlers[name](call, request)
 

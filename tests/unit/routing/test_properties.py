@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clarifai_emulator.catalogue import fits
 from clarifai_emulator.routing import Ask, Candidate, Decision, Load, RoutingError, RoutingRule, choose
-from clarifai_emulator.routing.nodepools import nodepool_keys
+from clarifai_emulator.routing.nodepool_ranking import nodepool_keys
 from landscapes import PRIVATE, PUBLIC, World, key_of
 
 USERS = ("ada", "bob", "clarifai")

@@ -15,8 +15,8 @@ from clarifai_grpc.grpc.api.resources_pb2 import App, ComputeCluster, Nodepool, 
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.logbook import RUNNER, LogBook
 from clarifai_emulator.models.directory import ModelSource, WantedSecret, Watched
+from clarifai_emulator.resources.kind_table import TABLE
 from clarifai_emulator.resources.rows import Record
-from clarifai_emulator.resources.table import TABLE
 from clarifai_emulator.state.kept_logs import KeptLogs
 from clarifai_emulator.state.state_file import FILE, StateFile
 from clarifai_emulator.state.transfer import export_state, import_state

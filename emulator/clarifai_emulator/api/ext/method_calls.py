@@ -13,7 +13,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call, Handler, only
+from clarifai_emulator.api.call import ApiCall, Handler, only
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
 from clarifai_emulator.api.rpc import rpc_table
@@ -72,7 +72,7 @@ class ModelTransport:
         except TransportError as error:
             raise _aborted(error) from None
 
-    async def unary(self, exchange: Exchange, name: str, request: Any, handler: Any = None) -> tuple[Call, Any]:
+    async def unary(self, exchange: Exchange, name: str, request: Any, handler: Any = None) -> tuple[ApiCall, Any]:
         """The answer of one RPC, or of what ``handler`` makes of its request. Raises ``Refusal``."""
         call = self._chain.begin(rpc_table()[name], exchange.headers, peer=exchange.peer)
         try:
@@ -111,7 +111,7 @@ def _text_of(response: Any) -> str:
     return data.parts[0].data.string_value if data.parts else data.string_value or data.text.raw
 
 
-def _require_success(call: Call, response: Any) -> None:
+def _require_success(call: ApiCall, response: Any) -> None:
     status = response.status
     if status.code == StatusCode.SUCCESS:
         return

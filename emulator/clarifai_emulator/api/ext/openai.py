@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.ext.method_calls import ModelTransport, Refusal, Text, refusal_of
 from clarifai_emulator.api.rest.json_errors import kind_of
 from clarifai_emulator.api.rest.transcoding import read_json
@@ -118,7 +118,7 @@ class OpenAiApi:
 
         rpc = rpc_table()["GetModelVersion"]
 
-        def is_one(call: Call, model: Any) -> bool:
+        def is_one(call: ApiCall, model: Any) -> bool:
             request = rpc.request_type(
                 user_app_id={"user_id": model.user_id, "app_id": model.app_id}, model_id=model.id
             )
@@ -128,7 +128,7 @@ class OpenAiApi:
                 return False  # a model without a version
             return any(signature.name == _METHOD for signature in version.method_signatures)
 
-        def handle(call: Call, request: Any) -> Any:
+        def handle(call: ApiCall, request: Any) -> Any:
             response = call.rpc.response_type()
             for page in _pages(list_models, call, request):
                 response.models.extend(model for model in page if is_one(call, model))
@@ -152,7 +152,7 @@ async def _write_events(exchange: Exchange, endpoint: str, chunks: AsyncGenerato
             await exchange.write(f"data: {chunk.text}\n\n".encode())
 
 
-def _pages(list_models: Any, call: Call, request: Any) -> Iterator[Any]:
+def _pages(list_models: Any, call: ApiCall, request: Any) -> Iterator[Any]:
     asked = type(request)()
     asked.CopyFrom(request)
     for page in itertools.count(1):

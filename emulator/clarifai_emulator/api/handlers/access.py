@@ -6,9 +6,9 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call, Handler
+from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.listing import page_of
-from clarifai_emulator.api.handlers.verbs import require_owner
+from clarifai_emulator.api.handlers.resource_verbs import require_owner
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Kind
@@ -17,7 +17,7 @@ from clarifai_emulator.store import Kind
 def handlers(resources: Resources, served: dict[str, Handler]) -> dict[str, Handler]:
     """Return the RPCs of keys that do more than their row says. ``served``: those of the rows."""
 
-    def list_app_keys(call: Call, request: Any) -> Any:
+    def list_app_keys(call: ApiCall, request: Any) -> Any:
         """Answer ListAppKeys: the caller's keys that give access to one app."""
         owner = require_owner(resources, call, request)
         app_id = request.user_app_id.app_id
@@ -40,7 +40,7 @@ def handlers(resources: Resources, served: dict[str, Handler]) -> dict[str, Hand
 def _no_more_than_the_caller(handler: Any) -> Handler:
     """Return the handler behind a look at the keys of its request: a limited credential makes no wider one."""
 
-    def checked(call: Call, request: Any) -> Any:
+    def checked(call: ApiCall, request: Any) -> Any:
         has = call.caller
         for index, key in enumerate(request.keys):
             is_new = call.rpc.name == "PostKeys"

@@ -8,7 +8,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call, Handler
+from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.clock import Clock, ClockTimer, SystemClock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.contracts.values.runtime import Watch, WatchedCall
@@ -24,7 +24,7 @@ Route = Callable[[Ask], tuple[Decision, Lane]]
 # The request as a call, for people; empty where nobody wants to see it.
 TextOfCall = Callable[[Any, Decision], str]
 # The steps of a call's work, between routing and its replica.
-StepsOf = Callable[[Call, Decision], tuple[WorkStep, ...]]
+StepsOf = Callable[[ApiCall, Decision], tuple[WorkStep, ...]]
 
 
 class Inference:
@@ -56,7 +56,7 @@ class Inference:
             "StreamModelOutputs": self.stream,
         }
 
-    async def predict(self, call: Call, request: Any) -> Any:
+    async def predict(self, call: ApiCall, request: Any) -> Any:
         """Answer one request with one answer."""
         work, watched = self._submit(call, request, UNARY_UNARY, None)
         try:
@@ -70,7 +70,7 @@ class Inference:
             watched.output(output)
         return output
 
-    async def generate(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    async def generate(self, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """Answer one request with any number of answers."""
         request = await anext(requests)
         work, watched = self._submit(call, request, UNARY_STREAMING, None)
@@ -78,7 +78,7 @@ class Inference:
             async for output in outputs:
                 yield output
 
-    async def stream(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    async def stream(self, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """Requests and answers as they come; the first request decides the route."""
         try:
             request = await anext(requests)
@@ -89,7 +89,7 @@ class Inference:
             async for output in outputs:
                 yield output
 
-    async def _outputs(self, call: Call, work: Work, watched: WatchedCall | None) -> AsyncGenerator[Any]:
+    async def _outputs(self, call: ApiCall, work: Work, watched: WatchedCall | None) -> AsyncGenerator[Any]:
         try:
             with self._deadline(call, work):
                 async for output in work.outputs():
@@ -102,7 +102,7 @@ class Inference:
                 step.leave(work)
 
     def _submit(
-        self, call: Call, request: Any, method_type: int, more: AsyncIterator[Any] | None
+        self, call: ApiCall, request: Any, method_type: int, more: AsyncIterator[Any] | None
     ) -> tuple[Work, WatchedCall | None]:
         ask = ask_of(call, request)
         try:
@@ -136,7 +136,7 @@ class Inference:
         enter_queue(work, lane, self._config.hold_seconds, self._enter)
         return work, watched
 
-    def _watched(self, call: Call, decision: Decision, request: Any, method_type: int) -> WatchedCall | None:
+    def _watched(self, call: ApiCall, decision: Decision, request: Any, method_type: int) -> WatchedCall | None:
         """The request held against the signature of the version it goes to."""
         if self._watch is None:
             return None
@@ -159,14 +159,14 @@ class Inference:
         else:
             ClockTimer(self._clock, hold_seconds, give_up)
 
-    def _deadline(self, call: Call, work: Work) -> _Deadline:
+    def _deadline(self, call: ApiCall, work: Work) -> _Deadline:
         return _Deadline(call, work, self._config.request_seconds, self._clock)
 
 
 class _Deadline:
     """Fails the work when its time is up, and tells the client which replica answered, and in which nodepool."""
 
-    def __init__(self, call: Call, work: Work, seconds: float, clock: Clock) -> None:
+    def __init__(self, call: ApiCall, work: Work, seconds: float, clock: Clock) -> None:
         self._call = call
         self._work = work
         self._seconds = seconds
@@ -209,7 +209,7 @@ async def _watched_items(more: AsyncIterator[Any], watched: WatchedCall, work: W
         yield each
 
 
-def ask_of(call: Call, request: Any) -> Ask:
+def ask_of(call: ApiCall, request: Any) -> Ask:
     """Return what a request says about where it wants to go, with ``me`` resolved."""
     selector = request.runner_selector
     deployment = nodepool = None

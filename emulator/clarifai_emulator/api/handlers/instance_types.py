@@ -8,7 +8,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import CloudRegion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call, Handler
+from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.resources.identifiers import id_hint
@@ -28,13 +28,13 @@ def handlers(catalogue: Catalogue) -> dict[str, Handler]:
 class _Catalogue:
     catalogue: Catalogue
 
-    def list_providers(self, call: Call, _request: Any) -> Any:
+    def list_providers(self, call: ApiCall, _request: Any) -> Any:
         """ListCloudProviders, in the catalogue's order."""
         response = call.rpc.response_type()
         response.cloud_providers.extend(self.catalogue.providers())
         return response
 
-    def list_regions(self, call: Call, request: Any) -> Any:
+    def list_regions(self, call: ApiCall, request: Any) -> Any:
         """ListCloudRegions: as plain texts (which the docs show) and as messages (which the SDK reads)."""
         regions = self._regions(request.cloud_provider.id)
         response = call.rpc.response_type()
@@ -42,7 +42,7 @@ class _Catalogue:
         response.cloud_regions.extend(CloudRegion(id=region) for region in regions)
         return response
 
-    def list_instance_types(self, call: Call, request: Any) -> Any:
+    def list_instance_types(self, call: ApiCall, request: Any) -> Any:
         """ListInstanceTypes. Raises ``CallerError`` 11101 for a provider or region that is not known."""
         provider = request.cloud_provider.id
         regions = self._regions(provider)

@@ -9,7 +9,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import LogEntry
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call, Handler
+from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.listing import MAX_PER_PAGE, refuse_unknown_filters
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.listeners import following
@@ -41,7 +41,7 @@ class _Logs:
     organisations: Organisations
     keep: Callable[[], None]
 
-    def list_entries(self, call: Call, request: Any) -> Any:
+    def list_entries(self, call: ApiCall, request: Any) -> Any:
         """ListLogEntries: the caller's entries of one type, oldest first.
 
         Without ``page``, the last one (proto comment). A page past the end is empty, where the comment says
@@ -61,7 +61,7 @@ class _Logs:
             response.page, response.per_page = page, size
         return response
 
-    async def stream_entries(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    async def stream_entries(self, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """StreamLogEntries: the caller's kept entries of one type, then each new one until the client ends it."""
         request = await anext(requests)
         known = ("user_app_id", "log_type", "compute_cluster_user_id", *_FILTERS)
@@ -88,7 +88,7 @@ class _Logs:
                 self.keep()
                 yield call.rpc.response_type(log_entries=map(self.logbook.entry, lines))
 
-    def post_entries(self, call: Call, request: Any) -> Any:
+    def post_entries(self, call: ApiCall, request: Any) -> Any:
         """PostLogEntries: adds entries as the caller's, or its organisation's; each gets a url of its own."""
         for index, entry in enumerate(request.log_entries):
             _require_log_type(entry.log_type, f"log_entries[{index}].log_type")
@@ -105,12 +105,12 @@ class _Logs:
         self.keep()
         return call.rpc.response_type()
 
-    def _found(self, call: Call, request: Any) -> Any:
+    def _found(self, call: ApiCall, request: Any) -> Any:
         """The entries that a request asks for, as far as they are the caller's to read."""
         match = self._match(call, request)
         return [] if match is None else self.logbook.entries(request.log_type, **match)
 
-    def _match(self, call: Call, request: Any) -> dict[str, str] | None:
+    def _match(self, call: ApiCall, request: Any) -> dict[str, str] | None:
         """Return what an entry's source must have. Entries are one user's: the caller's, or those of an
         organisation it is in; None for anybody else's."""
         said = (request.user_app_id.user_id, request.compute_cluster_user_id)
@@ -122,7 +122,7 @@ class _Logs:
             match["app_id"] = request.user_app_id.app_id
         return {**match, "user_id": users[-1]}
 
-    def _owner(self, call: Call, entry: LogEntry) -> str:
+    def _owner(self, call: ApiCall, entry: LogEntry) -> str:
         owner, caller = call.resolve_user(entry.meta.user_app_id), call.caller.user_id
         if not self.organisations.may_change(caller, owner):
             raise CallerError(

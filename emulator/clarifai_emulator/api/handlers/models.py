@@ -6,8 +6,8 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 
-from clarifai_emulator.api.call import Call, Handler
-from clarifai_emulator.api.handlers.verbs import require_owner, target
+from clarifai_emulator.api.call import ApiCall, Handler
+from clarifai_emulator.api.handlers.resource_verbs import require_owner, target
 from clarifai_emulator.resources.model_rows import newest_visible
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
@@ -28,7 +28,7 @@ class _Models:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
 
-    def get_model(self, call: Call, request: Any) -> Any:
+    def get_model(self, call: ApiCall, request: Any) -> Any:
         """GetModel: with the version that is asked for, else with the newest."""
         key = target(self._resources, self._resources.row(Kind.MODEL), call, request)
         response = call.rpc.response_type()
@@ -37,7 +37,7 @@ class _Models:
             response.model.model_version.CopyFrom(self._version(call, (*key, request.version_id)))
         return response
 
-    def get_version(self, call: Call, request: Any) -> Any:
+    def get_version(self, call: ApiCall, request: Any) -> Any:
         """GetModelVersion: without a version id, the newest. Clients ask so before the first call of a method."""
         model = target(self._resources, self._resources.row(Kind.MODEL), call, request)
         response = call.rpc.response_type()
@@ -45,14 +45,14 @@ class _Models:
         response.model_version.CopyFrom(self._version(call, (*model, version_id)))
         return response
 
-    def _version(self, call: Call, key: Key) -> Any:
+    def _version(self, call: ApiCall, key: Key) -> Any:
         """The version as the caller sees it. Raises ``CallerError`` when there is none that it may see."""
         caller = call.caller.user_id
         if not self._resources.visible(Kind.MODEL_VERSION, key, caller):
             raise self._resources.missing(Kind.MODEL_VERSION, key, caller)
         return self._resources.shown(Kind.MODEL_VERSION, key, caller)
 
-    def post_versions(self, call: Call, request: Any) -> Any:
+    def post_versions(self, call: ApiCall, request: Any) -> Any:
         """PostModelVersions: answers the model, with the (last) new version in it."""
         require_owner(self._resources, call, request)
         model = target(self._resources, self._resources.row(Kind.MODEL), call, request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clarifai_emulator.api.call import Handler
 from clarifai_emulator.api.handlers import access, models, searches, users
-from clarifai_emulator.api.handlers.verbs import serve
+from clarifai_emulator.api.handlers.resource_verbs import serve
 from clarifai_emulator.resources.resource import Resources
 
 

@@ -12,8 +12,8 @@ from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_grpc.grpc.api.status.status_pb2 import Status
 
-from clarifai_emulator.api.call import Call, Handler
-from clarifai_emulator.api.handlers.verbs import require_owner, target
+from clarifai_emulator.api.call import ApiCall, Handler
+from clarifai_emulator.api.handlers.resource_verbs import require_owner, target
 from clarifai_emulator.api.transport.upload_parts import LongPart
 from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.models.uploaded import UploadedFiles
@@ -38,7 +38,7 @@ class _Uploads:
     build: Build
     max_bytes: int
 
-    async def upload(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    async def upload(self, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """PostModelVersionsUpload: an answer for each part; the last one has the version, which is being built."""
         config = await self._config(requests)
         model, version = self._check(call, config)
@@ -74,7 +74,7 @@ class _Uploads:
             hint="Send the archive's parts after it.",
         )
 
-    def _check(self, call: Call, config: Any) -> tuple[Key, ModelVersion]:
+    def _check(self, call: ApiCall, config: Any) -> tuple[Key, ModelVersion]:
         """The model, and the version as it will be; refused before a byte of the archive is taken."""
         require_owner(self.resources, call, config)
         model = target(self.resources, self.resources.row(Kind.MODEL), call, config)
@@ -168,7 +168,7 @@ async def _write(file: BinaryIO, pieces: list[bytes]) -> None:
         ) from None
 
 
-def _progress(call: Call, part: _Parts) -> Any:
+def _progress(call: ApiCall, part: _Parts) -> Any:
     response = call.rpc.response_type(bytes_remaining=part.left)
     response.status.code = StatusCode.UPLOAD_IN_PROGRESS
     response.status.description = describe(StatusCode.UPLOAD_IN_PROGRESS)
@@ -176,7 +176,7 @@ def _progress(call: Call, part: _Parts) -> Any:
     return response
 
 
-def _accepted(call: Call, key: Key) -> Any:
+def _accepted(call: ApiCall, key: Key) -> Any:
     response = call.rpc.response_type(model_version_id=key[-1])
     response.status.code = StatusCode.MODEL_BUILDING
     response.status.description = BUILDING

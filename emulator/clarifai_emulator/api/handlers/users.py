@@ -8,7 +8,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import User
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call, Handler
+from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.scopes import scope_names
@@ -28,7 +28,7 @@ def handlers(resources: Resources) -> dict[str, Handler]:
     }
 
 
-def organisations_of(resources: Resources, call: Call, request: Any) -> list[tuple[str, str]]:
+def organisations_of(resources: Resources, call: ApiCall, request: Any) -> list[tuple[str, str]]:
     """Ids and names of the organisations that a user is in. Raises ``CallerError`` for somebody else's."""
     user_id, caller = call.resolve_user(request.user_app_id), call.caller.user_id
     resources.require_user(user_id, caller)
@@ -47,7 +47,7 @@ def organisations_of(resources: Resources, call: Call, request: Any) -> list[tup
 class _Users:
     resources: Resources
 
-    def get_user(self, call: Call, request: Any) -> Any:
+    def get_user(self, call: ApiCall, request: Any) -> Any:
         """GetUser: the caller (``me``, empty, or by id), or what others may know of another user. Raises
         ``CallerError`` 11101 for one that is not known."""
         user_id = call.resolve_user(request.user_app_id)
@@ -62,7 +62,7 @@ class _Users:
                     response.user.ClearField(field.name)
         return response
 
-    def my_scopes(self, call: Call, request: Any) -> Any:
+    def my_scopes(self, call: ApiCall, request: Any) -> Any:
         """MyScopes: the scopes of the caller's credential, and the app that is asked about if it may see it."""
         response = _scopes(call, request)
         key, caller = (call.resolve_user(request.user_app_id), request.user_app_id.app_id), call.caller.user_id
@@ -71,7 +71,7 @@ class _Users:
         return response
 
 
-def _scopes(call: Call, _request: Any) -> Any:
+def _scopes(call: ApiCall, _request: Any) -> Any:
     response = call.rpc.response_type()
     has = call.caller.scopes
     response.scopes.extend(name for name in scope_names() if has is None or name in has)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from clarifai_emulator.api.call import Call, StreamHandler
+from clarifai_emulator.api.call import ApiCall, StreamHandler
 from clarifai_emulator.api.playback.messages import answer_from_dict, as_plain, call_as_text
 from clarifai_emulator.api.playback.upstream import Upstream
 from clarifai_emulator.api.taps import HeardCall
@@ -50,11 +50,11 @@ class Player:
         if self._upstream is not None:
             await self._upstream.close()
 
-    def intercept(self, call: Call, following: StreamHandler) -> StreamHandler:
+    def intercept(self, call: ApiCall, following: StreamHandler) -> StreamHandler:
         """Return what plays or records a call; see ``Step``."""
         return partial(self._serve, self._upstream.serve if self._upstream is not None else following)
 
-    async def _serve(self, live: StreamHandler, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    async def _serve(self, live: StreamHandler, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         served = self._record if self.mode is Mode.RECORD else self._play
         try:
             async with aclosing(served(live, call, requests)) as answers:
@@ -64,7 +64,7 @@ class Player:
             self.problems.append(refused.problem)
             yield refused.answer(call.rpc.name, self._name)
 
-    async def _play(self, live: StreamHandler, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    async def _play(self, live: StreamHandler, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         rpc, first = call.rpc.name, await anext(requests, None)
         if first is None:
             raise TransportError("INVALID_ARGUMENT", f"{rpc} was called without a request.")
@@ -82,7 +82,7 @@ class Player:
                 yield answer
 
     async def _answers(
-        self, recorded: RecordedCall, call: Call, requests: AsyncIterator[Any]
+        self, recorded: RecordedCall, call: ApiCall, requests: AsyncIterator[Any]
     ) -> AsyncGenerator[Any]:
         """Say what was recorded, in the order in which it was: later requests must be those of then."""
         wanted, answers = iter(recorded.requests[1:]), iter(recorded.answers)
@@ -94,7 +94,9 @@ class Player:
         if recorded.error is not None:
             raise TransportError(*recorded.error)
 
-    async def _record(self, live: StreamHandler, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    async def _record(
+        self, live: StreamHandler, call: ApiCall, requests: AsyncIterator[Any]
+    ) -> AsyncGenerator[Any]:
         heard = HeardCall(call)
         try:
             async with aclosing(heard.listen(requests, live)) as answers:
@@ -148,7 +150,7 @@ async def _with_first(first: Any, others: AsyncIterator[Any]) -> AsyncGenerator[
         yield each
 
 
-def _secrets(call: Call) -> frozenset[str]:
+def _secrets(call: ApiCall) -> frozenset[str]:
     """Return the credentials of a call, which must stand nowhere."""
     headers = (call.metadata.get("authorization", ""), call.metadata.get("x-clarifai-session-token", ""))
     return frozenset(token for header in headers if len(token := header.rpartition(" ")[2]) > 3)

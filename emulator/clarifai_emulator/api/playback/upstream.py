@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.transport.upload_parts import whole
 from clarifai_emulator.errors import TransportError
 
@@ -21,7 +21,7 @@ class Upstream:
         self._pat = pat
         self._channel: Any = None
 
-    async def serve(self, call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+    async def serve(self, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """Pass one call on, message by message."""
         import grpc
 

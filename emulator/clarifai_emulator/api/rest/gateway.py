@@ -9,7 +9,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call, Handler, only
+from clarifai_emulator.api.call import ApiCall, Handler, only
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rest.paths import Bound, Match, Paths
 from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
@@ -106,7 +106,7 @@ class RestApi:
         if not begun:
             await exchange.begin(200, kind, call.trailers)
 
-    def _begin(self, exchange: Exchange, rpc: Rpc, *, is_heard: bool = True) -> Call:
+    def _begin(self, exchange: Exchange, rpc: Rpc, *, is_heard: bool = True) -> ApiCall:
         return self._chain.begin(rpc, exchange.headers, peer=exchange.peer, is_heard=is_heard)
 
     async def _read(self, exchange: Exchange, bound: Bound, values: tuple[str, ...]) -> Any:
@@ -142,7 +142,7 @@ class RestApi:
         if rest.strip():
             yield read_message(rpc.name, rpc.request_type, bytes(rest))
 
-    async def _answer(self, exchange: Exchange, call: Call, response: Any) -> None:
+    async def _answer(self, exchange: Exchange, call: ApiCall, response: Any) -> None:
         await exchange.answer(status_of(call, response), as_json(response), JSON, call.trailers)
 
     async def _nowhere(self, exchange: Exchange) -> None:
@@ -183,7 +183,7 @@ def as_chunk(kind: str, data: bytes) -> bytes:
     return b"data: " + data + b"\n\n" if kind == EVENTS else data + b"\n"
 
 
-def status_of(call: Call, response: Any) -> int:
+def status_of(call: ApiCall, response: Any) -> int:
     """The HTTP status of an answer."""
     authenticated = call.rpc.auth is Auth.NONE or call.caller.user_id != ""
     return http_status(response.status.code, authenticated=authenticated)
@@ -207,13 +207,13 @@ async def _failing(error: CallerError) -> AsyncIterator[Any]:
 
 
 def _raiser(error: CallerError) -> Handler:
-    def refuse(call: Call, request: Any) -> Any:
+    def refuse(call: ApiCall, request: Any) -> Any:
         raise error
 
     return refuse
 
 
-def _not_implemented(call: Call, request: Any) -> Any:
+def _not_implemented(call: ApiCall, request: Any) -> Any:
     if call.rpc.name == _RUNNERS_RPC:
         raise CallerError(
             StatusCode.NOT_IMPLEMENTED,
@@ -226,5 +226,5 @@ def _not_implemented(call: Call, request: Any) -> Any:
     )
 
 
-async def _not_implemented_stream(call: Call, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+async def _not_implemented_stream(call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
     yield _not_implemented(call, requests)

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rest.gateway import JSON, as_problem, status_of
 from clarifai_emulator.api.rest.transcoding import as_json
@@ -17,7 +17,7 @@ from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.errors import TransportError
 
-OrganisationsOf = Callable[[Call, Any], list[tuple[str, str]]]
+OrganisationsOf = Callable[[ApiCall, Any], list[tuple[str, str]]]
 
 
 class OrganisationsApi:
@@ -37,7 +37,7 @@ class OrganisationsApi:
         rpc, found = rpc_table()["GetUser"], list[tuple[str, str]]()
         call = self._chain.begin(rpc, exchange.headers, peer=exchange.peer, is_heard=False)
 
-        def list_them(call: Call, request: Any) -> Any:
+        def list_them(call: ApiCall, request: Any) -> Any:
             found.extend(self._organisations_of(call, request))
             return call.rpc.response_type()
 

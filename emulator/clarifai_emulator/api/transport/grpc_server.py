@@ -9,7 +9,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.message import DecodeError
 
-from clarifai_emulator.api.call import Call, Handler
+from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import SERVICE, Rpc, rpc_table
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
@@ -71,7 +71,7 @@ class ApiHandlers:
 
         return serve
 
-    def _begin(self, rpc: Rpc, stream: GrpcStream, *, is_heard: bool = True) -> Call:
+    def _begin(self, rpc: Rpc, stream: GrpcStream, *, is_heard: bool = True) -> ApiCall:
         call = self._chain.begin(
             rpc, stream.metadata, peer=stream.peer, seconds_left=stream.seconds_left, is_heard=is_heard
         )
@@ -136,7 +136,7 @@ def _reader(rpc: Rpc) -> Callable[[bytes], Any]:
     return read
 
 
-def _refuse(_call: Call, request: Unreadable) -> Any:
+def _refuse(_call: ApiCall, request: Unreadable) -> Any:
     raise request.error
 
 

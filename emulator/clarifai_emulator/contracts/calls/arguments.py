@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
-from clarifai_emulator.contracts.calls.sites import Site
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.name_findings import missing_argument, unknown_argument
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
 from clarifai_emulator.spelling import did_you_mean, nearest
@@ -45,7 +46,7 @@ class Arguments:
         self._source = source
         self._evaluator = evaluator
 
-    def check(self, site: Site, method: Method, model: str) -> Checked:
+    def check(self, site: CallSite, method: Method, model: str) -> Checked:
         """Return all that can be said without types."""
         assert site.call is not None
         return _Call(self._source, self._evaluator, site, site.call, method, model).check()
@@ -53,7 +54,7 @@ class Arguments:
 
 class _Call:
     def __init__(
-        self, source: Source, evaluator: Evaluator, site: Site, call: ast.Call, method: Method, model: str
+        self, source: Source, evaluator: Evaluator, site: CallSite, call: ast.Call, method: Method, model: str
     ) -> None:
         self._source = source
         self._evaluator = evaluator
@@ -168,24 +169,14 @@ class _Call:
     def _unknown(self, name: str, at: ast.keyword) -> None:
         near = nearest(name, self._fields)
         self._meant.add(near)
-        has = f"it has {', '.join(map(repr, self._fields))}" if self._fields else "it takes none"
-        guess = did_you_mean(name, self._fields, lead=" ")
-        self._say(
-            "unknown-argument",
-            f"{self._name}() has no argument '{name}'; {has}.{guess}",
-            at,
-            parameter=near,
-            hint=f"Write '{near}'." if near else None,
-        )
+        hint = f"Write '{near}'." if near else None
+        self._say_of_name(unknown_argument(name, self._fields), at, near, hint)
 
     def _missing(self, name: str, at: ast.expr) -> None:
-        field_ = self._fields[name]
-        self._say(
-            "missing-argument",
-            f"{self._name}() needs the argument '{name}' ({stub_types.in_words(field_)}), which is not given.",
-            at,
-            parameter=name,
-        )
+        self._say_of_name(missing_argument(name, stub_types.in_words(self._fields[name])), at, name)
+
+    def _say_of_name(self, finding: Finding, at: ast.AST, parameter: str, hint: str | None = None) -> None:
+        self._say(finding.rule, f"{self._name}(): {finding.message}", at, parameter=parameter, hint=hint)
 
     # Batches.
 

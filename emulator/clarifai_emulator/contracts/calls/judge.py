@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clarifai_emulator.contracts.calls.arguments import Arguments, Checked
+from clarifai_emulator.contracts.calls.call_sites import CallSite, Understood, calls_written_out, named, understood
 from clarifai_emulator.contracts.calls.call_targets import Built, GivenAddresses
 from clarifai_emulator.contracts.calls.checking_stubs import CONTRACT_ARGUMENT, StubModel, checking_stubs, kind_of
 from clarifai_emulator.contracts.calls.client_project import ClientProject, File
 from clarifai_emulator.contracts.calls.client_source import Insertion, Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
 from clarifai_emulator.contracts.calls.given_models import KnownModel
-from clarifai_emulator.contracts.calls.sites import Site, Understood, calls_written_out, named, understood
 from clarifai_emulator.contracts.calls.translate import Translator
 from clarifai_emulator.contracts.calls.type_checker import CheckerRun, Diagnostic
 from clarifai_emulator.contracts.calls.unresolved import Unresolved
@@ -174,7 +174,7 @@ class _Judge:
         passed = named(source, lambda node: built.get(built_by(node)), self._kind, seen)  # pyright: ignore[reportArgumentType]
         findings = _unknown_models(source, client.built, seen)
         arguments, uses = Arguments(source, evaluator), Uses(source, evaluator)
-        sites: dict[ast.expr, tuple[Site, Checked]] = {}
+        sites: dict[ast.expr, tuple[CallSite, Checked]] = {}
         for site in (*seen.sites, *passed):
             method, name = self._method(site.model, site.method), self._names[site.model]
             if site.call is None or method is None:

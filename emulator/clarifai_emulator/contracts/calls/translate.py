@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from clarifai_emulator.contracts.calls.arguments import Checked, declared
+from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source, Spans
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD, suspects
-from clarifai_emulator.contracts.calls.sites import Site
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
@@ -39,7 +39,7 @@ class Translator:
     def __init__(
         self,
         source: Source,
-        sites: Mapping[ast.expr, tuple[Site, Checked]],
+        sites: Mapping[ast.expr, tuple[CallSite, Checked]],
         models: Sequence[str],
         method_of: MethodOf,
         is_reported: Callable[[ast.expr], bool],
@@ -154,7 +154,7 @@ class Translator:
             declared=method.location if method else None,
         )
 
-    def _argument(self, each: Diagnostic, site: Site, checked: Checked) -> Iterator[Finding]:
+    def _argument(self, each: Diagnostic, site: CallSite, checked: Checked) -> Iterator[Finding]:
         method = self._method_of(site.model, site.method)
         if checked.whole or method is None or each.kind not in _OF_CALLS:
             return
@@ -189,7 +189,7 @@ class Translator:
         )
 
     def _refused(
-        self, each: Diagnostic, given: str, site: Site, checked: Checked, method: Method
+        self, each: Diagnostic, given: str, site: CallSite, checked: Checked, method: Method
     ) -> Iterator[Finding]:
         """Find out which argument no form of the method takes."""
         if checked.wrong:
@@ -224,7 +224,7 @@ class Translator:
             for node in ast.walk(self._source.tree)
         )
 
-    def _origin(self, start: tuple[int, int]) -> tuple[Site, Checked] | None:
+    def _origin(self, start: tuple[int, int]) -> tuple[CallSite, Checked] | None:
         """Return the call whose result it is, where that is in sight: in the same expression, or in a name
         beside it."""
         node = self._calls.at(start)

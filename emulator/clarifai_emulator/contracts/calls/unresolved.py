@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Iterator
 
+from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
-from clarifai_emulator.contracts.calls.sites import Site
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED
@@ -58,7 +58,7 @@ class Unresolved:
                     method=function.attr,
                 )
 
-    def passed(self, site: Site, model: str) -> Iterator[Finding]:
+    def passed(self, site: CallSite, model: str) -> Iterator[Finding]:
         """Report a method that is named and not called."""
         parent = self._source.parents.get(site.node)
         if isinstance(parent, ast.Call) and ast.unparse(parent.func).rpartition(".")[2] in _TYPED_PASSING:

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from clarifai_emulator.contracts.calls.call_sites import CallSite, function_of, is_awaited, loads
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
-from clarifai_emulator.contracts.calls.sites import Site, function_of, is_awaited, loads
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
@@ -33,7 +33,7 @@ class Uses:
         self._source = source
         self._evaluator = evaluator
 
-    def check(self, site: Site, method: Method, model: str) -> Iterator[Finding]:
+    def check(self, site: CallSite, method: Method, model: str) -> Iterator[Finding]:
         """Yield what is wrong with how the result of this call is used."""
         call = site.call
         assert call is not None
@@ -59,7 +59,7 @@ class Uses:
         # In a notebook the SDK knows that the loop is not the client's.
         return not self._source.is_notebook and isinstance(function_of(self._source, call), ast.AsyncFunctionDef)
 
-    def _async(self, site: Site, call: ast.Call, about: dict[str, Any]) -> Iterator[Finding]:
+    def _async(self, site: CallSite, call: ast.Call, about: dict[str, Any]) -> Iterator[Finding]:
         if site.kind == "stream":
             yield found(
                 "async-stream",
@@ -91,7 +91,7 @@ class Uses:
             **about,
         )
 
-    def _letters(self, site: Site, call: ast.Call, method: Method, about: dict[str, Any]) -> Iterator[Finding]:
+    def _letters(self, site: CallSite, call: ast.Call, method: Method, about: dict[str, Any]) -> Iterator[Finding]:
         outputs = method.signature.output_fields
         kind = stub_types.kind(outputs[0]) if outputs else ""
         if kind not in _SCALARS or _is_proto(call):
@@ -109,7 +109,7 @@ class Uses:
                     **about,
                 )
 
-    def _stream(self, site: Site, call: ast.Call, about: dict[str, Any]) -> Iterator[Finding]:
+    def _stream(self, site: CallSite, call: ast.Call, about: dict[str, Any]) -> Iterator[Finding]:
         parent = self._source.parents.get(call)
         if isinstance(parent, ast.Expr):
             yield self._not_read(site, call, about)
@@ -132,7 +132,7 @@ class Uses:
                 yield self._value(site, each, value, about)
         yield from self._twice(site, uses, about)
 
-    def _twice(self, site: Site, uses: list[ast.Name], about: dict[str, Any]) -> Iterator[Finding]:
+    def _twice(self, site: CallSite, uses: list[ast.Name], about: dict[str, Any]) -> Iterator[Finding]:
         read = [each for each in uses if self._reads_all(each)]
         statements = [self._statement(each) for each in read]
         for first, second, node in zip(statements, statements[1:], read[1:], strict=False):
@@ -184,7 +184,7 @@ class Uses:
             return "" if is_none or membership else "one value"
         return ""
 
-    def _not_read(self, site: Site, call: ast.Call, about: dict[str, Any]) -> Finding:
+    def _not_read(self, site: CallSite, call: ast.Call, about: dict[str, Any]) -> Finding:
         return found(
             "stream-not-read",
             f"The answers of {site.method}() are never read: the request is not even sent.",
@@ -192,7 +192,7 @@ class Uses:
             **about,
         )
 
-    def _value(self, site: Site, node: ast.expr, used: str, about: dict[str, Any]) -> Finding:
+    def _value(self, site: CallSite, node: ast.expr, used: str, about: dict[str, Any]) -> Finding:
         return found(
             "stream-as-value",
             f"{site.method}() gives a stream of answers; it is used as {used}.",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from clarifai_emulator.contracts.rules import calls, files, meta, model, values
+from clarifai_emulator.contracts.rules import calls, config_files, meta, model_code, values
 from clarifai_emulator.contracts.rules import contract_changes as changes
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.rule import Rule, Severity
 
 SUBJECTS: dict[str, tuple[Rule, ...]] = {
-    "model.py": model.RULES,
-    "config.yaml and requirements.txt": files.RULES,
+    "model.py": model_code.RULES,
+    "config.yaml and requirements.txt": config_files.RULES,
     "values": values.RULES,
     "calls": calls.RULES,
     "changes of a model": changes.RULES,

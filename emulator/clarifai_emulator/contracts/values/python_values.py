@@ -9,6 +9,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.name_findings import missing_argument, unknown_argument
 from clarifai_emulator.contracts.signatures.shapes import MethodShape, Shape, Type, method_shape
 from clarifai_emulator.messages.data_values import written
 from clarifai_emulator.spelling import did_you_mean, nearest
@@ -24,7 +25,6 @@ UNKNOWN = _Unknown()
 _RESERVED = ("with_proto",)
 _BOUND = 2**63
 _EXACT = 2**53
-_LONGEST_NAME = 100
 _NO_ARRAY = (bool, str, bytes, dict, set)
 
 
@@ -52,41 +52,17 @@ def argument_findings(method: MethodShape, given: Mapping[str, object]) -> Itera
     missing, too."""
     unknown = [name for name in given if name not in method.inputs and name not in _RESERVED]
     for name in unknown:
-        yield _about(method, unknown_argument(method, name))
+        yield _about(method, unknown_argument(name, method.inputs))
     meant = {nearest(name, method.inputs) for name in unknown}
     for name in method.required:
         if name not in given and name not in meant:
-            yield _about(method, missing_argument(method, name))
+            yield _about(method, missing_argument(name, method.inputs[name].label))
     for name, value in given.items():
         shape = method.inputs.get(name)
         if shape is not None and value is not UNKNOWN:
             check = _stream_problems if shape.iterator else problems_of
             for problem in check(shape, value, f"argument '{name}'"):
                 yield _about(method, problem)
-
-
-def unknown_argument(method: MethodShape, name: str) -> Finding:
-    """Report an argument that the method does not have."""
-    known = ", ".join(method.inputs) or "no arguments"
-    guess = did_you_mean(name, method.inputs, lead=" ")
-    return found("unknown-argument", f"there is no argument '{_cut(name)}'; it takes {known}.{guess}")
-
-
-def missing_argument(method: MethodShape, name: str) -> Finding:
-    """Report a required argument that is not given."""
-    return found("missing-argument", f"argument '{name}' ({method.inputs[name].label}) is required and not given.")
-
-
-def unknown_method(name: str, known: Iterable[str]) -> Finding:
-    """Report a method that the model does not have."""
-    names = list(known)
-    guess = did_you_mean(name, names, lead=" ")
-    message = f"The model has no method '{_cut(name)}'; it has {', '.join(names) or 'none'}.{guess}"
-    return found("unknown-method", message, method=_cut(name))
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
 
 
 def _about(method: MethodShape, problem: Finding) -> Finding:

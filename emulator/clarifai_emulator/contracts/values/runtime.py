@@ -10,9 +10,9 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.name_findings import unknown_method
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.signatures.shapes import KINDS, method_shape
-from clarifai_emulator.contracts.values.python_values import unknown_method
 from clarifai_emulator.contracts.values.wire import WireMethod
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus

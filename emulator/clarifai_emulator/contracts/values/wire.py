@@ -7,12 +7,9 @@ from typing import Any
 
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.name_findings import missing_argument, unknown_argument
 from clarifai_emulator.contracts.signatures.shapes import MethodShape, Shape, Type
-from clarifai_emulator.contracts.values.python_values import (
-    limit_problems,
-    missing_argument,
-    unknown_argument,
-)
+from clarifai_emulator.contracts.values.python_values import limit_problems
 from clarifai_emulator.spelling import did_you_mean
 
 _LOOK_AT = 256
@@ -71,13 +68,13 @@ class WireMethod:
             name = part.id
             check = self._inputs.get(name)
             if check is None:
-                problems += (unknown_argument(self.shape, name),)
+                problems += (unknown_argument(name, self.shape.inputs),)
                 continue
             seen.add(name)
             problems += check(part.data, name)
         if first and not self._required <= seen:
             missing = [name for name in self.shape.required if name not in seen]
-            problems += tuple(missing_argument(self.shape, name) for name in missing)
+            problems += tuple(missing_argument(name, self.shape.inputs[name].label) for name in missing)
         return problems
 
     def output_problems(self, data: Any, *, inlined: bool = False) -> tuple[Finding, ...]:

@@ -12,7 +12,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.grpc_server import ApiHandlers
@@ -30,14 +30,14 @@ class Scene:
 
     def __init__(self, events: EventBus) -> None:
         self.events = events
-        self.calls: list[Call] = []
+        self.calls: list[ApiCall] = []
         self.closed = asyncio.Event()
 
-    def get_model(self, call: Call, request: Any) -> Any:
+    def get_model(self, call: ApiCall, request: Any) -> Any:
         self.calls.append(call)
         return call.rpc.response_type(model={"id": request.model_id})
 
-    async def generate(self, call: Call, requests: Any) -> AsyncIterator[Any]:
+    async def generate(self, call: ApiCall, requests: Any) -> AsyncIterator[Any]:
         request = await anext(requests)
         try:
             for number in range(10_000 if request.inputs else 3):
@@ -45,7 +45,7 @@ class Scene:
         finally:
             self.closed.set()
 
-    async def stream(self, call: Call, requests: Any) -> AsyncIterator[Any]:
+    async def stream(self, call: ApiCall, requests: Any) -> AsyncIterator[Any]:
         async for request in requests:
             yield call.rpc.response_type(outputs=[{"id": request.model_id}])
 

@@ -16,12 +16,12 @@ from flow.contracts.calls.conftest import FIXTURES, HEAD, CheckClient, said
 NAMES = [
     ("hello.predct('x')", "unknown-method: Model 'hello' has no method 'predct'; it has 'predict', 'generate', "
      "'stream'. Did you mean 'predict'?"),
-    ("hello.predict(promt='x')", "unknown-argument: predict() has no argument 'promt'; it has 'prompt', 'n'. "
+    ("hello.predict(promt='x')", "unknown-argument: predict(): there is no argument 'promt'; it takes prompt, n. "
      "Did you mean 'prompt'?"),
-    ("hello.predict(n=2)", "missing-argument: predict() needs the argument 'prompt' (str), which is not given."),
+    ("hello.predict(n=2)", "missing-argument: predict(): argument 'prompt' (str) is required and not given."),
     ("hello.predict('x', 2, 3)", "extra-argument: predict() takes 2 arguments, 3 are given."),
     ("hello.predict('x', prompt='x')", "repeated-argument: predict() is given 'prompt' twice."),
-    ("hello.predict(**{'promt': 'x'})", "unknown-argument: predict() has no argument 'promt'; it has 'prompt', 'n'. "
+    ("hello.predict(**{'promt': 'x'})", "unknown-argument: predict(): there is no argument 'promt'; it takes prompt, n. "
      "Did you mean 'prompt'?"),
     ("hello.predict([{'prompt': 'x', 'm': 1}])", "unknown-argument: An input of this batch gives 'm', which "
      "predict() has not."),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.ext import mcp
 from clarifai_emulator.errors import CallerError
 from http_port import HttpClient, http_client
@@ -38,7 +38,7 @@ class Model:
         self.requests: list[Any] = []
         self.messages: list[Any] = []
 
-    async def predict(self, call: Call, request: Any) -> Any:
+    async def predict(self, call: ApiCall, request: Any) -> Any:
         self.requests.append(request)
         message = json.loads(request.inputs[0].data.parts[0].data.string_value)
         self.messages.append(message)

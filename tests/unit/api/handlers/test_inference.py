@@ -11,7 +11,7 @@ from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Caller
-from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.handlers.inference import Inference, ask_of
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.config import EmulatorConfig
@@ -40,7 +40,7 @@ class Scene:
         self.lane = self.dispatcher.lane(LaneKey("ada", "deploy-x", "v1"))
         self.link = self.dispatcher.add_runner("runner", POOL, self.lane)
         self.inference = Inference(route=self._route, events=self.events, config=EmulatorConfig(**config))
-        self.call = Call(rpc_table()["PostModelOutputs"], {}, 0.0, request_id="r1", caller=Caller("ada"))
+        self.call = ApiCall(rpc_table()["PostModelOutputs"], {}, 0.0, request_id="r1", caller=Caller("ada"))
 
     def _route(self, ask: Ask) -> tuple[Decision, Lane]:
         return choose(ask, self.world), self.lane

@@ -11,7 +11,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Caller
-from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.logbook import BUILDER, RUNNER
@@ -26,7 +26,7 @@ def streamed(api: ResourceApi, _user: str = "ada", **fields: Any) -> AsyncGenera
     ids = {"user_id": fields.pop("user_id", "me")}
     request = rpc.request_type(log_type=RUNNER, user_app_id=ids, **fields)
     handler: Any = api.handlers["StreamLogEntries"]
-    return handler(Call(rpc, {}, 0.0, caller=Caller(_user)), one(request))
+    return handler(ApiCall(rpc, {}, 0.0, caller=Caller(_user)), one(request))
 
 
 class TestLogs:

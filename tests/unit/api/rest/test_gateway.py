@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call
+from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.taps import HeardCall, tap
 from clarifai_emulator.errors import CallerError, TransportError
 from http_port import HttpClient, http_client
@@ -23,7 +23,7 @@ class Handlers:
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
-        self.calls: list[Call] = []
+        self.calls: list[ApiCall] = []
         self.closed = asyncio.Event()
 
     def table(self) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class Handlers:
             "ListStatusCodes": self.predict_nothing,
         }
 
-    def get_model(self, call: Call, request: Any) -> Any:
+    def get_model(self, call: ApiCall, request: Any) -> Any:
         self._note(call, request)
         if request.model_id == "gone":
             raise CallerError(StatusCode.MODEL_DOES_NOT_EXIST, "There is no model 'gone'.", hint="Deploy it.")
@@ -47,16 +47,16 @@ class Handlers:
             raise RuntimeError("a bug")
         return call.rpc.response_type(model={"id": request.model_id})
 
-    async def predict(self, call: Call, request: Any) -> Any:
+    async def predict(self, call: ApiCall, request: Any) -> Any:
         self._note(call, request)
         call.trailers["x-clarifai-emulator-rule"] = "owner_default"
         return call.rpc.response_type(outputs=[{"id": each.id} for each in request.inputs])
 
-    def predict_nothing(self, call: Call, request: Any) -> Any:
+    def predict_nothing(self, call: ApiCall, request: Any) -> Any:
         self._note(call, request)
         return call.rpc.response_type()
 
-    async def generate(self, call: Call, requests: Any) -> AsyncIterator[Any]:
+    async def generate(self, call: ApiCall, requests: Any) -> AsyncIterator[Any]:
         request = await anext(requests)
         self._note(call, request)
         try:
@@ -65,22 +65,22 @@ class Handlers:
         finally:
             self.closed.set()
 
-    async def _outputs(self, call: Call, request: Any) -> AsyncIterator[Any]:
+    async def _outputs(self, call: ApiCall, request: Any) -> AsyncIterator[Any]:
         for number in range(int(request.version_id or 3)):
             yield call.rpc.response_type(outputs=[{"id": str(number)}])
         if request.model_id == "fails":
             raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The replica died.")
 
-    async def stream(self, call: Call, requests: Any) -> AsyncIterator[Any]:
+    async def stream(self, call: ApiCall, requests: Any) -> AsyncIterator[Any]:
         async for request in requests:
             self._note(call, request)
             yield call.rpc.response_type(outputs=[{"id": request.model_id}])
 
-    async def logs(self, call: Call, requests: Any) -> AsyncIterator[Any]:
+    async def logs(self, call: ApiCall, requests: Any) -> AsyncIterator[Any]:
         self._note(call, await anext(requests))
         yield call.rpc.response_type()
 
-    def _note(self, call: Call, request: Any) -> None:
+    def _note(self, call: ApiCall, request: Any) -> None:
         self.calls.append(call)
         self.requests.append(request)
 

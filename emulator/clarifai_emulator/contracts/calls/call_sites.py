@@ -18,7 +18,7 @@ KindOf = Callable[[int, str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class CallSite:
     """A place that names a method of a given model. ``call`` is ``None`` where it is named and not called.
 
     ``way``: empty for an ordinary call, ``batch``, ``async`` (`async_predict`), ``async-client``, or ``passed`` to
@@ -38,7 +38,7 @@ class Understood:
     """The meaning of the type checker's marks in one file. ``built``: the calls that make a model, and which; -1
     for an unknown one."""
 
-    sites: tuple[Site, ...]
+    sites: tuple[CallSite, ...]
     built: tuple[tuple[ast.Call, int], ...]
 
 
@@ -46,7 +46,7 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
     """Return the marks among the diagnostics, at their nodes. ``kind_of`` is asked for calls that fit no form of
     their method: those bear no mark."""
     calls, names = _ends(source)
-    sites: dict[ast.expr, Site] = {}
+    sites: dict[ast.expr, CallSite] = {}
     built: dict[ast.Call, int] = {}
     for each in diagnostics:
         refused = NO_OVERLOAD.search(each.text) if each.kind == "no-matching-overload" else None
@@ -59,7 +59,7 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
                 index, name = int(refused["index"]), refused["name"]
                 way = "async-client" if refused["owner"].startswith("Async") else ""
                 way = "passed" if passing is not None else way
-                sites[node] = Site(node, call or passing, index, name, kind_of(index, name), way)
+                sites[node] = CallSite(node, call or passing, index, name, kind_of(index, name), way)
         if each.kind != "deprecated":
             continue
         mark = each.detail.rpartition("\n")[2].split()
@@ -77,17 +77,17 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
         if node is not None and int(mark[1]) >= 0:
             passing = _passing(source, node) if call is None else None
             way = "passed" if passing is not None else " ".join(mark[4:])
-            sites[node] = Site(node, call or passing, int(mark[1]), mark[2], mark[3], way)
+            sites[node] = CallSite(node, call or passing, int(mark[1]), mark[2], mark[3], way)
     return Understood(tuple(sites.values()), tuple(built.items()))
 
 
 def named(
     source: Source, model_of: Callable[[ast.expr], int | None], kind_of: KindOf, known: Understood
-) -> list[Site]:
+) -> list[CallSite]:
     """Methods that are named and not called: the type checker marks no overload that is not called. ``model_of``
     says which model an expression is, where the name shows it."""
     seen = {site.node for site in known.sites}
-    found: list[Site] = []
+    found: list[CallSite] = []
     for node in source.attributes:
         if isinstance(node.ctx, ast.Load) and node not in seen:
             parent = source.parents.get(node)
@@ -95,7 +95,7 @@ def named(
             index = None if called else model_of(node.value)
             kind = kind_of(index, node.attr) if index is not None else ""
             if index is not None and kind:
-                found.append(Site(node, _passing(source, node), index, node.attr, kind, "passed"))
+                found.append(CallSite(node, _passing(source, node), index, node.attr, kind, "passed"))
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.call import Call, Handler
+from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.listing import page_of, refuse_unknown_filters
 from clarifai_emulator.api.rpc import Rpc, rpc_table
 from clarifai_emulator.errors import CallerError
@@ -59,19 +59,19 @@ def _require_fields(row: Resource, verb: str, rpc: Rpc) -> None:
             message = message.fields_by_name[name].message_type
 
 
-def post(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
+def post(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
     """Create the items of a request for the caller: all or none."""
     owner = require_owner(resources, call, request)
     _, *parents = _prefix(row, call, request)
     return _answer(resources, row, call, resources.post(row.kind, owner, parents, _items(row, request)))
 
 
-def get(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
+def get(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
     """Show one resource."""
     return _answer(resources, row, call, [target(resources, row, call, request)])
 
 
-def list_page(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
+def list_page(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
     """Show a page of what the caller may see: of one user, or of everybody when the request names no user."""
     own_fields = ("user_app_id", "page", "per_page", *(parent.in_request for parent in row.parents))
     refuse_unknown_filters(request, known=own_fields + row.filters, ignored=row.ignored_filters)
@@ -98,7 +98,7 @@ def list_page(resources: Resources, row: Resource, call: Call, request: Any) -> 
     return _answer(resources, row, call, [key for key, _ in page_of(request, row.order(request, found))])
 
 
-def patch(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
+def patch(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
     """Change the items of a request: all or none."""
     owner = require_owner(resources, call, request)
     _, *parents = _prefix(row, call, request)
@@ -108,7 +108,7 @@ def patch(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
     return _answer(resources, row, call, resources.patch(row.kind, owner, parents, items, request.action))
 
 
-def delete(resources: Resources, row: Resource, call: Call, request: Any) -> Any:
+def delete(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
     """Remove what a request names; nothing when one of them does not exist."""
     require_owner(resources, call, request)
     prefix = _prefix(row, call, request)
@@ -123,7 +123,7 @@ def delete(resources: Resources, row: Resource, call: Call, request: Any) -> Any
     return call.rpc.response_type()
 
 
-def target(resources: Resources, row: Resource, call: Call, request: Any) -> Key:
+def target(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Key:
     """The key of the resource that a Get request names. Raises ``CallerError`` when there is none that the
     caller may see."""
     pattern = (*_prefix(row, call, request), at_path(request, row.in_request))
@@ -138,7 +138,7 @@ def target(resources: Resources, row: Resource, call: Call, request: Any) -> Key
     return key
 
 
-def require_owner(resources: Resources, call: Call, request: Any) -> str:
+def require_owner(resources: Resources, call: ApiCall, request: Any) -> str:
     """The user whose resources a writing request changes. Raises ``CallerError`` 11007 unless that is the caller,
     or an organisation the caller is a member of."""
     owner, caller = call.resolve_user(request.user_app_id), call.caller.user_id
@@ -151,7 +151,7 @@ def require_owner(resources: Resources, call: Call, request: Any) -> str:
     return owner
 
 
-def _answer(resources: Resources, row: Resource, call: Call, keys: Iterable[Key]) -> Any:
+def _answer(resources: Resources, row: Resource, call: ApiCall, keys: Iterable[Key]) -> Any:
     response = call.rpc.response_type()
     fields = response.DESCRIPTOR.fields_by_name
     shown = [resources.shown(row.kind, key, call.caller.user_id) for key in keys]
@@ -162,7 +162,7 @@ def _answer(resources: Resources, row: Resource, call: Call, keys: Iterable[Key]
     return response
 
 
-def _prefix(row: Resource, call: Call, request: Any) -> Key:
+def _prefix(row: Resource, call: ApiCall, request: Any) -> Key:
     ids = (at_path(request, parent.in_request) for parent in row.parents)
     return (call.resolve_user(request.user_app_id), *ids)
 

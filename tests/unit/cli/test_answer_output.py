@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clarifai_emulator.cli.answers import as_json_value, as_text
+from clarifai_emulator.cli.answer_output import as_json_value, as_text
 
 
 def test_answers_as_text_and_as_json() -> None:

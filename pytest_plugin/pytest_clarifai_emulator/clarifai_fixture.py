@@ -47,7 +47,7 @@ from pytest_clarifai_emulator.test_environment import token_of
 
 if TYPE_CHECKING:
     from pytest_clarifai_emulator.serving import Serving
-    from pytest_clarifai_emulator.shared.client import JoinedEmulator
+    from pytest_clarifai_emulator.shared.joined import JoinedEmulator
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Member:
     pat: str
 
 
-class Clock:
+class EmulatorClock:
     """The emulator's clock: token expiry, cool-downs, scale-down delays and crash delays go by it."""
 
     def __init__(self, clock: TurnableClock | None, emulator: EmulatorThread | JoinedEmulator) -> None:
@@ -94,7 +94,7 @@ class Clarifai:
         self._is_of_test = is_of_test
         self.paths = paths
         self.emulator = serving.thread
-        self.clock = Clock(serving.clock, serving.thread)
+        self.clock = EmulatorClock(serving.clock, serving.thread)
         self._user_id = user_id
         self.deployed: list[DeployedModel] = []
         self._faults: list[AddedFault] = []
