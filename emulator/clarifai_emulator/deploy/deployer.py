@@ -37,7 +37,7 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, NoRoom
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
-from clarifai_emulator.messages.address import ModelAddress, ModelKey, names_no_model, parse_address
+from clarifai_emulator.messages.address import DeploymentKey, ModelAddress, ModelKey, names_no_model, parse_address
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
 from clarifai_emulator.models.needs import foreseen_needs, missing_needs
 from clarifai_emulator.models.progress import Progress
@@ -45,7 +45,7 @@ from clarifai_emulator.models.requirements import required_names
 from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.backend_choice import backend_of
-from clarifai_emulator.nodepools.debuggers import Debuggers, DeploymentKey
+from clarifai_emulator.nodepools.debuggers import Debuggers
 from clarifai_emulator.nodepools.overcommit import doing_without_gpu, overcommitment
 from clarifai_emulator.nodepools.scaling import MAX_REPLICAS as DEFAULT_MAX_REPLICAS
 from clarifai_emulator.nodepools.supervisor import Supervisor
@@ -178,7 +178,7 @@ class Deployer:
             seconds=self._clock.monotonic() - started,
             signatures=tuple(version.method_signatures),
             warnings=(*directory.warnings, *missing_gpu, *self._overcommitment(key, version, nodepool)),
-            debug_port=self._debuggers.port(DeploymentKey(deployment[0], deployment[1])),
+            debug_port=self._debuggers.port(deployment),
             waits_for_debugger=request.debugging is not None and request.debugging.wait,
         )
 
@@ -187,7 +187,7 @@ class Deployer:
         if request.debugging is not None:
             source: ModelSource = self._store.get(Kind.SOURCE, (*model, version_id))  # pyright: ignore[reportAssignmentType]
             folder_of_debugpy(source.python, self._config.cache_dir)  # before anything is changed
-        return await self._debuggers.want(DeploymentKey(*self.deployment_key(request, model)), request.debugging)
+        return await self._debuggers.want(self.deployment_key(request, model), request.debugging)
 
     @contextlib.contextmanager
     def _undone_if_cancelled(self, deployment: Key, change: Change) -> Generator[None]:
@@ -516,8 +516,8 @@ class Deployer:
             return Patience(LACKING_SECONDS, LACKING_SECONDS)
         return Patience(self._config.request_seconds, ROOM_SECONDS)
 
-    def deployment_key(self, request: DeployRequest, model: ModelKey) -> Key:
-        """The deployment that a request makes."""
+    def deployment_key(self, request: DeployRequest, model: ModelKey) -> DeploymentKey:
+        """Return the key of the deployment that a request makes."""
         return (request.user_id or self._config.user_id, request.deployment_id or f"deploy-{model[2]}"[:64])
 
     def adjust(self, request: DeployRequest, model: ModelKey) -> None:

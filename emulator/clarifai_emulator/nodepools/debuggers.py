@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import NamedTuple
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -13,13 +12,7 @@ from clarifai_emulator.backends.backend import Debugging, ReplicaProcess
 from clarifai_emulator.backends.debugging.debug_port import DebugPort, Hold
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
-
-
-class DeploymentKey(NamedTuple):
-    """A deployment, at whichever version."""
-
-    user_id: str
-    deployment_id: str
+from clarifai_emulator.messages.address import DeploymentKey
 
 
 class Debuggers:
@@ -62,7 +55,7 @@ class Debuggers:
             self._everywhere is None
             or key in self._wanted
             or abilities_of(backend).debugging != "editor"
-            or not key.deployment_id
+            or not key[1]
         ):
             return
         port = self._everywhere.port and self._everywhere.port + len(self._ports)
@@ -96,12 +89,12 @@ class Debuggers:
             why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror or error}"
             raise CallerError(
                 StatusCode.MODEL_INVALID_ARGUMENT,
-                f"Port {number} for the debugger of '{key.deployment_id}' {why}.",
+                f"Port {number} for the debugger of '{key[1]}' {why}.",
                 hint="Name another one (--debug PORT), or none for a free one.",
             ) from None
         self._events.emit(
             "debugger.listening",
-            deployment_id=key.deployment_id,
+            deployment_id=key[1],
             port=port.port,
             message=f"attach your editor at 127.0.0.1:{port.port}",
         )
@@ -115,6 +108,6 @@ class Debuggers:
 
     def _teller(self, key: DeploymentKey) -> Callable[[str], None]:
         def tell(message: str) -> None:
-            self._events.emit("debugger.changed", deployment_id=key.deployment_id, message=message)
+            self._events.emit("debugger.changed", deployment_id=key[1], message=message)
 
         return tell

@@ -18,9 +18,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 
 from clarifai_emulator.errors import CallerError, shortened
-from clarifai_emulator.messages.address import ModelKey, NodepoolKey
-
-DeploymentKey = tuple[str, str]  # user, deployment
+from clarifai_emulator.messages.address import DeploymentKey, ModelKey, NodepoolKey
 
 
 class RoutingRule(StrEnum):

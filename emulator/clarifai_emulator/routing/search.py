@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.messages.address import ModelKey, NodepoolKey
+from clarifai_emulator.messages.address import DeploymentKey, ModelKey, NodepoolKey
 from clarifai_emulator.routing.decision import (
     Ask,
     Candidate,
     Decision,
-    DeploymentKey,
     Landscape,
     RoutingError,
     RoutingRule,
