@@ -100,7 +100,7 @@ class Provisioner:
         return shared_nodepools(self._catalogue)
 
     def of(self, user_id: str) -> Provisioner:
-        """Return one that does the same for another user."""
+        """Return a provisioner that does the same for another user."""
         return Provisioner(
             user_id=user_id,
             store=self._store,

@@ -22,7 +22,7 @@ _SHORT = re.compile(_SHAPE.format(id=_ID, kind="", version=_VERSION))
 
 @dataclass(frozen=True, slots=True)
 class ModelAddress:
-    """Name a model, and one of its versions where ``version_id`` is not empty."""
+    """Names a model, and one of its versions where ``version_id`` is not empty."""
 
     user_id: str
     app_id: str

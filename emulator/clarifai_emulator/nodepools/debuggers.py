@@ -31,7 +31,7 @@ class Debuggers:
         return self._wanted.get(key)
 
     def port(self, key: DeploymentKey) -> int:
-        """Return where an editor attaches to the deployment; 0 where none can."""
+        """Return the port at which an editor attaches to the deployment; 0 where none can."""
         found = self._ports.get(key)
         return found.port if found is not None else 0
 

@@ -41,7 +41,7 @@ _WIND_UP_POLL_SECONDS = 0.001
 
 
 class Replicas:
-    """Start and end the replicas of fleets. ``on_change`` is called with a fleet whose replicas have changed."""
+    """Starts and ends the replicas of fleets. ``on_change`` is called with a fleet whose replicas have changed."""
 
     def __init__(
         self,

@@ -187,7 +187,7 @@ class Decision:
 
 
 class RoutingError(CallerError):
-    """Refuse a request that there is no place for: what it asked, what was considered, and what to do. ``note``
+    """Refuses a request that there is no place for: what it asked, what was considered, and what to do. ``note``
     is for the event log only: it tells what the caller may not know."""
 
     def __init__(
