@@ -67,7 +67,7 @@ def _predict(*, rounds: int) -> list[Figure]:
 async def _life(repeats: int) -> list[Figure]:
     """Measure a replica's start, and a repeated deployment, in this process."""
     from clarifai_emulator.config import EmulatorConfig
-    from clarifai_emulator.deploy.deployer import DeployRequest
+    from clarifai_emulator.deploy.deploy_request import DeployRequest
     from clarifai_emulator.emulator import Emulator
 
     starts: list[float] = []

@@ -62,7 +62,7 @@ class _Sockets:
 
 async def _serve(runner: str, seconds: float, marks: Marks, own: _Sockets) -> None:
     from clarifai_emulator.config import EmulatorConfig
-    from clarifai_emulator.deploy.deployer import DeployRequest
+    from clarifai_emulator.deploy.deploy_request import DeployRequest
     from clarifai_emulator.emulator import Emulator
 
     config = EmulatorConfig(port=0, runner=runner, cache_dir=Path(HOME, "cache"))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from clarifai_emulator.contracts.values.fuzz import fuzz as fuzz
     from clarifai_emulator.contracts.values.python_values import check_arguments as check_arguments
     from clarifai_emulator.control.thread import EmulatorThread as EmulatorThread
-    from clarifai_emulator.deploy.deployer import Deployed as Deployed
-    from clarifai_emulator.deploy.deployer import DeployRequest as DeployRequest
+    from clarifai_emulator.deploy.deploy_request import Deployed as Deployed
+    from clarifai_emulator.deploy.deploy_request import DeployRequest as DeployRequest
     from clarifai_emulator.emulator import Emulator as Emulator
     from clarifai_emulator.errors import CallerError as CallerError
     from clarifai_emulator.errors import ConfigError as ConfigError
@@ -43,8 +43,8 @@ _HOMES = {
     "CallerError": "clarifai_emulator.errors",
     "ConfigError": "clarifai_emulator.errors",
     "Decision": "clarifai_emulator.routing",
-    "DeployRequest": "clarifai_emulator.deploy.deployer",
-    "Deployed": "clarifai_emulator.deploy.deployer",
+    "DeployRequest": "clarifai_emulator.deploy.deploy_request",
+    "Deployed": "clarifai_emulator.deploy.deploy_request",
     "DockerSettings": "clarifai_emulator.config",
     "Emulator": "clarifai_emulator.emulator",
     "EmulatorConfig": "clarifai_emulator.config",

@@ -32,7 +32,7 @@ from clarifai_emulator.backends.process.parent import Parent
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, PausableClock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.deploy.deployer import Deployer
+from clarifai_emulator.deploy.deployer import Deployer, DeployerParts
 from clarifai_emulator.deploy.provision import Provisioner
 from clarifai_emulator.deploy.topology_edits import TopologyEdits, TopologyOutcome
 from clarifai_emulator.deploy.undeployer import Undeployer
@@ -153,17 +153,18 @@ class Emulator:
     def _make_deploying(self) -> None:
         """Make what brings the code of models into nodepools, and takes it out again."""
         self.deployer = Deployer(
-            config=self.config,
-            store=self.store,
-            resources=self.resources,
-            supervisor=self.supervisor,
-            catalogue=self.catalogue,
-            backends=self.backends,
-            events=self.events,
-            logbook=self.logbook,
-            clock=self.clock,
-            debuggers=self.nodepools.debuggers,
-            written=self._written,
+            DeployerParts(
+                config=self.config,
+                resources=self.resources,
+                supervisor=self.supervisor,
+                catalogue=self.catalogue,
+                backends=self.backends,
+                events=self.events,
+                logbook=self.logbook,
+                clock=self.clock,
+                debuggers=self.nodepools.debuggers,
+                written=self._written,
+            )
         )
         self.reloader = Reloader(
             store=self.store,
@@ -184,7 +185,8 @@ class Emulator:
         self._uploads = UploadBuilds(
             files=UploadedFiles(self.config.state / "uploaded-versions" if self.config.state else None),
             resources=self.resources,
-            deployer=self.deployer,
+            code=self.deployer.code,
+            needs=self.deployer.needs,
             events=self.events,
             is_run=self.supervisor.runs_version,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.control.call_records import Call, Route, routes_of
-from clarifai_emulator.deploy.deployer import Deployed
+from clarifai_emulator.deploy.deploy_request import Deployed
 from clarifai_emulator.messages.address import ModelAddress, ModelKey, names_no_model, parse_address
 from pytest_clarifai_emulator.routed import require_routed
 from pytest_clarifai_emulator.serving import Serving

@@ -20,7 +20,7 @@ from clarifai_emulator.control.call_records import Call, CallLog
 from clarifai_emulator.control.service import Control
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.control.verbs import CassetteUse, UsedCassette, Verbs
-from clarifai_emulator.deploy.deployer import Deployed
+from clarifai_emulator.deploy.deploy_request import Deployed
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.events import Event

@@ -15,7 +15,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.control.thread import EmulatorThread
-from clarifai_emulator.deploy.deployer import DeployRequest
+from clarifai_emulator.deploy.deploy_request import DeployRequest
 from clarifai_emulator.errors import CallerError, EmulatorError
 from flow.driver import (
     MODELS,
@@ -400,7 +400,7 @@ def test_a_deployment_that_follows_the_newest_version_serves_the_old_one_until_t
 
 def _publish(emulator: EmulatorThread, directory: Path) -> str:
     """Publish the directory as a new version that no deployment is told of; return the version's id."""
-    return emulator.wait(lambda each: each.deployer.publish(directory, "", lambda line: None))[2]
+    return emulator.wait(lambda each: each.deployer.publisher.publish(directory, "", lambda line: None)).version_id
 
 
 def _patch_version(client: Client, version_id: str) -> None:

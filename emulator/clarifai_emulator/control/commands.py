@@ -16,7 +16,7 @@ from clarifai_emulator.backends.printed import LogOrigin, without_colours
 from clarifai_emulator.control.progress_answers import Answers, with_progress
 from clarifai_emulator.control.snapshot import names
 from clarifai_emulator.control.verbs import Verbs
-from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault, unknown_in

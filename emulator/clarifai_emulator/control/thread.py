@@ -22,7 +22,7 @@ from clarifai_emulator.control.call_records import CallLog
 from clarifai_emulator.control.door import Door
 from clarifai_emulator.control.verb_table import verb_named
 from clarifai_emulator.control.verbs import Progress, Verbs, unheard
-from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.deploy.topology_edits import TopologyOutcome
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.machine.accelerators import Discovery

@@ -21,7 +21,7 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control.account import Account, UserAccount
 from clarifai_emulator.control.call_records import Call, CallLog
 from clarifai_emulator.control.checkpoint import Checkpoint
-from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.deploy.topology_edits import TopologyOutcome
 from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from clarifai_emulator.deploy.readiness import Overtaken
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError
 from clarifai_emulator.models.versions import is_on_trial
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.store import Key, Kind, Store
+from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.store import Key, Kind
 
 
 @dataclass(slots=True)
@@ -29,14 +31,15 @@ class Change:
 class GoingLive:
     """Brings deployments to what they were told, or back."""
 
-    def __init__(self, *, store: Store, supervisor: Supervisor) -> None:
-        self._store = store
+    def __init__(self, *, resources: Resources, supervisor: Supervisor) -> None:
+        self._resources = resources
+        self._store = resources.store
         self._supervisor = supervisor
 
     @contextmanager
     def or_back(self, deployment: Key, change: Change) -> Generator[None]:
-        """Within it the deployment is told what to serve. Where that raises, it goes back to what serves; the error
-        says what is there then."""
+        """Go back to what serves where telling the deployment something else, which is done within this, raises;
+        the error says what is there then."""
         before: Deployment | None = self._store.get(Kind.DEPLOYMENT, deployment)
         try:
             yield
@@ -48,8 +51,20 @@ class GoingLive:
                 raise self.said(error, deployment) from None
             raise
 
+    @contextmanager
+    def undone_if_cancelled(self, deployment: Key, change: Change) -> Generator[None]:
+        """Delete a deployment whose maker goes away before a replica serves: then there was none, unless somebody
+        else has changed it since."""
+        is_first = self._store.get(Kind.DEPLOYMENT, deployment) is None
+        try:
+            yield
+        except asyncio.CancelledError:
+            if is_first and self._store.get(Kind.DEPLOYMENT, deployment) is change.told:
+                self._resources.delete(Kind.DEPLOYMENT, [deployment])
+            raise
+
     def said(self, error: EmulatorError, deployment: Key) -> EmulatorError:
-        """The error, with what is there of the deployment all the same."""
+        """Return the error, with what is there of the deployment all the same."""
         note = self._what_is_there(deployment)
         if not note:
             return error
@@ -61,7 +76,7 @@ class GoingLive:
         return error
 
     def _go_back(self, deployment: Key, before: Deployment | None, change: Change) -> None:
-        """To what it was told before, where that still serves and nobody told it anything else meanwhile."""
+        """Tell it again what it was told before, where that still serves and nobody told it anything else."""
         now = self._store.get(Kind.DEPLOYMENT, deployment)
         if before is None or now is None or now is not change.told:
             return
@@ -69,7 +84,7 @@ class GoingLive:
             self._store.put(Kind.DEPLOYMENT, deployment, before)
 
     def _forget(self, version: Key) -> None:
-        """A version that never served and that no deployment is told to serve."""
+        """Delete a version that never served and that no deployment is told to serve."""
         stored: ModelVersion | None = self._store.get(Kind.MODEL_VERSION, version)
         if stored is None or not is_on_trial(stored) or self._is_wanted(version):
             return
@@ -81,7 +96,7 @@ class GoingLive:
         return any(each.desired_worker.model.model_version.id == version[-1] for each in deployments)
 
     def _what_is_there(self, deployment: Key) -> str:
-        """A sentence; empty when there is no such deployment."""
+        """Say in one sentence what there is; empty when there is no such deployment."""
         if self._store.get(Kind.DEPLOYMENT, deployment) is None:
             return ""
         name = deployment[1]

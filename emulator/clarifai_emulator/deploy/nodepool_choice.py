@@ -18,13 +18,15 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.catalogue import LOCAL_INSTANCE, Catalogue
-from clarifai_emulator.errors import CallerError
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.deploy.deploy_request import DEFAULT_NODEPOOL, DeployRequest
+from clarifai_emulator.errors import CallerError, NoRoom
 from clarifai_emulator.models.compute_section import Instance, find_instance
+from clarifai_emulator.nodepools.backend_choice import backend_of
 from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
-from clarifai_emulator.store import Key, Kind, Store
+from clarifai_emulator.store import Key, Kind
 
-DEFAULT_NODEPOOL = "cpu"
 _MAX_INSTANCES = 5  # as the SDK makes such a nodepool
 _PRIVATE = Visibility(gettable=Visibility.PRIVATE)
 
@@ -32,13 +34,29 @@ _PRIVATE = Visibility(gettable=Visibility.PRIVATE)
 class DeployNodepools:
     """Finds, and makes, the nodepools that deploys go to."""
 
-    def __init__(self, *, store: Store, resources: Resources, catalogue: Catalogue) -> None:
-        self._store = store
+    def __init__(self, *, config: EmulatorConfig, resources: Resources, catalogue: Catalogue) -> None:
+        self._config = config
+        self._store = resources.store
         self._resources = resources
         self._catalogue = catalogue
 
+    def of_request(self, request: DeployRequest) -> Key:
+        """Return the key of the nodepool that a deploy goes to, whether it is there or not. Raises
+        ``CallerError``."""
+        user = request.user_id or self._config.user_id
+        if request.instance:
+            return self.of_instance(user, request.instance)
+        return self.find(user, request.nodepool_id, request.compute_cluster_id)
+
+    def backend(self, key: Key, instance: str) -> str:
+        """Return the name of the backend that runs replicas of a nodepool. Raises ``CallerError``."""
+        try:
+            return backend_of(self.message(key, instance), self._config.backend)
+        except NoRoom as error:
+            raise CallerError(StatusCode.NODEPOOL_INVALID_REQUEST, f"{error}.") from None
+
     def find(self, user_id: str, nodepool_id: str, cluster_id: str) -> Key:
-        """The nodepool's key; its cluster may be left out when the id is unique. Raises ``CallerError``."""
+        """Return the nodepool's key; its cluster may be left out when the id is unique. Raises ``CallerError``."""
         everywhere = list(self._store.keys(Kind.NODEPOOL, (user_id,)))
         if cluster_id and self._store.get(Kind.COMPUTE_CLUSTER, (user_id, cluster_id)) is None:
             clusters = (key[1] for key in self._store.keys(Kind.COMPUTE_CLUSTER, (user_id,)))
@@ -67,7 +85,7 @@ class DeployNodepools:
         )
 
     def of_instance(self, user_id: str, name: str) -> Key:
-        """The key of the user's nodepool for an instance type, whether it is there or not. Raises
+        """Return the key of the user's nodepool for an instance type, whether it is there or not. Raises
         ``CallerError``."""
         kind = self.instance(name).kind
         if kind.id == LOCAL_INSTANCE:
@@ -76,7 +94,7 @@ class DeployNodepools:
         return (user_id, cluster_id, f"deploy-np-{re.sub(r'[^a-zA-Z0-9_]+', '-', kind.id)}")
 
     def message(self, key: Key, instance: str) -> Nodepool:
-        """A nodepool that is there, or as ``ensure`` would make it for this instance type."""
+        """Return a nodepool that is there, or as ``ensure`` would make it for this instance type."""
         stored: Nodepool | None = self._store.get(Kind.NODEPOOL, key)
         return stored if stored is not None else _nodepool(key[2], self.instance(instance).kind)
 
@@ -96,7 +114,7 @@ class DeployNodepools:
         return machine is not None and machine.compute_info.num_accelerators > 0
 
     def instance(self, name: str) -> Instance:
-        """The instance type that a user names (``g5.xlarge``, ``A10G``, ``cpu``, ``local``). Raises
+        """Return the instance type that a user names (``g5.xlarge``, ``A10G``, ``cpu``, ``local``). Raises
         ``CallerError``."""
         if name.strip().lower() == LOCAL_INSTANCE and (machine := self._catalogue.find(LOCAL_INSTANCE)) is not None:
             return Instance(machine, machine.compute_info)

@@ -29,7 +29,7 @@ class PinnedVersions:
         self._supervisor = supervisor
 
     def id_of(self, model: ModelKey, path: Path) -> str:
-        """The id that the code in this directory keeps; empty when it has none."""
+        """Return the id that the code in this directory keeps; empty when it has none."""
         for version in self._store.list(Kind.MODEL_VERSION, model):
             source = self._store.get(Kind.SOURCE, (*model, version.id))
             if is_pinned(version) and isinstance(source, ModelSource) and source.path == path:

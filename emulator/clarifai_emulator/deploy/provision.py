@@ -33,8 +33,9 @@ from clarifai_emulator.catalogue import (
     shared_cluster,
     shared_nodepools,
 )
-from clarifai_emulator.deploy.deployer import Deployer, DeployRequest
-from clarifai_emulator.deploy.nodepool_choice import DEFAULT_NODEPOOL, private_cluster, private_nodepool
+from clarifai_emulator.deploy.deploy_request import DEFAULT_NODEPOOL, DeployRequest
+from clarifai_emulator.deploy.deployer import Deployer
+from clarifai_emulator.deploy.nodepool_choice import private_cluster, private_nodepool
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
 from clarifai_emulator.messages.address import ModelAddress, ModelKey
 from clarifai_emulator.models.directory import read_model_directory
@@ -100,7 +101,7 @@ class Provisioner:
         return shared_nodepools(self._catalogue)
 
     def of(self, user_id: str) -> Provisioner:
-        """Return a provisioner that does the same for another user."""
+        """Return one that does the same for another user."""
         return Provisioner(
             user_id=user_id,
             store=self._store,
@@ -187,7 +188,7 @@ class Provisioner:
             return
         request = self.request_of(entry)
         if entry.deploy is None:
-            await self._deployer.publish(
+            await self._deployer.publisher.publish(
                 request.path, request.model, progress, user_id=self._user_id, pin=request.version_id
             )
         else:
@@ -230,7 +231,7 @@ class Provisioner:
         """The model that a directory of a topology is. Raises ``ModelError``."""
         request = self.request_of(entry)
         directory = await asyncio.to_thread(read_model_directory, request.path)
-        return self._deployer.model_key(directory, request.model, self._user_id)
+        return self._deployer.publisher.model_key(directory, request.model, self._user_id)
 
     async def _add_stand_in(self, stand_in: StandIn, progress: Progress) -> None:
         """Publish what serves a hosted model under its name, for everybody, on shared compute."""
@@ -242,7 +243,7 @@ class Provisioner:
             )
         path = await asyncio.to_thread(stand_in_directory, stand_in, self._cache_dir)
         self._hosted.add(stand_in.model)
-        await self._deployer.publish(path, ModelAddress(*stand_in.model).name, progress)
+        await self._deployer.publisher.publish(path, ModelAddress(*stand_in.model).name, progress)
 
     def _add_deployment(self, entry: Entry[Deployment]) -> None:
         self._resources.post(Kind.DEPLOYMENT, self.owner(entry), (), [self.deployment_of(entry)])

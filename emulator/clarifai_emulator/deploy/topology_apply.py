@@ -141,12 +141,12 @@ class Application:
         pins = before.message.model_version.id, after.message.model_version.id
         if pins[0] != pins[1]:
             if pins[0]:
-                self._deployer.pinned.release(key, pins[0])
+                self._deployer.versions.pinned.release(key, pins[0])
             await self._create("models", [after])
         was, now = before.deploy, after.deploy
         is_same = was and now and (was.deployment_id, was.instance) == (now.deployment_id, now.instance)
         if is_same and self._store.get(Kind.DEPLOYMENT, self._deployment_key(after, key)) is not None:
-            self._deployer.adjust(self._provisioner.request_of(after), key)
+            self._deployer.deployments.adjust(self._provisioner.request_of(after), key)
         else:
             await self._undeploy(before)
             await self._create("models", [after])
@@ -169,7 +169,7 @@ class Application:
             return None
 
     def _deployment_key(self, entry: ModelEntry, model: ModelKey) -> Key:
-        return self._deployer.deployment_key(self._provisioner.request_of(entry), model)
+        return self._deployer.deployments.key(self._provisioner.request_of(entry), model)
 
     def _delete(self, deployment: Key) -> bool:
         is_there = self._store.get(Kind.DEPLOYMENT, deployment) is not None

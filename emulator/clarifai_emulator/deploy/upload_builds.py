@@ -22,7 +22,8 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.deploy.deployer import Deployer
+from clarifai_emulator.deploy.code_preparation import CodePreparation
+from clarifai_emulator.deploy.compute_needs import ComputeNeeds
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import ModelKey
@@ -42,14 +43,15 @@ _MOST_STARTS = 3
 
 
 class UploadBuilds:
-    """The builds of one emulator. Each is a task; it ends with its version's status."""
+    """Runs the builds of one emulator. Each is a task; it ends with its version's status."""
 
     def __init__(
         self,
         *,
         files: UploadedFiles,
         resources: Resources,
-        deployer: Deployer,
+        code: CodePreparation,
+        needs: ComputeNeeds,
         events: EventBus,
         is_run: Callable[[Key], bool],
         limits: ArchiveLimits | None = None,
@@ -58,7 +60,8 @@ class UploadBuilds:
         self._is_run = is_run
         self._resources = resources
         self._store = resources.store
-        self._deployer = deployer
+        self._code = code
+        self._needs = needs
         self._events = events
         self._limits = limits
         self._tasks: dict[Key, asyncio.Task[None]] = {}
@@ -164,9 +167,9 @@ class UploadBuilds:
         if await asyncio.to_thread(unpin_unknown_sdk, path / REQUIREMENTS_FILE):
             say("clarifai==None in requirements.txt is taken as clarifai: the uploading client found no version")
         directory = await asyncio.to_thread(read_model_directory, path)
-        source = await self._deployer.source_of(directory, say)
+        source = await self._code.source_of(directory, say)
         say("reading the method signatures of model.py")
-        return directory, source, await self._deployer.signatures_of(source, tell=say)
+        return directory, source, await self._code.signatures_of(source, tell=say)
 
     def _finish(self, key: Key, directory: ModelDirectory, source: ModelSource, signatures: Sequence[Any]) -> None:
         version = self._copy(key)
@@ -181,7 +184,7 @@ class UploadBuilds:
         version.method_signatures.extend(signatures)
         version.num_threads = version.num_threads or directory.num_threads or 0
         if not version.inference_compute_info.ByteSize():
-            version.inference_compute_info.CopyFrom(self._deployer.asked_for(directory))
+            version.inference_compute_info.CopyFrom(self._needs.asked_for(directory))
         self._store.put(Kind.MODEL_VERSION, key, version)
         self._store.put(Kind.SOURCE, key, source)
         self._tell(key, "model_version.built", f"runs from its archive in {source.environment}")
@@ -205,11 +208,11 @@ class UploadBuilds:
         return version is not None
 
     def _say(self, key: Key) -> Progress:
-        """Adds a line to the builder log of a version."""
-        return self._deployer.logging_builds(_model_of(key), key[-1], lambda _: None)
+        """Return what adds a line to the builder log of a version."""
+        return self._code.logging_builds(_model_of(key), key[-1], lambda _: None)
 
     def _copy(self, key: Key) -> ModelVersion | None:
-        """The version, to be changed; None for one that was deleted meanwhile."""
+        """Return the version, to be changed; None for one that was deleted meanwhile."""
         stored: ModelVersion | None = self._store.get(Kind.MODEL_VERSION, key)
         if stored is None:
             return None
@@ -221,7 +224,7 @@ class UploadBuilds:
         self._events.emit(kind, model="/".join(_model_of(key)), version_id=key[-1], reason=text)
 
     def _store_changed(self, kind: Kind, key: Key) -> None:
-        """A version that is deleted is built no further, and its files go."""
+        """Build a version that is deleted no further, and remove its files."""
         if kind != Kind.MODEL_VERSION or self._store.get(kind, key) is not None:
             return
         build = self._tasks.get(key)

@@ -16,7 +16,8 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.backends.reload_link import CannotSwap
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.contracts.rules.finding import Finding
-from clarifai_emulator.deploy.deployer import Deployed, Deployer, DeployRequest
+from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
+from clarifai_emulator.deploy.deployer import Deployer
 from clarifai_emulator.dispatch.lane import EditProblem, LaneKey
 from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, NoRoom
 from clarifai_emulator.events import EventBus

@@ -16,6 +16,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 
 from clarifai_emulator.backends.reload_link import CannotSwap, ReloadLink
 from clarifai_emulator.deploy.deployer import Deployer
+from clarifai_emulator.deploy.model_versions import NewCode
 from clarifai_emulator.deploy.pinned_versions import is_pinned
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.code import Code
@@ -41,7 +42,9 @@ class Switch:
     def __init__(self, *, store: Store, supervisor: Supervisor, deployer: Deployer) -> None:
         self._store = store
         self._supervisor = supervisor
-        self._deployer = deployer
+        self._code = deployer.code
+        self._versions = deployer.versions
+        self._deployments = deployer.deployments
 
     async def do(
         self, project: Project, plan: Plan, after: Code, progress: Progress
@@ -109,7 +112,7 @@ class Switch:
             )
         version = version_of(self._store, project)
         old = list(version.method_signatures)
-        draft = self._deployer.new_version(directory, old, project.instance)
+        draft = self._versions.draft(directory, old, project.instance)
         kept = (draft.num_threads, draft.inference_compute_info) == (
             version.num_threads,
             version.inference_compute_info,
@@ -146,17 +149,16 @@ class Switch:
             return await self._as_same_version(project, directory, after, progress)
         version_id = secrets.token_hex(16)
         source, signatures = await self._read(project, directory, version_id, after, progress)
-        draft = self._deployer.new_version(directory, signatures, project.instance)
+        draft = self._versions.draft(directory, signatures, project.instance)
         draft.id = version_id
         replacement = self._supervisor.replacement(project.lane, draft, source)
         try:
             await self._loaded(project, replacement, after)
             await self._unless_newer(project, replacement.serve(after.digest))
             # In one go: a request without a version means the newest, which the deployment must serve.
-            self._deployer.put_version(
-                directory, project.model, version_id, source, signatures, instance=project.instance
-            )
-            self._deployer.move(project.lane[:2], project.model, version_id)
+            code = NewCode(directory=directory, source=source, signatures=signatures, instance=project.instance)
+            self._versions.put(project.model, version_id, code)
+            self._deployments.move(project.lane[:2], project.model, version_id)
         except BaseException:
             replacement.give_up("the edit is not used")
             self._supervisor.cool(replacement.new)
@@ -171,10 +173,8 @@ class Switch:
         """Put the code behind the same version, whose id a topology gives. Return its signatures."""
         version_id = project.lane.version_id
         source, signatures = await self._read(project, directory, version_id, after, progress)
-        put = self._deployer.put_pinned(
-            directory, project.model, version_id, source, signatures, instance=project.instance
-        )
-        await self._unless_newer(project, put)
+        code = NewCode(directory=directory, source=source, signatures=signatures, instance=project.instance)
+        await self._unless_newer(project, self._versions.put_pinned(project.model, version_id, code))
         return signatures
 
     async def _read(
@@ -183,11 +183,11 @@ class Switch:
         """Prepare the edited code for the backend that serves, and read its signatures. ``version_id``: of the
         version that it is to be."""
         known: ModelSource = self._store.get(Kind.SOURCE, (*project.model, project.lane.version_id))  # pyright: ignore[reportAssignmentType]
-        tell = self._deployer.logging_builds(project.model, version_id, progress)
-        source = await self._deployer.source_of(directory, tell, known.backend, known.watched)
+        tell = self._code.logging_builds(project.model, version_id, progress)
+        source = await self._code.source_of(directory, tell, known.backend, known.watched)
         if source.content_hash != after.digest:
             raise Superseded
-        return source, await self._unless_newer(project, self._deployer.signatures_of(source, source.backend))
+        return source, await self._unless_newer(project, self._code.signatures_of(source, source.backend))
 
     async def _loaded(self, project: Project, replacement: Replacement, after: Code) -> Sequence[Any]:
         code, signatures = await self._unless_newer(project, replacement.load())

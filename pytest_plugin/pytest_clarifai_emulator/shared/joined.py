@@ -21,7 +21,7 @@ from clarifai_emulator.control.remote import RemoteEmulator
 from clarifai_emulator.control.running import Running
 from clarifai_emulator.control.verb_table import codec
 from clarifai_emulator.control.verbs import Progress, Verbs, unheard
-from clarifai_emulator.deploy.deployer import Deployed
+from clarifai_emulator.deploy.deploy_request import Deployed
 from pytest_clarifai_emulator.contract_findings import CallFinding
 
 P = ParamSpec("P")

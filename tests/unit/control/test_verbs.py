@@ -17,7 +17,7 @@ from clarifai_emulator.control.codec import CannotTravel
 from clarifai_emulator.control.service import SERVICE, TOKEN_HEADER, Control
 from clarifai_emulator.control.verb_table import VERBS, codec, verb_named
 from clarifai_emulator.control.verbs import FaultState, Verbs
-from clarifai_emulator.deploy.deployer import Deployed, DeployRequest
+from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError, ConfigError, EmulatorError, ModelError, TransportError
 from clarifai_emulator.faults import Fault
