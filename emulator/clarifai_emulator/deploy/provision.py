@@ -15,13 +15,11 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import (
     App,
-    CloudProvider,
     ComputeCluster,
     Deployment,
     InstanceType,
     Model,
     ModelVersion,
-    NodeCapacityType,
     Nodepool,
     User,
     Visibility,
@@ -37,6 +35,7 @@ from clarifai_emulator.catalogue import (
 )
 from clarifai_emulator.deploy.deploy_request import DEFAULT_NODEPOOL, DeployRequest
 from clarifai_emulator.deploy.deployer import Deployer
+from clarifai_emulator.deploy.nodepool_choice import private_cluster, private_nodepool
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
 from clarifai_emulator.messages.address import ModelAddress, ModelKey
 from clarifai_emulator.models.directory import read_model_directory
@@ -286,26 +285,13 @@ class Provisioner:
 
 
 def _local_cluster() -> ComputeCluster:
-    return ComputeCluster(
-        id=LOCAL_CLUSTER,
-        description="This machine",
-        cloud_provider=CloudProvider(id=LOCAL_PROVIDER),
-        region=LOCAL_PROVIDER,
-        cluster_type="dedicated",
-        managed_by="user",
-        visibility=_PRIVATE,
+    return private_cluster(
+        LOCAL_CLUSTER, "This machine", provider=LOCAL_PROVIDER, region=LOCAL_PROVIDER, managed_by="user"
     )
 
 
 def _local_nodepool(name: str, machine: InstanceType) -> Nodepool:
-    return Nodepool(
-        id=name,
-        description=f"This machine's {name.upper()}s",
-        instance_types=[machine],
-        node_capacity_type=NodeCapacityType(capacity_types=[NodeCapacityType.ON_DEMAND_TYPE]),
-        max_instances=1,
-        visibility=_PRIVATE,
-    )
+    return private_nodepool(name, f"This machine's {name.upper()}s", machine, most=1)
 
 
 @contextmanager

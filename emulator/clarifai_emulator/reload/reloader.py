@@ -134,7 +134,7 @@ class Reloader:
         return self._ready(project, plan, after, began, old, new)
 
     async def _read(self, project: Project) -> Code:
-        """Return the files as they are now, without those that the model itself writes."""
+        """Read the files as they are now, without those that the model itself writes."""
         after = await asyncio.to_thread(project.reader.read)
         self._written.find(project.path, project.code, after, partial(self._was_at_work, project))
         own = self._written.of(project.path)
