@@ -17,7 +17,7 @@ BACKEND_KEY = "emulator_backend"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
-    """Describe what replicas of a backend can do.
+    """Describes what replicas of a backend can do.
 
     ``isolation``: the wall around a replica. ``gpus``: accelerators of its machine can be passed to it. ``reload``:
     edited code can be swapped in. ``warm_start``: what is worth starting before the first deployment: a parent that
@@ -39,7 +39,7 @@ class Abilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendRow:
-    """Describe one backend. ``summary`` completes "replicas run …"; ``factory`` makes it of its
+    """Describes one backend. ``summary`` completes "replicas run …"; ``factory`` makes it of its
     ``backends.backend.Surroundings``, named as ``module:function`` so that it is imported when it is first used."""
 
     name: str

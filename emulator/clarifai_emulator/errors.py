@@ -82,7 +82,7 @@ class EmulatorError(Exception):
 
 
 class NoRoom(EmulatorError):
-    """Say that a replica cannot be placed now; ``for_good`` when no amount of waiting helps."""
+    """Says that a replica cannot be placed now; ``for_good`` when no amount of waiting helps."""
 
     def __init__(self, reason: str, *, for_good: bool) -> None:
         super().__init__(reason)

@@ -18,7 +18,7 @@ Table = TypeVar("Table")
 
 
 class Kind(str):
-    """Name a kind of resource. Each has a row in ``resources.kind_table``; a further row brings its own."""
+    """Names a kind of resource. Each has a row in ``resources.kind_table``; a further row brings its own."""
 
     __slots__ = ()
 
@@ -52,14 +52,14 @@ NAMED = tuple(kind for kind in vars(Kind).values() if isinstance(kind, Kind))
 
 
 class _ByKind(dict[Kind, Table]):
-    """Hold one table per kind, and refuse a kind that has none."""
+    """Holds one table per kind, and refuses a kind that has none."""
 
     def __missing__(self, kind: Kind) -> Table:
         raise KeyError(f"no row of the table of resources describes the kind {kind!r}")
 
 
 class Store:
-    """Hold all resources of one emulator. Used from the emulator's event loop only."""
+    """Holds all resources of one emulator. Used from the emulator's event loop only."""
 
     def __init__(self) -> None:
         self._items = _ByKind[dict[Key, Any]]()
@@ -159,6 +159,12 @@ class Store:
                 table.clear()
         for index in self._indexed.values():
             index.clear()
+
+    def forget(self, is_whose: Callable[[str], bool]) -> None:
+        """Delete every resource of these users."""
+        for kind in self.kinds:
+            for key in [key for key in self.keys(kind) if is_whose(key[0])]:
+                self.delete(kind, key)
 
     def _index(self, kind: Kind, key: Key, item: Any) -> None:
         if kind in self._index_of:

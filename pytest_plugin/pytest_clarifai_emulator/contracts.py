@@ -45,7 +45,7 @@ def rules_of(item: pytest.Item, mode: str) -> Rules:
 
 
 def observe(serving: Serving, rules: Rules) -> tuple[list[tuple[str, object]], str]:
-    """Return what the ended test showed, as properties of its report, and the reason why it fails, or nothing."""
+    """Sum up what the ended test showed, as properties of its report, and why it fails, if it does."""
     if rules.mode not in _MODES:
         return [], f"clarifai_contract takes {', '.join(_MODES)}, found {rules.mode!r}."
     calls, models = serving.test_calls(), serving.models()

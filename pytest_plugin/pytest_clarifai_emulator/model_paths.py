@@ -34,7 +34,7 @@ class TestPaths:
     started_in: Path
 
     def resolved(self, path: str | Path) -> Path:
-        """Return the path, absolute: where there is something, and beside the test file where there is nothing."""
+        """Make the path absolute: where there is something, and beside the test file where there is nothing."""
         given = Path(path).expanduser() if str(path).startswith("~") else Path(path)
         if given.is_absolute():
             return given

@@ -31,7 +31,7 @@ _LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysco
 
 
 def plain_failure(item: pytest.Item, error: BaseException, serving: Serving, user_id: str, paths: TestPaths) -> str:
-    """Return the failure of a test, with its place; empty when it needs its traceback."""
+    """Describe the failure of a test, with its place; empty when it needs its traceback."""
     if item.config.getoption("fulltrace", False):
         return ""
     frames = list(_own_frames(error))

@@ -23,7 +23,7 @@ CREDENTIAL = "clarifai_credential"  # in what xdist's controller tells a worker
 
 
 def serving_of(config: pytest.Config) -> Serving:
-    """Return the emulator of this process; start it with the first call. It stops when the session is over, not
+    """Start the emulator of this process with the first call, and return it. It stops when the session is over, not
     with the last test that uses it."""
     environment = config.stash[ENVIRONMENT]
     environment.use()

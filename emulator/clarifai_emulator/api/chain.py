@@ -80,7 +80,7 @@ class RequestChain:
         seconds_left: float | None = None,
         is_heard: bool = True,
     ) -> ApiCall:
-        """Return a new call, which has not taken any step."""
+        """Begin a call, which has not taken any step yet."""
         started = self._clock.monotonic()
         return ApiCall(rpc, metadata, started, peer=peer, seconds_left=seconds_left, is_heard=is_heard)
 

@@ -80,7 +80,7 @@ class ApiParts:
 
 
 class PlatformApi:
-    """Serve the platform's API of one emulator. ``interceptors``: each may put itself before every RPC, from the
+    """Serves the platform's API of one emulator. ``interceptors``: each may put itself before every RPC, from the
     next call on (``api/taps.py``). ``port`` and ``url`` are known once it listens."""
 
     def __init__(self, parts: ApiParts) -> None:

@@ -92,7 +92,7 @@ def nowhere() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Describe the emulator that a backend is made for. ``machine``: the one it runs on. ``api_base()``: the
+    """Describes the emulator that a backend is made for. ``machine``: the one it runs on. ``api_base()``: the
     platform's address as models see it, once the emulator listens. ``listen``: opens a listener for containers and
     gives its port. ``parent``: a warm parent of replicas that is started already, for the backend of processes."""
 
@@ -141,7 +141,7 @@ class ReplicaProcess(Protocol):
 
 
 class Backend(Protocol):
-    """Place replicas on machines. Every method raises ``ModelError`` when it cannot do its part."""
+    """Places replicas on machines. Every method raises ``ModelError`` when it cannot do its part."""
 
     name: str
 

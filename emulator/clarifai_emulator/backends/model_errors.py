@@ -20,7 +20,7 @@ def unusable_model(error: str, kind: str, trace: str) -> ModelError:
 
 
 def sdk_broke(lines: Sequence[str]) -> bool:
-    """Return whether an interpreter printed a traceback through the SDK, and not only through the model."""
+    """Tell whether an interpreter printed a traceback through the SDK, and not only through the model."""
     trace = "\n".join(lines).rpartition("Traceback (most recent call last)")
     return bool(trace[1]) and any(f"/site-packages/{name}/" in trace[2] for name in ("clarifai", "clarifai_grpc"))
 

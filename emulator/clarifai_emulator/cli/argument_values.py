@@ -22,7 +22,7 @@ _MEDIA = {"IMAGE": "Image", "AUDIO": "Audio", "VIDEO": "Video"}
 
 
 def chosen_method(signatures: Sequence[Signature], name: str) -> Signature:
-    """Return the method of that name; without a name ``predict``, or the only one. Raises ``Failure``."""
+    """Choose the method of that name; without a name ``predict``, or the only one. Raises ``Failure``."""
     wanted = name or "predict"
     for signature in signatures:
         if signature["name"] == wanted or (not name and len(signatures) == 1):
@@ -37,7 +37,7 @@ def chosen_method(signatures: Sequence[Signature], name: str) -> Signature:
 
 
 def read_arguments(signature: Signature, words: Sequence[str], stdin: Iterable[str]) -> dict[str, Any]:
-    """Return the keyword arguments of a call. ``-`` reads the streamed argument from ``stdin``, a value a line."""
+    """Read the keyword arguments of a call. ``-`` reads the streamed argument from ``stdin``, a value a line."""
     fields: dict[str, Field] = {field["name"]: field for field in signature.get("input_fields", ())}
     streamed = next((name for name, field in fields.items() if field.get("iterator")), None)
     values: dict[str, Any] = {}

@@ -31,7 +31,7 @@ def output_width() -> int | None:
 
 
 def columns(rows: Rows, *, indent: str = "  ", heading: bool = False, width: int | None = None) -> list[str]:
-    """Return the rows as lines with aligned columns; cells that a row lacks are empty. ``heading``: the first row
+    """Write the rows as lines with aligned columns; cells that a row lacks are empty. ``heading``: the first row
     names the columns. ``width``: of the output, by default that of the terminal."""
     width = output_width() if width is None else width
     natural = _widths(rows, _length)

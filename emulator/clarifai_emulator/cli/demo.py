@@ -67,7 +67,7 @@ def demo(directory: Path | None) -> None:
 
 
 def _hello(folder: Path) -> Path:
-    """Return the sample model of a checkout; elsewhere write the model that ``init`` writes."""
+    """Find the sample model of a checkout; elsewhere write the model that ``init`` writes."""
     checkout = Path(__file__).parents[3] / _HELLO
     for sample in (_HELLO, checkout):
         if (sample / "config.yaml").is_file():

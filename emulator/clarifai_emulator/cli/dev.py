@@ -119,7 +119,7 @@ def _requests(directories: Sequence[Path], options: Mapping[str, Any]) -> list[d
 
 @contextmanager
 def _emulator(port: int | None, options: Mapping[str, Any], *, is_here: bool) -> Generator[tuple[Running, bool]]:
-    """Return the running emulator, or start one for this command; and say whether it is this command's own.
+    """Find the running emulator, or start one for this command, and say whether it is this command's own.
     ``is_here``: the emulator is part of this process, so that breakpoints can have its terminal."""
     known = running_emulators(state_dir())
     if given_url() or any(port in (None, 0, each.port) for each in known):

@@ -151,7 +151,7 @@ class DevLoop:
         self._tell("dev.deployed", path=request["path"], **deployed)
 
     def _how_to_call(self, deployed: Mapping[str, Any]) -> str:
-        """Return the text that a directory is watched and how to call its model. Runs in the main thread only,
+        """Say that a directory is watched and how to call its model. Runs in the main thread only,
         because it redirects stdout."""
         with redirect_stdout(io.StringIO()) as said:
             show_calls(dict(deployed), self._client.running)

@@ -284,7 +284,7 @@ def _report_ready(ready_fd: int | None, running: Running) -> None:
 
 
 def cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
-    """Return the failure to show; name the emulator that holds the port, if one does."""
+    """Make the failure to show; name the emulator that holds the port, if one does."""
     folder = config.state_dir or default_state_dir()
     holder = next((each for each in running_emulators(folder) if config.port and each.port == config.port), None)
     if holder is not None:

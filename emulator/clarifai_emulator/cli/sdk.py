@@ -19,9 +19,9 @@ from clarifai_emulator.control.running import Running
 
 @contextlib.contextmanager
 def sdk_for(running: Running, caller: CommandCaller | None = None) -> Generator[Any]:
-    """Return the package ``clarifai.client``. The SDK keeps the base URL and the home directory that it finds when
-    it is imported, so that both must be set before: this works for one emulator per process. ``caller``: who calls;
-    the emulator's own user otherwise.
+    """Give the package ``clarifai.client``, set up for one emulator. The SDK keeps the base URL and the home
+    directory that it finds when it is imported, so that both must be set before: this works for one emulator per
+    process. ``caller``: who calls; the emulator's own user otherwise.
 
     ``~/.config/clarifai`` is neither read nor written, and the SDK logs nothing below errors.
     """

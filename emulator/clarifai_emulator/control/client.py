@@ -97,7 +97,8 @@ class Client:
     def result(
         self, control: str, on_answer: Callable[[dict[str, Any]], None] = lambda answer: None, **request: Any
     ) -> dict[str, Any]:
-        """Return the result; what comes before it goes to ``on_answer``. Raises ``EmulatorError``."""
+        """Send a command and return its result; what comes before it goes to ``on_answer``. Raises
+        ``EmulatorError``."""
         return self.result_of(self.answers_to(control, request), on_answer)
 
     def result_of(

@@ -50,7 +50,7 @@ class Running:
 
 
 def has_token_characters(token: str) -> bool:
-    """Return whether a text consists of characters that the token of the controls may have."""
+    """Tell whether a text consists of characters that the token of the controls may have."""
     return token.isascii() and token.isprintable() and " " not in token
 
 
@@ -184,7 +184,7 @@ def _read(path: Path) -> Running | None:
 
 
 def is_listening(host: str, port: int) -> bool:
-    """Return whether something listens at this address."""
+    """Tell whether something listens at this address."""
     try:
         with socket.create_connection((host, port), timeout=2.0):
             return True

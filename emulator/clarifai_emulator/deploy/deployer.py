@@ -35,10 +35,11 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.errors import CallerError, EmulatorError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.messages.address import DeploymentKey
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
 from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.written import WrittenFiles
-from clarifai_emulator.nodepools.debuggers import Debuggers, DeploymentKey
+from clarifai_emulator.nodepools.debuggers import Debuggers
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
@@ -144,7 +145,7 @@ class Deployer:
             deployment = await self._meant_by(request)
             raise self._live.said(error, deployment) if deployment is not None else error from None
 
-    async def _meant_by(self, request: DeployRequest) -> Key | None:
+    async def _meant_by(self, request: DeployRequest) -> DeploymentKey | None:
         """Return the deployment that a request is about; None where its directory does not say."""
         try:
             directory = await asyncio.to_thread(read_model_directory, request.path)
@@ -152,7 +153,7 @@ class Deployer:
         except EmulatorError:
             return None
 
-    def _deployment_of(self, request: DeployRequest, directory: ModelDirectory) -> Key:
+    def _deployment_of(self, request: DeployRequest, directory: ModelDirectory) -> DeploymentKey:
         model = self.publisher.model_key(directory, request.model, request.user_id)
         return self.deployments.key(request, model)
 
@@ -164,13 +165,13 @@ class Deployer:
             self._events.emit("deployment.overcommitted", reason=text, user_id=user, deployment_id=deployment)
         return texts
 
-    async def _debug(self, request: DeployRequest, deployment: Key, version: Key) -> bool:
+    async def _debug(self, request: DeployRequest, deployment: DeploymentKey, version: Key) -> bool:
         """Open or close the port of its debugger; tell whether replicas that it has already cannot be debugged
         yet."""
         if request.debugging is not None:
             # Before anything is changed.
             folder_of_debugpy(self._source(version).python, self._config.cache_dir)
-        return await self._debuggers.want(DeploymentKey(*deployment), request.debugging)
+        return await self._debuggers.want(deployment, request.debugging)
 
     async def _serve(self, request: DeployRequest, version: Key, lane: LaneKey, progress: Progress) -> None:
         """Wait for a replica, where one is to be started. Raises ``CallerError``."""
@@ -196,7 +197,7 @@ class Deployer:
         self,
         request: DeployRequest,
         published: Published,
-        deployment: Key,
+        deployment: DeploymentKey,
         nodepool: Key,
         missing_gpu: Sequence[str],
         started: float,
@@ -217,7 +218,7 @@ class Deployer:
             seconds=self._clock.monotonic() - started,
             signatures=tuple(version.method_signatures),
             warnings=(*published.directory.warnings, *missing_gpu, *overcommitment),
-            debug_port=self._debuggers.port(DeploymentKey(deployment[0], deployment[1])),
+            debug_port=self._debuggers.port(deployment),
             waits_for_debugger=request.debugging is not None and request.debugging.wait,
         )
 

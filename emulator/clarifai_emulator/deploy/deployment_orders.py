@@ -6,7 +6,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Visibility
 
 from clarifai_emulator.deploy.deploy_request import DeployRequest
 from clarifai_emulator.deploy.nodepool_choice import DeployNodepools
-from clarifai_emulator.messages.address import ModelKey
+from clarifai_emulator.messages.address import DeploymentKey, ModelKey
 from clarifai_emulator.nodepools.scaling import MAX_REPLICAS as DEFAULT_MAX_REPLICAS
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
@@ -20,7 +20,7 @@ class DeploymentOrders:
         self._resources = resources
         self._nodepools = nodepools
 
-    def key(self, request: DeployRequest, model: ModelKey) -> Key:
+    def key(self, request: DeployRequest, model: ModelKey) -> DeploymentKey:
         """Return the key of the deployment that a request makes."""
         return (request.user_id or self._user_id, request.deployment_id or f"deploy-{model[2]}"[:64])
 

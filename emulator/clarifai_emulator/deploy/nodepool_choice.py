@@ -129,24 +129,38 @@ class DeployNodepools:
         )
 
 
-def _cluster(cluster_id: str, kind: InstanceType) -> ComputeCluster:
+def private_cluster(
+    cluster_id: str, description: str, *, provider: str, region: str, managed_by: str
+) -> ComputeCluster:
+    """Return a dedicated cluster that its user alone sees."""
     return ComputeCluster(
         id=cluster_id,
-        description=f"Made by deploy --instance, for {kind.cloud_provider.id}/{kind.region}",
-        cloud_provider=CloudProvider(id=kind.cloud_provider.id),
-        region=kind.region,
+        description=description,
+        cloud_provider=CloudProvider(id=provider),
+        region=region,
         cluster_type="dedicated",
-        managed_by="clarifai",
+        managed_by=managed_by,
         visibility=_PRIVATE,
     )
+
+
+def private_nodepool(nodepool_id: str, description: str, kind: InstanceType, *, most: int) -> Nodepool:
+    """Return a nodepool of at most ``most`` instances of this type that its user alone sees."""
+    return Nodepool(
+        id=nodepool_id,
+        description=description,
+        instance_types=[kind],
+        node_capacity_type=NodeCapacityType(capacity_types=[NodeCapacityType.ON_DEMAND_TYPE]),
+        max_instances=most,
+        visibility=_PRIVATE,
+    )
+
+
+def _cluster(cluster_id: str, kind: InstanceType) -> ComputeCluster:
+    provider = kind.cloud_provider.id
+    description = f"Made by deploy --instance, for {provider}/{kind.region}"
+    return private_cluster(cluster_id, description, provider=provider, region=kind.region, managed_by="clarifai")
 
 
 def _nodepool(nodepool_id: str, kind: InstanceType) -> Nodepool:
-    return Nodepool(
-        id=nodepool_id,
-        description=f"Made by deploy --instance {kind.id}",
-        instance_types=[kind],
-        node_capacity_type=NodeCapacityType(capacity_types=[NodeCapacityType.ON_DEMAND_TYPE]),
-        max_instances=_MAX_INSTANCES,
-        visibility=_PRIVATE,
-    )
+    return private_nodepool(nodepool_id, f"Made by deploy --instance {kind.id}", kind, most=_MAX_INSTANCES)

@@ -15,13 +15,11 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import (
     App,
-    CloudProvider,
     ComputeCluster,
     Deployment,
     InstanceType,
     Model,
     ModelVersion,
-    NodeCapacityType,
     Nodepool,
     User,
     Visibility,
@@ -37,6 +35,7 @@ from clarifai_emulator.catalogue import (
 )
 from clarifai_emulator.deploy.deploy_request import DEFAULT_NODEPOOL, DeployRequest
 from clarifai_emulator.deploy.deployer import Deployer
+from clarifai_emulator.deploy.nodepool_choice import private_cluster, private_nodepool
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
 from clarifai_emulator.messages.address import ModelAddress, ModelKey
 from clarifai_emulator.models.directory import read_model_directory
@@ -83,13 +82,17 @@ class Provisioner:
 
     def provision(self) -> None:
         """Clarifai's shared compute, and a cluster ``local`` with this machine's nodepools."""
-        self._hosted.clear()
         shared = self._shared_cluster
         self._resources.ensure_user(CLARIFAI_USER)
         self._store.put(Kind.COMPUTE_CLUSTER, (CLARIFAI_USER, shared.id), shared)
         for nodepool in self._shared_nodepools:
             self._store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
         self.provision_machine()
+
+    def forget_hosted(self, is_whose: Callable[[str], bool] | None = None) -> None:
+        """Take no model for one that Clarifai hosts any more, or none of these users' models."""
+        gone = [key for key in self._hosted if is_whose is None or is_whose(key[0])]
+        self._hosted.difference_update(gone)
 
     # Made once: what is in the store is never changed in place, so a reset can put the same again.
 
@@ -282,26 +285,13 @@ class Provisioner:
 
 
 def _local_cluster() -> ComputeCluster:
-    return ComputeCluster(
-        id=LOCAL_CLUSTER,
-        description="This machine",
-        cloud_provider=CloudProvider(id=LOCAL_PROVIDER),
-        region=LOCAL_PROVIDER,
-        cluster_type="dedicated",
-        managed_by="user",
-        visibility=_PRIVATE,
+    return private_cluster(
+        LOCAL_CLUSTER, "This machine", provider=LOCAL_PROVIDER, region=LOCAL_PROVIDER, managed_by="user"
     )
 
 
 def _local_nodepool(name: str, machine: InstanceType) -> Nodepool:
-    return Nodepool(
-        id=name,
-        description=f"This machine's {name.upper()}s",
-        instance_types=[machine],
-        node_capacity_type=NodeCapacityType(capacity_types=[NodeCapacityType.ON_DEMAND_TYPE]),
-        max_instances=1,
-        visibility=_PRIVATE,
-    )
+    return private_nodepool(name, f"This machine's {name.upper()}s", machine, most=1)
 
 
 @contextmanager

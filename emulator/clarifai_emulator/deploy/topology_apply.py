@@ -194,7 +194,7 @@ class Application:
 
 
 def _pairs(change: KindChanges[Item]) -> list[tuple[Item | None, Item]]:
-    """Return what may have to be set: as it was, None for what is new, and as it is now."""
+    """Pair what may have to be set: as it was, None for what is new, and as it is now."""
     return [*((None, each) for each in change.new), *change.changed]
 
 

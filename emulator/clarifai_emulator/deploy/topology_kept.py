@@ -24,7 +24,7 @@ _NAME = "topology"
 
 
 class Notes(Protocol):
-    """Keep texts by name (``state.kept_state.KeptState``)."""
+    """Keeps texts by name (``state.kept_state.KeptState``)."""
 
     def note(self, name: str, content: str) -> None:
         """Keep a text in place of what was kept under this name. Raises ``sqlite3.Error``."""
@@ -36,13 +36,13 @@ class Notes(Protocol):
 
 
 class KeptTopology:
-    """Keep the topology of one emulator, without faults and stand-ins: they are of one run."""
+    """Keeps the topology of one emulator, without faults and stand-ins: they are of one run."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
 
     def load(self) -> Topology:
-        """Return what was kept; an empty topology where nothing was, or nothing that can be read."""
+        """Read what was kept; an empty topology where nothing was, or nothing that can be read."""
         text = self._notes.noted(_NAME)
         if text is None:  # a state that began without a topology, or of an earlier release
             return Topology()

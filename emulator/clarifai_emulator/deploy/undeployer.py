@@ -33,7 +33,7 @@ class Undeployed:
 
 
 class Undeployer:
-    """Take away deployments of one emulator. ``forget`` is called with each (its user and id), which is no longer
+    """Takes away deployments of one emulator. ``forget`` is called with each (its user and id), which is no longer
     in the dev loop then."""
 
     def __init__(

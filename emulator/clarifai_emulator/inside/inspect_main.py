@@ -298,7 +298,7 @@ def _refused_type(annotation, error, is_future):
 
 
 def _kind_of(annotation):
-    """Return what the SDK does not know about this annotation, and the part of it that is meant."""
+    """Name what the SDK does not know about this annotation, and the part of it that is meant."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     plain = _plain_kind(annotation, origin, arguments)
     if plain:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """Name the accelerators of one replica. ``ids``: as their driver names them. ``nodes``: the files under
+    """Names the accelerators of one replica. ``ids``: as their driver names them. ``nodes``: the files under
     /dev that belong to them where the driver needs no more than these (AMD). ``simulated``: they exist in name
     only."""
 

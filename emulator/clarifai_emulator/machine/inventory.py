@@ -32,7 +32,7 @@ def take_inventory(
     run: Callable[[Sequence[str]], str] = run_nvidia_smi,
     amd: Callable[[], Discovery] = discover_amd,
 ) -> Discovery:
-    """Return the accelerators there are. ``spec``: ``simulated:…``, or empty for this machine's own; ``visible``:
+    """Find the accelerators there are. ``spec``: ``simulated:…``, or empty for this machine's own; ``visible``:
     the ``CUDA_VISIBLE_DEVICES`` that the emulator was started with. Raises ``ConfigError`` for an invalid spec."""
     if spec:
         return simulated(spec)

@@ -18,7 +18,7 @@ _ROOT = Path("/")
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Describe a machine. ``cpus``: CPUs, fractions possible. ``memory``: bytes. ``accelerators``: its devices;
+    """Describes a machine. ``cpus``: CPUs, fractions possible. ``memory``: bytes. ``accelerators``: its devices;
     ``no_accelerators_because`` says why it has none. ``id`` names it among the machines of an emulator."""
 
     cpus: float

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 ModelKey = tuple[str, str, str]  # user, app, model
 NodepoolKey = tuple[str, str, str]  # user, compute cluster, nodepool
+DeploymentKey = tuple[str, str]  # user, deployment
 
 SITE = "https://clarifai.com/"
 _ID = r"[^/\s?#]+"
@@ -21,7 +22,7 @@ _SHORT = re.compile(_SHAPE.format(id=_ID, kind="", version=_VERSION))
 
 @dataclass(frozen=True, slots=True)
 class ModelAddress:
-    """Name a model, and one of its versions where ``version_id`` is not empty."""
+    """Names a model, and one of its versions where ``version_id`` is not empty."""
 
     user_id: str
     app_id: str

@@ -91,7 +91,7 @@ class CodeReader:
         self._last = Code()
 
     def read(self) -> Code:
-        """Return the files as they are now."""
+        """Read the files as they are now."""
         now = time.time_ns()
         last, files = self._last, dict[str, CodeFile]()
         ignored = _Ignored(self._directory)
@@ -138,7 +138,7 @@ class _Ignored:
 
 
 def _ignore_specs(directory: Path) -> Iterator[tuple[str, Any]]:
-    """Return each with the path from its folder to the directory."""
+    """Read the ignore files from the directory upwards, each with the path from its folder to the directory."""
     from pathspec import GitIgnoreSpec
 
     found: list[tuple[str, Any]] = []

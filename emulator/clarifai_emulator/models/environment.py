@@ -61,7 +61,7 @@ async def prepare_environment(
     *,
     environ: Mapping[str, str] = os.environ,
 ) -> Path:
-    """Return the interpreter that runs this model; builds an environment under ``cache_dir/environments`` if
+    """Prepare the interpreter that runs this model: builds an environment under ``cache_dir/environments`` if
     needed.
 
     ``progress`` gets one line at a time, in words for a person. ``environ`` is what uv sees (proxies, index
@@ -119,7 +119,7 @@ def reasons_to_build(directory: ModelDirectory) -> list[str]:
 
 
 def describe_environment(python: Path) -> str:
-    """Return the environment of an interpreter in words, for people."""
+    """Describe the environment of an interpreter, for people."""
     if python == Path(sys.executable):
         return f"the emulator's own Python {platform.python_version()}"
     return f"built with uv for its requirements.txt: {python.parent.parent}"
@@ -163,7 +163,7 @@ def _is_current(python_version: str) -> bool:
 
 
 def _wanted_python(directory: ModelDirectory) -> str:
-    """Return the current interpreter where it fits: it is there, also offline."""
+    """Return the current interpreter where it fits: it needs no network."""
     return sys.executable if _is_current(directory.python_version) else directory.python_version
 
 

@@ -34,7 +34,7 @@ def parse_section(where: str, section: dict[str, Any], message: Message, *, skip
 
 
 def shown(value: object) -> str:
-    """Return a value as a person wrote it, with its YAML type where that is what went wrong."""
+    """Show a value as a person wrote it, with its YAML type where that is what went wrong."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

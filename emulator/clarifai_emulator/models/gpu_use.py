@@ -29,7 +29,7 @@ _LARGEST = 1024 * 1024
 
 
 def only_names_a_gpu(directory: Path, config: ConfigFile, model_file: Path, requirements: Path) -> bool:
-    """Return whether an instance type is all that asks for a GPU: nothing in requirements.txt, in the code, in the
+    """Tell whether an instance type is all that asks for a GPU: nothing in requirements.txt, in the code, in the
     Dockerfile and in the rest of config.yaml does."""
     if not config.instance or not config.compute_info.num_accelerators:
         return False

@@ -50,8 +50,8 @@ _REFUSED = re.compile(
 
 
 def way_out(traceback: str, code: str = "") -> str:
-    """Return a sentence or two; empty where the traceback does not tell. ``code``: the model's source, where the
-    address of a server may stand."""
+    """Say in a sentence or two how to mend it; empty where the traceback does not tell. ``code``: the model's
+    source, where the address of a server may stand."""
     lines = traceback.splitlines()
     for pattern, text in _CAUSES:
         match = next((found for line in reversed(lines) if (found := re.search(pattern, line.strip()))), None)

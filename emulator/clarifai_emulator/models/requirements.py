@@ -128,7 +128,7 @@ def unsatisfied_requirements(file: Path, installed: Installed = CURRENT_INTERPRE
 
 
 def unsatisfied_lines(lines: Iterable[Line], installed: Installed = CURRENT_INTERPRETER) -> list[str]:
-    """Return why these lines are not satisfied."""
+    """Say why these lines are not satisfied."""
     return [reason for line in lines for reason in _reasons(line, installed)]
 
 
@@ -192,7 +192,7 @@ def _compare(requirement: Requirement, installed: Installed) -> str:
 
 
 def _missing_extras(requirement: Requirement, installed: Installed) -> list[str]:
-    """Return what the extras lack, one level deep: enough to notice an extra that was never installed."""
+    """List what the extras lack, one level deep: enough to notice an extra that was never installed."""
     reasons: list[str] = []
     for extra in sorted(requirement.extras):
         for text in installed.requires(canonicalize_name(requirement.name)):

@@ -13,7 +13,7 @@ _MOST_NAMED = 3
 
 
 class WrittenFiles:
-    """Remember the written files of each model directory. ``on_found(directory, files)`` is told of files that
+    """Remembers the written files of each model directory. ``on_found(directory, files)`` is told of files that
     are taken for a model's own."""
 
     def __init__(self, on_found: Callable[[Path, Sequence[str]], None] = lambda directory, files: None) -> None:

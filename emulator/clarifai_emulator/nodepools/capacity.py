@@ -30,13 +30,13 @@ _NAMED = 5
 
 
 def shares_accelerators(nodepool: Nodepool) -> bool:
-    """Return whether replicas of the nodepool may use an accelerator together."""
+    """Tell whether replicas of the nodepool may use an accelerator together."""
     return SHARE_KEY in nodepool.metadata and nodepool.metadata[SHARE_KEY] is True
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Count ``cpu`` in millicores, ``memory`` in bytes and ``accelerators`` in devices."""
+    """Counts ``cpu`` in millicores, ``memory`` in bytes and ``accelerators`` in devices."""
 
     cpu: int = 0
     memory: int = 0
@@ -50,13 +50,13 @@ class Amount:
 
     @property
     def is_overdrawn(self) -> bool:
-        """Return whether more was taken than there is."""
+        """Tell whether more was taken than there is."""
         return self.cpu < 0 or self.memory < 0 or self.accelerators < 0
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """Describe one instance of a nodepool, and whose replicas it holds. ``free`` is negative where more was asked
+    """Describes one instance of a nodepool, and whose replicas it holds. ``free`` is negative where more was asked
     for than there is. ``machine``: id of the one that plays it."""
 
     instance_type: InstanceType
@@ -72,7 +72,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Say where a replica was placed; give it back with ``Capacity.release``."""
+    """Says where a replica was placed; give it back with ``Capacity.release``."""
 
     nodepool: NodepoolKey
     node: Node
@@ -87,7 +87,7 @@ class Placement:
 
 @dataclass(slots=True)
 class Capacity:
-    """Keep the nodes in use of every nodepool. ``overcommits``: CPUs and memory of a machine are no limit."""
+    """Keeps the nodes in use of every nodepool. ``overcommits``: CPUs and memory of a machine are no limit."""
 
     overcommits: bool = False
     _nodes: dict[NodepoolKey, list[Node]] = field(default_factory=dict[NodepoolKey, list[Node]])
@@ -139,7 +139,7 @@ class Capacity:
         spread: bool = False,
         machines: Sequence[str] = (THIS_MACHINE,),
     ) -> bool:
-        """Return whether ``place`` would succeed on one of these machines."""
+        """Tell whether ``place`` would succeed on one of these machines."""
         for machine in machines:
             try:
                 placement = self.place(key, nodepool, required, spread=spread, machine=machine)
@@ -190,7 +190,7 @@ class Capacity:
         return sorted(fitting, key=price_of)
 
     def _has_left(self, node: Node, required: ComputeInfo, amount: Amount) -> bool:
-        """Return whether one more replica of this size goes onto a node that is in use."""
+        """Tell whether one more replica of this size goes onto a node that is in use."""
         if fits(required, node.instance_type, overcommits=self.overcommits):
             return False
         left = node.free - amount
@@ -225,7 +225,7 @@ def amount_of(info: ComputeInfo) -> Amount:
 
 
 def describe(info: ComputeInfo) -> str:
-    """Return what a model needs, in words."""
+    """Describe what a model needs."""
     cpu, memory = info.cpu_limit or info.cpu_requests, info.cpu_memory or info.cpu_memory_requests
     parts = [f"{cpu} CPU"] if cpu else []
     if memory:

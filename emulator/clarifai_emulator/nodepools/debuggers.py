@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import NamedTuple
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -13,13 +12,7 @@ from clarifai_emulator.backends.backend import Debugging, ReplicaProcess
 from clarifai_emulator.backends.debugging.debug_port import DebugPort, Hold
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
-
-
-class DeploymentKey(NamedTuple):
-    """A deployment, at whichever version."""
-
-    user_id: str
-    deployment_id: str
+from clarifai_emulator.messages.address import DeploymentKey
 
 
 class Debuggers:
@@ -38,7 +31,7 @@ class Debuggers:
         return self._wanted.get(key)
 
     def port(self, key: DeploymentKey) -> int:
-        """Return where an editor attaches to the deployment; 0 where none can."""
+        """Return the port at which an editor attaches to the deployment; 0 where none can."""
         found = self._ports.get(key)
         return found.port if found is not None else 0
 
@@ -62,7 +55,7 @@ class Debuggers:
             self._everywhere is None
             or key in self._wanted
             or abilities_of(backend).debugging != "editor"
-            or not key.deployment_id
+            or not key[1]
         ):
             return
         port = self._everywhere.port and self._everywhere.port + len(self._ports)
@@ -83,10 +76,11 @@ class Debuggers:
         if port is not None:
             port.detach(replica_id)
 
-    async def close(self) -> None:
-        """Close every port."""
+    async def close(self, is_whose: Callable[[str], bool] | None = None) -> None:
+        """Close every port, or those of these users' deployments."""
         for key in tuple(self._ports):
-            await self._close(key)
+            if is_whose is None or is_whose(key.user_id):
+                await self._close(key)
 
     async def _opened(self, key: DeploymentKey, number: int) -> DebugPort:
         port = DebugPort(self._hold, self._teller(key))
@@ -96,12 +90,12 @@ class Debuggers:
             why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror or error}"
             raise CallerError(
                 StatusCode.MODEL_INVALID_ARGUMENT,
-                f"Port {number} for the debugger of '{key.deployment_id}' {why}.",
+                f"Port {number} for the debugger of '{key[1]}' {why}.",
                 hint="Name another one (--debug PORT), or none for a free one.",
             ) from None
         self._events.emit(
             "debugger.listening",
-            deployment_id=key.deployment_id,
+            deployment_id=key[1],
             port=port.port,
             message=f"attach your editor at 127.0.0.1:{port.port}",
         )
@@ -115,6 +109,6 @@ class Debuggers:
 
     def _teller(self, key: DeploymentKey) -> Callable[[str], None]:
         def tell(message: str) -> None:
-            self._events.emit("debugger.changed", deployment_id=key.deployment_id, message=message)
+            self._events.emit("debugger.changed", deployment_id=key[1], message=message)
 
         return tell

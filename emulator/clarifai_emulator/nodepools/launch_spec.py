@@ -19,15 +19,15 @@ from clarifai_emulator.store import Kind, Store
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Tell where an emulator is, once it listens. ``runner_url()``: where replicas pull their work; ``api_base()``:
-    the platform's address as models see it."""
+    """Tells where an emulator is, once it listens. ``runner_url()``: where replicas pull their work;
+    ``api_base()``: the platform's address as models see it."""
 
     runner_url: Callable[[], str]
     api_base: Callable[[], str]
 
 
 class LaunchSpecs:
-    """Make the launch specifications of one emulator's replicas. What is written to a ``progress`` goes into the
+    """Makes the launch specifications of one emulator's replicas. What is written to a ``progress`` goes into the
     replica's log."""
 
     def __init__(self, *, config: EmulatorConfig, store: Store, pools: Pools, addresses: Addresses) -> None:
@@ -38,7 +38,7 @@ class LaunchSpecs:
         self._prepared: dict[tuple[ModelSource, str], ModelSource] = {}
 
     async def prepare(self, fleet: Fleet, backend: Backend, progress: Progress) -> ModelSource:
-        """Return the model's code, ready for this backend: a deployment may span nodepools of several."""
+        """Prepare the model's code for this backend: a deployment may span nodepools of several."""
         source = fleet.target.source
         assert source is not None
         if source.backend == backend.name:
@@ -73,7 +73,7 @@ class LaunchSpecs:
         progress: Progress,
         debugging: Debugging | None = None,
     ) -> ReplicaSpec:
-        """Return all that its backend has to know."""
+        """Make the launch spec: all that the replica's backend has to know."""
         user_id, cluster_id, nodepool_id = record.nodepool
         required = fleet.target.version.inference_compute_info
         record.secrets = self.secrets(fleet, source, progress)

@@ -23,7 +23,7 @@ from clarifai_emulator.errors import ModelError, NoRoom
 from clarifai_emulator.messages.address import NodepoolKey
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.capacity import Placement
-from clarifai_emulator.nodepools.debuggers import Debuggers, DeploymentKey
+from clarifai_emulator.nodepools.debuggers import Debuggers
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Standby, model_traceback
 from clarifai_emulator.nodepools.launch_spec import LaunchSpecs
 from clarifai_emulator.nodepools.loaded_code import LoadedCode
@@ -41,7 +41,7 @@ _WIND_UP_POLL_SECONDS = 0.001
 
 
 class Replicas:
-    """Start and end the replicas of fleets. ``on_change`` is called with a fleet whose replicas have changed."""
+    """Starts and ends the replicas of fleets. ``on_change`` is called with a fleet whose replicas have changed."""
 
     def __init__(
         self,
@@ -284,7 +284,7 @@ class Replicas:
             backend = self._places.backend_of(dict(fleet.target.nodepools)[record.nodepool])
             source = await self._launch_specs.prepare(fleet, backend, tell)
             code = await self._loaded_code.read(source)
-            debugged = DeploymentKey(fleet.lane.key.user_id, fleet.lane.key.deployment_id)
+            debugged = (fleet.lane.key.user_id, fleet.lane.key.deployment_id)
             await self._debuggers.prepare(debugged, backend.name)
             spec = self._launch_specs.make(fleet, record, source, tell, self._debuggers.of(debugged))
             record.process = await backend.start(spec, tell)
@@ -308,7 +308,7 @@ class Replicas:
         finally:
             for each in filter(None, (holding, debugging)):
                 each.cancel()
-            self._debuggers.detach(DeploymentKey(*_fleet_of(record).lane.key[:2]), record.replica_id)
+            self._debuggers.detach(_fleet_of(record).lane.key[:2], record.replica_id)
             if record.reload is not None:
                 record.reload.close()
             self.warm_pool.discard(record)

@@ -34,7 +34,7 @@ _NAMES = 50
 
 
 class RoutingView:
-    """Show routing the resources and the replicas of one emulator, as its ``routing.Landscape``; read only.
+    """Shows routing the resources and the replicas of one emulator, as its ``routing.Landscape``; read only.
     ``hosted``: further models that Clarifai is taken to host, filled by whoever makes stand-ins."""
 
     def __init__(

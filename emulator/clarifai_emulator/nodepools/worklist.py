@@ -48,7 +48,7 @@ class Worklist:
             self.mark(key)
 
     def take(self) -> LaneKey | None:
-        """Return a fleet to go over, which is on the list no longer, nor is its timer; None when all are done."""
+        """Take a fleet to go over, which is on the list no longer, nor is its timer; None when all are done."""
         if not self._marked:
             return None
         key = self._marked.pop()

@@ -48,7 +48,7 @@ class Settling:
         return self._last + (self.patience if self._open else quiet) - now
 
     def take(self) -> list[str]:
-        """Return the files of the save, in the order in which they came; begin anew."""
+        """Take the files of the save, in the order in which they came, and begin anew."""
         files = list(self._changed)
         self._changed.clear()
         self._open.clear()

@@ -14,7 +14,7 @@ _AROUND = 2
 
 @dataclass(frozen=True, slots=True)
 class BrokenCode:
-    """Say why the code on disk cannot be used. ``file`` (relative) and ``line`` are empty and 0 when nothing
+    """Says why the code on disk cannot be used. ``file`` (relative) and ``line`` are empty and 0 when nothing
     points at one; ``frame`` is the code around it; ``trace`` the model's own traceback."""
 
     message: str

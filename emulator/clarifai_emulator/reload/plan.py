@@ -68,7 +68,7 @@ class Plan:
 
 
 def make_plan(before: Code, after: Code, *, always: ReloadKind = ReloadKind.NONE) -> Plan:
-    """Return the reload that takes ``before`` to ``after``; at least ``always`` when there is anything to do."""
+    """Plan the reload that takes ``before`` to ``after``; at least ``always`` when there is anything to do."""
     files = before.changed(after)
     if not files:
         return Plan(ReloadKind.NONE, "no file has changed")
@@ -115,7 +115,7 @@ def _model_plan(name: str, before: Code, after: Code) -> Plan:
 
 
 def _helper_plan(name: str, before: Code, after: Code, helpers: Helpers) -> Plan:
-    """Return a module beside the model's: weights stay where loading them did not use it."""
+    """Plan the reload of a module beside the model's: weights stay where loading them did not use it."""
     found = helpers.edit(name)
     if before.model_file != after.model_file or found.doubt:
         return Plan(ReloadKind.FORK, f"{name} has changed, and the model may have read it: {found.doubt}", (name,))

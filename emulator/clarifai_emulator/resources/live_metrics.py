@@ -8,7 +8,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Deployment, DeploymentMetrics, 
 
 
 class LiveMetrics(Protocol):
-    """Tell what is running right now (``nodepools.metrics.FleetMetrics``)."""
+    """Tells what is running right now (``nodepools.metrics.FleetMetrics``)."""
 
     def served(self, deployment: Deployment) -> Deployment:
         """Return the deployment as it serves now, while it is on its way to what it was told; else itself."""

@@ -30,7 +30,7 @@ _VISIBILITIES = (Visibility.PRIVATE, Visibility.ORG, Visibility.PUBLIC)
 
 
 class Resources:
-    """Do what the rows of the table say. Used from the emulator's event loop only.
+    """Does what the rows of the table say. Used from the emulator's event loop only.
 
     ``table``: every row, by its kind. A kind that the store names and no row describes is refused at once: it could
     be put there, and never be kept, exported or shown.

@@ -20,7 +20,8 @@ VERBS = ("Post", "Get", "List", "Patch", "Delete")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Describe one thing that is wrong with an item. ``where``: its field. ``code``: 0 takes the resource's own."""
+    """Describes one thing that is wrong with an item. ``where``: its field. ``code``: 0 takes the resource's
+    own."""
 
     where: str
     text: str
@@ -29,7 +30,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Hold an item on its way into the store.
+    """Holds an item on its way into the store.
 
     ``given``: as the request had it. ``message``: as it will be stored. ``old``: what it replaces, in a change.
     ``is_patch``: a client asked for that change, and no value at zero can be seen in what was given.
@@ -49,7 +50,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class ParentField:
-    """Name what a resource lies in: where requests say it, and where an item itself may."""
+    """Names what a resource lies in: where requests say it, and where an item itself may."""
 
     kind: Kind
     in_request: str
@@ -77,7 +78,7 @@ def _newest_first(_request: Any, items: Iterable[tuple[Key, Any]]) -> Iterable[t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """Describe a kind of what the store holds, and how it is kept.
+    """Describes a kind of what the store holds, and how it is kept.
 
     ``message``: a protobuf message, or a class with ``as_record`` and ``of_record``, as ``ModelSource`` has.
     ``is_kept``: whether one of them outlives the process.
@@ -90,7 +91,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource(Record):
-    """Describe a kind of resource that the platform's API serves.
+    """Describes a kind of resource that the platform's API serves.
 
     ``stem`` names the RPCs (``Nodepool`` → ``PostNodepools``…), ``name`` the field of answers (plural with an
     ``s``), ``in_request`` the field of Get requests that holds the id, ``does_not_exist`` and ``invalid_argument``

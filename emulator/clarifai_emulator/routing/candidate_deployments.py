@@ -15,7 +15,7 @@ from clarifai_emulator.routing.search import Search, quoted
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Say why a deployment cannot take the request, as the end of a sentence that begins with its name."""
+    """Says why a deployment cannot take the request, as the end of a sentence that begins with its name."""
 
     code: int
     reason: str
@@ -33,7 +33,7 @@ class Option:
 
     @property
     def name(self) -> str:
-        """Return the deployment for people."""
+        """Name the deployment, for people."""
         return quoted((self.deployment.user_id, self.deployment.id))
 
     @property

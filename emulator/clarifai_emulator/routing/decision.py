@@ -18,9 +18,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 
 from clarifai_emulator.errors import CallerError, shortened
-from clarifai_emulator.messages.address import ModelKey, NodepoolKey
-
-DeploymentKey = tuple[str, str]  # user, deployment
+from clarifai_emulator.messages.address import DeploymentKey, ModelKey, NodepoolKey
 
 
 class RoutingRule(StrEnum):
@@ -189,7 +187,7 @@ class Decision:
 
 
 class RoutingError(CallerError):
-    """Refuse a request that there is no place for: what it asked, what was considered, and what to do. ``note``
+    """Refuses a request that there is no place for: what it asked, what was considered, and what to do. ``note``
     is for the event log only: it tells what the caller may not know."""
 
     def __init__(

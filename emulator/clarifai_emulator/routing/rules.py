@@ -6,7 +6,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Deployment, DeployRestriction, 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.catalogue import CLARIFAI_USER, price_of
-from clarifai_emulator.messages.address import NodepoolKey
+from clarifai_emulator.messages.address import DeploymentKey, NodepoolKey
 from clarifai_emulator.routing.candidate_deployments import (
     Option,
     forbidden_on_dedicated,
@@ -17,7 +17,7 @@ from clarifai_emulator.routing.candidate_deployments import (
     served_version_id,
     usable_options,
 )
-from clarifai_emulator.routing.decision import Ask, Candidate, Decision, DeploymentKey, Landscape, RoutingRule
+from clarifai_emulator.routing.decision import Ask, Candidate, Decision, Landscape, RoutingRule
 from clarifai_emulator.routing.nodepool_ranking import (
     Wanted,
     disabled,

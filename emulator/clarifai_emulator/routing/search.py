@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.messages.address import ModelKey, NodepoolKey
+from clarifai_emulator.messages.address import DeploymentKey, ModelKey, NodepoolKey
 from clarifai_emulator.routing.decision import (
     Ask,
     Candidate,
     Decision,
-    DeploymentKey,
     Landscape,
     RoutingError,
     RoutingRule,
@@ -46,7 +45,7 @@ class Search:
         self.hint = self.hint or hint
 
     def refuse(self, code: int, details: str, hint: str = "", note: str = "") -> RoutingError:
-        """Return the refusal to raise."""
+        """Make the refusal to raise."""
         return RoutingError(code, details, ask=self.ask, hint=hint, rejected=self.rejected, note=note)
 
     def considered(self) -> str:
@@ -61,7 +60,7 @@ class Search:
         return Decision(rule, None, (key,), wanted.model, wanted.version.id, runner_id, reason, rejected)
 
     def find_model(self, key: ModelKey) -> Model:
-        """Return the model; refused with 21200."""
+        """Find the model; refuse with 21200."""
         user, app, wanted = key
         if wanted and not app:
             raise self.refuse(
@@ -79,7 +78,7 @@ class Search:
         return model
 
     def find_version(self, key: ModelKey, version_id: str) -> ModelVersion:
-        """Return the version, the newest for an empty id; refused with 21200, or 21353 when there is none at
+        """Find the version, the newest for an empty id; refuse with 21200, or 21353 when there is none at
         all."""
         newest = self.sight.newest(key)
         if newest is not None and version_id in ("", newest.id):
@@ -99,7 +98,7 @@ class Search:
         raise self.refuse(StatusCode.MODEL_DOES_NOT_EXIST, details, note=note)
 
     def find_deployment(self, key: DeploymentKey) -> Deployment:
-        """Return the deployment the request names; refused with 25900."""
+        """Find the deployment the request names; refuse with 25900."""
         user, wanted = key
         deployment = self.landscape.deployment(*key)
         note = self.sight.hidden_deployment(deployment) if deployment is not None else ""
@@ -121,7 +120,7 @@ class Search:
         raise self._missing(code, name, f"User {user!r}", "deployment", wanted, known(user), hint, note)
 
     def find_nodepool(self, key: NodepoolKey) -> Nodepool:
-        """Return the nodepool the request names; refused with 25700, or 25800 when its cluster is the problem."""
+        """Find the nodepool the request names; refuse with 25700, or 25800 when its cluster is the problem."""
         user, cluster_id, nodepool_id = key
         nodepool = find_nodepool(self.landscape, key)
         cluster = self.landscape.cluster(user, cluster_id)
@@ -137,7 +136,7 @@ class Search:
         return nodepool
 
     def find_runner(self, key: NodepoolKey, wanted: Wanted) -> Runner:
-        """Return the runner the request names, in this nodepool; refused with 25600, 25603 or 21353."""
+        """Find the runner the request names, in this nodepool; refuse with 25600, 25603 or 21353."""
         runner_id = self.ask.runner_id
         runner = self.landscape.runner(*key, runner_id)
         name = f"Runner {runner_id!r}"
@@ -192,7 +191,7 @@ class Search:
 
 
 def quoted(key: Sequence[str]) -> str:
-    """Return a key for people: ``'me/cluster/nodepool'``."""
+    """Write a key for people: ``'me/cluster/nodepool'``."""
     return f"'{'/'.join(key)}'"
 
 

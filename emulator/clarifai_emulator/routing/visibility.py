@@ -28,7 +28,7 @@ class Sight:
         return self._hidden(key[0], ("its visibility", model.visibility), app=key[1])
 
     def hidden_version(self, owner: str, version: ModelVersion) -> str:
-        """Return a version without a visibility of its own follows its model."""
+        """Say why a version is hidden; one without a visibility of its own follows its model."""
         return self._hidden(owner, ("its visibility", version.visibility)) if version.visibility.gettable else ""
 
     def hidden_deployment(self, deployment: Deployment) -> str:

@@ -25,12 +25,12 @@ _UNREAD = "unread_bytes"
 
 
 class BadRecord(Exception):
-    """Say that a record is none of the store's."""
+    """Says that a record is none of the store's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Hold a record of a kind that this version does not know."""
+    """Holds a record of a kind that this version does not know."""
 
     data: bytes
 

@@ -48,7 +48,7 @@ _BETWEEN_IDS = "\x1f"
 
 
 class StateFile:
-    """Keep the state of one emulator in ``directory``, each kind as its row in ``table`` says.
+    """Keeps the state of one emulator in ``directory``, each kind as its row in ``table`` says.
 
     Used from the emulator's event loop only.
     """

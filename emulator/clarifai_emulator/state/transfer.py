@@ -25,7 +25,7 @@ _MOST_PROBLEMS = 20
 
 
 def export_state(store: Store, table: Table) -> dict[str, Any]:
-    """Return everything that outlives the process."""
+    """Export everything that outlives the process."""
     resources = [
         {"kind": str(kind), "key": list(key), "content": to_json(item)} for kind, key, item in kept(store, table)
     ]

@@ -41,7 +41,7 @@ _WHAT_RUNS = frozenset((*_WORKERS, "deploy_latest_version"))
 
 @dataclass(frozen=True, slots=True)
 class KindChanges(Generic[Item]):
-    """Hold the changes of one kind (a field of ``Topology``). ``changed``: pairs, as it was and as it is now."""
+    """Holds the changes of one kind (a field of ``Topology``). ``changed``: pairs, as it was and as it is now."""
 
     kind: str
     new: tuple[Item, ...] = ()

@@ -190,7 +190,7 @@ def status_of(call: ApiCall, response: Any) -> int:
 
 
 def as_problem(error: TransportError) -> HttpProblem:
-    """Return as HTTP has it what ends a call without an answer."""
+    """Return what ends a call without an answer as a problem of HTTP."""
     status = GRPC_TO_HTTP.get(error.name, 500)
     return HttpProblem(status, StatusCode.INTERNAL_UNCATEGORIZED, f"{error.name}: {error.message}")
 

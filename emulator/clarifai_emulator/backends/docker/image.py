@@ -46,7 +46,7 @@ def ensure_image(
     progress: Progress,
     cancellation: Cancellation,
 ) -> str:
-    """Return the tag of the model's image; build it if the engine has none. Raises ``ModelError``, also for a build
+    """Build the model's image unless the engine has it, and return its tag. Raises ``ModelError``, also for a build
     that was cancelled."""
     tag = context.tag(_image_id(client, context.base))
     if context.note:

@@ -113,11 +113,11 @@ class Source:
         return (line, self._column(line, column))
 
     def location(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg) -> Location:
-        """Return the node in the file."""
+        """Return where the node stands in the file."""
         return self.located(self.start(node), self.end(node))
 
     def located(self, start: Position, end: Position) -> Location:
-        """Return a range of ``text`` in the file: of a notebook, in its cell."""
+        """Return where a range of ``text`` stands in the file: of a notebook, in its cell."""
         if self._cells is None:
             return Location(self.path, *start, *end)
         places = self._cells.places
@@ -140,7 +140,7 @@ class Source:
         return "\n".join(lines)
 
     def original(self, position: Position) -> Position:
-        """Return where a place of the checked copy is in ``text``."""
+        """Find the place in ``text`` of a place in the checked copy."""
         line, column = position
         shift = 0
         for each in self._insertions.get(line, ()):

@@ -308,7 +308,7 @@ def _in_class(evaluator: Evaluator, definition: ast.ClassDef, name: str, depth: 
 
 
 def known(evaluator: Evaluator, given: Mapping[str, ast.expr]) -> dict[str, Any]:
-    """Return those of the expressions whose value is known."""
+    """Evaluate the expressions whose value is known."""
     values: dict[str, Any] = {}
     for name, node in given.items():
         try:

@@ -41,7 +41,7 @@ class KnownModel:
         return next((each for each in self.methods if each.signature.name == name), None)
 
     def fingerprint(self) -> str:
-        """Return what clients are checked against, as one text."""
+        """Write what clients are checked against as one text."""
         parts = [str(self.address), self.name, *(f"{each.location}" for each in self.methods)]
         return "\n".join(
             [*parts, *(each.signature.SerializeToString(deterministic=True).hex() for each in self.methods)]

@@ -57,7 +57,7 @@ def judge_files(
     targets: GivenAddresses,
     typing: Typing,
 ) -> dict[Path, Judged]:
-    """Return the findings of each file, and how many calls in it were understood."""
+    """Judge each file: find what is wrong, and count the calls that were understood."""
     result: dict[Path, Judged] = {}
     clients: dict[Path, _Client] = {}
     methods = {str(one.signature.name) for each in models for one in each.methods}
@@ -121,7 +121,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _runs(project: ClientProject, stubs: Sequence[StubModel], typing: Typing) -> tuple[CheckerRun, CheckerRun]:
-    """Return two runs of the type checker: with what is known of the models, and without."""
+    """Make two runs of the type checker: with what is known of the models, and without."""
     installed = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")]
     places = list(dict.fromkeys([*typing.packages, *installed]))
     folder = typing.folder
@@ -218,7 +218,7 @@ class _Part:
 
 
 def _distinct(findings: Sequence[Finding]) -> list[Finding]:
-    """Return one finding for each place: of several, the one that was found first; it knows more of the reason."""
+    """Keep one finding for each place: of several, the one that was found first; it knows more of the reason."""
     seen: set[tuple[Location | None, str]] = set()
     lines: set[tuple[Path, int, int, int]] = set()
     result: list[Finding] = []

@@ -43,7 +43,7 @@ def read_notebook(content: str) -> Cells:
 
 
 def _python(line: str) -> str:
-    """Return the line, or something harmless of the same indentation where it is not Python."""
+    """Return the line; in place of one that is not Python, something harmless with the same indentation."""
     assigned = _ASSIGNED_MAGIC.match(line)
     if assigned is not None:
         return f"{assigned[1]}..."

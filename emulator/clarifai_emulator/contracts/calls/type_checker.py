@@ -60,7 +60,7 @@ class CheckerRun:
     packages: Sequence[Path]
 
     def diagnostics(self, files: Sequence[Path]) -> list[Diagnostic]:
-        """Return what the checker says of these copies. Raises ``CheckerError``."""
+        """Run the type checker over these copies and return what it says. Raises ``CheckerError``."""
         config = self.folder / f"{self.stubs.name}.toml"
         config.write_text(self._configuration())
         canary = self.folder / "clarifai_canary.py"

@@ -63,7 +63,7 @@ def counterpart(promise: Promise, models: Sequence[Promise]) -> Promise | None:
 
 
 def those_that_break(findings: Iterable[Finding], clients: str) -> list[Finding]:
-    """Return only what concerns these clients: ``fetching``, ``pinning`` or ``all``."""
+    """Keep only what concerns these clients: ``fetching``, ``pinning`` or ``all``."""
     if clients == "all":
         return list(findings)
     kind = CLIENTS[clients]

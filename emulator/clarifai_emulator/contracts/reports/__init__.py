@@ -21,6 +21,6 @@ FORMATS = {
 
 
 def render(report: Report, name: str) -> str:
-    """Return the report in this format."""
+    """Write the report in this format."""
     module = importlib.import_module(f"clarifai_emulator.contracts.reports.{FORMATS[name]}")
     return str(module.render(report))

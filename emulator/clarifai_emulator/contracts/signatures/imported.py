@@ -54,8 +54,8 @@ class Reading:
 def read_by_import(
     directories: Sequence[Path], *, seconds: float, python: Path | None = None, cache_dir: Path | None = None
 ) -> list[Reading]:
-    """Return one reading for each directory, in order. A directory that fails does not keep the next from being
-    read. ``cache_dir`` keeps what was read, see ``answer_cache.py``."""
+    """Read each directory, in order, by importing its model. A directory that fails does not keep the next from
+    being read. ``cache_dir`` keeps what was read, see ``answer_cache.py``."""
     interpreter = python or Path(sys.executable)
     answers = Answers(cache_dir, interpreter)
     known = {path: answers.get(path) for path in directories}

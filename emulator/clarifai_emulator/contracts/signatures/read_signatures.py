@@ -50,7 +50,7 @@ class ModelContract:
 def read_signatures(
     directory: Path, *, static: bool = False, seconds: float = SECONDS, topology: Sequence[Path] = ()
 ) -> ModelContract:
-    """Return the contract of one model directory. Never raises for what is in it: look at ``findings``."""
+    """Read the contract of one model directory. Never raises for what is in it: look at ``findings``."""
     return read_many([directory], static=static, seconds=seconds, topology=topology)[0]
 
 
@@ -62,7 +62,7 @@ def read_many(
     topology: Sequence[Path] = (),
     cache_dir: Path | None = None,
 ) -> list[ModelContract]:
-    """Return the contracts of several, in order; one Python is started for all of them. ``seconds`` is for each;
+    """Read the contracts of several, in order; one Python is started for all of them. ``seconds`` is for each;
     ``topology``: files with the nodepools that the models are for. Raises ``ConfigError`` for these alone.
     ``cache_dir``: where to keep what was read, so that an unchanged model is not run again."""
     offers = offers_of(topology)

@@ -114,7 +114,7 @@ def failed_import(answer: Mapping[str, Any], model_file: Path) -> Iterator[Findi
 
 
 def mocked_import(failed: Mapping[str, Any], model_file: Path) -> Finding:
-    """Return the finding why a model can be read with mocks only."""
+    """Return the finding that a model can be read with mocks only, and why."""
     where = failed.get("where") or {}
     location = Location(
         Path(where.get("file") or model_file), int(where.get("line", 1)), int(where.get("column", 0)) or 1

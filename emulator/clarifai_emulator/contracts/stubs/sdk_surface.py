@@ -38,7 +38,7 @@ def client_attributes() -> tuple[str, ...]:
 
 @cache
 def client_exports() -> tuple[tuple[str, str], ...]:
-    """Return (module, name) of what ``clarifai.client`` exports."""
+    """List what ``clarifai.client`` exports, as (module, name)."""
     tree = _tree("client/__init__.py")
     return tuple(
         (node.module, alias.asname or alias.name)

@@ -74,7 +74,7 @@ def declared(field: Field) -> str:
 
 
 def accepted(field: Field) -> str:
-    """Return all that the SDK sends as what it is."""
+    """Return all types that the SDK sends as this one."""
     text = _iterated(
         field,
         _composed(field, _ACCEPTED, ("Listable[{0}]", "tuple[{0}] | list[Any]"), "Fields | Mapping[str, Any]"),

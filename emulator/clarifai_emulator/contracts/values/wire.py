@@ -108,7 +108,7 @@ def _of_result(problem: Finding) -> Finding:
 
 
 def compile_check(shape: Shape) -> Check:
-    """Return the check of one value."""
+    """Make the check of one value."""
     # A list of concepts is the repeated field itself, not parts.
     is_repeated = shape.type == Type.LIST and shape.args[0].type in _REPEATED
     expected = _FIELDS.get(shape.args[0].type if is_repeated else shape.type)
@@ -153,7 +153,7 @@ def _named(what: str) -> str:
 
 
 def _deep_check(shape: Shape) -> Check | None:
-    """Return a check of more than which field is set; None where there is nothing more to look at."""
+    """Make a check of more than which field is set; None where there is nothing more to look at."""
     if shape.low is not None or shape.choices:
         return _limits(shape)
     if shape.type == Type.NDARRAY:
