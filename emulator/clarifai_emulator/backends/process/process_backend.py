@@ -115,8 +115,8 @@ class ProcessBackend:
     async def examine(
         self, path: Path, python: Path, *, seconds: float | None = None, how: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return what ``inspect_main.examine`` says about the model directory, in a process of its own; ``how`` are
-        its options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
+        """Run ``inspect_main.examine`` over the model directory, in a process of its own, and return what it says;
+        ``how`` are its options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
         seconds = INSPECT_SECONDS if seconds is None else seconds
         lines: list[str] = []
         environ = {**self._inherited(python, path), "CLARIFAI_API_BASE": self._api_base()}
