@@ -55,6 +55,7 @@ from clarifai_emulator.nodepools.nodepools import NodepoolParts, Nodepools
 from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.reload.reloader import Reloader
+from clarifai_emulator.reset import Resetter, Scope
 from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Record
@@ -113,6 +114,16 @@ class Emulator:
         )
         self._make_deploying()
         self._make_provisioning(hosted)
+        self._resetter = Resetter(
+            faults=self.faults,
+            uploads=self._uploads,
+            reloader=self.reloader,
+            nodepools=self.nodepools,
+            store=self.store,
+            provisioner=self.provisioner,
+            logbook=self.logbook,
+            events=self.events,
+        )
         # Names this run of it to whoever asks for its health; it opens nothing.
         self.run_id = secrets.token_hex(8)
         self.authenticator = self._authenticator()
@@ -352,16 +363,12 @@ class Emulator:
         if self._state is not None:
             self._state.keep_logs()
 
-    async def reset(self, *, keep_warm: bool = False) -> None:
-        """Forget every resource, replica, log, event and fault; begin again as after ``start``, at the same
-        address. ``keep_warm``: replicas that are idle go on, and serve the next deployment of the same code."""
-        self.faults.clear()
-        await self._uploads.stop()
-        self.reloader.clear()
-        await self.nodepools.reset(keep_warm=keep_warm, forget=self.store.reset)
-        self._uploads.files.clear()
-        self.logbook.clear()
-        self.events.clear()
+    async def reset(self, scope: Scope | None = None, *, keep_warm: bool = False) -> None:
+        """Forget what is in scope, by default everything, and begin again as after ``start``, at the same address.
+        ``keep_warm``: replicas that are idle go on, and serve the next deployment of the same code."""
+        await self._resetter.reset(scope or Scope(self._begin_again, keep_warm=keep_warm))
+
+    async def _begin_again(self) -> None:
         await self._provision()
         if self._state is not None:
             self._state.replace()

@@ -160,6 +160,12 @@ class Store:
         for index in self._indexed.values():
             index.clear()
 
+    def forget(self, is_whose: Callable[[str], bool]) -> None:
+        """Delete every resource of these users."""
+        for kind in self.kinds:
+            for key in [key for key in self.keys(kind) if is_whose(key[0])]:
+                self.delete(kind, key)
+
     def _index(self, kind: Kind, key: Key, item: Any) -> None:
         if kind in self._index_of:
             for value in self._index_of[kind](item):

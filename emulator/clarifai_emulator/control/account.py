@@ -6,17 +6,22 @@ An account of a user has that user, and the further users whose ids begin with i
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import User
 
+from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.catalogue import CLARIFAI_USER
+from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control.snapshot import snapshot
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import CallerError, ConfigError
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault
+from clarifai_emulator.reset import Scope
+from clarifai_emulator.routing import Ask
 from clarifai_emulator.store import Key, Kind
 from clarifai_emulator.topology.files import Topology, load_topology
 
@@ -47,6 +52,21 @@ class Account:
 
     def require_own(self, user_id: str, what: str) -> None:
         """Raise ``ConfigError`` for a user of another account."""
+
+    def config(self) -> EmulatorConfig:
+        """Return the settings that the emulator was started with."""
+        return self.emulator.config
+
+    def asked(self, ask: Ask) -> Ask:
+        """Return what is asked with a user everywhere: the account's where none is named, and for ``me``."""
+        user = Caller(self.user_id).resolve
+        return replace(
+            ask,
+            caller=user(ask.caller),
+            model_user=user(ask.model_user),
+            deployment=ask.deployment and (user(ask.deployment[0]), ask.deployment[1]),
+            nodepool=ask.nodepool and (user(ask.nodepool[0]), *ask.nodepool[1:]),
+        )
 
     async def reset(self, *, keep_warm: bool = False) -> None:
         """Begin again, as after the start. ``keep_warm``: idle replicas go on, and serve the next deployment of the
@@ -114,24 +134,23 @@ class UserAccount(Account):
                 hint="Name it after `clarifai.user_id`, or use --clarifai-scope worker.",
             )
 
+    def config(self) -> EmulatorConfig:
+        """Return the settings without what opens accounts or registries: other accounts have those, too."""
+        config = self.emulator.config
+        docker = replace(config.docker, build_args={})
+        return replace(config, pats={}, pats_file=None, docker=docker)
+
     async def reset(self, *, keep_warm: bool = True) -> None:
         """Begin again. Idle replicas go on, whatever ``keep_warm`` says: others may use them."""
-        emulator = self.emulator
         if not self._changed and not self.events(()):
             return
-        for active in self.faults():
-            emulator.faults.drop(active)
-        ending = await emulator.supervisor.release(self.owns)
-        for kind in emulator.store.kinds:
-            for key in [key for key in emulator.store.keys(kind) if self.owns(key[0])]:
-                emulator.store.delete(kind, key)
-        emulator.capacity.forget(self.owns)
-        emulator.logbook.forget(self.owns)
-        await emulator.replicas.end(ending, grace=0)
-        emulator.resources.add_user(User(id=self.user_id))
+        await self.emulator.reset(Scope(self._begin, owns=self.owns))
+        self._changed, self._since = False, self.emulator.events.last_seq
+
+    async def _begin(self) -> None:
+        self.emulator.resources.add_user(User(id=self.user_id))
         self._provisioner.provision_machine()
         await self.apply(*self._topology)
-        self._changed, self._since = False, emulator.events.last_seq
 
     async def leave(self) -> None:
         """Empty the account; nobody will use it any more."""

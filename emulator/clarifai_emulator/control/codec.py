@@ -190,15 +190,20 @@ def _name_of(kind: type[Any]) -> str:
 
 
 def _named(function: types.FunctionType) -> str:
-    name = function.__qualname__
-    if "<" in name or getattr(importlib.import_module(function.__module__), name, None) is not function:
-        raise CannotTravel(f"{function.__module__}.{name} is not defined by a module")
-    return f"{function.__module__}:{name}"
+    name = f"{function.__module__}:{function.__qualname__}"
+    if _function(name) is not function:
+        raise CannotTravel(f"{function.__module__}.{function.__qualname__} is not defined by a module")
+    return name
 
 
-def _function(form: str) -> Callable[..., Any]:
+def _function(form: str) -> types.FunctionType:
+    """Return the function that a module defines under a name of its own: no class, no method, nothing built in, and
+    nothing that the module has from another one. Raises ``CannotTravel``."""
     module, _, name = form.partition(":")
-    return getattr(importlib.import_module(module), name)
+    found = vars(importlib.import_module(module)).get(name)
+    if not isinstance(found, types.FunctionType) or (found.__module__, found.__qualname__) != (module, name):
+        raise CannotTravel(f"{module}.{name} is not defined by a module")
+    return found
 
 
 def _message(name: str, data: str) -> Message:

@@ -15,11 +15,11 @@ from clarifai_emulator.backends.backend import Debugging
 from clarifai_emulator.backends.printed import LogOrigin, without_colours
 from clarifai_emulator.control.progress_answers import Answers, with_progress
 from clarifai_emulator.control.snapshot import names
-from clarifai_emulator.control.verbs import Verbs
+from clarifai_emulator.control.verbs import FaultState, Verbs
 from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
-from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
+from clarifai_emulator.faults import Fault
 from clarifai_emulator.listeners import Follower, following
 from clarifai_emulator.logbook import BUILDER, RUNNER_EVENTS, LogLine
 from clarifai_emulator.messages.json import as_dict
@@ -151,10 +151,9 @@ class Commands:
 
     async def _explain(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the decision for a request that is only asked about."""
-        user = self._emulator.config.user_id
         ask = Ask(
-            caller=request.get("caller") or user,
-            model_user=request.get("model_user") or user,
+            caller=request.get("caller") or "",
+            model_user=request.get("model_user") or "",
             model_app=request.get("model_app", ""),
             model_id=request.get("model_id", ""),
             version_id=request.get("version_id", ""),
@@ -162,6 +161,7 @@ class Commands:
             nodepool=_key(request.get("nodepool")),
             runner_id=request.get("runner_id", ""),
         )
+        ask = self._verbs.account.asked(ask)
         try:
             decision = (await self._verbs.route(ask)).as_dict()
             return {"ask": ask.as_dict(), "decision": decision, "is_settled": self._emulator.is_settled(ask)}
@@ -212,16 +212,17 @@ class Commands:
 
     async def _faults(self, request: dict[str, Any]) -> Answers:
         """Add the fault ``add``, remove those with the ids of ``remove``, or ``clear`` them; then list all."""
-        faults, changed, warnings = self._emulator.faults, list[ActiveFault](), list[str]()
+        verbs, changed, warnings = self._verbs, list[FaultState](), list[str]()
         if "add" in request:
-            changed = [faults.add(Fault(**request["add"]))]
-            warnings = unknown_in(self._emulator.store, changed[0].fault, changed[0].user_id)
+            changed = [await verbs.add_fault(Fault(**request["add"]))]
+            warnings = await verbs.unknown_names(changed[0].fault)
         elif "remove" in request:
-            changed = faults.remove(*request["remove"])
+            changed = await verbs.remove_faults(tuple(request["remove"]))
         elif request.get("clear"):
-            changed = faults.clear()
-        listed = {"faults": [each.as_dict() for each in faults], "changed": [each.as_dict() for each in changed]}
-        yield {"result": {**listed, "warnings": warnings}}
+            changed = await verbs.clear_faults()
+        listed = {"faults": await verbs.faults(), "changed": changed}
+        told = {name: [each.as_dict() for each in states] for name, states in listed.items()}
+        yield {"result": {**told, "warnings": warnings}}
 
     async def _reset(self, request: dict[str, Any]) -> Answers:
         await self._verbs.reset()

@@ -65,7 +65,7 @@ class AddedFault:
     @property
     def is_used_up(self) -> bool:
         """Tell whether it was injected as often as it may be."""
-        return self.fault.times is not None and self.injected >= self.fault.times
+        return self._now().is_used_up
 
     @property
     def origin(self) -> str:
@@ -79,10 +79,7 @@ class AddedFault:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fault and its counts as JSON."""
-        now = self._now()
-        counts = {"seen": now.seen, "injected": now.injected, "origin": self.origin}
-        rule = {"id": self.id, "rule": str(self.fault), "active": not self.is_used_up}
-        return {**rule, **counts, "fault": self.fault.as_dict()}
+        return self._now().as_dict()
 
     def _now(self) -> FaultState:
         with suppress(RuntimeError, ControlError):  # the emulator has stopped

@@ -28,6 +28,8 @@ from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
+from clarifai_emulator.faults.register import counted_as_dict, is_used_up
+from clarifai_emulator.messages.address import parse_address
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, Decision
@@ -52,6 +54,15 @@ class FaultState:
     injected: int
     origin: str = ""
     user_id: str = ""
+
+    @property
+    def is_used_up(self) -> bool:
+        """Tell whether it was injected as often as it may be."""
+        return is_used_up(self.fault, self.injected)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fault and its counts as JSON."""
+        return counted_as_dict(self.id, self.fault, self.seen, self.injected, self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +103,9 @@ class Verbs:
         """Deploy a model directory. Raises ``ModelError``, ``CallerError``, and ``ConfigError`` for a model of
         another account."""
         if not self.account.is_everything:
-            named = request.model.removeprefix("https://clarifai.com/").partition("/")[0]
-            owner = named or (await asyncio.to_thread(read_model_directory, request.path)).user_id
+            named = parse_address(request.model)  # the deployer refuses what is none
+            directory = None if request.model else await asyncio.to_thread(read_model_directory, request.path)
+            owner = named.user_id if named else directory.user_id if directory else ""
             self.account.require_own(owner, f"the model of {request.path}")
             request = replace(request, user_id=self.account.user_id)
         return await self._emulator.deployer.deploy(request, progress)
@@ -123,8 +135,8 @@ class Verbs:
     # ── the account ────────────────────────────────────────────────────────────────────────────────────
 
     async def config(self) -> EmulatorConfig:
-        """Return the settings that the emulator was started with."""
-        return self._emulator.config
+        """Return the settings that the emulator was started with; to one account without secrets."""
+        return self.account.config()
 
     async def reset(self, keep_warm: bool = False) -> None:
         """Begin again, as after the start. ``keep_warm``: see ``Emulator.reset``."""
@@ -161,8 +173,8 @@ class Verbs:
         return await self._emulator.reload_topology()
 
     async def route(self, ask: Ask) -> Decision:
-        """Return where a request would go. Raises ``RoutingError``."""
-        return self._emulator.decide(ask)
+        """Return where a request would go; where it names no user, the account's. Raises ``RoutingError``."""
+        return self._emulator.decide(self.account.asked(ask))
 
     # ── faults ─────────────────────────────────────────────────────────────────────────────────────────
 

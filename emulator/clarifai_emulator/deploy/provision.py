@@ -82,13 +82,17 @@ class Provisioner:
 
     def provision(self) -> None:
         """Clarifai's shared compute, and a cluster ``local`` with this machine's nodepools."""
-        self._hosted.clear()
         shared = self._shared_cluster
         self._resources.ensure_user(CLARIFAI_USER)
         self._store.put(Kind.COMPUTE_CLUSTER, (CLARIFAI_USER, shared.id), shared)
         for nodepool in self._shared_nodepools:
             self._store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
         self.provision_machine()
+
+    def forget_hosted(self, is_whose: Callable[[str], bool] | None = None) -> None:
+        """Take no model for one that Clarifai hosts any more, or none of these users' models."""
+        gone = [key for key in self._hosted if is_whose is None or is_whose(key[0])]
+        self._hosted.difference_update(gone)
 
     # Made once: what is in the store is never changed in place, so a reset can put the same again.
 

@@ -56,7 +56,7 @@ class ActiveFault:
     @property
     def is_used_up(self) -> bool:
         """Tell whether the fault was injected as often as it may be."""
-        return self.fault.times is not None and self.injected >= self.fault.times
+        return is_used_up(self.fault, self.injected)
 
     def concerns(self, subject: Subject) -> bool:
         """Tell whether a request is one of those the fault is for."""
@@ -81,16 +81,26 @@ class ActiveFault:
         return Injection(self, delay.seconds(self._latency.random()) if delay is not None else 0.0)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fault and its counts, as JSON."""
-        return {
-            "id": self.id,
-            "rule": str(self.fault),
-            "active": not self.is_used_up,
-            "seen": self.seen,
-            "injected": self.injected,
-            "origin": self.origin,
-            "fault": self.fault.as_dict(),
-        }
+        """Return the fault and its counts as JSON."""
+        return counted_as_dict(self.id, self.fault, self.seen, self.injected, self.origin)
+
+
+def is_used_up(fault: Fault, injected: int) -> bool:
+    """Tell whether a fault that was injected so often is injected no more."""
+    return fault.times is not None and injected >= fault.times
+
+
+def counted_as_dict(fault_id: str, fault: Fault, seen: int, injected: int, origin: str) -> dict[str, Any]:
+    """Return a fault and its counts as JSON."""
+    return {
+        "id": fault_id,
+        "rule": str(fault),
+        "active": not is_used_up(fault, injected),
+        "seen": seen,
+        "injected": injected,
+        "origin": origin,
+        "fault": fault.as_dict(),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,10 +76,11 @@ class Debuggers:
         if port is not None:
             port.detach(replica_id)
 
-    async def close(self) -> None:
-        """Close every port."""
+    async def close(self, is_whose: Callable[[str], bool] | None = None) -> None:
+        """Close every port, or those of these users' deployments."""
         for key in tuple(self._ports):
-            await self._close(key)
+            if is_whose is None or is_whose(key.user_id):
+                await self._close(key)
 
     async def _opened(self, key: DeploymentKey, number: int) -> DebugPort:
         port = DebugPort(self._hold, self._teller(key))

@@ -133,6 +133,14 @@ class Nodepools:
         self.capacity.reset()
         await self.debuggers.close()
 
+    async def release(self, is_whose: Callable[[str], bool], *, forget: Callable[[], object]) -> None:
+        """Do as ``reset`` does for what these users have; their idle replicas are kept. What others run goes on."""
+        ending = await self.supervisor.release(is_whose)
+        forget()
+        self.capacity.forget(is_whose)
+        await self.replicas.end(ending, grace=0)
+        await self.debuggers.close(is_whose)
+
     async def stop(self, *, grace: float) -> None:
         """End every replica: SIGTERM, and after ``grace`` seconds SIGKILL."""
         await self.supervisor.stop(grace=grace)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -68,9 +68,11 @@ class Reloader:
         """Return the projects by their directory."""
         return self._projects
 
-    def clear(self) -> None:
-        """Forget every directory: nothing of them is deployed any more."""
-        self._projects.clear()
+    def clear(self, is_whose: Callable[[str], bool] | None = None) -> None:
+        """Forget every directory, or those that these users' deployments run: nothing of them is deployed any
+        more."""
+        for path in [path for path, each in self._projects.items() if is_whose is None or is_whose(each.lane[0])]:
+            del self._projects[path]
 
     def forget(self, deployment: tuple[str, str]) -> None:
         """Forget a deployment (its user and id) that is gone: its directory is no longer in the dev loop."""

@@ -13,6 +13,8 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 
 from clarifai_emulator.cassettes import Cassette
+from clarifai_emulator.config import DockerSettings, EmulatorConfig
+from clarifai_emulator.control.account import Account, UserAccount
 from clarifai_emulator.control.codec import CannotTravel
 from clarifai_emulator.control.service import SERVICE, TOKEN_HEADER, Control
 from clarifai_emulator.control.verb_table import VERBS, codec, verb_named
@@ -91,6 +93,29 @@ def test_what_cannot_travel_is_refused(value: Any) -> None:
 def test_nothing_is_made_of_a_name_that_the_table_does_not_have(form: Any) -> None:
     with pytest.raises(CannotTravel):
         CODEC.read(form)
+
+
+NO_FUNCTIONS = [
+    "os:system",  # built in
+    "builtins:eval",
+    "clarifai_emulator.control.verbs:Verbs",  # a class
+    "clarifai_emulator.control.verbs:Verbs.run",  # a chain of attributes
+    "os:path.join",
+    "os.path:os",  # a module
+    "clarifai_emulator.control.verbs:parse_address",  # defined by another module
+    "clarifai_emulator.control.codec:Path",
+    "clarifai_emulator.control.verbs:nothing",
+    "clarifai_emulator.control.verbs:",
+    "clarifai_emulator.control.verbs",
+]
+
+
+@pytest.mark.parametrize("name", NO_FUNCTIONS)
+def test_only_a_function_that_its_module_defines_is_looked_up(name: str) -> None:
+    with pytest.raises(CannotTravel, match="is not defined by a module"):
+        CODEC.read({"$function": name})
+    with pytest.raises(CannotTravel):
+        CODEC.read({"$partial": [{"$function": name}, ["true"], {}]})
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
@@ -214,6 +239,61 @@ async def test_a_fault_is_added_and_removed_over_the_network(service: Service) -
     assert [each.id for each in await service.near("faults")] == ["busy"]
     assert (await service.remote("drop_fault", (added.number,))).id == "busy"
     assert await service.remote("faults") == []
+
+
+# ── one account ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def worker() -> Verbs:
+    """Give the verbs of one account on an emulator that has secrets."""
+    docker = DockerSettings(build_args={"TOKEN": "secret"})
+    config = EmulatorConfig(pats={"secret": "me", "other": "me-gw0"}, docker=docker)
+    emulator = Emulator(config, discovery=Discovery((), "a unit test has none"))
+    return Verbs(UserAccount(emulator, "me-gw0"))
+
+
+async def test_an_account_is_told_no_secret(worker: Verbs) -> None:
+    everything = worker.account.emulator.config
+    told = await worker.config()
+    assert "secret" not in json.dumps(CODEC.written(told))
+    assert (told.pats, told.pats_file, told.docker.build_args) == ({}, None, {})
+    assert (told.port, told.hold_seconds, told.user_id) == (
+        everything.port,
+        everything.hold_seconds,
+        everything.user_id,
+    )
+    assert await Verbs(Account(worker.account.emulator)).config() is everything
+
+
+@pytest.mark.parametrize("me", ["", "me"])
+async def test_a_route_is_asked_as_the_user_of_the_account(worker: Verbs, me: str) -> None:
+    ask = Ask(caller=me, model_user=me, model_app="a", model_id="m", deployment=(me, "d"), nodepool=(me, "c", "n"))
+    with pytest.raises(RoutingError) as refusal:
+        await worker.route(ask)
+    asked = refusal.value.ask
+    assert (asked.caller, asked.model_user) == ("me-gw0", "me-gw0")
+    assert (asked.deployment, asked.nodepool) == (("me-gw0", "d"), ("me-gw0", "c", "n"))
+
+
+async def test_a_route_of_others_is_asked_as_it_is(worker: Verbs) -> None:
+    ask = Ask(caller="ada", model_user="bob", model_app="a", model_id="m", deployment=("eve", "d"))
+    assert worker.account.asked(ask) == ask
+
+
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("https://clarifai.com/bob/a/models/m", ConfigError),
+        ("https://platform.example/bob/a/models/m", ConfigError),
+        ("bob/a/models/m/versions/v", ConfigError),
+        ("me-gw0/a/models/m", CallerError),  # its own: then it has no nodepool yet
+        ("me/a/models/m", CallerError),
+    ],
+)
+async def test_an_account_deploys_its_own_models(worker: Verbs, model: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        await worker.deploy(DeployRequest(path=Path("/nowhere"), model=model))
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -1,0 +1,110 @@
+"""Resets an emulator: lists all that it keeps and, for each, how a reset forgets it.
+
+One user's account and everything go through the same list. What belongs to nobody (names that are made up, replicas
+that are warm, events) is forgotten with everything only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from clarifai_emulator.deploy.provision import Provisioner
+from clarifai_emulator.deploy.upload_builds import UploadBuilds
+from clarifai_emulator.events import EventBus
+from clarifai_emulator.faults import Faults
+from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.nodepools.nodepools import Nodepools
+from clarifai_emulator.reload.reloader import Reloader
+from clarifai_emulator.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Say whose things are forgotten: those of the users for whom ``owns`` holds; None: everything.
+
+    ``begin`` creates what is there at the start. ``keep_warm``: of everything, replicas that are idle go on and
+    serve the next deployment of the same code; those of one account always do, since others may use them.
+    """
+
+    begin: Callable[[], Awaitable[None]]
+    owns: Callable[[str], bool] | None = None
+    keep_warm: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resetter:
+    """Forgets what one emulator keeps."""
+
+    faults: Faults
+    uploads: UploadBuilds
+    reloader: Reloader
+    nodepools: Nodepools
+    store: Store
+    provisioner: Provisioner
+    logbook: LogBook
+    events: EventBus
+
+    @property
+    def parts(self) -> Mapping[str, Callable[[Scope], Awaitable[None]]]:
+        """Return how each thing that is kept is forgotten, in the order in which that is done."""
+        return {
+            "faults": self._forget_faults,
+            "builds": self._forget_builds,
+            "dev loop": self._forget_dev_loop,
+            "replicas, resources, room, debuggers": self._forget_resources,
+            "hosted models": self._forget_hosted,
+            "uploaded files": self._forget_files,
+            "log lines": self._forget_logs,
+            "events": self._forget_events,
+        }
+
+    async def reset(self, scope: Scope) -> None:
+        """Forget all that is in scope, and begin again."""
+        for forget in self.parts.values():
+            await forget(scope)
+        await scope.begin()
+
+    async def _forget_faults(self, scope: Scope) -> None:
+        if scope.owns is None:
+            self.faults.clear()
+            return
+        for active in self.faults:
+            if scope.owns(active.user_id):
+                self.faults.drop(active)
+
+    async def _forget_builds(self, scope: Scope) -> None:
+        """End all builds. Those of one account end as their versions are deleted."""
+        if scope.owns is None:
+            await self.uploads.stop()
+
+    async def _forget_dev_loop(self, scope: Scope) -> None:
+        self.reloader.clear(scope.owns)
+
+    async def _forget_resources(self, scope: Scope) -> None:
+        """Forget the resources between the end of the replicas and that of their room. What runs for others goes
+        on."""
+        owns = scope.owns
+        if owns is None:
+            await self.nodepools.reset(keep_warm=scope.keep_warm, forget=self.store.reset)
+        else:
+            await self.nodepools.release(owns, forget=lambda: self.store.forget(owns))
+
+    async def _forget_hosted(self, scope: Scope) -> None:
+        self.provisioner.forget_hosted(scope.owns)
+
+    async def _forget_files(self, scope: Scope) -> None:
+        """Forget all uploaded files. Those of one account go with their versions, once nothing runs from them."""
+        if scope.owns is None:
+            self.uploads.files.clear()
+
+    async def _forget_logs(self, scope: Scope) -> None:
+        if scope.owns is None:
+            self.logbook.clear()
+        else:
+            self.logbook.forget(scope.owns)
+
+    async def _forget_events(self, scope: Scope) -> None:
+        """Forget all events. One account reads those since its own reset; others go on reading theirs."""
+        if scope.owns is None:
+            self.events.clear()
