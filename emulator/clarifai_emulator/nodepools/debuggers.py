@@ -79,7 +79,7 @@ class Debuggers:
     async def close(self, is_whose: Callable[[str], bool] | None = None) -> None:
         """Close every port, or those of these users' deployments."""
         for key in tuple(self._ports):
-            if is_whose is None or is_whose(key.user_id):
+            if is_whose is None or is_whose(key[0]):
                 await self._close(key)
 
     async def _opened(self, key: DeploymentKey, number: int) -> DebugPort:
