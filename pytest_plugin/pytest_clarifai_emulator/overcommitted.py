@@ -13,6 +13,6 @@ OVERCOMMITTED = "clarifai_overcommitted"
 
 
 def overcommitments(emulator: EmulatorThread | JoinedEmulator) -> list[str]:
-    """Return what the emulator says of the models that were deployed, each once."""
+    """List what the emulator says of the models that were deployed, each once."""
     events = emulator.events("deployment.overcommitted")
     return list(dict.fromkeys(str(event.fields["reason"]) for event in events))

@@ -146,11 +146,11 @@ class Serving(ABC):
         return used
 
     def cassette_problems(self) -> list[str]:
-        """Return what was asked that the cassette does not have."""
+        """List what was asked that the cassette does not have."""
         return self.thread.ask(Verbs.cassette_problems)
 
     def unknown_names(self, fault: Fault) -> list[str]:
-        """Return what a fault names and the account does not have, each with the nearest name."""
+        """List what a fault names and the account does not have, each with the nearest name."""
         return self.thread.ask(Verbs.unknown_names, fault)
 
     def outlook(self, since: int) -> Outlook:

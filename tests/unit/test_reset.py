@@ -29,7 +29,6 @@ from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.faults import Fault
 from clarifai_emulator.machine.accelerators import Discovery
 from clarifai_emulator.models.directory import ModelSource
-from clarifai_emulator.nodepools.debuggers import DeploymentKey
 from clarifai_emulator.nodepools.fleet import Fleet, Target
 from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.rows import Record
@@ -76,7 +75,7 @@ def put_fleet(emulator: Emulator, user: str) -> None:
 def put_debugger(emulator: Emulator, user: str) -> None:
     async def close() -> None: ...
 
-    emulator.nodepools.debuggers._ports[DeploymentKey(user, "d")] = SimpleNamespace(port=1, close=close)  # type: ignore
+    emulator.nodepools.debuggers._ports[(user, "d")] = SimpleNamespace(port=1, close=close)  # type: ignore
 
 
 def put_project(emulator: Emulator, user: str) -> None:
@@ -111,9 +110,7 @@ KEPT = {
     "lane": Kept(
         put_fleet, lambda emulator, user: emulator.dispatcher.find_lane(LaneKey(user, "d", "v")) is not None
     ),
-    "debugger": Kept(
-        put_debugger, lambda emulator, user: emulator.nodepools.debuggers.port(DeploymentKey(user, "d")) > 0
-    ),
+    "debugger": Kept(put_debugger, lambda emulator, user: emulator.nodepools.debuggers.port((user, "d")) > 0),
     "dev loop": Kept(put_project, lambda emulator, user: Path(user) in emulator.reloader.projects),
     "hosted model": Kept(
         lambda emulator, user: emulator.provisioner._hosted.add((user, "a", "m")),

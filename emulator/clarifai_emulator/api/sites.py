@@ -39,7 +39,7 @@ class PlatformSites:
     run: str = ""
 
     def mounts(self) -> tuple[HttpMount, ...]:
-        """Give the table of them."""
+        """Return the mounts of these sites, in the order in which they are asked."""
         return (
             HttpMount(_is_page, self._pages),
             HttpMount(_asks_for_organisations, self._organisations),

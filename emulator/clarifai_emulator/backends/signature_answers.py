@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from clarifai_grpc.grpc.api import resources_pb2
 
@@ -17,6 +18,19 @@ from clarifai_emulator.errors import ModelError
 # How long importing model.py may take.
 INSPECT_SECONDS = 120.0
 _LAST_LINES = 20
+
+
+class SignatureReader(Protocol):
+    """A process that reads the signatures of a model."""
+
+    @property
+    def exited(self) -> asyncio.Future[Exit]:
+        """Resolved when the process has ended and its output was read."""
+        ...
+
+    def kill(self) -> None:
+        """End the process."""
+        ...
 
 
 class Signatures(list[Any]):
@@ -67,10 +81,16 @@ def signatures_in(answer: Mapping[str, Any]) -> Signatures:
     return signatures
 
 
-def still_importing(lines: Sequence[str], seconds: float) -> ModelError:
-    """The reader did not come to an end."""
-    return ModelError(
-        f"model.py was still being imported after {seconds:.0f} s.",
-        hint="Move slow work from the module's top level into load_model().",
-        log="\n".join(lines[-_LAST_LINES:]),
-    )
+async def end_of(reader: SignatureReader, lines: Sequence[str], seconds: float) -> Exit:
+    """Wait until the reader ends; end it after so many seconds. ``lines``: what it prints. Raises ``ModelError``
+    when it did not come to an end by itself."""
+    try:
+        return await asyncio.wait_for(asyncio.shield(reader.exited), seconds)
+    except TimeoutError:
+        raise ModelError(
+            f"model.py was still being imported after {seconds:.0f} s.",
+            hint="Move slow work from the module's top level into load_model().",
+            log="\n".join(lines[-_LAST_LINES:]),
+        ) from None
+    finally:
+        reader.kill()

@@ -212,7 +212,7 @@ class Verbs:
         return await self.remove_faults(tuple(each.id for each in self.account.faults()))
 
     async def unknown_names(self, fault: Fault) -> list[str]:
-        """Return what a fault names and the account does not have, each with the nearest name."""
+        """List what a fault names and the account does not have, each with the nearest name."""
         return unknown_in(self._emulator.store, fault, self.account.user_id, self.account.owns)
 
     # ── what happened ──────────────────────────────────────────────────────────────────────────────────
@@ -244,7 +244,7 @@ class Verbs:
         self._emulator.interceptors.insert(0, self._intercept)
 
     async def cassette_problems(self) -> list[str]:
-        """Return what was asked and is not recorded."""
+        """List what was asked and is not recorded."""
         return self._player.problems if self._player is not None else []
 
     async def eject(self) -> UsedCassette | None:

@@ -37,7 +37,8 @@ class CodePreparation:
     async def source_of(
         self, directory: ModelDirectory, progress: Progress, backend: str = "", watched: Watched | None = None
     ) -> ModelSource:
-        """Return what replicas of a backend run for a directory; build what it needs. Raises ``ModelError``."""
+        """Prepare what replicas of a backend run for a directory, and build what it needs. Raises
+        ``ModelError``."""
         chosen = self._backends[backend or self._default_backend]
         source = await chosen.prepare(directory, progress, is_watched=watched is not None)
         if watched is None:

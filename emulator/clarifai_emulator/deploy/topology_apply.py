@@ -120,7 +120,7 @@ class Application:
                 self._is_gone("models", entry)
 
     async def _shape_of(self, entry: ModelEntry) -> tuple[str, Deployment] | None:
-        """Return which version of a model there is and how it is deployed, to tell whether that has changed; None
+        """Describe which version of a model there is and how it is deployed, to tell whether that has changed; None
         if there is no such model."""
         try:
             key = await self._provisioner.model_key_of(entry)

@@ -129,7 +129,7 @@ class Dispatcher:
         self._credentials.pop(credential.token, None)
 
     def credential(self, token: str) -> Credential | None:
-        """Return whose token this is, if it is a replica's."""
+        """Find whose token this is, if it is a replica's."""
         return self._credentials.get(token)
 
     def connect(self, link: RunnerLink, replica_id: str) -> Replica:

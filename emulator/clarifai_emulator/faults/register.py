@@ -70,7 +70,7 @@ class ActiveFault:
         )
 
     def decide(self) -> Injection | None:
-        """Return what to do to the next request it concerns; None: nothing."""
+        """Decide what to do to the next request it concerns; None: nothing."""
         self.seen += 1
         if self.seen <= self.fault.after or self.is_used_up:
             return None
@@ -193,7 +193,7 @@ class Faults:
         return iter(tuple(self._faults.values()))
 
     def decide(self, candidates: Iterable[ActiveFault], subject: Subject) -> list[Injection]:
-        """Return what to do to this request, in order. Faults after one that ends the request do not see it."""
+        """Decide what to do to this request, in order. Faults after one that ends the request do not see it."""
         injections: list[Injection] = []
         for active in candidates:
             injection = active.decide() if active.concerns(subject) else None

@@ -93,7 +93,7 @@ class Places:
             self._report.fleet(fleet, "deployment.overcommitted", text)
 
     def why_never(self, nodepool: Nodepool, required: ComputeInfo) -> str:
-        """Return why a replica that needs ``required`` gets no room in this nodepool however long it waits; empty
+        """Say why a replica that needs ``required`` gets no room in this nodepool however long it waits; empty
         when it may get some."""
         try:
             reasons = [self._pools.of(each).why_never(required) for each in self.backend_of(nodepool).machines]

@@ -85,7 +85,7 @@ def fields_to_set(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def name_of(item: Any) -> str:
-    """Return what a person calls an item of a topology."""
+    """Name an item of a topology as a person calls it."""
     if isinstance(item, Entry):
         path = item.path if isinstance(item, ModelEntry) else None
         return str(item.message.id or path)

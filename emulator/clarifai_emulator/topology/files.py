@@ -249,7 +249,7 @@ class _Reading:
         return [each.compute_cluster for each in (*nodepools, *self._references())]
 
     def topology(self) -> Topology:
-        """Return what was read."""
+        """Return the topology that was read."""
         entries = {
             plural: tuple(Entry(item.message, _owner(item), item.where) for item in self._of(singular))
             for plural, singular in PLURAL.items()

@@ -55,7 +55,7 @@ def accounts_of(config: EmulatorConfig) -> Accounts:
 
 
 def security_warnings(config: EmulatorConfig) -> list[str]:
-    """Return what whoever starts an emulator like this should know: who reaches it, who reads its tokens."""
+    """Say what whoever starts an emulator like this should know: who reaches it, who reads its tokens."""
     of_file = permission_warning(config.pats_file) if config.pats_file is not None else ""
     return [each for each in (config.exposure, of_file) if each]
 
@@ -210,7 +210,7 @@ class _Reading:
         self.callers[token] = Caller(owner, scopes=granted(scopes), expires_at=expires_at)
 
     def _owner(self, node: Node, entries: dict[str, Node], key: str) -> str:
-        """Return who calls with the token: the organisation it acts for, else the user."""
+        """Find who calls with the token: the organisation it acts for, else the user."""
         user = self._mention(entries["user"], f"{key}.user", "user") if "user" in entries else ""
         spelling = "organization" if "organization" in entries else "organisation"
         if spelling not in entries:

@@ -24,8 +24,8 @@ from clarifai_emulator.backends.replica_output import OutputPipe
 from clarifai_emulator.backends.signature_answers import (
     INSPECT_SECONDS,
     decode_answer,
+    end_of,
     signatures_in,
-    still_importing,
 )
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.messages.quantities import parse_memory
@@ -106,12 +106,7 @@ class ContainerHosts:
             replica = await host.begin(job, lines.append, write)
         finally:
             os.close(write)
-        try:
-            exit_ = await asyncio.wait_for(asyncio.shield(replica.exited), INSPECT_SECONDS)
-        except TimeoutError:
-            raise still_importing(lines, INSPECT_SECONDS) from None
-        finally:
-            replica.kill()
+        exit_ = await end_of(replica, lines, INSPECT_SECONDS)
         return signatures_in(decode_answer(await reading, exit_, lines))
 
     async def _open(self, plan: ContainerPlan, its_secrets: Mapping[str, str]) -> ContainerHost:

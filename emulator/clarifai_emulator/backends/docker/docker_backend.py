@@ -40,8 +40,8 @@ from clarifai_emulator.backends.process.parent import SCRIPT
 from clarifai_emulator.backends.signature_answers import (
     INSPECT_SECONDS,
     decode_answer,
+    end_of,
     signatures_in,
-    still_importing,
 )
 from clarifai_emulator.config import DockerSettings, own_environ
 from clarifai_emulator.errors import ModelError
@@ -216,12 +216,7 @@ class DockerBackend:
         plan = replace(self._signatures_plan(source), command=command)
         files = {f"{_READERS}/{script.name}": script.read_bytes() for script in SCRIPT.parent.glob("*_main.py")}
         process = await self._run(plan, lines.append, files=files, answer=_ANSWER)
-        try:
-            exit_ = await asyncio.wait_for(asyncio.shield(process.exited), INSPECT_SECONDS)
-        except TimeoutError:
-            raise still_importing(lines, INSPECT_SECONDS) from None
-        finally:
-            process.kill()
+        exit_ = await end_of(process, lines, INSPECT_SECONDS)
         if exit_.code == _NO_SUCH_COMMAND:
             raise explained(RuntimeError(" ".join(lines)), engine, plan)
         return signatures_in(decode_answer(process.answer, exit_, lines))

@@ -13,7 +13,7 @@ _KILLS = "oom_kill "
 
 
 def pid_here(init: int, inner: int) -> int:
-    """Return what a container's process ``inner`` is called on this machine; 0 if that is not known."""
+    """Return this machine's number of a container's process ``inner``; 0 if that is not known."""
     return next((each for each in _family(init) if _inner_pid(each) == inner), 0)
 
 

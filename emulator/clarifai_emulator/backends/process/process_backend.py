@@ -24,8 +24,8 @@ from clarifai_emulator.backends.replica_output import OutputPipe
 from clarifai_emulator.backends.signature_answers import (
     INSPECT_SECONDS,
     decode_answer,
+    end_of,
     signatures_in,
-    still_importing,
 )
 from clarifai_emulator.config import default_cache_dir, own_environ
 from clarifai_emulator.errors import ModelError
@@ -115,20 +115,15 @@ class ProcessBackend:
     async def examine(
         self, path: Path, python: Path, *, seconds: float | None = None, how: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return what ``inspect_main.examine`` says about the model directory, in a process of its own; ``how`` are
-        its options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
+        """Run ``inspect_main.examine`` over the model directory, in a process of its own, and return what it says;
+        ``how`` are its options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
         seconds = INSPECT_SECONDS if seconds is None else seconds
         lines: list[str] = []
         environ = {**self._inherited(python, path), "CLARIFAI_API_BASE": self._api_base()}
         job = {"op": "inspect", "model_path": str(path), "environ": environ, "how": dict(how or {})}
         with tempfile.TemporaryFile() as result:
             process = await self._begin(python, job, lines.append, result.fileno())
-            try:
-                exit_ = await asyncio.wait_for(asyncio.shield(process.exited), seconds)
-            except TimeoutError:
-                raise still_importing(lines, seconds) from None
-            finally:
-                process.kill()
+            exit_ = await end_of(process, lines, seconds)
             result.seek(0)
             return decode_answer(result.read(), exit_, lines)
 

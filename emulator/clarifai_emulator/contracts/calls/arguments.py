@@ -47,7 +47,7 @@ class Arguments:
         self._evaluator = evaluator
 
     def check(self, site: CallSite, method: Method, model: str) -> Checked:
-        """Return all that can be said without types."""
+        """Check the call and say all that can be said without types."""
         assert site.call is not None
         return _Call(self._source, self._evaluator, site, site.call, method, model).check()
 

@@ -95,8 +95,7 @@ class _Writer:
         self._models = models
         self._urls = urls
         self._neutral = neutral
-        self._named: dict[str, str] = {}
-        self._field_of: dict[str, Any] = {}
+        self._classes = stub_types.NamedFieldClasses("Fields_{}".format)
 
     def lines(self) -> Iterator[str]:
         # Methods first: they find the named fields, whose classes may stand anywhere in a stub.
@@ -106,8 +105,8 @@ class _Writer:
         yield from self._base("ModelClient", sdk_surface.client_attributes(), "Client")
         yield from self._by_contract("from_local_grpc", "Client", "ModelClient")
         yield from bodies
-        for shape, name in self._named.items():
-            yield from self._fields(name, self._field_of[shape])
+        for shape, name in self._classes.names.items():
+            yield from self._fields(name, self._classes.fields[shape])
 
     def _base(self, name: str, attributes: Iterable[str], made: str) -> Iterator[str]:
         yield f"class {name}:"
@@ -210,25 +209,18 @@ class _Writer:
         return text
 
     def _result(self, signature: Any) -> str:
-        self._remember(signature.output_fields)
-        return "Any" if self._neutral else stub_types.answered(signature.output_fields, self._named)
+        self._classes.add(signature.output_fields)
+        return "Any" if self._neutral else stub_types.answered(signature.output_fields, self._classes.names)
 
     def _once(self, signature: Any) -> str:
-        self._remember(signature.output_fields)
-        return "Any" if self._neutral else stub_types.answered_once(signature.output_fields, self._named)
-
-    def _remember(self, fields: Iterable[Any]) -> None:
-        for field in fields:
-            self._remember(field.type_args)
-            if stub_types.kind(field) == "NAMED_FIELDS":
-                shape = stub_types.shape_of(field)
-                self._named.setdefault(shape, f"Fields_{len(self._named)}")
-                self._field_of[shape] = field
+        self._classes.add(signature.output_fields)
+        return "Any" if self._neutral else stub_types.answered_once(signature.output_fields, self._classes.names)
 
     def _fields(self, name: str, field: Any) -> Iterator[str]:
         yield f"class {name}(NamedFields):"
         for each in field.type_args:
-            yield f"    {each.name}: {'Any' if self._neutral else stub_types.answered_once([each], self._named)}"
+            declared = "Any" if self._neutral else stub_types.answered_once([each], self._classes.names)
+            yield f"    {each.name}: {declared}"
         yield "    def __getitem__(self, key: str, /) -> Any: ..."
 
 

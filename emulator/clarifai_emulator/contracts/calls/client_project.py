@@ -137,7 +137,8 @@ class ClientProject:
         return self._listings[key]
 
     def _folders(self, start: Path) -> list[Path]:
-        """Return where an absolute import looks: beside the file, above it up to a named folder, and the roots."""
+        """List the folders in which an absolute import looks: beside the file, above it up to
+        a named folder, and the roots."""
         key = str(start)
         if key not in self._searched:
             folder, tops, folders = start, set(self.roots), [start]

@@ -227,7 +227,7 @@ def _last(expression: Any) -> str:
 
 
 def _path(expression: Any, module: Any) -> str:
-    """Return where a name comes from; for one that a wildcard import may have brought, the last that can have."""
+    """Find where a name comes from; for one that a wildcard import may have brought, the last that can have."""
     path = str(getattr(expression, "canonical_path", expression)).removeprefix("builtins.")
     name = path.removeprefix(f"{module.path}.")
     if "." in name or name in module.members or name in _KNOWN:

@@ -78,8 +78,7 @@ class _Writer:
     def __init__(self, models: Sequence[KnownModel], names: Sequence[str]) -> None:
         self._models = models
         self._names = names
-        self._named: dict[str, str] = {}
-        self._fields: dict[str, Any] = {}
+        self._classes = stub_types.NamedFieldClasses(lambda before: f"Fields{before + 1}")
 
     def lines(self) -> Iterator[str]:
         bodies = [
@@ -87,10 +86,10 @@ class _Writer:
         ]
         yield from self._base()
         yield from self._client()
-        for shape, name in self._named.items():
+        for shape, name in self._classes.names.items():
             yield f"class {name}(NamedFields):"
-            for each in self._fields[shape].type_args:
-                yield f"    {each.name}: {stub_types.answered_once([each], self._named)}"
+            for each in self._classes.fields[shape].type_args:
+                yield f"    {each.name}: {stub_types.answered_once([each], self._classes.names)}"
         yield from bodies
 
     def _base(self) -> Iterator[str]:
@@ -134,8 +133,8 @@ class _Writer:
         yield "    ..."
 
     def _method(self, signature: Any) -> Iterator[str]:
-        self._remember(signature.output_fields)
-        once = stub_types.answered_once(signature.output_fields, self._named).replace("Json", _JSON)
+        self._classes.add(signature.output_fields)
+        once = stub_types.answered_once(signature.output_fields, self._classes.names).replace("Json", _JSON)
         kind = kind_of(signature)
         result = once if kind == "unary" else f"Iterator[{once}]"
         pair = f"tuple[{once}, Any]" if kind == "unary" else f"Iterator[tuple[{once}, Any]]"
@@ -153,18 +152,10 @@ class _Writer:
             yield f"    def {signature.name}(self, batch: list[dict[str, Any]], /) -> list[{once}]: ..."
 
     def _async_method(self, signature: Any) -> str:
-        once = stub_types.answered_once(signature.output_fields, self._named).replace("Json", _JSON)
+        once = stub_types.answered_once(signature.output_fields, self._classes.names).replace("Json", _JSON)
         inner = once if kind_of(signature) == "unary" else f"AsyncIterator[{once}]"
         head = f"    async def async_{signature.name}(self{_parameters(signature)})"
         return f"{head} -> Coroutine[Any, Any, {inner}]: ..."
-
-    def _remember(self, fields: Sequence[Any]) -> None:
-        for field in fields:
-            self._remember(field.type_args)
-            if stub_types.kind(field) == "NAMED_FIELDS":
-                shape = stub_types.shape_of(field)
-                self._named.setdefault(shape, f"Fields{len(self._named) + 1}")
-                self._fields[shape] = field
 
 
 _JSON = "Any"

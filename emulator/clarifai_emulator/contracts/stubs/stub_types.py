@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 # A ``ModelTypeField`` of clarifai_grpc.
@@ -98,6 +98,25 @@ def answered_once(fields: Sequence[Field], named: dict[str, str]) -> str:
 def shape_of(field: Field) -> str:
     """Return a text that is equal for two fields that hold the same."""
     return in_words(field) if not field.iterator else in_words(field).removeprefix("Iterator[").removesuffix("]")
+
+
+class NamedFieldClasses:
+    """Names the classes that a stub has for named fields: one for all fields that hold the same. ``name`` makes a
+    name of the number of those before it."""
+
+    def __init__(self, name: Callable[[int], str]) -> None:
+        self._name = name
+        self.names: dict[str, str] = {}  # by ``shape_of``
+        self.fields: dict[str, Field] = {}
+
+    def add(self, fields: Iterable[Field]) -> None:
+        """Name the classes of these fields, and of the fields within them."""
+        for field in fields:
+            self.add(field.type_args)
+            if kind(field) == "NAMED_FIELDS":
+                shape = shape_of(field)
+                self.names.setdefault(shape, self._name(len(self.names)))
+                self.fields[shape] = field
 
 
 def _answer(field: Field, named: dict[str, str]) -> str:
