@@ -8,13 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from clarifai_emulator.control.verbs import FaultState, Progress, Verbs, unheard
+from clarifai_emulator.control.verbs import FaultState, Verbs, unheard
 from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ControlError
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import Fault
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.routing import Ask, Decision
 
 P = ParamSpec("P")

@@ -11,8 +11,9 @@ from clarifai_emulator.control.codec import Codec
 from clarifai_emulator.control.door import Door
 from clarifai_emulator.control.running import Running
 from clarifai_emulator.control.verb_table import codec, verb_named
-from clarifai_emulator.control.verbs import Progress, Verbs
+from clarifai_emulator.control.verbs import Verbs
 from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.models.progress import Progress
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -21,11 +21,12 @@ from clarifai_emulator.control.account import Account
 from clarifai_emulator.control.call_records import CallLog
 from clarifai_emulator.control.door import Door
 from clarifai_emulator.control.verb_table import verb_named
-from clarifai_emulator.control.verbs import Progress, Verbs, unheard
+from clarifai_emulator.control.verbs import Verbs, unheard
 from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.deploy.topology_edits import TopologyOutcome
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.machine.accelerators import Discovery
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.reload.project import Options as ReloadOptions
 from clarifai_emulator.reload.project import Outcome
 

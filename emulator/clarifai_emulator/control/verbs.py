@@ -31,12 +31,12 @@ from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
 from clarifai_emulator.faults.register import counted_as_dict, is_used_up
 from clarifai_emulator.messages.address import parse_address
 from clarifai_emulator.models.directory import read_model_directory
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind
 
 T = TypeVar("T")
-Progress = Callable[[str], None]
 
 
 def unheard(line: str) -> None:
