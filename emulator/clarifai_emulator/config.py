@@ -25,7 +25,7 @@ def default_cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(base) / "clarifai-emulator"
 
 
-def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
+def default_run_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder where running emulators say how to reach them (``$XDG_STATE_HOME/clarifai-emulator``)."""
     base = environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     return Path(base) / "clarifai-emulator"
@@ -97,7 +97,7 @@ class EmulatorConfig:
     ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
-    ``state``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
+    ``data_dir``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
     nothing.
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``*`` for all.
     ``max_upload_bytes``: the largest archive of an uploaded model version.
@@ -128,13 +128,13 @@ class EmulatorConfig:
     runner: Literal["genuine", "lean"] = "genuine"
     debug: int | None = None
     debug_wait: bool = False
-    state: Path | None = None
+    data_dir: Path | None = None
     cors: tuple[str, ...] = ()
     max_message_bytes: int = 128 * MEBIBYTE
     max_upload_bytes: int = 16 * 1024 * MEBIBYTE
     stop_seconds: float = 5.0
     cache_dir: Path = field(default_factory=default_cache_dir)
-    state_dir: Path | None = None
+    run_dir: Path | None = None
     environ: Callable[[], Mapping[str, str]] = field(default=own_environ, repr=False)
 
     def __post_init__(self) -> None:
@@ -156,8 +156,8 @@ class EmulatorConfig:
             yield "pats must map non-empty tokens to non-empty user ids"
         if self.pats_file is not None and not self.pats_file.is_file():
             yield f"pats file {self.pats_file} does not exist"
-        if self.state is not None and self.state.exists() and not self.state.is_dir():
-            yield f"state must be a directory, {self.state} is a file"
+        if self.data_dir is not None and self.data_dir.exists() and not self.data_dir.is_dir():
+            yield f"state must be a directory, {self.data_dir} is a file"
         for origin in self.cors:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 yield f"cors must hold origins like http://localhost:3000, or *, got {origin!r}"

@@ -194,7 +194,7 @@ class Emulator:
             user_id=self.config.user_id,
         )
         self._uploads = UploadBuilds(
-            files=UploadedFiles(self.config.state / "uploaded-versions" if self.config.state else None),
+            files=UploadedFiles(self.config.data_dir / "uploaded-versions" if self.config.data_dir else None),
             resources=self.resources,
             code=self.deployer.code,
             needs=self.deployer.needs,
@@ -202,7 +202,7 @@ class Emulator:
             is_run=self.supervisor.runs_version,
         )
         self.sent = SentDirectories(
-            self.config.state / "sent-directories" if self.config.state else None,
+            self.config.data_dir / "sent-directories" if self.config.data_dir else None,
             max_bytes=self.config.max_upload_bytes,
         )
 
@@ -224,7 +224,7 @@ class Emulator:
             store=self.store,
             faults=self.faults,
             events=self.events,
-            is_kept=self.config.state is not None,
+            is_kept=self.config.data_dir is not None,
         )
 
     def _authenticator(self) -> Authenticator:
@@ -413,13 +413,13 @@ class Emulator:
     def _restore(self) -> bool:
         """Put what the state directory holds into the store; return whether that is anything. Raises
         ``ConfigError``."""
-        if self.config.state is None:
+        if self.config.data_dir is None:
             return False
         # SQLite is for those who ask for it.
         from clarifai_emulator.deploy.topology_kept import KeptTopology
         from clarifai_emulator.state.kept_state import KeptState
 
-        self._state = KeptState(self.config.state, self.store, self.resources.table, self.logbook)
+        self._state = KeptState(self.config.data_dir, self.store, self.resources.table, self.logbook)
         self._kept_topology = KeptTopology(self._state)
         return self._state.open() > 0
 
@@ -433,7 +433,9 @@ class Emulator:
         if restored and self._kept_topology is not None:
             outcome = await self._topology.resume(self.config.topology, self._kept_topology.load(), log.info)
             if outcome.state == "unchanged":
-                log.info("The topology is what was applied to the state in %s: nothing to do.", self.config.state)
+                log.info(
+                    "The topology is what was applied to the state in %s: nothing to do.", self.config.data_dir
+                )
             else:
                 log.info("The topology differs from what was applied to the state: %s", outcome.message)
         else:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from clarifai_emulator.config import default_state_dir
+from clarifai_emulator.config import default_run_dir
 from clarifai_emulator.control.running import Running, remove_state, write_state
 from pytest_clarifai_emulator.serving import Serving
 from pytest_clarifai_emulator.test_environment import PAT, USER_ID
@@ -19,7 +19,7 @@ from pytest_clarifai_emulator.test_environment import PAT, USER_ID
 
 def keep(config: pytest.Config, serving: Serving, nodeid: str) -> None:
     """Say how to reach the emulator, and wait for Ctrl-C."""
-    url, folder = serving.thread.url, default_state_dir()
+    url, folder = serving.thread.url, default_run_dir()
     port = urlsplit(url).port or 0
     running = Running(
         url=url,

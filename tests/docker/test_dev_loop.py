@@ -131,7 +131,8 @@ def test_another_dockerfile_is_another_image_and_container(
     built = container_of(docker, emulator).attrs["Config"]["Image"]
     client.call("DeleteDeployments", user_app_id={"user_id": "me"}, ids=["deploy-looks"])
     wait_for(lambda: not containers(docker))
-    (directory / "Dockerfile").write_text(DOCKERFILE.format(built=built))
+    docker.images.get(built).tag("looks-of-mine")  # a name that is not the emulator's to remove
+    (directory / "Dockerfile").write_text(DOCKERFILE.format(built="looks-of-mine"))
     emulator.dev(directory)
     container = only_container(docker).id
     assert look(client, "[__file__, os.environ['KIND']]") == ["/model/1/model.py", "first"]

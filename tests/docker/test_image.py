@@ -44,6 +44,23 @@ def test_an_unchanged_model_needs_no_build_and_an_edit_of_its_code_one_step(
     assert look(client, "''") == "edited"
 
 
+def test_of_a_models_older_images_only_the_names_made_here_are_removed(
+    emulator: EmulatorThread, docker: DockerClient, tmp_path: Path
+) -> None:
+    directory = write_looks(tmp_path, "kept", f"# {tmp_path}\n")
+    model = directory / "1" / "model.py"
+    own = [line.split()[1] for line in deploy(emulator, directory) if line.endswith(" is ready")]
+    docker.images.get(own[0]).tag("kept-of-mine")
+    for edit in range(3):
+        model.write_text(f"{model.read_text()}# {edit}\n")
+        own += [line.split()[1] for line in deploy(emulator, directory) if line.endswith(" is ready")]
+    there = {tag for image in docker.images.list() for tag in image.tags}
+    assert len(own) == 4
+    assert own[-1] in there
+    assert own[0] not in there
+    assert "kept-of-mine:latest" in there
+
+
 def test_the_build_is_the_builder_log_of_the_version(
     emulator: EmulatorThread, client: Client, tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ ITEM = Dataset(id="new", description="rows")
 
 
 async def test_one_row_serves_datasets_to_the_sdk_over_grpc_and_rest_and_keeps_them(tmp_path: Path) -> None:
-    config = EmulatorConfig(port=0, state=tmp_path)
+    config = EmulatorConfig(port=0, data_dir=tmp_path)
     async with Emulator(config, rows=(*ROWS, DATASET)) as emulator:
         await asyncio.to_thread(_with_the_sdk, emulator.url)
         await asyncio.to_thread(_through_every_verb, emulator.url)

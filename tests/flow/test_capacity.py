@@ -315,9 +315,9 @@ def test_an_edit_that_asks_for_a_gpu_gets_one_of_its_own_where_there_is_one(tmp_
 def test_a_kept_state_has_the_accelerators_that_it_is_started_with(tmp_path: Path) -> None:
     """The command that the refusal names helps, too, where the nodepools were kept."""
     directory = model_of(tmp_path / "models", A10G)
-    with running(state=tmp_path / "state") as before:
+    with running(data_dir=tmp_path / "state") as before:
         assert "this machine has none" in refusal(before, directory).details
-    with running(state=tmp_path / "state", accelerators="simulated:1xNVIDIA-A10G") as after:
+    with running(data_dir=tmp_path / "state", accelerators="simulated:1xNVIDIA-A10G") as after:
         assert after.deploy(directory).nodepool_id == "cpu"
         (replica,) = live_replicas(after, "deploy-sized")
         assert replica["devices"] == ["GPU-simulated-0"]

@@ -628,11 +628,11 @@ def test_a_directory_that_is_deployed_already_joins_the_loop(
 def test_over_a_restart_with_state_it_is_the_same_version_and_answers_tell_their_code(tmp_path: Path) -> None:
     directory = write_model(tmp_path, "stateful", STATEFUL)
     request = inference_request("stateful", text="x")
-    with running(state=tmp_path / "kept") as emulator:
+    with running(data_dir=tmp_path / "kept") as emulator:
         version = emulator.dev(directory).version_id
         (directory / "1" / "model.py").write_text(STATEFUL.replace('f"one', 'f"two'))
         code = emulator.reload(directory).code
-    with running(state=tmp_path / "kept") as emulator:
+    with running(data_dir=tmp_path / "kept") as emulator:
         caller = Client(emulator.url)
         response, trailers = caller.call_with_trailers("PostModelOutputs", request)
         assert text_of(response).startswith("two")

@@ -65,7 +65,7 @@ class Platform:
 
     @contextmanager
     def run(self, *, topology: bool = True) -> Iterator[Running]:
-        with running(state=self.state, topology=(self.file,) if topology else ()) as emulator:
+        with running(data_dir=self.state, topology=(self.file,) if topology else ()) as emulator:
             at_hand = Running(emulator)
             yield at_hand
             at_hand.client.close()

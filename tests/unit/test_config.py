@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.config import EmulatorConfig, default_cache_dir, default_state_dir
+from clarifai_emulator.config import EmulatorConfig, default_cache_dir, default_run_dir
 from clarifai_emulator.errors import ConfigError
 
 
@@ -102,7 +102,7 @@ def test_a_configuration_does_not_change() -> None:
 def test_directories_follow_the_xdg_variables_else_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {"XDG_CACHE_HOME": "/cache", "XDG_STATE_HOME": "/state"}
     assert default_cache_dir(environ) == Path("/cache/clarifai-emulator")
-    assert default_state_dir(environ) == Path("/state/clarifai-emulator")
+    assert default_run_dir(environ) == Path("/state/clarifai-emulator")
     monkeypatch.setenv("HOME", "/home/ada")
     assert default_cache_dir({}) == Path("/home/ada/.cache/clarifai-emulator")
-    assert default_state_dir({"XDG_STATE_HOME": ""}) == Path("/home/ada/.local/state/clarifai-emulator")
+    assert default_run_dir({"XDG_STATE_HOME": ""}) == Path("/home/ada/.local/state/clarifai-emulator")

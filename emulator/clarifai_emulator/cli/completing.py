@@ -72,10 +72,10 @@ def faults(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 def ports(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the ports of the emulators that run."""
-    from clarifai_emulator.control.running import running_emulators, state_dir
+    from clarifai_emulator.control.running import run_dir, running_emulators
 
     try:
-        return _beginning({str(each.port): each.url for each in running_emulators(state_dir())}, incomplete)
+        return _beginning({str(each.port): each.url for each in running_emulators(run_dir())}, incomplete)
     except Exception:  # a completion prints no error
         return []
 

@@ -16,7 +16,7 @@ from clarifai_emulator.cli.emulator_here import emulator_here, has_terminal
 from clarifai_emulator.cli.lifecycle import wait_until_gone
 from clarifai_emulator.cli.output import Failure, failure_of, given_url, json_option, port_option, step, warn
 from clarifai_emulator.cli.place_options import place_of, place_options
-from clarifai_emulator.control.running import Running, is_listening, running_emulators, state_dir
+from clarifai_emulator.control.running import Running, is_listening, run_dir, running_emulators
 from clarifai_emulator.errors import EmulatorError
 
 # Options of `up`, for an emulator that `dev` starts.
@@ -121,7 +121,7 @@ def _requests(directories: Sequence[Path], options: Mapping[str, Any]) -> list[d
 def _emulator(port: int | None, options: Mapping[str, Any], *, is_here: bool) -> Generator[tuple[Running, bool]]:
     """Find the running emulator, or start one for this command, and say whether it is this command's own.
     ``is_here``: the emulator is part of this process, so that breakpoints can have its terminal."""
-    known = running_emulators(state_dir())
+    known = running_emulators(run_dir())
     if given_url() or any(port in (None, 0, each.port) for each in known):
         running = find_emulator(port)
         given = [f"--{name.replace('_', '-')}" for name in _OF_UP if options[name]]
@@ -139,7 +139,7 @@ def _emulator(port: int | None, options: Mapping[str, Any], *, is_here: bool) ->
             step(f"{running.url}, in this process: breakpoint() in a model asks here")
             yield running, True
         return
-    launched = launch(arguments, state_dir(), is_tied=True)
+    launched = launch(arguments, run_dir(), is_tied=True)
     step(f"{launched.running.url}, its log is in {launched.log_file}")
     try:
         yield launched.running, True
@@ -160,6 +160,6 @@ def _stop(running: Running) -> None:
     try:
         with client_of(running) as client:
             client.result("Down")
-        wait_until_gone(running, state_dir())
+        wait_until_gone(running, run_dir())
     except (EmulatorError, Failure) as error:
         warn(f"The emulator at {running.url} could not be stopped: {failure_of(error).message}")

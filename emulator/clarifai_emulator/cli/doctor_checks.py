@@ -21,7 +21,7 @@ from typing import Any, Literal
 from clarifai_emulator.backends.process.parent import NOWHERE
 from clarifai_emulator.cli.env import is_behind_proxy
 from clarifai_emulator.config import default_cache_dir
-from clarifai_emulator.control.running import Running, running_emulators, state_dir
+from clarifai_emulator.control.running import Running, run_dir, running_emulators
 from clarifai_emulator.machine.inventory import take_inventory
 
 Level = Literal["ok", "warn", "fail"]
@@ -44,7 +44,7 @@ class Check:
 
 def all_checks(port: int, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
     """Run every check, in the order in which a problem would show."""
-    running = running_emulators(state_dir())
+    running = running_emulators(run_dir())
     yield check_python()
     yield from check_packages()
     yield check_runner(environ)
@@ -55,7 +55,7 @@ def all_checks(port: int, environ: Mapping[str, str] = os.environ) -> Iterator[C
     yield check_gpus(environ)
     yield from check_containers(environ)
     yield check_folder("cache", default_cache_dir(environ), "XDG_CACHE_HOME")
-    yield check_folder("state", state_dir(), "XDG_STATE_HOME")
+    yield check_folder("state", run_dir(), "XDG_STATE_HOME")
     yield check_variables(running, environ)
     yield check_proxy(environ)
     yield check_context(environ)

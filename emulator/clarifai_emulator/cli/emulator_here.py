@@ -9,7 +9,7 @@ import sys
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clarifai_emulator.control.running import Running, remove_state, state_dir
+from clarifai_emulator.control.running import Running, remove_state, run_dir
 
 if TYPE_CHECKING:
     import asyncio
@@ -55,10 +55,10 @@ def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
         running = thread.run(lambda emulator: running_of(emulator, controls[0]))
         with terminal_kept():
             try:
-                publish(state_dir(), running)
+                publish(run_dir(), running)
                 yield running
             finally:
-                remove_state(state_dir(), running.port, running.pid)
+                remove_state(run_dir(), running.port, running.pid)
     finally:
         thread.stop()
 

@@ -26,7 +26,7 @@ from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.interruption import Interrupted, ending_signals
 from clarifai_emulator.cli.line_writer import LineWriter
 from clarifai_emulator.cli.output import Failure
-from clarifai_emulator.config import EmulatorConfig, default_state_dir
+from clarifai_emulator.config import EmulatorConfig, default_run_dir
 from clarifai_emulator.control.running import (
     ANY_TOKEN,
     Running,
@@ -140,7 +140,7 @@ async def _serve(
             raise cannot_start(config, error) from None
         os.environ["CLARIFAI_API_BASE"] = emulator.url  # for models that run in this process
         emulator.events.subscribe(output.event)
-        folder = config.state_dir or default_state_dir()
+        folder = config.run_dir or default_run_dir()
         running = running_of(emulator, control)
         try:
             path = publish(folder, running)
@@ -285,7 +285,7 @@ def _report_ready(ready_fd: int | None, running: Running) -> None:
 
 def cannot_start(config: EmulatorConfig, error: EmulatorError) -> Failure:
     """Make the failure to show; name the emulator that holds the port, if one does."""
-    folder = config.state_dir or default_state_dir()
+    folder = config.run_dir or default_run_dir()
     holder = next((each for each in running_emulators(folder) if config.port and each.port == config.port), None)
     if holder is not None:
         return Failure(

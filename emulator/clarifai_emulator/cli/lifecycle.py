@@ -9,7 +9,7 @@ import click
 
 from clarifai_emulator.cli.connection import client_of, connect
 from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json
-from clarifai_emulator.control.running import Running, remove_state, running_emulators, state_dir
+from clarifai_emulator.control.running import Running, remove_state, run_dir, running_emulators
 from clarifai_emulator.machine.processes import has_ended
 
 _STOP_SECONDS = 30.0
@@ -43,11 +43,11 @@ def down(port: int | None, every: bool, as_json: bool) -> None:
       clarifai-emulator down --port 7878
       clarifai-emulator down --all     (and containers that killed emulators left)
     """
-    clients = [client_of(each) for each in running_emulators(state_dir())] if every else [connect(port)]
+    clients = [client_of(each) for each in running_emulators(run_dir())] if every else [connect(port)]
     for client in clients:
         with client:
             client.result("Down")
-        wait_until_gone(client.running, state_dir())
+        wait_until_gone(client.running, run_dir())
         running = client.running
         _done(running, as_json, f"Stopped the emulator at {running.url} (process {running.pid}) and its replicas.")
     removed = _remove_left_behind() if every else []

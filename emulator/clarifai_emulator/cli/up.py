@@ -197,8 +197,8 @@ def config_of(options: Mapping[str, Any]) -> Any:
     values = {name: value for name, value in options.items() if name != "pats" and not name.startswith("docker_")}
     if options["pats_file"] is not None:
         values["pats_file"] = options["pats_file"].absolute()
-    if options["state"] is not None:
-        values["state"] = options["state"].absolute()
+    state = values.pop("state")
+    values["data_dir"] = state and state.absolute()
     values["topology"] = tuple(path.absolute() for path in options["topology"])
     try:
         pats = parse_pats(options["pats"], options["user_id"])
@@ -236,10 +236,10 @@ def arguments_of(options: Mapping[str, Any]) -> list[str]:
 
 def _detach(options: Mapping[str, Any], as_json: bool) -> None:
     from clarifai_emulator.cli.background import launch
-    from clarifai_emulator.control.running import state_dir
+    from clarifai_emulator.control.running import run_dir
 
     environ = {**os.environ, "CLARIFAI_EMULATOR_PAT": " ".join(options["pats"])}
-    launched = launch(arguments_of(options), state_dir(), environ=environ)
+    launched = launch(arguments_of(options), run_dir(), environ=environ)
     running, log_file = launched.running, launched.log_file
     if wants_json():
         facts = {"url": running.url, "port": running.port, "pid": running.pid, "user_id": running.user_id}

@@ -54,11 +54,11 @@ def has_token_characters(token: str) -> bool:
     return token.isascii() and token.isprintable() and " " not in token
 
 
-def state_dir() -> Path:
+def run_dir() -> Path:
     """Return the folder of this user's state files."""
-    from clarifai_emulator.config import default_state_dir
+    from clarifai_emulator.config import default_run_dir
 
-    return default_state_dir()
+    return default_run_dir()
 
 
 def state_file(folder: Path, port: int) -> Path:
@@ -110,7 +110,7 @@ def find_running(port: int | None, url: str = "", *, open_client: Open | None = 
     """Return the emulator to talk to: the one at ``url`` if that is given, else the one on this machine.
     ``open_client``: opens the client that asks an emulator elsewhere about itself. Raises ``ControlError`` when
     there is none, or when it could be several."""
-    found = running_emulators(state_dir())
+    found = running_emulators(run_dir())
     if url:
         return _at(url, found, open_client)
     if port:

@@ -197,7 +197,7 @@ def test_every_verb_has_both_doors_and_types_that_travel(service: Service, name:
         assert annotation is not inspect.Parameter.empty
 
 
-CALLS: list[tuple[str, tuple[Any, ...]]] = [
+ASKED: list[tuple[str, tuple[Any, ...]]] = [
     ("status", ()),
     ("models", ()),
     ("calls", ()),
@@ -222,7 +222,7 @@ CALLS: list[tuple[str, tuple[Any, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "args"), CALLS)
+@pytest.mark.parametrize(("name", "args"), ASKED)
 async def test_both_doors_give_or_raise_the_same(service: Service, name: str, args: tuple[Any, ...]) -> None:
     async def outcome(door: Callable[..., Coroutine[Any, Any, Any]]) -> Any:
         try:

@@ -246,15 +246,19 @@ def _answers(command: Sequence[str]) -> bool:
 
 
 def _remove_older(client: DockerClient, model: str, tag: str) -> None:
-    """Of a model's images the newest few stay, so that going back is quick and the disk does not fill."""
+    """Remove all but the newest few images of a model: going back stays quick, and the disk does not fill. An image
+    that somebody builds on such a one has its labels, too: only names that are made here are removed."""
     from docker.errors import APIError
 
+    repository, _, _ = tag.rpartition(":")
     try:
-        images: list[dict[str, Any]] = client.api.images(filters={"label": [f"{MODEL}={model}", CONTENT]})
+        images: list[dict[str, Any]] = client.api.images(
+            name=repository, filters={"label": [f"{MODEL}={model}", CONTENT]}
+        )
         newest_first = sorted(images, key=_created, reverse=True)
         for image in newest_first[_KEPT_IMAGES:]:
             for name in image.get("RepoTags") or ():
-                if name != tag:
+                if name != tag and name.startswith(f"{repository}:"):
                     client.api.remove_image(name, force=False)
     except APIError:
         pass  # one that a container uses stays

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from clarifai_emulator.backends.docker.labels import CONTENT, INSTANCE, is_left_behind
+from clarifai_emulator.backends.docker.labels import INSTANCE, is_left_behind
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -29,19 +28,6 @@ def left_behind(client: DockerClient) -> list[str]:
 def remove_left_behind(client: DockerClient) -> list[str]:
     """Remove containers and networks of emulators that are gone; what was removed."""
     return _remove(client, is_left_behind)
-
-
-def remove_images(client: DockerClient) -> list[str]:
-    """Remove every image that emulators built and no container uses; what was removed."""
-    from docker.errors import APIError
-
-    removed: list[str] = []
-    for image in client.api.images(filters={"label": [CONTENT]}):
-        for name in image.get("RepoTags") or ():
-            with suppress(APIError):
-                client.api.remove_image(name, force=False)
-                removed.append(name)
-    return removed
 
 
 def _remove(client: DockerClient, is_meant: Callable[[str], bool]) -> list[str]:
