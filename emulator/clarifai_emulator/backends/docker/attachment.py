@@ -11,27 +11,45 @@ if TYPE_CHECKING:
 
 _HEADER = 8
 _CHUNK = 64 * 1024
+_LONGEST_LINE = 16 * 1024
 
 
 class Frames:
-    """Takes apart what comes: ``feed`` bytes as they were read, get what was printed, of both streams in order."""
+    """Takes apart what comes: ``feed`` bytes as they were read, get whole lines, in the order in which they ended.
+
+    A container has two streams, of which the engine sends pieces as it has them. The beginning of a line waits for
+    its end in its own stream, whatever the other prints meanwhile.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
+        self._begun: dict[int, bytes] = {}
 
-    def feed(self, data: bytes) -> bytes:
-        """The contents of the frames that are complete with this."""
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the lines that are complete with this."""
         data = self._rest + data
-        printed: list[bytes] = []
+        lines: list[bytes] = []
         start = 0
         while len(data) - start >= _HEADER:
             end = start + _HEADER + int.from_bytes(data[start + 4 : start + _HEADER], "big")
             if end > len(data):
                 break
-            printed.append(data[start + _HEADER : end])
+            lines += self._split(data[start], data[start + _HEADER : end])
             start = end
         self._rest = data[start:]
-        return b"".join(printed)
+        return lines
+
+    def end(self) -> list[bytes]:
+        """Return the lines that never ended."""
+        begun, self._begun = self._begun, {}
+        return [line for line in begun.values() if line]
+
+    def _split(self, stream: int, printed: bytes) -> list[bytes]:
+        *lines, rest = (self._begun.get(stream, b"") + printed).split(b"\n")
+        if len(rest) > _LONGEST_LINE:
+            lines, rest = [*lines, rest], b""
+        self._begun[stream] = rest
+        return lines
 
 
 class Attachment:
@@ -45,13 +63,14 @@ class Attachment:
             if hasattr(each, "settimeout"):
                 each.settimeout(None)  # a model may say nothing for as long as it likes
 
-    def read(self) -> Iterator[bytes]:
-        """Yield what is printed, until the container ends or its engine goes away."""
+    def read(self) -> Iterator[list[bytes]]:
+        """Yield the lines that are printed, until the container ends or its engine goes away."""
         frames = Frames()
         receive = getattr(self._socket, "recv", None) or self._socket.read
         with contextlib.suppress(OSError, ValueError):
             while data := receive(_CHUNK):
                 yield frames.feed(data)
+        yield frames.end()
 
     def close(self) -> None:
         """Let go of the connection."""

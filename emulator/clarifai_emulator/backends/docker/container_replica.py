@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 # What is printed is read together, so that reading does not take a request's time.
 _EVERY_SECONDS = 0.005
-_LONGEST_LINE = 16 * 1024
 # How long an engine that does not answer may be gone (a restart) before its containers are given up.
 _ENGINE_AWAY_SECONDS = 10.0
 # As Kubernetes does by default, where an answer may take a second only: a model that computes holds Python's lock.
@@ -140,16 +139,11 @@ class ContainerProcess:
                 self._loop.call_soon_threadsafe(self._ended, exit_)
 
     def _pass_on(self, output: Attachment) -> None:
-        """Line by line, until it ends or its engine goes away."""
-        rest = b""
-        for printed in output.read():
-            *lines, rest = (rest + printed).split(b"\n")
-            if len(rest) > _LONGEST_LINE:
-                lines, rest = [*lines, rest], b""
+        """Tell what it prints, until it ends or its engine goes away."""
+        for lines in output.read():
             self._tell(lines)
             time.sleep(_EVERY_SECONDS)
         output.close()
-        self._tell([rest] if rest else [])
 
     def _tell(self, lines: list[bytes]) -> None:
         texts = [line.decode("utf-8", "replace").rstrip("\r") for line in lines]

@@ -96,10 +96,25 @@ def test_secrets_are_files_of_the_replicas_user_that_nobody_else_reads() -> None
         assert "etc" not in tar.getnames()
 
 
+def frame(stream: int, printed: bytes) -> bytes:
+    return bytes([stream, 0, 0, 0]) + len(printed).to_bytes(4, "big") + printed
+
+
 def test_frames_are_put_together_whatever_the_pieces_they_come_in() -> None:
-    data = b"\x01\0\0\0\0\0\0\x05one\ntw"[:8] + b"one\nt" + b"\x02\0\0\0\0\0\0\x03wo\n"
+    data = frame(1, b"one\nt") + frame(1, b"wo\n") + frame(2, b"three")
     frames = Frames()
-    assert b"".join(frames.feed(data[n : n + 1]) for n in range(len(data))) == b"one\ntwo\n"
+    assert [line for n in range(len(data)) for line in frames.feed(data[n : n + 1])] == [b"one", b"two"]
+    assert frames.end() == [b"three"]
+
+
+def test_a_line_of_one_stream_is_not_cut_by_one_of_the_other() -> None:
+    frames = Frames()
+    assert frames.feed(frame(1, b"line 0") + frame(2, b"aside\n") + frame(1, b"\nline 1\n")) == [
+        b"aside",
+        b"line 0",
+        b"line 1",
+    ]
+    assert frames.end() == []
 
 
 def test_an_instance_is_left_behind_when_its_process_is_gone_or_another_has_its_number() -> None:
