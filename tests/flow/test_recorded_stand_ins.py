@@ -51,14 +51,6 @@ def model_of(emulator: EmulatorThread) -> Any:
     return Model(url=GPT, base_url=emulator.url, pat="any-token")
 
 
-def in_turn(said: list[str], heard: list[str], first: str) -> Iterator[str]:
-    """Say each next prompt only after an answer to the one before."""
-    yield first
-    for each in said:
-        assert heard
-        yield each
-
-
 @pytest.fixture(scope="module")
 def cassette(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Record calls of a hosted model while its code is there; return the cassette."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,9 +82,3 @@ def nested(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             return Run(int(result.ret), result.stdout.str() + result.stderr.str(), folder)
 
         yield run
-
-
-@pytest.fixture
-def model_copy(tmp_path: Path) -> Callable[[str], Path]:
-    """Return a function that copies a sample model, for tests that change it."""
-    return lambda name: shutil.copytree(MODELS / name, tmp_path / name)

@@ -7,8 +7,9 @@ import hmac
 import json
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
@@ -18,13 +19,14 @@ from clarifai_emulator.control.account import Account
 from clarifai_emulator.control.commands import Command, Commands
 from clarifai_emulator.control.error_forms import error_as_dict
 from clarifai_emulator.control.progress_answers import Answers, with_progress
-from clarifai_emulator.control.verb_table import VERBS, Verb, codec, verb_named
+from clarifai_emulator.control.verb_table import VERBS, Verb, codec
 from clarifai_emulator.control.verbs import Verbs
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import EmulatorError, TransportError
 
 log = logging.getLogger(__name__)
 
+_Answering = Callable[[bytes, GrpcStream, Verbs], Answers]
 SERVICE = "clarifai.emulator.Control"
 TOKEN_HEADER = "x-clarifai-emulator-token"
 
@@ -48,8 +50,11 @@ class Control:
     def _find(self, name: str) -> Serve | None:
         command = self._commands.find(name)
         if command is not None:
-            return self._serve(command)
-        return self._serve_verb(verb_named(name)) if name in VERBS else None
+            return self._serve(partial(self._command_answers, command))
+        verb = VERBS.get(name)
+        if verb is None:
+            return None
+        return self._serve(partial(self._verb_answers, verb), is_for_accounts=verb.is_for_accounts)
 
     def admit(self, token: str, verbs: Verbs) -> None:
         """Let whoever has ``token`` use the verbs of one account, and nothing else."""
@@ -59,29 +64,32 @@ class Control:
         """Admit a token no more."""
         self._accounts.pop(token, None)
 
-    def _verbs_for(self, stream: GrpcStream, verb: Verb) -> Verbs:
+    def _admitted(self, stream: GrpcStream, *, is_for_accounts: bool) -> Verbs:
+        """Return the verbs that the token of a call opens. Raises ``TransportError``."""
         given = stream.metadata.get(TOKEN_HEADER, "").encode()
         if hmac.compare_digest(given, self.token.encode()):
             return self.verbs
         for token, verbs in self._accounts.items():
-            if verb.is_for_accounts and hmac.compare_digest(given, token.encode()):
+            if is_for_accounts and hmac.compare_digest(given, token.encode()):
                 return verbs
         raise TransportError("PERMISSION_DENIED", "The control token is missing or wrong.")
 
-    def _serve_verb(self, verb: Verb) -> Serve:
-        """Return what serves a verb of the table: its arguments and result are written by the codec."""
+    def _serve(self, answers_to: _Answering, *, is_for_accounts: bool = False) -> Serve:
+        """Return what serves a call, to whoever has the token of the whole emulator, or that of an account."""
 
         async def serve(stream: GrpcStream) -> None:
-            verbs = self._verbs_for(stream, verb)
+            verbs = self._admitted(stream, is_for_accounts=is_for_accounts)
             request = await stream.read() or b"{}"
-            async with aclosing(self._verb_answers(verb, verbs, request)) as answers:
+            # Closed with the stream: what a client has left half-way ends now, not when it is collected.
+            async with aclosing(answers_to(request, stream, verbs)) as answers:
                 async for answer in answers:
                     self._emulator.commit()
                     await stream.write(json.dumps(answer).encode())
 
         return serve
 
-    async def _verb_answers(self, verb: Verb, verbs: Verbs, request: bytes) -> Answers:
+    async def _verb_answers(self, verb: Verb, request: bytes, _: GrpcStream, verbs: Verbs) -> Answers:
+        """Give the answers of a verb of the table: its arguments and result are written by the codec."""
         try:
             given = verb.bound((), self._codec.read(json.loads(request)))
             if verb.tells_progress:
@@ -103,30 +111,13 @@ class Control:
         """Let commands that come from elsewhere be told this about the emulator, as its state file has it."""
         self._commands.introduce(about)
 
-    def _serve(self, call: Command) -> Serve:
-        """Return what serves a command, to whoever has the token of the whole emulator."""
-
-        async def serve(stream: GrpcStream) -> None:
-            if not hmac.compare_digest(stream.metadata.get(TOKEN_HEADER, "").encode(), self.token.encode()):
-                raise TransportError("PERMISSION_DENIED", "The control token is missing or wrong.")
-            request = await stream.read() or b"{}"
-            # Closed with the stream: what a client has left half-way ends now, not when it is collected.
-            async with aclosing(self._answers(call, request, stream)) as answers:
-                async for answer in answers:
-                    self._emulator.commit()
-                    await stream.write(json.dumps(answer).encode())
-
-        return serve
-
-    async def _answers(self, call: Command, request: bytes, stream: GrpcStream) -> Answers:
+    async def _command_answers(self, command: Command, request: bytes, stream: GrpcStream, _: Verbs) -> Answers:
         try:
-            async with aclosing(call(json.loads(request), stream)) as answers:
+            async with aclosing(command(json.loads(request), stream)) as answers:
                 async for answer in answers:
                     yield answer
         except EmulatorError as error:
             yield {"error": error_as_dict(error)}
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             log.exception("a control failed")
             yield {"error": error_as_dict(error)}

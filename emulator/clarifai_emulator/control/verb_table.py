@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable
@@ -88,6 +89,8 @@ def verb_named(name: str) -> Verb:
     return verb
 
 
+@functools.cache
 def codec(*further: Any) -> Codec:
-    """Return the codec of all verbs, and of ``further`` types that functions for ``Verbs.run`` give."""
+    """Return the codec of all verbs, and of ``further`` types that functions for ``Verbs.run`` give; every door of
+    a process shares it."""
     return Codec([*(each for verb in VERBS.values() for each in verb.annotations()), *further])

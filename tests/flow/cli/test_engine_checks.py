@@ -2,36 +2,11 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
-import pytest
-
-from clarifai_emulator.backends.docker.engine import Engine
 from clarifai_emulator.backends.docker.image import buildkit_command
-from clarifai_emulator.cli.engine_checks import (
-    engine_findings,
-)
-from clarifai_emulator.machine.accelerators import Accelerator
-
-A10G = Accelerator(0, "GPU-a", "NVIDIA-A10G", 1)
-
-
-def engine(**facts: object) -> Engine:
-    return Engine(**{"address": "unix:///s", "found": "here", "kind": "docker", "version": "27", **facts})  # pyright: ignore
-
-
-@pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder on the PATH."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    return tmp_path
-
-
-def program(folder: Path, name: str, text: str = "") -> None:
-    file = folder / name
-    file.write_text(f"#!/bin/sh\n{text}\n")
-    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+from clarifai_emulator.cli.engine_checks import engine_findings
+from engines_and_programs import A10G, program
 
 
 def test_without_an_engine_it_says_so_and_that_processes_need_none(tmp_path: Path) -> None:

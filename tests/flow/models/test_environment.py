@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -16,30 +16,18 @@ import pytest
 
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models import environment
-from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
 from clarifai_emulator.models.environment import (
     WORKING_RUNNER,
     describe_environment,
     prepare_environment,
 )
-
-MakeModel = Callable[..., ModelDirectory]
+from model_requirements import MakeModel, model_with
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> MakeModel:
-    """Makes a model directory with these requirements."""
-
-    def make(requirements: str, python_version: str = "") -> ModelDirectory:
-        root = tmp_path / "m"
-        (root / "1").mkdir(parents=True, exist_ok=True)
-        build = f'build_info: {{python_version: "{python_version}"}}\n' if python_version else ""
-        (root / "config.yaml").write_text(f"model: {{id: m}}\n{build}")
-        (root / "requirements.txt").write_text(requirements)
-        (root / "1" / "model.py").write_text("")
-        return read_model_directory(root)
-
-    return make
+    """Return a function that writes a model directory with these requirements."""
+    return partial(model_with, tmp_path)
 
 
 FAKE_UV = """#!{python}

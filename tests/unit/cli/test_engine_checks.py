@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-import stat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from clarifai_emulator.backends.docker.engine import Engine
 from clarifai_emulator.backends.docker.labels import INSTANCE
 from clarifai_emulator.cli.engine_checks import (
     gpu_findings,
@@ -20,13 +18,9 @@ from clarifai_emulator.cli.engine_checks import (
     torch_findings,
 )
 from clarifai_emulator.machine.accelerators import Accelerator
+from engines_and_programs import A10G, engine, program
 
-A10G = Accelerator(0, "GPU-a", "NVIDIA-A10G", 1)
 B200 = Accelerator(0, "GPU-b", "NVIDIA-B200", 1)
-
-
-def engine(**facts: object) -> Engine:
-    return Engine(**{"address": "unix:///s", "found": "here", "kind": "docker", "version": "27", **facts})  # pyright: ignore
 
 
 @pytest.fixture
@@ -34,12 +28,6 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the only folder on the PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
-
-
-def program(folder: Path, name: str, text: str = "") -> None:
-    file = folder / name
-    file.write_text(f"#!/bin/sh\n{text}\n")
-    file.chmod(file.stat().st_mode | stat.S_IXUSR)
 
 
 def test_what_killed_emulators_left_is_listed_with_the_command_that_removes_it() -> None:

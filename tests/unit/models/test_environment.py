@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from clarifai_emulator.models import environment
-from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
 from clarifai_emulator.models.environment import (
     describe_environment,
     prepare_environment,
@@ -23,25 +23,15 @@ from clarifai_emulator.models.requirements import (
     unpin_unknown_sdk,
     unsatisfied_requirements,
 )
+from model_requirements import MakeModel, model_with
 
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
-MakeModel = Callable[..., ModelDirectory]
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> MakeModel:
     """Return a function that writes a model directory with these requirements."""
-
-    def make(requirements: str, python_version: str = "") -> ModelDirectory:
-        root = tmp_path / "m"
-        (root / "1").mkdir(parents=True, exist_ok=True)
-        build = f'build_info: {{python_version: "{python_version}"}}\n' if python_version else ""
-        (root / "config.yaml").write_text(f"model: {{id: m}}\n{build}")
-        (root / "requirements.txt").write_text(requirements)
-        (root / "1" / "model.py").write_text("")
-        return read_model_directory(root)
-
-    return make
+    return partial(model_with, tmp_path)
 
 
 def installed(**versions: str) -> Installed:
