@@ -92,7 +92,9 @@ async def test_frames_that_make_no_sense_end_the_connection_with_a_goodbye(scene
     data_of_no_stream = b"\0\0\0\0\0\0\0\0\0"
     answer = await scene.say(PREFACE + SETTINGS + data_of_no_stream)
     assert GOAWAY in answer
-    assert scene.odd == []
+    ((kind, what),) = scene.odd
+    assert kind == "http2"
+    assert what.startswith("no proper HTTP/2: ")
 
 
 # Everything else
