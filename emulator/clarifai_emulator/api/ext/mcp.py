@@ -151,8 +151,8 @@ def _response(message: dict[str, Any], text: str) -> dict[str, Any]:
 
 def _negotiated(message: dict[str, Any], result: Any) -> Any:
     """Return what the model said of itself, with the version of the protocol that its client asked for, where that
-    is an older one. The SDK's MCPModelClass answers the newest version of its ``mcp`` library, whatever is asked, and
-    older clients end with "Unsupported protocol version"; the library itself serves all of them."""
+    is an older one. The SDK's MCPModelClass answers the newest version of its ``mcp`` library, whatever is asked,
+    and older clients end with "Unsupported protocol version"; the library itself serves all of them."""
     params = message.get("params")
     asked = params.get("protocolVersion") if isinstance(params, dict) else None
     if not isinstance(result, dict) or asked not in _VERSIONS:

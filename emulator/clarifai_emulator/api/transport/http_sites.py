@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.transport.mounts import HttpMount, Site
 from clarifai_emulator.api.transport.cross_origin import (
     Origins,
     answer_fields,
@@ -23,6 +22,7 @@ from clarifai_emulator.api.transport.cross_origin import (
     refusal,
     without_port,
 )
+from clarifai_emulator.api.transport.mounts import HttpMount, Site
 from clarifai_emulator.config import EmulatorConfig
 
 if TYPE_CHECKING:
