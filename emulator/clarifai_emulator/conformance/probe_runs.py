@@ -20,7 +20,7 @@ ProbeVerdict = Literal["holds", "differs", "could not tell"]
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """Holds what came of a probe. ``texts``: what answers said in words, by where they stand in ``seen``; these are not
+    """Holds what came of a probe. ``texts``: what answers said in words, by where they stand in ``seen``, not
     compared. ``reason``: why nothing could be told."""
 
     key: str
