@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 @dataclass(frozen=True, slots=True)
 class MadeThing:
-    """Names a resource. ``who``: the account it was made with (``me``, ``other``); a key is known by its description
+    """Names a resource. ``who``: the account that made it (``me``, ``other``); a key is known by its description
     only, as its id is a credential."""
 
     kind: str
