@@ -19,6 +19,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
 
+from clarifai_emulator.clock import ClockTimer
 from clarifai_emulator.dispatch.backlog import Backlog
 from clarifai_emulator.dispatch.code_mark import take_mark
 from clarifai_emulator.dispatch.work_steps import WorkStep
@@ -64,6 +65,7 @@ class Work:
         "_chunks",
         "_error",
         "_events",
+        "_hold",
         "_late",
         "code",
         "id",
@@ -119,6 +121,7 @@ class Work:
         self._chunks = Backlog()
         self._chunk_came = asyncio.Event()
         self._chunk_taken = asyncio.Event()
+        self._hold: ClockTimer | None = None
         self._late = 0.0  # for so many seconds its next output is kept back
         self._error: CallerError | TransportError | None = None
 
@@ -130,6 +133,10 @@ class Work:
     def allows(self, nodepool: NodepoolKey, runner_id: str) -> bool:
         """Tell whether the routing decision lets this runner take the work."""
         return nodepool in self.nodepools and self.runner_id in ("", runner_id)
+
+    def hold(self, timer: ClockTimer) -> None:
+        """Keep the timer that ends the wait for a replica; it is cancelled once the outcome is settled."""
+        self._hold = timer
 
     def send(self, replica_id: str, nodepool: NodepoolKey | None = None) -> None:
         """A replica takes the work."""
@@ -227,6 +234,9 @@ class Work:
 
     def _move(self, state: State, **fields: Any) -> None:
         self.state = state
+        if self._hold is not None and not self.is_open:
+            self._hold.cancel()
+            self._hold = None
         self._events.emit(
             f"work.{state}", work_id=self.id, request_id=self.request_id, replica_id=self.replica_id, **fields
         )

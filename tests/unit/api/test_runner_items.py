@@ -455,16 +455,6 @@ async def test_a_runner_that_is_not_admitted_hears_the_status_and_its_stream_end
     assert scene.link.replicas == {}
 
 
-async def test_a_runner_that_is_to_try_again_is_told_so_after_a_while(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner_items, "_RETRY_SECONDS", 0.005)
-    scene.answer = StatusCode.RUNNER_NEEDS_RETRY
-    stream = await scene.idle()
-    assert stream.has_heard_all
-    assert (await stream.hear()).status.code == StatusCode.RUNNER_NEEDS_RETRY
-
-
 async def test_an_error_in_here_never_reaches_the_runner(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """An error code would end the runner's thread for good."""
 

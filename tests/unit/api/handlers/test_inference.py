@@ -200,6 +200,41 @@ async def test_a_request_that_a_replica_works_on_is_not_sent_away() -> None:
     assert await asking == output("late")
 
 
+async def test_a_request_that_waited_long_for_busy_replicas_is_told_to_try_again() -> None:
+    scene = Scene(hold_seconds=5)
+    replica = scene.replica()
+    busy = scene.predict()
+    await scene.sent()
+    with pytest.raises(CallerError) as raised:
+        await scene.predict()
+    assert raised.value.code == StatusCode.MODEL_BUSY_PLEASE_RETRY
+    assert raised.value.message == (
+        "The replica of 'deploy-x' was busy for 5 s. Try again in a moment, raise max_replicas of the deployment, or "
+        "start the emulator with a larger --hold-seconds."
+    )
+    assert (list(scene.lane.waiting), len(replica.busy)) == ([], 1)
+    busy.cancel()
+    await asyncio.gather(busy, return_exceptions=True)
+
+
+async def test_a_request_that_a_busy_replica_takes_in_time_may_take_longer() -> None:
+    scene = Scene(hold_seconds=5)
+    replica = scene.replica()
+    first = scene.predict()
+    work = await scene.sent()
+    second = scene.predict()
+    await settle()
+    work.accept(output("first"))
+    replica.finish(work)
+    replica.release(work)
+    scene.lane.offer(Slot(replica))
+    assert await first == output("first")
+    await asyncio.sleep(10)
+    (work,) = replica.busy
+    work.accept(output("second"))
+    assert await second == output("second")
+
+
 async def test_a_request_that_waits_for_a_busy_replica_is_not_sent_away() -> None:
     scene = Scene(hold_seconds=0)
     replica = scene.replica()
