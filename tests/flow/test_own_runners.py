@@ -106,7 +106,9 @@ def test_a_runner_without_a_deployment_answers_who_names_its_nodepool(laptop: La
         assert (decided["rule"], decided["deployment"]) == ("explicit_nodepool", None)
         assert decided["nodepools"] == ["me/laptop/pool"]
         status = laptop.ask(in_nodepool=False).status
-        assert status.code == StatusCode.MODEL_NOT_DEPLOYED, "rules 3 and 4 know deployments and shared compute only"
+        assert status.code == StatusCode.MODEL_NOT_DEPLOYED, (
+            "rules 3 and 4 know deployments and shared compute only"
+        )
         assert "Shared Nodepools are not allowed for local-dev models." in status.details
 
 

@@ -207,6 +207,7 @@ def _response(code: int) -> service_pb2.MultiRunnerItemResponse:
 def _item(work: Work, request: Any) -> bytes:
     response = _response(StatusCode.SUCCESS)
     item = response.runner_items.add(id=work.id, post_model_outputs_request=request)
+    work.complete(item.post_model_outputs_request)
     item.processing_info.runner_method_type = work.method_type  # pyright: ignore[reportAttributeAccessIssue]
     item.processing_info.status.code = StatusCode.SUCCESS
     return response.SerializeToString()

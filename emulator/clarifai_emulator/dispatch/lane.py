@@ -26,8 +26,8 @@ _COARSE_SECONDS = 0.02
 
 
 class LaneKey(NamedTuple):
-    """The key of a lane: one deployment at one model version. Where there is no deployment, ``deployment_id`` is the
-    path of the nodepool: on shared compute, and for runners that users start, which also have their ``model``."""
+    """The key of a lane: one deployment at one model version. Where there is no deployment, ``deployment_id`` is
+    the path of the nodepool: on shared compute, and for runners that users start, which also have a ``model``."""
 
     user_id: str
     deployment_id: str
@@ -137,7 +137,7 @@ class Replica:
 
     @property
     def turn(self) -> tuple[int, int]:
-        """Order replicas for the next item: the least busy first, of equals the one that had work least recently."""
+        """Order replicas for the next item: the least busy first, of equals the one whose last item is oldest."""
         return len(self.busy), self.used
 
     @property
@@ -390,8 +390,7 @@ class Lane:
         if len(self.waiting) >= self._queue_size:
             raise CallerError(
                 StatusCode.MODEL_BUSY_PLEASE_RETRY,
-                f"{self.key.name} has {len(self.waiting)} requests waiting, which is all its "
-                "queue holds.",
+                f"{self.key.name} has {len(self.waiting)} requests waiting, which is all its queue holds.",
                 hint="Try again in a moment, raise max_replicas of the deployment, or start the emulator with a "
                 "larger --queue-size.",
             )

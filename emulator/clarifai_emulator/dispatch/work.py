@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
 from typing import Any
 
-from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
+from clarifai_grpc.grpc.api.resources_pb2 import Model, RunnerMethodType
 
 from clarifai_emulator.clock import ClockTimer
 from clarifai_emulator.dispatch.backlog import Backlog
@@ -54,7 +54,7 @@ class Work:
     ``is_pinned`` says that the client asked for this very model version, ``is_placed`` that it asked for this very
     nodepool or runner. ``replica_id`` took it, in ``nodepool`` (empty and None before that). ``code`` is the
     content hash of the code that answers, as a replica that ``tells_code`` tells with its first output. ``more``
-    are the client's further messages of a bidirectional call.
+    are the client's further messages of a bidirectional call. ``model`` is told to the runner with each message.
 
     ``steps`` are what it meets on its way to the replica and back; mostly there are none.
     """
@@ -72,6 +72,7 @@ class Work:
         "is_pinned",
         "is_placed",
         "method_type",
+        "model",
         "more",
         "nodepool",
         "nodepools",
@@ -98,6 +99,7 @@ class Work:
         is_pinned: bool = False,
         is_placed: bool = False,
         more: AsyncIterator[Any] | None = None,
+        model: Model | None = None,
         steps: tuple[WorkStep, ...] = (),
     ) -> None:
         self.id = secrets.token_hex(16)
@@ -107,6 +109,7 @@ class Work:
         self.nodepools = nodepools
         self.runner_id = runner_id
         self.more = more
+        self.model = model
         self.state = State.QUEUED
         self.replica_id = ""
         self.nodepool: NodepoolKey | None = None
@@ -142,6 +145,15 @@ class Work:
         """A replica takes the work."""
         self.replica_id, self.nodepool = replica_id, nodepool
         self._move(State.SENT)
+
+    def complete(self, request: Any) -> None:
+        """Fill the model, with its version, into a message on its way to a runner. The platform does: a model of
+        Clarifai's own tests (dummy_runner_proto_model) fails without, and its client does not send it."""
+        if self.model is not None:
+            given = Model()
+            given.CopyFrom(request.model)
+            request.model.CopyFrom(self.model)
+            request.model.MergeFrom(given)
 
     def requeue(self) -> None:
         """The replica vanished before a byte of the work was written to it: someone else may have it."""

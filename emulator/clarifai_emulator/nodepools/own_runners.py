@@ -5,8 +5,8 @@
                                                                  ▼
                                                                its fleet, until that is gone
 
-Clarifai's own tests register a runner in a nodepool of a local-dev cluster, make no deployment, name the nodepool and
-are answered (tests/runners/test_runners.py of Clarifai/clarifai-python).
+Clarifai's own tests register a runner in a nodepool of a local-dev cluster, make no deployment, name the nodepool
+and are answered (tests/runners/test_runners.py of Clarifai/clarifai-python).
 """
 
 from __future__ import annotations

@@ -135,7 +135,11 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
     if option := _deployment_in(search, model, wanted, key):
         return _decision(search, RoutingRule.NODEPOOL, f"{said}, where {option.name} serves the model", option)
     if runner is not None:
-        runs = f" and runner {runner.id!r} in it" if search.ask.runner_id else f", where runner {runner.id!r} serves it"
+        runs = (
+            f" and runner {runner.id!r} in it"
+            if search.ask.runner_id
+            else f", where runner {runner.id!r} serves it"
+        )
         return search.decide(RoutingRule.NODEPOOL, key, wanted, f"{said}{runs}.")
     if shared:
         return search.decide(RoutingRule.NODEPOOL, key, wanted, f"{said}, which is Clarifai's shared compute.")

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
+from clarifai_grpc.grpc.api.resources_pb2 import Model
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall, Handler
@@ -23,6 +24,8 @@ from clarifai_emulator.routing import Ask, Decision, RoutingError
 Route = Callable[[Ask], tuple[Decision, Lane]]
 # The request as a call, for people; empty where nobody wants to see it.
 TextOfCall = Callable[[Any, Decision], str]
+# The model that the runner is told of, where the request does not hold it.
+ModelOf = Callable[[Decision], Model | None]
 # The steps of a call's work, between routing and its replica.
 StepsOf = Callable[[ApiCall, Decision], tuple[WorkStep, ...]]
 
@@ -40,6 +43,7 @@ class Inference:
         steps_of: StepsOf = lambda call, decision: (),
         watch: Watch | None = None,
         text_of_call: TextOfCall = lambda request, decision: "",
+        model_of: ModelOf = lambda decision: None,
     ) -> None:
         self._route = route
         self._events = events
@@ -48,6 +52,7 @@ class Inference:
         self._steps_of = steps_of
         self._watch = watch
         self._text_of_call = text_of_call
+        self._model_of = model_of
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -126,6 +131,7 @@ class Inference:
             is_pinned=bool(ask.version_id),
             is_placed=bool(ask.nodepool or ask.runner_id),
             more=more,
+            model=None if request.model.model_version.id else self._model_of(decision),
             steps=self._steps_of(call, decision),
         )
         if lane.edit_problem is not None:
