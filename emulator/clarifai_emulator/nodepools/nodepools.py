@@ -15,11 +15,10 @@ from dataclasses import dataclass
 
 from clarifai_emulator.backends.backend import Backend, Debugging
 from clarifai_emulator.backends.debugging.debug_port import Hold
-from clarifai_emulator.catalogue import CLARIFAI_USER, SHARED_CLUSTER
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
-from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
+from clarifai_emulator.dispatch.lane import Lane, Replica
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.machine.pools import Pools
@@ -38,7 +37,6 @@ from clarifai_emulator.nodepools.routing_view import RoutingView, Visible
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.nodepools.supervisor_reports import Reporter
 from clarifai_emulator.nodepools.warm_pool import WarmPool
-from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.routing.decision import ModelKey
 from clarifai_emulator.store import Store
 
@@ -114,18 +112,10 @@ class Nodepools:
             can_see=parts.can_see,
             hosted=parts.hosted,
         )
-        self.router = Router(store, self.routing_view)
+        self.router = Router(
+            store, self.routing_view, self.dispatcher, self.supervisor.use_shared, self.own_runners
+        )
         self.metrics = FleetMetrics(self.supervisor)
-
-    def route(self, ask: Ask) -> tuple[Decision, Lane]:
-        """Decide where a request goes, and return the queue it waits in. Raises ``RoutingError``."""
-        decision = self.router.decide(ask)
-        if decision.deployment is not None:
-            return decision, self.dispatcher.lane(LaneKey(*decision.deployment, decision.version_id))
-        nodepool, model, version_id = decision.nodepools[0], decision.model, decision.version_id
-        if nodepool[:2] == (CLARIFAI_USER, SHARED_CLUSTER):
-            return decision, self.supervisor.use_shared(nodepool, model, version_id)
-        return decision, self.own_runners.lane(nodepool, model, version_id, decision.runner_id)
 
     async def reset(self, *, keep_warm: bool, forget: Callable[[], object]) -> None:
         """End every replica and forget what nodepools hold. ``keep_warm``: idle replicas are kept, for the next

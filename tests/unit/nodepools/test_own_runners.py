@@ -49,7 +49,7 @@ class Laptop(Stage):
         return replica
 
     def route(self, runner_id: str = "") -> Lane:
-        _, lane = self.nodepools.route(Ask("ada", *MODEL, nodepool=POOL, runner_id=runner_id))
+        _, lane = self.nodepools.router.route(Ask("ada", *MODEL, nodepool=POOL, runner_id=runner_id))
         return lane
 
     def unregister(self, runner_id: str = "mine") -> None:
