@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from clarifai_grpc.grpc.api.resources_pb2 import Model, ModelVersion
+
 from clarifai_emulator.api.access.accounts import Accounts
 from clarifai_emulator.api.access.admission import Admissions
 from clarifai_emulator.api.access.auth import Authenticator
@@ -41,6 +43,7 @@ from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.nodepools.nodepools import Nodepools
 from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.routing import Decision
 from clarifai_emulator.store import Kind, Store
 
 if TYPE_CHECKING:
@@ -211,7 +214,21 @@ class PlatformApi:
                 events=parts.events,
             ),
             text_of_call=CallTexts(parts.store).of,
+            model_of=self._model_of,
         )
+
+    def _model_of(self, decision: Decision) -> Model:
+        """Return the model that a request goes to, as its runner is told: with its version and that one's output
+        info."""
+        user_id, app_id, model_id = decision.model
+        model = Model(id=model_id, user_id=user_id, app_id=app_id)
+        model.model_version.id = decision.version_id
+        version: ModelVersion | None = self._parts.store.get(
+            Kind.MODEL_VERSION, (*decision.model, decision.version_id)
+        )
+        if version is not None and version.HasField("output_info"):
+            model.model_version.output_info.CopyFrom(version.output_info)
+        return model
 
     def _odd_client(self, kind: str, what: str) -> None:
         # A query may hold a key.
