@@ -78,7 +78,7 @@ class EventLines:
             return f"{label}  {event['deployment_id']}: {event['reason']}" + (f"\n{trace}" if trace else "")
         if kind.startswith("reload."):
             return f"{label}  {event['model_id']}: {_reload(kind, event)}"
-        if kind.startswith("connection."):
+        if kind == "connection.cors":  # a sentence, which is not to be cut
             return f"{label}  {event['what']}"
         if kind.startswith("topology."):
             return f"{label}  {event['message']}"

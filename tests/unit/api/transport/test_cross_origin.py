@@ -1,4 +1,4 @@
-"""Which pages may use the HTTP endpoints: origins by name, those of this machine, all of them, and none."""
+"""Decides which pages may use the HTTP endpoints: origins by name, those of this machine, all of them, and none."""
 
 from __future__ import annotations
 
