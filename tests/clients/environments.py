@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def _made(name: str, made_of: str, make: Callable[[Path], None]) -> Path:
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[None]:
+def _alone(name: str) -> Generator[None]:
     """Let one session at a time make an environment."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / f".{name}.lock").open("w") as lock:

@@ -16,10 +16,21 @@ def page(browser: Any) -> Iterator[Any]:
     """Open a page, and fail the test if its script fails or is blocked; ``asked`` has every URL it asks for."""
     page = browser.new_page()
     said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.asked = []
-    page.on("request", lambda request: page.asked.append(request.url))
+    asked: list[str] = []
+
+    def say(message: Any) -> None:
+        said.append(message.text)
+
+    def fail(error: Any) -> None:
+        said.append(str(error))
+
+    def ask(request: Any) -> None:
+        asked.append(request.url)
+
+    page.on("console", say)
+    page.on("pageerror", fail)
+    page.on("request", ask)
+    page.asked = asked
     yield page
     page.close()
     assert said == []

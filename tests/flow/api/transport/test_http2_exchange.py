@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -65,14 +65,16 @@ class Mirror:
 
 
 @asynccontextmanager
-async def serving(mirror: Mirror) -> AsyncIterator[int]:
+async def serving(mirror: Mirror) -> AsyncGenerator[int]:
     async def echo(stream: GrpcStream) -> None:
         await stream.write(await stream.read() or b"")
 
-    odd: list[tuple[str, str]] = []
+    def odd(_kind: str, _what: str) -> None:
+        pass
+
     config = EmulatorConfig(port=0, max_message_bytes=MEBIBYTE)
-    site = HttpSites([HttpMount(lambda _: True, lambda: mirror)], config=config, on_odd=lambda *_: None)
-    port = Port(lambda path: echo, max_bytes=MEBIBYTE, on_odd=lambda *each: odd.append(each), http=site)
+    site = HttpSites([HttpMount(lambda _: True, lambda: mirror)], config=config, on_odd=odd)
+    port = Port(lambda path: echo, max_bytes=MEBIBYTE, on_odd=odd, http=site)
     try:
         yield await port.listen("127.0.0.1", 0)
     finally:
@@ -124,7 +126,7 @@ class RawClient:
         status, body = "", b""
         for event in self.events():
             if isinstance(event, ResponseReceived):
-                status = dict(event.headers)[":status"]
+                status = {str(name): str(value) for name, value in event.headers}[":status"]
             elif isinstance(event, DataReceived):
                 body += event.data
             elif isinstance(event, StreamEnded):
@@ -138,7 +140,7 @@ class RawClient:
 
 
 @asynccontextmanager
-async def raw(port: int) -> AsyncIterator[RawClient]:
+async def raw(port: int) -> AsyncGenerator[RawClient]:
     client = RawClient(port)
     try:
         yield client

@@ -209,8 +209,8 @@ async def test_what_is_written_is_sent_at_once(early: bool) -> None:
     while not port.newcomers:
         await asyncio.sleep(0.001)
     (newcomer,) = port.newcomers
-    assert newcomer._transport is not None
-    accepted = newcomer._transport.get_extra_info("socket")
+    assert newcomer._transport is not None  # pyright: ignore[reportPrivateUsage]
+    accepted = newcomer._transport.get_extra_info("socket")  # pyright: ignore[reportPrivateUsage]
     assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     writer.close()
     await port.close()

@@ -18,13 +18,23 @@ from clarifai_emulator.errors import CallerError, TransportError
 from http_port import HttpClient, http_client
 
 OUTPUTS = "/v2/users/me/apps/a/models/m/outputs"
+
+
+def in_two_members(body: bytes) -> bytes:
+    return gzip.compress(body[:3]) + gzip.compress(body[3:])
+
+
+def without_frame(body: bytes) -> bytes:
+    return zlib.compress(body, wbits=-15)
+
+
 PACKINGS = [
     ("gzip", gzip.compress),
     ("GZip", gzip.compress),
     ("x-gzip", gzip.compress),
-    ("gzip", lambda body: gzip.compress(body[:3]) + gzip.compress(body[3:])),
+    ("gzip", in_two_members),
     ("deflate", zlib.compress),
-    ("deflate", lambda body: zlib.compress(body, wbits=-15)),
+    ("deflate", without_frame),
     ("identity", bytes),
 ]
 
