@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clarifai_emulator.api.access.accounts import Accounts
 from clarifai_emulator.api.access.admission import Admissions
@@ -77,7 +77,7 @@ class ApiParts:
     uploaded: UploadedFiles
     start_build: uploads.Build
     artifacts: ArtifactFiles
-    commit: Callable[[], None]
+    commit: Callable[[], None] | None
     keep_logs: Callable[[], None]
     is_ready: Callable[[], bool]
     run_id: str
@@ -215,12 +215,16 @@ class PlatformApi:
     def _inference(self) -> Inference:
         parts = self._parts
         return Inference(
-            route=parts.nodepools.route,
+            route=parts.nodepools.router.route,
             events=parts.events,
             config=parts.config,
             clock=parts.clock,
-            steps_of=self._injector.steps_of,
-            watch=Watch(mode=parts.config.contract, find_version=self._find_version, events=parts.events),
+            injector=self._injector,
+            watch=Watch(
+                mode=parts.config.contract,
+                find_version=partial(parts.store.get, Kind.MODEL_VERSION),
+                events=parts.events,
+            ),
             text_of_call=CallTexts(parts.store).of,
         )
 
@@ -232,9 +236,6 @@ class PlatformApi:
             return self._parts.artifacts.content(version) if there else None
 
         return ArtifactContents(self._links, content)
-
-    def _find_version(self, model: tuple[str, str, str], version_id: str) -> Any:
-        return self._parts.store.get(Kind.MODEL_VERSION, (*model, version_id))
 
     def _odd_client(self, kind: str, what: str) -> None:
         # A query may hold a key.

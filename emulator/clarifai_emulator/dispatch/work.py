@@ -15,16 +15,20 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
 
 from clarifai_emulator.dispatch.backlog import Backlog
 from clarifai_emulator.dispatch.code_mark import take_mark
-from clarifai_emulator.dispatch.work_steps import WorkStep
+from clarifai_emulator.dispatch.work_steps import Enter, WorkStep
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import NodepoolKey
+
+if TYPE_CHECKING:
+    from clarifai_emulator.dispatch.lane import Lane
 
 UNARY_UNARY = RunnerMethodType.UNARY_UNARY
 UNARY_STREAMING = RunnerMethodType.UNARY_STREAMING
@@ -156,6 +160,12 @@ class Work:
         while self.is_open and self._is_beyond(_OUTPUTS_AHEAD // 2, _BYTES_AHEAD // 2):
             self._chunk_taken.clear()
             await self._chunk_taken.wait()
+
+    def enter(self, lane: Lane, hold_seconds: float, queue: Enter) -> None:
+        """Take its steps into the queue of a lane, which ``queue`` puts it in."""
+        for step in reversed(self.steps):
+            queue = partial(step.enter, following=queue)
+        queue(self, lane, hold_seconds)
 
     def accept(self, response: Any, size: int = 0) -> None:
         """Take one output of the runner, of ``size`` bytes. Dropped when nobody wants it."""

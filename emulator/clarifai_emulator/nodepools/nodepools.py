@@ -18,7 +18,7 @@ from clarifai_emulator.backends.debugging.debug_port import Hold
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
-from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
+from clarifai_emulator.dispatch.lane import Lane, Replica
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.machine.pools import Pools
@@ -36,7 +36,6 @@ from clarifai_emulator.nodepools.routing_view import RoutingView, Visible
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.nodepools.supervisor_reports import Reporter
 from clarifai_emulator.nodepools.warm_pool import WarmPool
-from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.routing.decision import ModelKey
 from clarifai_emulator.store import Store
 
@@ -109,20 +108,8 @@ class Nodepools:
             can_see=parts.can_see,
             hosted=parts.hosted,
         )
-        self.router = Router(store, self.routing_view)
+        self.router = Router(store, self.routing_view, self.dispatcher, self.supervisor.use_shared)
         self.metrics = FleetMetrics(self.supervisor)
-
-    def route(self, ask: Ask) -> tuple[Decision, Lane]:
-        """Decide where a request goes, and return the queue it waits in. Raises ``RoutingError``."""
-        decision = self.router.decide(ask)
-        if decision.deployment is not None:
-            return decision, self.dispatcher.lane(LaneKey(*decision.deployment, decision.version_id))
-        if decision.runner_id:
-            link = self.dispatcher.runner(decision.runner_id)
-            if link is not None:
-                return decision, link.lane
-        lane = self.supervisor.use_shared(decision.nodepools[0], decision.model, decision.version_id)
-        return decision, lane
 
     async def reset(self, *, keep_warm: bool, forget: Callable[[], object]) -> None:
         """End every replica and forget what nodepools hold. ``keep_warm``: idle replicas are kept, for the next

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -14,17 +14,26 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.contracts.values.runtime import Watch, WatchedCall
 from clarifai_emulator.dispatch.lane import Lane
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING, UNARY_UNARY, Work
-from clarifai_emulator.dispatch.work_steps import WorkStep, enter_queue
+from clarifai_emulator.dispatch.work_steps import WorkStep
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.faults import Faults
 from clarifai_emulator.messages.header_text import header_text
 from clarifai_emulator.routing import Ask, Decision, RoutingError
 
 Route = Callable[[Ask], tuple[Decision, Lane]]
 # The request as a call, for people; empty where nobody wants to see it.
 TextOfCall = Callable[[Any, Decision], str]
-# The steps of a call's work, between routing and its replica.
-StepsOf = Callable[[ApiCall, Decision], tuple[WorkStep, ...]]
+
+
+class Injections(Protocol):
+    """Does what faults ask for to requests that have been routed (``injection.Injector``)."""
+
+    faults: Faults
+
+    def steps_of(self, call: ApiCall, decision: Decision) -> tuple[WorkStep, ...]:
+        """Return the steps of a call's work. Called while there is a fault for such requests."""
+        ...
 
 
 class Inference:
@@ -37,7 +46,7 @@ class Inference:
         events: EventBus,
         config: EmulatorConfig,
         clock: Clock | None = None,
-        steps_of: StepsOf = lambda call, decision: (),
+        injector: Injections | None = None,
         watch: Watch | None = None,
         text_of_call: TextOfCall = lambda request, decision: "",
     ) -> None:
@@ -45,7 +54,7 @@ class Inference:
         self._events = events
         self._config = config
         self._clock = clock or SystemClock()
-        self._steps_of = steps_of
+        self._injector = injector
         self._watch = watch
         self._text_of_call = text_of_call
 
@@ -133,8 +142,14 @@ class Inference:
             call.trailers["x-clarifai-emulator-reload"] = header_text(lane.edit_problem.summary)
         if watched is not None and watched.reads_a_stream and more is not None:
             work.more = _watched_items(more, watched, work)
-        enter_queue(work, lane, self._config.hold_seconds, self._enter)
+        work.enter(lane, self._config.hold_seconds, self._enter)
         return work, watched
+
+    def _steps_of(self, call: ApiCall, decision: Decision) -> tuple[WorkStep, ...]:
+        injector = self._injector
+        if injector is None or not (injector.faults.routed or injector.faults.taken):
+            return ()
+        return injector.steps_of(call, decision)
 
     def _watched(self, call: ApiCall, decision: Decision, request: Any, method_type: int) -> WatchedCall | None:
         """The request held against the signature of the version it goes to."""
@@ -220,7 +235,7 @@ def ask_of(call: ApiCall, request: Any) -> Ask:
         nodepool = (call.caller.resolve(cluster.user_id), cluster.id, selector.nodepool.id)
     return Ask(
         caller=call.caller.user_id,
-        model_user=call.resolve_user(request.user_app_id),
+        model_user=call.caller.resolve_user(request.user_app_id),
         model_app=request.user_app_id.app_id,
         model_id=request.model_id,
         version_id=request.version_id or request.model.model_version.id,
