@@ -185,7 +185,7 @@ def _end(work: Work, lane: Lane, injection: Injection) -> None:
         return
     error = CallerError(
         StatusCode.MODEL_DEPLOYING,
-        f"No replica of '{lane.key.deployment_id}' is ready yet ({injection.remark}).",
+        f"No replica {lane.key.of} is ready yet ({injection.remark}).",
     )
     if lane.live_replicas:
         work.fail(error)

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clarifai_grpc.grpc.api.resources_pb2 import Model, ModelVersion
+
 from clarifai_emulator.api.access.accounts import Accounts
 from clarifai_emulator.api.access.admission import Admissions
 from clarifai_emulator.api.access.auth import Authenticator
@@ -45,6 +47,7 @@ from clarifai_emulator.models.artifact_files import ArtifactFiles
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.nodepools.nodepools import Nodepools
 from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.routing import Decision
 from clarifai_emulator.store import Key, Kind, Store
 
 if TYPE_CHECKING:
@@ -226,6 +229,7 @@ class PlatformApi:
                 events=parts.events,
             ),
             text_of_call=CallTexts(parts.store).of,
+            model_of=self._model_of,
         )
 
     def _artifact_contents(self) -> Site:
@@ -236,6 +240,19 @@ class PlatformApi:
             return self._parts.artifacts.content(version) if there else None
 
         return ArtifactContents(self._links, content)
+
+    def _model_of(self, decision: Decision) -> Model:
+        """Return the model that a request goes to, as its runner is told: with its version and that one's output
+        info."""
+        user_id, app_id, model_id = decision.model
+        model = Model(id=model_id, user_id=user_id, app_id=app_id)
+        model.model_version.id = decision.version_id
+        version: ModelVersion | None = self._parts.store.get(
+            Kind.MODEL_VERSION, (*decision.model, decision.version_id)
+        )
+        if version is not None and version.HasField("output_info"):
+            model.model_version.output_info.CopyFrom(version.output_info)
+        return model
 
     def _odd_client(self, kind: str, what: str) -> None:
         # A query may hold a key.

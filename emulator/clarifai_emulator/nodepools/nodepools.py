@@ -29,6 +29,7 @@ from clarifai_emulator.nodepools.deployment_targets import Targets
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
 from clarifai_emulator.nodepools.launch_spec import Addresses, LaunchSpecs
 from clarifai_emulator.nodepools.metrics import FleetMetrics
+from clarifai_emulator.nodepools.own_runners import OwnRunners
 from clarifai_emulator.nodepools.placing import Places
 from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.router import Router
@@ -89,12 +90,14 @@ class Nodepools:
             on_no_devices=warm_pool.give_up_devices,
         )
         self.replicas = self._replicas(parts, places, warm_pool, report)
+        self.own_runners = OwnRunners(store, self.dispatcher, self._is_made)
         self.supervisor = Supervisor(
             config=config,
             store=store,
             targets=self.targets,
             dispatcher=self.dispatcher,
             replicas=self.replicas,
+            own_runners=self.own_runners,
             reporter=report,
             clock=clock,
             on_rollout=self._forget_decisions,
@@ -103,12 +106,15 @@ class Nodepools:
             store=store,
             targets=self.targets,
             supervisor=self.supervisor,
+            own_runners=self.own_runners,
             capacity=self.capacity,
             places=places,
             can_see=parts.can_see,
             hosted=parts.hosted,
         )
-        self.router = Router(store, self.routing_view, self.dispatcher, self.supervisor.use_shared)
+        self.router = Router(
+            store, self.routing_view, self.dispatcher, self.supervisor.use_shared, self.own_runners
+        )
         self.metrics = FleetMetrics(self.supervisor)
 
     async def reset(self, *, keep_warm: bool, forget: Callable[[], object]) -> None:
@@ -151,6 +157,9 @@ class Nodepools:
         )
 
     # The parts know each other in a circle; these close it.
+
+    def _is_made(self, runner_id: str) -> bool:
+        return self.replicas.fleet_of_runner(runner_id) is not None
 
     def _demanded(self, lane: Lane) -> None:
         self.supervisor.demanded(lane)

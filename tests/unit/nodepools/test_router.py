@@ -32,7 +32,7 @@ class Scene:
         self.places, self.asked = 1, 0
         patch.setattr(router, "choose", self._choose)
         landscape: Any = self.landscape
-        self.router = Router(self.store, landscape, UNUSED, UNUSED)
+        self.router = Router(self.store, landscape, UNUSED, UNUSED, UNUSED)
 
     def _choose(self, ask: Ask, landscape: Any) -> Decision:
         self.asked += 1
