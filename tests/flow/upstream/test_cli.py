@@ -1,13 +1,12 @@
-"""The scenarios of the SDK's tests of its command line that talk to the platform: accounts, contexts, apps, predictions.
+"""The scenarios of the SDK's tests of its command line that talk to the platform: accounts, apps, predictions.
 
-`cli/test_login.py`, `cli/test_context_flag.py`, `cli/test_predict.py`, `test_cli_logout.py`, `test_cli_whoami_app.py`,
-`test_list_models.py`. Upstream the platform is a mock there; here it answers.
+`cli/test_login.py`, `cli/test_context_flag.py`, `cli/test_predict.py`, `test_cli_logout.py`,
+`test_cli_whoami_app.py`, `test_list_models.py`. Upstream the platform is a mock there; here it answers.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +125,9 @@ class TestApps:
 
 class TestModels:
     @pytest.fixture
-    def hello(self, emulator: EmulatorThread, cli: Commands) -> Iterator[str]:
+    def hello(self, emulator: EmulatorThread, cli: Commands) -> str:
         emulator.deploy(MODELS / "hello")
-        yield "me/demo/models/hello"
+        return "me/demo/models/hello"
 
     @pytest.mark.parametrize(
         ("words", "says"),

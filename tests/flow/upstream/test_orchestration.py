@@ -1,4 +1,4 @@
-"""The scenarios of the SDK's `cli/test_compute_orchestration.py`: clusters, nodepools and deployments, by CLI and SDK."""
+"""The scenarios of the SDK's `cli/test_compute_orchestration.py`: clusters, nodepools, deployments, by CLI and SDK."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ NODEPOOL: dict[str, Any] = {
     "node_capacity_type": {"capacity_types": [1]},
 }  # fmt: skip
 DEPLOYMENT: dict[str, Any] = {
-    "id": "of-the-file", "scheduling_choice": 4, "nodepools": [{"id": "pool", "compute_cluster": {"id": "cluster"}}],
+    "id": "of-the-file", "scheduling_choice": 4,
+    "nodepools": [{"id": "pool", "compute_cluster": {"id": "cluster"}}],
     "worker": {"model": {"id": "hello", "app_id": "demo", "user_id": "me"}},
-    "autoscale_config": {"min_replicas": 0, "max_replicas": 1, "scale_down_delay_seconds": 30, "scale_to_zero_delay_seconds": 50},
+    "autoscale_config": {"min_replicas": 0, "max_replicas": 1, "scale_down_delay_seconds": 30,
+                         "scale_to_zero_delay_seconds": 50},
 }  # fmt: skip
 
 
@@ -105,7 +107,7 @@ def test_the_sdk_does_the_same(emulator: EmulatorThread, files: dict[str, str]) 
 def test_deploy_model_of_the_sdk_deploys_what_was_uploaded(
     emulator: EmulatorThread, files: dict[str, str], client: Client
 ) -> None:
-    """The second half of `runners/test_model_upload.py::test_model_uploader_flow`; `test_uploads.py` has the first."""
+    """The second half of `runners/test_model_upload.py::test_model_uploader_flow`; test_uploads.py has the first."""
     deployed = emulator.deploy(MODELS / "hello", min_replicas=0)
     user = User(user_id="me")
     cluster = user.create_compute_cluster(compute_cluster_id="cluster", config_filepath=files["compute_cluster"])
