@@ -1,4 +1,4 @@
-"""The scenarios of the SDK's `cli/test_compute_orchestration.py`: clusters, nodepools, deployments, by CLI and SDK."""
+"""The scenarios of the SDK's `cli/test_compute_orchestration.py`: clusters, nodepools and deployments."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_the_sdk_does_the_same(emulator: EmulatorThread, files: dict[str, str]) 
 def test_deploy_model_of_the_sdk_deploys_what_was_uploaded(
     emulator: EmulatorThread, files: dict[str, str], client: Client
 ) -> None:
-    """The second half of `runners/test_model_upload.py::test_model_uploader_flow`; test_uploads.py has the first."""
+    """The second half of `runners/test_model_upload.py::test_model_uploader_flow`."""
     deployed = emulator.deploy(MODELS / "hello", min_replicas=0)
     user = User(user_id="me")
     cluster = user.create_compute_cluster(compute_cluster_id="cluster", config_filepath=files["compute_cluster"])
