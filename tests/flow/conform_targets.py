@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def left_at(url: str, folder: Path) -> list[MadeThing]:
 
 
 @contextmanager
-def web_server(status: int, content_type: str, body: bytes) -> Iterator[str]:
+def web_server(status: int, content_type: str, body: bytes) -> Generator[str]:
     """Answer every request so."""
 
     class Page(http.server.BaseHTTPRequestHandler):
@@ -76,7 +76,7 @@ def web_server(status: int, content_type: str, body: bytes) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             return
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
