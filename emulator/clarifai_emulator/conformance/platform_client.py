@@ -177,7 +177,8 @@ class PlatformClient:
     ) -> StartedCall:
         """Begin a call of an RPC that answers once and makes nothing, and do not wait for its answer."""
         method = rpc_table()[rpc]
-        invoke = self.scope.connections.channel.unary_unary(
+        channel: Any = self.scope.connections.channel
+        invoke = channel.unary_unary(
             method.path, method.request_type.SerializeToString, method.response_type.FromString
         )
         self.scope.budget.spend()

@@ -16,7 +16,7 @@ class StartedCall:
     def __init__(self, call: Any) -> None:
         self._call = call
         self._ended = threading.Event()
-        call.add_done_callback(lambda _: self._ended.set())
+        call.add_done_callback(self._end)
 
     def ended(self, seconds: float = 0.0) -> bool:
         """Tell whether it has ended, after waiting for that so long at most."""
@@ -25,6 +25,9 @@ class StartedCall:
     def cancel(self) -> None:
         """Take it back, as a client that goes away does."""
         self._call.cancel()
+
+    def _end(self, _: Any) -> None:
+        self._ended.set()
 
     def answer(self) -> RpcAnswer:
         """Return the answer, or the gRPC status that it ended with."""

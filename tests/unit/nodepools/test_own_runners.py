@@ -123,6 +123,29 @@ async def test_a_deployment_that_goes_away_gives_its_runners_back(laptop: Laptop
     assert work.replica_id == replica.replica_id
 
 
+async def test_what_a_runner_works_on_goes_on_when_its_deployment_is_disabled(laptop: Laptop) -> None:
+    await laptop.deploy(0)
+    replica = laptop.connect(laptop.register())
+    busy = await laptop.ask(lane=laptop.lane)
+    await laptop.patch(status="DISABLED")
+    assert busy.state is State.SENT
+    assert replica.runner_link.lane is laptop.route(), "it serves who names its nodepool again"
+    await laptop.answer(replica, busy)
+    assert busy.state is State.DONE
+
+
+async def test_what_a_runner_works_on_goes_on_when_its_deployment_is_told_another_version(laptop: Laptop) -> None:
+    await laptop.deploy(0)
+    replica = laptop.connect(laptop.register())
+    busy, waiting = await laptop.ask(lane=laptop.lane), await laptop.ask(lane=laptop.lane)
+    assert waiting.state is State.QUEUED
+    laptop.version(with_code=False)
+    await laptop.patch(deploy_latest_version=True)
+    assert (busy.state, waiting.state) == (State.SENT, State.FAILED)
+    await laptop.answer(replica, busy)
+    assert busy.state is State.DONE
+
+
 async def test_a_runner_that_is_deleted_is_sent_away_and_what_waits_for_it_is_told(laptop: Laptop) -> None:
     runner = laptop.register()
     replica = laptop.connect(runner)

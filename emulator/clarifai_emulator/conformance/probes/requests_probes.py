@@ -187,11 +187,11 @@ def request_ids(client: PlatformClient) -> Any:
 def statuses_in_responses(client: PlatformClient) -> Any:
     """Fail at once, as a stream, and in the middle of one."""
     model = scenes.version(client)
-    missing = {"model_id": client.name("missing"), "inputs": [scenes.said("hi")]}
+    missing: dict[str, Any] = {"model_id": client.name("missing"), "inputs": [scenes.said("hi")]}
     failure = {"status": {"code": 10020, "description": "Failure"}}
     with scripted_runner(client, model, lambda item: ["one", "two", failure]) as runner:
         asked(client, runner, model)
-        request = {**model.address_of_version, "inputs": [scenes.said("hi")]}
+        request: dict[str, Any] = {**model.address_of_version, "inputs": [scenes.said("hi")]}
         place = runner.place.selector(client)
         broken = list(client.stream("GenerateModelOutputs", **request, runner_selector=place))
     return {
@@ -225,7 +225,7 @@ def mismatches(client: PlatformClient) -> Any:
     }
     model = scenes.version(client, method_signatures=[signature])
     with scripted_runner(client, model) as runner:
-        named = {
+        named: dict[str, Any] = {
             **model.address_of_version,
             "inputs": [{"data": {"metadata": {"_method_name": "missing"}}}],
             "runner_selector": runner.place.selector(client),
