@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Runner
@@ -37,7 +38,7 @@ class Laptop(Stage):
         version = self.version_id if version is None else version
         served = {"id": "model", "app_id": "app", "user_id": "ada", "model_version": {"id": version}}
         runner = {"id": runner_id, "worker": {"model": served}}
-        fields = {"compute_cluster_id": "cluster", "nodepool_id": "pool", "runners": [runner]}
+        fields: dict[str, Any] = {"compute_cluster_id": "cluster", "nodepool_id": "pool", "runners": [runner]}
         return self.api("PostRunners", **fields).runners[0]
 
     def connect(self, runner: Runner) -> Replica:
