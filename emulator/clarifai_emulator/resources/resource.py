@@ -102,6 +102,7 @@ class Resources:
             raise CallerError(
                 row.invalid_argument,
                 f"Invalid action: Unrecognized action {action!r}. Supported actions: {', '.join(row.actions)}",
+                row="patch.actions",
             )
         change = ACTIONS[action]
         drafts = [self._changed(row, (owner, *parents), item, change, is_patch=True) for item in items]
@@ -161,13 +162,14 @@ class Resources:
         owner is helped with the names of what there is."""
         row = self._rows[kind]
         if row.not_found_text:
-            return CallerError(row.does_not_exist, row.not_found_text)
+            return CallerError(row.does_not_exist, row.not_found_text, row="reading.missing-model")
         inside = "".join(f" in {parent.kind.replace('_', ' ')} {name!r}" for parent, name in _inside(row, key))
         known = (each[-1] for each in islice(self.store.keys(kind, key[:-1]), 1000))
         return CallerError(
             row.does_not_exist,
             f"{row.noun.capitalize()} {key[-1]!r} does not exist for user {key[0]!r}{inside}.",
             hint=id_hint(key[-1], known, noun=row.noun) if self._owns(caller, key[0]) else "",
+            row="refusals.missing",
         )
 
     def visible(self, kind: Kind, key: Key, caller: str) -> bool:
@@ -212,6 +214,7 @@ class Resources:
                 StatusCode.CONN_DOES_NOT_EXIST,
                 f"User {user_id!r} does not exist.",
                 hint=f"You are {caller!r}. {id_hint(user_id, [*known, caller], noun='user')}",
+                row="reading.unknown-user",
             )
 
     def _owns(self, caller: str | None, owner: str) -> bool:

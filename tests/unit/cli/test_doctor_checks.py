@@ -7,6 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from clarifai_emulator.cli import connection
 from clarifai_emulator.cli import doctor_checks as checks
 from clarifai_emulator.control.running import Running
 
@@ -35,3 +38,21 @@ def test_the_context_of_the_clarifai_cli(tmp_path: Path) -> None:
     assert "(https://api.example.org)" in checks.check_context(environ).found
     file.write_text("{")
     assert checks.check_context(environ).level == "warn"
+
+
+def test_refusals_that_stood_on_our_choice_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asked:
+        def __enter__(self) -> Asked:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return
+
+        def answers(self, control: str, **request: Any) -> list[dict[str, Any]]:
+            rows = ["dispatch.load-fails", "requests.credential-malformed", ""]
+            return [{"event": {"kind": "request.finished", **({"row": row} if row else {})}} for row in rows]
+
+    monkeypatch.setattr(connection, "client_of", lambda running: Asked())
+    [check] = checks.check_fidelity([running()])
+    assert check.found == "1 refusal at http://127.0.0.1:7878 stood on row dispatch.load-fails: our choice"
+    assert "`clarifai-emulator conform --only dispatch.load-fails --target …` asks the platform." in check.advice
