@@ -18,9 +18,9 @@ LEAN = $(SHORT_LEAN) replicas rollouts faults slow_clients bad_input
 PYTHONS = 3.12 3.13
 NEWEST = 3.13
 
-.PHONY: ci all containers containers-all check tests slow lean lean-all in-process
-ci: containers check tests slow python-$(NEWEST) lean in-process # in the order in which they begin
-all: containers-all check tests slow $(PYTHONS:%=python-%) lean-all in-process
+.PHONY: ci all containers containers-all check tests slow sdks sdks-all lowest lean lean-all in-process
+ci: containers check tests slow python-$(NEWEST) lean in-process sdks lowest # in the order in which they begin
+all: containers-all check tests slow $(PYTHONS:%=python-%) lean-all in-process sdks-all lowest
 
 # One after the other, as one session at a time has the engine. The last is about everything that a replica serves or
 # does, in one session, which shares its emulator; what is about processes only says so, and is skipped.
@@ -43,7 +43,15 @@ tests:
 
 slow:
 	@echo "== what make test leaves out as slow"
-	@$(MAKE) test ARGS="-q -m slow --ignore=tests/docker tests"
+	@$(MAKE) test ARGS="-q -m slow --ignore=tests/docker --ignore=tests/sdks tests"
+
+sdks sdks-all:
+	@echo "== the SDK of other times, as a client and beside the plugin"
+	@CLARIFAI_TEST_SDKS=$(if $(filter %-all,$@),all,short) $(MAKE) test ARGS="-q tests/sdks"
+
+lowest:
+	@echo "== the lowest versions of everything we ask for: unit tests, and a prediction"
+	@.venv/bin/python .ci/lowest.py
 
 lean lean-all:
 	@echo "== the lean runner: the same flow tests"
