@@ -14,7 +14,7 @@ from typing import Any
 
 # A property of a test's report, so that the end of the run tells it once, with and without xdist.
 OLD_SDK = "clarifai_old_sdk"
-_MENDED_IN = (12, 2)
+_NEEDS_LABELS = ((11, 3), (12, 2))  # from the first on, before the second
 _LOOKS_AT_BASE = "11.4.3"
 
 
@@ -30,7 +30,7 @@ class OldSdk:
         execute(module)
         version = str(getattr(module, "__version__", ""))
         numbers = tuple(int(each) for each in re.findall(r"\d+", version)[:2])
-        if not numbers or numbers >= _MENDED_IN:
+        if not _NEEDS_LABELS[0] <= numbers < _NEEDS_LABELS[1]:
             return
         import google.protobuf
         from google.protobuf.descriptor import FieldDescriptor
