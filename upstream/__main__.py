@@ -27,7 +27,7 @@ _WHAT_TO_DO = (
 
 def newest() -> Path:
     """Return the interpreter of an environment with the newest of everything."""
-    from sdk_environments import cached_environment
+    from sdk_environments import cached_environment  # pyright: ignore[reportMissingImports] - below tests/
 
     extras = ("--extra", "sdk", "--extra", "fuzz", "--extra", "debug")
     tools = [f"{name}=={metadata.version(name)}" for name in _TOOLS]
@@ -47,7 +47,7 @@ def snapshot_of(python: Path) -> dict[str, dict[str, Any]]:
 
 def predictions(python: Path) -> int:
     """Make predictions with the newest of everything; return the exit code of pytest."""
-    from sdk_environments import alone, install
+    from sdk_environments import alone, install  # pyright: ignore[reportMissingImports] - below tests/
 
     with alone(python.parents[1]):
         install(python, "--editable", str(ROOT))
