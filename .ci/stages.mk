@@ -20,9 +20,10 @@ ON_PACKAGES = api cli messages models topology
 PYTHONS = 3.12 3.13
 NEWEST = 3.13
 
-.PHONY: ci all containers containers-all check tests slow sdks sdks-all lowest lowest-all newest lean lean-all in-process
-ci: containers check tests slow python-$(NEWEST) lean in-process sdks lowest # in the order in which they begin
-all: containers-all check tests slow $(PYTHONS:%=python-%) lean-all in-process sdks-all lowest-all newest
+.PHONY: ci all containers containers-all check tests slow clients clients-all sdks sdks-all lowest lowest-all newest \
+  lean lean-all in-process
+ci: containers check tests slow clients python-$(NEWEST) lean in-process sdks lowest # in the order in which they begin
+all: containers-all check tests slow clients-all $(PYTHONS:%=python-%) lean-all in-process sdks-all lowest-all newest
 
 # One after the other, as one session at a time has the engine. The last is about everything that a replica serves or
 # does, in one session, which shares its emulator; what is about processes only says so, and is skipped.
@@ -45,7 +46,7 @@ tests:
 
 slow:
 	@echo "== what make test leaves out as slow"
-	@$(MAKE) test ARGS="-q -m slow --ignore=tests/docker --ignore=tests/sdks tests"
+	@$(MAKE) test ARGS="-q -m slow --ignore=tests/docker --ignore=tests/clients --ignore=tests/sdks tests"
 
 sdks sdks-all:
 	@echo "== the SDK of other times, as a client and beside the plugin"
@@ -67,6 +68,11 @@ lean lean-all:
 in-process:
 	@echo "== in process: predictions, routing, the platform's address"
 	@CLARIFAI_TEST_RUNNER=inprocess $(MAKE) test ARGS="-q $(call FLOW,predict routing real_platform)"
+
+# Each client in an environment of its own, made once from the package indexes and kept in the cache folder.
+clients clients-all:
+	@echo "== clients from the package indexes"
+	@$(MAKE) test ARGS='-q $(if $(filter %-all,$@),,-m "not heavy") tests/clients'
 
 python-%:
 	@if python="$$(.venv/bin/uv python find --no-python-downloads $* 2>/dev/null)"; then \

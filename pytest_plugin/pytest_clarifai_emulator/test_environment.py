@@ -186,8 +186,9 @@ class Environment:
             if told:
                 return f"{who} {told} `--clarifai-allow-real` lets calls through."
             return (
-                f"{who} The test uses the emulator, but this client was told another base URL: leave `base_url` "
-                "out, or pass `clarifai.url`. `--clarifai-allow-real` lets calls through."
+                f"{who} The test uses the emulator, but this client was told another base URL, or none and does "
+                "not look at CLARIFAI_API_BASE (clarifai before 11.4.3): leave `base_url` out, or pass "
+                "`clarifai.url`. `--clarifai-allow-real` lets calls through."
             )
         return (
             f"{who} Add the fixture `clarifai` to the test, and the call goes to the emulator; "

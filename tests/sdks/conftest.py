@@ -18,10 +18,9 @@ def versions(*short: str, more: tuple[str, ...] = ()) -> tuple[str, ...]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep them out of `make test`: they install packages."""
+    """Give them time: they install packages."""
     for item in items:
         if "tests/sdks/" in item.path.as_posix():
-            item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.timeout(600))
 
 
