@@ -15,7 +15,7 @@ from clarifai_emulator.control.running import Running
 
 
 def running(port: int = 7878, **changes: Any) -> Running:
-    facts = {"url": f"http://127.0.0.1:{port}", "pid": os.getpid(), "token": "t", "user_id": "me", "port": port}
+    facts: dict[str, Any] = {"url": f"http://127.0.0.1:{port}", "pid": os.getpid(), "token": "t", "user_id": "me", "port": port}
     return Running(**{**facts, "started": 1.0, **changes})
 
 
@@ -52,7 +52,10 @@ def test_refusals_that_stood_on_our_choice_are_named(monkeypatch: pytest.MonkeyP
             rows = ["dispatch.load-fails", "requests.credential-malformed", ""]
             return [{"event": {"kind": "request.finished", **({"row": row} if row else {})}} for row in rows]
 
-    monkeypatch.setattr(connection, "client_of", lambda running: Asked())
+    def asked(running: Running) -> Asked:
+        return Asked()
+
+    monkeypatch.setattr(connection, "client_of", asked)
     [check] = checks.check_fidelity([running()])
     assert check.found == "1 refusal at http://127.0.0.1:7878 stood on row dispatch.load-fails: our choice"
     assert "`clarifai-emulator conform --only dispatch.load-fails --target …` asks the platform." in check.advice
