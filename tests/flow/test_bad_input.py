@@ -104,7 +104,7 @@ def test_an_unknown_deployment_is_refused_by_the_sdk_before_the_call(emulator: E
 def test_an_unknown_deployment_is_answered_with_the_nearest_name(emulator: EmulatorThread, client: Client) -> None:
     emulator.deploy(MODELS / "hello")
     response = client.call("PostModelOutputs", inference_request("hello", deployment="deploy-hallo", prompt="x"))
-    assert response.status.code == StatusCode.DEPLOYMENT_DOES_NOT_EXIST
+    assert response.status.code == StatusCode.CONN_DOES_NOT_EXIST
     assert "deploy-hallo" in response.status.details
     assert "deploy-hello" in response.status.details
 

