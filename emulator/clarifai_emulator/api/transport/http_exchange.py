@@ -52,7 +52,7 @@ class HttpWire(Protocol):
 
 
 class Exchange:
-    """Holds a request (``method``, ``path`` as sent, ``query``, ``headers`` in lower case) and the way to answer
+    """Holds a request (``method``, ``path`` as sent but for a slash at its end, ``query``, ``headers`` in lower case) and the way to answer
     it.
 
     ``max_bytes``: the largest body that is taken whole.
@@ -62,7 +62,9 @@ class Exchange:
         self, wire: HttpWire, method: str, target: str, headers: HttpHeaders, *, peer: str, max_bytes: int
     ) -> None:
         self.method = method
-        self.path, _, self.query_string = target.partition("?")
+        path, _, self.query_string = target.partition("?")
+        # The platform answers paths with a slash at their end, too: the documentation's curls of compute have one.
+        self.path = path.removesuffix("/") if path.startswith("/v2/") else path
         self.headers = headers
         self.peer = peer
         self.started = False  # an answer has begun

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -337,5 +338,10 @@ def _head(status: int, headers: HttpHeaders) -> h11.Response:
 
 def problem_body(problem: HttpProblem) -> bytes:
     """Return the body of a problem, as the platform words its statuses."""
-    status = {"code": problem.code, "description": describe(problem.code), "details": problem.details}
+    status = {
+        "code": problem.code,
+        "description": describe(problem.code),
+        "details": problem.details,
+        "req_id": secrets.token_hex(16),
+    }
     return json.dumps({"status": status}).encode()
