@@ -52,8 +52,8 @@ class HttpWire(Protocol):
 
 
 class Exchange:
-    """Holds a request (``method``, ``path`` as sent but for a slash at its end, ``query``, ``headers`` in lower case) and the way to answer
-    it.
+    """Holds a request (``method``, ``path`` as sent but for a slash at its end, ``query``, ``headers`` in lower
+    case) and the way to answer it.
 
     ``max_bytes``: the largest body that is taken whole.
     """
