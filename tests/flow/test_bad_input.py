@@ -231,7 +231,7 @@ def test_bytes_that_are_no_message_are_refused_by_name(emulator: EmulatorThread)
     rpc = rpc_table()["GetModel"]
     with grpc.insecure_channel(emulator.url.removeprefix("http://")) as channel:
         call = channel.unary_unary(rpc.path, response_deserializer=rpc.response_type.FromString)
-        status = call(b"\xff\xff\xff not protobuf", metadata=[("authorization", "Key abc")], timeout=5).status
+        status = call(b"\xff\xff\xff not protobuf", metadata=(("authorization", "Key abc"),), timeout=5).status
     assert status.code == StatusCode.CONN_BAD_REQUEST_FORMAT
     assert "The request of GetModel cannot be read as clarifai.api.GetModelRequest" in status.details
 

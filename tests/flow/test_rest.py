@@ -114,7 +114,8 @@ def test_rest_and_grpc_answer_alike(emulator: EmulatorThread, rest: Rest, client
         (f"{APP}/models/hello", "GetModel", {"model_id": "hello"}),
     ):
         _, by_rest = rest.json("GET", path)
-        by_grpc = client.call(name, user_app_id={"user_id": "me", "app_id": "demo"}, **fields)
+        asked: dict[str, Any] = {"user_app_id": {"user_id": "me", "app_id": "demo"}, **fields}
+        by_grpc = client.call(name, **asked)
         assert by_rest["status"]["code"] == by_grpc.status.code
         assert by_rest["status"].get("details", "") == by_grpc.status.details
         assert by_rest.get("model", {}).get("id", "") == by_grpc.model.id
@@ -229,7 +230,7 @@ def test_generate_comes_chunk_by_chunk(emulator: EmulatorThread, rest: Rest) -> 
 def served_operations(url: str) -> Iterator[Any]:
     import schemathesis
 
-    schema = schemathesis.openapi.from_url(f"{url}/v2/openapi.json")
+    schema: Any = schemathesis.openapi.from_url(f"{url}/v2/openapi.json")
     for result in schema.include(tag="served").get_all_operations():
         yield result.ok()
 
@@ -246,7 +247,7 @@ def test_every_served_operation_answers_what_the_document_says(emulator: Emulato
         database=None,
         derandomize=True,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[*HealthCheck],  # pyright: ignore[reportArgumentType]
     )
     checked = 0
     for operation in served_operations(emulator.url):

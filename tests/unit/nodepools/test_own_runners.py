@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Runner
@@ -35,9 +36,9 @@ class Laptop(Stage):
 
     def register(self, runner_id: str = "mine", version: str | None = None) -> Runner:
         version = self.version_id if version is None else version
-        served = {"id": "model", "app_id": "app", "user_id": "ada", "model_version": {"id": version}}
-        runner = {"id": runner_id, "worker": {"model": served}}
-        fields = {"compute_cluster_id": "cluster", "nodepool_id": "pool", "runners": [runner]}
+        served: Any = {"id": "model", "app_id": "app", "user_id": "ada", "model_version": {"id": version}}
+        runner: Any = {"id": runner_id, "worker": {"model": served}}
+        fields: Any = {"compute_cluster_id": "cluster", "nodepool_id": "pool", "runners": [runner]}
         return self.api("PostRunners", **fields).runners[0]
 
     def connect(self, runner: Runner) -> Replica:

@@ -33,7 +33,8 @@ class TestComputeClusters:
         shown = api.cluster(key={"id": "0123456789abcdef", "description": "ci"})
         assert (shown.key.id, shown.key.description) == ("", "ci")
         assert api("ListComputeClusters").compute_clusters[0].key.id == ""
-        assert api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "cluster")).key.id == "0123456789abcdef"
+        stored: Any = api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "cluster"))
+        assert stored.key.id == "0123456789abcdef"
 
     def test_a_key_of_another_user(self, api: ResourceApi) -> None:
         key = api("PostKeys", "bob", keys=[{"type": "personal_access_token"}]).keys[0]
@@ -213,7 +214,11 @@ class TestRunners:
         assert message == "Nodepool not found. Check your request fields. Did you mean 'pool'?"
 
     def test_deleting_one_that_does_not_exist(self, api: ResourceApi) -> None:
-        fields = {"compute_cluster_id": "cluster", "nodepool_id": "pool", "ids": ["none", "nor this"]}
+        fields: dict[str, Any] = {
+            "compute_cluster_id": "cluster",
+            "nodepool_id": "pool",
+            "ids": ["none", "nor this"],
+        }
         assert refusal(api, "DeleteRunners", **fields) == (
             StatusCode.RUNNER_INVALID_REQUEST,
             "Some of the runner ids provided (none, nor this) do not exist. There is no runner yet.",

@@ -133,7 +133,12 @@ def test_pages(api: ResourceApi) -> None:
 def test_a_page_costs_what_is_on_it_wherever_it_lies(api: ResourceApi, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[str] = []
     get = api.store.get
-    monkeypatch.setattr(api.store, "get", lambda kind, key: (looked_at.append(key[-1]), get(kind, key))[1])
+
+    def noted(kind: Kind, key: Any) -> Any:
+        looked_at.append(key[-1])
+        return get(kind, key)
+
+    monkeypatch.setattr(api.store, "get", noted)
     for number in range(60):
         api.model(f"m{number:02}")
 
@@ -218,7 +223,7 @@ def test_delete_is_all_or_none(api: ResourceApi) -> None:
 
 def test_what_is_stored_never_changes_with_an_answer(api: ResourceApi) -> None:
     api.cluster("one")
-    stored = api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "one"))
+    stored: Any = api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "one"))
     before = ComputeCluster()
     before.CopyFrom(stored)
     api("ListComputeClusters").compute_clusters[0].description = "changed"
@@ -242,6 +247,7 @@ def test_posting_without_a_request(api: ResourceApi) -> None:
     [key] = api.resources.post(Kind.COMPUTE_CLUSTER, "org", (), [ComputeCluster(id="c", **CLUSTER)])  # pyright: ignore[reportArgumentType]
     assert key == ("org", "c")
     assert api.resources.shown(Kind.COMPUTE_CLUSTER, key).user_id == "org"
-    assert api.store.get(Kind.USER, ("org",)).id == "org"
+    user: Any = api.store.get(Kind.USER, ("org",))
+    assert user.id == "org"
     with pytest.raises(CallerError, match="ComputeCluster with ID 'd' not found"):
         api.resources.shown(Kind.COMPUTE_CLUSTER, ("org", "d"))
