@@ -52,8 +52,9 @@ def new_prefix() -> str:
 @contextmanager
 def own_emulator() -> Generator[EmulatorThread]:
     """Run an emulator with the two accounts, in this process, while the block runs."""
-    # A request that finds no replica is answered soon: probes ask for that, too.
-    with EmulatorThread(EmulatorConfig(port=0, user_id=ME, pats=_TOKENS, hold_seconds=2)) as emulator:
+    # A request that finds no replica is answered soon, and one that hangs is replaced soon: probes look at that.
+    config = EmulatorConfig(port=0, user_id=ME, pats=_TOKENS, hold_seconds=2, reclaim_seconds=1)
+    with EmulatorThread(config) as emulator:
         yield emulator
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import grpc
+from clarifai_grpc.grpc.api.status.status_pb2 import BaseResponse
 
 from clarifai_emulator.api.rpc import Rpc, rpc_table
 from clarifai_emulator.conformance.budget import Budget
@@ -19,6 +20,7 @@ from clarifai_emulator.conformance.http_client import HttpClient
 from clarifai_emulator.conformance.ledger import Ledger, MadeThing
 from clarifai_emulator.conformance.made_things import IN_APPS, made_by_answer, made_by_rest, made_by_rpc
 from clarifai_emulator.conformance.seen import HttpAnswer, RpcAnswer
+from clarifai_emulator.conformance.started_call import StartedCall, failed_call, trailers_of
 from clarifai_emulator.errors import EmulatorError
 
 T = TypeVar("T")
@@ -27,6 +29,7 @@ _SECONDS = 60.0
 _THROTTLED = 11005
 _TRIES = 5
 _MAX_BYTES = 128 * 1024 * 1024
+_SERVICE = "/clarifai.api.V2/"
 
 
 class CannotTell(EmulatorError):
@@ -169,6 +172,27 @@ class PlatformClient:
                 self.scope.ledger.note(thing)
         return answer
 
+    def start(
+        self, rpc: str, *, app: str = "", user: str = "", timeout: float = _SECONDS, **fields: Any
+    ) -> StartedCall:
+        """Begin a call of an RPC that answers once and makes nothing, and do not wait for its answer."""
+        method = rpc_table()[rpc]
+        channel: Any = self.scope.connections.channel
+        invoke = channel.unary_unary(
+            method.path, method.request_type.SerializeToString, method.response_type.FromString
+        )
+        self.scope.budget.spend()
+        request = self._request(method, app, user, fields)
+        return StartedCall(invoke.future(request, metadata=self._metadata(None), timeout=timeout))
+
+    def raw(self, rpc: str, body: bytes) -> RpcAnswer:
+        """Send bytes to an RPC, which need not be there, as a message that may be none."""
+        known = rpc_table().get(rpc)
+        path = known.path if known is not None else f"{_SERVICE}{rpc}"
+        answer_type = known.response_type if known is not None else BaseResponse
+        invoke = self.scope.connections.channel.unary_unary(path, bytes, answer_type.FromString)
+        return self._answered(lambda: _once(invoke, body, self._metadata(None), _SECONDS))
+
     def do(self, rpc: str, **fields: Any) -> RpcAnswer:
         """Call an RPC that has to succeed for a probe to go on. Raises ``CannotTell``."""
         answer = self.call(rpc, **fields)
@@ -206,7 +230,7 @@ class PlatformClient:
             for message in call:
                 yield RpcAnswer(message)
         except grpc.RpcError as error:
-            yield _failed(error)
+            yield failed_call(error)
         finally:
             call.cancel()
 
@@ -296,20 +320,8 @@ def _once(invoke: Any, request: Any, metadata: Sequence[tuple[str, str]], timeou
     try:
         message, call = invoke.with_call(request, metadata=metadata, timeout=timeout)
     except grpc.RpcError as error:
-        return _failed(error)
-    return RpcAnswer(message, trailers=_texts(call.trailing_metadata()))
-
-
-def _failed(error: Any) -> RpcAnswer:
-    return RpcAnswer(
-        grpc_status=error.code().name,
-        grpc_details=error.details() or "",
-        trailers=_texts(error.trailing_metadata()),
-    )
-
-
-def _texts(metadata: Any) -> dict[str, str]:
-    return {name: value for name, value in metadata or () if isinstance(value, str)}
+        return failed_call(error)
+    return RpcAnswer(message, trailers=trailers_of(call))
 
 
 def _code_of(answer: RpcAnswer | HttpAnswer) -> int:

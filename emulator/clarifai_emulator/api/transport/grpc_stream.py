@@ -96,6 +96,7 @@ class GrpcStream:
     ) -> None:
         self.path = headers.get(":path", "")
         self.metadata = {name: value for name, value in headers.items() if not name.startswith(":")}
+        self.metadata.setdefault("host", headers.get(":authority", ""))  # as HTTP/1.1 calls it
         self.peer = peer
         self.seconds_left = _seconds(headers.get("grpc-timeout", ""))
         self.trailers: dict[str, str] = {}
