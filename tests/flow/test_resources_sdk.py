@@ -237,6 +237,6 @@ def test_secrets_never_come_back(user: Any) -> None:
 
 def test_the_catalogue(user: Any) -> None:
     assert "aws" in [provider.id for provider in user.list_cloud_providers()]
-    [region] = user.list_cloud_regions("aws")
+    region, *_ = user.list_cloud_regions("aws")
     types = user.list_instance_types("aws", region.id)
     assert "g5.xlarge" in [each.id for each in types]
