@@ -208,6 +208,7 @@ def test_a_model_that_does_not_exist(user: Any) -> None:
 
 
 def test_models_and_versions(model: Any, user: Any) -> None:
+    newest = ""
     for _ in range(2):
         newest = model.create_version(pretrained_model_config={"local_dev": True}).model_version.id
     versions = [each.model_version.id for each in model.list_versions()]
