@@ -15,7 +15,13 @@ from clarifai_emulator.control.running import Running
 
 
 def running(port: int = 7878, **changes: Any) -> Running:
-    facts: dict[str, Any] = {"url": f"http://127.0.0.1:{port}", "pid": os.getpid(), "token": "t", "user_id": "me", "port": port}
+    facts: dict[str, Any] = {
+        "url": f"http://127.0.0.1:{port}",
+        "pid": os.getpid(),
+        "token": "t",
+        "user_id": "me",
+        "port": port,
+    }
     return Running(**{**facts, "started": 1.0, **changes})
 
 

@@ -119,7 +119,7 @@ def delete(resources: Resources, row: Resource, call: ApiCall, request: Any) -> 
     elif not ids:
         raise CallerError(row.invalid_argument, "ids must name at least one resource to delete; it is empty.")
     else:
-        keys = [resources.existing(row.kind, (*prefix, each)) for each in ids]
+        keys = resources.to_delete(row.kind, prefix, ids)
     resources.delete(row.kind, keys)
     return call.rpc.response_type()
 
