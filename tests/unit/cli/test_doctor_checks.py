@@ -22,7 +22,8 @@ def running(port: int = 7878, **changes: Any) -> Running:
         "user_id": "me",
         "port": port,
     }
-    return Running(**{**facts, "started": 1.0, **changes})
+    merged: dict[str, Any] = {**facts, "started": 1.0, **changes}
+    return Running(**merged)
 
 
 def test_where_clients_would_go(tmp_path: Path) -> None:
