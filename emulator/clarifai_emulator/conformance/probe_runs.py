@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from clarifai_emulator.conformance.expected import expected_answers
-from clarifai_emulator.conformance.platform_client import CannotTell, PlatformClient
+from clarifai_emulator.conformance.platform_client import CannotTell, PlatformClient, key_of_names
 from clarifai_emulator.conformance.probe import Probe
 from clarifai_emulator.conformance.seen import Canonical
 from clarifai_emulator.errors import ControlError
@@ -67,7 +66,7 @@ def run_probe(client: PlatformClient, probe: Probe) -> ProbeResult:
         )
 
     try:
-        observed = probe.observe(client.within(name_key(probe)))
+        observed = probe.observe(client.within(key_of_names(probe.key)))
         seen = canonical.of(observed)
     except CannotTell as error:
         return result("could not tell", reason=canonical.text(str(error)))
@@ -78,11 +77,6 @@ def run_probe(client: PlatformClient, probe: Probe) -> ProbeResult:
         return result("could not tell", reason=canonical.text(f"{type(error).__name__}: {error}"))
     texts = dict(canonical.texts(observed))
     return result("holds" if seen == expected else "differs", seen=seen, texts=texts)
-
-
-def name_key(probe: Probe) -> str:
-    """Return what the names of a probe begin with, after the run's prefix."""
-    return hashlib.sha256(probe.key.encode()).hexdigest()[:4] + "-"
 
 
 def users_of(client: PlatformClient) -> dict[str, str]:
