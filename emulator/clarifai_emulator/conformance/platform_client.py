@@ -16,7 +16,7 @@ import grpc
 from clarifai_grpc.grpc.api.status.status_pb2 import BaseResponse
 
 from clarifai_emulator.api.rpc import Rpc, rpc_table
-from clarifai_emulator.conformance.budget import Budget
+from clarifai_emulator.conformance.budget import Budget, NoBudget
 from clarifai_emulator.conformance.http_client import HttpClient
 from clarifai_emulator.conformance.ledger import Ledger, MadeThing
 from clarifai_emulator.conformance.made_things import IN_APPS, made_by_answer, made_by_rest, made_by_rpc
@@ -29,12 +29,18 @@ _SECONDS = 60.0
 # The platform takes 15 requests a second, and says so.
 _THROTTLED = 11005
 _TRIES = 5
+# A quota by the hour or the month is used up, or nothing is paid: no further request will do.
+_USED_UP = frozenset({11003, 11004, 11006, 69000, 69001})
 _MAX_BYTES = 128 * 1024 * 1024
 _SERVICE = "/clarifai.api.V2/"
 
 
 class CannotTell(EmulatorError):
     """Says why a probe could not observe what it is about: something before it was refused, or is missing."""
+
+
+class QuotaEnded(EmulatorError):
+    """Says that the target takes no further request of this account."""
 
 
 class ProbeMistake(EmulatorError):
@@ -131,6 +137,11 @@ class PlatformClient:
     def with_token(self, token: str) -> PlatformClient:
         """Return a client that shows another token of this user."""
         return PlatformClient(replace(self.account, pat=token), self.scope, who=self._who, key=self._key)
+
+    def without_budget(self) -> PlatformClient:
+        """Return a client that is never out of budget, to remove what was made."""
+        scope = replace(self.scope, budget=NoBudget())
+        return PlatformClient(self.account, scope, other=self._other, who=self._who, key=self._key)
 
     def within(self, key: str) -> PlatformClient:
         """Return a client whose names no other probe uses. ``key``: four characters of this one."""
@@ -313,13 +324,17 @@ class PlatformClient:
 
     def _answered(self, ask: Any) -> Any:
         """Return the answer, after a pause where the platform says that there were too many requests."""
+        answer = None
         for number in range(_TRIES):
             self.scope.budget.spend()
             answer = ask()
-            if _code_of(answer) != _THROTTLED or number == _TRIES - 1:
+            code = _code_of(answer)
+            if code in _USED_UP:
+                raise QuotaEnded(f"The target takes no more requests: {answer.status}. {answer.details}".strip())
+            if code != _THROTTLED:
                 return answer
             time.sleep(1.0 + number)
-        raise AssertionError("the last try returns")
+        raise QuotaEnded(f"The target has asked {_TRIES} times in a row to wait.")
 
 
 def _once(invoke: Any, request: Any, metadata: Sequence[tuple[str, str]], timeout: float) -> RpcAnswer:
@@ -333,5 +348,5 @@ def _once(invoke: Any, request: Any, metadata: Sequence[tuple[str, str]], timeou
 def _code_of(answer: RpcAnswer | HttpAnswer) -> int:
     if isinstance(answer, RpcAnswer):
         return answer.code
-    body = answer.json if answer.http_status == 429 else None
+    body = answer.json if answer.http_status in (402, 429) else None
     return body.get("status", {}).get("code", 0) if isinstance(body, dict) else 0
