@@ -66,7 +66,7 @@ def run_probe(client: PlatformClient, probe: Probe) -> ProbeResult:
         )
 
     try:
-        observed = probe.observe(client.within(key_of_names(probe.key)))
+        observed = probe.observe(client.within(name_key(probe)))
         seen = canonical.of(observed)
     except CannotTell as error:
         return result("could not tell", reason=canonical.text(str(error)))
@@ -77,6 +77,11 @@ def run_probe(client: PlatformClient, probe: Probe) -> ProbeResult:
         return result("could not tell", reason=canonical.text(f"{type(error).__name__}: {error}"))
     texts = dict(canonical.texts(observed))
     return result("holds" if seen == expected else "differs", seen=seen, texts=texts)
+
+
+def name_key(probe: Probe) -> str:
+    """Return what the names of a probe begin with, after the run's prefix."""
+    return key_of_names(probe.key)
 
 
 def users_of(client: PlatformClient) -> dict[str, str]:

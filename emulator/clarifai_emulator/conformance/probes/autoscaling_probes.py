@@ -26,7 +26,7 @@ _QUICK = {"traffic_history_seconds": 1, "scale_down_delay_seconds": 1, "scale_up
 
 def narrow_witness(client: PlatformClient) -> MadeModel:
     """Upload a model whose replicas take one request at a time."""
-    return witness(client, **{"config.yaml": _ONE_AT_A_TIME})
+    return witness(client, config=_ONE_AT_A_TIME)
 
 
 @contextmanager
@@ -96,9 +96,9 @@ def floor(client: PlatformClient) -> Any:
 
 @probe("autoscaling.wanted", level="deploys")
 def wanted(client: PlatformClient) -> Any:
-    """Ask a deployment of replicas that take one request each for three things at once."""
-    with scaled(client, min_replicas=0, max_replicas=5) as (model, deployment):
-        return most_for(client, model, deployment, 3)
+    """Ask a deployment of replicas that take one request each for one thing, and for many at once."""
+    with scaled(client, min_replicas=0, max_replicas=4) as (model, deployment):
+        return {f"{count} requests": most_for(client, model, deployment, count) for count in (1, 12)}
 
 
 @probe("autoscaling.up", level="deploys")

@@ -18,8 +18,6 @@ from clarifai_emulator.conformance.probe import probe
 from clarifai_emulator.conformance.probes.replica_probes import deployed, witness
 from clarifai_emulator.conformance.scenes import MadeModel, MadeNodepool
 
-_PLACES = {"aws": "us-east-1", "gcp": "us-central1", "vultr": "ewr", "oracle": "us-ashburn-1"}
-
 
 def listed(client: PlatformClient, provider: str, region: str) -> list[Any]:
     """Return the instance types of a region."""
@@ -35,12 +33,21 @@ def size_of(message: Any) -> str:
     return f"{info.cpu_limit} {info.cpu_memory}{accelerators} {kinds}".strip()
 
 
+def clouds(client: PlatformClient) -> dict[str, str]:
+    """Return the providers that rent machines out, with the first region of each."""
+    providers = [each.id for each in client.do("ListCloudProviders").message.cloud_providers]
+    regions = {
+        each: client.do("ListCloudRegions", cloud_provider={"id": each}).message.regions for each in providers
+    }
+    return {each: found[0] for each, found in regions.items() if found and each != "local"}
+
+
 @probe("instances.sizes-and-prices")
 def sizes_and_prices(client: PlatformClient) -> Any:
     """List the instance types of each cloud."""
     return {
         provider: {each.id: f"{size_of(each)} at {each.price}" for each in listed(client, provider, region)}
-        for provider, region in _PLACES.items()
+        for provider, region in clouds(client).items()
     }
 
 
@@ -49,7 +56,7 @@ def without_price(client: PlatformClient) -> Any:
     """Look which instance types have no price."""
     return {
         provider: [each.id for each in listed(client, provider, region) if not each.price or not float(each.price)]
-        for provider, region in _PLACES.items()
+        for provider, region in clouds(client).items()
     }
 
 
@@ -112,7 +119,7 @@ def shared_nodepools(client: PlatformClient) -> Any:
 def needing(client: PlatformClient, needs: str) -> MadeModel:
     """Upload a model that asks for this."""
     head = "model: {id: witness, model_type_id: any-to-any}"
-    return witness(client, **{"config.yaml": f"{head}\ninference_compute_info: {{{needs}}}\n"})
+    return witness(client, config=f"{head}\ninference_compute_info: {{{needs}}}\n")
 
 
 def tried(client: PlatformClient, place: MadeNodepool, needs: str) -> Any:
@@ -159,8 +166,9 @@ def accelerator_without_number(client: PlatformClient) -> Any:
 
 @probe("instances.size-not-stated", level="deploys")
 def size_not_stated(client: PlatformClient) -> Any:
-    """Deploy a model on an instance type whose size nobody knows."""
-    types = [{"id": "t9.imaginary", "cloud_provider": {"id": "aws"}, "region": "us-east-1"}]
+    """Deploy a model on an instance type whose memory nobody knows."""
+    half: dict[str, Any] = {"id": "t9.imaginary", "compute_info": {"cpu_limit": "4"}}
+    types = [{**half, "cloud_provider": {"id": "aws"}, "region": "us-east-1"}]
     return tried(client, cpu_nodepool(client, instance_types=types), "cpu_limit: '1', cpu_memory: 1Gi")
 
 

@@ -87,9 +87,12 @@ class Witness(ModelClass):
 """
 
 
-def witness(client: PlatformClient, of: MadeModel | None = None, **files: str) -> MadeModel:
-    """Upload the model that tells what it sees."""
-    return uploaded(client, of, **{"1/model.py": WITNESS, **files})
+def witness(
+    client: PlatformClient, of: MadeModel | None = None, *, code: str = WITNESS, config: str = ""
+) -> MadeModel:
+    """Upload the model that tells what it sees. ``config``: its config.yaml, where it asks for other than little."""
+    files = {"1/model.py": code, "config.yaml": config} if config else {"1/model.py": code}
+    return uploaded(client, of, **files)
 
 
 def shared_witness(client: PlatformClient) -> tuple[MadeModel, str]:
@@ -183,7 +186,7 @@ def restarted(client: PlatformClient) -> Any:
 def load_fails(client: PlatformClient) -> Any:
     """Deploy a model that fails to load, and ask it until that is known."""
     code = WITNESS.replace("self.id = uuid.uuid4().hex", 'raise ValueError("no weights")')
-    model = witness(client, **{"1/model.py": code})
+    model = witness(client, code=code)
     with deployed(client, model) as deployment:
         answer = answered(client, model, "name", **_selector(client, deployment))
     return {"answer": answer, "says why": "ValueError: no weights" in answer.details}
@@ -224,13 +227,13 @@ def disabled_at_work(client: PlatformClient) -> Any:
     return {"in flight": answer, "heard": scenes.heard(answer)}
 
 
-def rolled_out(client: PlatformClient, **files: str) -> Any:
+def rolled_out(client: PlatformClient, config: str = "") -> Any:
     """Deploy a version, tell the deployment a newer one, and ask all the while; what was seen."""
-    old = witness(client, **files)
-    later = {**files, "1/model.py": WITNESS.replace('"one"', '"two"')}
+    old = witness(client, config=config)
     with deployed(client, old, cpu_nodepool(client), graceful_deploy=True) as deployment:
         first = told(client, old, deployment, "name")
-        new = witness(client, MadeModel(old.app, old.id), **later)
+        of, later = MadeModel(old.app, old.id), WITNESS.replace('"one"', '"two"')
+        new = witness(client, of, code=later, config=config)
         moved(client, deployment, new)
         shown = rollout_of(client, deployment, {old.version: "old", new.version: "new"})
         heard, ends = set[str](), time.monotonic() + _ROLLOUT_SECONDS
@@ -250,4 +253,4 @@ def rollout(client: PlatformClient) -> Any:
 @probe("dispatch.rollout-room", level="deploys")
 def rollout_without_room(client: PlatformClient) -> Any:
     """Tell a deployment another version, where both do not fit on the instance."""
-    return rolled_out(client, **{"config.yaml": _LARGE})
+    return rolled_out(client, _LARGE)
