@@ -18,7 +18,7 @@ class TestApps:
     def test_but_not_another_users(self, api: ResourceApi) -> None:
         code, message = refusal(api, "GetApp", user_id="bob", app_id="fresh")
         assert code == StatusCode.CONN_DOES_NOT_EXIST
-        assert message == "App 'fresh' does not exist for user 'bob'."
+        assert message == "app identified by path /users/bob/apps/fresh not found"
 
     def test_nor_one_with_an_id_that_is_not_valid(self, api: ResourceApi) -> None:
         assert "'a b' is not a valid id" in refusal(api, "GetApp", app_id="a b")[1]

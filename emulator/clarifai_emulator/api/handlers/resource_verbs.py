@@ -15,6 +15,7 @@ from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.listing import page_of, refuse_unknown_filters
 from clarifai_emulator.api.rpc import Rpc, rpc_table
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.descriptors import is_repeated
 from clarifai_emulator.resources.resource import Resources, at_path
 from clarifai_emulator.resources.rows import Resource
 from clarifai_emulator.store import Key
@@ -118,7 +119,7 @@ def delete(resources: Resources, row: Resource, call: ApiCall, request: Any) -> 
     elif not ids:
         raise CallerError(row.invalid_argument, "ids must name at least one resource to delete; it is empty.")
     else:
-        keys = [resources.existing(row.kind, (*prefix, each)) for each in ids]
+        keys = resources.to_delete(row.kind, prefix, ids)
     resources.delete(row.kind, keys)
     return call.rpc.response_type()
 
@@ -172,7 +173,7 @@ def _items(row: Resource, request: Any) -> list[Any]:
     items: list[Any] = []
     for each in request.DESCRIPTOR.fields:
         if each.message_type is row.message.DESCRIPTOR:
-            if each.is_repeated:
+            if is_repeated(each):
                 items.extend(getattr(request, each.name))
             elif request.HasField(each.name):
                 items.append(getattr(request, each.name))
