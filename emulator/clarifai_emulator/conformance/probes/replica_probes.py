@@ -90,7 +90,7 @@ class Witness(ModelClass):
 def witness(
     client: PlatformClient, of: MadeModel | None = None, *, code: str = WITNESS, config: str = ""
 ) -> MadeModel:
-    """Upload the model that tells what it sees. ``config``: its config.yaml, where it asks for other than little."""
+    """Upload the model that tells what it sees. ``config``: its config.yaml, where it asks for more."""
     files = {"1/model.py": code, "config.yaml": config} if config else {"1/model.py": code}
     return uploaded(client, of, **files)
 
