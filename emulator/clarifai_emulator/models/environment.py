@@ -353,7 +353,7 @@ def _failure(directory: ModelDirectory, output: list[str]) -> ModelError:
             cause, hint = known_cause.format(**facts), known_hint.format(**facts)
             break
     return ModelError(
-        f"The Python environment for {directory.requirements_file} cannot be built: {cause}.",
+        f"The Python environment for {directory.requirements_file} cannot be built: {cause.rstrip('.')}.",
         hint=hint,
         log="\n".join(output[-_LOG_LINES:]),
     )
