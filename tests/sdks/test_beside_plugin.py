@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sdk_environments import alone, cached_environment, install
-from sdks.conftest import versions
+from sdk_environments import alone, cached_environment, find_python, install
+from sdks.conftest import ALL, versions
 
 ROOT = Path(__file__).parents[2]
 CLIENT = """
@@ -77,7 +77,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(wheel: Path, tmp_path: Path) -> Callable[[str, str], str]:
+def run(wheel: Path, tmp_path: Path) -> Callable[..., str]:
     """Return a function that runs tests of a client project beside some SDK, and returns what pytest said."""
     shutil.copytree(ROOT / "fixtures" / "models" / "hello", tmp_path / "models" / "hello")
     project = tmp_path / "project"
@@ -85,16 +85,16 @@ def run(wheel: Path, tmp_path: Path) -> Callable[[str, str], str]:
     (project / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
     (project / "greeter.py").write_text(CLIENT)
 
-    def run(pin: str, tests: str) -> str:
+    def run(pin: str, tests: str, python: str = sys.executable) -> str:
         (project / "test_greeter.py").write_text(tests)
         ours = (str(ROOT / "pyproject.toml"), "--extra", "pytest")
-        python = cached_environment(*pin.split(), options=ours, apart="beside")
+        interpreter = cached_environment(*pin.split(), python=python, options=ours, apart="beside")
         ours_alone = ("CLARIFAI_", "PYTEST_", "PYTHON")
         here = {name: value for name, value in os.environ.items() if not name.startswith(ours_alone)}
-        with alone(python.parents[1]):
-            install(python, str(wheel))
+        with alone(interpreter.parents[1]):
+            install(interpreter, str(wheel))
             done = subprocess.run(
-                [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+                [interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
                 cwd=project, env=here, capture_output=True, text=True,
             )  # fmt: skip
         return f"{done.stdout}\n{done.stderr}"
@@ -104,7 +104,7 @@ def run(wheel: Path, tmp_path: Path) -> Callable[[str, str], str]:
 
 @pytest.mark.parametrize("pin", PINS)
 def test_a_project_tests_itself_with_the_plugin_beside_the_sdk_that_it_pins(
-    pin: str, run: Callable[[str, str], str]
+    pin: str, run: Callable[..., str]
 ) -> None:
     said = run(pin, TESTS + WITHOUT_ADDRESS)
     version = re.match(r"clarifai==([\d.]+)", pin)
@@ -122,3 +122,14 @@ def test_a_project_tests_itself_with_the_plugin_beside_the_sdk_that_it_pins(
         assert "here it could, for the tests alone. Pin `protobuf<7` beside the SDK." in said
     else:
         assert told not in said
+
+
+@pytest.mark.skipif(not ALL, reason="in short, today's Python alone: CLARIFAI_TEST_SDKS=all has 3.13.0, too")
+def test_python_3_13_0_crashes_while_it_imports_todays_runner_and_models_run_with_an_older_one(
+    run: Callable[..., str],
+) -> None:
+    python = find_python("3.13.0")
+    if python is None:
+        pytest.skip("Python 3.13.0 is not on this machine")
+    said = run("clarifai==12.5.0", TESTS + WITHOUT_ADDRESS, python)
+    assert "12 passed" in said, said
