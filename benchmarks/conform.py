@@ -200,7 +200,7 @@ def _left(url: str, folder: str) -> list[Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and write the figures."""
-    parser = argparse.ArgumentParser(prog="benchmarks.conform", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="benchmarks.conform", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--interrupt", type=int, default=0, metavar="N", help="break off N runs, too")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)

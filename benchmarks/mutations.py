@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,7 +113,7 @@ def _of_refusal(name: str, node: ast.Call) -> Mutation | None:
 
 
 @contextmanager
-def copies(count: int) -> Iterator[Queue[Path]]:
+def copies(count: int) -> Generator[Queue[Path]]:
     """Give copies of the package, to be mutated."""
     with tempfile.TemporaryDirectory(prefix="clarifai-emulator-mutations-") as folder:
         free: Queue[Path] = Queue()
@@ -148,6 +148,7 @@ def _kit(copy: Path) -> tuple[tuple[str, ...], str]:
     """Return the rows whose probes differ, or could not tell, and what went wrong with the run itself."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CLARIFAI_")}
     environ |= {"PYTHONPATH": str(copy.parent), "XDG_STATE_HOME": str(copy.parent / "state")}
+    said = ""
     try:
         done = subprocess.run(
             [sys.executable, "-m", "clarifai_emulator", "conform", "--json"],
@@ -157,11 +158,12 @@ def _kit(copy: Path) -> tuple[tuple[str, ...], str]:
             text=True,
             timeout=_RUN_SECONDS,
         )
+        said = done.stdout + done.stderr
         report = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         return (), f"the run took longer than {_RUN_SECONDS} s"
     except ValueError:
-        return (), (done.stdout + done.stderr)[-300:]  # pyright: ignore[reportPossiblyUnbound]
+        return (), said[-300:]
     if "probes" not in report:
         return (), str(report)[:300]
     probes = report["probes"].values()
@@ -170,7 +172,7 @@ def _kit(copy: Path) -> tuple[tuple[str, ...], str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw mutations, run them, and write what was found."""
-    parser = argparse.ArgumentParser(prog="benchmarks.mutations", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="benchmarks.mutations", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("rows", nargs="*", help="only mutations of these rows")
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
