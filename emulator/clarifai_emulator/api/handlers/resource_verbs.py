@@ -116,7 +116,10 @@ def delete(resources: Resources, row: Resource, call: ApiCall, request: Any) -> 
     if getattr(request, "delete_all", False):
         keys = list(resources.below(row.kind, prefix))
     elif not ids:
-        raise CallerError(row.invalid_argument, "ids must name at least one resource to delete; it is empty.")
+        # The text of a recorded answer (Clarifai/docs, a comment on its page about managing compute).
+        raise CallerError(
+            row.invalid_argument, "Must supply a list of 'ids' to delete.", hint="Check your request fields."
+        )
     else:
         keys = [resources.existing(row.kind, (*prefix, each)) for each in ids]
     resources.delete(row.kind, keys)

@@ -84,8 +84,8 @@ def test_users_organisations_and_tokens(tmp_path: Path) -> None:
         ),
         ("organisations:\n- {id: acme, members: [ada]}", ":2: organisations[0].members[0]: there is no user 'ada'"),
         ("organisations:\n- {id: acme, members: ada}", ":2: organisations[0].members: expected a list"),
-        ("users:\n- {first_name: Ada}", ":2: users[0].id: must not be empty"),
-        ("users:\n- {id: a b}", ":2: users[0].id: 'a b' is not a valid id: use 1 to 64 characters"),
+        ("users:\n- {first_name: Ada}", ":2: users[0].id: id must be between 1 and 48 characters long"),
+        ("users:\n- {id: a b}", ":2: users[0].id: 'a b' is not a valid id: use letters, digits"),
         ("users:\n- {id: me}", ":2: users[0].id: 'me' is reserved"),
         (
             "users: [{id: ada}]\norganisations:\n- id: ada",

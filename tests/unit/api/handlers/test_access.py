@@ -26,11 +26,13 @@ class TestSecrets:
             assert "changed" not in str(answer)
         assert api.store.get(Kind.SECRET, ("ada", "TOKEN")).value == "changed"
 
-    def test_a_new_value_is_a_new_version(self, api: ResourceApi) -> None:
-        assert api("PostSecrets", secrets=[{"id": "TOKEN", "value": "a", "version": 7}]).secrets[0].version == 1
-        for fields, version in (({"description": "why"}, 1), ({"value": "b"}, 2), ({"value": "b"}, 2)):
-            secret = {"id": "TOKEN", **fields}
-            assert api("PatchSecrets", secret=[secret], action="overwrite").secrets[0].version == version
+    def test_a_patch_leaves_version_and_time_as_they_are(self, api: ResourceApi) -> None:
+        posted = api("PostSecrets", secrets=[{"id": "TOKEN", "value": "a", "version": 7}]).secrets[0]
+        assert posted.version == 1
+        api.clock.seconds += 60
+        for fields in ({"description": "why"}, {"value": "b"}):
+            patched = api("PatchSecrets", secret=[{"id": "TOKEN", **fields}], action="overwrite").secrets[0]
+            assert (patched.version, patched.modified_at) == (1, posted.created_at)
 
     def test_an_empty_value(self, api: ResourceApi) -> None:
         assert refusal(api, "PostSecrets", secrets=[{"id": "TOKEN"}]) == (
