@@ -37,6 +37,7 @@ def measure(*, quick: bool = False) -> list[Figure]:
         archive.write_bytes(os.urandom(size))
         options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
         with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+            _call(channel, "PostApps", apps=[{"id": _APP["app_id"]}])
             _call(channel, "PostModels", user_app_id=_APP, models=[{"id": "model"}])
             uploads: list[float] = []
             copies: list[float] = []

@@ -92,6 +92,7 @@ class Wire:
         in_app: dict[str, Any] = {"user_app_id": {"user_id": "me", "app_id": "app"}}
         deployed = {"id": "deployment", "worker": worker, "nodepools": [{"id": "pool"}]}
         for name, fields in {
+            "PostApps": {"apps": [{"id": "app"}]},
             "PostModels": {**in_app, "models": [{"id": "model"}]},
             "PostModelVersions": {**in_app, "model_id": "model", "model_versions": [{"id": "v1"}]},
             "PostComputeClusters": {"compute_clusters": [cluster]},

@@ -58,10 +58,12 @@ class Uploader:
 
     def __init__(self, url: str) -> None:
         self.app: dict[str, Any] = {"user_app_id": {"user_id": "me", "app_id": "demo"}}
+        self.url = url
         self.client = Client(url)
         self.channel = grpc.insecure_channel(
             url.removeprefix("http://"), options=[("grpc.max_send_message_length", -1)]
         )
+        self.client.call("PostApps", user_app_id={"user_id": "me"}, apps=[{"id": "demo"}])
         self.client.call("PostModels", **self.app, models=[{"id": "hello", "model_type_id": "text-to-text"}])
 
     def stream(self, requests: Any, pat: str = "any-token") -> Any:

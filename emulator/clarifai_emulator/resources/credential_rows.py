@@ -85,8 +85,10 @@ def _validate_secret(_: Resources, draft: Draft) -> Iterator[Problem]:
         yield Problem("value", "must not be empty")
 
 
-def _hide_value(_: Resources, _key: Key, secret: Secret, _viewer: str) -> None:
-    secret.ClearField("value")
+def _show_secret(resources: Resources, _key: Key, secret: Secret, _viewer: str) -> None:
+    """Show the value: all that may see a secret at all are its owner (Clarifai/docs ``secrets_get_output.txt``)."""
+    if resources.behaviour.secret_values == "hidden":
+        secret.ClearField("value")
 
 
 KEY = Resource(
@@ -110,5 +112,5 @@ SECRET = Resource(
     actions=("overwrite", "merge"),
     prepare=_prepare_secret,
     validate=_validate_secret,
-    show=_hide_value,
+    show=_show_secret,
 )

@@ -20,7 +20,13 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Draft, Match, Problem, Resource
-from clarifai_emulator.resources.workers import newest_version, prepare_worker, served_version, validate_worker
+from clarifai_emulator.resources.workers import (
+    newest_version,
+    prepare_worker,
+    served_version,
+    show_worker,
+    validate_worker,
+)
 from clarifai_emulator.store import Key, Kind
 
 log = logging.getLogger(__name__)
@@ -207,6 +213,8 @@ def _show(resources: Resources, key: Key, deployment: Deployment, viewer: str) -
     stored = resources.stored(Kind.DEPLOYMENT, key)
     if (now := resources.metrics.served(stored)) is not stored:
         deployment.worker.CopyFrom(now.worker)
+    show_worker(resources, deployment.worker, viewer)
+    show_worker(resources, deployment.desired_worker, viewer)
     deployment.deployment_metrics.CopyFrom(resources.metrics.deployment_metrics(stored))
 
 

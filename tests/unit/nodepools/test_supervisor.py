@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.backends.backend import Exit
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.dispatch.lane import Slot
 from clarifai_emulator.dispatch.work import State, Work
 from clarifai_emulator.errors import CallerError
@@ -458,6 +459,22 @@ async def test_who_waits_for_a_version_that_is_superseded_is_told_to_ask_again(s
     (new,) = stage.backend.running
     assert stage.record(new).state is ReplicaState.STARTING
     assert [fleet.retired for fleet in stage.supervisor.fleets.values()] == [False]
+
+
+@pytest.mark.parametrize("chosen", ["when-ready", "at-once"])
+async def test_what_serves_ends_before_the_newest_version_serves_only_where_that_is_chosen(
+    chosen: Literal["when-ready", "at-once"],
+) -> None:
+    stage = Stage(behaviour=Behaviour(latest_version=chosen))
+    stage.prepare()
+    await stage.deploy(deploy_latest_version=True)
+    (old,) = stage.backend.running
+    await stage.ready(old)
+    stage.version()
+    await settle()
+    assert (old.signals == ["TERM"]) is (chosen == "at-once")
+    assert len([each for each in stage.backend.processes if each is not old]) == 1
+    await stage.close()
 
 
 async def test_a_pinned_deployment_does_not_care_for_new_versions(stage: Stage) -> None:

@@ -12,6 +12,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import User, Visibility
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.resources.permissions import Organisations
 from resource_api import ResourceApi, refusal
 
@@ -62,7 +63,7 @@ def api() -> ResourceApi:
         seen: dict[str, Any] = {"visibility": {"gettable": level}}
         api("PostApps", "acme", apps=[{"id": f"app-{name}", **seen}])
         api.model(f"model-{name}", f"app-{name}", "acme", **seen)
-        api.version(f"model-{name}", f"app-{name}", "acme")
+        api.version(f"model-{name}", f"app-{name}", "acme", **seen)
         api.cluster(f"cluster-{name}", "acme", **seen)
         api.nodepool(f"pool-{name}", f"cluster-{name}", "acme", **seen)
         api.deployment(
@@ -147,7 +148,8 @@ def test_a_public_deployment_shows_others_no_more_of_its_nodepool_than_its_id(ap
 def test_a_private_version_of_a_public_model_is_not_shown_with_it(api: ResourceApi) -> None:
     where: dict[str, Any] = {"user_id": "acme", "app_id": "app-public", "model_id": "model-public"}
     older = api("GetModel", "cyd", **where).model.model_version.id
-    newer = api.version("model-public", "app-public", "acme", visibility={"gettable": PRIVATE})
+    newer = api.version("model-public", "app-public", "acme")
+    assert api("GetModel", "ada", **where).model.model_version.visibility.gettable == PRIVATE
     assert api("GetModel", "ada", **where).model.model_version.id == newer
     assert api("GetModel", "cyd", **where).model.model_version.id == older
     assert api("GetModelVersion", "cyd", **where).model_version.id == older
@@ -189,7 +191,8 @@ def test_a_clusters_key_is_nobody_elses_to_know_of(api: ResourceApi) -> None:
         assert "of acme" not in str(api(rpc, "cyd", user_id="acme", **fields))
 
 
-def test_an_app_that_is_only_read_is_made_by_nobody_who_may_not_add_apps(api: ResourceApi) -> None:
+def test_an_app_that_is_only_read_is_made_by_nobody_who_may_not_add_apps() -> None:
+    api = ResourceApi(ORGANISATIONS, behaviour=Behaviour(apps="on-mention"))
     reader = Caller("eve", scopes=frozenset({"Apps_Get", "Workflows_Get"}))
     assert refusal(api, "GetApp", reader, app_id="new")[0] == StatusCode.CONN_DOES_NOT_EXIST
     assert api("GetApp", "eve", app_id="new").app.id == "new"

@@ -63,7 +63,9 @@ def post(resources: Resources, row: Resource, call: ApiCall, request: Any) -> An
     """Create the items of a request for the caller: all or none."""
     owner = require_owner(resources, call, request)
     _, *parents = _prefix(row, call, request)
-    return _answer(resources, row, call, resources.post(row.kind, owner, parents, _items(row, request)))
+    makes = resources.behaviour.apps == "on-mention"
+    keys = resources.post(row.kind, owner, parents, _items(row, request), makes_parents=makes)
+    return _answer(resources, row, call, keys)
 
 
 def get(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
@@ -131,7 +133,7 @@ def target(resources: Resources, row: Resource, call: ApiCall, request: Any) -> 
     caller may see."""
     pattern = (*_prefix(row, call, request), at_path(request, row.in_request))
     key = resources.find(row.kind, pattern)
-    if key is None and row.make is not None and pattern[0] == call.caller.user_id and call.caller.may_add(row.stem):
+    if key is None and _is_made(resources, row, call, pattern[0]):
         row.make(resources, pattern)
         key = pattern
     if key is None or not resources.visible(row.kind, key, call.caller.user_id):
@@ -139,6 +141,12 @@ def target(resources: Resources, row: Resource, call: ApiCall, request: Any) -> 
         call.notes["hint"] = error.hint
         raise error
     return key
+
+
+def _is_made(resources: Resources, row: Resource, call: ApiCall, owner: str) -> bool:
+    """Tell whether a resource that is not there is made: an app of the caller, where that was chosen."""
+    is_chosen = row.make is not None and resources.behaviour.apps == "on-mention"
+    return is_chosen and owner == call.caller.user_id and call.caller.may_add(row.stem)
 
 
 def require_owner(resources: Resources, call: ApiCall, request: Any) -> str:

@@ -1,4 +1,4 @@
-"""Keys and secrets are created, changed and deleted; a secret never comes out, and a key grants its own scopes."""
+"""Keys and secrets are created, changed and deleted; a secret is its owner's, and a key grants its own scopes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.resources.permissions import Organisations
 from clarifai_emulator.store import Kind
 from resource_api import ResourceApi, refusal
 
 
 class TestSecrets:
-    def test_the_value_goes_in_and_never_comes_out(self, api: ResourceApi) -> None:
+    def test_the_value_is_in_every_answer_to_its_owner(self, api: ResourceApi) -> None:
+        secret = {"id": "TOKEN", "value": "hidden"}
+        assert api("PostSecrets", secrets=[secret]).secrets[0].value == "hidden"
+        assert api("GetSecret", id="TOKEN").secret.value == "hidden"
+        assert api("ListSecrets").secrets[0].value == "hidden"
+        changed = api("PatchSecrets", secret=[{"id": "TOKEN", "value": "changed"}], action="overwrite")
+        assert changed.secrets[0].value == "changed"
+
+    def test_where_that_is_chosen_the_value_never_comes_out(self) -> None:
+        api = ResourceApi(behaviour=Behaviour(secret_values="hidden"))
         answers = [
             api("PostSecrets", secrets=[{"id": "TOKEN", "value": "hidden", "description": "why"}]),
             api("GetSecret", id="TOKEN"),
