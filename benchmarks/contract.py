@@ -82,7 +82,7 @@ def _process_seconds(words: list[str]) -> float:
 def _microseconds_of_a_check(contracts: list[ModelContract]) -> float:
     version = resources_pb2.ModelVersion(method_signatures=[each.signature for each in contracts[0].methods])
     events = EventBus(SystemClock())
-    watch = Watch(mode="record", find_version=lambda model, version_id: version, events=events)
+    watch = Watch(mode="record", find_version=lambda key: version, events=events)
     request, answer = _exchange()
     began = time.process_time()
     for _ in range(_CALLS):

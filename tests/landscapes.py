@@ -212,6 +212,10 @@ class World:
     def runner_ids(self, user: str, cluster: str, nodepool: str) -> Sequence[str]:
         return [key[3] for key in self.runners if key[:3] == (user, cluster, nodepool)]
 
+    def own_runners(self, user: str, cluster: str, nodepool: str) -> Sequence[Runner]:
+        found = [runner for key, runner in self.runners.items() if key[:3] == (user, cluster, nodepool)]
+        return found[::-1]
+
     def shared_nodepools(self) -> Sequence[Nodepool]:
         return self.shared
 

@@ -90,11 +90,11 @@ class EmulatorConfig:
 
     ``port`` 0 takes a free one. ``pats`` maps accepted tokens to their users, ``pats_file`` names users,
     organisations and tokens with scopes and expiry (``api/access/accounts.py``); without both, any well-formed
-    token is ``user_id``. ``hold_seconds`` bounds how long a request waits for a replica to start before it is
-    answered 21351; ``request_seconds`` bounds the whole request. ``reclaim_seconds`` is how long a model
-    may go on with a request whose client has gone or whose time is up, before its replica is replaced.
-    ``queue_size`` bounds how many requests of one deployment
-    may wait. ``num_threads`` overrides how many requests a replica takes at once.
+    token is ``user_id``. ``hold_seconds`` bounds how long a request waits for a replica: one that has
+    to start (then it is answered 21351), or one that is free (21354); ``request_seconds`` bounds the whole request.
+    ``reclaim_seconds`` is how long a model may go on with a request whose client has gone or whose time is up,
+    before its replica is replaced. ``queue_size`` bounds how many requests of one deployment may wait.
+    ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own, in the emulator's, or in containers; a nodepool
     may say otherwise. ``docker``: for containers. ``accelerators``: simulated ones instead of this machine's
     (``simulated:2xNVIDIA-A10G``). ``strict_capacity``: this machine's own nodepools place no more than its CPUs

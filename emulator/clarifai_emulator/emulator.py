@@ -128,9 +128,8 @@ class Emulator:
         # Names this run of it to whoever asks for its health; it opens nothing.
         self.run_id = secrets.token_hex(8)
         self.authenticator = self._authenticator()
+        self._state, self._kept_topology = self._kept()
         self.api = self._api(steps)
-        self._state: KeptState | None = None
-        self._kept_topology: KeptTopology | None = None
         self._holding = contextlib.ExitStack()  # while somebody debugs a model of this process
         self._is_ready = False
 
@@ -228,6 +227,17 @@ class Emulator:
             is_kept=self.config.data_dir is not None,
         )
 
+    def _kept(self) -> tuple[KeptState, KeptTopology] | tuple[None, None]:
+        """Return what keeps resources and topology files beyond this process, if a directory was given for that."""
+        if self.config.data_dir is None:
+            return None, None
+        # SQLite is for those who ask for it.
+        from clarifai_emulator.deploy.topology_kept import KeptTopology
+        from clarifai_emulator.state.kept_state import KeptState
+
+        state = KeptState(self.config.data_dir, self.store, self.resources.table, self.logbook)
+        return state, KeptTopology(state)
+
     def _authenticator(self) -> Authenticator:
         return Authenticator(
             user_id=self.config.user_id,
@@ -253,7 +263,7 @@ class Emulator:
                 nodepools=self.nodepools,
                 uploaded=self._uploads.files,
                 start_build=self._uploads.start,
-                commit=self.commit,
+                commit=self._state.commit if self._state is not None else None,
                 keep_logs=self.keep_logs,
                 is_ready=lambda: self._is_ready,
                 run_id=self.run_id,
@@ -414,15 +424,7 @@ class Emulator:
     def _restore(self) -> bool:
         """Put what the state directory holds into the store; return whether that is anything. Raises
         ``ConfigError``."""
-        if self.config.data_dir is None:
-            return False
-        # SQLite is for those who ask for it.
-        from clarifai_emulator.deploy.topology_kept import KeptTopology
-        from clarifai_emulator.state.kept_state import KeptState
-
-        self._state = KeptState(self.config.data_dir, self.store, self.resources.table, self.logbook)
-        self._kept_topology = KeptTopology(self._state)
-        return self._state.open() > 0
+        return self._state is not None and self._state.open() > 0
 
     async def _provision(self, *, restored: bool = False) -> None:
         for user in self.accounts.users:

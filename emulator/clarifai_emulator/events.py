@@ -43,7 +43,8 @@ class EventBus:
         self._seq += 1
         event = Event(self._seq, self._clock.now(), kind, fields)
         self._events.append(event)
-        self._listeners.tell(event)
+        if self._listeners.subscribers:
+            self._listeners.tell(event)
         return event
 
     def subscribe(self, subscriber: Callable[[Event], object]) -> Callable[[], None]:

@@ -95,7 +95,8 @@ class LogBook:
         self._seq += 1
         line = LogLine(self._seq, time or self._now(), log_type, source, message, deployment_id, replica_id, origin)
         self._stream(log_type, source).append(line)
-        self._listeners.tell(line)
+        if self._listeners.subscribers:
+            self._listeners.tell(line)
 
     def entries(self, log_type: str, **match: str) -> Iterator[LogEntry]:
         """Give the lines that ``lines`` finds as the platform's log entries, each with a ``url`` of its own."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass, field
 from typing import Any
 
-from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.api.access.auth import NOBODY, Caller
 from clarifai_emulator.api.rpc import Rpc
 
 UnaryHandler = Callable[["ApiCall", Any], Any | Awaitable[Any]]
@@ -32,19 +32,12 @@ class ApiCall:
     started: float
     peer: str = ""
     request_id: str = ""
-    caller: Caller = field(default_factory=lambda: Caller(""))
+    caller: Caller = NOBODY
     seconds_left: float | None = None
     trailers: dict[str, str] = field(default_factory=dict[str, str])
     notes: dict[str, Any] = field(default_factory=dict[str, Any])
     failure: str | None = None
     is_heard: bool = True
-
-    def resolve_user(self, user_app_id: Any) -> str:
-        """Return the user a request is about: ``user_app_id.user_id``, or the caller for ``me`` and empty.
-        Raises ``CallerError`` when the credential is an app key and the request is about another app."""
-        user_id = self.caller.resolve(user_app_id.user_id)
-        self.caller.require_app(user_id, user_app_id.app_id)
-        return user_id
 
 
 class Step:

@@ -47,7 +47,7 @@ class RequestChain:
         events: EventBus,
         clock: Clock,
         injector: Arrivals | None = None,
-        commit: Callable[[], None] = lambda: None,
+        commit: Callable[[], None] | None = None,
         interceptors: Sequence[Interceptor] = (),
         steps: Sequence[Step] = (),
     ) -> None:
@@ -59,7 +59,7 @@ class RequestChain:
             self._report,
             RequestIds(),
             Errors(),
-            Commit(commit),
+            *([Commit(commit)] if commit is not None else []),
             Who(authenticator),
             Scopes(),
             *([ArrivalFaults(injector)] if injector is not None else []),

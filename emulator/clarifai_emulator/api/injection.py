@@ -57,9 +57,7 @@ class Injector:
                 raise error_of(injection)
 
     def steps_of(self, call: ApiCall, decision: Decision) -> tuple[WorkStep, ...]:
-        """Return the steps that a call's work takes between routing and its replica: none, without such a fault."""
-        if not (self.faults.routed or self.faults.taken):
-            return ()
+        """Return the steps that a call's work takes between routing and its replica."""
         subject = Subject(call.rpc.name, decision.model, decision.deployment or (), caller=call.caller.user_id)
         return (_WorkFaults(self, call, subject),)
 
@@ -187,7 +185,7 @@ def _end(work: Work, lane: Lane, injection: Injection) -> None:
         return
     error = CallerError(
         StatusCode.MODEL_DEPLOYING,
-        f"No replica of '{lane.key.deployment_id}' is ready yet ({injection.remark}).",
+        f"No replica {lane.key.of} is ready yet ({injection.remark}).",
     )
     if lane.live_replicas:
         work.fail(error)

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from clarifai_grpc.grpc.api.resources_pb2 import Model, ModelVersion
 
 from clarifai_emulator.api.access.accounts import Accounts
 from clarifai_emulator.api.access.admission import Admissions
@@ -41,6 +43,7 @@ from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.nodepools.nodepools import Nodepools
 from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.routing import Decision
 from clarifai_emulator.store import Kind, Store
 
 if TYPE_CHECKING:
@@ -72,7 +75,7 @@ class ApiParts:
     nodepools: Nodepools
     uploaded: UploadedFiles
     start_build: uploads.Build
-    commit: Callable[[], None]
+    commit: Callable[[], None] | None
     keep_logs: Callable[[], None]
     is_ready: Callable[[], bool]
     run_id: str
@@ -200,17 +203,32 @@ class PlatformApi:
     def _inference(self) -> Inference:
         parts = self._parts
         return Inference(
-            route=parts.nodepools.route,
+            route=parts.nodepools.router.route,
             events=parts.events,
             config=parts.config,
             clock=parts.clock,
-            steps_of=self._injector.steps_of,
-            watch=Watch(mode=parts.config.contract, find_version=self._find_version, events=parts.events),
+            injector=self._injector,
+            watch=Watch(
+                mode=parts.config.contract,
+                find_version=partial(parts.store.get, Kind.MODEL_VERSION),
+                events=parts.events,
+            ),
             text_of_call=CallTexts(parts.store).of,
+            model_of=self._model_of,
         )
 
-    def _find_version(self, model: tuple[str, str, str], version_id: str) -> Any:
-        return self._parts.store.get(Kind.MODEL_VERSION, (*model, version_id))
+    def _model_of(self, decision: Decision) -> Model:
+        """Return the model that a request goes to, as its runner is told: with its version and that one's output
+        info."""
+        user_id, app_id, model_id = decision.model
+        model = Model(id=model_id, user_id=user_id, app_id=app_id)
+        model.model_version.id = decision.version_id
+        version: ModelVersion | None = self._parts.store.get(
+            Kind.MODEL_VERSION, (*decision.model, decision.version_id)
+        )
+        if version is not None and version.HasField("output_info"):
+            model.model_version.output_info.CopyFrom(version.output_info)
+        return model
 
     def _odd_client(self, kind: str, what: str) -> None:
         # A query may hold a key.

@@ -28,9 +28,6 @@ CONTROL_PREFIX = "control-"
 _REST_SECONDS = 0.1
 _RESTS = 5
 
-# A runner that is told to try again does so at once, with all its threads: it is told after this long.
-_RETRY_SECONDS = 1.0
-
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -71,8 +68,6 @@ class RunnerItems:
             return
         admission = self._admit(stream.metadata, first)
         if not isinstance(admission, Admission):
-            if admission == StatusCode.RUNNER_NEEDS_RETRY:
-                await asyncio.sleep(_RETRY_SECONDS)
             await stream.write(_status(admission))
             return
         replica_id = admission.replica_id or first.runner_replica_id or first.runner_id
@@ -212,6 +207,7 @@ def _response(code: int) -> service_pb2.MultiRunnerItemResponse:
 def _item(work: Work, request: Any) -> bytes:
     response = _response(StatusCode.SUCCESS)
     item = response.runner_items.add(id=work.id, post_model_outputs_request=request)
+    work.complete(item.post_model_outputs_request)
     item.processing_info.runner_method_type = work.method_type  # pyright: ignore[reportAttributeAccessIssue]
     item.processing_info.status.code = StatusCode.SUCCESS
     return response.SerializeToString()

@@ -61,7 +61,11 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     "--topology", multiple=True, type=_FILE, help="Clusters, nodepools, … to begin with. May be repeated."
 )
 @click.option(
-    "--hold-seconds", type=float, default=120.0, show_default=True, help="Wait for a replica at most so long."
+    "--hold-seconds",
+    type=float,
+    default=120.0,
+    show_default=True,
+    help="Longest a request waits for a replica to start, or for one that is free.",
 )
 @click.option(
     "--request-seconds", type=float, default=1800.0, show_default=True, help="Longest a request may take."

@@ -104,6 +104,13 @@ class Dispatcher:
         self._runners[runner_id] = lane.runners[runner_id] = link
         return link
 
+    def move_runner(self, link: RunnerLink, lane: Lane) -> None:
+        """Let the replicas of a runner serve another lane from now on; what they work on goes on."""
+        link.lane.runners.pop(link.runner_id, None)
+        self.add_runner(link.runner_id, link.nodepool, lane)
+        for replica in link.replicas.values():
+            replica.offer_idle()
+
     def remove_runner(self, runner_id: str) -> None:
         """Send a runner's replicas no more work. A replica that lives on (a user's own) asks anew."""
         link = self._runners.pop(runner_id, None)

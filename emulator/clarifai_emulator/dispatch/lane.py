@@ -26,11 +26,23 @@ _COARSE_SECONDS = 0.02
 
 
 class LaneKey(NamedTuple):
-    """The key of a lane: one deployment (or, on shared compute, none) at one model version."""
+    """The key of a lane: one deployment at one model version. Where there is no deployment, ``deployment_id`` is
+    the path of the nodepool: on shared compute, and for runners that users start, which also have a ``model``."""
 
     user_id: str
     deployment_id: str
     version_id: str
+    model: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name the lane as a sentence begins: the deployment, or the nodepool."""
+        return f"{'Nodepool' if '/' in self.deployment_id else 'Deployment'} {self.deployment_id!r}"
+
+    @property
+    def of(self) -> str:
+        """Say whose its replicas are, after "replica": ``of 'deployment'`` or ``in nodepool 'me/cluster/pool'``."""
+        return f"{'in nodepool' if '/' in self.deployment_id else 'of'} {self.deployment_id!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +134,11 @@ class Replica:
     def is_live(self) -> bool:
         """Tell whether its model is loaded and it asks for work."""
         return self.starts > 0 and not self.lost
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        """Order replicas for the next item: the least busy first, of equals the one whose last item is oldest."""
+        return len(self.busy), self.used
 
     @property
     def load(self) -> int:
@@ -269,7 +286,7 @@ class RunnerLink:
         best: Replica | None = None
         for replica in self.replicas.values():
             usable = replica.idle and not replica.draining and not replica.lost
-            if usable and (best is None or (len(replica.busy), replica.used) < (len(best.busy), best.used)):
+            if usable and (best is None or replica.turn < best.turn):
                 best = replica
         return best
 
@@ -373,8 +390,7 @@ class Lane:
         if len(self.waiting) >= self._queue_size:
             raise CallerError(
                 StatusCode.MODEL_BUSY_PLEASE_RETRY,
-                f"Deployment '{self.key.deployment_id}' has {len(self.waiting)} requests waiting, which is all its "
-                "queue holds.",
+                f"{self.key.name} has {len(self.waiting)} requests waiting, which is all its queue holds.",
                 hint="Try again in a moment, raise max_replicas of the deployment, or start the emulator with a "
                 "larger --queue-size.",
             )
@@ -385,11 +401,14 @@ class Lane:
     def _free_replica(self, work: Work) -> Replica | None:
         """The freest replica in the most preferred nodepool that has one."""
         for nodepool in work.nodepools:
+            best: Replica | None = None
             for link in self.runners.values():
                 if link.nodepool == nodepool and work.allows(nodepool, link.runner_id):
                     replica = link.freest()
-                    if replica is not None:
-                        return replica
+                    if replica is not None and (best is None or replica.turn < best.turn):
+                        best = replica
+            if best is not None:
+                return best
         return None
 
     def offer(self, slot: Slot) -> None:
@@ -425,8 +444,7 @@ class Lane:
 
     def bounce(self, work: Work, error: CallerError) -> None:
         """Send a waiting request away: no replica was there in time. One is wanted all the same."""
-        self.forget(work)
-        work.fail(error)
+        work.expire(error)
         self.bounced = True
         self._on_demand(self)
 
@@ -453,6 +471,15 @@ class Lane:
                     other.submit(work)
                 except CallerError as error:
                     work.fail(error)
+
+    def pass_on(self, other: Lane) -> None:
+        """Move all waiting work to another lane that serves the same version."""
+        for work in tuple(self.waiting):
+            self.waiting.remove(work)
+            try:
+                other.submit(work)
+            except CallerError as error:
+                work.fail(error)
 
     def forget(self, work: Work) -> None:
         """Nobody wants this work any more."""

@@ -157,6 +157,7 @@ class LeanConnection(asyncio.Protocol):
 
 def _item(work: Work, request: Any) -> bytes:
     item = RunnerItem(id=work.id, description=work.request_id, post_model_outputs_request=request)
+    work.complete(item.post_model_outputs_request)
     item.processing_info.runner_method_type = work.method_type  # pyright: ignore[reportAttributeAccessIssue]
     item.processing_info.status.code = StatusCode.SUCCESS
     return item.SerializeToString()

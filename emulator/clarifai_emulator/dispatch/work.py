@@ -15,16 +15,21 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
+from clarifai_grpc.grpc.api.resources_pb2 import Model, RunnerMethodType
 
+from clarifai_emulator.clock import ClockTimer
 from clarifai_emulator.dispatch.backlog import Backlog
 from clarifai_emulator.dispatch.code_mark import take_mark
-from clarifai_emulator.dispatch.work_steps import WorkStep
+from clarifai_emulator.dispatch.work_steps import Enter, WorkStep
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import NodepoolKey
+
+if TYPE_CHECKING:
+    from clarifai_emulator.dispatch.lane import Lane
 
 UNARY_UNARY = RunnerMethodType.UNARY_UNARY
 UNARY_STREAMING = RunnerMethodType.UNARY_STREAMING
@@ -53,7 +58,7 @@ class Work:
     ``is_pinned`` says that the client asked for this very model version, ``is_placed`` that it asked for this very
     nodepool or runner. ``replica_id`` took it, in ``nodepool`` (empty and None before that). ``code`` is the
     content hash of the code that answers, as a replica that ``tells_code`` tells with its first output. ``more``
-    are the client's further messages of a bidirectional call.
+    are the client's further messages of a bidirectional call. ``model`` is told to the runner with each message.
 
     ``steps`` are what it meets on its way to the replica and back; mostly there are none.
     """
@@ -64,12 +69,14 @@ class Work:
         "_chunks",
         "_error",
         "_events",
+        "_hold",
         "_late",
         "code",
         "id",
         "is_pinned",
         "is_placed",
         "method_type",
+        "model",
         "more",
         "nodepool",
         "nodepools",
@@ -96,6 +103,7 @@ class Work:
         is_pinned: bool = False,
         is_placed: bool = False,
         more: AsyncIterator[Any] | None = None,
+        model: Model | None = None,
         steps: tuple[WorkStep, ...] = (),
     ) -> None:
         self.id = secrets.token_hex(16)
@@ -105,6 +113,7 @@ class Work:
         self.nodepools = nodepools
         self.runner_id = runner_id
         self.more = more
+        self.model = model
         self.state = State.QUEUED
         self.replica_id = ""
         self.nodepool: NodepoolKey | None = None
@@ -119,6 +128,7 @@ class Work:
         self._chunks = Backlog()
         self._chunk_came = asyncio.Event()
         self._chunk_taken = asyncio.Event()
+        self._hold: ClockTimer | None = None
         self._late = 0.0  # for so many seconds its next output is kept back
         self._error: CallerError | TransportError | None = None
 
@@ -131,10 +141,23 @@ class Work:
         """Tell whether the routing decision lets this runner take the work."""
         return nodepool in self.nodepools and self.runner_id in ("", runner_id)
 
+    def hold(self, timer: ClockTimer) -> None:
+        """Keep the timer that ends the wait for a replica; it is cancelled once the outcome is settled."""
+        self._hold = timer
+
     def send(self, replica_id: str, nodepool: NodepoolKey | None = None) -> None:
         """A replica takes the work."""
         self.replica_id, self.nodepool = replica_id, nodepool
         self._move(State.SENT)
+
+    def complete(self, request: Any) -> None:
+        """Fill the model, with its version, into a message on its way to a runner. The platform does: a model of
+        Clarifai's own tests (dummy_runner_proto_model) fails without, and its client does not send it."""
+        if self.model is not None:
+            given = Model()
+            given.CopyFrom(request.model)
+            request.model.CopyFrom(self.model)
+            request.model.MergeFrom(given)
 
     def requeue(self) -> None:
         """The replica vanished before a byte of the work was written to it: someone else may have it."""
@@ -156,6 +179,12 @@ class Work:
         while self.is_open and self._is_beyond(_OUTPUTS_AHEAD // 2, _BYTES_AHEAD // 2):
             self._chunk_taken.clear()
             await self._chunk_taken.wait()
+
+    def enter(self, lane: Lane, hold_seconds: float, queue: Enter) -> None:
+        """Take its steps into the queue of a lane, which ``queue`` puts it in."""
+        for step in reversed(self.steps):
+            queue = partial(step.enter, following=queue)
+        queue(self, lane, hold_seconds)
 
     def accept(self, response: Any, size: int = 0) -> None:
         """Take one output of the runner, of ``size`` bytes. Dropped when nobody wants it."""
@@ -227,6 +256,9 @@ class Work:
 
     def _move(self, state: State, **fields: Any) -> None:
         self.state = state
+        if self._hold is not None and not self.is_open:
+            self._hold.cancel()
+            self._hold = None
         self._events.emit(
             f"work.{state}", work_id=self.id, request_id=self.request_id, replica_id=self.replica_id, **fields
         )

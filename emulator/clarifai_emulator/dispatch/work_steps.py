@@ -6,7 +6,6 @@ routed ─► step.enter ─► queue ─► step.take ─► replica ─► out
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,10 +34,3 @@ class WorkStep:
 
     def leave(self, work: Work) -> None:
         """Take note that the client waits for no more outputs."""
-
-
-def enter_queue(work: Work, lane: Lane, hold_seconds: float, queue: Enter) -> None:
-    """Let work take its steps into the queue of a lane."""
-    for step in reversed(work.steps):
-        queue = partial(step.enter, following=queue)
-    queue(work, lane, hold_seconds)

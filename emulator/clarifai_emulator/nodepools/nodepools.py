@@ -18,7 +18,7 @@ from clarifai_emulator.backends.debugging.debug_port import Hold
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
-from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
+from clarifai_emulator.dispatch.lane import Lane, Replica
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.machine.pools import Pools
@@ -29,6 +29,7 @@ from clarifai_emulator.nodepools.deployment_targets import Targets
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
 from clarifai_emulator.nodepools.launch_spec import Addresses, LaunchSpecs
 from clarifai_emulator.nodepools.metrics import FleetMetrics
+from clarifai_emulator.nodepools.own_runners import OwnRunners
 from clarifai_emulator.nodepools.placing import Places
 from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.router import Router
@@ -36,7 +37,6 @@ from clarifai_emulator.nodepools.routing_view import RoutingView, Visible
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.nodepools.supervisor_reports import Reporter
 from clarifai_emulator.nodepools.warm_pool import WarmPool
-from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.routing.decision import ModelKey
 from clarifai_emulator.store import Store
 
@@ -90,12 +90,14 @@ class Nodepools:
             on_no_devices=warm_pool.give_up_devices,
         )
         self.replicas = self._replicas(parts, places, warm_pool, report)
+        self.own_runners = OwnRunners(store, self.dispatcher, self._is_made)
         self.supervisor = Supervisor(
             config=config,
             store=store,
             targets=self.targets,
             dispatcher=self.dispatcher,
             replicas=self.replicas,
+            own_runners=self.own_runners,
             reporter=report,
             clock=clock,
             on_rollout=self._forget_decisions,
@@ -104,25 +106,16 @@ class Nodepools:
             store=store,
             targets=self.targets,
             supervisor=self.supervisor,
+            own_runners=self.own_runners,
             capacity=self.capacity,
             places=places,
             can_see=parts.can_see,
             hosted=parts.hosted,
         )
-        self.router = Router(store, self.routing_view)
+        self.router = Router(
+            store, self.routing_view, self.dispatcher, self.supervisor.use_shared, self.own_runners
+        )
         self.metrics = FleetMetrics(self.supervisor)
-
-    def route(self, ask: Ask) -> tuple[Decision, Lane]:
-        """Decide where a request goes, and return the queue it waits in. Raises ``RoutingError``."""
-        decision = self.router.decide(ask)
-        if decision.deployment is not None:
-            return decision, self.dispatcher.lane(LaneKey(*decision.deployment, decision.version_id))
-        if decision.runner_id:
-            link = self.dispatcher.runner(decision.runner_id)
-            if link is not None:
-                return decision, link.lane
-        lane = self.supervisor.use_shared(decision.nodepools[0], decision.model, decision.version_id)
-        return decision, lane
 
     async def reset(self, *, keep_warm: bool, forget: Callable[[], object]) -> None:
         """End every replica and forget what nodepools hold. ``keep_warm``: idle replicas are kept, for the next
@@ -164,6 +157,9 @@ class Nodepools:
         )
 
     # The parts know each other in a circle; these close it.
+
+    def _is_made(self, runner_id: str) -> bool:
+        return self.replicas.fleet_of_runner(runner_id) is not None
 
     def _demanded(self, lane: Lane) -> None:
         self.supervisor.demanded(lane)

@@ -174,8 +174,8 @@ class Replicas:
     def forget_runners(self, fleet: Fleet) -> None:
         """The fleet is no more: nor are the runners that were made for it."""
         for nodepool, runner in fleet.runners.items():
-            self._fleets.pop(runner.id, None)
             self._store.delete(Kind.RUNNER, (*nodepool, runner.id))
+            self._fleets.pop(runner.id, None)
         fleet.runners.clear()
 
     async def end_all(self, records: Iterable[ReplicaRecord], *, grace: float) -> None:

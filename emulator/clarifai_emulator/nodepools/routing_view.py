@@ -21,6 +21,7 @@ from clarifai_emulator.messages.address import ModelKey, NodepoolKey
 from clarifai_emulator.models.versions import newest_usable
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.deployment_targets import Targets
+from clarifai_emulator.nodepools.own_runners import OwnRunners
 from clarifai_emulator.nodepools.placing import Places
 from clarifai_emulator.nodepools.scaling import replica_bounds
 from clarifai_emulator.nodepools.supervisor import Supervisor
@@ -43,6 +44,7 @@ class RoutingView:
         store: Store,
         targets: Targets,
         supervisor: Supervisor,
+        own_runners: OwnRunners,
         capacity: Capacity,
         places: Places,
         can_see: Visible,
@@ -51,6 +53,7 @@ class RoutingView:
         self._store = store
         self._targets = targets
         self._supervisor = supervisor
+        self._own_runners = own_runners
         self._capacity = capacity
         self._places = places
         self._can_see = can_see
@@ -103,6 +106,9 @@ class RoutingView:
 
     def runner_ids(self, user: str, cluster: str, nodepool: str) -> Sequence[str]:
         return self._ids(Kind.RUNNER, (user, cluster, nodepool))
+
+    def own_runners(self, user: str, cluster: str, nodepool: str) -> Sequence[Runner]:
+        return self._own_runners.registered((user, cluster, nodepool))
 
     def is_hosted(self, user: str, app: str, model: str) -> bool:
         return user == CLARIFAI_USER or (user, app, model) in self._hosted

@@ -29,6 +29,7 @@ from clarifai_emulator.models.versions import TRAINED, is_on_trial
 from clarifai_emulator.nodepools.deployment_targets import Targets
 from clarifai_emulator.nodepools.fleet import Fleet, Fleets, ReplicaRecord, ReplicaState, Target
 from clarifai_emulator.nodepools.fleet_scaling import FleetScaling
+from clarifai_emulator.nodepools.own_runners import OwnRunners, is_of
 from clarifai_emulator.nodepools.replacement import Replacement
 from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.rollouts import Rollout, Rollouts
@@ -58,6 +59,7 @@ class Supervisor:
         targets: Targets,
         dispatcher: Dispatcher,
         replicas: Replicas,
+        own_runners: OwnRunners,
         reporter: Reporter,
         clock: Clock,
         on_rollout: Callable[[], None],
@@ -70,6 +72,7 @@ class Supervisor:
         self._targets = targets
         self._dispatcher = dispatcher
         self._replicas = replicas
+        self._own_runners = own_runners
         self._report = reporter
         self._clock = clock
         self._worklist = Worklist()
@@ -285,6 +288,7 @@ class Supervisor:
         fleet.target = target
         fleet.retired = fleet.warming = False
         fleet.slots_per_replica = self._config.num_threads or target.version.num_threads or _RUNNER_THREADS
+        self._own_runners.hand_to(fleet)
         self._worklist.note(key)
 
     def replacement(
@@ -354,17 +358,14 @@ class Supervisor:
         """The fleet that this runner was made for."""
         return self._replicas.fleet_of_runner(runner_id)
 
-    def adopt(self, key: Key, runner: Runner) -> RunnerLink | None:
-        """Let a runner that its user started serve the deployments of its nodepool; None while there are none."""
+    def adopt(self, key: Key, runner: Runner) -> RunnerLink:
+        """Let a runner that its user started serve the deployment of its version in its nodepool; without one, who
+        names its nodepool."""
         nodepool = (key[0], key[1], key[2])
         for fleet in self.fleets.values():
-            if fleet.retired:
-                continue
-            target = fleet.target
-            asked = runner.worker.model
-            if nodepool in target.nodepool_keys and target.model_key == (asked.user_id, asked.app_id, asked.id):
+            if not fleet.retired and nodepool in fleet.target.nodepool_keys and is_of(runner, fleet.target):
                 return self._dispatcher.add_runner(runner.id, nodepool, fleet.lane)
-        return None
+        return self._own_runners.adopt(nodepool, runner)
 
     # ── what faults ask for ────────────────────────────────────────────────────────────────────────────
 

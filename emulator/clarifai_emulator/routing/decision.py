@@ -121,6 +121,10 @@ class Landscape(Protocol):
 
     def runner_ids(self, user: str, cluster: str, nodepool: str) -> Sequence[str]: ...
 
+    def own_runners(self, user: str, cluster: str, nodepool: str) -> Sequence[Runner]:
+        """Return the runners that users registered in a nodepool to start them themselves, newest first."""
+        ...
+
     def is_hosted(self, user: str, app: str, model: str) -> bool:
         """Tell whether shared compute runs this model: one that Clarifai uploaded and owns, or a stand-in for
         one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clarifai_grpc.grpc.api.resources_pb2 import Deployment, DeployRestriction, Model, Nodepool
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment, DeployRestriction, Model, Nodepool, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.catalogue import CLARIFAI_USER, price_of
@@ -31,6 +31,10 @@ from clarifai_emulator.routing.nodepool_ranking import (
 from clarifai_emulator.routing.search import Search, quoted
 
 DEPLOY_HINT = "Create a deployment for it first: `clarifai-emulator deploy PATH_TO_THE_MODEL`."
+
+NODEPOOL_HINT = "Name the nodepool of its runner in the request, or create a deployment for it."
+# The platform's text for a version with ``pretrained_model_config.local_dev`` (Clarifai/clarifai-python, #1038).
+NO_SHARED_LOCAL_DEV = "Shared Nodepools are not allowed for local-dev models"
 
 
 def choose(ask: Ask, landscape: Landscape) -> Decision:
@@ -113,7 +117,8 @@ def _as_asked(search: Search, deployment: Deployment) -> Deployment:
 
 
 def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: NodepoolKey) -> Decision:
-    """Rule 2. The nodepool's deployment of the model; else the runner named; else Clarifai's shared compute."""
+    """Rule 2. The nodepool's deployment of the model; else the runner named, or one that a user registered there;
+    else Clarifai's shared compute."""
     nodepool = search.find_nodepool(key)
     name = f"Nodepool {quoted(key)}"
     if reason := disabled(nodepool):
@@ -123,14 +128,19 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
         raise search.refuse(StatusCode.MODEL_NOT_DEPLOYED, f"{name} is shared compute; {reason}.", DEPLOY_HINT)
     if not shared and (reason := forbidden_on_dedicated(model, key[0])):
         raise search.refuse(StatusCode.MODEL_PERMISSION_DENIED, f"{name} cannot be used: {reason}.")
-    runner = search.find_runner(key, wanted) if search.ask.runner_id else None
+    runner = search.find_runner(key, wanted) if search.ask.runner_id else _own_runner(search, wanted, key)
     if runner is None and (reason := unusable(search.landscape, key, nodepool, wanted.version)):
         raise search.refuse(StatusCode.MODEL_DEPLOYMENT_FAILED, f"{name} {reason}.")
     said = f"The request names nodepool {quoted(key)}"
     if option := _deployment_in(search, model, wanted, key):
         return _decision(search, RoutingRule.NODEPOOL, f"{said}, where {option.name} serves the model", option)
     if runner is not None:
-        return search.decide(RoutingRule.NODEPOOL, key, wanted, f"{said} and runner {runner.id!r} in it.")
+        runs = (
+            f" and runner {runner.id!r} in it"
+            if search.ask.runner_id
+            else f", where runner {runner.id!r} serves it"
+        )
+        return search.decide(RoutingRule.NODEPOOL, key, wanted, f"{said}{runs}.")
     if shared:
         return search.decide(RoutingRule.NODEPOOL, key, wanted, f"{said}, which is Clarifai's shared compute.")
     raise search.refuse(
@@ -139,6 +149,16 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
         f"{search.considered()}",
         search.hint or DEPLOY_HINT,
     )
+
+
+def _own_runner(search: Search, wanted: Wanted, key: NodepoolKey) -> Runner | None:
+    """Return the runner that serves a nodepool without a deployment. One that a deployment has is that one's, also
+    for a caller who may not use it."""
+    for deployment in search.landscape.deployments_of(*wanted.model):
+        is_there = key in nodepool_keys(deployment) and deployment.status != Deployment.DISABLED
+        if is_there and served_version_id(search, deployment) == wanted.version.id:
+            return None
+    return search.own_runner(key, wanted)
 
 
 def _deployment_in(search: Search, model: Model, wanted: Wanted, key: NodepoolKey) -> Option | None:
@@ -184,12 +204,11 @@ def _owner_default(search: Search, model: Model, wanted: Wanted) -> Decision | N
 def _shared(search: Search, model: Model, wanted: Wanted) -> Decision:
     """Rule 4. "The most cost-effective Clarifai shared compute nodepool" that can run the model."""
     if reason := _no_shared_compute(search, model, wanted):
-        raise search.refuse(
-            StatusCode.MODEL_NOT_DEPLOYED,
-            f"Model {quoted(wanted.model)} has no deployment that can serve version {wanted.version.id!r},"
-            f" and {reason}.{search.considered()}",
-            search.hint or DEPLOY_HINT,
-        )
+        lacks = f"Model {quoted(wanted.model)} has no deployment that can serve version {wanted.version.id!r}"
+        is_said = reason == NO_SHARED_LOCAL_DEV  # what the platform says comes first, as it says it
+        details = f"{reason}. {lacks}." if is_said else f"{lacks}, and {reason}."
+        hint = search.hint or (NODEPOOL_HINT if is_said else DEPLOY_HINT)
+        raise search.refuse(StatusCode.MODEL_NOT_DEPLOYED, f"{details}{search.considered()}", hint)
     fit: list[Nodepool] = []
     for nodepool in search.landscape.shared_nodepools():
         key = nodepool_key(nodepool)
@@ -215,6 +234,8 @@ def _shared(search: Search, model: Model, wanted: Wanted) -> Decision:
 
 def _no_shared_compute(search: Search, model: Model, wanted: Wanted) -> str:
     if not search.landscape.is_hosted(*wanted.model):
+        if wanted.version.pretrained_model_config.local_dev:
+            return NO_SHARED_LOCAL_DEV
         return "shared compute runs only models that Clarifai uploaded and owns"
     restriction = model.deploy_restriction
     if restriction in (

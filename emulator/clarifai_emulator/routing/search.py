@@ -153,6 +153,22 @@ class Search:
             raise self.refuse(StatusCode.MODEL_NOT_DEPLOYED, details)
         return runner
 
+    def own_runner(self, key: NodepoolKey, wanted: Wanted) -> Runner | None:
+        """Find a runner that a user registered in this nodepool and that serves the version; those of another
+        version are rejected."""
+        is_hidden = key[0] != self.ask.caller and not self.sight.runners(key)
+        found: list[Runner] = []
+        for runner in self.landscape.own_runners(*key):
+            serves = runner.worker.model
+            if (serves.user_id, serves.app_id, serves.id) != wanted.model:
+                continue
+            if serves.model_version.id in ("", wanted.version.id):
+                found.append(runner)
+            else:
+                reason = f"serves version {serves.model_version.id!r}"
+                self.rejected.append(Candidate(f"runner {runner.id}", reason, is_hidden))
+        return max(found, key=lambda each: bool(each.worker.model.model_version.id), default=None)
+
     def nodepools_named(self, deployment: Deployment, wanted: Wanted) -> Sequence[NodepoolKey]:
         """Return the deployment's nodepools that a request which names the deployment allows; empty for all."""
         ask, keys = self.ask, list(nodepool_keys(deployment))

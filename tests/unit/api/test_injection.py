@@ -56,9 +56,7 @@ class Scene:
             lose_replica=self._lose,
             scale_to_zero=self._scale_to_zero,
         )
-        self.inference = Inference(
-            route=self._route, events=self.events, config=settings, steps_of=self.injector.steps_of
-        )
+        self.inference = Inference(route=self._route, events=self.events, config=settings, injector=self.injector)
         self.chain = RequestChain(
             authenticator=Authenticator(user_id="ada", callers={}),
             events=self.events,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api import service_pb2
-from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
+from clarifai_grpc.grpc.api.resources_pb2 import Model, ModelVersion, RunnerMethodType
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api import runner_items
@@ -180,6 +180,23 @@ async def test_an_idle_stream_gets_the_clients_request_as_one_item(scene: Scene)
     assert item.processing_info.runner_method_type == RunnerMethodType.UNARY_UNARY
     assert item.processing_info.status.code == StatusCode.SUCCESS
     assert (work.state, work.replica_id) == (State.SENT, "r1")
+
+
+async def test_a_runner_is_told_of_the_model_and_version_it_answers_for(scene: Scene) -> None:
+    stream = await scene.idle()
+    served = Model(id="hello", user_id="ada", model_version=ModelVersion(id="v1"))
+    work = scene.work(model=served)
+    assert (await stream.hear()).runner_items[0].post_model_outputs_request.model == served
+    assert not work.request.HasField("model"), "what the client sent stays what it is"
+
+
+async def test_what_a_client_says_of_its_model_goes_before_what_is_known_of_it(scene: Scene) -> None:
+    stream = await scene.idle()
+    work = scene.work(model=Model(id="hello", model_version=ModelVersion(id="v1", description="known")))
+    work.request.model.model_version.description = "given"
+    (item,) = (await stream.hear()).runner_items
+    told = item.post_model_outputs_request.model.model_version
+    assert (told.id, told.description) == ("v1", "given")
 
 
 async def test_a_unary_item_is_done_with_its_output_not_with_the_end_of_the_stream(scene: Scene) -> None:
@@ -453,16 +470,6 @@ async def test_a_runner_that_is_not_admitted_hears_the_status_and_its_stream_end
     )
     await stream.task
     assert scene.link.replicas == {}
-
-
-async def test_a_runner_that_is_to_try_again_is_told_so_after_a_while(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner_items, "_RETRY_SECONDS", 0.005)
-    scene.answer = StatusCode.RUNNER_NEEDS_RETRY
-    stream = await scene.idle()
-    assert stream.has_heard_all
-    assert (await stream.hear()).status.code == StatusCode.RUNNER_NEEDS_RETRY
 
 
 async def test_an_error_in_here_never_reaches_the_runner(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:

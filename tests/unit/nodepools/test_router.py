@@ -21,6 +21,9 @@ class Landscape:
         self.times_load_was_asked = 0
 
 
+UNUSED: Any = None
+
+
 class Scene:
     """A router whose ``choose`` looks at ``places`` places, and counts how often it is asked."""
 
@@ -29,7 +32,7 @@ class Scene:
         self.places, self.asked = 1, 0
         patch.setattr(router, "choose", self._choose)
         landscape: Any = self.landscape
-        self.router = Router(self.store, landscape)
+        self.router = Router(self.store, landscape, UNUSED, UNUSED, UNUSED)
 
     def _choose(self, ask: Ask, landscape: Any) -> Decision:
         self.asked += 1

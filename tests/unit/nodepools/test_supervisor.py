@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 import pytest
-from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Runner
+from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.backends.backend import Exit
@@ -710,7 +710,6 @@ async def test_in_a_cluster_without_nodes_of_its_own_the_user_starts_the_runners
         runners=[{"id": "mine", "worker": {"model": {"id": "model", "app_id": "app", "user_id": "ada"}}}],
     ).runners[0]
     link = stage.supervisor.adopt((*key[:3], runner.id), runner)
-    assert link is not None
     replica = stage.dispatcher.connect(link, "mine")
     stage.dispatcher.hear(replica)
     link.lane.offer(Slot(replica))
@@ -722,12 +721,18 @@ async def test_in_a_cluster_without_nodes_of_its_own_the_user_starts_the_runners
     assert stage.store.get(Kind.RUNNER, (*key[:3], runner.id)) is not None, "it is its user's to delete"
 
 
-async def test_a_users_runner_of_another_model_is_not_adopted(stage: Stage) -> None:
+@pytest.mark.parametrize(("model", "version"), [("another", ""), ("model", "another")])
+async def test_a_users_runner_of_another_model_or_version_serves_no_deployment(
+    stage: Stage, model: str, version: str
+) -> None:
     stage.prepare()
     await stage.deploy(0)
-    runner = Runner()
-    runner.worker.model.id = "another"
-    assert stage.supervisor.adopt((*keys(["pool"])[0], "mine"), runner) is None
+    runner = Runner(id="mine")
+    runner.worker.model.MergeFrom(Model(user_id="ada", app_id="app", id=model))
+    runner.worker.model.model_version.id = version
+    link = stage.supervisor.adopt((*keys(["pool"])[0], "mine"), runner)
+    assert link.lane is not stage.lane
+    assert link.lane.key == ("ada", "ada/cluster/pool", version, f"ada/app/{model}")
 
 
 # When a model does not come back.

@@ -132,7 +132,7 @@ def check_place(ask: Ask, world: World, decision: Decision) -> None:
             continue
         nodepool = world.nodepools[key]
         assert nodepool.max_instances > 0
-        if decision.deployment or not decision.runner_id:
+        if decision.deployment:
             assert any(not fits(version.inference_compute_info, each) for each in nodepool.instance_types)
 
 
@@ -161,6 +161,8 @@ def check_rule(ask: Ask, world: World, decision: Decision) -> None:
         assert not ask.nodepool or decision.nodepools == (ask.nodepool,)
     elif ask.nodepool:
         assert (decision.rule, decision.nodepools) == (RoutingRule.NODEPOOL, (ask.nodepool,))
+        if not decision.deployment and not is_shared(ask.nodepool):
+            check_runner(ask, world, decision)
     elif decision.rule == RoutingRule.OWNER_DEFAULT:
         assert decision.deployment is not None
         assert decision.deployment[0] in (ask.caller, decision.model[0])
@@ -173,6 +175,24 @@ def check_rule(ask: Ask, world: World, decision: Decision) -> None:
         assert decision.model == ask.model
     if ask.version_id:
         assert decision.version_id == ask.version_id
+
+
+def check_runner(ask: Ask, world: World, decision: Decision) -> None:
+    """Fail unless a runner of that version is in the nodepool, and, if the request does not name it, no deployment
+    has it."""
+    (nodepool,) = decision.nodepools
+    serving = [runner.worker.model for key, runner in world.runners.items() if key[:3] == nodepool]
+    assert any(
+        (each.user_id, each.app_id, each.id) == decision.model
+        and each.model_version.id in ("", decision.version_id)
+        for each in serving
+    )
+    if not ask.runner_id:
+        for deployment in world.deployments_of(*decision.model):
+            served = deployment.worker.model.model_version.id
+            version = VERSIONS[-1] if deployment.deploy_latest_version or not served else served
+            is_there = nodepool in nodepool_keys(deployment) and version == decision.version_id
+            assert not is_there or deployment.status == Deployment.DISABLED
 
 
 def check_spill_over(world: World, decision: Decision) -> None:

@@ -494,6 +494,74 @@ def test_a_runner_of_another_model_or_version(world: World) -> None:
     assert error.details == "Runner 'old' serves version 'v1', not 'v2'."
 
 
+# Rule 2: a runner that a user registered, without a deployment -----------------------------------------------
+
+
+@pytest.fixture
+def laptop(world: World) -> World:
+    """A nodepool of a local-dev cluster, with a runner of the newest version."""
+    world.add_cluster("ada/local", provider="local", cluster_type="local-dev")
+    world.add_nodepool("ada/local/np", "local")
+    world.add_runner("ada/local/np/r1", MODEL, "v2")
+    return world
+
+
+@pytest.mark.parametrize("version", ["", "v2"])
+def test_a_nodepool_without_a_deployment_goes_to_the_runner_in_it(laptop: World, version: str) -> None:
+    decision = choose(ask(nodepool="ada/local/np", version=version), laptop)
+    assert (decision.rule, decision.deployment, decision.runner_id) == (RoutingRule.NODEPOOL, None, "")
+    assert (decision.nodepools, decision.version_id) == ((("ada", "local", "np"),), "v2")
+    assert decision.reason == "The request names nodepool 'ada/local/np', where runner 'r1' serves it."
+
+
+def test_a_runner_without_a_version_serves_any(laptop: World) -> None:
+    laptop.add_runner("ada/local/np/any", MODEL)
+    decision = choose(ask(nodepool="ada/local/np", version="v1"), laptop)
+    assert "runner 'any'" in decision.reason
+    assert "runner 'r1'" in choose(ask(nodepool="ada/local/np", version="v2"), laptop).reason
+
+
+def test_a_runner_of_another_version_is_no_place_for_a_request(laptop: World) -> None:
+    error = refused(laptop, ask(nodepool="ada/local/np", version="v1"))
+    assert error.code == StatusCode.MODEL_NOT_DEPLOYED
+    assert error.details == (
+        "Nodepool 'ada/local/np' has no deployment that can serve version 'v1' of model 'ada/main/echo'. "
+        "Considered: runner r1 serves version 'v2'."
+    )
+
+
+def test_a_deployment_comes_before_the_runners_of_its_nodepool(laptop: World) -> None:
+    laptop.add_deployment("ada/d", MODEL, ["ada/local/np"], version="v2")
+    assert choose(ask(nodepool="ada/local/np"), laptop).deployment == ("ada", "d")
+
+
+def test_the_runner_of_a_private_deployment_is_nobody_elses(laptop: World) -> None:
+    laptop.add_deployment("ada/d", MODEL, ["ada/local/np"], version="v2", visibility=PRIVATE)
+    assert choose(ask(nodepool="ada/local/np"), laptop).deployment == ("ada", "d")
+    error = refused(laptop, ask(nodepool="ada/local/np", caller="bob"))
+    assert error.code == StatusCode.MODEL_NOT_DEPLOYED
+    laptop.add_deployment("ada/d", MODEL, ["ada/local/np"], version="v1", visibility=PRIVATE)
+    assert choose(ask(nodepool="ada/local/np", caller="bob"), laptop).deployment is None
+    assert "r1" not in refused(laptop, ask(nodepool="ada/local/np", caller="bob", version="v1")).message
+
+
+def test_a_disabled_deployment_keeps_no_runner_to_itself(laptop: World) -> None:
+    laptop.add_deployment("ada/d", MODEL, ["ada/local/np"], version="v2", disabled=True)
+    decision = choose(ask(nodepool="ada/local/np"), laptop)
+    assert decision.deployment is None
+    assert [each.reason for each in decision.rejected] == ["is disabled and cannot serve traffic"]
+
+
+def test_a_runner_is_reached_by_its_nodepool_only(laptop: World) -> None:
+    laptop.versions_of[("ada", "main", "echo")][-1].pretrained_model_config.local_dev = True
+    error = refused(laptop, ask())
+    assert error.code == StatusCode.MODEL_NOT_DEPLOYED
+    assert error.message == (
+        "Shared Nodepools are not allowed for local-dev models. Model 'ada/main/echo' has no deployment that can "
+        "serve version 'v2'. Name the nodepool of its runner in the request, or create a deployment for it."
+    )
+
+
 def test_a_runner_without_its_nodepool(world: World) -> None:
     error = refused(world, ask(runner="r1"))
     assert error.code == StatusCode.RUNNER_INVALID_REQUEST

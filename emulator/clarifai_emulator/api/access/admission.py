@@ -21,7 +21,7 @@ from clarifai_emulator.errors import CallerError
 from clarifai_emulator.resources.permissions import Organisations
 from clarifai_emulator.store import Key, Kind, Store
 
-Adopt = Callable[[Key, Runner], RunnerLink | None]
+Adopt = Callable[[Key, Runner], RunnerLink]
 
 
 class Admissions:
@@ -70,6 +70,7 @@ class Admissions:
         )
         runner: Runner | None = self._store.get(Kind.RUNNER, key)
         if runner is None or not self._organisations.may_change(caller.user_id, key[0]):
-            return StatusCode.RUNNER_DOES_NOT_EXIST
-        link = self._dispatcher.runner(runner_id) or self._adopt(key, runner)
-        return Admission(link) if link is not None else StatusCode.RUNNER_NEEDS_RETRY
+            # What the platform says: the genuine runner then waits for its pod to end (its log: "Runner got a
+            # CONN_DOES_NOT_EXIST status … Waiting for pod to terminate").
+            return StatusCode.CONN_DOES_NOT_EXIST
+        return Admission(self._dispatcher.runner(runner_id) or self._adopt(key, runner))

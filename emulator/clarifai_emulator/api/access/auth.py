@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -39,6 +40,13 @@ class Caller:
     def resolve(self, user_id: str) -> str:
         """A user id from a request with the alias ``me`` (and the empty id) replaced by the caller."""
         return self.user_id if user_id in ("", "me") else user_id
+
+    def resolve_user(self, user_app_id: Any) -> str:
+        """Return the user a request is about: ``user_app_id.user_id``, or the caller for ``me`` and empty.
+        Raises ``CallerError`` when the credential is an app key and the request is about another app."""
+        user_id = self.resolve(user_app_id.user_id)
+        self.require_app(user_id, user_app_id.app_id)
+        return user_id
 
     def may_add(self, stem: str) -> bool:
         """Tell whether the credential may create resources of this kind (``App``) beside what an RPC is for."""
@@ -76,6 +84,8 @@ class Caller:
             )
 
 
+# Who asks, before a credential was looked at.
+NOBODY = Caller("")
 FindKey = Callable[[str], Caller | None]
 
 

@@ -4,27 +4,39 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
+from clarifai_grpc.grpc.api.resources_pb2 import Model
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.clock import Clock, ClockTimer, SystemClock
-from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.config import DEFAULT_HOLD_SECONDS, EmulatorConfig
 from clarifai_emulator.contracts.values.runtime import Watch, WatchedCall
 from clarifai_emulator.dispatch.lane import Lane
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING, UNARY_UNARY, Work
-from clarifai_emulator.dispatch.work_steps import WorkStep, enter_queue
+from clarifai_emulator.dispatch.work_steps import WorkStep
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.faults import Faults
 from clarifai_emulator.messages.header_text import header_text
 from clarifai_emulator.routing import Ask, Decision, RoutingError
 
 Route = Callable[[Ask], tuple[Decision, Lane]]
 # The request as a call, for people; empty where nobody wants to see it.
 TextOfCall = Callable[[Any, Decision], str]
-# The steps of a call's work, between routing and its replica.
-StepsOf = Callable[[ApiCall, Decision], tuple[WorkStep, ...]]
+# The model that the runner is told of, where the request does not hold it.
+ModelOf = Callable[[Decision], Model | None]
+
+
+class Injections(Protocol):
+    """Does what faults ask for to requests that have been routed (``injection.Injector``)."""
+
+    faults: Faults
+
+    def steps_of(self, call: ApiCall, decision: Decision) -> tuple[WorkStep, ...]:
+        """Return the steps of a call's work. Called while there is a fault for such requests."""
+        ...
 
 
 class Inference:
@@ -37,17 +49,19 @@ class Inference:
         events: EventBus,
         config: EmulatorConfig,
         clock: Clock | None = None,
-        steps_of: StepsOf = lambda call, decision: (),
+        injector: Injections | None = None,
         watch: Watch | None = None,
         text_of_call: TextOfCall = lambda request, decision: "",
+        model_of: ModelOf = lambda decision: None,
     ) -> None:
         self._route = route
         self._events = events
         self._config = config
         self._clock = clock or SystemClock()
-        self._steps_of = steps_of
+        self._injector = injector
         self._watch = watch
         self._text_of_call = text_of_call
+        self._model_of = model_of
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -126,6 +140,7 @@ class Inference:
             is_pinned=bool(ask.version_id),
             is_placed=bool(ask.nodepool or ask.runner_id),
             more=more,
+            model=None if request.model.model_version.id else self._model_of(decision),
             steps=self._steps_of(call, decision),
         )
         if lane.edit_problem is not None:
@@ -133,8 +148,14 @@ class Inference:
             call.trailers["x-clarifai-emulator-reload"] = header_text(lane.edit_problem.summary)
         if watched is not None and watched.reads_a_stream and more is not None:
             work.more = _watched_items(more, watched, work)
-        enter_queue(work, lane, self._config.hold_seconds, self._enter)
+        work.enter(lane, self._config.hold_seconds, self._enter)
         return work, watched
+
+    def _steps_of(self, call: ApiCall, decision: Decision) -> tuple[WorkStep, ...]:
+        injector = self._injector
+        if injector is None or not (injector.faults.routed or injector.faults.taken):
+            return ()
+        return injector.steps_of(call, decision)
 
     def _watched(self, call: ApiCall, decision: Decision, request: Any, method_type: int) -> WatchedCall | None:
         """The request held against the signature of the version it goes to."""
@@ -145,19 +166,25 @@ class Inference:
         )
 
     def _enter(self, work: Work, lane: Lane, hold_seconds: float) -> None:
-        """A request that waits for a replica to start is held, but not for ever (21351 makes clients retry)."""
+        """Hold a request that waits for a replica, but not for ever: 21351 and 21354 make clients retry. Without a
+        wait for replicas to start, those that are busy are waited for all the same."""
         lane.submit(work)
-        if lane.live_replicas or not work.is_open:
+        if work.replica_id or not work.is_open:
             return
+        if hold_seconds == 0 and not lane.live_replicas:
+            lane.bounce(work, still_deploying(lane, hold_seconds))
+            return
+        seconds = hold_seconds or DEFAULT_HOLD_SECONDS
 
         def give_up() -> None:
-            if work.replica_id == "" and work.is_open:
-                lane.bounce(work, still_deploying(lane, hold_seconds))
+            if work.replica_id or not work.is_open:
+                return
+            if lane.live_replicas:
+                work.expire(too_busy(lane, seconds))
+            else:
+                lane.bounce(work, still_deploying(lane, seconds))
 
-        if hold_seconds == 0:
-            give_up()
-        else:
-            ClockTimer(self._clock, hold_seconds, give_up)
+        work.hold(ClockTimer(self._clock, seconds, give_up))
 
     def _deadline(self, call: ApiCall, work: Work) -> _Deadline:
         return _Deadline(call, work, self._config.request_seconds, self._clock)
@@ -220,7 +247,7 @@ def ask_of(call: ApiCall, request: Any) -> Ask:
         nodepool = (call.caller.resolve(cluster.user_id), cluster.id, selector.nodepool.id)
     return Ask(
         caller=call.caller.user_id,
-        model_user=call.resolve_user(request.user_app_id),
+        model_user=call.caller.resolve_user(request.user_app_id),
         model_app=request.user_app_id.app_id,
         model_id=request.model_id,
         version_id=request.version_id or request.model.model_version.id,
@@ -231,11 +258,24 @@ def ask_of(call: ApiCall, request: Any) -> Ask:
     )
 
 
+def too_busy(lane: Lane, seconds: float) -> CallerError:
+    """Make the refusal of a request for which no replica had a free slot in time. The documentation says so of this
+    status: it comes when the saturated model "hasn't become available within a certain timeframe"."""
+    count = lane.live_replicas
+    replicas = "The replica" if count == 1 else f"All {count} replicas"
+    return CallerError(
+        StatusCode.MODEL_BUSY_PLEASE_RETRY,
+        f"{replicas} {lane.key.of} {'was' if count == 1 else 'were'} busy for {seconds:g} s.",
+        hint="Try again in a moment, raise max_replicas of the deployment, or start the emulator with a larger "
+        "--hold-seconds.",
+    )
+
+
 def still_deploying(lane: Lane, seconds: float) -> CallerError:
-    """No replica was there in time."""
+    """Make the refusal of a request for which no replica was there in time."""
     reason = f" {lane.pending_reason}." if lane.pending_reason else ""
     return CallerError(
         StatusCode.MODEL_DEPLOYING,
-        f"No replica of '{lane.key.deployment_id}' was ready within {seconds:g} s.{reason}",
+        f"No replica {lane.key.of} was ready within {seconds:g} s.{reason}",
         hint="`clarifai-emulator status` shows what it is waiting for.",
     )

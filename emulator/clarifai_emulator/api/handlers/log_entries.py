@@ -123,7 +123,7 @@ class _Logs:
         return {**match, "user_id": users[-1]}
 
     def _owner(self, call: ApiCall, entry: LogEntry) -> str:
-        owner, caller = call.resolve_user(entry.meta.user_app_id), call.caller.user_id
+        owner, caller = call.caller.resolve_user(entry.meta.user_app_id), call.caller.user_id
         if not self.organisations.may_change(caller, owner):
             raise CallerError(
                 StatusCode.CONN_INSUFFICIENT_SCOPES,

@@ -152,7 +152,7 @@ def _is_made(resources: Resources, row: Resource, call: ApiCall, owner: str) -> 
 def require_owner(resources: Resources, call: ApiCall, request: Any) -> str:
     """The user whose resources a writing request changes. Raises ``CallerError`` 11007 unless that is the caller,
     or an organisation the caller is a member of."""
-    owner, caller = call.resolve_user(request.user_app_id), call.caller.user_id
+    owner, caller = call.caller.resolve_user(request.user_app_id), call.caller.user_id
     if not resources.organisations.may_change(caller, owner):
         raise CallerError(
             StatusCode.CONN_INSUFFICIENT_SCOPES,
@@ -175,7 +175,7 @@ def _answer(resources: Resources, row: Resource, call: ApiCall, keys: Iterable[K
 
 def _prefix(row: Resource, call: ApiCall, request: Any) -> Key:
     ids = (at_path(request, parent.in_request) for parent in row.parents)
-    return (call.resolve_user(request.user_app_id), *ids)
+    return (call.caller.resolve_user(request.user_app_id), *ids)
 
 
 def _items(row: Resource, request: Any) -> list[Any]:

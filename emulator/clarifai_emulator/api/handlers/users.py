@@ -30,7 +30,7 @@ def handlers(resources: Resources) -> dict[str, Handler]:
 
 def organisations_of(resources: Resources, call: ApiCall, request: Any) -> list[tuple[str, str]]:
     """Ids and names of the organisations that a user is in. Raises ``CallerError`` for somebody else's."""
-    user_id, caller = call.resolve_user(request.user_app_id), call.caller.user_id
+    user_id, caller = call.caller.resolve_user(request.user_app_id), call.caller.user_id
     resources.require_user(user_id, caller)
     if not resources.organisations.may_change(caller, user_id):
         raise CallerError(
@@ -50,7 +50,7 @@ class _Users:
     def get_user(self, call: ApiCall, request: Any) -> Any:
         """GetUser: the caller (``me``, empty, or by id), or what others may know of another user. Raises
         ``CallerError`` 11101 for one that is not known."""
-        user_id = call.resolve_user(request.user_app_id)
+        user_id = call.caller.resolve_user(request.user_app_id)
         caller = call.caller.user_id
         self.resources.require_user(user_id, caller)
         self.resources.ensure_user(user_id)
@@ -65,7 +65,8 @@ class _Users:
     def my_scopes(self, call: ApiCall, request: Any) -> Any:
         """MyScopes: the scopes of the caller's credential, and the app that is asked about if it may see it."""
         response = _scopes(call, request)
-        key, caller = (call.resolve_user(request.user_app_id), request.user_app_id.app_id), call.caller.user_id
+        key = (call.caller.resolve_user(request.user_app_id), request.user_app_id.app_id)
+        caller = call.caller.user_id
         if self.resources.store.get(Kind.APP, key) is not None and self.resources.visible(Kind.APP, key, caller):
             response.app.CopyFrom(self.resources.shown(Kind.APP, key, caller))
         return response

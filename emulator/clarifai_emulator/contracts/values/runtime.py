@@ -21,7 +21,7 @@ from clarifai_emulator.messages.header_text import header_text
 
 Mode = Literal["record", "strict", "off"]
 # The model version's message, or None.
-FindVersion = Callable[[ModelKey, str], Any]
+FindVersion = Callable[[tuple[str, ...]], Any]
 
 _NAME = "_method_name"
 _SIGNATURES = "_GET_SIGNATURES"
@@ -78,7 +78,7 @@ class Watch:
         return call
 
     def _version(self, model: ModelKey, version_id: str) -> _Version | None:
-        message = self._find_version(model, version_id)
+        message = self._find_version((*model, version_id))
         if message is None:
             return None
         known = self._versions.get((model, version_id))

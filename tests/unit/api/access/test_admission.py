@@ -31,7 +31,6 @@ class Scene:
         self.credential = self.dispatcher.issue_credential("ours")
         self.store = Store()
         self.store.put(Kind.RUNNER, (*POOL, "mine"), Runner(id="mine"))
-        self.adopts = True
         self.admissions = Admissions(
             dispatcher=self.dispatcher,
             authenticator=Authenticator(
@@ -41,8 +40,8 @@ class Scene:
             adopt=self._adopt,
         )
 
-    def _adopt(self, key: Any, runner: Runner) -> RunnerLink | None:
-        return self.dispatcher.add_runner(runner.id, key[:3], self.lane) if self.adopts else None
+    def _adopt(self, key: Any, runner: Runner) -> RunnerLink:
+        return self.dispatcher.add_runner(runner.id, key[:3], self.lane)
 
     def replica(self, runner_id: str, token: str) -> Admission | int:
         return self.admissions.admit_replica(*_first(runner_id, token))
@@ -98,11 +97,6 @@ def test_a_users_runner_is_adopted_once_and_chooses_its_replica_id(scene: Scene)
     assert scene.anyone("control-mine", "ada-token") == first
 
 
-def test_a_users_runner_that_serves_no_deployment_yet_is_to_try_again(scene: Scene) -> None:
-    scene.adopts = False
-    assert scene.anyone("mine", "ada-token") == StatusCode.RUNNER_NEEDS_RETRY
-
-
 @pytest.mark.parametrize(
     ("runner_id", "token", "user_id"),
     [("unknown", "ada-token", "me"), ("mine", "bob-token", "me"), ("mine", "bob-token", "ada")],
@@ -110,7 +104,7 @@ def test_a_users_runner_that_serves_no_deployment_yet_is_to_try_again(scene: Sce
 def test_nobody_speaks_for_a_runner_that_is_not_theirs(
     scene: Scene, runner_id: str, token: str, user_id: str
 ) -> None:
-    assert scene.anyone(runner_id, token, user_id=user_id) == StatusCode.RUNNER_DOES_NOT_EXIST
+    assert scene.anyone(runner_id, token, user_id=user_id) == StatusCode.CONN_DOES_NOT_EXIST
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api import service_pb2
+from clarifai_grpc.grpc.api.resources_pb2 import Model, ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Caller
@@ -39,10 +40,10 @@ class Scene:
         self.dispatcher = Dispatcher(events=self.events, clock=StillClock(), queue_size=9)
         self.lane = self.dispatcher.lane(LaneKey("ada", "deploy-x", "v1"))
         self.link = self.dispatcher.add_runner("runner", POOL, self.lane)
-        self.inference = Inference(route=self._route, events=self.events, config=EmulatorConfig(**config))
+        self.inference = Inference(route=self.route, events=self.events, config=EmulatorConfig(**config))
         self.call = ApiCall(rpc_table()["PostModelOutputs"], {}, 0.0, request_id="r1", caller=Caller("ada"))
 
-    def _route(self, ask: Ask) -> tuple[Decision, Lane]:
+    def route(self, ask: Ask) -> tuple[Decision, Lane]:
         return choose(ask, self.world), self.lane
 
     def replica(self, slots: int = 1) -> Replica:
@@ -108,6 +109,23 @@ async def test_predict_answers_with_the_runners_output_and_says_who_made_it() ->
     }
     (event,) = scene.events.recent("route.decided")
     assert (event.fields["request_id"], event.fields["rule"]) == ("r1", "owner_default")
+
+
+async def test_the_runner_is_told_of_the_model_unless_the_client_says_it_itself() -> None:
+    scene = Scene()
+    scene.replica(slots=2)
+    known = Model(id="model", model_version=ModelVersion(id="v1"))
+    inference = Inference(
+        route=scene.route, events=scene.events, config=EmulatorConfig(), model_of=lambda decision: known
+    )
+    for given_model, told in ((None, known), (known, None)):
+        asking = asyncio.ensure_future(inference.predict(scene.call, request(model=given_model)))
+        work = await scene.sent()
+        assert work.model == told
+        work.accept(output("hello"))
+        scene.link.replicas["replica-1"].finish(work)
+        scene.link.replicas["replica-1"].release(work)
+        await asking
 
 
 async def test_generate_passes_each_output_on_as_it_comes() -> None:
@@ -198,6 +216,41 @@ async def test_a_request_that_a_replica_works_on_is_not_sent_away() -> None:
     work = await scene.sent()
     work.accept(output("late"))
     assert await asking == output("late")
+
+
+async def test_a_request_that_waited_long_for_busy_replicas_is_told_to_try_again() -> None:
+    scene = Scene(hold_seconds=5)
+    replica = scene.replica()
+    busy = scene.predict()
+    await scene.sent()
+    with pytest.raises(CallerError) as raised:
+        await scene.predict()
+    assert raised.value.code == StatusCode.MODEL_BUSY_PLEASE_RETRY
+    assert raised.value.message == (
+        "The replica of 'deploy-x' was busy for 5 s. Try again in a moment, raise max_replicas of the deployment, "
+        "or start the emulator with a larger --hold-seconds."
+    )
+    assert (list(scene.lane.waiting), len(replica.busy)) == ([], 1)
+    busy.cancel()
+    await asyncio.gather(busy, return_exceptions=True)
+
+
+async def test_a_request_that_a_busy_replica_takes_in_time_may_take_longer() -> None:
+    scene = Scene(hold_seconds=5)
+    replica = scene.replica()
+    first = scene.predict()
+    work = await scene.sent()
+    second = scene.predict()
+    await settle()
+    work.accept(output("first"))
+    replica.finish(work)
+    replica.release(work)
+    scene.lane.offer(Slot(replica))
+    assert await first == output("first")
+    await asyncio.sleep(10)
+    (work,) = replica.busy
+    work.accept(output("second"))
+    assert await second == output("second")
 
 
 async def test_a_request_that_waits_for_a_busy_replica_is_not_sent_away() -> None:

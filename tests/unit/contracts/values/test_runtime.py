@@ -32,7 +32,7 @@ class Case:
     def __init__(self, message: Any, mode: Mode = "record") -> None:
         self.message = message
         self.events = EventBus(StillClock())
-        self.watch = Watch(mode=mode, find_version=lambda model, version_id: self.message, events=self.events)
+        self.watch = Watch(mode=mode, find_version=lambda key: self.message, events=self.events)
         self.trailers: dict[str, str] = {}
 
     def call(self, method: str = "predict", **parts: str) -> Any:

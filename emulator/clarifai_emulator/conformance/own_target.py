@@ -1,0 +1,74 @@
+"""Starts an emulator for a run of the kit that names no target, with two accounts."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from clarifai_emulator.clock import SystemClock
+from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.conformance.budget import Budget
+from clarifai_emulator.conformance.cleaning import NotRemoved, clean
+from clarifai_emulator.conformance.ledger import Ledger
+from clarifai_emulator.conformance.platform_client import (
+    CannotTell,
+    Connections,
+    PlatformClient,
+    RunScope,
+    TargetAccount,
+)
+from clarifai_emulator.control.thread import EmulatorThread
+
+ME, OTHER = "conformer", "stranger"
+# Good for nothing but an emulator that lives as long as the run.
+_TOKENS = {"conformer-token": ME, "stranger-token": OTHER}
+
+
+@dataclass
+class ProbedTarget:
+    """A client of a target, with what removes all that it makes."""
+
+    client: PlatformClient
+    ledger: Ledger
+
+    def clean(self) -> list[NotRemoved]:
+        """Remove all that is left; what could not be."""
+        clients = {"me": self.client}
+        with contextlib.suppress(CannotTell):
+            clients["other"] = self.client.other
+        return clean(clients, self.ledger)
+
+
+def new_prefix() -> str:
+    """Return what the names of one run begin with."""
+    return f"cfm-{uuid.uuid4().hex[:6]}-"
+
+
+@contextmanager
+def own_emulator() -> Generator[EmulatorThread]:
+    """Run an emulator with the two accounts, in this process, while the block runs."""
+    # A request that finds no replica is answered soon: probes ask for that, too.
+    with EmulatorThread(EmulatorConfig(port=0, user_id=ME, pats=_TOKENS, hold_seconds=2)) as emulator:
+        yield emulator
+
+
+@contextmanager
+def probed(emulator: EmulatorThread, *, requests: int = 100_000, minutes: float = 60) -> Generator[ProbedTarget]:
+    """Give a client of an emulator that ``own_emulator`` runs; what it makes is removed at the end."""
+    me, other = (TargetAccount(emulator.url, user, token) for token, user in _TOKENS.items())
+    with tempfile.TemporaryDirectory(prefix="clarifai-conform-") as folder:
+        ledger = Ledger(Path(folder) / "run.jsonl", prefix=(prefix := new_prefix()), target=me.url, user_id=ME)
+        connections = Connections(me)
+        scope = RunScope(prefix, ledger, Budget(SystemClock(), requests=requests, minutes=minutes), connections)
+        target = ProbedTarget(PlatformClient(me, scope, other=other), ledger)
+        try:
+            yield target
+        finally:
+            target.clean()
+            connections.close()
+            ledger.close()

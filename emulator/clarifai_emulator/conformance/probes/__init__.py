@@ -1,0 +1,1 @@
+"""Holds the probes, a module for each area of the fidelity table."""
