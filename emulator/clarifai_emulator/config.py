@@ -53,7 +53,8 @@ class DockerSettings:
     engine's classic one, BuildKit, or whichever a Dockerfile needs. ``listen``: this machine's address as
     containers reach it, empty to find it. ``secrets``: hand a model's secrets to its container as environment
     variables, or as files below CLARIFAI_SECRETS_PATH, which ``docker inspect`` does not show. ``limits``: hold
-    containers to the CPU and memory of their compute info. ``probe_seconds``: how often a runner's health is asked for, and how long an answer may take.
+    containers to the CPU and memory of their compute info. ``probe_seconds``: how often a runner's health is asked
+    for, and how long an answer may take.
     """
 
     engine: str = ""
