@@ -123,7 +123,7 @@ def deployment(client: PlatformClient, of: MadeModel, *places: MadeNodepool, **f
 
 def said(text: str) -> dict[str, Any]:
     """Return an input of one text, for the method ``predict``."""
-    part = {"id": "prompt", "data": {"text": {"raw": text}}}
+    part = {"id": "prompt", "data": {"string_value": text}}
     return {"data": {"parts": [part], "metadata": {"_method_name": "predict"}}}
 
 
@@ -132,5 +132,9 @@ def heard(answer: Any) -> str:
     outputs = answer.message.outputs if answer.message is not None else ()
     if not outputs:
         return ""
-    data = outputs[0].data
-    return data.text.raw or "".join(part.data.text.raw for part in data.parts)
+    return text_of(outputs[0].data)
+
+
+def text_of(data: Any) -> str:
+    """Return the text in data, wherever it stands: models of the old form have it at the top, others in parts."""
+    return data.text.raw or data.string_value or "".join(text_of(part.data) for part in data.parts)

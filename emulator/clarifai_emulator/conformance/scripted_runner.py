@@ -41,8 +41,7 @@ class ScriptedItem:
     @property
     def text(self) -> str:
         """Return the text of its first input."""
-        data = self.request.inputs[0].data if self.request.inputs else None
-        return "" if data is None else data.text.raw or "".join(part.data.text.raw for part in data.parts)
+        return scenes.text_of(self.request.inputs[0].data) if self.request.inputs else ""
 
     def further(self) -> Iterator[Any]:
         """Yield the client's further messages, of a call that streams both ways."""
