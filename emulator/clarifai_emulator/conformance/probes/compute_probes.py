@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarifai_emulator.conformance import scenes
+from clarifai_emulator.conformance import deploying, scenes
 from clarifai_emulator.conformance.platform_client import PlatformClient
 from clarifai_emulator.conformance.probe import probe
 
@@ -14,11 +14,6 @@ _IN_THE_CLOUD = {
     "managed_by": "clarifai",
     "cluster_type": "dedicated",
 }
-
-
-def cloud_cluster(client: PlatformClient) -> str:
-    """Make an empty cluster in the cloud."""
-    return scenes.cluster(client, id=client.name("cloud"), **_IN_THE_CLOUD)
 
 
 def posted(client: PlatformClient, **fields: Any) -> Any:
@@ -37,7 +32,7 @@ def nodepool(client: PlatformClient, **fields: Any) -> Any:
         "max_instances": 1,
         **fields,
     }
-    return client.call("PostNodepools", compute_cluster_id=client.shared(cloud_cluster), nodepools=[made])
+    return client.call("PostNodepools", compute_cluster_id=client.shared(deploying.cloud_cluster), nodepools=[made])
 
 
 @probe("clusters.region")

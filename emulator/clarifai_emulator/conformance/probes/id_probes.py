@@ -94,6 +94,18 @@ def without_user(client: PlatformClient) -> Any:
     return {"status": answer, "any": bool(answer.message.models)}
 
 
+@probe("listing.paging", part="changed")
+def order_of_changes(client: PlatformClient) -> Any:
+    """List three models of which the first was changed last, and the second got a version last."""
+    app = scenes.app(client)
+    first, second, _ = (
+        scenes.model(client, app=app, id=client.name(word)) for word in ("first", "second", "third")
+    )
+    client.do("PatchModels", app=app, models=[{"id": first.id, "description": "d"}], action="overwrite")
+    scenes.version(client, second)
+    return [each.id for each in client.do("ListModels", app=app).message.models]
+
+
 @probe("listing.unknown-filter")
 def unknown_filter(client: PlatformClient) -> Any:
     """List by filters that are not there, or that are rare."""

@@ -8,26 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clarifai_emulator.conformance import scenes
+from clarifai_emulator.conformance.deploying import BUILDING, answered, archive_of, cpu_nodepool
 from clarifai_emulator.conformance.platform_client import PlatformClient
 from clarifai_emulator.conformance.probe import probe
 from clarifai_emulator.conformance.scenes import MadeModel
 from clarifai_emulator.conformance.seen import named
 
 _BROKEN = b"this is no archive"
-_BUILDING = 21107
-_MODEL = """
-from clarifai.runners.models.model_class import ModelClass
-
-
-class Probed(ModelClass):
-    @ModelClass.method
-    def predict(self, prompt: str) -> str:
-        return prompt
-"""
-_CONFIG = """
-model: {{id: {model}, user_id: {user}, app_id: {app}, model_type_id: any-to-any}}
-inference_compute_info: {{cpu_limit: "100m", cpu_memory: "256Mi", num_accelerators: 0}}
-"""
 
 
 def config(model: MadeModel, size: int, **version: Any) -> dict[str, Any]:
@@ -62,28 +49,10 @@ def statuses(client: PlatformClient, model: MadeModel, version: str, *, seconds:
         code = answer.message.model_version.status.code
         if named(code) not in seen:
             seen.append(named(code))
-        return code != _BUILDING
+        return code != BUILDING
 
     client.wait(look, seconds=seconds, what="the end of a build")
     return seen
-
-
-def archive(client: PlatformClient, model: MadeModel, **files: bytes) -> bytes:
-    """Pack a model directory; ``files`` are added, ``__`` for a slash."""
-    settings = _CONFIG.format(model=model.id, user=client.user_id, app=model.app)
-    contents = {
-        "config.yaml": settings.encode(),
-        "requirements.txt": b"clarifai\n",
-        "1__model.py": _MODEL.encode(),
-        **files,
-    }
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, data in contents.items():
-            entry = tarfile.TarInfo(f"./{name.replace('__', '/')}")
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
-    return buffer.getvalue()
 
 
 @probe("uploads.statuses")
@@ -194,7 +163,7 @@ def signatures_of_an_upload(client: PlatformClient) -> Any:
     """Upload a model with signatures and needs that are not those of its files."""
     model = scenes.model(client)
     said = {"method_signatures": [{"name": "made_up"}], "inference_compute_info": {"cpu_memory": "300Mi"}}
-    version = uploaded(client, model, archive(client, model), **said)
+    version = uploaded(client, model, archive_of(model.id, {}), **said)
     ended = statuses(client, model, version, seconds=600)
     answer = client.do("GetModelVersion", **model.address, version_id=version)
     found = answer.message.model_version
@@ -209,7 +178,7 @@ def signatures_of_an_upload(client: PlatformClient) -> Any:
 def dockerfile_in_an_archive(client: PlatformClient) -> Any:
     """Upload a model with a Dockerfile that cannot be built."""
     model = scenes.model(client)
-    version = uploaded(client, model, archive(client, model, Dockerfile=b"FROM nowhere/at-all:never\n"))
+    version = uploaded(client, model, archive_of(model.id, {"Dockerfile": "FROM nowhere/at-all:never\n"}))
     return statuses(client, model, version, seconds=600)
 
 
@@ -217,8 +186,43 @@ def dockerfile_in_an_archive(client: PlatformClient) -> Any:
 def unpinned_sdk(client: PlatformClient) -> Any:
     """Upload a model whose requirements the CLI wrote without the network."""
     model = scenes.model(client)
-    version = uploaded(client, model, archive(client, model, **{"requirements.txt": b"clarifai==None\n"}))
+    version = uploaded(client, model, archive_of(model.id, {"requirements.txt": "clarifai==None\n"}))
     return statuses(client, model, version, seconds=600)
+
+
+_WITH_SECRETS = """
+model: {{id: {model}, model_type_id: any-to-any}}
+inference_compute_info: {{cpu_limit: 500m, cpu_memory: 500Mi, num_accelerators: 0}}
+secrets:
+  - {{id: {secret}, type: env, env_var: PROBED_SECRET}}
+  - {{id: {secret}-missing, type: env, env_var: PROBED_MISSING}}
+"""
+
+
+def _variables(client: PlatformClient) -> dict[str, bool]:
+    """Deploy a model that wants a secret that is there and one that is not; which variables it has."""
+    secret, model = client.name("wanted-secret"), scenes.model(client, id=client.name("wants-secrets"))
+    client.do("PostSecrets", secrets=[{"id": secret, "value": "v"}])
+    data = archive_of(model.id, {"config.yaml": _WITH_SECRETS.format(model=model.id, secret=secret)})
+    made = MadeModel(model.app, model.id, uploaded(client, model, data))
+    statuses(client, made, made.version, seconds=600)
+    deployment = scenes.deployment(client, made, cpu_nodepool(client), id=client.name("wants-secrets"))
+    answer = answered(client, made, "environment", deployment={"id": deployment, "user_id": client.user_id})
+    names = scenes.heard(answer).split()
+    return {name: name in names for name in ("PROBED_SECRET", "PROBED_MISSING", "CLARIFAI_SECRETS_PATH")}
+
+
+@probe("containers.secrets", level="deploys")
+def secret_of_a_replica(client: PlatformClient) -> Any:
+    """Ask a replica which variables it has of the secrets that it wants."""
+    seen = client.shared(_variables)
+    return {name: seen[name] for name in ("PROBED_SECRET", "CLARIFAI_SECRETS_PATH")}
+
+
+@probe("containers.missing-secret", level="deploys")
+def missing_secret_of_a_replica(client: PlatformClient) -> Any:
+    """Ask a replica for a secret that it wants and that is not there."""
+    return {name: client.shared(_variables)[name] for name in ("PROBED_SECRET", "PROBED_MISSING")}
 
 
 def _found(answers: Iterator[Any]) -> list[str]:
