@@ -213,7 +213,7 @@ class StateFile:
 
 def _order_by_change(store: Store, kind: Kind) -> None:
     """Bring what the file has in the order of making into that of the last change."""
-    items = [(key, store.get(kind, key)) for key in reversed(list(store.keys(kind)))]
+    items: list[tuple[Key, Any]] = [(key, store.get(kind, key)) for key in reversed(list(store.keys(kind)))]
     for key, item in sorted(items, key=lambda each: each[1].modified_at.ToNanoseconds()):
         store.put(kind, key, item, to_front=True)
 

@@ -133,9 +133,8 @@ def target(resources: Resources, row: Resource, call: ApiCall, request: Any) -> 
     caller may see."""
     pattern = (*_prefix(row, call, request), at_path(request, row.in_request))
     key = resources.find(row.kind, pattern)
-    if key is None and _is_made(resources, row, call, pattern[0]):
-        row.make(resources, pattern)
-        key = pattern
+    if key is None:
+        key = _made(resources, row, call, pattern)
     if key is None or not resources.visible(row.kind, key, call.caller.user_id):
         error = resources.missing(row.kind, pattern, call.caller.user_id)
         call.notes["hint"] = error.hint
@@ -143,10 +142,14 @@ def target(resources: Resources, row: Resource, call: ApiCall, request: Any) -> 
     return key
 
 
-def _is_made(resources: Resources, row: Resource, call: ApiCall, owner: str) -> bool:
-    """Tell whether a resource that is not there is made: an app of the caller, where that was chosen."""
-    is_chosen = row.make is not None and resources.behaviour.apps == "on-mention"
-    return is_chosen and owner == call.caller.user_id and call.caller.may_add(row.stem)
+def _made(resources: Resources, row: Resource, call: ApiCall, key: Key) -> Key | None:
+    """Make what is not there and return its key: an app of the caller, where that was chosen."""
+    if row.make is None or resources.behaviour.apps != "on-mention":
+        return None
+    if key[0] != call.caller.user_id or not call.caller.may_add(row.stem):
+        return None
+    row.make(resources, key)
+    return key
 
 
 def require_owner(resources: Resources, call: ApiCall, request: Any) -> str:

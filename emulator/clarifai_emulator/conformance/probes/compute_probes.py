@@ -127,7 +127,7 @@ def unknown_type(client: PlatformClient) -> Any:
     """Post nodepools of a type that is not there."""
     own = {"id": "my-own-machine", "compute_info": {"cpu_limit": "1", "cpu_memory": "1Gi"}}
     place = {"compute_cluster_id": client.shared(scenes.cluster)}
-    made = {"id": client.name("own"), "instance_types": [own], "max_instances": 1}
+    made: dict[str, Any] = {"id": client.name("own"), "instance_types": [own], "max_instances": 1}
     made["node_capacity_type"] = {"capacity_types": [1]}
     return {
         "in the cloud": nodepool(client, instance_types=[{"id": "my-own-machine"}]),
