@@ -180,14 +180,17 @@ class Resources:
     def visible(self, kind: Kind, key: Key, caller: str) -> bool:
         """Tell whether ``caller`` may see the resource: its own, its organisation's, or one whose visibility lets
         it, and that of the containers and of the user (where it is set) too."""
-        if self.organisations.may_change(caller, key[0]):
+        row, is_member = self._rows[kind], self.organisations.may_change(caller, key[0])
+        is_barred = is_member and not self.organisations.role(caller, key[0]).may_read(kind)
+        if is_member and not is_barred:
             return True
-        row = self._rows[kind]
         if not row.has("visibility"):
             return False
         path = [(parent.kind, key[: depth + 2]) for depth, parent in enumerate(row.parents)]
         found = [self.store.get(each, prefix) for each, prefix in ((Kind.USER, key[:1]), *path, (kind, key))]
         said = [item.visibility for item in found if item is not None and item.visibility.gettable]
+        if is_barred:
+            return bool(said) and all(each.gettable == Visibility.PUBLIC for each in said)
         return bool(said) and all(self.organisations.can_see(caller, key[0], each) for each in said)
 
     def add_user(self, user: User) -> None:

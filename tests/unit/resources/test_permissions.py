@@ -14,6 +14,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.resources.permissions import Organisations
+from clarifai_emulator.resources.roles import ROLES
 from resource_api import ResourceApi, refusal
 
 ORGANISATIONS = Organisations.of_members({"acme": ("ada", "bob"), "other": ("cyd",)})
@@ -55,10 +56,61 @@ def test_who_changes_whose(caller: str, owner: str, *, may: bool) -> None:
     assert ORGANISATIONS.may_change(caller, owner) is may
 
 
+COMPUTE, MODELS, DEPLOYMENTS = "compute", "models", "deployments"
+POSTS: dict[str, tuple[str, dict[str, Any]]] = {
+    COMPUTE: ("PatchComputeClusters", {"compute_clusters": [{"id": "cluster-private"}]}),
+    MODELS: ("PatchModels", {"app_id": "app-private", "models": [{"id": "model-private"}]}),
+    DEPLOYMENTS: ("PatchDeployments", {"deployments": [{"id": "deployment-private"}]}),
+}
+GETS: dict[str, tuple[str, dict[str, Any]]] = {
+    COMPUTE: ("GetComputeCluster", {"compute_cluster_id": "cluster-private"}),
+    MODELS: ("GetModel", {"app_id": "app-private", "model_id": "model-private"}),
+    DEPLOYMENTS: ("GetDeployment", {"deployment_id": "deployment-private"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "reads", "writes"),
+    [
+        ("administrator", {COMPUTE, MODELS, DEPLOYMENTS}, {COMPUTE, MODELS, DEPLOYMENTS}),
+        ("financial-manager", set(), set()),
+        ("organization-contributor", {COMPUTE, MODELS, DEPLOYMENTS}, {MODELS, DEPLOYMENTS}),
+        ("organization-user", {COMPUTE, MODELS}, set()),
+        ("infrastructure-manager", {COMPUTE, DEPLOYMENTS}, {COMPUTE, DEPLOYMENTS}),
+    ],
+)
+def test_what_a_member_reads_and_changes_is_its_roles(role: str, reads: set[str], writes: set[str]) -> None:
+    organisations = Organisations.of_members({"acme": ("ada", "bob")}, {("bob", "acme"): ROLES[role]})
+    api = furnished(organisations)
+    for what, (rpc, fields) in GETS.items():
+        if what in reads:
+            assert api(rpc, "bob", user_id="acme", **fields).ListFields()
+        else:
+            refusal(api, rpc, "bob", user_id="acme", **fields)
+    for what, (rpc, fields) in POSTS.items():
+        if what in writes:
+            assert api(rpc, "bob", user_id="acme", action="overwrite", **fields).ListFields()
+        else:
+            code, text = refusal(api, rpc, "bob", user_id="acme", action="overwrite", **fields)
+            assert code == StatusCode.CONN_INSUFFICIENT_SCOPES
+            assert f"of 'acme': its role there is {role}. Roles that may: administrator" in text
+
+
+def test_a_role_that_reads_nothing_sees_what_everybody_sees() -> None:
+    roles = {("bob", "acme"): ROLES["financial-manager"]}
+    api = furnished(Organisations.of_members({"acme": ("ada", "bob")}, roles))
+    assert [each.id for each in api("ListModels", "bob", user_id="acme").models] == ["model-public"]
+    assert [each.id for each in api("ListApps", "bob", user_id="acme").apps] == ["app-public"]
+
+
 @pytest.fixture
 def api() -> ResourceApi:
     """Return an API where ``acme`` has one of everything, at each visibility; ids end with its name."""
-    api = ResourceApi(ORGANISATIONS)
+    return furnished(ORGANISATIONS)
+
+
+def furnished(organisations: Organisations) -> ResourceApi:
+    api = ResourceApi(organisations)
     for name, level in (("private", PRIVATE), ("org", ORG), ("public", PUBLIC)):
         seen: dict[str, Any] = {"visibility": {"gettable": level}}
         api("PostApps", "acme", apps=[{"id": f"app-{name}", **seen}])

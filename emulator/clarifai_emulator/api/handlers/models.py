@@ -54,7 +54,7 @@ class _Models:
 
     def post_versions(self, call: ApiCall, request: Any) -> Any:
         """PostModelVersions: answers the model, with the (last) new version in it."""
-        require_owner(self._resources, call, request)
+        require_owner(self._resources, call, request, Kind.MODEL_VERSION)
         model = target(self._resources, self._resources.row(Kind.MODEL), call, request)
         versions = list(request.model_versions) or [ModelVersion()]
         for version in versions:

@@ -16,8 +16,9 @@ from clarifai_emulator.api.handlers.listing import page_of, refuse_unknown_filte
 from clarifai_emulator.api.rpc import Rpc, rpc_table
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.resources.resource import Resources, at_path
+from clarifai_emulator.resources.roles import roles_that_change
 from clarifai_emulator.resources.rows import Resource
-from clarifai_emulator.store import Key
+from clarifai_emulator.store import Key, Kind
 
 
 def serve(resources: Resources) -> dict[str, Handler]:
@@ -61,7 +62,7 @@ def _require_fields(row: Resource, verb: str, rpc: Rpc) -> None:
 
 def post(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
     """Create the items of a request for the caller: all or none."""
-    owner = require_owner(resources, call, request)
+    owner = require_owner(resources, call, request, row.kind)
     _, *parents = _prefix(row, call, request)
     makes = resources.behaviour.apps == "on-mention"
     keys = resources.post(row.kind, owner, parents, _items(row, request), makes_parents=makes)
@@ -102,7 +103,7 @@ def list_page(resources: Resources, row: Resource, call: ApiCall, request: Any) 
 
 def patch(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
     """Change the items of a request: all or none."""
-    owner = require_owner(resources, call, request)
+    owner = require_owner(resources, call, request, row.kind)
     _, *parents = _prefix(row, call, request)
     items = _items(row, request)
     if call.rpc.name == f"Patch{row.stem}" and items and not items[0].id:
@@ -112,7 +113,7 @@ def patch(resources: Resources, row: Resource, call: ApiCall, request: Any) -> A
 
 def delete(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
     """Remove what a request names; nothing when one of them does not exist."""
-    require_owner(resources, call, request)
+    require_owner(resources, call, request, row.kind)
     prefix = _prefix(row, call, request)
     ids = _ids(row, request)
     if getattr(request, "delete_all", False):
@@ -152,15 +153,22 @@ def _made(resources: Resources, row: Resource, call: ApiCall, key: Key) -> Key |
     return key
 
 
-def require_owner(resources: Resources, call: ApiCall, request: Any) -> str:
+def require_owner(resources: Resources, call: ApiCall, request: Any, kind: Kind) -> str:
     """The user whose resources a writing request changes. Raises ``CallerError`` 11007 unless that is the caller,
-    or an organisation the caller is a member of."""
+    or an organisation the caller is a member of, with a role that changes resources of this kind."""
     owner, caller = call.caller.resolve_user(request.user_app_id), call.caller.user_id
     if not resources.organisations.may_change(caller, owner):
         raise CallerError(
             StatusCode.CONN_INSUFFICIENT_SCOPES,
             f"User {caller!r} may not change resources of user {owner!r}.",
             hint=f"Send the request with a PAT of {owner!r}, or name your own user id.",
+        )
+    if not resources.organisations.may_change_kind(caller, owner, kind):
+        role, noun = resources.organisations.role(caller, owner).name, resources.row(kind).noun
+        raise CallerError(
+            StatusCode.CONN_INSUFFICIENT_SCOPES,
+            f"User {caller!r} may not change any {noun} of {owner!r}: its role there is {role}.",
+            hint=f"Roles that may: {', '.join(roles_that_change(kind))}.",
         )
     return owner
 

@@ -88,7 +88,7 @@ class _Uploads:
 
     def _check(self, call: ApiCall, config: Any) -> tuple[Key, ModelVersion]:
         """The model, and the version as it will be; refused before a byte of the archive is taken."""
-        require_owner(self.resources, call, config)
+        require_owner(self.resources, call, config, Kind.MODEL_VERSION)
         model = target(self.resources, self.resources.row(Kind.MODEL), call, config)
         if not 0 < config.total_size <= self.max_bytes:
             raise CallerError(
