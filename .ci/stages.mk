@@ -18,9 +18,9 @@ LEAN = $(SHORT_LEAN) replicas rollouts faults slow_clients bad_input
 PYTHONS = 3.12 3.13
 NEWEST = 3.13
 
-.PHONY: ci all containers containers-all check tests slow lean lean-all in-process
-ci: containers check tests slow python-$(NEWEST) lean in-process # in the order in which they begin
-all: containers-all check tests slow $(PYTHONS:%=python-%) lean-all in-process
+.PHONY: ci all containers containers-all check tests slow lean lean-all in-process clients clients-all
+ci: containers check tests slow clients python-$(NEWEST) lean in-process # in the order in which they begin
+all: containers-all check tests slow clients-all $(PYTHONS:%=python-%) lean-all in-process
 
 # One after the other, as one session at a time has the engine. The last is about everything that a replica serves or
 # does, in one session, which shares its emulator; what is about processes only says so, and is skipped.
@@ -43,7 +43,7 @@ tests:
 
 slow:
 	@echo "== what make test leaves out as slow"
-	@$(MAKE) test ARGS="-q -m slow --ignore=tests/docker tests"
+	@$(MAKE) test ARGS="-q -m slow --ignore=tests/docker --ignore=tests/clients tests"
 
 lean lean-all:
 	@echo "== the lean runner: the same flow tests"
@@ -53,6 +53,11 @@ lean lean-all:
 in-process:
 	@echo "== in process: predictions, routing, the platform's address"
 	@CLARIFAI_TEST_RUNNER=inprocess $(MAKE) test ARGS="-q $(call FLOW,predict routing real_platform)"
+
+# Each client in an environment of its own, made once from the package indexes and kept in the cache folder.
+clients clients-all:
+	@echo "== clients from the package indexes"
+	@$(MAKE) test ARGS='-q $(if $(filter %-all,$@),,-m "not heavy") tests/clients'
 
 python-%:
 	@if python="$$(.venv/bin/uv python find --no-python-downloads $* 2>/dev/null)"; then \

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from clarifai_emulator.conformance.fidelity_rows import FidelityArea, FidelityRow, all_rows, areas
+from clarifai_emulator.conformance.probe_runs import differences
+from clarifai_emulator.conformance.run_files import verified
 
 PAGE = Path(__file__).with_name("fidelity.md")
 
@@ -16,14 +19,19 @@ answers, and what its clients do. Where these are silent or contradict each othe
 choice is a row here. **How sure**: *documented* (said by the platform), *inferred* (follows from a client, an issue
 or several samples), *our choice* (nothing public says it).
 
-Nothing here was compared with the live platform. If you know better, the row is the place to say so: it stands in
+{compared} If you have an account, `clarifai-emulator conform` compares, at no cost:
+[conform.md](conform.md). If you know better, the row is the place to say so: it stands in
 `emulator/clarifai_emulator/conformance/rows/`, and `make docs` writes this page.
 """
+UNCOMPARED = "Nothing here was compared with the live platform yet."
+COMPARED = "*Verified on* and *differs* say what runs against the live platform saw."
 
 
 def page() -> str:
     """Return the page as it should be."""
-    return "\n".join([HEAD, *(line for area in areas() for line in _section(area)), *_without_probe()])
+    head = HEAD.format(compared=COMPARED if verified() else UNCOMPARED)
+    sections = [line for area in areas() for line in _section(area)]
+    return "\n".join([head, *sections, *_differences(), *_without_probe()])
 
 
 def _section(area: FidelityArea) -> Iterator[str]:
@@ -32,8 +40,36 @@ def _section(area: FidelityArea) -> Iterator[str]:
         yield f"{area.intro}\n"
     yield "| What we do | Why, source | How sure |\n|---|---|---|"
     for row in area.rows:
-        yield f"| {_anchored(row)} | {_cell(row.why) or '–'} | {_cell(row.how_sure)} |"
+        yield f"| {_anchored(row)} | {_cell(row.why) or '–'} | {_cell(_how_sure(row))} |"
     yield ""
+
+
+def _how_sure(row: FidelityRow) -> str:
+    """Return how sure the row is, and what the newest run against the platform saw of it."""
+    of_row = [each for key, each in verified().items() if key.partition(":")[0] == row.id]
+    if not of_row:
+        return row.how_sure
+    date = max(each.date for each in of_row)
+    held = all(each.holds for each in of_row)
+    return f"{row.how_sure}; " + (f"*verified on {date}*" if held else f"[*differs*](#differs-{row.id}) ({date})")
+
+
+def _differences() -> Iterator[str]:
+    differing = {key: each for key, each in verified().items() if not each.holds}
+    if not differing:
+        return
+    yield "## Where the platform differs\n"
+    yield "| Probe | Where | The emulator | The platform | Seen on |\n|---|---|---|---|---|"
+    for key, each in differing.items():
+        row = key.partition(":")[0]
+        for path, expected, seen in differences(each.expected, each.seen):
+            answers = f"{_value(expected)} | {_value(seen)}"
+            yield f'| <a id="differs-{row}"></a>[`{key}`](#{row}) | {_cell(path)} | {answers} | {each.date} |'
+    yield ""
+
+
+def _value(value: object) -> str:
+    return _cell(value if isinstance(value, str) else f"`{json.dumps(value, ensure_ascii=False)}`")
 
 
 def _anchored(row: FidelityRow) -> str:

@@ -22,7 +22,9 @@ LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--quick", action="store_true", help="leave out container tests and tests marked slow")
+    parser.addoption(
+        "--quick", action="store_true", help="leave out container tests, clients, and tests marked slow"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,7 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With ``--quick``, deselect the tests that need a container engine and those that are marked slow."""
+    """With ``--quick``, deselect the tests that need a container engine or a package index, and those that are
+    marked slow."""
     if not config.option.quick:
         return
     left_out = {item: kind for item in items if (kind := _kind_left_out(item))}
@@ -43,6 +46,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _kind_left_out(item: pytest.Item) -> str | None:
     if "tests/docker/" in item.path.as_posix():
         return "tests in containers"
+    if "tests/clients/" in item.path.as_posix():
+        return "clients from package indexes"
     return "slow tests" if item.get_closest_marker("slow") else None
 
 

@@ -17,7 +17,7 @@ from clarifai_emulator.errors import ConfigError
 DEFAULT_PORT = 7878
 DEFAULT_HOLD_SECONDS = 120.0
 MEBIBYTE = 1024 * 1024
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
+_ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s]+/?")
 
 
 def default_cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -106,7 +106,8 @@ class EmulatorConfig:
     ``data_dir``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
     nothing.
     ``behaviour``: what was chosen where the platform's way is unknown or hinders.
-    ``cors``: whose pages may use the HTTP endpoints from a browser; ``*`` for all.
+    ``cors``: whose pages may use the HTTP endpoints from a browser; ``localhost`` for those of this machine, ``*``
+    for all.
     ``max_upload_bytes``: the largest archive of an uploaded model version.
     ``debug``: let an editor's debugger attach to every deployment, at this port and those after it (0: any free
     ones); ``debug_wait``: replicas load their model once one has.
@@ -167,8 +168,11 @@ class EmulatorConfig:
         if self.data_dir is not None and self.data_dir.exists() and not self.data_dir.is_dir():
             yield f"state must be a directory, {self.data_dir} is a file"
         for origin in self.cors:
-            if origin != "*" and not _ORIGIN.fullmatch(origin):
-                yield f"cors must hold origins like http://localhost:3000, or *, got {origin!r}"
+            if origin not in ("*", "localhost", "null") and not _ORIGIN.fullmatch(origin):
+                yield (
+                    "cors must hold origins like http://localhost:3000, localhost for every port of this machine, "
+                    f"null for pages opened from files, or *, got {origin!r}"
+                )
         for path in self.topology:
             if not path.is_file():
                 yield f"topology file {path} does not exist"

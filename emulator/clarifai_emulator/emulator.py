@@ -45,6 +45,7 @@ from clarifai_emulator.machine.accelerators import Discovery
 from clarifai_emulator.machine.inventory import take_inventory
 from clarifai_emulator.machine.machine import Machine, measure_machine
 from clarifai_emulator.machine.pools import Pools
+from clarifai_emulator.models.artifact_files import ArtifactFiles
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.sent import SentDirectories
 from clarifai_emulator.models.uploaded import UploadedFiles
@@ -118,6 +119,7 @@ class Emulator:
         self._resetter = Resetter(
             faults=self.faults,
             uploads=self._uploads,
+            artifacts=self._artifacts,
             reloader=self.reloader,
             nodepools=self.nodepools,
             store=self.store,
@@ -201,6 +203,7 @@ class Emulator:
             events=self.events,
             is_run=self.supervisor.runs_version,
         )
+        self._artifacts = ArtifactFiles(self.config.data_dir / "artifacts" if self.config.data_dir else None)
         self.sent = SentDirectories(
             self.config.data_dir / "sent-directories" if self.config.data_dir else None,
             max_bytes=self.config.max_upload_bytes,
@@ -263,6 +266,7 @@ class Emulator:
                 nodepools=self.nodepools,
                 uploaded=self._uploads.files,
                 start_build=self._uploads.start,
+                artifacts=self._artifacts,
                 commit=self._state.commit if self._state is not None else None,
                 keep_logs=self.keep_logs,
                 is_ready=lambda: self._is_ready,
@@ -332,6 +336,7 @@ class Emulator:
         try:
             restored = self._restore()
             await self._uploads.sweep()
+            self._artifacts.sweep(self.store.keys(Kind.ARTIFACT_VERSION))
             self.sent.sweep(
                 source.path for source in self.store.list(Kind.SOURCE) if isinstance(source, ModelSource)
             )
@@ -360,6 +365,7 @@ class Emulator:
         await self.api.close()
         await self.backends.close()
         self._uploads.files.close()
+        self._artifacts.close()
         self.sent.close()
         if self._state is not None:
             self._state.close()

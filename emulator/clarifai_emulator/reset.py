@@ -14,6 +14,7 @@ from clarifai_emulator.deploy.upload_builds import UploadBuilds
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.artifact_files import ArtifactFiles
 from clarifai_emulator.nodepools.nodepools import Nodepools
 from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.store import Store
@@ -38,6 +39,7 @@ class Resetter:
 
     faults: Faults
     uploads: UploadBuilds
+    artifacts: ArtifactFiles
     reloader: Reloader
     nodepools: Nodepools
     store: Store
@@ -97,6 +99,7 @@ class Resetter:
         """Forget all uploaded files. Those of one account go with their versions, once nothing runs from them."""
         if scope.owns is None:
             self.uploads.files.clear()
+            self.artifacts.clear()
 
     async def _forget_logs(self, scope: Scope) -> None:
         if scope.owns is None:

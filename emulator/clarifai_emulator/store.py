@@ -33,6 +33,8 @@ class Kind(str):
     RUNNER: ClassVar[Kind]  # user, cluster, nodepool, runner
     KEY: ClassVar[Kind]  # user, key
     SECRET: ClassVar[Kind]  # user, secret
+    ARTIFACT: ClassVar[Kind]  # user, app, artifact
+    ARTIFACT_VERSION: ClassVar[Kind]  # user, app, artifact, version
     SOURCE: ClassVar[Kind]  # user, app, model, version -> models.directory.ModelSource
 
 
@@ -46,6 +48,8 @@ Kind.DEPLOYMENT = Kind("deployment")
 Kind.RUNNER = Kind("runner")
 Kind.KEY = Kind("key")
 Kind.SECRET = Kind("secret")
+Kind.ARTIFACT = Kind("artifact")
+Kind.ARTIFACT_VERSION = Kind("artifact_version")
 Kind.SOURCE = Kind("source")
 
 NAMED = tuple(kind for kind in vars(Kind).values() if isinstance(kind, Kind))

@@ -179,8 +179,9 @@ class Environment:
         who = f"{self.running or 'A module'} would have called the real Clarifai platform ({host})."
         if self.active:
             return (
-                f"{who} The test uses the emulator, but this client was told another base URL: leave `base_url` "
-                "out, or pass `clarifai.url`. `--clarifai-allow-real` lets calls through."
+                f"{who} The test uses the emulator, but this client was told another base URL, or none and does "
+                "not look at CLARIFAI_API_BASE (clarifai 10.11 and older): leave `base_url` out, or pass "
+                "`clarifai.url`. `--clarifai-allow-real` lets calls through."
             )
         return (
             f"{who} Add the fixture `clarifai` to the test, and the call goes to the emulator; "

@@ -47,7 +47,9 @@ UP_SETTINGS = (
     UpSetting("num_threads", "whole", "requests that a replica takes at once"),
     UpSetting("start_method", "text", "fork replicas from a warm parent, or spawn each", ("auto", "fork", "spawn")),
     UpSetting("max_upload_bytes", "text", "largest archive of an uploaded model version, for example 512Mi"),
-    UpSetting("cors", "words", "origins whose pages may use the HTTP endpoints; * for all"),
+    UpSetting(
+        "cors", "words", "origins whose pages may use the HTTP endpoints; localhost for any port of it, * for all"
+    ),
     UpSetting("behaviour", "words", "NAME=VALUE: choose where the platform's way is unknown or hinders"),
     UpSetting("accelerators", "text", "pretend to have these, for example simulated:2xNVIDIA-A10G"),
     UpSetting("docker_base_image", "text", "image that generated images begin with"),

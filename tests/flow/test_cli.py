@@ -39,6 +39,7 @@ COMMANDS = (
     "down",
     "init",
     "demo",
+    "conform",
     "doctor",
     "completion",
 )

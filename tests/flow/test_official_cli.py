@@ -9,11 +9,7 @@ import base64
 import json
 import os
 import re
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import grpc
@@ -23,6 +19,7 @@ from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, Client, free_port, running, text_of, wait_for
 from flow.official_cli import PYTHON, Official, model_directory, request, served_by
 from flow.processes import TOKEN
+from flow.served_files import serving_files
 
 # A test is a dozen processes that each import the SDK.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -372,19 +369,3 @@ def versions_of(url: str) -> list[str]:
     found = client.call("ListModelVersions", user_app_id={"user_id": "me", "app_id": "demo"}, model_id="hello")
     client.close()
     return [each.id for each in found.model_versions]
-
-
-@contextmanager
-def serving_files(folder: Path) -> Iterator[str]:
-    """Yield the address of a web server with the files of a folder."""
-    handler = partial(QuietFiles, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-class QuietFiles(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None: ...

@@ -243,6 +243,15 @@ def test_without_a_good_token_it_is_an_authentication_error(shared: EmulatorThre
         ),
         ("POST", "/chat/completion", b"{}", 404, "Did you mean /v2/ext/openai/v1/chat/completions?"),
         ("POST", "/v1/embeddings", b"{}", 404, "Did you mean /v2/ext/openai/v1/embeddings?"),
+        (
+            "POST",
+            "/completions",
+            b"{}",
+            404,
+            "There is no /v2/ext/openai/v1/completions: models here have chat completions. Let the client use "
+            "these: OpenAILike(…, is_chat_model=True) in llama-index, ChatOpenAI in LangChain, the prefix openai/ "
+            "in LiteLLM, client.chat.completions in OpenAI's own.",
+        ),
         ("GET", "/chat/completions", None, 405, "this path knows POST."),
         ("POST", "/models", b"{}", 405, "this path knows GET."),
     ],

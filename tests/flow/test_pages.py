@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from clarifai_emulator.control.thread import EmulatorThread
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        why = "there is no Chromium to look at the pages with; on Debian: apt-get install chromium"
-        if os.environ.get("CLARIFAI_TEST_BROWSER") == "required":
-            pytest.fail(why)
-        pytest.skip(why)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # Its sandbox does not work for root, which tests in containers are.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        with playwright.chromium.launch(executable_path=CHROMIUM, args=arguments) as browser:
-            yield browser
+from real_browser import browser as browser
 
 
 @pytest.fixture
@@ -35,10 +16,21 @@ def page(browser: Any) -> Iterator[Any]:
     """Open a page, and fail the test if its script fails or is blocked; ``asked`` has every URL it asks for."""
     page = browser.new_page()
     said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.asked = []
-    page.on("request", lambda request: page.asked.append(request.url))
+    asked: list[str] = []
+
+    def say(message: Any) -> None:
+        said.append(message.text)
+
+    def fail(error: Any) -> None:
+        said.append(str(error))
+
+    def ask(request: Any) -> None:
+        asked.append(request.url)
+
+    page.on("console", say)
+    page.on("pageerror", fail)
+    page.on("request", ask)
+    page.asked = asked
     yield page
     page.close()
     assert said == []

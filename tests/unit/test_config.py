@@ -35,7 +35,8 @@ def test_the_defaults_can_be_used_and_are_for_this_machine_only() -> None:
         ({"num_threads": 0}, "num_threads must be at least 1, got 0"),
         (
             {"cors": ("localhost:3000",)},
-            "cors must hold origins like http://localhost:3000, or *, got 'localhost:3000'",
+            "cors must hold origins like http://localhost:3000, localhost for every port of this machine, "
+            "null for pages opened from files, or *, got 'localhost:3000'",
         ),
         ({"topology": (Path("/nowhere/team.yaml"),)}, "topology file /nowhere/team.yaml does not exist"),
     ],

@@ -30,13 +30,15 @@ from clarifai_emulator.faults import Fault
 from clarifai_emulator.machine.accelerators import Discovery
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.fleet import Fleet, Target
+from clarifai_emulator.resources.artifact_rows import ARTIFACT_VERSION
 from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.rows import Record
 from clarifai_emulator.store import Kind
 
 VERSION = next(row for row in ROWS if row.kind == Kind.MODEL_VERSION)
 MINE, OTHERS = "me-gw0", "me-gw1"
-DEPTHS = {"user": 1, "app": 2, "model": 3, "model_version": 4, "source": 4, "nodepool": 3, "runner": 4}
+DEPTHS = {"user": 1, "app": 2, "model": 3, "model_version": 4, "source": 4, "nodepool": 3, "runner": 4,
+          "artifact": 3, "artifact_version": 4}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,12 @@ def put_upload(emulator: Emulator, user: str) -> None:
     a_resource(VERSION).put(emulator, user)
 
 
+def put_artifact(emulator: Emulator, user: str) -> None:
+    files = emulator._artifacts
+    files.keep(files.incoming(), key_of("artifact_version", user))
+    a_resource(ARTIFACT_VERSION).put(emulator, user)
+
+
 def put_build(emulator: Emulator, user: str) -> None:
     key = key_of("model_version", user)
     a_resource(VERSION).put(emulator, user)
@@ -117,6 +125,9 @@ KEPT = {
         lambda emulator, user: (user, "a", "m") in emulator.provisioner._hosted,
     ),
     "upload": Kept(put_upload, lambda emulator, user: emulator._uploads.files.has(key_of("model_version", user))),
+    "artifact's content": Kept(
+        put_artifact, lambda emulator, user: emulator._artifacts.content(key_of("artifact_version", user)).exists()
+    ),
     "build": Kept(put_build, lambda emulator, user: key_of("model_version", user) in emulator._uploads._tasks),
 }
 
@@ -126,6 +137,7 @@ def emulator() -> Iterator[Emulator]:
     emulator = Emulator(discovery=Discovery((), "a unit test has none"))
     yield emulator
     emulator._uploads.files.close()
+    emulator._artifacts.close()
 
 
 async def is_forgotten(is_there: Callable[[], bool]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clarifai_grpc.grpc.api.resources_pb2 import Model, ModelVersion
@@ -21,9 +22,11 @@ from clarifai_emulator.api.access.contained import contained, exposed
 from clarifai_emulator.api.call import Handler, Interceptor, Step
 from clarifai_emulator.api.call_text import CallTexts
 from clarifai_emulator.api.chain import RequestChain
+from clarifai_emulator.api.content_links import CONTENTS, ContentLinks
 from clarifai_emulator.api.handlers import instance_types as catalogue
 from clarifai_emulator.api.handlers import log_entries as logs
 from clarifai_emulator.api.handlers import resource_rpcs, uploads, users
+from clarifai_emulator.api.handlers.artifacts import Artifacts
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.runner_items import RunnerItems
@@ -31,7 +34,7 @@ from clarifai_emulator.api.sites import PlatformSites
 from clarifai_emulator.api.transport.grpc_server import ApiHandlers
 from clarifai_emulator.api.transport.http2 import Find
 from clarifai_emulator.api.transport.http_sites import HttpSites
-from clarifai_emulator.api.transport.mounts import GrpcMount, HttpMount, Mount
+from clarifai_emulator.api.transport.mounts import GrpcMount, HttpMount, Mount, Site
 from clarifai_emulator.api.transport.ports import Ports
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.clock import Clock
@@ -40,11 +43,12 @@ from clarifai_emulator.contracts.values.runtime import Watch
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.models.artifact_files import ArtifactFiles
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.nodepools.nodepools import Nodepools
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.routing import Decision
-from clarifai_emulator.store import Kind, Store
+from clarifai_emulator.store import Key, Kind, Store
 
 if TYPE_CHECKING:
     from clarifai_emulator.backends.docker.engine import Meeting
@@ -75,6 +79,7 @@ class ApiParts:
     nodepools: Nodepools
     uploaded: UploadedFiles
     start_build: uploads.Build
+    artifacts: ArtifactFiles
     commit: Callable[[], None] | None
     keep_logs: Callable[[], None]
     is_ready: Callable[[], bool]
@@ -113,6 +118,7 @@ class PlatformApi:
             organisations=parts.accounts.organisations,
         )
         self._replicas = RunnerItems(parts.nodepools.dispatcher, self._admissions.admit_replica)
+        self._links = ContentLinks(parts.clock)
         self._handlers = self._all_handlers()
         self._mounts: list[Mount] = []
         self.ports = Ports(parts.config, self._odd_client)
@@ -179,7 +185,7 @@ class PlatformApi:
             run=self._parts.run_id,
         )
         http = HttpSites(
-            [*further, *platform.mounts()],
+            [*further, HttpMount.below(CONTENTS, self._artifact_contents), *platform.mounts()],
             config=self._parts.config,
             on_odd=self._odd_client,
             is_for_containers=is_for_containers,
@@ -190,8 +196,17 @@ class PlatformApi:
         """Return every RPC that the emulator has; the others answer UNIMPLEMENTED."""
         parts = self._parts
         resources, organisations = parts.resources, parts.accounts.organisations
+        served = resource_rpcs.handlers(resources)
+        artifacts = Artifacts(
+            resources=resources,
+            files=parts.artifacts,
+            links=self._links,
+            served=served,
+            max_bytes=parts.config.max_upload_bytes,
+        )
         return {
-            **resource_rpcs.handlers(resources),
+            **served,
+            **artifacts.handlers(),
             **uploads.handlers(
                 resources, parts.uploaded, parts.start_build, max_bytes=parts.config.max_upload_bytes
             ),
@@ -216,6 +231,15 @@ class PlatformApi:
             text_of_call=CallTexts(parts.store).of,
             model_of=self._model_of,
         )
+
+    def _artifact_contents(self) -> Site:
+        from clarifai_emulator.api.rest.artifact_contents import ArtifactContents
+
+        def content(version: Key) -> Path | None:
+            there = self._parts.store.get(Kind.ARTIFACT_VERSION, version) is not None
+            return self._parts.artifacts.content(version) if there else None
+
+        return ArtifactContents(self._links, content)
 
     def _model_of(self, decision: Decision) -> Model:
         """Return the model that a request goes to, as its runner is told: with its version and that one's output

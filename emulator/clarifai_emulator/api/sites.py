@@ -1,5 +1,6 @@
 """Mounts the platform's sites that are reached over HTTP, in the order in which they take a request.
 
+/clarifai.api.V2/…         the RPCs as gRPC-Web, for browsers (transport/grpc_web.py)
 /, /docs, /health          for people and health checks (pages/site.py)
 /v2/users/U/organizations  the organisations of a user, which belong to no RPC (rest/organisations.py)
 /v2/ext/openai/v1/…        the OpenAI-compatible API (ext/openai.py)
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.chain import RequestChain
+from clarifai_emulator.api.rpc import SERVICE
 from clarifai_emulator.api.transport.mounts import HttpMount, Site
 from clarifai_emulator.config import EmulatorConfig
 
 if TYPE_CHECKING:
     from clarifai_emulator.api.transport.http_exchange import Exchange
 
-_OPENAI_PATHS = ("/chat/completions", "/responses", "/embeddings", "/images/generations", "/models")
+_OPENAI_PATHS = ("/chat/completions", "/completions", "/responses", "/embeddings", "/images/generations", "/models")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,19 @@ class PlatformSites:
     def mounts(self) -> tuple[HttpMount, ...]:
         """Return the mounts of these sites, in the order in which they are asked."""
         return (
+            HttpMount(_is_grpc_web, self._grpc_web),
             HttpMount(_is_page, self._pages),
             HttpMount(_asks_for_organisations, self._organisations),
             HttpMount(_is_openai, self._openai),
             HttpMount(lambda exchange: exchange.path.startswith("/v2/ext/mcp"), self._mcp),
             HttpMount(lambda exchange: True, self._rest),
         )
+
+    def _grpc_web(self) -> Site:
+        from clarifai_emulator.api.transport.grpc_server import ApiHandlers
+        from clarifai_emulator.api.transport.grpc_web import GrpcWeb
+
+        return GrpcWeb(ApiHandlers(self.handlers, self.chain).find, max_bytes=self.config.max_message_bytes)
 
     def _pages(self) -> Site:
         from clarifai_emulator.api.pages.site import Pages
@@ -74,6 +83,12 @@ class PlatformSites:
         from clarifai_emulator.api.rest.gateway import RestApi
 
         return RestApi(self.handlers, self.chain, max_bytes=self.config.max_message_bytes)
+
+
+def _is_grpc_web(exchange: Exchange) -> bool:
+    """Tell by what it sends; what else is meant for a method of gRPC is told so."""
+    content_type = exchange.headers.get("content-type", "")
+    return content_type.startswith("application/grpc") or exchange.path.startswith(f"/{SERVICE}/")
 
 
 def _is_page(exchange: Exchange) -> bool:

@@ -55,6 +55,14 @@ def clusters(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return _beginning(dict.fromkeys((each["cluster"] for each in found), ""), incomplete)
 
 
+def fidelity_rows(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete areas and rows of the fidelity table."""
+    from clarifai_emulator.conformance.fidelity_rows import all_rows, areas
+
+    named = {area.name: area.title for area in areas()}
+    return _beginning(named | {row.id: row.what for row in all_rows() if "." in incomplete}, incomplete)
+
+
 def users(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete users and organisations."""
     return _beginning(dict.fromkeys(_names(ctx).get("users", ()), ""), incomplete)

@@ -34,6 +34,7 @@ _COLOURS = {
     "fault.injected": "yellow",
     "fault.added": "yellow",
     "contract.finding": "yellow",
+    "connection.cors": "yellow",
 }
 _SEVERITIES = {"error": "red", "warning": "yellow", "unchecked": "magenta"}
 # Steps within a request or a start, which other lines tell already.
@@ -77,6 +78,8 @@ class EventLines:
             return f"{label}  {event['deployment_id']}: {event['reason']}" + (f"\n{trace}" if trace else "")
         if kind.startswith("reload."):
             return f"{label}  {event['model_id']}: {_reload(kind, event)}"
+        if kind == "connection.cors":  # a sentence, which is not to be cut
+            return f"{label}  {event['what']}"
         if kind.startswith("topology."):
             return f"{label}  {event['message']}"
         if kind.startswith("dev."):

@@ -37,6 +37,7 @@ _COMMANDS = {
     "down": "lifecycle",
     "init": "init",
     "demo": "demo",
+    "conform": "conform",
     "doctor": "doctor",
     "completion": "completion",
 }

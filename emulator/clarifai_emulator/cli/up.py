@@ -123,7 +123,10 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     help="The largest archive of an uploaded model version.",
 )
 @click.option(
-    "--cors", multiple=True, metavar="ORIGIN", help="Let pages of this origin use the HTTP endpoints; * for all."
+    "--cors",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Let pages of this origin use the HTTP endpoints; localhost: any port of this machine; *: all pages.",
 )
 @click.option(
     "--behaviour",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clarifai_emulator.clock import Clock
+from clarifai_emulator.clock import Clock, SystemClock
 from clarifai_emulator.errors import EmulatorError
 
 
@@ -11,7 +11,7 @@ class OverBudget(EmulatorError):
 
 
 class Budget:
-    """Counts requests and time. Removing what was made is never refused."""
+    """Counts requests and time."""
 
     def __init__(self, clock: Clock, *, requests: int, minutes: float) -> None:
         self._clock = clock
@@ -26,4 +26,15 @@ class Budget:
             raise OverBudget(f"The budget of {self._requests} requests is spent (--requests allows more).")
         if self._clock.monotonic() > self._ends:
             raise OverBudget(f"The budget of {self._minutes:g} minutes is spent (--minutes allows more).")
+        self.spent += 1
+
+
+class NoBudget(Budget):
+    """Bounds nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(SystemClock(), requests=0, minutes=0)
+
+    def spend(self) -> None:
+        """Count one request."""
         self.spent += 1

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clarifai_emulator.conformance.ledger import Ledger, MadeThing
 from clarifai_emulator.conformance.made_things import ORDER, removal
-from clarifai_emulator.conformance.platform_client import PlatformClient
+from clarifai_emulator.conformance.platform_client import CannotTell, PlatformClient, QuotaEnded
 from clarifai_emulator.conformance.seen import RpcAnswer
+from clarifai_emulator.errors import ControlError
 
 # A deployment takes a while to go on the platform, and what it stands in cannot go before.
 _ROUNDS = 6
+PREFIX = re.compile(r"cfm-[0-9a-f]{6}-")
+_LISTS = (
+    ("app", "apps", "ListApps"),
+    ("compute_cluster", "compute_clusters", "ListComputeClusters"),
+    ("deployment", "deployments", "ListDeployments"),
+    ("secret", "secrets", "ListSecrets"),
+    ("key", "keys", "ListKeys"),
+)
 _GONE = frozenset({11101, 21200, 25600, 25700, 25800, 25900, 11009})
 
 
@@ -26,12 +37,20 @@ class NotRemoved:
 
 
 def clean(
-    clients: Mapping[str, PlatformClient], ledger: Ledger, *, pause: Callable[[float], None] = time.sleep
+    client: PlatformClient,
+    ledger: Ledger,
+    *,
+    keep: Collection[MadeThing] = (),
+    pause: Callable[[float], None] = time.sleep,
 ) -> list[NotRemoved]:
-    """Remove all that the ledger says is left; what could not be. ``clients``: by account, ``me`` and ``other``."""
+    """Remove all that the ledger says is left, but what to ``keep``; what could not be. No budget bounds it."""
+    clients = {"me": client.without_budget()}
+    with contextlib.suppress(CannotTell):
+        clients["other"] = client.other.without_budget()
     failed: list[NotRemoved] = []
     for number in range(_ROUNDS):
-        failed = [each for thing in _in_order(ledger.left) if (each := _remove(clients, ledger, thing))]
+        left = [thing for thing in ledger.left if thing not in keep]
+        failed = [each for thing in _in_order(left) if (each := _remove(clients, ledger, thing))]
         if not failed:
             break
         pause(min(0.2 * 4**number, 20.0))
@@ -43,6 +62,17 @@ def ledgers_in(folder: Path) -> Sequence[Path]:
     return sorted(folder.glob("*.jsonl"))
 
 
+def strays(client: PlatformClient) -> list[MadeThing]:
+    """List what is on the target of any run, also of those whose ledger is elsewhere."""
+    found: list[MadeThing] = []
+    for kind, field, rpc in _LISTS:
+        answer = client.without_budget().call(rpc, per_page=1000)
+        items = getattr(answer.message, field, ()) if answer.message is not None else ()
+        names = [item.description if kind == "key" else item.id for item in items]
+        found += [MadeThing(kind, name) for name in names if PREFIX.match(name)]
+    return found
+
+
 def _in_order(things: Sequence[MadeThing]) -> list[MadeThing]:
     return sorted(things, key=lambda thing: -ORDER.index(thing.kind))
 
@@ -51,7 +81,10 @@ def _remove(clients: Mapping[str, PlatformClient], ledger: Ledger, thing: MadeTh
     client = clients.get(thing.who)
     if client is None:
         return NotRemoved(thing, "it was made with the second account, which is not given now")
-    answer = _remove_keys(client, thing) if thing.kind == "key" else _removed(client, thing)
+    try:
+        answer = _remove_keys(client, thing) if thing.kind == "key" else _removed(client, thing)
+    except (QuotaEnded, ControlError) as error:
+        return NotRemoved(thing, str(error))
     if answer is None or answer.succeeded or _says_gone(answer):
         ledger.remove(thing)
         return None

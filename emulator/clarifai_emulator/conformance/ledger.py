@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -21,15 +22,25 @@ class MadeThing:
     nodepool: str = ""
     who: str = "me"
 
+    def is_deployment_of(self, prefix: str) -> bool:
+        """Tell whether it is a deployment whose id begins so."""
+        return self.kind == "deployment" and self.id.startswith(prefix)
+
 
 class Ledger:
-    """Appends to the file of one run. ``target`` and ``user_id`` say whose it is; a credential is never in it."""
+    """Appends to the file of one run. ``target`` and ``user_id`` say whose it is; a credential is never in it.
+
+    ``made``: all that was noted since it was opened. Raises ``BlockingIOError`` while another process has it open.
+    """
 
     def __init__(self, path: Path, *, prefix: str, target: str, user_id: str) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file: TextIO = open(os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600), "a+")  # noqa: SIM115
+        # A run that is on keeps its ledger to itself: nobody else removes what it uses.
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._left = dict.fromkeys(left_in(path))
+        self.made: list[MadeThing] = []
         if not path.stat().st_size:
             self._write({"prefix": prefix, "target": target, "user_id": user_id})
 
@@ -43,6 +54,7 @@ class Ledger:
         if thing not in self._left:
             self._write({"made": asdict(thing)})
             self._left[thing] = None
+            self.made.append(thing)
 
     def remove(self, thing: MadeThing) -> None:
         """Write that a thing is gone."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import uuid
 from collections.abc import Generator
@@ -16,7 +15,6 @@ from clarifai_emulator.conformance.budget import Budget
 from clarifai_emulator.conformance.cleaning import NotRemoved, clean
 from clarifai_emulator.conformance.ledger import Ledger
 from clarifai_emulator.conformance.platform_client import (
-    CannotTell,
     Connections,
     PlatformClient,
     RunScope,
@@ -38,10 +36,7 @@ class ProbedTarget:
 
     def clean(self) -> list[NotRemoved]:
         """Remove all that is left; what could not be."""
-        clients = {"me": self.client}
-        with contextlib.suppress(CannotTell):
-            clients["other"] = self.client.other
-        return clean(clients, self.ledger)
+        return clean(self.client, self.ledger)
 
 
 def new_prefix() -> str:
@@ -52,15 +47,21 @@ def new_prefix() -> str:
 @contextmanager
 def own_emulator() -> Generator[EmulatorThread]:
     """Run an emulator with the two accounts, in this process, while the block runs."""
-    # A request that finds no replica is answered soon: probes ask for that, too.
-    with EmulatorThread(EmulatorConfig(port=0, user_id=ME, pats=_TOKENS, hold_seconds=2)) as emulator:
+    # A request that finds no replica is answered soon, and one that hangs is replaced soon: probes look at that.
+    config = EmulatorConfig(port=0, user_id=ME, pats=_TOKENS, hold_seconds=2, reclaim_seconds=1)
+    with EmulatorThread(config) as emulator:
         yield emulator
+
+
+def own_accounts(url: str) -> list[TargetAccount]:
+    """Return the accounts of an emulator that ``own_emulator`` runs at the address."""
+    return [TargetAccount(url, user, token) for token, user in _TOKENS.items()]
 
 
 @contextmanager
 def probed(emulator: EmulatorThread, *, requests: int = 100_000, minutes: float = 60) -> Generator[ProbedTarget]:
     """Give a client of an emulator that ``own_emulator`` runs; what it makes is removed at the end."""
-    me, other = (TargetAccount(emulator.url, user, token) for token, user in _TOKENS.items())
+    me, other = own_accounts(emulator.url)
     with tempfile.TemporaryDirectory(prefix="clarifai-conform-") as folder:
         ledger = Ledger(Path(folder) / "run.jsonl", prefix=(prefix := new_prefix()), target=me.url, user_id=ME)
         connections = Connections(me)

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import grpc
+from clarifai_grpc.grpc.api.status.status_pb2 import BaseResponse
 
 from clarifai_emulator.api.rpc import Rpc, rpc_table
-from clarifai_emulator.conformance.budget import Budget
+from clarifai_emulator.conformance.budget import Budget, NoBudget
 from clarifai_emulator.conformance.http_client import HttpClient
 from clarifai_emulator.conformance.ledger import Ledger, MadeThing
 from clarifai_emulator.conformance.made_things import IN_APPS, made_by_answer, made_by_rest, made_by_rpc
 from clarifai_emulator.conformance.seen import HttpAnswer, RpcAnswer
+from clarifai_emulator.conformance.started_call import StartedCall, failed_call, trailers_of
 from clarifai_emulator.errors import EmulatorError
 
 T = TypeVar("T")
@@ -26,11 +28,18 @@ _SECONDS = 60.0
 # The platform takes 15 requests a second, and says so.
 _THROTTLED = 11005
 _TRIES = 5
+# A quota by the hour or the month is used up, or nothing is paid: no further request will do.
+_USED_UP = frozenset({11003, 11004, 11006, 69000, 69001})
 _MAX_BYTES = 128 * 1024 * 1024
+_SERVICE = "/clarifai.api.V2/"
 
 
 class CannotTell(EmulatorError):
     """Says why a probe could not observe what it is about: something before it was refused, or is missing."""
+
+
+class QuotaEnded(EmulatorError):
+    """Says that the target takes no further request of this account."""
 
 
 class ProbeMistake(EmulatorError):
@@ -123,6 +132,11 @@ class PlatformClient:
         """Return a client that shows another token of this user."""
         return PlatformClient(replace(self.account, pat=token), self.scope, who=self._who, key=self._key)
 
+    def without_budget(self) -> PlatformClient:
+        """Return a client that is never out of budget, to remove what was made."""
+        scope = replace(self.scope, budget=NoBudget())
+        return PlatformClient(self.account, scope, other=self._other, who=self._who, key=self._key)
+
     def within(self, key: str) -> PlatformClient:
         """Return a client whose names no other probe uses. ``key``: four characters of this one."""
         return PlatformClient(self.account, self.scope, other=self._other, who=self._who, key=key)
@@ -169,6 +183,27 @@ class PlatformClient:
                 self.scope.ledger.note(thing)
         return answer
 
+    def start(
+        self, rpc: str, *, app: str = "", user: str = "", timeout: float = _SECONDS, **fields: Any
+    ) -> StartedCall:
+        """Begin a call of an RPC that answers once and makes nothing, and do not wait for its answer."""
+        method = rpc_table()[rpc]
+        channel: Any = self.scope.connections.channel
+        invoke = channel.unary_unary(
+            method.path, method.request_type.SerializeToString, method.response_type.FromString
+        )
+        self.scope.budget.spend()
+        request = self._request(method, app, user, fields)
+        return StartedCall(invoke.future(request, metadata=self._metadata(None), timeout=timeout))
+
+    def raw(self, rpc: str, body: bytes) -> RpcAnswer:
+        """Send bytes to an RPC, which need not be there, as a message that may be none."""
+        known = rpc_table().get(rpc)
+        path = known.path if known is not None else f"{_SERVICE}{rpc}"
+        answer_type = known.response_type if known is not None else BaseResponse
+        invoke = self.scope.connections.channel.unary_unary(path, bytes, answer_type.FromString)
+        return self._answered(lambda: _once(invoke, body, self._metadata(None), _SECONDS))
+
     def do(self, rpc: str, **fields: Any) -> RpcAnswer:
         """Call an RPC that has to succeed for a probe to go on. Raises ``CannotTell``."""
         answer = self.call(rpc, **fields)
@@ -206,7 +241,7 @@ class PlatformClient:
             for message in call:
                 yield RpcAnswer(message)
         except grpc.RpcError as error:
-            yield _failed(error)
+            yield failed_call(error)
         finally:
             call.cancel()
 
@@ -283,37 +318,29 @@ class PlatformClient:
 
     def _answered(self, ask: Any) -> Any:
         """Return the answer, after a pause where the platform says that there were too many requests."""
+        answer = None
         for number in range(_TRIES):
             self.scope.budget.spend()
             answer = ask()
-            if _code_of(answer) != _THROTTLED or number == _TRIES - 1:
+            code = _code_of(answer)
+            if code in _USED_UP:
+                raise QuotaEnded(f"The target takes no more requests: {answer.status}. {answer.details}".strip())
+            if code != _THROTTLED:
                 return answer
             time.sleep(1.0 + number)
-        raise AssertionError("the last try returns")
+        raise QuotaEnded(f"The target has asked {_TRIES} times in a row to wait.")
 
 
 def _once(invoke: Any, request: Any, metadata: Sequence[tuple[str, str]], timeout: float) -> RpcAnswer:
     try:
         message, call = invoke.with_call(request, metadata=metadata, timeout=timeout)
     except grpc.RpcError as error:
-        return _failed(error)
-    return RpcAnswer(message, trailers=_texts(call.trailing_metadata()))
-
-
-def _failed(error: Any) -> RpcAnswer:
-    return RpcAnswer(
-        grpc_status=error.code().name,
-        grpc_details=error.details() or "",
-        trailers=_texts(error.trailing_metadata()),
-    )
-
-
-def _texts(metadata: Any) -> dict[str, str]:
-    return {name: value for name, value in metadata or () if isinstance(value, str)}
+        return failed_call(error)
+    return RpcAnswer(message, trailers=trailers_of(call))
 
 
 def _code_of(answer: RpcAnswer | HttpAnswer) -> int:
     if isinstance(answer, RpcAnswer):
         return answer.code
-    body = answer.json if answer.http_status == 429 else None
+    body = answer.json if answer.http_status in (402, 429) else None
     return body.get("status", {}).get("code", 0) if isinstance(body, dict) else 0

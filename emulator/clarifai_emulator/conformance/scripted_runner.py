@@ -91,13 +91,17 @@ class ScriptedRunner:
             thread.start()
             self._running.append(thread)
 
-    def stop(self) -> None:
-        """Close its streams at once, as a runner that is ended does."""
+    def break_off(self) -> None:
+        """Close its streams at once, as those of a runner are that is killed. Its scripts may go on."""
         self._ended.set()
         with self._lock:
             calls = list(self._calls)
         for call in calls:
             call.cancel()
+
+    def stop(self) -> None:
+        """Close its streams, and wait for its scripts."""
+        self.break_off()
         for thread in self._running:
             thread.join(timeout=5)
 
@@ -202,8 +206,10 @@ def scripted_runner(
     *,
     place: MadeNodepool | None = None,
     threads: int = 2,
+    started: bool = True,
 ) -> Generator[ScriptedRunner]:
     """Run a runner of the model's version in ``place``, a nodepool of a local-dev cluster, while the block runs.
+    Without ``started`` it is registered, and ``runner.start()`` starts it.
 
     A request reaches it with ``runner_selector=runner.place.selector(client)``.
     """
@@ -212,7 +218,8 @@ def scripted_runner(
     worker = {"model": {**served, "model_version": {"id": model.version}}}
     made = client.do("PostRunners", **served_in.place, runners=[{"worker": worker, "num_replicas": 1}])
     runner = ScriptedRunner(client, made.message.runners[0].id, served_in, script, threads)
-    runner.start()
+    if started:
+        runner.start()
     try:
         yield runner
     finally:

@@ -32,7 +32,7 @@ class UploadedFiles:
     def sweep(self, versions: Iterable[Key]) -> None:
         """Remove what an emulator that was killed left: all but the files of these versions. Before the first
         upload."""
-        self._folder.sweep({_name(version) for version in versions})
+        self._folder.sweep({name_of(version) for version in versions})
 
     def incoming(self) -> Path:
         """Make an empty file for an upload that begins."""
@@ -87,9 +87,10 @@ class UploadedFiles:
         self._folder.close()
 
     def _of(self, version: Key) -> Path:
-        return self._folder.path / _name(version)
+        return self._folder.path / name_of(version)
 
 
-def _name(version: Key) -> str:
-    """Ids come from clients, and those of two models may be the same: none becomes a name on the disk."""
+def name_of(version: Key) -> str:
+    """Return the name of a version's folder. Ids come from clients, and those of two models may be the same: none
+    becomes a name on the disk."""
     return hashlib.sha256("/".join(version).encode()).hexdigest()[:32]

@@ -75,6 +75,15 @@ class OwnRunners:
             if not lane.runners:
                 lane.pass_on(fleet.lane)
 
+    def take_back(self, fleet: Fleet) -> None:
+        """Let the runners that a fleet has no use for serve who names their nodepool; what they work on goes on."""
+        for link in tuple(fleet.lane.runners.values()):
+            runner: Runner | None = self._store.get(Kind.RUNNER, (*link.nodepool, link.runner_id))
+            if runner is not None and not self._is_made(link.runner_id):
+                lane = self._dispatcher.lane(_lane_key(link.nodepool, runner))
+                lane.pend("")
+                self._dispatcher.move_runner(link, lane)
+
     def _store_changed(self, kind: Kind, key: Key) -> None:
         """Send a runner away that its user deleted: it asks anew, and is told that it is no more."""
         if kind != Kind.RUNNER or self._is_made(key[3]) or self._store.get(kind, key) is not None:

@@ -425,6 +425,7 @@ class Supervisor:
                 record.replica.drained.set()  # nobody waits for what it still works on
         if not fleet.records:
             self.fleets.pop(fleet.lane.key, None)
+            self._own_runners.take_back(fleet)
             self._replicas.forget_runners(fleet)
             self._dispatcher.close_lane(fleet.lane.key, superseded(fleet.target))
 

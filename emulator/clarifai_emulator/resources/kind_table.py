@@ -8,6 +8,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import User
 
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.resources.app_rows import APP
+from clarifai_emulator.resources.artifact_rows import ARTIFACT, ARTIFACT_VERSION
 from clarifai_emulator.resources.compute_rows import COMPUTE_CLUSTER, NODEPOOL, RUNNER
 from clarifai_emulator.resources.credential_rows import KEY, SECRET
 from clarifai_emulator.resources.deployment_rows import DEPLOYMENT
@@ -30,6 +31,8 @@ ROWS: tuple[Record, ...] = (
     RUNNER,
     KEY,
     SECRET,
+    ARTIFACT,
+    ARTIFACT_VERSION,
     SOURCE,
 )
 

@@ -188,7 +188,8 @@ class Resources:
             return False
         path = [(parent.kind, key[: depth + 2]) for depth, parent in enumerate(row.parents)]
         found = [self.store.get(each, prefix) for each, prefix in ((Kind.USER, key[:1]), *path, (kind, key))]
-        said = [item.visibility for item in found if item is not None and item.visibility.gettable]
+        limits = [getattr(item, "visibility", None) for item in found]  # artifacts have none of their own
+        said = [each for each in limits if each is not None and each.gettable]
         if is_barred:
             return bool(said) and all(each.gettable == Visibility.PUBLIC for each in said)
         return bool(said) and all(self.organisations.can_see(caller, key[0], each) for each in said)

@@ -1,7 +1,7 @@
 """Lists the roles of an organisation's members, and what each may read and change of the organisation.
 
-The table is that of Clarifai/docs ``control/clarifai-organizations/security.md``. It says nothing of keys and secrets:
-they are the administrators' (docs/fidelity.md, "Resources: reading").
+The table is that of Clarifai/docs ``control/clarifai-organizations/security.md``. It says nothing of keys and
+secrets: they are the administrators' (docs/fidelity.md, "Resources: reading").
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ def test_one_line_per_request() -> None:
         ({"kind": "replica.live", "message": "ready", **DEPLOYMENT}, "d 01234567: ready"),
         ({"kind": "deployment.failed", "reason": "why", "traceback": "trace\n", **DEPLOYMENT}, "d: why\ntrace"),
         ({"kind": "connection.odd", "what": "TLS"}, "what=TLS"),
+        ({"kind": "connection.cors", "what": f"Pages {'x' * 200}"}, f"  Pages {'x' * 200}"),
     ],
 )
 def test_other_events(event: dict[str, Any], said: str) -> None:

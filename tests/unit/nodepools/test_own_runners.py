@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Runner
@@ -37,7 +38,7 @@ class Laptop(Stage):
         version = self.version_id if version is None else version
         served = {"id": "model", "app_id": "app", "user_id": "ada", "model_version": {"id": version}}
         runner = {"id": runner_id, "worker": {"model": served}}
-        fields = {"compute_cluster_id": "cluster", "nodepool_id": "pool", "runners": [runner]}
+        fields: dict[str, Any] = {"compute_cluster_id": "cluster", "nodepool_id": "pool", "runners": [runner]}
         return self.api("PostRunners", **fields).runners[0]
 
     def connect(self, runner: Runner) -> Replica:
@@ -121,6 +122,29 @@ async def test_a_deployment_that_goes_away_gives_its_runners_back(laptop: Laptop
     replica = laptop.connect(runner)  # it was sent away, and asks anew
     work = await laptop.ask(lane=laptop.route())
     assert work.replica_id == replica.replica_id
+
+
+async def test_what_a_runner_works_on_goes_on_when_its_deployment_is_disabled(laptop: Laptop) -> None:
+    await laptop.deploy(0)
+    replica = laptop.connect(laptop.register())
+    busy = await laptop.ask(lane=laptop.lane)
+    await laptop.patch(status="DISABLED")
+    assert busy.state is State.SENT
+    assert replica.runner_link.lane is laptop.route(), "it serves who names its nodepool again"
+    await laptop.answer(replica, busy)
+    assert busy.state is State.DONE
+
+
+async def test_what_a_runner_works_on_goes_on_when_its_deployment_is_told_another_version(laptop: Laptop) -> None:
+    await laptop.deploy(0)
+    replica = laptop.connect(laptop.register())
+    busy, waiting = await laptop.ask(lane=laptop.lane), await laptop.ask(lane=laptop.lane)
+    assert waiting.state is State.QUEUED
+    laptop.version(with_code=False)
+    await laptop.patch(deploy_latest_version=True)
+    assert (busy.state, waiting.state) == (State.SENT, State.FAILED)
+    await laptop.answer(replica, busy)
+    assert busy.state is State.DONE
 
 
 async def test_a_runner_that_is_deleted_is_sent_away_and_what_waits_for_it_is_told(laptop: Laptop) -> None:

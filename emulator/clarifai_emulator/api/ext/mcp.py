@@ -30,6 +30,8 @@ _SESSION = "mcp-session-id"
 _MOST_SESSIONS = 10_000
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
+# The versions of the protocol, oldest first: https://modelcontextprotocol.io/specification/versioning.
+_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 # Error codes of JSON-RPC.
 _PARSE_ERROR = -32700
 _INVALID_REQUEST = -32600
@@ -83,6 +85,7 @@ class McpApi:
             return
         response = _response(message, answer.text)
         if message["method"] == "initialize" and "result" in response:
+            response["result"] = _negotiated(message, response["result"])
             headers[_SESSION] = self._open(address)
         await _say(exchange, 200, response, headers)
 
@@ -144,6 +147,19 @@ def _response(message: dict[str, Any], text: str) -> dict[str, Any]:
     if isinstance(content, dict) and "error" in content and "jsonrpc" in content:
         return {**envelope, "error": content["error"]}
     return {**envelope, "result": content}
+
+
+def _negotiated(message: dict[str, Any], result: Any) -> Any:
+    """Return what the model said of itself, with the version of the protocol that its client asked for, where that
+    is an older one. The SDK's MCPModelClass answers the newest version of its ``mcp`` library, whatever is asked,
+    and older clients end with "Unsupported protocol version"; the library itself serves all of them."""
+    params = message.get("params")
+    asked = params.get("protocolVersion") if isinstance(params, dict) else None
+    if not isinstance(result, dict) or asked not in _VERSIONS:
+        return result
+    answered = result.get("protocolVersion")
+    is_newer = answered in _VERSIONS and _VERSIONS.index(answered) > _VERSIONS.index(asked)
+    return {**result, "protocolVersion": asked} if is_newer else result
 
 
 async def _say(exchange: Exchange, status: int, response: Any, headers: dict[str, str]) -> None:

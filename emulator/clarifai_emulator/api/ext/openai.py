@@ -36,6 +36,12 @@ _HOW_TO_NAME = (
     "with /versions/VERSION behind it for a certain version."
 )
 
+_NO_COMPLETIONS = (
+    f"There is no {PREFIX}/completions: models here have chat completions. Let the client use these: "
+    "OpenAILike(…, is_chat_model=True) in llama-index, ChatOpenAI in LangChain, the prefix openai/ in LiteLLM, "
+    "client.chat.completions in OpenAI's own."
+)
+
 
 class OpenAiApi:
     """Answers OpenAI's requests with the models of the emulator."""
@@ -206,6 +212,8 @@ def _require_method(exchange: Exchange, method: str) -> None:
 
 def _unknown_path(path: str) -> Refusal:
     known = (*_ENDPOINTS, "/models")
+    if path == "/completions":
+        return Refusal(StatusCode.CONN_DOES_NOT_EXIST, _NO_COMPLETIONS, status=404)
     near = nearest(path, known)
     meant = f" Did you mean {PREFIX}{near}?" if near else ""
     return Refusal(

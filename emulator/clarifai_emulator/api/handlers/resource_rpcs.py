@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clarifai_emulator.api.call import Handler
-from clarifai_emulator.api.handlers import access, models, searches, users
+from clarifai_emulator.api.handlers import access, model_types, models, searches, users
 from clarifai_emulator.api.handlers.resource_verbs import serve
 from clarifai_emulator.resources.resource import Resources
 
@@ -16,6 +16,7 @@ def handlers(resources: Resources) -> dict[str, Handler]:
         "PatchAppsDetails": served["PatchApps"],
         **users.handlers(resources),
         **models.handlers(resources),
+        **model_types.handlers(),
         **searches.handlers(resources),
         **access.handlers(resources, served),
     }

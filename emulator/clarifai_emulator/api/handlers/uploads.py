@@ -11,19 +11,18 @@ The three that a one-part upload gets are recorded, texts and percent included (
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_grpc.grpc.api.status.status_pb2 import Status
 
 from clarifai_emulator.api.call import ApiCall, Handler
+from clarifai_emulator.api.handlers.received_parts import ReceivedParts, first_message, part_number
 from clarifai_emulator.api.handlers.resource_verbs import require_owner, target
-from clarifai_emulator.api.transport.upload_parts import LongPart
 from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.models.partial_uploads import PartialUpload, PartialUploads
 from clarifai_emulator.models.uploaded import UploadedFiles
@@ -32,8 +31,6 @@ from clarifai_emulator.resources.identifiers import fresh_id
 from clarifai_emulator.resources.model_rows import private_by_itself
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
-
-_AGAIN = "Upload it again, whole."
 
 Build = Callable[[Key], None]
 
@@ -54,7 +51,7 @@ class _Uploads:
 
     async def upload(self, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """PostModelVersionsUpload: says which version it will be, takes the parts, and has it built."""
-        config = await self._config(requests)
+        config = await first_message(requests, holds="the model, the version and total_size", what="archive")
         model, version = self._check(call, config)
         key = (*model, version.id)
         upload = await self._begin(key, config.total_size)
@@ -74,17 +71,6 @@ class _Uploads:
         call.notes["bytes"] = upload.received
         self.build(key)
         yield _accepted(call, key)
-
-    async def _config(self, requests: AsyncIterator[Any]) -> Any:
-        with contextlib.suppress(StopAsyncIteration):
-            first = await anext(requests)
-            if first.HasField("upload_config"):
-                return first.upload_config
-        raise CallerError(
-            StatusCode.CONN_INVALID_REQUEST,
-            "The first message of an upload must be upload_config: the model, the version and total_size.",
-            hint="Send the archive's parts after it.",
-        )
 
     def _check(self, call: ApiCall, config: Any) -> tuple[Key, ModelVersion]:
         """The model, and the version as it will be; refused before a byte of the archive is taken."""
@@ -133,13 +119,14 @@ class _Uploads:
     async def _take(self, requests: AsyncIterator[Any], upload: PartialUpload) -> AsyncGenerator[None]:
         """Take the parts; yield after each that is on the disk."""
         upload.cut()
+        parts: ReceivedParts | None = None
         with upload.path.open("ab") as file:
-            is_first = True
             async for request in requests:
-                if is_first and _number(request) == 1:
+                if parts is None and part_number(request) == 1:
                     upload.start_over()
-                is_first = False
-                await _receive(upload, request, file)
+                parts = parts or _parts_of(upload)
+                await parts.receive(request, file)
+                upload.take(parts.received - upload.received)
                 yield
 
     def _require_all(self, key: Key, upload: PartialUpload) -> None:
@@ -174,66 +161,10 @@ class _EndedEarlyError(CallerError):
     """Says that an upload ended before all of its archive had come: it may go on later."""
 
 
-async def _receive(upload: PartialUpload, request: Any, file: BinaryIO) -> None:
-    if isinstance(request, LongPart):
-        _expect(upload, request.request, request.size)
-        while pieces := await request.read():
-            await _write(file, pieces)
-        upload.take(request.size)
-    else:
-        data = request.content_part.data  # each look at it is a copy
-        _expect(upload, request, len(data))
-        await _write(file, [data])
-        upload.take(len(data))
-
-
-def _number(request: Any) -> int:
-    message = request.request if isinstance(request, LongPart) else request
-    return message.content_part.part_number
-
-
-def _expect(upload: PartialUpload, request: Any, size: int) -> None:
-    """Raise ``CallerError`` for a message that cannot be the next part, with ``size`` bytes of data.
-
-    ``range_start`` is not looked at: the SDK sends where a part ends, and parts come in order anyhow.
-    """
-    if not request.HasField("content_part"):
-        raise CallerError(
-            StatusCode.CONN_INVALID_REQUEST,
-            "After upload_config, each message of an upload must be a content_part.",
-            hint="Send upload_config once.",
-        )
-    given, expected = request.content_part.part_number, upload.parts + 1
-    if given != expected:
-        raise CallerError(
-            StatusCode.MODEL_UPLOADING_FAILED,
-            f"content_part.part_number: {given} came, {expected} was expected; parts are numbered from 1 and sent "
-            "in order.",
-            hint=_AGAIN,
-        )
-    if upload.received + size > upload.total:
-        raise CallerError(
-            StatusCode.MODEL_UPLOADING_FAILED,
-            f"{upload.received + size} bytes came with part {given}; upload_config.total_size is {upload.total}.",
-            hint="Say the archive's real size in total_size.",
-        )
-
-
-async def _write(file: BinaryIO, pieces: list[bytes]) -> None:
-    """Write to the disk. Other requests are served meanwhile."""
-
-    def write() -> None:
-        file.writelines(pieces)
-        file.flush()
-
-    try:
-        await asyncio.to_thread(write)
-    except OSError as error:
-        raise CallerError(
-            StatusCode.MODEL_UPLOADING_FAILED,
-            f"The emulator cannot write the archive to its disk: {error.strerror or error}.",
-            hint="Make room there, and upload it again.",
-        ) from None
+def _parts_of(upload: PartialUpload) -> ReceivedParts:
+    return ReceivedParts(
+        upload.total, "archive", StatusCode.MODEL_UPLOADING_FAILED, received=upload.received, number=upload.parts
+    )
 
 
 def _beginning(upload: PartialUpload) -> str:

@@ -96,6 +96,7 @@ class GrpcStream:
     ) -> None:
         self.path = headers.get(":path", "")
         self.metadata = {name: value for name, value in headers.items() if not name.startswith(":")}
+        self.metadata.setdefault("host", headers.get(":authority", ""))  # as HTTP/1.1 calls it
         self.peer = peer
         self.seconds_left = _seconds(headers.get("grpc-timeout", ""))
         self.trailers: dict[str, str] = {}
@@ -228,6 +229,12 @@ class GrpcStream:
             self._messages.append(TransportError("INTERNAL", _BROKEN_OFF))
         self._wake()
 
+    def break_off(self, error: TransportError) -> None:
+        """Note that the rest of the request will not come, and what the client is told of it."""
+        self._partial.clear()
+        self._messages.append(error)
+        self.receive_end()
+
     def _feed(self, message: LongMessage, data: bytes) -> bytes:
         rest = message.feed(data)
         self._waiting_bytes += len(data) - len(rest)
@@ -261,12 +268,17 @@ class GrpcStream:
         self._feed(self._coming, begun)
 
     def _take(self, flag: int, message: bytes) -> None:
-        taken = self._decompress(message) if flag else message
+        taken = self._unpacked(flag, message) if flag else message
         if not isinstance(taken, TransportError):
             self._waiting_bytes += len(taken)
         self._messages.append(taken)
 
-    def _decompress(self, message: bytes) -> bytes | TransportError:
+    def _unpacked(self, flag: int, message: bytes) -> bytes | TransportError:
+        if flag != 1:
+            return TransportError(
+                "INTERNAL",
+                f"A message begins with the byte 0x{flag:02x}: it must be 0 (plain) or 1 (compressed).",
+            )
         encoding = self.metadata.get("grpc-encoding", "identity")
         if encoding not in _WINDOW_BITS:
             return TransportError(

@@ -1,8 +1,9 @@
-"""Speaks HTTP/2 for gRPC: one connection, its streams, its flow control. The protocol itself is the ``h2``
-library's.
+"""Speaks HTTP/2: one connection, its streams, its flow control. The protocol itself is the ``h2`` library's.
 
-Each request stream becomes a ``GrpcStream`` and a task that serves it. A client that resets a stream, runs out of
-time or goes away cancels that task.
+    ┌─ content-type application/grpc ─► a GrpcStream, served by a method of the RPCs
+    └─ any other ─► an HttpStream (http2_exchange.py), served by the sites; a port without HTTP says so
+
+Each is served by a task of its own. A client that resets a stream, runs out of time or goes away cancels that task.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -41,6 +42,11 @@ logging.getLogger("hpack").setLevel(logging.INFO)
 
 Serve = Callable[[GrpcStream], Awaitable[None]]
 Find = Callable[[str], Serve | None]
+OnOdd = Callable[[str, str], None]
+
+_GRPC = "application/grpc"
+_GRPC_WEB = "application/grpc-web"
+_NO_HTTP = b"Only gRPC is spoken at this address: content-type must be application/grpc.\n"
 
 # Windows large enough that a payload of many MiB is not metered out 64 KiB at a time. What one stream may have
 # under way is bounded by its own window; the connection's is never the one that is short.
@@ -93,23 +99,66 @@ class _Frames(FrameBuffer):
         return frame
 
 
+class ServedStream(Protocol):
+    """Takes what arrives on one stream, and serves it."""
+
+    def receive(self, data: bytes, size: int) -> None:
+        """Take bytes; ``size`` is what they count for in flow control."""
+        ...
+
+    def receive_end(self) -> None:
+        """Note that the client says no more."""
+        ...
+
+    def abandon(self) -> None:
+        """Say nothing more: the client does not wait any longer."""
+        ...
+
+    def release(self) -> None:
+        """Forget what has not been read."""
+        ...
+
+
+class RequestStream(ServedStream, Protocol):
+    """Serves one HTTP request that came on a stream (``http2_exchange.HttpStream``)."""
+
+    async def run(self) -> None:
+        """Answer the request."""
+        ...
+
+
+# Makes what serves a request that is no call of gRPC: of its connection, its stream's id, its headers, its peer.
+TakeRequest = Callable[["Connection", int, Mapping[str, str], str], RequestStream]
+
+
 @dataclass(frozen=True, slots=True)
 class _Call:
     """Holds a stream that is being served, and until when."""
 
-    stream: GrpcStream
+    stream: ServedStream
     task: asyncio.Task[None]
     timer: asyncio.TimerHandle | None
 
 
 class Connection(asyncio.Protocol):
-    """Serves one client's connection. ``find(path)`` gives what serves a method; the connection is in
-    ``connections`` while open."""
+    """Serves one client's connection. ``find(path)`` gives what serves a method, ``take_request`` what serves other
+    requests than gRPC's; the connection is in ``connections`` while open. ``on_odd`` hears of clients that do not
+    speak HTTP/2 as they should."""
 
-    def __init__(self, find: Find, *, max_bytes: int, connections: set[Connection]) -> None:
+    def __init__(
+        self,
+        find: Find,
+        *,
+        max_bytes: int,
+        connections: set[Connection],
+        on_odd: OnOdd,
+        take_request: TakeRequest | None = None,
+    ) -> None:
         self._find = find
         self._max_bytes = max_bytes
         self._connections = connections
+        self._on_odd = on_odd
+        self._take_request = take_request
         self._h2 = H2Connection(_CONFIG)
         self._h2.encoder = _PlainEncoder()
         self._h2.incoming_buffer = _Frames(server=True)
@@ -144,6 +193,7 @@ class Connection(asyncio.Protocol):
                 self._handle(event)
         except ProtocolError as error:
             log.debug("%s does not speak HTTP/2 as it should: %s", self._peer, error)
+            self._on_odd("http2", f"no proper HTTP/2: {str(error)[:200]}")
             self.flush()
             self._close()
         else:
@@ -220,9 +270,17 @@ class Connection(asyncio.Protocol):
         headers: dict[str, str] = {}
         for name, value in fields:
             headers[name.decode("ascii", "replace")] = value.decode("utf-8", "replace")
-        if not headers.get("content-type", "").startswith("application/grpc"):
-            self.send_headers(stream_id, [(":status", "415")], end=True)
-            return
+        kind = headers.get("content-type", "")
+        if kind.startswith(_GRPC) and not kind.startswith(_GRPC_WEB):
+            self._begin_call(stream_id, headers)
+        elif self._take_request is not None:
+            request = self._take_request(self, stream_id, headers, self._peer)
+            task = self._loop.create_task(self._serve_request(stream_id, request))
+            self._calls[stream_id] = _Call(request, task, None)
+        else:
+            self._refuse_request(stream_id)
+
+    def _begin_call(self, stream_id: int, headers: Mapping[str, str]) -> None:
         stream = GrpcStream(self, stream_id, headers, peer=self._peer, max_bytes=self._max_bytes)
         task = self._loop.create_task(self._serve(stream_id, stream))
         timer = None
@@ -230,12 +288,26 @@ class Connection(asyncio.Protocol):
             timer = self._loop.call_later(stream.seconds_left, self._expire, stream_id)
         self._calls[stream_id] = _Call(stream, task, timer)
 
+    def _refuse_request(self, stream_id: int) -> None:
+        try:
+            self._h2.send_headers(stream_id, [(":status", "415"), ("content-type", "text/plain")])
+            self._h2.send_data(stream_id, _NO_HTTP, end_stream=True)
+        except ProtocolError:
+            return  # a client that takes no body, or has gone
+        self._flush_soon()
+
     async def _serve(self, stream_id: int, stream: GrpcStream) -> None:
         try:
             await stream.run(self._find(stream.path) or _unknown)
         finally:
             # Cancelled, but not by the client, who is still there to be told.
             stream.end(TransportError("CANCELLED", "The emulator gave this request up."))
+            self._forget(stream_id)
+
+    async def _serve_request(self, stream_id: int, request: RequestStream) -> None:
+        try:
+            await request.run()
+        finally:
             self._forget(stream_id)
 
     def _expire(self, stream_id: int) -> None:
@@ -269,13 +341,13 @@ class Connection(asyncio.Protocol):
         else:
             self._flush_soon()
 
-    async def send_data(self, stream_id: int, data: bytes) -> None:
+    async def send_data(self, stream_id: int, data: bytes, *, end: bool = False) -> None:
         rest = memoryview(data)
         try:
             while True:
                 size = min(self._h2.local_flow_control_window(stream_id), self._h2.max_outbound_frame_size)
                 if len(rest) <= size:
-                    self._h2.send_data(stream_id, rest)
+                    self._h2.send_data(stream_id, rest, end_stream=end)
                     self._flush_soon()
                     break
                 if size > 0:

@@ -1,26 +1,36 @@
-"""Carries one HTTP/1.1 request and its answer: the body as it comes, the answer whole or in chunks.
+"""Carries one HTTP request and its answer: the body as it comes, the answer whole or in chunks.
 
     head ─► body (whole, or chunk by chunk) ─► handler ─► one answer  |  head, chunk, chunk, end
 
-``http_server.HttpConnection`` feeds it with what arrives and sends what it says.
+``http_server.HttpConnection`` (HTTP/1.1) or ``http2_exchange.HttpStream`` (HTTP/2) feeds it with what arrives and
+sends what it says.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 from urllib.parse import parse_qsl
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.errors import CallerError
+from clarifai_emulator.api.transport.packed_body import Unpacking, is_packed
+from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.messages.header_text import sendable
+
+log = logging.getLogger(__name__)
 
 HttpHeaders = Mapping[str, str]
 # Body bytes that may wait for whoever reads them chunk by chunk; further ones stay with the sender.
 _AHEAD = 1024 * 1024
+# A body that is to be taken whole brings as many bytes within its connection's patience.
+PROGRESS_BYTES = 64 * 1024
+# How much of a body is unpacked before other connections have their turn.
+_UNPACKED_AT_ONCE = 4 * 1024 * 1024
 
 
 def _sendable(headers: HttpHeaders | None) -> dict[str, str]:
@@ -85,14 +95,10 @@ class Exchange:
         return parse_qsl(self.query_string, keep_blank_values=True)
 
     async def body(self) -> bytes:
-        """Return the whole body. Raises ``CallerError`` 11100 for one that is encoded, 40033 for one that is too
-        large, ``HttpProblem`` for one that breaks off."""
-        encoding = self.headers.get("content-encoding", "identity")
-        if encoding != "identity":
-            raise CallerError(
-                StatusCode.CONN_BAD_REQUEST_FORMAT,
-                f"The body is encoded with '{encoding[:50]}'; only plain bodies are read.",
-            )
+        """Return the whole body, unpacked. Raises ``CallerError`` 11100 for one that cannot be unpacked, 40033 for
+        one that is too large, ``HttpProblem`` for one that breaks off."""
+        encoding = self.headers.get("content-encoding", "")
+        packed = is_packed(encoding)
         announced = self.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > self._max_bytes:
             raise self._too_large(f"{announced} bytes")
@@ -104,10 +110,20 @@ class Exchange:
             raise self._too_large("more bytes")
         whole = b"".join(self._chunks)
         self._chunks.clear()
-        return whole
+        return await self._unpacked(whole, encoding) if packed else whole
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, however long it takes. Raises ``HttpProblem`` for one that breaks off."""
+        """Yield the body as it comes, unpacked, however long it takes. Raises ``CallerError`` 11100 for one that
+        cannot be unpacked, ``HttpProblem`` for one that breaks off."""
+        encoding = self.headers.get("content-encoding", "")
+        unpacking = Unpacking(encoding) if is_packed(encoding) else None
+        async for chunk in self._raw_chunks():
+            for piece in unpacking.feed(chunk) if unpacking else (chunk,):
+                yield piece
+        if unpacking is not None:
+            unpacking.end()
+
+    async def _raw_chunks(self) -> AsyncIterator[bytes]:
         self._as_stream = True
         self._wire.send_continue()
         while True:
@@ -120,6 +136,19 @@ class Exchange:
             if self._ended:
                 return
             await self._more()
+
+    async def _unpacked(self, packed: bytes, encoding: str) -> bytes:
+        unpacking = Unpacking(encoding)
+        whole, turn = bytearray(), 0
+        for piece in unpacking.feed(packed):
+            whole += piece
+            if len(whole) > self._max_bytes:
+                raise self._too_large(f"more bytes when it is unpacked ({len(packed)} as it came)")
+            if len(whole) - turn >= _UNPACKED_AT_ONCE:
+                turn = len(whole)
+                await asyncio.sleep(0)
+        unpacking.end()
+        return bytes(whole)
 
     async def answer(self, status: int, body: bytes, content_type: str, headers: HttpHeaders | None = None) -> None:
         """Send the whole answer at once."""
@@ -180,3 +209,37 @@ class Exchange:
             f"The body of the request has {size}; it may have {self._max_bytes} at most.",
             hint="Send large data as a URL, or over gRPC, which needs no base64.",
         )
+
+
+ServeHttp = Callable[[Exchange], Awaitable[None]]
+
+
+async def serve_exchange(serve: ServeHttp, exchange: Exchange) -> bool:
+    """Let a site answer a request, and answer what it raises. Return False where an answer that has begun breaks
+    off: it must not look complete."""
+    try:
+        await serve(exchange)
+    except HttpProblem as problem:
+        said = problem
+    except Exception as error:
+        log.exception("%s %s failed inside the emulator", exchange.method, exchange.path)
+        text = f"The emulator failed ({type(error).__name__}); its log has the trace."
+        said = HttpProblem(500, StatusCode.INTERNAL_UNCATEGORIZED, text)
+    else:
+        return True
+    if exchange.started:
+        return False
+    await exchange.answer(said.status, problem_body(said), "application/json")
+    return True
+
+
+def problem_body(problem: HttpProblem) -> bytes:
+    """Return the body of a problem, as the platform words its statuses."""
+    status = {"code": problem.code, "description": describe(problem.code), "details": problem.details}
+    return json.dumps({"status": status}).encode()
+
+
+def too_slow(part: str, seconds: float) -> HttpProblem:
+    """Return the refusal of a request of which a part did not come in time."""
+    details = f"The request came too slowly: its {part} within {seconds:g} s."
+    return HttpProblem(408, StatusCode.RPC_REQUEST_TIMEOUT, details)

@@ -9,9 +9,7 @@ platform's status as JSON, and its connection ends.
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, cast
@@ -19,19 +17,23 @@ from typing import Any, cast
 import h11
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.transport.http_exchange import Exchange, HttpHeaders, HttpProblem
-from clarifai_emulator.errors import describe
+from clarifai_emulator.api.transport.http_exchange import (
+    PROGRESS_BYTES,
+    Exchange,
+    HttpHeaders,
+    HttpProblem,
+    ServeHttp,
+    problem_body,
+    serve_exchange,
+    too_slow,
+)
 
-log = logging.getLogger(__name__)
-
-ServeHttp = Callable[[Exchange], Awaitable[None]]
 OnOdd = Callable[[str, str], None]
 
 _REASONS = {each.value: each.phrase for each in HTTPStatus}
 _HEAD_BYTES = 64 * 1024
-# How long the head of a request may take, and how long each 64 KiB of its body.
+# How long the head of a request may take, and how long each ``PROGRESS_BYTES`` of its body.
 _PATIENCE_SECONDS = 30.0
-_PROGRESS_BYTES = 64 * 1024
 # How long a connection is kept that nothing is asked on.
 _IDLE_SECONDS = 75.0
 # How many chunks of an answer go out in one go, before other connections have their turn.
@@ -169,7 +171,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         self._progress += len(data)
-        if self._progress >= _PROGRESS_BYTES:
+        if self._progress >= PROGRESS_BYTES:
             self._progress = 0
             self._wait(_PATIENCE_SECONDS)
         if self._exchange is not None:
@@ -177,24 +179,14 @@ class HttpConnection(asyncio.Protocol):
 
     async def _run(self, exchange: Exchange) -> None:
         try:
-            await self._serve(exchange)
-        except HttpProblem as problem:
-            await self._say(exchange, problem)
+            is_whole = await serve_exchange(self._serve, exchange)
         except asyncio.CancelledError:
             self._task = None
             self.abort()
             raise
-        except Exception as error:
-            log.exception("%s %s failed inside the emulator", exchange.method, exchange.path)
-            text = f"The emulator failed ({type(error).__name__}); its log has the trace."
-            await self._say(exchange, HttpProblem(500, StatusCode.INTERNAL_UNCATEGORIZED, text))
+        if not is_whole:
+            self.abort()
         self._finish()
-
-    async def _say(self, exchange: Exchange, problem: HttpProblem) -> None:
-        if exchange.started:
-            self.abort()  # an answer that breaks off must not look complete
-        else:
-            await exchange.answer(problem.status, problem_body(problem), "application/json")
 
     def _finish(self) -> None:
         """End an answer that has been given, and turn to the next request, or to the door."""
@@ -265,10 +257,8 @@ class HttpConnection(asyncio.Protocol):
                 self._transport.close()  # nothing was asked: nothing to say
         elif exchange is None or not exchange.as_stream:
             self._on_odd("silence", "an HTTP request that was begun did not come to its end in time")
-            body = f"body brought fewer than {_PROGRESS_BYTES} bytes"
-            part = "head was not complete" if exchange is None else body
-            details = f"The request came too slowly: its {part} within {_PATIENCE_SECONDS:g} s."
-            self._give_up(HttpProblem(408, StatusCode.RPC_REQUEST_TIMEOUT, details))
+            body = f"body brought fewer than {PROGRESS_BYTES} bytes"
+            self._give_up(too_slow("head was not complete" if exchange is None else body, _PATIENCE_SECONDS))
 
     # What an exchange says.
 
@@ -333,9 +323,3 @@ def _origin_form(target: str) -> str:
 
 def _head(status: int, headers: HttpHeaders) -> h11.Response:
     return h11.Response(status_code=status, headers=list(headers.items()), reason=_REASONS.get(status, ""))
-
-
-def problem_body(problem: HttpProblem) -> bytes:
-    """Return the body of a problem, as the platform words its statuses."""
-    status = {"code": problem.code, "description": describe(problem.code), "details": problem.details}
-    return json.dumps({"status": status}).encode()

@@ -1,4 +1,4 @@
-"""Serves what is reached by HTTP/1.1: finds the site that is mounted for a request, and refuses pages of others.
+"""Serves what is reached over HTTP: finds the site that is mounted for a request, and refuses pages of others.
 
     connection ─► which host, which page asks? ─► the first mount (mounts.py) that takes the request ─► its site
 
@@ -9,19 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.api.transport.cross_origin import (
+    Origins,
+    answer_fields,
+    names_this_machine,
+    preflight_fields,
+    refusal,
+    without_port,
+)
 from clarifai_emulator.api.transport.mounts import HttpMount, Site
 from clarifai_emulator.config import EmulatorConfig
 
 if TYPE_CHECKING:
-    from clarifai_emulator.api.transport.http_exchange import Exchange
+    from clarifai_emulator.api.transport.http2 import Connection, RequestStream
+    from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
     from clarifai_emulator.api.transport.http_server import HttpConnection
 
-_PREFLIGHT_SECONDS = "600"
 _FROM_DESKTOP = "host.docker.internal"  # this machine, as containers of Docker Desktop call it
 
 
@@ -41,6 +49,7 @@ class HttpSites:
         self._config = config
         self._on_odd = on_odd
         self._is_for_containers = is_for_containers
+        self._origins = Origins(config.cors)
         self._made: dict[HttpMount, Site] = {}
         self._connections: set[HttpConnection] = set()
 
@@ -48,9 +57,22 @@ class HttpSites:
         """Make what takes over a connection that speaks HTTP/1.1."""
         from clarifai_emulator.api.transport.http_server import HttpConnection
 
-        # Base64 makes four bytes of three, and there is JSON around it.
-        max_bytes = self._config.max_message_bytes * 4 // 3 + 1024 * 1024
-        return HttpConnection(self._serve, max_bytes=max_bytes, connections=self._connections, on_odd=self._on_odd)
+        return HttpConnection(
+            self._serve, max_bytes=self._max_bytes, connections=self._connections, on_odd=self._on_odd
+        )
+
+    def take_request(
+        self, wire: Connection, stream_id: int, headers: Mapping[str, str], peer: str
+    ) -> RequestStream:
+        """Make what serves a request that came on a stream of HTTP/2."""
+        from clarifai_emulator.api.transport.http2_exchange import HttpStream
+
+        return HttpStream(wire, stream_id, headers, peer=peer, max_bytes=self._max_bytes, serve=self._serve)
+
+    @property
+    def _max_bytes(self) -> int:
+        """Return the largest body: base64 makes four bytes of three, and there is JSON around it."""
+        return self._config.max_message_bytes * 4 // 3 + 1024 * 1024
 
     async def close(self) -> None:
         """End every connection."""
@@ -86,66 +108,39 @@ class HttpSites:
         """Refuse pages whose own name was made to point at a loopback address (DNS rebinding)."""
         host = exchange.headers.get("host", "")
         if self._is_for_containers:
-            if not _is_number(host) and _name(host) not in (_FROM_DESKTOP, self._config.docker.listen):
+            if not _is_number(host) and without_port(host) not in (_FROM_DESKTOP, self._config.docker.listen):
                 raise _refused(
-                    f"The host {host[:100]!r} is not the address that containers are told.",
-                    "Use the one in CLARIFAI_API_BASE.",
+                    f"The host {host[:100]!r} is not the address that containers are told. "
+                    "Use the one in CLARIFAI_API_BASE."
                 )
-        elif self._config.is_loopback and not _names_this_machine(host):
+        elif self._config.is_loopback and not names_this_machine(host):
             raise _refused(
-                f"The host {exchange.headers['host'][:100]!r} is not this machine's loopback address.",
-                "Use http://127.0.0.1 or http://localhost, or start the emulator with --host.",
+                f"The host {exchange.headers['host'][:100]!r} is not this machine's loopback address. "
+                "Use http://127.0.0.1 or http://localhost, or start the emulator with --host."
             )
 
     def _check_origin(self, exchange: Exchange, origin: str) -> None:
-        allowed = self._config.cors
-        if "*" not in allowed and origin not in allowed:
-            raise _refused(
-                f"Pages of {origin[:100]!r} may not use this emulator.",
-                f"Start it with --cors {origin[:100]} to let them.",
-            )
-        exchange.answer_headers.update(
-            {
-                "access-control-allow-origin": origin,
-                "access-control-expose-headers": "*",
-                "vary": "origin",
-            }
-        )
+        if not self._origins.allows(origin):
+            what = refusal(origin)
+            self._on_odd("cors", what)  # said where a developer looks, too: the page may not read the answer
+            raise _refused(what)
+        exchange.answer_headers.update(answer_fields(origin))
 
 
 async def _answer_preflight(exchange: Exchange) -> None:
-    asked = {
-        "access-control-allow-methods": exchange.headers["access-control-request-method"],
-        "access-control-allow-headers": exchange.headers.get("access-control-request-headers", ""),
-        "access-control-max-age": _PREFLIGHT_SECONDS,
-    }
-    await exchange.answer(200, b"", "text/plain", asked)
-
-
-def _name(host: str) -> str:
-    return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    await exchange.answer(200, b"", "text/plain", preflight_fields(exchange.headers))
 
 
 def _is_number(host: str) -> bool:
     """Tell if it is an address for which no name had to be looked up."""
     try:
-        ipaddress.ip_address(_name(host).strip("[]"))
+        ipaddress.ip_address(without_port(host).strip("[]"))
     except ValueError:
         return not host
     return True
 
 
-def _names_this_machine(host: str) -> bool:
-    name = _name(host)
-    if name in ("", "localhost") or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _refused(what: str, remedy: str) -> Any:
+def _refused(what: str) -> HttpProblem:
     from clarifai_emulator.api.transport.http_exchange import HttpProblem
 
-    return HttpProblem(403, StatusCode.CONN_INSUFFICIENT_SCOPES, f"{what} {remedy}")
+    return HttpProblem(403, StatusCode.CONN_INSUFFICIENT_SCOPES, what)

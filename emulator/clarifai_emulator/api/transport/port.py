@@ -1,6 +1,6 @@
 """Listens on one port for everything: looks at the first bytes of a connection and hands it on.
 
-    ┌─ "PRI " (HTTP/2) ─► a gRPC connection (http2.py) takes over
+    ┌─ "PRI " (HTTP/2) ─► an HTTP/2 connection (http2.py) takes over: gRPC, and other requests, each by its stream
     ├─ an HTTP/1 request line ─► an HTTP connection (http_server.py) takes over; a port without HTTP says so
     └─ anything else ─► one line that says the same, and the end
 
@@ -13,12 +13,12 @@ import asyncio
 import json
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Protocol, cast
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.transport.http2 import Connection, Find
+from clarifai_emulator.api.transport.http2 import Connection, Find, OnOdd, RequestStream
 from clarifai_emulator.errors import describe
 
 _HTTP2 = b"PRI "
@@ -30,11 +30,9 @@ _FIRST_BYTES = 4096
 # A client that connects and says nothing is let go after this long.
 _SILENCE_SECONDS = 30.0
 
-OnOdd = Callable[[str, str], None]
-
 
 class Newcomer(asyncio.Protocol):
-    """Holds a client's connection until it is known what it speaks. A gRPC or HTTP connection then takes its
+    """Holds a client's connection until it is known what it speaks: an HTTP/2 or HTTP/1.1 connection then takes its
     place."""
 
     def __init__(self, port: Port) -> None:
@@ -71,7 +69,7 @@ class Newcomer(asyncio.Protocol):
     def _decide(self) -> None:
         early = bytes(self._early)
         if early.startswith(_HTTP2):
-            self._hand_over(self._port.grpc_connection(), early)
+            self._hand_over(self._port.http2_connection(), early)
         elif _HTTP2.startswith(early[:4]) and len(early) < len(_HTTP2):
             return
         elif match := _HTTP1.match(early):
@@ -135,10 +133,16 @@ class Newcomer(asyncio.Protocol):
 
 
 class Http(Protocol):
-    """Answers HTTP/1.1 at a port (``http_sites.HttpSites``)."""
+    """Answers HTTP at a port (``http_sites.HttpSites``)."""
 
     def connection(self) -> asyncio.Protocol:
         """Make what takes over a connection that speaks HTTP/1.1."""
+        ...
+
+    def take_request(
+        self, wire: Connection, stream_id: int, headers: Mapping[str, str], peer: str
+    ) -> RequestStream:
+        """Make what serves a request that came on a stream of HTTP/2."""
         ...
 
     async def close(self) -> None:
@@ -148,7 +152,7 @@ class Http(Protocol):
 
 class Port:
     """Listens. ``find(path)`` gives what serves a gRPC method, with messages of up to ``max_bytes``; ``http``
-    answers HTTP/1.1; ``on_odd(kind, what)`` hears of clients that speak neither."""
+    answers other requests; ``on_odd(kind, what)`` hears of clients that speak neither."""
 
     def __init__(self, find: Find, *, max_bytes: int, on_odd: OnOdd, http: Http | None = None) -> None:
         self.http = http
@@ -169,9 +173,15 @@ class Port:
             self._server = await loop.create_server(serve, host, port, backlog=_BACKLOG)
         return self._server.sockets[0].getsockname()[1]
 
-    def grpc_connection(self) -> Connection:
-        """Make what takes over a connection that speaks gRPC."""
-        return Connection(self._find, max_bytes=self._max_bytes, connections=self._connections)
+    def http2_connection(self) -> Connection:
+        """Make what takes over a connection that speaks HTTP/2."""
+        return Connection(
+            self._find,
+            max_bytes=self._max_bytes,
+            connections=self._connections,
+            on_odd=self.on_odd,
+            take_request=None if self.http is None else self.http.take_request,
+        )
 
     async def close(self) -> None:
         """Stop listening, cancel every call, end every connection."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 
-from clarifai_emulator.api.transport.http2 import Find, first_of
+from clarifai_emulator.api.transport.http2 import Find, OnOdd, first_of
 from clarifai_emulator.api.transport.http_sites import HttpSites
-from clarifai_emulator.api.transport.port import OnOdd, Port
+from clarifai_emulator.api.transport.port import Port
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.errors import ConfigError
 

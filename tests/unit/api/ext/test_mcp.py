@@ -105,6 +105,32 @@ async def test_an_answer_of_the_client_is_accepted_and_not_passed_on(client: Htt
     assert model.messages == []
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("2024-11-05", "2024-11-05"),
+        ("2025-03-26", "2025-03-26"),
+        ("2025-06-18", "2025-06-18"),
+        ("2025-11-25", "2025-06-18"),  # newer than the model
+        ("2099-01-01", "2025-06-18"),
+        ("1.0", "2025-06-18"),
+        (7, "2025-06-18"),
+        (None, "2025-06-18"),
+    ],
+)
+async def test_an_older_client_gets_the_version_that_it_asked_for(
+    client: HttpClient, asked: Any, answered: str
+) -> None:
+    message = {**INITIALIZE, "params": {"protocolVersion": asked}}
+    result = (await client.ask("POST", SERVER, message)).json["result"]
+    assert result == {"protocolVersion": answered, "capabilities": {}}
+
+
+async def test_a_client_without_parameters_gets_what_the_model_said(client: HttpClient) -> None:
+    message = {**INITIALIZE, "params": []}
+    assert (await client.ask("POST", SERVER, message)).json["result"]["protocolVersion"] == "2025-06-18"
+
+
 # Sessions
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -16,6 +18,25 @@ from clarifai_emulator.errors import CallerError, TransportError
 from http_port import HttpClient, http_client
 
 OUTPUTS = "/v2/users/me/apps/a/models/m/outputs"
+
+
+def in_two_members(body: bytes) -> bytes:
+    return gzip.compress(body[:3]) + gzip.compress(body[3:])
+
+
+def without_frame(body: bytes) -> bytes:
+    return zlib.compress(body, wbits=-15)
+
+
+PACKINGS = [
+    ("gzip", gzip.compress),
+    ("GZip", gzip.compress),
+    ("x-gzip", gzip.compress),
+    ("gzip", in_two_members),
+    ("deflate", zlib.compress),
+    ("deflate", without_frame),
+    ("identity", bytes),
+]
 
 
 class Handlers:
@@ -183,10 +204,40 @@ async def test_what_cannot_be_read_is_refused_with_a_request_id(client: HttpClie
     assert handlers.calls == []
 
 
+@pytest.mark.parametrize(("encoding", "pack"), PACKINGS)
+async def test_a_packed_body_is_read(
+    client: HttpClient, handlers: Handlers, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    body = pack(json.dumps({"version_id": "v"}).encode())
+    answer = await client.ask("POST", OUTPUTS, body, {"content-encoding": encoding})
+    assert answer.status == 200
+    assert handlers.requests[-1].version_id == "v"
+
+
 async def test_a_body_in_another_encoding_is_refused(client: HttpClient) -> None:
+    answer = await client.ask("POST", OUTPUTS, b"{}", {"content-encoding": "br"})
+    assert answer.status == 400
+    assert answer.json["status"]["details"] == (
+        "The body is encoded with 'br'; gzip, deflate and plain bodies are read. "
+        "Send it with one of these, or without Content-Encoding."
+    )
+
+
+async def test_a_body_that_is_not_packed_as_it_says_is_refused(client: HttpClient) -> None:
     answer = await client.ask("POST", OUTPUTS, b"\x1f\x8b", {"content-encoding": "gzip"})
     assert answer.status == 400
-    assert answer.json["status"]["details"] == "The body is encoded with 'gzip'; only plain bodies are read."
+    assert answer.json["status"]["details"] == "The body is said to be gzip and is not: it breaks off."
+    answer = await client.ask("POST", OUTPUTS, b"{}", {"content-encoding": "gzip"})
+    assert answer.json["status"]["details"].startswith("The body is said to be gzip and is not: Error -3")
+
+
+async def test_a_body_that_unpacks_to_too_much_is_413(client: HttpClient) -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+    answer = await client.ask("POST", OUTPUTS, bomb, {"content-encoding": "gzip"})
+    assert answer.status == 413
+    assert answer.json["status"]["details"].startswith(
+        f"The body of the request has more bytes when it is unpacked ({len(bomb)} as it came); it may have 1181909"
+    )
 
 
 async def test_a_message_that_is_too_large_is_413(client: HttpClient) -> None:

