@@ -71,7 +71,7 @@ class ResourceApi:
             clock=self.clock,
             organisations=self.organisations,
             catalogue=self.catalogue,
-            metrics=FixedMetrics(),
+            metrics=FixedMetrics(),  # pyright: ignore[reportArgumentType]
             rows=rows,
             behaviour=behaviour,
         )

@@ -229,7 +229,7 @@ SEEN_SECRETS = "[os.environ.get('HF_TOKEN'), os.environ.get('GONE'), os.environ.
 def test_secrets_come_as_environment_variables(
     emulator: EmulatorThread, client: Client, docker: DockerClient, tmp_path: Path
 ) -> None:
-    client.call("PostSecrets", **PLANTED)
+    client.call("PostSecrets", **PLANTED)  # pyright: ignore[reportArgumentType]
     emulator.deploy(write_looks(tmp_path, config=WANTED_SECRETS))
 
     assert look(client, SEEN_SECRETS) == ["planted-secret", None, None]
@@ -242,7 +242,7 @@ def test_where_that_is_chosen_secrets_come_as_files_and_are_not_in_the_container
 ) -> None:
     with running(backend="docker", docker=replace(SETTINGS, secrets="files")) as emulator:
         client = Client(emulator.url)
-        client.call("PostSecrets", **PLANTED)
+        client.call("PostSecrets", **PLANTED)  # pyright: ignore[reportArgumentType]
         emulator.deploy(write_looks(tmp_path, config=WANTED_SECRETS))
         assert look(client, SEEN_SECRETS) == ["planted-secret", None, "/etc/clarifai/secrets"]
         assert "planted-secret" not in str(container_of(docker, emulator).attrs)
@@ -266,8 +266,8 @@ def test_a_container_that_somebody_kills_or_removes_is_replaced_and_its_request_
 ) -> None:
     emulator.deploy(write_looks(tmp_path))
     for way, said in (
-        (lambda each: each.kill(), "its process was ended by signal 9"),
-        (lambda each: each.remove(force=True), ""),
+        (lambda each: each.kill(), "its process was ended by signal 9"),  # pyright: ignore[reportUnknownLambdaType]
+        (lambda each: each.remove(force=True), ""),  # pyright: ignore[reportUnknownLambdaType]
     ):
         wait_for(lambda: live_replicas(emulator, "deploy-looks"), seconds=30)
         before = container_of(docker, emulator)
@@ -283,10 +283,10 @@ def test_nodepools_on_processes_and_in_containers_stand_side_by_side(
     emulator: EmulatorThread, client: Client, tmp_path: Path
 ) -> None:
     place = {"user_app_id": {"user_id": "me"}, "compute_cluster_id": "local"}
-    copy = client.call("GetNodepool", nodepool_id="cpu", **place).nodepool
+    copy = client.call("GetNodepool", nodepool_id="cpu", **place).nodepool  # pyright: ignore[reportArgumentType]
     copy.id = "bare"
     copy.metadata["emulator_backend"] = "process"
-    posted = client.call("PostNodepools", nodepools=[copy], **place)
+    posted = client.call("PostNodepools", nodepools=[copy], **place)  # pyright: ignore[reportArgumentType]
     assert posted.status.code == 10000, posted.status
     directory = write_looks(tmp_path)
     emulator.deploy(directory, deployment_id="contained")

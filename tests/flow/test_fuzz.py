@@ -102,7 +102,7 @@ class Wire:
             "PostKeys": {"keys": [{"id": "key-1"}]},
             "PostSecrets": {"secrets": [{"id": "secret-1", "value": "v"}]},
         }.items():
-            status = client.call(name, **fields).status
+            status = client.call(name, **fields).status  # pyright: ignore[reportArgumentType]
             assert status.code == StatusCode.SUCCESS, (name, status)
         client.close()
 

@@ -212,7 +212,7 @@ def test_models_and_versions(model: Any, user: Any) -> None:
         newest = model.create_version(pretrained_model_config={"local_dev": True}).model_version.id
     versions = [each.model_version.id for each in model.list_versions()]
     assert len(versions) == 2
-    assert versions[0] == newest
+    assert versions[0] == newest  # pyright: ignore[reportPossiblyUnboundVariable]
     assert [each.id for each in user.app("app").list_models()] == ["chat-model"]
     assert user.list_models(show=False)[0]["url"] == "https://clarifai.com/ada/app/models/chat-model"
 

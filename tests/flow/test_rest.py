@@ -113,7 +113,7 @@ def test_rest_and_grpc_answer_alike(emulator: EmulatorThread, rest: Rest, client
         (f"{APP}/models/hello", "GetModel", {"model_id": "hello"}),
     ):
         _, by_rest = rest.json("GET", path)
-        by_grpc = client.call(name, user_app_id={"user_id": "me", "app_id": "demo"}, **fields)
+        by_grpc = client.call(name, user_app_id={"user_id": "me", "app_id": "demo"}, **fields)  # pyright: ignore[reportArgumentType]
         assert by_rest["status"]["code"] == by_grpc.status.code
         assert by_rest["status"].get("details", "") == by_grpc.status.details
         assert by_rest.get("model", {}).get("id", "") == by_grpc.model.id
@@ -197,7 +197,7 @@ def served_operations(url: str) -> Iterator[Any]:
 
     schema = schemathesis.openapi.from_url(f"{url}/v2/openapi.json")
     for result in schema.include(tag="served").get_all_operations():
-        yield result.ok()
+        yield result.ok()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.slow
@@ -212,7 +212,7 @@ def test_every_served_operation_answers_what_the_document_says(emulator: Emulato
         database=None,
         derandomize=True,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
     )
     checked = 0
     for operation in served_operations(emulator.url):

@@ -205,7 +205,7 @@ def unreadable(url: str) -> Iterator[Any]:
     with grpc.insecure_channel(url.removeprefix("http://")) as channel:
         call = channel.unary_unary(rpc.path, response_deserializer=rpc.response_type.FromString)
         for data in (b"\x12\xffplanted-secret-value", b"planted-secret-value"):
-            yield call(data, metadata=[("authorization", "Key planted-file-pat")], timeout=5)
+            yield call(data, metadata=[("authorization", "Key planted-file-pat")], timeout=5)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.slow

@@ -103,7 +103,7 @@ class TestAnUpload:
 
     def test_what_the_archive_says_counts_and_not_what_the_client_says_of_it(self, uploader: Uploader) -> None:
         said = {"method_signatures": [{"name": "made_up"}], "status": {"code": StatusCode.MODEL_TRAINED}}
-        answers = uploader.send(whole(archive_of(), inference_compute_info={"cpu_memory": "300Mi"}, **said))
+        answers = uploader.send(whole(archive_of(), inference_compute_info={"cpu_memory": "300Mi"}, **said))  # pyright: ignore[reportArgumentType]
         assert uploader.version(answers[-1].model_version_id).status.code != StatusCode.ZERO
         version = uploader.built(answers[-1].model_version_id)
         assert [each.name for each in version.method_signatures] == ["predict", "generate", "stream"]
@@ -111,7 +111,7 @@ class TestAnUpload:
 
     def test_a_deployment_of_a_version_that_is_being_built_waits_for_it(self, uploader: Uploader) -> None:
         slow = b"import time\ntime.sleep(1)\n" + (MODELS / "hello" / "1" / "model.py").read_bytes()
-        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id
+        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id  # pyright: ignore[reportArgumentType]
         uploader.deploy(version_id)
         answer = uploader.client.call("PostModelOutputs", inference_request("hello", prompt="you"))
         assert text_of(answer) == "Hello, you!"
@@ -121,7 +121,7 @@ class TestAnUpload:
         worker = {"model": {"id": "hello", "app_id": "demo"}}
         given = {"id": "up", "worker": worker, "nodepools": [NODEPOOL], "deploy_latest_version": True}
         uploader.client.call("PostDeployments", user_app_id={"user_id": "me"}, deployments=[given])
-        broken = uploader.send(whole(archive_of(**{"1__model.py": b"import nothing_here\n"})))[-1].model_version_id
+        broken = uploader.send(whole(archive_of(**{"1__model.py": b"import nothing_here\n"})))[-1].model_version_id  # pyright: ignore[reportArgumentType]
         for _ in range(2):
             answer = uploader.client.call("PostModelOutputs", inference_request("hello", prompt="you"))
             assert text_of(answer) == "Hello, you!"
@@ -164,7 +164,7 @@ class TestABuildThatFails:
     def test_says_why_in_the_status_and_in_the_log(
         self, uploader: Uploader, files: dict[str, bytes], says: str
     ) -> None:
-        version_id = uploader.send(whole(archive_of(**files)))[-1].model_version_id
+        version_id = uploader.send(whole(archive_of(**files)))[-1].model_version_id  # pyright: ignore[reportArgumentType]
         version = uploader.built(version_id)
         assert version.status.code == StatusCode.MODEL_BUILDING_FAILED
         assert says in "\n".join([version.status.description, *uploader.build_log(version_id)])
@@ -184,7 +184,7 @@ class TestABuildThatFails:
         assert not list(tmp_path.rglob("escaped"))
 
     def test_without_the_network_the_clients_pin_is_undone(self, uploader: Uploader) -> None:
-        data = archive_of(**{"requirements.txt": b"clarifai==None\n"})
+        data = archive_of(**{"requirements.txt": b"clarifai==None\n"})  # pyright: ignore[reportArgumentType]
         version = uploader.built(uploader.send(whole(data))[-1].model_version_id)
         assert version.status.code == StatusCode.MODEL_TRAINED, version.status
         assert (
@@ -232,7 +232,7 @@ class TestRefusals:
     def test_a_disk_that_is_full(self, uploader: Uploader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         full = tmp_path / "full"
         full.symlink_to("/dev/full")
-        monkeypatch.setattr(UploadedFiles, "incoming", lambda _: full)
+        monkeypatch.setattr(UploadedFiles, "incoming", lambda _: full)  # pyright: ignore[reportUnknownLambdaType]
         assert refusal(uploader, whole(bytes(2_000_000))) == (
             StatusCode.MODEL_UPLOADING_FAILED,
             "The emulator cannot write the archive to its disk: No space left on device. "
@@ -271,7 +271,7 @@ class TestRefusals:
             client = Client(emulator.url, "ada-token")
             app = {"user_app_id": {"user_id": "ada", "app_id": "demo"}}
             client.call("PostApps", user_app_id={"user_id": "ada"}, apps=[{"id": "demo"}])
-            client.call("PostModels", **app, models=[{"id": "hello", "visibility": {"gettable": 50}}])
+            client.call("PostModels", **app, models=[{"id": "hello", "visibility": {"gettable": 50}}])  # pyright: ignore[reportArgumentType]
             uploader = Uploader.__new__(Uploader)
             uploader.channel = grpc.insecure_channel(emulator.url.removeprefix("http://"))
             request = config(10)
@@ -392,7 +392,7 @@ class TestGivenUpHalfWay:
 
     def test_a_version_that_is_deleted_while_it_is_built(self, uploader: Uploader) -> None:
         slow = b"import time\ntime.sleep(3)\n" + (MODELS / "hello" / "1" / "model.py").read_bytes()
-        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id
+        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id  # pyright: ignore[reportArgumentType]
         wait_for(lambda: "reading the method signatures of model.py" in uploader.build_log(version_id))
         uploader.client.call("DeleteModelVersion", **uploader.app, model_id="hello", version_id=version_id)
         wait_for(lambda: uploaded_files() == [])

@@ -35,7 +35,7 @@ def test_options_travel_to_a_detached_emulator_without_its_tokens() -> None:
 
 def test_what_is_chosen_reaches_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     configs: list[EmulatorConfig] = []
-    monkeypatch.setattr("clarifai_emulator.cli.foreground.serve", lambda config, **_: configs.append(config))
+    monkeypatch.setattr("clarifai_emulator.cli.foreground.serve", lambda config, **_: configs.append(config))  # pyright: ignore[reportUnknownLambdaType]
     words = ["--behaviour", "apps=on-mention", "--behaviour", "latest-version=at-once"]
     CliRunner().invoke(cli, ["up", "--port", "0", *words], catch_exceptions=False)
     assert configs[0].behaviour == Behaviour(apps="on-mention", latest_version="at-once")
@@ -48,7 +48,9 @@ def test_what_is_chosen_reaches_the_configuration(monkeypatch: pytest.MonkeyPatc
 def test_sizes_are_given_in_words_and_the_largest_archive_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     configs: list[EmulatorConfig] = []
     monkeypatch.setattr(
-        "clarifai_emulator.cli.foreground.serve", lambda config, **_: configs.append(config), raising=True
+        "clarifai_emulator.cli.foreground.serve",
+        lambda config, **_: configs.append(config),  # pyright: ignore[reportUnknownLambdaType]
+        raising=True,
     )
     for words in ([], ["--max-upload-bytes", "300Mi"], ["--max-upload-bytes", "1048576"]):
         CliRunner().invoke(cli, ["up", "--port", "0", *words], catch_exceptions=False)

@@ -83,7 +83,7 @@ def test_a_value_that_travels_is_the_same(value: Any) -> None:
     assert travelled(value) == value
 
 
-@pytest.mark.parametrize("value", [object(), lambda emulator: 1, Cassette, open])
+@pytest.mark.parametrize("value", [object(), lambda emulator: 1, Cassette, open])  # pyright: ignore[reportUnknownLambdaType]
 def test_what_cannot_travel_is_refused(value: Any) -> None:
     with pytest.raises(CannotTravel):
         CODEC.written(value)

@@ -29,7 +29,7 @@ def test_zeros_that_the_proto_marks_are_written_wherever_they_stand() -> None:
     assert answered(Model(output_info=info))["output_info"] == {
         "output_config": {"max_concepts": 0, "min_value": 0}
     }
-    data = Data(concepts=[{"id": "c"}], parts=[{"id": "p", "data": {"concepts": [{"id": "d", "value": 0.5}]}}])
+    data = Data(concepts=[{"id": "c"}], parts=[{"id": "p", "data": {"concepts": [{"id": "d", "value": 0.5}]}}])  # pyright: ignore[reportArgumentType]
     assert answered(data) == {
         "concepts": [{"id": "c", "value": 0}],
         "parts": [{"id": "p", "data": {"concepts": [{"id": "d", "value": 0.5}]}}],
@@ -37,7 +37,7 @@ def test_zeros_that_the_proto_marks_are_written_wherever_they_stand() -> None:
 
 
 def test_a_model_has_the_empty_fields_of_recorded_answers() -> None:
-    model = Model(id="m", app_id="a", use_cases=["chat"], model_version={"id": "v"})
+    model = Model(id="m", app_id="a", use_cases=["chat"], model_version={"id": "v"})  # pyright: ignore[reportArgumentType]
     assert answered(model) == {
         "id": "m",
         "app_id": "a",
@@ -58,5 +58,5 @@ def test_two_answers_share_no_list() -> None:
 
 
 def test_messages_in_lists_have_theirs() -> None:
-    data = Data(frames=[{"id": "f", "frame_info": {"time": 1}}])
+    data = Data(frames=[{"id": "f", "frame_info": {"time": 1}}])  # pyright: ignore[reportArgumentType]
     assert answered(data) == {"frames": [{"id": "f", "frame_info": {"time": "1", "index": 0, "number": 0}}]}

@@ -29,7 +29,7 @@ def config(ini: dict[str, Any] | None = None, **on_command_line: Any) -> Any:
     lists = {f"clarifai_{each.name}" for each in UP_SETTINGS if each.kind == "words"}
     return SimpleNamespace(
         known_args_namespace=SimpleNamespace(**on_command_line),
-        getini=lambda name: (ini or {}).get(name, [] if name in lists else ""),
+        getini=lambda name: (ini or {}).get(name, [] if name in lists else ""),  # pyright: ignore[reportUnknownLambdaType]
         rootpath=Path("/project"),
     )
 

@@ -33,7 +33,7 @@ class TestComputeClusters:
         shown = api.cluster(key={"id": "0123456789abcdef", "description": "ci"})
         assert (shown.key.id, shown.key.description) == ("****", "ci")
         assert api("ListComputeClusters").compute_clusters[0].key.id == "****"
-        assert api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "cluster")).key.id == "0123456789abcdef"
+        assert api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "cluster")).key.id == "0123456789abcdef"  # pyright: ignore[reportOptionalMemberAccess]
 
     def test_a_cluster_without_a_key_shows_none(self, api: ResourceApi) -> None:
         assert not api.cluster().HasField("key")
@@ -43,7 +43,7 @@ class TestComputeClusters:
         shown.description = "new"
         api("PatchComputeClusters", compute_clusters=[shown], action="overwrite")
         stored = api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "cluster"))
-        assert (stored.key.id, stored.description) == ("0123456789abcdef", "new")
+        assert (stored.key.id, stored.description) == ("0123456789abcdef", "new")  # pyright: ignore[reportOptionalMemberAccess]
 
     def test_a_key_of_another_user(self, api: ResourceApi) -> None:
         key = api("PostKeys", "bob", keys=[{"type": "personal_access_token"}]).keys[0]

@@ -98,7 +98,8 @@ class ReceivedParts:
         if self.received + size > self.total:
             raise CallerError(
                 self.failed,
-                f"{self.received + size} bytes came with part {self.number + 1}; upload_config.total_size is {self.total}.",
+                f"{self.received + size} bytes came with part {self.number + 1}; upload_config.total_size is "
+                f"{self.total}.",
                 hint=f"Say the {self.what}'s real size in total_size.",
             )
 

@@ -34,7 +34,7 @@ class TestSecrets:
         for answer in answers:
             assert "hidden" not in str(answer)
             assert "changed" not in str(answer)
-        assert api.store.get(Kind.SECRET, ("ada", "TOKEN")).value == "changed"
+        assert api.store.get(Kind.SECRET, ("ada", "TOKEN")).value == "changed"  # pyright: ignore[reportOptionalMemberAccess]
 
     def test_a_patch_leaves_version_and_time_as_they_are(self, api: ResourceApi) -> None:
         posted = api("PostSecrets", secrets=[{"id": "TOKEN", "value": "a", "version": 7}]).secrets[0]
@@ -86,7 +86,7 @@ class TestKeys:
             ("GetKey", {"key_id": "credentia"}),
             ("DeleteKey", {"key_id": "credentia"}),
         ):
-            assert "credentia" not in refusal(api, rpc, **fields)[1]
+            assert "credentia" not in refusal(api, rpc, **fields)[1]  # pyright: ignore[reportArgumentType]
 
     def test_filters(self, api: ResourceApi) -> None:
         old = {"seconds": int(api.clock.seconds) - 1}

@@ -35,7 +35,7 @@ class TestModels:
     def test_where_that_is_chosen_an_app_that_is_mentioned_is_created(self) -> None:
         api = ResourceApi(behaviour=Behaviour(apps="on-mention"))
         api("PostModels", app_id="fresh", models=[{"id": "echo"}])
-        assert api.store.get(Kind.APP, ("ada", "fresh")).visibility.gettable == 10
+        assert api.store.get(Kind.APP, ("ada", "fresh")).visibility.gettable == 10  # pyright: ignore[reportOptionalMemberAccess]
 
     def test_not_even_an_app_is_left_of_a_model_that_is_refused(self) -> None:
         api = ResourceApi(behaviour=Behaviour(apps="on-mention"))

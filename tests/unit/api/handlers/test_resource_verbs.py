@@ -134,7 +134,7 @@ def test_pages(api: ResourceApi) -> None:
 def test_a_page_costs_what_is_on_it_wherever_it_lies(api: ResourceApi, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[str] = []
     get = api.store.get
-    monkeypatch.setattr(api.store, "get", lambda kind, key: (looked_at.append(key[-1]), get(kind, key))[1])
+    monkeypatch.setattr(api.store, "get", lambda kind, key: (looked_at.append(key[-1]), get(kind, key))[1])  # pyright: ignore[reportUnknownLambdaType]
     for number in range(60):
         api.model(f"m{number:02}")
 
@@ -222,7 +222,7 @@ def test_what_is_stored_never_changes_with_an_answer(api: ResourceApi) -> None:
     api.cluster("one")
     stored = api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "one"))
     before = ComputeCluster()
-    before.CopyFrom(stored)
+    before.CopyFrom(stored)  # pyright: ignore[reportArgumentType]
     api("ListComputeClusters").compute_clusters[0].description = "changed"
     api("PatchComputeClusters", compute_clusters=[{"id": "one", "description": "x"}], action="overwrite")
     assert stored == before
@@ -244,6 +244,6 @@ def test_posting_without_a_request(api: ResourceApi) -> None:
     [key] = api.resources.post(Kind.COMPUTE_CLUSTER, "org", (), [ComputeCluster(id="c", **CLUSTER)])  # pyright: ignore[reportArgumentType]
     assert key == ("org", "c")
     assert api.resources.shown(Kind.COMPUTE_CLUSTER, key).user_id == "org"
-    assert api.store.get(Kind.USER, ("org",)).id == "org"
+    assert api.store.get(Kind.USER, ("org",)).id == "org"  # pyright: ignore[reportOptionalMemberAccess]
     with pytest.raises(CallerError, match="Compute cluster 'd' does not exist for user 'org'"):
         api.resources.shown(Kind.COMPUTE_CLUSTER, ("org", "d"))
