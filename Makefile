@@ -63,6 +63,9 @@ reliability: $(READY) ## every fault, with 1,000 cycles of deploy and undeploy, 
 interruptions: $(READY) ## interrupt every long command 100 times, under load, and look what it left
 	@$(BIN)/python -m benchmarks.interruptions $(ARGS)
 
+newest: $(READY) ## install the newest SDK and everything else, and list what changed in it since we last looked
+	@$(BIN)/python -m upstream check
+
 docs: $(READY) ## write the generated pages of docs/, and the schema of topology files
 	@$(BIN)/python docs/generate_api_coverage.py
 	@$(BIN)/python docs/generate_rules.py

@@ -15,12 +15,15 @@ IN_CONTAINERS = $(SHORT_CONTAINERS) routing faults slow_clients vanished_client 
   load model_secrets stand_ins recorded_stand_ins rollouts
 SHORT_LEAN = predict broken_models
 LEAN = $(SHORT_LEAN) replicas rollouts faults slow_clients bad_input
+# The unit tests that come nearest to other people's packages.
+ON_PACKAGES = api cli messages models topology
 PYTHONS = 3.12 3.13
 NEWEST = 3.13
 
-.PHONY: ci all containers containers-all check tests slow lean lean-all in-process clients clients-all
-ci: containers check tests slow clients python-$(NEWEST) lean in-process # in the order in which they begin
-all: containers-all check tests slow clients-all $(PYTHONS:%=python-%) lean-all in-process
+.PHONY: ci all containers containers-all check tests slow clients clients-all sdks sdks-all lowest lowest-all newest \
+  lean lean-all in-process
+ci: containers check tests slow clients python-$(NEWEST) lean in-process sdks lowest # in the order in which they begin
+all: containers-all check tests slow clients-all $(PYTHONS:%=python-%) lean-all in-process sdks-all lowest-all newest
 
 # One after the other, as one session at a time has the engine. The last is about everything that a replica serves or
 # does, in one session, which shares its emulator; what is about processes only says so, and is skipped.
@@ -43,7 +46,19 @@ tests:
 
 slow:
 	@echo "== what make test leaves out as slow"
-	@$(MAKE) test ARGS="-q -m slow --ignore=tests/docker --ignore=tests/clients tests"
+	@$(MAKE) test ARGS="-q -m slow --ignore=tests/docker --ignore=tests/clients --ignore=tests/sdks tests"
+
+sdks sdks-all:
+	@echo "== the SDK of other times, as a client and beside the plugin"
+	@CLARIFAI_TEST_SDKS=$(if $(filter %-all,$@),all,short) $(MAKE) test ARGS="-q tests/sdks"
+
+lowest lowest-all:
+	@echo "== the lowest versions of everything we ask for: unit tests, and predictions"
+	@.venv/bin/python .ci/lowest.py $(if $(filter %-all,$@),tests/unit,$(ON_PACKAGES:%=tests/unit/%)) $(call FLOW,predict)
+
+newest:
+	@echo "== the newest of everything: what changed, and predictions"
+	@$(MAKE) newest
 
 lean lean-all:
 	@echo "== the lean runner: the same flow tests"

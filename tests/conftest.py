@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _kind_left_out(item: pytest.Item) -> str | None:
     if "tests/docker/" in item.path.as_posix():
         return "tests in containers"
-    if "tests/clients/" in item.path.as_posix():
+    if any(f"tests/{folder}/" in item.path.as_posix() for folder in ("clients", "sdks")):
         return "clients from package indexes"
     return "slow tests" if item.get_closest_marker("slow") else None
 

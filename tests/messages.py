@@ -9,6 +9,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 
+from clarifai_emulator.messages.descriptors import is_repeated
+
 _DEPTH = 4
 _INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
@@ -68,11 +70,11 @@ class _Fuzz:
         if field.message_type is not None and (depth >= _DEPTH or field.message_type.GetOptions().map_entry):
             return
         if field.message_type is not None:
-            for _ in range(draw(st.integers(1, 2)) if field.is_repeated else 1):
+            for _ in range(draw(st.integers(1, 2)) if is_repeated(field) else 1):
                 value = draw(self.messages(field.message_type, depth + 1)).message
                 target = getattr(message, field.name)
-                (target.add() if field.is_repeated else target).CopyFrom(value)
-        elif field.is_repeated:
+                (target.add() if is_repeated(field) else target).CopyFrom(value)
+        elif is_repeated(field):
             getattr(message, field.name).extend(draw(st.lists(self._value(field), max_size=3)))
         else:
             setattr(message, field.name, draw(self._value(field)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.messages.descriptors import is_repeated
 from clarifai_emulator.resources.rows import Record, Resource
 from clarifai_emulator.state.state_file import StateFile
 from clarifai_emulator.state.transfer import export_state, import_state
@@ -50,7 +51,7 @@ def requests(row: Resource, key: Key, item: Any) -> Iterator[tuple[str, str, Any
         fields = request.DESCRIPTOR.fields_by_name
         if verb in ("Post", "Patch"):
             field = fields[row.names if row.names in fields else row.name]
-            if field.is_repeated:
+            if is_repeated(field):
                 getattr(request, field.name).append(item)
             else:
                 getattr(request, field.name).CopyFrom(item)

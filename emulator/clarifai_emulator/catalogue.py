@@ -1,9 +1,8 @@
 """Lists the compute there is to ask for: cloud providers, regions, instance types, and Clarifai's shared nodepools.
 
-Sizes and prices of AWS are those of the documentation's sample answer of ListInstanceTypes; the others are from its
-table "Supported Cloud Instances", which prices by the hour. The wire's ``price`` has no stated unit, but the eleven
-AWS types that stand in both agree: hourly dollars are the wire's number × 0.036, rounded to the cent (thousandths
-of a cent per second). The emulator uses prices only to order instance types by cost.
+The clouds' are data (``cloud_instances.py``), with their sources. Prices are thousandths of a US cent per second:
+the dollars of an hour are the price × 0.036 (Clarifai/skills ``clarifai-pricing``: "millicents"). The emulator uses
+them only to order instance types by cost.
 """
 
 from __future__ import annotations
@@ -22,6 +21,17 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
     Visibility,
 )
 
+from clarifai_emulator.cloud_instances import (
+    ACCELERATORS,
+    ARM64,
+    GROUPS,
+    INSTANCE_TYPES,
+    LIKE_THE_FIRST,
+    REGIONS,
+    SPOT_ONLY,
+    TOPOLOGIES,
+    InstanceRow,
+)
 from clarifai_emulator.messages.quantities import parse_cpu, parse_memory
 
 CLARIFAI_USER = "clarifai"
@@ -32,108 +42,8 @@ LOCAL_REGION = "na"  # what the SDK's `model serve` gives its own cluster
 USER_RUN = "local-dev"
 LOCAL_INSTANCE = "local"
 
-# us-east-1 and us-central1 are named in Clarifai's documentation and SDK; azure, vultr and oracle are guesses.
-_REGIONS = {
-    "aws": "us-east-1",
-    "gcp": "us-central1",
-    "azure": "eastus",
-    "vultr": "ewr",
-    "oracle": "us-ashburn-1",
-    LOCAL_PROVIDER: LOCAL_REGION,
-}
-
-# Slowest first, with the memory of one. TPUs expose no memory.
-_ACCELERATORS = {
-    "NVIDIA-T4": "15360Mi",
-    "NVIDIA-A16": "16Gi",
-    "NVIDIA-L4": "23034Mi",
-    "NVIDIA-A10G": "23028Mi",
-    "NVIDIA-L40S": "46068Mi",
-    "GOOGLE-TPU-v5e": "",
-    "NVIDIA-A100": "80Gi",
-    "NVIDIA-RTX-PRO-6000": "96Gi",
-    "GOOGLE-TPU-v5p": "",
-    "GOOGLE-TPU-v6e": "",
-    "NVIDIA-H100": "79.65Gi",
-    "NVIDIA-GH200": "95.58Gi",
-    "AMD-MI300X": "127.82Gi",
-    "GOOGLE-TPU-v7": "",
-    "NVIDIA-B200": "179.06Gi",
-}
-_SPEED = {name: rank for rank, name in enumerate(_ACCELERATORS, start=1)}
-
-# id, CPUs, memory, accelerators, their type, price ("" where the platform says "Contact us").
-_Row = tuple[str, str, str, int, str, str]
-_INSTANCE_TYPES: dict[str, tuple[_Row, ...]] = {
-    "aws": (
-        ("t3a.medium", "1545m", "2962Mi", 0, "", "2"),
-        ("t3a.large", "1545m", "6553Mi", 0, "", "3"),
-        ("t3a.xlarge", "3535m", "13878Mi", 0, "", "5"),
-        ("t3a.2xlarge", "7525m", "29033Mi", 0, "", "10"),
-        ("t4g.medium", "1.5", "2.89Gi", 0, "", ""),
-        ("t4g.large", "1.5", "6.4Gi", 0, "", ""),
-        ("t4g.xlarge", "3.5", "13.55Gi", 0, "", ""),
-        ("g4dn.xlarge", "3535m", "14197Mi", 1, "NVIDIA-T4", "18"),
-        ("g5.xlarge", "3535m", "13878Mi", 1, "NVIDIA-A10G", "35"),
-        ("g5.2xlarge", "7525m", "29033Mi", 1, "NVIDIA-A10G", "42"),
-        ("g6.xlarge", "3535m", "13878Mi", 1, "NVIDIA-L4", "28"),
-        ("g6.2xlarge", "7525m", "29033Mi", 1, "NVIDIA-L4", "34"),
-        ("g6e.xlarge", "3535m", "29033Mi", 1, "NVIDIA-L40S", "65"),
-        ("g6e.2xlarge", "7525m", "59343Mi", 1, "NVIDIA-L40S", "78"),
-        ("g6e.12xlarge", "47425m", "359873Mi", 4, "NVIDIA-L40S", "364"),
-        ("g7e.4xlarge", "15.5", "112.34Gi", 1, "NVIDIA-RTX-PRO-6000", "139"),
-        ("g7e.8xlarge", "31.5", "230.74Gi", 1, "NVIDIA-RTX-PRO-6000", "146"),
-        ("g7e.12xlarge", "47.4", "466.19Gi", 2, "NVIDIA-RTX-PRO-6000", "288"),
-        ("g7e.24xlarge", "95.3", "939.79Gi", 4, "NVIDIA-RTX-PRO-6000", "459"),
-        ("g7e.48xlarge", "191.1", "1887.96Gi", 8, "NVIDIA-RTX-PRO-6000", "921"),
-    ),
-    "gcp": (
-        ("n2-standard-2", "1.4", "5.42Gi", 0, "", "4"),
-        ("n2-standard-4", "3.4", "12.63Gi", 0, "", "8"),
-        ("n2-standard-8", "7.3", "27.67Gi", 0, "", "15"),
-        ("n2-standard-16", "15.3", "57.75Gi", 0, "", "30"),
-        ("g2-standard-4", "3.4", "12.63Gi", 1, "NVIDIA-L4", "25"),
-        ("g2-standard-8", "7.3", "27.67Gi", 1, "NVIDIA-L4", "30"),
-        ("g2-standard-12", "11.3", "42.71Gi", 1, "NVIDIA-L4", "35"),
-        ("g2-standard-16", "15.3", "57.75Gi", 1, "NVIDIA-L4", "40"),
-        ("g2-standard-32", "31.3", "118.07Gi", 1, "NVIDIA-L4", "60"),
-        ("g4-standard-48", "47.2", "169.03Gi", 1, "NVIDIA-RTX-PRO-6000", "157"),
-        ("g4-standard-96", "95.1", "345.43Gi", 2, "NVIDIA-RTX-PRO-6000", "313"),
-        ("g4-standard-192", "190.9", "698.23Gi", 4, "NVIDIA-RTX-PRO-6000", "625"),
-        ("g4-standard-384", "382.4", "1403.83Gi", 8, "NVIDIA-RTX-PRO-6000", "1250"),
-        ("a2-ultragpu-1g", "11.3", "159.23Gi", 1, "NVIDIA-A100", "198"),
-        ("a3-highgpu-1g", "25.3", "221.95Gi", 1, "NVIDIA-H100", "384"),
-        ("a3-highgpu-8g", "206.8", "1827.19Gi", 8, "NVIDIA-H100", "3073"),
-        ("ct5lp-hightpu-1t", "23.3", "42.71Gi", 1, "GOOGLE-TPU-v5e", ""),
-        ("ct5lp-hightpu-4t", "111.1", "180.79Gi", 4, "GOOGLE-TPU-v5e", ""),
-        ("ct5p-hightpu-4t", "206.8", "431.67Gi", 4, "GOOGLE-TPU-v5p", ""),
-        ("ct6e-standard-1t", "43.3", "165.11Gi", 1, "GOOGLE-TPU-v6e", ""),
-        ("ct6e-standard-4t", "178.9", "698.23Gi", 4, "GOOGLE-TPU-v6e", ""),
-        ("tpu7x-standard-1t", "55.2", "227.83Gi", 1, "GOOGLE-TPU-v7", ""),
-        ("tpu7x-standard-4t", "222.8", "933.43Gi", 4, "GOOGLE-TPU-v7", ""),
-    ),
-    "vultr": (
-        ("vc2-2c-4gb", "1.4", "3.54Gi", 0, "", "1"),
-        ("vc2-4c-8gb", "3.4", "7.34Gi", 0, "", "2"),
-        ("vc2-6c-16gb", "5.4", "14.94Gi", 0, "", "4"),
-        ("vc2-8c-32gb", "7.4", "30.14Gi", 0, "", "8"),
-        ("vc2-16c-64gb", "15.4", "60.54Gi", 0, "", "15"),
-        ("vc2-24c-96gb", "23.4", "90.94Gi", 0, "", "30"),
-        ("vcg-a16-6c-64g-16vram", "5.4", "60.54Gi", 1, "NVIDIA-A16", "16"),
-        ("vcg-l40s-16c-180g-48vram", "15.4", "170.74Gi", 1, "NVIDIA-L40S", "58"),
-        ("vcg-a100-12c-120g-80vram", "11.4", "113.74Gi", 1, "NVIDIA-A100", "83"),
-        ("vcg-b200-248c-2826g-1536vram", "255.4", "1945.34Gi", 8, "NVIDIA-B200", "2220"),
-        ("vbm-72c-480gb-gh200-gpu", "71.4", "455.74Gi", 1, "NVIDIA-GH200", "83"),
-        ("vbm-256c-2048gb-8-mi300x-gpu", "255.4", "1945.34Gi", 8, "AMD-MI300X", "1109"),
-    ),
-    "oracle": (
-        ("VM.Standard.E6.Flex", "0.8", "14.61Gi", 0, "", ""),
-        ("VM.GPU.A10.1", "14.8", "227.41Gi", 1, "NVIDIA-A10G", ""),
-        ("BM.GPU.A10.4", "14.8", "227.41Gi", 4, "NVIDIA-A10G", ""),
-        ("BM.GPU.MI300X.8", "111.5", "1945.01Gi", 8, "AMD-MI300X", ""),
-    ),
-}
-_ARM64 = ("t4g.", "vbm-72c-480gb-gh200")
+ALL = "all"  # stands for every provider, and for every region, in ListInstanceTypes
+_SPEED = {name: rank for rank, name in enumerate(ACCELERATORS, start=1)}
 
 # Nodepool id → its instance type. Which nodepools Clarifai really runs is not public.
 _SHARED_NODEPOOLS = {
@@ -151,12 +61,12 @@ _SHARED_NODEPOOLS = {
 
 def accelerator_names() -> list[str]:
     """Return the platform's names of accelerators, slowest first."""
-    return list(_ACCELERATORS)
+    return list(ACCELERATORS)
 
 
 def accelerator_memory(name: str) -> str:
     """Return the memory of one accelerator of this name, as a Kubernetes quantity; empty when it is not known."""
-    return next((memory for known, memory in _ACCELERATORS.items() if known.upper() == name.upper()), "")
+    return next((memory for known, memory in ACCELERATORS.items() if known.upper() == name.upper()), "")
 
 
 class Catalogue:
@@ -167,22 +77,33 @@ class Catalogue:
     """
 
     def __init__(self, local: InstanceType | None = None) -> None:
-        self._of_provider = {provider: _cloud_instance_types(provider) for provider in _REGIONS}
-        if local is not None:
-            self._of_provider[LOCAL_PROVIDER] = [local]
+        self._of_provider = {provider: _cloud_instance_types(provider) for provider in REGIONS}
+        self._of_provider[LOCAL_PROVIDER] = [local] if local is not None else []
+        self._regions = {**REGIONS, LOCAL_PROVIDER: (LOCAL_REGION,)}
         self._by_id = {each.id: each for types in self._of_provider.values() for each in types}
 
     def providers(self) -> list[CloudProvider]:
         """Return the cloud providers, in the platform's order; ``local`` last."""
-        return [_provider(each) for each in _REGIONS]
+        return [_provider(each) for each in self._regions]
 
     def regions(self, provider_id: str) -> list[str]:
-        """Return the region ids of a provider; empty for an unknown one."""
-        return [_REGIONS[provider_id]] if provider_id in _REGIONS else []
+        """Return the region ids of a provider, or of all; empty for an unknown one."""
+        if provider_id == ALL:
+            return list(dict.fromkeys(region for regions in self._regions.values() for region in regions))
+        return list(self._regions.get(provider_id, ()))
 
     def instance_types(self, provider_id: str, region: str) -> list[InstanceType]:
-        """Return the instance types of a provider in a region; empty when either is unknown."""
-        return list(self._of_provider[provider_id]) if region in self.regions(provider_id) else []
+        """Return the instance types of a provider, or of all by name, in a region, or in all; empty when either is
+        unknown."""
+        if provider_id == ALL:
+            found = (self.instance_types(provider, region) for provider in sorted(self._of_provider))
+            return [each for types in found for each in types]
+        types = self._of_provider.get(provider_id, [])
+        if region == ALL or (provider_id, region) == (LOCAL_PROVIDER, LOCAL_REGION):
+            return list(types)
+        if (provider_id, region) in LIKE_THE_FIRST:
+            return [_in_region(each, region) for each in types]
+        return [each for each in types if each.region == region]
 
     def instance_type_ids(self) -> list[str]:
         """Return the ids of all instance types, by provider."""
@@ -214,7 +135,14 @@ def local_instance_type(cpus: float, memory: int, accelerators: Sequence[tuple[s
         info.num_accelerators = len(accelerators)
         info.accelerator_memory = f"{min(size for _, size in accelerators) // 1024**2}Mi"
         info.accelerator_type.extend(dict.fromkeys(name for name, _ in accelerators))
-    return _instance_type(LOCAL_INSTANCE, "This machine", LOCAL_PROVIDER, info, "0")
+    return InstanceType(
+        id=LOCAL_INSTANCE,
+        description="local runner",
+        compute_info=info,
+        price=_price("0"),
+        cloud_provider=_provider(LOCAL_PROVIDER),
+        feature_flag_group="ComputeResourceLocal",
+    )
 
 
 def price_of(instance: InstanceType) -> Decimal:
@@ -280,7 +208,7 @@ def shared_cluster() -> ComputeCluster:
         id=SHARED_CLUSTER,
         description="Clarifai's shared compute",
         cloud_provider=_provider("aws"),
-        region=_REGIONS["aws"],
+        region=REGIONS["aws"][0],
         user_id=CLARIFAI_USER,
         cluster_type="shared",
         managed_by="clarifai",
@@ -339,26 +267,38 @@ def _provider(provider_id: str) -> CloudProvider:
 
 
 def _cloud_instance_types(provider_id: str) -> list[InstanceType]:
-    return [_from_row(provider_id, row) for row in _INSTANCE_TYPES.get(provider_id, ())]
+    return [_from_row(provider_id, row) for row in INSTANCE_TYPES.get(provider_id, ())]
 
 
-def _from_row(provider_id: str, row: _Row) -> InstanceType:
-    instance_type_id, cpu, memory, count, accelerator, price = row
-    info = ComputeInfo(cpu_limit=cpu, cpu_memory=memory)
-    if count:
-        info.num_accelerators = count
-        info.accelerator_memory = _ACCELERATORS[accelerator]
-        info.accelerator_type.append(accelerator)
-    return _instance_type(instance_type_id, instance_type_id, provider_id, info, price)
-
-
-def _instance_type(id: str, description: str, provider_id: str, info: ComputeInfo, price: str) -> InstanceType:
-    return InstanceType(
-        id=id,
-        description=description,
+def _from_row(provider_id: str, row: InstanceRow) -> InstanceType:
+    info = ComputeInfo(cpu_limit=row.cpu, cpu_memory=row.memory)
+    if row.accelerators:
+        info.num_accelerators = row.accelerators
+        info.accelerator_memory = ACCELERATORS[row.accelerator]
+        info.accelerator_type.append(row.accelerator)
+    if row.id in TOPOLOGIES:
+        info.accelerator_topology.append(TOPOLOGIES[row.id])
+    instance = InstanceType(
+        id=row.id,
+        description=row.id,
         compute_info=info,
-        price=f"{Decimal(price):.6f}" if price else "",
+        price=_price(row.price),
         cloud_provider=_provider(provider_id),
-        region=_REGIONS[provider_id],
-        architecture="linux/arm64" if id.startswith(_ARM64) else "",
+        region=row.region,
+        feature_flag_group=GROUPS[row.group],
+        architecture="linux/arm64" if row.id.startswith(ARM64) else "",
     )
+    if row.id in SPOT_ONLY:
+        instance.allowed_capacity_types.capacity_types.append(NodeCapacityType.SPOT_TYPE)
+    return instance
+
+
+def _in_region(instance: InstanceType, region: str) -> InstanceType:
+    moved = InstanceType()
+    moved.CopyFrom(instance)
+    moved.region = region
+    return moved
+
+
+def _price(price: str) -> str:
+    return f"{Decimal(price):.6f}"

@@ -15,16 +15,46 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-# Descriptions the platform is publicly known to send, by the name of the code; every other code is described by its
-# name.
+# Descriptions the platform is publicly known to send, by the name of the code; every other code is described by
+# its name. Those up to UPLOAD_DONE are in recorded answers (logs and samples of Clarifai/docs, clarifai-javascript
+# #34 and #35, tests of clarifai-python-grpc), the others in the documentation's list of status codes, in an older
+# one where that explains instead.
 _DESCRIPTIONS: dict[str, str] = {
     "SUCCESS": "Ok",
+    "FAILURE": "Failure",
     "CONN_KEY_INVALID": "Invalid API key or Invalid API key/application pair",
     "CONN_KEY_NOT_FOUND": "API key not found",
+    "CONN_DOES_NOT_EXIST": "Resource does not exist",
     "CONN_INVALID_REQUEST": "Invalid request",
-    "CONN_THROTTLED": "Making too many requests",
+    "CONN_METHOD_NOT_ALLOWED": "Method not allowed",
+    "MODEL_TRAINED": "Model is trained and ready for deployment",
+    "MODEL_BUILDING": "Model image is currently being built.",
     "MODEL_DOES_NOT_EXIST": "Model does not exist",
+    "CONCEPTS_INVALID_REQUEST": "Invalid request",
+    "DATABASE_DUPLICATE_KEY": "Object has a duplicate ID; another object with same ID already exist",
+    "UPLOAD_IN_PROGRESS": "Upload in progress",
+    "UPLOAD_DONE": "Upload done",
+    "MIXED_STATUS": "Mixed Success",
+    "TRY_AGAIN": "Try the request again",
+    "MOVED": "Resource moved",
+    "CONN_TOKEN_INVALID": "Invalid authentication token used",
+    "CONN_CREDENTIALS_INVALID": "Invalid authentication credentials",
+    "CONN_EXCEED_HOURLY_LIMIT": "Hourly request limit exceeded",
+    "CONN_EXCEED_MONTHLY_LIMIT": "Monthly request limit exceeded",
+    "CONN_THROTTLED": "Making too many requests",
+    "CONN_EXCEEDS_LIMITS": "Account limits exceeded",
+    "CONN_INSUFFICIENT_SCOPES": "API key has insufficient scopes",
+    "CONN_BAD_REQUEST_FORMAT": "Bad request format",
+    "PREDICT_INVALID_REQUEST": "Invalid request",
+    "RPC_REQUEST_QUEUE_FULL": "Sorry, the server is too busy at the moment. Please try again later",
+    "RPC_SERVER_UNAVAILABLE": "Sorry, the server is unavailable at the moment. Please try again later",
+    "RPC_REQUEST_TIMEOUT": "Sorry, your request has timed out. Please try your request again",
+    "RPC_MAX_MESSAGE_SIZE_EXCEEDED": "Sorry, the request sent is larger than the allowed limit. Please contact "
+    "support@clarifai.com",
 }
+# The platform turns these names around: DEPLOYMENT_INVALID_REQUEST is "Invalid deployment request" (recorded), and
+# MODEL_INVALID_ARGUMENT "Invalid model argument" (the list).
+_INVALID = re.compile(r"(\w+)_INVALID_(ARGUMENT|REQUEST)")
 
 
 # gRPC's own numbers of the statuses that are failures.
@@ -57,7 +87,10 @@ def describe(code: int) -> str:
         name = StatusCode.Name(code)  # pyright: ignore[reportArgumentType]
     except ValueError:
         return f"Status {code}"
-    return _DESCRIPTIONS.get(name) or name.replace("_", " ").capitalize()
+    if name in _DESCRIPTIONS:
+        return _DESCRIPTIONS[name]
+    turned = _INVALID.sub(r"invalid_\1_\2", name)
+    return turned.replace("_", " ").capitalize()
 
 
 _LONGEST_WORD = 300

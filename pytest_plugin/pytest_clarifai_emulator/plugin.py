@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_clarifai_emulator.method_coverage import NOTE, Coverage, add_junit_property
+from pytest_clarifai_emulator.old_sdk import OLD_SDK
 from pytest_clarifai_emulator.overcommitted import OVERCOMMITTED, overcommitments
 from pytest_clarifai_emulator.session import CREDENTIAL, ENVIRONMENT, HOST, SERVING, SETTINGS, STACK, serving_of
 from pytest_clarifai_emulator.settings import add_options, read_settings, unknown_keys
@@ -213,6 +214,8 @@ def _observe(item: pytest.Item, report: pytest.TestReport) -> None:
     if serving is None:
         return
     report.user_properties += [(OVERCOMMITTED, text) for text in overcommitments(serving.thread)]
+    if item.config.stash[ENVIRONMENT].old_sdk.note:
+        report.user_properties.append((OLD_SDK, item.config.stash[ENVIRONMENT].old_sdk.note))
     from pytest_clarifai_emulator.clarifai_fixture import ACCOUNT
     from pytest_clarifai_emulator.contracts import observe, rules_of
 
@@ -244,12 +247,12 @@ class _Reporting:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._coverage = Coverage()
-        self._overcommitted: dict[str, None] = {}
+        self._told: dict[str, None] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._coverage.add(report)
-        self._overcommitted.update(
-            (str(text), None) for name, text in report.user_properties if name == OVERCOMMITTED
+        self._told.update(
+            (str(text), None) for name, text in report.user_properties if name in (OVERCOMMITTED, OLD_SDK)
         )
 
     @pytest.hookimpl(tryfirst=True)
@@ -264,7 +267,7 @@ class _Reporting:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         settings, coverage = self._config.stash[SETTINGS], self._coverage
-        for text in self._overcommitted:
+        for text in self._told:
             terminalreporter.line(f"clarifai: {text}", yellow=True)
         if coverage.notes:
             terminalreporter.section("clarifai: notes")

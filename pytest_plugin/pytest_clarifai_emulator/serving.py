@@ -69,7 +69,7 @@ class Serving(ABC):
             return self.thread.deploy(path, **options)
         with ThreadPoolExecutor(1, "clarifai-deploy") as executor:
             deployed = executor.submit(self.thread.deploy, path, **options)
-            with contextlib.suppress(ImportError):  # whoever needs it is told
+            with contextlib.suppress(Exception):  # whoever needs it is told
                 importlib.import_module(_SDK)
             return deployed.result()
 

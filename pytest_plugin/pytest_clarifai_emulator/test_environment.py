@@ -18,6 +18,7 @@ import pytest
 
 from pytest_clarifai_emulator.guard import Guard, is_platform
 from pytest_clarifai_emulator.import_hooks import ImportHooks
+from pytest_clarifai_emulator.old_sdk import OldSdk, ignores_base
 from pytest_clarifai_emulator.sdk_calls import CLIENT_MODULE, CallWatch
 from pytest_clarifai_emulator.sdk_clock import SDK_MODULES, SdkClock
 from pytest_clarifai_emulator.temp_homes import make_home, remove_home
@@ -43,6 +44,8 @@ class Environment:
         self.active = False
         self.running = ""  # the test that runs now, whether it uses the emulator or not
         self.hooks = ImportHooks()
+        self.old_sdk = OldSdk()
+        self.hooks.around("clarifai", self.old_sdk.around)
         self.calls = CallWatch(lambda: self.active)
         self.hooks.after(CLIENT_MODULE, self.calls.watch)
         self.clock = SdkClock(lambda: self.active)
@@ -92,6 +95,7 @@ class Environment:
     def restore(self) -> None:
         """Restore everything as it was."""
         self.hooks.remove()
+        self.old_sdk.restore()
         self.calls.remove()
         self.clock.remove()
         self.guard.remove()
@@ -178,9 +182,12 @@ class Environment:
     def _no_real(self, host: str) -> str:
         who = f"{self.running or 'A module'} would have called the real Clarifai platform ({host})."
         if self.active:
+            told = ignores_base()
+            if told:
+                return f"{who} {told} `--clarifai-allow-real` lets calls through."
             return (
                 f"{who} The test uses the emulator, but this client was told another base URL, or none and does "
-                "not look at CLARIFAI_API_BASE (clarifai 10.11 and older): leave `base_url` out, or pass "
+                "not look at CLARIFAI_API_BASE (clarifai before 11.4.3): leave `base_url` out, or pass "
                 "`clarifai.url`. `--clarifai-allow-real` lets calls through."
             )
         return (

@@ -16,7 +16,7 @@ SAID = "You said: Hello"
 HEAVY = pytest.mark.heavy
 # A page and a heading, the environment, and what the snippet prints.
 SNIPPETS = [
-    (CLIENTS, "clarifai 10.11 and older", "clarifai-10.11", "Hello, Hello!"),
+    (CLIENTS, "clarifai before 11.4.3", "clarifai-10.11", "Hello, Hello!"),
     (CLIENTS, "clarifai-grpc", "plain", "hello"),
     (CLIENTS, "Other gRPC clients", "plain", "Hello,\nHello!"),
     (CLIENTS, "grpclib", "plain", "hello"),

@@ -142,13 +142,13 @@ def test_another_users_public_model_is_called_with_ones_own_token(shared: Emulat
     with pytest.raises(Exception, match="Deployment 'deploy-hello' not found for user_id 'ada'"):
         sdk(shared, "eve-token", deployment_id="deploy-hello", deployment_user_id="ada")
     status = predict(shared, "eve-token", deployment="deploy-hello").status
-    assert status.code == StatusCode.DEPLOYMENT_DOES_NOT_EXIST
+    assert status.code == StatusCode.CONN_DOES_NOT_EXIST
     publish(shared, Kind.DEPLOYMENT, ("ada", "deploy-hello"))
     model = sdk(shared, "eve-token", deployment_id="deploy-hello", deployment_user_id="ada")
     assert model.predict(prompt="eve") == "Hello, eve!"
     assert sdk(shared, "eve-token").predict(prompt="you") == "Hello, you!"
     status = predict(shared, "eve-token", deployment="deploy-hello", of="eve").status
-    assert status.code == StatusCode.DEPLOYMENT_DOES_NOT_EXIST
+    assert status.code == StatusCode.CONN_DOES_NOT_EXIST
     assert "pass deployment_user_id='ada'" in status.details
     # A private app hides what is in it.
     publish(shared, Kind.APP, ("ada", "demo"), Visibility.PRIVATE)

@@ -104,7 +104,7 @@ def test_an_unknown_deployment_is_refused_by_the_sdk_before_the_call(emulator: E
 def test_an_unknown_deployment_is_answered_with_the_nearest_name(emulator: EmulatorThread, client: Client) -> None:
     emulator.deploy(MODELS / "hello")
     response = client.call("PostModelOutputs", inference_request("hello", deployment="deploy-hallo", prompt="x"))
-    assert response.status.code == StatusCode.DEPLOYMENT_DOES_NOT_EXIST
+    assert response.status.code == StatusCode.CONN_DOES_NOT_EXIST
     assert "deploy-hallo" in response.status.details
     assert "deploy-hello" in response.status.details
 
@@ -231,7 +231,7 @@ def test_bytes_that_are_no_message_are_refused_by_name(emulator: EmulatorThread)
     rpc = rpc_table()["GetModel"]
     with grpc.insecure_channel(emulator.url.removeprefix("http://")) as channel:
         call = channel.unary_unary(rpc.path, response_deserializer=rpc.response_type.FromString)
-        status = call(b"\xff\xff\xff not protobuf", metadata=[("authorization", "Key abc")], timeout=5).status
+        status = call(b"\xff\xff\xff not protobuf", metadata=(("authorization", "Key abc"),), timeout=5).status
     assert status.code == StatusCode.CONN_BAD_REQUEST_FORMAT
     assert "The request of GetModel cannot be read as clarifai.api.GetModelRequest" in status.details
 

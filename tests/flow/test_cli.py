@@ -307,7 +307,9 @@ def test_route_explains(shell: Shell, hello: str) -> None:
 def test_a_refused_route_has_its_reason_and_exit_code_3(shell: Shell, hello: str) -> None:
     done = shell.run("route", "hello", "--deployment", "nope")
     assert done.returncode == 3
-    assert re.match(r"refused  \d+ \w+: Deployment 'me/nope' does not exist", done.stdout), done.stdout
+    assert re.match(r"refused  11101 \w+: Deployment with ID 'nope' not found\. Check your request", done.stdout), (
+        done.stdout
+    )
     assert json.loads(shell.run("route", "hello", "--deployment", "nope", "--json").stdout)["refusal"]["details"]
 
 

@@ -157,7 +157,7 @@ class TestCompute:
         done = cli.run("deployment", "get", "nothing")
         assert done.returncode == 1
         assert "Deployment 'nothing' not found." in done.stderr
-        assert "Status: Deployment does not exist" in done.stderr
+        assert "Status: Resource does not exist" in done.stderr
 
 
 @packs_this_python

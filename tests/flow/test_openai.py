@@ -130,10 +130,10 @@ def test_embeddings_and_images(client: openai.OpenAI) -> None:
 
 def test_the_models_that_speak_openai_are_listed(client: openai.OpenAI) -> None:
     listed = list(client.models.list())
-    assert [model.id for model in listed] == [URL]
+    assert [model.id for model in listed] == ["me/demo/models/openai"]
     assert listed[0].owned_by == "me"
     assert client.chat.completions.create(model=listed[0].id, messages=ASK).choices
-    assert client.models.retrieve(URL).id == URL
+    assert client.models.retrieve(URL).id == "me/demo/models/openai"
 
 
 async def test_the_asynchronous_client_works_too(shared: EmulatorThread) -> None:

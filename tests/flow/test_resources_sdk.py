@@ -208,6 +208,7 @@ def test_a_model_that_does_not_exist(user: Any) -> None:
 
 
 def test_models_and_versions(model: Any, user: Any) -> None:
+    newest = ""
     for _ in range(2):
         newest = model.create_version(pretrained_model_config={"local_dev": True}).model_version.id
     versions = [each.model_version.id for each in model.list_versions()]
@@ -237,6 +238,6 @@ def test_secrets_come_back_to_their_owner(user: Any) -> None:
 
 def test_the_catalogue(user: Any) -> None:
     assert "aws" in [provider.id for provider in user.list_cloud_providers()]
-    [region] = user.list_cloud_regions("aws")
+    region, *_ = user.list_cloud_regions("aws")
     types = user.list_instance_types("aws", region.id)
     assert "g5.xlarge" in [each.id for each in types]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, Client, inference_request, write_model
@@ -113,7 +114,8 @@ def test_rest_and_grpc_answer_alike(emulator: EmulatorThread, rest: Rest, client
         (f"{APP}/models/hello", "GetModel", {"model_id": "hello"}),
     ):
         _, by_rest = rest.json("GET", path)
-        by_grpc = client.call(name, user_app_id={"user_id": "me", "app_id": "demo"}, **fields)  # pyright: ignore[reportArgumentType]
+        asked: dict[str, Any] = {"user_app_id": {"user_id": "me", "app_id": "demo"}, **fields}
+        by_grpc = client.call(name, **asked)
         assert by_rest["status"]["code"] == by_grpc.status.code
         assert by_rest["status"].get("details", "") == by_grpc.status.details
         assert by_rest.get("model", {}).get("id", "") == by_grpc.model.id
@@ -159,6 +161,39 @@ def test_resources_are_made_listed_and_deleted(rest: Rest) -> None:
     assert "by-rest" not in [app["id"] for app in listed.get("apps", [])]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "content"),
+    [
+        ("GET", "/v2/cloud_providers/aws/regions/", None),
+        ("GET", "/v2/cloud_providers/all/regions/all/instance_types/", None),
+        ("GET", "/v2/users/me/nodepools/?min_runner_replicas=1", None),
+        ("PATCH", "/v2/users/me/deployments/", {"deployments": [{"id": "deploy-hello"}], "action": "overwrite"}),
+    ],
+)
+def test_the_documentations_curls_end_their_paths_with_a_slash(
+    emulator: EmulatorThread, rest: Rest, method: str, path: str, content: Any
+) -> None:
+    emulator.deploy(MODELS / "hello")
+    status, answer = rest.json(method, path, content)
+    assert (status, answer["status"]["code"]) == (200, StatusCode.SUCCESS)
+    status, answer = rest.json(method, path.replace("/?", "//?") if "?" in path else f"{path}/", content)
+    assert (status, answer["status"]["code"]) == (404, StatusCode.CONN_DOES_NOT_EXIST)
+    assert len(answer["status"]["req_id"]) == 32
+
+
+def test_an_app_key_needs_no_user_and_no_app(emulator: EmulatorThread, rest: Rest) -> None:
+    emulator.deploy(MODELS / "hello")
+    key = {"description": "All permissions", "scopes": ["All"], "apps": [{"id": "demo", "user_id": "me"}]}
+    made = rest.json("POST", "/v2/users/me/keys", {"keys": [key]})[1]["keys"][0]["id"]
+    with_key = {"Authorization": f"Key {made}"}
+    status, _, body = rest.ask("GET", "/v2/models", headers=with_key)
+    assert (status, [each["id"] for each in json.loads(body)["models"]]) == (200, ["hello"])
+    status, _, body = rest.ask("POST", "/v2/models/hello/outputs", inputs(prompt="x"), headers=with_key)
+    assert (status, returned(json.loads(body))["string_value"]) == (200, "Hello, x!")
+    status, _, body = rest.ask("GET", "/v2/users/me/apps/other/models", headers=with_key)
+    assert (status, json.loads(body)["status"]["code"]) == (401, StatusCode.CONN_KEY_INVALID)
+
+
 def test_an_error_of_the_model_is_told_with_its_trace(emulator: EmulatorThread, rest: Rest) -> None:
     emulator.deploy(MODELS / "crash_method")
     status, answer = rest.json("POST", f"{APP}/models/crash_method/outputs", inputs(prompt="x"))
@@ -195,7 +230,7 @@ def test_generate_comes_chunk_by_chunk(emulator: EmulatorThread, rest: Rest) -> 
 def served_operations(url: str) -> Iterator[Any]:
     import schemathesis
 
-    schema = schemathesis.openapi.from_url(f"{url}/v2/openapi.json")
+    schema: Any = schemathesis.openapi.from_url(f"{url}/v2/openapi.json")
     for result in schema.include(tag="served").get_all_operations():
         yield result.ok()  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -212,7 +247,7 @@ def test_every_served_operation_answers_what_the_document_says(emulator: Emulato
         database=None,
         derandomize=True,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
+        suppress_health_check=[*HealthCheck],  # pyright: ignore[reportArgumentType]
     )
     checked = 0
     for operation in served_operations(emulator.url):

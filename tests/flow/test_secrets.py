@@ -23,6 +23,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.messages.descriptors import is_repeated
 from flow.driver import MODELS, Client, inference_request, wait_for
 
 PATS = """
@@ -205,7 +206,7 @@ def unreadable(url: str) -> Iterator[Any]:
     with grpc.insecure_channel(url.removeprefix("http://")) as channel:
         call = channel.unary_unary(rpc.path, response_deserializer=rpc.response_type.FromString)
         for data in (b"\x12\xffplanted-secret-value", b"planted-secret-value"):
-            yield call(data, metadata=[("authorization", "Key planted-file-pat")], timeout=5)  # pyright: ignore[reportArgumentType]
+            yield call(data, metadata=(("authorization", "Key planted-file-pat"),), timeout=5)
 
 
 @pytest.mark.slow
@@ -272,7 +273,7 @@ def fill(message: Any, text: str, depth: int = 0) -> None:
     """Set every text of a message, and of those in it, to ``text``."""
     for field in message.DESCRIPTOR.fields:
         if field.cpp_type == field.CPPTYPE_STRING and field.type == field.TYPE_STRING:
-            if field.is_repeated:
+            if is_repeated(field):
                 getattr(message, field.name).append(text)
             elif field.containing_oneof is None:
                 setattr(message, field.name, text)
@@ -280,4 +281,4 @@ def fill(message: Any, text: str, depth: int = 0) -> None:
             if field.message_type.full_name.startswith("google.protobuf."):
                 continue
             inner = getattr(message, field.name)
-            fill(inner.add() if field.is_repeated else inner, text, depth + 1)
+            fill(inner.add() if is_repeated(field) else inner, text, depth + 1)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from clarifai.client import Model
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -48,6 +49,17 @@ def test_canned_answers_of_every_form(hosting: EmulatorThread) -> None:
     assert list(model.generate(prompt="weather")) == ["It", " is", " sunny,", " as", " ever."]
     history = [{"role": "user", "content": "hi"}, {"role": "user", "content": "weather?"}]
     assert model.predict(chat_history=history) == "It is sunny, as ever."
+
+
+def test_openais_client_is_shown_hosted_models_and_may_name_them_by_their_id_alone(hosting: EmulatorThread) -> None:
+    with openai.OpenAI(base_url=f"{hosting.url}/v2/ext/openai/v1", api_key="any-token", max_retries=0) as client:
+        assert [model.id for model in client.models.list()] == ["openai/chat-completion/models/gpt-4o"]
+        for name in ("gpt-4o", "openai/chat-completion/models/gpt-4o"):
+            asked: Any = [{"role": "user", "content": "The weather?"}]
+            answer = client.chat.completions.create(model=name, messages=asked)
+            assert answer.choices[0].message.content == "It is sunny, as ever."
+        with pytest.raises(openai.BadRequestError, match=r"a hosted model's id alone will do\. Got 'gpt-5'"):
+            client.chat.completions.create(model="gpt-5", messages=asked)
 
 
 def test_canned_answers_as_openai_has_them(hosting: EmulatorThread) -> None:

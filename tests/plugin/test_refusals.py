@@ -127,7 +127,7 @@ def test_a_client_with_a_base_url_of_its_own(run: Run) -> None:
     assert (
         "test_refusals.py::test_other_base would have called the real Clarifai platform (api.clarifai.com). The "
         "test uses the emulator, but this client was told another base URL, or none and does not look at "
-        "CLARIFAI_API_BASE (clarifai 10.11 and older): leave `base_url` out, or pass `clarifai.url`."
+        "CLARIFAI_API_BASE (clarifai before 11.4.3): leave `base_url` out, or pass `clarifai.url`."
     ) in run.failure("test_other_base")
 
 

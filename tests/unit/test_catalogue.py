@@ -5,9 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from clarifai_grpc.grpc.api.resources_pb2 import CloudProvider, ComputeInfo, InstanceType, Visibility
+from clarifai_grpc.grpc.api.resources_pb2 import (
+    CloudProvider,
+    ComputeInfo,
+    InstanceType,
+    NodeCapacityType,
+    Visibility,
+)
 
 from clarifai_emulator.catalogue import (
+    ALL,
     Catalogue,
     fits,
     local_instance_type,
@@ -28,24 +35,45 @@ def instance(instance_type_id: str) -> InstanceType:
 
 
 def every_instance_type() -> list[InstanceType]:
-    return [
-        each
-        for provider in CATALOGUE.providers()
-        for region in CATALOGUE.regions(provider.id)
-        for each in CATALOGUE.instance_types(provider.id, region)
-    ]
+    return CATALOGUE.instance_types(ALL, ALL)
 
 
 # Providers, regions, instance types
 
 
-def test_the_platforms_five_providers_and_this_machine() -> None:
-    assert [each.id for each in CATALOGUE.providers()] == ["aws", "gcp", "azure", "vultr", "oracle", "local"]
+def test_the_platforms_seven_providers_and_this_machine() -> None:
+    providers = [each.id for each in CATALOGUE.providers()]
+    assert providers == ["aws", "gcp", "azure", "vultr", "oracle", "digitalocean", "lambda", "local"]
 
 
 def test_regions_of_a_provider() -> None:
-    assert CATALOGUE.regions("aws") == ["us-east-1"]
+    assert CATALOGUE.regions("aws") == ["us-east-1", "us-west-2"]
+    assert CATALOGUE.regions("gcp") == ["us-east4", "us-central1"]
+    assert CATALOGUE.regions("vultr") == ["new-york", "atlanta", "chicago", "seattle"]
     assert CATALOGUE.regions("nowhere") == []
+    assert CATALOGUE.regions(ALL)[:3] == ["us-east-1", "us-west-2", "us-east4"]
+    assert CATALOGUE.regions(ALL).count("us-east-1") == 1
+
+
+def test_each_region_has_its_own_instance_types() -> None:
+    by_region = {
+        region: [each.id for each in CATALOGUE.instance_types("vultr", region)]
+        for region in CATALOGUE.regions("vultr")
+    }
+    assert by_region["atlanta"] == ["vbm-72c-480gb-gh200-gpu"]
+    assert "vc2-2c-4gb" in by_region["new-york"]
+    assert {each.region for each in CATALOGUE.instance_types("gcp", "us-central1")} == {"us-central1"}
+    assert "t3a.medium" in [each.id for each in CATALOGUE.instance_types("aws", "us-west-2")]
+    assert {each.region for each in CATALOGUE.instance_types("aws", "us-west-2")} == {"us-west-2"}
+
+
+def test_all_providers_and_regions_at_once() -> None:
+    found = [(each.cloud_provider.id, each.id) for each in CATALOGUE.instance_types(ALL, ALL)]
+    providers = list(dict.fromkeys(provider for provider, _ in found))
+    assert providers == ["aws", "gcp", "lambda", "local", "oracle", "vultr"]
+    assert found[0] == ("aws", "t3a.medium")
+    assert {each.cloud_provider.id for each in CATALOGUE.instance_types(ALL, "us-east-1")} == {"aws", "lambda"}
+    assert len(CATALOGUE.instance_types("aws", ALL)) == len(CATALOGUE.instance_types("aws", "us-east-1"))
 
 
 def test_an_unknown_region_has_no_instance_types() -> None:
@@ -67,7 +95,19 @@ def test_g5_2xlarge_is_what_the_platform_answers() -> None:
         price="42.000000",
         cloud_provider=CloudProvider(id="aws", name="aws"),
         region="us-east-1",
+        feature_flag_group="ComputeResourceSmall",
     )
+
+
+def test_tpus_have_a_topology_and_a_price_as_all_types_without_a_published_one() -> None:
+    tpu = instance("ct5p-hightpu-4t")
+    assert (tpu.compute_info.accelerator_memory, list(tpu.compute_info.accelerator_topology)) == ("", ["2x2x1"])
+    assert tpu.price == instance("BM.GPU.MI300X.8").price == instance("cl-xl-gpu-8-b200").price == "65.000000"
+
+
+def test_what_is_there_on_spot_only_says_so() -> None:
+    assert list(instance("a3-highgpu-1g").allowed_capacity_types.capacity_types) == [NodeCapacityType.SPOT_TYPE]
+    assert not instance("a3-highgpu-8g").HasField("allowed_capacity_types")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +145,9 @@ def test_the_local_instance_type_is_this_machine_and_free() -> None:
         accelerator_memory="15360Mi",
         accelerator_type=["NVIDIA-L4", "NVIDIA-T4"],
     )
-    assert (local.cloud_provider.id, local.region, price_of(local)) == ("local", "na", 0)
+    assert (local.cloud_provider.id, local.region, price_of(local)) == ("local", "", 0)
+    assert (local.description, local.feature_flag_group) == ("local runner", "ComputeResourceLocal")
+    assert CATALOGUE.instance_types("local", "na") == [instance("local")]
 
 
 def test_the_catalogues_sizes_win_over_the_clients() -> None:

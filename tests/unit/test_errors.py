@@ -13,7 +13,12 @@ from clarifai_emulator.errors import CallerError, ConfigError, EmulatorError, Mo
     [
         (StatusCode.SUCCESS, "Ok"),
         (StatusCode.CONN_KEY_NOT_FOUND, "API key not found"),
+        (StatusCode.CONN_DOES_NOT_EXIST, "Resource does not exist"),
         (StatusCode.DEPLOYMENT_DOES_NOT_EXIST, "Deployment does not exist"),
+        (StatusCode.DEPLOYMENT_INVALID_REQUEST, "Invalid deployment request"),
+        (StatusCode.MODEL_INVALID_ARGUMENT, "Invalid model argument"),
+        (StatusCode.MODEL_PERMISSION_DENIED, "Model permission denied"),
+        (StatusCode.MODEL_PREDICTION_FAILED, "Model prediction failed"),
         (999_999, "Status 999999"),
     ],
 )

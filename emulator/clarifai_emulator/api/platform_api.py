@@ -43,6 +43,7 @@ from clarifai_emulator.contracts.values.runtime import Watch
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.models.artifact_files import ArtifactFiles
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.nodepools.nodepools import Nodepools
@@ -183,6 +184,7 @@ class PlatformApi:
             url=lambda: self.url,
             is_ready=self._parts.is_ready,
             run=self._parts.run_id,
+            hosted=self._hosted,
         )
         http = HttpSites(
             [*further, HttpMount.below(CONTENTS, self._artifact_contents), *platform.mounts()],
@@ -253,6 +255,11 @@ class PlatformApi:
         if version is not None and version.HasField("output_info"):
             model.model_version.output_info.CopyFrom(version.output_info)
         return model
+
+    def _hosted(self) -> list[ModelKey]:
+        """Return the models that Clarifai is taken to host, those of stand-ins among them."""
+        keys = ((key[0], key[1], key[2]) for key in self._parts.store.keys(Kind.MODEL))
+        return [key for key in keys if self._parts.nodepools.routing_view.is_hosted(*key)]
 
     def _odd_client(self, kind: str, what: str) -> None:
         # A query may hold a key.

@@ -10,7 +10,7 @@ everything else            the platform's REST API (rest/gateway.py)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import SERVICE
 from clarifai_emulator.api.transport.mounts import HttpMount, Site
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.messages.address import ModelKey
 
 if TYPE_CHECKING:
     from clarifai_emulator.api.transport.http_exchange import Exchange
@@ -30,7 +31,7 @@ _OPENAI_PATHS = ("/chat/completions", "/completions", "/responses", "/embeddings
 class PlatformSites:
     """Makes the platform's sites. ``handlers`` are those of gRPC, and ``chain`` is what they run in.
     ``organisations_of`` gives the ids and names that a request for a user asks for. ``url``, ``is_ready`` and
-    ``run`` are for the pages."""
+    ``run`` are for the pages; ``hosted`` gives the models that Clarifai is taken to host."""
 
     handlers: Mapping[str, Handler]
     chain: RequestChain
@@ -39,6 +40,7 @@ class PlatformSites:
     url: Callable[[], str] = str
     is_ready: Callable[[], bool] = lambda: True
     run: str = ""
+    hosted: Callable[[], Collection[ModelKey]] = tuple
 
     def mounts(self) -> tuple[HttpMount, ...]:
         """Return the mounts of these sites, in the order in which they are asked."""
@@ -71,7 +73,7 @@ class PlatformSites:
         from clarifai_emulator.api.ext.method_calls import ModelTransport
         from clarifai_emulator.api.ext.openai import OpenAiApi
 
-        return OpenAiApi(ModelTransport(self.handlers, self.chain))
+        return OpenAiApi(ModelTransport(self.handlers, self.chain), self.hosted)
 
     def _mcp(self) -> Site:
         from clarifai_emulator.api.ext.mcp import McpApi

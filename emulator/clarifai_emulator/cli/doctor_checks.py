@@ -23,6 +23,7 @@ from clarifai_emulator.cli.env import is_behind_proxy
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.control.running import Running, run_dir, running_emulators
 from clarifai_emulator.machine.inventory import take_inventory
+from clarifai_emulator.models.own_sdk import reasons_against_own_sdk
 
 Level = Literal["ok", "warn", "fail"]
 _SLOW_IMPORT_SECONDS = 5.0
@@ -74,7 +75,10 @@ def check_packages() -> Iterator[Check]:
 
 
 def check_runner(environ: Mapping[str, str]) -> Check:
-    """Import the genuine runner in a fresh process, as a replica does."""
+    """Import the genuine runner in a fresh process, as a replica does, unless models have environments anyway."""
+    reasons = reasons_against_own_sdk(())
+    if reasons:
+        return Check("runner", "ok", f"models run in environments of their own: {'; '.join(reasons)}")
     alone = {**environ, "CLARIFAI_API_BASE": NOWHERE}  # otherwise the SDK would ask the real platform
     done = subprocess.run([sys.executable, "-c", _IMPORT], capture_output=True, text=True, env=alone)
     if done.returncode:

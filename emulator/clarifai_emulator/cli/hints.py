@@ -121,16 +121,14 @@ class HintingGroup(click.Group):
             raise failure_of(error) from None
         except click.NoSuchOption as error:
             whose = "" if error.possibilities or ctx.parent is not None else self._whose(ctx, error)
-            if not whose:
-                raise
-            raise click.UsageError(f"{error.format_message()} {whose}", ctx=error.ctx) from None
+            raise click.UsageError(f"{_no_such_option(error)} {whose}".rstrip(), ctx=error.ctx) from None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             if not any(self._having(ctx, error.option_name)):
-                raise
+                raise click.UsageError(_no_such_option(error), ctx=ctx) from None
             after = f"Write it after the command: '{ctx.command_path} COMMAND {error.option_name}'."
             raise click.UsageError(f"No such option '{error.option_name}' here. {after}", ctx=ctx) from None
 
@@ -145,3 +143,10 @@ class HintingGroup(click.Group):
             command = self.get_command(ctx, name)
             if command is not None and any(option in each.opts for each in command.params):
                 yield name
+
+
+def _no_such_option(error: click.NoSuchOption) -> str:
+    """Say it in the same words with every version of click."""
+    guesses = [f"'{each}'" for each in sorted(error.possibilities or ())]
+    guess = f" Did you mean {' or '.join(guesses)}?" if guesses else ""
+    return f"No such option '{error.option_name}'.{guess}"

@@ -30,7 +30,7 @@ def init(directory: Path) -> None:
 
 def write_template(directory: Path, model: str) -> None:
     """Write the template as the model with that id. Raises ``Failure`` rather than overwrite a file."""
-    from importlib.metadata import version
+    from clarifai_emulator.models.own_sdk import sdk_for_models
 
     taken = [name for name in TEMPLATE if (directory / name).exists()]
     if taken:
@@ -41,7 +41,7 @@ def write_template(directory: Path, model: str) -> None:
             target = directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
             text = source.joinpath(*name.split("/")).read_text(encoding="utf-8")
-            text = text.replace("MODEL_ID", model).replace("SDK_VERSION", version("clarifai"))
+            text = text.replace("MODEL_ID", model).replace("clarifai==SDK_VERSION", sdk_for_models())
             target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Failure(

@@ -6,7 +6,7 @@ import re
 import shlex
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,8 +19,14 @@ from clarifai_emulator.control.client import Client
 
 _TYPES = ("runner", "runner.events", "builder")
 
+if TYPE_CHECKING:
+    _TimeParam = click.ParamType[float]
+    _PatternParam = click.ParamType[re.Pattern[str]]
+else:  # no generic class before click 8.4
+    _TimeParam = _PatternParam = click.ParamType
 
-class _Since(click.ParamType[float]):
+
+class _Since(_TimeParam):
     """A time, or how long ago it was."""
 
     name = "time"
@@ -37,7 +43,7 @@ class _Since(click.ParamType[float]):
             )
 
 
-class _Pattern(click.ParamType["re.Pattern[str]"]):
+class _Pattern(_PatternParam):
     """A regular expression."""
 
     name = "pattern"

@@ -9,12 +9,17 @@ import sys
 import tempfile
 from collections.abc import Generator
 from dataclasses import replace
+from importlib import metadata
 from typing import Any
+
+from packaging.version import Version
 
 from clarifai_emulator.cli.callers import CommandCaller
 from clarifai_emulator.cli.env import variables_for
 from clarifai_emulator.cli.interruption import held_back
+from clarifai_emulator.cli.output import Failure
 from clarifai_emulator.control.running import Running
+from clarifai_emulator.models.own_sdk import OLDEST
 
 
 @contextlib.contextmanager
@@ -27,6 +32,7 @@ def sdk_for(running: Running, caller: CommandCaller | None = None) -> Generator[
     """
     if "clarifai" in sys.modules:
         raise RuntimeError("The Clarifai SDK was imported before it was told where the emulator is.")
+    require_recent_sdk(metadata.version("clarifai"))
     with tempfile.TemporaryDirectory(prefix="clarifai-emulator-home-") as home:
         if caller is not None:
             user_id = os.environ.get("CLARIFAI_USER_ID", "") if caller.source == "CLARIFAI_PAT" else ""
@@ -40,3 +46,13 @@ def sdk_for(running: Running, caller: CommandCaller | None = None) -> Generator[
             import clarifai.client
 
         yield clarifai.client
+
+
+def require_recent_sdk(version: str) -> None:
+    """Raise ``Failure`` for an SDK that the emulator can stand beside and commands cannot call models with."""
+    if Version(version) < Version(OLDEST):
+        raise Failure(
+            f"This command calls models with the Clarifai SDK {OLDEST} or newer; beside it is {version}.",
+            hint="Leave your project's version as it is, and install `clarifai-emulator[sdk]` in an environment of "
+            "its own (with pipx or `uv tool install`): its commands find the emulator that runs here.",
+        )

@@ -13,6 +13,8 @@ from typing import Any
 from clarifai_grpc.grpc.api.utils.extensions_pb2 import cl_show_if_empty
 from google.protobuf.descriptor import FieldDescriptor
 
+from clarifai_emulator.messages.descriptors import is_repeated
+
 _UNMARKED: dict[str, dict[str, Any]] = {
     "clarifai.api.Model": {
         "toolkits": [],
@@ -41,7 +43,7 @@ def _add_within(field: Any, value: Any, content: Any) -> None:
     if field.message_type.GetOptions().map_entry:
         for key, each in value.items():
             add_empty_fields(each, content[str(key)])
-    elif field.is_repeated:
+    elif is_repeated(field):
         for each, inner in zip(value, content, strict=True):
             add_empty_fields(each, inner)
     else:
@@ -52,10 +54,10 @@ def _add_within(field: Any, value: Any, content: Any) -> None:
 def _written_empty(descriptor: Any) -> dict[str, Any]:
     """Return what the fields of a message are written as when they are empty, by their names."""
     marked = {
-        field.name: [] if field.is_repeated else _zero(field)
+        field.name: [] if is_repeated(field) else _zero(field)
         for field in descriptor.fields
         if field.GetOptions().Extensions[cl_show_if_empty]
-        and (field.is_repeated or (field.message_type is None and field.containing_oneof is None))
+        and (is_repeated(field) or (field.message_type is None and field.containing_oneof is None))
     }
     return marked | _UNMARKED.get(descriptor.full_name, {})
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 
+from clarifai_emulator.messages.descriptors import is_repeated
 from clarifai_emulator.messages.empty_fields import add_empty_fields
 
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
@@ -57,7 +58,7 @@ def _messages_in(message: Any) -> list[Any]:
         if field.message_type.GetOptions().map_entry:
             found += [each for each in value.values() if hasattr(each, "DESCRIPTOR")]
         else:
-            found += value if field.is_repeated else [value]
+            found += value if is_repeated(field) else [value]
     return found
 
 

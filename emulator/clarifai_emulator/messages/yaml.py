@@ -16,6 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from clarifai_emulator.messages.descriptors import is_repeated
 from clarifai_emulator.spelling import did_you_mean_or
 
 _INTEGERS = {
@@ -125,7 +126,7 @@ class YamlFile:
         if descriptor.message_type is not None and descriptor.message_type.GetOptions().map_entry:
             self.complain(node, key, "is a map of the platform's, which cannot be written in such a file")
             return
-        if not descriptor.is_repeated:
+        if not is_repeated(descriptor):
             self._set_one(message, descriptor, node, key)
             return
         for index, item in enumerate(self.items(node, key)):

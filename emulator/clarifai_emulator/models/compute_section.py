@@ -9,7 +9,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, InstanceType
 
-from clarifai_emulator.catalogue import Catalogue
+from clarifai_emulator.catalogue import ALL, Catalogue
 from clarifai_emulator.messages.quantities import parse_cpu, parse_memory
 from clarifai_emulator.models.fields import parse_section, shown
 
@@ -156,10 +156,5 @@ def _needs_of(kind: InstanceType) -> ComputeInfo:
 def _all_instance_types() -> list[InstanceType]:
     """Return the instance types in the SDK's order: by provider, then most accelerators first, then id."""
     catalogue = Catalogue()
-    found = [
-        instance
-        for provider in catalogue.providers()
-        for region in catalogue.regions(provider.id)
-        for instance in catalogue.instance_types(provider.id, region)
-    ]
+    found = catalogue.instance_types(ALL, ALL)
     return sorted(found, key=lambda each: (each.cloud_provider.id, -each.compute_info.num_accelerators, each.id))

@@ -14,7 +14,6 @@ import signal
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 
 from uv import find_uv_bin
@@ -22,6 +21,7 @@ from uv import find_uv_bin
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.code import MODEL_FILES
 from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
+from clarifai_emulator.models.own_sdk import WORKING_RUNNER, reasons_against_own_sdk, sdk_for_models
 from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import (
     Line,
@@ -33,8 +33,6 @@ from clarifai_emulator.models.requirements import (
 )
 
 _COMPLETE = ".complete"
-# 0.0.60 and later crash while they are imported by Python 3.13.0.
-WORKING_RUNNER = "clarifai-protocol<0.0.60; python_full_version == '3.13.0'"
 # FastMCP(…, stateless_http=True), as the SDK's own template has it, is refused by 3.0 and later.
 STATELESS_FASTMCP = "fastmcp<3"
 _STATELESS = re.compile(r"FastMCP\([^)]*\bstateless_http\s*=")
@@ -113,6 +111,7 @@ def reasons_to_build(directory: ModelDirectory) -> list[str]:
     with contextlib.suppress(UnreadableRequirements):
         lines = list(read_lines(directory.requirements_file))
         reasons += unsatisfied_lines([Line(pin) for pin in code_pins(lines, directory.path)])
+        reasons += reasons_against_own_sdk(lines)
     if not _is_current(directory.python_version):
         reasons.insert(0, f"Python {directory.python_version} is required, this is {platform.python_version()}")
     return list(dict.fromkeys(reasons))
@@ -170,7 +169,7 @@ def _wanted_python(directory: ModelDirectory) -> str:
 def runner_pins(lines: list[Line], path: Path) -> list[str]:
     """Return the pins of the SDK and its runner, our version where the requirements of the model name none, and of
     what the code of the model directory ``path`` is known to need."""
-    sdk = [] if names_clarifai(lines) else [f"clarifai=={metadata.version('clarifai')}"]
+    sdk = [] if names_clarifai(lines) else [sdk_for_models()]
     return [*sdk, WORKING_RUNNER, *code_pins(lines, path)]
 
 

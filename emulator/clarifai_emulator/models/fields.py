@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from clarifai_emulator.messages.descriptors import is_repeated
 from clarifai_emulator.spelling import nearest
 
 
@@ -54,4 +55,4 @@ def _expected(message: Message, key: str) -> str:
         found.CPPTYPE_MESSAGE: "a section of indented keys",
     }
     kind = kinds.get(found.cpp_type, "another type of value")
-    return f"a list of {kind} values" if found.is_repeated else kind
+    return f"a list of {kind} values" if is_repeated(found) else kind

@@ -57,7 +57,8 @@ def instance_without_accelerators(required: ComputeInfo) -> InstanceType:
     """The cheapest instance type without accelerators that has a model's CPUs and memory, else the largest."""
     sizes = without_accelerators(required)
     types = Catalogue().instance_types(_PROVIDER, _REGION)
-    plain = sorted((each for each in types if not each.compute_info.num_accelerators and each.price), key=price_of)
+    plain = [each for each in types if not each.compute_info.num_accelerators and not each.architecture]
+    plain.sort(key=price_of)
     return next((each for each in plain if not fits(sizes, each)), plain[-1])
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import App
 
+from clarifai_emulator.messages import not_found
 from clarifai_emulator.resources.filters import sorted_as_asked, text_matches
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Draft, Match, Resource
@@ -39,6 +40,7 @@ APP = Resource(
     kind=Kind.APP,
     message=App,
     in_request="user_app_id.app_id",
+    not_found=not_found.APP,
     read_only=("is_starred", "star_count"),
     actions=("overwrite", "merge", "remove"),
     listed_by_change=True,

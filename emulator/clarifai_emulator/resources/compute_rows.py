@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import (
@@ -14,7 +14,8 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.catalogue import CLARIFAI_USER, USER_RUN
+from clarifai_emulator.catalogue import ALL, CLARIFAI_USER, USER_RUN
+from clarifai_emulator.messages import not_found
 from clarifai_emulator.resources.deployment_rows import leave_nodepool
 from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
@@ -118,10 +119,8 @@ def _resolved(resources: Resources, instance: InstanceType) -> InstanceType:
     return resolved
 
 
-def _known_types(resources: Resources) -> Iterator[InstanceType]:
-    for provider in resources.catalogue.providers():
-        for region in resources.catalogue.regions(provider.id):
-            yield from resources.catalogue.instance_types(provider.id, region)
+def _known_types(resources: Resources) -> Sequence[InstanceType]:
+    return resources.catalogue.instance_types(ALL, ALL)
 
 
 def _instance_problems(resources: Resources, where: str, instance: InstanceType) -> Iterable[Problem]:
@@ -205,6 +204,9 @@ COMPUTE_CLUSTER = Resource(
     kind=Kind.COMPUTE_CLUSTER,
     message=ComputeCluster,
     prepare=_prepare_cluster,
+    does_not_exist=StatusCode.CONN_DOES_NOT_EXIST,
+    not_found=not_found.COMPUTE_CLUSTER,
+    unknown_ids=StatusCode.COMPUTE_CLUSTER_INVALID_REQUEST,
     validate=_validate_cluster,
     show=_show_cluster,
     is_kept=_is_of_a_user,
@@ -214,6 +216,9 @@ COMPUTE_CLUSTER = Resource(
 NODEPOOL = Resource(
     kind=Kind.NODEPOOL,
     message=Nodepool,
+    does_not_exist=StatusCode.CONN_DOES_NOT_EXIST,
+    not_found=not_found.NODEPOOL,
+    unknown_ids=StatusCode.NODEPOOL_INVALID_REQUEST,
     parents=(ParentField(Kind.COMPUTE_CLUSTER, "compute_cluster_id", "compute_cluster.id"),),
     read_only=(
         "enforced_min_instances",
@@ -236,6 +241,7 @@ NODEPOOL = Resource(
 RUNNER = Resource(
     kind=Kind.RUNNER,
     message=Runner,
+    unknown_ids=StatusCode.RUNNER_INVALID_REQUEST,
     parents=(
         ParentField(Kind.COMPUTE_CLUSTER, "compute_cluster_id", "nodepool.compute_cluster.id"),
         ParentField(Kind.NODEPOOL, "nodepool_id", "nodepool.id"),

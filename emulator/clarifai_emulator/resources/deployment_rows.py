@@ -17,6 +17,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.messages import not_found
 from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Draft, Match, Problem, Resource
@@ -286,6 +287,9 @@ def _autoscaling_problems(scaling: AutoscaleConfig) -> Iterator[Problem]:
 DEPLOYMENT = Resource(
     kind=Kind.DEPLOYMENT,
     message=Deployment,
+    does_not_exist=StatusCode.CONN_DOES_NOT_EXIST,
+    not_found=not_found.DEPLOYMENT,
+    unknown_ids=StatusCode.DEPLOYMENT_INVALID_REQUEST,
     read_only=("deployment_metrics",),
     filters=(
         "nodepool_id",

@@ -12,6 +12,8 @@ from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
 
+from clarifai_emulator.messages.descriptors import is_repeated
+
 
 def overwrite(target: Any, given: Any) -> None:
     """Replace each field that ``given`` has, lists and nested messages as a whole."""
@@ -24,7 +26,7 @@ def merge(target: Any, given: Any) -> None:
     """Replace single values, merge nested messages, and add list items; an item with the id (or name) of one
     that is there replaces it."""
     for field, value in given.ListFields():
-        if field.is_repeated:
+        if is_repeated(field):
             _merge_list(getattr(target, field.name), value)
         elif isinstance(value, Struct):
             getattr(target, field.name).update(dict(value))
@@ -38,7 +40,7 @@ def remove(target: Any, given: Any) -> None:
     """Take out the given list items and metadata keys, and single values that equal the given one."""
     for field, value in given.ListFields():
         current = getattr(target, field.name)
-        if field.is_repeated:
+        if is_repeated(field):
             kept = [each for each in current if not any(_same(each, gone) for gone in value)]
             target.ClearField(field.name)
             getattr(target, field.name).extend(kept)
@@ -70,7 +72,7 @@ ACTIONS: dict[str, Callable[[Any, Any], None]] = {"merge": merge, "overwrite": o
 
 
 def _set(target: Any, field: Any, value: Any) -> None:
-    if field.is_repeated:
+    if is_repeated(field):
         getattr(target, field.name).extend(value)
     elif field.message_type is not None:
         getattr(target, field.name).CopyFrom(value)

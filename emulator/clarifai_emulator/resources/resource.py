@@ -20,6 +20,7 @@ from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.not_found import DELETED
 from clarifai_emulator.resources.identifiers import fresh_id, id_hint, id_problem
 from clarifai_emulator.resources.live_metrics import LiveMetrics
 from clarifai_emulator.resources.patching import ACTIONS, assign, only
@@ -168,14 +169,27 @@ class Resources:
         owner is helped with the names of what there is."""
         row = self._rows[kind]
         if row.not_found_text:
-            return CallerError(row.does_not_exist, row.not_found_text.format(id=key[-1]))
+            return CallerError(row.does_not_exist, row.not_found_text.format(user=key[0], id=key[-1]))
+        hint = self._known(row, key[:-1], [key[-1]]) if self._owns(caller, key[0]) else ""
+        if row.not_found:
+            return CallerError(row.does_not_exist, row.not_found.format(user=key[0], id=key[-1]), hint=hint)
         inside = "".join(f" in {parent.kind.replace('_', ' ')} {name!r}" for parent, name in _inside(row, key))
-        known = (each[-1] for each in islice(self.store.keys(kind, key[:-1]), 1000))
-        return CallerError(
-            row.does_not_exist,
-            f"{row.noun.capitalize()} {key[-1]!r} does not exist for user {key[0]!r}{inside}.",
-            hint=id_hint(key[-1], known, noun=row.noun) if self._owns(caller, key[0]) else "",
-        )
+        details = f"{row.noun.capitalize()} {key[-1]!r} does not exist for user {key[0]!r}{inside}."
+        return CallerError(row.does_not_exist, details, hint=hint)
+
+    def _known(self, row: Resource, prefix: Key, ids: Sequence[str]) -> str:
+        """Return a sentence that helps with ids that do not exist below ``prefix``."""
+        known = (each[-1] for each in islice(self.store.keys(row.kind, prefix), 1000))
+        return id_hint(ids[0], known, noun=row.noun)
+
+    def to_delete(self, kind: Kind, prefix: Key, ids: Sequence[str]) -> list[Key]:
+        """Return the keys of what an owner wants deleted. Raises ``CallerError`` unless all of it exists."""
+        row = self._rows[kind]
+        unknown = [each for each in ids if self.find(kind, (*prefix, each)) is None]
+        if unknown and row.unknown_ids:
+            details = DELETED.format(noun=row.noun, ids=", ".join(unknown))
+            raise CallerError(row.unknown_ids, f"{details}.", hint=self._known(row, prefix, unknown))
+        return [self.existing(kind, (*prefix, each)) for each in ids]
 
     def visible(self, kind: Kind, key: Key, caller: str) -> bool:
         """Tell whether ``caller`` may see the resource: its own, its organisation's, or one whose visibility lets

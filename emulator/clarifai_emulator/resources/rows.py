@@ -97,8 +97,10 @@ class Resource(Record):
 
     ``stem`` names the RPCs (``Nodepool`` → ``PostNodepools``…), ``name`` the field of answers (plural with an
     ``s``), ``in_request`` the field of Get requests that holds the id, ``does_not_exist`` and ``invalid_argument``
-    the platform's codes: left out, they are read off the message's descriptor and the status codes. ``verbs``:
-    those of the kind that are served, where the platform has them.
+    the platform's codes: left out, they are read off the message's descriptor and the status codes.
+    ``not_found_text`` is all that is said of one that is not there, ``not_found`` is followed by help; in both,
+    ``{user}`` and ``{id}`` are its own. ``unknown_ids``: the code where a deletion names such. ``verbs``: those of
+    the kind that are served, where the platform has them.
 
     Hooks: ``prepare`` fills what the server fills, ``validate`` lists what is wrong, ``show`` changes the copy
     that goes out to a viewer (never the stored one), ``before_delete`` removes what cannot stay (what lies in the
@@ -121,6 +123,8 @@ class Resource(Record):
     filters: tuple[str, ...] = ()
     ignored_filters: tuple[str, ...] = ()
     not_found_text: str = ""
+    not_found: str = ""
+    unknown_ids: int = 0
     prepare: Callable[[Resources, Draft], None] = _nothing
     validate: Callable[[Resources, Draft], Iterable[Problem]] = _no_problems
     show: Callable[[Resources, Key, Any, str], None] = _nothing

@@ -41,8 +41,8 @@ def choose(ask: Ask, landscape: Landscape) -> Decision:
     """Decide where a request goes.
 
     Pure: the same ask over the same landscape gives the same decision. Raises ``RoutingError`` when no rule
-    finds a place: 21200 no such model or version; 25900, 25700, 25800, 25600 no such deployment, nodepool,
-    cluster or runner; 25903 the deployment is disabled; 25902, 25702, 25603, 21203 the request contradicts
+    finds a place: 21200 no such model or version; 11101 no such deployment, nodepool or cluster; 25600 no such
+    runner; 25903 the deployment is disabled; 25902, 25702, 25603, 21203 the request contradicts
     what it names; 21201 ``deploy_restriction`` forbids it; 21353 the version is deployed nowhere it may go;
     21350 it is deployed where it cannot run.
     """

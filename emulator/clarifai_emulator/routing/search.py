@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Nodepool, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.messages import not_found
 from clarifai_emulator.messages.address import DeploymentKey, ModelKey, NodepoolKey
 from clarifai_emulator.routing.decision import (
     Ask,
@@ -71,9 +72,9 @@ class Search:
         model = self.landscape.model(*key)
         note = self.sight.hidden_model(key, model) if model is not None else ""
         if model is None or note:
-            code, known = StatusCode.MODEL_DOES_NOT_EXIST, self.sight.models(user, app)
+            known, code = self.sight.models(user, app), StatusCode.MODEL_DOES_NOT_EXIST
             raise self._missing(
-                code, f"Model {quoted(key)}", f"App {user}/{app}", "model", wanted, known, note=note
+                f"Model {quoted(key)}", f"App {user}/{app}", "model", wanted, known, code=code, note=note
             )
         return model
 
@@ -98,7 +99,7 @@ class Search:
         raise self.refuse(StatusCode.MODEL_DOES_NOT_EXIST, details, note=note)
 
     def find_deployment(self, key: DeploymentKey) -> Deployment:
-        """Find the deployment the request names; refuse with 25900."""
+        """Find the deployment the request names; refuse with 11101."""
         user, wanted = key
         deployment = self.landscape.deployment(*key)
         note = self.sight.hidden_deployment(deployment) if deployment is not None else ""
@@ -112,27 +113,34 @@ class Search:
             ),
             "",
         )
-        code, name, known = (
-            StatusCode.DEPLOYMENT_DOES_NOT_EXIST,
+        said = not_found.DEPLOYMENT.format(id=wanted)
+        raise self._missing(
             f"Deployment {quoted(key)}",
-            self.sight.deployments,
+            f"User {user!r}",
+            "deployment",
+            wanted,
+            self.sight.deployments(user),
+            said=said,
+            hint=hint,
+            note=note,
         )
-        raise self._missing(code, name, f"User {user!r}", "deployment", wanted, known(user), hint, note)
 
     def find_nodepool(self, key: NodepoolKey) -> Nodepool:
-        """Find the nodepool the request names; refuse with 25700, or 25800 when its cluster is the problem."""
+        """Find the nodepool the request names; refuse with 11101 when it or its cluster does not exist."""
         user, cluster_id, nodepool_id = key
         nodepool = find_nodepool(self.landscape, key)
         cluster = self.landscape.cluster(user, cluster_id)
         name = f"Compute cluster {quoted(key[:2])}"
         note = self.sight.hidden_cluster(user, cluster.visibility) if cluster is not None else ""
         if note or (nodepool is None and cluster is None):
-            code, known = StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST, self.sight.clusters(user)
-            raise self._missing(code, name, f"User {user!r}", "compute cluster", cluster_id, known, note=note)
+            known, said = self.sight.clusters(user), not_found.COMPUTE_CLUSTER.format(id=cluster_id)
+            raise self._missing(name, f"User {user!r}", "compute cluster", cluster_id, known, said=said, note=note)
         note = self.sight.hidden_nodepool(user, nodepool) if nodepool is not None else ""
         if nodepool is None or note:
-            code, known = StatusCode.NODEPOOL_DOES_NOT_EXIST, self.sight.nodepools(user, cluster_id)
-            raise self._missing(code, f"Nodepool {quoted(key)}", name, "nodepool", nodepool_id, known, note=note)
+            known, said = self.sight.nodepools(user, cluster_id), not_found.NODEPOOL
+            raise self._missing(
+                f"Nodepool {quoted(key)}", name, "nodepool", nodepool_id, known, said=said, note=note
+            )
         return nodepool
 
     def find_runner(self, key: NodepoolKey, wanted: Wanted) -> Runner:
@@ -141,8 +149,8 @@ class Search:
         runner = self.landscape.runner(*key, runner_id)
         name = f"Runner {runner_id!r}"
         if runner is None:
-            code, known = StatusCode.RUNNER_DOES_NOT_EXIST, self.sight.runners(key)
-            raise self._missing(code, name, f"Nodepool {quoted(key)}", "runner", runner_id, known)
+            known, code = self.sight.runners(key), StatusCode.RUNNER_DOES_NOT_EXIST
+            raise self._missing(name, f"Nodepool {quoted(key)}", "runner", runner_id, known, code=code)
         serves = runner.worker.model
         serves_key = (serves.user_id, serves.app_id, serves.id)
         if serves_key != wanted.model:
@@ -192,18 +200,26 @@ class Search:
 
     def _missing(
         self,
-        code: int,
         name: str,
         parent: str,
         kind: str,
         wanted: str,
         known: Sequence[str],
+        *,
+        code: int = StatusCode.CONN_DOES_NOT_EXIST,
+        said: str = "",
         hint: str = "",
         note: str = "",
     ) -> RoutingError:
+        """Make the refusal for what does not exist, with what there is instead. ``said``: the platform's sentence,
+        where it is known."""
         has = f"{parent} has {_shortened(known, ', ')}" if known else f"{parent} has no {kind}"
+        if said and known and wanted not in said:
+            has += f", not {wanted[:_LONGEST_ID]!r}"
         hint = hint or did_you_mean(wanted, known)
-        return self.refuse(code, f"{name} does not exist. {has}.", hint, f"{name} {note}." if note else "")
+        return self.refuse(
+            code, f"{said or f'{name} does not exist.'} {has}.", hint, f"{name} {note}." if note else ""
+        )
 
 
 def quoted(key: Sequence[str]) -> str:

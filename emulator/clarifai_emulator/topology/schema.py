@@ -11,6 +11,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from clarifai_emulator.backend_table import BACKENDS
 from clarifai_emulator.faults import Fault
 from clarifai_emulator.faults.fault import NAMES as FAULT_NAMES
+from clarifai_emulator.messages.descriptors import is_repeated
 from clarifai_emulator.topology.files import (
     DEPLOY_KEYS,
     FAULTS,
@@ -128,7 +129,7 @@ class _Schemas:
 
     def _field(self, field: Any) -> _Schema:
         value = self._value(field)
-        return {"type": "array", "items": value} if field.is_repeated else value
+        return {"type": "array", "items": value} if is_repeated(field) else value
 
     def _value(self, field: Any) -> _Schema:
         if field.enum_type is not None:

@@ -23,7 +23,7 @@ class TestApps:
 
         code, message = refusal(api, "GetApp", user_id="bob", app_id="fresh")
         assert code == StatusCode.CONN_DOES_NOT_EXIST
-        assert message == "App 'fresh' does not exist for user 'bob'."
+        assert message == "app identified by path /users/bob/apps/fresh not found"
         assert "'a b' is not a valid id" in refusal(api, "GetApp", app_id="a b")[1]
 
     def test_listing_its_models_does_not_create_it(self, api: ResourceApi) -> None:

@@ -33,7 +33,8 @@ class TestComputeClusters:
         shown = api.cluster(key={"id": "0123456789abcdef", "description": "ci"})
         assert (shown.key.id, shown.key.description) == ("****", "ci")
         assert api("ListComputeClusters").compute_clusters[0].key.id == "****"
-        assert api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "cluster")).key.id == "0123456789abcdef"  # pyright: ignore[reportOptionalMemberAccess]
+        kept: Any = api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "cluster"))
+        assert kept.key.id == "0123456789abcdef"
 
     def test_a_cluster_without_a_key_shows_none(self, api: ResourceApi) -> None:
         assert not api.cluster().HasField("key")
@@ -42,8 +43,8 @@ class TestComputeClusters:
         shown = api.cluster(key={"id": "0123456789abcdef"})
         shown.description = "new"
         api("PatchComputeClusters", compute_clusters=[shown], action="overwrite")
-        stored = api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "cluster"))
-        assert (stored.key.id, stored.description) == ("0123456789abcdef", "new")  # pyright: ignore[reportOptionalMemberAccess]
+        kept: Any = api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "cluster"))
+        assert (kept.key.id, kept.description) == ("0123456789abcdef", "new")
 
     def test_a_key_of_another_user(self, api: ResourceApi) -> None:
         key = api("PostKeys", "bob", keys=[{"type": "personal_access_token"}]).keys[0]
@@ -115,8 +116,8 @@ class TestNodepools:
 
     def test_a_cluster_that_does_not_exist(self, api: ResourceApi) -> None:
         assert refusal(api, "PostNodepools", compute_cluster_id="cluter", nodepools=[NODEPOOL]) == (
-            StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST,
-            "Compute cluster 'cluter' does not exist for user 'ada'. Did you mean 'cluster'?",
+            StatusCode.CONN_DOES_NOT_EXIST,
+            "ComputeCluster with ID 'cluter' not found. Check your request fields. Did you mean 'cluster'?",
         )
         assert refusal(api, "PostNodepools", nodepools=[NODEPOOL]) == (
             StatusCode.NODEPOOL_INVALID_ARGUMENT,
@@ -219,9 +220,18 @@ class TestRunners:
         code, message = refusal(
             api, "PostRunners", compute_cluster_id="cluster", nodepool_id="pol", runners=[{"id": "r"}]
         )
-        assert code == StatusCode.NODEPOOL_DOES_NOT_EXIST
-        assert message == (
-            "Nodepool 'pol' does not exist for user 'ada' in compute cluster 'cluster'. Did you mean 'pool'?"
+        assert code == StatusCode.CONN_DOES_NOT_EXIST
+        assert message == "Nodepool not found. Check your request fields. Did you mean 'pool'?"
+
+    def test_deleting_one_that_does_not_exist(self, api: ResourceApi) -> None:
+        fields: dict[str, Any] = {
+            "compute_cluster_id": "cluster",
+            "nodepool_id": "pool",
+            "ids": ["none", "nor this"],
+        }
+        assert refusal(api, "DeleteRunners", **fields) == (
+            StatusCode.RUNNER_INVALID_REQUEST,
+            "Some of the runner ids provided (none, nor this) do not exist. There is no runner yet.",
         )
 
     def test_one_is_found_by_its_id_alone(self, api: ResourceApi) -> None:

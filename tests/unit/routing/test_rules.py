@@ -142,24 +142,26 @@ def test_an_unknown_deployment_lists_what_exists_and_the_nearest_name(world: Wor
     for number in range(7):
         world.add_deployment(f"ada/echo-{number}", MODEL, ["ada/cc/small"])
     error = refused(world, ask(deployment="ada/ecko-3"))
-    assert error.code == StatusCode.DEPLOYMENT_DOES_NOT_EXIST
+    assert (error.code, error.description) == (StatusCode.CONN_DOES_NOT_EXIST, "Resource does not exist")
     assert error.message == (
-        "Deployment 'ada/ecko-3' does not exist. User 'ada' has echo-0, echo-1, echo-2, echo-3, echo-4 and 2 more."
-        " Did you mean 'echo-3'?"
+        "Deployment with ID 'ecko-3' not found. Check your request fields. User 'ada' has echo-0, echo-1, echo-2, "
+        "echo-3, echo-4 and 2 more. Did you mean 'echo-3'?"
     )
 
 
 def test_an_unknown_deployment_of_a_user_without_any(world: World) -> None:
     error = refused(world, ask(deployment="ada/nothing"))
-    assert error.message == "Deployment 'ada/nothing' does not exist. User 'ada' has no deployment."
+    assert error.message == (
+        "Deployment with ID 'nothing' not found. Check your request fields. User 'ada' has no deployment."
+    )
 
 
 def test_a_deployment_of_the_models_owner_hints_at_deployment_user_id(world: World) -> None:
     world.add_deployment("ada/prod", MODEL, ["ada/cc/small"])
     error = refused(world, ask(caller="bob", deployment="bob/prod"))
-    assert error.code == StatusCode.DEPLOYMENT_DOES_NOT_EXIST
+    assert error.code == StatusCode.CONN_DOES_NOT_EXIST
     assert error.message == (
-        "Deployment 'bob/prod' does not exist. User 'bob' has no deployment."
+        "Deployment with ID 'prod' not found. Check your request fields. User 'bob' has no deployment."
         " User 'ada' has a deployment 'prod': pass deployment_user_id='ada'."
     )
 
@@ -167,8 +169,10 @@ def test_a_deployment_of_the_models_owner_hints_at_deployment_user_id(world: Wor
 def test_a_private_deployment_of_somebody_else_does_not_exist_for_the_caller(world: World) -> None:
     world.add_deployment("ada/mine", MODEL, ["ada/cc/small"], visibility=PRIVATE)
     error = refused(world, ask(caller="bob", deployment="ada/mine"))
-    assert error.code == StatusCode.DEPLOYMENT_DOES_NOT_EXIST
-    assert error.message == "Deployment 'ada/mine' does not exist. User 'ada' has no deployment."
+    assert error.code == StatusCode.CONN_DOES_NOT_EXIST
+    assert error.message == (
+        "Deployment with ID 'mine' not found. Check your request fields. User 'ada' has no deployment."
+    )
     assert error.as_dict()["note"] == (
         "Deployment 'ada/mine' is not visible to 'bob': it belongs to 'ada' and its visibility is PRIVATE."
     )
@@ -325,7 +329,7 @@ def test_an_answer_never_names_what_its_caller_may_not_see(world: World) -> None
     for asked in asks:
         said = refused(world, asked).message
         for name in (asked.model_id, asked.deployment and asked.deployment[1], *(asked.nodepool or ())):
-            said = said.replace(f"/{name}'", "'") if name else said
+            said = said.replace(f"/{name}'", "'").replace(f"'{name}'", "''") if name else said
         assert "secret-" not in said.replace("'secret-runne'", ""), (asked, said)
 
 
@@ -400,14 +404,15 @@ def test_a_nodepool_without_a_deployment_of_the_model(world: World) -> None:
     )
 
 
-def test_an_unknown_cluster_and_an_unknown_nodepool_have_their_own_codes(world: World) -> None:
+def test_an_unknown_cluster_and_an_unknown_nodepool_have_their_own_texts(world: World) -> None:
     error = refused(world, ask(nodepool="ada/cx/big"))
-    assert error.code == StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST
-    assert error.message == "Compute cluster 'ada/cx' does not exist. User 'ada' has cc."
+    assert error.code == StatusCode.CONN_DOES_NOT_EXIST
+    assert error.message == ("ComputeCluster with ID 'cx' not found. Check your request fields. User 'ada' has cc.")
     error = refused(world, ask(nodepool="ada/cc/bigg"))
-    assert error.code == StatusCode.NODEPOOL_DOES_NOT_EXIST
+    assert error.code == StatusCode.CONN_DOES_NOT_EXIST
     assert error.message == (
-        "Nodepool 'ada/cc/bigg' does not exist. Compute cluster 'ada/cc' has small, big. Did you mean 'big'?"
+        "Nodepool not found. Check your request fields. Compute cluster 'ada/cc' has small, big, not 'bigg'. "
+        "Did you mean 'big'?"
     )
 
 
@@ -416,10 +421,12 @@ def test_private_clusters_and_nodepools_of_somebody_else(world: World) -> None:
     world.add_nodepool("ada/hidden/np")
     world.add_nodepool("ada/cc/closed", visibility=PRIVATE)
     error = refused(world, ask(caller="bob", nodepool="ada/hidden/np"))
-    assert error.code == StatusCode.COMPUTE_CLUSTER_DOES_NOT_EXIST
+    assert error.code == StatusCode.CONN_DOES_NOT_EXIST
     error = refused(world, ask(caller="bob", nodepool="ada/cc/closed"))
-    assert error.code == StatusCode.NODEPOOL_DOES_NOT_EXIST
-    assert error.details == "Nodepool 'ada/cc/closed' does not exist. Compute cluster 'ada/cc' has small, big."
+    assert error.code == StatusCode.CONN_DOES_NOT_EXIST
+    assert error.details == (
+        "Nodepool not found. Check your request fields. Compute cluster 'ada/cc' has small, big, not 'closed'."
+    )
     assert error.note == (
         "Nodepool 'ada/cc/closed' is not visible to 'bob': it belongs to 'ada' and its visibility is PRIVATE."
     )
@@ -981,9 +988,9 @@ def test_a_decision_is_json(world: World) -> None:
 def test_a_refusal_is_json(world: World) -> None:
     error = refused(world, ask(deployment="ada/d"))
     assert json.loads(json.dumps(error.as_dict())) == {
-        "code": 25900,
-        "description": "Deployment does not exist",
-        "details": "Deployment 'ada/d' does not exist. User 'ada' has no deployment.",
+        "code": 11101,
+        "description": "Resource does not exist",
+        "details": "Deployment with ID 'd' not found. Check your request fields. User 'ada' has no deployment.",
         "hint": "",
         "note": "",
         "ask": {

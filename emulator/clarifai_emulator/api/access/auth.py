@@ -42,9 +42,12 @@ class Caller:
         return self.user_id if user_id in ("", "me") else user_id
 
     def resolve_user(self, user_app_id: Any) -> str:
-        """Return the user a request is about: ``user_app_id.user_id``, or the caller for ``me`` and empty.
-        Raises ``CallerError`` when the credential is an app key and the request is about another app."""
+        """Return the user a request is about: ``user_app_id.user_id``, or the caller for ``me`` and empty. An app
+        key brings its app, filled in where the request names none (documentation: "already part of the key").
+        Raises ``CallerError`` when the request is about another app."""
         user_id = self.resolve(user_app_id.user_id)
+        if self.app_id and not user_app_id.app_id:
+            user_app_id.app_id = self.app_id
         self.require_app(user_id, user_app_id.app_id)
         return user_id
 

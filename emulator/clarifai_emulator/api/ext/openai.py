@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,7 @@ from clarifai_emulator.api.rest.transcoding import read_json
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.http_exchange import Exchange
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.messages.address import ModelAddress, parse_address
+from clarifai_emulator.messages.address import ModelAddress, ModelKey, parse_address
 from clarifai_emulator.spelling import nearest
 
 PREFIX = "/v2/ext/openai/v1"
@@ -33,7 +33,7 @@ _PER_PAGE = 1000
 _KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 _HOW_TO_NAME = (
     "`model` must be a model's URL, as https://clarifai.com/USER/APP/models/MODEL, or USER/APP/models/MODEL, "
-    "with /versions/VERSION behind it for a certain version."
+    "with /versions/VERSION behind it for a certain version; a hosted model's id alone will do."
 )
 
 _NO_COMPLETIONS = (
@@ -44,10 +44,12 @@ _NO_COMPLETIONS = (
 
 
 class OpenAiApi:
-    """Answers OpenAI's requests with the models of the emulator."""
+    """Answers OpenAI's requests with the models of the emulator. ``hosted`` gives those that Clarifai is taken to
+    host: they are listed to everybody, and named by their id alone, too (release notes of 12.2)."""
 
-    def __init__(self, transport: ModelTransport) -> None:
+    def __init__(self, transport: ModelTransport, hosted: Callable[[], Collection[ModelKey]]) -> None:
         self._transport = transport
+        self._hosted = hosted
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request."""
@@ -72,7 +74,7 @@ class OpenAiApi:
         content = read_json(f"POST {endpoint}", await exchange.body())
         if not isinstance(content, dict):
             raise _invalid(f"The body must be a JSON object, got {kind_of(content)}.")
-        address = _address(content.get("model"))
+        address = self._address(content.get("model"))
         streams = content.get("stream") or False
         if not isinstance(streams, bool):
             raise _invalid(f"`stream` must be true or false, got {kind_of(streams)}.")
@@ -103,7 +105,7 @@ class OpenAiApi:
 
     async def _serve_models(self, exchange: Exchange, wanted: str) -> None:
         if wanted:
-            address = _address(wanted)
+            address = self._address(wanted)
             request = rpc_table()["GetModel"].request_type(
                 user_app_id={"user_id": address.user_id, "app_id": address.app_id},
                 model_id=address.model_id,
@@ -112,19 +114,23 @@ class OpenAiApi:
             _, response = await self._transport.unary(exchange, "GetModel", request)
             content = _model_object(response.model)
         else:
-            request = rpc_table()["ListModels"].request_type(user_app_id={"user_id": "me"}, per_page=_PER_PAGE)
+            request = rpc_table()["ListModels"].request_type(per_page=_PER_PAGE)
             _, response = await self._transport.unary(exchange, "ListModels", request, self._lister())
             content = {"object": "list", "data": [_model_object(each) for each in response.models]}
         await exchange.answer(200, json.dumps(content).encode(), _JSON)
 
     def _lister(self) -> Any:
-        """A handler of ListModels that gives, of all pages, the models that have OpenAI's methods."""
+        """Return a handler of ListModels that gives, of all pages, the models that have OpenAI's methods: the
+        caller's own, and hosted ones."""
+        hosted = set(self._hosted())
         list_models = self._transport.handler("ListModels")
         get_version = self._transport.handler("GetModelVersion")
 
         rpc = rpc_table()["GetModelVersion"]
 
         def is_one(call: ApiCall, model: Any) -> bool:
+            if model.user_id != call.caller.user_id and (model.user_id, model.app_id, model.id) not in hosted:
+                return False
             request = rpc.request_type(
                 user_app_id={"user_id": model.user_id, "app_id": model.app_id}, model_id=model.id
             )
@@ -141,6 +147,18 @@ class OpenAiApi:
             return response
 
         return handle
+
+    def _address(self, model: Any) -> ModelAddress:
+        """Return the address that ``model`` is, or that of the one hosted model with this id."""
+        named = [key for key in self._hosted() if key[2] == model]
+        address = ModelAddress(*named[0]) if len(named) == 1 else None
+        if address is None and isinstance(model, str):
+            address = parse_address(model)
+        if address is None:
+            got = f"'{model}'" if isinstance(model, str) else kind_of(model)
+            also = f" {model!r} is hosted by {', '.join(key[0] for key in named)}." if named else ""
+            raise _invalid(f"{_HOW_TO_NAME} Got {got}.{also}")
+        return address
 
     async def _refuse(self, exchange: Exchange, refusal: Refusal) -> None:
         await exchange.answer(refusal.status, _error_body(refusal), _JSON, refusal.headers)
@@ -169,18 +187,10 @@ def _pages(list_models: Any, call: ApiCall, request: Any) -> Iterator[Any]:
             return
 
 
-def _address(model: Any) -> ModelAddress:
-    address = parse_address(model) if isinstance(model, str) else None
-    if address is None:
-        got = f"'{model}'" if isinstance(model, str) else kind_of(model)
-        raise _invalid(f"{_HOW_TO_NAME} Got {got}.")
-    return address
-
-
 def _model_object(model: Any) -> dict[str, Any]:
     address = ModelAddress(model.user_id, model.app_id, model.id)
     return {
-        "id": address.url,
+        "id": address.name,
         "object": "model",
         "created": model.created_at.seconds,
         "owned_by": model.user_id,

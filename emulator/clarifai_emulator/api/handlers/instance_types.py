@@ -9,7 +9,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import CloudRegion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall, Handler
-from clarifai_emulator.catalogue import Catalogue
+from clarifai_emulator.catalogue import ALL, Catalogue
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.resources.identifiers import id_hint
 
@@ -43,10 +43,11 @@ class _Catalogue:
         return response
 
     def list_instance_types(self, call: ApiCall, request: Any) -> Any:
-        """ListInstanceTypes. Raises ``CallerError`` 11101 for a provider or region that is not known."""
+        """ListInstanceTypes, of a provider or ``all`` in a region or ``all`` (Clarifai/docs ``curl_list_4.sh``).
+        Raises ``CallerError`` 11101 for a provider or region that is not known."""
         provider = request.cloud_provider.id
         regions = self._regions(provider)
-        if request.region not in regions:
+        if request.region not in (*regions, ALL):
             raise CallerError(
                 StatusCode.CONN_DOES_NOT_EXIST,
                 f"Region {request.region!r} of cloud provider {provider!r} does not exist.",
@@ -58,7 +59,7 @@ class _Catalogue:
 
     def _regions(self, provider: str) -> list[str]:
         known = [each.id for each in self.catalogue.providers()]
-        if provider not in known:
+        if provider not in (*known, ALL):
             raise CallerError(
                 StatusCode.CONN_DOES_NOT_EXIST,
                 f"Cloud provider {provider!r} does not exist.",

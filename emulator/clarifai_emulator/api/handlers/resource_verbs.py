@@ -15,6 +15,7 @@ from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.listing import page_of, refuse_unknown_filters
 from clarifai_emulator.api.rpc import Rpc, rpc_table
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.descriptors import is_repeated
 from clarifai_emulator.resources.resource import Resources, at_path
 from clarifai_emulator.resources.roles import roles_that_change
 from clarifai_emulator.resources.rows import Resource
@@ -124,7 +125,7 @@ def delete(resources: Resources, row: Resource, call: ApiCall, request: Any) -> 
             row.invalid_argument, "Must supply a list of 'ids' to delete.", hint="Check your request fields."
         )
     else:
-        keys = [resources.existing(row.kind, (*prefix, each)) for each in ids]
+        keys = resources.to_delete(row.kind, prefix, ids)
     resources.delete(row.kind, keys)
     return call.rpc.response_type()
 
@@ -194,7 +195,7 @@ def _items(row: Resource, request: Any) -> list[Any]:
     items: list[Any] = []
     for each in request.DESCRIPTOR.fields:
         if each.message_type is row.message.DESCRIPTOR:
-            if each.is_repeated:
+            if is_repeated(each):
                 items.extend(getattr(request, each.name))
             elif request.HasField(each.name):
                 items.append(getattr(request, each.name))

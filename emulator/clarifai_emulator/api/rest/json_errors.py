@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from clarifai_emulator.messages.descriptors import is_repeated
 from clarifai_emulator.spelling import nearest
 
 # Each kind of integer, and the range it has.
@@ -31,14 +32,6 @@ _DEEPEST = 100
 def find_misfits(descriptor: Any, content: Any) -> list[str]:
     """Return one phrase for each misfit, in the order of the document; empty where no usual kind is found."""
     return list(_of_message(descriptor, content, "", 0))
-
-
-def is_repeated(field: Any) -> bool:
-    """True for a field that holds any number of values."""
-    try:
-        return field.is_repeated
-    except AttributeError:  # protobuf before 6.31
-        return field.label == FieldDescriptor.LABEL_REPEATED  # pyright: ignore[reportDeprecated]
 
 
 def kind_of(value: Any) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from clarifai_emulator.api.rest.json_errors import is_repeated
 from clarifai_emulator.api.rest.paths import Bound
 from clarifai_emulator.api.rpc import Auth
+from clarifai_emulator.messages.descriptors import is_repeated
 
 _INTEGER_32 = {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}
 _UNSIGNED_32 = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}

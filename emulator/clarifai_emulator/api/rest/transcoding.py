@@ -11,9 +11,10 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 
-from clarifai_emulator.api.rest.json_errors import find_misfits, is_repeated, kind_of
+from clarifai_emulator.api.rest.json_errors import find_misfits, kind_of
 from clarifai_emulator.api.rest.paths import Bound
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.descriptors import is_repeated
 from clarifai_emulator.messages.json import as_dict
 from clarifai_emulator.spelling import did_you_mean
 

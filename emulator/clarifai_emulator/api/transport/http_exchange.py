@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
@@ -62,8 +63,8 @@ class HttpWire(Protocol):
 
 
 class Exchange:
-    """Holds a request (``method``, ``path`` as sent, ``query``, ``headers`` in lower case) and the way to answer
-    it.
+    """Holds a request (``method``, ``path`` as sent but for a slash at its end, ``query``, ``headers`` in lower
+    case) and the way to answer it.
 
     ``max_bytes``: the largest body that is taken whole.
     """
@@ -72,7 +73,9 @@ class Exchange:
         self, wire: HttpWire, method: str, target: str, headers: HttpHeaders, *, peer: str, max_bytes: int
     ) -> None:
         self.method = method
-        self.path, _, self.query_string = target.partition("?")
+        path, _, self.query_string = target.partition("?")
+        # The platform answers paths with a slash at their end, too: the documentation's curls of compute have one.
+        self.path = path.removesuffix("/") if path.startswith("/v2/") else path
         self.headers = headers
         self.peer = peer
         self.started = False  # an answer has begun
@@ -235,7 +238,12 @@ async def serve_exchange(serve: ServeHttp, exchange: Exchange) -> bool:
 
 def problem_body(problem: HttpProblem) -> bytes:
     """Return the body of a problem, as the platform words its statuses."""
-    status = {"code": problem.code, "description": describe(problem.code), "details": problem.details}
+    status = {
+        "code": problem.code,
+        "description": describe(problem.code),
+        "details": problem.details,
+        "req_id": secrets.token_hex(16),
+    }
     return json.dumps({"status": status}).encode()
 
 

@@ -32,6 +32,7 @@ from clarifai_emulator.errors import ModelError
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
+from clarifai_emulator.models.own_sdk import reasons_against_own_sdk
 from clarifai_emulator.models.progress import Progress
 
 
@@ -61,8 +62,9 @@ class ProcessBackend:
 
     async def warm(self) -> None:
         """Import the SDK in this interpreter now, so that the first replica starts in milliseconds. Where that
-        fails, the first deployment tries again, and says what is wrong."""
-        if self._forks:
+        fails, the first deployment tries again, and says what is wrong. An SDK that few models will run with is
+        left alone."""
+        if self._forks and not reasons_against_own_sdk(()):
             with contextlib.suppress(ModelError):
                 await self._zygote(Path(sys.executable))
 

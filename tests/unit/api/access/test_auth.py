@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from clarifai_grpc.grpc.api.resources_pb2 import UserAppIDSet
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Authenticator, Caller, token_of
@@ -142,3 +143,16 @@ def test_an_app_key_is_good_for_its_app_only_and_for_no_rpc_that_asks_for_a_pat(
         assert raised.value.code == StatusCode.CONN_KEY_INVALID
     Caller("ada", app_id="").require_app("ada", "any")
     Caller("ada").require_app("bob", "any")
+
+
+def test_an_app_key_brings_its_user_and_its_app() -> None:
+    caller = Caller("ada", app_id="main")
+    for given in (UserAppIDSet(), UserAppIDSet(user_id="me"), UserAppIDSet(user_id="ada")):
+        assert caller.resolve_user(given) == "ada"
+        assert given.app_id == "main"
+    other = UserAppIDSet(app_id="other")
+    with pytest.raises(CallerError, match="not to app 'other' of user 'ada'"):
+        caller.resolve_user(other)
+    of_a_token = UserAppIDSet()
+    Caller("ada").resolve_user(of_a_token)
+    assert of_a_token.app_id == ""
