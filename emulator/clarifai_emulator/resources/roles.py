@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from clarifai_emulator.store import Kind
 
 _COMPUTE = frozenset({Kind.COMPUTE_CLUSTER, Kind.NODEPOOL, Kind.RUNNER})
-_MODELS = frozenset({Kind.APP, Kind.MODEL, Kind.MODEL_VERSION})
+_IN_APPS = frozenset({Kind.APP, Kind.MODEL, Kind.MODEL_VERSION, Kind.ARTIFACT, Kind.ARTIFACT_VERSION})
 _DEPLOYMENTS = frozenset({Kind.DEPLOYMENT})
 _NONE: frozenset[Kind] = frozenset()
 
@@ -40,8 +40,8 @@ ROLES: Mapping[str, Role] = {
     for role in (
         ADMINISTRATOR,
         Role("financial-manager", _NONE, _NONE),
-        Role("organization-contributor", _COMPUTE | _MODELS | _DEPLOYMENTS, _MODELS | _DEPLOYMENTS),
-        Role("organization-user", _COMPUTE | _MODELS, _NONE),
+        Role("organization-contributor", _COMPUTE | _IN_APPS | _DEPLOYMENTS, _IN_APPS | _DEPLOYMENTS),
+        Role("organization-user", _COMPUTE | _IN_APPS, _NONE),
         Role("infrastructure-manager", _COMPUTE | _DEPLOYMENTS, _COMPUTE | _DEPLOYMENTS),
     )
 }

@@ -87,6 +87,16 @@ def key_of_another(client: PlatformClient) -> Any:
     }
 
 
+@probe("clusters.key-deleted")
+def delete_the_key_of_a_cluster(client: PlatformClient) -> Any:
+    """Delete the key that a cluster names, and look at the cluster."""
+    made = {"description": client.name("key"), "type": "personal_access_token", "scopes": ["Apps_Get"]}
+    key = client.do("PostKeys", keys=[made]).message.keys[0].id
+    cluster = scenes.cluster(client, key={"id": key})
+    deleted = client.call("DeleteKey", key_id=key)
+    return {"delete": deleted, "the cluster": client.call("GetComputeCluster", compute_cluster_id=cluster)}
+
+
 @probe("clusters.delete")
 def delete_under_a_deployment(client: PlatformClient) -> Any:
     """Delete a nodepool and a cluster in which a deployment is."""

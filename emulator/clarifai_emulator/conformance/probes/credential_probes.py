@@ -82,6 +82,14 @@ def url_of_an_entry(client: PlatformClient) -> Any:
     }
 
 
+@probe("logs.lines")
+def lines_of_an_entry(client: PlatformClient) -> Any:
+    """Write an entry of two lines and one of none."""
+    asked_for = _written(client, "one\ntwo", "")
+    answer = client.call("ListLogEntries", **asked_for, page=1)
+    return {"status": answer, "messages": [each.message for each in answer.message.log_entries]}
+
+
 @probe("logs.page")
 def pages_of_a_log(client: PlatformClient) -> Any:
     """List three entries by two, without a page, by page, and past the end."""
