@@ -163,6 +163,7 @@ def require_owner(resources: Resources, call: ApiCall, request: Any, kind: Kind)
             StatusCode.CONN_INSUFFICIENT_SCOPES,
             f"User {caller!r} may not change resources of user {owner!r}.",
             hint=f"Send the request with a PAT of {owner!r}, or name your own user id.",
+            row="reading.write-for-another",
         )
     if not resources.organisations.may_change_kind(caller, owner, kind):
         role, noun = resources.organisations.role(caller, owner).name, resources.row(kind).noun
