@@ -61,21 +61,29 @@ def connected(emulator: EmulatorThread) -> http.client.HTTPConnection:
 
 
 def asked(connection: http.client.HTTPConnection, method: str, path: str, body: bytes = b"", **headers: str) -> int:
+    return answered(connection, method, path, body, **headers)[0]
+
+
+def answered(
+    connection: http.client.HTTPConnection, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, bool]:
+    """Return the status, and whether the answer says that the connection ends with it."""
     connection.request(method, path, body, {**KEY, **headers})
     answer = connection.getresponse()
     answer.read()
-    return answer.status
+    return answer.status, answer.headers.get("connection") == "close"
 
 
-def test_a_connection_goes_on_after_each_refusal(emulator: EmulatorThread) -> None:
+def test_a_connection_goes_on_after_each_refusal_that_does_not_say_otherwise(emulator: EmulatorThread) -> None:
     connection = connected(emulator)
     connection.connect()
-    port = connection.sock.getsockname()[1]
     for method, path, body, headers, status in BROKEN:
-        assert asked(connection, method, path, body, **headers) == status, (method, path, headers)
+        port = connection.sock.getsockname()[1]
+        got, ends = answered(connection, method, path, body, **headers)
+        assert got == status, (method, path, headers)
         assert asked(connection, "GET", "/health") == 200
-        assert connection.sock is not None
-        assert connection.sock.getsockname()[1] == port, "the same connection"
+        # One that is answered before its body has come may end: then it says so, and the next has a new one.
+        assert ends or connection.sock.getsockname()[1] == port, (method, path, headers)
     connection.close()
 
 
