@@ -188,6 +188,14 @@ class TestBuilding:
             "Relax the versions in requirements.txt",
         ),
         (
+            "error: No solution found when resolving dependencies\n"
+            "  cause: Because all of:\n             big>=5,<=5.9\n             big>=5.10\n"
+            "         depend on small>=0.22, we can conclude that big>=5 depends on small>=0.22.\n"
+            "         And because you require small==0.21 and big>=5, your requirements are unsatisfiable.",
+            "fits all requirements. Because you require small==0.21 and big>=5, your requirements are",
+            "Relax the versions in requirements.txt",
+        ),
+        (
             "error: Failed to fetch: https://index.invalid/simple/six/\n  cause: dns error",
             "cannot be built: the package index cannot be reached (https://index.invalid/simple/six/).",
             "Check the network, the proxy (HTTPS_PROXY) and the index",
