@@ -9,6 +9,7 @@ from pathlib import Path
 from clarifai_emulator.conformance.fidelity_rows import FidelityArea, FidelityRow, all_rows, areas
 from clarifai_emulator.conformance.probe_runs import differences
 from clarifai_emulator.conformance.run_files import verified
+from clarifai_emulator.conformance.suite_tables import suite_lines
 
 PAGE = Path(__file__).with_name("fidelity.md")
 
@@ -31,7 +32,7 @@ def page() -> str:
     """Return the page as it should be."""
     head = HEAD.format(compared=COMPARED if verified() else UNCOMPARED)
     sections = [line for area in areas() for line in _section(area)]
-    return "\n".join([head, *sections, *_differences(), *_without_probe()])
+    return "\n".join([head, *sections, *_differences(), *suite_lines(), *_without_probe()])
 
 
 def _section(area: FidelityArea) -> Iterator[str]:

@@ -27,7 +27,10 @@ _POSTS = {
     "PostKeys": "key",
 }
 # What is posted into an app of the run. Elsewhere it would stay.
-IN_APPS = frozenset({"PostModels", "PostModelVersions", "PostModelVersionsUpload", "PostWorkflows", "PostInputs"})
+IN_APPS = frozenset(
+    {"PostModels", "PostModelVersions", "PostModelVersionsUpload", "PostArtifacts", "PostArtifactVersionsUpload",
+     "PostWorkflows", "PostInputs"}
+)  # fmt: skip
 
 # The last first: what stands in something else is removed before it.
 ORDER = ("app", "secret", "key", "compute_cluster", "nodepool", "runner", "deployment")
