@@ -20,8 +20,8 @@ ON_PACKAGES = api cli messages models topology
 PYTHONS = 3.12 3.13
 NEWEST = 3.13
 
-.PHONY: ci all containers containers-all check tests slow clients clients-all sdks sdks-all lowest lowest-all newest old-sdks-all \
-  lean lean-all in-process
+.PHONY: ci all containers containers-all check tests slow clients clients-all sdks sdks-all lowest lowest-all newest \
+  lean lean-all in-process old-sdks-all
 ci: containers check tests slow clients python-$(NEWEST) lean in-process sdks lowest # in the order in which they begin
 all: containers-all check tests slow clients-all old-sdks-all $(PYTHONS:%=python-%) lean-all in-process sdks-all lowest-all newest
 
