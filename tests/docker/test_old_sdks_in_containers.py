@@ -9,7 +9,7 @@ import pytest
 
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ModelError
-from docker_engine import BASE_IMAGE
+from docker import DockerClient
 from flow.driver import Client, inference_request
 from old_sdks import METHODS, OWN_RUNNER, write_old
 
@@ -62,16 +62,14 @@ def test_code_of_another_version_is_refused_by_name(emulator: EmulatorThread, tm
 
 
 def test_an_sdk_that_its_own_dockerfile_breaks_is_named_with_what_does_not_fit(
-    emulator: EmulatorThread, tmp_path: Path
+    emulator: EmulatorThread, docker: DockerClient, tmp_path: Path
 ) -> None:
-    directory = write_old(tmp_path, "clarifai==11.5.6\nprotobuf<7\n", METHODS)
+    emulator.deploy(write_old(tmp_path, "clarifai==11.5.6\n", METHODS))
+    [image, *_] = docker.images.list(name="clarifai-emulator/old")
+    directory = write_old(tmp_path, "clarifai==11.5.6\n", METHODS, model_id="broken")
     (directory / "Dockerfile").write_text(
-        f"FROM {BASE_IMAGE}\nCOPY requirements.txt /r/\n"
-        "RUN python3 -m venv /venv && /venv/bin/pip install -q -r /r/requirements.txt\n"
-        "RUN /venv/bin/pip install -q --no-deps 'protobuf>=7'\n"
-        'ENV PATH="/venv/bin:$PATH"\nCOPY . /home/nonroot/main\n'
-        'ENTRYPOINT ["python", "-m", "clarifai.runners.server"]\n'
-        'CMD ["--model_path", "/home/nonroot/main"]\n'
+        f"FROM {image.tags[0]}\nUSER root\nRUN pip install --no-deps 'protobuf>=7'\n"
+        "COPY . /home/nonroot/main\nUSER 65532:65532\n"
     )
     with pytest.raises(ModelError) as refused:
         emulator.deploy(directory)

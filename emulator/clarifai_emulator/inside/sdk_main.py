@@ -203,11 +203,11 @@ def tell_runner(given, known):
     more = {named.get(name, name): value for name, value in given.items() if name not in known}
     if not more.get("num_parallel_polls", True):
         del more["num_parallel_polls"]
-    if not more:
+    runner = optional(_RUNNER, "ModelRunner")
+    if not more or runner is None:
         return
     if "health_check_port" in more:
         more["health_check_port"] = None  # 0 was a port of its own then
-    runner = importlib.import_module(_RUNNER).ModelRunner
     genuine = runner.__init__
 
     @functools.wraps(genuine)

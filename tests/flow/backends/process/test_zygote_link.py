@@ -113,8 +113,7 @@ def _is_running(pid: int) -> bool:
 async def test_a_child_is_the_runner_with_the_environment_and_folder_of_its_model(scene: Scene) -> None:
     program = "print(sys.argv, os.getcwd() == sys.argv[2] == sys.path[0], dict(os.environ), sys.stdin.read())"
     assert await scene.run(program, CLARIFAI_PAT="replica-1") == Exit(0)
-    argv = ["clarifai.runners.server", "--model_path", str(scene.model), "--base_url", "http://127.0.0.1:1"]
-    argv += ["--num_threads", "3", "--health_check_port", "0"]
+    argv = ["clarifai.runners.server", "--model_path", str(scene.model)]
     assert scene.lines == [f"{argv} True {{'CLARIFAI_PAT': 'replica-1'}} "]
 
 
