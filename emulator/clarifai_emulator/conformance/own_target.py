@@ -48,7 +48,15 @@ def new_prefix() -> str:
 def own_emulator() -> Generator[EmulatorThread]:
     """Run an emulator with the two accounts, in this process, while the block runs."""
     # A request that finds no replica is answered soon, and one that hangs is replaced soon: probes look at that.
-    config = EmulatorConfig(port=0, user_id=ME, pats=_TOKENS, hold_seconds=2, reclaim_seconds=1)
+    # With a simulated GPU it answers the probes of the level "gpu" on any machine.
+    config = EmulatorConfig(
+        port=0,
+        user_id=ME,
+        pats=_TOKENS,
+        hold_seconds=2,
+        reclaim_seconds=1,
+        accelerators="simulated:1xNVIDIA-T4",
+    )
     with EmulatorThread(config) as emulator:
         yield emulator
 

@@ -5,6 +5,7 @@ Whatever a call makes stands in the ledger before the call is made, and carries 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -65,6 +66,11 @@ class TargetAccount:
     def is_secure(self) -> bool:
         """Tell whether the address is one of TLS."""
         return self.url.startswith("https://")
+
+
+def key_of_names(of: str) -> str:
+    """Return what the names of a probe, or of a shared thing, begin with after the run's prefix."""
+    return hashlib.sha256(of.encode()).hexdigest()[:4] + "-"
 
 
 class Connections:
@@ -149,7 +155,7 @@ class PlatformClient:
     def shared(self, make: Any) -> Any:
         """Return what ``make(client)`` made, once in a run: for what probes only look at."""
         if make not in self.scope.kept:
-            self.scope.kept[make] = make(self.within(""))
+            self.scope.kept[make] = make(self.within(key_of_names(f"{make.__module__}.{make.__qualname__}")))
         return self.scope.kept[make]
 
     # -- gRPC ---------------------------------------------------------------------------------------------------

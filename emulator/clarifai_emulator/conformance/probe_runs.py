@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from clarifai_emulator.conformance.expected import expected_answers
-from clarifai_emulator.conformance.platform_client import CannotTell, PlatformClient
+from clarifai_emulator.conformance.platform_client import CannotTell, PlatformClient, key_of_names
 from clarifai_emulator.conformance.probe import Probe
 from clarifai_emulator.conformance.seen import Canonical
 from clarifai_emulator.errors import ControlError
@@ -82,7 +81,7 @@ def run_probe(client: PlatformClient, probe: Probe) -> ProbeResult:
 
 def name_key(probe: Probe) -> str:
     """Return what the names of a probe begin with, after the run's prefix."""
-    return hashlib.sha256(probe.key.encode()).hexdigest()[:4] + "-"
+    return key_of_names(probe.key)
 
 
 def users_of(client: PlatformClient) -> dict[str, str]:

@@ -132,6 +132,11 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
         "the package index has no {what}",
         "Check its spelling in requirements.txt; for a private index set UV_INDEX or PIP_EXTRA_INDEX_URL.",
     ),
+    (  # a reason that begins with a list of versions is put into words by its last line
+        r"No solution found.*\n[^\n]*:\n(?:.*\n)*\s*And because (?P<what>you require.*)",
+        "no set of versions fits all requirements. Because {what}",
+        "Relax the versions in requirements.txt, or set build_info.python_version in config.yaml.",
+    ),
     (
         r"No solution found.*\n(?:.*cause: )?(?P<what>.*)",
         "no set of versions fits all requirements. {what}",
@@ -170,7 +175,7 @@ def uv_failure(what: str, python_version: str, output: Sequence[str], note: str 
             cause, hint = known_cause.format(**facts), known_hint.format(**facts)
             break
     return ModelError(
-        f"The Python environment for {what} cannot be built: {cause}.",
+        f"The Python environment for {what} cannot be built: {cause.rstrip('.')}.",
         hint=f"{hint} {note}".strip(),
         log="\n".join(output[-_LOG_LINES:]),
     )

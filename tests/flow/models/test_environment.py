@@ -185,6 +185,21 @@ class TestBuilding:
             "Relax the versions in requirements.txt",
         ),
         (
+            "error: No solution found when resolving dependencies\n"
+            "  cause: Because you require mcp==1.23.0 and mcp==1.24.0, your requirements are unsatisfiable.",
+            "no set of versions fits all requirements. Because you require mcp==1.23.0 and mcp==1.24.0, your "
+            "requirements are unsatisfiable.",
+            "Relax the versions in requirements.txt",
+        ),
+        (
+            "error: No solution found when resolving dependencies\n"
+            "  cause: Because all of:\n             big>=5,<=5.9\n             big>=5.10\n"
+            "         depend on small>=0.22, we can conclude that big>=5 depends on small>=0.22.\n"
+            "         And because you require small==0.21 and big>=5, your requirements are unsatisfiable.",
+            "fits all requirements. Because you require small==0.21 and big>=5, your requirements are",
+            "Relax the versions in requirements.txt",
+        ),
+        (
             "error: Failed to fetch: https://index.invalid/simple/six/\n  cause: dns error",
             "cannot be built: the package index cannot be reached (https://index.invalid/simple/six/).",
             "Check the network, the proxy (HTTPS_PROXY) and the index",
@@ -220,6 +235,7 @@ async def test_a_failed_build_says_why_and_what_to_do(
         await prepare_environment(directory, tmp_path / "c", print, environ={**uv.environ, "FAIL": output})
     assert caught.value.summary.startswith(f"The Python environment for {directory.requirements_file} ")
     assert cause in caught.value.summary
+    assert not caught.value.summary.endswith("..")
     assert hint in caught.value.hint
     assert caught.value.log == output
     assert [path.suffix for path in (tmp_path / "c" / "environments").iterdir()] == [".lock"]

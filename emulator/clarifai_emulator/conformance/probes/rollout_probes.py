@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from clarifai_emulator.conformance import scenes
@@ -30,6 +31,16 @@ def disabled(client: PlatformClient, deployment: str) -> Any:
     """Disable a deployment; the answer."""
     patch = {"id": deployment, "user_id": client.user_id, "status": "DISABLED"}
     return client.call("PatchDeployments", action="overwrite", deployments=[patch])
+
+
+def rollout_of(client: PlatformClient, deployment: str, versions: Mapping[str, str]) -> Any:
+    """Return what a deployment shows of its rollout, with the words for the versions."""
+    message = client.do("GetDeployment", deployment_id=deployment).message.deployment
+    return {
+        "worker": versions.get(message.worker.model.model_version.id),
+        "desired_worker": versions.get(message.desired_worker.model.model_version.id),
+        "rollout_in_progress": message.deployment_metrics.rollout_in_progress,
+    }
 
 
 @probe("dispatch.deployment-deleted")
@@ -113,20 +124,14 @@ def worker_of_rollout(client: PlatformClient) -> Any:
         begun(client, before, old, "hi", deployment=deployment).answer()
         moved(client, deployment, new)
 
-        def shown() -> Any:
-            message = client.do("GetDeployment", deployment_id=deployment).message.deployment
-            return {
-                "worker": versions.get(message.worker.model.model_version.id),
-                "desired_worker": versions.get(message.desired_worker.model.model_version.id),
-                "rollout_in_progress": message.deployment_metrics.rollout_in_progress,
-            }
-
-        meanwhile = shown()
+        meanwhile = rollout_of(client, deployment, versions)
         call = client.start("PostModelOutputs", **question(client, before, new, deployment=deployment))
         waits = not call.ended(0.2)
         after.start()
         answer = call.answer()
         last = client.wait(
-            lambda: (found := shown())["worker"] == "new" and found, seconds=_LONG, what="the end of it"
+            lambda: (found := rollout_of(client, deployment, versions))["worker"] == "new" and found,
+            seconds=_LONG,
+            what="the end of the rollout",
         )
     return {"meanwhile": meanwhile, "a request for the new one waits": waits, "answer": answer, "at last": last}
