@@ -70,6 +70,7 @@ docs: $(READY) ## write the generated pages of docs/, and the schema of topology
 	@$(BIN)/python docs/generate_api_coverage.py
 	@$(BIN)/python docs/generate_rules.py
 	@$(BIN)/python docs/generate_backends.py
+	@$(BIN)/python docs/generate_sdk_in_models.py
 	@$(BIN)/python docs/generate_topology_schema.py
 	@$(BIN)/python docs/generate_fidelity.py
 
