@@ -17,7 +17,7 @@ SHORT_LEAN = predict broken_models
 LEAN = $(SHORT_LEAN) replicas rollouts faults slow_clients bad_input
 # The unit tests that come nearest to other people's packages.
 ON_PACKAGES = api cli messages models topology
-PYTHONS = 3.12 3.13
+PYTHONS = 3.12 3.13 3.14
 NEWEST = 3.13
 
 .PHONY: ci all containers containers-all check tests slow clients clients-all sdks sdks-all lowest lowest-all newest \

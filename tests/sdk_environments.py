@@ -67,6 +67,13 @@ def alone(folder: Path) -> Generator[None]:
         yield
 
 
+def find_python(version: str) -> str | None:
+    """Return a Python of this version that is on this machine, or None."""
+    command = [find_uv_bin(), "python", "find", "--no-python-downloads", version]
+    done = subprocess.run(command, capture_output=True, text=True, env=uv_environment(os.environ))
+    return done.stdout.strip() or None
+
+
 def install(interpreter: Path, *packages: str) -> None:
     """Install packages alone, anew, without what they ask for."""
     _uv("pip", "install", "--quiet", "--no-deps", "--reinstall", "--python", str(interpreter), *packages)

@@ -127,7 +127,8 @@ class CallerError(EmulatorError):
 
     ``code``: Clarifai status code. ``details``: what happened and what was expected. ``hint``: what to do
     next; joined to the details in the answer, because clients show nothing else. Both are ``shortened``.
-    ``description`` overrides the platform's sentence for the code where a source gives another one.
+    ``description`` overrides the platform's sentence for the code where a source gives another one. ``row``: the
+    row of the fidelity table that says why it is refused so.
     """
 
     def __init__(
@@ -138,8 +139,10 @@ class CallerError(EmulatorError):
         hint: str = "",
         description: str = "",
         stack_trace: Sequence[str] = (),
+        row: str = "",
     ) -> None:
         self.code = code
+        self.row = row
         self.details = shortened(details)
         self.hint = shortened(hint)
         super().__init__(self.details)

@@ -78,11 +78,12 @@ def _add_section(report: pytest.TestReport, title: str, text: str) -> None:
 
 def failure_section(serving: Serving) -> str:
     """Return the text of the section; empty when the test has not used a model."""
-    calls = serving.test_calls()
+    calls, events = serving.test_calls(), serving.test_events()
     parts = [
         *_retries(serving),
         *_calls(calls),
-        *_happenings(serving.test_events()),
+        *_happenings(events),
+        *_unverified(events),
         *_logs(_printed(serving, calls)),
     ]
     return "\n".join(parts)
@@ -126,6 +127,16 @@ def _happenings(events: list[Event]) -> list[str]:
         elif event.kind == _FAULT:
             told.append(f"{event.kind}: {_fault(event.fields)}")
     return told
+
+
+def _unverified(events: list[Event]) -> list[str]:
+    """Return which rows of the fidelity table the refusals stood on that nobody has seen the platform do."""
+    rows = [event.fields["row"] for event in events if event.fields.get("row")]
+    if not rows:
+        return []
+    from clarifai_emulator.conformance.unverified import stood_on
+
+    return stood_on(rows)
 
 
 def _fault(fields: dict[str, Any]) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sdk_environments import alone, cached_environment, install
-from sdks.conftest import versions
+from sdk_environments import alone, cached_environment, find_python, install
+from sdks.conftest import ALL, versions
 
 ROOT = Path(__file__).parents[2]
 CLIENT = """
@@ -49,6 +49,19 @@ WITHOUT_ADDRESS = """
 @pytest.mark.clarifai_model("../models/hello")
 def test_greets_without_saying_where(clarifai):
     assert greet("Ada") == "Hello, Ada!"
+"""
+STORY = """
+import json
+import sys
+import urllib.request
+from clarifai_emulator import EmulatorConfig, EmulatorThread
+
+with EmulatorThread(EmulatorConfig(port=0, stop_seconds=0)) as emulator:
+    emulator.deploy(sys.argv[1])
+    url = f"{emulator.url}/v2/users/me/apps/demo/models/hello/outputs"
+    inputs = [{"data": {"parts": [{"id": "prompt", "data": {"string_value": "Ada"}}]}}]
+    request = urllib.request.Request(url, json.dumps({"inputs": inputs}).encode(), {"Authorization": "Key any"})
+    print(urllib.request.urlopen(request).read().decode())
 """
 # As projects pin them: most name nothing but the SDK.
 PINS = versions(
@@ -88,13 +101,13 @@ def run(wheel: Path, tmp_path: Path) -> Callable[[str, str], str]:
     def run(pin: str, tests: str) -> str:
         (project / "test_greeter.py").write_text(tests)
         ours = (str(ROOT / "pyproject.toml"), "--extra", "pytest")
-        python = cached_environment(*pin.split(), options=ours, apart="beside")
+        interpreter = cached_environment(*pin.split(), options=ours, apart="beside")
         ours_alone = ("CLARIFAI_", "PYTEST_", "PYTHON")
         here = {name: value for name, value in os.environ.items() if not name.startswith(ours_alone)}
-        with alone(python.parents[1]):
-            install(python, str(wheel))
+        with alone(interpreter.parents[1]):
+            install(interpreter, str(wheel))
             done = subprocess.run(
-                [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+                [interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
                 cwd=project, env=here, capture_output=True, text=True,
             )  # fmt: skip
         return f"{done.stdout}\n{done.stderr}"
@@ -122,3 +135,20 @@ def test_a_project_tests_itself_with_the_plugin_beside_the_sdk_that_it_pins(
         assert "here it could, for the tests alone. Pin `protobuf<7` beside the SDK." in said
     else:
         assert told not in said
+
+
+@pytest.mark.skipif(not ALL, reason="in short, today's Python alone: CLARIFAI_TEST_SDKS=all has 3.13.0, too")
+def test_python_3_13_0_crashes_while_it_imports_todays_sdk_and_models_run_beside_it_all_the_same(
+    wheel: Path, tmp_path: Path
+) -> None:
+    python = find_python("3.13.0")
+    if python is None:
+        pytest.skip("Python 3.13.0 is not on this machine")
+    ours = (str(ROOT / "pyproject.toml"),)
+    interpreter = cached_environment("clarifai==12.5.0", python=python, options=ours, apart="beside")
+    (tmp_path / "story.py").write_text(STORY)
+    with alone(interpreter.parents[1]):
+        install(interpreter, str(wheel))
+        command = [interpreter, "story.py", ROOT / "fixtures" / "models" / "hello"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "Hello, Ada!" in done.stdout, f"{done.stdout}\n{done.stderr}"

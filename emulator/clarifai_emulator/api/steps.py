@@ -127,6 +127,10 @@ class ReportToEvents(Step):
         )
 
 
+# Names the row of the fidelity table that says why a request was refused as it was.
+ROW_TRAILER = "x-clarifai-emulator-row"
+
+
 class Errors(Step):
     """Answers errors with a status, except a ``TransportError``, which ends the call."""
 
@@ -140,6 +144,8 @@ class Errors(Step):
             status.description = error.description
             status.details = error.message
             status.stack_trace.extend(error.stack_trace)
+            if error.row:
+                call.notes["row"] = call.trailers[ROW_TRAILER] = error.row
         else:
             _describe_bug(call, error, status)
         call.failure = status.details

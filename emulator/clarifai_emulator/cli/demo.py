@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ def demo(directory: Path | None) -> None:
       clarifai-emulator demo
       clarifai-emulator demo fixtures/models/hello
     """
+    from clarifai_emulator.cli.sdk import require_recent_sdk
+
+    require_recent_sdk(metadata.version("clarifai"))
     with held_back():
         temporary = tempfile.TemporaryDirectory(prefix="clarifai-emulator-demo-")
     with temporary as folder:

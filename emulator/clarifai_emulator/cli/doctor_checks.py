@@ -22,6 +22,7 @@ from clarifai_emulator.backends.process.parent import NOWHERE
 from clarifai_emulator.cli.env import is_behind_proxy
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.control.running import Running, run_dir, running_emulators
+from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.machine.inventory import take_inventory
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk
 
@@ -53,6 +54,7 @@ def all_checks(port: int, environ: Mapping[str, str] = os.environ) -> Iterator[C
     yield check_fork()
     yield check_port(port, running)
     yield check_emulators(running)
+    yield from check_fidelity(running)
     yield check_gpus(environ)
     yield from check_containers(environ)
     yield check_folder("cache", default_cache_dir(environ), "XDG_CACHE_HOME")
@@ -143,6 +145,27 @@ def check_emulators(running: list[Running]) -> Check:
     now = time.time()
     listed = (f"{each.url} (process {each.pid}, for {(now - each.started) / 60:.0f} min)" for each in running)
     return Check("emulators", "ok", ", ".join(listed))
+
+
+def check_fidelity(running: list[Running]) -> Iterator[Check]:
+    """Say which refusals of running emulators stood on what nobody has seen the platform do."""
+    from clarifai_emulator.cli.connection import client_of
+    from clarifai_emulator.conformance.unverified import unverified_rows
+
+    for each in running:
+        try:
+            with client_of(each) as client:
+                answers = client.answers("Events", prefix="request.finished")
+                events = [answer.get("event", {}) for answer in answers]
+        except EmulatorError:
+            continue  # it ends, or wants a token: other checks say so
+        rows = [event["row"] for event in events if event.get("row")]
+        for row, count in unverified_rows(rows):
+            found = (
+                f"{count} refusal{'' if count == 1 else 's'} at {each.url} stood on row {row.id}: {row.how_sure}"
+            )
+            advice = f"{row.what} `clarifai-emulator conform --only {row.id} --target …` asks the platform."
+            yield Check("fidelity", "ok", found, advice)
 
 
 def check_gpus(environ: Mapping[str, str]) -> Check:

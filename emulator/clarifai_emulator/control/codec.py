@@ -27,7 +27,7 @@ from clarifai_emulator.errors import EmulatorError, UnforeseenError
 from clarifai_emulator.routing import RoutingError
 
 _PLAIN = (type(None), bool, int, float, str)
-_ROUTING = ("code", "details", "ask", "hint", "rejected", "note")
+_ROUTING = ("code", "details", "ask", "hint", "rejected", "note", "row")
 
 
 class CannotTravel(TypeError):

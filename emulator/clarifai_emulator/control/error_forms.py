@@ -25,6 +25,7 @@ def error_as_dict(error: Exception) -> dict[str, Any]:
             "hint": error.hint,
             "description": error.description,
             "stack_trace": list(error.stack_trace),
+            "row": error.row,
         }
     if isinstance(error, ModelError):
         return {"kind": "model", "message": error.summary, "hint": error.hint, "log": error.log}
@@ -55,6 +56,7 @@ def error_from(form: Mapping[str, Any]) -> EmulatorError:
             hint=hint,
             description=str(form.get("description", "")),
             stack_trace=[str(each) for each in form.get("stack_trace", ())],
+            row=str(form.get("row", "")),
         )
     if kind == "model":
         return ModelError(message, hint=hint, log=str(form.get("log", "")))

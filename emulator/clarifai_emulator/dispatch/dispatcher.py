@@ -181,4 +181,5 @@ def runner_lost(replica_id: str, why: str) -> CallerError:
         StatusCode.RUNNER_PROCESSING_FAILED,
         f"Replica {replica_id[:8]} ended while it worked on this request: {why}.",
         hint="The request was not repeated, because part of it may have run; see `clarifai-emulator logs`.",
+        row="dispatch.replica-ends-at-work",
     )

@@ -393,6 +393,7 @@ class Lane:
                 f"{self.key.name} has {len(self.waiting)} requests waiting, which is all its queue holds.",
                 hint="Try again in a moment, raise max_replicas of the deployment, or start the emulator with a "
                 "larger --queue-size.",
+                row="dispatch.queue-full",
             )
         work.on_cancel = self.forget
         self.waiting.append(work)

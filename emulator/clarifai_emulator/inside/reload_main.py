@@ -259,12 +259,21 @@ class Helper:
 
     def apply(self):
         for old, new in self.bodies:
-            for part in ("__code__", "__defaults__", "__kwdefaults__", "__annotations__", "__doc__"):
-                setattr(old, part, getattr(new, part))
+            take_over(old, new)
         for name in (*self.new, *self.constants):
             self.namespace[name] = self.made[name]
         for namespace, there, name in self.names:
             namespace[there] = self.made[name]
+
+
+def take_over(old, new):
+    """Give a function the code of another, and what belongs to it."""
+    for part in ("__code__", "__defaults__", "__kwdefaults__", "__doc__"):
+        setattr(old, part, getattr(new, part))
+    # Python 3.14 makes annotations when they are first asked for: asking now could fail where the model never asks.
+    made_later = getattr(new, "__annotate__", None) is not None
+    part = "__annotate__" if made_later else "__annotations__"
+    setattr(old, part, getattr(new, part))
 
 
 def pair(old, new):

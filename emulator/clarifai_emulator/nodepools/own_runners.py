@@ -122,6 +122,7 @@ def _ended(runner_id: str) -> CallerError:
         StatusCode.MODEL_NOT_DEPLOYED,
         f"Runner {runner_id!r} is one of a deployment that no longer runs it.",
         hint="Name the deployment, or its nodepool alone.",
+        row="refusals.not-deployed",
     )
 
 
@@ -130,4 +131,5 @@ def _deleted(key: Key) -> CallerError:
         StatusCode.MODEL_NOT_DEPLOYED,
         f"Runner {key[3]!r} of nodepool '{'/'.join(key[:3])}' was deleted while it served this request.",
         hint="Register a runner there with PostRunners, and start it.",
+        row="dispatch.deployment-deleted",
     )

@@ -129,7 +129,9 @@ class RoutingView:
         free = sum(len(replica.idle) for replica in live)
         queued = sum(nodepool_key in work.nodepools for work in fleet.lane.waiting)
         startable = 0
-        if not free and len(fleet.active) < replica_bounds(fleet.target.autoscale)[1]:
+        # Where its user starts the runners, none starts by itself.
+        is_startable = not fleet.target.is_user_run
+        if is_startable and not free and len(fleet.active) < replica_bounds(fleet.target.autoscale)[1]:
             nodepool = self._store.get(Kind.NODEPOOL, nodepool_key)
             required = fleet.target.version.inference_compute_info
             spread = fleet.target.autoscale.disable_packing

@@ -92,6 +92,7 @@ def keeps_failing(fleet: Fleet, why: str) -> CallerError:
         f"because {why}.\n{fleet.last_failure}\n",
         hint=way_out(fleet.last_failure, _code_of(fleet.target))
         or "Mend the model and deploy it again; `clarifai-emulator logs` has everything it printed.",
+        row="dispatch.load-fails",
     )
 
 
@@ -111,7 +112,10 @@ def cannot_be_placed(
     ``config_key``: where config.yaml says what it needs."""
     hint = ways_out(required, is_strict=is_strict, config_key=config_key)
     return CallerError(
-        StatusCode.MODEL_DEPLOYMENT_FAILED, f"No replica can be placed for {reason.rstrip('.')}.", hint=hint
+        StatusCode.MODEL_DEPLOYMENT_FAILED,
+        f"No replica can be placed for {reason.rstrip('.')}.",
+        hint=hint,
+        row="refusals.nowhere-fits",
     )
 
 
@@ -132,6 +136,7 @@ def no_code(target: Target) -> CallerError:
             f"No replica can be started for {target.name}: version {target.version.id[:8]} of model {path} was not "
             f"built: {target.version.status.description}",
             hint="Upload a version that builds.",
+            row="uploads.failed-build",
         )
     return CallerError(
         StatusCode.MODEL_DEPLOYMENT_FAILED,
@@ -146,6 +151,7 @@ def deleted(target: Target) -> CallerError:
     return CallerError(
         StatusCode.DEPLOYMENT_DOES_NOT_EXIST,
         f"{target.sentence_name} was deleted while it served this request.",
+        row="dispatch.deployment-deleted",
     )
 
 
@@ -154,4 +160,5 @@ def superseded(target: Target) -> CallerError:
         StatusCode.MODEL_NOT_DEPLOYED,
         f"{target.sentence_name} no longer serves version {target.version.id[:8]} of model '{target.model.id}'.",
         hint="Send the request again: it is routed to the version that is deployed now.",
+        row="routing.another-version-deployed",
     )

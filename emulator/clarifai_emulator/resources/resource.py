@@ -103,6 +103,7 @@ class Resources:
             raise CallerError(
                 row.invalid_argument,
                 f"Invalid action: Unrecognized action {action!r}. Supported actions: {', '.join(row.actions)}",
+                row="patch.actions",
             )
         change = ACTIONS[action]
         drafts = [self._changed(row, (owner, *parents), item, change, is_patch=True) for item in items]
@@ -162,13 +163,17 @@ class Resources:
         owner is helped with the names of what there is."""
         row = self._rows[kind]
         if row.not_found_text:
-            return CallerError(row.does_not_exist, row.not_found_text.format(user=key[0], id=key[-1]))
+            return CallerError(
+                row.does_not_exist, row.not_found_text.format(user=key[0], id=key[-1]), row="reading.missing-model"
+            )
         hint = self._known(row, key[:-1], [key[-1]]) if self._owns(caller, key[0]) else ""
         if row.not_found:
-            return CallerError(row.does_not_exist, row.not_found.format(user=key[0], id=key[-1]), hint=hint)
+            return CallerError(
+                row.does_not_exist, row.not_found.format(user=key[0], id=key[-1]), hint=hint, row="refusals.missing"
+            )
         inside = "".join(f" in {parent.kind.replace('_', ' ')} {name!r}" for parent, name in _inside(row, key))
         details = f"{row.noun.capitalize()} {key[-1]!r} does not exist for user {key[0]!r}{inside}."
-        return CallerError(row.does_not_exist, details, hint=hint)
+        return CallerError(row.does_not_exist, details, hint=hint, row="refusals.missing")
 
     def _known(self, row: Resource, prefix: Key, ids: Sequence[str]) -> str:
         """Return a sentence that helps with ids that do not exist below ``prefix``."""
@@ -226,6 +231,7 @@ class Resources:
                 StatusCode.CONN_DOES_NOT_EXIST,
                 f"User {user_id!r} does not exist.",
                 hint=f"You are {caller!r}. {id_hint(user_id, [*known, caller], noun='user')}",
+                row="reading.unknown-user",
             )
 
     def _owns(self, caller: str | None, owner: str) -> bool:

@@ -11,7 +11,8 @@
 The first rule that applies decides (seed, "Here's how prediction requests are routed"):
 
 1. ``explicit_deployment``  the request names a deployment 2. ``explicit_nodepool``    it names a nodepool, and
-maybe a runner in it 3. ``owner_default``        the model's owner has a deployment for that version (else the
+maybe a runner in it; without a deployment there, a runner that its user registered has the request
+3. ``owner_default``        the model's owner has a deployment for that version (else the
 caller has one) 4. ``shared``               the model belongs to Clarifai: its cheapest shared nodepool that can run
 it
 

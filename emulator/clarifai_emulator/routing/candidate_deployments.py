@@ -15,11 +15,15 @@ from clarifai_emulator.routing.search import Search, quoted
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Says why a deployment cannot take the request, as the end of a sentence that begins with its name."""
+    """Says why a deployment cannot take the request, as the end of a sentence that begins with its name.
+
+    ``row``: of the fidelity table, which says why it is refused so.
+    """
 
     code: int
     reason: str
     hint: str = ""
+    row: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,16 @@ def objection_to(search: Search, deployment: Deployment, model: Model, version_i
     An empty ``version_id`` takes whatever version it serves.
     """
     if reason := search.sight.hidden_deployment(deployment):
-        return Objection(StatusCode.DEPLOYMENT_DOES_NOT_EXIST, reason)
+        return Objection(StatusCode.DEPLOYMENT_DOES_NOT_EXIST, reason, row="refusals.invisible")
     if deployment.status == Deployment.DISABLED:
         hint = f"Enable deployment {deployment.id!r}: set its status to ENABLED."
-        return Objection(StatusCode.DEPLOYMENT_DISABLED, "is disabled and cannot serve traffic", hint)
+        return Objection(
+            StatusCode.DEPLOYMENT_DISABLED, "is disabled and cannot serve traffic", hint, "refusals.disabled"
+        )
     if reason := forbidden_on_dedicated(model, deployment.user_id):
-        return Objection(StatusCode.MODEL_PERMISSION_DENIED, f"cannot be used: {reason}")
+        return Objection(
+            StatusCode.MODEL_PERMISSION_DENIED, f"cannot be used: {reason}", row="routing.deploy-restriction"
+        )
     serves = served_version_id(search, deployment)
     if version_id in ("", serves):
         return None
@@ -93,7 +101,9 @@ def objection_to(search: Search, deployment: Deployment, model: Model, version_i
         f"Name version {serves!r} in the request, or deploy {version_id!r}: patch the deployment's"
         " desired_worker.model.model_version.id, or set deploy_latest_version."
     )
-    return Objection(StatusCode.MODEL_NOT_DEPLOYED, f"serves version {serves!r}, not {version_id!r}, {meant}", hint)
+    row = "routing.another-version-deployed" if search.ask.version_id else "routing.newest-version"
+    reason = f"serves version {serves!r}, not {version_id!r}, {meant}"
+    return Objection(StatusCode.MODEL_NOT_DEPLOYED, reason, hint, row)
 
 
 def forbidden_on_dedicated(model: Model, user: str) -> str:

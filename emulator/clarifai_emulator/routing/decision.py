@@ -203,8 +203,9 @@ class RoutingError(CallerError):
         hint: str = "",
         rejected: Sequence[Candidate] = (),
         note: str = "",
+        row: str = "",
     ) -> None:
-        super().__init__(code, details, hint=hint)
+        super().__init__(code, details, hint=hint, row=row)
         self.ask = ask
         self.note = shortened(note)
         self.rejected = tuple(rejected)

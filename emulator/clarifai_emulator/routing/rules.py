@@ -64,6 +64,7 @@ def choose(ask: Ask, landscape: Landscape) -> Decision:
             StatusCode.RUNNER_INVALID_REQUEST,
             f"The request names runner {ask.runner_id!r} without its nodepool.",
             "Fill in runner_selector.nodepool (id, compute_cluster.id, compute_cluster.user_id) too.",
+            row="routing.runner-of-another",
         )
     return _owner_default(search, model, wanted) or _shared(search, model, wanted)
 
@@ -80,18 +81,30 @@ def _explicit_deployment(search: Search, key: DeploymentKey) -> Decision:
     model_key = model_key_of(deployment, served)
     if ask.model_id and model_key != ask.model:
         details = f"{name} serves model {quoted(model_key)}, not {quoted(ask.model)}, which the request names."
-        raise search.refuse(StatusCode.DEPLOYMENT_INVALID_REQUEST, details, _deployments_hint(search))
+        raise search.refuse(
+            StatusCode.DEPLOYMENT_INVALID_REQUEST,
+            details,
+            _deployments_hint(search),
+            row="routing.deployment-of-another-model",
+        )
     model = search.find_model(model_key)
     if objection := objection_to(search, deployment, model, ask.version_id):
-        raise search.refuse(objection.code, f"{name} {objection.reason}.", objection.hint)
+        raise search.refuse(objection.code, f"{name} {objection.reason}.", objection.hint, row=objection.row)
     wanted = Wanted(ask, model_key, search.find_version(model_key, served_version_id(search, deployment)))
     ranking = rank(search.landscape, wanted, deployment, search.nodepools_named(deployment, wanted))
     if ranking.is_ambiguous:
         hint = "Name a nodepool in the request, or give the deployment's nodepools priorities."
-        raise search.refuse(StatusCode.DEPLOYMENT_INVALID_REQUEST, f"{name} {ranking.problem}.", hint)
+        raise search.refuse(
+            StatusCode.DEPLOYMENT_INVALID_REQUEST,
+            f"{name} {ranking.problem}.",
+            hint,
+            row="nodepool-choice.fail-when-ambiguous",
+        )
     if ranking.problem:
         search.rejected.extend(ranking.rejected)
-        raise search.refuse(StatusCode.MODEL_DEPLOYMENT_FAILED, f"{name} {ranking.problem}.")
+        raise search.refuse(
+            StatusCode.MODEL_DEPLOYMENT_FAILED, f"{name} {ranking.problem}.", row="refusals.nowhere-fits"
+        )
     said = f"The request names deployment {quoted(key)}"
     return _decision(search, RoutingRule.DEPLOYMENT, said, Option(deployment, ranking, wanted))
 
@@ -122,15 +135,24 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
     nodepool = search.find_nodepool(key)
     name = f"Nodepool {quoted(key)}"
     if reason := disabled(nodepool):
-        raise search.refuse(StatusCode.NODEPOOL_INVALID_REQUEST, f"{name} {reason}.")
+        raise search.refuse(StatusCode.NODEPOOL_INVALID_REQUEST, f"{name} {reason}.", row="refusals.disabled")
     shared = is_shared(search.landscape, key)
     if shared and (reason := _no_shared_compute(search, model, wanted)):
-        raise search.refuse(StatusCode.MODEL_NOT_DEPLOYED, f"{name} is shared compute; {reason}.", DEPLOY_HINT)
+        raise search.refuse(
+            StatusCode.MODEL_NOT_DEPLOYED,
+            f"{name} is shared compute; {reason}.",
+            DEPLOY_HINT,
+            row="routing.nodepool-without-deployment",
+        )
     if not shared and (reason := forbidden_on_dedicated(model, key[0])):
-        raise search.refuse(StatusCode.MODEL_PERMISSION_DENIED, f"{name} cannot be used: {reason}.")
+        raise search.refuse(
+            StatusCode.MODEL_PERMISSION_DENIED,
+            f"{name} cannot be used: {reason}.",
+            row="routing.deploy-restriction",
+        )
     runner = search.find_runner(key, wanted) if search.ask.runner_id else _own_runner(search, wanted, key)
     if runner is None and (reason := unusable(search.landscape, key, nodepool, wanted.version)):
-        raise search.refuse(StatusCode.MODEL_DEPLOYMENT_FAILED, f"{name} {reason}.")
+        raise search.refuse(StatusCode.MODEL_DEPLOYMENT_FAILED, f"{name} {reason}.", row="refusals.nowhere-fits")
     said = f"The request names nodepool {quoted(key)}"
     if option := _deployment_in(search, model, wanted, key):
         return _decision(search, RoutingRule.NODEPOOL, f"{said}, where {option.name} serves the model", option)
@@ -148,6 +170,7 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
         f"{name} has no deployment that can serve version {wanted.version.id!r} of model {quoted(wanted.model)}."
         f"{search.considered()}",
         search.hint or DEPLOY_HINT,
+        row="routing.nodepool-without-deployment",
     )
 
 
@@ -208,7 +231,9 @@ def _shared(search: Search, model: Model, wanted: Wanted) -> Decision:
         is_said = reason == NO_SHARED_LOCAL_DEV  # what the platform says comes first, as it says it
         details = f"{reason}. {lacks}." if is_said else f"{lacks}, and {reason}."
         hint = search.hint or (NODEPOOL_HINT if is_said else DEPLOY_HINT)
-        raise search.refuse(StatusCode.MODEL_NOT_DEPLOYED, f"{details}{search.considered()}", hint)
+        raise search.refuse(
+            StatusCode.MODEL_NOT_DEPLOYED, f"{details}{search.considered()}", hint, row="refusals.not-deployed"
+        )
     fit: list[Nodepool] = []
     for nodepool in search.landscape.shared_nodepools():
         key = nodepool_key(nodepool)
@@ -221,6 +246,7 @@ def _shared(search: Search, model: Model, wanted: Wanted) -> Decision:
             StatusCode.MODEL_DEPLOYMENT_FAILED,
             f"No shared nodepool can run model {quoted(wanted.model)}.{search.considered()}",
             "Ask for less in inference_compute_info, or create a deployment in a nodepool that fits.",
+            row="refusals.nowhere-fits",
         )
     cheapest, *others = sorted(fit, key=lambda each: min(map(price_of, fitting(each, wanted.version))))
     for other in others:

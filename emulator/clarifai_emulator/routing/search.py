@@ -45,9 +45,9 @@ class Search:
         self.rejected.append(Candidate(f"deployment {deployment.user_id}/{deployment.id}", reason, is_hidden))
         self.hint = self.hint or hint
 
-    def refuse(self, code: int, details: str, hint: str = "", note: str = "") -> RoutingError:
-        """Make the refusal to raise."""
-        return RoutingError(code, details, ask=self.ask, hint=hint, rejected=self.rejected, note=note)
+    def refuse(self, code: int, details: str, hint: str = "", note: str = "", *, row: str = "") -> RoutingError:
+        """Make the refusal to raise. ``row``: of the fidelity table, which says why."""
+        return RoutingError(code, details, ask=self.ask, hint=hint, rejected=self.rejected, note=note, row=row)
 
     def considered(self) -> str:
         """Return a sentence with what was rejected so far and the caller may see, to end a refusal's details;
@@ -68,6 +68,7 @@ class Search:
                 StatusCode.MODEL_DOES_NOT_EXIST,
                 f"The request names model {wanted[:_LONGEST_ID]!r} of no app.",
                 hint="Name its app too: user_app_id.app_id, in REST /users/USER/apps/APP.",
+                row="refusals.missing",
             )
         model = self.landscape.model(*key)
         note = self.sight.hidden_model(key, model) if model is not None else ""
@@ -94,9 +95,10 @@ class Search:
                 f"Model {quoted(key)} has no version.",
                 hint="Upload one: `clarifai-emulator deploy PATH_TO_THE_MODEL`.",
                 note=note,
+                row="refusals.not-deployed",
             )
         details = f"Model {quoted(key)} has no version {version_id!r}; its newest is {newest.id!r}."
-        raise self.refuse(StatusCode.MODEL_DOES_NOT_EXIST, details, note=note)
+        raise self.refuse(StatusCode.MODEL_DOES_NOT_EXIST, details, note=note, row="refusals.missing")
 
     def find_deployment(self, key: DeploymentKey) -> Deployment:
         """Find the deployment the request names; refuse with 11101."""
@@ -155,10 +157,10 @@ class Search:
         serves_key = (serves.user_id, serves.app_id, serves.id)
         if serves_key != wanted.model:
             details = f"{name} serves model {quoted(serves_key)}, not {quoted(wanted.model)}."
-            raise self.refuse(StatusCode.RUNNER_INVALID_REQUEST, details)
+            raise self.refuse(StatusCode.RUNNER_INVALID_REQUEST, details, row="routing.runner-of-another")
         if serves.model_version.id not in ("", wanted.version.id):
             details = f"{name} serves version {serves.model_version.id!r}, not {wanted.version.id!r}."
-            raise self.refuse(StatusCode.MODEL_NOT_DEPLOYED, details)
+            raise self.refuse(StatusCode.MODEL_NOT_DEPLOYED, details, row="routing.runner-of-another")
         return runner
 
     def own_runner(self, key: NodepoolKey, wanted: Wanted) -> Runner | None:
@@ -187,6 +189,7 @@ class Search:
                 f"{name} is not in nodepool {quoted(ask.nodepool)}, which the request also names;"
                 f" it is in {_shortened([quoted(key) for key in keys], ', ') or 'none'}.",
                 hint="Name the deployment or the nodepool, not both.",
+                row="routing.deployment-and-nodepool",
             )
         only = [ask.nodepool] if ask.nodepool is not None else []
         if not ask.runner_id:
@@ -194,7 +197,7 @@ class Search:
         having = [key for key in only or keys if self.landscape.runner(*key, ask.runner_id) is not None]
         if not having:
             details = f"{name} has no runner {ask.runner_id!r} in its nodepools."
-            raise self.refuse(StatusCode.RUNNER_DOES_NOT_EXIST, details)
+            raise self.refuse(StatusCode.RUNNER_DOES_NOT_EXIST, details, row="refusals.missing")
         self.find_runner(having[0], wanted)
         return having[:1]
 
@@ -218,7 +221,11 @@ class Search:
             has += f", not {wanted[:_LONGEST_ID]!r}"
         hint = hint or did_you_mean(wanted, known)
         return self.refuse(
-            code, f"{said or f'{name} does not exist.'} {has}.", hint, f"{name} {note}." if note else ""
+            code,
+            f"{said or f'{name} does not exist.'} {has}.",
+            hint,
+            f"{name} {note}." if note else "",
+            row="refusals.missing",
         )
 
 

@@ -7,13 +7,23 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from clarifai_emulator.cli import connection
 from clarifai_emulator.cli import doctor_checks as checks
 from clarifai_emulator.control.running import Running
 
 
 def running(port: int = 7878, **changes: Any) -> Running:
-    facts = {"url": f"http://127.0.0.1:{port}", "pid": os.getpid(), "token": "t", "user_id": "me", "port": port}
-    return Running(**{**facts, "started": 1.0, **changes})
+    facts: dict[str, Any] = {
+        "url": f"http://127.0.0.1:{port}",
+        "pid": os.getpid(),
+        "token": "t",
+        "user_id": "me",
+        "port": port,
+    }
+    merged: dict[str, Any] = {**facts, "started": 1.0, **changes}
+    return Running(**merged)
 
 
 def test_where_clients_would_go(tmp_path: Path) -> None:
@@ -35,3 +45,24 @@ def test_the_context_of_the_clarifai_cli(tmp_path: Path) -> None:
     assert "(https://api.example.org)" in checks.check_context(environ).found
     file.write_text("{")
     assert checks.check_context(environ).level == "warn"
+
+
+def test_refusals_that_stood_on_our_choice_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asked:
+        def __enter__(self) -> Asked:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return
+
+        def answers(self, control: str, **request: Any) -> list[dict[str, Any]]:
+            rows = ["dispatch.load-fails", "requests.credential-malformed", ""]
+            return [{"event": {"kind": "request.finished", **({"row": row} if row else {})}} for row in rows]
+
+    def asked(running: Running) -> Asked:
+        return Asked()
+
+    monkeypatch.setattr(connection, "client_of", asked)
+    [check] = checks.check_fidelity([running()])
+    assert check.found == "1 refusal at http://127.0.0.1:7878 stood on row dispatch.load-fails: our choice"
+    assert "`clarifai-emulator conform --only dispatch.load-fails --target …` asks the platform." in check.advice

@@ -130,3 +130,20 @@ def test_both_ends_write_the_same_mark() -> None:
     response.runner_selector.runner.id = "the model's own"
     assert take_mark(response) == ""
     assert response.runner_selector.runner.id == "the model's own"
+
+
+def test_annotations_that_python_makes_when_they_are_asked_for_are_not_asked_for_by_a_swap() -> None:
+    def old(text: str) -> str:
+        return text
+
+    def new(text: str) -> str:
+        return text + "!"
+
+    def annotate(form: int) -> dict[str, object]:
+        raise NameError("only type checkers know this name")
+
+    code: Any = new
+    code.__annotate__ = annotate  # as functions of Python 3.14 have it
+    reload_main.take_over(old, code)
+    assert old("a") == "a!"
+    assert vars(old).get("__annotate__", getattr(old, "__annotate__", None)) is annotate

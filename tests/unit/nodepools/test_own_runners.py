@@ -183,3 +183,11 @@ async def test_a_named_runner_that_a_deployment_no_longer_runs_is_refused(laptop
     assert raised.value.message == (
         "Runner 'gone' is one of a deployment that no longer runs it. Name the deployment, or its nodepool alone."
     )
+
+
+async def test_a_nodepool_whose_runners_nobody_has_started_is_full(laptop: Laptop) -> None:
+    await laptop.deploy(0)
+    load = laptop.routing_view.load("ada", "deployment", POOL, laptop.version_id)
+    assert (load.is_full, load.startable_replicas) == (True, 0)
+    laptop.connect(laptop.register())
+    assert not laptop.routing_view.load("ada", "deployment", POOL, laptop.version_id).is_full

@@ -84,6 +84,7 @@ class Caller:
                 f"This app key gives access to {app} of user {self.user_id!r} only, not to app {app_id!r} of user "
                 f"{user_id!r}.",
                 hint="Name the key's own app in user_app_id, or use a personal access token.",
+                row="requests.app-key",
             )
 
 
@@ -147,6 +148,7 @@ class Authenticator:
                 StatusCode.CONN_KEY_INVALID,
                 f"The key has expired, at {when}.",
                 hint="Use another one, or give it a later expires_at.",
+                row="requests.expired-token",
             )
         return caller
 
@@ -155,9 +157,12 @@ class Authenticator:
             raise CallerError(
                 StatusCode.CONN_INVALID_REQUEST,
                 "Empty or malformed authorization header. Please provide an API key or session token.",
+                row="requests.credential-malformed",
             )
         if not TOKEN_CHARACTERS.issuperset(token):
-            raise CallerError(StatusCode.CONN_KEY_INVALID, "Invalid format of key.")
+            raise CallerError(
+                StatusCode.CONN_KEY_INVALID, "Invalid format of key.", row="requests.credential-malformed"
+            )
         if self._is_replica(token):
             raise _insufficient(
                 "This credential belongs to a replica and is good for ProcessRunnerItems only.",
@@ -172,6 +177,7 @@ class Authenticator:
                 "invalid key(None).",
                 hint="The emulator was started with --pat or --pats and accepts only those tokens, and keys made "
                 "with PostKeys; set CLARIFAI_PAT to one.",
+                row="requests.credential-malformed",
             )
         return caller
 

@@ -221,6 +221,7 @@ class _Deadline:
                 StatusCode.RPC_REQUEST_TIMEOUT,
                 f"The model had not answered after {self._seconds:g} s, the longest a request may take.",
                 hint="Start the emulator with a larger --request-seconds if that is not enough.",
+                row="dispatch.request-timeout",
             )
         )
 
@@ -268,6 +269,7 @@ def too_busy(lane: Lane, seconds: float) -> CallerError:
         f"{replicas} {lane.key.of} {'was' if count == 1 else 'were'} busy for {seconds:g} s.",
         hint="Try again in a moment, raise max_replicas of the deployment, or start the emulator with a larger "
         "--hold-seconds.",
+        row="dispatch.queue-full",
     )
 
 
@@ -278,4 +280,5 @@ def still_deploying(lane: Lane, seconds: float) -> CallerError:
         StatusCode.MODEL_DEPLOYING,
         f"No replica {lane.key.of} was ready within {seconds:g} s.{reason}",
         hint="`clarifai-emulator status` shows what it is waiting for.",
+        row="dispatch.held",
     )

@@ -40,4 +40,5 @@ def refuse_unknown_filters(request: Any, *, known: Collection[str], ignored: Col
             StatusCode.NOT_IMPLEMENTED,
             f"The emulator does not know the filter {', '.join(unknown)} of {type(request).__name__}.",
             hint=f"Leave it out; supported: {', '.join(supported) or 'none'}.",
+            row="listing.unknown-filter",
         )

@@ -148,6 +148,7 @@ def require_owner(resources: Resources, call: ApiCall, request: Any) -> str:
             StatusCode.CONN_INSUFFICIENT_SCOPES,
             f"User {caller!r} may not change resources of user {owner!r}.",
             hint=f"Send the request with a PAT of {owner!r}, or name your own user id.",
+            row="reading.write-for-another",
         )
     return owner
 

@@ -79,7 +79,7 @@ def as_json(message: Any) -> bytes:
 
 def bad_request(details: str, hint: str = "") -> CallerError:
     """A request that cannot be read."""
-    return CallerError(StatusCode.CONN_BAD_REQUEST_FORMAT, details, hint=hint)
+    return CallerError(StatusCode.CONN_BAD_REQUEST_FORMAT, details, hint=hint, row="rest.unknown-field")
 
 
 def _merge(name: str, message: Any, content: Any, what: str, *, look_closer: bool = False) -> None:

@@ -246,3 +246,13 @@ def method_raises(client: PlatformClient) -> Any:
         scenes.deployment(client, model, runner.place)
         answer = asked(client, runner, model)
     return {**answer.pick("status.details", "status.stack_trace"), "outputs": len(answer.message.outputs)}
+
+
+@probe("requests.model-told")
+def model_told(client: PlatformClient) -> Any:
+    """Name a model by its ids only, and look at what its runner is told."""
+    model = scenes.version(client)
+    with scripted_runner(client, model, place=scenes.nodepool(client)) as runner:
+        asked(client, runner, model)
+        told = runner.items[0].request.model
+    return {"model": told.id == model.id, "version": told.model_version.id == model.version}
