@@ -37,6 +37,7 @@ def measure(*, quick: bool = False) -> list[Figure]:
         archive.write_bytes(os.urandom(size))
         options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
         with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+            _call(channel, "PostApps", apps=[{"id": _APP["app_id"]}])
             _call(channel, "PostModels", user_app_id=_APP, models=[{"id": "model"}])
             uploads: list[float] = []
             copies: list[float] = []
@@ -75,7 +76,7 @@ def _upload(channel: grpc.Channel, archive: Path) -> None:
         request_serializer=rpc.request_type.SerializeToString,
         response_deserializer=rpc.response_type.FromString,
     )
-    last = list(method(_requests(archive), metadata=_METADATA))[-1]
+    last = list(method(_requests(archive), metadata=_METADATA))[-1]  # pyright: ignore[reportArgumentType]
     if last.status.code != StatusCode.MODEL_BUILDING:
         raise RuntimeError(f"the upload was refused: {last.status.code} {last.status.details}")
     named = {"user_app_id": _APP, "model_id": "model", "version_id": last.model_version_id}
@@ -89,12 +90,12 @@ def _call(channel: grpc.Channel, name: str, **fields: Any) -> None:
         request_serializer=rpc.request_type.SerializeToString,
         response_deserializer=rpc.response_type.FromString,
     )
-    method(rpc.request_type(**fields), metadata=_METADATA)
+    method(rpc.request_type(**fields), metadata=_METADATA)  # pyright: ignore[reportArgumentType]
 
 
 def _requests(archive: Path) -> Iterator[Any]:
     config = {"user_app_id": _APP, "model_id": "model", "total_size": archive.stat().st_size}
-    yield service_pb2.PostModelVersionsUploadRequest(upload_config=config)
+    yield service_pb2.PostModelVersionsUploadRequest(upload_config=config)  # pyright: ignore[reportArgumentType]
     with archive.open("rb") as file:
         number = 0
         while data := file.read(_PART):

@@ -16,6 +16,7 @@ from clarifai_emulator.api.handlers import instance_types as catalogue
 from clarifai_emulator.api.handlers import log_entries as logs
 from clarifai_emulator.api.handlers import resource_rpcs
 from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.logbook import LogBook
@@ -23,7 +24,7 @@ from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.permissions import Organisations
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Record
-from clarifai_emulator.store import Store
+from clarifai_emulator.store import Kind, Store
 
 
 class StillClock:
@@ -55,7 +56,12 @@ class FixedMetrics:
 class ResourceApi:
     """Every resource handler over one store. ``api("GetModel", {...})`` calls as user ``ada``."""
 
-    def __init__(self, organisations: Organisations | None = None, rows: Sequence[Record] = ROWS) -> None:
+    def __init__(
+        self,
+        organisations: Organisations | None = None,
+        rows: Sequence[Record] = ROWS,
+        behaviour: Behaviour | None = None,
+    ) -> None:
         self.clock = StillClock()
         self.store = Store()
         self.organisations = organisations or Organisations()
@@ -65,8 +71,9 @@ class ResourceApi:
             clock=self.clock,
             organisations=self.organisations,
             catalogue=self.catalogue,
-            metrics=FixedMetrics(),
+            metrics=FixedMetrics(),  # pyright: ignore[reportArgumentType]
             rows=rows,
+            behaviour=behaviour,
         )
         self.issued_keys = IssuedKeys(self.store)
         self.logbook = LogBook()
@@ -111,7 +118,13 @@ class ResourceApi:
         }
         return self("PostNodepools", _user, compute_cluster_id=cluster_id, nodepools=[given]).nodepools[0]
 
+    def app(self, app_id: str = "app", _user: str = "ada", **fields: Any) -> None:
+        """Create an app, unless it is there."""
+        if self.store.get(Kind.APP, (_user, app_id)) is None:
+            self("PostApps", _user, apps=[{"id": app_id, **fields}])
+
     def model(self, model_id: str = "model", app_id: str = "app", _user: str = "ada", **fields: Any) -> Any:
+        self.app(app_id, _user)
         return self("PostModels", _user, app_id=app_id, models=[{"id": model_id, **fields}]).model
 
     def version(self, model_id: str = "model", app_id: str = "app", _user: str = "ada", **fields: Any) -> str:

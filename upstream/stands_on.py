@@ -40,6 +40,12 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
         f"{_METHOD_SIGNATURES}:build_variable_signature",
         f"{_METHOD_SIGNATURES}:_normalize_data_type",
     ),
+    "the classes that models inherit from": (
+        "clarifai.runners.models.agentic_class:AgenticModelClass",
+        "clarifai.runners.models.mcp_class:MCPModelClass",
+        "clarifai.runners.models.openai_class:OpenAIModelClass",
+        "clarifai.runners.models.vllm_openai_class:VLLMOpenAIModelClass",
+    ),
     "the pytest plugin": (
         *(f"{_CLIENT}.{way}{name}" for way in ("_", "_async_") for name in ("predict", "generate", "stream")),
         f"{_CLIENT}._define_functions",

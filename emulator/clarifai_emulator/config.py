@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from clarifai_emulator.backend_table import BACKENDS, DEFAULT_BACKEND, abilities_of, listed
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.errors import ConfigError
 
 DEFAULT_PORT = 7878
@@ -50,8 +51,10 @@ class DockerSettings:
     with; ``{python_version}`` is config.yaml's. ``build_args``: for every build, besides proxies and package
     indexes of the environment. ``ca_file``: certificates that builds and models trust too. ``builder``: the
     engine's classic one, BuildKit, or whichever a Dockerfile needs. ``listen``: this machine's address as
-    containers reach it, empty to find it. ``limits``: hold containers to the CPU and memory of their compute info.
-    ``probe_seconds``: how often a runner's health is asked for, and how long an answer may take.
+    containers reach it, empty to find it. ``secrets``: hand a model's secrets to its container as environment
+    variables, or as files below CLARIFAI_SECRETS_PATH, which ``docker inspect`` does not show. ``limits``: hold
+    containers to the CPU and memory of their compute info. ``probe_seconds``: how often a runner's health is asked
+    for, and how long an answer may take.
     """
 
     engine: str = ""
@@ -61,6 +64,7 @@ class DockerSettings:
     builder: Literal["auto", "classic", "buildkit"] = "auto"
     listen: str = ""
     limits: bool = True
+    secrets: Literal["environment", "files"] = "environment"
     probe_seconds: float = 10.0
 
     def problems(self) -> Iterator[str]:
@@ -69,6 +73,8 @@ class DockerSettings:
             yield f"CA file {self.ca_file} does not exist"
         if self.builder not in ("auto", "classic", "buildkit"):
             yield f"docker builder must be 'auto', 'classic' or 'buildkit', got {self.builder!r}"
+        if self.secrets not in ("environment", "files"):
+            yield f"docker secrets must be 'environment' or 'files', got {self.secrets!r}"
         if self.probe_seconds <= 0:
             yield f"docker probe_seconds must be more than 0, got {self.probe_seconds}"
         if not self.base_image:
@@ -99,6 +105,7 @@ class EmulatorConfig:
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
     ``data_dir``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
     nothing.
+    ``behaviour``: what was chosen where the platform's way is unknown or hinders.
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``localhost`` for those of this machine, ``*``
     for all.
     ``max_upload_bytes``: the largest archive of an uploaded model version.
@@ -130,6 +137,7 @@ class EmulatorConfig:
     debug: int | None = None
     debug_wait: bool = False
     data_dir: Path | None = None
+    behaviour: Behaviour = field(default_factory=Behaviour)
     cors: tuple[str, ...] = ()
     max_message_bytes: int = 128 * MEBIBYTE
     max_upload_bytes: int = 16 * 1024 * MEBIBYTE
@@ -186,6 +194,7 @@ class EmulatorConfig:
         if self.contract not in ("record", "strict", "off"):
             yield f"contract must be 'record', 'strict' or 'off', got {self.contract!r}"
         yield from self.docker.problems()
+        yield from self.behaviour.problems()
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'genuine' or 'lean', got {self.runner!r}"
         if self.runner == "lean" and self.backend in BACKENDS and not abilities_of(self.backend).lean:

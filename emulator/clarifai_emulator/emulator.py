@@ -112,6 +112,7 @@ class Emulator:
             catalogue=self.catalogue,
             metrics=self.nodepools.metrics,
             rows=rows,
+            behaviour=self.config.behaviour,
         )
         self._make_deploying()
         self._make_provisioning(hosted)

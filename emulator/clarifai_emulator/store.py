@@ -99,12 +99,14 @@ class Store:
         """Return the resource with exactly this key, or None."""
         return self._items[kind].get(key)
 
-    def put(self, kind: Kind, key: Key, item: Any) -> None:
-        """Add the resource, or replace the one with the same key (its place in listings stays)."""
+    def put(self, kind: Kind, key: Key, item: Any, *, to_front: bool = False) -> None:
+        """Add the resource, or replace the one with the same key. That one's place in listings stays, unless it
+        goes ``to_front``, where new ones are."""
         old = self._items[kind].get(key)
-        if old is None:
-            for depth in range(len(key)):
-                self._below[kind][key[:depth]][key] = None
+        for depth in range(len(key)) if old is None or to_front else ():
+            siblings = self._below[kind][key[:depth]]
+            siblings.pop(key, None)
+            siblings[key] = None
         self._items[kind][key] = item
         self._index(kind, key, item)
         if old is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 if TYPE_CHECKING:
+    from clarifai_emulator.behaviour import Behaviour
     from clarifai_emulator.config import DockerSettings
 
 Kind = Literal["text", "number", "whole", "yes or no", "file", "files", "words"]
@@ -49,6 +50,7 @@ UP_SETTINGS = (
     UpSetting(
         "cors", "words", "origins whose pages may use the HTTP endpoints; localhost for any port of it, * for all"
     ),
+    UpSetting("behaviour", "words", "NAME=VALUE: choose where the platform's way is unknown or hinders"),
     UpSetting("accelerators", "text", "pretend to have these, for example simulated:2xNVIDIA-A10G"),
     UpSetting("docker_base_image", "text", "image that generated images begin with"),
     UpSetting("docker_build_args", "words", "NAME=VALUE for every image build"),
@@ -56,6 +58,7 @@ UP_SETTINGS = (
     UpSetting("docker_builder", "text", "what builds images", ("auto", "classic", "buildkit")),
     UpSetting("docker_engine", "text", "the container engine's socket or URL"),
     UpSetting("docker_listen", "text", "this machine's address for containers"),
+    UpSetting("docker_secrets", "text", "how a model's container gets its secrets", ("environment", "files")),
     UpSetting("docker_limits", "yes or no", "hold containers to the CPU and memory that their model asks for"),
 )
 OLDER = ("backend", "runner", "hold_seconds", "topology", "strict_capacity")
@@ -144,7 +147,19 @@ def config_of(found: Mapping[str, Any]) -> dict[str, Any]:
             fields["max_upload_bytes"] = parse_memory(fields["max_upload_bytes"])
         except ValueError as error:
             raise ConfigError("The settings of the tests cannot be used:", [f"max_upload_bytes: {error}"]) from None
+    if "behaviour" in fields:
+        fields["behaviour"] = _behaviour(fields["behaviour"])
     return {**fields, "docker": _docker(found)}
+
+
+def _behaviour(choices: Sequence[str]) -> Behaviour:
+    from clarifai_emulator.behaviour import Behaviour
+    from clarifai_emulator.errors import ConfigError
+
+    try:
+        return Behaviour.of(choices)
+    except ValueError as error:
+        raise ConfigError("The settings of the tests cannot be used:", [f"behaviour: {error}"]) from None
 
 
 def _docker(found: Mapping[str, Any]) -> DockerSettings:

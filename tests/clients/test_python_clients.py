@@ -61,7 +61,7 @@ def test_openais_client_streams_calls_tools_embeds_lists_and_is_refused(
         "chunks": ["You", "said:", "Hello", "you"],
         "tool": ["echo", '{"text": "Hello you"}'],
         "vector": [3.0, 0.5, -1.0],
-        "models": ["https://clarifai.com/me/demo/models/openai"],
+        "models": ["me/demo/models/openai"],
         "refused": "21200",
         "completions": "There is no /v2/ext/openai/v1/completions",
     }

@@ -219,19 +219,34 @@ def test_a_container_whose_runner_does_not_answer_its_probe_any_more_is_replaced
         client.close()
 
 
-def test_secrets_come_as_files_that_the_runner_reads_and_are_not_in_the_containers_settings(
+WANTED_SECRETS = (
+    "secrets:\n  - {id: hf-token, type: env, env_var: HF_TOKEN}\n  - {id: gone, type: env, env_var: GONE}\n"
+)
+PLANTED = {"user_app_id": {"user_id": "me"}, "secrets": [{"id": "hf-token", "value": "planted-secret"}]}
+SEEN_SECRETS = "[os.environ.get('HF_TOKEN'), os.environ.get('GONE'), os.environ.get('CLARIFAI_SECRETS_PATH')]"
+
+
+def test_secrets_come_as_environment_variables(
     emulator: EmulatorThread, client: Client, docker: DockerClient, tmp_path: Path
 ) -> None:
-    secrets = [{"id": "hf-token", "value": "planted-secret"}]
-    client.call("PostSecrets", user_app_id={"user_id": "me"}, secrets=secrets)
-    wanted = (
-        "secrets:\n  - {id: hf-token, type: env, env_var: HF_TOKEN}\n  - {id: gone, type: env, env_var: GONE}\n"
-    )
-    emulator.deploy(write_looks(tmp_path, config=wanted))
+    client.call("PostSecrets", **PLANTED)  # pyright: ignore[reportArgumentType]
+    emulator.deploy(write_looks(tmp_path, config=WANTED_SECRETS))
 
-    assert look(client, "[os.environ.get('HF_TOKEN'), os.environ.get('GONE')]") == ["planted-secret", None]
-    assert "planted-secret" not in str(container_of(docker, emulator).attrs)
+    assert look(client, SEEN_SECRETS) == ["planted-secret", None, None]
+    assert "HF_TOKEN=planted-secret" in container_of(docker, emulator).attrs["Config"]["Env"]
     assert "config.yaml wants secret 'gone' as GONE: user 'me' has no such secret" in log(emulator)
+
+
+def test_where_that_is_chosen_secrets_come_as_files_and_are_not_in_the_containers_settings(
+    tmp_path: Path, docker: DockerClient, engine: object
+) -> None:
+    with running(backend="docker", docker=replace(SETTINGS, secrets="files")) as emulator:
+        client = Client(emulator.url)
+        client.call("PostSecrets", **PLANTED)  # pyright: ignore[reportArgumentType]
+        emulator.deploy(write_looks(tmp_path, config=WANTED_SECRETS))
+        assert look(client, SEEN_SECRETS) == ["planted-secret", None, "/etc/clarifai/secrets"]
+        assert "planted-secret" not in str(container_of(docker, emulator).attrs)
+        client.close()
 
 
 def test_what_it_prints_is_its_runner_log_line_by_line(
@@ -251,8 +266,8 @@ def test_a_container_that_somebody_kills_or_removes_is_replaced_and_its_request_
 ) -> None:
     emulator.deploy(write_looks(tmp_path))
     for way, said in (
-        (lambda each: each.kill(), "its process was ended by signal 9"),
-        (lambda each: each.remove(force=True), ""),
+        (lambda each: each.kill(), "its process was ended by signal 9"),  # pyright: ignore[reportUnknownLambdaType]
+        (lambda each: each.remove(force=True), ""),  # pyright: ignore[reportUnknownLambdaType]
     ):
         wait_for(lambda: live_replicas(emulator, "deploy-looks"), seconds=30)
         before = container_of(docker, emulator)
@@ -268,10 +283,10 @@ def test_nodepools_on_processes_and_in_containers_stand_side_by_side(
     emulator: EmulatorThread, client: Client, tmp_path: Path
 ) -> None:
     place = {"user_app_id": {"user_id": "me"}, "compute_cluster_id": "local"}
-    copy = client.call("GetNodepool", nodepool_id="cpu", **place).nodepool
+    copy = client.call("GetNodepool", nodepool_id="cpu", **place).nodepool  # pyright: ignore[reportArgumentType]
     copy.id = "bare"
     copy.metadata["emulator_backend"] = "process"
-    posted = client.call("PostNodepools", nodepools=[copy], **place)
+    posted = client.call("PostNodepools", nodepools=[copy], **place)  # pyright: ignore[reportArgumentType]
     assert posted.status.code == 10000, posted.status
     directory = write_looks(tmp_path)
     emulator.deploy(directory, deployment_id="contained")

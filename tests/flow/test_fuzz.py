@@ -92,6 +92,7 @@ class Wire:
         in_app: dict[str, Any] = {"user_app_id": {"user_id": "me", "app_id": "app"}}
         deployed = {"id": "deployment", "worker": worker, "nodepools": [{"id": "pool"}]}
         for name, fields in {
+            "PostApps": {"apps": [{"id": "app"}]},
             "PostModels": {**in_app, "models": [{"id": "model"}]},
             "PostModelVersions": {**in_app, "model_id": "model", "model_versions": [{"id": "v1"}]},
             "PostComputeClusters": {"compute_clusters": [cluster]},
@@ -101,7 +102,7 @@ class Wire:
             "PostKeys": {"keys": [{"id": "key-1"}]},
             "PostSecrets": {"secrets": [{"id": "secret-1", "value": "v"}]},
         }.items():
-            status = client.call(name, **fields).status
+            status = client.call(name, **fields).status  # pyright: ignore[reportArgumentType]
             assert status.code == StatusCode.SUCCESS, (name, status)
         client.close()
 

@@ -168,7 +168,7 @@ class TestAModelsLife:
 
         hello, name = model_directory(tmp_path / "hello"), "me/demo/models/hello"
         url = f"https://clarifai.com/{name}"
-        said = cli.ok("model", "upload", hello)
+        said = cli.ok("model", "upload", hello, stdin="y\n")
         assert "Building image... done" in said
         version = re.search(r"Version: +(\w{32})", said)
         assert version is not None
@@ -198,15 +198,21 @@ class TestAModelsLife:
         route = cli.ok("model", "predict", "me/demo/models/hello", "you", "--method", "predict")
         assert route.strip() == "Hello, you!"
 
-    def test_its_app_is_created_without_a_question(self, cli: Official, empty: EmulatorThread, hello: Path) -> None:
+    def test_an_app_that_is_not_there_is_asked_about(
+        self, cli: Official, empty: EmulatorThread, hello: Path
+    ) -> None:
         config = hello / "config.yaml"
         config.write_text(config.read_text().replace("app_id: demo", "app_id: never-seen"))
+        refused = cli.run("model", "upload", hello, stdin="n\n")
+        assert refused.returncode != 0
+        assert "Do you want to create App `never-seen`?" in refused.stdout
+        assert "Building image... done" in cli.ok("model", "upload", hello, stdin="y\n")
         assert "Building image... done" in cli.ok("model", "upload", hello)
 
     def test_every_line_of_the_build_log_comes_once(
         self, cli: Official, empty: EmulatorThread, hello: Path
     ) -> None:
-        said = cli.ok("model", "upload", hello, "--verbose")
+        said = cli.ok("model", "upload", hello, "--verbose", stdin="y\n")
         for line in ("unpacking the archive", "reading the method signatures of model.py", "is built: predict,"):
             assert said.count(line) == 1, line
         assert "Model build complete!" in said
@@ -221,7 +227,7 @@ class TestAModelsLife:
             f"import pathlib\n{source.read_text()}\n"
             "WEIGHTS = (pathlib.Path(__file__).parent / 'checkpoints' / 'weights').read_text()\n"
         )
-        said = cli.ok("model", "upload", hello)  # the CLI itself says that it failed, and ends with 0
+        said = cli.ok("model", "upload", hello, stdin="y\n")  # the CLI itself says that it failed, and ends with 0
         assert "Model build failed with status: model.py cannot be used: FileNotFoundError" in said
         assert "reading the method signatures of model.py" in said
         assert "Upload failed. Check logs above for details." in said

@@ -132,12 +132,12 @@ def model(user: Any) -> Any:
     return user.create_app("app").create_model("chat-model", model_type_id="any-to-any")
 
 
-def test_a_cluster_from_a_config_file_comes_back_without_its_key(user: Any, config_file: Any) -> None:
+def test_a_cluster_from_a_config_file_comes_back_with_its_key_hidden(user: Any, config_file: Any) -> None:
     user.create_compute_cluster(config_filepath=config_file(compute_cluster=CLUSTER))
 
     found = user.compute_cluster("gpu-cluster")
     assert found.compute_cluster_info.description == "where it runs"
-    assert found.compute_cluster_info.key.id == ""
+    assert found.compute_cluster_info.key.id == "****"
     assert [each.id for each in user.list_compute_clusters()] == ["gpu-cluster"]
 
 
@@ -203,7 +203,7 @@ def test_an_unknown_nodepool_names_the_ones_there_are(nodepool: Any, model: Any)
 def test_a_model_that_does_not_exist(user: Any) -> None:
     from clarifai.client.model import Model
 
-    with pytest.raises(Exception, match=r"(?s)MODEL_DOES_NOT_EXIST.*details: \"Model does not exist\""):
+    with pytest.raises(Exception, match=r"(?s)MODEL_DOES_NOT_EXIST.*details: \"Model .*none.* does not exist\.\""):
         Model(url="https://clarifai.com/ada/app/models/none", pat=PAT, base_url=os.environ["CLARIFAI_API_BASE"])
 
 
@@ -213,7 +213,7 @@ def test_models_and_versions(model: Any, user: Any) -> None:
         newest = model.create_version(pretrained_model_config={"local_dev": True}).model_version.id
     versions = [each.model_version.id for each in model.list_versions()]
     assert len(versions) == 2
-    assert versions[0] == newest
+    assert versions[0] == newest  # pyright: ignore[reportPossiblyUnboundVariable]
     assert [each.id for each in user.app("app").list_models()] == ["chat-model"]
     assert user.list_models(show=False)[0]["url"] == "https://clarifai.com/ada/app/models/chat-model"
 
@@ -226,12 +226,12 @@ def test_a_local_runner_gets_an_id(nodepool: Any, model: Any) -> None:
     assert nodepool.runner(runner.id).runner_info.num_replicas == 1
 
 
-def test_secrets_never_come_back(user: Any) -> None:
+def test_secrets_come_back_to_their_owner(user: Any) -> None:
     user.create_secrets([{"id": "TOKEN", "value": "hidden", "description": "of the upstream"}])
     user.patch_secrets([{"id": "TOKEN", "value": "changed"}], action="overwrite")
     [secret] = user.list_secrets()
-    assert "value" not in secret
-    assert "value" not in user.get_secret("TOKEN")
+    assert secret["value"] == "changed"
+    assert user.get_secret("TOKEN")["value"] == "changed"
     user.delete_secrets(["TOKEN"])
     assert list(user.list_secrets()) == []
 

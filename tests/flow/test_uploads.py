@@ -1,4 +1,4 @@
-"""Uploads of model versions over the wire are built and run if they arrive whole, and leave nothing if not."""
+"""Uploads of model versions over the wire are built once they arrive whole; one that is broken off goes on."""
 
 from __future__ import annotations
 
@@ -51,6 +51,11 @@ def refusal(uploader: Uploader, requests: Any, pat: str = "any-token") -> tuple[
     return last.code, last.details
 
 
+def resumed(uploader: Uploader, size: int, version_id: str) -> Any:
+    """Return the first answer to an upload of a version that was broken off; this one is broken off too."""
+    return uploader.send([config(size, id=version_id)])[0]
+
+
 def expect_nothing(uploader: Uploader) -> None:
     assert uploader.versions() == []
     assert uploaded_files() == []
@@ -60,11 +65,13 @@ class TestAnUpload:
     def test_is_built_from_its_archive_and_serves(self, uploader: Uploader) -> None:
         answers = uploader.send(whole(archive_of(), count=3))
 
-        assert [each.status.code for each in answers[:-1]] == [StatusCode.UPLOAD_IN_PROGRESS] * 2
-        assert [each.status.percent_completed for each in answers] == [33, 66, 100]
-        assert answers[0].bytes_remaining > answers[1].bytes_remaining > 0
+        in_progress, done = StatusCode.UPLOAD_IN_PROGRESS, StatusCode.UPLOAD_DONE
+        codes = [each.status.code for each in answers]
+        assert codes == [in_progress, in_progress, in_progress, done, StatusCode.MODEL_BUILDING]
+        assert [each.status.percent_completed for each in answers] == [0, 33, 66, 0, 0]
+        assert answers[0].bytes_remaining > answers[1].bytes_remaining > answers[2].bytes_remaining > 0
+        assert len({each.model_version_id for each in answers}) == 1
         last = answers[-1]
-        assert last.status.code == StatusCode.MODEL_BUILDING
         version = uploader.built(last.model_version_id)
         assert version.status.code == StatusCode.MODEL_TRAINED, version.status
         assert [each.name for each in version.method_signatures] == ["predict", "generate", "stream"]
@@ -77,6 +84,17 @@ class TestAnUpload:
         answer = uploader.client.call("PostModelOutputs", inference_request("hello", prompt="you"))
         assert text_of(answer) == "Hello, you!"
 
+    def test_of_one_part_is_answered_as_the_platform_was_seen_to(self, uploader: Uploader) -> None:
+        answers = uploader.send(whole(archive_of(), id="f" * 32))
+        said = [(each.status.code, each.status.description, each.status.details) for each in answers]
+        assert said == [
+            (68000, "Upload in progress", "Starting upload."),
+            (68001, "Upload done", "Completed upload of files, initiating model version image build."),
+            (21107, "Model image is currently being built.", "Model version image is being built."),
+        ]
+        assert [each.status.percent_completed for each in answers] == [0, 0, 0]
+        assert {each.model_version_id for each in answers} == {"f" * 32}
+
     @pytest.mark.of_processes("about replicas without an image; with one: tests/docker/test_image.py")
     def test_a_dockerfile_in_the_archive_is_not_looked_at(self, uploader: Uploader) -> None:
         answers = uploader.send(whole(archive_of(Dockerfile=b"FROM nowhere\n")))
@@ -85,7 +103,7 @@ class TestAnUpload:
 
     def test_what_the_archive_says_counts_and_not_what_the_client_says_of_it(self, uploader: Uploader) -> None:
         said = {"method_signatures": [{"name": "made_up"}], "status": {"code": StatusCode.MODEL_TRAINED}}
-        answers = uploader.send(whole(archive_of(), inference_compute_info={"cpu_memory": "300Mi"}, **said))
+        answers = uploader.send(whole(archive_of(), inference_compute_info={"cpu_memory": "300Mi"}, **said))  # pyright: ignore[reportArgumentType]
         assert uploader.version(answers[-1].model_version_id).status.code != StatusCode.ZERO
         version = uploader.built(answers[-1].model_version_id)
         assert [each.name for each in version.method_signatures] == ["predict", "generate", "stream"]
@@ -93,7 +111,7 @@ class TestAnUpload:
 
     def test_a_deployment_of_a_version_that_is_being_built_waits_for_it(self, uploader: Uploader) -> None:
         slow = b"import time\ntime.sleep(1)\n" + (MODELS / "hello" / "1" / "model.py").read_bytes()
-        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id
+        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id  # pyright: ignore[reportArgumentType]
         uploader.deploy(version_id)
         answer = uploader.client.call("PostModelOutputs", inference_request("hello", prompt="you"))
         assert text_of(answer) == "Hello, you!"
@@ -103,7 +121,7 @@ class TestAnUpload:
         worker = {"model": {"id": "hello", "app_id": "demo"}}
         given = {"id": "up", "worker": worker, "nodepools": [NODEPOOL], "deploy_latest_version": True}
         uploader.client.call("PostDeployments", user_app_id={"user_id": "me"}, deployments=[given])
-        broken = uploader.send(whole(archive_of(**{"1__model.py": b"import nothing_here\n"})))[-1].model_version_id
+        broken = uploader.send(whole(archive_of(**{"1__model.py": b"import nothing_here\n"})))[-1].model_version_id  # pyright: ignore[reportArgumentType]
         for _ in range(2):
             answer = uploader.client.call("PostModelOutputs", inference_request("hello", prompt="you"))
             assert text_of(answer) == "Hello, you!"
@@ -126,6 +144,7 @@ class TestAnUpload:
             assert uploaded_files() != []
             emulator.reset()
             assert uploaded_files() == []
+            uploader.client.call("PostApps", user_app_id={"user_id": "me"}, apps=[{"id": "demo"}])
             uploader.client.call("PostModels", **uploader.app, models=[{"id": "hello"}])
             uploader.built(uploader.send(whole(archive_of()))[-1].model_version_id)
             assert uploaded_files() != []
@@ -145,7 +164,7 @@ class TestABuildThatFails:
     def test_says_why_in_the_status_and_in_the_log(
         self, uploader: Uploader, files: dict[str, bytes], says: str
     ) -> None:
-        version_id = uploader.send(whole(archive_of(**files)))[-1].model_version_id
+        version_id = uploader.send(whole(archive_of(**files)))[-1].model_version_id  # pyright: ignore[reportArgumentType]
         version = uploader.built(version_id)
         assert version.status.code == StatusCode.MODEL_BUILDING_FAILED
         assert says in "\n".join([version.status.description, *uploader.build_log(version_id)])
@@ -165,7 +184,7 @@ class TestABuildThatFails:
         assert not list(tmp_path.rglob("escaped"))
 
     def test_without_the_network_the_clients_pin_is_undone(self, uploader: Uploader) -> None:
-        data = archive_of(**{"requirements.txt": b"clarifai==None\n"})
+        data = archive_of(**{"requirements.txt": b"clarifai==None\n"})  # pyright: ignore[reportArgumentType]
         version = uploader.built(uploader.send(whole(data))[-1].model_version_id)
         assert version.status.code == StatusCode.MODEL_TRAINED, version.status
         assert (
@@ -177,13 +196,18 @@ class TestABuildThatFails:
 class TestRefusals:
     def test_an_upload_that_ends_too_early(self, uploader: Uploader) -> None:
         data = archive_of()
-        assert refusal(uploader, [config(len(data) + 1), *parts(data)]) == (
+        last = uploader.send([config(len(data) + 1, id="a" * 32), *parts(data)])[-1].status
+        assert (last.code, last.details) == (
             StatusCode.MODEL_UPLOADING_FAILED,
-            f"The upload ended after {len(data)} of {len(data) + 1} bytes. Upload it again, whole.",
+            f"The upload ended after {len(data)} of {len(data) + 1} bytes. Send upload_config again with "
+            f"model_version.id '{'a' * 32}' to go on after part 1, or upload the archive again, whole.",
         )
-        assert refusal(uploader, [config(10)])[1] == (
-            "The upload ended after 0 of 10 bytes. Upload it again, whole."
+        last = uploader.send([config(10, id="b" * 32)])[-1].status
+        assert last.details == (
+            f"The upload ended after 0 of 10 bytes. Send upload_config again with model_version.id '{'b' * 32}' to "
+            "go on from part 1, or upload the archive again, whole."
         )
+        assert uploader.versions() == []
 
     @pytest.mark.parametrize("size", [1000, 40_000_000])
     def test_more_bytes_than_were_announced(self, uploader: Uploader, size: int) -> None:
@@ -208,7 +232,7 @@ class TestRefusals:
     def test_a_disk_that_is_full(self, uploader: Uploader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         full = tmp_path / "full"
         full.symlink_to("/dev/full")
-        monkeypatch.setattr(UploadedFiles, "incoming", lambda _: full)
+        monkeypatch.setattr(UploadedFiles, "incoming", lambda _: full)  # pyright: ignore[reportUnknownLambdaType]
         assert refusal(uploader, whole(bytes(2_000_000))) == (
             StatusCode.MODEL_UPLOADING_FAILED,
             "The emulator cannot write the archive to its disk: No space left on device. "
@@ -246,7 +270,8 @@ class TestRefusals:
         with running(pats={"ada-token": "ada", "bob-token": "bob"}, user_id="ada") as emulator:
             client = Client(emulator.url, "ada-token")
             app = {"user_app_id": {"user_id": "ada", "app_id": "demo"}}
-            client.call("PostModels", **app, models=[{"id": "hello", "visibility": {"gettable": 50}}])
+            client.call("PostApps", user_app_id={"user_id": "ada"}, apps=[{"id": "demo"}])
+            client.call("PostModels", **app, models=[{"id": "hello", "visibility": {"gettable": 50}}])  # pyright: ignore[reportArgumentType]
             uploader = Uploader.__new__(Uploader)
             uploader.channel = grpc.insecure_channel(emulator.url.removeprefix("http://"))
             request = config(10)
@@ -270,13 +295,13 @@ class TestGivenUpHalfWay:
             go_on.wait(20)
 
         call = uploader.stream(requests())
-        assert next(call).status.code == StatusCode.UPLOAD_IN_PROGRESS
-        assert len(uploaded_files()) == 1
+        version_id = next(call).model_version_id
         begun.wait(10)
+        assert next(call).status.code == StatusCode.UPLOAD_IN_PROGRESS
         call.cancel()
-        wait_for(lambda: uploaded_files() == [])
+        wait_for(lambda: resumed(uploader, 4_000_000, version_id).status.details == "Resuming upload after part 1.")
         go_on.set()
-        expect_nothing(uploader)
+        assert uploader.versions() == []
 
     def test_a_connection_that_breaks(self, uploader: Uploader) -> None:
         go_on = threading.Event()
@@ -287,11 +312,65 @@ class TestGivenUpHalfWay:
             go_on.wait(20)
 
         call = uploader.stream(requests())
+        version_id = next(call).model_version_id
         next(call)
         uploader.channel.close()
-        wait_for(lambda: uploaded_files() == [])
+        again = Uploader(uploader.url)
+        wait_for(lambda: resumed(again, 4_000_000, version_id).bytes_remaining == 3_000_000)
         go_on.set()
-        expect_nothing(uploader)
+        assert again.versions() == []
+        again.close()
+
+    def test_the_rest_completes_it(self, uploader: Uploader) -> None:
+        data = archive_of()
+        first, second, third = parts(data, 3)
+        version_id = uploader.send([config(len(data)), first, second])[0].model_version_id
+        answers = uploader.send([config(len(data), id=version_id), third])
+        assert answers[0].status.details == "Resuming upload after part 2."
+        assert [each.status.code for each in answers] == [68000, 68001, 21107]
+        assert {each.model_version_id for each in answers} == {version_id}
+        assert uploader.built(version_id).status.code == StatusCode.MODEL_TRAINED
+
+    def test_what_came_may_come_again_from_the_first_part(self, uploader: Uploader) -> None:
+        data = archive_of()
+        version_id = uploader.send([config(len(data)), *list(parts(data, 3))[:2]])[0].model_version_id
+        uploader.send([config(len(data), id=version_id), *parts(data, 2)])
+        assert uploader.built(version_id).status.code == StatusCode.MODEL_TRAINED
+
+    def test_another_archive_is_not_its_rest(self, uploader: Uploader) -> None:
+        version_id = uploader.send([config(10, id="a" * 32), *list(parts(bytes(10), 2))[:1]])[0].model_version_id
+        last = uploader.send([config(11, id=version_id)])[-1].status
+        assert (last.code, last.details) == (
+            StatusCode.MODEL_UPLOADING_FAILED,
+            f"upload_config.total_size: 11 bytes; the upload of version '{version_id}' that was broken off has 10. "
+            "Go on with the same archive, or leave the id out to upload another version.",
+        )
+        assert resumed(uploader, 10, version_id).status.details == "Resuming upload after part 1."
+
+    def test_two_at_once_are_not_one(self, uploader: Uploader) -> None:
+        go_on = threading.Event()
+
+        def requests() -> Iterator[Request]:
+            yield config(10, id="a" * 32)
+            go_on.wait(20)
+
+        call = uploader.stream(requests())
+        next(call)
+        last = uploader.send([config(10, id="a" * 32)])[-1].status
+        assert (last.code, last.details) == (
+            StatusCode.MODEL_UPLOADING,
+            f"upload_config.model_version.id: version '{'a' * 32}' is being uploaded just now. Wait for the end of "
+            "that upload, or leave the id out to upload another version.",
+        )
+        go_on.set()
+        list(call)
+
+    def test_only_the_last_eight_are_kept(self, uploader: Uploader) -> None:
+        for number in range(10):
+            uploader.send([config(10, id=f"{number:032}"), *list(parts(bytes(10), 2))[:1]])
+        assert len(uploaded_files()) == 8
+        assert resumed(uploader, 10, f"{0:032}").status.details == "Starting upload."
+        assert resumed(uploader, 10, f"{9:032}").status.details == "Resuming upload after part 1."
 
     def test_an_emulator_that_stops_meanwhile(self) -> None:
         go_on = threading.Event()
@@ -313,7 +392,7 @@ class TestGivenUpHalfWay:
 
     def test_a_version_that_is_deleted_while_it_is_built(self, uploader: Uploader) -> None:
         slow = b"import time\ntime.sleep(3)\n" + (MODELS / "hello" / "1" / "model.py").read_bytes()
-        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id
+        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id  # pyright: ignore[reportArgumentType]
         wait_for(lambda: "reading the method signatures of model.py" in uploader.build_log(version_id))
         uploader.client.call("DeleteModelVersion", **uploader.app, model_id="hello", version_id=version_id)
         wait_for(lambda: uploaded_files() == [])

@@ -31,7 +31,7 @@ def archive_of(model: str = "hello", **more: bytes) -> bytes:
 
 def config(total_size: int, model_id: str = "hello", **version: Any) -> Request:
     return Request(
-        upload_config={
+        upload_config={  # pyright: ignore[reportArgumentType]
             "user_app_id": {"user_id": "me", "app_id": "demo"},
             "model_id": model_id,
             "model_version": version,
@@ -58,10 +58,12 @@ class Uploader:
 
     def __init__(self, url: str) -> None:
         self.app: dict[str, Any] = {"user_app_id": {"user_id": "me", "app_id": "demo"}}
+        self.url = url
         self.client = Client(url)
         self.channel = grpc.insecure_channel(
             url.removeprefix("http://"), options=[("grpc.max_send_message_length", -1)]
         )
+        self.client.call("PostApps", user_app_id={"user_id": "me"}, apps=[{"id": "demo"}])
         self.client.call("PostModels", **self.app, models=[{"id": "hello", "model_type_id": "text-to-text"}])
 
     def stream(self, requests: Any, pat: str = "any-token") -> Any:
@@ -71,7 +73,7 @@ class Uploader:
             request_serializer=rpc.request_type.SerializeToString,
             response_deserializer=rpc.response_type.FromString,
         )
-        return method(iter(requests), metadata=[("authorization", f"Key {pat}")], timeout=30)
+        return method(iter(requests), metadata=[("authorization", f"Key {pat}")], timeout=30)  # pyright: ignore[reportArgumentType]
 
     def send(self, requests: Any, pat: str = "any-token") -> list[Any]:
         return list(self.stream(requests, pat))
@@ -96,7 +98,7 @@ class Uploader:
     def build_log(self, version_id: str) -> list[str]:
         asked = {**self.app, "log_type": "builder", "model_id": "hello", "model_version_id": version_id}
         asked |= {"page": 1, "per_page": 1000}
-        return [each.message for each in self.client.call("ListLogEntries", **asked).log_entries]
+        return [each.message for each in self.client.call("ListLogEntries", **asked).log_entries]  # pyright: ignore[reportArgumentType]
 
     def deploy(self, version_id: str, deployment_id: str = "up") -> Any:
         worker = {"model": {"id": "hello", "app_id": "demo", "model_version": {"id": version_id}}}

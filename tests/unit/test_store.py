@@ -46,6 +46,16 @@ def test_a_replaced_resource_keeps_its_place_in_listings_and_indexes() -> None:
     assert store.find(Kind.APP, "r") == ["red 3", "red 2"]
 
 
+def test_a_replaced_resource_may_come_to_the_front_of_listings() -> None:
+    store = Store()
+    for name in ("old", "new"):
+        store.put(Kind.APP, ("me", name), name)
+    store.put(Kind.APP, ("me", "old"), "changed", to_front=True)
+    for prefix in ((), ("me",)):
+        assert list(store.list(Kind.APP, prefix)) == ["changed", "new"]
+    assert store.count(Kind.APP) == 2
+
+
 def test_a_resource_is_found_by_what_it_is_now_and_not_by_what_it_was() -> None:
     store = Store()
     store.put(Kind.APP, ("ada", "before the index"), "red blue")

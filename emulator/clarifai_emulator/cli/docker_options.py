@@ -42,6 +42,13 @@ _OPTIONS = (
         help="This machine's address for containers.  [default: found]",
     ),
     click.option(
+        "--docker-secrets",
+        type=click.Choice(["environment", "files"]),
+        default="environment",
+        show_default=True,
+        help="Hand a model its secrets as variables, or as files, which `docker inspect` does not show.",
+    ),
+    click.option(
         "--docker-limits/--no-docker-limits",
         default=True,
         show_default=True,
@@ -70,6 +77,7 @@ def docker_settings(options: Mapping[str, Any]) -> Any:
         builder=options["docker_builder"],
         listen=options["docker_listen"] or "",
         limits=options["docker_limits"],
+        secrets=options["docker_secrets"],
     )
 
 

@@ -128,6 +128,13 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     metavar="ORIGIN",
     help="Let pages of this origin use the HTTP endpoints; localhost: any port of this machine; *: all pages.",
 )
+@click.option(
+    "--behaviour",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Choose where the platform's way is unknown or hinders: latest-version=when-ready|at-once, "
+    "apps=explicit|on-mention, secret-values=shown|hidden. May be repeated.",
+)
 @debug_options("every deployment, at this port and those after it")
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
 @click.option("--ready-fd", type=int, hidden=True)
@@ -206,6 +213,7 @@ def config_of(options: Mapping[str, Any]) -> Any:
         values["pats_file"] = options["pats_file"].absolute()
     state = values.pop("state")
     values["data_dir"] = state and state.absolute()
+    values["behaviour"] = _behaviour(options["behaviour"])
     values["topology"] = tuple(path.absolute() for path in options["topology"])
     try:
         pats = parse_pats(options["pats"], options["user_id"])
@@ -215,6 +223,16 @@ def config_of(options: Mapping[str, Any]) -> Any:
         raise Failure(
             f"{error.what}\n{problems}", hint="`clarifai-emulator up --help` lists the options."
         ) from None
+
+
+def _behaviour(choices: tuple[str, ...]) -> Any:
+    from clarifai_emulator.behaviour import Behaviour
+
+    try:
+        return Behaviour.of(choices)
+    except ValueError as error:
+        text = f"--behaviour: {error}"
+        raise Failure(text, hint="`clarifai-emulator up --help` lists them.", code=USAGE) from None
 
 
 def _warn(config: Any) -> None:

@@ -8,6 +8,7 @@ from clarifai_emulator.deploy.deploy_request import DeployRequest
 from clarifai_emulator.deploy.nodepool_choice import DeployNodepools
 from clarifai_emulator.messages.address import DeploymentKey, ModelKey
 from clarifai_emulator.nodepools.scaling import MAX_REPLICAS as DEFAULT_MAX_REPLICAS
+from clarifai_emulator.resources.identifiers import derived_id
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
 
@@ -22,7 +23,7 @@ class DeploymentOrders:
 
     def key(self, request: DeployRequest, model: ModelKey) -> DeploymentKey:
         """Return the key of the deployment that a request makes."""
-        return (request.user_id or self._user_id, request.deployment_id or f"deploy-{model[2]}"[:64])
+        return (request.user_id or self._user_id, request.deployment_id or derived_id("deploy", model[2]))
 
     def put(self, request: DeployRequest, model: ModelKey, version_id: str, nodepool: Key) -> Deployment:
         """Tell the deployment what to serve; return it as it was told."""

@@ -12,12 +12,22 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 
 from clarifai_emulator.messages.descriptors import is_repeated
+from clarifai_emulator.messages.empty_fields import add_empty_fields
 
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
 
 
-def as_dict(message: Any, *, numeric_enums: bool = False) -> dict[str, Any]:
-    """Return a message with the names of its fields as they stand in the proto; unset fields are left out."""
+def as_dict(message: Any, *, numeric_enums: bool = False, as_answered: bool = False) -> dict[str, Any]:
+    """Return a message with the names of its fields as they stand in the proto; unset fields are left out.
+
+    ``as_answered``: with the empty fields that the platform's REST answers have."""
+    content = _as_dict(message, numeric_enums)
+    if as_answered:
+        add_empty_fields(message, content)
+    return content
+
+
+def _as_dict(message: Any, numeric_enums: bool) -> dict[str, Any]:
     try:
         return MessageToDict(message, preserving_proto_field_name=True, use_integers_for_enums=numeric_enums)
     except (SerializeToJsonError, ValueError):  # the second for a Struct by itself

@@ -10,7 +10,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 # Descriptions of a version that can serve, that is being built, and that no replica has served yet while another
 # version serves.
 TRAINED = "Model is trained and ready for deployment"
-BUILDING = "Model is being built"
+BUILDING = "Model image is currently being built."
 ON_TRIAL = "Its first replica is being started"
 _FAILED = (StatusCode.MODEL_BUILDING_FAILED, StatusCode.MODEL_BUILD_UNEXPECTED_ERROR)
 

@@ -213,6 +213,8 @@ class Supervisor:
         """Return what serves, and has to go on until this target does; None where that serves already, or nothing
         does."""
         fleet = self.fleets.get(new)
+        if self._moves_at_once(target):
+            return None
         if new[:2] in self._stop_first or (fleet is not None and not fleet.retired and fleet.serves(target)):
             return None
         known = self._rollouts.get(new[:2])
@@ -226,6 +228,11 @@ class Supervisor:
             if served is not None and old.serves(served):
                 return Rollout(old, served, new)
         return None
+
+    def _moves_at_once(self, target: Target) -> bool:
+        """Tell whether a deployment that follows the newest version leaves what serves before that one does."""
+        follows = target.deployment is not None and target.deployment.deploy_latest_version
+        return follows and self._config.behaviour.latest_version == "at-once"
 
     @property
     def rollouts(self) -> Rollouts:

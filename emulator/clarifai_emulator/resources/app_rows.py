@@ -1,4 +1,4 @@
-"""Describes apps, the containers of models. An app that its owner only mentions is created."""
+"""Describes apps, the containers of models."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ def _matches(_: Resources, request: Any) -> Match:
     return match
 
 
-# GetApp of an app that the caller does not have yet creates it: the SDK would ask on the terminal whether to create
-# it, which no test or CI job can answer.
+# ``make``: `deploy`, topologies and stand-ins make the apps that they name; the API does where that was chosen
+# (``Behaviour.apps``). On the platform GetApp of an app that is not there is 11101 (clarifai-python
+# ``test_model_uploader_missing_app_action``).
 APP = Resource(
     kind=Kind.APP,
     message=App,
@@ -42,6 +43,7 @@ APP = Resource(
     not_found=not_found.APP,
     read_only=("is_starred", "star_count"),
     actions=("overwrite", "merge", "remove"),
+    listed_by_change=True,
     filters=("name", "id", "query", "search", "visibility", "sort_ascending", "sort_by_name", "sort_by_id",
              "sort_by_created_at", "sort_by_modified_at"),
     ignored_filters=("additional_fields",),

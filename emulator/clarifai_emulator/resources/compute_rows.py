@@ -23,9 +23,16 @@ from clarifai_emulator.resources.rows import Draft, Match, ParentField, Problem,
 from clarifai_emulator.resources.workers import prepare_worker, validate_worker
 from clarifai_emulator.store import Key, Kind, Store
 
+HIDDEN = "****"  # stands for the id of a key in answers
 _CLUSTER_TYPES = ("dedicated", USER_RUN, "shared")
 _MANAGERS = ("clarifai", "user")
 _CAPACITY_TYPES = (NodeCapacityType.ON_DEMAND_TYPE, NodeCapacityType.SPOT_TYPE)
+
+
+def _prepare_cluster(_: Resources, draft: Draft) -> None:
+    """Keep the key of a cluster that comes back as an answer showed it."""
+    if draft.message.key.id == HIDDEN:
+        draft.message.key.id = draft.old.key.id if draft.old is not None else ""
 
 
 def _validate_cluster(resources: Resources, draft: Draft) -> Iterator[Problem]:
@@ -53,8 +60,10 @@ def _provider_problems(resources: Resources, cluster: ComputeCluster) -> Iterato
 
 
 def _show_cluster(resources: Resources, key: Key, cluster: ComputeCluster, viewer: str) -> None:
-    """Hide the key: it is a PAT (proto comment of ``key``). Others than the owner see nothing of it."""
-    cluster.key.ClearField("id")
+    """Hide the key: it is a PAT. Its id is written as the platform writes it (Clarifai/docs
+    ``get_deployment_output.txt``). Others than the owner see nothing of it."""
+    if cluster.key.id:
+        cluster.key.id = HIDDEN
     if not resources.organisations.may_change(viewer, key[0]):
         cluster.ClearField("key")
 
@@ -194,6 +203,7 @@ def _is_run_by_its_user(store: Store, key: Key) -> bool:
 COMPUTE_CLUSTER = Resource(
     kind=Kind.COMPUTE_CLUSTER,
     message=ComputeCluster,
+    prepare=_prepare_cluster,
     does_not_exist=StatusCode.CONN_DOES_NOT_EXIST,
     not_found=not_found.COMPUTE_CLUSTER,
     unknown_ids=StatusCode.COMPUTE_CLUSTER_INVALID_REQUEST,

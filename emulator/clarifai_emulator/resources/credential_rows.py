@@ -1,4 +1,4 @@
-"""Describes keys and secrets. A secret's value goes in and never comes out; neither is ever logged.
+"""Describes keys and secrets. A secret's value is shown to its owner; neither is ever logged.
 
 A key that is made here is a credential (``api/access/issued_keys.py``).
 """
@@ -72,8 +72,12 @@ def _organisation_problems(resources: Resources, draft: Draft) -> Iterator[Probl
 
 
 def _prepare_secret(_: Resources, draft: Draft) -> None:
+    """Keep version and time of a secret over a patch, as the platform's answer to one has them (Clarifai/docs
+    ``secrets_patch_output.txt``, of 2025-10)."""
     secret, old = draft.message, draft.old
-    secret.version = 1 if old is None else old.version + (secret.value != old.value)
+    secret.version = 1
+    if old is not None:
+        secret.modified_at.CopyFrom(old.modified_at)
 
 
 def _validate_secret(_: Resources, draft: Draft) -> Iterator[Problem]:
@@ -81,8 +85,10 @@ def _validate_secret(_: Resources, draft: Draft) -> Iterator[Problem]:
         yield Problem("value", "must not be empty")
 
 
-def _hide_value(_: Resources, _key: Key, secret: Secret, _viewer: str) -> None:
-    secret.ClearField("value")
+def _show_secret(resources: Resources, _key: Key, secret: Secret, _viewer: str) -> None:
+    """Show the value: all that may see a secret at all are its owner (Clarifai/docs ``secrets_get_output.txt``)."""
+    if resources.behaviour.secret_values == "hidden":
+        secret.ClearField("value")
 
 
 KEY = Resource(
@@ -106,5 +112,5 @@ SECRET = Resource(
     actions=("overwrite", "merge"),
     prepare=_prepare_secret,
     validate=_validate_secret,
-    show=_hide_value,
+    show=_show_secret,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
     Deployment,
     DeploymentNodepool,
     Nodepool,
+    Worker,
 )
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -19,8 +21,16 @@ from clarifai_emulator.messages import not_found
 from clarifai_emulator.resources.identifiers import id_hint
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Draft, Match, Problem, Resource
-from clarifai_emulator.resources.workers import newest_version, prepare_worker, served_version, validate_worker
+from clarifai_emulator.resources.workers import (
+    newest_version,
+    prepare_worker,
+    served_version,
+    show_worker,
+    validate_worker,
+)
 from clarifai_emulator.store import Key, Kind
+
+log = logging.getLogger(__name__)
 
 MAX_PRIORITY = 9
 
@@ -79,15 +89,18 @@ def _prepare(resources: Resources, draft: Draft) -> None:
 
 def _prepare_worker(resources: Resources, draft: Draft) -> None:
     message, given, store = draft.message, draft.given, resources.store
+    if draft.is_patch and given.HasField("worker"):
+        _pass_over_worker(draft)
+    is_worker_meant = given.HasField("worker") and not draft.is_patch
     if given.HasField("desired_worker"):
         message.worker.CopyFrom(message.desired_worker)
-    elif given.HasField("worker"):
+    elif is_worker_meant:
         message.desired_worker.CopyFrom(message.worker)
     for worker in (message.worker, message.desired_worker):
         if worker.WhichOneof("worker"):
             prepare_worker(worker, draft.owner, store)
     model = message.desired_worker.model
-    named = given.HasField("desired_worker") or given.HasField("worker")
+    named = given.HasField("desired_worker") or is_worker_meant
     if draft.old is not None and named and model.model_version.id and not given.deploy_latest_version:
         message.deploy_latest_version = False
     if named and not model.model_version.id and not message.deploy_latest_version:
@@ -96,6 +109,18 @@ def _prepare_worker(resources: Resources, draft: Draft) -> None:
         if newest:
             message.worker.model.model_version.id = newest
             model.model_version.id = newest
+
+
+def _pass_over_worker(draft: Draft) -> None:
+    """Leave a deployment's ``worker`` as it is: the platform shows there what runs, and passes over what a patch
+    says of it (clarifai-python #1024)."""
+    draft.message.worker.CopyFrom(draft.old.worker if draft.old is not None else Worker())
+    if not draft.given.HasField("desired_worker"):
+        log.warning(
+            "The patch of deployment %s/%s changes nothing of what it runs: the platform passes over `worker` in a "
+            "patch. Set `desired_worker`.",
+            *draft.key,
+        )
 
 
 def _prepare_nodepools(resources: Resources, draft: Draft) -> None:
@@ -189,6 +214,8 @@ def _show(resources: Resources, key: Key, deployment: Deployment, viewer: str) -
     stored = resources.stored(Kind.DEPLOYMENT, key)
     if (now := resources.metrics.served(stored)) is not stored:
         deployment.worker.CopyFrom(now.worker)
+    show_worker(resources, deployment.worker, viewer)
+    show_worker(resources, deployment.desired_worker, viewer)
     deployment.deployment_metrics.CopyFrom(resources.metrics.deployment_metrics(stored))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from clarifai_grpc.grpc.api.resources_pb2 import Model, ModelVersion
+from clarifai_grpc.grpc.api.resources_pb2 import Model, ModelVersion, Visibility
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_grpc.grpc.api.status.status_pb2 import Status
 
@@ -46,7 +46,7 @@ def _prepare_model(_: Resources, draft: Draft) -> None:
 def _show_model(resources: Resources, key: Key, model: Model, viewer: str) -> None:
     newest = newest_visible(resources, key, viewer)
     if newest:
-        model.model_version.CopyFrom(resources.stored(Kind.MODEL_VERSION, (*key, newest)))
+        model.model_version.CopyFrom(resources.shown(Kind.MODEL_VERSION, (*key, newest), viewer))
     model.version_count = resources.store.count(Kind.MODEL_VERSION, key)
 
 
@@ -83,6 +83,19 @@ def _prepare_version(resources: Resources, draft: Draft) -> None:
         version.completed_at.CopyFrom(resources.now())
 
 
+def private_by_itself(version: ModelVersion) -> ModelVersion:
+    """Return a version that a client made, PRIVATE unless it says otherwise, whatever its model is
+    (clarifai-python #1038). One that the emulator makes of a directory says nothing, and follows its model."""
+    if not version.visibility.gettable:
+        version.visibility.gettable = Visibility.PRIVATE
+    return version
+
+
+def _show_version(resources: Resources, key: Key, version: ModelVersion, _viewer: str) -> None:
+    if not version.visibility.gettable:
+        version.visibility.CopyFrom(resources.stored(Kind.MODEL, key[:-1]).visibility)
+
+
 def _before_delete_version(resources: Resources, key: Key) -> None:
     resources.delete(Kind.DEPLOYMENT, deployments_of_model(resources.store, key[:-1], key[-1]))
     resources.store.delete(Kind.SOURCE, key)
@@ -112,9 +125,10 @@ MODEL = Resource(
     kind=Kind.MODEL,
     message=Model,
     parents=(IN_APP,),
-    not_found_text="Model does not exist",
+    not_found_text="Model {id!r} does not exist.",
     read_only=("model_version", "version_count", "is_starred", "star_count", "replica_count"),
     actions=_ACTIONS,
+    listed_by_change=True,
     filters=("name", "query", "search", "visibility", "model_type_id", "model_version_ids", "trained_only",
              "sort_ascending", "sort_by_name", "sort_by_created_at", "sort_by_modified_at"),
     ignored_filters=("additional_fields", "dont_fetch_from_main", "show_replicas", "filter_by_user_id"),
@@ -145,6 +159,7 @@ MODEL_VERSION = Resource(
     ),
     prepare=_prepare_version,
     validate=_validate_version,
+    show=_show_version,
     before_delete=_before_delete_version,
     matches=_version_matches,
     order=sorted_as_asked,

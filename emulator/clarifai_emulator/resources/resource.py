@@ -16,6 +16,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import User, Visibility
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError
@@ -46,12 +47,14 @@ class Resources:
         catalogue: Catalogue,
         metrics: LiveMetrics,
         rows: Iterable[Record],
+        behaviour: Behaviour | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
         self.organisations = organisations
         self.catalogue = catalogue
         self.metrics = metrics
+        self.behaviour = behaviour or Behaviour()
         self.table: dict[Kind, Record] = {row.kind: row for row in rows}
         self._rows = {kind: row for kind, row in self.table.items() if isinstance(row, Resource)}
         self._lying_in: dict[Kind, list[Kind]] = {kind: [] for kind in self.table}
@@ -73,26 +76,30 @@ class Resources:
         """Return the row of a kind that is served."""
         return self._rows[kind]
 
-    def post(self, kind: Kind, owner: str, parents: Sequence[str], items: Iterable[Any]) -> list[Key]:
+    def post(
+        self, kind: Kind, owner: str, parents: Sequence[str], items: Iterable[Any], *, makes_parents: bool = True
+    ) -> list[Key]:
         """Create resources of ``owner`` below ``parents`` (their ids, outermost first) and give their keys.
 
         All or none: raises ``CallerError`` that lists every problem of every item. A blank parent is taken from
-        the item itself.
+        the item itself. ``makes_parents``: make an app that is not there.
         """
         row = self._rows[kind]
-        drafts = self.check(kind, owner, parents, items)
+        drafts = self.check(kind, owner, parents, items, makes_parents=makes_parents)
         self.ensure_user(owner)
         for draft in drafts:
             self._make_parents(row, draft.key)
             self.store.put(kind, draft.key, draft.message)
         return [draft.key for draft in drafts]
 
-    def check(self, kind: Kind, owner: str, parents: Sequence[str], items: Iterable[Any]) -> list[Draft]:
+    def check(
+        self, kind: Kind, owner: str, parents: Sequence[str], items: Iterable[Any], *, makes_parents: bool = True
+    ) -> list[Draft]:
         """Check what ``post`` would create, and raise as it would; nothing is created."""
         row = self._rows[kind]
         drafts = [self._draft(row, (owner, *parents), item) for item in items]
         for draft in drafts:
-            self.require_parents(row, draft.key, owner, making=True)
+            self.require_parents(row, draft.key, owner, making=makes_parents)
         self._check(row, drafts)
         return drafts
 
@@ -109,7 +116,7 @@ class Resources:
         drafts = [self._changed(row, (owner, *parents), item, change, is_patch=True) for item in items]
         self._check(row, drafts)
         for draft in drafts:
-            self.store.put(kind, draft.key, draft.message)
+            self.store.put(kind, draft.key, draft.message, to_front=row.listed_by_change)
         return [draft.key for draft in drafts]
 
     def assign(
@@ -128,7 +135,7 @@ class Resources:
             if each.name != "modified_at" and getattr(draft.message, each.name) != getattr(draft.old, each.name)
         )
         if differing:
-            self.store.put(kind, draft.key, draft.message)
+            self.store.put(kind, draft.key, draft.message, to_front=row.listed_by_change)
         return differing
 
     def delete(self, kind: Kind, keys: Iterable[Key]) -> None:
@@ -192,15 +199,18 @@ class Resources:
     def visible(self, kind: Kind, key: Key, caller: str) -> bool:
         """Tell whether ``caller`` may see the resource: its own, its organisation's, or one whose visibility lets
         it, and that of the containers and of the user (where it is set) too."""
-        if self.organisations.may_change(caller, key[0]):
+        row, is_member = self._rows[kind], self.organisations.may_change(caller, key[0])
+        is_barred = is_member and not self.organisations.role(caller, key[0]).may_read(kind)
+        if is_member and not is_barred:
             return True
-        row = self._rows[kind]
         if not row.has("visibility"):
             return False
         path = [(parent.kind, key[: depth + 2]) for depth, parent in enumerate(row.parents)]
         found = [self.store.get(each, prefix) for each, prefix in ((Kind.USER, key[:1]), *path, (kind, key))]
         limits = [getattr(item, "visibility", None) for item in found]  # artifacts have none of their own
         said = [each for each in limits if each is not None and each.gettable]
+        if is_barred:
+            return bool(said) and all(each.gettable == Visibility.PUBLIC for each in said)
         return bool(said) and all(self.organisations.can_see(caller, key[0], each) for each in said)
 
     def add_user(self, user: User) -> None:

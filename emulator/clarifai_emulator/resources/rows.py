@@ -81,12 +81,14 @@ class Record:
     """Describes a kind of what the store holds, and how it is kept.
 
     ``message``: a protobuf message, or a class with ``as_record`` and ``of_record``, as ``ModelSource`` has.
-    ``is_kept``: whether one of them outlives the process.
+    ``is_kept``: whether one of them outlives the process. ``listed_by_change``: a change brings it to the front of
+    listings, where the platform lists by ``modified_at`` what asks for no order (request comments in the proto).
     """
 
     kind: Kind
     message: type[Any]
     is_kept: Callable[[Store, Key], bool] = _always
+    listed_by_change: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

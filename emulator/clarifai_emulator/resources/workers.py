@@ -46,6 +46,26 @@ def prepare_worker(worker: Worker, owner: str, store: Store) -> None:
             model.app_id = apps[0]
 
 
+def show_worker(resources: Resources, worker: Worker, viewer: str) -> None:
+    """Show the whole model and version that a worker runs, as far as the viewer may see them (Clarifai/docs
+    ``get_deployment_output.txt``)."""
+    key, version_id = model_key(worker), worker.model.model_version.id
+    if worker.WhichOneof("worker") != "model" or not _is_seen(resources, Kind.MODEL, key, viewer):
+        return
+    worker.model.CopyFrom(resources.shown(Kind.MODEL, key, viewer))
+    worker.model.ClearField("model_version")
+    if not version_id:
+        return
+    if _is_seen(resources, Kind.MODEL_VERSION, (*key, version_id), viewer):
+        worker.model.model_version.CopyFrom(resources.shown(Kind.MODEL_VERSION, (*key, version_id), viewer))
+    else:
+        worker.model.model_version.id = version_id
+
+
+def _is_seen(resources: Resources, kind: Kind, key: Key, viewer: str) -> bool:
+    return resources.store.get(kind, key) is not None and resources.visible(kind, key, viewer)
+
+
 def validate_worker(worker: Worker, owner: str, resources: Resources) -> Iterator[Problem]:
     """Yield what is wrong with a worker of ``owner``: no model, or a model or version that does not exist for
     it."""

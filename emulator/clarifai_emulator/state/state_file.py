@@ -180,6 +180,9 @@ class StateFile:
                 self._store.add_kind(kind)
             self._store.put(kind, tuple(key.split(_BETWEEN_IDS)), from_bytes(row, content))
             count += 1
+        for row in self._table.values():
+            if row.listed_by_change:
+                _order_by_change(self._store, row.kind)
         if unknown:
             names = ", ".join(f"{name} ({number})" for name, number in sorted(unknown.items()))
             log.warning(
@@ -206,6 +209,13 @@ class StateFile:
             )
         elif found != FORMAT:
             raise _other_format(self._directory / FILE, found)
+
+
+def _order_by_change(store: Store, kind: Kind) -> None:
+    """Bring what the file has in the order of making into that of the last change."""
+    items: list[tuple[Key, Any]] = [(key, store.get(kind, key)) for key in reversed(list(store.keys(kind)))]
+    for key, item in sorted(items, key=lambda each: each[1].modified_at.ToNanoseconds()):
+        store.put(kind, key, item, to_front=True)
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

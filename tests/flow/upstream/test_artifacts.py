@@ -28,7 +28,12 @@ from flow.upstream.commands import Commands
 IN_APP = {"user_id": "me", "app_id": "files"}
 PATH = "users/me/apps/files/artifacts/weights"
 CONTENT = b"\x00weights\xff" * 1000
-pytestmark = pytest.mark.usefixtures("emulator")
+
+
+@pytest.fixture(autouse=True)
+def app(client: Client) -> None:
+    """Make the app of the artifacts on the shared emulator."""
+    client.call("PostApps", user_app_id={"user_id": "me"}, apps=[{"id": "files"}])
 
 
 @pytest.fixture
@@ -174,6 +179,7 @@ def test_a_link_is_good_for_its_own_version_only(file: Path) -> None:
 
 def put(client: Client, version_id: str, gettable: int = 10) -> None:
     """Upload a version by raw calls: the SDK's upload looks for the artifact at the address of the session."""
+    client.call("PostApps", apps=[{"id": "files"}])
     client.call("PostArtifacts", user_app_id={"app_id": "files"}, artifacts=[{"id": "weights"}])
     version = {"id": version_id, "visibility": {"gettable": gettable}}
     assert answers(client, [CONTENT], len(CONTENT), artifact_version=version)[-1].status.code == 68001

@@ -35,6 +35,7 @@ class Registered:
     def __init__(self, emulator: EmulatorThread, kind: str, **version: Any) -> None:
         client = Client(emulator.url)
         user_app = {"user_id": "me", "app_id": "runners"}
+        client.call("PostApps", user_app_id={"user_id": "me"}, apps=[{"id": "runners"}])
         made = client.call("PostModels", user_app_id=user_app, models=[{"id": "greets"}])
         assert made.status.code == StatusCode.SUCCESS, made
         versions = [{"pretrained_model_config": {"local_dev": True}, **version}]

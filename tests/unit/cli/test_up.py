@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.cli.main import cli
 from clarifai_emulator.cli.up import arguments_of, parse_pats
 from clarifai_emulator.config import EmulatorConfig
@@ -32,10 +33,24 @@ def test_options_travel_to_a_detached_emulator_without_its_tokens() -> None:
     assert arguments_of(options) == ["--port", "0", "--topology", "/a.yaml", "--topology", "/b.yaml"]
 
 
+def test_what_is_chosen_reaches_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    configs: list[EmulatorConfig] = []
+    monkeypatch.setattr("clarifai_emulator.cli.foreground.serve", lambda config, **_: configs.append(config))  # pyright: ignore[reportUnknownLambdaType]
+    words = ["--behaviour", "apps=on-mention", "--behaviour", "latest-version=at-once"]
+    CliRunner().invoke(cli, ["up", "--port", "0", *words], catch_exceptions=False)
+    assert configs[0].behaviour == Behaviour(apps="on-mention", latest_version="at-once")
+    assert arguments_of({"behaviour": ("apps=on-mention",)}) == ["--behaviour", "apps=on-mention"]
+    done = CliRunner().invoke(cli, ["up", "--behaviour", "apps=maybe"])
+    assert done.exit_code == 2
+    assert "--behaviour: apps is one of explicit, on-mention, got 'maybe'." in done.output
+
+
 def test_sizes_are_given_in_words_and_the_largest_archive_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     configs: list[EmulatorConfig] = []
     monkeypatch.setattr(
-        "clarifai_emulator.cli.foreground.serve", lambda config, **_: configs.append(config), raising=True
+        "clarifai_emulator.cli.foreground.serve",
+        lambda config, **_: configs.append(config),  # pyright: ignore[reportUnknownLambdaType]
+        raising=True,
     )
     for words in ([], ["--max-upload-bytes", "300Mi"], ["--max-upload-bytes", "1048576"]):
         CliRunner().invoke(cli, ["up", "--port", "0", *words], catch_exceptions=False)

@@ -83,7 +83,7 @@ def test_a_value_that_travels_is_the_same(value: Any) -> None:
     assert travelled(value) == value
 
 
-@pytest.mark.parametrize("value", [object(), lambda emulator: 1, Cassette, open])
+@pytest.mark.parametrize("value", [object(), lambda emulator: 1, Cassette, open])  # pyright: ignore[reportUnknownLambdaType]
 def test_what_cannot_travel_is_refused(value: Any) -> None:
     with pytest.raises(CannotTravel):
         CODEC.written(value)
@@ -247,8 +247,8 @@ async def test_a_fault_is_added_and_removed_over_the_network(service: Service) -
 @pytest.fixture
 def worker() -> Verbs:
     """Give the verbs of one account on an emulator that has secrets."""
-    docker = DockerSettings(build_args={"TOKEN": "secret"})
-    config = EmulatorConfig(pats={"secret": "me", "other": "me-gw0"}, docker=docker)
+    docker = DockerSettings(build_args={"TOKEN": "planted"})
+    config = EmulatorConfig(pats={"planted": "me", "other": "me-gw0"}, docker=docker)
     emulator = Emulator(config, discovery=Discovery((), "a unit test has none"))
     return Verbs(UserAccount(emulator, "me-gw0"))
 
@@ -256,7 +256,7 @@ def worker() -> Verbs:
 async def test_an_account_is_told_no_secret(worker: Verbs) -> None:
     everything = worker.account.emulator.config
     told = await worker.config()
-    assert "secret" not in json.dumps(CODEC.written(told))
+    assert "planted" not in json.dumps(CODEC.written(told))
     assert (told.pats, told.pats_file, told.docker.build_args) == ({}, None, {})
     assert (told.port, told.hold_seconds, told.user_id) == (
         everything.port,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.backends.backend import Exit
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.dispatch.lane import Slot
 from clarifai_emulator.dispatch.work import State, Work
 from clarifai_emulator.errors import CallerError
@@ -153,7 +154,7 @@ async def test_a_replica_that_crashes_starts_again_later_each_time(stage: Stage)
 async def test_after_its_delay_it_starts_without_anything_else_happening(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clarifai_emulator.nodepools.replicas.crash_delay", lambda failures: 0.001)
+    monkeypatch.setattr("clarifai_emulator.nodepools.replicas.crash_delay", lambda failures: 0.001)  # pyright: ignore[reportUnknownLambdaType]
     stage.prepare()
     await stage.deploy()
     await stage.crash()
@@ -460,9 +461,25 @@ async def test_who_waits_for_a_version_that_is_superseded_is_told_to_ask_again(s
     assert [fleet.retired for fleet in stage.supervisor.fleets.values()] == [False]
 
 
+@pytest.mark.parametrize("chosen", ["when-ready", "at-once"])
+async def test_what_serves_ends_before_the_newest_version_serves_only_where_that_is_chosen(
+    chosen: Literal["when-ready", "at-once"],
+) -> None:
+    stage = Stage(behaviour=Behaviour(latest_version=chosen))
+    stage.prepare()
+    await stage.deploy(deploy_latest_version=True)
+    (old,) = stage.backend.running
+    await stage.ready(old)
+    stage.version()
+    await settle()
+    assert (old.signals == ["TERM"]) is (chosen == "at-once")
+    assert len([each for each in stage.backend.processes if each is not old]) == 1
+    await stage.close()
+
+
 async def test_a_pinned_deployment_does_not_care_for_new_versions(stage: Stage) -> None:
     stage.prepare()
-    pinned = stage.store.newest(Kind.MODEL_VERSION, ("ada", "app", "model")).id
+    pinned = stage.store.newest(Kind.MODEL_VERSION, ("ada", "app", "model")).id  # pyright: ignore[reportOptionalMemberAccess]
     await stage.deploy(worker={"model": {"id": "model", "app_id": "app", "model_version": {"id": pinned}}})
     before = stage.backend.running
     stage.version()
@@ -555,7 +572,7 @@ async def test_of_two_times_to_look_again_the_sooner_counts(stage: Stage) -> Non
     key = stage.lane.key
     before = [timer for timer in loop._scheduled if not timer.cancelled()]
     for seconds in (60, 20, 40):
-        stage.supervisor._worklist.mark_later(key, seconds)
+        stage.supervisor._worklist.mark_later(key, seconds)  # pyright: ignore[reportPrivateUsage]
     (timer,) = [each for each in loop._scheduled if not each.cancelled() and each not in before]
     assert timer.when() == pytest.approx(loop.time() + 20, abs=1)
 
@@ -831,7 +848,7 @@ async def test_a_hung_replica_does_not_keep_a_deployment_that_is_disabled(stage:
 
 async def test_a_model_on_shared_compute_starts_with_its_first_request(stage: Stage) -> None:
     stage.prepare()
-    version = stage.store.newest(Kind.MODEL_VERSION, ("ada", "app", "model")).id
+    version = stage.store.newest(Kind.MODEL_VERSION, ("ada", "app", "model")).id  # pyright: ignore[reportOptionalMemberAccess]
     lane = stage.supervisor.use_shared(keys(["pool"])[0], ("ada", "app", "model"), version)
     assert stage.supervisor.use_shared(keys(["pool"])[0], ("ada", "app", "model"), version) is lane
     await settle()
@@ -893,7 +910,7 @@ async def test_a_failure_of_the_supervisor_is_logged_and_it_goes_on(
     stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.prepare()
-    monkeypatch.setattr(stage.replicas, "launch", lambda fleet: 1 / 0)
+    monkeypatch.setattr(stage.replicas, "launch", lambda fleet: 1 / 0)  # pyright: ignore[reportUnknownLambdaType]
     await stage.deploy()
     assert [record.getMessage() for record in caplog.records] == [
         "the supervisor failed; it goes on with the next change"

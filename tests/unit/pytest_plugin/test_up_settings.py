@@ -9,6 +9,7 @@ from typing import Any
 import click
 import pytest
 
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.cli.up import up
 from clarifai_emulator.config import EmulatorConfig
 from pytest_clarifai_emulator.up_settings import (
@@ -28,7 +29,7 @@ def config(ini: dict[str, Any] | None = None, **on_command_line: Any) -> Any:
     lists = {f"clarifai_{each.name}" for each in UP_SETTINGS if each.kind == "words"}
     return SimpleNamespace(
         known_args_namespace=SimpleNamespace(**on_command_line),
-        getini=lambda name: (ini or {}).get(name, [] if name in lists else ""),
+        getini=lambda name: (ini or {}).get(name, [] if name in lists else ""),  # pyright: ignore[reportUnknownLambdaType]
         rootpath=Path("/project"),
     )
 
@@ -89,6 +90,7 @@ def test_they_arrive_in_the_configuration_of_the_emulator() -> None:
     found = read(
         {"clarifai_docker_ca": "ca.pem", "clarifai_docker_limits": "no", "clarifai_cors": ["http://a", "http://b"]},
         {
+            "CLARIFAI_EMULATOR_BEHAVIOUR": "apps=on-mention",
             "CLARIFAI_EMULATOR_DOCKER_BUILD_ARGS": "A=1 B=x=y",
             "CLARIFAI_EMULATOR_MAX_UPLOAD_BYTES": "2Mi",
             "CLARIFAI_EMULATOR_QUEUE_SIZE": "3",
@@ -101,6 +103,7 @@ def test_they_arrive_in_the_configuration_of_the_emulator() -> None:
     assert found["docker_ca"] == Path("/project/ca.pem")
     assert (made.request_seconds, made.queue_size, made.start_method) == (1.5, 3, "spawn")
     assert (made.max_upload_bytes, made.cors) == (2 * 1024 * 1024, ("http://a", "http://b"))
+    assert made.behaviour == Behaviour(apps="on-mention")
     assert (made.docker.limits, dict(made.docker.build_args)) == (False, {"A": "1", "B": "x=y"})
 
 

@@ -1,4 +1,4 @@
-"""Tests that apps exist once they are mentioned."""
+"""Tests that apps exist once they are posted, or mentioned where that is chosen."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.store import Kind
 from resource_api import ResourceApi, refusal
 
 
 class TestApps:
-    def test_getting_one_that_is_not_there_creates_it(self, api: ResourceApi) -> None:
+    def test_getting_one_that_is_not_there_creates_nothing(self, api: ResourceApi) -> None:
+        assert refusal(api, "GetApp", app_id="fresh")[0] == StatusCode.CONN_DOES_NOT_EXIST
+        assert api("ListApps").apps == []
+
+    def test_where_that_is_chosen_getting_one_creates_it(self) -> None:
+        api = ResourceApi(behaviour=Behaviour(apps="on-mention"))
         assert api("GetApp", app_id="fresh").app.name == "fresh"
         assert [each.id for each in api("ListApps").apps] == ["fresh"]
 
-    def test_but_not_another_users(self, api: ResourceApi) -> None:
         code, message = refusal(api, "GetApp", user_id="bob", app_id="fresh")
         assert code == StatusCode.CONN_DOES_NOT_EXIST
         assert message == "app identified by path /users/bob/apps/fresh not found"
-
-    def test_nor_one_with_an_id_that_is_not_valid(self, api: ResourceApi) -> None:
         assert "'a b' is not a valid id" in refusal(api, "GetApp", app_id="a b")[1]
 
     def test_listing_its_models_does_not_create_it(self, api: ResourceApi) -> None:
@@ -37,6 +40,17 @@ class TestApps:
         assert listed(id="two") == ["two"]
         assert listed(visibility={"gettable": 50}) == ["two"]
         assert listed(sort_by_id=True, sort_ascending=True) == ["one", "two"]
+
+    def test_without_a_wish_the_one_changed_last_is_first(self, api: ResourceApi) -> None:
+        for name in ("one", "two"):
+            api.app(name)
+        api("PatchApps", apps=[{"id": "one", "description": "new"}], action="overwrite")
+        assert [each.id for each in api("ListApps").apps] == ["one", "two"]
+        assert [each.id for each in api("ListApps", sort_ascending=True).apps] == ["two", "one"]
+        for name in ("a", "b"):
+            api.model(name, "one")
+        api("PatchModels", app_id="one", models=[{"id": "a", "description": "new"}], action="overwrite")
+        assert [each.id for each in api("ListModels", app_id="one").models] == ["a", "b"]
 
     def test_patch_one(self, api: ResourceApi) -> None:
         api.clock.seconds += 1

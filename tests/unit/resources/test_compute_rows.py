@@ -31,10 +31,20 @@ def nodepool_refusal(api: ResourceApi, **fields: Any) -> tuple[int, str]:
 class TestComputeClusters:
     def test_the_key_is_kept_but_not_shown(self, api: ResourceApi) -> None:
         shown = api.cluster(key={"id": "0123456789abcdef", "description": "ci"})
-        assert (shown.key.id, shown.key.description) == ("", "ci")
-        assert api("ListComputeClusters").compute_clusters[0].key.id == ""
-        stored: Any = api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "cluster"))
-        assert stored.key.id == "0123456789abcdef"
+        assert (shown.key.id, shown.key.description) == ("****", "ci")
+        assert api("ListComputeClusters").compute_clusters[0].key.id == "****"
+        kept: Any = api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "cluster"))
+        assert kept.key.id == "0123456789abcdef"
+
+    def test_a_cluster_without_a_key_shows_none(self, api: ResourceApi) -> None:
+        assert not api.cluster().HasField("key")
+
+    def test_a_cluster_that_comes_back_as_it_was_shown_keeps_its_key(self, api: ResourceApi) -> None:
+        shown = api.cluster(key={"id": "0123456789abcdef"})
+        shown.description = "new"
+        api("PatchComputeClusters", compute_clusters=[shown], action="overwrite")
+        kept: Any = api.store.get(Kind.COMPUTE_CLUSTER, ("ada", "cluster"))
+        assert (kept.key.id, kept.description) == ("0123456789abcdef", "new")
 
     def test_a_key_of_another_user(self, api: ResourceApi) -> None:
         key = api("PostKeys", "bob", keys=[{"type": "personal_access_token"}]).keys[0]

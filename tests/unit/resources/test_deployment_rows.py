@@ -73,13 +73,32 @@ class TestVersion:
         shown = api.deployment(worker=model_worker(version), desired_worker=model_worker(newer))
         assert shown.worker.model.model_version.id == newer
 
-    @pytest.mark.parametrize("field", ["worker", "desired_worker"])
-    def test_a_patch_of_either_moves_both(self, api: ResourceApi, version: str, field: str) -> None:
+    def test_a_patch_of_desired_worker_moves_both(self, api: ResourceApi, version: str) -> None:
         api.deployment()
         newer = api.version()
-        shown = patch(api, **{field: model_worker(newer)})
+        shown = patch(api, desired_worker=model_worker(newer))
         assert shown.worker.model.model_version.id == newer
         assert shown.desired_worker.model.model_version.id == newer
+
+    def test_a_patch_of_worker_moves_nothing_and_the_log_says_so(
+        self, api: ResourceApi, version: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        api.deployment()
+        shown = patch(api, worker=model_worker(api.version()), description="new")
+        assert shown.description == "new"
+        assert shown.worker.model.model_version.id == version
+        assert shown.desired_worker.model.model_version.id == version
+        assert "deployment ada/deployment changes nothing of what it runs" in caplog.text
+        assert caplog.text.rstrip().endswith("Set `desired_worker`.")
+
+    def test_a_patch_of_both_takes_desired_worker(
+        self, api: ResourceApi, version: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        api.deployment()
+        newer = api.version()
+        shown = patch(api, worker=model_worker(version), desired_worker=model_worker(newer))
+        assert shown.worker.model.model_version.id == newer
+        assert caplog.text == ""
 
     def test_a_patch_with_a_version_ends_following(self, api: ResourceApi, version: str) -> None:
         api.deployment(deploy_latest_version=True)

@@ -12,7 +12,9 @@ from clarifai_grpc.grpc.api.resources_pb2 import User, Visibility
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.resources.permissions import Organisations
+from clarifai_emulator.resources.roles import ROLES
 from resource_api import ResourceApi, refusal
 
 ORGANISATIONS = Organisations.of_members({"acme": ("ada", "bob"), "other": ("cyd",)})
@@ -54,15 +56,66 @@ def test_who_changes_whose(caller: str, owner: str, *, may: bool) -> None:
     assert ORGANISATIONS.may_change(caller, owner) is may
 
 
+COMPUTE, MODELS, DEPLOYMENTS = "compute", "models", "deployments"
+POSTS: dict[str, tuple[str, dict[str, Any]]] = {
+    COMPUTE: ("PatchComputeClusters", {"compute_clusters": [{"id": "cluster-private"}]}),
+    MODELS: ("PatchModels", {"app_id": "app-private", "models": [{"id": "model-private"}]}),
+    DEPLOYMENTS: ("PatchDeployments", {"deployments": [{"id": "deployment-private"}]}),
+}
+GETS: dict[str, tuple[str, dict[str, Any]]] = {
+    COMPUTE: ("GetComputeCluster", {"compute_cluster_id": "cluster-private"}),
+    MODELS: ("GetModel", {"app_id": "app-private", "model_id": "model-private"}),
+    DEPLOYMENTS: ("GetDeployment", {"deployment_id": "deployment-private"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "reads", "writes"),
+    [
+        ("administrator", {COMPUTE, MODELS, DEPLOYMENTS}, {COMPUTE, MODELS, DEPLOYMENTS}),
+        ("financial-manager", set(), set()),
+        ("organization-contributor", {COMPUTE, MODELS, DEPLOYMENTS}, {MODELS, DEPLOYMENTS}),
+        ("organization-user", {COMPUTE, MODELS}, set()),
+        ("infrastructure-manager", {COMPUTE, DEPLOYMENTS}, {COMPUTE, DEPLOYMENTS}),
+    ],
+)
+def test_what_a_member_reads_and_changes_is_its_roles(role: str, reads: set[str], writes: set[str]) -> None:
+    organisations = Organisations.of_members({"acme": ("ada", "bob")}, {("bob", "acme"): ROLES[role]})
+    api = furnished(organisations)
+    for what, (rpc, fields) in GETS.items():
+        if what in reads:
+            assert api(rpc, "bob", user_id="acme", **fields).ListFields()
+        else:
+            refusal(api, rpc, "bob", user_id="acme", **fields)
+    for what, (rpc, fields) in POSTS.items():
+        if what in writes:
+            assert api(rpc, "bob", user_id="acme", action="overwrite", **fields).ListFields()
+        else:
+            code, text = refusal(api, rpc, "bob", user_id="acme", action="overwrite", **fields)
+            assert code == StatusCode.CONN_INSUFFICIENT_SCOPES
+            assert f"of 'acme': its role there is {role}. Roles that may: administrator" in text
+
+
+def test_a_role_that_reads_nothing_sees_what_everybody_sees() -> None:
+    roles = {("bob", "acme"): ROLES["financial-manager"]}
+    api = furnished(Organisations.of_members({"acme": ("ada", "bob")}, roles))
+    assert [each.id for each in api("ListModels", "bob", user_id="acme").models] == ["model-public"]
+    assert [each.id for each in api("ListApps", "bob", user_id="acme").apps] == ["app-public"]
+
+
 @pytest.fixture
 def api() -> ResourceApi:
     """Return an API where ``acme`` has one of everything, at each visibility; ids end with its name."""
-    api = ResourceApi(ORGANISATIONS)
+    return furnished(ORGANISATIONS)
+
+
+def furnished(organisations: Organisations) -> ResourceApi:
+    api = ResourceApi(organisations)
     for name, level in (("private", PRIVATE), ("org", ORG), ("public", PUBLIC)):
         seen: dict[str, Any] = {"visibility": {"gettable": level}}
         api("PostApps", "acme", apps=[{"id": f"app-{name}", **seen}])
         api.model(f"model-{name}", f"app-{name}", "acme", **seen)
-        api.version(f"model-{name}", f"app-{name}", "acme")
+        api.version(f"model-{name}", f"app-{name}", "acme", **seen)
         api.cluster(f"cluster-{name}", "acme", **seen)
         api.nodepool(f"pool-{name}", f"cluster-{name}", "acme", **seen)
         api.deployment(
@@ -147,7 +200,8 @@ def test_a_public_deployment_shows_others_no_more_of_its_nodepool_than_its_id(ap
 def test_a_private_version_of_a_public_model_is_not_shown_with_it(api: ResourceApi) -> None:
     where: dict[str, Any] = {"user_id": "acme", "app_id": "app-public", "model_id": "model-public"}
     older = api("GetModel", "cyd", **where).model.model_version.id
-    newer = api.version("model-public", "app-public", "acme", visibility={"gettable": PRIVATE})
+    newer = api.version("model-public", "app-public", "acme")
+    assert api("GetModel", "ada", **where).model.model_version.visibility.gettable == PRIVATE
     assert api("GetModel", "ada", **where).model.model_version.id == newer
     assert api("GetModel", "cyd", **where).model.model_version.id == older
     assert api("GetModelVersion", "cyd", **where).model_version.id == older
@@ -189,7 +243,8 @@ def test_a_clusters_key_is_nobody_elses_to_know_of(api: ResourceApi) -> None:
         assert "of acme" not in str(api(rpc, "cyd", user_id="acme", **fields))
 
 
-def test_an_app_that_is_only_read_is_made_by_nobody_who_may_not_add_apps(api: ResourceApi) -> None:
+def test_an_app_that_is_only_read_is_made_by_nobody_who_may_not_add_apps() -> None:
+    api = ResourceApi(ORGANISATIONS, behaviour=Behaviour(apps="on-mention"))
     reader = Caller("eve", scopes=frozenset({"Apps_Get", "Workflows_Get"}))
     assert refusal(api, "GetApp", reader, app_id="new")[0] == StatusCode.CONN_DOES_NOT_EXIST
     assert api("GetApp", "eve", app_id="new").app.id == "new"

@@ -71,6 +71,17 @@ async def test_what_was_committed_is_there_again_in_its_order(tmp_path: Path) ->
     file.close()
 
 
+async def test_what_is_listed_by_its_last_change_is_so_again(tmp_path: Path) -> None:
+    store, file = opened(tmp_path / "state")
+    for second, name in enumerate(("one", "two", "three")):
+        store.put(Kind.APP, ("me", name), App(id=name, modified_at={"seconds": second}))  # pyright: ignore[reportArgumentType]
+    store.put(Kind.APP, ("me", "one"), App(id="one", modified_at={"seconds": 9}), to_front=True)  # pyright: ignore[reportArgumentType]
+    file.close()
+    again, second_file = opened(tmp_path / "state")
+    assert [each.id for each in again.list(Kind.APP)] == ["one", "three", "two"]
+    second_file.close()
+
+
 async def test_a_commit_is_whole_or_nothing_and_what_was_not_committed_is_not_there(tmp_path: Path) -> None:
     store, file = opened(tmp_path)
     store.put(Kind.APP, ("me", "kept"), App(id="kept"))

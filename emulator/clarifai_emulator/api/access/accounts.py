@@ -1,7 +1,7 @@
 """Reads the file of ``up --pats``: users, organisations, and the tokens that are accepted.
 
     users:         [{id: ada, first_name: Ada, email: ada@example.com}]
-    organisations: [{id: acme, members: [ada]}]
+    organisations: [{id: acme, members: [ada, {user: bob, role: organization-user}]}]
     tokens:
       - {token: ada-token, user: ada}
       - {token: ci-token, user: ada, scopes: [Predict, Models_Get], expires_at: 2030-01-31T00:00:00Z}
@@ -27,6 +27,7 @@ from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.messages.yaml import YamlFile
 from clarifai_emulator.resources.identifiers import id_problem
 from clarifai_emulator.resources.permissions import Organisations
+from clarifai_emulator.resources.roles import ROLES, Role
 from clarifai_emulator.resources.scopes import granted, scope_problems
 from clarifai_emulator.spelling import did_you_mean_or
 
@@ -34,6 +35,7 @@ _SECTIONS = ("users", "organisations", "organizations", "tokens")
 _USER_TEXTS = ("first_name", "last_name", "company_name", "job_title")
 _USER_KEYS = ("id", *_USER_TEXTS, "email", "visibility")
 _ORGANISATION_KEYS = ("id", "name", "members", "visibility")
+_MEMBER_KEYS = ("user", "role")
 _TOKEN_KEYS = ("token", "user", "organisation", "organization", "scopes", "expires_at", "description")
 _VISIBILITIES = {"private": Visibility.PRIVATE, "org": Visibility.ORG, "public": Visibility.PUBLIC}
 
@@ -81,7 +83,9 @@ def load_accounts(path: Path) -> Accounts:
         raise ConfigError("The pats file cannot be used:", reading.file.problems)
     return Accounts(
         users=tuple(reading.users.values()),
-        organisations=Organisations.of_members({org: tuple(users) for org, users in reading.members.items()}),
+        organisations=Organisations.of_members(
+            {org: tuple(users) for org, users in reading.members.items()}, reading.roles
+        ),
         callers=reading.callers,
     )
 
@@ -102,6 +106,7 @@ class _Reading:
     file: YamlFile
     users: dict[str, User] = field(default_factory=dict[str, User])
     members: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    roles: dict[tuple[str, str], Role] = field(default_factory=dict[tuple[str, str], Role])
     callers: dict[str, Caller] = field(default_factory=dict[str, Caller])
     _mentioned: list[tuple[Node, str, str, str]] = field(default_factory=list[tuple[Node, str, str, str]])
     _memberships: list[tuple[Node, str, str, str]] = field(default_factory=list[tuple[Node, str, str, str]])
@@ -169,7 +174,25 @@ class _Reading:
         members = self.members.setdefault(user.id, []) if user.id else []
         if "members" in entries:
             for index, member in enumerate(self.file.items(entries["members"], f"{key}.members")):
-                members.append(self._mention(member, f"{key}.members[{index}]", "user"))
+                members.append(self._member(member, f"{key}.members[{index}]", user.id))
+
+    def _member(self, node: Node, key: str, organisation: str) -> str:
+        """Read a member: the id of a user, or a mapping of that and the user's role."""
+        if not isinstance(node, MappingNode):
+            return self._mention(node, key, "user")
+        entries = self._entries(node, key, _MEMBER_KEYS)
+        if "user" not in entries:
+            self.file.complain(node, f"{key}.user", "must not be empty; name the user that is a member")
+            return ""
+        user = self._mention(entries["user"], f"{key}.user", "user")
+        if "role" in entries:
+            name = self.file.text(entries["role"], f"{key}.role")
+            if name in ROLES:
+                self.roles[user, organisation] = ROLES[name]
+            else:
+                hint = did_you_mean_or(name, ROLES, f"there are {', '.join(ROLES)}")
+                self.file.complain(entries["role"], f"{key}.role", f"there is no role {name!r}; {hint}")
+        return user
 
     def _new_user(self, node: Node, entries: dict[str, Node], key: str) -> User:
         user = User(id=self.file.text(entries["id"], f"{key}.id") if "id" in entries else "")

@@ -19,7 +19,7 @@ def handlers(resources: Resources, served: dict[str, Handler]) -> dict[str, Hand
 
     def list_app_keys(call: ApiCall, request: Any) -> Any:
         """Answer ListAppKeys: the caller's keys that give access to one app."""
-        owner = require_owner(resources, call, request)
+        owner = require_owner(resources, call, request, Kind.KEY)
         app_id = request.user_app_id.app_id
         keys = (
             key

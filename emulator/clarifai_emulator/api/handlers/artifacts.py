@@ -75,7 +75,7 @@ class Artifacts:
 
     def _check(self, call: ApiCall, config: Any) -> tuple[Key, ArtifactVersion]:
         """Return the artifact, and the version as it will be; refuse before a byte of the file is taken."""
-        require_owner(self.resources, call, config)
+        require_owner(self.resources, call, config, Kind.ARTIFACT_VERSION)
         artifact = target(self.resources, self.resources.row(Kind.ARTIFACT), call, config)
         if not 0 < config.total_size <= self.max_bytes:
             raise CallerError(

@@ -8,7 +8,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.resource_verbs import require_owner, target
-from clarifai_emulator.resources.model_rows import newest_visible
+from clarifai_emulator.resources.model_rows import newest_visible, private_by_itself
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
 
@@ -54,11 +54,12 @@ class _Models:
 
     def post_versions(self, call: ApiCall, request: Any) -> Any:
         """PostModelVersions: answers the model, with the (last) new version in it."""
-        require_owner(self._resources, call, request)
+        require_owner(self._resources, call, request, Kind.MODEL_VERSION)
         model = target(self._resources, self._resources.row(Kind.MODEL), call, request)
         versions = list(request.model_versions) or [ModelVersion()]
         for version in versions:
             version.description = version.description or request.description
+            private_by_itself(version)
         keys = self._resources.post(Kind.MODEL_VERSION, model[0], model[1:], versions)
         response = call.rpc.response_type()
         response.model.CopyFrom(self._resources.shown(Kind.MODEL, model))

@@ -32,10 +32,16 @@ async def first_message(requests: AsyncIterator[Any], *, holds: str, what: str) 
     )
 
 
+def part_number(request: Any) -> int:
+    """Return the number of the part that a message holds; 0 for one that holds none."""
+    message = request.request if isinstance(request, LongPart) else request
+    return message.content_part.part_number
+
+
 @dataclass(slots=True)
 class ReceivedParts:
-    """Counts the parts of one file of ``total`` bytes. ``what`` names it; ``failed``: the platform's code for an
-    upload of it that failed."""
+    """Counts the parts of one file of ``total`` bytes that are on the disk. ``what`` names it; ``failed``: the
+    platform's code for an upload of it that failed."""
 
     total: int
     what: str
@@ -51,13 +57,17 @@ class ReceivedParts:
     async def receive(self, request: Any, file: BinaryIO) -> None:
         """Write the next part into the file. Raises ``CallerError`` for one that cannot be it."""
         if isinstance(request, LongPart):
-            self._take(request.request, request.size)
+            size = request.size
+            self._expect(request.request, size)
             while pieces := await request.read():
                 await self._write(file, pieces)
         else:
             data = request.content_part.data  # each look at it is a copy
-            self._take(request, len(data))
+            size = len(data)
+            self._expect(request, size)
             await self._write(file, [data])
+        self.number += 1
+        self.received += size
 
     def require_all(self) -> None:
         """Raise ``CallerError`` unless the file is complete."""
@@ -66,8 +76,8 @@ class ReceivedParts:
                 self.failed, f"The upload ended after {self.received} of {self.total} bytes.", hint=_AGAIN
             )
 
-    def _take(self, request: Any, size: int) -> None:
-        """Count the next part, with ``size`` bytes of data.
+    def _expect(self, request: Any, size: int) -> None:
+        """Raise ``CallerError`` for a message that cannot be the next part, with ``size`` bytes of data.
 
         ``range_start`` is not looked at: the SDK sends where a part ends, and parts come in order anyhow.
         """
@@ -85,19 +95,23 @@ class ReceivedParts:
                 "numbered from 1 and sent in order.",
                 hint=_AGAIN,
             )
-        self.number += 1
-        self.received += size
-        if self.received > self.total:
+        if self.received + size > self.total:
             raise CallerError(
                 self.failed,
-                f"{self.received} bytes came with part {self.number}; upload_config.total_size is {self.total}.",
+                f"{self.received + size} bytes came with part {self.number + 1}; upload_config.total_size is "
+                f"{self.total}.",
                 hint=f"Say the {self.what}'s real size in total_size.",
             )
 
     async def _write(self, file: BinaryIO, pieces: list[bytes]) -> None:
         """Other requests are served meanwhile."""
+
+        def write() -> None:
+            file.writelines(pieces)
+            file.flush()
+
         try:
-            await asyncio.to_thread(file.writelines, pieces)
+            await asyncio.to_thread(write)
         except OSError as error:
             raise CallerError(
                 self.failed,

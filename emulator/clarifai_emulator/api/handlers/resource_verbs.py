@@ -17,8 +17,9 @@ from clarifai_emulator.api.rpc import Rpc, rpc_table
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.descriptors import is_repeated
 from clarifai_emulator.resources.resource import Resources, at_path
+from clarifai_emulator.resources.roles import roles_that_change
 from clarifai_emulator.resources.rows import Resource
-from clarifai_emulator.store import Key
+from clarifai_emulator.store import Key, Kind
 
 
 def serve(resources: Resources) -> dict[str, Handler]:
@@ -62,9 +63,11 @@ def _require_fields(row: Resource, verb: str, rpc: Rpc) -> None:
 
 def post(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
     """Create the items of a request for the caller: all or none."""
-    owner = require_owner(resources, call, request)
+    owner = require_owner(resources, call, request, row.kind)
     _, *parents = _prefix(row, call, request)
-    return _answer(resources, row, call, resources.post(row.kind, owner, parents, _items(row, request)))
+    makes = resources.behaviour.apps == "on-mention"
+    keys = resources.post(row.kind, owner, parents, _items(row, request), makes_parents=makes)
+    return _answer(resources, row, call, keys)
 
 
 def get(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
@@ -101,7 +104,7 @@ def list_page(resources: Resources, row: Resource, call: ApiCall, request: Any) 
 
 def patch(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
     """Change the items of a request: all or none."""
-    owner = require_owner(resources, call, request)
+    owner = require_owner(resources, call, request, row.kind)
     _, *parents = _prefix(row, call, request)
     items = _items(row, request)
     if call.rpc.name == f"Patch{row.stem}" and items and not items[0].id:
@@ -111,13 +114,16 @@ def patch(resources: Resources, row: Resource, call: ApiCall, request: Any) -> A
 
 def delete(resources: Resources, row: Resource, call: ApiCall, request: Any) -> Any:
     """Remove what a request names; nothing when one of them does not exist."""
-    require_owner(resources, call, request)
+    require_owner(resources, call, request, row.kind)
     prefix = _prefix(row, call, request)
     ids = _ids(row, request)
     if getattr(request, "delete_all", False):
         keys = list(resources.below(row.kind, prefix))
     elif not ids:
-        raise CallerError(row.invalid_argument, "ids must name at least one resource to delete; it is empty.")
+        # The text of a recorded answer (Clarifai/docs, a comment on its page about managing compute).
+        raise CallerError(
+            row.invalid_argument, "Must supply a list of 'ids' to delete.", hint="Check your request fields."
+        )
     else:
         keys = resources.to_delete(row.kind, prefix, ids)
     resources.delete(row.kind, keys)
@@ -129,9 +135,8 @@ def target(resources: Resources, row: Resource, call: ApiCall, request: Any) -> 
     caller may see."""
     pattern = (*_prefix(row, call, request), at_path(request, row.in_request))
     key = resources.find(row.kind, pattern)
-    if key is None and row.make is not None and pattern[0] == call.caller.user_id and call.caller.may_add(row.stem):
-        row.make(resources, pattern)
-        key = pattern
+    if key is None:
+        key = _made(resources, row, call, pattern)
     if key is None or not resources.visible(row.kind, key, call.caller.user_id):
         error = resources.missing(row.kind, pattern, call.caller.user_id)
         call.notes["hint"] = error.hint
@@ -139,9 +144,19 @@ def target(resources: Resources, row: Resource, call: ApiCall, request: Any) -> 
     return key
 
 
-def require_owner(resources: Resources, call: ApiCall, request: Any) -> str:
+def _made(resources: Resources, row: Resource, call: ApiCall, key: Key) -> Key | None:
+    """Make what is not there and return its key: an app of the caller, where that was chosen."""
+    if row.make is None or resources.behaviour.apps != "on-mention":
+        return None
+    if key[0] != call.caller.user_id or not call.caller.may_add(row.stem):
+        return None
+    row.make(resources, key)
+    return key
+
+
+def require_owner(resources: Resources, call: ApiCall, request: Any, kind: Kind) -> str:
     """The user whose resources a writing request changes. Raises ``CallerError`` 11007 unless that is the caller,
-    or an organisation the caller is a member of."""
+    or an organisation the caller is a member of, with a role that changes resources of this kind."""
     owner, caller = call.caller.resolve_user(request.user_app_id), call.caller.user_id
     if not resources.organisations.may_change(caller, owner):
         raise CallerError(
@@ -149,6 +164,13 @@ def require_owner(resources: Resources, call: ApiCall, request: Any) -> str:
             f"User {caller!r} may not change resources of user {owner!r}.",
             hint=f"Send the request with a PAT of {owner!r}, or name your own user id.",
             row="reading.write-for-another",
+        )
+    if not resources.organisations.may_change_kind(caller, owner, kind):
+        role, noun = resources.organisations.role(caller, owner).name, resources.row(kind).noun
+        raise CallerError(
+            StatusCode.CONN_INSUFFICIENT_SCOPES,
+            f"User {caller!r} may not change any {noun} of {owner!r}: its role there is {role}.",
+            hint=f"Roles that may: {', '.join(roles_that_change(kind))}.",
         )
     return owner
 

@@ -16,6 +16,8 @@ from clarifai_emulator.messages.json import as_dict
 SCRUBBED = "<scrubbed>"
 # Whose values are credentials, wherever they stand.
 _SECRET_FIELDS = frozenset({"pat", "token", "session_token", "api_key", "password", "secret_value"})
+# Lists of secrets, in requests and answers, and one alone: each has a ``value``.
+_HOLDS_SECRETS = ("secret", "secrets")
 # Of the status of an answer: a number that is another one each time.
 _PASSING = "req_id"
 _INFERENCE = ("PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs")
@@ -36,6 +38,11 @@ def call_as_text(rpc: str, request: Any) -> str:
 def as_plain(message: Any, secrets: frozenset[str]) -> dict[str, Any]:
     """Return a request or an answer without secrets. ``secrets``: texts that must not be told."""
     told = cast("dict[str, Any]", _scrub(as_dict(message), secrets))
+    for name in _HOLDS_SECRETS:
+        held = told.get(name, [])
+        for each in cast("list[Any]", held if isinstance(held, list) else [held]):
+            if isinstance(each, dict) and "value" in each:
+                each["value"] = SCRUBBED
     for each in (told, *told.get("outputs", ())):
         if isinstance(each.get("status"), dict):
             each["status"].pop(_PASSING, None)

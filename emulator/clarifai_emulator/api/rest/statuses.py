@@ -22,6 +22,8 @@ _BY_CODE: dict[int, int] = {
     StatusCode.CONN_EXCEEDS_LIMITS: 429,
     StatusCode.CONN_INSUFFICIENT_SCOPES: 403,
     StatusCode.CONN_METHOD_NOT_ALLOWED: 405,
+    StatusCode.UPLOAD_IN_PROGRESS: 200,
+    StatusCode.UPLOAD_DONE: 200,
     StatusCode.TRY_AGAIN: 503,
     StatusCode.FAILURE: 400,
     StatusCode.MODEL_DEPLOYMENT_FAILED: 500,

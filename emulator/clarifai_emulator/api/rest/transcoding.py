@@ -72,9 +72,8 @@ def read_json(name: str, data: bytes) -> Any:
 
 def as_json(message: Any) -> bytes:
     """A message as the platform writes it."""
-    return json.dumps(as_dict(message, numeric_enums=True), ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "replace"
-    )
+    content = as_dict(message, numeric_enums=True, as_answered=True)
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def bad_request(details: str, hint: str = "") -> CallerError:

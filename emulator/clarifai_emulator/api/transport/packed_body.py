@@ -10,6 +10,8 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.errors import CallerError
 
 _PIECE = 256 * 1024
+# So much is given to zlib at once: it copies what it has not read yet, each time that a piece is full.
+_SLICE = 64 * 1024
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 _PLAIN = ("", "identity")
 _PACKED = ("gzip", "x-gzip", "deflate")
@@ -39,6 +41,10 @@ class Unpacking:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield what the next bytes unpack to. Raises ``CallerError`` 11100 for bytes that are not packed so."""
+        for at in range(0, len(data), _SLICE):
+            yield from self._feed(data[at : at + _SLICE])
+
+    def _feed(self, data: bytes) -> Iterator[bytes]:
         data = self._early + data
         self._early = b""
         while data:
@@ -59,7 +65,8 @@ class Unpacking:
 
     def _unpack(self, inflater: zlib._Decompress, data: bytes) -> Iterator[bytes]:  # pyright: ignore[reportPrivateUsage]
         piece = b""
-        while data or len(piece) == _PIECE:  # a full piece: zlib may hold more, even when it has read everything
+        # After a full piece zlib may hold more, even when it has read everything; after the end it reads nothing.
+        while not inflater.eof and (data or len(piece) == _PIECE):
             try:
                 piece = inflater.decompress(data, _PIECE)
             except zlib.error as error:

@@ -188,6 +188,8 @@ class DockerBackend:
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
         """Start a container. One whose image was removed meanwhile is built again."""
         _, engine = await self._open()
+        if self._settings.secrets == "environment":
+            spec = replace(spec, environ={**spec.secrets, **spec.environ}, secrets={})
         plan = self._plan(spec, engine)
         see_to_image = partial(self._see_to_image, spec.source, on_line)
         if spec.source.mounted:

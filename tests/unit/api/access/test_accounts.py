@@ -83,9 +83,18 @@ def test_users_organisations_and_tokens(tmp_path: Path) -> None:
             ":2: tokens[0].user: user 'bob' is not a member of 'acme'; add it to members, or leave user out",
         ),
         ("organisations:\n- {id: acme, members: [ada]}", ":2: organisations[0].members[0]: there is no user 'ada'"),
+        (
+            "users: [{id: ada}]\norganisations:\n- {id: acme, members: [{user: ada, role: organisation-user}]}",
+            ":3: organisations[0].members[0].role: there is no role 'organisation-user'; did you mean "
+            "'organization-user'?",
+        ),
+        (
+            "users: [{id: ada}]\norganisations:\n- {id: acme, members: [{role: administrator}]}",
+            ":3: organisations[0].members[0].user: must not be empty; name the user that is a member",
+        ),
         ("organisations:\n- {id: acme, members: ada}", ":2: organisations[0].members: expected a list"),
-        ("users:\n- {first_name: Ada}", ":2: users[0].id: must not be empty"),
-        ("users:\n- {id: a b}", ":2: users[0].id: 'a b' is not a valid id: use 1 to 64 characters"),
+        ("users:\n- {first_name: Ada}", ":2: users[0].id: id must be between 1 and 48 characters long"),
+        ("users:\n- {id: a b}", ":2: users[0].id: 'a b' is not a valid id: use letters, digits"),
         ("users:\n- {id: me}", ":2: users[0].id: 'me' is reserved"),
         (
             "users: [{id: ada}]\norganisations:\n- id: ada",

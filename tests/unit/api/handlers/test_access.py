@@ -1,4 +1,4 @@
-"""Keys and secrets are created, changed and deleted; a secret never comes out, and a key grants its own scopes."""
+"""Keys and secrets are created, changed and deleted; a secret is its owner's, and a key grants its own scopes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.resources.permissions import Organisations
 from clarifai_emulator.store import Kind
 from resource_api import ResourceApi, refusal
 
 
 class TestSecrets:
-    def test_the_value_goes_in_and_never_comes_out(self, api: ResourceApi) -> None:
+    def test_the_value_is_in_every_answer_to_its_owner(self, api: ResourceApi) -> None:
+        secret = {"id": "TOKEN", "value": "hidden"}
+        assert api("PostSecrets", secrets=[secret]).secrets[0].value == "hidden"
+        assert api("GetSecret", id="TOKEN").secret.value == "hidden"
+        assert api("ListSecrets").secrets[0].value == "hidden"
+        changed = api("PatchSecrets", secret=[{"id": "TOKEN", "value": "changed"}], action="overwrite")
+        assert changed.secrets[0].value == "changed"
+
+    def test_where_that_is_chosen_the_value_never_comes_out(self) -> None:
+        api = ResourceApi(behaviour=Behaviour(secret_values="hidden"))
         answers = [
             api("PostSecrets", secrets=[{"id": "TOKEN", "value": "hidden", "description": "why"}]),
             api("GetSecret", id="TOKEN"),
@@ -24,13 +34,15 @@ class TestSecrets:
         for answer in answers:
             assert "hidden" not in str(answer)
             assert "changed" not in str(answer)
-        assert api.store.get(Kind.SECRET, ("ada", "TOKEN")).value == "changed"
+        assert api.store.get(Kind.SECRET, ("ada", "TOKEN")).value == "changed"  # pyright: ignore[reportOptionalMemberAccess]
 
-    def test_a_new_value_is_a_new_version(self, api: ResourceApi) -> None:
-        assert api("PostSecrets", secrets=[{"id": "TOKEN", "value": "a", "version": 7}]).secrets[0].version == 1
-        for fields, version in (({"description": "why"}, 1), ({"value": "b"}, 2), ({"value": "b"}, 2)):
-            secret = {"id": "TOKEN", **fields}
-            assert api("PatchSecrets", secret=[secret], action="overwrite").secrets[0].version == version
+    def test_a_patch_leaves_version_and_time_as_they_are(self, api: ResourceApi) -> None:
+        posted = api("PostSecrets", secrets=[{"id": "TOKEN", "value": "a", "version": 7}]).secrets[0]
+        assert posted.version == 1
+        api.clock.seconds += 60
+        for fields in ({"description": "why"}, {"value": "b"}):
+            patched = api("PatchSecrets", secret=[{"id": "TOKEN", **fields}], action="overwrite").secrets[0]
+            assert (patched.version, patched.modified_at) == (1, posted.created_at)
 
     def test_an_empty_value(self, api: ResourceApi) -> None:
         assert refusal(api, "PostSecrets", secrets=[{"id": "TOKEN"}]) == (
@@ -74,7 +86,7 @@ class TestKeys:
             ("GetKey", {"key_id": "credentia"}),
             ("DeleteKey", {"key_id": "credentia"}),
         ):
-            assert "credentia" not in refusal(api, rpc, **fields)[1]
+            assert "credentia" not in refusal(api, rpc, **fields)[1]  # pyright: ignore[reportArgumentType]
 
     def test_filters(self, api: ResourceApi) -> None:
         old = {"seconds": int(api.clock.seconds) - 1}

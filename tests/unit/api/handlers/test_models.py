@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.store import Kind
 from resource_api import ResourceApi, refusal
 
@@ -21,25 +22,35 @@ class TestModels:
         assert not model.HasField("model_version")
 
     def test_both_fields_of_the_request_count(self, api: ResourceApi) -> None:
+        api.app()
         assert api("PostModels", app_id="app", model={"id": "one"}, models=[{"id": "two"}]).model.id == "one"
         assert [each.id for each in api("ListModels", app_id="app").models] == ["two", "one"]
 
-    def test_an_app_that_is_only_mentioned_is_created(self, api: ResourceApi) -> None:
-        api.model("echo", "fresh")
-        assert api.store.get(Kind.APP, ("ada", "fresh")).visibility.gettable == 10
+    def test_an_app_that_is_only_mentioned_is_not_created(self, api: ResourceApi) -> None:
+        code, message = refusal(api, "PostModels", app_id="fresh", models=[{"id": "echo"}])
+        assert code == StatusCode.CONN_DOES_NOT_EXIST
+        assert "fresh" in message
+        assert api.store.count(Kind.APP) == api.store.count(Kind.MODEL) == 0
 
-    def test_not_even_an_app_is_left_of_a_model_that_is_refused(self, api: ResourceApi) -> None:
+    def test_where_that_is_chosen_an_app_that_is_mentioned_is_created(self) -> None:
+        api = ResourceApi(behaviour=Behaviour(apps="on-mention"))
+        api("PostModels", app_id="fresh", models=[{"id": "echo"}])
+        assert api.store.get(Kind.APP, ("ada", "fresh")).visibility.gettable == 10  # pyright: ignore[reportOptionalMemberAccess]
+
+    def test_not_even_an_app_is_left_of_a_model_that_is_refused(self) -> None:
+        api = ResourceApi(behaviour=Behaviour(apps="on-mention"))
         code, message = refusal(api, "PostModels", app_id="fresh", models=[{"id": "has.dot"}])
         assert code == StatusCode.MODEL_INVALID_ARGUMENT
         assert "models[0].id: 'has.dot' is not a valid id" in message
         assert api.store.count(Kind.APP) == 0
 
     def test_one_that_does_not_exist_is_answered_as_the_platform_does(self, api: ResourceApi) -> None:
-        expected = (StatusCode.MODEL_DOES_NOT_EXIST, "Model does not exist")
+        expected = (StatusCode.MODEL_DOES_NOT_EXIST, "Model 'none' does not exist.")
         assert refusal(api, "GetModel", app_id="app", model_id="none") == expected
         assert refusal(api, "GetModelVersion", app_id="app", model_id="none") == expected
         api.model("private")
-        assert refusal(api, "GetModel", "bob", user_id="ada", app_id="app", model_id="private") == expected
+        hidden = (StatusCode.MODEL_DOES_NOT_EXIST, "Model 'private' does not exist.")
+        assert refusal(api, "GetModel", "bob", user_id="ada", app_id="app", model_id="private") == hidden
 
     def test_it_comes_with_its_newest_version_or_the_one_that_is_asked_for(self, api: ResourceApi) -> None:
         api.model()
@@ -55,7 +66,7 @@ class TestModels:
     def test_a_public_model_in_a_public_app_is_everybodys(self, api: ResourceApi) -> None:
         api("PostApps", apps=[{"id": "app", "visibility": PUBLIC}])
         api.model(visibility=PUBLIC)
-        version = api.version()
+        version = api.version(visibility=PUBLIC)
         ids = {"user_id": "ada", "app_id": "app", "model_id": "model"}
         assert api("GetModel", "bob", **ids).model.model_version.id == version
         assert api("GetModelVersion", "bob", **ids).model_version.id == version
@@ -140,7 +151,7 @@ class TestVersions:
     def test_a_model_that_does_not_exist(self, api: ResourceApi) -> None:
         assert refusal(api, "PostModelVersions", app_id="app", model_id="none", model_versions=[{}]) == (
             StatusCode.MODEL_DOES_NOT_EXIST,
-            "Model does not exist",
+            "Model 'none' does not exist.",
         )
 
     def test_they_are_listed_newest_first(self, api: ResourceApi) -> None:

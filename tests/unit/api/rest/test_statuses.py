@@ -45,7 +45,7 @@ def test_a_code_has_its_http_status(name: str, status: int) -> None:
 
 def test_every_code_has_one_and_only_success_looks_like_it() -> None:
     successes = {name for name, code in StatusCode.items() if http_status(code) < 300}
-    assert successes == {"SUCCESS", "MIXED_STATUS", "ACCEPTED"}
+    assert successes == {"SUCCESS", "MIXED_STATUS", "ACCEPTED", "UPLOAD_IN_PROGRESS", "UPLOAD_DONE"}
 
 
 def test_without_a_credential_that_can_be_read_it_is_401() -> None:

@@ -96,15 +96,16 @@ def test_a_path_variable_may_be_a_number() -> None:
     assert read_request(form, values, [], b"").status_code_id == "10000"
 
 
-def test_an_answer_has_snake_case_numeric_enums_and_no_unset_fields() -> None:
-    response = service_pb2.SingleModelResponse()
+def test_an_answer_has_snake_case_numeric_enums_and_the_empty_fields_of_the_platform() -> None:
+    response = service_pb2.SingleDeploymentResponse()
     response.status.code = 10000  # pyright: ignore[reportAttributeAccessIssue]
-    response.model.visibility.gettable = 10  # pyright: ignore[reportAttributeAccessIssue]
-    response.model.created_at.seconds = 1
+    response.deployment.visibility.gettable = 10  # pyright: ignore[reportAttributeAccessIssue]
+    response.deployment.created_at.seconds = 1
     assert json.loads(as_json(response)) == {
         "status": {"code": 10000},
-        "model": {"created_at": "1970-01-01T00:00:01Z", "visibility": {"gettable": 10}},
+        "deployment": {"created_at": "1970-01-01T00:00:01Z", "visibility": {"gettable": 10}},
     }
+    assert json.loads(as_json(service_pb2.MultiDeploymentResponse())) == {"deployments": []}
 
 
 # What cannot be read

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import random
+import time
 import zlib
 
 import pytest
@@ -35,6 +37,21 @@ def test_it_may_be_cut_anywhere(body: bytes, size: int, form: str) -> None:
 @pytest.mark.parametrize("size", [256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 3_000_000])
 def test_much_of_the_same_comes_whole(size: int) -> None:
     assert unpacked("gzip", gzip.compress(b"x" * size)) == b"x" * size
+
+
+@pytest.mark.parametrize("size", [0, 1, 256 * 1024, 512 * 1024, 1_000_000])
+@pytest.mark.parametrize("members", [2, 3, 300])
+def test_members_that_end_with_a_full_piece_come_whole(size: int, members: int) -> None:
+    member = gzip.compress(b"x" * size)
+    assert sum(map(len, Unpacking("gzip").feed(members * member))) == members * size
+
+
+def test_a_large_body_that_does_not_shrink_is_not_copied_again_and_again() -> None:
+    body = random.Random(7).randbytes(20_000_000)
+    packed = gzip.compress(body, compresslevel=1)
+    began = time.process_time()
+    assert unpacked("gzip", packed) == body
+    assert time.process_time() - began < 3
 
 
 def test_a_bomb_is_unpacked_only_as_far_as_somebody_reads() -> None:
