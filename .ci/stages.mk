@@ -21,9 +21,9 @@ PYTHONS = 3.12 3.13 3.14
 NEWEST = 3.13
 
 .PHONY: ci all containers containers-all check tests slow clients clients-all sdks sdks-all lowest lowest-all newest \
-  lean lean-all in-process
+  lean lean-all in-process old-sdks-all
 ci: containers check tests slow clients python-$(NEWEST) lean in-process sdks lowest # in the order in which they begin
-all: containers-all check tests slow clients-all $(PYTHONS:%=python-%) lean-all in-process sdks-all lowest-all newest
+all: containers-all check tests slow clients-all old-sdks-all $(PYTHONS:%=python-%) lean-all in-process sdks-all lowest-all newest
 
 # One after the other, as one session at a time has the engine. The last is about everything that a replica serves or
 # does, in one session, which shares its emulator; what is about processes only says so, and is skipped.
@@ -59,6 +59,11 @@ lowest lowest-all:
 newest:
 	@echo "== the newest of everything: what changed, and predictions"
 	@$(MAKE) newest
+
+# A few of them are among the slow tests.
+old-sdks-all:
+	@echo "== models with every SDK that they may name"
+	@CLARIFAI_TEST_SDKS=all $(MAKE) test ARGS="-q tests/flow/models/test_old_sdks.py tests/flow/models/test_sdk_versions.py"
 
 lean lean-all:
 	@echo "== the lean runner: the same flow tests"

@@ -15,7 +15,7 @@ from uv import find_uv_bin
 
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.models.environment import uv_environment
+from clarifai_emulator.models.uv_runs import uv_environment
 from flow.driver import (
     MODELS,
     Client,

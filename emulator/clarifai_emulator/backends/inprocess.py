@@ -23,7 +23,7 @@ from clarifai_emulator.backends.debugging import breakpoints
 from clarifai_emulator.backends.model_errors import unusable_model
 from clarifai_emulator.backends.poller import Rounds
 from clarifai_emulator.backends.signature_answers import Signatures, mocked_warning
-from clarifai_emulator.inside import lean_main, reload_main
+from clarifai_emulator.inside import lean_main, reload_main, sdk_main
 from clarifai_emulator.inside.inspect_main import is_network_trouble, model_traceback, read_signatures
 from clarifai_emulator.inside.zygote_main import environ_with, import_sdk
 from clarifai_emulator.machine.machine import Machine
@@ -120,8 +120,10 @@ class InProcessReplica:
                 self._warn_of_another_platform()
                 _listen(self._tell)
                 path = str(spec.source.path)
-                edits = _Edits(self._edits, path, model_traceback) if self._edits else None
-                runner = lean_main.make_runner(path, spec.base_url, spec.variables, spec.num_threads, edits)
+                edits = _Edits(self._edits, path, model_traceback, sdk_main) if self._edits else None
+                runner = lean_main.make_runner(
+                    path, spec.base_url, spec.variables, spec.num_threads, sdk_main, edits
+                )
                 # Else the runner, and its model, stays until this process ends, and says then that it stops.
                 atexit.unregister(runner[0].stop)
             if not own_output.is_heard():
@@ -287,4 +289,4 @@ def _signatures(source: ModelSource, api_base: str) -> Sequence[Any]:
                     signatures.warning = mocked_warning(said, None)
                     return signatures
             trace = model_traceback(error, str(source.path))
-            raise unusable_model(said, type(error).__name__, trace) from None
+            raise unusable_model(said, type(error).__name__, trace, getattr(error, "hint", "")) from None

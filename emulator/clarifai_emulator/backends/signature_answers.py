@@ -73,7 +73,9 @@ def decode_answer(answer: bytes, exit_: Exit, lines: Sequence[str]) -> dict[str,
 def signatures_in(answer: Mapping[str, Any]) -> Signatures:
     """The ``MethodSignature`` messages of an answer. Raises ``ModelError`` with the model's own traceback."""
     if "error" in answer:
-        raise unusable_model(answer["error"], answer["kind"], answer["traceback"])
+        raise unusable_model(
+            answer["error"], answer["kind"], answer["traceback"], answer["hint"], answer["packages"]
+        )
     decoded = (base64.b64decode(text) for text in answer["signatures"])
     signatures = Signatures(resources_pb2.MethodSignature.FromString(data) for data in decoded)
     if "mocked" in answer:

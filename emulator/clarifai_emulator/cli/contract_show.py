@@ -17,6 +17,7 @@ from clarifai_emulator.contracts.rules.rule import Rule, Severity
 from clarifai_emulator.contracts.signatures.read_signatures import ModelContract, read_many
 from clarifai_emulator.contracts.signatures.shapes import method_shape
 from clarifai_emulator.messages.json import as_dict
+from clarifai_emulator.models.sdk_environment import installed_sdk
 from clarifai_emulator.spelling import did_you_mean
 
 _WAYS = {
@@ -32,7 +33,7 @@ def show_contracts(
     directories: Sequence[Path], *, static: bool, as_json: bool, topology: Sequence[Path] = ()
 ) -> bool:
     """Print the contracts of these directories; return whether any of them has an error."""
-    contracts = read_many(directories, static=static, topology=topology)
+    contracts = read_many(directories, static=static, topology=topology, progress=_tell)
     if as_json:
         print_json([_json(each) for each in contracts])
     else:
@@ -41,11 +42,18 @@ def show_contracts(
     return any(finding.severity is Severity.ERROR for each in contracts for finding in each.findings)
 
 
+def _tell(line: str) -> None:
+    """Say what takes its time, where it is not taken for the answer."""
+    if not line.startswith((" ", "+", "Resolved", "Prepared", "Installed", "Using", "Creating", "Activate")):
+        click.echo(line, err=True)
+
+
 def _json(contract: ModelContract) -> dict[str, Any]:
     return {
         "directory": str(contract.directory),
         "model": contract.name,
         "way": contract.way,
+        "sdk": contract.sdk,
         "methods": [as_dict(each.signature) for each in contract.methods],
         "findings": [finding_json(each) for each in contract.findings],
     }
@@ -53,7 +61,8 @@ def _json(contract: ModelContract) -> dict[str, Any]:
 
 def _show(contract: ModelContract) -> None:
     heading(f"{contract.name}  ({contract.directory})")
-    click.echo(f"  {_WAYS[contract.way]}")
+    with_sdk = f", with clarifai {contract.sdk}" if contract.sdk and contract.sdk != installed_sdk() else ""
+    click.echo(f"  {_WAYS[contract.way]}{with_sdk}")
     rows = [[str(method_shape(each.signature)), place(each.location)] for each in contract.methods]
     for line in columns(rows):
         click.echo(line)

@@ -9,9 +9,10 @@ A model whose import fails in somebody else's module, as one whose class body as
 read as the SDK's upload reads every model: with all third-party modules replaced by mocks. In ``strict`` mode that
 is done where it was the network that failed, and nothing else.
 
-The answer is one JSON object: ``signatures`` (base64), ``methods`` (name, file and first line of each), ``class``,
-``problems``, ``stubs``, and, when the import itself failed, ``error``, ``kind``, ``traceback`` and ``where``: in
-``mocked``, where the mocks helped.
+The answer is one JSON object: ``sdk`` (its version), ``options`` (of its server), ``signatures`` (base64),
+``methods`` (name, file and first line of each), ``class``, ``problems``, ``stubs``, and, when the import itself
+failed, ``error``, ``kind``, ``traceback``, ``where``, ``hint`` and ``packages`` (the versions of what the SDK
+stands on): in ``mocked``, where the mocks helped.
 """
 
 import base64
@@ -63,7 +64,7 @@ def beside(name):
 
 def warm():
     """Load what every child needs, once, in the parent that forks them."""
-    for name in ("confine_main", "stub_main"):
+    for name in ("confine_main", "stub_main", "sdk_main"):
         beside(name)
 
 
@@ -78,10 +79,14 @@ def examine(model_path, *, strict=True, scratch="", requirements=()):
             answer["enforced"] = beside("confine_main").confine(scratch)
         if not strict:
             stubs = beside("stub_main").install(model_path, requirements)
+        beside("sdk_main").require_importable()
+        if not strict:
             _collect_into(collected)
         model_class = load_model_class(model_path)
         if strict:
             require_methods(model_class)
+        else:
+            require_form(model_class)
         answer.update(_describe(model_class))
     except BaseException as error:
         failed = {
@@ -90,9 +95,12 @@ def examine(model_path, *, strict=True, scratch="", requirements=()):
             "traceback": model_traceback(error, model_path),
             "where": _where(error, model_path),
             "classes": _model_classes(),
+            "hint": getattr(error, "hint", ""),
+            "packages": beside("sdk_main").packages(),
         }
         described = _describe_mocked(model_path, error, collected, strict=strict)
         answer.update({**described, "mocked": failed} if described else failed)
+    answer["sdk"], answer["options"] = beside("sdk_main").version(), beside("sdk_main").server_options()
     answer["problems"] = collected
     answer["stubs"] = stubs.named() if stubs is not None else {}
     answer["files"] = _own_files(set(sys.modules) - before)
@@ -110,6 +118,8 @@ def _own_files(names):
 def _describe_mocked(model_path, error, collected, *, strict):
     """Say what can be said about a model that cannot be imported; nothing where the mocks do not help either."""
     if isinstance(error, (ImportError, SyntaxError, NoMethods)) or not isinstance(error, Exception):
+        return {}
+    if type(error).__name__ in ("OtherSdk", "BrokenSdk"):
         return {}
     if strict and not is_network_trouble(error):
         return {}
@@ -147,12 +157,12 @@ def load_mocked(model_path):
 
 
 def load_model_class(model_path, *, mocking=False):
-    """The model's class, by the SDK's loader. Its constructor would ask the platform and the Hugging Face hub."""
-    from clarifai.runners.models.model_builder import ModelBuilder
-
-    builder = object.__new__(ModelBuilder)
-    builder.folder = str(model_path)
-    return builder.load_model_class(mocking=mocking)
+    """The model's class, by the SDK's loader. Raises ``OtherSdk`` for code that this version of it cannot run."""
+    sdk = beside("sdk_main")
+    try:
+        return sdk.load_model_class(model_path, mocking=mocking)
+    except Exception as error:
+        raise beside("other_sdk_main").explained(error, sdk, beside("sdk_versions_main")) from error
 
 
 def read_signatures(model_path, *, mocking=False):
@@ -167,14 +177,20 @@ class NoMethods(Exception):
 
 def require_methods(model_class):
     """The methods; one of an older model, which answers messages (``PostModelOutputs``), has no signature."""
-    infos = model_class._get_method_infos()
+    infos = beside("sdk_main").method_infos(model_class)
+    require_form(model_class)
     if not infos:
         raise NoMethods(f"class {model_class.__name__} has no method that a client could call.")
     return infos
 
 
+def require_form(model_class):
+    """Raise ``OtherSdk`` for a class in the form of another version of the SDK."""
+    beside("other_sdk_main").require_form(model_class, beside("sdk_main"), beside("sdk_versions_main"))
+
+
 def _describe(model_class):
-    infos = model_class._get_method_infos()
+    infos = beside("sdk_main").method_infos(model_class)
     methods = []
     for attribute, info in infos.items():
         if info.signature is None:
@@ -212,6 +228,7 @@ def _place(function):
 
 def _where(error, model_path):
     """The innermost line of the model's own code that the error came through; a syntax error's own line."""
+    error = error.__cause__ if type(error).__name__ == "OtherSdk" and error.__cause__ else error
     if isinstance(error, SyntaxError) and error.filename:
         return {"file": error.filename, "line": error.lineno or 0, "column": error.offset or 0}
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(str(model_path))]
@@ -220,21 +237,18 @@ def _where(error, model_path):
 
 def _model_classes():
     """The classes of model.py that the SDK would choose from, when it could not choose one."""
-    from clarifai.runners.models.model_builder import is_related
-    from clarifai.runners.models.model_class import ModelClass
-
     module = sys.modules.get("model")
-    found = []
-    for name, each in vars(module).items() if module is not None else ():
-        if inspect.isclass(each) and each.__module__ == "model" and is_related(each, ModelClass):
-            found.append(name)
-    return found
+    with contextlib.suppress(Exception):  # of an SDK that cannot be imported, which is the error
+        return [each.__name__ for each in beside("sdk_main").model_classes(module)] if module is not None else []
+    return []
 
 
 def _collect_into(problems):
     """Let a method that the SDK refuses be told, and the next ones be looked at."""
     from clarifai.runners.models.model_class import ModelClass
 
+    if not hasattr(ModelClass, "method"):
+        return
     original = ModelClass.method
 
     def method(function):

@@ -1,6 +1,7 @@
 """Runs the lean runner: the SDK's own runner class does the work, fed over one socket, not a stream per item."""
 
 import contextlib
+import importlib
 import inspect
 import itertools
 import os
@@ -21,16 +22,15 @@ _CANCEL_CHECK_EVERY = 10  # chunks, as the genuine runner does
 
 def is_available():
     """Tell whether this SDK has everything that the lean runner needs; without, the genuine runner serves."""
-    from clarifai_protocol import base_runner
+    from clarifai.runners.models.model_runner import ModelRunner
 
-    needed = ("_item_id_context", "_trigger_abort")
-    runner = base_runner.BaseRunner
-    return all(hasattr(base_runner, name) for name in needed) and hasattr(runner, "_truncate_runner_item_output")
+    return all(hasattr(ModelRunner, f"runner_item_{name}") for name in ("predict", "generate", "stream"))
 
 
-def run(job, fd, reloads=None):
-    """Load the model, then serve items until the emulator closes the socket or SIGTERM comes."""
-    runner, threads = make_runner(job["model_path"], job["base_url"], os.environ, job["num_threads"], reloads)
+def run(job, fd, sdk, reloads=None):
+    """Load the model, then serve items until the emulator closes the socket or SIGTERM comes. ``sdk``: see
+    ``sdk_main.py``."""
+    runner, threads = make_runner(job["model_path"], job["base_url"], os.environ, job["num_threads"], sdk, reloads)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     LeanRunner(runner, threads, socket.socket(fileno=fd)).serve()
     os._exit(0)
@@ -47,30 +47,51 @@ def builder_for(model_path, base_url, environ):
     return ModelBuilder(model_path, download_validation_only=True, **options)
 
 
-def make_runner(model_path, base_url, environ, num_threads, reloads=None):
+def make_runner(model_path, base_url, environ, num_threads, sdk, reloads=None):
     """Load the model into the SDK's runner class: the runner, and how many items it takes at once. ``reloads`` puts
     edited code behind it (``reload_main.py``)."""
     from clarifai.runners.models.model_runner import ModelRunner
-    from clarifai.runners.server import ModelServer
 
     threads = num_threads or ModelThreads.of(model_path)
-    server = ModelServer(model_path, model_builder=builder_for(model_path, base_url, environ))
-    model = server._current_model if reloads is None else reloads.hold(server._current_model)
-    runner = ModelRunner(
-        model=model,
-        user_id=environ["CLARIFAI_USER_ID"],
-        compute_cluster_id=environ["CLARIFAI_COMPUTE_CLUSTER_ID"],
-        nodepool_id=environ["CLARIFAI_NODEPOOL_ID"],
-        runner_id=environ["CLARIFAI_RUNNER_ID"],
-        base_url=base_url,
-        pat=environ["CLARIFAI_PAT"],
-        num_parallel_polls=threads,
-        health_check_port=0,
-    )
-    server._runner = runner  # so that changed secrets reload the model
+    options = {
+        "user_id": environ["CLARIFAI_USER_ID"],
+        "compute_cluster_id": environ["CLARIFAI_COMPUTE_CLUSTER_ID"],
+        "nodepool_id": environ["CLARIFAI_NODEPOOL_ID"],
+        "runner_id": environ["CLARIFAI_RUNNER_ID"],
+        "base_url": base_url,
+        "pat": environ["CLARIFAI_PAT"],
+        "num_parallel_polls": threads,
+        "health_check_port": None,
+    }
+    if sdk.is_its_own_runner():
+        runner = sdk.load_model_class(model_path)(**options)
+        if reloads is not None:
+            reloads.hold_runner(runner)
+    else:
+        model, server = load(model_path, builder_for(model_path, base_url, environ))
+        runner = ModelRunner(model=model if reloads is None else reloads.hold(model), **options)
+        if server is not None:
+            server._runner = runner  # so that changed secrets reload the model
     if reloads is not None:
         reloads.serve(runner)
     return runner, threads
+
+
+def load(model_path, builder):
+    """The model, loaded by this builder, and the server that loads it again when its secrets change; None in its
+    place for an SDK that has none."""
+    server = importlib.import_module("clarifai.runners.server")
+    if not hasattr(server, "ModelServer"):
+        return builder.create_model_instance(), None
+    if "model_builder" in inspect.signature(server.ModelServer).parameters:
+        made = server.ModelServer(model_path, model_builder=builder)
+        return made._current_model, made
+    genuine, server.ModelBuilder = server.ModelBuilder, lambda *_, **__: builder
+    try:
+        made = server.ModelServer(model_path)
+    finally:
+        server.ModelBuilder = genuine
+    return made._current_model, made
 
 
 class ModelThreads:
@@ -159,21 +180,24 @@ class LeanRunner:
             item.more.put(None)
             from clarifai_protocol import base_runner
 
-            base_runner._trigger_abort(self.runner, item.runner_item.id)
+            if hasattr(base_runner, "_trigger_abort"):
+                base_runner._trigger_abort(self.runner, item.runner_item.id)
         return None
 
     def execute(self, item):
         from clarifai.utils.logging import clear_logger_context, set_logger_context
         from clarifai_protocol import base_runner
 
-        token = base_runner._item_id_context.set(item.runner_item.id)
+        current = getattr(base_runner, "_item_id_context", None)
+        token = current.set(item.runner_item.id) if current else None
         set_logger_context(req_id=item.runner_item.description)
         try:
             end = self.run_item(item)
         except BaseException as error:
             end = LAST, self.encode(self.failure(error))
         finally:
-            base_runner._item_id_context.reset(token)
+            if current:
+                current.reset(token)
             clear_logger_context()
             del self.items[item.number]
         self.send(item.number, *end)
@@ -198,7 +222,7 @@ class LeanRunner:
 
     def encode(self, output):
         data = output.multi_output_response.SerializeToString()
-        if len(data) > 100 * 1024 * 1024:
+        if len(data) > 100 * 1024 * 1024 and hasattr(self.runner, "_truncate_runner_item_output"):
             output, _ = self.runner._truncate_runner_item_output(output)
             data = output.multi_output_response.SerializeToString()
         return data

@@ -29,6 +29,8 @@ import types
 
 # In a field of the answer that the platform leaves empty; the emulator takes it off again (dispatch/code_mark.py).
 MARK = "clarifai-emulator-code:"
+# The numbers of that field: runner_selector, in it runner, in it id.
+MARK_PATH = (3, 2, 1)
 # So long a swap of functions beside the model waits for requests to end, and holds up new ones.
 REST_SECONDS = 0.5
 _METHODS = (types.FunctionType, staticmethod, classmethod, property)
@@ -63,6 +65,18 @@ class RunningRequests:
             yield
 
 
+def put_mark(response, mark):
+    """Put the mark on an answer; messages that are older than its field carry it as one that they do not know."""
+    with contextlib.suppress(AttributeError):
+        response.runner_selector.runner.id = mark
+        return
+    packed = mark.encode()
+    for number in reversed(MARK_PATH):
+        assert len(packed) < 128  # one byte says how long it is
+        packed = bytes([number << 3 | 2, len(packed)]) + packed
+    response.MergeFromString(packed)
+
+
 class Behind:
     """The object that the runner takes for its model: the model, and a mark of its code on what it answers."""
 
@@ -78,7 +92,7 @@ class Behind:
     def predict_wrapper(self, request):
         with self._work:
             response = self._model.predict_wrapper(request)
-        response.runner_selector.runner.id = self._mark
+        put_mark(response, self._mark)
         return response
 
     def generate_wrapper(self, request):
@@ -91,10 +105,27 @@ class Behind:
         with self._work:
             responses = iter(responses)
             for response in responses:
-                response.runner_selector.runner.id = self._mark
+                put_mark(response, self._mark)
                 yield response
                 break
             yield from responses
+
+
+def mark_runner(runner, model_class, code, work):
+    """Let a model that is its own runner answer by this class, with a mark of its code on what it answers."""
+
+    class Marked(model_class):
+        def predict_wrapper(self, request):
+            return Behind(super(), code, work).predict_wrapper(request)
+
+        def generate_wrapper(self, request):
+            return Behind(super(), code, work).generate_wrapper(request)
+
+        def stream_wrapper(self, requests):
+            return Behind(super(), code, work).stream_wrapper(requests)
+
+    Marked.__name__, Marked.__qualname__ = model_class.__name__, model_class.__qualname__
+    runner.__class__ = Marked
 
 
 class Reloads:
@@ -102,7 +133,8 @@ class Reloads:
 
     swaps_helpers = True
 
-    def __init__(self, sock, model_path, traceback_of):
+    def __init__(self, sock, model_path, traceback_of, sdk):
+        self.sdk = sdk  # see sdk_main.py
         self.model_path = model_path
         self.traceback_of = traceback_of  # (error, model path) -> text, from the model's own first frame on
         self.sock = sock
@@ -112,16 +144,26 @@ class Reloads:
         self.model = None
         self.code = ""
         self.prepared = None
+        self.own_class = None  # of a model that is its own runner
         self.work = RunningRequests()
 
     def hold(self, model):
         """The model is loaded: wait until the emulator knows which code that was. Gives what the runner gets."""
-        self.tell("loaded", signatures=signatures_of(type(model)))
+        self.take_up(model)
+        return Behind(model, self.code, self.work)
+
+    def hold_runner(self, runner):
+        """Hold a model that is its own runner, as ``hold`` does."""
+        self.take_up(runner)
+        self.own_class = type(runner)
+        mark_runner(runner, self.own_class, self.code, self.work)
+
+    def take_up(self, model):
+        self.tell("loaded", signatures=self.signatures_of(type(model)))
         line = self.lines.readline()
         if not line:
             raise SystemExit(0)
         self.model, self.code = model, json.loads(line)["code"]
-        return Behind(model, self.code, self.work)
 
     def serve(self, runner):
         """From now on do what the emulator asks for, in a thread."""
@@ -141,19 +183,20 @@ class Reloads:
         self.prepared = None
         if message["before"] != self.code:
             raise OtherCode("it has other code than the edit began with")
-        new_class, helpers = type(self.model), []
+        old_class = self.own_class or type(self.model)
+        new_class, helpers = old_class, []
         for edit in message["edits"]:
             file = os.path.join(self.model_path, edit["file"])
             text = self.text_of(file, edit)
             if edit.get("class_name"):
-                new_class = class_of(text, file, edit["class_name"], type(self.model))
+                new_class = class_of(text, file, edit["class_name"], old_class)
             else:
                 helpers.append(self.helper_of(text, file, edit))
         instance = self.model
-        if new_class is not type(self.model):
+        if new_class is not old_class and not self.own_class:
             instance = new_class.__new__(new_class)
             instance.__dict__ = self.model.__dict__
-        found = signatures_of(new_class)
+        found = self.signatures_of(new_class)
         self.prepared = message["code"], new_class, instance, helpers
         self.tell("prepared", signatures=found)
 
@@ -171,30 +214,34 @@ class Reloads:
         return Helper(text, file, edit, holders)
 
     def namespace_at(self, file):
-        own, path = namespace_of(type(self.model)), os.path.realpath(os.path.join(self.model_path, file))
+        own = namespace_of(self.own_class or type(self.model))
+        path = os.path.realpath(os.path.join(self.model_path, file))
         return own if os.path.realpath(own.get("__file__", "")) == path else module_at(path)
 
     def commit(self, message):
         """Requests that begin from now on get the new code."""
         code, new_class, instance, helpers = self.prepared
         self.prepared = None
-        if helpers:
-            # A request that is at work would go on with some functions of the old code and some of the new.
-            with self.work.at_rest():
-                for helper in helpers:
-                    helper.apply()
-        namespace_of(new_class)[new_class.__name__] = new_class
-        self.use(instance, code)
+        # A request that is at work would go on with some functions of the old code and some of the new.
+        with self.work.at_rest() if helpers or self.own_class else contextlib.nullcontext():
+            for helper in helpers:
+                helper.apply()
+            namespace_of(new_class)[new_class.__name__] = new_class
+            self.use(instance, code, new_class)
         self.tell("committed")
 
     def label(self, message):
         """The code is as it was, what stands around it is not."""
-        self.use(self.model, message["code"])
+        self.use(self.model, message["code"], self.own_class)
         self.tell("committed")
 
-    def use(self, instance, code):
+    def use(self, instance, code, new_class):
         self.model, self.code = instance, code
-        self.runner.set_model(Behind(instance, code, self.work))
+        if self.own_class:
+            self.own_class = new_class
+            mark_runner(instance, new_class, code, self.work)
+        else:
+            self.sdk.set_model(self.runner, Behind(instance, code, self.work))
         linecache.checkcache()
 
     def refuse(self, error):
@@ -205,6 +252,34 @@ class Reloads:
         trace = self.traceback_of(error, self.model_path)
         said = "".join(traceback.format_exception_only(error)).strip()
         self.tell("refused", kind=type(error).__name__, error=said, traceback=trace)
+
+    def signatures_of(self, model_class):
+        """The method signatures, as the SDK tells them of the class."""
+        infos = self.sdk.method_infos(model_class).values()
+        return [
+            base64.b64encode(i.signature.SerializeToString()).decode() for i in infos if i.signature is not None
+        ]
+
+    def capture(self, server):
+        """Let the SDK's own server build its runner with this in between: the genuine runner is the same."""
+        if self.sdk.is_its_own_runner():
+            genuine_start = self.sdk.base_class().start
+
+            def start(runner):
+                self.hold_runner(runner)
+                self.serve(runner)
+                genuine_start(runner)
+
+            self.sdk.base_class().start = start
+            return
+        genuine = server.ModelRunner
+
+        def make_runner(*, model, **options):
+            runner = genuine(model=self.hold(model), **options)
+            self.serve(runner)
+            return runner
+
+        server.ModelRunner = make_runner
 
     def tell(self, event, **fields):
         with self.writing:
@@ -323,21 +398,3 @@ def namespace_of(model_class):
     """The namespace of the class's module. Not by its name: another model's module may have that by now."""
     methods = (value for value in vars(model_class).values() if isinstance(value, types.FunctionType))
     return next(methods).__globals__
-
-
-def signatures_of(model_class):
-    """The method signatures, as the SDK tells them of the class."""
-    infos = model_class._get_method_infos().values()
-    return [base64.b64encode(i.signature.SerializeToString()).decode() for i in infos if i.signature is not None]
-
-
-def capture(server, reloads):
-    """Let the SDK's own server build its runner with ``reloads`` in between: the genuine runner is the same."""
-    genuine = server.ModelRunner
-
-    def make_runner(*, model, **options):
-        runner = genuine(model=reloads.hold(model), **options)
-        reloads.serve(runner)
-        return runner
-
-    server.ModelRunner = make_runner

@@ -36,6 +36,7 @@ def import_sdk():
     with environ_with({**none, **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")}):
         import_settings()
         importlib.import_module("clarifai.runners.server")
+    beside("sdk_main").follow_api_base()
 
 
 def import_settings():
@@ -80,17 +81,6 @@ def prepare(job):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-def run(job, reloads=None):
-    """Be the genuine runner until it ends."""
-    from clarifai.runners import server
-
-    if reloads is not None:
-        beside("reload_main").capture(server, reloads)
-    sys.argv = ["clarifai.runners.server", "--model_path", job["model_path"], "--base_url", job["base_url"]]
-    sys.argv += ["--num_threads", str(job["num_threads"]), "--health_check_port", "0"]
-    server.main()
-
-
 def inspect(job, result_fd):
     """Import the model and write what it is, or why it cannot be used, as one JSON object."""
     answer = beside("inspect_main").examine(job["model_path"], **job.get("how", {}))
@@ -117,7 +107,10 @@ def reloads_of(job, fds):
     sock = socket.socket(fileno=fds[-1])
     traceback_of = beside("inspect_main").model_traceback
     return beside("reload_main").Reloads(
-        sock, job["model_path"], lambda error, path: as_seen_outside(traceback_of(error, path), job)
+        sock,
+        job["model_path"],
+        lambda error, path: as_seen_outside(traceback_of(error, path), job),
+        beside("sdk_main"),
     )
 
 
@@ -138,9 +131,9 @@ def do(job, fds):
         if job["op"] == "inspect":
             inspect(job, fds[1])
         elif job.get("lean") and beside("lean_main").is_available():
-            beside("lean_main").run(job, fds[1], reloads_of(job, fds))
+            beside("lean_main").run(job, fds[1], beside("sdk_main"), reloads_of(job, fds))
         else:
-            run(job, reloads_of(job, fds))
+            beside("sdk_main").serve(job, reloads_of(job, fds))
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException as error:
@@ -294,7 +287,8 @@ def main():
     try:
         import_sdk()
     except BaseException:
-        control.send(json.dumps({"event": "failed", "error": traceback.format_exc()}).encode())
+        told = {"event": "failed", "error": traceback.format_exc(), "packages": beside("sdk_main").packages()}
+        control.send(json.dumps(told).encode())
         os._exit(1)
     beside("inspect_main").warm()
     ZygoteLoop(control).serve()

@@ -8,13 +8,14 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from clarifai_emulator.inside.sdk_versions_main import REPLACED, since
 from clarifai_emulator.models.requirements import CURRENT_INTERPRETER, Installed, Line, unsatisfied_lines
 
 # The first SDK whose runner starts as today's does, and the first that can be imported beside protobuf 7.
-OLDEST = "12.2.2"
-_BESIDE_PROTOBUF_7 = "12.2.0"
-# 0.0.60 and later crash while they are imported by Python 3.13.0.
-WORKING_RUNNER = "clarifai-protocol<0.0.60; python_full_version == '3.13.0'"
+OLDEST = since("health-port")
+_BESIDE_PROTOBUF_7 = since("protobuf-7")
+# The last of them is about Python 3.13.0, which crashes while it imports 0.0.60 and later.
+WORKING_RUNNER = REPLACED[-1].instead
 _NEWEST = "9999"
 
 

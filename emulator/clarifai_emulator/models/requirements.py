@@ -145,9 +145,18 @@ def names_clarifai(lines: list[Line]) -> bool:
             requirement = Requirement(line.text)
         except InvalidRequirement:
             continue
-        if canonicalize_name(requirement.name) == "clarifai" and _applies(requirement):
+        if canonicalize_name(requirement.name) == "clarifai" and applies(requirement):
             return True
     return False
+
+
+def direct_sdk_version(text: str) -> str:
+    """Return the version of the SDK that a URL, path or archive names; ``any`` where it names none, empty where it
+    is no SDK."""
+    if not Line(text).is_direct or not _CLARIFAI_TARGET.search(text):
+        return ""
+    version = re.search(r"(?:@|clarifai-)v?(\d+\.\d+\.\d+)", text)
+    return version[1] if version else "any"
 
 
 def _text(file: Path) -> str:
@@ -172,7 +181,7 @@ def _reasons(line: Line, installed: Installed) -> list[str]:
         requirement = Requirement(line.text)
     except InvalidRequirement as error:
         return [f"{line.text!r} cannot be read as a requirement: {str(error).splitlines()[0]}"]
-    if not _applies(requirement):
+    if not applies(requirement):
         return []
     if requirement.url:
         return [f"{requirement.name} comes from a URL, always installed afresh"]
@@ -197,7 +206,7 @@ def _missing_extras(requirement: Requirement, installed: Installed) -> list[str]
     for extra in sorted(requirement.extras):
         for text in installed.requires(canonicalize_name(requirement.name)):
             needed = Requirement(text)
-            if needed.marker is None or _applies(needed) or not _applies(needed, extra):
+            if needed.marker is None or applies(needed) or not applies(needed, extra):
                 continue
             problem = _compare(needed, installed)
             if problem:
@@ -205,5 +214,6 @@ def _missing_extras(requirement: Requirement, installed: Installed) -> list[str]
     return reasons
 
 
-def _applies(requirement: Requirement, extra: str = "") -> bool:
+def applies(requirement: Requirement, extra: str = "") -> bool:
+    """Tell whether a requirement is one for this interpreter."""
     return requirement.marker is None or requirement.marker.evaluate({"extra": extra})

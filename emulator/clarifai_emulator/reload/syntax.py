@@ -11,7 +11,8 @@ from clarifai_emulator.models.written import named
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-_BASE = "ModelClass"
+# Models of SDKs before 11.1 are runners.
+_BASES = ("ModelClass", "ModelRunner")
 LOADS = frozenset({"__init__", "__new__", "__post_init__", "load_model"})
 # What may decorate a method: others may keep it, or what it returned.
 _DECORATORS = frozenset(
@@ -42,7 +43,7 @@ def compare(before: str, after: str) -> Comparison:
     olds, news = model_classes(old), model_classes(new)
     if len(olds) != 1 or len(news) != 1:
         return Comparison(
-            doubt=f"it has not exactly one class that inherits from {_BASE}", may_change_signatures=True
+            doubt="it has not exactly one class that inherits from ModelClass", may_change_signatures=True
         )
     old_class, new_class = olds[0], news[0]
     changed = _changed_methods(old_class, new_class)
@@ -61,7 +62,7 @@ def model_classes(module: ast.Module) -> list[ast.ClassDef]:
     return [
         node
         for node in module.body
-        if isinstance(node, ast.ClassDef) and any(dotted(base).rpartition(".")[2] == _BASE for base in node.bases)
+        if isinstance(node, ast.ClassDef) and any(dotted(base).rpartition(".")[2] in _BASES for base in node.bases)
     ]
 
 

@@ -15,12 +15,8 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.models import environment
-from clarifai_emulator.models.environment import (
-    WORKING_RUNNER,
-    describe_environment,
-    prepare_environment,
-)
+from clarifai_emulator.models import environment, uv_runs
+from clarifai_emulator.models.environment import describe_environment, prepare_environment
 from model_requirements import MakeModel, model_with
 
 
@@ -29,6 +25,13 @@ def model(tmp_path: Path) -> MakeModel:
     """Return a function that writes a model directory with these requirements."""
     return partial(model_with, tmp_path)
 
+
+# On exactly this Python, the runner that the SDK asks for cannot be imported.
+REPLACED = (
+    ["pip install --python {python} --no-deps clarifai-protocol<0.0.60; python_full_version == '3.13.0'"]
+    if sys.version_info[:3] == (3, 13, 0)
+    else []
+)
 
 FAKE_UV = """#!{python}
 import os, sys, time
@@ -67,7 +70,7 @@ class Uv:
 @pytest.fixture
 def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uv:
     fake = Uv(tmp_path)
-    monkeypatch.setattr(environment, "find_uv_bin", lambda: str(fake.binary))
+    monkeypatch.setattr(uv_runs, "find_uv_bin", lambda: str(fake.binary))
     return fake
 
 
@@ -84,7 +87,8 @@ class TestBuilding:
         assert uv.calls == [
             f"venv --python {sys.executable} {target}",
             f"pip install --python {python} -r {tmp_path / 'm' / 'requirements.txt'}"
-            f" clarifai=={metadata.version('clarifai')} {WORKING_RUNNER}",
+            f" clarifai=={metadata.version('clarifai')}",
+            *(each.format(python=python) for each in REPLACED),
         ]
         assert said[0] == "building a Python environment for m: a-missing-package is not installed"
         assert "Installed 1 package" in said
@@ -94,7 +98,7 @@ class TestBuilding:
     async def test_leaves_the_runners_version_to_requirements_that_name_it(
         self, model: MakeModel, tmp_path: Path, uv: Uv
     ) -> None:
-        await prepare_environment(model("clarifai==1.0\n"), tmp_path / "cache", print, environ=uv.environ)
+        await prepare_environment(model("clarifai==12.4.0\n"), tmp_path / "cache", print, environ=uv.environ)
         assert " clarifai==" not in uv.calls[1]
 
     async def test_asks_uv_for_the_python_of_the_config(self, model: MakeModel, tmp_path: Path, uv: Uv) -> None:

@@ -10,11 +10,7 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.models import environment
-from clarifai_emulator.models.environment import (
-    describe_environment,
-    prepare_environment,
-    uv_environment,
-)
+from clarifai_emulator.models.environment import describe_environment, prepare_environment
 from clarifai_emulator.models.requirements import (
     Installed,
     UnreadableRequirements,
@@ -23,6 +19,7 @@ from clarifai_emulator.models.requirements import (
     unpin_unknown_sdk,
     unsatisfied_requirements,
 )
+from clarifai_emulator.models.uv_runs import uv_environment
 from model_requirements import MakeModel, model_with
 
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"

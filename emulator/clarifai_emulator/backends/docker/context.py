@@ -28,8 +28,9 @@ from clarifai_emulator.config import DEFAULT_BASE_IMAGE, DockerSettings
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.config_file import CONFIG_FILE
 from clarifai_emulator.models.directory import ModelDirectory, part_files
-from clarifai_emulator.models.environment import runner_pins
+from clarifai_emulator.models.environment import added_requirements, needs_of
 from clarifai_emulator.models.requirements import UnreadableRequirements, included_files, read_lines
+from clarifai_emulator.models.sdk_needs import require_runnable
 
 REPOSITORY = "clarifai-emulator"
 _DOCKERFILE = "Dockerfile"
@@ -208,11 +209,16 @@ def _recipe(
                 hint="A container has the files of the model directory only: move it there.",
             )
         names.append(relative.as_posix())
+    needs = needs_of(lines)
+    require_runnable(needs)
     needs_all = any(line.is_direct and "://" not in line.text for line in lines)
     return Recipe(
         base=base,
         requirement_files=() if needs_all else tuple(names),
-        pins=tuple(runner_pins(lines, directory.path)),
+        pins=tuple(added_requirements(lines, directory.path)),
+        # An image has the newest patch of its Python: what is about one patch alone is left out.
+        replaced=[each for each in needs.replaced if "python_full_version" not in each],
+        follows_api_base=needs.follows_api_base,
         build_args=build_args,
         has_ca=has_ca,
         build_info=build_info,

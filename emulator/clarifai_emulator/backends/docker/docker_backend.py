@@ -100,6 +100,7 @@ class DockerBackend:
         self._opening = asyncio.Lock()
         self._building: dict[Path, asyncio.Lock] = {}
         self._signatures_of: dict[str, Sequence[Any]] = {}  # by image
+        self._takes_threads: dict[str, bool] = {}  # by image: whether its server has that option
         self._model_paths: dict[str, str] = {}  # by image
         self._pythons: dict[str, str] = {}  # by image
         self._replicas: set[ContainerProcess] = set()
@@ -196,6 +197,9 @@ class DockerBackend:
             model_path = await self._model_path(spec.source, see_to_image)
             return await self._hosts.start(spec, plan, model_path, on_line, see_to_image)
         await see_to_image()
+        if plan.arguments:
+            await self.signatures(spec.source)
+            plan = plan if self._takes_threads[spec.source.image] else replace(plan, arguments=())
         replica = await self._run(plan, on_line, spec.secrets)
         replica.watch_health(self._settings.probe_seconds)
         return replica
@@ -221,7 +225,9 @@ class DockerBackend:
         exit_ = await end_of(process, lines, INSPECT_SECONDS)
         if exit_.code == _NO_SUCH_COMMAND:
             raise explained(RuntimeError(" ".join(lines)), engine, plan)
-        return signatures_in(decode_answer(process.answer, exit_, lines))
+        answer = decode_answer(process.answer, exit_, lines)
+        self._takes_threads[source.image] = "--num_threads" in answer["options"]
+        return signatures_in(answer)
 
     def _signatures_plan(self, source: ModelSource) -> ContainerPlan:
         return self._asking_plan("signatures", source.image, source.path.name)

@@ -32,15 +32,18 @@ PROXIES = tuple(
 class Recipe:
     """The parts of a generated image.
 
-    ``base``: the image to begin with. ``requirement_files``: relative to the context; empty means that installing
-    needs the whole context. ``pins``: requirements besides. ``build_args``: names and values. ``has_ca``: the
-    context has certificates to trust. ``build_info``, ``checkpoints``: sections of config.yaml. ``is_mounted``: the
-    model's own files come with each container.
+    ``base``: the image to begin with. ``requirement_files``: relative to the context; empty means that
+    installing needs the whole context. ``pins``: requirements besides. ``replaced``: packages that take the
+    place of those that all this leads to. ``follows_api_base``: the SDK looks at CLARIFAI_API_BASE.
+    ``build_args``: names and values. ``has_ca``: the context has certificates to trust. ``build_info``,
+    ``checkpoints``: sections of config.yaml. ``is_mounted``: the model's own files come with each container.
     """
 
     base: str
     requirement_files: Sequence[str]
     pins: Sequence[str] = ()
+    replaced: Sequence[str] = ()
+    follows_api_base: bool = True
     build_args: Mapping[str, str]
     has_ca: bool = False
     build_info: Mapping[str, Any]
@@ -71,6 +74,14 @@ _RUN_VENV = (
     "RUN [ -x /venv/bin/python ] || python3 -m venv --system-site-packages /venv || "
     "{ apt-get update && apt-get install -y --no-install-recommends python3 python3-pip python3-venv && "
     "rm -rf /var/lib/apt/lists/* && python3 -m venv --system-site-packages /venv; }"
+)
+# An SDK that has the platform's address in its code gets the emulator's there. (Some of those also ask, before they
+# run a model, whether its app is there, with rights that a runner does not have.)
+_FOLLOW_API_BASE = (
+    "find /venv -path '*/clarifai/*.py' -exec sed -i "
+    """-e 's#"https://api.clarifai.com"#__import__("os").environ.get("CLARIFAI_API_BASE", "")#' """
+    "-e 's#ModelBuilder(parsed_args.model_path)#"
+    "ModelBuilder(parsed_args.model_path, download_validation_only=True)#' {} +"
 )
 # Some libraries ask who they run as.
 _PASSWD = (
@@ -119,11 +130,15 @@ def _copy_requirements(recipe: Recipe) -> list[str]:
 
 def _install(recipe: Recipe) -> str:
     """With pip where the environment has it, else with uv, which the platform's own images bring."""
-    what = shlex.join(["-r", "requirements.txt", *recipe.pins])
-    pip = f"/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --progress-bar off {what}"
-    uv = f"uv pip install --no-cache --python /venv/bin/python {what}"
+    steps = [shlex.join(["-r", "requirements.txt", *recipe.pins])]
+    if recipe.replaced:
+        steps.append(shlex.join(["--no-deps", *recipe.replaced]))
+    with_pip = "/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --progress-bar off"
+    with_uv = "uv pip install --no-cache --python /venv/bin/python"
+    pip, uv = (" && ".join(f"{command} {step}" for step in steps) for command in (with_pip, with_uv))
     choose = f"if /venv/bin/python -m pip --version >/dev/null 2>&1; then {pip}; else {uv}; fi"
-    return f"RUN cd /home/nonroot/requirements && {choose}"
+    then = "" if recipe.follows_api_base else f" && {_FOLLOW_API_BASE}"
+    return f"RUN cd /home/nonroot/requirements && {choose}{then}"
 
 
 def _settings() -> list[str]:

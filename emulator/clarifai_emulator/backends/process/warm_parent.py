@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clarifai_emulator.backends.backend import Exit
-from clarifai_emulator.backends.model_errors import sdk_hint
+from clarifai_emulator.backends.model_errors import broken_sdk
 from clarifai_emulator.backends.replica_output import OutputPipe
 from clarifai_emulator.errors import ModelError
 
@@ -155,13 +155,8 @@ class WarmParent:
         elif event == "ready":
             self._ready.set_result(None)
         elif event == "failed":
-            self._fail(
-                ModelError(
-                    f"The Clarifai SDK cannot be imported by {self._named}.",
-                    hint=sdk_hint(message["error"].splitlines()),
-                    log=message["error"],
-                )
-            )
+            trace = str(message["error"]).rstrip()
+            self._fail(broken_sdk(self._named, trace.splitlines()[-1], trace, message["packages"]))
 
     def _end(self, child: Child, exit_: Exit) -> None:
         child.output.close()

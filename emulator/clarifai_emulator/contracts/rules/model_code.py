@@ -158,6 +158,22 @@ RULES = (
     _refused(
         "syntax-error", "model.py is no Python", "Mend the line.", "def predict(self, prompt: str -> str: ..."
     ),
+    _refused(
+        "other-sdk",
+        "model.py is written for another SDK than requirements.txt names",
+        "Name the `clarifai` that the code was written for.",
+        "@ModelClass.method  # with clarifai==11.1.7, which has no methods",
+        "The SDK in the model's environment cannot run it: no runner of it starts.",
+    ),
+    Rule(
+        "sdk-not-read",
+        Severity.WARNING,
+        Breaks.NOBODY,
+        "The SDK that requirements.txt names could not be installed to read the model with",
+        "The methods were read with the SDK that is here; another one may see others, or refuse them.",
+        "Look at the network and the index, or deploy the model: its environment is used then.",
+        "clarifai==11.5.6",
+    ),
     Rule(
         "mocked-import",
         Severity.WARNING,

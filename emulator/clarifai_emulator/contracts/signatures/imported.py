@@ -10,12 +10,13 @@ import base64
 import sys
 import tempfile
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 
+from clarifai_emulator.backends.model_errors import OTHER_SDK
 from clarifai_emulator.backends.process.parent import NOWHERE
 from clarifai_emulator.backends.process.process_backend import ProcessBackend
 from clarifai_emulator.config import default_cache_dir
@@ -26,9 +27,11 @@ from clarifai_emulator.contracts.signatures.client_names import HIDDEN_METHOD_NA
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.signatures.model_source import place_of
 from clarifai_emulator.contracts.signatures.refusals import failed_import, mocked_import, refusal
+from clarifai_emulator.contracts.signatures.sdk_reader import Reader, built_reader, known_reader
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.inside.stub_main import MARK
 from clarifai_emulator.models.environment import find_environment
+from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import required_names
 
 IMPORTED, STUBBED, MOCKED, FAILED = "import", "stubbed", "mocked", "failed"
@@ -42,30 +45,40 @@ _Result = TypeVar("_Result")
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The content of one model's code. ``way``: how it was read. ``bases``: the classes it inherits from.
-    ``is_self_contained``: it stays as it is while the model's directory and the SDK do."""
+    ``is_self_contained``: it stays as it is while the model's directory and the SDK do. ``sdk``: its version."""
 
     way: str
     methods: tuple[Method, ...] = ()
     findings: tuple[Finding, ...] = ()
     bases: tuple[str, ...] = ()
     is_self_contained: bool = False
+    sdk: str = ""
 
 
 def read_by_import(
-    directories: Sequence[Path], *, seconds: float, python: Path | None = None, cache_dir: Path | None = None
+    directories: Sequence[Path],
+    *,
+    seconds: float,
+    cache_dir: Path | None = None,
+    progress: Progress = lambda line: None,
 ) -> list[Reading]:
-    """Read each directory, in order, by importing its model. A directory that fails does not keep the next from
-    being read. ``cache_dir`` keeps what was read, see ``answer_cache.py``."""
-    interpreter = python or Path(sys.executable)
-    answers = Answers(cache_dir, interpreter)
-    known = {path: answers.get(path) for path in directories}
-    unknown = [path for path in directories if known[path] is None]
-    read = (
-        dict(zip(unknown, _finish(_read_all(unknown, interpreter, seconds, answers)), strict=True))
-        if unknown
-        else {}
-    )
-    return [reading_of(answer, path) if answer is not None else read[path] for path, answer in known.items()]
+    """Read each directory, in order, by importing its model, with the SDK that it names. A directory that fails
+    does not keep the next from being read. ``cache_dir`` keeps what was read, see ``answer_cache.py``;
+    ``progress`` hears of an SDK that is installed for it."""
+    own, answers = Path(sys.executable), Answers(cache_dir)
+    readers = {path: known_reader(path, own) for path in directories}
+    known: dict[Path, Reading] = {}
+    for path, reader in readers.items():
+        if reader is not None and reader.python is None and reader.problem is not None:
+            known[path] = Reading(FAILED, findings=(reader.problem,))
+        elif reader is not None and reader.python is not None:
+            answer = answers.get(path, reader.python)
+            if answer is not None:
+                known[path] = reading_of(answer, path)
+    unknown = {path: reader for path, reader in readers.items() if path not in known}
+    if unknown:
+        known |= dict(zip(unknown, _finish(_read_all(unknown, own, seconds, answers, progress)), strict=True))
+    return [known[path] for path in directories]
 
 
 def _finish(work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -80,24 +93,28 @@ def _finish(work: Coroutine[Any, Any, _Result]) -> _Result:
         return pool.submit(asyncio.run, work).result()
 
 
-async def _read_all(directories: Sequence[Path], python: Path, seconds: float, answers: Answers) -> list[Reading]:
+async def _read_all(
+    readers: Mapping[Path, Reader | None], own: Path, seconds: float, answers: Answers, progress: Progress
+) -> list[Reading]:
     backend = ProcessBackend(api_base=lambda: NOWHERE, start_method="auto")
     turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def read(directory: Path) -> Reading:
+    async def read(directory: Path, reader: Reader | None) -> Reading:
         async with turn:
-            return await _read(backend, directory, python, seconds, answers)
+            reader = reader or await built_reader(directory, own, progress)
+            return await _read(backend, directory, reader, seconds, answers)
 
     try:
-        return list(await asyncio.gather(*(read(directory) for directory in directories)))
+        return list(await asyncio.gather(*(read(directory, reader) for directory, reader in readers.items())))
     finally:
         await backend.close()
 
 
 async def _read(
-    backend: ProcessBackend, directory: Path, python: Path, seconds: float, answers: Answers
+    backend: ProcessBackend, directory: Path, reader: Reader, seconds: float, answers: Answers
 ) -> Reading:
-    model_file = model_file_of(directory)
+    assert reader.python is not None
+    model_file, python = model_file_of(directory), reader.python
     with tempfile.TemporaryDirectory(prefix="clarifai-contract-", ignore_cleanup_errors=True) as scratch:
         how = {
             "strict": False,
@@ -112,8 +129,13 @@ async def _read(
         except ModelError as error:
             why = found("import-failed", error.summary, Location(model_file, 1, 1), hint=error.hint or None)
             return Reading(FAILED, findings=(why,))
-    answers.put(directory, answer)
-    return reading_of(answer, directory)
+    if reader.problem is None:
+        answers.put(directory, python, answer)
+        return reading_of(answer, directory)
+    if answer.get("kind") == OTHER_SDK:  # of which it has not the one that the code is written for
+        return Reading(FAILED, findings=(reader.problem,))
+    reading = reading_of(answer, directory)
+    return replace(reading, findings=(*reading.findings, reader.problem))
 
 
 def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
@@ -138,7 +160,8 @@ def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
         findings.append(mocked_import(answer["mocked"], model_file))
     way = MOCKED if "mocked" in answer else STUBBED if answer["stubs"] else IMPORTED
     is_own_alone = way == IMPORTED and is_own(answer, directory)
-    return Reading(way, methods, (*findings, *_stubs(answer)), tuple(answer["class"]["bases"]), is_own_alone)
+    bases, all_findings = tuple(answer["class"]["bases"]), (*findings, *_stubs(answer))
+    return Reading(way, methods, all_findings, bases, is_own_alone, str(answer["sdk"]))
 
 
 def model_file_of(directory: Path) -> Path:

@@ -13,6 +13,7 @@ from clarifai_emulator.contracts.signatures.imported import SECONDS, Reading, mo
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.signatures.model_files import ModelFiles, read_model_files
 from clarifai_emulator.messages.address import ModelAddress
+from clarifai_emulator.models.progress import Progress
 
 __all__ = ["Method", "ModelContract", "read_many", "read_signatures"]
 
@@ -25,7 +26,7 @@ class ModelContract:
     ``stubbed`` (modules that are not installed were stood in for), ``mocked`` (all third-party modules were, as the
     import failed), ``static`` (nothing was run; less exact), or ``failed``. ``user_id`` and ``app_id`` are empty
     and ``main`` when config.yaml does not say. ``is_self_contained``: it stays as it is while the directory and the
-    SDK do.
+    SDK do. ``sdk``: the version of the SDK that read it, where one did.
     """
 
     directory: Path
@@ -36,6 +37,7 @@ class ModelContract:
     user_id: str = ""
     app_id: str = "main"
     is_self_contained: bool = False
+    sdk: str = ""
 
     def method(self, name: str) -> Method | None:
         """Return the method of this name."""
@@ -61,26 +63,30 @@ def read_many(
     seconds: float = SECONDS,
     topology: Sequence[Path] = (),
     cache_dir: Path | None = None,
+    progress: Progress = lambda line: None,
 ) -> list[ModelContract]:
     """Read the contracts of several, in order; one Python is started for all of them. ``seconds`` is for each;
     ``topology``: files with the nodepools that the models are for. Raises ``ConfigError`` for these alone.
-    ``cache_dir``: where to keep what was read, so that an unchanged model is not run again."""
+    ``cache_dir``: where to keep what was read, so that an unchanged model is not run again. ``progress`` hears of
+    an SDK that is installed, as a model names another one than is here."""
     offers = offers_of(topology)
     paths = [Path(directory).expanduser().resolve() for directory in directories]
     files = [read_model_files(path, offers) for path in paths]
     readable = [path for path in dict.fromkeys(paths) if model_file_of(path).is_file()]
-    readings = dict(zip(readable, _read(readable, static, seconds, cache_dir), strict=True))
+    readings = dict(zip(readable, _read(readable, static, seconds, cache_dir, progress), strict=True))
     return [_contract(each, readings.get(each.path)) for each in files]
 
 
-def _read(directories: Sequence[Path], static: bool, seconds: float, cache_dir: Path | None) -> Sequence[Reading]:
+def _read(
+    directories: Sequence[Path], static: bool, seconds: float, cache_dir: Path | None, progress: Progress
+) -> Sequence[Reading]:
     if not directories:
         return ()
     if static:
         from clarifai_emulator.contracts.signatures.static import read_by_source
 
         return [read_by_source(each) for each in directories]
-    return read_by_import(directories, seconds=seconds, cache_dir=cache_dir)
+    return read_by_import(directories, seconds=seconds, cache_dir=cache_dir, progress=progress)
 
 
 def _contract(files: ModelFiles, reading: Reading | None) -> ModelContract:
@@ -95,4 +101,5 @@ def _contract(files: ModelFiles, reading: Reading | None) -> ModelContract:
         files.user_id,
         files.app_id,
         reading.is_self_contained,
+        reading.sdk,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from clarifai_emulator.backends.model_errors import OTHER_SDK
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.model_source import class_location, future_import, place_of
@@ -106,7 +107,11 @@ def failed_import(answer: Mapping[str, Any], model_file: Path) -> Iterator[Findi
         Path(where.get("file") or model_file), int(where.get("line", 0)), int(where.get("column", 0))
     )
     kind = str(answer["kind"])
-    last = error.splitlines()[-1]
+    last = error.splitlines()[-1].removeprefix(f"{OTHER_SDK}: ")
+    if kind == OTHER_SDK:
+        message = f"model.py cannot be used: {last}"
+        yield found("other-sdk", message, location, hint=str(answer["hint"]))
+        return
     rule = "syntax-error" if kind in _SYNTAX else "import-failed"
     is_missing = kind in ("ModuleNotFoundError", "ImportError")
     hint = "Add the package to requirements.txt, or the module to the model directory." if is_missing else None

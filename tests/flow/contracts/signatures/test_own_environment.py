@@ -14,7 +14,7 @@ from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.contracts.calls.call_targets import GivenModel
 from clarifai_emulator.contracts.calls.given_models import read_models
 from clarifai_emulator.contracts.signatures.read_signatures import read_signatures
-from clarifai_emulator.models import environment
+from clarifai_emulator.models import environment_build
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.models.environment import find_environment, prepare_environment
 from written_models import HEAD, write
@@ -34,11 +34,11 @@ def build(model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Build the environment as a deployment does; what uv would install is put there by hand."""
 
     async def uv(command: list[str], *_: object) -> tuple[int, list[str]]:
-        if command[1] == "venv":
+        if command[0] == "venv":
             await asyncio.to_thread(make_environment, Path(command[-1]))
         return 0, []
 
-    monkeypatch.setattr(environment, "_run", uv)
+    monkeypatch.setattr(environment_build, "run_uv", uv)
     return asyncio.run(prepare_environment(read_model_directory(model), default_cache_dir(), lambda line: None))
 
 
