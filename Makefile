@@ -13,7 +13,7 @@ unexport PYTHONUNBUFFERED
 # A module's tests stay together, so that what they share is made once.
 WORKERS ?= --numprocesses auto --dist loadfile
 
-.PHONY: help setup demo test test-all check format bench reliability interruptions docs conformance-answers build clean
+.PHONY: help setup demo test test-all check format bench reliability interruptions docs conformance-answers mutations build clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -76,6 +76,9 @@ docs: $(READY) ## write the generated pages of docs/, and the schema of topology
 
 conformance-answers: $(READY) ## write what the emulator answers to each probe; ARGS="routing.priority ids" for some
 	@$(BIN)/python -m clarifai_emulator.conformance.answer_writer $(ARGS)
+
+mutations: $(READY) ## change the emulator in 30 places, one at a time, and see that `conform` finds each; ARGS="--seed 2"
+	@$(BIN)/python -m benchmarks.mutations $(ARGS)
 
 build: $(READY) ## build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist

@@ -187,6 +187,8 @@ class PlatformClient:
         if answer.succeeded:
             for thing in made_by_answer(rpc, answer.message, request, self._who):
                 self.scope.ledger.note(thing)
+            if app.startswith(self.scope.prefix) and rpc != "DeleteApp":
+                self.scope.ledger.note(MadeThing("app", app, who=self._who))  # a target may make what is only named
         return answer
 
     def start(

@@ -81,10 +81,12 @@ def full_queue(client: PlatformClient) -> Any:
         ends = time.monotonic() + 1.0
         while time.monotonic() < ends and sum(call.ended() for call in waiting) < _OVER:
             time.sleep(_BREATH)
-        gone = [call for call in waiting if call.ended()]
+        refused = [call.answer() for call in waiting if call.ended()]
+        for call in waiting:
+            call.cancel()
         gate.open()
-        rest = {call.answer().status for call in [first, *waiting] if call not in gone}
-    return {"refused": [call.answer() for call in gone], "the others": rest}
+        answer = first.answer()
+    return {"refused": refused, "the one at work": answer}
 
 
 @probe("dispatch.replica-ends-at-work")
