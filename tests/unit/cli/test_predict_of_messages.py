@@ -20,8 +20,8 @@ def test_a_model_on_messages_is_told_from_one_with_methods() -> None:
     with pytest.raises(Failure) as told:
         predict._signatures(OldModelClient(), ModelAddress("me", "demo", "old"))  # pyright: ignore[reportPrivateUsage]
     assert told.value.message == (
-        "Model me/demo/models/old answers messages, as models were written before clarifai 11.3.0: it has no methods "
-        "that this command could call."
+        "Model me/demo/models/old answers messages, as models were written before clarifai 11.3.0: it has no "
+        "methods that this command could call."
     )
     assert told.value.hint == (
         'Call it with the SDK: `Model(url="https://clarifai.com/me/demo/models/old")'
