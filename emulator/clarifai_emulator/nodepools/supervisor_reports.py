@@ -136,7 +136,6 @@ def no_code(target: Target) -> CallerError:
             f"No replica can be started for {target.name}: version {target.version.id[:8]} of model {path} was not "
             f"built: {target.version.status.description}",
             hint="Upload a version that builds.",
-            row="uploads.failed-build",
         )
     return CallerError(
         StatusCode.MODEL_DEPLOYMENT_FAILED,
@@ -160,5 +159,5 @@ def superseded(target: Target) -> CallerError:
         StatusCode.MODEL_NOT_DEPLOYED,
         f"{target.sentence_name} no longer serves version {target.version.id[:8]} of model '{target.model.id}'.",
         hint="Send the request again: it is routed to the version that is deployed now.",
-        row="routing.another-version-deployed",
+        row="dev.waiting-requests",
     )
