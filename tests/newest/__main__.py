@@ -20,7 +20,10 @@ from newest.stands_on import every_place
 ROOT = Path(__file__).parents[2]
 BASELINE = ROOT / "tests" / "newest" / "baseline.json"
 _TOOLS = ("pytest", "pytest-asyncio", "pytest-random-order", "pytest-timeout", "pytest-xdist", "hypothesis")
-_WHAT_TO_DO = "Look at each; mend what stands on it. Then `PYTHONPATH=tests .venv/bin/python -m newest write` takes them down as known."
+_WHAT_TO_DO = (
+    "Look at each; mend what stands on it. "
+    "Then `PYTHONPATH=tests .venv/bin/python -m newest write` takes them down as known."
+)
 
 
 def newest() -> Path:
