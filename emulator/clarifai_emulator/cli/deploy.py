@@ -170,6 +170,11 @@ def show_calls(deployed: dict[str, Any], running: Running) -> None:
     signatures = [each for each in deployed["signatures"] if not is_carrier(each)]
     if signatures:
         _show_sdk_calls(deployed, signatures)
+    elif not deployed["signatures"]:
+        heading('\nIt answers messages. From Python, after  eval "$(clarifai-emulator env)"')
+        call = 'print(model.predict_by_bytes(b"Hello", input_type="text").outputs[0].data)'
+        lines = ("from clarifai.client import Model", "", f'model = Model(url="{deployed["model_url"]}")', call)
+        click.echo(textwrap.indent("\n".join(lines), "  "))
 
 
 def _show_sdk_calls(deployed: dict[str, Any], signatures: Sequence[Signature]) -> None:

@@ -118,7 +118,7 @@ def _call(
             compute_cluster_id=options["cluster"],
             nodepool_id=options["nodepool"],
         )
-        signature = chosen_method(_signatures(model.client), method)
+        signature = chosen_method(_signatures(model.client, name), method)
         arguments = read_arguments(signature, values, sys.stdin)
         _tell_findings(model.client, signature["name"], arguments)
         answers: list[Any] = []
@@ -133,10 +133,17 @@ def _call(
     return {"method": signature["name"], **answer, "request_id": request_id}
 
 
-def _signatures(client: Any) -> list[dict[str, Any]]:
+def _signatures(client: Any, name: ModelAddress) -> list[dict[str, Any]]:
     from clarifai_emulator.messages.json import as_dict
 
-    client.fetch()
+    try:
+        client.fetch()
+    except ValueError:  # the model has answered as if it had been asked for a prediction: with no JSON
+        raise Failure(
+            f"Model {name.name} answers messages, as models were written before clarifai 11.3.0: it has no methods "
+            "that this command could call.",
+            hint=f'Call it with the SDK: `Model(url="{name.url}").predict_by_bytes(b"…", input_type="text")`.',
+        ) from None
     return [as_dict(each) for each in client._method_signatures.values()]
 
 

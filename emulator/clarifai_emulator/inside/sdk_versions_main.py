@@ -13,14 +13,14 @@ import re
 # that environments of those get.
 Difference = collections.namedtuple("Difference", "key since look what before pins", defaults=((),))
 
-# No version before this one can run a model.
-OLDEST = "10.8.3"
+# The oldest that was tried and runs a model; some before it have a server, too, and name less of what it needs.
+OLDEST = "10.8.9"
 DIFFERENCES = (
     Difference(
         "server",
         OLDEST,
         "clarifai.runners.server",
-        "`clarifai.runners.server`, which runs a model",
+        "a server that runs a model (`clarifai.runners.server`) with everything it needs",
         "refused",
     ),
     Difference(

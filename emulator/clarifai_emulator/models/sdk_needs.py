@@ -76,7 +76,8 @@ def require_runnable(needs: SdkNeeds) -> None:
     oldest = since("server")
     if not _allows(_specifier(needs.lines), from_=oldest):
         raise ModelError(
-            f"{needs.named} in requirements.txt cannot run a model: its runner came with clarifai {oldest}.",
+            f"{needs.named} in requirements.txt is too old to run a model: the oldest that does is clarifai "
+            f"{oldest}.",
             hint=f"Name `clarifai>={oldest}` (or a newer one, which the code was written for) in requirements.txt.",
         )
 

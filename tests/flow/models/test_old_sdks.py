@@ -199,10 +199,10 @@ def test_an_sdk_that_is_too_old_to_run_a_model_is_refused_before_anything_is_bui
     with pytest.raises(ModelError) as refused:
         emulator.deploy(write_old(tmp_path, "clarifai==9.11.0\n", OWN_RUNNER), progress=said.append)
     assert refused.value.summary == (
-        "clarifai==9.11.0 in requirements.txt cannot run a model: its runner came with clarifai 10.8.3."
+        "clarifai==9.11.0 in requirements.txt is too old to run a model: the oldest that does is clarifai 10.8.9."
     )
     assert refused.value.hint == (
-        "Name `clarifai>=10.8.3` (or a newer one, which the code was written for) in requirements.txt."
+        "Name `clarifai>=10.8.9` (or a newer one, which the code was written for) in requirements.txt."
     )
     assert not any("building" in line for line in said)
 
@@ -235,3 +235,12 @@ def test_an_sdk_beside_a_package_that_it_cannot_be_imported_with_is_named_with_i
             emulator.deploy(write_old(tmp_path, "clarifai==11.5.6\nprotobuf>=7\n", METHODS))
     assert "no set of versions fits all requirements" in refused.value.summary
     assert "protobuf<7 was added, which clarifai==11.5.6 cannot do without." in refused.value.hint
+
+
+def test_a_model_on_messages_is_called_by_the_sdk_of_today(tmp_path: Path) -> None:
+    from clarifai.client import Model
+
+    with running(runner="genuine", backend="process", cache_dir=CACHE) as emulator:
+        deployed = emulator.deploy(write_old(tmp_path, "clarifai==10.11.1\n", OWN_RUNNER))
+        model = Model(url=deployed.model_url, base_url=emulator.url, pat="any")
+        assert model.predict_by_bytes(b"you", input_type="text").outputs[0].data.text.raw == "Hello, you!"

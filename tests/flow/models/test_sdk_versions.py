@@ -77,12 +77,6 @@ def test_what_a_line_names_came_with_that_version(difference: Difference, tmp_pa
     assert has_it(difference, difference.since, more)
 
 
-def test_the_oldest_that_runs_a_model_is_the_first_with_a_server(tmp_path: Path) -> None:
-    for version, has_server in (("10.8.2", False), ("10.8.3", True)):
-        install(tmp_path / version, "--no-deps", f"clarifai=={version}")
-        assert (tmp_path / version / "clarifai" / "runners" / "server.py").is_file() is has_server
-
-
 def protobuf_7(folder: Path) -> Path:
     install(folder / "protobuf", "--no-deps", "protobuf>=7,<8")
     return folder / "protobuf"

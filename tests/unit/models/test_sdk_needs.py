@@ -76,12 +76,12 @@ def test_a_runner_that_a_python_cannot_import_is_kept_out_or_where_the_sdk_asks_
 
 
 def test_an_sdk_of_before_there_was_a_runner_is_refused() -> None:
-    require_runnable(needs("clarifai==10.8.3"))
+    require_runnable(needs("clarifai==10.8.9"))
     require_runnable(needs("clarifai"))
     with pytest.raises(ModelError) as refused:
         require_runnable(needs("clarifai>=9,<10"))
     assert refused.value.summary == (
-        "clarifai>=9,<10 in requirements.txt cannot run a model: its runner came with clarifai 10.8.3."
+        "clarifai>=9,<10 in requirements.txt is too old to run a model: the oldest that does is clarifai 10.8.9."
     )
 
 

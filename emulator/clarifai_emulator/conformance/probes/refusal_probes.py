@@ -164,4 +164,5 @@ def shortened(client: PlatformClient) -> Any:
     """Name a model with an id of 100,000 characters."""
     long = scenes.MadeModel(client.shared(scenes.app), "x" * 100_000)
     answer = ask(client, long, version=False)
-    return {"status": answer, "the id is quoted whole": len(answer.details) >= 100_000}
+    quoted = answer.details.count("x")
+    return {"status": answer, "the id is quoted whole": quoted >= 100_000, "hundreds quoted": quoted // 100}
