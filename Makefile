@@ -64,7 +64,7 @@ interruptions: $(READY) ## interrupt every long command 100 times, under load, a
 	@$(BIN)/python -m benchmarks.interruptions $(ARGS)
 
 newest: $(READY) ## install the newest SDK and everything else, and list what changed in it since we last looked
-	@$(BIN)/python -m upstream check
+	@PYTHONPATH=tests $(BIN)/python -m newest check
 
 docs: $(READY) ## write the generated pages of docs/, and the schema of topology files
 	@$(BIN)/python docs/generate_api_coverage.py

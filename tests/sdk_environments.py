@@ -14,7 +14,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from clarifai_emulator.models.environment import uv_environment
+from clarifai_emulator.models.uv_runs import uv_environment
 
 # What SDKs of these times forgot to ask for, or ask for and the index has taken back.
 _FORGOTTEN = {"9.11.0": ("opencv-python==4.7.0.68",)}

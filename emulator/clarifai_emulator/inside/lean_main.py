@@ -52,6 +52,7 @@ def make_runner(model_path, base_url, environ, num_threads, sdk, reloads=None):
     edited code behind it (``reload_main.py``)."""
     from clarifai.runners.models.model_runner import ModelRunner
 
+    sdk.complete_config()
     threads = num_threads or ModelThreads.of(model_path)
     options = {
         "user_id": environ["CLARIFAI_USER_ID"],

@@ -177,6 +177,7 @@ def serve(job, reloads=None):
     serving = model_server.serve if model_server else getattr(server, "serve", None)
     known = inspect.signature(serving).parameters if serving else {}
     tell_runner(given, known)
+    complete_config()
     if reloads is not None:
         reloads.capture(server)
     if serving is None:
@@ -187,6 +188,30 @@ def serve(job, reloads=None):
         return
     serving = model_server(path).serve if model_server is not None else functools.partial(serving, path)
     serving(**{name: value for name, value in given.items() if name in known})
+
+
+def complete_config():
+    """Give a builder that does not know the short form of config.yaml what it asks for.
+
+    The platform does: an upload by today's SDK puts the long form into the archive (``normalize_config``).
+    """
+    builder = optional("clarifai.runners.models.model_builder", "ModelBuilder")
+    genuine = getattr(builder, "_load_config", None)
+    if genuine is None or hasattr(builder, "normalize_config"):
+        return
+
+    @functools.wraps(genuine)
+    def load(*args, **options):
+        config = genuine(*args, **options)
+        model = config.setdefault("model", {})
+        for name, value in (("user_id", "me"), ("app_id", "main"), ("model_type_id", "any-to-any")):
+            model.setdefault(name, value)
+        # How much the replica has is decided before; the builder only wants the section to be there.
+        config.setdefault("inference_compute_info", {"cpu_limit": "1", "cpu_memory": "1Gi"})
+        return config
+
+    is_static = isinstance(inspect.getattr_static(builder, "_load_config"), staticmethod)
+    builder._load_config = staticmethod(load) if is_static else load
 
 
 def server_options():

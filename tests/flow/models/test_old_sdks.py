@@ -80,6 +80,16 @@ def test_it_is_deployed_and_answers_everything_with_the_sdk_that_it_names(
     assert not any("8080" in line for line in logged(emulator)), "no replica has a port for all the world"
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_short_form_of_config_yaml_is_put_into_the_long_one_for_an_sdk_that_does_not_know_it(
+    emulator: EmulatorThread, client: Client, tmp_path: Path, version: str
+) -> None:
+    directory = write_old(tmp_path, f"clarifai=={version}\n", code_of(version))
+    (directory / "config.yaml").write_text("model: {id: old, app_id: demo}\ncompute: {instance: t3a.medium}\n")
+    emulator.deploy(directory)
+    assert Old(client, version).predict() == "Hello, you!"
+
+
 def methods_of(client: Client) -> list[Any]:
     version = client.call("GetModel", user_app_id={"user_id": "me", "app_id": "demo"}, model_id="old")
     return list(version.model.model_version.method_signatures)

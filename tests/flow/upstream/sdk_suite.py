@@ -19,7 +19,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from clarifai_emulator.models.environment import uv_environment
+from clarifai_emulator.models.uv_runs import uv_environment
 from docker_engine import CACHE
 
 # What the tests import beside the SDK.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from upstream.stands_on import parts_on
+from newest.stands_on import parts_on
 
 Snapshot = Mapping[str, Mapping[str, Any]]
 _ONE = {"rpcs": "RPC", "messages": "message", "enums": "enum", "clients": "class"}

@@ -1,4 +1,4 @@
-"""Compares the newest SDK and protocol with those that were last looked at: python -m upstream check|write
+"""Compares the newest SDK and protocol with those that were last looked at: python -m newest check|write
 
 `check` installs the newest of everything that we ask for in an environment of its own, lists what changed since
 baseline.json, and makes predictions there. It fails where anything changed. `write` writes baseline.json anew.
@@ -14,14 +14,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from upstream.compare import changes, versions
-from upstream.stands_on import every_place
+from newest.compare import changes, versions
+from newest.stands_on import every_place
 
-ROOT = Path(__file__).parents[1]
-BASELINE = ROOT / "upstream" / "baseline.json"
+ROOT = Path(__file__).parents[2]
+BASELINE = ROOT / "tests" / "newest" / "baseline.json"
 _TOOLS = ("pytest", "pytest-asyncio", "pytest-random-order", "pytest-timeout", "pytest-xdist", "hypothesis")
 _WHAT_TO_DO = (
-    "Look at each; mend what stands on it. Then `.venv/bin/python -m upstream write` takes them down as known."
+    "Look at each; mend what stands on it. "
+    "Then `PYTHONPATH=tests .venv/bin/python -m newest write` takes them down as known."
 )
 
 
@@ -37,7 +38,7 @@ def newest() -> Path:
 def snapshot_of(python: Path) -> dict[str, dict[str, Any]]:
     """Take down the protocol and the SDK of an environment."""
     here = {**os.environ, "CLARIFAI_API_BASE": "http://127.0.0.1:9"}
-    command = [python, ROOT / "upstream" / "snapshot.py", *every_place()]
+    command = [python, ROOT / "tests" / "newest" / "snapshot.py", *every_place()]
     done = subprocess.run(command, env=here, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
@@ -67,7 +68,7 @@ def check() -> int:
     if code:
         print("Predictions fail with the newest of everything: see above.")
     if found:
-        print(f"{len(found)} changes since upstream/baseline.json. {_WHAT_TO_DO}")
+        print(f"{len(found)} changes since tests/newest/baseline.json. {_WHAT_TO_DO}")
     return int(bool(code or found))
 
 
@@ -78,7 +79,6 @@ def write() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT / "tests"))
     commands = {"check": check, "write": write}
     if sys.argv[1:] not in (["check"], ["write"]):
         sys.exit(__doc__)

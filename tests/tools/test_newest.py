@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from upstream.compare import changes, versions
-from upstream.stands_on import every_place
+
+from newest.compare import changes, versions
+from newest.stands_on import every_place
 
 ROOT = Path(__file__).parents[2]
-BASELINE: dict[str, dict[str, Any]] = json.loads((ROOT / "upstream" / "baseline.json").read_text())
+BASELINE: dict[str, dict[str, Any]] = json.loads((ROOT / "tests" / "newest" / "baseline.json").read_text())
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_each_kind_of_change_is_a_line_that_names_it(newer: dict[str, dict[str, 
 
 
 def test_the_snapshot_of_this_environment_differs_from_the_baseline_by_versions_at_most() -> None:
-    command = [sys.executable, ROOT / "upstream" / "snapshot.py", *every_place()]
+    command = [sys.executable, ROOT / "tests" / "newest" / "snapshot.py", *every_place()]
     done = subprocess.run(command, capture_output=True, text=True, env={"CLARIFAI_API_BASE": "http://127.0.0.1:9"})
     assert done.returncode == 0, done.stderr
     now = json.loads(done.stdout.splitlines()[-1])
@@ -68,7 +69,7 @@ def test_every_place_inside_the_sdk_that_the_code_imports_is_watched() -> None:
     modules = {place.partition(":")[0] for place in every_place()}
     named = {module for each in modules for module in (each, each.rpartition(".")[0])}
     assert {f"{module}.{name}" for module, name in _imported() if module not in named} == set(), (
-        "add them to upstream/stands_on.py"
+        "add them to tests/newest/stands_on.py"
     )
 
 
