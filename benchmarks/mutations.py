@@ -81,16 +81,32 @@ class MutationOutcome:
 def registry() -> list[Mutation]:
     """Return every mutation of a row that has a probe of the level free, in a fixed order."""
     probed = {probe.row for probe in all_probes().values() if probe.level == "free"}
-    found = [*_listed(), *_refusals()]
+    unseen = unseen_refusals()
+    found = [*_listed(), *(each for each in refusals() if place_of(each) not in unseen)]
     return sorted((each for each in found if each.row in probed), key=lambda each: each.name)
 
 
+def unseen_refusals() -> dict[tuple[str, str, str], str]:
+    """Return why no client gets these refusals, by row, file and code."""
+    entries = (each for each in _entries() if "unseen" in each)
+    return {(each["row"], each["file"], f"StatusCode.{each['refusal']}"): each["unseen"] for each in entries}
+
+
+def place_of(refusal: Mutation) -> tuple[str, str, str]:
+    return (refusal.row, refusal.file, refusal.old)
+
+
+def _entries() -> list[dict[str, str]]:
+    return yaml.safe_load(LISTED.read_text(encoding="utf-8"))
+
+
 def _listed() -> Iterator[Mutation]:
-    for entry in yaml.safe_load(LISTED.read_text(encoding="utf-8")):
-        yield Mutation(entry["row"], entry["file"], entry["old"], entry["new"])
+    for entry in _entries():
+        if "unseen" not in entry:
+            yield Mutation(entry["row"], entry["file"], entry["old"], entry["new"])
 
 
-def _refusals() -> Iterator[Mutation]:
+def refusals() -> Iterator[Mutation]:
     """Yield a mutation for each refusal in the source that names its row and its code."""
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 from benchmarks.conform import interrupted_runs, processor_time
-from benchmarks.mutations import PACKAGE, Mutation, copies, registry, run_mutation
+from benchmarks.mutations import (
+    PACKAGE,
+    Mutation,
+    copies,
+    place_of,
+    refusals,
+    registry,
+    run_mutation,
+    unseen_refusals,
+)
 
 from clarifai_emulator.conformance.fidelity_rows import rows_by_id
 
@@ -21,6 +30,11 @@ def test_what_it_changes_stands_once_in_the_source(mutation: Mutation) -> None:
     text = (PACKAGE / mutation.file).read_text()
     assert text.count(mutation.old) == 1, f"benchmarks/mutations.yaml: {mutation.row}"
     compile(mutation.mutated(text), mutation.file, "exec")
+
+
+def test_refusals_that_no_client_gets_are_in_the_source() -> None:
+    assert unseen_refusals().keys() <= {place_of(each) for each in refusals()}
+    assert all(unseen_refusals().values()), "each says why"
 
 
 @pytest.mark.slow

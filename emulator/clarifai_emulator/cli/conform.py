@@ -67,8 +67,9 @@ def conform(ctx: click.Context, as_json: bool, **options: Any) -> None:
     Against a target it asks before it begins, with the list of what it will make and the most that can cost.
     Whatever it makes begins with "cfm-" and is removed at the end, also after Ctrl-C; after a crash, --clean does.
     The token is taken from CLARIFAI_PAT (and CLARIFAI_USER_ID); rows about what another user sees want a second
-    account, in CLARIFAI_OTHER_PAT. What was seen goes to conformance/DATE-PLATFORMVERSION.json, fit for a pull
-    request. Exit code 1 when a row differs.
+    account, in CLARIFAI_OTHER_PAT, and one about organisations the id of the user's, in CLARIFAI_ORGANIZATION_ID.
+    What was seen goes to conformance/DATE-PLATFORMVERSION.json, fit for a pull request. Exit code 1 when a row
+    differs.
 
     \b
     Examples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import uuid
 from collections.abc import Generator
@@ -22,9 +23,14 @@ from clarifai_emulator.conformance.platform_client import (
 )
 from clarifai_emulator.control.thread import EmulatorThread
 
-ME, OTHER = "conformer", "stranger"
+ME, OTHER, ORGANISATION = "conformer", "stranger", "conformers"
 # Good for nothing but an emulator that lives as long as the run.
 _TOKENS = {"conformer-token": ME, "stranger-token": OTHER}
+_ACCOUNTS = {
+    "users": [{"id": ME}, {"id": OTHER}],
+    "organisations": [{"id": ORGANISATION, "members": [ME]}],
+    "tokens": [{"token": token, "user": user} for token, user in _TOKENS.items()],
+}
 
 
 @dataclass
@@ -46,24 +52,30 @@ def new_prefix() -> str:
 
 @contextmanager
 def own_emulator() -> Generator[EmulatorThread]:
-    """Run an emulator with the two accounts, in this process, while the block runs."""
+    """Run an emulator with the two accounts, the first of which is in an organisation, in this process, while the
+    block runs."""
     # A request that finds no replica is answered soon, and one that hangs is replaced soon: probes look at that.
     # With a simulated GPU it answers the probes of the level "gpu" on any machine.
-    config = EmulatorConfig(
-        port=0,
-        user_id=ME,
-        pats=_TOKENS,
-        hold_seconds=2,
-        reclaim_seconds=1,
-        accelerators="simulated:1xNVIDIA-T4",
-    )
-    with EmulatorThread(config) as emulator:
-        yield emulator
+    with tempfile.TemporaryDirectory(prefix="clarifai-conform-accounts-") as folder:
+        accounts = Path(folder) / "accounts.yaml"
+        accounts.touch(mode=0o600)
+        accounts.write_text(json.dumps(_ACCOUNTS), encoding="utf-8")
+        config = EmulatorConfig(
+            port=0,
+            user_id=ME,
+            pats_file=accounts,
+            hold_seconds=2,
+            reclaim_seconds=1,
+            accelerators="simulated:1xNVIDIA-T4",
+        )
+        with EmulatorThread(config) as emulator:
+            yield emulator
 
 
 def own_accounts(url: str) -> list[TargetAccount]:
     """Return the accounts of an emulator that ``own_emulator`` runs at the address."""
-    return [TargetAccount(url, user, token) for token, user in _TOKENS.items()]
+    inside = {ME: ORGANISATION}
+    return [TargetAccount(url, user, token, inside.get(user, "")) for token, user in _TOKENS.items()]
 
 
 @contextmanager

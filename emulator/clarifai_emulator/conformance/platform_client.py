@@ -49,11 +49,12 @@ class ProbeMistake(EmulatorError):
 
 @dataclass(frozen=True, slots=True)
 class TargetAccount:
-    """An address, and a user there. ``pat`` is never shown."""
+    """An address, and a user there. ``pat`` is never shown. ``organisation``: one that the user is in, if known."""
 
     url: str
     user_id: str
     pat: str = field(repr=False)
+    organisation: str = ""
 
     @property
     def host(self) -> str:
@@ -126,6 +127,13 @@ class PlatformClient:
     def user_id(self) -> str:
         """Return the user whose account it uses."""
         return self.account.user_id
+
+    @property
+    def organisation(self) -> str:
+        """Return an organisation that the user is in. Raises ``CannotTell`` where none is known."""
+        if not self.account.organisation:
+            raise CannotTell("It needs an organisation that the user is in: CLARIFAI_ORGANIZATION_ID.")
+        return self.account.organisation
 
     @property
     def other(self) -> PlatformClient:

@@ -54,7 +54,7 @@ def account_of(
             hint=f"The kit makes things in the token's own account only: unset {words}_USER_ID, or use a token of "
             f"'{said}'.",
         )
-    return TargetAccount(url, user_id, pat)
+    return TargetAccount(url, user_id, pat, environ.get(f"{words}_ORGANIZATION_ID", "").strip())
 
 
 def missing_credentials(url: str) -> ControlError:

@@ -129,7 +129,7 @@ def _ended(runner_id: str) -> CallerError:
 def _deleted(key: Key) -> CallerError:
     return CallerError(
         StatusCode.MODEL_NOT_DEPLOYED,
-        f"Runner {key[3]!r} of nodepool '{'/'.join(key[:3])}' was deleted while it served this request.",
+        f"Runner {key[3]!r} of nodepool '{'/'.join(key[:3])}' was deleted while this request waited for it.",
         hint="Register a runner there with PostRunners, and start it.",
         row="dispatch.deployment-deleted",
     )

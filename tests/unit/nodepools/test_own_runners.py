@@ -159,8 +159,8 @@ async def test_a_runner_that_is_deleted_is_sent_away_and_what_waits_for_it_is_to
     with pytest.raises(CallerError) as raised:
         await waiting.next_output()
     assert raised.value.message == (
-        "Runner 'mine' of nodepool 'ada/cluster/pool' was deleted while it served this request. Register a runner "
-        "there with PostRunners, and start it."
+        "Runner 'mine' of nodepool 'ada/cluster/pool' was deleted while this request waited for it. Register a "
+        "runner there with PostRunners, and start it."
     )
     assert laptop.dispatcher.runner("mine") is None
     await laptop.answer(replica, busy)

@@ -21,17 +21,20 @@ _LONG = 20.0
 _BREATH = 0.01
 # As many as wait for one deployment here, and some more.
 _QUEUE, _OVER = 128, 3
+# Longer than a request is held for a replica.
+_HOLD = 300.0
 
 
 class Gate:
     """A script that keeps requests which say "long" until ``open()``, and answers others at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = _LONG) -> None:
         self._opened = threading.Event()
+        self._seconds = seconds
 
     def __call__(self, item: ScriptedItem) -> Iterable[str]:
         if item.text.startswith("long"):
-            self._opened.wait(_LONG)
+            self._opened.wait(self._seconds)
         return [f"echo {item.text}"]
 
     def open(self) -> None:
@@ -53,21 +56,27 @@ def begun(
 ) -> StartedCall:
     """Call the model and wait until the runner has the request."""
     before = len(runner.items)
-    call = client.start("PostModelOutputs", **question(client, runner, model, text, deployment=deployment))
+    request = question(client, runner, model, text, deployment=deployment)
+    call = client.start("PostModelOutputs", timeout=2 * _HOLD, **request)
     client.wait(lambda: len(runner.items) > before, seconds=_LONG, what="the request at its runner")
     return call
 
 
 @probe("dispatch.held")
 def held(client: PlatformClient) -> Any:
-    """Ask before the runner has started, and start it then."""
-    model = scenes.version(client)
-    with scripted_runner(client, model, started=False) as runner:
+    """Ask before the runner has started, and start it then; ask another that never starts."""
+    model, alone = scenes.version(client), scenes.version(client)
+    with (
+        scripted_runner(client, model, started=False) as runner,
+        scripted_runner(client, alone, started=False) as never,
+    ):
+        held_out = client.start("PostModelOutputs", timeout=_HOLD, **question(client, never, alone))
         call = client.start("PostModelOutputs", **question(client, runner, model))
         waits = not call.ended(_MOMENT)
         runner.start()
         answer = call.answer()
-    return {"waits": waits, "answer": answer, "heard": scenes.heard(answer)}
+        in_vain = held_out.answer()
+    return {"waits": waits, "answer": answer, "heard": scenes.heard(answer), "in vain": in_vain}
 
 
 @probe("dispatch.queue-full")
@@ -87,6 +96,17 @@ def full_queue(client: PlatformClient) -> Any:
         gate.open()
         answer = first.answer()
     return {"refused": refused, "the one at work": answer}
+
+
+@probe("dispatch.queue-full", part="busy")
+def busy_for_long(client: PlatformClient) -> Any:
+    """Ask, and wait, while the one thread of a runner works on another request."""
+    model, gate = scenes.version(client), Gate(_HOLD)
+    with scripted_runner(client, model, gate, threads=1) as runner:
+        first = begun(client, runner, model)
+        answer = client.call("PostModelOutputs", timeout=_HOLD, **question(client, runner, model))
+        gate.open()
+        return {"in vain": answer, "the one at work": first.answer()}
 
 
 @probe("dispatch.replica-ends-at-work")

@@ -9,6 +9,19 @@ from clarifai_emulator.conformance.platform_client import PlatformClient
 from clarifai_emulator.conformance.probe import probe
 from clarifai_emulator.conformance.routing_scenes import ask, named, served
 
+_FAIL = 1
+# In a cluster that its user runs, where the platform rents nothing.
+_OWN_T4 = {
+    "id": "own-t4",
+    "compute_info": {
+        "cpu_limit": "4",
+        "cpu_memory": "8Gi",
+        "num_accelerators": 1,
+        "accelerator_type": ["NVIDIA-T4"],
+        "accelerator_memory": "16Gi",
+    },
+}
+
 
 def _types(client: PlatformClient, provider: str, region: str) -> dict[str, Any]:
     answer = client.do("ListInstanceTypes", cloud_provider={"id": provider}, region=region)
@@ -101,6 +114,23 @@ def accelerator_type(client: PlatformClient) -> Any:
         return client.call("PostModelVersions", **model.address, model_versions=[version])
 
     return {name: made(name) for name in ("NVIDIA-*", "[NVIDIA*]", "nvidia-a10g")}
+
+
+@probe("instances.accelerator-type", part="routed")
+def accelerators_that_are_looked_for(client: PlatformClient) -> Any:
+    """Ask a deployment that is to fail where two nodepools are equal, with each form of a name: it fails so where
+    both have what the model asks for, and nothing has to run."""
+    own = scenes.cluster(client, cluster_type="dedicated")
+    places = [scenes.nodepool(client, cluster=own, instance_types=[_OWN_T4]) for _ in range(2)]
+
+    def asked_for(name: str) -> Any:
+        needs = {"num_accelerators": 1, "accelerator_type": [name], "accelerator_memory": "1Gi"}
+        model = scenes.version(client, pretrained_model_config=None, inference_compute_info=needs)
+        deployment = scenes.deployment(client, model, *places, scheduling_choice=_FAIL)
+        return ask(client, model, deployment=named(client, deployment))
+
+    names = ("NVIDIA-T4", "nvidia-t4", "NVIDIA-*", "[NVIDIA*]", "T4", "NVIDIA-A10G")
+    return {name: asked_for(name) for name in names}
 
 
 @probe("instances.accelerator-type-without-number")

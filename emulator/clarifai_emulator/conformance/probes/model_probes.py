@@ -7,6 +7,7 @@ from typing import Any
 from clarifai_emulator.conformance import scenes
 from clarifai_emulator.conformance.platform_client import PlatformClient
 from clarifai_emulator.conformance.probe import probe
+from clarifai_emulator.conformance.scenes import MadeModel
 
 _GPU = {"num_accelerators": 1, "accelerator_type": ["NVIDIA-A10G"], "accelerator_memory": "1Gi"}
 
@@ -80,10 +81,11 @@ def newest_version(client: PlatformClient) -> Any:
 
 @probe("models.delete")
 def delete_under_a_deployment(client: PlatformClient) -> Any:
-    """Delete a version that a deployment is pinned to, and the model of another deployment."""
+    """Delete a version that a deployment is pinned to, and the model of a deployment that follows the newest."""
     place = client.shared(scenes.nodepool)
     first, second = scenes.version(client), scenes.version(client)
-    pinned, other = (scenes.deployment(client, each, place) for each in (first, second))
+    pinned = scenes.deployment(client, first, place)
+    other = scenes.deployment(client, MadeModel(second.app, second.id), place, deploy_latest_version=True)
     return {
         "delete the version": client.call("DeleteModelVersion", **first.address_of_version),
         "its deployment": client.call("GetDeployment", deployment_id=pinned),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clarifai_emulator.conformance import scenes
@@ -10,8 +11,12 @@ from clarifai_emulator.conformance.platform_client import PlatformClient
 from clarifai_emulator.conformance.probe import probe
 from clarifai_emulator.conformance.routing_scenes import ask, at, named, saying, served, who
 from clarifai_emulator.conformance.scenes import MadeModel
+from clarifai_emulator.conformance.scripted_runner import ScriptedItem, scripted_runner
 
 FAIL, RANDOM, PRICE, PERFORMANCE, UTILIZATION, PREFER_SPOT, PREFER_ONDEMAND = 1, 2, 3, 4, 6, 7, 8
+# That one of two that are drawn from comes less often than by an eighth is one chance in 300,000.
+_DRAWS, _BREATH = 32, 0.02
+_SLOW = 0.3
 SMALL, LARGE = [{"id": "t3a.medium"}], [{"id": "t3a.2xlarge"}]
 
 
@@ -22,6 +27,7 @@ def _chosen(
     *,
     priorities: Sequence[int] = (),
     times: int = 1,
+    pause: float = 0.0,
     model: MadeModel | None = None,
     **deployment: Any,
 ) -> list[str]:
@@ -36,7 +42,11 @@ def _chosen(
         made = named(client, scenes.deployment(client, model, *places, **deployment))
         for place in places:
             who(client, model, nodepool=place.message(client))
-        return [who(client, model, deployment=made) for _ in range(times)]
+        answered: list[str] = []
+        for _ in range(times):
+            time.sleep(pause)
+            answered.append(who(client, model, deployment=made))
+        return answered
 
 
 @probe("nodepool-choice.priority")
@@ -63,6 +73,26 @@ def full_nodepools_last(client: PlatformClient) -> Any:
         return who(client, model, deployment=deployment)
 
 
+@probe("nodepool-choice.full-nodepools-last", part="deployments")
+def deployment_with_a_full_nodepool(client: PlatformClient) -> Any:
+    """Deploy twice, first where the nodepool that comes first has no replica, then where a slow one is: the first
+    deployment has a free slot, too, and answers sooner."""
+    model = scenes.version(client)
+
+    def slowly(item: ScriptedItem) -> Iterable[str]:
+        time.sleep(_SLOW)
+        return ["slow"]
+
+    with (
+        saying(client, model, "beside a full one") as quick,
+        scripted_runner(client, model, slowly, place=scenes.nodepool(client)) as slow,
+    ):
+        first = named(client, scenes.deployment(client, model, scenes.nodepool(client), quick.place))
+        second = named(client, scenes.deployment(client, model, slow.place))
+        each = [who(client, model, deployment=deployment) for deployment in (first, second)]
+        return {"named": each, "without a place": who(client, model)}
+
+
 @probe("nodepool-choice.fail-when-ambiguous")
 def fail_when_ambiguous(client: PlatformClient) -> Any:
     """Ask a deployment that is to fail where several nodepools are equal."""
@@ -79,9 +109,9 @@ def fail_when_ambiguous(client: PlatformClient) -> Any:
 
 @probe("nodepool-choice.random")
 def random(client: PlatformClient) -> Any:
-    """Ask often where the nodepool is drawn."""
-    answered = _chosen(client, {}, {}, times=24, scheduling_choice=RANDOM)
-    return sorted(set(answered))
+    """Ask often where the nodepool is drawn, with time enough for each runner to be free again."""
+    answered = _chosen(client, {}, {}, times=_DRAWS, pause=_BREATH, scheduling_choice=RANDOM)
+    return {word: answered.count(word) >= _DRAWS // 8 for word in ("first", "second")}
 
 
 @probe("nodepool-choice.price-and-utilization")

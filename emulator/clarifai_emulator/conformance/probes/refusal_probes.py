@@ -139,13 +139,14 @@ def not_deployed(client: PlatformClient) -> Any:
 
 @probe("refusals.version-visibility")
 def version_visibility(client: PlatformClient) -> Any:
-    """Get a private version of a public model, as a stranger."""
+    """Get and ask a private version of a public model, as a stranger."""
     app = scenes.app(client, visibility=_PUBLIC)
     made = scenes.model(client, app=app, visibility=_PUBLIC)
     public = scenes.version(client, made, visibility=_PUBLIC)
     private = scenes.version(client, made, visibility=_PRIVATE)
     stranger = client.other
     whose: dict[str, Any] = {"user": client.user_id}
+    asked: dict[str, Any] = {"inputs": [scenes.said("hi")]}
 
     def shown(model: scenes.MadeModel) -> Any:
         return stranger.call("GetModelVersion", **whose, **model.address_of_version)
@@ -155,6 +156,8 @@ def version_visibility(client: PlatformClient) -> Any:
     return {
         "public": shown(public),
         "private": shown(private),
+        "ask the public one": stranger.call("PostModelOutputs", **whose, **public.address_of_version, **asked),
+        "ask the private one": stranger.call("PostModelOutputs", **whose, **private.address_of_version, **asked),
         "the newest is": "public" if seen == public.version else "private" if seen == private.version else seen,
     }
 

@@ -123,6 +123,14 @@ def organisation_keys(client: PlatformClient) -> Any:
     }
 
 
+@probe("requests.organisation-key", part="member")
+def key_of_an_organisation(client: PlatformClient) -> Any:
+    """Make a key for an organisation that the user is in, and ask with it who one is."""
+    organisation = client.organisation
+    answer = holder(client, organization_id=organisation).call("GetUser", user="me")
+    return {"status": answer, "is the organisation": answer.succeeded and answer.message.user.id == organisation}
+
+
 @probe("requests.duplicate-key")
 def duplicate_keys(client: PlatformClient) -> Any:
     """Ask for a key id of one's own, and for the same with another account."""

@@ -13,6 +13,7 @@ from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.conformance import scenes
 from clarifai_emulator.conformance.platform_client import PlatformClient
 from clarifai_emulator.conformance.probe import probe
+from clarifai_emulator.conformance.probes.requests_probes import holder
 from clarifai_emulator.conformance.scenes import MadeModel
 from clarifai_emulator.conformance.scripted_runner import ScriptedRunner, asked, scripted_runner
 from clarifai_emulator.conformance.seen import HttpAnswer
@@ -168,6 +169,7 @@ def statuses_by_name(client: PlatformClient) -> Any:
         "no id": client.rest("POST", "/v2/users/{me}/apps", {"apps": [{"id": "not an id"}]}, odd_ids=True),
         "method": client.rest("PUT", path, {}),
         "not for this key": client.rest("GET", f"/v2/users/{client.other.user_id}/apps"),
+        "without its scope": holder(client, scopes=["Apps_Get"]).rest("GET", "/v2/users/{me}/keys"),
     }
 
 

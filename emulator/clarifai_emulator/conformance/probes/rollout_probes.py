@@ -57,6 +57,26 @@ def deleted_at_work(client: PlatformClient) -> Any:
     return {"deleted": deleted, "in flight": answer, "ends at once": at_once}
 
 
+@probe("dispatch.deployment-deleted", part="runner")
+def runner_deleted_at_work(client: PlatformClient) -> Any:
+    """Delete a runner of no deployment while it works on a request, and another one waits for it."""
+    model, gate = scenes.version(client), Gate()
+    with scripted_runner(client, model, gate, place=scenes.nodepool(client), threads=1) as runner:
+        call = begun(client, runner, model)
+        waiting = client.start("PostModelOutputs", **question(client, runner, model))
+        waits = not waiting.ended(0.2)
+        deleted = client.call("DeleteRunners", **runner.place.place, ids=[runner.id])
+        at_once = waiting.ended(1.0)
+        gate.open()
+        return {
+            "waits": waits,
+            "deleted": deleted,
+            "waiting": waiting.answer(),
+            "ends at once": at_once,
+            "at work": call.answer(),
+        }
+
+
 @probe("dispatch.in-flight-finishes")
 def disabled_at_work(client: PlatformClient) -> Any:
     """Disable a deployment whose runner works on a request."""

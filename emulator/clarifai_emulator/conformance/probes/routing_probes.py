@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clarifai_emulator.conformance import scenes
-from clarifai_emulator.conformance.platform_client import PlatformClient
+from clarifai_emulator.conformance.platform_client import CannotTell, PlatformClient
 from clarifai_emulator.conformance.probe import probe
 from clarifai_emulator.conformance.routing_scenes import ask, named, saying, served, who
 from clarifai_emulator.conformance.scripted_runner import asked, scripted_runner
@@ -15,7 +15,7 @@ _PUBLIC = {"gettable": 50}
 
 @probe("routing.order-of-rules")
 def order_of_rules(client: PlatformClient) -> Any:
-    """Name a deployment, a nodepool without one, and nothing."""
+    """Name a deployment, a nodepool without one, both, and nothing."""
     model = scenes.version(client)
     with saying(client, model, "deployed") as deployed, saying(client, model, "alone") as alone:
         deployment = scenes.deployment(client, model, deployed.place)
@@ -23,6 +23,9 @@ def order_of_rules(client: PlatformClient) -> Any:
             "deployment": who(client, model, deployment=named(client, deployment)),
             "its nodepool": who(client, model, nodepool=deployed.place.message(client)),
             "the other nodepool": who(client, model, nodepool=alone.place.message(client)),
+            "deployment and other nodepool": ask(
+                client, model, deployment=named(client, deployment), nodepool=alone.place.message(client)
+            ),
             "nothing": who(client, model),
         }
 
@@ -148,6 +151,18 @@ def whose_deployment(client: PlatformClient) -> Any:
         }
 
 
+@probe("routing.whose-deployment", part="third")
+def deployment_of_a_third(client: PlatformClient) -> Any:
+    """Ask a public model as its owner, where only somebody else has a deployment of it, a public one."""
+    owner = client.other
+    made = scenes.model(owner, app=scenes.app(owner, visibility=_PUBLIC), visibility=_PUBLIC)
+    model = scenes.version(owner, made, visibility=_PUBLIC)
+    worker = served(owner, model)
+    deployment = scenes.deployment(client, model, scenes.nodepool(client), worker=worker, visibility=_PUBLIC)
+    seen = owner.call("GetDeployment", user=client.user_id, deployment_id=deployment)
+    return {"its owner sees the deployment": seen, "asks without a place": ask(owner, model)}
+
+
 @probe("routing.no-default-flag")
 def no_default_flag(client: PlatformClient) -> Any:
     """Disable the older of two deployments."""
@@ -173,11 +188,23 @@ def several_deployments(client: PlatformClient) -> Any:
 
 @probe("routing.several-deployments-in-nodepool")
 def several_deployments_in_nodepool(client: PlatformClient) -> Any:
-    """Deploy a model twice in one nodepool."""
-    model, place = scenes.version(client), scenes.nodepool(client)
-    scenes.deployment(client, model, place)
-    again = {"id": client.name("again"), "worker": served(client, model), "nodepools": [place.message(client)]}
-    return client.call("PostDeployments", deployments=[again])
+    """Deploy a model twice in one nodepool, ask there, and look which of both was asked."""
+    model = scenes.version(client)
+    with saying(client, model, "deployed") as runner:
+        older = scenes.deployment(client, model, runner.place)
+        before = who(client, model, deployment=named(client, older))
+        again = {
+            "id": client.name("again"),
+            "worker": served(client, model),
+            "nodepools": [runner.place.message(client)],
+        }
+        posted = client.call("PostDeployments", deployments=[again])
+        answer = ask(client, model, nodepool=runner.place.message(client))
+        return {
+            "alone": before,
+            "second": posted,
+            "in the nodepool": scenes.heard(answer) or answer.status,
+        }
 
 
 @probe("routing.nodepool-without-deployment")
@@ -206,6 +233,18 @@ def nodepool_with_a_runner_that_is_not_started(client: PlatformClient) -> Any:
     runner = {"worker": served(client, model), "num_replicas": 1}
     client.do("PostRunners", **place.place, runners=[runner])
     return ask(client, model, nodepool=place.message(client))
+
+
+@probe("routing.nodepool-without-deployment", part="shared")
+def shared_nodepool(client: PlatformClient) -> Any:
+    """Name a nodepool of Clarifai's, where these are listed, for a model of one's own."""
+    listed = client.call("ListNodepools", user="clarifai", per_page=1000)
+    if not listed.succeeded or not listed.message.nodepools:
+        raise CannotTell("The target lists no nodepool of the user clarifai.")
+    place = listed.message.nodepools[0]
+    cluster = {"id": place.compute_cluster.id, "user_id": place.compute_cluster.user_id}
+    model = scenes.version(client, pretrained_model_config=None)
+    return ask(client, model, nodepool={"id": place.id, "compute_cluster": cluster})
 
 
 @probe("routing.runner-of-deployment")
