@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import yaml
 
@@ -218,11 +219,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes = list(pool.map(one, drawn))
     found = [each for each in outcomes if each.is_found and each.mutation.row not in untouched]
     print(f"{len(found)} of {len(outcomes)} mutations found by a probe of their row ({len(known)} are known)")
-    if not options.rows:
+    if not options.rows and not options.all:
         summary = {"seed": options.seed, "drawn": len(outcomes), "found": len(found), "known": len(known)}
-        missed = [each.mutation.name for each in outcomes if each not in found]
-        RESULTS.write_text(json.dumps({**summary, "missed": missed}, indent=2, ensure_ascii=False) + "\n")
+        keep({**summary, "missed": [each.mutation.name for each in outcomes if each not in found]})
     return 0 if len(found) >= len(outcomes) - len(outcomes) // 30 else 1
+
+
+def keep(run: dict[str, Any]) -> None:
+    """Write what a run has found beside what those with other seeds have."""
+    others = [each for each in json.loads(RESULTS.read_text(encoding="utf-8")) if each["seed"] != run["seed"]]
+    runs = sorted([*others, run], key=lambda each: each["seed"])
+    RESULTS.write_text(json.dumps(runs, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _line(outcome: MutationOutcome, untouched: Sequence[str]) -> str:

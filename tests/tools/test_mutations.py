@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+from benchmarks import mutations
 from benchmarks.conform import interrupted_runs, processor_time
 from benchmarks.mutations import (
     PACKAGE,
@@ -35,6 +39,16 @@ def test_what_it_changes_stands_once_in_the_source(mutation: Mutation) -> None:
 def test_refusals_that_no_client_gets_are_in_the_source() -> None:
     assert unseen_refusals().keys() <= {place_of(each) for each in refusals()}
     assert all(unseen_refusals().values()), "each says why"
+
+
+def test_what_a_run_found_stands_beside_runs_with_other_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "mutations.json"
+    results.write_text('[{"seed": 3, "found": 1}, {"seed": 1, "found": 1}]')
+    monkeypatch.setattr(mutations, "RESULTS", results)
+    mutations.keep({"seed": 1, "found": 30})
+    assert json.loads(results.read_text()) == [{"seed": 1, "found": 30}, {"seed": 3, "found": 1}]
 
 
 @pytest.mark.slow
