@@ -23,7 +23,7 @@ from flow.emptied import emulator as emulator
 # Not for the session: other tests count what this process holds, and its last replica would be probed meanwhile.
 @pytest.fixture(scope="module")
 def _emulator(engine: TestEngine) -> Iterator[EmulatorThread]:
-    with running(**RUNNERS["docker"], hold_seconds=30) as emulator:
+    with running(**RUNNERS["docker"], hold_seconds=30, stop_seconds=3.0) as emulator:
         yield emulator
 
 

@@ -64,8 +64,8 @@ def test_code_of_another_version_is_refused_by_name(emulator: EmulatorThread, tm
 def test_an_sdk_that_its_own_dockerfile_breaks_is_named_with_what_does_not_fit(
     emulator: EmulatorThread, docker: DockerClient, tmp_path: Path
 ) -> None:
-    emulator.deploy(write_old(tmp_path, "clarifai==11.5.6\n", METHODS))
-    [image, *_] = docker.images.list(name="clarifai-emulator/old")
+    emulator.deploy(write_old(tmp_path, "clarifai==11.5.6\n", METHODS, model_id="whole"))
+    [image, *_] = docker.images.list(name="clarifai-emulator/whole")
     directory = write_old(tmp_path, "clarifai==11.5.6\n", METHODS, model_id="broken")
     (directory / "Dockerfile").write_text(
         f"FROM {image.tags[0]}\nUSER root\nRUN pip install --no-deps 'protobuf>=7'\n"

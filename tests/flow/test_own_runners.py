@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import (
+    App,
     ComputeCluster,
     Deployment,
     InstanceType,
@@ -46,6 +47,7 @@ class Laptop:
         )
         self.create("PostComputeClusters", compute_clusters=[cluster])
         self.create("PostNodepools", compute_cluster_id="laptop", nodepools=[nodepool])
+        self.create("PostApps", user_app_id=UserAppIDSet(user_id="me"), apps=[App(id="demo")])
         self.create("PostModels", **in_app(), models=[Model(id="mine", model_type_id="any-to-any")])
         self.version = self.new_version()
 

@@ -92,7 +92,7 @@ def test_nothing_of_ours_is_imported():
     not_ours = ("clarifai_emulator", "grpc", "clarifai", "yaml", "asyncio")
     assert [name for name in sys.modules if name.split(".")[0] in not_ours] == []
     plugin = [name.partition(".")[2] for name in sys.modules if name.startswith("pytest_clarifai_emulator.")]
-    light = "guard import_hooks method_coverage overcommitted plugin sdk_calls sdk_clock session settings "
+    light = "guard import_hooks method_coverage old_sdk overcommitted plugin sdk_calls sdk_clock session settings "
     light += "temp_homes test_environment up_settings"
     assert sorted(plugin) == light.split()
 """

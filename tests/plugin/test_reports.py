@@ -130,7 +130,7 @@ def test_a_refused_request_shows_why_and_what_was_considered(run: Run) -> None:
     assert "refused: Nodepool 'me/local/idle' has no deployment that can serve version" in text
     assert "[21353 MODEL_NOT_DEPLOYED in" in text
     # The words of a row end where the report wraps them.
-    assert "This refusal is our choice" in text
+    assert "This refusal is inferred; the refusals are our choice: row" in text
     assert "row routing.nodepool-without-deployment of docs/fidelity.md: " in text
 
 

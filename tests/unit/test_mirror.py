@@ -12,6 +12,7 @@ PLUGIN = ROOT / "pytest_plugin/pytest_clarifai_emulator"
 # Tests that are about no single module, and why.
 OTHERS = {
     "api/handlers/test_round_trip.py": "every field of every kind of resource comes back",
+    "cli/test_predict_of_messages.py": "what `predict` says of models that answer messages",
     "cli/test_missed_lines.py": "what `events` and `logs` say of lines they could not show",
     "nodepools/test_official_sizes.py": "the sizes of Clarifai's own examples, on small machines",
     "resources/test_every_kind.py": "every kind of resource, row by row",
