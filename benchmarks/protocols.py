@@ -81,7 +81,7 @@ def _shared_port(rounds: int) -> list[Figure]:
 async def _bare_port(emulator: Any) -> tuple[asyncio.Server, int]:
     """Serve the same service on a port that takes every connection for gRPC."""
     public = emulator.api.ports.public
-    server = await asyncio.get_running_loop().create_server(public.grpc_connection, "127.0.0.1", 0, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(public.http2_connection, "127.0.0.1", 0, backlog=1024)
     return server, server.sockets[0].getsockname()[1]
 
 
