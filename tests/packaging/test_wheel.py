@@ -40,7 +40,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed") / "venv"
     _run(find_uv_bin(), "venv", "--quiet", "--python", sys.executable, folder)
     interpreter = folder / "bin" / "python"
-    # What docs/project-sdk.md says to pin beside the SDK on exactly 3.13.0, which crashes while it imports a newer one.
+    # On exactly 3.13.0, which crashes while it imports a newer SDK: what docs/project-sdk.md says to pin.
     pins = ["clarifai<12.5", "clarifai-protocol<0.0.60"] if sys.version_info[:3] == (3, 13, 0) else []
     _run(find_uv_bin(), "pip", "install", "--quiet", "--python", interpreter, f"{wheel}[pytest]", *pins)
     return interpreter
