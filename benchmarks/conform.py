@@ -28,7 +28,7 @@ import grpc
 from clarifai_emulator.clock import SystemClock
 from clarifai_emulator.conformance.budget import Budget
 from clarifai_emulator.conformance.cleaning import strays
-from clarifai_emulator.conformance.ledger import Ledger
+from clarifai_emulator.conformance.ledger import Ledger, MadeThing
 from clarifai_emulator.conformance.own_target import own_accounts, own_emulator, probed
 from clarifai_emulator.conformance.platform_client import Connections, PlatformClient, RunScope
 from clarifai_emulator.conformance.probe import all_probes
@@ -164,9 +164,9 @@ def interrupted_runs(times: int, seed: int, *, longest: float = _LONGEST_SECONDS
             met += process.poll() is None
             process.send_signal(ending)
             process.wait(timeout=120)
-            left_before_clean += bool(_left(emulator.url, folder))
+            left_before_clean += bool(left_at(emulator.url, Path(folder)))
             _conform(folder, "--target", emulator.url, "--clean").wait(timeout=120)
-        left = len(_left(emulator.url, folder))
+        left = len(left_at(emulator.url, Path(folder)))
         ledgers = len(list(Path(folder).rglob("*.jsonl")))
     facts = {"runs": times, "seed": seed, "interrupted": met, "left_before_clean": left_before_clean}
     return {**facts, "left": left, "ledgers": ledgers}
@@ -185,11 +185,11 @@ def _conform(folder: str, *words: str) -> subprocess.Popen[bytes]:
     )
 
 
-def _left(url: str, folder: str) -> list[Any]:
+def left_at(url: str, folder: Path) -> list[MadeThing]:
     """List what runs of the kit have left at an emulator."""
     me, _ = own_accounts(url)
     connections = Connections(me)
-    ledger = Ledger(Path(folder) / "look.ledger", prefix="cfm-000000-", target=url, user_id=me.user_id)
+    ledger = Ledger(folder / "look.ledger", prefix="cfm-000000-", target=url, user_id=me.user_id)
     try:
         scope = RunScope("cfm-000000-", ledger, Budget(SystemClock(), requests=1, minutes=1), connections)
         return strays(PlatformClient(me, scope))

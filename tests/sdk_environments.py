@@ -15,6 +15,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from clarifai_emulator.models.uv_runs import uv_environment
+from docker_engine import CACHE
 
 # What SDKs of these times forgot to ask for, or ask for and the index has taken back.
 _FORGOTTEN = {"9.11.0": ("opencv-python==4.7.0.68",)}
@@ -22,9 +23,7 @@ _BELOW_12_2 = ("protobuf<7", "requests")
 # As environments were made when this was written; another number makes them all anew.
 _FORM = "1"
 # Said when this is imported: tests change HOME.
-_CACHE = (
-    Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clarifai-emulator-tests" / "environments"
-)
+_CACHE = CACHE / "environments"
 
 
 def sdk_requirements(version: str) -> tuple[str, ...]:

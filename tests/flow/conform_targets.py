@@ -11,13 +11,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clarifai_emulator.clock import SystemClock
-from clarifai_emulator.conformance.budget import Budget
-from clarifai_emulator.conformance.cleaning import strays
-from clarifai_emulator.conformance.ledger import Ledger, MadeThing
-from clarifai_emulator.conformance.own_target import own_accounts
-from clarifai_emulator.conformance.platform_client import Connections, PlatformClient, RunScope
-
 ME = {"CLARIFAI_PAT": "conformer-token", "CLARIFAI_USER_ID": "conformer", "CLARIFAI_OTHER_PAT": "stranger-token"}
 
 
@@ -49,19 +42,6 @@ class ConformShell:
         process = self.start(*words, **settings)
         said, _ = process.communicate(timeout=120)
         return process.returncode, said
-
-
-def left_at(url: str, folder: Path) -> list[MadeThing]:
-    """Return what runs of the kit have left at an emulator."""
-    me, _ = own_accounts(url)
-    connections = Connections(me)
-    ledger = Ledger(folder / "look.jsonl", prefix="cfm-000000-", target=url, user_id=me.user_id)
-    try:
-        scope = RunScope("cfm-000000-", ledger, Budget(SystemClock(), requests=1, minutes=1), connections)
-        return strays(PlatformClient(me, scope))
-    finally:
-        ledger.close()
-        connections.close()
 
 
 @contextmanager

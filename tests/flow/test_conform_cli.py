@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from benchmarks.conform import left_at
 
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.conformance.own_target import own_emulator
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.faults.fault import Fault
-from flow.conform_targets import ME, ConformShell, left_at, web_server
+from flow.conform_targets import ME, ConformShell, web_server
 from flow.driver import wait_for
 
 SOME = ("--only", "ids", "--only", "reading.missing-model", "--only", "requests.app-key")

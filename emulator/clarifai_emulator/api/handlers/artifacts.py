@@ -17,7 +17,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall, Handler, UnaryHandler
 from clarifai_emulator.api.content_links import ContentLinks
-from clarifai_emulator.api.handlers.received_parts import ReceivedParts, first_message
+from clarifai_emulator.api.handlers.received_parts import ReceivedParts, check_version, first_message
 from clarifai_emulator.api.handlers.resource_verbs import require_owner, target
 from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.models.artifact_files import ArtifactFiles
@@ -92,11 +92,7 @@ class Artifacts:
         version.upload.created_at.CopyFrom(self.resources.now())
         version.upload.status.code = StatusCode.UPLOAD_DONE
         version.upload.status.description = describe(StatusCode.UPLOAD_DONE)
-        try:
-            self.resources.check(Kind.ARTIFACT_VERSION, artifact[0], artifact[1:], [version])
-        except CallerError as error:
-            where = error.details.replace("artifact_versions[0]", "upload_config.artifact_version")
-            raise CallerError(error.code, where, hint=error.hint) from None
+        check_version(self.resources, Kind.ARTIFACT_VERSION, artifact, version, field="artifact_version")
         return artifact, version
 
     def _note_change(self, key: Key) -> None:

@@ -15,6 +15,8 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.upload_parts import LongPart
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.resources.resource import Resources
+from clarifai_emulator.store import Key, Kind
 
 _AGAIN = "Upload it again, whole."
 
@@ -30,6 +32,16 @@ async def first_message(requests: AsyncIterator[Any], *, holds: str, what: str) 
         f"The first message of an upload must be upload_config: {holds}.",
         hint=f"Send the {what}'s parts after it.",
     )
+
+
+def check_version(resources: Resources, kind: Kind, parent: Key, version: Any, *, field: str) -> None:
+    """Check the version that a file is uploaded for as if it were posted. ``field``: where the config has it, which
+    the error names. Raises ``CallerError``."""
+    try:
+        resources.check(kind, parent[0], parent[1:], [version])
+    except CallerError as error:
+        where = error.details.replace(f"{field}s[0]", f"upload_config.{field}")
+        raise CallerError(error.code, where, hint=error.hint) from None
 
 
 def part_number(request: Any) -> int:

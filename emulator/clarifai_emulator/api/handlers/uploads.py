@@ -21,7 +21,12 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_grpc.grpc.api.status.status_pb2 import Status
 
 from clarifai_emulator.api.call import ApiCall, Handler
-from clarifai_emulator.api.handlers.received_parts import ReceivedParts, first_message, part_number
+from clarifai_emulator.api.handlers.received_parts import (
+    ReceivedParts,
+    check_version,
+    first_message,
+    part_number,
+)
 from clarifai_emulator.api.handlers.resource_verbs import require_owner, target
 from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.models.partial_uploads import PartialUpload, PartialUploads
@@ -88,11 +93,7 @@ class _Uploads:
         version.id = version.id or fresh_id()
         private_by_itself(version)
         version.status.CopyFrom(Status(code=StatusCode.MODEL_BUILDING, description=BUILDING))
-        try:
-            self.resources.check(Kind.MODEL_VERSION, model[0], model[1:], [version])
-        except CallerError as error:
-            where = error.details.replace("model_versions[0]", "upload_config.model_version")
-            raise CallerError(error.code, where, hint=error.hint) from None
+        check_version(self.resources, Kind.MODEL_VERSION, model, version, field="model_version")
         return model, version
 
     async def _begin(self, key: Key, total: int) -> PartialUpload:
