@@ -10,8 +10,8 @@ from clarifai_emulator.contracts.calls.flow.model_flow import MODELS, ModelFlow
 
 
 class May(Enum):
-    """Judgement of what an expression may be. ``REPORTED``: a model of which it was said, where it is built, that nobody knows
-    which it is. ``TAINTED``: something that unknown code made of a model. ``UNKNOWN``: anything."""
+    """Judgement of what an expression may be. ``REPORTED``: a model of which it was said, where it is built, that
+    nobody knows which it is. ``TAINTED``: something that unknown code made of a model. ``UNKNOWN``: anything."""
 
     MODEL = auto()
     REPORTED = auto()
