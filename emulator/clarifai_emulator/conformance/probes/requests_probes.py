@@ -333,9 +333,10 @@ class Large(ModelClass):
 @probe("requests.answer-size", level="deploys")
 def answer_size(client: PlatformClient) -> Any:
     """Let a model answer with 130 MiB of text, and of a picture."""
-    model = uploaded(client, **{"1/model.py": _LARGE})
+    files: dict[str, Any] = {"1/model.py": _LARGE}
+    model = uploaded(client, **files)
     deployment = scenes.deployment(client, model, cpu_nodepool(client), id=client.name("large"))
-    named = {"deployment": {"id": deployment, "user_id": client.user_id}}
+    named: dict[str, Any] = {"deployment": {"id": deployment, "user_id": client.user_id}}
     answered(client, model, **named)
     text = answered(client, model, "large", **named)
     picture = {"data": {"metadata": {"_method_name": "picture"}}}
