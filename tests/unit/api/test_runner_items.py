@@ -187,7 +187,7 @@ async def test_an_idle_stream_gets_the_clients_request_as_one_item(scene: Scene)
 
 
 async def test_a_runner_that_is_let_in_may_send_more_than_a_client(scene: Scene) -> None:
-    """What is too large for a client is made to fit, which takes all of it."""
+    """The emulator takes all of what is too large for a client, to make it fit."""
     assert (await scene.idle()).max_bytes == 1024**3
 
 
