@@ -144,7 +144,7 @@ def _body(request: HttpRequest, model: EndpointModel, method: str) -> Iterator[F
 
 
 def _unreadable(request: HttpRequest, body: WrittenValue, model: EndpointModel) -> Iterator[Finding]:
-    """Report a body that is no request of the platform: a field that it does not have, or a value of another kind."""
+    """Report a body that is no request of the platform: a field that is not there, or a value of another kind."""
     try:
         json_format.ParseDict(body.plain(), service_pb2.PostModelOutputsRequest())
     except ValueError:
