@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from clarifai_emulator.models.config_file import CONFIG_FILE
+from clarifai_emulator.models.config_content import CONFIG_FILE
 from clarifai_emulator.models.directory import (
     HASH_CONTENT_BELOW,
     NOT_CODE_DIRS,

@@ -12,7 +12,8 @@ from typing import Any
 from clarifai_grpc.grpc.api import resources_pb2
 
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.models.config_file import CONFIG_FILE, ConfigFile, read_config_file
+from clarifai_emulator.models.config_content import CONFIG_FILE, ConfigFile
+from clarifai_emulator.models.config_file import read_config_file
 from clarifai_emulator.models.gpu_use import only_names_a_gpu
 
 REQUIREMENTS_FILE = "requirements.txt"
@@ -159,7 +160,7 @@ def read_model_directory(path: Path) -> ModelDirectory:
         concepts=config.concepts,
         content_hash=content_hash(directory),
         only_names_a_gpu=only_names_a_gpu(directory, config, model_file, directory / REQUIREMENTS_FILE),
-        warnings=tuple(config.warnings),
+        warnings=(*config.warnings, *config.refused),
     )
 
 

@@ -26,7 +26,7 @@ from clarifai_emulator.backends.docker.dockerfile import (
 from clarifai_emulator.backends.docker.sdk_dockerfile import PLATFORMS_FILE, is_untouched
 from clarifai_emulator.config import DEFAULT_BASE_IMAGE, DockerSettings
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.models.config_file import CONFIG_FILE
+from clarifai_emulator.models.config_content import CONFIG_FILE
 from clarifai_emulator.models.directory import ModelDirectory, part_files
 from clarifai_emulator.models.environment import added_requirements, needs_of
 from clarifai_emulator.models.requirements import UnreadableRequirements, included_files, read_lines
