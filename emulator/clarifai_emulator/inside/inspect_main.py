@@ -81,7 +81,7 @@ def examine(model_path, *, strict=True, scratch="", requirements=(), upload=None
             answer["enforced"] = beside("confine_main").confine(scratch)
         if upload is not None:
             sdk = beside("sdk_main")
-            answer["refused"] = beside("upload_main").refusal(model_path, scratch, sdk, **upload)
+            answer["refused"] = beside("upload_main").refusal(scratch=scratch, sdk=sdk, **upload)
         if not strict:
             stubs = beside("stub_main").install(model_path, requirements)
         beside("sdk_main").require_importable()

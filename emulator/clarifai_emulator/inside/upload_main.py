@@ -32,10 +32,11 @@ class Sent(BaseException):
     """The upload came to the point where it sends the model."""
 
 
-def refusal(model_path, scratch, sdk, *, seconds, compute):
-    """Why the SDK's upload refuses the directory: ``{"error": …, "kind": …}``; empty where it would send it, None
-    where this SDK has no such upload. Never raises. ``sdk``: see ``sdk_main.py``. ``seconds``: how long it may
-    take. ``compute``: what the instance type in config.yaml has, which it would ask the platform for."""
+def refusal(*, folder, scratch, sdk, seconds, compute):
+    """Why the SDK's upload refuses a model directory, the ``folder``: ``{"error": …, "kind": …}``; empty where it
+    would send it, None where this SDK has no such upload. Never raises. ``sdk``: see ``sdk_main.py``.
+    ``seconds``: how long it may take. ``compute``: what the instance type in config.yaml has, which it would ask
+    the platform for."""
     try:
         if not all(sdk.optional(_BUILDER, name) for name in ("ModelBuilder", "upload_model")):
             return None
@@ -45,7 +46,7 @@ def refusal(model_path, scratch, sdk, *, seconds, compute):
     child = os.fork()
     if child == 0:
         os.close(read)
-        _answer(write, model_path, scratch, compute)
+        _answer(write, folder, scratch, compute)
     os.close(write)
     said = _said(read, seconds)
     with contextlib.suppress(ProcessLookupError):

@@ -120,6 +120,7 @@ def test_a_directory_of_each_kind_is_judged_as_the_upload_judges_it(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_three_hundred_odd_directories_are_judged_as_the_upload_judges_them(
     emulator: EmulatorThread, tmp_path: Path
 ) -> None:

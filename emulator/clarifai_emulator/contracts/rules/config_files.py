@@ -33,6 +33,17 @@ RULES = (
         'build_info:\n  python_version: "3.9"',
     ),
     Rule(
+        "not-in-image",
+        Severity.ERROR,
+        Breaks.ALL,
+        "The model uses what is not in its image",
+        "The platform's image has the folder 1, config.yaml and requirements.txt of a model directory. What lies "
+        "beside them is sent and left out, unless a Dockerfile of yours copies it; a replica here does not see it "
+        "either.",
+        "Move it into the folder 1, or write a Dockerfile that copies it.",
+        "from lib import answer  # lib/ beside 1/",
+    ),
+    Rule(
         "upload-refused",
         Severity.ERROR,
         Breaks.ALL,

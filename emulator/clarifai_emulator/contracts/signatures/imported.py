@@ -23,6 +23,7 @@ from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.answer_cache import Answers, is_own
+from clarifai_emulator.contracts.signatures.beside_files import imported_names
 from clarifai_emulator.contracts.signatures.client_names import HIDDEN_METHOD_NAMES
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.signatures.model_source import place_of
@@ -34,6 +35,7 @@ from clarifai_emulator.messages.json import as_dict
 from clarifai_emulator.models.config_content import CONFIG_FILE
 from clarifai_emulator.models.config_file import read_config_file
 from clarifai_emulator.models.environment import find_environment
+from clarifai_emulator.models.image_content import image_content, model_file_of
 from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import required_names
 
@@ -135,7 +137,7 @@ async def _read(
             "strict": False,
             "scratch": scratch,
             "requirements": sorted(required_names(directory / "requirements.txt")),
-            "upload": {"seconds": seconds / 2, "compute": _compute(directory)} if upload else None,
+            "upload": _upload(directory, seconds / 2) if upload else None,
         }
         try:
             answer = await backend.examine(directory, python, seconds=seconds, how=how)
@@ -156,10 +158,11 @@ async def _read(
     return replace(reading, findings=(*reading.findings, reader.problem))
 
 
-def _compute(directory: Path) -> dict[str, Any] | None:
-    """Return what the instance type has that config.yaml names; None where it names none."""
+def _upload(directory: Path, seconds: float) -> dict[str, Any]:
+    """Return how to ask the SDK's upload: see ``inside/upload_main.py``."""
     config = read_config_file(directory / CONFIG_FILE)
-    return as_dict(config.compute_info) if config.instance and config.names_compute else None
+    compute = as_dict(config.compute_info) if config.instance and config.names_compute else None
+    return {"folder": str(directory), "seconds": seconds, "compute": compute}
 
 
 def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
@@ -167,7 +170,7 @@ def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
     model_file = model_file_of(directory)
     findings = [refusal(problem, answer["stubs"]) for problem in answer["problems"]]
     if "error" in answer:
-        problems = (*failed_import(answer, model_file), *findings, *_stubs(answer))
+        problems = (*failed_import(answer, model_file), *findings, *_stubs(answer, directory))
         return Reading(FAILED, findings=problems, sdk=str(answer["sdk"]), upload=said_of_upload(answer))
     methods = tuple(_method(each) for each in answer["methods"])
     for told, method in zip(answer["methods"], methods, strict=True):
@@ -185,7 +188,7 @@ def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
         findings.append(mocked_import(answer["mocked"], model_file))
     way = MOCKED if "mocked" in answer else STUBBED if answer["stubs"] else IMPORTED
     is_own_alone = way == IMPORTED and is_own(answer, directory)
-    bases, all_findings = tuple(answer["class"]["bases"]), (*findings, *_stubs(answer))
+    bases, all_findings = tuple(answer["class"]["bases"]), (*findings, *_stubs(answer, directory))
     sdk, upload = str(answer["sdk"]), said_of_upload(answer)
     return Reading(way, methods, all_findings, bases, is_own_alone, sdk, upload)
 
@@ -194,12 +197,6 @@ def said_of_upload(answer: Mapping[str, Any]) -> str | None:
     """Return what the SDK's upload said; see ``Reading.upload``."""
     refused = answer.get("refused")
     return str(refused.get("error", "")) if refused is not None else None
-
-
-def model_file_of(directory: Path) -> Path:
-    """Return the file that the SDK's loader takes: ``model.py`` beside config.yaml comes first."""
-    beside = directory / "model.py"
-    return beside if beside.is_file() else directory / "1" / "model.py"
 
 
 def _method(told: Mapping[str, Any]) -> Method:
@@ -267,8 +264,11 @@ def _proto_methods(answer: Mapping[str, Any], model_file: Path) -> Iterator[Find
         )
 
 
-def _stubs(answer: Mapping[str, Any]) -> Iterator[Finding]:
+def _stubs(answer: Mapping[str, Any], directory: Path) -> Iterator[Finding]:
+    beside = imported_names(image_content(directory))  # told as such
     for name, (file, line) in sorted(answer["stubs"].items()):
+        if name in beside:
+            continue
         yield found(
             "stubbed-module",
             f"Module '{name}' is not installed here and was stood in for.",

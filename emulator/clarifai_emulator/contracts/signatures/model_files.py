@@ -16,13 +16,14 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.rule import Severity
+from clarifai_emulator.contracts.signatures.beside_files import beside_findings
 from clarifai_emulator.contracts.signatures.compute_fit import Offer, why_unmet
-from clarifai_emulator.contracts.signatures.imported import model_file_of
 from clarifai_emulator.contracts.signatures.upload_files import RULE as UPLOAD_REFUSED
 from clarifai_emulator.contracts.signatures.upload_files import upload_findings
 from clarifai_emulator.models.config_content import CONFIG_FILE, ConfigFile
 from clarifai_emulator.models.config_file import CONCEPT_MODEL_TYPES, read_config_file
 from clarifai_emulator.models.directory import REQUIREMENTS_FILE
+from clarifai_emulator.models.image_content import model_file_of
 from clarifai_emulator.models.requirements import Line, UnreadableRequirements, names_clarifai, read_lines
 
 _SUBJECT = re.compile(r"(?:config\.yaml: )?(?P<key>[a-z_]+(?:\.[a-z_]+|\[\d+\])*)\b")
@@ -85,6 +86,7 @@ def read_model_files(path: Path, offers: Sequence[Offer] = (), *, upload: bool =
         findings.append(_missing(path, REQUIREMENTS_FILE))
     if not model_file_of(path).is_file():
         findings.append(_missing(path, "1/model.py"))
+    findings.extend(beside_findings(path, config))
     if upload:
         findings.extend(upload_findings(path, config))
     return ModelFiles(path, config, lines, tuple(findings))

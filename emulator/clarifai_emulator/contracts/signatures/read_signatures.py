@@ -9,11 +9,12 @@ from pathlib import Path
 
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.compute_fit import offers_of
-from clarifai_emulator.contracts.signatures.imported import SECONDS, Reading, model_file_of, read_by_import
+from clarifai_emulator.contracts.signatures.imported import SECONDS, Reading, read_by_import
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.signatures.model_files import ModelFiles, read_model_files
 from clarifai_emulator.contracts.signatures.upload_verdict import as_uploaded
 from clarifai_emulator.messages.address import ModelAddress
+from clarifai_emulator.models.image_content import model_file_of
 from clarifai_emulator.models.progress import Progress
 
 __all__ = ["Method", "ModelContract", "read_many", "read_signatures"]
