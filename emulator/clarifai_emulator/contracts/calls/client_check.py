@@ -34,10 +34,13 @@ from clarifai_emulator.contracts.calls.given_models import (
 from clarifai_emulator.contracts.calls.type_checker import checker_command
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface, surface_for
 
 __all__ = ["CallReport", "GivenModel", "check_calls"]
 
 _MARK = b"clarifai"
+# Of files that have to do with the platform: those that use the SDK, and those that send requests in other ways.
+_MARKS = (_MARK, b"CLARIFAI", b"Clarifai", b"/v2/ext/")
 _URL = re.compile(rb"https?://[\w.\-:]+/[^\s\"'\\]+/models/[^\s\"'\\)]+")
 _RESULTS = "results.json"
 
@@ -176,8 +179,9 @@ class _Check:
 
     def run(self) -> _Done:
         urls = self._urls()
-        salt = self._salt(urls)
-        concerned = self._project.concerned([_MARK])
+        surface = surface_for(self._packages)
+        salt = self._salt(urls, surface)
+        concerned = self._project.concerned(_MARKS)
         files = [file for file in self._project.files if file.path in concerned]
         keys = self._project.keys(salt)
         kept = self._kept()
@@ -185,17 +189,24 @@ class _Check:
         results = {str(file.path): kept[str(file.path)] for file in files if file not in fresh} if kept else {}
         if fresh:
             from clarifai_emulator.contracts.calls.judge import Typing, judge_files
+            from clarifai_emulator.contracts.endpoints.endpoint_check import EndpointCheck
 
             self._progress(f"checking {len(fresh)} of {len(files)} files that use the SDK")
             judged = judge_files(
-                self._project, fresh, self._models, self._targets, Typing(urls, salt, self._folder, self._packages)
+                self._project,
+                fresh,
+                self._models,
+                self._targets,
+                Typing(urls, salt, self._folder, self._packages, surface),
             )
+            endpoints = EndpointCheck(self._models, self._project)
             for file in fresh:
                 findings, calls = judged[file.path]
+                asked, requests = endpoints.check(file)
                 results[str(file.path)] = {
                     "key": keys[file.path],
-                    "findings": [finding_record(each) for each in findings],
-                    "calls": calls,
+                    "findings": [finding_record(each) for each in (*findings, *asked)],
+                    "calls": calls + requests,
                 }
             (self._folder / _RESULTS).write_text(json.dumps(results))
         return _Done(
@@ -217,8 +228,8 @@ class _Check:
                     found_[text] = index
         return dict(sorted(found_.items()))
 
-    def _salt(self, urls: Mapping[str, int]) -> str:
-        parts = [*_programs(), *map(str, self._packages), json.dumps(urls)]
+    def _salt(self, urls: Mapping[str, int], surface: SdkSurface) -> str:
+        parts = [*_programs(), *map(str, self._packages), json.dumps(urls), repr(surface)]
         return hashlib.sha256(
             "\n".join([*parts, *(each.fingerprint() for each in self._models)]).encode()
         ).hexdigest()
