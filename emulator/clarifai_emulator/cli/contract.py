@@ -13,6 +13,7 @@ from clarifai_emulator.cli.contract_options import policy_options
 from clarifai_emulator.cli.hints import HintingGroup
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, json_option, port_option, unusable
 from clarifai_emulator.errors import ControlError
+from clarifai_emulator.left_out import of_the_whole
 
 _LOCK = "clarifai.contract.yaml"
 
@@ -241,7 +242,8 @@ def fuzz(ctx: click.Context, models: tuple[str, ...], as_json: bool, **options: 
       clarifai-emulator contract fuzz hello
       clarifai-emulator contract fuzz hello --method predict --examples 200 --json
     """
-    from clarifai_emulator.cli.contract_fuzz import fuzz_models
+    with of_the_whole("`contract fuzz`"):
+        from clarifai_emulator.cli.contract_fuzz import fuzz_models
 
     fuzz_models(ctx, models, as_json, options)
 
@@ -291,9 +293,9 @@ def _control_plane(text: str, base_url: str | None, port: int | None) -> Any:
     pat = os.environ.get("CLARIFAI_PAT", "")
     if base_url:
         return ControlPlane(base_url, pat or "none")
-    try:
+    with of_the_whole("asking a control plane for a model URL"):
         from clarifai_emulator.cli.connection import find_emulator
-
+    try:
         return ControlPlane(find_emulator(port).url, pat or "none")
     except ControlError:
         return ControlPlane("https://api.clarifai.com", pat) if pat else None

@@ -7,7 +7,6 @@ What only running the code can tell (a computed default, a type out of a variabl
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,11 +23,11 @@ from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.signatures.model_source import MethodPlace, place_of
 from clarifai_emulator.contracts.signatures.refusals import model_class_count, refusal
 from clarifai_emulator.contracts.signatures.static_types import Refused, UnknownType, fill_default, fill_type
+from clarifai_emulator.contracts.stubs.sdk_surface import outlines, sdk_root
 from clarifai_emulator.models.image_content import model_file_of
 
 STATIC = "static"
 _BASE = "ModelClass"
-_SDK = "clarifai"
 
 
 def read_by_source(directory: Path) -> Reading:
@@ -53,9 +52,7 @@ class _Modules:
     def __init__(self, directory: Path, model_file: Path) -> None:
         self._roots = [directory, model_file.parent]
         self._loaded: dict[Path, Any] = {}
-        spec = importlib.util.find_spec(_SDK)
-        if spec is not None and spec.origin:
-            self._roots.append(Path(spec.origin).parents[1])
+        self._roots.append(sdk_root())
 
     def load(self, file: Path, name: str) -> Any:
         if file not in self._loaded:
@@ -68,7 +65,7 @@ class _Modules:
         for root in self._roots:
             for end in range(len(parts) - 1, 0, -1):
                 base = root.joinpath(*parts[:end])
-                for file in (base.with_suffix(".py"), base / "__init__.py"):
+                for file in (base.with_suffix(".py"), base / "__init__.py", *outlines(base)):
                     if file.is_file():
                         return self._member(file, parts[:end], parts[end])
         return None
