@@ -164,11 +164,8 @@ def say_if_without_sdk(directories: Sequence[Path]) -> None:
     """Say on stderr that these models were read from their source alone, because no SDK is installed."""
     if directories:
         names = ", ".join(str(each) for each in directories)
-        click.echo(
-            f"Note: no clarifai SDK is installed here, so {names} {'was' if len(directories) == 1 else 'were'} read "
-            "from the source, without running it.",
-            err=True,
-        )
+        read = f"{names} {'was' if len(directories) == 1 else 'were'} read from the source, without running it"
+        click.echo(f"Note: no clarifai SDK is installed here, so {read}.", err=True)
 
 
 def _with_fuzzed(found: CallReport, options: dict[str, Any]) -> CallReport:
