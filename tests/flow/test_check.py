@@ -182,3 +182,30 @@ def test_stubs_are_written_for_editors(repository: Path):
         "Wrote 3 files to typings.",
     ]
     assert "class Greeter(Model):" in (repository / "typings/clarifai/client/model.pyi").read_text()
+
+
+def test_a_script_with_openais_client_is_held_against_the_models_too(repository: Path):
+    (repository / "app" / "client.py").write_text(
+        "from openai import OpenAI\n\n"
+        'client = OpenAI(base_url="https://api.clarifai.com/v2/ext/openai/v1", api_key="…")\n'
+        "messages = [{'role': 'user', 'content': 'Hello'}]\n"
+        'client.chat.completions.create(model="me/main/greeter", messages=messages)\n'
+        'client.chat.completions.create(model="me/main/models/greeter", messages=messages)\n'
+    )
+
+    failed = command(repository, "check", "app", "--model", "models/greeter")
+
+    assert failed.returncode == 1, failed.stderr
+    said = [line for line in failed.stdout.splitlines() if line.startswith(("error", "  -->", "  next"))]
+    assert said == [
+        "error[wrong-url] chat.completions.create(): `model` must be a model's URL, as "
+        "https://clarifai.com/USER/APP/models/MODEL, or USER/APP/models/MODEL, with /versions/VERSION behind it "
+        "for a certain version; a hosted model's id alone will do. Got 'me/main/greeter'. Did you mean "
+        "'me/main/models/greeter'?",
+        "  --> app/client.py:5:38",
+        "  next: Write 'me/main/models/greeter'.",
+        "error[no-openai] Model 'greeter' has no method openai_transport; it has predict, generate. This endpoint "
+        "needs a model whose class has that method.",
+        "  --> app/client.py:6:38",
+        "  next: Derive the model's class from OpenAIModelClass, or call it with `Model(url=…)`.",
+    ]

@@ -17,13 +17,14 @@ from clarifai_emulator.routing.search import Search, quoted
 class Objection:
     """Says why a deployment cannot take the request, as the end of a sentence that begins with its name.
 
-    ``row``: of the fidelity table, which says why it is refused so.
+    ``row``: of the fidelity table, which says why it is refused so. ``note``: for the event log only.
     """
 
     code: int
     reason: str
     hint: str = ""
     row: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +93,32 @@ def objection_to(search: Search, deployment: Deployment, model: Model, version_i
             StatusCode.MODEL_PERMISSION_DENIED, f"cannot be used: {reason}", row="routing.deploy-restriction"
         )
     serves = served_version_id(search, deployment)
-    if version_id in ("", serves):
-        return None
-    meant = (
-        "which the request names" if search.ask.version_id else "the newest, which a request without version means"
-    )
+    if note := _hidden(search, deployment, model, serves):
+        reason = f"serves no version that {search.ask.caller!r} may see"
+        return Objection(StatusCode.MODEL_DOES_NOT_EXIST, reason, row="refusals.version-visibility", note=note)
+    return None if version_id in ("", serves) else _another_version(search, deployment, model, serves, version_id)
+
+
+def _hidden(search: Search, deployment: Deployment, model: Model, version_id: str) -> str:
+    key = model_key_of(deployment, model)
+    version = search.landscape.version(*key, version_id) if version_id else None
+    return search.hidden(key, version) if version is not None else ""
+
+
+def _another_version(
+    search: Search, deployment: Deployment, model: Model, serves: str, version_id: str
+) -> Objection:
+    if search.ask.version_id:
+        wanted, row = f"{version_id!r}, which the request names", "routing.another-version-deployed"
+    elif _hidden(search, deployment, model, version_id):
+        wanted, row = "the newest, which a request without version means", "routing.newest-version"
+    else:
+        wanted, row = f"{version_id!r}, the newest, which a request without version means", "routing.newest-version"
     hint = (
         f"Name version {serves!r} in the request, or deploy {version_id!r}: patch the deployment's"
         " desired_worker.model.model_version.id, or set deploy_latest_version."
     )
-    row = "routing.another-version-deployed" if search.ask.version_id else "routing.newest-version"
-    reason = f"serves version {serves!r}, not {version_id!r}, {meant}"
-    return Objection(StatusCode.MODEL_NOT_DEPLOYED, reason, hint, row)
+    return Objection(StatusCode.MODEL_NOT_DEPLOYED, f"serves version {serves!r}, not {wanted}", hint, row)
 
 
 def forbidden_on_dedicated(model: Model, user: str) -> str:

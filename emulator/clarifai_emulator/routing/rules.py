@@ -89,7 +89,8 @@ def _explicit_deployment(search: Search, key: DeploymentKey) -> Decision:
         )
     model = search.find_model(model_key)
     if objection := objection_to(search, deployment, model, ask.version_id):
-        raise search.refuse(objection.code, f"{name} {objection.reason}.", objection.hint, row=objection.row)
+        details = f"{name} {objection.reason}."
+        raise search.refuse(objection.code, details, objection.hint, objection.note, row=objection.row)
     wanted = Wanted(ask, model_key, search.find_version(model_key, served_version_id(search, deployment)))
     ranking = rank(search.landscape, wanted, deployment, search.nodepools_named(deployment, wanted))
     if ranking.is_ambiguous:
@@ -137,11 +138,13 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
     if reason := disabled(nodepool):
         raise search.refuse(StatusCode.NODEPOOL_INVALID_REQUEST, f"{name} {reason}.", row="refusals.disabled")
     shared = is_shared(search.landscape, key)
+    note = search.hidden(wanted.model, wanted.version)
     if shared and (reason := _no_shared_compute(search, model, wanted)):
         raise search.refuse(
             StatusCode.MODEL_NOT_DEPLOYED,
             f"{name} is shared compute; {reason}.",
-            DEPLOY_HINT,
+            search.hidden_hint(wanted.model) if note else DEPLOY_HINT,
+            note,
             row="routing.nodepool-without-deployment",
         )
     if not shared and (reason := forbidden_on_dedicated(model, key[0])):
@@ -150,8 +153,8 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
             f"{name} cannot be used: {reason}.",
             row="routing.deploy-restriction",
         )
-    runner = search.find_runner(key, wanted) if search.ask.runner_id else _own_runner(search, wanted, key)
-    if runner is None and (reason := unusable(search.landscape, key, nodepool, wanted.version)):
+    runner = None if note else _runner_in(search, wanted, key)
+    if runner is None and not note and (reason := unusable(search.landscape, key, nodepool, wanted.version)):
         raise search.refuse(StatusCode.MODEL_DEPLOYMENT_FAILED, f"{name} {reason}.", row="refusals.nowhere-fits")
     said = f"The request names nodepool {quoted(key)}"
     if option := _deployment_in(search, model, wanted, key):
@@ -165,18 +168,21 @@ def _explicit_nodepool(search: Search, model: Model, wanted: Wanted, key: Nodepo
         return search.decide(RoutingRule.NODEPOOL, key, wanted, f"{said}{runs}.")
     if shared:
         return search.decide(RoutingRule.NODEPOOL, key, wanted, f"{said}, which is Clarifai's shared compute.")
+    which = "the newest version" if note else f"version {wanted.version.id!r}"
     raise search.refuse(
         StatusCode.MODEL_NOT_DEPLOYED,
-        f"{name} has no deployment that can serve version {wanted.version.id!r} of model {quoted(wanted.model)}."
-        f"{search.considered()}",
-        search.hint or DEPLOY_HINT,
+        f"{name} has no deployment that can serve {which} of model {quoted(wanted.model)}.{search.considered()}",
+        search.hidden_hint(wanted.model) if note else search.hint or DEPLOY_HINT,
+        note,
         row="routing.nodepool-without-deployment",
     )
 
 
-def _own_runner(search: Search, wanted: Wanted, key: NodepoolKey) -> Runner | None:
-    """Return the runner that serves a nodepool without a deployment. One that a deployment has is that one's, also
-    for a caller who may not use it."""
+def _runner_in(search: Search, wanted: Wanted, key: NodepoolKey) -> Runner | None:
+    """Return the runner that the request names, else the one that serves a nodepool without a deployment. One that
+    a deployment has is that one's, also for a caller who may not use it."""
+    if search.ask.runner_id:
+        return search.find_runner(key, wanted)
     for deployment in search.landscape.deployments_of(*wanted.model):
         is_there = key in nodepool_keys(deployment) and deployment.status != Deployment.DISABLED
         if is_there and served_version_id(search, deployment) == wanted.version.id:
@@ -185,11 +191,9 @@ def _own_runner(search: Search, wanted: Wanted, key: NodepoolKey) -> Runner | No
 
 
 def _deployment_in(search: Search, model: Model, wanted: Wanted, key: NodepoolKey) -> Option | None:
-    """Return the deployment to use in a nodepool: the caller's before the model owner's before others'."""
-    rank_of = {search.ask.caller: 0, wanted.model[0]: 1}
+    """Return the deployment to use in a nodepool, the oldest: all that can be used there are of its own user."""
     found = [_in_nodepool(search, each, key) for each in search.landscape.deployments_of(*wanted.model)]
     found = [each for each in found if key in nodepool_keys(each)]
-    found.sort(key=lambda each: rank_of.get(each.user_id, 2))
     usable = usable_options(search, model, wanted, found, only=[key])
     for other in usable[1:]:
         search.reject(other.deployment, f"comes after {usable[0].name}: one deployment of a model per nodepool")
@@ -227,12 +231,18 @@ def _owner_default(search: Search, model: Model, wanted: Wanted) -> Decision | N
 def _shared(search: Search, model: Model, wanted: Wanted) -> Decision:
     """Rule 4. "The most cost-effective Clarifai shared compute nodepool" that can run the model."""
     if reason := _no_shared_compute(search, model, wanted):
-        lacks = f"Model {quoted(wanted.model)} has no deployment that can serve version {wanted.version.id!r}"
+        note = search.hidden(wanted.model, wanted.version)
+        which = "its newest version" if note else f"version {wanted.version.id!r}"
+        lacks = f"Model {quoted(wanted.model)} has no deployment that can serve {which}"
         is_said = reason == NO_SHARED_LOCAL_DEV  # what the platform says comes first, as it says it
         details = f"{reason}. {lacks}." if is_said else f"{lacks}, and {reason}."
         hint = search.hint or (NODEPOOL_HINT if is_said else DEPLOY_HINT)
         raise search.refuse(
-            StatusCode.MODEL_NOT_DEPLOYED, f"{details}{search.considered()}", hint, row="refusals.not-deployed"
+            StatusCode.MODEL_NOT_DEPLOYED,
+            f"{details}{search.considered()}",
+            search.hidden_hint(wanted.model) if note else hint,
+            note,
+            row="refusals.not-deployed",
         )
     fit: list[Nodepool] = []
     for nodepool in search.landscape.shared_nodepools():
@@ -263,6 +273,8 @@ def _no_shared_compute(search: Search, model: Model, wanted: Wanted) -> str:
         if wanted.version.pretrained_model_config.local_dev:
             return NO_SHARED_LOCAL_DEV
         return "shared compute runs only models that Clarifai uploaded and owns"
+    if search.hidden(wanted.model, wanted.version):
+        return f"shared compute runs no version that {search.ask.caller!r} may not see"
     restriction = model.deploy_restriction
     if restriction in (
         DeployRestriction.DEDICATED_COMPUTE_ONLY,

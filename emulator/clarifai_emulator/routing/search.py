@@ -9,6 +9,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.messages import not_found
 from clarifai_emulator.messages.address import DeploymentKey, ModelKey, NodepoolKey
+from clarifai_emulator.models.versions import newest_usable
 from clarifai_emulator.routing.decision import (
     Ask,
     Candidate,
@@ -45,6 +46,21 @@ class Search:
         self.rejected.append(Candidate(f"deployment {deployment.user_id}/{deployment.id}", reason, is_hidden))
         self.hint = self.hint or hint
 
+    def hidden(self, model: ModelKey, version: ModelVersion) -> str:
+        """Say why the caller may not see a version, for the event log; empty when it may."""
+        why = self.sight.hidden_version(model[0], version)
+        return f"Version {version.id!r} of model {quoted(model)} {why}." if why else ""
+
+    def hidden_hint(self, model: ModelKey) -> str:
+        """Return what to do where a request without a version means one that its caller may not see."""
+        seen = self.sight.newest(model)
+        if seen is None:
+            return "Ask the model's owner to make its newest version PUBLIC."
+        return (
+            f"The newest version that {self.ask.caller!r} may see is {seen.id!r}: name it in the request, or ask"
+            " the model's owner to make the newest PUBLIC."
+        )
+
     def refuse(self, code: int, details: str, hint: str = "", note: str = "", *, row: str = "") -> RoutingError:
         """Make the refusal to raise. ``row``: of the fidelity table, which says why."""
         return RoutingError(code, details, ask=self.ask, hint=hint, rejected=self.rejected, note=note, row=row)
@@ -80,16 +96,17 @@ class Search:
         return model
 
     def find_version(self, key: ModelKey, version_id: str) -> ModelVersion:
-        """Find the version, the newest for an empty id; refuse with 21200, or 21353 when there is none at
-        all."""
-        newest = self.sight.newest(key)
-        if newest is not None and version_id in ("", newest.id):
+        """Find the version; refuse with 21200, or 21353 when there is none at all. An empty id means the newest,
+        also where the caller may not see it: then no deployment of it is found (clarifai-python #1038)."""
+        newest = newest_usable(self.landscape.versions(*key))
+        if newest is not None and not version_id:
             return newest
         version = self.landscape.version(*key, version_id) if version_id else None
         note = self.sight.hidden_version(key[0], version) if version is not None else ""
         if version is not None and not note:
             return version
-        if newest is None:
+        seen = self.sight.newest(key)
+        if seen is None:
             raise self.refuse(
                 StatusCode.MODEL_NOT_DEPLOYED,
                 f"Model {quoted(key)} has no version.",
@@ -97,7 +114,7 @@ class Search:
                 note=note,
                 row="refusals.not-deployed",
             )
-        details = f"Model {quoted(key)} has no version {version_id!r}; its newest is {newest.id!r}."
+        details = f"Model {quoted(key)} has no version {version_id!r}; its newest is {seen.id!r}."
         raise self.refuse(StatusCode.MODEL_DOES_NOT_EXIST, details, note=note, row="refusals.missing")
 
     def find_deployment(self, key: DeploymentKey) -> Deployment:

@@ -42,6 +42,8 @@ def cases(draw: st.DrawFn) -> tuple[Ask, World]:
                 visibility=draw(visibilities),
                 restriction=draw(st.sampled_from([0, 0, 0, 0, 1, 2, 3, 4])),
             )
+            for version in world.versions_of[key_of(path)]:
+                version.visibility.gettable = draw(visibilities)
     for path in NODEPOOLS:
         if not draw(rarely):
             world.add_nodepool(
@@ -124,6 +126,7 @@ def check_place(ask: Ask, world: World, decision: Decision) -> None:
     version = world.version(*decision.model, decision.version_id)
     assert version is not None
     assert world.can_see(ask.caller, model.user_id, model.visibility)
+    assert world.can_see(ask.caller, model.user_id, version.visibility)
     assert decision.nodepools
     assert len(set(decision.nodepools)) == len(decision.nodepools)
     for key in decision.nodepools:
@@ -173,8 +176,8 @@ def check_rule(ask: Ask, world: World, decision: Decision) -> None:
         assert world.models[decision.model].deploy_restriction in allowed
     if ask.model_id:
         assert decision.model == ask.model
-    if ask.version_id:
-        assert decision.version_id == ask.version_id
+    if ask.version_id or not ask.deployment:
+        assert decision.version_id == (ask.version_id or VERSIONS[-1]), "without a version, the newest of all"
 
 
 def check_runner(ask: Ask, world: World, decision: Decision) -> None:
@@ -222,6 +225,13 @@ def check_explanations(ask: Ask, world: World, decision: Decision) -> None:
     assert considered <= taken | {each.what for each in decision.rejected}
 
 
+def check_secrets(ask: Ask, world: World, refusal: RoutingError) -> None:
+    """Fail if the client is told the id of a version that it may not see and did not name."""
+    for version in world.versions_of.get(ask.model, ()):
+        if version.id != ask.version_id and not world.can_see(ask.caller, ask.model_user, version.visibility):
+            assert f"'{version.id}'" not in refusal.message
+
+
 @settings(max_examples=400, deadline=None)
 @given(cases())
 def test_no_request_ever_reaches_a_place_that_the_rules_forbid(case: tuple[Ask, World]) -> None:
@@ -246,6 +256,7 @@ def test_every_outcome_explains_itself(case: tuple[Ask, World]) -> None:
         assert result.details.endswith(".")
         assert result.code
         assert result.ask == ask
+        check_secrets(ask, world, result)
     assert all(each.what and each.reason for each in result.rejected)
     assert all(isinstance(each, Candidate) for each in result.rejected)
 

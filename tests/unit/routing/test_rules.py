@@ -298,14 +298,87 @@ def test_a_public_model_in_a_private_app_or_of_a_private_user_does_not_exist_for
 
 def test_a_private_version_of_a_public_model_does_not_exist_for_others(world: World) -> None:
     world.add_deployment("ada/old", MODEL, ["ada/cc/small"], version="v1")
-    world.versions_of[key_of(MODEL)][1].visibility.gettable = PRIVATE
-    assert choose(ask(caller="bob"), world).version_id == "v1"
+    hide_newest(world)
+    assert choose(ask(caller="bob", version="v1"), world).version_id == "v1"
     error = refused(world, ask(caller="bob", version="v2"))
     assert (error.code, error.details) == (
         StatusCode.MODEL_DOES_NOT_EXIST,
         "Model 'ada/main/echo' has no version 'v2'; its newest is 'v1'.",
     )
     assert error.note
+
+
+def hide_newest(world: World, *, local_dev: bool = False) -> None:
+    newest = world.versions_of[key_of(MODEL)][-1]
+    newest.visibility.gettable = PRIVATE
+    newest.pretrained_model_config.local_dev = local_dev
+
+
+def test_a_request_without_a_version_means_the_newest_also_where_its_caller_may_not_see_it(world: World) -> None:
+    """The platform takes the newest version of all (clarifai-python #1038), then finds no deployment of it."""
+    world.add_deployment("ada/old", MODEL, ["ada/cc/small"], version="v1")
+    world.add_deployment("ada/new", MODEL, ["ada/cc/small"], version="v2")
+    hide_newest(world)
+    assert choose(ask(), world).deployment == ("ada", "new")
+    error = refused(world, ask(caller="bob"))
+    assert error.code == StatusCode.MODEL_NOT_DEPLOYED
+    assert error.message == (
+        "Model 'ada/main/echo' has no deployment that can serve its newest version, and shared compute runs only "
+        "models that Clarifai uploaded and owns. Considered: deployment ada/old serves version 'v1', not the "
+        "newest, which a request without version means; deployment ada/new serves no version that 'bob' may see. "
+        "The newest version that 'bob' may see is 'v1': name it in the request, or ask the model's owner to make "
+        "the newest PUBLIC."
+    )
+    assert error.note == (
+        "Version 'v2' of model 'ada/main/echo' is not visible to 'bob': it belongs to 'ada' and its visibility is "
+        "PRIVATE."
+    )
+
+
+def test_a_private_local_dev_version_is_refused_in_the_platforms_words(world: World) -> None:
+    world.add_deployment("ada/new", MODEL, ["ada/cc/small"], version="v2")
+    world.versions_of[key_of(MODEL)][0].visibility.gettable = PRIVATE
+    hide_newest(world, local_dev=True)
+    error = refused(world, ask(caller="bob"))
+    assert error.message == (
+        "Shared Nodepools are not allowed for local-dev models. Model 'ada/main/echo' has no deployment that can "
+        "serve its newest version. Considered: deployment ada/new serves no version that 'bob' may see. Ask the "
+        "model's owner to make its newest version PUBLIC."
+    )
+
+
+def test_a_deployment_of_a_version_that_the_caller_may_not_see_serves_others(world: World) -> None:
+    world.add_deployment("ada/new", MODEL, ["ada/cc/small"], version="v2")
+    hide_newest(world)
+    for version in ("", "v1"):
+        error = refused(world, ask(caller="bob", deployment="ada/new", version=version))
+        assert error.code == StatusCode.MODEL_DOES_NOT_EXIST
+        assert error.message == "Deployment 'ada/new' serves no version that 'bob' may see."
+        assert "'v2'" in error.note
+
+
+@pytest.mark.parametrize("runner", ["", "r1"])
+def test_a_nodepool_runs_no_version_that_the_caller_may_not_see(laptop: World, runner: str) -> None:
+    hide_newest(laptop)
+    assert choose(ask(nodepool="ada/local/np", runner=runner), laptop).version_id == "v2"
+    error = refused(laptop, ask(caller="bob", nodepool="ada/local/np", runner=runner))
+    assert error.code == StatusCode.MODEL_NOT_DEPLOYED
+    assert error.message == (
+        "Nodepool 'ada/local/np' has no deployment that can serve the newest version of model 'ada/main/echo'. "
+        "The newest version that 'bob' may see is 'v1': name it in the request, or ask the model's owner to make "
+        "the newest PUBLIC."
+    )
+    assert error.note
+
+
+def test_shared_compute_runs_no_version_that_the_caller_may_not_see(world: World) -> None:
+    world.add_model(OWNED, ["v1", "v2"])
+    world.versions_of[key_of(OWNED)][-1].visibility.gettable = PRIVATE
+    for nodepool in ("", "clarifai/shared/shared-cpu"):
+        error = refused(world, ask(OWNED, nodepool=nodepool))
+        assert error.code == StatusCode.MODEL_NOT_DEPLOYED
+        assert "shared compute runs no version that 'ada' may not see." in error.details
+        assert choose(ask(OWNED, nodepool=nodepool, version="v1"), world).version_id == "v1"
 
 
 def test_an_answer_never_names_what_its_caller_may_not_see(world: World) -> None:

@@ -20,6 +20,7 @@ from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.http_exchange import Exchange
 from clarifai_emulator.errors import CallerError, TransportError, describe
 from clarifai_emulator.messages.address import ModelAddress
+from clarifai_emulator.messages.openai_paths import NEEDS_METHOD
 
 # What the runner says of a method that a model's class does not have: of one that answers once, and of a stream.
 _NO_SUCH_METHOD = re.compile(r"not found in model class|has no attribute '(openai|mcp)_\w+'")
@@ -117,7 +118,7 @@ def _require_success(call: ApiCall, response: Any) -> None:
         return
     details = status.details or status.description or describe(status.code)
     if _NO_SUCH_METHOD.search(details):
-        details += ". This endpoint needs a model whose class has that method."
+        details += f". {NEEDS_METHOD}"
     http = http_status(status.code, authenticated=call.caller.user_id != "")
     raise Refusal(status.code, details, status=http, headers=call.trailers)
 

@@ -20,27 +20,24 @@ from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.http_exchange import Exchange
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.address import ModelAddress, ModelKey, parse_address
-from clarifai_emulator.spelling import nearest
+from clarifai_emulator.messages.openai_paths import (
+    CHAT,
+    ENDPOINTS,
+    HOW_TO_NAME,
+    PREFIX,
+    RESPONSES,
+    STREAM_TRANSPORT,
+    STREAMED,
+    TRANSPORT,
+    no_stream,
+    no_such_path,
+    wrong_base,
+)
 
-PREFIX = "/v2/ext/openai/v1"
-_ENDPOINTS = ("/chat/completions", "/responses", "/embeddings", "/images/generations")
-_STREAMED = ("/chat/completions", "/responses")
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
-_METHOD = "openai_transport"
-_STREAM_METHOD = "openai_stream_transport"
 _PER_PAGE = 1000
 _KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
-_HOW_TO_NAME = (
-    "`model` must be a model's URL, as https://clarifai.com/USER/APP/models/MODEL, or USER/APP/models/MODEL, "
-    "with /versions/VERSION behind it for a certain version; a hosted model's id alone will do."
-)
-
-_NO_COMPLETIONS = (
-    f"There is no {PREFIX}/completions: models here have chat completions. Let the client use these: "
-    "OpenAILike(…, is_chat_model=True) in llama-index, ChatOpenAI in LangChain, the prefix openai/ in LiteLLM, "
-    "client.chat.completions in OpenAI's own."
-)
 
 
 class OpenAiApi:
@@ -60,7 +57,7 @@ class OpenAiApi:
             if path == "/models" or path.startswith("/models/"):
                 _require_method(exchange, "GET")
                 await self._serve_models(exchange, unquote(path.removeprefix("/models").strip("/")))
-            elif path in _ENDPOINTS:
+            elif path in ENDPOINTS:
                 _require_method(exchange, "POST")
                 await self._serve_endpoint(exchange, path)
             else:
@@ -78,18 +75,18 @@ class OpenAiApi:
         streams = content.get("stream") or False
         if not isinstance(streams, bool):
             raise _invalid(f"`stream` must be true or false, got {kind_of(streams)}.")
-        if streams and endpoint not in _STREAMED:
-            raise _invalid(f"{endpoint} has no streaming answer; leave out `stream`.")
+        if streams and endpoint not in STREAMED:
+            raise _invalid(no_stream(endpoint))
         message = json.dumps({**content, "openai_endpoint": endpoint}, ensure_ascii=False)
         if streams:
             await self._stream(exchange, address, endpoint, message)
         else:
-            answer = await self._transport.call(exchange, address, _METHOD, message)
+            answer = await self._transport.call(exchange, address, TRANSPORT, message)
             _require_no_error(answer)
             await exchange.answer(200, answer.text.encode(), _JSON, answer.headers)
 
     async def _stream(self, exchange: Exchange, address: ModelAddress, endpoint: str, message: str) -> None:
-        chunks = self._transport.generate(exchange, address, _STREAM_METHOD, message)
+        chunks = self._transport.generate(exchange, address, STREAM_TRANSPORT, message)
         async with aclosing(chunks):
             try:
                 await _write_events(exchange, endpoint, chunks)
@@ -100,7 +97,7 @@ class OpenAiApi:
                 return
         if not exchange.started:
             await exchange.begin(200, _EVENTS)
-        if endpoint == "/chat/completions":
+        if endpoint == CHAT:
             await exchange.write(b"data: [DONE]\n\n")
 
     async def _serve_models(self, exchange: Exchange, wanted: str) -> None:
@@ -138,7 +135,7 @@ class OpenAiApi:
                 version = get_version(replace(call, rpc=rpc), request).model_version
             except CallerError:
                 return False  # a model without a version
-            return any(signature.name == _METHOD for signature in version.method_signatures)
+            return any(signature.name == TRANSPORT for signature in version.method_signatures)
 
         def handle(call: ApiCall, request: Any) -> Any:
             response = call.rpc.response_type()
@@ -157,7 +154,7 @@ class OpenAiApi:
         if address is None:
             got = f"'{model}'" if isinstance(model, str) else kind_of(model)
             also = f" {model!r} is hosted by {', '.join(key[0] for key in named)}." if named else ""
-            raise _invalid(f"{_HOW_TO_NAME} Got {got}.{also}")
+            raise _invalid(f"{HOW_TO_NAME} Got {got}.{also}")
         return address
 
     async def _refuse(self, exchange: Exchange, refusal: Refusal) -> None:
@@ -169,7 +166,7 @@ async def _write_events(exchange: Exchange, endpoint: str, chunks: AsyncGenerato
         _require_no_error(chunk)
         if not exchange.started:
             await exchange.begin(200, _EVENTS, chunk.headers)
-        if endpoint == "/responses":
+        if endpoint == RESPONSES:
             kind = json.loads(chunk.text).get("type", "message")
             await exchange.write(f"event: {kind}\ndata: {chunk.text}\n\n".encode())
         else:
@@ -221,25 +218,12 @@ def _require_method(exchange: Exchange, method: str) -> None:
 
 
 def _unknown_path(path: str) -> Refusal:
-    known = (*_ENDPOINTS, "/models")
-    if path == "/completions":
-        return Refusal(StatusCode.CONN_DOES_NOT_EXIST, _NO_COMPLETIONS, status=404)
-    near = nearest(path, known)
-    meant = f" Did you mean {PREFIX}{near}?" if near else ""
-    return Refusal(
-        StatusCode.CONN_DOES_NOT_EXIST,
-        f"There is no {PREFIX}{path[:200]}.{meant} There are {', '.join(known)}.",
-        status=404,
-    )
+    return Refusal(StatusCode.CONN_DOES_NOT_EXIST, no_such_path(path), status=404)
 
 
 def _elsewhere(exchange: Exchange) -> Refusal:
-    return Refusal(
-        StatusCode.CONN_DOES_NOT_EXIST,
-        f"There is no {exchange.path[:200]}. OpenAI's API is at {PREFIX}: "
-        f"give the client base_url='http://{exchange.headers.get('host', 'HOST')[:100]}{PREFIX}'.",
-        status=404,
-    )
+    host = f"http://{exchange.headers.get('host', 'HOST')[:100]}"
+    return Refusal(StatusCode.CONN_DOES_NOT_EXIST, wrong_base(exchange.path, host), status=404)
 
 
 def _invalid(details: str) -> CallerError:

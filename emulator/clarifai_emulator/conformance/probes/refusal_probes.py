@@ -8,6 +8,7 @@ from clarifai_emulator.conformance import deploying, scenes
 from clarifai_emulator.conformance.platform_client import PlatformClient
 from clarifai_emulator.conformance.probe import probe
 from clarifai_emulator.conformance.routing_scenes import ask, named, saying, who
+from clarifai_emulator.conformance.scripted_runner import echo, scripted_runner
 
 _PUBLIC, _PRIVATE = {"gettable": 50}, {"gettable": 10}
 
@@ -158,8 +159,34 @@ def version_visibility(client: PlatformClient) -> Any:
         "private": shown(private),
         "ask the public one": stranger.call("PostModelOutputs", **whose, **public.address_of_version, **asked),
         "ask the private one": stranger.call("PostModelOutputs", **whose, **private.address_of_version, **asked),
+        "ask without a version": stranger.call("PostModelOutputs", **whose, **public.address, **asked),
         "the newest is": "public" if seen == public.version else "private" if seen == private.version else seen,
     }
+
+
+@probe("refusals.version-visibility", part="deployed")
+def private_version_deployed(client: PlatformClient) -> Any:
+    """Ask a public model by its public deployment, and by no version, as a stranger, while its newest version is
+    private and then public."""
+    app = scenes.app(client, visibility=_PUBLIC)
+    made = scenes.model(client, app=app, visibility=_PUBLIC)
+    model = scenes.version(client, made, visibility=_PRIVATE)
+    place = scenes.nodepool(client, cluster=scenes.cluster(client, visibility=_PUBLIC), visibility=_PUBLIC)
+    asked: dict[str, Any] = {"user": client.user_id, **model.address, "inputs": [scenes.said("hi")]}
+    with scripted_runner(client, model, echo, place=place):
+        deployment = scenes.deployment(client, model, place, visibility=_PUBLIC)
+        named = {"deployment": {"id": deployment, "user_id": client.user_id}}
+
+        def shown() -> dict[str, Any]:
+            answer = client.other.call("PostModelOutputs", **asked)
+            by_name = client.other.call("PostModelOutputs", **asked, runner_selector=named)
+            text = "Shared Nodepools are not allowed for local-dev models."
+            return {"no version": answer, "the platform's text": text in answer.details, "deployment": by_name}
+
+        hidden = shown()
+        patch = {"id": model.version, "visibility": _PUBLIC}
+        client.do("PatchModelVersions", app=app, model_id=model.id, model_versions=[patch], action="overwrite")
+        return {"private": hidden, "public": shown()}
 
 
 @probe("refusals.shortened")

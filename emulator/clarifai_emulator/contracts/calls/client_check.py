@@ -38,6 +38,8 @@ from clarifai_emulator.contracts.rules.finding import Finding, Location
 __all__ = ["CallReport", "GivenModel", "check_calls"]
 
 _MARK = b"clarifai"
+# Of files that have to do with the platform: those that use the SDK, and those that send requests in other ways.
+_MARKS = (_MARK, b"CLARIFAI", b"Clarifai", b"/v2/ext/")
 _URL = re.compile(rb"https?://[\w.\-:]+/[^\s\"'\\]+/models/[^\s\"'\\)]+")
 _RESULTS = "results.json"
 
@@ -177,7 +179,7 @@ class _Check:
     def run(self) -> _Done:
         urls = self._urls()
         salt = self._salt(urls)
-        concerned = self._project.concerned([_MARK])
+        concerned = self._project.concerned(_MARKS)
         files = [file for file in self._project.files if file.path in concerned]
         keys = self._project.keys(salt)
         kept = self._kept()
@@ -185,17 +187,20 @@ class _Check:
         results = {str(file.path): kept[str(file.path)] for file in files if file not in fresh} if kept else {}
         if fresh:
             from clarifai_emulator.contracts.calls.judge import Typing, judge_files
+            from clarifai_emulator.contracts.endpoints.endpoint_check import EndpointCheck
 
             self._progress(f"checking {len(fresh)} of {len(files)} files that use the SDK")
             judged = judge_files(
                 self._project, fresh, self._models, self._targets, Typing(urls, salt, self._folder, self._packages)
             )
+            endpoints = EndpointCheck(self._models, self._project)
             for file in fresh:
                 findings, calls = judged[file.path]
+                asked, requests = endpoints.check(file)
                 results[str(file.path)] = {
                     "key": keys[file.path],
-                    "findings": [finding_record(each) for each in findings],
-                    "calls": calls,
+                    "findings": [finding_record(each) for each in (*findings, *asked)],
+                    "calls": calls + requests,
                 }
             (self._folder / _RESULTS).write_text(json.dumps(results))
         return _Done(

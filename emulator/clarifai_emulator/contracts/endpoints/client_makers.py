@@ -1,0 +1,171 @@
+"""Finds the calls that made an object of a client, through functions, wrappers and copies."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from clarifai_emulator.contracts.endpoints.client_code import DEEPEST, ClientCode
+from clarifai_emulator.contracts.endpoints.written_python import arguments
+from clarifai_emulator.contracts.endpoints.written_value import GivenValues
+
+_COPIES = frozenset({"with_options", "copy", "with_raw_response", "with_streaming_response"})
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """The call that made an object. ``name``: the full name of what was called. ``copies``: calls that changed some
+    of its arguments, the latest first. ``is_wrapped``: another package has put something around it."""
+
+    code: ClientCode
+    call: ast.Call
+    name: str
+    copies: tuple[tuple[ClientCode, ast.Call], ...] = ()
+    is_wrapped: bool = False
+
+    def arguments(self, positions: tuple[str, ...] = ()) -> GivenValues:
+        """Return what it was made with, by name."""
+        made = arguments(self.code, self.call, positions)
+        values, is_whole = dict(made.values), made.is_whole
+        for code, call in reversed(self.copies):
+            more = arguments(code, call)
+            values.update(more.values)
+            is_whole = is_whole and more.is_whole
+        return GivenValues(values, is_whole)
+
+    @property
+    def source(self) -> str:
+        """Return the source of the calls."""
+        return " ".join(ast.unparse(call) for call in (self.call, *(call for _, call in self.copies)))
+
+
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """Everything that an object may come from. ``is_whole``: nothing else is possible, as far as the source says.
+    ``others``: full names of what was called instead of one of the wanted names."""
+
+    found: tuple[Maker, ...]
+    is_whole: bool
+    others: tuple[str, ...] = ()
+
+
+def makers_of(code: ClientCode, node: ast.expr, wanted: Collection[str]) -> Makers:
+    """Find the calls of ``wanted`` (full names) that the object may come from."""
+    search = _Search(wanted)
+    search.look(code, node, (), False, 0)
+    return Makers(tuple(search.found), search.is_whole, tuple(search.others))
+
+
+class _Search:
+    def __init__(self, wanted: Collection[str]) -> None:
+        self.found: list[Maker] = []
+        self.others: list[str] = []
+        self.is_whole = True
+        self._wanted = wanted
+        self._seen: set[ast.expr] = set()
+
+    def look(
+        self,
+        code: ClientCode,
+        node: ast.expr,
+        copies: tuple[tuple[ClientCode, ast.Call], ...],
+        is_wrapped: bool,
+        depth: int,
+    ) -> None:
+        for other, end in code.followed(node):
+            if end in self._seen or depth > DEEPEST:
+                continue
+            self._seen.add(end)
+            self._end(other, end, copies, is_wrapped, depth + 1)
+
+    def _end(
+        self,
+        code: ClientCode,
+        node: ast.expr,
+        copies: tuple[tuple[ClientCode, ast.Call], ...],
+        is_wrapped: bool,
+        depth: int,
+    ) -> None:
+        if isinstance(node, ast.Attribute) and node.attr in _COPIES:
+            self.look(code, node.value, copies, is_wrapped, depth)
+        elif isinstance(node, ast.BoolOp):
+            for each in node.values:
+                self.look(code, each, copies, is_wrapped, depth)
+        elif isinstance(node, ast.Subscript):
+            self._element(code, node, copies, is_wrapped, depth)
+        elif isinstance(node, ast.Call):
+            self._call(code, node, copies, is_wrapped, depth)
+        elif not (isinstance(node, ast.Constant) and node.value is None):
+            self.is_whole = False
+
+    def _element(
+        self,
+        code: ClientCode,
+        node: ast.Subscript,
+        copies: tuple[tuple[ClientCode, ast.Call], ...],
+        is_wrapped: bool,
+        depth: int,
+    ) -> None:
+        for other, end in code.followed(node.value):
+            if isinstance(end, ast.Dict):
+                for value in end.values:
+                    self.look(other, value, copies, is_wrapped, depth)
+            elif isinstance(end, ast.List | ast.Tuple):
+                for value in end.elts:
+                    self.look(other, value, copies, is_wrapped, depth)
+            else:
+                self.is_whole = False
+
+    def _call(
+        self,
+        code: ClientCode,
+        node: ast.Call,
+        copies: tuple[tuple[ClientCode, ast.Call], ...],
+        is_wrapped: bool,
+        depth: int,
+    ) -> None:
+        name = code.name_of(node.func)
+        if name in self._wanted:
+            self.found.append(Maker(code, node, name, copies, is_wrapped))
+            return
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _COPIES and not name:
+            self.look(code, node.func.value, (*copies, (code, node)), is_wrapped, depth)
+            return
+        made = code.definition(node.func)
+        if made is not None:
+            self._made(made.code, made.node, copies, is_wrapped, depth)
+        elif name:
+            self._wrapped(code, node, name, copies, depth)
+        else:
+            self.is_whole = False
+
+    def _made(
+        self,
+        code: ClientCode,
+        node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
+        copies: tuple[tuple[ClientCode, ast.Call], ...],
+        is_wrapped: bool,
+        depth: int,
+    ) -> None:
+        returned = code.returned(node) if not isinstance(node, ast.ClassDef) else []
+        for other, value in returned:
+            self.look(other, value, copies, is_wrapped, depth)
+        if not returned:
+            self.is_whole = False
+
+    def _wrapped(
+        self,
+        code: ClientCode,
+        node: ast.Call,
+        name: str,
+        copies: tuple[tuple[ClientCode, ast.Call], ...],
+        depth: int,
+    ) -> None:
+        """Look into what another package was given: ``instructor.from_openai(OpenAI(…))``."""
+        before, was_whole = len(self.found), self.is_whole
+        for each in (*node.args, *(keyword.value for keyword in node.keywords)):
+            self.look(code, each, copies, True, depth)
+        self.is_whole = was_whole
+        if len(self.found) == before:
+            self.others.append(name)

@@ -1,0 +1,50 @@
+"""Checks one client file for requests to the platform's endpoints, each held against the given models.
+
+Python file ─► its requests: OpenAI's client and those made on it ─► judged ─► findings
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from clarifai_emulator.contracts.calls.client_project import File
+from clarifai_emulator.contracts.calls.constants import Modules
+from clarifai_emulator.contracts.calls.given_models import KnownModel
+from clarifai_emulator.contracts.endpoints.client_code import ClientCode
+from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModels
+from clarifai_emulator.contracts.endpoints.openai_findings import judge_openai
+from clarifai_emulator.contracts.endpoints.openai_python import OpenAiCalls
+from clarifai_emulator.contracts.rules.finding import Finding, Location
+
+
+class EndpointCheck:
+    """Checks files against the given models."""
+
+    def __init__(self, models: Sequence[KnownModel], modules: Modules) -> None:
+        self._models = EndpointModels(models)
+        self._modules = modules
+
+    def check(self, file: File) -> tuple[list[Finding], int]:
+        """Return the findings about a file, and the number of requests that were held against a model. Nothing is
+        said of a file that cannot be parsed: that it cannot be, is told of its calls."""
+        try:
+            source = file.source
+            _ = source.nodes
+        except (SyntaxError, ValueError, RecursionError):
+            return [], 0
+        code = ClientCode(source, self._modules)
+        findings: list[Finding] = []
+        calls = 0
+        openai = OpenAiCalls(code)
+        for request in openai.requests():
+            said, checked = judge_openai(request, self._models)
+            findings += said
+            calls += checked
+        findings += openai.passed()
+        return _distinct(findings), calls
+
+
+def _distinct(findings: Sequence[Finding]) -> list[Finding]:
+    unique = {(each.rule, each.location, each.message): each for each in findings}
+    return sorted(unique.values(), key=lambda each: (each.location or Location(Path()), each.rule))

@@ -1,0 +1,68 @@
+"""Defines the rules about requests to the platform's endpoints: OpenAI's API, MCP, REST and workflows."""
+
+from __future__ import annotations
+
+from clarifai_emulator.contracts.rules.rule import Breaks, Rule, Severity
+
+_ERROR, _UNCHECKED = Severity.ERROR, Severity.UNCHECKED
+
+OPENAI = (
+    Rule(
+        "no-openai",
+        _ERROR,
+        Breaks.ALL,
+        "A model is called through OpenAI's API and does not speak it",
+        "The platform hands such a request to the model's method `openai_transport`, or `openai_stream_transport` "
+        "for a stream; the call ends with status MODEL_PREDICTION_FAILED.",
+        "Derive the model's class from OpenAIModelClass, or call it with `Model(url=…)`.",
+        'client.chat.completions.create(model="me/main/models/greeter", messages=[])  # has predict() only',
+    ),
+    Rule(
+        "unknown-endpoint",
+        _ERROR,
+        Breaks.ALL,
+        "A client asks for an endpoint that the OpenAI-compatible API does not have",
+        "The request is answered with 404.",
+        "Use one of /chat/completions, /responses, /embeddings, /images/generations.",
+        'client.completions.create(model="me/main/models/chat", prompt="Hello")',
+    ),
+    Rule(
+        "no-stream",
+        _ERROR,
+        Breaks.ALL,
+        "A stream is asked of an endpoint that has none",
+        "The request is refused.",
+        "Leave out `stream`.",
+        'client.embeddings.create(model="me/main/models/chat", input="Hello", stream=True)',
+    ),
+    Rule(
+        "wrong-base-url",
+        _ERROR,
+        Breaks.ALL,
+        "A client has a base URL that ends elsewhere than at the OpenAI-compatible API",
+        "The client puts the endpoint behind it, and each request is answered with 404.",
+        "Write https://api.clarifai.com/v2/ext/openai/v1.",
+        'OpenAI(base_url="https://api.clarifai.com/v2/ext/openai")',
+    ),
+)
+NOT_CHECKED = (
+    Rule(
+        "unresolved-request",
+        _UNCHECKED,
+        Breaks.NOBODY,
+        "A client's source does not say where a request goes, or what it asks",
+        "The request is not checked before it runs; the emulator checks it when it comes.",
+        "Make the client where it is used, from constants.",
+        "def ask(client): return client.chat.completions.create(model=NAME, messages=[])",
+    ),
+    Rule(
+        "unknown-parameter",
+        _UNCHECKED,
+        Breaks.NOBODY,
+        "Whether a model takes a parameter is not known",
+        "The model's own code decides, and it cannot be read from it.",
+        "Try it: the emulator answers as the model does.",
+        'client.chat.completions.create(model=MODEL, messages=[], extra_body={"my_own": 1})',
+    ),
+)
+RULES = (*OPENAI, *NOT_CHECKED)
