@@ -22,9 +22,8 @@ class Abilities:
     ``isolation``: the wall around a replica. ``gpus``: accelerators of its machine can be passed to it. ``reload``:
     edited code can be swapped in. ``warm_start``: what is worth starting before the first deployment: a parent that
     replicas are forked from, the connection to an engine, or nothing. ``lean``: it can run the lean runner.
-    ``debugging``: where a debugger is: in an editor, at the emulator's terminal, or nowhere. ``remote``: its
-    machines are others than the emulator's. ``own_system``: a replica sees its image's programs and files, and not
-    those of the machine.
+    ``debugging``: where a debugger is: in an editor, at the emulator's terminal, or nowhere. ``own_system``: a
+    replica sees its image's programs and files, and not those of the machine.
     """
 
     isolation: Literal["thread", "process", "container"]
@@ -33,7 +32,6 @@ class Abilities:
     warm_start: Literal["parent", "engine", "nothing"] = "nothing"
     lean: bool = True
     debugging: Literal["editor", "terminal", "none"] = "none"
-    remote: bool = False
     own_system: bool = False
 
 

@@ -216,6 +216,22 @@ def test_a_message_that_is_too_large_is_refused_with_both_sizes(emulator: Emulat
         client.close()
 
 
+def test_binary_data_that_is_too_large_for_an_answer_fails_in_the_platforms_words(
+    emulator: EmulatorThread,
+) -> None:
+    with running(max_message_bytes=1024 * 1024) as small:
+        small.deploy(MODELS / "large")
+        client = Client(small.url)
+        said = "Image/audio/video data was removed because response exceeded size limit"
+        answer = client.call("PostModelOutputs", inference_request("large", size=3 * 1024 * 1024))
+        assert (answer.status.code, answer.status.details) == (StatusCode.FAILURE, said)
+        assert answer.outputs[0].status.description == "Binary data cleared due to size limit"
+        streamed = list(client.generate(inference_request("large", "generate", size=3 * 1024 * 1024, chunks=2)))
+        assert [each.outputs[0].status.details for each in streamed] == [said, said]
+        assert len(client.call("PostModelOutputs", inference_request("large", size=1000)).outputs) == 1
+        client.close()
+
+
 def test_metadata_that_is_no_text_changes_nothing(client: Client) -> None:
     metadata = [
         ("authorization", "Key abc"),

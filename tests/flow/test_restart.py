@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import (
     ComputeCluster,
     Deployment,
@@ -57,6 +58,15 @@ class Retrying(threading.Thread):
         before = len(self.answers)
         return lambda: len(self.answers) >= before + 2
 
+    def wait_until_answered(self) -> None:
+        """Wait for another two answers."""
+        self.errors.clear()
+        answered = self.answered_more()
+        try:
+            wait_for(answered, seconds=90)
+        except AssertionError:
+            pytest.fail(f"{self._model} has not answered for 90 s; asked, it said {self.errors or 'nothing'}")
+
     def stop(self) -> None:
         self._enough.set()
         self.join()
@@ -102,6 +112,7 @@ def ask_until_deployed(model: Any, answers: list[str]) -> None:
             time.sleep(0.2)
 
 
+@pytest.mark.timeout(300)
 def test_after_a_kill_and_a_restart_clients_and_runners_go_on(tmp_path: Path) -> None:
     with emulator_process(tmp_path, "hello") as first:
         client = first.client()
@@ -110,7 +121,7 @@ def test_after_a_kill_and_a_restart_clients_and_runners_go_on(tmp_path: Path) ->
         with own_runner(first.url, "hello", **ids) as runner:
             clients = [Retrying(first.url, "hello"), Retrying(first.url, "hello"), Retrying(first.url, "mine")]
             for each in clients:
-                wait_for(each.answered_more(), seconds=30)
+                each.wait_until_answered()
 
             model = sdk_model("hello", base_url=first.url)
             assert model.predict(prompt="sdk") == "Hello, sdk!"
@@ -132,7 +143,7 @@ def test_after_a_kill_and_a_restart_clients_and_runners_go_on(tmp_path: Path) ->
                 client = second.client()
                 register(client)
                 for each in clients:
-                    wait_for(each.answered_more(), seconds=30)
+                    each.wait_until_answered()
                 asking.join(timeout=30)
                 assert sdk_answers == ["Hello, sdk!"]
                 for each in clients:

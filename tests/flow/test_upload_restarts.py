@@ -19,7 +19,7 @@ from flow.driver import MODELS, Client, free_port, inference_request, text_of, w
 from flow.processes import EmulatorProcess, command, emulator_process
 from flow.uploading import Request, Uploader, archive_of, config, whole
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow]
 
 READING = "reading the method signatures of model.py"
 AGAIN = "its build was broken off: building it from its archive again"

@@ -29,6 +29,7 @@ from clarifai_emulator.api.handlers import resource_rpcs, uploads, users
 from clarifai_emulator.api.handlers.artifacts import Artifacts
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.pipelines import Pipelines
+from clarifai_emulator.api.handlers.prediction_cache import PredictionCache
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.runner_items import RunnerItems
 from clarifai_emulator.api.sites import PlatformSites
@@ -241,6 +242,7 @@ class PlatformApi:
             ),
             text_of_call=CallTexts(parts.store).of,
             model_of=self._model_of,
+            cache=PredictionCache(parts.store.watch),
         )
 
     def _artifact_contents(self) -> Site:

@@ -28,6 +28,10 @@ CONTROL_PREFIX = "control-"
 _REST_SECONDS = 0.1
 _RESTS = 5
 
+# The largest message that the SDK's channel sends (``clarifai_grpc.channel``). What is too large for a client is
+# made to fit (``messages/answer_size.py``).
+_LARGEST_OUTPUT = 1024 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -73,6 +77,7 @@ class RunnerItems:
         replica_id = admission.replica_id or first.runner_replica_id or first.runner_id
         replica = self._dispatcher.connect(admission.link, replica_id)
         replica.stream_began()
+        stream.take_up_to(_LARGEST_OUTPUT)
         try:
             serve = self._control if first.runner_id.startswith(CONTROL_PREFIX) else self._work
             await serve(stream, replica)

@@ -109,9 +109,6 @@ class HttpAnswer:
         return {"status": self.status, **picked(self.json, *paths)}
 
 
-Seen = RpcAnswer | HttpAnswer
-
-
 @dataclass(frozen=True, slots=True)
 class Canonical:
     """Rewrites one run's observations. ``users``: id → the word that stands for it; ``url``: the target's."""

@@ -157,8 +157,3 @@ def since(key):
 def came_with(module):
     """The version of the SDK that brought this module of it; None for one that the table does not know."""
     return next((each.since for each in DIFFERENCES if each.look and each.look == module), None)
-
-
-def pins_for(version):
-    """The requirements that a version of the SDK needs and does not name."""
-    return [pin for each in DIFFERENCES if not has(each.key, version) for pin in each.pins]

@@ -67,19 +67,14 @@ def desired_replicas(
     current: int,
     last_scale_up_ago: float | None = None,
     last_scale_down_ago: float | None = None,
-    *,
-    enabled: bool = True,
 ) -> ScalingAdvice:
     """Compute how many replicas there should be, given that ``current`` are wanted now.
 
     ``*_ago``: seconds since the number last grew or shrank, None if it never did; where nothing is known, a delay
-    starts now. ``enabled`` False: the deployment is disabled, which scales it to zero whatever the configuration
-    (proto: Deployment.status).
+    starts now.
     """
     config = config or AutoscaleConfig()
     least, most = replica_bounds(config)
-    if not enabled:
-        return ScalingAdvice(0, "the deployment is disabled")
     if current < least:
         return ScalingAdvice(least, f"at least {least} by min_replicas and soft_min_replicas")
     if current > most:

@@ -37,6 +37,7 @@ class Stream:
         self.closed = False
         self.broken: Exception | None = None
         self.initial_metadata: dict[str, str] = {}
+        self.max_bytes = 0
         if first:
             self.say(**first)
         self.task = asyncio.ensure_future(serve(self))
@@ -67,6 +68,9 @@ class Stream:
         await asyncio.gather(self.task, return_exceptions=True)
 
     # What gRPC offers to the emulator.
+
+    def take_up_to(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
 
     async def read(self) -> bytes | None:
         return await self._says.get()
@@ -180,6 +184,11 @@ async def test_an_idle_stream_gets_the_clients_request_as_one_item(scene: Scene)
     assert item.processing_info.runner_method_type == RunnerMethodType.UNARY_UNARY
     assert item.processing_info.status.code == StatusCode.SUCCESS
     assert (work.state, work.replica_id) == (State.SENT, "r1")
+
+
+async def test_a_runner_that_is_let_in_may_send_more_than_a_client(scene: Scene) -> None:
+    """The emulator takes all of what is too large for a client, to make it fit."""
+    assert (await scene.idle()).max_bytes == 1024**3
 
 
 async def test_a_runner_is_told_of_the_model_and_version_it_answers_for(scene: Scene) -> None:

@@ -53,11 +53,6 @@ def test_more_than_max_replicas_shrink_at_once() -> None:
     assert desired_replicas(CONFIG, Demand(in_flight=9), 9) == ScalingAdvice(4, "at most 4 by max_replicas")
 
 
-def test_a_disabled_deployment_has_no_replicas_whatever_min_replicas_says() -> None:
-    advice = desired_replicas(with_min(2), Demand(queued=3), 2, enabled=False)
-    assert advice == ScalingAdvice(0, "the deployment is disabled")
-
-
 # Up
 
 

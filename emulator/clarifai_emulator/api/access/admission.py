@@ -2,6 +2,10 @@
 
 A replica's credential is good for that replica of that runner and for nothing else. A runner that a user starts
 (``clarifai model serve``, a ``local-dev`` cluster) shows its user's token and the id PostRunners gave it.
+
+A user's runner outlives an emulator that is started again and knows nothing of it until PostRunners names it again.
+One that is not known is therefore told to ask again (it does so each second), and only one that its user deleted is
+told what the platform tells it, after which the genuine runner sleeps for five minutes.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ from clarifai_emulator.store import Key, Kind, Store
 
 Adopt = Callable[[Key, Runner], RunnerLink]
 
+_DELETED_REMEMBERED = 1000
+
 
 class Admissions:
     """Decides on the first message of a runner's stream. ``adopt`` gives a user's runner its lane."""
@@ -41,6 +47,8 @@ class Admissions:
         self._authenticator = authenticator
         self._store = store
         self._adopt = adopt
+        self._deleted = dict[Key, None]()
+        store.watch(self._store_changed)
 
     def admit_replica(self, metadata: Mapping[str, str], first: Any) -> Admission | int:
         """The replica whose credential this is; else the status to refuse it with."""
@@ -68,9 +76,20 @@ class Admissions:
             first.nodepool_id,
             runner_id,
         )
-        runner: Runner | None = self._store.get(Kind.RUNNER, key)
-        if runner is None or not self._organisations.may_change(caller.user_id, key[0]):
-            # What the platform says: the genuine runner then waits for its pod to end (its log: "Runner got a
-            # CONN_DOES_NOT_EXIST status … Waiting for pod to terminate").
+        if not self._organisations.may_change(caller.user_id, key[0]):
             return StatusCode.CONN_DOES_NOT_EXIST
+        runner: Runner | None = self._store.get(Kind.RUNNER, key)
+        if runner is None:
+            # Its log then: "Runner got a CONN_DOES_NOT_EXIST status … Waiting for pod to terminate".
+            return StatusCode.CONN_DOES_NOT_EXIST if key in self._deleted else StatusCode.RUNNER_DOES_NOT_EXIST
         return Admission(self._dispatcher.runner(runner_id) or self._adopt(key, runner))
+
+    def _store_changed(self, kind: Kind, key: Key) -> None:
+        """Remember the runners that were deleted last, until they are registered again."""
+        if kind != Kind.RUNNER:
+            return
+        self._deleted.pop(key, None)
+        if self._store.get(kind, key) is None:
+            self._deleted[key] = None
+            if len(self._deleted) > _DELETED_REMEMBERED:
+                del self._deleted[next(iter(self._deleted))]

@@ -10,6 +10,8 @@ from clarifai_grpc.grpc.api.resources_pb2 import Model
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall, Handler
+from clarifai_emulator.api.handlers.hold_refusals import still_deploying, too_busy
+from clarifai_emulator.api.handlers.prediction_cache import PredictionCache
 from clarifai_emulator.clock import Clock, ClockTimer, SystemClock
 from clarifai_emulator.config import DEFAULT_HOLD_SECONDS, EmulatorConfig
 from clarifai_emulator.contracts.values.runtime import Watch, WatchedCall
@@ -19,6 +21,7 @@ from clarifai_emulator.dispatch.work_steps import WorkStep
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
+from clarifai_emulator.messages.answer_size import fit_answer
 from clarifai_emulator.messages.header_text import header_text
 from clarifai_emulator.routing import Ask, Decision, RoutingError
 
@@ -27,6 +30,9 @@ Route = Callable[[Ask], tuple[Decision, Lane]]
 TextOfCall = Callable[[Any, Decision], str]
 # The model that the runner is told of, where the request does not hold it.
 ModelOf = Callable[[Decision], Model | None]
+
+# "The batch size should not exceed 128" (Clarifai/docs, "Perform Batch Predictions"); the SDK refuses more itself.
+_MOST_INPUTS = 128
 
 
 class Injections(Protocol):
@@ -53,6 +59,7 @@ class Inference:
         watch: Watch | None = None,
         text_of_call: TextOfCall = lambda request, decision: "",
         model_of: ModelOf = lambda decision: None,
+        cache: PredictionCache | None = None,
     ) -> None:
         self._route = route
         self._events = events
@@ -62,6 +69,7 @@ class Inference:
         self._watch = watch
         self._text_of_call = text_of_call
         self._model_of = model_of
+        self._cache = cache or PredictionCache()
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -71,8 +79,13 @@ class Inference:
         }
 
     async def predict(self, call: ApiCall, request: Any) -> Any:
-        """Answer one request with one answer."""
-        work, watched = self._submit(call, request, UNARY_UNARY, None)
+        """Answer one request with one answer: the one that is kept of an equal request, where it asks for that."""
+        decision, lane = self._routed(call, request)
+        key = self._cache.key(request, decision.model, decision.version_id)
+        if key is not None and (kept := self._cache.find(key)) is not None:
+            call.notes["cached"] = True
+            return kept
+        work, watched = self._submit(call, request, UNARY_UNARY, None, decision, lane)
         try:
             with self._deadline(call, work):
                 output = await work.next_output()
@@ -82,12 +95,15 @@ class Inference:
             raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
         if watched is not None:
             watched.output(output)
+        fit_answer(output, self._config.max_message_bytes)
+        if key is not None and not work.code:  # code in the dev loop changes, and its version does not
+            self._cache.keep(key, output)
         return output
 
     async def generate(self, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """Answer one request with any number of answers."""
         request = await anext(requests)
-        work, watched = self._submit(call, request, UNARY_STREAMING, None)
+        work, watched = self._submit(call, request, UNARY_STREAMING, None, *self._routed(call, request))
         async with aclosing(self._outputs(call, work, watched)) as outputs:
             async for output in outputs:
                 yield output
@@ -98,7 +114,7 @@ class Inference:
             request = await anext(requests)
         except StopAsyncIteration:
             return
-        work, watched = self._submit(call, request, STREAMING_STREAMING, requests)
+        work, watched = self._submit(call, request, STREAMING_STREAMING, requests, *self._routed(call, request))
         async with aclosing(self._outputs(call, work, watched)) as outputs:
             async for output in outputs:
                 yield output
@@ -109,24 +125,41 @@ class Inference:
                 async for output in work.outputs():
                     if watched is not None:
                         watched.output(output)
+                    fit_answer(output, self._config.max_message_bytes)
                     yield output
         finally:
             work.cancel()
             for step in work.steps:
                 step.leave(work)
 
-    def _submit(
-        self, call: ApiCall, request: Any, method_type: int, more: AsyncIterator[Any] | None
-    ) -> tuple[Work, WatchedCall | None]:
-        ask = ask_of(call, request)
+    def _routed(self, call: ApiCall, request: Any) -> tuple[Decision, Lane]:
+        """Decide where a request goes, and say so in events and trailers."""
+        if len(request.inputs) > _MOST_INPUTS:
+            raise CallerError(
+                StatusCode.MODEL_INVALID_REQUEST,
+                f"The request has {len(request.inputs)} inputs; it may have {_MOST_INPUTS} at most.",
+                hint="Send them in several requests.",
+                row="requests.batch-size",
+            )
         try:
-            decision, lane = self._route(ask)
+            decision, lane = self._route(ask_of(call, request))
         except RoutingError as error:
             self._events.emit("route.refused", request_id=call.request_id, **error.as_dict())
             raise
         call.notes["rule"] = decision.rule.value
         call.trailers["x-clarifai-emulator-rule"] = decision.rule.value
         self._events.emit("route.decided", request_id=call.request_id, **decision.as_dict())
+        return decision, lane
+
+    def _submit(
+        self,
+        call: ApiCall,
+        request: Any,
+        method_type: int,
+        more: AsyncIterator[Any] | None,
+        decision: Decision,
+        lane: Lane,
+    ) -> tuple[Work, WatchedCall | None]:
         if text := self._text_of_call(request, decision):
             call.notes["call"] = text
         watched = self._watched(call, decision, request, method_type)
@@ -137,8 +170,8 @@ class Inference:
             request_id=call.request_id,
             nodepools=decision.nodepools,
             runner_id=decision.runner_id,
-            is_pinned=bool(ask.version_id),
-            is_placed=bool(ask.nodepool or ask.runner_id),
+            is_pinned=bool(request.version_id or request.model.model_version.id),
+            is_placed=request.runner_selector.HasField("nodepool") or bool(request.runner_selector.runner.id),
             more=more,
             model=None if request.model.model_version.id else self._model_of(decision),
             steps=self._steps_of(call, decision),
@@ -256,29 +289,4 @@ def ask_of(call: ApiCall, request: Any) -> Ask:
         nodepool=nodepool,
         runner_id=selector.runner.id,
         seed=call.request_id,
-    )
-
-
-def too_busy(lane: Lane, seconds: float) -> CallerError:
-    """Make the refusal of a request for which no replica had a free slot in time. The documentation says so of this
-    status: it comes when the saturated model "hasn't become available within a certain timeframe"."""
-    count = lane.live_replicas
-    replicas = "The replica" if count == 1 else f"All {count} replicas"
-    return CallerError(
-        StatusCode.MODEL_BUSY_PLEASE_RETRY,
-        f"{replicas} {lane.key.of} {'was' if count == 1 else 'were'} busy for {seconds:g} s.",
-        hint="Try again in a moment, raise max_replicas of the deployment, or start the emulator with a larger "
-        "--hold-seconds.",
-        row="dispatch.queue-full",
-    )
-
-
-def still_deploying(lane: Lane, seconds: float) -> CallerError:
-    """Make the refusal of a request for which no replica was there in time."""
-    reason = f" {lane.pending_reason}." if lane.pending_reason else ""
-    return CallerError(
-        StatusCode.MODEL_DEPLOYING,
-        f"No replica {lane.key.of} was ready within {seconds:g} s.{reason}",
-        hint="`clarifai-emulator status` shows what it is waiting for.",
-        row="dispatch.held",
     )

@@ -117,6 +117,10 @@ class GrpcStream:
 
     # The handler's side.
 
+    def take_up_to(self, max_bytes: int) -> None:
+        """Take messages of the client up to this size from now on."""
+        self._max_bytes = max_bytes
+
     async def read(self) -> bytes | None:
         """Return the next message; None after the last. Raises ``TransportError`` for one that cannot be taken."""
         message = await self._next()

@@ -237,4 +237,12 @@ def own_runners(client: PlatformClient) -> Any:
         }
         theirs = client.other.stream("ProcessRunnerItems", user=client.user_id, requests=[claim], timeout=5)
         missing = client.stream("ProcessRunnerItems", requests=[{**claim, "runner_id": "missing"}], timeout=5)
-        return {"its user's": answer, "another's": list(theirs), "one that is not there": list(missing)}
+        with scripted_runner(client, model, started=False) as second:
+            client.do("DeleteRunners", **second.place.place, ids=[second.id])
+        deleted = client.stream("ProcessRunnerItems", requests=[{**claim, "runner_id": second.id}], timeout=5)
+        return {
+            "its user's": answer,
+            "another's": list(theirs),
+            "one that was never there": list(missing),
+            "one that was deleted": list(deleted),
+        }

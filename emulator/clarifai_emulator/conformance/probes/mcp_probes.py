@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from clarifai_emulator.conformance import scenes
 from clarifai_emulator.conformance.platform_client import PlatformClient
 from clarifai_emulator.conformance.probe import probe
+from clarifai_emulator.conformance.scripted_runner import scripted_runner
 from clarifai_emulator.conformance.seen import HttpAnswer
 from clarifai_emulator.conformance.text_models import MCP, failed, posted, text_model
 
@@ -136,3 +138,14 @@ def errors(client: PlatformClient) -> Any:
         odd = {"no JSON": b"{", "no object": [], "no jsonrpc": {"id": 7, "method": "ping"}}
         bearer = {"authorization": f"Bearer {client.account.pat}", **_ACCEPT}
         return seen | {name: _error(client.rest("POST", path, body, headers=bearer)) for name, body in odd.items()}
+
+
+@probe("mcp.cold")
+def cold(client: PlatformClient) -> Any:
+    """Initialize at a model that is deployed, and whose runner has not started."""
+    model = scenes.version(client)
+    with scripted_runner(client, model, started=False) as runner:
+        scenes.deployment(client, model, runner.place)
+        path = f"{MCP}/users/{client.user_id}/apps/{model.app}/models/{model.id}"
+        bearer = {"authorization": f"Bearer {client.account.pat}"}
+        return client.rest("POST", path, _initialize(), headers={**_ACCEPT, **bearer}).http_status

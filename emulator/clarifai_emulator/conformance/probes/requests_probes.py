@@ -7,9 +7,10 @@ import uuid
 from typing import Any
 
 from clarifai_emulator.conformance import scenes
+from clarifai_emulator.conformance.deploying import answered, cpu_nodepool, uploaded
 from clarifai_emulator.conformance.platform_client import PlatformClient
 from clarifai_emulator.conformance.probe import probe
-from clarifai_emulator.conformance.scripted_runner import asked, scripted_runner
+from clarifai_emulator.conformance.scripted_runner import ScriptedItem, asked, scripted_runner
 
 PAT = "personal_access_token"
 # What PostKeys asks for, and what a key may do that makes keys.
@@ -264,3 +265,88 @@ def model_told(client: PlatformClient) -> Any:
         asked(client, runner, model)
         told = runner.items[0].request.model
     return {"model": told.id == model.id, "version": told.model_version.id == model.version}
+
+
+@probe("requests.batch-size")
+def batch_size(client: PlatformClient) -> Any:
+    """Send 128 inputs in one request, and 129."""
+    model = scenes.version(client)
+
+    def answer(item: ScriptedItem) -> Any:
+        count = {"string_value": str(len(item.request.inputs))}
+        return [{"status": {"code": 10000}, "outputs": [{"status": {"code": 10000}, "data": count}]}]
+
+    with scripted_runner(client, model, answer) as runner:
+        asked(client, runner, model)
+        fields: dict[str, Any] = {**model.address_of_version, "runner_selector": runner.place.selector(client)}
+        answers = [
+            client.call("PostModelOutputs", **fields, inputs=[scenes.said("hi")] * count) for count in (128, 129)
+        ]
+    return [{"status": each, "came": scenes.heard(each)} for each in answers]
+
+
+@probe("requests.predict-cache")
+def predict_cache(client: PlatformClient) -> Any:
+    """Ask the same twice with the cache, then without it, for something else, and after the cached one failed."""
+    model = scenes.version(client)
+    failure = {"status": {"code": 10020, "description": "Failure", "details": "boom"}}
+    with scripted_runner(client, model, lambda item: [failure] if item.text == "fail" else [item.text]) as runner:
+        asked(client, runner, model, "first")
+
+        def reached(text: str, cached: bool = True) -> bool:
+            before = len(runner.items)
+            client.call(
+                "PostModelOutputs",
+                **model.address_of_version,
+                inputs=[scenes.said(text)],
+                use_predict_cache=cached,
+                runner_selector=runner.place.selector(client),
+            )
+            return len(runner.items) > before
+
+        return {
+            "after one without it": reached("first"),
+            "again": reached("first"),
+            "without it": reached("first", cached=False),
+            "another input": reached("second"),
+            "a failure": reached("fail"),
+            "after a failure": reached("fail"),
+        }
+
+
+_LARGE = """
+from clarifai.runners.models.model_class import ModelClass
+from clarifai.runners.utils.data_types import Image
+
+
+class Large(ModelClass):
+    @ModelClass.method
+    def predict(self, prompt: str = "") -> str:
+        return "x" * (130 * 1024 * 1024) if prompt == "large" else prompt
+
+    @ModelClass.method
+    def picture(self) -> Image:
+        return Image(bytes=bytes(130 * 1024 * 1024))
+"""
+
+
+@probe("requests.answer-size", level="deploys")
+def answer_size(client: PlatformClient) -> Any:
+    """Let a model answer with 130 MiB of text, and of a picture."""
+    files: dict[str, Any] = {"1/model.py": _LARGE}
+    model = uploaded(client, **files)
+    deployment = scenes.deployment(client, model, cpu_nodepool(client), id=client.name("large"))
+    named: dict[str, Any] = {"deployment": {"id": deployment, "user_id": client.user_id}}
+    answered(client, model, **named)
+    text = answered(client, model, "large", **named)
+    picture = {"data": {"metadata": {"_method_name": "picture"}}}
+    failed = client.call(
+        "PostModelOutputs", **model.address_of_version, inputs=[picture], runner_selector=named, timeout=300
+    )
+    (output,) = failed.message.outputs or [None]
+    return {
+        "text": text,
+        "its end": scenes.heard(text)[-40:],
+        "picture": failed,
+        "its output": [output.status.code, output.status.description, output.status.details] if output else None,
+    }

@@ -40,19 +40,15 @@ def uploaded(client: PlatformClient, model: MadeModel, data: bytes, **version: A
     return sent(client, config(model, len(data), **version), *parts(data, 1))[-1].message.model_version_id
 
 
-def statuses(client: PlatformClient, model: MadeModel, version: str, *, seconds: float = 60) -> list[str]:
-    """Return the statuses that a version has until its build has ended, each once."""
-    seen: list[str] = []
+def built(client: PlatformClient, model: MadeModel, version: str, *, seconds: float = 60) -> str:
+    """Wait for the end of a build, and return the version's status then. A build may end before the first look."""
 
-    def look() -> bool:
+    def look() -> str:
         answer = client.do("GetModelVersion", **model.address, version_id=version)
         code = answer.message.model_version.status.code
-        if named(code) not in seen:
-            seen.append(named(code))
-        return code != BUILDING
+        return "" if code == BUILDING else named(code)
 
-    client.wait(look, seconds=seconds, what="the end of a build")
-    return seen
+    return client.wait(look, seconds=seconds, what="the end of a build")
 
 
 @probe("uploads.statuses")
@@ -122,7 +118,8 @@ def upload_to_nothing(client: PlatformClient) -> Any:
 def status_while_it_is_built(client: PlatformClient) -> Any:
     """Upload what cannot be built, and look at its version until it is said."""
     model = scenes.model(client)
-    return statuses(client, model, uploaded(client, model, _BROKEN))
+    last = sent(client, config(model, len(_BROKEN)), *parts(_BROKEN, 1))[-1]
+    return {"when it is uploaded": last, "in the end": built(client, model, last.message.model_version_id)}
 
 
 @probe("uploads.failed-build")
@@ -130,7 +127,7 @@ def deploy_what_was_not_built(client: PlatformClient) -> Any:
     """Deploy a version whose build has failed."""
     model, place = scenes.model(client), client.shared(scenes.nodepool)
     version = uploaded(client, model, _BROKEN)
-    statuses(client, model, version)
+    built(client, model, version)
     served = {"id": model.id, "app_id": model.app, "model_version": {"id": version}}
     made = {"id": client.name("deployment"), "worker": {"model": served}, "nodepools": [place.message(client)]}
     return client.call("PostDeployments", deployments=[made])
@@ -141,7 +138,7 @@ def newest_of_a_failed_build(client: PlatformClient) -> Any:
     """Get the newest version when the last upload could not be built."""
     model = scenes.version(client)
     failed = uploaded(client, model, _BROKEN)
-    statuses(client, model, failed)
+    built(client, model, failed)
     newest = client.do("GetModelVersion", **model.address).message.model_version.id
     shown = client.do("GetModel", **model.address).message.model.model_version.id
     return {"GetModelVersion": newest == model.version, "GetModel": shown == model.version}
@@ -155,7 +152,7 @@ def link_in_an_archive(client: PlatformClient) -> Any:
         entry = tarfile.TarInfo("./link")
         entry.type, entry.linkname = tarfile.SYMTYPE, "config.yaml"
         tar.addfile(entry)
-    return statuses(client, model, uploaded(client, model, buffer.getvalue()))
+    return built(client, model, uploaded(client, model, buffer.getvalue()))
 
 
 @probe("uploads.signatures", level="deploys")
@@ -164,11 +161,11 @@ def signatures_of_an_upload(client: PlatformClient) -> Any:
     model = scenes.model(client)
     said = {"method_signatures": [{"name": "made_up"}], "inference_compute_info": {"cpu_memory": "300Mi"}}
     version = uploaded(client, model, archive_of(model.id, {}), **said)
-    ended = statuses(client, model, version, seconds=600)
+    ended = built(client, model, version, seconds=600)
     answer = client.do("GetModelVersion", **model.address, version_id=version)
     found = answer.message.model_version
     return {
-        "statuses": ended,
+        "in the end": ended,
         "signatures": [each.name for each in found.method_signatures],
         "cpu_memory": found.inference_compute_info.cpu_memory,
     }
@@ -179,7 +176,7 @@ def dockerfile_in_an_archive(client: PlatformClient) -> Any:
     """Upload a model with a Dockerfile that cannot be built."""
     model = scenes.model(client)
     version = uploaded(client, model, archive_of(model.id, {"Dockerfile": "FROM nowhere/at-all:never\n"}))
-    return statuses(client, model, version, seconds=600)
+    return built(client, model, version, seconds=600)
 
 
 @probe("uploads.clarifai-none", level="deploys")
@@ -187,7 +184,7 @@ def unpinned_sdk(client: PlatformClient) -> Any:
     """Upload a model whose requirements the CLI wrote without the network."""
     model = scenes.model(client)
     version = uploaded(client, model, archive_of(model.id, {"requirements.txt": "clarifai==None\n"}))
-    return statuses(client, model, version, seconds=600)
+    return built(client, model, version, seconds=600)
 
 
 _WITH_SECRETS = """
@@ -205,7 +202,7 @@ def _variables(client: PlatformClient) -> dict[str, bool]:
     client.do("PostSecrets", secrets=[{"id": secret, "value": "v"}])
     data = archive_of(model.id, {"config.yaml": _WITH_SECRETS.format(model=model.id, secret=secret)})
     made = MadeModel(model.app, model.id, uploaded(client, model, data))
-    statuses(client, made, made.version, seconds=600)
+    built(client, made, made.version, seconds=600)
     deployment = scenes.deployment(client, made, cpu_nodepool(client), id=client.name("wants-secrets"))
     answer = answered(client, made, "environment", deployment={"id": deployment, "user_id": client.user_id})
     names = scenes.heard(answer).split()

@@ -99,12 +99,34 @@ def test_a_users_runner_is_adopted_once_and_chooses_its_replica_id(scene: Scene)
 
 @pytest.mark.parametrize(
     ("runner_id", "token", "user_id"),
-    [("unknown", "ada-token", "me"), ("mine", "bob-token", "me"), ("mine", "bob-token", "ada")],
+    [("mine", "bob-token", "ada"), ("unknown", "bob-token", "ada")],
 )
-def test_nobody_speaks_for_a_runner_that_is_not_theirs(
+def test_nobody_speaks_for_a_runner_that_is_not_theirs_or_learns_whether_it_is_there(
     scene: Scene, runner_id: str, token: str, user_id: str
 ) -> None:
     assert scene.anyone(runner_id, token, user_id=user_id) == StatusCode.CONN_DOES_NOT_EXIST
+
+
+@pytest.mark.parametrize(("runner_id", "token"), [("unknown", "ada-token"), ("mine", "bob-token")])
+def test_a_runner_that_is_not_known_yet_is_to_ask_again(scene: Scene, runner_id: str, token: str) -> None:
+    assert scene.anyone(runner_id, token) == StatusCode.RUNNER_DOES_NOT_EXIST
+
+
+def test_a_runner_that_its_user_deleted_is_told_so_until_it_is_registered_again(scene: Scene) -> None:
+    key = (*POOL, "mine")
+    scene.store.delete(Kind.RUNNER, key)
+    assert scene.anyone("mine", "ada-token") == StatusCode.CONN_DOES_NOT_EXIST
+    scene.store.put(Kind.RUNNER, key, Runner(id="mine"))
+    assert isinstance(scene.anyone("mine", "ada-token"), Admission)
+
+
+def test_the_runners_that_were_deleted_last_are_remembered(scene: Scene) -> None:
+    for number in range(1001):
+        key = (*POOL, f"runner-{number}")
+        scene.store.put(Kind.RUNNER, key, Runner(id=key[-1]))
+        scene.store.delete(Kind.RUNNER, key)
+    assert scene.anyone("runner-0", "ada-token") == StatusCode.RUNNER_DOES_NOT_EXIST
+    assert scene.anyone("runner-1", "ada-token") == StatusCode.CONN_DOES_NOT_EXIST
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,71 @@ async def test_a_stream_without_a_message_is_answered_with_none() -> None:
     assert scene.events.last_seq == 0
 
 
+async def test_an_equal_request_that_asks_for_the_cache_reaches_no_replica() -> None:
+    scene = Scene()
+    scene.replica(slots=2)
+    asked = request(use_predict_cache=True)
+    first = asyncio.ensure_future(scene.inference.predict(scene.call, asked))
+    work = await scene.sent()
+    work.accept(output("hello"))
+    work.finish()
+    await first
+    call = ApiCall(rpc_table()["PostModelOutputs"], {}, 0.0, request_id="r2", caller=Caller("ada"))
+    assert await scene.inference.predict(call, asked) == output("hello")
+    assert call.notes == {"rule": "owner_default", "cached": True}
+    assert [each.fields["request_id"] for each in scene.events.recent("route.decided")] == ["r1", "r2"]
+    again = asyncio.ensure_future(scene.inference.predict(call, request()))
+    await settle()
+    assert not again.done(), "one that does not ask for it goes to the model"
+    again.cancel()
+
+
+async def test_what_code_in_the_dev_loop_answers_is_not_kept() -> None:
+    scene = Scene()
+    scene.replica(slots=2)
+    for _ in range(2):
+        asking = asyncio.ensure_future(scene.inference.predict(scene.call, request(use_predict_cache=True)))
+        work = await scene.sent()
+        work.code = "abc"
+        work.accept(output("hello"))
+        work.finish()
+        scene.link.replicas["replica-1"].release(work)
+        assert await asking == output("hello")
+
+
+@pytest.mark.parametrize("rpc", ["predict", "generate", "stream"])
+async def test_a_request_has_128_inputs_at_most(rpc: str) -> None:
+    scene = Scene(hold_seconds=0)
+
+    async def ask(inputs: int) -> CallerError:
+        asked = request(inputs=[{"data": {}}] * inputs)
+        if rpc == "predict":
+            answer = scene.inference.predict(scene.call, asked)
+        else:
+            answer = anext(getattr(scene.inference, rpc)(scene.call, given(asked)))
+        with pytest.raises(CallerError) as raised:
+            await answer
+        return raised.value
+
+    assert (await ask(128)).code == StatusCode.MODEL_DEPLOYING
+    error = await ask(129)
+    assert error.code == StatusCode.MODEL_INVALID_REQUEST
+    assert error.message == ("The request has 129 inputs; it may have 128 at most. Send them in several requests.")
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_an_answer_that_is_too_large_is_made_to_fit(streams: bool) -> None:
+    scene = Scene(max_message_bytes=2000)
+    scene.replica()
+    asking = asyncio.ensure_future(anext(scene.generate())) if streams else scene.predict()
+    work = await scene.sent()
+    work.accept(output("x" * 3000))
+    work.finish()
+    answer: Any = await asking
+    assert answer.ByteSize() <= 2000
+    assert answer.outputs[0].data.text.raw.endswith("[TRUNCATED - output exceeded size limit]")
+
+
 async def test_a_runner_that_finishes_without_an_output_is_no_success() -> None:
     scene = Scene()
     scene.replica()
