@@ -19,13 +19,8 @@ from clarifai_emulator.api.rest.transcoding import read_json
 from clarifai_emulator.api.transport.http_exchange import Exchange
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.address import ModelAddress
+from clarifai_emulator.messages.mcp_paths import PATH, TRANSPORT, no_such_path
 
-PREFIX = "/v2/ext/mcp/v1"
-_PATH = re.compile(
-    rf"{PREFIX}/users/(?P<user>[^/]+)/apps/(?P<app>[^/]+)/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?/?"
-)
-_SHAPE = f"{PREFIX}/users/USER/apps/APP/models/MODEL, with /versions/VERSION behind it for a certain version"
-_METHOD = "mcp_transport"
 _SESSION = "mcp-session-id"
 _MOST_SESSIONS = 10_000
 _JSON = "application/json"
@@ -78,7 +73,7 @@ class McpApi:
         if "method" not in message:
             await exchange.answer(202, b"", _JSON)  # an answer: the server has asked nothing
             return
-        answer = await self._transport.call(exchange, address, _METHOD, json.dumps(message, ensure_ascii=False))
+        answer = await self._transport.call(exchange, address, TRANSPORT, json.dumps(message, ensure_ascii=False))
         headers = dict(answer.headers)
         if "id" not in message:
             await exchange.answer(202, b"", _JSON, headers)
@@ -108,11 +103,11 @@ class McpApi:
 
 
 def _address(path: str) -> ModelAddress:
-    match = _PATH.fullmatch(path)
+    match = PATH.fullmatch(path)
     if match is None:
         raise Refusal(
             StatusCode.CONN_DOES_NOT_EXIST,
-            f"There is no path {path[:300]}. MCP servers are at {_SHAPE}.",
+            no_such_path(path),
             status=404,
         )
     user, app, model, version = (unquote(part or "") for part in match.groups())

@@ -197,6 +197,8 @@ class ClientCode:
         for node in self.source.inside[scope]:
             if isinstance(node, ast.With | ast.AsyncWith):
                 found += [each.context_expr for each in node.items if _binds(each.optional_vars, name)]
+            elif isinstance(node, ast.Assign) and any(_unpacks(each, node.value, name) for each in node.targets):
+                found.append(node.value)
             elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension) and _binds(node.target, name):
                 found += self._elements(node.iter) if isinstance(node.target, ast.Name) else []
         if isinstance(scope, Function):
@@ -235,7 +237,10 @@ class ClientCode:
         for node in ast.walk(holder):
             if isinstance(node, ast.Assign | ast.AnnAssign):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                if node.value is not None and any(self._is_own(each, holder, name) for each in targets):
+                flat = [
+                    part for each in targets for part in (each.elts if isinstance(each, ast.Tuple) else (each,))
+                ]
+                if node.value is not None and any(self._is_own(each, holder, name) for each in flat):
                     found.append((self, node.value))
             elif isinstance(node, ast.withitem):
                 if node.optional_vars is not None and self._is_own(node.optional_vars, holder, name):
@@ -311,6 +316,11 @@ def _binds(target: ast.expr | None, name: str) -> bool:
         isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store)
         for each in ast.walk(target)
     )
+
+
+def _unpacks(target: ast.expr, value: ast.expr, name: str) -> bool:
+    """Tell whether the name gets a part of the value, which the source does not take apart."""
+    return isinstance(target, ast.Tuple | ast.List) and not isinstance(value, ast.Tuple) and _binds(target, name)
 
 
 def _is_fixture(node: ast.ClassDef | Function) -> bool:

@@ -11,6 +11,8 @@ from clarifai_emulator.contracts.endpoints.written_python import arguments
 from clarifai_emulator.contracts.endpoints.written_value import GivenValues
 
 _COPIES = frozenset({"with_options", "copy", "with_raw_response", "with_streaming_response"})
+# What they are given they give back: `await stack.enter_async_context(ClientSession(…))`.
+_ENTERED = frozenset({"enter_async_context", "enter_context"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Maker:
     copies: tuple[tuple[ClientCode, ast.Call], ...] = ()
     is_wrapped: bool = False
 
-    def arguments(self, positions: tuple[str, ...] = ()) -> GivenValues:
+    def given_values(self, positions: tuple[str, ...] = ()) -> GivenValues:
         """Return what it was made with, by name."""
         made = arguments(self.code, self.call, positions)
         values, is_whole = dict(made.values), made.is_whole
@@ -128,6 +130,9 @@ class _Search:
         name = code.name_of(node.func)
         if name in self._wanted:
             self.found.append(Maker(code, node, name, copies, is_wrapped))
+            return
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _ENTERED and node.args:
+            self.look(code, node.args[0], copies, is_wrapped, depth)
             return
         if isinstance(node.func, ast.Attribute) and node.func.attr in _COPIES and not name:
             self.look(code, node.func.value, (*copies, (code, node)), is_wrapped, depth)

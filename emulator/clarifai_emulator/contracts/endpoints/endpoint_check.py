@@ -12,7 +12,10 @@ from clarifai_emulator.contracts.calls.client_project import File
 from clarifai_emulator.contracts.calls.constants import Modules
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.endpoints.client_code import ClientCode
+from clarifai_emulator.contracts.endpoints.framework_python import FrameworkCalls
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModels
+from clarifai_emulator.contracts.endpoints.mcp_findings import judge_address, judge_tool_call
+from clarifai_emulator.contracts.endpoints.mcp_python import McpCalls
 from clarifai_emulator.contracts.endpoints.openai_findings import judge_openai
 from clarifai_emulator.contracts.endpoints.openai_python import OpenAiCalls
 from clarifai_emulator.contracts.rules.finding import Finding, Location
@@ -36,12 +39,20 @@ class EndpointCheck:
         code = ClientCode(source, self._modules)
         findings: list[Finding] = []
         calls = 0
-        openai = OpenAiCalls(code)
-        for request in openai.requests():
+        openai, frameworks = OpenAiCalls(code), FrameworkCalls(code)
+        for request in (*openai.requests(), *frameworks.requests()):
             said, checked = judge_openai(request, self._models)
             findings += said
             calls += checked
         findings += openai.passed()
+        mcp = McpCalls(code)
+        judged = [
+            *(judge_address(each, self._models) for each in mcp.addresses()),
+            *(judge_tool_call(each, self._models) for each in mcp.tool_calls()),
+        ]
+        for said, checked in judged:
+            findings += said
+            calls += checked
         return _distinct(findings), calls
 
 

@@ -10,9 +10,11 @@ from clarifai_emulator.contracts.calls.call_targets import Address, GivenAddress
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.endpoints.client_code import ClientCode
+from clarifai_emulator.contracts.endpoints.mcp_tools import McpTools, read_mcp_tools
 from clarifai_emulator.contracts.endpoints.openai_surface import CLIENTS
 from clarifai_emulator.contracts.signatures.imported import model_file_of
 from clarifai_emulator.messages.address import ModelAddress
+from clarifai_emulator.messages.mcp_paths import TRANSPORT as MCP_TRANSPORT
 from clarifai_emulator.messages.openai_paths import STREAM_TRANSPORT, TRANSPORT
 
 _SDK_CLASS = "openai_class.py"
@@ -43,6 +45,15 @@ class EndpointModel:
     @property
     def streams_openai(self) -> bool:
         return self.known.method(STREAM_TRANSPORT) is not None
+
+    @property
+    def speaks_mcp(self) -> bool:
+        return self.known.method(MCP_TRANSPORT) is not None
+
+    @cached_property
+    def mcp_tools(self) -> McpTools:
+        """Return the tools that its MCP server registers."""
+        return read_mcp_tools(self.known.directory)
 
     @property
     def is_readable(self) -> bool:

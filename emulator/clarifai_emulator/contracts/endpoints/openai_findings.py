@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModel, EndpointModels
 from clarifai_emulator.contracts.endpoints.named_model import NamedModel, named_models
 from clarifai_emulator.contracts.endpoints.openai_request import Destination, OpenAiRequest
 from clarifai_emulator.contracts.endpoints.openai_surface import PARAMETERS, REQUIRED, expected_kind
-from clarifai_emulator.contracts.endpoints.platform_urls import is_openai_base, litellm_name, read_platform_url
+from clarifai_emulator.contracts.endpoints.platform_urls import (
+    is_openai_base,
+    litellm_name,
+    model_address,
+    read_platform_url,
+)
 from clarifai_emulator.contracts.endpoints.written_value import WrittenValue
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
@@ -90,23 +96,24 @@ class _Judge:
     def _named(self) -> Iterator[Finding | EndpointModel]:
         request, model = self._request, self._request.model
         if model is None:
-            if request.arguments.is_whole:
+            # A library has a model of its own where none is named.
+            if request.arguments.is_whole and request.sends_all:
                 yield found("wrong-url", f"{request.shown} names no model. {HOW_TO_NAME}", request.location)
             else:
-                yield found("unknown-model", f"{request.shown}: its arguments are unpacked.", request.location)
+                why = "it names none" if request.arguments.is_whole else "its arguments are unpacked"
+                message = f"{request.shown}: which model it is, cannot be seen: {why}."
+                yield found("unknown-model", message, request.location)
             return
+        texts = request.model_texts
         if request.is_litellm:
-            yield from self._misnamed(model)
-        named = NamedModel(request.shown, model, request.model_texts, HOW_TO_NAME)
-        yield from named_models(named, self._models)
-
-    def _misnamed(self, model: WrittenValue) -> Iterator[Finding]:
-        for text in model.known_texts:
-            if litellm_name(text) == (text, True):
-                message = (
-                    f"LiteLLM takes 'clarifai/USER.APP.MODEL' apart at its two dots, and cannot read '{text}'."
-                )
-                yield found("wrong-url", message, model.location, hint="Write clarifai/USER.APP.MODEL.")
+            misread = {each.text: each for each in map(_litellm_slip, model.known_texts) if each is not None}
+            for slip in misread.values():
+                message = f"{request.shown}: {slip.message}"
+                yield found("wrong-url", message, model.location, hint=f"Write {slip.meant}.")
+            texts = tuple(sent for raw, sent in zip(model.texts, texts, strict=True) if raw not in misread)
+            if not texts:
+                return
+        yield from named_models(NamedModel(request.shown, model, texts, HOW_TO_NAME), self._models)
 
     def _model(self, model: EndpointModel) -> None:
         request = self._request
@@ -170,6 +177,26 @@ class _Judge:
         else:
             message = f"{request.shown}: whether model '{model.name}' takes '{name}' is not known."
             self._say("unknown-parameter", message, value, model.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Misread:
+    """A name that LiteLLM takes for something else."""
+
+    text: str
+    message: str
+    meant: str
+
+
+def _litellm_slip(text: str) -> _Misread | None:
+    sent, is_clarifai = litellm_name(text)
+    if is_clarifai and sent == text:
+        message = f"LiteLLM takes 'clarifai/USER.APP.MODEL' apart at two dots, and cannot read '{text}'."
+        return _Misread(text, message, "clarifai/USER.APP.MODEL")
+    if sent != text and model_address(text) is not None and model_address(sent) is None:
+        message = f"LiteLLM takes 'openai/' for the provider, and sends '{sent}' as the model."
+        return _Misread(text, message, f"openai/{text}")
+    return None
 
 
 def _slip(name: str, known: frozenset[str]) -> str:

@@ -103,7 +103,7 @@ class OpenAiCalls:
         clients: list[Maker | None] = [*seen.makers.found] or [None]
         for maker in clients:
             if maker is not None:
-                base = maker.arguments().first("base_url", "api_base")
+                base = maker.given_values().first("base_url", "api_base")
             else:
                 base = self._module_base() if is_module else None
             yield OpenAiRequest(

@@ -9,9 +9,10 @@ from urllib.parse import unquote
 from clarifai_emulator.contracts.calls.call_targets import Address
 from clarifai_emulator.contracts.endpoints.written_value import UNSEEN
 from clarifai_emulator.messages.address import parse_address
+from clarifai_emulator.messages.mcp_paths import PATH
 from clarifai_emulator.messages.openai_paths import PREFIX
 
-MCP_PREFIX = "/v2/ext/mcp/v1"
+MCP_MARK = "/v2/ext/mcp"
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[^/?#]*)(?P<path>[^?#]*)")
 _HOST = re.compile(r"(^|\.)clarifai\.com(:\d+)?$")
 # Other servers have /v2/models/NAME/infer.
@@ -51,6 +52,15 @@ def is_elsewhere(text: str) -> bool:
 def is_openai_base(url: PlatformUrl) -> bool:
     """Tell whether the OpenAI-compatible API is at this URL; what is not known agrees."""
     return url.path.rstrip("/") == PREFIX or UNSEEN in url.path
+
+
+def mcp_address(path: str) -> Address | None:
+    """Return the address of the model that an MCP server's path names; ids that are not known are empty. None where
+    it is no such path."""
+    match = PATH.fullmatch(path)
+    if match is None:
+        return None
+    return Address(_known(match["user"]), _known(match["app"]), _known(match["model"]))
 
 
 def model_address(text: str) -> Address | None:

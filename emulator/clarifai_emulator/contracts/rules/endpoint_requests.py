@@ -45,6 +45,26 @@ OPENAI = (
         'OpenAI(base_url="https://api.clarifai.com/v2/ext/openai")',
     ),
 )
+MCP = (
+    Rule(
+        "no-mcp",
+        _ERROR,
+        Breaks.ALL,
+        "An MCP client is given a model that is no MCP server",
+        "The platform hands each message to the model's method `mcp_transport`; without it, no session begins.",
+        "Derive the model's class from MCPModelClass, or call it with `Model(url=…)`.",
+        'Client("https://api.clarifai.com/v2/ext/mcp/v1/users/me/apps/main/models/greeter")  # has predict() only',
+    ),
+    Rule(
+        "unknown-tool",
+        _ERROR,
+        Breaks.ALL,
+        "A client calls a tool that the MCP server does not have",
+        "The server answers with an error.",
+        "Write the name of a tool that model.py registers.",
+        'await session.call_tool("ad", {"left": 2, "right": 3})  # registers add',
+    ),
+)
 NOT_CHECKED = (
     Rule(
         "unresolved-request",
@@ -56,6 +76,15 @@ NOT_CHECKED = (
         "def ask(client): return client.chat.completions.create(model=NAME, messages=[])",
     ),
     Rule(
+        "unread-tools",
+        _UNCHECKED,
+        Breaks.NOBODY,
+        "The source of an MCP server does not say which tools it has",
+        "Calls of them are not checked.",
+        "Register tools in the model directory: `@server.tool` on a function.",
+        'server.mount("weather", other)',
+    ),
+    Rule(
         "unknown-parameter",
         _UNCHECKED,
         Breaks.NOBODY,
@@ -65,4 +94,4 @@ NOT_CHECKED = (
         'client.chat.completions.create(model=MODEL, messages=[], extra_body={"my_own": 1})',
     ),
 )
-RULES = (*OPENAI, *NOT_CHECKED)
+RULES = (*OPENAI, *MCP, *NOT_CHECKED)

@@ -35,7 +35,7 @@ MODEL_NAMES = [
      f"unknown-model: {CREATE}: which model it is, cannot be seen: it is only known when the program runs."),
     ("client.chat.completions.create(model=f\"me/demo/models/{os.environ['M']}\", messages=MESSAGES)",
      f"unknown-model: {CREATE}: which model 'me/demo/models/…' is, is only known when it runs."),
-    ("client.chat.completions.create(**os.environ)", f"unknown-model: {CREATE}: its arguments are unpacked."),
+    ("client.chat.completions.create(**os.environ)", f"unknown-model: {CREATE}: which model it is, cannot be seen: its arguments are unpacked."),
     ("for each in ['me/demo/models/openai', 'me/demo/openai']:\n    client.chat.completions.create(model=each, messages=MESSAGES)",
      f"wrong-url: {CREATE}: {HOW} Got 'me/demo/openai'. Did you mean 'me/demo/models/openai'?"),
 ]  # fmt: skip

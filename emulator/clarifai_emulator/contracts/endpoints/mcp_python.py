@@ -1,0 +1,143 @@
+"""Finds what a Python file asks of MCP servers: their addresses, and ``session.call_tool("add", {…})``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from clarifai_emulator.contracts.endpoints.client_code import ClientCode
+from clarifai_emulator.contracts.endpoints.client_makers import makers_of
+from clarifai_emulator.contracts.endpoints.platform_urls import MCP_MARK
+from clarifai_emulator.contracts.endpoints.written_python import arguments, texts_of, written
+from clarifai_emulator.contracts.endpoints.written_value import UNSEEN, WrittenValue
+from clarifai_emulator.contracts.rules.finding import Location
+
+_CALLS = frozenset({"call_tool", "call_tool_mcp"})
+_SESSIONS = frozenset(
+    {
+        "fastmcp.Client",
+        "fastmcp.client.Client",
+        "fastmcp.client.client.Client",
+        "mcp.ClientSession",
+        "mcp.Client",
+        "mcp.client.session.ClientSession",
+        "mcp.client.Client",
+    }
+)
+_TRANSPORTS = frozenset(
+    {
+        "fastmcp.client.transports.StreamableHttpTransport",
+        "fastmcp.client.StreamableHttpTransport",
+        "fastmcp.client.transports.SSETransport",
+        "fastmcp.client.transports.http.StreamableHttpTransport",
+        "mcp.client.streamable_http.streamablehttp_client",
+        "mcp.client.streamable_http.streamable_http_client",
+        "mcp.client.sse.sse_client",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool. ``servers``: the addresses that its session may have; ``is_server_known``: it has no
+    others. ``arguments``: None where none are given."""
+
+    location: Location
+    servers: tuple[str, ...]
+    is_server_known: bool
+    tool: WrittenValue | None
+    arguments: WrittenValue | None
+    shown: str
+
+
+class McpCalls:
+    """Finds them in one file."""
+
+    def __init__(self, code: ClientCode) -> None:
+        self._code = code
+        self.claimed: set[ast.AST] = set()
+
+    def addresses(self) -> Iterator[WrittenValue]:
+        """Yield every text of the file that is the address of an MCP server of the platform."""
+        seen: set[ast.expr] = set()
+        for node in self._code.source.nodes:
+            if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or "/" not in node.value:
+                continue
+            whole = self._whole(node)
+            if whole in seen or isinstance(self._code.source.parents.get(whole), ast.Expr):
+                continue
+            seen.add(whole)
+            if MCP_MARK in node.value or any(MCP_MARK in each for each in texts_of(self._code, whole)):
+                yield written(self._code, whole)
+
+    def _whole(self, node: ast.expr) -> ast.expr:
+        """Return the expression that puts the text together."""
+        parents = self._code.source.parents
+        current: ast.expr = node
+        while True:
+            parent = parents.get(current)
+            if isinstance(parent, ast.JoinedStr | ast.FormattedValue) or (
+                isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add)
+            ):
+                current = parent
+            else:
+                return current
+
+    def tool_calls(self) -> Iterator[ToolCall]:
+        """Yield every call of a tool on something that may be an MCP session."""
+        for name in _CALLS:
+            for call in self._code.called_names.get(name, ()):
+                if isinstance(call.func, ast.Attribute):
+                    yield from self._tool_call(call, call.func)
+
+    def _tool_call(self, call: ast.Call, function: ast.Attribute) -> Iterator[ToolCall]:
+        makers = makers_of(self._code, function.value, _SESSIONS)
+        if not makers.found and makers.others and makers.is_whole:
+            return
+        self.claimed.add(call)
+        given = arguments(self._code, call, ("name", "arguments"))
+        servers: list[str] = []
+        is_known = makers.is_whole and bool(makers.found)
+        for maker in makers.found:
+            found, whole = self._servers(maker.code, maker.call)
+            servers += found
+            is_known = is_known and whole
+        tool, values = given.first("name", "tool_name"), given.first("arguments", "args")
+        yield ToolCall(
+            self._code.source.location(function),
+            tuple(dict.fromkeys(servers)),
+            is_known,
+            tool,
+            values,
+            f"{function.attr}()",
+        )
+
+    def _servers(self, code: ClientCode, session: ast.Call) -> tuple[list[str], bool]:
+        """Return the addresses that a session may have, and whether there are no others."""
+        named = [each.value for each in session.keywords if each.arg in ("transport", "read_stream", "server")]
+        nodes = [*session.args[:1], *named]
+        if not nodes:
+            return [], False
+        return self._addresses(code, nodes[0])
+
+    def _addresses(self, code: ClientCode, node: ast.expr) -> tuple[list[str], bool]:
+        node = node.value if isinstance(node, ast.Starred) else node
+        makers = makers_of(code, node, _TRANSPORTS)
+        if makers.others and not makers.found and makers.is_whole:
+            return [], True  # a process, or a server in the same one
+        if makers.found:
+            texts: list[str] = []
+            for maker in makers.found:
+                url = maker.given_values(("url",)).first("url")
+                texts += url.texts if url is not None else (UNSEEN,)
+            return [each for each in texts if each != UNSEEN], makers.is_whole and UNSEEN not in texts
+        value = written(code, node)
+        servers = value.at("mcpServers")
+        if servers is not None:
+            urls = [each.at("url") for each in (servers.items or {}).values()]
+            known = [text for each in urls if each is not None for text in each.texts]
+            # Several servers have the names of their tools prefixed.
+            return known, len(known) == len(urls) == 1
+        texts = [each for each in value.texts if each != UNSEEN]
+        return texts, bool(texts) and len(texts) == len(value.texts)
