@@ -50,4 +50,5 @@ def _reasons(reasons: Mapping[str, int]) -> str:
 
 
 def _scenarios(module: SuiteModule) -> str:
-    return f"`{module.scenarios}`" if module.scenarios else "–"
+    files = [each.strip() for each in module.scenarios.split(",")]
+    return "<br>".join(f"`{each}`" for each in files) if module.scenarios else "–"

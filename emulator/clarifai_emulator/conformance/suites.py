@@ -17,7 +17,7 @@ FILE = Path(__file__).with_name("suites.yaml")
 @dataclass(frozen=True, slots=True)
 class SuiteModule:
     """Holds the results of one module of tests. ``not_for_us`` and ``differs``: reasons, each with how many tests
-    it holds for. ``scenarios``: where this project has the same scenarios in its own words."""
+    it holds for. ``scenarios``: where this project has the same scenarios in its own words, with commas between."""
 
     module: str
     passed: int

@@ -61,6 +61,11 @@ class TestAccounts:
         cli.ok("login", emulator.url, "--context", "of-the-environment", stdin="\n")
         assert context_of(cli, "of-the-environment")["CLARIFAI_PAT"]
 
+    def test_login_asks_for_the_token(self, cli: Commands, emulator: EmulatorThread) -> None:
+        said = cli.ok("login", emulator.url, "--context", "asked", stdin=f"{TOKEN}\n\n")
+        assert "Logged in as me" in said
+        assert context_of(cli, "asked")["CLARIFAI_PAT"] == TOKEN
+
     def test_login_again_renews_the_context(self, cli: Commands, emulator: EmulatorThread) -> None:
         for token in ("a" * 32, "b" * 32):
             cli.ok("login", emulator.url, "--pat", token, "--context", "mine", stdin="\n")

@@ -17,6 +17,7 @@ from clarifai.client.app import App
 from clarifai.client.pipeline import Pipeline
 from clarifai.errors import UserError
 from clarifai.runners.pipeline_steps.pipeline_step_builder import PipelineStepBuilder
+from clarifai.runners.pipelines import load_pipeline_from_file
 from clarifai.runners.pipelines.pipeline_builder import PipelineBuilder
 from clarifai_grpc.grpc.api.resources_pb2 import (
     ArgoArgsOverride,
@@ -32,6 +33,16 @@ from flow.upstream.commands import Commands
 IN_APP = {"user_id": "me", "app_id": "flows"}
 WHERE = ("--user_id", "me", "--app_id", "flows")
 POOL = ("--compute_cluster_id", "local", "--nodepool_id", "cpu")
+WRITTEN = """
+from clarifai.runners.pipelines import Pipeline, step
+
+@step(id="says")
+def says(who: str) -> str:
+    return who
+
+with Pipeline(id="written", user_id="me", app_id="flows") as pipeline:
+    says(who="you")
+"""
 # Seconds; the SDK takes parts of one, whatever its types say.
 BRIEFLY: Any = {"timeout": 0.3, "monitor_interval": 0.05}
 AT_ONCE = ("--timeout", "0")  # the run is started, and not waited for
@@ -166,6 +177,25 @@ class TestUploads:
         version = client.call("GetPipelineVersion", **found.ids).pipeline_version
         assert dict(version.config.step_version_secrets["step-0"]) == secrets["step-0"]
         assert version.visibility.gettable == 30
+
+    def test_a_pipeline_written_in_python_is_uploaded(
+        self, cli: Commands, tmp_path: Path, client: Client, emulator: EmulatorThread
+    ) -> None:
+        (tmp_path / "written.py").write_text(WRITTEN)
+        cli.ok("pipeline", "upload", "written.py")
+        found = Uploaded(tmp_path / "generated-written", client)
+        steps = client.call("ListPipelineSteps", user_app_id=IN_APP).pipeline_steps
+        assert [each.id for each in steps] == ["says"]
+        pipeline = load_pipeline_from_file(str(tmp_path / "written.py"))
+        assert pipeline.run(timeout=0) == {"status": "timeout"}
+        versions = client.call("ListPipelineVersions", user_app_id=IN_APP, pipeline_id="written").pipeline_versions
+        assert [each.id for each in versions][1:] == [found.version_id]
+        ids: dict[str, Any] = {
+            "user_app_id": IN_APP,
+            "pipeline_id": "written",
+            "pipeline_version_id": versions[0].id,
+        }
+        assert len(client.call("ListPipelineVersionRuns", **ids).pipeline_version_runs) == 1
 
     def test_a_pipeline_of_steps_that_are_there_is_made_without_an_upload(
         self, uploaded: Uploaded, folder: Path

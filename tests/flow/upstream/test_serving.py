@@ -61,11 +61,11 @@ class Made:
 
     @property
     def saved(self) -> Any:
-        """What the command noted of the model."""
+        """Return what the command noted of the model."""
         return self.context["CLARIFAI_SERVE_STATE"]["hello"]
 
     def versions(self) -> list[Any]:
-        """Versions of the model, the newest first."""
+        """Return the versions of the model, the newest first."""
         where = {"user_id": "me", "app_id": self.app}
         return list(self.client.call("ListModelVersions", user_app_id=where, model_id="hello").model_versions)
 
