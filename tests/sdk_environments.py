@@ -1,4 +1,8 @@
-"""Makes Python environments for tests that need packages of other versions, and keeps them from run to run."""
+"""Makes Python environments for tests that need packages of other versions, and keeps them from run to run.
+
+One that was not used for two weeks is removed, and so is one in whose place another was made: of the same name, or
+of the same requirements when the index has newer packages for them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from uv import find_uv_bin
@@ -21,9 +26,14 @@ from docker_engine import CACHE
 _FORGOTTEN = {"9.11.0": ("opencv-python==4.7.0.68",)}
 _BELOW_12_2 = ("protobuf<7", "requests")
 # As environments were made when this was written; another number makes them all anew.
-_FORM = "1"
+_FORM = "2"
 # Said when this is imported: tests change HOME.
-_CACHE = CACHE / "environments"
+FOLDER = CACHE / "environments"
+_DAY = 24 * 60 * 60
+_UNUSED_SECONDS = 14 * _DAY
+# Another run may still be using what was replaced.
+_REPLACED_SECONDS = _DAY / 4
+_COMPLETE = ".complete"
 
 
 def sdk_requirements(version: str) -> tuple[str, ...]:
@@ -35,33 +45,72 @@ def sdk_requirements(version: str) -> tuple[str, ...]:
 
 
 def cached_environment(
-    *requirements: str, python: str = sys.executable, options: Sequence[str] = (), apart: str = ""
+    *requirements: str,
+    python: str = sys.executable,
+    options: Sequence[str] = (),
+    name: str = "",
+    as_made: bool = False,
 ) -> Path:
-    """Return an interpreter that has what these requirements lead to now. ``options``: of ``uv pip compile``.
-    ``apart``: a word that keeps it from those who would share it. One that is there already costs a look at the
-    index."""
-    pins = _uv(
-        "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", python, *options, "-",
-        given="\n".join(requirements),
-    )  # fmt: skip
-    key = hashlib.sha256("\0".join((_FORM, _identity(python), pins, apart)).encode()).hexdigest()[:24]
-    folder = _CACHE / key
-    interpreter = folder / "bin" / "python"
+    """Return an interpreter that has what these requirements lead to now, which costs a look at the index.
+    ``as_made``: what they led to when it was made. ``options``: of ``uv pip compile``. ``name``: what is made of
+    other requirements for the same name takes its place; another name keeps it from those who would share it.
+    """
+    asked = _digest(_identity(python), *requirements, *options)
+    name = name or asked
+
+    def pins() -> str:
+        given = "\n".join(requirements)
+        quiet = ("--quiet", "--no-header", "--no-annotate")
+        return _uv("pip", "compile", *quiet, "--python", python, *options, "-", given=given)
+
+    lines = "" if as_made else pins()
+
+    def make(folder: Path) -> None:
+        interpreter = str(folder / "bin" / "python")
+        _uv("venv", "--quiet", "--python", python, str(folder))
+        _uv("pip", "install", "--quiet", "--no-deps", "--python", interpreter, "-r", "-", given=lines or pins())
+
+    made_of = asked if as_made else _digest(_identity(python), lines)
+    return kept_folder(name, made_of, make) / "bin" / "python"
+
+
+def kept_folder(name: str, made_of: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder of this name, made by ``make`` where it is missing or was broken off. ``made_of``: a word for
+    what it is made of; what the same name was made of before is removed."""
+    folder = FOLDER / f"{name}={made_of}"
     with alone(folder):
-        if not (folder / ".complete").is_file():
+        if not (folder / _COMPLETE).is_file():
             shutil.rmtree(folder, ignore_errors=True)
-            _uv("venv", "--quiet", "--python", python, str(folder))
-            _uv("pip", "install", "--quiet", "--no-deps", "--python", str(interpreter), "-r", "-", given=pins)
-            (folder / ".complete").touch()
-    os.utime(folder / ".complete")  # the last use
-    return interpreter
+            make(folder)
+            (folder / _COMPLETE).touch()
+        os.utime(folder / _COMPLETE)  # the last use
+    prune(FOLDER, time.time(), replaced_by=folder)
+    return folder
+
+
+def prune(cache: Path, now: float, replaced_by: Path | None = None) -> None:
+    """Remove the folders that nobody has used for two weeks, and for some hours those in whose place
+    ``replaced_by`` stands. ``now``: seconds since the epoch."""
+    name = replaced_by.name.rpartition("=")[0] if replaced_by is not None else None
+    for folder in [each for each in cache.iterdir() if each.is_dir() and each != replaced_by]:
+        seconds = _REPLACED_SECONDS if folder.name.rpartition("=")[0] == name else _UNUSED_SECONDS
+        complete = folder / _COMPLETE
+        with contextlib.suppress(FileNotFoundError):  # another run may be faster
+            if (complete if complete.exists() else folder).stat().st_mtime + seconds < now:
+                with alone(folder):
+                    shutil.rmtree(folder)
+                    folder.with_name(f"{folder.name}.lock").unlink()
+
+
+def _digest(*words: str) -> str:
+    return hashlib.sha256("\0".join((_FORM, *words)).encode()).hexdigest()[:20]
 
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Generator[None]:
     """Wait until no other process makes or changes this environment."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from clarifai_emulator.control.thread import EmulatorThread
-from clients.environments import FOLDER
+from docker_engine import CACHE
 from flow.driver import MODELS, running
 
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[EmulatorThread]:
-    """Run the emulator; the environment of its MCP server is kept with those of the clients."""
-    with running(cors=("localhost",), cache_dir=FOLDER / "models") as emulator:
+    """Run the emulator; the environment of its MCP server is kept, too."""
+    with running(cors=("localhost",), cache_dir=CACHE / "models") as emulator:
         for model in ("hello", "openai", "mcp"):
             emulator.deploy(MODELS / model)
         yield emulator

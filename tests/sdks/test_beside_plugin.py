@@ -101,7 +101,9 @@ def run(wheel: Path, tmp_path: Path) -> Callable[[str, str], str]:
     def run(pin: str, tests: str) -> str:
         (project / "test_greeter.py").write_text(tests)
         ours = (str(ROOT / "pyproject.toml"), "--extra", "pytest")
-        interpreter = cached_environment(*pin.split(), options=ours, apart="beside")
+        interpreter = cached_environment(
+            *pin.split(), options=ours, name=f"beside-{re.sub(r'[^a-z0-9.]+', '-', pin)}"
+        )
         ours_alone = ("CLARIFAI_", "PYTEST_", "PYTHON")
         here = {name: value for name, value in os.environ.items() if not name.startswith(ours_alone)}
         with alone(interpreter.parents[1]):
@@ -145,7 +147,7 @@ def test_python_3_13_0_crashes_while_it_imports_todays_sdk_and_models_run_beside
     if python is None:
         pytest.skip("Python 3.13.0 is not on this machine")
     ours = (str(ROOT / "pyproject.toml"),)
-    interpreter = cached_environment("clarifai==12.5.0", python=python, options=ours, apart="beside")
+    interpreter = cached_environment("clarifai==12.5.0", python=python, options=ours, name="beside-3.13.0")
     (tmp_path / "story.py").write_text(STORY)
     with alone(interpreter.parents[1]):
         install(interpreter, str(wheel))

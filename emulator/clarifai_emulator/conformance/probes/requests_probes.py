@@ -285,6 +285,19 @@ def batch_size(client: PlatformClient) -> Any:
     return [{"status": each, "came": scenes.heard(each)} for each in answers]
 
 
+@probe("requests.output-fields")
+def output_fields(client: PlatformClient) -> Any:
+    """Look at which fields of an answer are there, when the runner sends a text and a status only."""
+    model = scenes.version(client)
+    with scripted_runner(client, model) as runner:
+        answer = asked(client, runner, model).message
+
+    def fields(message: Any) -> list[str]:
+        return sorted(field.name for field, _ in message.ListFields())
+
+    return {"answer": fields(answer), "output": fields(answer.outputs[0])}
+
+
 @probe("requests.predict-cache")
 def predict_cache(client: PlatformClient) -> Any:
     """Ask the same twice with the cache, then without it, for something else, and after the cached one failed."""

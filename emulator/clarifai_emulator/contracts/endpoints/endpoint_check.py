@@ -13,11 +13,13 @@ from clarifai_emulator.contracts.calls.constants import Modules
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.endpoints.client_code import ClientCode
 from clarifai_emulator.contracts.endpoints.framework_python import FrameworkCalls
+from clarifai_emulator.contracts.endpoints.http_python import HttpCalls
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModels
 from clarifai_emulator.contracts.endpoints.mcp_findings import judge_address, judge_tool_call
 from clarifai_emulator.contracts.endpoints.mcp_python import McpCalls
 from clarifai_emulator.contracts.endpoints.openai_findings import judge_openai
 from clarifai_emulator.contracts.endpoints.openai_python import OpenAiCalls
+from clarifai_emulator.contracts.endpoints.rest_findings import judge_http
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
 
@@ -45,10 +47,11 @@ class EndpointCheck:
             findings += said
             calls += checked
         findings += openai.passed()
-        mcp = McpCalls(code)
+        mcp, http = McpCalls(code), HttpCalls(code)
         judged = [
             *(judge_address(each, self._models) for each in mcp.addresses()),
             *(judge_tool_call(each, self._models) for each in mcp.tool_calls()),
+            *(judge_http(each, self._models) for each in http.requests()),
         ]
         for said, checked in judged:
             findings += said

@@ -65,7 +65,27 @@ MCP = (
         'await session.call_tool("ad", {"left": 2, "right": 3})  # registers add',
     ),
 )
+REST = (
+    Rule(
+        "wrong-body",
+        _ERROR,
+        Breaks.ALL,
+        "The body of a REST request is none that the platform reads",
+        "The request is refused: a field is not there, or its value is of another kind.",
+        "Write the field as the platform has it; `/docs` of the emulator shows every one.",
+        'requests.post(f"{MODEL}/outputs", json={"input": []})  # inputs',
+    ),
+)
 NOT_CHECKED = (
+    Rule(
+        "workflow-not-given",
+        _UNCHECKED,
+        Breaks.NOBODY,
+        "A client calls a workflow whose definition is not at hand",
+        "Which models it asks, and with what, is not checked.",
+        "Keep its definition, the YAML file that made it, among the paths.",
+        'Workflow("https://clarifai.com/me/main/workflows/else").predict_by_url(URL)',
+    ),
     Rule(
         "unresolved-request",
         _UNCHECKED,
@@ -94,4 +114,4 @@ NOT_CHECKED = (
         'client.chat.completions.create(model=MODEL, messages=[], extra_body={"my_own": 1})',
     ),
 )
-RULES = (*OPENAI, *MCP, *NOT_CHECKED)
+RULES = (*OPENAI, *MCP, *REST, *NOT_CHECKED)
