@@ -50,5 +50,4 @@ def _reasons(reasons: Mapping[str, int]) -> str:
 
 
 def _scenarios(module: SuiteModule) -> str:
-    files = [each.strip() for each in module.scenarios.split(",")]
-    return "<br>".join(f"`{each}`" for each in files) if module.scenarios else "–"
+    return "<br>".join(f"`{each}`" for each in module.scenarios) or "–"

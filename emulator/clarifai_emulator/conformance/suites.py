@@ -5,7 +5,7 @@ They stand in ``suites.yaml``; ``make docs`` writes their tables into docs/fidel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,13 +17,13 @@ FILE = Path(__file__).with_name("suites.yaml")
 @dataclass(frozen=True, slots=True)
 class SuiteModule:
     """Holds the results of one module of tests. ``not_for_us`` and ``differs``: reasons, each with how many tests
-    it holds for. ``scenarios``: where this project has the same scenarios in its own words, with commas between."""
+    it holds for. ``scenarios``: where this project has the same scenarios in its own words."""
 
     module: str
     passed: int
     not_for_us: Mapping[str, int] = field(default_factory=dict[str, int])
     differs: Mapping[str, int] = field(default_factory=dict[str, int])
-    scenarios: str = ""
+    scenarios: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

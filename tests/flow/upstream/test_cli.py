@@ -113,6 +113,7 @@ class TestAccounts:
         assert "me" in cli.ok("whoami")
         cli.ok("logout")
         assert not context_of(cli, "default").get("CLARIFAI_PAT")
+        assert "Not logged in" in cli.refused("whoami")
         cli.refused("app", "list")
 
     @pytest.mark.parametrize(

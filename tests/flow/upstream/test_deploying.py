@@ -5,16 +5,20 @@ Upstream the platform is a mock there, and what is read of huggingface.co is ano
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clarifai.client.auth import create_stub
+from clarifai.client.auth.helper import ClarifaiAuthHelper
 from clarifai.errors import UserError
 from clarifai.runners.models.model_builder import deploy_model
 from clarifai.runners.models.model_deploy import ModelDeployer, stream_model_logs
 from clarifai.utils.compute_presets import resolve_gpu
 from clarifai.utils.config import resolve_user_id
 from clarifai_grpc.grpc.api.resources_pb2 import Model
+from clarifai_grpc.grpc.api.service_pb2 import GetModelVersionRequest
 
 from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import MODELS, Client
@@ -56,6 +60,22 @@ def test_an_instance_is_found_by_its_id_or_its_gpu(emulator: EmulatorThread, nam
 def test_an_instance_that_is_not_there_is_refused_with_those_that_are(emulator: EmulatorThread) -> None:
     with pytest.raises((UserError, ValueError), match="no-such-instance"):
         resolve_gpu("no-such-instance", pat=TOKEN, base_url=emulator.url)
+
+
+def test_an_address_without_a_scheme_is_tried(emulator: EmulatorThread) -> None:
+    host = emulator.url.removeprefix("http://")
+    assert ClarifaiAuthHelper("me", "main", TOKEN, base=emulator.url, ui=host).ui == emulator.url
+    with pytest.raises(Exception, match=r"Could not get a valid response from url: 127.0.0.1:9"):
+        ClarifaiAuthHelper("me", "main", TOKEN, base=emulator.url, ui="127.0.0.1:9")
+
+
+async def test_a_version_is_shown_to_the_asynchronous_stub(emulator: EmulatorThread, version_id: str) -> None:
+    auth = ClarifaiAuthHelper("me", "demo", TOKEN, base=emulator.url)
+    stub: Any = create_stub(auth, is_async=True)
+    answer = await stub.GetModelVersion(
+        GetModelVersionRequest(user_app_id=auth.get_user_app_id_proto(), model_id="hello", version_id=version_id)
+    )
+    assert answer.model_version.id == version_id
 
 
 def test_the_user_is_asked_for_by_the_token(emulator: EmulatorThread) -> None:
@@ -151,6 +171,18 @@ class TestDeployments:
 
 
 class TestLogs:
+    def test_events_of_a_runner_come_once(self, emulator: EmulatorThread, client: Client) -> None:
+        emulator.deploy(MODELS / "hello")
+        where: dict[str, Any] = {"compute_cluster_id": "local", "nodepool_id": "cpu"}
+        (runner,) = client.call("ListRunners", user_app_id={"user_id": "me"}, **where).runners
+        auth = ClarifaiAuthHelper("me", "demo", TOKEN, base=emulator.url)
+        seen: set[Any] = set()
+        deployer: Any = ModelDeployer
+        ask = partial(deployer._fetch_runner_logs, create_stub(auth), auth.get_user_app_id_proto())
+        page, lines = ask("local", "cpu", runner.id, seen, 1)
+        assert any("ready" in line for line in lines), lines
+        assert ask("local", "cpu", runner.id, seen, page)[1] == []
+
     def test_the_log_of_its_runner_is_printed(
         self, emulator: EmulatorThread, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -67,9 +67,12 @@ def test_it_has_as_many_tests_of_each_module_as_a_run_of_the_suite_had() -> None
 def test_the_table_of_the_suite_names_where_the_scenarios_are() -> None:
     held = {module: {each.partition("::")[0] for of, _, each in named() if of == module} for module in MODULES}
     for each in suites().sdk.modules:
+        if each.module in MAP["outside"]:
+            continue
         files = {f"tests/flow/{file}" for file in held.get(each.module, ())}
-        said = {name.strip() for name in each.scenarios.split(",") if name.strip()}
-        assert said == files, f"suites.yaml, {each.module}: scenarios should be {', '.join(sorted(files))}"
+        assert set(each.scenarios) == files, (
+            f"suites.yaml, {each.module}: scenarios should be {', '.join(sorted(files))}"
+        )
 
 
 @pytest.mark.skipif(not CHECKOUT, reason="CLARIFAI_SDK_CHECKOUT names no checkout of the SDK's repository")

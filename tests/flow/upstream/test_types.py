@@ -24,7 +24,7 @@ from typing import Iterator, List
 
 import numpy as np
 from clarifai.runners.models.model_class import ModelClass
-from clarifai.runners.utils.data_types import Concept, Frame, Image, NamedFields, Region, Text, Video
+from clarifai.runners.utils.data_types import Audio, Concept, Frame, Image, NamedFields, Region, Video
 
 
 class Forms(ModelClass):
@@ -102,6 +102,23 @@ class Forms(ModelClass):
         return sum(each.n for each in rows)
 
     @ModelClass.method
+    def wrong_pieces(self) -> Iterator[int]:
+        yield "no number"
+
+    @ModelClass.method
+    def numbered(self, rows: Iterator[NamedFields(a=str, n=int)], a: str) -> Iterator[str]:
+        for each in rows:
+            yield f"{each.a}{each.n}{a}"
+
+    @ModelClass.method
+    def sounds(self, given: List[Audio]) -> List[Audio]:
+        return given
+
+    @ModelClass.method
+    def films(self, given: List[Video]) -> List[Video]:
+        return given
+
+    @ModelClass.method
     def regions(self, given: List[Region]) -> List[Region]:
         return given
 
@@ -171,12 +188,14 @@ def test_an_array_comes_back_with_its_shape_and_type(types: Any) -> None:
         assert np.array_equal(answered, array)
 
 
-def test_pictures_sounds_films_and_texts_come_back(types: Any) -> None:
+def test_pictures_sounds_films_and_texts_come_back(types: Any, forms: Any) -> None:
     picture = Image.from_pil(PICTURE)
     assert types.echo_image(value=picture).to_pil().tobytes() == PICTURE.tobytes()
     assert types.echo_pil_image(value=PICTURE).to_pil().tobytes() == PICTURE.tobytes()
     assert types.echo_audio(value=Audio(bytes=b"sound")).bytes == b"sound"
     assert types.echo_video(value=Video(bytes=b"film")).bytes == b"film"
+    assert [each.bytes for each in forms.sounds(given=[Audio(bytes=b"a"), Audio(bytes=b"b")])] == [b"a", b"b"]
+    assert [each.bytes for each in forms.films(given=[Video(bytes=b"a"), Video(bytes=b"b")])] == [b"a", b"b"]
     assert types.echo_text(value=Text("said")).text == "said"
     frame = types.echo_frame(value=Frame(time=1.5, image=picture))
     assert (frame.time, frame.image.to_pil().size) == (1.5, (3, 2))
@@ -186,6 +205,8 @@ def test_concepts_and_regions_come_back(types: Any, forms: Any) -> None:
     concept = types.echo_concept(value=Concept("cat", 0.5))
     assert (concept.name, concept.value) == ("cat", 0.5)
     assert [each.name for each in types.echo_concepts(value=[Concept("cat"), Concept("dog")])] == ["cat", "dog"]
+    point = types.echo_region(value=Region(point=(0.1, 0.2, 0.3), mask=Image.from_pil(PICTURE)))
+    assert (point.point, point.mask.to_pil().size) == (pytest.approx([0.1, 0.2, 0.3]), (3, 2))
     region = Region(box=[0.1, 0.2, 0.3, 0.4], concepts=[Concept("cat", 0.5)], mask=Image.from_pil(PICTURE))
     answered = types.echo_region(value=region)
     assert answered.box == pytest.approx([0.1, 0.2, 0.3, 0.4])
@@ -225,6 +246,8 @@ def test_streams_of_answers_and_of_arguments(forms: Any) -> None:
     assert list(forms.counts(n=3)) == [0, 1, 2]
     assert [(each.number, each.name) for each in forms.pairs(n=2)] == [(0, "0"), (1, "1")]
     assert list(forms.adds(texts=iter(["a", "b"]), n=2)) == ["aa", "bb"]
+    rows = iter([{"a": "a", "n": 1}, {"a": "b", "n": 2}])
+    assert list(forms.numbered(rows=rows, a="z")) == ["a1z", "b2z"]  # one name, in the stream and beside it
     assert list(forms.joins(pairs=iter([{"a": "a", "b": "b"}, {"a": "c", "b": "d"}]))) == ["ab", "cd"]
 
 
@@ -236,6 +259,8 @@ def test_what_the_code_does_wrong_reaches_the_caller(forms: Any) -> None:
         list(answers)
     with pytest.raises(Exception, match="int"):
         forms.wrong()
+    with pytest.raises(Exception, match="int"):
+        list(forms.wrong_pieces())
 
 
 def test_what_is_called_wrong_is_refused(forms: Any) -> None:
@@ -243,6 +268,8 @@ def test_what_is_called_wrong_is_refused(forms: Any) -> None:
         forms.gone(a="x")
     with pytest.raises(TypeError):
         forms.predict(b="x")
+    with pytest.raises(TypeError):
+        forms.predict(range(5))
 
 
 def test_the_docstring_of_a_method_comes_with_its_signature(serving: EmulatorThread, forms: Any) -> None:
