@@ -34,6 +34,7 @@ from clarifai_emulator.contracts.calls.given_models import (
 from clarifai_emulator.contracts.calls.type_checker import checker_command
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface, surface_for
 
 __all__ = ["CallReport", "GivenModel", "check_calls"]
 
@@ -178,7 +179,8 @@ class _Check:
 
     def run(self) -> _Done:
         urls = self._urls()
-        salt = self._salt(urls)
+        surface = surface_for(self._packages)
+        salt = self._salt(urls, surface)
         concerned = self._project.concerned(_MARKS)
         files = [file for file in self._project.files if file.path in concerned]
         keys = self._project.keys(salt)
@@ -191,7 +193,11 @@ class _Check:
 
             self._progress(f"checking {len(fresh)} of {len(files)} files that use the SDK")
             judged = judge_files(
-                self._project, fresh, self._models, self._targets, Typing(urls, salt, self._folder, self._packages)
+                self._project,
+                fresh,
+                self._models,
+                self._targets,
+                Typing(urls, salt, self._folder, self._packages, surface),
             )
             endpoints = EndpointCheck(self._models, self._project)
             for file in fresh:
@@ -222,8 +228,8 @@ class _Check:
                     found_[text] = index
         return dict(sorted(found_.items()))
 
-    def _salt(self, urls: Mapping[str, int]) -> str:
-        parts = [*_programs(), *map(str, self._packages), json.dumps(urls)]
+    def _salt(self, urls: Mapping[str, int], surface: SdkSurface) -> str:
+        parts = [*_programs(), *map(str, self._packages), json.dumps(urls), repr(surface)]
         return hashlib.sha256(
             "\n".join([*parts, *(each.fingerprint() for each in self._models)]).encode()
         ).hexdigest()
