@@ -35,6 +35,7 @@ from clarifai_emulator.contracts.calls.given_models import (
 from clarifai_emulator.contracts.calls.type_checker import checker_command
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface, surface_for
 
 __all__ = ["CallReport", "GivenModel", "check_calls"]
 
@@ -179,7 +180,8 @@ class _Check:
 
     def run(self) -> _Done:
         urls = self._urls()
-        salt = self._salt(urls)
+        surface = surface_for(self._packages)
+        salt = self._salt(urls, surface)
         concerned = self._project.concerned(_MARKS)
         files = [file for file in self._project.files if file.path in concerned]
         foreign = self._project.foreign_with(_MARKS)
@@ -195,7 +197,11 @@ class _Check:
             self._progress(f"checking {len(fresh)} of {len(every)} files that use the platform")
             python = [file for file in fresh if file not in foreign]
             judged = judge_files(
-                self._project, python, self._models, self._targets, Typing(urls, salt, self._folder, self._packages)
+                self._project,
+                python,
+                self._models,
+                self._targets,
+                Typing(urls, salt, self._folder, self._packages, surface),
             )
             endpoints = EndpointCheck(self._models, self._project)
             for file in fresh:
@@ -226,9 +232,9 @@ class _Check:
                     found_[text] = index
         return dict(sorted(found_.items()))
 
-    def _salt(self, urls: Mapping[str, int]) -> str:
+    def _salt(self, urls: Mapping[str, int], surface: SdkSurface) -> str:
         models = [*(each.fingerprint() for each in self._models), *_served_by_code(self._models)]
-        parts = [*_programs(), *map(str, self._packages), json.dumps(urls), *models]
+        parts = [*_programs(), *map(str, self._packages), json.dumps(urls), repr(surface), *models]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _kept(self) -> dict[str, Any]:

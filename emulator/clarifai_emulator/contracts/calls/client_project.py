@@ -105,7 +105,10 @@ class ClientProject:
         """Return the files of the repository that this one imports."""
         key = str(file.path)
         if key not in self._imported:
-            found = (self.locate(name, file.path) for name in file.imports)
+            found = [self.locate(name, file.path) for name in file.imports]
+            # pytest gives tests the fixtures of these.
+            if file.path.name.startswith("test_") or file.path.name.endswith("_test.py"):
+                found += [self.file(folder / "conftest.py") for folder in self._folders(file.path.parent)]
             self._imported[key] = [each for each in dict.fromkeys(found) if each is not None and each is not file]
         return self._imported[key]
 
@@ -202,17 +205,54 @@ class ClientProject:
                     _ = file.source.nodes
 
     def keys(self, salt: str) -> Mapping[Path, str]:
-        """Return for each file a hash of all that its findings come from: itself and what it imports, and
-        ``salt``."""
-        result: dict[Path, str] = {}
-        for file in self.files:
+        """Return for each file a hash of all that its findings come from: ``salt``, and the files that it imports
+        or that import it, themselves or through others: a model may come to it from any of them."""
+        groups = _Groups()
+        every = self.with_imported(self.files)
+        for file in every:
+            for other in self.imported(file):
+                if _takes_values(other, file):
+                    groups.join(str(file.path), str(other.path))
+        members: dict[str, list[File]] = {}
+        for file in every:
+            members.setdefault(groups.first(str(file.path)), []).append(file)
+        hashes: dict[str, str] = {}
+        for first, files in members.items():
             digest = hashlib.sha256(salt.encode())
-            for each in sorted(self.with_imported([file]), key=lambda one: str(one.path)):
+            for each in sorted(self.with_imported(files), key=lambda one: str(one.path)):
                 digest.update(f"{each.path}\0{each.digest}\n".encode())
-            result[file.path] = digest.hexdigest()
+            hashes[first] = digest.hexdigest()
+        result = {file.path: hashes[groups.first(str(file.path))] for file in self.files}
         for file in self.foreign:
             result[file.path] = hashlib.sha256(f"{salt}{file.path}\0{file.digest}".encode()).hexdigest()
         return result
+
+
+def _takes_values(file: File, importer: File) -> bool:
+    """Tell whether what imports a file can put a model into it: call a function of it, or set a name in it."""
+    if b"def " in file.content or b"class " in file.content or b"lambda" in file.content:
+        return True
+    name = re.escape(file.path.stem).encode()
+    return re.search(rb"\b%s(\.\w+\s*=[^=]|\[|\.\w+[.\[])" % name, importer.content) is not None
+
+
+class _Groups:
+    """Groups of names; two that are joined are in one."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def first(self, name: str) -> str:
+        path: list[str] = []
+        while (parent := self._parent.get(name, name)) != name:
+            path.append(name)
+            name = parent
+        for each in path:
+            self._parent[each] = name
+        return name
+
+    def join(self, name: str, other: str) -> None:
+        self._parent[self.first(name)] = self.first(other)
 
 
 def files_below(paths: Iterable[Path]) -> Iterator[Path]:
