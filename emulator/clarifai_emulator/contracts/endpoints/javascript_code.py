@@ -38,7 +38,7 @@ _LATER = "it is only known when the program runs"
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ExportedName:
     """A name that comes from a package: ``default`` for what a module exports as a whole."""
 
     module: str
@@ -52,19 +52,19 @@ class JavaScriptCode:
         self.source = source
 
     @cached_property
-    def imports(self) -> dict[str, Imported]:
+    def imports(self) -> dict[str, ExportedName]:
         """Return the names that the file imports, by ``import`` or ``require``."""
-        found: dict[str, Imported] = {}
+        found: dict[str, ExportedName] = {}
         for node in self.source.nodes:
             if node.type == "import_statement":
                 module = self._string(node.child_by_field_name("source"))
                 for name, exported in self._clause(node):
-                    found[name] = Imported(module, exported)
+                    found[name] = ExportedName(module, exported)
             elif node.type == "variable_declarator":
                 module = self._required(node.child_by_field_name("value"))
                 target = node.child_by_field_name("name")
                 for name, exported in self._pattern(target) if module else ():
-                    found[name] = Imported(module, exported)
+                    found[name] = ExportedName(module, exported)
         return found
 
     def _clause(self, statement: Node) -> list[tuple[str, str]]:
@@ -132,16 +132,16 @@ class JavaScriptCode:
                 found.setdefault(prefix + self.source.text(name), []).append(node)
         return found
 
-    def imported(self, node: Node) -> Imported | None:
+    def imported(self, node: Node) -> ExportedName | None:
         """Return what a name, or a member of a module, comes from."""
         if node.type == "member_expression":
             holder, member = node.child_by_field_name("object"), node.child_by_field_name("property")
             module = self.imports.get(self.source.text(holder)) if holder is not None else None
             if module is None or member is None or module.name not in ("*", "default"):
                 return None
-            return Imported(module.module, self.source.text(member))
+            return ExportedName(module.module, self.source.text(member))
         found = self.imports.get(self.source.text(node)) if node.type == "identifier" else None
-        return Imported(found.module, "default") if found is not None and found.name == "*" else found
+        return ExportedName(found.module, "default") if found is not None and found.name == "*" else found
 
     def followed(self, node: Node, depth: int = 0) -> list[Node]:
         """Return the expressions that the expression may stand for."""

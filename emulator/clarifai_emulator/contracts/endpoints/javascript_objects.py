@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clarifai_emulator.contracts.endpoints.javascript_code import Imported, JavaScriptCode
+from clarifai_emulator.contracts.endpoints.javascript_code import ExportedName, JavaScriptCode
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class MadeObject:
     """An object, or what a function of a library gave. ``arguments``: those that made it."""
 
-    imported: Imported
+    imported: ExportedName
     node: Node
     arguments: tuple[Node, ...]
 
