@@ -37,5 +37,5 @@ def _javascript(source: ForeignSource, models: EndpointModels) -> list[Judged]:
         *(judge_http(each, models) for each in calls.http_requests()),
         *(judge_address(each, models) for each in calls.addresses()),
         *(judge_tool_call(each, models) for each in calls.tool_calls()),
-        (list(calls.workflows()), 0),
+        (list(calls.unresolved()), 0),
     ]
