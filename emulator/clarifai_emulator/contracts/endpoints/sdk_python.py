@@ -1,6 +1,6 @@
 """Finds what a Python file asks of the platform through messages, workflows and older clients.
 
-stub.PostModelOutputs(PostModelOutputsRequest(…))   Workflow(url).predict_by_url(…)   Clarifai(model_url=…) of langchain
+stub.PostModelOutputs(PostModelOutputsRequest(…))   Workflow(url).predict_by_url(…)   langchain's Clarifai(…)
 """
 
 from __future__ import annotations
