@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from clarifai_emulator.contracts.calls.client_project import File
+from clarifai_emulator.contracts.calls.client_project import FOREIGN_SUFFIXES, File
 from clarifai_emulator.contracts.calls.constants import Modules
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.endpoints.client_code import ClientCode
+from clarifai_emulator.contracts.endpoints.foreign_check import check_foreign
 from clarifai_emulator.contracts.endpoints.framework_python import FrameworkCalls
 from clarifai_emulator.contracts.endpoints.http_python import HttpCalls
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModels
@@ -24,7 +25,7 @@ from clarifai_emulator.contracts.rules.finding import Finding, Location
 
 
 class EndpointCheck:
-    """Checks files against the given models."""
+    """Checks files against the given models. ``modules``: finds the modules that they import."""
 
     def __init__(self, models: Sequence[KnownModel], modules: Modules) -> None:
         self._models = EndpointModels(models)
@@ -33,6 +34,9 @@ class EndpointCheck:
     def check(self, file: File) -> tuple[list[Finding], int]:
         """Return the findings about a file, and the number of requests that were held against a model. Nothing is
         said of a file that cannot be parsed: that it cannot be, is told of its calls."""
+        if file.path.suffix in FOREIGN_SUFFIXES:
+            findings, calls = check_foreign(file, self._models)
+            return _distinct(findings), calls
         try:
             source = file.source
             _ = source.nodes
