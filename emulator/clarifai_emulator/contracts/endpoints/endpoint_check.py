@@ -21,6 +21,7 @@ from clarifai_emulator.contracts.endpoints.mcp_python import McpCalls
 from clarifai_emulator.contracts.endpoints.openai_findings import judge_openai
 from clarifai_emulator.contracts.endpoints.openai_python import OpenAiCalls
 from clarifai_emulator.contracts.endpoints.rest_findings import judge_http
+from clarifai_emulator.contracts.endpoints.sdk_python import SdkRequests
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
 
@@ -57,6 +58,7 @@ class EndpointCheck:
             *(judge_tool_call(each, self._models) for each in mcp.tool_calls()),
             *(judge_http(each, self._models) for each in http.requests()),
         ]
+        findings += SdkRequests(code).judge(self._models)
         for said, checked in judged:
             findings += said
             calls += checked

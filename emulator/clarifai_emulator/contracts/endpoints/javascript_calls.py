@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clarifai_emulator.contracts.endpoints.http_python import json_value
 from clarifai_emulator.contracts.endpoints.http_request import HttpRequest
 from clarifai_emulator.contracts.endpoints.javascript_code import JavaScriptCode
-from clarifai_emulator.contracts.endpoints.javascript_objects import ObjectCall, calls_of, made_objects
+from clarifai_emulator.contracts.endpoints.javascript_objects import MadeObject, ObjectCall, calls_of, made_objects
 from clarifai_emulator.contracts.endpoints.mcp_python import ToolCall
 from clarifai_emulator.contracts.endpoints.model_call import ModelCall
 from clarifai_emulator.contracts.endpoints.openai_request import OpenAiRequest
@@ -37,6 +37,7 @@ _PROVIDERS = frozenset(
     {("@ai-sdk/openai-compatible", "createOpenAICompatible"), ("@ai-sdk/openai", "createOpenAI")}
 )
 _LANGCHAIN = {"ChatOpenAI": CHAT, "OpenAIEmbeddings": EMBEDDINGS}
+_OLD_CALLS = frozenset({"predict", "search", "initModel"})
 _VERBS = frozenset({"get", "post", "put", "patch", "delete", "request"})
 _HTTP = frozenset({"axios", "got", "ky", "undici", "node-fetch"})
 
@@ -134,8 +135,13 @@ class JavaScriptCalls:
             holder = call.members[-2] if len(call.members) > 1 else call.owner
             made, _ = made_objects(self._code, holder)
             for each in made:
-                if each.imported.module == _SDK and each.imported.name == "Model":
+                if each.imported.name == "Model" and self._is_sdk(each):
                     yield self._model_call(call, each.arguments)
+
+    def _is_sdk(self, made: MadeObject) -> bool:
+        """Tell whether an object is one of clarifai-nodejs; a file of the project may hand its classes on."""
+        is_own = made.imported.module.startswith((".", "@/", "~/", "src/"))
+        return made.imported.module == _SDK or (is_own and "authConfig" in self._code.source.text(made.node))
 
     def _model_call(self, call: ObjectCall, made_with: tuple[Node, ...]) -> ModelCall:
         where = self._code.source.location(call.function)
@@ -264,14 +270,26 @@ class JavaScriptCalls:
                 is_known = UNSEEN not in texts
         return servers, is_known
 
-    def workflows(self) -> Iterator[Finding]:
-        """Report the workflows that clarifai-nodejs is to run."""
-        for node in self._code.source.nodes:
-            named = node.child_by_field_name("constructor") if node.type == "new_expression" else None
-            imported = self._code.imported(named) if named is not None else None
-            if imported is not None and imported.module == _SDK and imported.name == "Workflow":
-                message = f"The definition of {self._code.source.shown(node)} is not at hand, so it is not checked."
-                yield found("workflow-not-given", message, self._code.source.location(node))
+    def unresolved(self) -> Iterator[Finding]:
+        """Report workflows, and calls of the client that was there before clarifai-nodejs."""
+        for call in self._calls:
+            if not call.path or call.path[-1] not in _SDK_CALLS or call.owner is None:
+                continue
+            holder = call.members[-2] if len(call.members) > 1 else call.owner
+            named = f"{call.path[-1]}()"
+            for each in made_objects(self._code, holder)[0]:
+                where, shown = self._code.source.location(call.function), self._code.source.shown(each.node)
+                if each.imported.name == "Workflow" and self._is_sdk(each):
+                    message = f"The definition of {shown} is not at hand, so {named} is not checked."
+                    yield found("workflow-not-given", message, where)
+        old = {name for name, each in self._code.imports.items() if each.module == "clarifai"}
+        for call in self._calls if old else ():
+            if (call.path and call.path[-1] in _OLD_CALLS and "models" in call.path) or call.path[-1:] == (
+                "predict",
+            ):
+                where = self._code.source.location(call.function)
+                message = f"{call.path[-1]}() is a call of the client before clarifai-nodejs, which is not checked."
+                yield found("unresolved-request", message, where)
 
 
 def _model_name(options: WrittenValue) -> WrittenValue:

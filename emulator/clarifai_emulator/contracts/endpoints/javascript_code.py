@@ -50,6 +50,8 @@ class JavaScriptCode:
 
     def __init__(self, source: ForeignSource) -> None:
         self.source = source
+        # Texts of expressions by their places, while and after they are found.
+        self._known_texts: dict[tuple[int, int], list[str]] = {}
 
     @cached_property
     def imports(self) -> dict[str, ExportedName]:
@@ -145,29 +147,38 @@ class JavaScriptCode:
 
     def followed(self, node: Node, depth: int = 0) -> list[Node]:
         """Return the expressions that the expression may stand for."""
-        if depth > _DEEPEST:
-            return [node]
+        found: list[Node] = []
+        waiting = [(node, depth)]
+        seen = {(node.start_byte, node.end_byte)}
+        while waiting:
+            each, deep = waiting.pop(0)
+            steps = self._steps(each, deep) if deep < _DEEPEST else []
+            plain = [one for one in steps if one.type not in ("null", "undefined")] if len(steps) > 1 else steps
+            fresh = [one for one in plain if (one.start_byte, one.end_byte) not in seen]
+            seen.update((one.start_byte, one.end_byte) for one in fresh)
+            waiting += [(one, deep + 1) for one in fresh]
+            if not plain:
+                found.append(each)
+        return found or [node]
+
+    def _steps(self, node: Node, depth: int) -> list[Node]:
         if node.type in _AROUND and node.named_children:
-            return self.followed(node.named_children[0], depth + 1)
+            return node.named_children[:1]
         if node.type == "ternary_expression":
             ends = [node.child_by_field_name("consequence"), node.child_by_field_name("alternative")]
-            return [end for each in ends if each is not None for end in self.followed(each, depth + 1)]
+            return [each for each in ends if each is not None]
         if node.type in ("identifier", "member_expression") and not self._is_parameter(node):
             values = self.bindings.get(self.source.text(node), [])
-            plain = [each for each in values if each.type not in ("null", "undefined")] or values
-            if plain:
-                return [end for each in plain for end in self.followed(each, depth + 1)]
+            if values:
+                return values
         if node.type == "member_expression":
             member = self._member(node, depth)
-            if member is not None:
-                return self.followed(member, depth + 1)
+            return [member] if member is not None else []
         if node.type == "call_expression":
             function = node.child_by_field_name("function")
             made = self.bindings.get(self.source.text(function), []) if function is not None else []
-            returned = [end for each in made if each.type in _FUNCTIONS for end in self._returned(each)]
-            if returned:
-                return [end for each in returned for end in self.followed(each, depth + 1)]
-        return [node]
+            return [end for each in made if each.type in _FUNCTIONS for end in self._returned(each)]
+        return []
 
     def _member(self, node: Node, depth: int) -> Node | None:
         """Return what an object in sight has under the member's name: ``config.url``."""
@@ -288,10 +299,12 @@ class JavaScriptCode:
         return self._texts(node, 0)
 
     def _texts(self, node: Node, depth: int) -> list[str]:
-        if depth > _DEEPEST:
-            return [UNSEEN]
-        found = [text for end in self.followed(node, depth) for text in self._end_texts(end, depth + 1)]
-        return list(dict.fromkeys(found))[:MOST_TEXTS] or [UNSEEN]
+        place = (node.start_byte, node.end_byte)
+        if place not in self._known_texts:
+            self._known_texts[place] = [UNSEEN]  # an expression that depends on itself
+            found = [text for end in self.followed(node, depth) for text in self._end_texts(end, depth + 1)]
+            self._known_texts[place] = list(dict.fromkeys(found))[:MOST_TEXTS] or [UNSEEN]
+        return self._known_texts[place]
 
     def _end_texts(self, node: Node, depth: int) -> list[str]:
         if node.type == "string":

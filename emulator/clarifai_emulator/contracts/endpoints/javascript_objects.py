@@ -10,6 +10,8 @@ from clarifai_emulator.contracts.endpoints.javascript_code import ExportedName, 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+_DEEPEST = 12
+
 
 @dataclass(frozen=True, slots=True)
 class MadeObject:
@@ -51,18 +53,18 @@ def calls_of(code: JavaScriptCode) -> list[ObjectCall]:
     return found
 
 
-def made_objects(code: JavaScriptCode, node: Node) -> tuple[list[MadeObject], bool]:
+def made_objects(code: JavaScriptCode, node: Node, depth: int = 0) -> tuple[list[MadeObject], bool]:
     """Return the objects that the expression may stand for, and whether there are no others."""
     found: list[MadeObject] = []
     is_whole = True
-    for end in code.followed(node):
+    for end in code.followed(node) if depth < _DEEPEST else ():
         named = end.child_by_field_name("constructor") or end.child_by_field_name("function")
         imported = code.imported(named) if named is not None else None
         if imported is not None:
             found.append(MadeObject(imported, end, given_to(end)))
         elif end.type == "call_expression" and named is not None and named.type == "member_expression":
             # client.withOptions(…), provider.chat(…): what it is called on is what counts.
-            inner, whole = made_objects(code, named.named_children[0])
+            inner, whole = made_objects(code, named.named_children[0], depth + 1)
             found += inner
             is_whole = is_whole and whole and bool(inner)
         elif end.type not in ("null", "undefined"):

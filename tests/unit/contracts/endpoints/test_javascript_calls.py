@@ -29,8 +29,12 @@ SDK = [
      "unknown-model: predict(): which model it is, cannot be seen: it is only known when the program runs."),
     ("class Bot { model = new Model({ url: 'https://clarifai.com/me/demo/models/hello' }); ask() { return this.model.predict({ methodName: 'predict' }) } }",
      "missing-argument: predict(): argument 'prompt' (str) is required and not given."),
-    ("const flow = new Workflow({ url })",
-     "workflow-not-given: The definition of new Workflow({ url }) is not at hand, so it is not checked."),
+    ("const flow = new Workflow({ url })\nflow.predict({ inputs: [x] })",
+     "workflow-not-given: The definition of new Workflow({ url }) is not at hand, so predict() is not checked."),
+    ("const Clarifai = require('clarifai')\nconst app = new Clarifai.App({ apiKey })\napp.models.predict('food', image)",
+     "unresolved-request: predict() is a call of the client before clarifai-nodejs, which is not checked."),
+    ("let parts = []\nparts = parts.filter((x) => x)\nparts = parts.map((x) => x)\nparts.predict({ prompt: `${parts}` })\nmodel.predict({ methodName: 'predict' })",
+     "missing-argument: predict(): argument 'prompt' (str) is required and not given."),
 ]  # fmt: skip
 HOW = (
     "`model` must be a model's URL, as https://clarifai.com/USER/APP/models/MODEL, or USER/APP/models/MODEL, with "
