@@ -21,7 +21,9 @@ from flow.driver import MODELS, Client, inference_request, running, wait_for
 
 MODEL = """
 import os
+import sys
 from clarifai.runners.models.model_class import ModelClass
+sys.path.insert(0, os.path.dirname(__file__))
 from helper import SUFFIX
 
 CALLS = []
@@ -54,7 +56,7 @@ def model(folder: Path, name: str, suffix: str) -> Path:
     config = path / "config.yaml"
     config.write_text(config.read_text().replace("id: hello", f"id: {name}"))
     (path / "1" / "model.py").write_text(MODEL)
-    (path / "helper.py").write_text(f"SUFFIX = {suffix!r}\n")
+    (path / "1" / "helper.py").write_text(f"SUFFIX = {suffix!r}\n")
     return path
 
 
@@ -86,7 +88,7 @@ def test_an_edited_model_and_its_edited_modules_take_over(
     path = model(tmp_path, "edited", "?")
     inprocess.deploy(path)
     assert predict(caller, "edited", "a").startswith("a? ")
-    (path / "helper.py").write_text("SUFFIX = ' anew'\n")
+    (path / "1" / "helper.py").write_text("SUFFIX = ' anew'\n")
     inprocess.deploy(path)
     assert predict(caller, "edited", "a").startswith("a anew ")
 

@@ -293,7 +293,9 @@ def test_a_helper_beside_the_model_is_forked_and_named(stateful: Edits) -> None:
 
 HELPED = """
 import os
+import sys
 import time
+sys.path.insert(0, os.path.dirname(__file__))
 import words
 from clarifai.runners.models.model_class import ModelClass
 from words import GREETING
@@ -341,7 +343,7 @@ class Box:
 @pytest.fixture
 def helped(dev: EmulatorThread, caller: Client, tmp_path: Path) -> Edits:
     directory = write_model(tmp_path, "helped", HELPED)
-    (directory / "words.py").write_text(WORDS)
+    (directory / "1" / "words.py").write_text(WORDS)
     return Edits(dev, caller, directory)
 
 
@@ -351,7 +353,7 @@ def test_a_helper_that_loading_did_not_use_is_swapped_and_the_weights_stay(helpe
     edit = (
         WORDS.replace("return text", "return text.upper()").replace('"Hello"', '"Moin"').replace('"box"', '"crate"')
     )
-    (helped.directory / "words.py").write_text(edit)
+    (helped.directory / "1" / "words.py").write_text(edit)
     outcome = helped.dev.reload(helped.directory)
     text, trailers = helped.ask()
     assert text == "Moin X crate 1"
@@ -360,7 +362,9 @@ def test_a_helper_that_loading_did_not_use_is_swapped_and_the_weights_stay(helpe
         assert outcome.plan.kind is ReloadKind.FORK
         return
     assert outcome.plan.kind is ReloadKind.SWAP
-    assert outcome.plan.reason == ("style, Box.show, GREETING of words.py have changed, which loading did not use")
+    assert outcome.plan.reason == (
+        "style, Box.show, GREETING of 1/words.py have changed, which loading did not use"
+    )
     assert helped.replica == replica
 
 
@@ -369,7 +373,7 @@ def test_a_request_ends_on_the_helper_it_began_with(helped: Edits) -> None:
     asking = threading.Thread(target=lambda: answers.append(helped.ask("wait")[0]))
     asking.start()
     wait_for(lambda: helped.ask("begun")[0] == "1")
-    (helped.directory / "words.py").write_text(WORDS.replace("return text", "return text.upper()"))
+    (helped.directory / "1" / "words.py").write_text(WORDS.replace("return text", "return text.upper()"))
     outcome = helped.dev.reload(helped.directory)
     assert helped.ask()[0] == "Hello X box 1"
     go = helped.directory / "1" / "__pycache__" / "go"  # no file of the model, so no edit

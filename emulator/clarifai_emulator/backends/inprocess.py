@@ -14,12 +14,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.backends import own_output
 from clarifai_emulator.backends.backend import Exit, ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.debugging import breakpoints
+from clarifai_emulator.backends.image_view import ImageViews
 from clarifai_emulator.backends.model_errors import unusable_model
 from clarifai_emulator.backends.poller import Rounds
 from clarifai_emulator.backends.signature_answers import Signatures, mocked_warning
@@ -46,6 +48,7 @@ class InProcessBackend:
         self._api_base = api_base
         self._replicas: set[InProcessReplica] = set()
         self._stops_at_breakpoints = False
+        self._views = ImageViews()
 
     async def warm(self) -> None:
         """Do nothing: a replica shares what this process has imported."""
@@ -65,13 +68,15 @@ class InProcessBackend:
         if not self._stops_at_breakpoints:
             self._stops_at_breakpoints = True
             breakpoints.install()
-        replica = InProcessReplica(spec, on_line, self._api_base())
+        source = replace(spec.source, path=self._views.of(spec.source.path))
+        replica = InProcessReplica(replace(spec, source=source), on_line, self._api_base())
         self._replicas.add(replica)
         replica.exited.add_done_callback(lambda _: self._replicas.discard(replica))
         return replica
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
         """The model's method signatures. Raises ``ModelError`` with the model's own traceback."""
+        source = replace(source, path=self._views.of(source.path))
         return await asyncio.to_thread(_signatures, source, self._api_base())
 
     async def close(self) -> None:
@@ -80,6 +85,7 @@ class InProcessBackend:
         if self._stops_at_breakpoints:
             self._stops_at_breakpoints = False
             breakpoints.uninstall()
+        self._views.close()
 
 
 def make_backend(surroundings: Surroundings) -> InProcessBackend:

@@ -33,7 +33,7 @@ def show_contracts(
     directories: Sequence[Path], *, static: bool, as_json: bool, topology: Sequence[Path] = ()
 ) -> bool:
     """Print the contracts of these directories; return whether any of them has an error."""
-    contracts = read_many(directories, static=static, topology=topology, progress=_tell)
+    contracts = read_many(directories, static=static, topology=topology, progress=_tell, upload=True)
     if as_json:
         print_json([_json(each) for each in contracts])
     else:

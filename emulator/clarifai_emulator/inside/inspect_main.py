@@ -9,7 +9,8 @@ A model whose import fails in somebody else's module, as one whose class body as
 read as the SDK's upload reads every model: with all third-party modules replaced by mocks. In ``strict`` mode that
 is done where it was the network that failed, and nothing else.
 
-The answer is one JSON object: ``sdk`` (its version), ``options`` (of its server), ``signatures`` (base64),
+The answer is one JSON object: ``sdk`` (its version), ``refused`` (why the SDK's upload refuses the directory, where
+that was asked: see ``upload_main.py``), ``options`` (of its server), ``signatures`` (base64),
 ``methods`` (name, file and first line of each), ``class``, ``problems``, ``stubs``, and, when the import itself
 failed, ``error``, ``kind``, ``traceback``, ``where``, ``hint`` and ``packages`` (the versions of what the SDK
 stands on): in ``mocked``, where the mocks helped.
@@ -68,8 +69,9 @@ def warm():
         beside(name)
 
 
-def examine(model_path, *, strict=True, scratch="", requirements=()):
-    """The answer for one model directory; never raises."""
+def examine(model_path, *, strict=True, scratch="", requirements=(), upload=None):
+    """The answer for one model directory; never raises. ``upload``: options of ``upload_main.refusal``, where the
+    SDK's upload is asked."""
     answer = {}
     collected = []
     stubs = None
@@ -77,6 +79,9 @@ def examine(model_path, *, strict=True, scratch="", requirements=()):
     try:
         if scratch:
             answer["enforced"] = beside("confine_main").confine(scratch)
+        if upload is not None:
+            sdk = beside("sdk_main")
+            answer["refused"] = beside("upload_main").refusal(scratch=scratch, sdk=sdk, **upload)
         if not strict:
             stubs = beside("stub_main").install(model_path, requirements)
         beside("sdk_main").require_importable()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from clarifai_emulator.models.config_file import CONFIG_FILE
+from clarifai_emulator.models.config_content import CONFIG_FILE
 from clarifai_emulator.models.directory import (
     HASH_CONTENT_BELOW,
     NOT_CODE_DIRS,
@@ -22,8 +22,8 @@ from clarifai_emulator.models.directory import (
     digest_of,
     is_part_of_model,
 )
+from clarifai_emulator.models.image_content import DOCKERFILE, content_by
 
-DOCKERFILE = "Dockerfile"
 # As the SDK's loader looks for it: the first one there is.
 MODEL_FILES = ("model.py", "1/model.py")
 # What a model directory is not one without; these count whatever the globs say.
@@ -64,8 +64,10 @@ class Code:
 
     @property
     def model_file(self) -> str:
-        """Return the path of the file that has the model class."""
-        return next((name for name in MODEL_FILES if name in self.files), MODEL_FILES[-1])
+        """Return the path of the file that has the model class: as the SDK's loader finds it in the image."""
+        content = content_by(self.text(DOCKERFILE))
+        files = (name for name in MODEL_FILES if name in self.files and content.has(name.partition("/")[0]))
+        return next(files, MODEL_FILES[-1])
 
     def without(self, names: Set[str]) -> Code:
         """Return the code without these files."""

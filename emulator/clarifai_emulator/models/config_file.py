@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,11 +10,13 @@ import yaml
 from clarifai_grpc.grpc.api import resources_pb2
 
 from clarifai_emulator.models.compute_section import read_compute
+from clarifai_emulator.models.config_content import (
+    CONFIG_FILE,
+    DEFAULT_APP_ID,
+    DEFAULT_MODEL_TYPE_ID,
+    ConfigFile,
+)
 from clarifai_emulator.models.fields import parse_section, shown
-
-CONFIG_FILE = "config.yaml"
-DEFAULT_APP_ID = "main"
-DEFAULT_MODEL_TYPE_ID = "any-to-any"
 
 # The platform's build images exist for these (SDK 12.5, clarifai/runners/utils/const.py).
 PLATFORM_PYTHON_VERSIONS = ("3.11", "3.12")
@@ -30,43 +31,11 @@ CONCEPT_MODEL_TYPES = (
 
 _TEXT_FIELDS = ("id", "user_id", "app_id", "model_type_id")
 _ID = re.compile(r"[A-Za-z0-9_-]+")
+# Of every id on the platform (docs/fidelity.md, "Resources: ids").
+MAX_ID_LENGTH = 48
+# ``num_threads`` of a model version is an unsigned number of 32 bits.
+_MOST_THREADS = 2**32 - 1
 _PYTHON_VERSION = re.compile(r"3\.\d+(\.\d+)?")
-
-
-@dataclass(slots=True)
-class ConfigFile:
-    """The content of ``config.yaml``, with the platform's defaults where it is silent.
-
-    ``problems``: why the platform would refuse the file; empty when it is usable. ``warnings``: what works here but
-    not there. ``instance``: the instance type of a ``compute`` section (``instance``, or the older ``gpu``), empty
-    when there is none or when ``inference_compute_info`` is given, which wins.
-    """
-
-    values: dict[str, Any] = field(default_factory=dict[str, Any])
-    user_id: str = ""
-    app_id: str = DEFAULT_APP_ID
-    model_id: str = ""
-    model_type_id: str = DEFAULT_MODEL_TYPE_ID
-    python_version: str = ""
-    num_threads: int | None = None
-    compute_info: resources_pb2.ComputeInfo = field(default_factory=resources_pb2.ComputeInfo)
-    instance: str = ""
-    concepts: tuple[resources_pb2.Concept, ...] = ()
-    problems: list[str] = field(default_factory=list[str])
-    warnings: list[str] = field(default_factory=list[str])
-
-    def problem(self, text: str) -> None:
-        self.problems.append(f"{CONFIG_FILE}: {text}")
-
-    def section(self, name: str) -> dict[str, Any]:
-        """Return the mapping under a top-level key; empty (and a problem, if it is something else) when absent."""
-        value = self.values.get(name)
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            self.problem(f"{name} must be a section of indented keys, got {shown(value)}")
-            return {}
-        return cast("dict[str, Any]", value)
 
 
 def read_config_file(file: Path) -> ConfigFile:
@@ -130,9 +99,13 @@ def _model(config: ConfigFile) -> None:
     config.model_id = _text(config, section, "id")
     config.user_id = _text(config, section, "user_id")
     config.app_id = _text(config, section, "app_id") or DEFAULT_APP_ID
-    config.model_type_id = _text(config, section, "model_type_id") or DEFAULT_MODEL_TYPE_ID
+    config.model_type_id = _model_type(config, section)
     if "id" not in section:
         config.problem('model.id is missing; add "id: my-model" under "model:"')
+    elif len(config.model_id) > MAX_ID_LENGTH:
+        config.problem(
+            f"model.id has {len(config.model_id)} characters; the platform takes {MAX_ID_LENGTH}, shorten it"
+        )
     elif config.model_id and not _ID.fullmatch(config.model_id):
         config.problem(
             f'model.id may have only letters, digits, "-" and "_", got {shown(config.model_id)};'
@@ -155,14 +128,39 @@ def _text(config: ConfigFile, section: dict[str, Any], key: str) -> str:
     return ""
 
 
+def _model_type(config: ConfigFile, section: dict[str, Any]) -> str:
+    """Return the type; the SDK sends an empty one as it is, and what the platform takes it for is not known."""
+    if "model_type_id" in section and section["model_type_id"] in (None, ""):
+        config.warnings.append(
+            f"model.model_type_id is empty; give it a value, {DEFAULT_MODEL_TYPE_ID} is taken here"
+        )
+        return DEFAULT_MODEL_TYPE_ID
+    return _text(config, section, "model_type_id") or DEFAULT_MODEL_TYPE_ID
+
+
 def _build_info(config: ConfigFile) -> None:
     section = config.section("build_info")
-    version = section.get("python_version")
-    if isinstance(section.get("dereference_symlinks", False), bool) is False:
+    if "build_info" in config.values and config.values["build_info"] is None:
+        config.refused.append("build_info is empty; give it a python_version or remove the line")
+    if not isinstance(section.get("dereference_symlinks") or False, bool):
         config.problem(
             f"build_info.dereference_symlinks must be true or false, got {shown(section['dereference_symlinks'])}"
         )
+    for key, example in (("image", "python:3.12"), ("platform", "linux/amd64")):
+        value = section.get(key)
+        if value and not isinstance(value, str):
+            config.problem(
+                f'build_info.{key} must be text such as "{example}", got {shown(value)}; put it in quotes'
+            )
+    if "python_version" in section:
+        _python_version(config, section["python_version"])
+
+
+def _python_version(config: ConfigFile, version: object) -> None:
+    """Check the version; the upload does not look at that of a model with a base image of its own."""
     if version is None:
+        if not config.has_own_image:
+            config.refused.append("build_info.python_version is empty; give it a value or remove the line")
         return
     if not isinstance(version, str):
         config.problem(
@@ -173,18 +171,21 @@ def _build_info(config: ConfigFile) -> None:
         config.problem(f'build_info.python_version must be a version such as "3.12", got {shown(version)}')
     else:
         config.python_version = version.strip()
-        if config.python_version not in PLATFORM_PYTHON_VERSIONS:
-            config.warnings.append(
-                f"build_info.python_version is {config.python_version}; the platform builds images for"
+        if version not in PLATFORM_PYTHON_VERSIONS and not config.has_own_image:
+            said = version if version == config.python_version else shown(version)
+            config.refused.append(
+                f"build_info.python_version is {said}; the platform builds images for"
                 f" {' and '.join(PLATFORM_PYTHON_VERSIONS)} only"
             )
 
 
 def _num_threads(config: ConfigFile) -> None:
     value = config.values.get("num_threads")
-    if value is None:
+    if value is None or value in ("", []):  # the SDK takes its own number then
         return
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+    if isinstance(value, int) and not isinstance(value, bool) and value > _MOST_THREADS:
+        config.problem(f"num_threads must be a number of threads, got {value}; 1 to 100 are usual")
+    elif isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         config.num_threads = value
     else:
         config.problem(f"num_threads must be an integer >= 1, got {shown(value)}")
@@ -212,16 +213,24 @@ def _concepts(config: ConfigFile) -> None:
         )
     concepts: list[resources_pb2.Concept] = []
     for index, value in enumerate(cast("list[Any]", values)):
-        if not isinstance(value, dict) or not {"id", "name"} <= set(cast("dict[str, Any]", value)):
-            config.problem(f'concepts[{index}] must have "id" and "name", got {shown(value)}')
+        where = f"concepts[{index}]"
+        concept = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        if not {"id", "name"} <= set(concept):
+            config.problem(f'{where} must have "id" and "name", got {shown(value)}')
             continue
-        concepts.append(resources_pb2.Concept(id=str(value["id"]), name=str(value["name"])))
+        config.refused += parse_section(where, concept, resources_pb2.Concept())
+        concepts.append(resources_pb2.Concept(id=str(concept["id"]), name=str(concept["name"])))
     config.concepts = tuple(concepts)
 
 
 def _checkpoints(config: ConfigFile) -> None:
     section = config.section("checkpoints")
     if not section:
+        if config.values.get("checkpoints", section) in (None, {}) and "checkpoints" in config.values:
+            config.refused.append("checkpoints is empty; give it a repo_id or remove the line")
+        return
+    if "type" in section and not section["type"]:
+        config.warnings.append("checkpoints.type is empty, so that no checkpoint is loaded; write huggingface")
         return
     kind = section.get("type", "huggingface" if "repo_id" in section else None)
     if kind != "huggingface":
@@ -236,6 +245,8 @@ def _checkpoints(config: ConfigFile) -> None:
 def _secrets(config: ConfigFile) -> None:
     values = config.values.get("secrets")
     if values is None:
+        if "secrets" in config.values:
+            config.refused.append("secrets is empty; list what the model needs or remove the line")
         return
     if not isinstance(values, list):
         config.problem(f"secrets must be a list, got a {type(values).__name__}")

@@ -12,8 +12,10 @@ from typing import Any
 from clarifai_grpc.grpc.api import resources_pb2
 
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.models.config_file import CONFIG_FILE, ConfigFile, read_config_file
+from clarifai_emulator.models.config_content import CONFIG_FILE, ConfigFile
+from clarifai_emulator.models.config_file import read_config_file
 from clarifai_emulator.models.gpu_use import only_names_a_gpu
+from clarifai_emulator.models.image_content import image_content, model_file_of
 
 REQUIREMENTS_FILE = "requirements.txt"
 
@@ -159,7 +161,7 @@ def read_model_directory(path: Path) -> ModelDirectory:
         concepts=config.concepts,
         content_hash=content_hash(directory),
         only_names_a_gpu=only_names_a_gpu(directory, config, model_file, directory / REQUIREMENTS_FILE),
-        warnings=tuple(config.warnings),
+        warnings=(*config.warnings, *config.refused, *_beside(directory)),
     )
 
 
@@ -256,7 +258,7 @@ def _requirements(directory: Path, problems: list[str]) -> tuple[str, ...]:
 
 
 def _model_file(directory: Path, problems: list[str], warnings: list[str]) -> Path:
-    """Return ``1/model.py``, or the ``model.py`` beside config.yaml that the SDK's loader looks for first."""
+    """Return the file that is the model."""
     usual = directory / "1" / "model.py"
     beside = directory / "model.py"
     has_folder = usual.parent.is_dir()
@@ -264,13 +266,26 @@ def _model_file(directory: Path, problems: list[str], warnings: list[str]) -> Pa
         problems.append('1/model.py is missing, but there is a model.py; move it into the folder "1"')
     elif not usual.is_file() and not beside.is_file():
         problems.append("1/model.py is missing; create it with a class that inherits from ModelClass")
-    elif beside.is_file():
+    elif model_file_of(directory) == beside:
         warnings.append(
             "model.py beside config.yaml is what runs"
             + (", not 1/model.py; remove one of them" if usual.is_file() else "; the platform needs 1/model.py")
         )
         return beside
+    elif not usual.is_file():
+        problems.append("1/model.py is missing, and model.py beside config.yaml does not come into the image")
     return usual
+
+
+def _beside(directory: Path) -> Iterator[str]:
+    """Say which files a replica does not see, as they are not in the platform's image."""
+    names = image_content(directory).beside
+    if names:
+        shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+        yield (
+            f"not in the platform's image, and not there when the model runs: {shown}; move it into the folder 1, "
+            "or write a Dockerfile that copies it"
+        )
 
 
 def _refusal(directory: Path, problems: list[str]) -> ModelError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from clarifai_emulator.models.config_file import ConfigFile
+from clarifai_emulator.models.config_content import ConfigFile
 from clarifai_emulator.models.requirements import required_names
 
 # Packages that compute on a GPU, or serve models from one, by their normalised names.

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from clarifai_emulator.models.code import DOCKERFILE, Code
-from clarifai_emulator.models.config_file import CONFIG_FILE
+from clarifai_emulator.models.config_content import CONFIG_FILE
 from clarifai_emulator.models.directory import REQUIREMENTS_FILE
 from clarifai_emulator.models.written import named
 from clarifai_emulator.reload.helpers import HelperEdit, Helpers

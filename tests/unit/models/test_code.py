@@ -63,6 +63,8 @@ def test_texts_are_kept_of_what_a_plan_looks_into(directory: Path) -> None:
     assert code.text("weights.json") == ""
     assert code.model_file == "1/model.py"
     (directory / "model.py").write_text("two")
+    assert CodeReader(directory, Watched()).read().model_file == "1/model.py", "it is not in the image"
+    (directory / "Dockerfile").write_text("FROM python\nCOPY . /home/nonroot/main\n")
     assert CodeReader(directory, Watched()).read().model_file == "model.py"
 
 

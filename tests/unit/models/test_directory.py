@@ -130,8 +130,19 @@ class TestMissingFiles:
         (directory / "1").rmdir()
         assert 'there is a model.py; move it into the folder "1"' in refusal(directory)
 
-    def test_a_model_file_beside_the_config_runs_as_in_the_sdk_with_a_warning(self, directory: Path) -> None:
+    def test_what_lies_beside_the_folder_1_is_not_in_the_image(self, directory: Path) -> None:
+        for name in ("model.py", "README.md", "words.json"):
+            (directory / name).write_text("")
+        read = read_model_directory(directory)
+        assert read.model_file == directory / "1" / "model.py"
+        assert read.warnings == (
+            "not in the platform's image, and not there when the model runs: model.py, words.json; move it into "
+            "the folder 1, or write a Dockerfile that copies it",
+        )
+
+    def test_a_model_file_that_a_dockerfile_copies_runs_as_in_the_sdk_with_a_warning(self, directory: Path) -> None:
         (directory / "model.py").write_text("")
+        (directory / "Dockerfile").write_text("FROM python\nCOPY . /home/nonroot/main\n")
         read = read_model_directory(directory)
         assert read.model_file == directory / "model.py"
         assert read.warnings == ("model.py beside config.yaml is what runs, not 1/model.py; remove one of them",)

@@ -314,7 +314,8 @@ def test_a_kind_can_be_asked_for_and_is_never_less_than_right() -> None:
 
 
 def test_a_model_file_that_takes_the_place_of_another_is_a_fork() -> None:
-    plan = make_plan(code(), code(**{"model.py": MODEL}))
+    dockerfile = {"Dockerfile": "COPY . /home/nonroot/main"}
+    plan = make_plan(code(**dockerfile), code(**dockerfile, **{"model.py": MODEL}))
     assert (plan.kind, plan.reason) == (ReloadKind.FORK, "model.py takes the place of 1/model.py")
     gone = code()
     files = {name: file for name, file in gone.files.items() if name != "1/model.py"}

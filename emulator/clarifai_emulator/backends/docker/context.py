@@ -11,7 +11,7 @@ import os
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -26,9 +26,10 @@ from clarifai_emulator.backends.docker.dockerfile import (
 from clarifai_emulator.backends.docker.sdk_dockerfile import PLATFORMS_FILE, is_untouched
 from clarifai_emulator.config import DEFAULT_BASE_IMAGE, DockerSettings
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.models.config_file import CONFIG_FILE
+from clarifai_emulator.models.config_content import CONFIG_FILE
 from clarifai_emulator.models.directory import ModelDirectory, part_files
 from clarifai_emulator.models.environment import added_requirements, needs_of
+from clarifai_emulator.models.image_content import ALWAYS
 from clarifai_emulator.models.requirements import UnreadableRequirements, included_files, read_lines
 from clarifai_emulator.models.sdk_needs import require_runnable
 
@@ -130,8 +131,8 @@ def make_context(
             texts = {**texts, PLATFORMS_FILE: b""}
     else:
         base = image or settings.base_image.format(python_version=directory.python_version or DEFAULT_PYTHON)
-        files = tuple(each.as_posix() for each in sorted(part_files(directory.path)))
         recipe = _recipe(directory, base, build_args, build_info, has_ca=bool(authority))
+        files = tuple(_of_image(directory.path, recipe.requirement_files))
         recipe = replace(recipe, is_mounted=is_mounted)
         name, text, content = _GENERATED, dockerfile(recipe), directory.content_hash
         if is_mounted and recipe.requirement_files:
@@ -153,6 +154,14 @@ def make_context(
         fixes_python=is_own or bool(image) or "{python_version}" not in settings.base_image,
         note=note,
     )
+
+
+def _of_image(root: Path, requirement_files: Sequence[str]) -> Iterator[str]:
+    """Yield the files that an image of the platform has, and those that it installs requirements from: all,
+    where these are not known."""
+    for each in sorted(part_files(root)):
+        if not requirement_files or each.parts[0] in ALWAYS or each.as_posix() in requirement_files:
+            yield each.as_posix()
 
 
 def _comes_by_mount(name: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from clarifai_emulator.backends.docker.engine import Engine
 from clarifai_emulator.messages.quantities import parse_memory
 from clarifai_emulator.models.directory import ModelDirectory, part_files
+from clarifai_emulator.models.image_content import image_content
 
 
 def why_not_mounted(directory: ModelDirectory, engine: Engine) -> str:
@@ -20,6 +21,9 @@ def why_not_mounted(directory: ModelDirectory, engine: Engine) -> str:
     checkpoints = directory.config.get("checkpoints")
     if isinstance(checkpoints, dict) and checkpoints.get("when") == "build":  # pyright: ignore[reportUnknownMemberType]
         return "its checkpoints are in its image (checkpoints.when: build in config.yaml)"
+    beside = image_content(directory.path).beside
+    if beside:
+        return f"{', '.join(beside[:3])} beside the folder 1 would come with the mount, and is not in its image"
     hidden = next((each for each in (directory.path, *_files(directory)) if not _is_for_all(each)), None)
     if hidden is not None:
         return f"the user of its containers may not read {hidden} (chmod -R o+rX {directory.path})"

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from clarifai_emulator.backends.backend import Exit, ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.debugging.debugpy_files import folder_of_debugpy
+from clarifai_emulator.backends.image_view import ImageViews
 from clarifai_emulator.backends.process.parent import SCRIPT, Parent, forks, parent_environ, runner_environ
 from clarifai_emulator.backends.process.warm_parent import Child
 from clarifai_emulator.backends.process.zygote_link import Zygote, cannot_run
@@ -59,6 +60,7 @@ class ProcessBackend:
         self._api_base = api_base
         self._zygotes = {parent.python: Zygote(parent.python, parent.environ, parent.take())} if parent else {}
         self._spawned: set[SpawnedProcess] = set()
+        self._views = ImageViews()
 
     async def warm(self) -> None:
         """Import the SDK in this interpreter now, so that the first replica starts in milliseconds. Where that
@@ -79,14 +81,18 @@ class ProcessBackend:
         )
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
+        path = self._views.of(spec.source.path)
+        if path != spec.source.path:
+            on_line = _on_line_as_written(on_line, self._views)
         job: dict[str, Any] = {
             "op": "run",
-            "model_path": str(spec.source.path),
+            "model_path": str(path),
+            "seen_as": str(spec.source.path),
             "base_url": spec.base_url,
             "num_threads": spec.num_threads,
             "lean": spec.lean,
             "reloadable": spec.source.watched is not None,
-            "environ": {**self._inherited(spec.source.python, spec.source.path), **spec.variables},
+            "environ": {**self._inherited(spec.source.python, path), **spec.variables},
         }
         debugger: asyncio.Future[int] | None = None
         if spec.debugging is not None:
@@ -121,13 +127,15 @@ class ProcessBackend:
         ``how`` are its options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
         seconds = INSPECT_SECONDS if seconds is None else seconds
         lines: list[str] = []
-        environ = {**self._inherited(python, path), "CLARIFAI_API_BASE": self._api_base()}
-        job = {"op": "inspect", "model_path": str(path), "environ": environ, "how": dict(how or {})}
+        view = self._views.of(path)
+        environ = {**self._inherited(python, view), "CLARIFAI_API_BASE": self._api_base()}
+        job = {"op": "inspect", "model_path": str(view), "environ": environ, "how": dict(how or {})}
         with tempfile.TemporaryFile() as result:
             process = await self._begin(python, job, lines.append, result.fileno())
             exit_ = await end_of(process, lines, seconds)
             result.seek(0)
-            return decode_answer(result.read(), exit_, lines)
+            answer = self._views.as_written_in_json(result.read().decode())
+            return decode_answer(answer.encode(), exit_, [self._views.as_written(line) for line in lines])
 
     async def close(self) -> None:
         for zygote in self._zygotes.values():
@@ -136,6 +144,7 @@ class ProcessBackend:
         for process in tuple(self._spawned):
             process.kill()
         await asyncio.gather(*(process.exited for process in tuple(self._spawned)))
+        self._views.close()
 
     async def _begin(
         self, python: Path, job: Mapping[str, Any], on_line: Callable[[str], None], *fds: int
@@ -256,6 +265,10 @@ class SpawnedProcess:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
+
+
+def _on_line_as_written(on_line: Callable[[str], None], views: ImageViews) -> Callable[[str], None]:
+    return lambda line: on_line(views.as_written(line))
 
 
 def _told_port(on_line: Callable[[str], None], mark: str) -> tuple[asyncio.Future[int], Callable[[str], None]]:

@@ -106,9 +106,10 @@ class GivenAddresses:
         for node in source.calls:
             builder = sdk_name(node.func, evaluator, modules, source)
             if builder in _BUILDERS:
-                yield self._built(node, builder, evaluator)
+                yield self.built_by(node, builder, evaluator)
 
-    def _built(self, call: ast.Call, builder: str, evaluator: Evaluator) -> Built:
+    def built_by(self, call: ast.Call, builder: str, evaluator: Evaluator) -> Built:
+        """Return which model the call builds. ``builder``: what it calls, by its name in the SDK."""
         if builder == MODEL:
             return self._model(call, evaluator)
         if builder == LOCAL:

@@ -188,6 +188,15 @@ NOT_CHECKED = (
         "retry(model.predict)",
     ),
     Rule(
+        "passed-model",
+        _UNCHECKED,
+        Breaks.NOBODY,
+        "A model is handed to code of another package",
+        "What calls it there, and with what, is not checked.",
+        "Hand on a function of your own that calls the model.",
+        "Agent(llm=model)",
+    ),
+    Rule(
         "unreadable-client",
         _UNCHECKED,
         Breaks.NOBODY,

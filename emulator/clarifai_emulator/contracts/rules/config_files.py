@@ -33,11 +33,33 @@ RULES = (
         'build_info:\n  python_version: "3.9"',
     ),
     Rule(
+        "not-in-image",
+        Severity.ERROR,
+        Breaks.ALL,
+        "The model uses what is not in its image",
+        "The platform's image has the folder 1, config.yaml and requirements.txt of a model directory. What lies "
+        "beside them is sent and left out, unless a Dockerfile of yours copies it; a replica here does not see it "
+        "either.",
+        "Move it into the folder 1, or write a Dockerfile that copies it.",
+        "from lib import answer  # lib/ beside 1/",
+    ),
+    Rule(
+        "upload-refused",
+        Severity.ERROR,
+        Breaks.ALL,
+        "The SDK's upload refuses the model directory",
+        "`clarifai model upload`, of the SDK that the model names, ends before it sends anything. The emulator "
+        "runs the model all the same. `contract show` asks that upload; `--static` goes by rules.",
+        "Mend what the message says.",
+        'build_info:\n  python_version: "3.13"',
+    ),
+    Rule(
         "compute-missing",
         Severity.WARNING,
         Breaks.ALL,
         "config.yaml does not say what compute the model needs",
-        "The SDK refuses to upload it. The emulator runs it with what is there.",
+        "The SDK refuses to upload it: for `contract show` that is an error. The emulator runs it with what is "
+        "there.",
         "Add `compute:` with an `instance:`, or `inference_compute_info:`.",
         "model:\n  id: my-model",
     ),

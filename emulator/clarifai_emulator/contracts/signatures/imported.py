@@ -23,6 +23,7 @@ from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.answer_cache import Answers, is_own
+from clarifai_emulator.contracts.signatures.beside_files import imported_names
 from clarifai_emulator.contracts.signatures.client_names import HIDDEN_METHOD_NAMES
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.signatures.model_source import place_of
@@ -30,7 +31,11 @@ from clarifai_emulator.contracts.signatures.refusals import failed_import, mocke
 from clarifai_emulator.contracts.signatures.sdk_reader import Reader, built_reader, known_reader
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.inside.stub_main import MARK
+from clarifai_emulator.messages.json import as_dict
+from clarifai_emulator.models.config_content import CONFIG_FILE
+from clarifai_emulator.models.config_file import read_config_file
 from clarifai_emulator.models.environment import find_environment
+from clarifai_emulator.models.image_content import image_content, model_file_of
 from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import required_names
 
@@ -45,7 +50,9 @@ _Result = TypeVar("_Result")
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The content of one model's code. ``way``: how it was read. ``bases``: the classes it inherits from.
-    ``is_self_contained``: it stays as it is while the model's directory and the SDK do. ``sdk``: its version."""
+    ``is_self_contained``: it stays as it is while the model's directory and the SDK do. ``sdk``: its version.
+    ``upload``: what the SDK's upload says against the directory; empty where it would send it, None where it was
+    not asked."""
 
     way: str
     methods: tuple[Method, ...] = ()
@@ -53,6 +60,7 @@ class Reading:
     bases: tuple[str, ...] = ()
     is_self_contained: bool = False
     sdk: str = ""
+    upload: str | None = None
 
 
 def read_by_import(
@@ -61,11 +69,13 @@ def read_by_import(
     seconds: float,
     cache_dir: Path | None = None,
     progress: Progress = lambda line: None,
+    upload: bool = False,
 ) -> list[Reading]:
     """Read each directory, in order, by importing its model, with the SDK that it names. A directory that fails
     does not keep the next from being read. ``cache_dir`` keeps what was read, see ``answer_cache.py``;
-    ``progress`` hears of an SDK that is installed for it."""
-    own, answers = Path(sys.executable), Answers(cache_dir)
+    ``progress`` hears of an SDK that is installed for it. ``upload``: the SDK's upload is asked, too, and nothing
+    that was kept is used."""
+    own, answers = Path(sys.executable), Answers(cache_dir if not upload else None)
     readers = {path: known_reader(path, own) for path in directories}
     known: dict[Path, Reading] = {}
     for path, reader in readers.items():
@@ -77,7 +87,9 @@ def read_by_import(
                 known[path] = reading_of(answer, path)
     unknown = {path: reader for path, reader in readers.items() if path not in known}
     if unknown:
-        known |= dict(zip(unknown, _finish(_read_all(unknown, own, seconds, answers, progress)), strict=True))
+        known |= dict(
+            zip(unknown, _finish(_read_all(unknown, own, seconds, answers, progress, upload)), strict=True)
+        )
     return [known[path] for path in directories]
 
 
@@ -94,7 +106,12 @@ def _finish(work: Coroutine[Any, Any, _Result]) -> _Result:
 
 
 async def _read_all(
-    readers: Mapping[Path, Reader | None], own: Path, seconds: float, answers: Answers, progress: Progress
+    readers: Mapping[Path, Reader | None],
+    own: Path,
+    seconds: float,
+    answers: Answers,
+    progress: Progress,
+    upload: bool,
 ) -> list[Reading]:
     backend = ProcessBackend(api_base=lambda: NOWHERE, start_method="auto")
     turn = asyncio.Semaphore(_AT_ONCE)
@@ -102,7 +119,7 @@ async def _read_all(
     async def read(directory: Path, reader: Reader | None) -> Reading:
         async with turn:
             reader = reader or await built_reader(directory, own, progress)
-            return await _read(backend, directory, reader, seconds, answers)
+            return await _read(backend, directory, reader, seconds, answers, upload)
 
     try:
         return list(await asyncio.gather(*(read(directory, reader) for directory, reader in readers.items())))
@@ -111,7 +128,7 @@ async def _read_all(
 
 
 async def _read(
-    backend: ProcessBackend, directory: Path, reader: Reader, seconds: float, answers: Answers
+    backend: ProcessBackend, directory: Path, reader: Reader, seconds: float, answers: Answers, upload: bool
 ) -> Reading:
     assert reader.python is not None
     model_file, python = model_file_of(directory), reader.python
@@ -120,12 +137,15 @@ async def _read(
             "strict": False,
             "scratch": scratch,
             "requirements": sorted(required_names(directory / "requirements.txt")),
+            "upload": _upload(directory, seconds / 2) if upload else None,
         }
         try:
             answer = await backend.examine(directory, python, seconds=seconds, how=how)
             if answer.get("stubs") or "error" in answer or "mocked" in answer:
                 own = find_environment(directory, default_cache_dir())
-                answer = await backend.examine(directory, own, seconds=seconds, how=how) if own else answer
+                again = {**how, "upload": None}
+                anew = await backend.examine(directory, own, seconds=seconds, how=again) if own else answer
+                answer = {**anew, "refused": answer.get("refused")}
         except ModelError as error:
             why = found("import-failed", error.summary, Location(model_file, 1, 1), hint=error.hint or None)
             return Reading(FAILED, findings=(why,))
@@ -138,12 +158,20 @@ async def _read(
     return replace(reading, findings=(*reading.findings, reader.problem))
 
 
+def _upload(directory: Path, seconds: float) -> dict[str, Any]:
+    """Return how to ask the SDK's upload: see ``inside/upload_main.py``."""
+    config = read_config_file(directory / CONFIG_FILE)
+    compute = as_dict(config.compute_info) if config.instance and config.names_compute else None
+    return {"folder": str(directory), "seconds": seconds, "compute": compute}
+
+
 def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
     """Return the child's answer, as methods and findings."""
     model_file = model_file_of(directory)
     findings = [refusal(problem, answer["stubs"]) for problem in answer["problems"]]
     if "error" in answer:
-        return Reading(FAILED, findings=(*failed_import(answer, model_file), *findings, *_stubs(answer)))
+        problems = (*failed_import(answer, model_file), *findings, *_stubs(answer, directory))
+        return Reading(FAILED, findings=problems, sdk=str(answer["sdk"]), upload=said_of_upload(answer))
     methods = tuple(_method(each) for each in answer["methods"])
     for told, method in zip(answer["methods"], methods, strict=True):
         findings.extend(about_method(told, method))
@@ -160,14 +188,15 @@ def reading_of(answer: Mapping[str, Any], directory: Path) -> Reading:
         findings.append(mocked_import(answer["mocked"], model_file))
     way = MOCKED if "mocked" in answer else STUBBED if answer["stubs"] else IMPORTED
     is_own_alone = way == IMPORTED and is_own(answer, directory)
-    bases, all_findings = tuple(answer["class"]["bases"]), (*findings, *_stubs(answer))
-    return Reading(way, methods, all_findings, bases, is_own_alone, str(answer["sdk"]))
+    bases, all_findings = tuple(answer["class"]["bases"]), (*findings, *_stubs(answer, directory))
+    sdk, upload = str(answer["sdk"]), said_of_upload(answer)
+    return Reading(way, methods, all_findings, bases, is_own_alone, sdk, upload)
 
 
-def model_file_of(directory: Path) -> Path:
-    """Return the file that the SDK's loader takes: ``model.py`` beside config.yaml comes first."""
-    beside = directory / "model.py"
-    return beside if beside.is_file() else directory / "1" / "model.py"
+def said_of_upload(answer: Mapping[str, Any]) -> str | None:
+    """Return what the SDK's upload said; see ``Reading.upload``."""
+    refused = answer.get("refused")
+    return str(refused.get("error", "")) if refused is not None else None
 
 
 def _method(told: Mapping[str, Any]) -> Method:
@@ -235,8 +264,11 @@ def _proto_methods(answer: Mapping[str, Any], model_file: Path) -> Iterator[Find
         )
 
 
-def _stubs(answer: Mapping[str, Any]) -> Iterator[Finding]:
+def _stubs(answer: Mapping[str, Any], directory: Path) -> Iterator[Finding]:
+    beside = imported_names(image_content(directory))  # told as such
     for name, (file, line) in sorted(answer["stubs"].items()):
+        if name in beside:
+            continue
         yield found(
             "stubbed-module",
             f"Module '{name}' is not installed here and was stood in for.",

@@ -15,10 +15,15 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.rule import Severity
+from clarifai_emulator.contracts.signatures.beside_files import beside_findings
 from clarifai_emulator.contracts.signatures.compute_fit import Offer, why_unmet
-from clarifai_emulator.contracts.signatures.imported import model_file_of
-from clarifai_emulator.models.config_file import CONCEPT_MODEL_TYPES, CONFIG_FILE, ConfigFile, read_config_file
+from clarifai_emulator.contracts.signatures.upload_files import RULE as UPLOAD_REFUSED
+from clarifai_emulator.contracts.signatures.upload_files import upload_findings
+from clarifai_emulator.models.config_content import CONFIG_FILE, ConfigFile
+from clarifai_emulator.models.config_file import CONCEPT_MODEL_TYPES, read_config_file
 from clarifai_emulator.models.directory import REQUIREMENTS_FILE
+from clarifai_emulator.models.image_content import model_file_of
 from clarifai_emulator.models.requirements import Line, UnreadableRequirements, names_clarifai, read_lines
 
 _SUBJECT = re.compile(r"(?:config\.yaml: )?(?P<key>[a-z_]+(?:\.[a-z_]+|\[\d+\])*)\b")
@@ -61,8 +66,9 @@ class ModelFiles:
             )
 
 
-def read_model_files(path: Path, offers: Sequence[Offer] = ()) -> ModelFiles:
-    """Read and check them; ``offers``: the compute there is. Never raises for what is in them."""
+def read_model_files(path: Path, offers: Sequence[Offer] = (), *, upload: bool = False) -> ModelFiles:
+    """Read and check them; ``offers``: the compute there is. ``upload``: what the SDK's upload refuses is an error,
+    whether the model runs or not. Never raises for what is in them."""
     findings: list[Finding] = []
     config = None
     if not path.is_dir():
@@ -70,16 +76,19 @@ def read_model_files(path: Path, offers: Sequence[Offer] = ()) -> ModelFiles:
         return ModelFiles(path, None, (), tuple(findings))
     if (path / CONFIG_FILE).is_file():
         config = read_config_file(path / CONFIG_FILE)
-        findings.extend(_config(path / CONFIG_FILE, config, offers))
+        findings.extend(_config(path / CONFIG_FILE, config, offers, upload))
     else:
         findings.append(_missing(path, CONFIG_FILE))
     lines: tuple[Line, ...] = ()
     if (path / REQUIREMENTS_FILE).is_file():
-        lines = _requirements(path / REQUIREMENTS_FILE, findings)
+        lines = _requirements(path / REQUIREMENTS_FILE, findings, config is not None and config.has_own_image)
     else:
         findings.append(_missing(path, REQUIREMENTS_FILE))
     if not model_file_of(path).is_file():
         findings.append(_missing(path, "1/model.py"))
+    findings.extend(beside_findings(path, config))
+    if upload:
+        findings.extend(upload_findings(path, config))
     return ModelFiles(path, config, lines, tuple(findings))
 
 
@@ -87,19 +96,23 @@ def _missing(path: Path, name: str) -> Finding:
     return found("model-directory", f"{name} is missing in {path}.", location=Location(path))
 
 
-def _config(file: Path, config: ConfigFile, offers: Sequence[Offer]) -> Iterator[Finding]:
+def _config(file: Path, config: ConfigFile, offers: Sequence[Offer], upload: bool) -> Iterator[Finding]:
     nodes = _nodes(file)
     for problem in config.problems:
         yield found("config-invalid", _said(problem), hint="", location=_location(file, nodes, problem))
     for warning in config.warnings:
         yield found("config-doubtful", f"{warning}.", hint="", location=_location(file, nodes, warning))
+    for refused in config.refused:
+        rule = UPLOAD_REFUSED if upload else "config-doubtful"
+        yield found(rule, f"{refused}.", hint="", location=_location(file, nodes, refused))
     if not nodes or config.problems:
         return
-    if not ({"inference_compute_info", "compute"} & set(config.values)):
+    if not config.names_compute:
         yield found(
             "compute-missing",
             "config.yaml does not say what compute the model needs.",
             location=Location(file, 1, 1),
+            severity=Severity.ERROR if upload else None,
         )
     unmet = why_unmet(config.compute_info, offers)
     if unmet:
@@ -107,7 +120,7 @@ def _config(file: Path, config: ConfigFile, offers: Sequence[Offer]) -> Iterator
         yield found("compute-unmet", f"No nodepool of the topology fits the model: {unmet}.", location=where)
     if (
         config.model_type_id in CONCEPT_MODEL_TYPES
-        and not config.values.get("concepts")
+        and config.values.get("concepts") is None
         and not config.values.get("checkpoints")
     ):
         yield found(
@@ -160,7 +173,7 @@ def _location(file: Path, nodes: dict[str, Node], problem: str) -> Location:
     return Location(file, mark.line + 1, mark.column + 1)
 
 
-def _requirements(file: Path, findings: list[Finding]) -> tuple[Line, ...]:
+def _requirements(file: Path, findings: list[Finding], own_image: bool) -> tuple[Line, ...]:
     try:
         lines = tuple(read_lines(file))
     except UnreadableRequirements as error:
@@ -175,13 +188,15 @@ def _requirements(file: Path, findings: list[Finding]) -> tuple[Line, ...]:
                     location=_line_of(file, line.text),
                 )
             )
-    findings.extend(_clarifai(file, lines))
+    findings.extend(_clarifai(file, lines, own_image))
     return lines
 
 
-def _clarifai(file: Path, lines: tuple[Line, ...]) -> Iterator[Finding]:
+def _clarifai(file: Path, lines: tuple[Line, ...], own_image: bool) -> Iterator[Finding]:
     if not names_clarifai(list(lines)):
-        yield found("clarifai-missing", "requirements.txt does not name clarifai.", location=Location(file, 1, 1))
+        severity = Severity.WARNING if own_image else None  # the image may have it
+        message = "requirements.txt does not name clarifai."
+        yield found("clarifai-missing", message, location=Location(file, 1, 1), severity=severity)
         return
     named = [line for line in lines if _name(line.text) == "clarifai" and _is_valid(line.text)]
     pinned = any(_is_pinned(line.text) for line in named)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.compute_fit import offers_of
-from clarifai_emulator.contracts.signatures.imported import SECONDS, Reading, model_file_of, read_by_import
+from clarifai_emulator.contracts.signatures.imported import SECONDS, Reading, read_by_import
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.signatures.model_files import ModelFiles, read_model_files
+from clarifai_emulator.contracts.signatures.upload_verdict import as_uploaded
 from clarifai_emulator.messages.address import ModelAddress
+from clarifai_emulator.models.image_content import model_file_of
 from clarifai_emulator.models.progress import Progress
 
 __all__ = ["Method", "ModelContract", "read_many", "read_signatures"]
@@ -50,10 +52,15 @@ class ModelContract:
 
 
 def read_signatures(
-    directory: Path, *, static: bool = False, seconds: float = SECONDS, topology: Sequence[Path] = ()
+    directory: Path,
+    *,
+    static: bool = False,
+    seconds: float = SECONDS,
+    topology: Sequence[Path] = (),
+    upload: bool = False,
 ) -> ModelContract:
     """Read the contract of one model directory. Never raises for what is in it: look at ``findings``."""
-    return read_many([directory], static=static, seconds=seconds, topology=topology)[0]
+    return read_many([directory], static=static, seconds=seconds, topology=topology, upload=upload)[0]
 
 
 def read_many(
@@ -64,21 +71,28 @@ def read_many(
     topology: Sequence[Path] = (),
     cache_dir: Path | None = None,
     progress: Progress = lambda line: None,
+    upload: bool = False,
 ) -> list[ModelContract]:
     """Read the contracts of several, in order; one Python is started for all of them. ``seconds`` is for each;
     ``topology``: files with the nodepools that the models are for. Raises ``ConfigError`` for these alone.
     ``cache_dir``: where to keep what was read, so that an unchanged model is not run again. ``progress`` hears of
-    an SDK that is installed, as a model names another one than is here."""
+    an SDK that is installed, as a model names another one than is here. ``upload``: whatever the SDK's upload of
+    these directories refuses is an error."""
     offers = offers_of(topology)
     paths = [Path(directory).expanduser().resolve() for directory in directories]
-    files = [read_model_files(path, offers) for path in paths]
+    files = [read_model_files(path, offers, upload=upload) for path in paths]
     readable = [path for path in dict.fromkeys(paths) if model_file_of(path).is_file()]
-    readings = dict(zip(readable, _read(readable, static, seconds, cache_dir, progress), strict=True))
+    readings = dict(zip(readable, _read(readable, static, seconds, cache_dir, progress, upload), strict=True))
     return [_contract(each, readings.get(each.path)) for each in files]
 
 
 def _read(
-    directories: Sequence[Path], static: bool, seconds: float, cache_dir: Path | None, progress: Progress
+    directories: Sequence[Path],
+    static: bool,
+    seconds: float,
+    cache_dir: Path | None,
+    progress: Progress,
+    upload: bool,
 ) -> Sequence[Reading]:
     if not directories:
         return ()
@@ -86,12 +100,12 @@ def _read(
         from clarifai_emulator.contracts.signatures.static import read_by_source
 
         return [read_by_source(each) for each in directories]
-    return read_by_import(directories, seconds=seconds, cache_dir=cache_dir, progress=progress)
+    return read_by_import(directories, seconds=seconds, cache_dir=cache_dir, progress=progress, upload=upload)
 
 
 def _contract(files: ModelFiles, reading: Reading | None) -> ModelContract:
     reading = reading or Reading("failed")
-    findings = (*files.findings, *files.about_classes(reading.bases), *reading.findings)
+    findings = as_uploaded((*files.findings, *files.about_classes(reading.bases), *reading.findings), reading)
     return ModelContract(
         files.path,
         files.model_id,

@@ -19,11 +19,12 @@ from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature, RunnerMethodTy
 
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
-from clarifai_emulator.contracts.signatures.imported import FAILED, Reading, about_method, model_file_of
+from clarifai_emulator.contracts.signatures.imported import FAILED, Reading, about_method
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.signatures.model_source import MethodPlace, place_of
 from clarifai_emulator.contracts.signatures.refusals import model_class_count, refusal
 from clarifai_emulator.contracts.signatures.static_types import Refused, UnknownType, fill_default, fill_type
+from clarifai_emulator.models.image_content import model_file_of
 
 STATIC = "static"
 _BASE = "ModelClass"
