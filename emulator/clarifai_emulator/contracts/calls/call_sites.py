@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, MODEL_MARK
-from clarifai_emulator.contracts.calls.client_source import Insertion, Position, Source
+from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, IN_NOTEBOOKS, MODEL_MARK, SDK_MARK
+from clarifai_emulator.contracts.calls.client_source import Position, Source
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
+from clarifai_emulator.contracts.stubs.sdk_surface import FORWARDED
 
 # Functions that call what they are given with the arguments behind it, and how many stand before it.
 PASSING = {"to_thread": 0, "submit": 0, "partial": 0, "run_sync": 0, "run_in_executor": 1}
@@ -21,8 +22,8 @@ KindOf = Callable[[int, str], str]
 class CallSite:
     """A place that names a method of a given model. ``call`` is ``None`` where it is named and not called.
 
-    ``way``: empty for an ordinary call, ``batch``, ``async`` (`async_predict`), ``async-client``, or ``passed`` to
-    a function that calls it.
+    ``way``: empty for an ordinary call, ``batch``, ``protos`` (a list of messages), ``async`` and ``async-protos``
+    (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, or ``passed`` to what calls it.
     """
 
     node: ast.expr
@@ -34,11 +35,23 @@ class CallSite:
 
 
 @dataclass(frozen=True, slots=True)
+class SdkSite:
+    """A place that names a function of the SDK's own ``Model``. ``call`` is ``None`` where it is named and not
+    called; ``model`` is -1 where nobody knows which it is."""
+
+    node: ast.expr
+    call: ast.Call | None
+    model: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Understood:
     """The meaning of the type checker's marks in one file. ``built``: the calls that make a model, and which; -1
-    for an unknown one."""
+    for an unknown one. ``sdk``: calls of the SDK's own functions."""
 
     sites: tuple[CallSite, ...]
+    sdk: tuple[SdkSite, ...]
     built: tuple[tuple[ast.Call, int], ...]
 
 
@@ -47,6 +60,7 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
     their method: those bear no mark."""
     calls, names = _ends(source)
     sites: dict[ast.expr, CallSite] = {}
+    sdk: dict[ast.expr, SdkSite] = {}
     built: dict[ast.Call, int] = {}
     for each in diagnostics:
         refused = NO_OVERLOAD.search(each.text) if each.kind == "no-matching-overload" else None
@@ -56,14 +70,14 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
             node = call.func if call is not None else names.get(end)
             passing = _passing(source, node) if call is None and node is not None else None
             if node is not None:
-                index, name = int(refused["index"]), refused["name"]
-                way = "async-client" if refused["owner"].startswith("Async") else ""
+                index, (way, name) = int(refused["index"]), _asynchronous(refused["name"])
+                way = "async-client" if refused["owner"].startswith("Async") else way
                 way = "passed" if passing is not None else way
                 sites[node] = CallSite(node, call or passing, index, name, kind_of(index, name), way)
         if each.kind != "deprecated":
             continue
         mark = each.detail.rpartition("\n")[2].split()
-        if len(mark) < 2 or mark[0] not in (CALL_MARK, MODEL_MARK):
+        if len(mark) < 2 or mark[0] not in (CALL_MARK, MODEL_MARK, SDK_MARK):
             continue
         # A plain method is marked where it is named, an overload where its arguments are.
         place = each.start if each.text.startswith("Call to deprecated overload") else each.end
@@ -74,11 +88,20 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
                 built[call] = int(mark[1])
             continue
         node = call.func if call is not None else names.get(end)
-        if node is not None and int(mark[1]) >= 0:
+        if mark[0] == SDK_MARK:
+            if node is not None:
+                sdk[node] = SdkSite(node, call, int(mark[1]), mark[2])
+        elif node is not None and int(mark[1]) >= 0:
             passing = _passing(source, node) if call is None else None
             way = "passed" if passing is not None else " ".join(mark[4:])
             sites[node] = CallSite(node, call or passing, int(mark[1]), mark[2], mark[3], way)
-    return Understood(tuple(sites.values()), tuple(built.items()))
+    return Understood(tuple(sites.values()), tuple(sdk.values()), tuple(built.items()))
+
+
+def _asynchronous(name: str) -> tuple[str, str]:
+    """Return the way of the call and the method of `async_predict`, and of its name in the copies of notebooks."""
+    way, _, method = name.partition("_")
+    return (way, method) if way in ("async", IN_NOTEBOOKS) and method in FORWARDED else ("", name)
 
 
 def named(
@@ -109,33 +132,6 @@ def _passing(source: Source, node: ast.expr) -> ast.Call | None:
         return None
     call = ast.Call(node, outer.args[skipped + 1 :], outer.keywords)
     return ast.copy_location(call, outer)
-
-
-def calls_written_out(source: Source, methods: Collection[str]) -> Iterator[Insertion]:
-    """Write ``to_thread(model.predict, text)`` as ``to_thread(lambda: model.predict(text))``: type checkers do not
-    see which form of a method they are given the arguments of."""
-    for outer in source.calls:
-        name = (
-            ast.unparse(outer.func).rpartition(".")[2] if isinstance(outer.func, ast.Name | ast.Attribute) else ""
-        )
-        skipped = PASSING.get(name)
-        if skipped is None or name == "partial" or len(outer.args) <= skipped:
-            continue
-        node = outer.args[skipped]
-        if isinstance(node, ast.Attribute) and node.attr in methods:
-            yield from _written_out(source, outer, node, more=len(outer.args) > skipped + 1 or bool(outer.keywords))
-
-
-def _written_out(source: Source, outer: ast.Call, node: ast.Attribute, *, more: bool) -> Iterator[Insertion]:
-    line, column = source.end(node)
-    comma = source.lines[line - 1][column - 1 :]
-    if more and not comma.startswith(","):
-        return
-    yield Insertion(*source.start(node), "lambda: ")
-    yield Insertion(line, column, "(" if more else "()", 1 if more else 0)
-    if more:
-        end_line, end_column = source.end(outer)
-        yield Insertion(end_line, end_column - 1, ")")
 
 
 def _ends(source: Source) -> tuple[dict[Position, ast.Call], dict[Position, ast.expr]]:

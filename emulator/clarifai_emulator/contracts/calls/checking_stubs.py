@@ -9,17 +9,23 @@ from typing import Any
 
 from clarifai_emulator.contracts.calls.call_targets import Address
 from clarifai_emulator.contracts.stubs import sdk_surface, stub_types
+from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface
 
 # The argument that the checked copy gives where this package knows which model it is.
 CONTRACT_ARGUMENT = "_clarifai_contract_"
-CALL_MARK, MODEL_MARK = "clarifai-call", "clarifai-model"
+CALL_MARK, MODEL_MARK, SDK_MARK = "clarifai-call", "clarifai-model", "clarifai-sdk"
 UNKNOWN = -1
+# Functions that the checked copies call with what is known to be a model, whatever the type checker takes it for.
+IN_NOTEBOOKS = "notebook"
+CAST_MODULE = "clarifai_emulator_casts"
+CASTS = {"Model": "model", "Client": "client", "AsyncClient": "async_client"}
 
 _KINDS = {"UNARY_UNARY": "unary", "UNARY_STREAMING": "generate", "STREAMING_STREAMING": "stream"}
 _PRELUDE = """\
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Set
 from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex, TypeVar, overload
 from typing_extensions import deprecated
+from clarifai_grpc.grpc.api import resources_pb2
 from clarifai.runners.utils.data_types import Audio, Concept, Frame, Image, NamedFields, Region, Text, Video
 """
 _SHAPES = """
@@ -44,6 +50,9 @@ class CanaryModel:
     def canary(self, prompt: str) -> str: ...
 Listable = Sequenced[Item] | Iterator[Item] | Set[Item] | Arrayable
 Fields = NamedFields
+# The SDK says Text of some functions that give an Input.
+Proto = resources_pb2.Input | resources_pb2.Text
+Protos = list[resources_pb2.Input] | list[resources_pb2.Text] | list[Proto]
 class Json(dict[str, Any], list[Any]):
     def __getitem__(self, key: Any, /) -> Any: ...
     def __iter__(self) -> Iterator[Any]: ...
@@ -66,13 +75,14 @@ class StubModel:
 
 
 def checking_stubs(
-    models: Sequence[StubModel], urls: Mapping[str, int], *, neutral: bool = False
+    models: Sequence[StubModel], urls: Mapping[str, int], surface: SdkSurface, *, neutral: bool = False
 ) -> dict[str, str]:
-    """File names and texts. ``urls``: which model each address in the clients means. ``neutral``: the same, except
-    that it knows no types: what is found with these too, has nothing to do with the models.
+    """File names and texts. ``urls``: which model each address in the clients means. ``surface``: the SDK's own
+    names. ``neutral``: the same, except that it knows no types: what is found with these too, has nothing to do
+    with the models.
     """
     uses_arrays = any("NDARRAY" in _kinds_of(each) for each in models)
-    writer = _Writer(models, urls, neutral)
+    writer = _Writer(models, urls, surface, neutral)
     text = "\n".join(
         [_PRELUDE, "import numpy as np" if uses_arrays and not neutral else "", _SHAPES, *writer.lines(), ""]
     )
@@ -82,6 +92,7 @@ def checking_stubs(
         "clarifai/__init__.pyi": "",
         f"{folder}/__init__.pyi": "\n".join([*exports, ""]),
         f"{folder}/model.pyi": text,
+        f"{CAST_MODULE}.pyi": "\n".join([*_casts(len(models)), ""]),
         f"{folder}/model_client.pyi": "from clarifai.client.model import ModelClient as ModelClient\n",
         "clarifai/runners/__init__.pyi": "",
         "clarifai/runners/utils/__init__.pyi": "",
@@ -90,8 +101,19 @@ def checking_stubs(
     }
 
 
+def _casts(number: int) -> Iterator[str]:
+    yield "from typing import Any"
+    yield "from clarifai.client import model"
+    for index in range(number):
+        for made, name in CASTS.items():
+            yield f"def {name}_{index}(value: Any, /) -> model.{made}_{index}: ..."
+
+
 class _Writer:
-    def __init__(self, models: Sequence[StubModel], urls: Mapping[str, int], neutral: bool) -> None:
+    def __init__(
+        self, models: Sequence[StubModel], urls: Mapping[str, int], surface: SdkSurface, neutral: bool
+    ) -> None:
+        self._surface = surface
         self._models = models
         self._urls = urls
         self._neutral = neutral
@@ -100,9 +122,9 @@ class _Writer:
     def lines(self) -> Iterator[str]:
         # Methods first: they find the named fields, whose classes may stand anywhere in a stub.
         bodies = [line for index, model in enumerate(self._models) for line in self._model(index, model)]
-        yield from self._base("Model", sdk_surface.model_attributes(), "Model")
+        yield from self._base("Model", self._surface.model_attributes, "Model")
         yield from self._by_contract("from_current_context", "Model", "Model")
-        yield from self._base("ModelClient", sdk_surface.client_attributes(), "Client")
+        yield from self._base("ModelClient", self._surface.client_attributes, "Client")
         yield from self._by_contract("from_local_grpc", "Client", "ModelClient")
         yield from bodies
         for shape, name in self._classes.names.items():
@@ -111,7 +133,10 @@ class _Writer:
     def _base(self, name: str, attributes: Iterable[str], made: str) -> Iterator[str]:
         yield f"class {name}:"
         for each in attributes:
-            yield f"    {each}: Any"
+            if self._surface.function(each) is None:
+                yield f"    {each}: Any"
+            else:
+                yield from self._sdk_function(UNKNOWN, each)
         for index in range(len(self._models)):
             yield from self._new(index, f"*args: Any, {CONTRACT_ARGUMENT}: Literal[{index}], **kwargs: Any", made)
         if name == "Model":
@@ -140,31 +165,38 @@ class _Writer:
             yield f"    def {name}(cls, {parameters}) -> {result}: ..."
 
     def _model(self, index: int, model: StubModel) -> Iterator[str]:
-        hidden = set(sdk_surface.model_attributes())
+        hidden = set(self._surface.model_attributes)
         yield f"class Model_{index}(Model):"
         yield f"    client: Client_{index}"
         yield f"    async_client: AsyncClient_{index}"
+        for name in sdk_surface.OF_ONE_INPUT:
+            yield from self._sdk_function(index, name)
         for signature in model.signatures:
             if signature.name not in hidden:
-                yield from self._method(index, signature)
+                yield from self._method(index, signature, takes_protos=signature.name in sdk_surface.FORWARDED)
         for name in sdk_surface.FORWARDED:
             signature = next((each for each in model.signatures if each.name == name), None)
             if signature is not None:
                 yield from self._forwarded(index, signature)
         for prefix, method in (("Client", self._method), ("AsyncClient", self._async_method)):
             yield f"class {prefix}_{index}(ModelClient):"
-            hidden = set(sdk_surface.client_attributes())
+            hidden = set(self._surface.client_attributes)
             for signature in model.signatures:
                 if signature.name not in hidden:
                     yield from method(index, signature)
             yield "    ..."
 
-    def _method(self, index: int, signature: Any) -> Iterator[str]:
+    def _sdk_function(self, index: int, name: str) -> Iterator[str]:
+        yield f'    @deprecated("{SDK_MARK} {index} {name}")'
+        yield f"    def {name}(self, *args: Any, **kwargs: Any) -> Any: ..."
+
+    def _method(self, index: int, signature: Any, *, takes_protos: bool = False) -> Iterator[str]:
         kind = kind_of(signature)
         mark = f'    @deprecated("{CALL_MARK} {index} {signature.name} {kind}")'
         parameters, result = self._parameters(signature), self._result(signature)
         once = self._once(signature)
         pair = f"tuple[{once}, Any]" if kind == "unary" else f"Iterator[tuple[{once}, Any]]"
+        pair = "Any" if self._neutral else pair
         forms = [
             (f"{parameters}, *, with_proto: Literal[False] = ...", result, ""),
             (f"{parameters}, *, with_proto: Literal[True]", pair, ""),
@@ -175,6 +207,10 @@ class _Writer:
                 (f"{batch}, *, with_proto: Literal[False] = ...", f"list[{once}]", " batch"),
                 (f"{batch}, *, with_proto: Literal[True]", f"tuple[list[{once}], Any]", " batch"),
             ]
+        if takes_protos:
+            inputs = "Protos" if kind != "stream" else "Iterator[Protos]"
+            more = "*, inference_params: Any = ..., output_config: Any = ..."
+            forms.append((f", inputs: {inputs}, {more}", "Any", " protos"))
         for form, answer, more in forms:
             yield "    @overload"
             yield mark.replace('")', f'{more}")')
@@ -185,19 +221,37 @@ class _Writer:
         yield f'    @deprecated("{CALL_MARK} {index} {signature.name} {kind} async-client")'
         once = self._once(signature)
         result = f"Coroutine[Any, Any, {once}]" if kind == "unary" else f"AsyncIterator[{once}]"
+        if self._neutral:
+            yield f"    def {signature.name}(self{self._parameters(signature, loose=True)}) -> Any: ..."
+            return
         yield f"    async def {signature.name}(self{self._parameters(signature, loose=True)}) -> {result}: ..."
 
     def _forwarded(self, index: int, signature: Any) -> Iterator[str]:
-        kind = kind_of(signature)
-        once = self._once(signature)
+        """Write the functions of the SDK that call a method asynchronously: what one await gives is a coroutine.
+        In a notebook the SDK calls the method as a plain one: there, it is the answer."""
+        kind, once = kind_of(signature), self._once(signature)
+        parameters = self._parameters(signature, loose=True)
         answers = {
-            "unary": f"Coroutine[Any, Any, {once}]",
-            "generate": f"Coroutine[Any, Any, AsyncIterator[{once}]]",
+            "unary": "Coroutine[Any, Any, {}]",
+            "generate": "Coroutine[Any, Any, AsyncIterator[{}]]",
             "stream": "None",
         }
-        yield f'    @deprecated("{CALL_MARK} {index} {signature.name} {kind} async")'
-        parameters = self._parameters(signature, loose=True)
-        yield f"    async def async_{signature.name}(self{parameters}) -> {answers[kind]}: ..."
+        forms = [(parameters, once), (f"{parameters}, *, with_proto: Literal[True]", f"tuple[{once}, Any]")]
+        if kind == "unary":
+            forms.append((", batch: list[dict[str, Any]], /", f"list[{once}]"))
+        forms.append((", inputs: Protos, *, inference_params: Any = ..., output_config: Any = ...", "Any"))
+        for prefix, way in (("async", "async"), (IN_NOTEBOOKS, "notebook")):
+            for number, (form, answer) in enumerate(forms):
+                given = answers[kind].format(answer) if way == "async" else answer
+                if way == "notebook" and kind != "unary":
+                    given = f"Iterator[{answer}]"
+                is_protos = number == len(forms) - 1
+                result = "Any" if self._neutral or is_protos else given
+                yield "    @overload"
+                mark = f"{CALL_MARK} {index} {signature.name} {kind} {way}{'-protos' if is_protos else ''}"
+                yield f'    @deprecated("{mark}")'
+                form_of = "def" if self._neutral else "async def"
+                yield f"    {form_of} {prefix}_{signature.name}(self{form}) -> {result}: ..."
 
     def _parameters(self, signature: Any, *, loose: bool = False) -> str:
         text = ""

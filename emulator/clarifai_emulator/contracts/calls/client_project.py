@@ -13,7 +13,12 @@ from pathlib import Path
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.errors import ConfigError
 
-_SUFFIXES = (".py", ".ipynb")
+PYTHON_SUFFIXES = (".py", ".ipynb")
+# Clients in other languages: they are parsed by tree-sitter, and import nothing that is looked at.
+FOREIGN_SUFFIXES = (
+    *(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"),
+    *(".sh", ".bash", ".zsh"),
+)
 _SKIPPED = frozenset(
     [".git", ".venv", "venv", "env", "node_modules", "__pycache__", "site-packages", "build", "dist", ".tox"]
 )
@@ -76,9 +81,9 @@ class ClientProject:
         self._located: dict[tuple[str, str], File | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._searched: dict[str, list[Path]] = {}
-        self.files = [
-            file for path in sorted(set(files_below(self.given))) if (file := self.file(path)) is not None
-        ]
+        read = [file for path in sorted(set(files_below(self.given))) if (file := self.file(path)) is not None]
+        self.files = [file for file in read if file.path.suffix not in FOREIGN_SUFFIXES]
+        self.foreign = [file for file in read if file.path.suffix in FOREIGN_SUFFIXES]
 
     def file(self, path: Path) -> File | None:
         """Return the file; ``None`` where there is none that can be read."""
@@ -100,7 +105,10 @@ class ClientProject:
         """Return the files of the repository that this one imports."""
         key = str(file.path)
         if key not in self._imported:
-            found = (self.locate(name, file.path) for name in file.imports)
+            found = [self.locate(name, file.path) for name in file.imports]
+            # pytest gives tests the fixtures of these.
+            if file.path.name.startswith("test_") or file.path.name.endswith("_test.py"):
+                found += [self.file(folder / "conftest.py") for folder in self._folders(file.path.parent)]
             self._imported[key] = [each for each in dict.fromkeys(found) if each is not None and each is not file]
         return self._imported[key]
 
@@ -185,6 +193,10 @@ class ClientProject:
         files = [file for path in direct if (file := self.file(path)) is not None]
         return {*direct, *(each.path for file in files for each in self.imported(file))}
 
+    def foreign_with(self, marks: Sequence[bytes]) -> list[File]:
+        """Return the clients in other languages that have to do with the platform: they name it."""
+        return [file for file in self.foreign if any(mark in file.content for mark in marks)]
+
     def parse(self, mark: bytes) -> None:
         """Parse the files that are likely to be asked for."""
         for file in self.files:
@@ -193,26 +205,68 @@ class ClientProject:
                     _ = file.source.nodes
 
     def keys(self, salt: str) -> Mapping[Path, str]:
-        """Return for each file a hash of all that its findings come from: itself and what it imports, and
-        ``salt``."""
-        result: dict[Path, str] = {}
-        for file in self.files:
+        """Return for each file a hash of all that its findings come from: ``salt``, and the files that it imports
+        or that import it, themselves or through others: a model may come to it from any of them."""
+        groups = _Groups()
+        every = self.with_imported(self.files)
+        for file in every:
+            for other in self.imported(file):
+                if _takes_values(other, file):
+                    groups.join(str(file.path), str(other.path))
+        members: dict[str, list[File]] = {}
+        for file in every:
+            members.setdefault(groups.first(str(file.path)), []).append(file)
+        hashes: dict[str, str] = {}
+        for first, files in members.items():
             digest = hashlib.sha256(salt.encode())
-            for each in sorted(self.with_imported([file]), key=lambda one: str(one.path)):
+            for each in sorted(self.with_imported(files), key=lambda one: str(one.path)):
                 digest.update(f"{each.path}\0{each.digest}\n".encode())
-            result[file.path] = digest.hexdigest()
+            hashes[first] = digest.hexdigest()
+        result = {file.path: hashes[groups.first(str(file.path))] for file in self.files}
+        for file in self.foreign:
+            result[file.path] = hashlib.sha256(f"{salt}{file.path}\0{file.digest}".encode()).hexdigest()
         return result
 
 
+def _takes_values(file: File, importer: File) -> bool:
+    """Tell whether what imports a file can put a model into it: call a function of it, or set a name in it."""
+    if b"def " in file.content or b"class " in file.content or b"lambda" in file.content:
+        return True
+    name = re.escape(file.path.stem).encode()
+    return re.search(rb"\b%s(\.\w+\s*=[^=]|\[|\.\w+[.\[])" % name, importer.content) is not None
+
+
+class _Groups:
+    """Groups of names; two that are joined are in one."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def first(self, name: str) -> str:
+        path: list[str] = []
+        while (parent := self._parent.get(name, name)) != name:
+            path.append(name)
+            name = parent
+        for each in path:
+            self._parent[each] = name
+        return name
+
+    def join(self, name: str, other: str) -> None:
+        self._parent[self.first(name)] = self.first(other)
+
+
 def files_below(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files that are named, and every Python file and notebook in the folders that are."""
+    """Yield the files that are named, and every Python file, notebook and client in another language in the folders
+    that are."""
     for path in paths:
         if path.is_file():
             yield path
             continue
         for folder, names, files in os.walk(path):
             names[:] = [name for name in names if name not in _SKIPPED and not name.startswith(".")]
-            yield from (Path(folder, name) for name in files if name.endswith(_SUFFIXES))
+            yield from (
+                Path(folder, name) for name in files if name.endswith((*PYTHON_SUFFIXES, *FOREIGN_SUFFIXES))
+            )
 
 
 def _up(folder: Path, levels: int) -> Path:

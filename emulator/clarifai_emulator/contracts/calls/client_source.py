@@ -41,6 +41,7 @@ class Source:
             text = self._cells.text
         self.text = text.replace("\r\n", "\n")
         self._insertions: dict[int, list[Insertion]] = {}
+        self._lines_before = 0
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -125,9 +126,10 @@ class Source:
         _, end_line = places[min(end[0], len(places)) - 1]
         return Location(self.path, line, start[1], end_line, end[1], cell)
 
-    def insert(self, insertions: Iterable[Insertion]) -> str:
-        """Return ``text`` with the insertions, which keep every line where it is."""
+    def insert(self, insertions: Iterable[Insertion], header: str = "") -> str:
+        """Return ``text`` with the insertions, which keep every line where it is; ``header``: a line before it."""
         self._insertions = {}
+        self._lines_before = 1 if header else 0
         for each in insertions:
             self._insertions.setdefault(each.line, []).append(each)
         lines = list(self.lines)
@@ -137,11 +139,11 @@ class Source:
             for each in reversed(several):
                 line = line[: each.column - 1] + each.text + line[each.column - 1 + each.replaced :]
             lines[number - 1] = line
-        return "\n".join(lines)
+        return "\n".join([header, *lines] if header else lines)
 
     def original(self, position: Position) -> Position:
         """Find the place in ``text`` of a place in the checked copy."""
-        line, column = position
+        line, column = position[0] - self._lines_before, position[1]
         shift = 0
         for each in self._insertions.get(line, ()):
             if column - shift <= each.column:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import ast
 import sysconfig
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from clarifai_emulator.contracts.calls.arguments import Arguments, Checked
-from clarifai_emulator.contracts.calls.call_sites import CallSite, Understood, calls_written_out, named, understood
+from clarifai_emulator.contracts.calls.built_models import BuiltModels
+from clarifai_emulator.contracts.calls.call_sites import CallSite, Understood, named, understood
 from clarifai_emulator.contracts.calls.call_targets import Built, GivenAddresses
-from clarifai_emulator.contracts.calls.checking_stubs import CONTRACT_ARGUMENT, StubModel, checking_stubs, kind_of
+from clarifai_emulator.contracts.calls.checking_stubs import StubModel, checking_stubs, kind_of
 from clarifai_emulator.contracts.calls.client_project import ClientProject, File
-from clarifai_emulator.contracts.calls.client_source import Insertion, Source
+from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
+from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
+from clarifai_emulator.contracts.calls.flow.model_flow import ModelFlow
 from clarifai_emulator.contracts.calls.given_models import KnownModel
+from clarifai_emulator.contracts.calls.sdk_calls import SdkCalls, is_used_as_value
 from clarifai_emulator.contracts.calls.translate import Translator
 from clarifai_emulator.contracts.calls.type_checker import CheckerRun, Diagnostic
-from clarifai_emulator.contracts.calls.unresolved import Unresolved
+from clarifai_emulator.contracts.calls.typed_copy import typed_copy
+from clarifai_emulator.contracts.calls.unresolved import Unresolved, replaced_methods
 from clarifai_emulator.contracts.calls.uses import Uses
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.method import Method
-from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED
+from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface
 
 Judged = tuple[list[Finding], int]
 
@@ -36,6 +41,7 @@ class Typing:
     salt: str
     folder: Path
     packages: Sequence[Path]
+    surface: SdkSurface
 
 
 @dataclass(slots=True)
@@ -45,9 +51,8 @@ class _Client:
     file: File
     source: Source
     evaluator: Evaluator
+    built: list[Built]
     copy: Path
-    text: str
-    built: list[Built] = field(default_factory=list[Built])
 
 
 def judge_files(
@@ -60,55 +65,44 @@ def judge_files(
     """Judge each file: find what is wrong, and count the calls that were understood."""
     result: dict[Path, Judged] = {}
     clients: dict[Path, _Client] = {}
-    methods = {str(one.signature.name) for each in models for one in each.methods}
     for each in project.with_imported(files):
         try:
-            client = _read(project, each, targets, methods, typing.folder)
+            clients[each.path] = _read(project, each, targets, typing.folder)
         except (SyntaxError, ValueError, RecursionError) as error:
             if each in files:
                 result[each.path] = ([_unreadable(each.path, error)], 0)
-            continue
-        _write(client.copy, client.text)
-        clients[each.path] = client
+    every = list(clients.values())
+    flow = ModelFlow(
+        [each.source for each in every],
+        project,
+        targets,
+        {built.call: built for each in every for built in each.built},
+        {each.source: each.evaluator for each in every},
+        typing.surface.model_attributes,
+    )
+    held = HeldModels(flow)
+    methods = {str(one.signature.name) for each in models for one in each.methods}
+    for each in every:
+        _write(each.copy, typed_copy(each.source, each.built, held, methods))
+        each.built += flow.more_built.get(each.source, ())
     wanted = [clients[each.path] for each in files if each.path in clients]
     if wanted:
         stubs = [StubModel(each.name, [one.signature for one in each.methods], each.address) for each in models]
-        judge = _Judge(models, _runs(project, stubs, typing))
+        judge = _Judge(models, _runs(project, stubs, typing), held, typing.surface)
         result.update(judge.judge(wanted))
     return result
 
 
-def _read(project: ClientProject, file: File, targets: GivenAddresses, methods: set[str], folder: Path) -> _Client:
+def _read(project: ClientProject, file: File, targets: GivenAddresses, folder: Path) -> _Client:
     source = file.source
     evaluator = Evaluator(source, project)
     built = list(targets.built(source, project, evaluator))
-    insertions = [_insertion(source, each) for each in built if each.index is not None]
-    text = source.insert([*insertions, *calls_written_out(source, methods)])
-    return _Client(file, source, evaluator, _copy_of(folder, file.path), text, built)
+    return _Client(file, source, evaluator, built, _copy_of(folder, file.path))
 
 
 def _copy_of(folder: Path, path: Path) -> Path:
     whole = folder / "tree" / str(path).lstrip("/")
     return whole.with_name(f"{whole.stem}_ipynb.py") if whole.suffix == ".ipynb" else whole
-
-
-def _insertion(source: Source, built: Built) -> Insertion:
-    """Return the argument that says which model it is, before the closing bracket."""
-    line, column = source.end(built.call)
-    arguments = [*built.call.args, *(each.value for each in built.call.keywords)]
-    comma = ""
-    if arguments:
-        last = max(source.end(each) for each in arguments)
-        comma = "" if "," in _between(source, last, (line, column - 1)) else ", "
-    return Insertion(line, column - 1, f"{comma}{CONTRACT_ARGUMENT}={built.index}")
-
-
-def _between(source: Source, start: tuple[int, int], end: tuple[int, int]) -> str:
-    """Return the text between two places, without comments."""
-    lines = [*source.lines[start[0] - 1 : end[0]]]
-    lines[-1] = lines[-1][: end[1] - 1]
-    lines[0] = lines[0][start[1] - 1 :]
-    return "\n".join(line.partition("#")[0] for line in lines)
 
 
 def _write(path: Path, text: str) -> None:
@@ -130,7 +124,7 @@ def _runs(project: ClientProject, stubs: Sequence[StubModel], typing: Typing) ->
     for name, neutral in (("typed", False), ("neutral", True)):
         mark = folder / name / "made-of"
         if not mark.is_file() or mark.read_text() != typing.salt:
-            for file, text in checking_stubs(stubs, typing.urls, neutral=neutral).items():
+            for file, text in checking_stubs(stubs, typing.urls, typing.surface, neutral=neutral).items():
                 _write(folder / name / file, text)
             mark.write_text(typing.salt)
         runs.append(CheckerRun(folder, folder / name, search, places))
@@ -138,12 +132,19 @@ def _runs(project: ClientProject, stubs: Sequence[StubModel], typing: Typing) ->
 
 
 class _Judge:
-    def __init__(self, models: Sequence[KnownModel], runs: tuple[CheckerRun, CheckerRun]) -> None:
+    def __init__(
+        self,
+        models: Sequence[KnownModel],
+        runs: tuple[CheckerRun, CheckerRun],
+        held: HeldModels,
+        surface: SdkSurface,
+    ) -> None:
         self._models = models
+        self._held = held
+        self._surface = surface
         self._typed, self._neutral = runs
         self._names = [each.name for each in models]
-        methods = {str(one.signature.name) for each in models for one in each.methods}
-        self._methods = {*methods, *FORWARDED, *ASYNC_FORWARDED}
+        self._methods = {str(one.signature.name) for each in models for one in each.methods}
 
     def judge(self, clients: Sequence[_Client]) -> dict[Path, Judged]:
         said = _by_path(self._typed.diagnostics([each.copy for each in clients]))
@@ -160,44 +161,55 @@ class _Judge:
         method = self._method(model, name)
         return kind_of(method.signature) if method is not None else ""
 
+    def _model_of(self, node: ast.expr) -> int | None:
+        held = self._held.sure(node)
+        return held.of if held is not None and isinstance(held.of, int) else None
+
+    def _is_reported(self, node: ast.expr) -> bool:
+        """Tell whether the object of a method call was said to be unknown where it is built."""
+        return self._held.may(node) is May.REPORTED
+
     def _names_of(self, model: int) -> list[str]:
         return [str(each.signature.name) for each in self._models[model].methods]
 
     def _file(self, client: _Client, diagnostics: Sequence[Diagnostic]) -> _Part:
         source, evaluator = client.source, client.evaluator
         seen = understood(source, diagnostics, self._kind)
-        built = {each.call: each.index for each in client.built}
-
-        def built_by(node: ast.expr) -> ast.expr | None:
-            return evaluator.once(node) if isinstance(node, ast.Name) else node
-
-        passed = named(source, lambda node: built.get(built_by(node)), self._kind, seen)  # pyright: ignore[reportArgumentType]
+        passed = named(source, self._model_of, self._kind, seen)
         findings = _unknown_models(source, client.built, seen)
         arguments, uses = Arguments(source, evaluator), Uses(source, evaluator)
+        own = SdkCalls(source, evaluator, self._surface, self._models)
+        findings += _all(own.check(each) for each in seen.sdk)
+        building = BuiltModels(source, evaluator, self._surface)
+        findings += _all(building.check(each) for each in client.built)
+        unresolved = Unresolved(source, self._held, self._methods, self._surface.model_attributes)
+        replaced = replaced_methods(source)
         sites: dict[ast.expr, tuple[CallSite, Checked]] = {}
         for site in (*seen.sites, *passed):
             method, name = self._method(site.model, site.method), self._names[site.model]
             if site.call is None or method is None:
                 sites[site.node] = (site, Checked(()))
                 continue
+            if site.way.endswith("protos"):
+                sites[site.node] = (site, Checked((), whole=True))
+                findings += own.messages(site, method, name)
+                continue
+            if isinstance(site.node, ast.Attribute) and site.node.attr in replaced:
+                findings.append(unresolved.replaced(site.node, name))
+                continue
             checked = arguments.check(site, method, name)
             sites[site.node] = (site, checked)
             findings += checked.findings
             if site.way != "passed":
                 findings += uses.check(site, method, name)
-        unknown = {each.call for each in client.built if each.index is None}
-
-        def is_reported(node: ast.expr) -> bool:
-            """Tell whether the object of a method call was said to be unknown where it is built."""
-            return built_by(node) in unknown
-
-        translator = Translator(source, sites, self._names, self._method, is_reported)
+        translator = Translator(source, sites, self._names, self._method, self._is_reported)
         findings += translator.findings([each for each in diagnostics if each.kind != "deprecated"], self._names_of)
-        unresolved = Unresolved(source, evaluator, self._methods, set(built), is_reported)
         places = {(each.location.end_line, each.location.end_column) for each in findings if each.location}
-        findings += unresolved.calls(sites, places)
+        findings += unresolved.calls({*sites, *(each.node for each in seen.sdk)}, places)
         for site in (*seen.sites, *passed):
-            if site.call is None:
+            if site.call is None and is_used_as_value(source, site.node):
+                findings.append(own.not_called(site.node, site.method))
+            elif site.call is None:
                 findings += unresolved.passed(site, self._names[site.model])
         calls = sum(site.call is not None for site in (*seen.sites, *passed))
         return _Part(findings, calls, translator, translator.misuses(diagnostics))
@@ -217,6 +229,10 @@ class _Part:
         return _distinct(every), self.calls
 
 
+def _all(several: Iterable[Iterable[Finding]]) -> list[Finding]:
+    return [each for findings in several for each in findings]
+
+
 def _distinct(findings: Sequence[Finding]) -> list[Finding]:
     """Keep one finding for each place: of several, the one that was found first; it knows more of the reason."""
     seen: set[tuple[Location | None, str]] = set()
@@ -225,7 +241,7 @@ def _distinct(findings: Sequence[Finding]) -> list[Finding]:
     for each in findings:
         where = each.location
         place = (where.path, where.cell, where.line, where.column) if where else None
-        if (where, each.message) in seen or (each.rule == "wrong-result" and place in lines):
+        if (where, each.message) in seen or (each.rule in ("wrong-result", "not-awaited") and place in lines):
             continue
         seen.add((where, each.message))
         if place:

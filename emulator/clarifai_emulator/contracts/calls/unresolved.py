@@ -1,67 +1,106 @@
-"""Reports calls that look like a model's and that the type checker did not understand, as not checked."""
+"""Reports calls that a model may be behind and that the type checker did not understand, as not checked."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 
-from clarifai_emulator.contracts.calls.call_sites import CallSite
+from clarifai_emulator.contracts.calls.call_sites import PASSING, CallSite
 from clarifai_emulator.contracts.calls.client_source import Source
-from clarifai_emulator.contracts.calls.constants import Evaluator
+from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
+from clarifai_emulator.contracts.calls.flow.outside_flow import FOLLOWED
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
-from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED
+from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED, OF_ONE_INPUT
 
-# They call it with one value of a collection, which the type checker knows the type of.
-_TYPED_PASSING = frozenset({"map", "filter"})
-_USUAL = frozenset({*FORWARDED, *ASYNC_FORWARDED})
+# The first two call it with one value of a collection, which the type checker knows the type of; the others do not.
+_NOT_CALLING = frozenset(
+    {"map", "filter", "callable", "isinstance", "type", "id", "signature", "help", "iscoroutinefunction"}
+)
+_USUAL = frozenset({*FORWARDED, *ASYNC_FORWARDED, *OF_ONE_INPUT})
+# Of code that a model is handed to, what shows it or looks at it only.
+_LOOKING = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "write"})
 
 
 class Unresolved:
-    """Looks for them in one file. ``methods``: the names that a method of a model, or of the SDK's Model, has."""
+    """Looks for them in one file. ``methods``: the names that a method of a given model has; ``own``: those of the
+    SDK's ``Model`` itself."""
 
-    def __init__(
-        self,
-        source: Source,
-        evaluator: Evaluator,
-        methods: Collection[str],
-        built: Collection[ast.Call],
-        is_reported: Callable[[ast.expr], bool],
-    ) -> None:
+    def __init__(self, source: Source, held: HeldModels, methods: Collection[str], own: Collection[str]) -> None:
         self._source = source
-        self._evaluator = evaluator
-        self._methods = methods
-        self._built = built
-        self._is_reported = is_reported
+        self._held = held
+        self._methods = {*methods, *_USUAL}
+        self._own = {*own} - _USUAL
 
     def calls(self, understood: Collection[ast.expr], said: Collection[tuple[int, int]]) -> Iterator[Finding]:
-        """Calls of such a name that are neither understood nor spoken of. ``said``: where lines and columns of
-        findings end."""
+        """Calls that a model may be behind, and that are neither understood nor spoken of. ``said``: where lines
+        and columns of findings end."""
         for node in self._source.calls:
             if self._is_getattr(node):
                 yield from self._dynamic(node)
                 continue
             function = node.func
-            if (
-                isinstance(function, ast.Attribute)
-                and function.attr in self._methods
-                and function not in understood
-                and self._source.end(function) not in said
-                and not self._is_reported(function.value)
-                and self._may_be_model(function.value, function.attr)
-            ):
-                what = ast.unparse(function.value)
+            if function in understood or self._source.end(function) in said:
+                continue
+            if self._held.may_be_method(function) and not self._is_model_method(function):
+                # Of what is passed to a function, it is said where it is passed.
+                if not self._held.is_parameter(function):
+                    yield self._unresolved(f"'{ast.unparse(function)}' may be a method of a model", function, "")
+            elif isinstance(function, ast.Attribute):
+                yield from self._method(function)
+            yield from self._handed_on(node)
+
+    def _is_model_method(self, function: ast.expr) -> bool:
+        return isinstance(function, ast.Attribute) and self._held.may(function.value) is May.MODEL
+
+    def _method(self, function: ast.Attribute) -> Iterator[Finding]:
+        name, what = function.attr, ast.unparse(function.value)
+        may = self._held.may(function.value)
+        if may is May.MODEL and name not in self._own and not name.startswith("_"):
+            yield self._unresolved(f"'{what}' may be more than one model, or something else", function, name)
+        elif name not in self._methods:
+            return
+        elif may is May.TAINTED:
+            yield self._unresolved(f"'{what}' may be a model that other code has handed on", function, name)
+        elif may is May.UNKNOWN and (name in _USUAL or _sounds_like_model(what)):
+            yield self._unresolved(f"It is not known what '{what}' is", function, name)
+
+    def _unresolved(self, reason: str, function: ast.expr, name: str) -> Finding:
+        shown = f"{name}()" if name else "it"
+        return found(
+            "unresolved-call", f"{reason}, so {shown} is not checked.", self._source.location(function), method=name
+        )
+
+    def _handed_on(self, node: ast.Call) -> Iterator[Finding]:
+        """Report a model that is given to code of another package, which may call it."""
+        if not self._held.is_outside(node.func):
+            return
+        name = ast.unparse(node.func)
+        last = name.rpartition(".")[2]
+        if last in _LOOKING or last in FOLLOWED or last in PASSING or last.startswith("assert"):
+            return
+        for each in (*node.args, *(keyword.value for keyword in node.keywords)):
+            if self._held.may(each) is May.MODEL:
                 yield found(
-                    "unresolved-call",
-                    f"It is not known what '{what}' is, so {function.attr}() is not checked.",
-                    self._source.location(function),
-                    method=function.attr,
+                    "passed-model",
+                    f"The model is handed to {name}(): what calls it there, and with what, is not checked.",
+                    self._source.location(each),
                 )
+
+    def replaced(self, node: ast.Attribute, model: str) -> Finding:
+        """Report a call of a method that the file puts something else in the place of."""
+        return found(
+            "unresolved-call",
+            f"{node.attr}() is replaced in this file, by a mock for instance, so its calls are not checked.",
+            self._source.location(node),
+            model=model,
+            method=node.attr,
+        )
 
     def passed(self, site: CallSite, model: str) -> Iterator[Finding]:
         """Report a method that is named and not called."""
         parent = self._source.parents.get(site.node)
-        if isinstance(parent, ast.Call) and ast.unparse(parent.func).rpartition(".")[2] in _TYPED_PASSING:
+        if isinstance(parent, ast.Call) and ast.unparse(parent.func).rpartition(".")[2] in _NOT_CALLING:
             return
         if isinstance(parent, ast.Assign | ast.Expr | ast.Attribute | ast.Compare | ast.AnnAssign):
             return
@@ -79,64 +118,33 @@ class Unresolved:
     def _dynamic(self, node: ast.Call) -> Iterator[Finding]:
         assert isinstance(node.func, ast.Call)
         owner, name = node.func.args[:2]
-        if not self._may_be_model(owner) and not self._is_built(owner):
-            return
-        shown = ast.unparse(name)
-        yield found(
-            "dynamic-method",
-            f"The method is named by {shown}: the call is not checked.",
-            self._source.location(node.func),
-        )
-
-    def _is_built(self, node: ast.expr) -> bool:
-        """Tell whether the name is bound to a call that makes a model."""
-        value = self._evaluator.once(node) if isinstance(node, ast.Name) else None
-        return isinstance(value, ast.Call) and value in self._built
-
-    def _may_be_model(self, node: ast.expr, method: str = "") -> bool:
-        """Tell whether the value may be a model: nothing says what it is (a parameter without a type, something
-        taken out of a collection, or an attribute), and it is called what a model is called."""
-        if isinstance(node, ast.Await):
-            return False
-        if isinstance(node, ast.Subscript):
-            return self._may_be_model(node.value, method)
-        if self._is_built(node) or (isinstance(node, ast.Attribute) and self._is_built(node.value)):
-            return True
-        if isinstance(node, ast.Attribute):
-            return isinstance(node.value, ast.Name) and _sounds_like_model(node.attr)
-        if isinstance(node, ast.Call):
-            return _sounds_like_model(_name(node.func))
-        if not isinstance(node, ast.Name) or node.id in ("self", "cls", "super"):
-            return False
-        return self._is_open(node, method)
-
-    def _is_open(self, node: ast.Name, method: str) -> bool:
-        found_ = self._evaluator.bound(node)
-        if found_ is None:
-            return False
-        scope, values = found_
-        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
-            given = scope.args
-            for each in (*given.posonlyargs, *given.args, *given.kwonlyargs):
-                if each.arg == node.id:
-                    usual = method in _USUAL or _sounds_like_model(node.id)
-                    return usual and (each.annotation is None or _name(each.annotation) in ("Any", "object"))
-        # A loop over models, a `with`, an element of a collection: bound, and to nothing that says what it is.
-        if not values:
-            return _sounds_like_model(node.id)
-        value = values[-1]
-        if isinstance(value, ast.Call):
-            return _name(value.func) in ("getattr", "next", "eval") or (
-                _sounds_like_model(node.id) and self._is_local(value.func)
+        may = self._held.may(owner)
+        if may in (May.MODEL, May.TAINTED) or (may is May.UNKNOWN and _sounds_like_model(ast.unparse(owner))):
+            yield found(
+                "dynamic-method",
+                f"The method is named by {ast.unparse(name)}: the call is not checked.",
+                self._source.location(node.func),
             )
-        return isinstance(value, ast.Subscript) or (value is None and _sounds_like_model(node.id))
 
-    def _is_local(self, function: ast.expr) -> bool:
-        """Tell whether the function that gave the value is of this file."""
-        if not isinstance(function, ast.Name):
-            return False
-        found_ = self._evaluator.bound(function)
-        return found_ is not None and not any(isinstance(each, ast.alias) for each in found_[1])
+
+def replaced_methods(source: Source) -> frozenset[str]:
+    """Return the names of attributes that a file sets on objects, or patches: `setattr(model, "predict", …)`,
+    `patch.object(Model, "predict")`, `patch("….Model.predict")`, `model.predict = …`."""
+    names = {
+        node.attr
+        for node in source.attributes
+        if isinstance(node.ctx, ast.Store) and not (isinstance(node.value, ast.Name) and node.value.id == "self")
+    }
+    for call in source.calls:
+        name = _name(call.func)
+        if name in ("setattr", "object", "patch"):
+            given = call.args[0 if name == "patch" else 1 : 2]
+            names.update(
+                each.value.rpartition(".")[2]
+                for each in given[:1] or call.args[:1]
+                if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            )
+    return frozenset(names)
 
 
 def _name(node: ast.expr | None) -> str:

@@ -123,6 +123,25 @@ ASYNC = (
         'text = await model.async_predict(prompt="Hello")',
     ),
     Rule(
+        "not-awaited",
+        _ERROR,
+        Breaks.ALL,
+        "The result of an asynchronous call is never awaited",
+        "It is a coroutine: nothing is sent, and what is shown is `<coroutine object …>`.",
+        "Write `await (await model.async_predict(…))`.",
+        'print(model.async_predict(prompt="Hello"))',
+    ),
+    Rule(
+        "awaited-twice",
+        _ERROR,
+        Breaks.ALL,
+        "The result of an asynchronous call is awaited twice in a notebook",
+        "There, the SDK calls the method as a plain one, and the first await gives the answer: the second one "
+        "raises TypeError.",
+        "Write `await model.async_predict(…)`.",
+        'text = await (await model.async_predict(prompt="Hello"))',
+    ),
+    Rule(
         "async-stream",
         _ERROR,
         Breaks.ALL,
@@ -186,6 +205,15 @@ NOT_CHECKED = (
         "What calls it, and with what, is not checked.",
         "Call it where it is passed on: `lambda text: model.predict(prompt=text)`.",
         "retry(model.predict)",
+    ),
+    Rule(
+        "passed-model",
+        _UNCHECKED,
+        Breaks.NOBODY,
+        "A model is handed to code of another package",
+        "What calls it there, and with what, is not checked.",
+        "Hand on a function of your own that calls the model.",
+        "Agent(llm=model)",
     ),
     Rule(
         "unreadable-client",

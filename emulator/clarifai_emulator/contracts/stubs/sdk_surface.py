@@ -1,51 +1,109 @@
 """Reads from the SDK's source what its own ``Model`` and ``ModelClient`` have besides a model's methods.
 
-Nothing is imported: the SDK takes half a second to load, and other versions have other attributes.
+Nothing is imported: the SDK takes half a second to load, and other versions have other attributes. Where the
+clients' environment has no SDK, the table of published versions (``sdk_versions.py``) takes its place.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib.util
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 # What the SDK's Model passes on to the methods of the model itself.
 FORWARDED = ("predict", "generate", "stream")
 ASYNC_FORWARDED = tuple(f"async_{name}" for name in FORWARDED)
+# What puts one input of an older client into a message and calls predict, generate or stream with it.
+OF_ONE_INPUT = tuple(f"{method}_by_{way}" for method in FORWARDED for way in ("url", "bytes", "filepath"))
 
 _MODEL_FILES = ("client/model.py", "client/lister.py", "client/base.py")
 _CLIENT_FILES = ("client/model_client.py",)
 _CLASSES = frozenset({"Model", "Lister", "BaseClient", "ModelClient"})
+_VERSION = re.compile(r"""__version__\s*=\s*['"]([\w.]+)""")
 
 
-@cache
-def model_attributes() -> tuple[str, ...]:
-    """Names on every ``Model``, those it passes on left aside; the fields of its record are among them."""
-    from clarifai_grpc.grpc.api.resources_pb2 import Model
+@dataclass(frozen=True, slots=True)
+class SdkParameter:
+    """A parameter of a function of the SDK. ``star``: ``*`` or ``**`` where it takes what has no name of its
+    own."""
 
-    fields = [field.name for field in Model.DESCRIPTOR.fields]
-    passed_on = {*FORWARDED, *ASYNC_FORWARDED, "client", "async_client", "from_current_context"}
-    return tuple(sorted({*_names(_MODEL_FILES), *fields} - passed_on))
+    name: str
+    required: bool
+    star: str = ""
 
 
-@cache
-def client_attributes() -> tuple[str, ...]:
-    """Names on every ``ModelClient``."""
-    return tuple(sorted(set(_names(_CLIENT_FILES)) - {"from_local_grpc", *FORWARDED}))
+@dataclass(frozen=True, slots=True)
+class SdkSurface:
+    """The public names of one version's ``Model`` and ``ModelClient``; functions with their parameters, without
+    ``self``. ``__init__`` stands among the functions. ``version`` is empty where the SDK does not say it."""
+
+    version: str
+    model: Mapping[str, tuple[SdkParameter, ...]] = field(default_factory=dict[str, tuple[SdkParameter, ...]])
+    client: Mapping[str, tuple[SdkParameter, ...]] = field(default_factory=dict[str, tuple[SdkParameter, ...]])
+    model_values: frozenset[str] = frozenset()
+    client_values: frozenset[str] = frozenset()
+
+    @property
+    def model_attributes(self) -> tuple[str, ...]:
+        """Names on every ``Model``, those it passes on left aside. Its record's fields are among them, and what it
+        takes from its ``ModelClient``."""
+        passed_on = {*FORWARDED, *ASYNC_FORWARDED, "client", "async_client", "from_current_context", "__init__"}
+        return tuple(
+            sorted({*self.model, *self.model_values, *_record_names(), *self.client_attributes} - passed_on)
+        )
+
+    @property
+    def client_attributes(self) -> tuple[str, ...]:
+        """Names on every ``ModelClient``."""
+        own = {*self.client, *self.client_values}
+        return tuple(sorted(own - {"from_local_grpc", "__init__", *FORWARDED}))
+
+    def of_version(self, version: str) -> SdkSurface:
+        """Return the same, of this version."""
+        return replace(self, version=version)
+
+    def function(self, name: str) -> tuple[SdkParameter, ...] | None:
+        """Return the parameters of a function that can be called on a ``Model``; ``None`` where it is none."""
+        return self.model.get(name, self.client.get(name))
+
+
+def surface_of(folder: Path) -> SdkSurface | None:
+    """Read the SDK in this folder (``…/site-packages/clarifai``); ``None`` where its ``Model`` cannot be read."""
+    model, model_values = _names(folder, _MODEL_FILES)
+    client, client_values = _names(folder, _CLIENT_FILES)
+    if not model:
+        return None
+    return SdkSurface(_version(folder), model, client, frozenset(model_values), frozenset(client_values))
+
+
+def surface_for(packages: Sequence[Path]) -> SdkSurface:
+    """Return the surface of the SDK that clients with these package folders use: of theirs, else of the one that is
+    installed here, else of the newest version in the table."""
+    for folder in [*(each / "clarifai" for each in packages), *filter(None, [sdk_folder()])]:
+        found = _cached_surface(folder)
+        if found is not None:
+            return found
+    from clarifai_emulator.contracts.stubs.sdk_versions import newest_surface
+
+    return newest_surface()
 
 
 @cache
 def client_exports() -> tuple[tuple[str, str], ...]:
     """List what ``clarifai.client`` exports, as (module, name)."""
-    tree = _tree("client/__init__.py")
-    return tuple(
+    folder = sdk_folder()
+    tree = _tree(folder / "client/__init__.py") if folder is not None else None
+    found = tuple(
         (node.module, alias.asname or alias.name)
         for node in (tree.body if tree else ())
         if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
     )
+    return found or (("clarifai.client.model", "Model"),)
 
 
 @cache
@@ -56,32 +114,89 @@ def sdk_folder() -> Path | None:
     return Path(places[0]) if places else None
 
 
-def _names(files: tuple[str, ...]) -> Iterator[str]:
+@cache
+def _cached_surface(folder: Path) -> SdkSurface | None:
+    return surface_of(folder) if folder.is_dir() else None
+
+
+@cache
+def _record_names() -> frozenset[str]:
+    """Return the fields of the platform's record of a model, and what every message has: a ``Model`` gives them
+    out."""
+    from clarifai_grpc.grpc.api.resources_pb2 import Model
+
+    return frozenset(
+        [
+            *(each.name for each in Model.DESCRIPTOR.fields),
+            *(each for each in dir(Model) if not each.startswith("_")),
+        ]
+    )
+
+
+def _names(folder: Path, files: Iterable[str]) -> tuple[dict[str, tuple[SdkParameter, ...]], set[str]]:
+    """Return the public functions of the classes in these files, and the names of their other attributes."""
+    functions: dict[str, tuple[SdkParameter, ...]] = {}
+    values: set[str] = set()
     for file in files:
-        tree = _tree(file)
+        tree = _tree(folder / file)
         for node in tree.body if tree else ():
             if isinstance(node, ast.ClassDef) and node.name in _CLASSES:
-                yield from _class_names(node)
+                for each in node.body:
+                    _member(each, functions, values, primary=node.name in ("Model", "ModelClient"))
+                values.update(_set_on_self(node))
+    return functions, values - functions.keys()
 
 
-def _class_names(definition: ast.ClassDef) -> Iterator[str]:
+def _member(
+    node: ast.stmt, functions: dict[str, tuple[SdkParameter, ...]], values: set[str], *, primary: bool
+) -> None:
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return
+    if node.name.startswith("_") and not (node.name == "__init__" and primary):
+        return
+    decorators = [each.id for each in node.decorator_list if isinstance(each, ast.Name)]
+    if "property" in decorators:
+        values.add(node.name)
+    else:
+        functions.setdefault(node.name, parameters_of(node.args, bound="staticmethod" not in decorators))
+
+
+def parameters_of(given: ast.arguments, *, bound: bool = True) -> tuple[SdkParameter, ...]:
+    """Return the parameters of a function; ``bound``: without the first one, ``self``."""
+    plain = [*given.posonlyargs, *given.args]
+    without_default = len(plain) - len(given.defaults)
+    found = [SdkParameter(each.arg, position < without_default) for position, each in enumerate(plain)]
+    found = found[1:] if bound else found
+    if given.vararg is not None:
+        found.append(SdkParameter(given.vararg.arg, False, "*"))
+    found += [
+        SdkParameter(each.arg, default is None)
+        for each, default in zip(given.kwonlyargs, given.kw_defaults, strict=True)
+    ]
+    if given.kwarg is not None:
+        found.append(SdkParameter(given.kwarg.arg, False, "**"))
+    return tuple(found)
+
+
+def _set_on_self(definition: ast.ClassDef) -> Iterator[str]:
     for node in ast.walk(definition):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _is_special(node.name):
-            yield node.name
-        elif (
+        if (
             isinstance(node, ast.Attribute)
             and isinstance(node.ctx, ast.Store)
             and isinstance(node.value, ast.Name)
             and node.value.id == "self"
+            and not node.attr.startswith("_")
         ):
             yield node.attr
 
 
-def _is_special(name: str) -> bool:
-    return name.startswith("__") and name.endswith("__")
+def _version(folder: Path) -> str:
+    try:
+        found = _VERSION.search((folder / "__init__.py").read_text())
+    except OSError:
+        return ""
+    return found[1] if found else ""
 
 
-def _tree(file: str) -> ast.Module | None:
-    folder = sdk_folder()
-    path = folder / file if folder is not None else None
-    return ast.parse(path.read_text()) if path is not None and path.is_file() else None
+def _tree(path: Path) -> ast.Module | None:
+    return ast.parse(path.read_text()) if path.is_file() else None

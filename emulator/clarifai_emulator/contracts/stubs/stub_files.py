@@ -94,7 +94,7 @@ class _Writer:
 
     def _base(self) -> Iterator[str]:
         yield "class Model:"
-        yield from (f"    {name}: Any" for name in sdk_surface.model_attributes())
+        yield from (f"    {name}: Any" for name in sdk_surface.surface_for(()).model_attributes)
         for model, name in zip(self._models, self._names, strict=True):
             yield from _constructors(model, name)
         overload = "    @overload\n" if self._models else ""
@@ -112,14 +112,14 @@ class _Writer:
 
     def _client(self) -> Iterator[str]:
         yield "class ModelClient:"
-        yield from (f"    {name}: Any" for name in sdk_surface.client_attributes())
+        yield from (f"    {name}: Any" for name in sdk_surface.surface_for(()).client_attributes)
         yield "    def __init__(self, stub: Any, async_stub: Any = ..., request_template: Any = ...) -> None: ..."
         yield "    @classmethod"
         yield "    def from_local_grpc(cls, port: int = ...) -> ModelClient: ..."
         yield "    def __getattr__(self, name: str) -> Any: ..."
 
     def _model(self, model: KnownModel, name: str) -> Iterator[str]:
-        hidden = {*sdk_surface.model_attributes(), "client", "async_client"}
+        hidden = {*sdk_surface.surface_for(()).model_attributes, "client", "async_client"}
         methods = [each.signature for each in model.methods if each.signature.name not in hidden]
         yield f"class {name}(Model):"
         own = {each.name for each in methods}

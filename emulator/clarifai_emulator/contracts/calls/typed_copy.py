@@ -1,0 +1,124 @@
+"""Writes the copy of a client file that the type checker sees, in which every place of a model says which."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Sequence
+
+from clarifai_emulator.contracts.calls.call_sites import PASSING
+from clarifai_emulator.contracts.calls.call_targets import Built
+from clarifai_emulator.contracts.calls.checking_stubs import CAST_MODULE, CASTS, CONTRACT_ARGUMENT, IN_NOTEBOOKS
+from clarifai_emulator.contracts.calls.client_source import Insertion, Position, Source
+from clarifai_emulator.contracts.calls.flow.flow_graph import Held, Sort
+from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
+from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED
+
+_CASTS_OF = {Sort.MODEL: "Model", Sort.CLIENT: "Client", Sort.ASYNC_CLIENT: "AsyncClient"}
+_HEADER = f"import {CAST_MODULE}"
+
+
+def typed_copy(source: Source, built: Sequence[Built], held: HeldModels, methods: Collection[str]) -> str:
+    """Return the text of the copy. ``methods``: the names that a method of a given model has."""
+    made = {each.call for each in built}
+    insertions = [
+        *(_contract(source, each) for each in built if each.index is not None),
+        *_calls_written_out(source, methods),
+    ]
+    if source.is_notebook:
+        insertions += _of_notebook(source, held)
+    casts = list(_casts(source, made, held, {(each.line, each.column) for each in insertions}))
+    return source.insert([*insertions, *casts], _HEADER if casts else "")
+
+
+def _casts(
+    source: Source, made: Collection[ast.Call], held: HeldModels, taken: Collection[Position]
+) -> Iterator[Insertion]:
+    """Say of each object of a method call which model it is, where that is known: `cast(held.model).predict(…)`."""
+    places = set(taken)
+    for node in source.attributes:
+        owner = node.value
+        if owner in made or node.attr in ("client", "async_client") or not isinstance(node.ctx, ast.Load):
+            continue
+        model = held.sure(owner)
+        start, end = source.start(owner), source.end(owner)
+        if model is None or start in places or not _stands_there(source, owner):
+            continue
+        places.add(start)
+        yield Insertion(*start, f"{CAST_MODULE}.{_cast(model, source)}(")
+        yield Insertion(*end, ")")
+
+
+def _cast(model: Held, source: Source) -> str:
+    # In a notebook, methods of the asynchronous client are plain ones.
+    sort = Sort.CLIENT if source.is_notebook and model.sort is Sort.ASYNC_CLIENT else model.sort
+    return f"{CASTS[_CASTS_OF[sort]]}_{model.of}"
+
+
+def _of_notebook(source: Source, held: HeldModels) -> Iterator[Insertion]:
+    """Name `async_predict` and its likes as those of notebooks, where they give something else."""
+    for node in source.attributes:
+        if node.attr in ASYNC_FORWARDED and held.may(node.value) is May.MODEL:
+            line, column = source.end(node)
+            yield Insertion(line, column - len(node.attr), IN_NOTEBOOKS, len("async"))
+
+
+def _stands_there(source: Source, node: ast.expr) -> bool:
+    """Tell whether the text has the expression where its place says: before Python 3.12, within an f-string the
+    places are others."""
+    start, end = source.start(node), source.end(node)
+    if start[0] != end[0] or not isinstance(node, ast.Name | ast.Attribute):
+        return not any(isinstance(each, ast.JoinedStr) for each in _around(source, node))
+    return source.lines[start[0] - 1][start[1] - 1 : end[1] - 1] == ast.unparse(node)
+
+
+def _around(source: Source, node: ast.AST) -> Iterator[ast.AST]:
+    current = source.parents.get(node)
+    while current is not None and not isinstance(current, ast.stmt):
+        yield current
+        current = source.parents.get(current)
+
+
+def _contract(source: Source, built: Built) -> Insertion:
+    """Return the argument that says which model it is, before the closing bracket."""
+    line, column = source.end(built.call)
+    arguments = [*built.call.args, *(each.value for each in built.call.keywords)]
+    comma = ""
+    if arguments:
+        last = max(source.end(each) for each in arguments)
+        comma = "" if "," in _between(source, last, (line, column - 1)) else ", "
+    return Insertion(line, column - 1, f"{comma}{CONTRACT_ARGUMENT}={built.index}")
+
+
+def _between(source: Source, start: tuple[int, int], end: tuple[int, int]) -> str:
+    """Return the text between two places, without comments."""
+    lines = [*source.lines[start[0] - 1 : end[0]]]
+    lines[-1] = lines[-1][: end[1] - 1]
+    lines[0] = lines[0][start[1] - 1 :]
+    return "\n".join(line.partition("#")[0] for line in lines)
+
+
+def _calls_written_out(source: Source, methods: Collection[str]) -> Iterator[Insertion]:
+    """Write ``to_thread(model.predict, text)`` as ``to_thread(lambda: model.predict(text))``: type checkers do not
+    see which form of a method they are given the arguments of."""
+    for outer in source.calls:
+        name = (
+            ast.unparse(outer.func).rpartition(".")[2] if isinstance(outer.func, ast.Name | ast.Attribute) else ""
+        )
+        skipped = PASSING.get(name)
+        if skipped is None or name == "partial" or len(outer.args) <= skipped:
+            continue
+        node = outer.args[skipped]
+        if isinstance(node, ast.Attribute) and node.attr in methods:
+            yield from _written_out(source, outer, node, more=len(outer.args) > skipped + 1 or bool(outer.keywords))
+
+
+def _written_out(source: Source, outer: ast.Call, node: ast.Attribute, *, more: bool) -> Iterator[Insertion]:
+    line, column = source.end(node)
+    comma = source.lines[line - 1][column - 1 :]
+    if more and not comma.startswith(","):
+        return
+    yield Insertion(*source.start(node), "lambda: ")
+    yield Insertion(line, column, "(" if more else "()", 1 if more else 0)
+    if more:
+        end_line, end_column = source.end(outer)
+        yield Insertion(end_line, end_column - 1, ")")

@@ -1,0 +1,169 @@
+"""Makes one compact result of what was found, prints it as a table, and compares two of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ground.client_checks import Client, outcome
+from ground.ground_list import HERE, digest
+
+JUDGEMENTS = HERE / "judgements.yaml"
+_UNJUDGED = "not judged"
+_HOWS = ("import", "static")
+
+
+def models_result(readings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Count how the model directories were read, and list those that are read otherwise than the SDK does."""
+    result: dict[str, Any] = {"directories": len(readings)}
+    for how in _HOWS:
+        each = {name: reading[how] for name, reading in readings.items()}
+        result[how] = {
+            "way": _counted(reading["way"] for reading in each.values()),
+            "methods": _counted(reading["methods"] for reading in each.values()),
+            "verdict": _counted(reading["verdict"] for reading in each.values()),
+            "not exact": {
+                name: {key: reading[key] for key in ("methods", "how", "errors", "unchecked") if reading[key]}
+                for name, reading in sorted(each.items())
+                if reading["methods"] not in ("exact", "none")
+            },
+            "judged otherwise": {
+                name: {
+                    "verdict": reading["verdict"],
+                    "rules": reading["errors"],
+                    "SDK": _plain(readings[name]["refused"]),
+                }
+                for name, reading in sorted(each.items())
+                if reading["verdict"].startswith("only")
+            },
+        }
+    return result
+
+
+def clients_result(those: Sequence[Client], judgements: Path = JUDGEMENTS) -> dict[str, Any]:
+    """Count what became of the calls, and list the silent ones and the errors with their judgement."""
+    known = _judgements(judgements)
+    without: dict[str, Counter[str]] = defaultdict(Counter)
+    given: dict[str, Counter[str]] = defaultdict(Counter)
+    silent: dict[str, list[str]] = defaultdict(list)
+    for client in those:
+        for call in client.calls:
+            where = f"{client.name}:{f'cell {call.cell}:' if call.cell else ''}{call.line} {call.method}"
+            without[call.kind][_became(*outcome(client, call, given=False))] += 1
+            became = outcome(client, call, given=True)
+            given[call.kind][_became(*became)] += 1
+            if became[0] == "silent":
+                silent[call.kind].append(where)
+    errors = [_error(client, each, known) for client in those for each in _errors(client)]
+    return {
+        "files": len(those),
+        "files dropped whole": sorted(
+            f"{client.name}: {each['message']}"
+            for client in those
+            for each in client.without
+            if each["rule"] == "unreadable-client"
+        ),
+        "calls": {
+            kind: {
+                "counted": sum(given[kind].values()),
+                "without models": dict(sorted(without[kind].items())),
+                "with models": dict(sorted(given[kind].items())),
+            }
+            for kind in sorted(given)
+        },
+        "errors": _counted(each["judged"] for each in errors),
+        "false errors": [each for each in errors if each["judged"] in ("false", _UNJUDGED)],
+        "silent": {kind: sorted(places) for kind, places in sorted(silent.items())},
+    }
+
+
+def _plain(text: str) -> str:
+    """Leave out what another machine or another run would have otherwise: folders, and the ids of objects."""
+    return re.sub(r" id='\d+'", "", re.sub(r"/[\w./@+-]*/", "…/", text))
+
+
+def _became(kind: str, rule: str) -> str:
+    return f"{kind} {rule}".strip()
+
+
+def _errors(client: Client) -> Iterator[dict[str, Any]]:
+    seen: set[tuple[int, int, str, str]] = set()
+    for each in (*client.without, *client.given):
+        key = (each.get("cell", 0), each["line"], each["rule"], each["message"])
+        if each["severity"] in ("error", "warning") and key not in seen:
+            seen.add(key)
+            yield each
+
+
+def _error(client: Client, finding: Mapping[str, Any], known: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    sha = digest(client.path.read_bytes())[:12]
+    cell = f"cell {finding['cell']}:" if finding.get("cell") else ""
+    key = f"{sha}:{cell}{finding['line']} {finding['rule']}"
+    judged = known.get(key, {"judged": _UNJUDGED, "why": ""})
+    return {"key": key, "client": client.name, "message": finding["message"], **judged}
+
+
+def _judgements(file: Path) -> Mapping[str, Mapping[str, str]]:
+    return (yaml.safe_load(file.read_text()) or {}) if file.is_file() else {}
+
+
+def _counted(words: Iterator[str]) -> dict[str, int]:
+    return dict(sorted(Counter(words).items()))
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Return the result as a table for people: what, and what was found."""
+    rows = [("what", "found"), ("---", "---")]
+    models, clients = result["models"], result["clients"]
+    for how in _HOWS:
+        methods, verdict = models[how]["methods"], models[how]["verdict"]
+        true = sum(methods.get(each, 0) for each in ("exact", "differs", "only-sdk"))
+        rows.append((f"models read {_BY[how]}", f"{methods.get('exact', 0)} of {true} exact; {_said(methods)}"))
+        rows.append((f"taken or refused, {_BY[how]}", _said(verdict)))
+    kinds = clients["calls"]
+    counts = Counter[str]()
+    for kind, each in kinds.items():
+        rows.append((f"{kind} calls, without their model", f"{each['counted']}: {_said(each['without models'])}"))
+        rows.append((f"{kind} calls, with one", f"{each['counted']}: {_said(each['with models'])}"))
+        for became, number in each["with models"].items():
+            counts[became.partition(" ")[0]] += number
+    rows.append(("all calls, with a model", f"{counts.total()}: {_said(counts)}"))
+    rows.append(("errors and warnings", _said(clients["errors"]) or "none"))
+    rows.append(("files dropped whole", f"{len(clients['files dropped whole'])} of {clients['files']}"))
+    for what, each in result["other languages"].items():
+        rows.append((f"{what} calls in JavaScript, TypeScript, shell", f"{sum(each.values())}: {_said(each)}"))
+    mutants = Counter[str]()
+    for what, each in result["mutants"].items():
+        rows.append((f"mutants: {what}", _said(each)))
+        mutants.update(each)
+    rows.append(("all mutants", _said(mutants)))
+    return "\n".join(f"| {what} | {said} |" for what, said in rows)
+
+
+_BY = {"import": "by import", "static": "from source"}
+
+
+def _said(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {what}" for what, number in sorted(counts.items(), key=lambda each: -each[1]))
+
+
+def compared(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return every figure that differs between two results, and every place that is new in a list or gone."""
+    return list(_compared("", before, after))
+
+
+def _compared(place: str, before: Any, after: Any) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}):
+            yield from _compared(f"{place} / {key}" if place else key, before.get(key), after.get(key))
+    elif isinstance(before, list) or isinstance(after, list):
+        old, new = [map_ if isinstance(map_, list) else [] for map_ in (before, after)]
+        yield from (f"- {place}: {each}" for each in old if each not in new)
+        yield from (f"+ {place}: {each}" for each in new if each not in old)
+    elif before != after:
+        yield f"  {place}: {before} → {after}"
