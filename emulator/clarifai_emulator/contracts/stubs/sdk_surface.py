@@ -121,6 +121,11 @@ def sdk_root() -> Path:
     return folder.parent if folder is not None else OUTLINE
 
 
+def outline_version() -> str:
+    """Return the version of the SDK that the outline is of."""
+    return re.findall(r"clarifai ([\w.]+),", (OUTLINE / "clarifai/client/__init__.pyi").read_text())[0]
+
+
 def outlines(module: Path) -> tuple[Path, Path]:
     """Return the files of the outline that may hold a module; ``module``: its file, without a suffix."""
     return module.with_suffix(".pyi"), module / "__init__.pyi"

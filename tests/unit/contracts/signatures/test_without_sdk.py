@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from clarifai_emulator.contracts.signatures import read_signatures as reading
-from clarifai_emulator.contracts.signatures import without_sdk
+from clarifai_emulator.contracts.signatures import static_sdk, without_sdk
 from clarifai_emulator.contracts.signatures.imported import Reading
 from clarifai_emulator.contracts.stubs import sdk_surface
 
@@ -18,6 +19,7 @@ MODELS = Path(__file__).parents[4] / "fixtures" / "models"
 def _no_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "installed_sdk", lambda: "")
     monkeypatch.setattr(sdk_surface, "sdk_folder", lambda: None)
+    monkeypatch.setattr(static_sdk, "installed_sdk", lambda: "")
     monkeypatch.setattr(without_sdk, "find_environment", lambda path, cache: None)
 
 
@@ -52,3 +54,25 @@ def test_a_model_with_an_environment_of_its_own_is_imported(monkeypatch: pytest.
     monkeypatch.setattr(without_sdk, "read_by_import", read)
     ways = [each.way for each in reading.read_many([MODELS / "hello", own, MODELS / "slow"])]
     assert (ways, imported) == (["static", "import", "static"], [own])
+
+
+def test_another_sdk_than_the_one_that_is_known_is_named(tmp_path: Path) -> None:
+    shutil.copytree(MODELS / "hello", tmp_path / "hello")
+    (tmp_path / "hello/requirements.txt").write_text("clarifai==11.5.6\n")
+    said = next(
+        each for each in reading.read_signatures(tmp_path / "hello").findings if each.rule == "sdk-not-read"
+    )
+    assert said.message.startswith(
+        f"Read by the rules of clarifai {sdk_surface.outline_version()}; requirements.txt"
+    )
+    assert "clarifai==11.5.6" in said.message
+    assert said.hint == (
+        "Install the whole emulator, which reads the model with its own SDK: pip install clarifai-emulator"
+    )
+
+
+def test_a_module_of_the_sdk_that_is_not_known_is_not_missed(tmp_path: Path) -> None:
+    shutil.copytree(MODELS / "hello", tmp_path / "hello")
+    code = tmp_path / "hello/1/model.py"
+    code.write_text(f"from clarifai.utils.logging import logger\n{code.read_text()}")
+    assert [each.signature.name for each in reading.read_signatures(tmp_path / "hello").methods][0] == "predict"
