@@ -5,8 +5,10 @@ from __future__ import annotations
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 from light_package import needs_of_light, rewritten
@@ -25,13 +27,14 @@ def needs() -> Needs:
 
 def test_it_asks_for_what_its_modules_import_and_for_the_type_checker(needs: Needs) -> None:
     imported = {_distribution(each) for each in needs.outside} - NOT_ASKED_FOR
-    asked = {each.name for each in _requirements("light/pyproject.toml")}
+    asked = {each.name for each in [*_requirements("light/pyproject.toml"), *_javascript()]}
     assert asked == imported | {"pyrefly"}
 
 
 def test_it_asks_for_the_versions_that_the_whole_emulator_asks_for() -> None:
     whole = {each.name: str(each) for each in _requirements("pyproject.toml")}
-    assert [str(each) for each in _requirements("light/pyproject.toml") if whole[each.name] != str(each)] == []
+    asked = [*_requirements("light/pyproject.toml"), *_javascript()]
+    assert [str(each) for each in asked if whole[each.name] != str(each)] == []
     assert _project("light/pyproject.toml")["version"] == _project("pyproject.toml")["version"]
 
 
@@ -113,6 +116,16 @@ def test_a_generated_module_keeps_its_extensions() -> None:
     assert without_repeated_options("A = 1\n") == "A = 1\n"
 
 
+def test_hooks_of_the_light_distribution_install_what_it_asks_for() -> None:
+    hooks = {each["id"]: each for each in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
+    asked = [str(each) for each in _requirements("light/pyproject.toml")]
+    for name in ("clarifai-check", "clarifai-contract"):
+        first, second, *others = hooks[name]["additional_dependencies"]
+        assert (first, second) == ("--no-deps", "./light")
+        assert [str(Requirement(each)) for each in others] == asked
+    assert "additional_dependencies" not in hooks["clarifai-check-with-sdk"]
+
+
 def _distribution(module: str) -> str:
     """Return the distribution that brings a module, by the name that requirements use."""
     names = {"griffe": "griffelib", "yaml": "pyyaml", "google": "protobuf"}
@@ -121,7 +134,12 @@ def _distribution(module: str) -> str:
     return found.replace("_", "-")
 
 
-def _project(file: str) -> dict[str, str]:
+def _javascript() -> list[Requirement]:
+    """Return what checking clients in JavaScript takes, which is an extra."""
+    return [Requirement(each) for each in _project("light/pyproject.toml")["optional-dependencies"]["javascript"]]
+
+
+def _project(file: str) -> dict[str, Any]:
     return tomllib.loads((ROOT / file).read_text())["project"]
 
 

@@ -75,4 +75,5 @@ def test_a_module_of_the_sdk_that_is_not_known_is_not_missed(tmp_path: Path) -> 
     shutil.copytree(MODELS / "hello", tmp_path / "hello")
     code = tmp_path / "hello/1/model.py"
     code.write_text(f"from clarifai.utils.logging import logger\n{code.read_text()}")
-    assert [each.signature.name for each in reading.read_signatures(tmp_path / "hello").methods][0] == "predict"
+    methods = reading.read_signatures(tmp_path / "hello").methods
+    assert [each.signature.name for each in methods] == ["predict", "generate", "stream"]
