@@ -81,8 +81,9 @@ conformance-answers: $(READY) ## write what the emulator answers to each probe; 
 mutations: $(READY) ## change the emulator in 30 places, one at a time, and see that `conform` finds each; ARGS="--seed 2"
 	@$(BIN)/python -m benchmarks.mutations $(ARGS)
 
-build: $(READY) ## build the wheel and the source distribution into dist/
+build: $(READY) ## build the wheels and the source distributions into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist
+	@$(BIN)/python -m build --no-isolation --outdir dist light
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) dist .pytest_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,21 @@ from clarifai_emulator.contracts.stubs import sdk_surface
 MODELS = Path(__file__).parents[4] / "fixtures" / "models"
 
 
+def _environment_of(*built: Path) -> Callable[[Path, Path], Path | None]:
+    """Return a look-up of environments that finds one for each of these directories."""
+
+    def find(path: Path, cache_dir: Path) -> Path | None:
+        return cache_dir / "python" if path in built else None
+
+    return find
+
+
 @pytest.fixture(autouse=True)
 def _no_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "installed_sdk", lambda: "")
     monkeypatch.setattr(sdk_surface, "sdk_folder", lambda: None)
     monkeypatch.setattr(static_sdk, "installed_sdk", lambda: "")
-    monkeypatch.setattr(without_sdk, "find_environment", lambda path, cache: None)
+    monkeypatch.setattr(without_sdk, "find_environment", _environment_of())
 
 
 def test_a_model_is_read_from_its_source_and_that_is_said() -> None:
@@ -48,9 +58,7 @@ def test_a_model_with_an_environment_of_its_own_is_imported(monkeypatch: pytest.
         return [Reading("import") for _ in directories]
 
     own = (MODELS / "types").resolve()
-    monkeypatch.setattr(
-        without_sdk, "find_environment", lambda path, cache: Path("python") if path == own else None
-    )
+    monkeypatch.setattr(without_sdk, "find_environment", _environment_of(own))
     monkeypatch.setattr(without_sdk, "read_by_import", read)
     ways = [each.way for each in reading.read_many([MODELS / "hello", own, MODELS / "slow"])]
     assert (ways, imported) == (["static", "import", "static"], [own])
