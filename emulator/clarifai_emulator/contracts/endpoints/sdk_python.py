@@ -63,6 +63,7 @@ class SdkRequests:
 
     def __init__(self, code: ClientCode) -> None:
         self._code = code
+        self.claimed: set[ast.AST] = set()
 
     def judge(self, models: EndpointModels) -> Iterator[Finding]:
         """Yield a finding for every call: its model is held against the given ones, its inputs are not."""
@@ -106,6 +107,7 @@ class SdkRequests:
             first, _, rest = name.partition(".")
             if (first, rest.rpartition(".")[2]) not in _HOLDERS:
                 continue
+            self.claimed.add(call)
             given = arguments(self._code, call)
             url = given.first("model_url", "model")
             where = self._code.source.location(call.func)
