@@ -24,14 +24,17 @@ from clarifai_emulator.contracts.endpoints.openai_python import OpenAiCalls
 from clarifai_emulator.contracts.endpoints.rest_findings import judge_http
 from clarifai_emulator.contracts.endpoints.sdk_python import SdkRequests
 from clarifai_emulator.contracts.endpoints.unclaimed_python import unclaimed
+from clarifai_emulator.contracts.endpoints.workflow_call import judge_workflow
+from clarifai_emulator.contracts.endpoints.workflow_files import read_workflows
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
 
 class EndpointCheck:
-    """Checks files against the given models. ``modules``: finds the modules that they import."""
+    """Checks files against the given models. ``modules``: finds the modules that they import. ``definitions``: YAML
+    files that may define workflows."""
 
-    def __init__(self, models: Sequence[KnownModel], modules: Modules) -> None:
-        self._models = EndpointModels(models)
+    def __init__(self, models: Sequence[KnownModel], modules: Modules, definitions: Sequence[File] = ()) -> None:
+        self._models = EndpointModels(models, read_workflows(definitions))
         self._modules = modules
 
     def check(self, file: File) -> tuple[list[Finding], int]:
@@ -62,6 +65,7 @@ class EndpointCheck:
             *(judge_address(each, models) for each in mcp.addresses()),
             *(judge_tool_call(each, models) for each in mcp.tool_calls()),
             *(judge_http(each, models) for each in http.requests()),
+            *(judge_workflow(each, models) for each in sdk.workflows()),
         ]
         findings = [each for said, _ in judged for each in said]
         findings += [*openai.passed(), *sdk.judge(models)]
