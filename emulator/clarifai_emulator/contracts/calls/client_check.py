@@ -176,7 +176,8 @@ class _Check:
         self._folder = folder
         self._packages = packages
         self._progress = progress
-        self._targets = GivenAddresses([each.address for each in models])
+        unreadable = [index for index, each in enumerate(models) if not each.methods]
+        self._targets = GivenAddresses([each.address for each in models], unreadable)
 
     def run(self) -> _Done:
         urls = self._urls()
@@ -228,7 +229,7 @@ class _Check:
                     index = self._targets.find(read_address(text))
                 except NotAnAddress:
                     continue
-                if index is not None:
+                if index is not None and self._models[index].methods:
                     found_[text] = index
         return dict(sorted(found_.items()))
 
