@@ -20,6 +20,7 @@ from clarifai_emulator.listeners import Listeners
 BUILDER = "builder"
 RUNNER = "runner"
 RUNNER_EVENTS = "runner.events"
+PIPELINE_RUN = "pipeline.version.run"
 
 _SOURCE_FIELDS = (
     "user_id",
@@ -29,6 +30,11 @@ _SOURCE_FIELDS = (
     "compute_cluster_id",
     "nodepool_id",
     "runner_id",
+    "pipeline_id",
+    "pipeline_version_id",
+    "pipeline_version_run_id",
+    "pipeline_step_id",
+    "pipeline_step_version_id",
 )
 _Source = tuple[str, ...]
 
@@ -84,6 +90,11 @@ class LogBook:
         compute_cluster_id: str = "",
         nodepool_id: str = "",
         runner_id: str = "",
+        pipeline_id: str = "",
+        pipeline_version_id: str = "",
+        pipeline_version_run_id: str = "",
+        pipeline_step_id: str = "",
+        pipeline_step_version_id: str = "",
         deployment_id: str = "",
         replica_id: str = "",
         origin: str = "",
@@ -91,7 +102,11 @@ class LogBook:
     ) -> None:
         """Add one line, and tell the subscribers. ``user_id`` is who may read it: the owner of the runner or of the
         model that is built. ``time``: when it was written, if that was not now."""
-        source = (user_id, app_id, model_id, model_version_id, compute_cluster_id, nodepool_id, runner_id)
+        source = (
+            *(user_id, app_id, model_id, model_version_id, compute_cluster_id, nodepool_id, runner_id),
+            *(pipeline_id, pipeline_version_id, pipeline_version_run_id),
+            *(pipeline_step_id, pipeline_step_version_id),
+        )
         self._seq += 1
         line = LogLine(self._seq, time or self._now(), log_type, source, message, deployment_id, replica_id, origin)
         self._stream(log_type, source).append(line)
@@ -146,13 +161,7 @@ class LogBook:
 
 
 def _meta(source: _Source) -> ComputeSourceMetadata:
-    user_id, app_id, model_id, model_version_id, compute_cluster_id, nodepool_id, runner_id = source
-    return ComputeSourceMetadata(
-        user_app_id=UserAppIDSet(user_id=user_id, app_id=app_id),
-        model_id=model_id,
-        model_version_id=model_version_id,
-        compute_cluster_user_id=user_id if compute_cluster_id else "",
-        compute_cluster_id=compute_cluster_id,
-        nodepool_id=nodepool_id,
-        runner_id=runner_id,
-    )
+    ids = dict(zip(_SOURCE_FIELDS, source, strict=True))
+    owner = UserAppIDSet(user_id=ids.pop("user_id"), app_id=ids.pop("app_id"))
+    cluster_owner = owner.user_id if ids["compute_cluster_id"] else ""
+    return ComputeSourceMetadata(user_app_id=owner, compute_cluster_user_id=cluster_owner, **ids)

@@ -35,6 +35,11 @@ class Kind(str):
     SECRET: ClassVar[Kind]  # user, secret
     ARTIFACT: ClassVar[Kind]  # user, app, artifact
     ARTIFACT_VERSION: ClassVar[Kind]  # user, app, artifact, version
+    PIPELINE: ClassVar[Kind]  # user, app, pipeline
+    PIPELINE_VERSION: ClassVar[Kind]  # user, app, pipeline, version
+    PIPELINE_RUN: ClassVar[Kind]  # user, app, pipeline, version, run
+    PIPELINE_STEP: ClassVar[Kind]  # user, app, step
+    PIPELINE_STEP_VERSION: ClassVar[Kind]  # user, app, step, version
     SOURCE: ClassVar[Kind]  # user, app, model, version -> models.directory.ModelSource
 
 
@@ -50,6 +55,11 @@ Kind.KEY = Kind("key")
 Kind.SECRET = Kind("secret")
 Kind.ARTIFACT = Kind("artifact")
 Kind.ARTIFACT_VERSION = Kind("artifact_version")
+Kind.PIPELINE = Kind("pipeline")
+Kind.PIPELINE_VERSION = Kind("pipeline_version")
+Kind.PIPELINE_RUN = Kind("pipeline_version_run")
+Kind.PIPELINE_STEP = Kind("pipeline_step")
+Kind.PIPELINE_STEP_VERSION = Kind("pipeline_step_version")
 Kind.SOURCE = Kind("source")
 
 NAMED = tuple(kind for kind in vars(Kind).values() if isinstance(kind, Kind))

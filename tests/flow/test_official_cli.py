@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -208,6 +209,22 @@ class TestAModelsLife:
         assert "Do you want to create App `never-seen`?" in refused.stdout
         assert "Building image... done" in cli.ok("model", "upload", hello, stdin="y\n")
         assert "Building image... done" in cli.ok("model", "upload", hello)
+
+    def test_what_links_lead_to_and_the_number_of_threads_come_with_the_version(
+        self, cli: Official, empty: EmulatorThread, hello: Path, tmp_path: Path
+    ) -> None:
+        source = hello / "1" / "model.py"
+        source.rename(tmp_path / "elsewhere.py")
+        source.symlink_to(tmp_path / "elsewhere.py")
+        with (hello / "config.yaml").open("a") as config:
+            config.write("\nnum_threads: 5\n")
+        assert "Building image... done" in cli.ok("model", "upload", hello, stdin="y\n")
+        with closing(Client(empty.url)) as client:
+            (version,) = client.call(
+                "ListModelVersions", user_app_id=request().user_app_id, model_id="hello"
+            ).model_versions
+        assert version.num_threads == 5
+        assert "predict" in [each.name for each in version.method_signatures]
 
     def test_every_line_of_the_build_log_comes_once(
         self, cli: Official, empty: EmulatorThread, hello: Path

@@ -28,6 +28,7 @@ from clarifai_emulator.api.handlers import log_entries as logs
 from clarifai_emulator.api.handlers import resource_rpcs, uploads, users
 from clarifai_emulator.api.handlers.artifacts import Artifacts
 from clarifai_emulator.api.handlers.inference import Inference
+from clarifai_emulator.api.handlers.pipelines import Pipelines
 from clarifai_emulator.api.handlers.prediction_cache import PredictionCache
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.runner_items import RunnerItems
@@ -207,9 +208,17 @@ class PlatformApi:
             served=served,
             max_bytes=parts.config.max_upload_bytes,
         )
+        pipelines = Pipelines(
+            resources=resources,
+            logbook=parts.logbook,
+            keep_logs=parts.keep_logs,
+            served=served,
+            max_bytes=parts.config.max_upload_bytes,
+        )
         return {
             **served,
             **artifacts.handlers(),
+            **pipelines.handlers(),
             **uploads.handlers(
                 resources, parts.uploaded, parts.start_build, max_bytes=parts.config.max_upload_bytes
             ),

@@ -29,6 +29,7 @@ _POSTS = {
 # What is posted into an app of the run. Elsewhere it would stay.
 IN_APPS = frozenset(
     {"PostModels", "PostModelVersions", "PostModelVersionsUpload", "PostArtifacts", "PostArtifactVersionsUpload",
+     "PostPipelines", "PostPipelineVersionRuns", "PostPipelineSteps", "PostPipelineStepVersionsUpload",
      "PostWorkflows", "PostInputs"}
 )  # fmt: skip
 

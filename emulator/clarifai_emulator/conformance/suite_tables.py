@@ -50,4 +50,4 @@ def _reasons(reasons: Mapping[str, int]) -> str:
 
 
 def _scenarios(module: SuiteModule) -> str:
-    return f"`{module.scenarios}`" if module.scenarios else "–"
+    return "<br>".join(f"`{each}`" for each in module.scenarios) or "–"

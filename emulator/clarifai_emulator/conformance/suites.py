@@ -5,7 +5,7 @@ They stand in ``suites.yaml``; ``make docs`` writes their tables into docs/fidel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,7 @@ class SuiteModule:
     passed: int
     not_for_us: Mapping[str, int] = field(default_factory=dict[str, int])
     differs: Mapping[str, int] = field(default_factory=dict[str, int])
-    scenarios: str = ""
+    scenarios: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,13 @@ from clarifai_emulator.resources.compute_rows import COMPUTE_CLUSTER, NODEPOOL, 
 from clarifai_emulator.resources.credential_rows import KEY, SECRET
 from clarifai_emulator.resources.deployment_rows import DEPLOYMENT
 from clarifai_emulator.resources.model_rows import MODEL, MODEL_VERSION
+from clarifai_emulator.resources.pipeline_rows import (
+    PIPELINE,
+    PIPELINE_RUN,
+    PIPELINE_STEP,
+    PIPELINE_STEP_VERSION,
+    PIPELINE_VERSION,
+)
 from clarifai_emulator.resources.rows import Record
 from clarifai_emulator.store import Kind
 
@@ -33,6 +40,11 @@ ROWS: tuple[Record, ...] = (
     SECRET,
     ARTIFACT,
     ARTIFACT_VERSION,
+    PIPELINE,
+    PIPELINE_VERSION,
+    PIPELINE_RUN,
+    PIPELINE_STEP,
+    PIPELINE_STEP_VERSION,
     SOURCE,
 )
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from clarifai_emulator.store import Kind
 
 _COMPUTE = frozenset({Kind.COMPUTE_CLUSTER, Kind.NODEPOOL, Kind.RUNNER})
-_IN_APPS = frozenset({Kind.APP, Kind.MODEL, Kind.MODEL_VERSION, Kind.ARTIFACT, Kind.ARTIFACT_VERSION})
+_PIPELINES = frozenset(
+    {Kind.PIPELINE, Kind.PIPELINE_VERSION, Kind.PIPELINE_RUN, Kind.PIPELINE_STEP, Kind.PIPELINE_STEP_VERSION}
+)
+_IN_APPS = _PIPELINES | {Kind.APP, Kind.MODEL, Kind.MODEL_VERSION, Kind.ARTIFACT, Kind.ARTIFACT_VERSION}
 _DEPLOYMENTS = frozenset({Kind.DEPLOYMENT})
 _NONE: frozenset[Kind] = frozenset()
 

@@ -72,6 +72,9 @@ def test_an_artifact_is_made_shown_listed_and_deleted() -> None:
         (lambda: Artifact(**IN_APP).get(), "artifact_id is required"),
         (lambda: Artifact(**IN_APP).delete(), "artifact_id is required"),
         (lambda: ArtifactVersion(**IN_APP).get(version_id="v"), "artifact_id is required"),
+        (lambda: list(ArtifactVersion(**IN_APP).list()), "artifact_id is required"),
+        (lambda: ArtifactVersion(**IN_APP).upload(__file__), "artifact_id is required"),
+        (lambda: ArtifactVersion(artifact_id="a", **IN_APP).delete(), "version_id is required"),
         (lambda: ArtifactVersion(artifact_id="a", **IN_APP).download(), "version_id is required"),
         (lambda: ArtifactVersion(artifact_id="a", **IN_APP).upload("/no/such/file"), "File does not exist"),
         (lambda: Artifact(artifact_id="gone", **IN_APP).get(), "Failed to get artifact: Artifact does not exist"),
@@ -81,6 +84,12 @@ def test_an_artifact_is_made_shown_listed_and_deleted() -> None:
 def test_what_is_missing_is_said(act: Any, says: str) -> None:
     with pytest.raises(Exception, match=says):
         act()
+
+
+def test_a_user_must_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLARIFAI_USER_ID")
+    with pytest.raises(Exception, match="user_id"):
+        Artifact().create(artifact_id="a", user_id="", app_id="files")
 
 
 def test_a_file_is_uploaded_shown_listed_downloaded_and_deleted(file: Path, tmp_path: Path) -> None:
@@ -229,6 +238,12 @@ def test_the_cli_carries_files_both_ways(cli: Commands, file: Path, tmp_path: Pa
     cli.ok("artifact", "cp", PATH, tmp_path / "newest")
     cli.ok("artifact", "cp", f"{PATH}/versions/{version}", tmp_path / "older")
     assert (tmp_path / "newest").read_bytes() == (tmp_path / "older").read_bytes() == CONTENT
+
+
+def test_ids_may_hold_dashes_and_underscores(cli: Commands, file: Path) -> None:
+    path = "users/me/apps/files/artifacts/my-model_v2/versions/v1-0_0-alpha"
+    cli.ok("artifact", "cp", file, path)
+    assert "v1-0_0-alpha" in cli.ok("artifact", "get", path)
 
 
 def test_the_cli_asks_before_it_deletes(cli: Commands, file: Path) -> None:

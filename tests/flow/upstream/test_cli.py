@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import yaml
 from clarifai.client.user import User
 
 from clarifai_emulator.control.thread import EmulatorThread
-from flow.driver import MODELS, running
+from flow.driver import MODELS, Client, running
 from flow.upstream.commands import TOKEN, Commands
 
 ACCOUNTS = """
@@ -59,6 +60,11 @@ class TestAccounts:
         monkeypatch.setenv("CLARIFAI_PAT", TOKEN)
         cli.ok("login", emulator.url, "--context", "of-the-environment", stdin="\n")
         assert context_of(cli, "of-the-environment")["CLARIFAI_PAT"]
+
+    def test_login_asks_for_the_token(self, cli: Commands, emulator: EmulatorThread) -> None:
+        said = cli.ok("login", emulator.url, "--context", "asked", stdin=f"{TOKEN}\n\n")
+        assert "Logged in as me" in said
+        assert context_of(cli, "asked")["CLARIFAI_PAT"] == TOKEN
 
     def test_login_again_renews_the_context(self, cli: Commands, emulator: EmulatorThread) -> None:
         for token in ("a" * 32, "b" * 32):
@@ -107,10 +113,57 @@ class TestAccounts:
         assert "me" in cli.ok("whoami")
         cli.ok("logout")
         assert not context_of(cli, "default").get("CLARIFAI_PAT")
+        assert "Not logged in" in cli.refused("whoami")
         cli.refused("app", "list")
+
+    @pytest.mark.parametrize(
+        ("words", "tokens"),
+        [
+            ((), {"default": "", "second": TOKEN}),
+            (("--context", "second"), {"default": TOKEN, "second": ""}),
+            (("--all",), {"default": "", "second": ""}),
+            (("--delete",), {"second": TOKEN}),
+            (("--context", "second", "--delete"), {"default": TOKEN}),
+        ],
+    )
+    def test_logout_is_of_the_contexts_it_is_told(
+        self, cli: Commands, emulator: EmulatorThread, words: tuple[str, ...], tokens: dict[str, str]
+    ) -> None:
+        cli.ok("config", "create-context", "second", "--user-id", "me", "--base-url", emulator.url, "--pat", TOKEN)
+        cli.ok("config", "use-context", "default")
+        cli.ok("logout", *words)
+        names = list(config_of(cli)["contexts"])
+        assert {name: context_of(cli, name).get("CLARIFAI_PAT") or "" for name in names} == tokens
+
+    def test_logout_says_what_it_cannot_do_and_what_goes_on(
+        self, cli: Commands, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert "nowhere" in cli.refused("logout", "--context", "nowhere")
+        assert "--all" in cli.refused("logout", "--all", "--context", "default")
+        monkeypatch.setenv("CLARIFAI_PAT", TOKEN)
+        assert "CLARIFAI_PAT" in cli.ok("logout")
+
+    def test_whoami_tells_what_it_knows_without_the_platform(self, cli: Commands) -> None:
+        config = config_of(cli)
+        config["contexts"]["default"]["env"]["CLARIFAI_API_BASE"] = "http://127.0.0.1:9"
+        cli.config.write_text(yaml.safe_dump(config))
+        assert "me" in cli.ok("whoami")
 
 
 class TestApps:
+    def test_apps_of_another_user_are_those_it_shows(self, cli: Commands, tmp_path: Path) -> None:
+        accounts = tmp_path / "pats.yaml"
+        accounts.write_text(
+            "users: [{id: ada}, {id: eve}]\ntokens: [{token: a, user: ada}, {token: e, user: eve}]\n"
+        )
+        accounts.chmod(0o600)
+        with running(pats_file=accounts, user_id="ada") as emulator, closing(Client(emulator.url, pat="a")) as ada:
+            visible = {"id": "shown", "visibility": {"gettable": 50}}
+            ada.call("PostApps", user_app_id={"user_id": "ada"}, apps=[visible, {"id": "hidden"}])
+            said = Commands(emulator.url, tmp_path, pat="e", user_id="eve").ok("app", "ls", "--user_id", "ada")
+            assert "shown" in said
+            assert "hidden" not in said
+
     def test_apps_are_made_listed_and_deleted(self, cli: Commands) -> None:
         assert "No apps" in cli.ok("app", "list")
         for name in ("first", "second"):

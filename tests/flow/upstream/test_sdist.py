@@ -11,6 +11,7 @@ import pytest
 from clarifai_emulator.conformance.suites import suites
 from clarifai_emulator.control.thread import EmulatorThread
 from flow.processes import TOKEN, environment
+from flow.upstream.scenarios import MAP, MODULES, names_in
 from flow.upstream.sdk_suite import outcomes, sdk_suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -33,6 +34,17 @@ def test_the_tests_of_the_source_distribution_pass(emulator: EmulatorThread, tmp
     failed = [name for name, outcome in found.items() if outcome in ("failure", "error")]
     assert not failed, done.stdout
     assert Counter(found.values())["passed"] >= 200, found
+
+
+def test_the_map_of_scenarios_has_every_test_of_the_source_distribution() -> None:
+    source = sdk_suite().source / "tests"
+    missing = [
+        f"{path.name}::{test}"
+        for path in source.glob("test_*.py")
+        for test in names_in(path)
+        if path.name not in MAP["outside"] and test not in MODULES.get(path.name, {})
+    ]
+    assert not missing, "tests/flow/upstream/scenarios.yaml misses tests"
 
 
 def test_what_is_left_out_is_there() -> None:

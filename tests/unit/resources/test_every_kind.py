@@ -19,6 +19,7 @@ from clarifai_emulator.errors import CallerError
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.resources.artifact_rows import ARTIFACT_VERSION
 from clarifai_emulator.resources.kind_table import ROWS
+from clarifai_emulator.resources.pipeline_rows import PIPELINE_RUN, PIPELINE_STEP_VERSION, PIPELINE_VERSION
 from clarifai_emulator.resources.rows import IN_APP, VERBS, ParentField, Record, Resource
 from clarifai_emulator.store import NAMED, Kind
 from resource_api import ResourceApi
@@ -45,19 +46,39 @@ EXAMPLES: dict[Kind, tuple[tuple[str, ...], dict[str, Any]]] = {
     Kind.SECRET: (("ada", "new"), {"value": "v"}),
     Kind.ARTIFACT: (("ada", "app", "new"), {}),
     Kind.ARTIFACT_VERSION: (("ada", "app", "artifact", "new"), {"description": "d"}),
+    Kind.PIPELINE: (("ada", "app", "new"), {"description": "d"}),
+    Kind.PIPELINE_VERSION: (("ada", "app", "pipeline", "new"), {"description": "d"}),
+    Kind.PIPELINE_RUN: (("ada", "app", "pipeline", "version", "new"), {}),
+    Kind.PIPELINE_STEP: (("ada", "app", "new"), {"description": "d"}),
+    Kind.PIPELINE_STEP_VERSION: (("ada", "app", "step", "new"), {"description": "d"}),
     DATASET.kind: (("ada", "app", "new"), {"description": "d"}),
 }
 
 
 # The verbs that the platform has of a kind, where these are not all.
-LIVES = {Kind.ARTIFACT: ("Post", "Get", "List", "Delete"), Kind.ARTIFACT_VERSION: ("Get", "List", "Delete")}
+LIVES = {
+    Kind.ARTIFACT: ("Post", "Get", "List", "Delete"),
+    Kind.ARTIFACT_VERSION: ("Get", "List", "Delete"),
+    Kind.PIPELINE_VERSION: ("Get", "List", "Patch", "Delete"),
+    Kind.PIPELINE_RUN: ("Post", "Get", "List", "Patch"),
+    Kind.PIPELINE_STEP: ("Post", "Get", "List", "Delete"),
+    Kind.PIPELINE_STEP_VERSION: ("Get", "List", "Delete"),
+}
 
 
 def put_what_no_request_makes(api: ResourceApi, row: Resource) -> None:
-    """Put what the kind lies in, and an item that only an upload makes."""
+    """Put what the kind lies in, and an item that only an upload makes, or its pipeline."""
+    key = EXAMPLES[row.kind][0]
     if row is ARTIFACT_VERSION:
         api("PostArtifacts", app_id="app", artifacts=[{"id": "artifact"}])
-        api.store.put(row.kind, EXAMPLES[row.kind][0], item_of(row))
+    if row is PIPELINE_STEP_VERSION:
+        api("PostPipelineSteps", app_id="app", pipeline_steps=[{"id": "step"}])
+    if row in (PIPELINE_VERSION, PIPELINE_RUN):
+        api("PostPipelines", app_id="app", pipelines=[{"id": "pipeline"}])
+    if row is PIPELINE_RUN:
+        api.store.put(Kind.PIPELINE_VERSION, key[:-1], PIPELINE_VERSION.message(id="version"))
+    if "Post" not in row.verbs:
+        api.store.put(row.kind, key, item_of(row))
 
 
 def item_of(row: Record) -> Any:
@@ -136,7 +157,7 @@ def test_it_is_made_shown_listed_changed_and_removed(row: Resource, api: Resourc
 def test_another_user_neither_sees_nor_changes_it(row: Resource, api: ResourceApi) -> None:
     key, _ = EXAMPLES[row.kind]
     put_what_no_request_makes(api, row)
-    made = row is ARTIFACT_VERSION
+    made = "Post" not in row.verbs
     for verb, name, request in requests(row, key, item_of(row)):
         if not made:
             send(api, name, request, Caller("ada"))

@@ -13,15 +13,19 @@ from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.listing import MAX_PER_PAGE, refuse_unknown_filters
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.listeners import following
-from clarifai_emulator.logbook import BUILDER, RUNNER, RUNNER_EVENTS, LogBook, LogLine
+from clarifai_emulator.logbook import BUILDER, PIPELINE_RUN, RUNNER, RUNNER_EVENTS, LogBook, LogLine
 from clarifai_emulator.resources.permissions import Organisations
 
 DEFAULT_PER_PAGE = 32
 # Entries that may wait for a client which follows a log: as many as a source keeps.
 _MOST_BEHIND = 5_000
 # The platform's other types, of which the emulator writes none: their listings are empty.
-LOG_TYPES = ("agent", BUILDER, "builder.events", RUNNER, RUNNER_EVENTS, "pipeline.version.run")
-_FILTERS = ("model_id", "model_version_id", "compute_cluster_id", "nodepool_id", "runner_id")
+LOG_TYPES = ("agent", BUILDER, "builder.events", RUNNER, RUNNER_EVENTS, PIPELINE_RUN)
+_FILTERS = (
+    *("model_id", "model_version_id", "compute_cluster_id", "nodepool_id", "runner_id"),
+    *("pipeline_id", "pipeline_version_id", "pipeline_version_run_id"),
+    *("pipeline_step_id", "pipeline_step_version_id"),
+)
 
 
 def handlers(logbook: LogBook, organisations: Organisations, keep: Callable[[], None]) -> dict[str, Handler]:

@@ -13,7 +13,12 @@ from pathlib import Path
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.errors import ConfigError
 
-_SUFFIXES = (".py", ".ipynb")
+PYTHON_SUFFIXES = (".py", ".ipynb")
+# Clients in other languages: they are parsed by tree-sitter, and import nothing that is looked at.
+FOREIGN_SUFFIXES = (
+    *(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"),
+    *(".sh", ".bash", ".zsh"),
+)
 _SKIPPED = frozenset(
     [".git", ".venv", "venv", "env", "node_modules", "__pycache__", "site-packages", "build", "dist", ".tox"]
 )
@@ -76,9 +81,9 @@ class ClientProject:
         self._located: dict[tuple[str, str], File | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._searched: dict[str, list[Path]] = {}
-        self.files = [
-            file for path in sorted(set(files_below(self.given))) if (file := self.file(path)) is not None
-        ]
+        read = [file for path in sorted(set(files_below(self.given))) if (file := self.file(path)) is not None]
+        self.files = [file for file in read if file.path.suffix not in FOREIGN_SUFFIXES]
+        self.foreign = [file for file in read if file.path.suffix in FOREIGN_SUFFIXES]
 
     def file(self, path: Path) -> File | None:
         """Return the file; ``None`` where there is none that can be read."""
@@ -188,6 +193,10 @@ class ClientProject:
         files = [file for path in direct if (file := self.file(path)) is not None]
         return {*direct, *(each.path for file in files for each in self.imported(file))}
 
+    def foreign_with(self, marks: Sequence[bytes]) -> list[File]:
+        """Return the clients in other languages that have to do with the platform: they name it."""
+        return [file for file in self.foreign if any(mark in file.content for mark in marks)]
+
     def parse(self, mark: bytes) -> None:
         """Parse the files that are likely to be asked for."""
         for file in self.files:
@@ -213,7 +222,10 @@ class ClientProject:
             for each in sorted(self.with_imported(files), key=lambda one: str(one.path)):
                 digest.update(f"{each.path}\0{each.digest}\n".encode())
             hashes[first] = digest.hexdigest()
-        return {file.path: hashes[groups.first(str(file.path))] for file in self.files}
+        result = {file.path: hashes[groups.first(str(file.path))] for file in self.files}
+        for file in self.foreign:
+            result[file.path] = hashlib.sha256(f"{salt}{file.path}\0{file.digest}".encode()).hexdigest()
+        return result
 
 
 def _takes_values(file: File, importer: File) -> bool:
@@ -244,14 +256,17 @@ class _Groups:
 
 
 def files_below(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files that are named, and every Python file and notebook in the folders that are."""
+    """Yield the files that are named, and every Python file, notebook and client in another language in the folders
+    that are."""
     for path in paths:
         if path.is_file():
             yield path
             continue
         for folder, names, files in os.walk(path):
             names[:] = [name for name in names if name not in _SKIPPED and not name.startswith(".")]
-            yield from (Path(folder, name) for name in files if name.endswith(_SUFFIXES))
+            yield from (
+                Path(folder, name) for name in files if name.endswith((*PYTHON_SUFFIXES, *FOREIGN_SUFFIXES))
+            )
 
 
 def _up(folder: Path, levels: int) -> Path:

@@ -20,7 +20,7 @@ from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.spelling import did_you_mean
 
-_COMMENT = re.compile(r"#\s*clarifai:\s*ignore(?:\[(?P<rules>[^\]]*)\])?(?P<reason>[^#]*)")
+_COMMENT = re.compile(r"(?:#|//)\s*clarifai:\s*ignore(?:\[(?P<rules>[^\]]*)\])?(?P<reason>[^#]*)")
 _OFF = "off"
 _BASELINE_VERSION = 1
 # From the gravest: a threshold takes what stands before it too.

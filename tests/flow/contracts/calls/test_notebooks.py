@@ -44,6 +44,30 @@ def test_a_notebook_may_call_a_model_in_an_async_cell(tmp_path: Path, models: li
     assert said(check_known([tmp_path], models)) == []
 
 
+def test_in_a_notebook_one_await_gives_the_answer(tmp_path: Path, models: list[KnownModel]):
+    (tmp_path / "try.ipynb").write_text(
+        notebook(
+            (
+                "code",
+                "from clarifai.client import Model\nmodel = Model('https://clarifai.com/me/demo/models/hello')",
+            ),
+            ("code", "text = await model.async_predict('x')\nprint(text.upper())"),
+            ("code", "for part in await model.async_generate('x'): print(part.upper())"),
+            ("code", "print(model.async_client.predict('x').upper())"),
+            ("code", "text = await (await model.async_predict('x'))"),
+            ("code", "await model.async_predict(promt='x')"),
+        )
+    )
+
+    findings = check_known([tmp_path], models).findings
+
+    assert {each.location.cell for each in findings if each.location} == {5, 6}
+    assert (
+        "awaited-twice: In a notebook `await …async_predict(…)` gives the answer, which cannot be awaited again."
+        in [f"{each.rule}: {each.message}" for each in findings]
+    )
+
+
 def test_what_is_no_python_in_a_cell_is_left_out_and_lines_stay():
     cells = read_notebook(notebook(("code", "%%bash\nls -l"), ("code", "x = !ls\nif x:\n    %time y\nlen?")))
 
