@@ -47,10 +47,10 @@ def check(
 ) -> None:
     """Find the calls in CLIENT_PATHS that would fail, or silently go wrong, with the models as they are now.
 
-    Python files and notebooks are read, not run; model.py is imported in a process of its own (see --static). What
-    could not be checked is reported too. A comment ignores a rule on its line:
-    `# clarifai: ignore[wrong-type] the reason`. Without CLIENT_PATHS or --model, the clients or models of
-    [tool.clarifai-emulator] in the nearest pyproject.toml are taken.
+    Python files, notebooks, JavaScript, TypeScript and shell scripts are read, not run; model.py is imported in a
+    process of its own (see --static). What could not be checked is reported too. A comment ignores a rule on its
+    line: `# clarifai: ignore[wrong-type] the reason`. Without CLIENT_PATHS or --model, the
+    clients or models of [tool.clarifai-emulator] in the nearest pyproject.toml are taken.
 
     \b
     Examples:
