@@ -188,8 +188,12 @@ class CallFlow:
 
     def taints(self, start: Place, result: Place) -> None:
         """Say that the result may be, or hold, what is at the place, where that is a model."""
+        looked_into = set[Held]()  # what holds itself is looked into once
 
         def act(held: Held) -> None:
+            if held in looked_into:
+                return
+            looked_into.add(held)
             if held.sort in _MODELS or held.sort is Sort.TAINT:
                 self._graph.put(TAINT, result)
             elif held.sort is Sort.BOX:

@@ -102,3 +102,19 @@ def test_a_model_is_never_taken_for_another(builder: str, way: list[str], other:
     for name, index in (("chat_llm", 0), ("chat_other", 1)):
         sure = held.sure(calls[name])
         assert sure is None or sure.of == index
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "way",
+    [
+        "held = [model]\nheld.append(held)\n",
+        "held = {'m': model}\nheld['held'] = held\n",
+        "held, other = [model], []\nheld.append(other)\nother.append(held)\n",
+    ],
+)
+def test_what_holds_itself_is_looked_into_once(way: str) -> None:
+    source = f"model = Model(url={LLM!r})\n{way}from elsewhere import unknown\nunknown(held).chat()\n"
+    held, calls = held_in(source)
+
+    assert held.may(calls["chat"]) is not May.NO_MODEL
