@@ -68,6 +68,29 @@ def test_no_chain_of_ways_is_silent(ways: list[tuple[str, list[str]]]) -> None:
     assert silent == []
 
 
+def test_values_that_hold_themselves_come_to_an_end() -> None:
+    text = """
+import elsewhere
+box = []
+box.append(box)
+table = {"self": box}
+table["table"] = table
+box.append(table)
+model = elsewhere.wrapped(box, table)
+for each in box:
+    box = elsewhere.more(each, box)
+    table[each] = box
+def again(x):
+    return again(elsewhere.more(x, again(box)))
+again(Model(url="https://clarifai.com/me/main/models/llm")).chat(1)
+box.values().items().values().chat_other()
+"""
+
+    held, calls = held_in(text)
+
+    assert held.may(calls["chat"]) is not May.NO_MODEL
+
+
 @settings(max_examples=200, derandomize=True, deadline=None)
 @given(builders, steps, steps)
 def test_a_model_is_never_taken_for_another(builder: str, way: list[str], other: list[str]) -> None:
