@@ -33,7 +33,8 @@ from clarifai_emulator.contracts.calls.given_models import (
     read_models,
 )
 from clarifai_emulator.contracts.calls.type_checker import checker_command
-from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.reports.judged_report import Result
+from clarifai_emulator.contracts.rules import RULES, SUBJECTS, found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface, surface_for
 
@@ -81,6 +82,21 @@ class CallReport:
             if (file := self.project.file(path)) is not None and b"clarifai:" in file.content
             for cell in _cells(file)
         ]
+
+
+def result_of(found: CallReport) -> Result:
+    """Return what was found as the result of ``check``, to be judged by the project's rules."""
+    return Result(
+        findings=found.findings,
+        command="check",
+        lines_of=found.lines,
+        places=found.places,
+        rules=RULES.keys() - {rule.id for name in ("model.py", "changes of a model") for rule in SUBJECTS[name]},
+        files=len(found.files),
+        calls=found.calls,
+        models=found.models,
+        seconds=found.seconds,
+    )
 
 
 def check_calls(
@@ -204,7 +220,7 @@ class _Check:
                 self._targets,
                 Typing(urls, salt, self._folder, self._packages, surface),
             )
-            endpoints = EndpointCheck(self._models, self._project)
+            endpoints = EndpointCheck(self._models, self._project, self._project.definitions)
             for file in fresh:
                 findings, calls = judged.get(file.path, ([], 0))
                 asked, requests = endpoints.check(file)
@@ -236,6 +252,7 @@ class _Check:
     def _salt(self, urls: Mapping[str, int], surface: SdkSurface) -> str:
         models = [*(each.fingerprint() for each in self._models), *_served_by_code(self._models)]
         parts = [*_programs(), *map(str, self._packages), json.dumps(urls), repr(surface), *models]
+        parts += [f"{each.path} {each.digest}" for each in self._project.definitions]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _kept(self) -> dict[str, Any]:

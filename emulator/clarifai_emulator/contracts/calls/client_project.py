@@ -28,6 +28,9 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _NAME = re.compile(rb"\w+")
+# Definitions of workflows.
+DEFINITION_SUFFIXES = (".yml", ".yaml")
+_READ = (*PYTHON_SUFFIXES, *FOREIGN_SUFFIXES, *DEFINITION_SUFFIXES)
 
 
 class File:
@@ -82,7 +85,9 @@ class ClientProject:
         self._listings: dict[str, frozenset[str]] = {}
         self._searched: dict[str, list[Path]] = {}
         read = [file for path in sorted(set(files_below(self.given))) if (file := self.file(path)) is not None]
-        self.files = [file for file in read if file.path.suffix not in FOREIGN_SUFFIXES]
+        others = (*FOREIGN_SUFFIXES, *DEFINITION_SUFFIXES)
+        self.files = [file for file in read if file.path.suffix not in others]
+        self.definitions = [file for file in read if file.path.suffix in DEFINITION_SUFFIXES]
         self.foreign = [file for file in read if file.path.suffix in FOREIGN_SUFFIXES]
 
     def file(self, path: Path) -> File | None:
@@ -256,17 +261,15 @@ class _Groups:
 
 
 def files_below(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files that are named, and every Python file, notebook and client in another language in the folders
-    that are."""
+    """Yield the files that are named, and every Python file, notebook, client in another language and definition in
+    the folders that are."""
     for path in paths:
         if path.is_file():
             yield path
             continue
         for folder, names, files in os.walk(path):
             names[:] = [name for name in names if name not in _SKIPPED and not name.startswith(".")]
-            yield from (
-                Path(folder, name) for name in files if name.endswith((*PYTHON_SUFFIXES, *FOREIGN_SUFFIXES))
-            )
+            yield from (Path(folder, name) for name in files if name.endswith(_READ))
 
 
 def _up(folder: Path, levels: int) -> Path:
