@@ -157,8 +157,8 @@ def _overlap(one: Edit, other: Edit) -> bool:
 
 
 def outcome(client: Client, call: CountedCall, *, given: bool) -> tuple[str, str]:
-    """Return what became of a call, and by which rule: ``error``, ``warning``, ``named``, ``checked``, ``silent``; or
-    ``unprobed``, where nothing was said and nothing literal can be made wrong to see if it is looked at."""
+    """Return what became of a call, and by which rule: ``error``, ``warning``, ``named``, ``checked``, ``silent``;
+    or ``unprobed``, where nothing was said and nothing literal can be made wrong to see if it is looked at."""
     said = client.given if given else client.without
     at_call = list(_at(said, call, with_origins=call.kind in _OF_ADDRESSES))
     for severity in ("error", "warning"):
