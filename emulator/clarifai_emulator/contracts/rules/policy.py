@@ -19,6 +19,7 @@ from typing import Any, cast
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.rule import Severity
+from clarifai_emulator.contracts.rules.shown_text import printable
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.spelling import did_you_mean
 
@@ -160,8 +161,10 @@ def fingerprint(finding: Finding, root: Path, lines_of: LinesOf) -> str:
 
 
 def relative(path: Path, root: Path) -> str:
-    """Return the path from ``root``, with slashes; as it is where it lies elsewhere."""
-    return Path(os.path.relpath(path, root)).as_posix() if path.is_relative_to(root) else path.as_posix()
+    """Return the path from ``root``, with slashes; the whole path where it lies elsewhere. What no text file can
+    show of a name is escaped."""
+    shown = Path(os.path.relpath(path, root)).as_posix() if path.is_relative_to(root) else path.as_posix()
+    return printable(shown)
 
 
 def read_baseline(path: Path) -> dict[str, int]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from clarifai_emulator.contracts.calls.client_check import check_known
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from flow.contracts.calls.conftest import FIXTURES, HEAD, CheckClient, said
 
+PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 NAMES = [
     ("hello.predct('x')", "unknown-method: Model 'hello' has no method 'predct'; it has 'predict', 'generate', "
      "'stream'. Did you mean 'predict'?"),
@@ -102,7 +104,8 @@ NOT_CHECKED = [
      "dynamic-method: The method is named by os.environ['M']: the call is not checked."),
     ("def retry(f): f('x')\nretry(hello.predict)",
      "passed-method: predict() is passed on: what calls it, and with what, is not checked."),
-    ("def f(:", "unreadable-client: client.py cannot be read: invalid syntax."),
+    ("def f(:",
+     f"unreadable-client: client.py is not {PYTHON}: invalid syntax. Nothing in it is checked."),
 ]  # fmt: skip
 RIGHT = [
     "types.echo_concept('cat')",
