@@ -209,3 +209,25 @@ def test_a_script_with_openais_client_is_held_against_the_models_too(repository:
         "  --> app/client.py:6:38",
         "  next: Derive the model's class from OpenAIModelClass, or call it with `Model(url=…)`.",
     ]
+
+
+def test_clients_in_typescript_are_checked_and_ignored_alike(repository: Path):
+    (repository / "app" / "client.py").unlink()
+    client = repository / "app" / "client.ts"
+    client.write_text(
+        "import { Model } from 'clarifai-nodejs'\n\n"
+        "const model = new Model({ url: 'https://clarifai.com/me/main/models/greeter' })\n"
+        "await model.predict({ methodName: 'predict', prompt: 'Ada', loudness: 9 })\n"
+    )
+    check = ["check", "app", "--model", "models/greeter"]
+
+    failed = command(repository, *check)
+    client.write_text(client.read_text().replace("9 })", "9 }) // clarifai: ignore[out-of-range] the next one may"))
+    ignored = command(repository, *check)
+
+    assert failed.stdout.splitlines()[:2] == [
+        "error[out-of-range] predict(): argument 'loudness' is 9, and 1 to 3 is declared.",
+        "  --> app/client.ts:4:71",
+    ]
+    assert ignored.stdout.startswith("1 ignored; 1 file and 1 call checked in ")
+    assert (failed.returncode, ignored.returncode) == (1, 0)

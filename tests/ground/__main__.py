@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from ground.call_mutants import mutated
 from ground.checkouts import Checkouts, fetch
-from ground.client_checks import check_all, clients, other_calls
+from ground.client_checks import check_all, clients, other_languages
 from ground.given_cases import cases_table
 from ground.ground_list import CLIENT, MODEL, Entry, files_folder, found_digest, read_list
 from ground.model_readings import contracts, readings
@@ -52,12 +51,9 @@ def checked(only: str = "") -> dict[str, Any]:
         result["models"] = models_result(readings([each for each in entries if each.kind == MODEL], root))
     found = clients(those, root)
     with tempfile.TemporaryDirectory(prefix="ground-") as work:
-        check_all(found, models, root, Path(work))
+        elsewhere = check_all(found, models, root, Path(work))
         result["clients"] = clients_result(found)
-        others = other_calls(those, root)
-        result["other languages"] = dict(
-            sorted(Counter(kind for each in others.values() for kind, *_ in each).items())
-        )
+        result["other languages"] = other_languages(those, root, elsewhere)
         stand_ins = contracts([models[name] for name in sorted({each.stand_in for each in found})], "import")
         counts, silent = mutated(found, models, stand_ins, root, Path(work))
     return {**result, "mutants": counts, "silent mutants": silent}

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +50,8 @@ _ABOUT = {
     "pop", "append", "get", "items", "keys", "values", "update", "copy", "format", "join", "lower", "split",
     "get_eval_by_dataset", "get_raw_eval_by_dataset", "to_dict", "get_info", "set_event_loop", "extend",
 }  # fmt: skip
+# What is said of the address counts for the calls of clients that are built from it.
+_ADDRESSES = {"openai": "ext/openai", "mcp": "ext/mcp", "rest": "api.clarifai.com"}
 _HINT = re.compile(r"model|workflow|client|llm|clarifai", re.IGNORECASE)
 
 
@@ -117,9 +118,19 @@ class _Counting:
                 method = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
                 line = node.func.end_lineno if isinstance(node.func, ast.Attribute) else node.lineno
                 origins = self._of(node.func.value).origins if isinstance(node.func, ast.Attribute) else frozenset()
+                origins |= self._addresses(_ADDRESSES.get(kind, ""))
                 last = node.end_lineno or node.lineno
                 found.append(CountedCall(kind, method, cell, line or node.lineno, last, node, origins))
         return sorted(found, key=lambda each: (each.cell, each.line, each.node.col_offset))
+
+    def _addresses(self, part: str) -> frozenset[tuple[int, int, int]]:
+        """Return where a text with this part of an address is written."""
+        if not part:
+            return frozenset()
+        texts = (
+            (cell, each) for cell, each in self._nodes if isinstance(each, ast.Constant) and part in str(each.value)
+        )
+        return frozenset((cell, each.lineno, each.end_lineno or each.lineno) for cell, each in texts)
 
     def _imports(self) -> None:
         for _, node in self._nodes:
@@ -276,23 +287,3 @@ class _Counting:
         if "clarifai" in told.lower():
             return True
         return "ext/openai" in self._text and bool(re.search(r"base_url|api_base", told))
-
-
-def counted_text(path: Path) -> Iterator[tuple[str, int, str]]:
-    """Yield the calls in a file of JavaScript, TypeScript or shell, by its lines: kind, line and method."""
-    text = path.read_text(errors="replace")
-    if "clarifai" not in text.lower():
-        return
-    patterns = (
-        ("sdk", r"\.(predict|predictByUrl|predictByBytes|predictByFilepath|generate|stream)\s*\("),
-        ("rest", r"fetch\([^)]*(clarifai|outputs)|curl .*clarifai"),
-        ("grpc", r"\.(PostModelOutputs|PostWorkflowResults)\s*\("),
-        ("openai", r"\.(completions|responses|images|embeddings)\.(create|generate)\s*\("),
-    )
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.lstrip().startswith(("//", "*", "#")):
-            continue
-        for kind, pattern in patterns:
-            if found := re.search(pattern, line):
-                yield kind, number, found[1] if found.lastindex else "fetch"
-                break

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +20,12 @@ from typing import Any
 
 import yaml
 
-from ground.call_counting import CountedCall, counted, counted_text
+from ground.call_counting import CountedCall, counted
 from ground.call_edits import Edit, edited, probe
 from ground.client_code import PYTHON, cell_source, unparsed
 from ground.ground_list import HERE, Entry
 from ground.programs import emulator
+from ground.text_calls import counted_text
 
 # The directories that stand at the addresses of hosted models.
 LANGUAGE_MODEL = "Clarifai/runners-examples@1ece936442a9:llm/agentic-gpt-5_1"
@@ -72,18 +73,32 @@ def clients(entries: Iterable[Entry], root: Path) -> list[Client]:
     return found
 
 
-def other_calls(entries: Iterable[Entry], root: Path) -> dict[str, list[tuple[str, int, str]]]:
-    """Return the calls in files of other languages, which ``check`` may not read."""
-    others = [each for each in entries if each.place(root).suffix not in PYTHON]
-    return {each.name: list(counted_text(each.place(root))) for each in others}
+def other_languages(
+    entries: Iterable[Entry], root: Path, said: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, int]]:
+    """Count what became of the calls in files that are no Python, by kind. ``said``: what was found there."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for path in (each.place(root) for each in entries):
+        if path.suffix not in PYTHON:
+            here = [each for each in said if each["file"] == str(path)]
+            for kind, line, _ in counted_text(path):
+                near = [each for each in here if each["line"] <= line <= max(each["line"], each["end_line"])]
+                counts[kind][f"{_WORDS[near[0]['severity']]} {near[0]['rule']}" if near else "silent"] += 1
+    return {kind: dict(sorted(count.items())) for kind, count in sorted(counts.items())}
 
 
-def check_all(those: Sequence[Client], models: Mapping[str, Path], root: Path, work: Path) -> None:
-    """Check every client, and note what is said of it."""
+_WORDS = {"error": "error", "warning": "warning", "unchecked": "named", "note": "named"}
+
+
+def check_all(those: Sequence[Client], models: Mapping[str, Path], root: Path, work: Path) -> list[dict[str, Any]]:
+    """Check every client, and note what is said of it; return what is said of files that are no Python."""
     by_file = {str(each.path): each for each in those}
+    elsewhere: list[dict[str, Any]] = []
     for finding in findings([root / "clients"], [str(models[LANGUAGE_MODEL])]):
         if finding["file"] in by_file:
             by_file[finding["file"]].without.append(finding)
+        else:
+            elsewhere.append(finding)
     copies = {str(_probe_copy(each, root, work / "probe")): each for each in those}
     for stand_in in sorted({each.stand_in for each in those}):
         part = [each for each in those if each.stand_in == stand_in]
@@ -95,6 +110,7 @@ def check_all(those: Sequence[Client], models: Mapping[str, Path], root: Path, w
                 by_file[finding["file"]].given.append(finding)
             elif finding["file"] in copies:
                 copies[finding["file"]].probed.append(finding)
+    return elsewhere
 
 
 def findings(paths: Sequence[Path], models: Sequence[str]) -> list[dict[str, Any]]:

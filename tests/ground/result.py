@@ -135,8 +135,8 @@ def table(result: Mapping[str, Any]) -> str:
     rows.append(("all calls, with a model", f"{counts.total()}: {_said(counts)}"))
     rows.append(("errors and warnings", _said(clients["errors"]) or "none"))
     rows.append(("files dropped whole", f"{len(clients['files dropped whole'])} of {clients['files']}"))
-    for what, number in result["other languages"].items():
-        rows.append((f"{what} calls in JavaScript, TypeScript, shell", f"{number}, not read"))
+    for what, each in result["other languages"].items():
+        rows.append((f"{what} calls in JavaScript, TypeScript, shell", f"{sum(each.values())}: {_said(each)}"))
     mutants = Counter[str]()
     for what, each in result["mutants"].items():
         rows.append((f"mutants: {what}", _said(each)))

@@ -12,13 +12,14 @@ from textwrap import dedent
 
 import pytest
 
-from ground.call_counting import counted, counted_text
+from ground.call_counting import counted
 from ground.call_edits import edited, mutants, probe
 from ground.checkouts import Checkouts, fetch
-from ground.client_checks import Client, outcome
+from ground.client_checks import Client, other_languages, outcome
 from ground.ground_list import CLIENT, MODEL, Entry, digest, directory_digest, found_digest, read_list
 from ground.model_readings import sdk_line
 from ground.result import compared, table
+from ground.text_calls import counted_text
 
 HERE = Path(__file__).parents[1] / "ground"
 
@@ -87,6 +88,23 @@ def test_calls_in_typescript_are_counted_by_lines(tmp_path: Path) -> None:
     file = tmp_path / "client.ts"
     file.write_text('import { Model } from "clarifai-nodejs";\nawait model.predict({ inputs });\n')
     assert list(counted_text(file)) == [("sdk", 2, "predict")]
+
+
+def test_calls_that_are_no_python_are_named_or_silent(tmp_path: Path) -> None:
+    entry = Entry("ada/web", "0" * 40, "client.ts", CLIENT, "")
+    file = entry.place(tmp_path)
+    file.parent.mkdir(parents=True)
+    file.write_text('import { Model } from "clarifai-nodejs";\nawait model.predict(\n  {});\nmodel.generate();\n')
+    said = [{"file": str(file), "rule": "unresolved-call", "severity": "unchecked", "line": 2, "end_line": 3}]
+    assert other_languages([entry], tmp_path, said) == {"sdk": {"named unresolved-call": 1, "silent": 1}}
+
+
+def test_a_call_of_a_server_is_named_where_its_address_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "client.py"
+    file.write_text("URL = 'https://api.clarifai.com/v2/ext/mcp/v1'\n\nclient.call_tool('add', {})\n")
+    client = Client("c", file, counted(file))
+    client.without.append({"rule": "model-not-given", "severity": "unchecked", "line": 1})
+    assert outcome(client, client.calls[0], given=False) == ("named", "model-not-given")
 
 
 def test_a_probe_makes_a_call_wrong_and_moves_no_line() -> None:

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from clarifai_emulator.models.environment_build import EnvironmentOrder, ensure_built
+from clarifai_emulator.models.environment_build import EnvironmentOrder, ensure_built, is_complete, python_of
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk, sdk_for_models
 from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import Line
-from clarifai_emulator.models.sdk_needs import require_runnable, sdk_is, sdk_needs
+from clarifai_emulator.models.sdk_needs import SdkNeeds, require_runnable, sdk_is, sdk_needs
+
+_OWN = ".".join(str(each) for each in sys.version_info[:2])
 
 
 def installed_sdk() -> str:
@@ -42,10 +44,7 @@ async def prepare_sdk_environment(
     ``ModelError`` where it cannot be had, or could not run a model."""
     needs = sdk_needs(lines, sdk_for_models())
     require_runnable(needs)
-    own = ".".join(str(each) for each in sys.version_info[:2])
-    is_own = not python_version or python_version.split(".")[:2] == own.split(".")
-    parts = [*needs.lines, *needs.added, *needs.replaced, python_version or own, sys.platform, platform.machine()]
-    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    is_own = not python_version or python_version.split(".")[:2] == _OWN.split(".")
     order = EnvironmentOrder(
         whose=needs.named,
         source=needs.named,
@@ -58,4 +57,16 @@ async def prepare_sdk_environment(
     # Whoever looks at a model waits for it, with a network or without.
     patient = {"UV_HTTP_RETRIES": "1", **environ}
     said = [f"building a Python environment with {needs.named}, to read the model's methods with"]
-    return await ensure_built(order, cache_dir / "environments" / f"sdk-{digest[:28]}", progress, patient, said)
+    return await ensure_built(order, _target(needs, python_version, cache_dir), progress, patient, said)
+
+
+def find_sdk_environment(lines: Sequence[Line], cache_dir: Path, python_version: str = "") -> Path | None:
+    """Return the interpreter that was built with this SDK; None where there is none."""
+    target = _target(sdk_needs(lines, sdk_for_models()), python_version, cache_dir)
+    return python_of(target) if is_complete(target) else None
+
+
+def _target(needs: SdkNeeds, python_version: str, cache_dir: Path) -> Path:
+    python = python_version or _OWN
+    parts = [*needs.lines, *needs.added, *needs.replaced, python, sys.platform, platform.machine()]
+    return cache_dir / "environments" / f"sdk-{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:28]}"

@@ -306,6 +306,11 @@ class TestSteps:
         assert "config.yaml" in cli.refused("pipelinestep", "upload", tmp_path / "empty")
         assert "does not exist" in cli.refused("pipelinestep", "upload", tmp_path / "gone")
 
+    def test_a_step_without_an_app_is_refused(self, emulator: EmulatorThread, client: Client) -> None:
+        status = client.call("PostPipelineSteps", pipeline_steps=[{"id": "says"}]).status
+        assert status.code == StatusCode.PIPELINE_STEP_INVALID_ARGUMENT
+        assert status.details.startswith("pipeline_steps[0].user_app_id.app_id: must not be empty")
+
     def test_listing_wants_an_app_and_knows_no_pipeline(self, cli: Commands) -> None:
         assert "--app_id" in cli.refused("pipelinestep", "list")
         # The SDK of 12.5 sends a field that the request does not have.

@@ -6,10 +6,11 @@ import ast
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, MODEL_MARK, SDK_MARK
+from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, IN_NOTEBOOKS, MODEL_MARK, SDK_MARK
 from clarifai_emulator.contracts.calls.client_source import Position, Source
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
+from clarifai_emulator.contracts.stubs.sdk_surface import FORWARDED
 
 # Functions that call what they are given with the arguments behind it, and how many stand before it.
 PASSING = {"to_thread": 0, "submit": 0, "partial": 0, "run_sync": 0, "run_in_executor": 1}
@@ -21,8 +22,8 @@ KindOf = Callable[[int, str], str]
 class CallSite:
     """A place that names a method of a given model. ``call`` is ``None`` where it is named and not called.
 
-    ``way``: empty for an ordinary call, ``batch``, ``protos`` (a list of messages), ``async`` (`async_predict`),
-    ``async-client``, or ``passed`` to a function that calls it.
+    ``way``: empty for an ordinary call, ``batch``, ``protos`` (a list of messages), ``async`` and ``async-protos``
+    (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, or ``passed`` to what calls it.
     """
 
     node: ast.expr
@@ -69,8 +70,8 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
             node = call.func if call is not None else names.get(end)
             passing = _passing(source, node) if call is None and node is not None else None
             if node is not None:
-                index, name = int(refused["index"]), refused["name"]
-                way = "async-client" if refused["owner"].startswith("Async") else ""
+                index, (way, name) = int(refused["index"]), _asynchronous(refused["name"])
+                way = "async-client" if refused["owner"].startswith("Async") else way
                 way = "passed" if passing is not None else way
                 sites[node] = CallSite(node, call or passing, index, name, kind_of(index, name), way)
         if each.kind != "deprecated":
@@ -95,6 +96,12 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
             way = "passed" if passing is not None else " ".join(mark[4:])
             sites[node] = CallSite(node, call or passing, int(mark[1]), mark[2], mark[3], way)
     return Understood(tuple(sites.values()), tuple(sdk.values()), tuple(built.items()))
+
+
+def _asynchronous(name: str) -> tuple[str, str]:
+    """Return the way of the call and the method of `async_predict`, and of its name in the copies of notebooks."""
+    way, _, method = name.partition("_")
+    return (way, method) if way in ("async", IN_NOTEBOOKS) and method in FORWARDED else ("", name)
 
 
 def named(

@@ -7,7 +7,7 @@ Model.from_current_context()   ModelClient(…)   ModelClient.from_local_grpc(po
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,10 @@ def read_address(text: str) -> Address:
 class GivenAddresses:
     """The given models, and which of them a place in a client means."""
 
-    def __init__(self, addresses: Sequence[Address]) -> None:
+    def __init__(self, addresses: Sequence[Address], unreadable: Collection[int] = ()) -> None:
+        """Take the addresses in the order of the models. ``unreadable``: those whose methods could not be read."""
         self.addresses = addresses
+        self._unreadable = unreadable
         self._any = next((index for index, each in enumerate(addresses) if each.any), None)
 
     def find(self, wanted: Address) -> int | None:
@@ -110,6 +112,12 @@ class GivenAddresses:
 
     def built_by(self, call: ast.Call, builder: str, evaluator: Evaluator) -> Built:
         """Return which model the call builds. ``builder``: what it calls, by its name in the SDK."""
+        found = self._built(call, builder, evaluator)
+        if found.index is None or found.index not in self._unreadable:
+            return found
+        return Built(call, builder, None, "the methods of this model could not be read")
+
+    def _built(self, call: ast.Call, builder: str, evaluator: Evaluator) -> Built:
         if builder == MODEL:
             return self._model(call, evaluator)
         if builder == LOCAL:

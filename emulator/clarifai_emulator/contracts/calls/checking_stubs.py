@@ -16,6 +16,7 @@ CONTRACT_ARGUMENT = "_clarifai_contract_"
 CALL_MARK, MODEL_MARK, SDK_MARK = "clarifai-call", "clarifai-model", "clarifai-sdk"
 UNKNOWN = -1
 # Functions that the checked copies call with what is known to be a model, whatever the type checker takes it for.
+IN_NOTEBOOKS = "notebook"
 CAST_MODULE = "clarifai_emulator_casts"
 CASTS = {"Model": "model", "Client": "client", "AsyncClient": "async_client"}
 
@@ -195,6 +196,7 @@ class _Writer:
         parameters, result = self._parameters(signature), self._result(signature)
         once = self._once(signature)
         pair = f"tuple[{once}, Any]" if kind == "unary" else f"Iterator[tuple[{once}, Any]]"
+        pair = "Any" if self._neutral else pair
         forms = [
             (f"{parameters}, *, with_proto: Literal[False] = ...", result, ""),
             (f"{parameters}, *, with_proto: Literal[True]", pair, ""),
@@ -219,19 +221,37 @@ class _Writer:
         yield f'    @deprecated("{CALL_MARK} {index} {signature.name} {kind} async-client")'
         once = self._once(signature)
         result = f"Coroutine[Any, Any, {once}]" if kind == "unary" else f"AsyncIterator[{once}]"
+        if self._neutral:
+            yield f"    def {signature.name}(self{self._parameters(signature, loose=True)}) -> Any: ..."
+            return
         yield f"    async def {signature.name}(self{self._parameters(signature, loose=True)}) -> {result}: ..."
 
     def _forwarded(self, index: int, signature: Any) -> Iterator[str]:
-        kind = kind_of(signature)
-        once = self._once(signature)
+        """Write the functions of the SDK that call a method asynchronously: what one await gives is a coroutine.
+        In a notebook the SDK calls the method as a plain one: there, it is the answer."""
+        kind, once = kind_of(signature), self._once(signature)
+        parameters = self._parameters(signature, loose=True)
         answers = {
-            "unary": f"Coroutine[Any, Any, {once}]",
-            "generate": f"Coroutine[Any, Any, AsyncIterator[{once}]]",
+            "unary": "Coroutine[Any, Any, {}]",
+            "generate": "Coroutine[Any, Any, AsyncIterator[{}]]",
             "stream": "None",
         }
-        yield f'    @deprecated("{CALL_MARK} {index} {signature.name} {kind} async")'
-        parameters = self._parameters(signature, loose=True)
-        yield f"    async def async_{signature.name}(self{parameters}) -> {answers[kind]}: ..."
+        forms = [(parameters, once), (f"{parameters}, *, with_proto: Literal[True]", f"tuple[{once}, Any]")]
+        if kind == "unary":
+            forms.append((", batch: list[dict[str, Any]], /", f"list[{once}]"))
+        forms.append((", inputs: Protos, *, inference_params: Any = ..., output_config: Any = ...", "Any"))
+        for prefix, way in (("async", "async"), (IN_NOTEBOOKS, "notebook")):
+            for number, (form, answer) in enumerate(forms):
+                given = answers[kind].format(answer) if way == "async" else answer
+                if way == "notebook" and kind != "unary":
+                    given = f"Iterator[{answer}]"
+                is_protos = number == len(forms) - 1
+                result = "Any" if self._neutral or is_protos else given
+                yield "    @overload"
+                mark = f"{CALL_MARK} {index} {signature.name} {kind} {way}{'-protos' if is_protos else ''}"
+                yield f'    @deprecated("{mark}")'
+                form_of = "def" if self._neutral else "async def"
+                yield f"    {form_of} {prefix}_{signature.name}(self{form}) -> {result}: ..."
 
     def _parameters(self, signature: Any, *, loose: bool = False) -> str:
         text = ""

@@ -27,6 +27,7 @@ from clarifai_emulator.contracts.calls.call_targets import GivenAddresses, Given
 from clarifai_emulator.contracts.calls.client_project import ClientProject, File
 from clarifai_emulator.contracts.calls.given_models import (
     KnownModel,
+    content_digest,
     finding_record,
     read_finding,
     read_models,
@@ -146,7 +147,7 @@ def _checked(
         done = _Check(project, known, folder, packages, progress).run()
     return CallReport(
         findings=(*_unreadable(known), *unread_files(project), *done.findings),
-        files=tuple(file.path for file in project.files if not file.is_written),
+        files=tuple(file.path for file in (*project.files, *project.foreign_with(_MARKS)) if not file.is_written),
         calls=done.calls,
         cached=done.cached,
         known=tuple(known),
@@ -176,7 +177,8 @@ class _Check:
         self._folder = folder
         self._packages = packages
         self._progress = progress
-        self._targets = GivenAddresses([each.address for each in models])
+        unreadable = [index for index, each in enumerate(models) if not each.methods]
+        self._targets = GivenAddresses([each.address for each in models], unreadable)
 
     def run(self) -> _Done:
         urls = self._urls()
@@ -184,25 +186,28 @@ class _Check:
         salt = self._salt(urls, surface)
         concerned = self._project.concerned(_MARKS)
         files = [file for file in self._project.files if file.path in concerned]
+        foreign = self._project.foreign_with(_MARKS)
         keys = self._project.keys(salt)
         kept = self._kept()
-        fresh = [file for file in files if kept.get(str(file.path), {}).get("key") != keys[file.path]]
-        results = {str(file.path): kept[str(file.path)] for file in files if file not in fresh} if kept else {}
+        every = [*files, *foreign]
+        fresh = [file for file in every if kept.get(str(file.path), {}).get("key") != keys[file.path]]
+        results = {str(file.path): kept[str(file.path)] for file in every if file not in fresh} if kept else {}
         if fresh:
             from clarifai_emulator.contracts.calls.judge import Typing, judge_files
             from clarifai_emulator.contracts.endpoints.endpoint_check import EndpointCheck
 
-            self._progress(f"checking {len(fresh)} of {len(files)} files that use the SDK")
+            self._progress(f"checking {len(fresh)} of {len(every)} files that use the platform")
+            python = [file for file in fresh if file not in foreign]
             judged = judge_files(
                 self._project,
-                fresh,
+                python,
                 self._models,
                 self._targets,
                 Typing(urls, salt, self._folder, self._packages, surface),
             )
             endpoints = EndpointCheck(self._models, self._project)
             for file in fresh:
-                findings, calls = judged[file.path]
+                findings, calls = judged.get(file.path, ([], 0))
                 asked, requests = endpoints.check(file)
                 results[str(file.path)] = {
                     "key": keys[file.path],
@@ -211,9 +216,9 @@ class _Check:
                 }
             (self._folder / _RESULTS).write_text(json.dumps(results))
         return _Done(
-            tuple(read_finding(each) for file in files for each in results[str(file.path)]["findings"]),
-            sum(int(results[str(file.path)]["calls"]) for file in files),
-            len(files) - len(fresh),
+            tuple(read_finding(each) for file in every for each in results[str(file.path)]["findings"]),
+            sum(int(results[str(file.path)]["calls"]) for file in every),
+            len(every) - len(fresh),
         )
 
     def _urls(self) -> dict[str, int]:
@@ -225,21 +230,26 @@ class _Check:
                     index = self._targets.find(read_address(text))
                 except NotAnAddress:
                     continue
-                if index is not None:
+                if index is not None and self._models[index].methods:
                     found_[text] = index
         return dict(sorted(found_.items()))
 
     def _salt(self, urls: Mapping[str, int], surface: SdkSurface) -> str:
-        parts = [*_programs(), *map(str, self._packages), json.dumps(urls), repr(surface)]
-        return hashlib.sha256(
-            "\n".join([*parts, *(each.fingerprint() for each in self._models)]).encode()
-        ).hexdigest()
+        models = [*(each.fingerprint() for each in self._models), *_served_by_code(self._models)]
+        parts = [*_programs(), *map(str, self._packages), json.dumps(urls), repr(surface), *models]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _kept(self) -> dict[str, Any]:
         try:
             return json.loads((self._folder / _RESULTS).read_text())
         except (OSError, ValueError):
             return {}
+
+
+def _served_by_code(models: Sequence[KnownModel]) -> list[str]:
+    """Return the contents of models whose code decides what they take: OpenAI's parameters, the tools of MCP."""
+    names = ("openai_transport", "mcp_transport")
+    return [content_digest(each.directory) for each in models if any(each.method(name) for name in names)]
 
 
 def _programs() -> list[str]:

@@ -21,7 +21,12 @@ from clarifai_emulator.contracts.calls.notebooks import read_cells
 from clarifai_emulator.contracts.rules.shown_text import printable
 from clarifai_emulator.errors import ConfigError
 
-_SUFFIXES = (".py", ".ipynb")
+PYTHON_SUFFIXES = (".py", ".ipynb")
+# Clients in other languages: they are parsed by tree-sitter, and import nothing that is looked at.
+FOREIGN_SUFFIXES = (
+    *(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"),
+    *(".sh", ".bash", ".zsh"),
+)
 _SKIPPED = frozenset(
     [".git", ".venv", "venv", "env", "node_modules", "__pycache__", "site-packages", "build", "dist", ".tox"]
 )
@@ -115,12 +120,15 @@ class ClientProject:
         self._listings: dict[str, frozenset[str]] = {}
         self._searched: dict[str, list[Path]] = {}
         self._problems: dict[Path, UnreadableClient] = {}
-        found = [
+        self._written_names: dict[str, list[str]] = {}
+        read = [
             file
             for path in sorted(set(files_below(self.given, self._unlisted)))
             if (file := self._readable(path)) is not None
         ]
-        self.files = [*found, *(written for file in found for written in self._written(file))]
+        python = [file for file in read if file.path.suffix not in FOREIGN_SUFFIXES]
+        self.files = [*python, *(written for file in python for written in self._written(file))]
+        self.foreign = [file for file in read if file.path.suffix in FOREIGN_SUFFIXES]
 
     @property
     def unread(self) -> Mapping[Path, UnreadableClient]:
@@ -168,6 +176,7 @@ class ClientProject:
             path = Path(os.path.normpath(notebook.path.parent / each.name)) if each.name else None
             if path is None or os.path.lexists(path) or self._files.get(str(path)) is not None:
                 path = notebook.path.parent / f"{notebook.path.stem}.written" / f"{number}.py"
+            self._written_names.setdefault(str(path.parent), []).append(path.name)
             file = self._files[str(path)] = File(path, content, notebook.path, cells)
             yield file
 
@@ -215,9 +224,10 @@ class ClientProject:
         key = str(folder)
         if key not in self._listings:
             try:
-                self._listings[key] = frozenset(os.listdir(folder))
+                names = os.listdir(folder)
             except OSError:
-                self._listings[key] = frozenset()
+                names = []
+            self._listings[key] = frozenset([*names, *self._written_names.get(key, ())])
         return self._listings[key]
 
     def _folders(self, start: Path) -> list[Path]:
@@ -272,6 +282,10 @@ class ClientProject:
         files = [file for path in direct if (file := self.file(path)) is not None]
         return {*direct, *(each.path for file in files for each in self.imported(file))}
 
+    def foreign_with(self, marks: Sequence[bytes]) -> list[File]:
+        """Return the clients in other languages that have to do with the platform: they name it."""
+        return [file for file in self.foreign if any(mark in file.content for mark in marks)]
+
     def parse(self, mark: bytes) -> None:
         """Parse the files that are likely to be asked for."""
         for file in self.files:
@@ -297,7 +311,10 @@ class ClientProject:
             for each in sorted(self.with_imported(files), key=lambda one: str(one.path)):
                 digest.update(f"{each.path}\0{each.digest}\n".encode(errors="surrogateescape"))
             hashes[first] = digest.hexdigest()
-        return {file.path: hashes[groups.first(str(file.path))] for file in self.files}
+        result = {file.path: hashes[groups.first(str(file.path))] for file in self.files}
+        for file in self.foreign:
+            result[file.path] = hashlib.sha256(f"{salt}{file.path}\0{file.digest}".encode()).hexdigest()
+        return result
 
 
 def _takes_values(file: File, importer: File) -> bool:
@@ -328,15 +345,17 @@ class _Groups:
 
 
 def files_below(paths: Iterable[Path], unlisted: Callable[[OSError], None] = lambda _: None) -> Iterator[Path]:
-    """Yield what is named, and whatever is called like a Python file or a notebook in the folders that are.
-    ``unlisted`` is told of folders that cannot be read. Links to folders are not followed."""
+    """Yield what is named, and whatever is called like a Python file, a notebook or a client in another language in
+    the folders that are. ``unlisted`` is told of folders that cannot be read. Links to folders are not followed."""
     for path in paths:
         if not path.is_dir():
             yield path
             continue
         for folder, names, files in os.walk(path, onerror=unlisted):
             names[:] = [name for name in names if name not in _SKIPPED and not name.startswith(".")]
-            yield from (Path(folder, name) for name in files if name.endswith(_SUFFIXES))
+            yield from (
+                Path(folder, name) for name in files if name.endswith((*PYTHON_SUFFIXES, *FOREIGN_SUFFIXES))
+            )
 
 
 def _up(folder: Path, levels: int) -> Path:

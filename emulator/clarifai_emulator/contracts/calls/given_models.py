@@ -176,7 +176,13 @@ read_finding = _finding
 
 
 def _digest(directory: Path, static: bool) -> str:
-    digest = hashlib.sha256(f"{_FORMAT}{static}{directory.resolve()}{sys.executable}{_sdk()}".encode())
+    about = f"{_FORMAT}{static}{directory.resolve()}{sys.executable}{_sdk()}"
+    return hashlib.sha256(f"{about}{content_digest(directory)}".encode()).hexdigest()
+
+
+def content_digest(directory: Path) -> str:
+    """Return a hash of everything in a model directory that a contract is read from."""
+    digest = hashlib.sha256()
     for path in _files(directory):
         digest.update(f"{path.relative_to(directory)}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())

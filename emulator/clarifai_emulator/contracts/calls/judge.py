@@ -6,11 +6,12 @@ import ast
 import hashlib
 import re
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clarifai_emulator.contracts.calls.arguments import Arguments, Checked
+from clarifai_emulator.contracts.calls.built_models import BuiltModels
 from clarifai_emulator.contracts.calls.call_sites import CallSite, Understood, named, understood
 from clarifai_emulator.contracts.calls.call_targets import Built, GivenAddresses
 from clarifai_emulator.contracts.calls.checking_stubs import StubModel, checking_stubs, kind_of
@@ -21,11 +22,12 @@ from clarifai_emulator.contracts.calls.constants import Evaluator
 from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
 from clarifai_emulator.contracts.calls.flow.model_flow import ModelFlow
 from clarifai_emulator.contracts.calls.given_models import KnownModel
+from clarifai_emulator.contracts.calls.sdk_calls import SdkCalls, is_used_as_value
 from clarifai_emulator.contracts.calls.translate import Translator
 from clarifai_emulator.contracts.calls.type_checker import CheckerRun, Diagnostic
 from clarifai_emulator.contracts.calls.typed_copy import typed_copy
 from clarifai_emulator.contracts.calls.unread_clients import unread_cells, unread_file
-from clarifai_emulator.contracts.calls.unresolved import Unresolved
+from clarifai_emulator.contracts.calls.unresolved import Unresolved, replaced_methods
 from clarifai_emulator.contracts.calls.uses import Uses
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
@@ -196,11 +198,24 @@ class _Judge:
         passed = named(source, self._model_of, self._kind, seen)
         findings = [*unread_cells(source), *_unknown_models(source, client.built, seen)]
         arguments, uses = Arguments(source, evaluator), Uses(source, evaluator)
+        own = SdkCalls(source, evaluator, self._surface, self._models)
+        findings += _all(own.check(each) for each in seen.sdk)
+        building = BuiltModels(source, evaluator, self._surface)
+        findings += _all(building.check(each) for each in client.built)
+        unresolved = Unresolved(source, self._held, self._methods, self._surface.model_attributes)
+        replaced = replaced_methods(source)
         sites: dict[ast.expr, tuple[CallSite, Checked]] = {}
         for site in (*seen.sites, *passed):
             method, name = self._method(site.model, site.method), self._names[site.model]
             if site.call is None or method is None:
                 sites[site.node] = (site, Checked(()))
+                continue
+            if site.way.endswith("protos"):
+                sites[site.node] = (site, Checked((), whole=True))
+                findings += own.messages(site, method, name)
+                continue
+            if isinstance(site.node, ast.Attribute) and site.node.attr in replaced:
+                findings.append(unresolved.replaced(site.node, name))
                 continue
             checked = arguments.check(site, method, name)
             sites[site.node] = (site, checked)
@@ -209,11 +224,12 @@ class _Judge:
                 findings += uses.check(site, method, name)
         translator = Translator(source, sites, self._names, self._method, self._is_reported)
         findings += translator.findings([each for each in diagnostics if each.kind != "deprecated"], self._names_of)
-        unresolved = Unresolved(source, self._held, self._methods, self._surface.model_attributes)
         places = {(each.location.end_line, each.location.end_column) for each in findings if each.location}
         findings += unresolved.calls({*sites, *(each.node for each in seen.sdk)}, places)
         for site in (*seen.sites, *passed):
-            if site.call is None:
+            if site.call is None and is_used_as_value(source, site.node):
+                findings.append(own.not_called(site.node, site.method))
+            elif site.call is None:
                 findings += unresolved.passed(site, self._names[site.model])
         calls = sum(site.call is not None for site in (*seen.sites, *passed))
         return _Part(findings, calls, translator, translator.misuses(diagnostics))
@@ -233,6 +249,10 @@ class _Part:
         return _distinct(every), self.calls
 
 
+def _all(several: Iterable[Iterable[Finding]]) -> list[Finding]:
+    return [each for findings in several for each in findings]
+
+
 def _distinct(findings: Sequence[Finding]) -> list[Finding]:
     """Keep one finding for each place: of several, the one that was found first; it knows more of the reason."""
     seen: set[tuple[Location | None, str]] = set()
@@ -241,7 +261,7 @@ def _distinct(findings: Sequence[Finding]) -> list[Finding]:
     for each in findings:
         where = each.location
         place = (where.path, where.cell, where.line, where.column) if where else None
-        if (where, each.message) in seen or (each.rule == "wrong-result" and place in lines):
+        if (where, each.message) in seen or (each.rule in ("wrong-result", "not-awaited") and place in lines):
             continue
         seen.add((where, each.message))
         if place:

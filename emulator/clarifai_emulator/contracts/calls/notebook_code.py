@@ -20,8 +20,8 @@ _WRITING = frozenset(["writefile", "file"])
 # Their cells are programs of their own.
 _PYTHON_PROGRAMS = frozenset(["python", "python3", "pypy"])
 _OTHER_LANGUAGES = frozenset(
-    ["!", "sx", "system", "sh", "bash", "shell", "script", "cmd", "powershell", "html", "HTML", "svg", "SVG", "latex",
-     "javascript", "js", "markdown", "perl", "ruby", "R", "sql", "bigquery", "mermaid"]
+    ["!", "sx", "system", "sh", "bash", "shell", "script", "cmd", "powershell", "html", "HTML", "svg", "SVG",
+     "latex", "javascript", "js", "markdown", "perl", "ruby", "R", "sql", "bigquery", "mermaid"]
 )  # fmt: skip
 # Databricks: the first line names the language of the whole cell.
 _DATABRICKS = re.compile(r"%(?P<name>sql|scala|r|md(?:-sandbox)?|sh|fs|python|py)(?:\s|$)")

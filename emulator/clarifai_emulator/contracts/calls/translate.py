@@ -85,9 +85,13 @@ class Translator:
         if diagnostic.kind == "bad-assignment" and not self._is_annotated(start):
             return None
         origin = self._origin(start)
+        if origin is not None and origin[1].whole and origin[1].findings:
+            return None
         site = origin[0] if origin else None
         method = self._method_of(site.model, site.method) if site else None
         said = _plain(diagnostic.text)
+        if "Coroutine" in said:
+            return found("not-awaited", "A coroutine is used as the answer.", self._source.located(start, end))
         if site is not None and method is not None:
             outputs = method.signature.output_fields
             answer = stub_types.in_words(outputs[0]) if outputs else "nothing"

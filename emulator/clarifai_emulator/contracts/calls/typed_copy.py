@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Sequence
 
 from clarifai_emulator.contracts.calls.call_sites import PASSING
 from clarifai_emulator.contracts.calls.call_targets import Built
-from clarifai_emulator.contracts.calls.checking_stubs import CAST_MODULE, CASTS, CONTRACT_ARGUMENT
+from clarifai_emulator.contracts.calls.checking_stubs import CAST_MODULE, CASTS, CONTRACT_ARGUMENT, IN_NOTEBOOKS
 from clarifai_emulator.contracts.calls.client_source import Insertion, Position, Source
 from clarifai_emulator.contracts.calls.flow.flow_graph import Held, Sort
-from clarifai_emulator.contracts.calls.flow.held_models import HeldModels
+from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
+from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED
 
 _CASTS_OF = {Sort.MODEL: "Model", Sort.CLIENT: "Client", Sort.ASYNC_CLIENT: "AsyncClient"}
 _HEADER = f"import {CAST_MODULE}"
@@ -23,6 +24,8 @@ def typed_copy(source: Source, built: Sequence[Built], held: HeldModels, methods
         *(_contract(source, each) for each in built if each.index is not None),
         *_calls_written_out(source, methods),
     ]
+    if source.is_notebook:
+        insertions += _of_notebook(source, held)
     casts = list(_casts(source, made, held, {(each.line, each.column) for each in insertions}))
     return source.insert([*insertions, *casts], _HEADER if casts else "")
 
@@ -41,12 +44,22 @@ def _casts(
         if model is None or start in places or not _stands_there(source, owner):
             continue
         places.add(start)
-        yield Insertion(*start, f"{CAST_MODULE}.{_cast(model)}(")
+        yield Insertion(*start, f"{CAST_MODULE}.{_cast(model, source)}(")
         yield Insertion(*end, ")")
 
 
-def _cast(model: Held) -> str:
-    return f"{CASTS[_CASTS_OF[model.sort]]}_{model.of}"
+def _cast(model: Held, source: Source) -> str:
+    # In a notebook, methods of the asynchronous client are plain ones.
+    sort = Sort.CLIENT if source.is_notebook and model.sort is Sort.ASYNC_CLIENT else model.sort
+    return f"{CASTS[_CASTS_OF[sort]]}_{model.of}"
+
+
+def _of_notebook(source: Source, held: HeldModels) -> Iterator[Insertion]:
+    """Name `async_predict` and its likes as those of notebooks, where they give something else."""
+    for node in source.attributes:
+        if node.attr in ASYNC_FORWARDED and held.may(node.value) is May.MODEL:
+            line, column = source.end(node)
+            yield Insertion(line, column - len(node.attr), IN_NOTEBOOKS, len("async"))
 
 
 def _stands_there(source: Source, node: ast.expr) -> bool:

@@ -13,8 +13,10 @@ from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED, OF_ONE_INPUT
 
-# They call it with one value of a collection, which the type checker knows the type of.
-_TYPED_PASSING = frozenset({"map", "filter"})
+# The first two call it with one value of a collection, which the type checker knows the type of; the others do not.
+_NOT_CALLING = frozenset(
+    {"map", "filter", "callable", "isinstance", "type", "id", "signature", "help", "iscoroutinefunction"}
+)
 _USUAL = frozenset({*FORWARDED, *ASYNC_FORWARDED, *OF_ONE_INPUT})
 # Of code that a model is handed to, what shows it or looks at it only.
 _LOOKING = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "write"})
@@ -85,10 +87,20 @@ class Unresolved:
                     self._source.location(each),
                 )
 
+    def replaced(self, node: ast.Attribute, model: str) -> Finding:
+        """Report a call of a method that the file puts something else in the place of."""
+        return found(
+            "unresolved-call",
+            f"{node.attr}() is replaced in this file, by a mock for instance, so its calls are not checked.",
+            self._source.location(node),
+            model=model,
+            method=node.attr,
+        )
+
     def passed(self, site: CallSite, model: str) -> Iterator[Finding]:
         """Report a method that is named and not called."""
         parent = self._source.parents.get(site.node)
-        if isinstance(parent, ast.Call) and ast.unparse(parent.func).rpartition(".")[2] in _TYPED_PASSING:
+        if isinstance(parent, ast.Call) and ast.unparse(parent.func).rpartition(".")[2] in _NOT_CALLING:
             return
         if isinstance(parent, ast.Assign | ast.Expr | ast.Attribute | ast.Compare | ast.AnnAssign):
             return
@@ -113,6 +125,26 @@ class Unresolved:
                 f"The method is named by {ast.unparse(name)}: the call is not checked.",
                 self._source.location(node.func),
             )
+
+
+def replaced_methods(source: Source) -> frozenset[str]:
+    """Return the names of attributes that a file sets on objects, or patches: `setattr(model, "predict", …)`,
+    `patch.object(Model, "predict")`, `patch("….Model.predict")`, `model.predict = …`."""
+    names = {
+        node.attr
+        for node in source.attributes
+        if isinstance(node.ctx, ast.Store) and not (isinstance(node.value, ast.Name) and node.value.id == "self")
+    }
+    for call in source.calls:
+        name = _name(call.func)
+        if name in ("setattr", "object", "patch"):
+            given = call.args[0 if name == "patch" else 1 : 2]
+            names.update(
+                each.value.rpartition(".")[2]
+                for each in given[:1] or call.args[:1]
+                if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            )
+    return frozenset(names)
 
 
 def _name(node: ast.expr | None) -> str:

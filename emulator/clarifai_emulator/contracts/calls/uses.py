@@ -9,18 +9,16 @@ from typing import Any
 from clarifai_emulator.contracts.calls.call_sites import CallSite, function_of, is_awaited, loads
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
+from clarifai_emulator.contracts.calls.coroutines import VALUE_FUNCTIONS, Coroutines
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
 
-# Called with a stream, they show or refuse the generator itself.
-_VALUE_FUNCTIONS = frozenset(
-    {"print", "str", "repr", "len", "int", "float", "bool", "format", "round", "abs", "hash", "json.dumps"}
-)
 _READING_FUNCTIONS = frozenset(
     {"list", "tuple", "set", "sorted", "sum", "max", "min", "any", "all", "frozenset", "dict", "deque"}
 )
+_JSON = frozenset({"json.dumps", "json.dump", "dumps", "jsonify", "JSONResponse"})
 _SCALARS = frozenset(
     {"STR", "INT", "FLOAT", "BOOL", "BYTES", "TEXT", "IMAGE", "CONCEPT", "REGION", "AUDIO", "VIDEO"}
 )
@@ -32,6 +30,7 @@ class Uses:
     def __init__(self, source: Source, evaluator: Evaluator) -> None:
         self._source = source
         self._evaluator = evaluator
+        self._coroutines = Coroutines(source)
 
     def check(self, site: CallSite, method: Method, model: str) -> Iterator[Finding]:
         """Yield what is wrong with how the result of this call is used."""
@@ -40,8 +39,10 @@ class Uses:
         about: dict[str, Any] = {"model": model, "method": site.method, "declared": method.location}
         if site.way == "async":
             yield from self._async(site, call, about)
+        elif site.way == "notebook":
+            yield from self._in_notebook(call, about, f"async_{site.method}")
         elif site.way == "async-client":
-            if site.kind == "unary":
+            if site.kind == "unary" and not self._source.is_notebook:
                 yield from self._awaited(call, about, f"async_client.{site.method}")
         elif self._runs_in_loop(call):
             yield found(
@@ -72,24 +73,41 @@ class Uses:
 
     def _awaited(self, call: ast.Call, about: dict[str, Any], name: str) -> Iterator[Finding]:
         """Report a call that gives a coroutine that gives a coroutine."""
-        parents = self._source.parents
-        once = parents.get(call)
+        once = self._source.parents.get(call)
         if not isinstance(once, ast.Await):
-            return
-        if is_awaited(self._source, once):
-            return
-        holder = parents.get(once)
-        if isinstance(holder, ast.Assign) and len(holder.targets) == 1 and isinstance(holder.targets[0], ast.Name):
-            scope = function_of(self._source, call) or self._source.tree
-            if any(is_awaited(self._source, each) for each in loads(scope, holder.targets[0].id)):
-                return
-        yield found(
-            "awaited-once",
-            f"`await …{name}(…)` gives a coroutine, not the answer: it must be awaited once more.",
-            self._source.location(once),
-            hint=f"Write `await (await …{name}(…))`.",
-            **about,
-        )
+            yield from self._not_awaited(call, about, name)
+        elif self._coroutines.is_lost(once):
+            yield found(
+                "awaited-once",
+                f"`await …{name}(…)` gives a coroutine, not the answer: it must be awaited once more.",
+                self._source.location(once),
+                hint=f"Write `await (await …{name}(…))`.",
+                **about,
+            )
+
+    def _not_awaited(self, call: ast.Call, about: dict[str, Any], name: str) -> Iterator[Finding]:
+        if self._coroutines.is_shown(call):
+            yield found(
+                "not-awaited",
+                f"…{name}(…) gives a coroutine, and nothing awaits it: nothing is sent.",
+                self._source.location(call),
+                hint=f"Write `await (await …{name}(…))`.",
+                **about,
+            )
+
+    def _in_notebook(self, call: ast.Call, about: dict[str, Any], name: str) -> Iterator[Finding]:
+        """Report a call in a notebook that is awaited twice: there, the first one gives the answer."""
+        once = self._source.parents.get(call)
+        if not isinstance(once, ast.Await):
+            yield from self._not_awaited(call, about, name)
+        elif is_awaited(self._source, once):
+            yield found(
+                "awaited-twice",
+                f"In a notebook `await …{name}(…)` gives the answer, which cannot be awaited again.",
+                self._source.location(once),
+                hint=f"Write `await …{name}(…)`.",
+                **about,
+            )
 
     def _letters(self, site: CallSite, call: ast.Call, method: Method, about: dict[str, Any]) -> Iterator[Finding]:
         outputs = method.signature.output_fields
@@ -114,7 +132,7 @@ class Uses:
         if isinstance(parent, ast.Expr):
             yield self._not_read(site, call, about)
             return
-        value = self._as_value(call)
+        value = self._as_value(call) or self._as_json(call)
         if value:
             yield self._value(site, call, value, about)
         name = _assigned(parent)
@@ -131,6 +149,48 @@ class Uses:
             if value:
                 yield self._value(site, each, value, about)
         yield from self._twice(site, uses, about)
+        for each in uses:
+            loop = self._loop_between(each, name) if self._reads_all(each) else None
+            if loop is not None:
+                yield found(
+                    "stream-read-twice",
+                    f"The answers of {site.method}() are read in each round of the loop in line {loop.lineno}: "
+                    "from the second round on there are none left.",
+                    self._source.location(each),
+                    **about,
+                )
+
+    def _loop_between(self, node: ast.AST, name: ast.Name) -> ast.For | ast.AsyncFor | ast.While | None:
+        """Return a loop that a stream is read in, and not made in, and that goes on when it was read."""
+        current, below = self._source.parents.get(node), node
+        made = set(self._ancestors(name))
+        while current is not None and current not in made:
+            if isinstance(current, ast.For | ast.AsyncFor | ast.While) and below in current.body:
+                return None if _ends_loop(current) else current
+            current, below = self._source.parents.get(current), current
+        return None
+
+    def _ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
+        current = self._source.parents.get(node)
+        while current is not None:
+            yield current
+            current = self._source.parents.get(current)
+
+    def _as_json(self, node: ast.expr) -> str:
+        """Describe how a container that holds the node is made into JSON; empty where it is not."""
+        holder = self._source.parents.get(node)
+        if not isinstance(holder, ast.Dict | ast.List | ast.Tuple):
+            return ""
+        outer = self._source.parents.get(holder)
+        places: list[ast.expr] = [holder]
+        name = _assigned(outer)
+        if name is not None and self._evaluator.once(name) is holder:
+            places += loads(function_of(self._source, node) or self._source.tree, name.id)
+        for place in places:
+            parent = self._source.parents.get(place)
+            if isinstance(parent, ast.Call) and place in parent.args and ast.unparse(parent.func) in _JSON:
+                return f"{ast.unparse(parent.func)}(…)"
+        return ""
 
     def _twice(self, site: CallSite, uses: list[ast.Name], about: dict[str, Any]) -> Iterator[Finding]:
         read = [each for each in uses if self._reads_all(each)]
@@ -173,7 +233,7 @@ class Uses:
         parent = self._source.parents.get(node)
         if isinstance(parent, ast.Call) and node in parent.args:
             name = ast.unparse(parent.func)
-            return f"{name}(…)" if name in _VALUE_FUNCTIONS else ""
+            return f"{name}(…)" if name in VALUE_FUNCTIONS else ""
         if isinstance(parent, ast.FormattedValue):
             return "text"
         if isinstance(parent, ast.Subscript) and parent.value is node:
@@ -206,6 +266,11 @@ def _assigned(node: ast.AST | None) -> ast.Name | None:
     if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
         return node.targets[0]
     return None
+
+
+def _ends_loop(loop: ast.For | ast.AsyncFor | ast.While) -> bool:
+    """Tell whether a loop may end in its first round: with `break`, `return` or `raise`."""
+    return any(isinstance(each, ast.Break | ast.Return | ast.Raise) for each in ast.walk(loop))
 
 
 def _is_proto(call: ast.Call) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from clarifai_emulator.contracts.calls.client_project import File
+from clarifai_emulator.contracts.calls.client_project import FOREIGN_SUFFIXES, File
 from clarifai_emulator.contracts.calls.constants import Modules
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.endpoints.client_code import ClientCode
+from clarifai_emulator.contracts.endpoints.foreign_check import check_foreign
 from clarifai_emulator.contracts.endpoints.framework_python import FrameworkCalls
 from clarifai_emulator.contracts.endpoints.http_python import HttpCalls
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModels
@@ -20,11 +21,12 @@ from clarifai_emulator.contracts.endpoints.mcp_python import McpCalls
 from clarifai_emulator.contracts.endpoints.openai_findings import judge_openai
 from clarifai_emulator.contracts.endpoints.openai_python import OpenAiCalls
 from clarifai_emulator.contracts.endpoints.rest_findings import judge_http
+from clarifai_emulator.contracts.endpoints.sdk_python import SdkRequests
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
 
 class EndpointCheck:
-    """Checks files against the given models."""
+    """Checks files against the given models. ``modules``: finds the modules that they import."""
 
     def __init__(self, models: Sequence[KnownModel], modules: Modules) -> None:
         self._models = EndpointModels(models)
@@ -33,6 +35,9 @@ class EndpointCheck:
     def check(self, file: File) -> tuple[list[Finding], int]:
         """Return the findings about a file, and the number of requests that were held against a model. Nothing is
         said of a file that cannot be parsed: that it cannot be, is told of its calls."""
+        if file.path.suffix in FOREIGN_SUFFIXES:
+            findings, calls = check_foreign(file, self._models)
+            return _distinct(findings), calls
         try:
             source = file.source
             _ = source.nodes
@@ -53,6 +58,7 @@ class EndpointCheck:
             *(judge_tool_call(each, self._models) for each in mcp.tool_calls()),
             *(judge_http(each, self._models) for each in http.requests()),
         ]
+        findings += SdkRequests(code).judge(self._models)
         for said, checked in judged:
             findings += said
             calls += checked

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from clarifai_emulator.contracts.rules import calls, config_files, endpoint_requests, meta, model_code, values
+from clarifai_emulator.contracts.rules import (
+    calls,
+    config_files,
+    endpoint_requests,
+    meta,
+    model_code,
+    sdk_functions,
+    values,
+)
 from clarifai_emulator.contracts.rules import contract_changes as changes
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.rule import Rule, Severity
@@ -12,6 +20,7 @@ SUBJECTS: dict[str, tuple[Rule, ...]] = {
     "config.yaml and requirements.txt": config_files.RULES,
     "values": values.RULES,
     "calls": calls.RULES,
+    "functions of the SDK": sdk_functions.RULES,
     "requests to endpoints": endpoint_requests.RULES,
     "changes of a model": changes.RULES,
     "settings": meta.RULES,

@@ -123,6 +123,25 @@ ASYNC = (
         'text = await model.async_predict(prompt="Hello")',
     ),
     Rule(
+        "not-awaited",
+        _ERROR,
+        Breaks.ALL,
+        "The result of an asynchronous call is never awaited",
+        "It is a coroutine: nothing is sent, and what is shown is `<coroutine object …>`.",
+        "Write `await (await model.async_predict(…))`.",
+        'print(model.async_predict(prompt="Hello"))',
+    ),
+    Rule(
+        "awaited-twice",
+        _ERROR,
+        Breaks.ALL,
+        "The result of an asynchronous call is awaited twice in a notebook",
+        "There, the SDK calls the method as a plain one, and the first await gives the answer: the second one "
+        "raises TypeError.",
+        "Write `await model.async_predict(…)`.",
+        'text = await (await model.async_predict(prompt="Hello"))',
+    ),
+    Rule(
         "async-stream",
         _ERROR,
         Breaks.ALL,

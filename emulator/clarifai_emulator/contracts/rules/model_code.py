@@ -204,6 +204,15 @@ RULES = (
         "def predict(self, prompt: str, dtype: str = str(torch.float16)) -> str: ...",
     ),
     Rule(
+        "unread-method",
+        Severity.UNCHECKED,
+        Breaks.NOBODY,
+        "With --static: a method cannot be known without running the code",
+        "It stands under a condition, has a decorator that is not found, or its class is made or changed by code.",
+        "Read the signatures without --static.",
+        "if FAST:\n    @ModelClass.method\n    def predict(self, prompt: str) -> str: ...",
+    ),
+    Rule(
         "unknown-type",
         Severity.UNCHECKED,
         Breaks.NOBODY,

@@ -23,7 +23,7 @@ from clarifai_emulator.contracts.rules.shown_text import printable
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.spelling import did_you_mean
 
-_COMMENT = re.compile(r"#\s*clarifai:\s*ignore(?:\[(?P<rules>[^\]]*)\])?(?P<reason>[^#]*)")
+_COMMENT = re.compile(r"(?:#|//)\s*clarifai:\s*ignore(?:\[(?P<rules>[^\]]*)\])?(?P<reason>[^#]*)")
 _OFF = "off"
 _KEYS = ("rules",)  # of [tool.clarifai-emulator]
 _BASELINE_VERSION = 1

@@ -256,12 +256,13 @@ def _hides(name: str) -> str:
 
 def _proto_methods(answer: Mapping[str, Any], model_file: Path) -> Iterator[Finding]:
     for name in answer["proto_methods"]:
-        yield found(
-            "proto-method",
-            f"{name}(request) answers messages: it has no signature, and calls of it are not checked.",
-            location=Location(model_file, 1, 1),
-            method=name,
-        )
+        yield proto_method(name, Location(model_file, 1, 1))
+
+
+def proto_method(name: str, location: Location) -> Finding:
+    """Return the finding that a method takes and gives messages."""
+    message = f"{name}(request) answers messages: it has no signature, and calls of it are not checked."
+    return found("proto-method", message, location=location, method=name)
 
 
 def _stubs(answer: Mapping[str, Any], directory: Path) -> Iterator[Finding]:

@@ -37,6 +37,14 @@ def place_of(file: Path, line: int, name: str) -> MethodPlace:
     return MethodPlace(Location(file, line))
 
 
+def docstring_of(file: Path, line: int, name: str) -> str:
+    """Return the docstring of a method as it is written; empty where it has none."""
+    for function in _functions(file):
+        if line in (_first_line(function), function.lineno) and function.name == name:
+            return ast.get_docstring(function, clean=False) or ""
+    return ""
+
+
 def class_location(file: Path, name: str) -> Location | None:
     """Return where the file defines this class at its top level."""
     tree = parsed(file)

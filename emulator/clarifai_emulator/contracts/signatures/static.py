@@ -1,138 +1,207 @@
-"""Reads a model's methods from its source without running anything, with griffe: less exact than an import.
+"""Reads a model's methods from its source without running anything, with griffe.
 
-    model.py ─► its model class ─► bases, also in modules beside it and in the SDK ─► methods ─► static_types.py
+    model.py ─► what of it runs (static_flow.py) ─► its model class
+             ─► bases, also in modules beside it and in the SDK (static_modules.py)
+             ─► methods, and what their decorators leave of them ─► static_types.py
 
-What only running the code can tell (a computed default, a type out of a variable) is told as not checked.
+What only running the code can tell (a computed default, a type out of a variable, a method under a condition) is
+told as not checked, each where it is.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import griffe
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature, RunnerMethodType
 
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
-from clarifai_emulator.contracts.signatures.imported import FAILED, Reading, about_method
+from clarifai_emulator.contracts.rules.rule import Severity
+from clarifai_emulator.contracts.signatures.imported import FAILED, Reading, about_method, proto_method
 from clarifai_emulator.contracts.signatures.method import Method
-from clarifai_emulator.contracts.signatures.model_source import MethodPlace, place_of
+from clarifai_emulator.contracts.signatures.model_source import MethodPlace, docstring_of, place_of
 from clarifai_emulator.contracts.signatures.refusals import model_class_count, refusal
+from clarifai_emulator.contracts.signatures.static_decorators import hides_method, makes_method, unknown_decorator
+from clarifai_emulator.contracts.signatures.static_failures import failing_statements
+from clarifai_emulator.contracts.signatures.static_modules import Modules, TooLarge
+from clarifai_emulator.contracts.signatures.static_sdk import sdk_source
 from clarifai_emulator.contracts.signatures.static_types import Refused, UnknownType, fill_default, fill_type
+from clarifai_emulator.models.directory import REQUIREMENTS_FILE
 from clarifai_emulator.models.image_content import model_file_of
+from clarifai_emulator.models.requirements import required_names
 
 STATIC = "static"
-_BASE = "ModelClass"
-_SDK = "clarifai"
+_ON_MESSAGES = "PostModelOutputs"
+_UNKNOWN = ("unknown-default", "unknown-type", "unread-method")
 
 
 def read_by_source(directory: Path) -> Reading:
     """Read the source of one model."""
-    model_file = model_file_of(directory)
-    modules = _Modules(directory, model_file)
+    model_file, sdk = model_file_of(directory), sdk_source(directory)
+    named = frozenset(required_names(directory / REQUIREMENTS_FILE))
+    modules = Modules(directory, model_file, named, sdk.folder)
     try:
         module = modules.load(model_file, "model")
     except SyntaxError as error:
         where = Location(model_file, error.lineno or 1, error.offset or 0)
-        message = f"model.py cannot be used: SyntaxError: {error.msg}"
+        message = f"model.py cannot be used: {type(error).__name__}: {error.msg}"
         return Reading(FAILED, findings=(found("syntax-error", message, location=where),))
+    except TooLarge as error:
+        return _unread(model_file, f"{error}, which is not read without running it")
+    except RecursionError:
+        return _unread(model_file, "model.py is nested too deeply to be read without running it")
+    except (OSError, ValueError) as error:
+        message = f"model.py cannot be used: {type(error).__name__}: {error}"
+        return Reading(FAILED, findings=(found("import-failed", message, location=Location(model_file, 1, 1)),))
+    failing = () if sdk.findings else tuple(failing_statements(model_file, modules))
+    if failing:
+        return Reading(FAILED, findings=failing)
+    reading = _of_module(module, modules, model_file)
+    if not sdk.findings:
+        return reading
+    # What the SDK that is here refuses, that of the model may take.
+    told = (replace(each, severity=Severity.UNCHECKED) for each in reading.findings if each not in sdk.findings)
+    return replace(reading, findings=(*sdk.findings, *told))
+
+
+def _unread(model_file: Path, why: str) -> Reading:
+    return Reading(STATIC, findings=(found("unread-method", f"{why}.", location=Location(model_file, 1, 1)),))
+
+
+def _of_module(module: Any, modules: Modules, model_file: Path) -> Reading:
+    flow = modules.flow(module)
     classes = [each for each in module.classes.values() if not each.is_alias and modules.is_model(each)]
-    if len(classes) != 1:
+    doubts = [flow.doubtful[each] for each in module.classes if each in flow.doubtful]
+    if len(classes) != 1 or classes[0].name in flow.doubtful:
+        changes = [flow.changed[each] for each in ("", *module.classes) if each in flow.changed]
+        unclear = next(iter([*doubts, *changes]), "") or _unclear_bases(module, modules)
+        if unclear:
+            return _unread(model_file, f"Which class is the model is not known: {unclear}")
         return Reading(FAILED, findings=(model_class_count([each.name for each in classes], "", model_file),))
     return _Reader(modules).read(classes[0], model_file)
 
 
-class _Modules:
-    """The modules that can be found without an import: the model's own, and those of the SDK."""
+def _unclear_bases(module: Any, modules: Modules) -> str:
+    """Say which class could be the model, if what it inherits from were known; or which value could be one."""
+    for each in module.classes.values():
+        if each.is_alias or modules.is_model(each):
+            continue
+        missing = [path for path in modules.bases(each)[1] if not modules.is_outside(path)]
+        if missing and not missing[0].startswith("clarifai"):
+            return f"{each.name} inherits from {missing[0]}, which is not found"
+    for name, member in module.members.items():
+        value = getattr(member, "value", None) if not member.is_alias else None
+        if type(value).__name__ == "ExprCall" and member.is_attribute and _is_class_name(name):
+            return f"{name} is made by {str(value)[:60]}"
+    return ""
 
-    def __init__(self, directory: Path, model_file: Path) -> None:
-        self._roots = [directory, model_file.parent]
-        self._loaded: dict[Path, Any] = {}
-        spec = importlib.util.find_spec(_SDK)
-        if spec is not None and spec.origin:
-            self._roots.append(Path(spec.origin).parents[1])
 
-    def load(self, file: Path, name: str) -> Any:
-        if file not in self._loaded:
-            self._loaded[file] = griffe.visit(name, filepath=file, code=file.read_text(encoding="utf-8"))
-        return self._loaded[file]
-
-    def find(self, path: str) -> Any:
-        """Return the class or value of this dotted name, or None."""
-        parts = path.split(".")
-        for root in self._roots:
-            for end in range(len(parts) - 1, 0, -1):
-                base = root.joinpath(*parts[:end])
-                for file in (base.with_suffix(".py"), base / "__init__.py"):
-                    if file.is_file():
-                        return self._member(file, parts[:end], parts[end])
-        return None
-
-    def _member(self, file: Path, module: Sequence[str], name: str) -> Any:
-        try:
-            member = self.load(file, ".".join(module)).members.get(name)
-        except (SyntaxError, OSError, UnicodeDecodeError):
-            return None
-        if member is not None and member.is_alias:
-            return self.find(member.target_path) if member.target_path != ".".join([*module, name]) else None
-        return member
-
-    def bases(self, class_: Any) -> Iterator[Any]:
-        """Yield the classes it inherits from that can be found, itself last, as Python looks them up from the
-        far end."""
-        seen: list[Any] = []
-        self._walk(class_, seen)
-        yield from reversed(seen)
-
-    def _walk(self, class_: Any, seen: list[Any]) -> None:
-        if class_ is None or not class_.is_class or class_ in seen:
-            return
-        seen.append(class_)
-        for base in class_.bases:
-            path = base if isinstance(base, str) else base.canonical_path
-            local = class_.module.members.get(path.rpartition(".")[2])
-            is_local = local is not None and not local.is_alias and local.is_class
-            self._walk(local if is_local else self.find(path), seen)
-
-    def is_model(self, class_: Any) -> bool:
-        return any(each.name == _BASE and each is not class_ for each in self.bases(class_))
+def _is_class_name(name: str) -> bool:
+    return name[:1].isupper() and not name.isupper()
 
 
 @dataclass(slots=True)
 class _Reader:
     """Makes methods of one model class."""
 
-    modules: _Modules
+    modules: Modules
     findings: list[Finding] = field(default_factory=list[Finding])
     methods: dict[str, Method] = field(default_factory=dict[str, Method])
 
     def read(self, class_: Any, model_file: Path) -> Reading:
-        bases = list(self.modules.bases(class_))
-        for base in bases:
-            for name, function in base.members.items():
-                if not function.is_alias and function.is_function and _is_method(function):
-                    self._read(name, function)
+        order, missing = self.modules.bases(class_)
+        for base in reversed(order):
+            self._of_class(base)
+        self._messages(order)
+        for path in missing:
+            if path.startswith("clarifai.") or not self.modules.is_outside(path):
+                self._unknown(f"{class_.name} inherits from {path}, which is not found", class_, "")
         if not self.methods and not self.findings:
             message = f"Class {class_.name} has no method that a client could call."
             self.findings.append(found("no-methods", message, location=Location(model_file, 1, 1)))
-        names = tuple(each.name for each in bases if each is not class_)
+        names = tuple(each.name for each in order if each is not class_)
         return Reading(STATIC, tuple(self.methods.values()), tuple(self.findings), names, is_self_contained=True)
+
+    def _messages(self, order: list[Any]) -> None:
+        """Name the method of a model that answers messages: it has no signature."""
+        if _ON_MESSAGES in self.methods:
+            return
+        for base in order:
+            member = base.members.get(_ON_MESSAGES)
+            if member is None or member.is_alias or not member.is_function:
+                continue
+            if not str(base.path).startswith("clarifai."):
+                self.findings.append(proto_method(_ON_MESSAGES, Location(Path(member.filepath), member.lineno)))
+            return
+
+    def _of_class(self, base: Any) -> None:
+        """Add the methods of one class; one that overrides another without the decorator leaves it as it was, as
+        the SDK has it."""
+        flow = self.modules.flow(base.module)
+        for reason in self._doubts_about(base, flow):
+            self._unknown(f"{base.name}: {reason}", base, "")
+        for name, member in base.members.items():
+            if member.is_alias:
+                continue
+            if member.is_attribute and self._may_be_method(member):
+                self._unknown(f"{name} of {base.name} is {str(member.value)[:60]}", member, name)
+            if not member.is_function or hides_method(member):
+                continue
+            known = [self.modules.is_method_decorator(each.value, base.module) for each in member.decorators]
+            strange = unknown_decorator(member, self.modules)
+            if True in known:
+                self._read(name, member)
+            elif strange and (name in self.methods or None in known or makes_method(member, self.modules)):
+                self._unknown(f"{name}() is decorated with {strange[:60]}, which is not found", member, name)
+                continue
+            if True in known and strange:
+                self._unknown(f"{name}() is decorated with {strange[:60]}, which may change it", member, name)
+        for place, reason in flow.doubtful.items():
+            owner, _, name = place.rpartition(".")
+            if owner == base.name:
+                self._unknown(f"{name} of {base.name} is {reason}", base, name)
+
+    def _doubts_about(self, base: Any, flow: Any) -> Iterator[str]:
+        """Yield what may change the methods of a class after its body."""
+        if base.name in flow.changed:
+            yield flow.changed[base.name]
+        if str(base.path).startswith("clarifai."):
+            return
+        for each in base.decorators:
+            if not str(each.value).partition("(")[0].endswith("dataclass"):
+                yield f"it is decorated with {each.value}"
+        if "__init_subclass__" in base.members:
+            yield "its __init_subclass__ may change the classes that inherit from it"
+
+    def _may_be_method(self, member: Any) -> bool:
+        """Tell whether an assignment in a class may make a method: of another one, or of a function; or take one
+        away."""
+        value: Any = getattr(member, "value", None)
+        if member.name in self.methods:
+            return True
+        if type(value).__name__ == "ExprCall":
+            return self.modules.is_method_decorator(value.function, member.module) is True
+        return type(value).__name__ == "ExprName" and str(value) in self.methods
+
+    def _unknown(self, what: str, place: Any, method: str) -> None:
+        where = Location(Path(place.filepath), place.lineno or 1)
+        message = f"{what}: what a client can call cannot be told without running it."
+        self.findings.append(found("unread-method", message, location=where, method=method))
 
     def _read(self, name: str, function: Any) -> None:
         file = Path(function.filepath)
         place = place_of(file, function.lineno, name)
         signature = MethodSignature(name=name)
-        signature.description = inspect.cleandoc(function.docstring.value) if function.docstring else ""
+        signature.description = inspect.cleandoc(docstring_of(file, function.lineno, name))
         before = len(self.findings)
         self._parameters(signature, function, place)
         result = signature.output_fields.add(name="return")
         result.iterator = self._type(result, function, function.returns, place)
-        if any(each.rule not in ("unknown-default", "unknown-type") for each in self.findings[before:]):
+        if any(each.rule not in _UNKNOWN for each in self.findings[before:]):
             return
         kind = _kind(signature)
         if kind is None:
@@ -144,32 +213,34 @@ class _Reader:
         where = {key: each for key, each in place.parameters.items() if key in named}
         method = Method(signature, place.location, where, signature.description)
         self.methods[name] = method
-        told = {"attribute": name, "is_async": "async" in function.labels, "variadic": []}
+        variadic = [each.name.lstrip("*") for each in function.parameters if "variadic" in str(each.kind.value)]
+        told = {"attribute": name, "is_async": "async" in function.labels, "variadic": variadic}
         self.findings.extend(about_method(told, method))
 
     def _parameters(self, signature: MethodSignature, function: Any, place: MethodPlace) -> None:
         for parameter in function.parameters:
             if parameter.name in ("self", "cls"):
                 continue
-            kind = str(parameter.kind.value)
-            if kind.startswith("variadic"):
+            is_variadic = str(parameter.kind.value).startswith("variadic")
+            if is_variadic and parameter.annotation is None:
                 self._refuse(function, parameter.name, Refused("variadic", "", ""))
                 continue
             if parameter.name == "with_proto":
                 self._refuse(function, parameter.name, Refused("reserved", "", ""))
                 continue
-            made = signature.input_fields.add(name=parameter.name)
+            made = signature.input_fields.add(name=parameter.name.lstrip("*"))
             made.iterator = self._type(made, function, parameter.annotation, place)
-            made.required = parameter.default is None
-            if parameter.default is not None:
+            made.required = parameter.default is None or is_variadic
+            if not made.required:
                 self._default(made, function, parameter.default, place)
 
     def _type(self, made: Any, function: Any, annotation: Any, place: MethodPlace) -> bool:
         try:
-            if "annotations" in function.module.members and annotation is not None:
+            if _has_future_annotations(function.module) and annotation is not None:
                 raise Refused("future", "", "")
             if made.name in place.texts:
                 raise Refused("text", str(annotation), "")
+            self._require_sure(annotation, function.module)
             return fill_type(made, annotation, function.module, self.modules.find)
         except Refused as refused:
             self._refuse(function, made.name, refused)
@@ -181,6 +252,7 @@ class _Reader:
 
     def _default(self, made: Any, function: Any, default: Any, place: MethodPlace) -> None:
         try:
+            self._require_sure(default, function.module)
             fill_default(made, default, function.module)
         except UnknownType as unknown:
             made.default = str(default)
@@ -188,6 +260,15 @@ class _Reader:
             self.findings.append(
                 found("unknown-default", message, location=place.of(made.name), method=function.name)
             )
+
+    def _require_sure(self, expression: Any, module: Any) -> None:
+        """Raise ``UnknownType`` for a name that only running the module gives its value."""
+        doubtful = self.modules.flow(module).doubtful
+        parts = expression.iterate(flat=True) if hasattr(expression, "iterate") else ()
+        for part in parts:
+            reason = doubtful.get(str(getattr(part, "name", "")))
+            if reason:
+                raise UnknownType(f"{part} is {reason}")
 
     def _refuse(self, function: Any, parameter: str, refused: Refused) -> None:
         told = {
@@ -202,8 +283,9 @@ class _Reader:
         self.findings.append(refusal(told, {}))
 
 
-def _is_method(function: Any) -> bool:
-    return any(str(each.value).endswith(f"{_BASE}.method") for each in function.decorators)
+def _has_future_annotations(module: Any) -> bool:
+    member = module.members.get("annotations")
+    return member is not None and member.is_alias and member.target_path == "__future__.annotations"
 
 
 def _kind(signature: MethodSignature) -> Any:

@@ -12,9 +12,12 @@ import pytest
 from clarifai_emulator.contracts.calls.call_targets import Address
 from clarifai_emulator.contracts.calls.client_check import check_known
 from clarifai_emulator.contracts.calls.given_models import KnownModel
+from clarifai_emulator.contracts.stubs.sdk_surface import surface_for
 from flow.contracts.calls.conftest import FIXTURES, HEAD, CheckClient, said
 
 PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+SDK_VERSION = surface_for([]).version
+URL = "https://clarifai.com/me/demo/models/hello"
 NAMES = [
     ("hello.predct('x')", "unknown-method: Model 'hello' has no method 'predct'; it has 'predict', 'generate', "
      "'stream'. Did you mean 'predict'?"),
@@ -63,6 +66,11 @@ STREAMS = [
     ("s = hello.generate('x')\nprint(list(s))\nprint(list(s))",
      "stream-read-twice: The answers of generate() were read in line 7: here there are none left."),
     ("list(hello.generate([{'prompt': 'a'}]))", "no-batch: generate() takes no batch: it generates."),
+    ("s = hello.generate('x')\nfor n in range(3):\n    for c in s: print(c)",
+     "stream-read-twice: The answers of generate() are read in each round of the loop in line 7: from the second round "
+     "on there are none left."),
+    ("import json\nanswer = {'a': hello.generate('x')}\nprint(json.dumps(answer))",
+     "stream-as-value: generate() gives a stream of answers; it is used as json.dumps(…)."),
     ("types.echo_list([{'a': 1}])", "taken-as-batch: A list of dicts as the only positional argument of echo_list() "
      "is taken for a batch, not for 'value'."),
 ]  # fmt: skip
@@ -71,6 +79,18 @@ ASYNC = [
      "sync-in-async: predict() is called in an async function: it gives a coroutine there, and that fails."),
     ("async def f(): print(await hello.async_predict('x'))",
      "awaited-once: `await …async_predict(…)` gives a coroutine, not the answer: it must be awaited once more."),
+    ("async def f(): return await hello.async_predict('x')",
+     "awaited-once: `await …async_predict(…)` gives a coroutine, not the answer: it must be awaited once more."),
+    ("async def f(): hello.async_predict('x')",
+     "not-awaited: …async_predict(…) gives a coroutine, and nothing awaits it: nothing is sent."),
+    ("async def f():\n    answer = hello.async_predict('x')\n    print(answer.upper())",
+     "not-awaited: A coroutine is used as the answer."),
+    ("async def f():\n    async for c in hello.async_generate('x'): print(c)",
+     "not-awaited: A coroutine is used as the answer."),
+    ("answer = asyncio.run(hello.async_predict('x'))\nprint(answer.upper())",
+     "not-awaited: A coroutine is used as the answer."),
+    ("async def f():\n    a, b = await asyncio.gather(hello.async_predict('x'), hello.async_predict('y'))\n"
+     "    print(a.upper())", "not-awaited: A coroutine is used as the answer."),
     ("async def f(): print(await hello.async_stream(iter(['x'])))",
      "async-stream: async_stream() gives nothing: the SDK's own is broken."),
     ("async def f(x: int): print(await asyncio.to_thread(hello.predict, x))",
@@ -80,10 +100,48 @@ RESULTS = [
     ("hello.predict('x').append(1)", "wrong-result: predict() gives str: Object of class 'str' has no attribute 'append'."),
     ("for c in hello.generate('x'): c + 1",
      "wrong-result: generate() gives Iterator[str]: '+' is not supported between 'str' and 'int'."),
+    ("answer = hello.predict('x', with_proto=True)\nprint(answer.upper())",
+     "wrong-result: predict() gives str: Object of class 'tuple' has no attribute 'upper'."),
+    ("if 'predict' in hello.available_methods: pass",
+     "method-not-called: available_methods is a method, and it is not called here."),
+    ("print(hello.predict)", "method-not-called: predict is a method, and it is not called here."),
     ("number: int = hello.predict('x')", "wrong-result: predict() gives str: 'str' is not assignable to 'int'."),
     ("r = types.echo_named_fields({'name': 'x', 'count': 1})\nprint(r.nam)",
      "wrong-result: echo_named_fields() gives NamedFields(name=str, count=int): Object of class 'NamedFields' has no "
      "attribute 'nam'."),
+]  # fmt: skip
+SDK = [
+    ("hello.predict_by_url(image_url='x')",
+     f"sdk-argument: predict_by_url() of clarifai {SDK_VERSION} has no argument 'image_url'; it takes url, input_type, "
+     "inference_params, output_config."),
+    ("hello.predict_by_url('x', input_type='text', deployment_id='blue')",
+     f"sdk-argument: predict_by_url() of clarifai {SDK_VERSION} has no argument 'deployment_id'; it takes url, "
+     "input_type, inference_params, output_config. It had one from 10.8.9 to 11.2.3."),
+    ("hello.predict_by_bytes()", "sdk-argument: predict_by_bytes(): argument 'input_bytes' is required and not given."),
+    ("hello.predict_by_bytes('x', 'text')",
+     "wrong-type: predict_by_bytes(): argument 'input_bytes' is a str, and bytes is expected."),
+    ("hello.predict_by_bytes(b'x', 'txt')",
+     "sdk-value: predict_by_bytes(): input_type is 'txt', and the SDK takes 'image', 'text', 'video' and 'audio'."),
+    ("hello.predict_by_url('x', input_type='image')",
+     "input-kind: predict_by_url() sends an image, and predict() of model 'hello' takes none: prompt: str, n: int."),
+    ("types.predict_by_url('x', input_type='image')", None),
+    ("hello.predict_by_bytes(b'x', 'text', inference_params={'m': 3})",
+     "ignored-argument: inference_params gives 'm', which predict() of model 'hello' does not have: it is ignored."),
+    ("hello.delete_version()", "sdk-argument: delete_version(): argument 'version_id' is required and not given."),
+    ("Model(url=URL, deployment='blue').predict('x')",
+     f"ignored-argument: Model() of clarifai {SDK_VERSION} has no argument 'deployment', and ignores it: the call is made "
+     "without it. Did you mean 'deployment_id'?"),
+    ("Model(url=URL, base='http://localhost').predict('x')",
+     f"ignored-argument: Model() of clarifai {SDK_VERSION} has no argument 'base', and ignores it: the call is made "
+     "without it. Did you mean 'base_url'?"),
+    ("Model(url=URL, nodepool_id='cpu').predict('x')",
+     "ignored-argument: Model() ignores 'nodepool_id' without 'compute_cluster_id': the call goes where a call without "
+     "them would."),
+    ("Model(url=URL, deployment_id='blue', nodepool_id='cpu', compute_cluster_id='c').predict('x')",
+     "sdk-value: Model() takes a deployment_id, or a compute_cluster_id with a nodepool_id: with 'nodepool_id' beside "
+     "deployment_id the SDK refuses it."),
+    ("Model(url=URL, model_id='hello').predict('x')",
+     "sdk-value: Model() takes a url or a model_id, not both: the SDK refuses it."),
 ]  # fmt: skip
 NOT_CHECKED = [
     ("Model(os.environ['URL']).predict('x')", "unknown-model: Model(…): which model it is, cannot be seen: "
@@ -100,6 +158,8 @@ NOT_CHECKED = [
      "unresolved-call: It is not known which model 'predict' is called on: the call is not checked."),
     ("hello.predict(**os.environ)", "unpacked-arguments: predict() is given **os.environ, which is not known before "
      "it runs: its arguments are not checked."),
+    ("async def f(mock):\n    hello.async_predict = mock\n    print(await hello.async_predict('x'))",
+     "unresolved-call: async_predict() is replaced in this file, by a mock for instance, so its calls are not checked."),
     ("getattr(hello, os.environ['M'])('x')",
      "dynamic-method: The method is named by os.environ['M']: the call is not checked."),
     ("def retry(f): f('x')\nretry(hello.predict)",
@@ -108,6 +168,27 @@ NOT_CHECKED = [
      f"unreadable-client: client.py is not {PYTHON}: invalid syntax. Nothing in it is checked."),
 ]  # fmt: skip
 RIGHT = [
+    "print(hello.available_methods(), hello.method_signature('predict'), hello.generate_client_script())",
+    "from clarifai.client.input import Inputs\n"
+    "answer = hello.predict([Inputs.get_text_input(input_id='', raw_text='x')])\nprint(answer.outputs[0].data)",
+    "from clarifai.client.input import Inputs\n"
+    "print(hello.predict(inputs=[Inputs.get_input_from_bytes('', text_bytes=b'x')], inference_params={'n': 2}))",
+    "from clarifai_grpc.grpc.api import resources_pb2\nprint(hello.predict(inputs=[resources_pb2.Input()]).outputs)",
+    "print(hello.predict_by_bytes(b'x', input_type='text', inference_params={'n': 2}).outputs[0])",
+    "print(hello.predict_by_filepath('a.txt', 'text', output_config={}))",
+    "for answer in hello.stream_by_bytes(iter([b'x']), 'text'): print(answer.outputs)",
+    "Model(url=URL, deployment_id='blue', deployment_user_id='me').predict('x')",
+    "Model(url=URL, compute_cluster_id='c', nodepool_id='cpu', pat='x').predict('x')",
+    "def f(place=None): return Model(url=URL, deployment_id=place, nodepool_id=None).predict('x')",
+    "Model(model_id='hello', user_id='me', app_id='demo', model_type_id='x').predict('x')",
+    "async def f(): print(await asyncio.gather(*[(await hello.async_predict(x)) for x in 'ab']))",
+    "async def f(): print((await asyncio.wait_for(await hello.async_predict('x'), 3)).upper())",
+    "async def f():\n    for text in await (await hello.async_predict([{'prompt': 'a'}])): print(text.upper())",
+    "async def f(): return await hello.async_predict('x')\nasync def g(): print(await (await f()))",
+    "async def f():\n    task = asyncio.create_task(await hello.async_predict('x'))\n    print((await task).upper())",
+    "print(hello.predict is None, hasattr(hello, 'predict'), callable(hello.predict))",
+    "s = hello.generate('x')\nwhile True:\n    for c in s: print(c)\n    break",
+    "import json\nprint(json.dumps({'a': list(hello.generate('x'))}))",
     "types.echo_concept('cat')",
     "from clarifai.runners.utils.data_types import Concept\ntypes.echo_concepts(['cat', Concept('dog')])",
     "print(hello.predict('x', n=2).upper())",
@@ -146,9 +227,9 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize(("code", "message"), [*NAMES, *VALUES, *STREAMS, *ASYNC, *RESULTS, *NOT_CHECKED])
+@pytest.mark.parametrize(("code", "message"), [*NAMES, *VALUES, *STREAMS, *ASYNC, *RESULTS, *SDK, *NOT_CHECKED])
 def test_what_is_wrong_is_said(check_client: CheckClient, code: str, message: str | None):
-    found = said(check_client(code))
+    found = said(check_client(code.replace("url=URL", f"url='{URL}'")))
 
     assert len(found) == 1, found
     assert message is None or found == [message]
@@ -156,7 +237,7 @@ def test_what_is_wrong_is_said(check_client: CheckClient, code: str, message: st
 
 @pytest.mark.parametrize("code", RIGHT)
 def test_nothing_is_said_of_what_is_right(check_client: CheckClient, code: str):
-    assert said(check_client(code)) == []
+    assert said(check_client(code.replace("url=URL", f"url='{URL}'"))) == []
 
 
 def test_a_finding_says_where_the_model_declares_it(check_client: CheckClient):

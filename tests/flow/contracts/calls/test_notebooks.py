@@ -44,6 +44,30 @@ def test_a_notebook_may_call_a_model_in_an_async_cell(tmp_path: Path, models: li
     assert said(check_known([tmp_path], models)) == []
 
 
+def test_in_a_notebook_one_await_gives_the_answer(tmp_path: Path, models: list[KnownModel]):
+    (tmp_path / "try.ipynb").write_text(
+        notebook(
+            (
+                "code",
+                "from clarifai.client import Model\nmodel = Model('https://clarifai.com/me/demo/models/hello')",
+            ),
+            ("code", "text = await model.async_predict('x')\nprint(text.upper())"),
+            ("code", "for part in await model.async_generate('x'): print(part.upper())"),
+            ("code", "print(model.async_client.predict('x').upper())"),
+            ("code", "text = await (await model.async_predict('x'))"),
+            ("code", "await model.async_predict(promt='x')"),
+        )
+    )
+
+    findings = check_known([tmp_path], models).findings
+
+    assert {each.location.cell for each in findings if each.location} == {5, 6}
+    assert (
+        "awaited-twice: In a notebook `await …async_predict(…)` gives the answer, which cannot be awaited again."
+        in [f"{each.rule}: {each.message}" for each in findings]
+    )
+
+
 MAKE = "from clarifai.client import Model\nmodel = Model('https://clarifai.com/me/demo/models/hello')\n"
 
 
@@ -84,7 +108,7 @@ def test_code_behind_magics_is_checked_at_its_place(tmp_path: Path, models: list
         assert each.location is not None
         line = report.lines(each.location.path, each.location.cell)[each.location.line - 1]
         shown.append(line[each.location.column - 1 :].rstrip(")"))
-    assert shown == [f"promt='{letter}'" for letter in "abcde"]
+    assert sorted(shown) == [f"promt='{letter}'" for letter in "abcde"]
 
 
 def test_the_value_of_a_shell_command_is_not_called_wrong(tmp_path: Path, models: list[KnownModel]):
