@@ -40,7 +40,8 @@ class Source:
     """A client file. ``text`` is what is parsed; of a notebook, its code cells as one text."""
 
     def __init__(self, path: Path, content: bytes, cells: Cells | None = None) -> None:
-        """``cells``: the text, where it is no file of its own but stands in cells of the notebook ``path``.
+        """Read the text. ``cells``: the text, where it is no file of its own but stands in cells of the notebook
+        ``path``.
 
         Raises ``UnreadableClient`` where it is neither text nor a notebook."""
         self.path = path
