@@ -60,9 +60,9 @@ def check(
 ) -> None:
     """Find the calls in CLIENT_PATHS that would fail, or silently go wrong, with the models as they are now.
 
-    Python files and notebooks are read, not run; model.py is imported in a process of its own (see --static). What
-    could not be checked is reported too. A comment ignores a rule on its line:
-    `# clarifai: ignore[wrong-type] the reason`.
+    Python files, notebooks, JavaScript, TypeScript and shell scripts are read, not run; model.py is imported in a
+    process of its own (see --static). What could not be checked is reported too. A comment ignores a rule on its
+    line: `# clarifai: ignore[wrong-type] the reason`.
 
     \b
     Examples:

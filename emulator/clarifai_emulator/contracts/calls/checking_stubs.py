@@ -209,7 +209,8 @@ class _Writer:
             ]
         if takes_protos:
             inputs = "Protos" if kind != "stream" else "Iterator[Protos]"
-            more = "*, inference_params: Any = ..., output_config: Any = ..."
+            # With messages, the SDK looks at these two and drops all others.
+            more = "*, inference_params: Any = ..., output_config: Any = ..., **kwargs: Any"
             forms.append((f", inputs: {inputs}, {more}", "Any", " protos"))
         for form, answer, more in forms:
             yield "    @overload"
@@ -239,7 +240,7 @@ class _Writer:
         forms = [(parameters, once), (f"{parameters}, *, with_proto: Literal[True]", f"tuple[{once}, Any]")]
         if kind == "unary":
             forms.append((", batch: list[dict[str, Any]], /", f"list[{once}]"))
-        forms.append((", inputs: Protos, *, inference_params: Any = ..., output_config: Any = ...", "Any"))
+        forms.append((", inputs: Protos, **kwargs: Any", "Any"))
         for prefix, way in (("async", "async"), (IN_NOTEBOOKS, "notebook")):
             for number, (form, answer) in enumerate(forms):
                 given = answers[kind].format(answer) if way == "async" else answer

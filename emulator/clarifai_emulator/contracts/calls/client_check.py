@@ -205,7 +205,7 @@ class _Check:
                 self._targets,
                 Typing(urls, salt, self._folder, self._packages, surface),
             )
-            endpoints = EndpointCheck(self._models, self._project)
+            endpoints = EndpointCheck(self._models, self._project, self._project.definitions)
             for file in fresh:
                 findings, calls = judged.get(file.path, ([], 0))
                 asked, requests = endpoints.check(file)
@@ -237,6 +237,7 @@ class _Check:
     def _salt(self, urls: Mapping[str, int], surface: SdkSurface) -> str:
         models = [*(each.fingerprint() for each in self._models), *_served_by_code(self._models)]
         parts = [*_programs(), *map(str, self._packages), json.dumps(urls), repr(surface), *models]
+        parts += [f"{each.path} {each.digest}" for each in self._project.definitions]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _kept(self) -> dict[str, Any]:

@@ -36,6 +36,9 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _NAME = re.compile(rb"\w+")
+# Definitions of workflows.
+DEFINITION_SUFFIXES = (".yml", ".yaml")
+_READ = (*PYTHON_SUFFIXES, *FOREIGN_SUFFIXES, *DEFINITION_SUFFIXES)
 
 
 class File:
@@ -126,8 +129,10 @@ class ClientProject:
             for path in sorted(set(files_below(self.given, self._unlisted)))
             if (file := self._readable(path)) is not None
         ]
-        python = [file for file in read if file.path.suffix not in FOREIGN_SUFFIXES]
+        others = (*FOREIGN_SUFFIXES, *DEFINITION_SUFFIXES)
+        python = [file for file in read if file.path.suffix not in others]
         self.files = [*python, *(written for file in python for written in self._written(file))]
+        self.definitions = [file for file in read if file.path.suffix in DEFINITION_SUFFIXES]
         self.foreign = [file for file in read if file.path.suffix in FOREIGN_SUFFIXES]
 
     @property
@@ -147,6 +152,8 @@ class ClientProject:
 
     def _readable(self, path: Path) -> File | None:
         """Return a file that is to be checked; ``None`` where it cannot be read, with the reason kept."""
+        if path.suffix in DEFINITION_SUFFIXES:
+            return self.file(path)  # most of them are about something else
         try:
             file = self._files[str(path)] = File(path, read_client(path))
             file.require_text()
@@ -345,17 +352,16 @@ class _Groups:
 
 
 def files_below(paths: Iterable[Path], unlisted: Callable[[OSError], None] = lambda _: None) -> Iterator[Path]:
-    """Yield what is named, and whatever is called like a Python file, a notebook or a client in another language in
-    the folders that are. ``unlisted`` is told of folders that cannot be read. Links to folders are not followed."""
+    """Yield what is named, and whatever is called like a Python file, a notebook, a client in another language or a
+    definition in the folders that are. ``unlisted`` is told of folders that cannot be read. Links to folders are not
+    followed."""
     for path in paths:
         if not path.is_dir():
             yield path
             continue
         for folder, names, files in os.walk(path, onerror=unlisted):
             names[:] = [name for name in names if name not in _SKIPPED and not name.startswith(".")]
-            yield from (
-                Path(folder, name) for name in files if name.endswith((*PYTHON_SUFFIXES, *FOREIGN_SUFFIXES))
-            )
+            yield from (Path(folder, name) for name in files if name.endswith(_READ))
 
 
 def _up(folder: Path, levels: int) -> Path:

@@ -62,9 +62,18 @@ class SdkCalls:
     def messages(self, site: CallSite, method: Method, model: str) -> Iterator[Finding]:
         """Yield what is wrong with a call that sends messages: `predict(inputs=[…], inference_params={…})`."""
         assert site.call is not None
-        node = next((each.value for each in site.call.keywords if each.arg == "inference_params"), None)
-        if node is not None:
-            yield from self._inference_params(node, method, model)
+        for each in site.call.keywords:
+            if each.arg == "inference_params":
+                yield from self._inference_params(each.value, method, model)
+            elif each.arg not in (None, "inputs", "output_config"):
+                yield self._say(
+                    "ignored-argument",
+                    f"{site.method}() is given messages: the SDK ignores '{each.arg}' then.",
+                    each,
+                    "Give what says where a call goes to Model(…)." if each.arg in _PLACES else None,
+                    model=model,
+                    method=site.method,
+                )
 
     def not_called(self, node: ast.expr, name: str) -> Finding:
         """Report a method that is used as if it was what it gives."""

@@ -55,6 +55,15 @@ class Translator:
             if site.call is not None
         )
         self._ends = {source.end(node): node for node in sites}
+        # Looked for before they are used: `if hasattr(model, "rank")`.
+        self._guarded = {
+            each.args[1].value
+            for each in source.calls
+            if isinstance(each.func, ast.Name)
+            and each.func.id == "hasattr"
+            and len(each.args) == 2
+            and isinstance(each.args[1], ast.Constant)
+        }
         self._attributes = {source.end(node): node for node in source.attributes}
 
     def findings(
@@ -142,6 +151,8 @@ class Translator:
                     hint="Build the model from a constant address where it is used, or pass one that is.",
                     method=name,
                 )
+            return
+        if name in self._guarded:
             return
         names = names_of(int(index))
         near = nearest(name, names)

@@ -1,6 +1,7 @@
 """Checks one client file for requests to the platform's endpoints, each held against the given models.
 
-Python file ─► its requests: OpenAI's client and those made on it ─► judged ─► findings
+Python file ─► its requests: OpenAI's client, libraries on it, MCP, HTTP, messages ─► judged ─► findings
+other files ─► foreign_check.py: JavaScript, TypeScript, shell scripts               ───┘
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ from clarifai_emulator.contracts.endpoints.openai_findings import judge_openai
 from clarifai_emulator.contracts.endpoints.openai_python import OpenAiCalls
 from clarifai_emulator.contracts.endpoints.rest_findings import judge_http
 from clarifai_emulator.contracts.endpoints.sdk_python import SdkRequests
+from clarifai_emulator.contracts.endpoints.unclaimed_python import unclaimed
+from clarifai_emulator.contracts.endpoints.workflow_call import judge_workflow
+from clarifai_emulator.contracts.endpoints.workflow_files import read_workflows
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
 
 class EndpointCheck:
-    """Checks files against the given models. ``modules``: finds the modules that they import."""
+    """Checks files against the given models. ``modules``: finds the modules that they import. ``definitions``: YAML
+    files that may define workflows."""
 
-    def __init__(self, models: Sequence[KnownModel], modules: Modules) -> None:
-        self._models = EndpointModels(models)
+    def __init__(self, models: Sequence[KnownModel], modules: Modules, definitions: Sequence[File] = ()) -> None:
+        self._models = EndpointModels(models, read_workflows(definitions))
         self._modules = modules
 
     def check(self, file: File) -> tuple[list[Finding], int]:
@@ -43,26 +48,30 @@ class EndpointCheck:
             _ = source.nodes
         except (SyntaxError, ValueError, RecursionError):
             return [], 0
-        code = ClientCode(source, self._modules)
-        findings: list[Finding] = []
-        calls = 0
-        openai, frameworks = OpenAiCalls(code), FrameworkCalls(code)
-        for request in (*openai.requests(), *frameworks.requests()):
-            said, checked = judge_openai(request, self._models)
-            findings += said
-            calls += checked
-        findings += openai.passed()
-        mcp, http = McpCalls(code), HttpCalls(code)
-        judged = [
-            *(judge_address(each, self._models) for each in mcp.addresses()),
-            *(judge_tool_call(each, self._models) for each in mcp.tool_calls()),
-            *(judge_http(each, self._models) for each in http.requests()),
-        ]
-        findings += SdkRequests(code).judge(self._models)
-        for said, checked in judged:
-            findings += said
-            calls += checked
+        findings, calls = self._python(ClientCode(source, self._modules))
         return _distinct(findings), calls
+
+    def _python(self, code: ClientCode) -> tuple[list[Finding], int]:
+        models = self._models
+        openai, frameworks, mcp, http, sdk = (
+            OpenAiCalls(code),
+            FrameworkCalls(code),
+            McpCalls(code),
+            HttpCalls(code),
+            SdkRequests(code),
+        )
+        judged = [
+            *(judge_openai(each, models) for each in (*openai.requests(), *frameworks.requests())),
+            *(judge_address(each, models) for each in mcp.addresses()),
+            *(judge_tool_call(each, models) for each in mcp.tool_calls()),
+            *(judge_http(each, models) for each in http.requests()),
+            *(judge_workflow(each, models) for each in sdk.workflows()),
+        ]
+        findings = [each for said, _ in judged for each in said]
+        findings += [*openai.passed(), *sdk.judge(models)]
+        claimed = {*openai.claimed, *frameworks.claimed, *mcp.claimed, *http.claimed, *sdk.claimed}
+        findings += unclaimed(code, claimed)
+        return findings, sum(calls for _, calls in judged)
 
 
 def _distinct(findings: Sequence[Finding]) -> list[Finding]:

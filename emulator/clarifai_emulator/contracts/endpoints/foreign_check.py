@@ -13,6 +13,7 @@ from clarifai_emulator.contracts.endpoints.platform_urls import MCP_MARK
 from clarifai_emulator.contracts.endpoints.rest_findings import judge_http
 from clarifai_emulator.contracts.endpoints.shell_commands import ShellCommands
 from clarifai_emulator.contracts.endpoints.syntax_trees import ForeignSource, NoParser, is_javascript
+from clarifai_emulator.contracts.endpoints.workflow_call import judge_workflow
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
@@ -39,6 +40,7 @@ def _javascript(source: ForeignSource, models: EndpointModels) -> list[Judged]:
         *(judge_http(each, models) for each in calls.http_requests()),
         *(judge_address(each, models) for each in calls.addresses()),
         *(judge_tool_call(each, models) for each in calls.tool_calls()),
+        *(judge_workflow(each, models) for each in calls.workflows()),
         (list(calls.unresolved()), 0),
     ]
 

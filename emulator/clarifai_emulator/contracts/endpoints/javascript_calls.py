@@ -15,6 +15,7 @@ from clarifai_emulator.contracts.endpoints.model_call import ModelCall
 from clarifai_emulator.contracts.endpoints.openai_request import OpenAiRequest
 from clarifai_emulator.contracts.endpoints.openai_surface import CALLS
 from clarifai_emulator.contracts.endpoints.platform_urls import MCP_MARK
+from clarifai_emulator.contracts.endpoints.workflow_call import WorkflowCall
 from clarifai_emulator.contracts.endpoints.written_value import (
     UNSEEN,
     GivenValues,
@@ -270,18 +271,21 @@ class JavaScriptCalls:
                 is_known = UNSEEN not in texts
         return servers, is_known
 
-    def unresolved(self) -> Iterator[Finding]:
-        """Report workflows, and calls of the client that was there before clarifai-nodejs."""
+    def workflows(self) -> Iterator[WorkflowCall]:
+        """Yield the calls of workflows through clarifai-nodejs."""
         for call in self._calls:
             if not call.path or call.path[-1] not in _SDK_CALLS or call.owner is None:
                 continue
             holder = call.members[-2] if len(call.members) > 1 else call.owner
-            named = f"{call.path[-1]}()"
             for each in made_objects(self._code, holder)[0]:
-                where, shown = self._code.source.location(call.function), self._code.source.shown(each.node)
                 if each.imported.name == "Workflow" and self._is_sdk(each):
-                    message = f"The definition of {shown} is not at hand, so {named} is not checked."
-                    yield found("workflow-not-given", message, where)
+                    options = self._code.written(each.arguments[0]) if each.arguments else None
+                    named = (options.at("url") or options.at("workflowId")) if options is not None else None
+                    where, shown = self._code.source.location(call.function), self._code.source.shown(each.node)
+                    yield WorkflowCall(where, f"{call.path[-1]}()", named, shown)
+
+    def unresolved(self) -> Iterator[Finding]:
+        """Report calls of the client that was there before clarifai-nodejs."""
         old = {name for name, each in self._code.imports.items() if each.module == "clarifai"}
         for call in self._calls if old else ():
             if (call.path and call.path[-1] in _OLD_CALLS and "models" in call.path) or call.path[-1:] == (

@@ -12,6 +12,7 @@ from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.endpoints.client_code import ClientCode
 from clarifai_emulator.contracts.endpoints.mcp_tools import McpTools, read_mcp_tools
 from clarifai_emulator.contracts.endpoints.openai_surface import CLIENTS
+from clarifai_emulator.contracts.endpoints.workflow_files import WorkflowFile
 from clarifai_emulator.contracts.signatures.imported import model_file_of
 from clarifai_emulator.messages.address import ModelAddress
 from clarifai_emulator.messages.mcp_paths import TRANSPORT as MCP_TRANSPORT
@@ -102,9 +103,10 @@ class EndpointModel:
 
 
 class EndpointModels:
-    """The given models by their addresses."""
+    """The given models by their addresses, and the workflows whose definitions are at hand, by their ids."""
 
-    def __init__(self, models: Sequence[KnownModel]) -> None:
+    def __init__(self, models: Sequence[KnownModel], workflows: Mapping[str, WorkflowFile] | None = None) -> None:
+        self.workflows: Mapping[str, WorkflowFile] = workflows or {}
         self.models = [EndpointModel(each) for each in models]
         self._addresses = GivenAddresses([each.address for each in models])
         self.any = next((each for each in self.models if each.known.address.any), None)

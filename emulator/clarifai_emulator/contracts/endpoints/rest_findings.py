@@ -17,7 +17,8 @@ from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModel,
 from clarifai_emulator.contracts.endpoints.openai_findings import judge_openai
 from clarifai_emulator.contracts.endpoints.openai_request import OpenAiRequest
 from clarifai_emulator.contracts.endpoints.platform_urls import read_platform_url
-from clarifai_emulator.contracts.endpoints.written_value import UNSEEN, GivenValues, WrittenValue
+from clarifai_emulator.contracts.endpoints.workflow_call import WorkflowCall, judge_workflow
+from clarifai_emulator.contracts.endpoints.written_value import UNSEEN, GivenValues, WrittenValue, known_value
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.name_findings import missing_argument, unknown_argument, unknown_method
@@ -65,9 +66,10 @@ def _judge_path(request: HttpRequest, path: str, models: EndpointModels) -> tupl
         return judge_openai(_openai(request, path.removeprefix(PREFIX).rstrip("/")), models)
     outputs, results = _OUTPUTS.match(path), _RESULTS.match(path)
     if results is not None:
-        name = results["workflow"].replace(UNSEEN, "…")
-        message = f"{request.shown}: the definition of workflow '{name}' is not at hand, so it is not checked."
-        return [found("workflow-not-given", message, request.url.location)], 0
+        name = results["workflow"]
+        named = f"workflow '{name.replace(UNSEEN, '…')}'"
+        workflow = known_value(name, request.url.location)
+        return judge_workflow(WorkflowCall(request.url.location, request.shown, workflow, named), models)
     if outputs is not None:
         return _judge_outputs(request, outputs, models)
     is_of_model = path.rstrip("/").endswith("/outputs") and "model" in path and UNSEEN not in path

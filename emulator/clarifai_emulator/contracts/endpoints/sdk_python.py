@@ -13,6 +13,7 @@ from clarifai_emulator.contracts.endpoints.client_code import ClientCode
 from clarifai_emulator.contracts.endpoints.client_makers import Maker, makers_of
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModels
 from clarifai_emulator.contracts.endpoints.named_model import NamedModel, named_models
+from clarifai_emulator.contracts.endpoints.workflow_call import WorkflowCall
 from clarifai_emulator.contracts.endpoints.written_python import arguments, shown_source
 from clarifai_emulator.contracts.endpoints.written_value import (
     UNSEEN,
@@ -63,6 +64,7 @@ class SdkRequests:
 
     def __init__(self, code: ClientCode) -> None:
         self._code = code
+        self.claimed: set[ast.AST] = set()
 
     def judge(self, models: EndpointModels) -> Iterator[Finding]:
         """Yield a finding for every call: its model is held against the given ones, its inputs are not."""
@@ -74,7 +76,6 @@ class SdkRequests:
                 else:
                     message = f"{named.shown} sends inputs in the form of older clients, which are not checked."
                     yield found("unchecked-request", message, named.location, model=each.name)
-        yield from self._workflows()
         yield from self._old_client()
 
     def _rpcs(self) -> Iterator[_Named]:
@@ -106,6 +107,7 @@ class SdkRequests:
             first, _, rest = name.partition(".")
             if (first, rest.rpartition(".")[2]) not in _HOLDERS:
                 continue
+            self.claimed.add(call)
             given = arguments(self._code, call)
             url = given.first("model_url", "model")
             where = self._code.source.location(call.func)
@@ -118,19 +120,22 @@ class SdkRequests:
                 continue  # a vector store of the same name
             yield _Named(where, f"{shown_source(call.func)}()", url or _model_url(given, given, where))
 
-    def _workflows(self) -> Iterator[Finding]:
+    def workflows(self) -> Iterator[WorkflowCall]:
+        """Yield the calls of workflows."""
         for name in sorted(_PREDICTS):
             for call in self._code.called_names.get(name, ()):
                 if not isinstance(call.func, ast.Attribute):
                     continue
                 for maker in makers_of(self._code, call.func.value, _WORKFLOWS).found:
-                    shown = shown_source(maker.call)
-                    message = f"The definition of {shown} is not at hand, so {name}() is not checked."
-                    yield found("workflow-not-given", message, self._code.source.location(call.func))
+                    given = maker.given_values(("url", "workflow_id"))
+                    where, shown = self._code.source.location(call.func), shown_source(maker.call)
+                    yield WorkflowCall(where, f"{name}()", given.first("url", "workflow_id"), shown)
         for call in self._code.called_names.get(_WORKFLOW_RPC, ()):
-            if isinstance(call.func, ast.Attribute):
-                message = f"The definition of the workflow is not at hand, so {_WORKFLOW_RPC}() is not checked."
-                yield found("workflow-not-given", message, self._code.source.location(call.func))
+            if isinstance(call.func, ast.Attribute) and call.args:
+                makers = makers_of(self._code, call.args[0], _REQUESTS)
+                named = makers.found[0].given_values().first("workflow_id") if makers.found else None
+                where = self._code.source.location(call.func)
+                yield WorkflowCall(where, f"{_WORKFLOW_RPC}()", named, "the workflow")
 
     def _old_client(self) -> Iterator[Finding]:
         for name in sorted(_PREDICTS):

@@ -127,6 +127,8 @@ SDK = [
     ("types.predict_by_url('x', input_type='image')", None),
     ("hello.predict_by_bytes(b'x', 'text', inference_params={'m': 3})",
      "ignored-argument: inference_params gives 'm', which predict() of model 'hello' does not have: it is ignored."),
+    ("from clarifai.client.input import Inputs\nhello.predict(inputs=[Inputs.get_text_input('', 'x')], runner_selector=1)",
+     "ignored-argument: predict() is given messages: the SDK ignores 'runner_selector' then."),
     ("hello.delete_version()", "sdk-argument: delete_version(): argument 'version_id' is required and not given."),
     ("Model(url=URL, deployment='blue').predict('x')",
      f"ignored-argument: Model() of clarifai {SDK_VERSION} has no argument 'deployment', and ignores it: the call is made "
@@ -168,6 +170,7 @@ NOT_CHECKED = [
      f"unreadable-client: client.py is not {PYTHON}: invalid syntax. Nothing in it is checked."),
 ]  # fmt: skip
 RIGHT = [
+    "if hasattr(hello, 'rank'): print(hello.rank('x'))",
     "print(hello.available_methods(), hello.method_signature('predict'), hello.generate_client_script())",
     "from clarifai.client.input import Inputs\n"
     "answer = hello.predict([Inputs.get_text_input(input_id='', raw_text='x')])\nprint(answer.outputs[0].data)",

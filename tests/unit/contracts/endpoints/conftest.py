@@ -40,16 +40,17 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> list[KnownModel]:
 
 @pytest.fixture
 def check_requests(tmp_path: Path, known: list[KnownModel]) -> CheckRequests:
-    """Return a function that checks one file; more modules by keyword, ``settings="URL = …"``."""
+    """Return a function that checks one file; more files by keyword,
+    ``settings="URL = …"``."""
 
     def check(code: str, name: str = "client.py", **others: str) -> tuple[list[Finding], int]:
         (tmp_path / name).write_text(code)
         for module, text in others.items():
-            (tmp_path / f"{module}.py").write_text(text)
+            (tmp_path / (module if "." in module else f"{module}.py")).write_text(text)
         project = ClientProject([tmp_path])
         file = project.file(tmp_path / name)
         assert file is not None
-        return EndpointCheck(known, project).check(file)
+        return EndpointCheck(known, project, project.definitions).check(file)
 
     return check
 

@@ -59,7 +59,7 @@ OTHERS = [
     ("requests.post(BASE + '/v2/users/me/apps/demo/model/hello/outputs', json={})",
      "wrong-url: There is no path /v2/users/me/apps/demo/model/hello/outputs. The outputs of a model are at /v2/users/USER/apps/APP/models/MODEL/outputs."),
     ("requests.post(BASE + '/v2/users/me/apps/demo/workflows/both/results', json={})",
-     "workflow-not-given: requests.post(): the definition of workflow 'both' is not at hand, so it is not checked."),
+     "workflow-not-given: The definition of workflow 'both' is not at hand, so requests.post() is not checked."),
     ("requests.post(CHAT, json={'model': 'me/demo/models/hello', 'messages': []})",
      "no-openai: Model 'hello' has no method openai_transport; it has predict, generate, stream. This endpoint needs a model whose class has that method."),
     ("httpx.post(CHAT, json={'model': 'me/demo/models/openai'})", "missing-argument: httpx.post(): 'messages' is required and not given."),

@@ -47,3 +47,37 @@ def test_each_call_is_named(check_requests: CheckRequests, code: str, message: s
 @pytest.mark.parametrize("code", OTHERS)
 def test_nothing_is_said_of_what_calls_no_model(check_requests: CheckRequests, code: str):
     assert check_requests(code) == ([], 0)
+
+
+FLOW = """\
+workflow:
+  id: both
+  nodes:
+    - id: first
+      model: {model_id: hello, user_id: me, app_id: demo}
+    - id: second
+      model:
+        model_id: NAME
+        user_id: me
+        app_id: demo
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from clarifai.client.workflow import Workflow\nWorkflow('https://clarifai.com/me/demo/workflows/both').predict_by_url('x')",
+        "from clarifai.client.workflow import Workflow\nWorkflow(workflow_id='both', user_id='me').predict_by_bytes(b'x')",
+        GRPC + "stub.PostWorkflowResults(service_pb2.PostWorkflowResultsRequest(workflow_id='both'))",
+        "import requests\nrequests.post('https://api.clarifai.com/v2/users/me/apps/demo/workflows/both/results', json={})",
+    ],
+)
+def test_the_models_of_a_workflow_are_held_against_the_given_ones(check_requests: CheckRequests, code: str):
+    findings, calls = check_requests(code, **{"flow.yml": FLOW.replace("NAME", "helo")})
+
+    assert said((findings, calls)) == [
+        "model-not-given: Workflow 'both': no --model was given for me/demo/models/helo, so it is not checked. Did you mean 'me/demo/models/hello'?"
+    ]
+    assert findings[0].location is not None
+    assert (findings[0].location.path.name, findings[0].location.line, calls) == ("flow.yml", 8, 1)
+    assert check_requests(code, **{"flow.yml": FLOW.replace("NAME", "openai")}) == ([], 1)

@@ -117,7 +117,7 @@ class CallFlow:
                 self._graph.flows(self._flow.item(held.of, name), parameter)
                 self._graph.flows(self._flow.item(held.of, None), parameter)
 
-        self._graph.when(star, act)
+        self._graph.when(star, act, ("unpack", name, parameter))
 
     def _parameter(self, function: FunctionInfo, name: str) -> Place:
         return self._graph.named(("name", function.node, name))
@@ -128,6 +128,7 @@ class CallFlow:
             self._graph.when(
                 self._flow.asked(owner, "__init__"),
                 lambda held: self.bind(held.of, shape, skip=True) if isinstance(held.of, FunctionInfo) else None,
+                ("new", shape.node),
             )
             return
         # A dataclass, a named tuple, a pydantic model: the arguments are its attributes.
@@ -147,7 +148,7 @@ class CallFlow:
                 for name in held.of.by_name[1 if held.of.way in ("method", "class") else 0 :]:
                     self._graph.put(TOP, self._parameter(held.of, name))
 
-        self._graph.when(place, act)
+        self._graph.when(place, act, "escape")
 
     # Of the SDK.
 
@@ -187,16 +188,20 @@ class CallFlow:
 
     def taints(self, start: Place, result: Place) -> None:
         """Say that the result may be, or hold, what is at the place, where that is a model."""
+        looked_into = set[Held]()  # what holds itself is looked into once
 
         def act(held: Held) -> None:
+            if held in looked_into:
+                return
+            looked_into.add(held)
             if held.sort in _MODELS or held.sort is Sort.TAINT:
                 self._graph.put(TAINT, result)
             elif held.sort is Sort.BOX:
-                self._graph.when(self._graph.named(("items", held.of)), act)
+                self._graph.when(self._graph.named(("items", held.of)), act, ("taint", result))
             elif held.sort in (Sort.FUNCTION, Sort.BOUND) and isinstance(held.of, FunctionInfo):
-                self._graph.when(self._flow.returns(held.of), act)
+                self._graph.when(self._flow.returns(held.of), act, ("taint", result))
 
-        self._graph.when(start, act)
+        self._graph.when(start, act, ("taint", result))
 
 
 def _of_app(app: ast.Call, call: ast.Call) -> ast.Call:

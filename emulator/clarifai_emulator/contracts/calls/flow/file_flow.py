@@ -270,7 +270,7 @@ class FileFlow:
             sort = Sort.CLASS if info.way == "class" else Sort.INSTANCE
             owner = self._graph.named(("owner", scope))
             first = self._graph.named(("name", node, info.positional[0]))
-            self._graph.when(owner, lambda held: self._graph.put(Held(sort, held.of), first))
+            self._graph.when(owner, lambda held: self._graph.put(Held(sort, held.of), first), ("self", first))
         place = self._graph.of(Held(Sort.FUNCTION, info))
         for decorator in reversed(node.decorator_list):
             place = self._flow.decorated(place, self.value(decorator, scope), decorator, self, info)

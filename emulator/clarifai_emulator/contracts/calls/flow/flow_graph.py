@@ -69,6 +69,7 @@ class FlowGraph:
         self._acts: list[list[Act]] = []
         self._named: dict[Any, Place] = {}
         self._waiting: deque[tuple[Place, Held, Act | None]] = deque()
+        self._done: set[tuple[Place, Hashable]] = set()
         self._edges: set[tuple[Place, Place]] = set()
 
     def place(self) -> Place:
@@ -119,8 +120,12 @@ class FlowGraph:
         for each in tuple(self._held[start]):
             self.put(each, end)
 
-    def when(self, place: Place, act: Act) -> None:
-        """Call ``act`` with each value that is there, or arrives; more than once with some."""
+    def when(self, place: Place, act: Act, key: Hashable) -> None:
+        """Call ``act`` with each value that is there, or arrives; more than once with some. ``key`` says what it
+        does: it is done once at a place, so that a value that holds itself comes to an end."""
+        if (place, key) in self._done:
+            return
+        self._done.add((place, key))
         self._acts[place].append(act)
         self._waiting.extend((place, each, act) for each in self._held[place])
 

@@ -146,13 +146,15 @@ class ModelFlow:
 
     def call(self, function: Place, shape: CallShape, result: Place) -> None:
         """Say that the place is called, with these arguments."""
-        self.graph.when(function, lambda held: self._calls.arrives(held, shape, result))
+        self.graph.when(
+            function, lambda held: self._calls.arrives(held, shape, result), ("call", shape.node, result)
+        )
 
     # Attributes.
 
     def load(self, owner: Place, name: str, result: Place) -> None:
         """Say that the result is this attribute of what is at the place."""
-        self.graph.when(owner, lambda held: self._load(held, name, result))
+        self.graph.when(owner, lambda held: self._load(held, name, result), ("load", name, result))
 
     def _load(self, held: Held, name: str, result: Place) -> None:
         graph, sort = self.graph, held.sort
@@ -174,7 +176,9 @@ class ModelFlow:
             graph.put(Held(Sort.SDK_METHOD, (held.of, name)), result)
         elif sort in (Sort.OUTSIDE, Sort.TOP, Sort.TAINT):
             # Whose attribute it is, nobody knows: it may be any of this name.
-            graph.when(graph.named(("any", name)), lambda other: self._doubtful(other, result))
+            graph.when(
+                graph.named(("any", name)), lambda other: self._doubtful(other, result), ("doubtful", result)
+            )
             graph.put(_outside(held, name) if sort is Sort.OUTSIDE else held, result)
         elif sort in (Sort.FUNCTION, Sort.BOUND):
             graph.flows(graph.named(("field", held.of, name)), result)
@@ -201,7 +205,7 @@ class ModelFlow:
             self.graph.put(held, result)
             return
         place = self.asked(owner, name)
-        self.graph.when(place, lambda value: self._member_of(held, value, result))
+        self.graph.when(place, lambda value: self._member_of(held, value, result), ("member", held.sort, result))
         if owner.is_model and not any(name in each.defined for each in owner.family()):
             self._of_model(Held(Sort.MODEL, UNREPORTED), name, result)
 
@@ -226,7 +230,7 @@ class ModelFlow:
                     if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
                         self.graph.flows(self.asked(held.of, each.target.id), result)
 
-        self.graph.when(owner, act)
+        self.graph.when(owner, act, ("attributes", result))
         return result
 
     def attribute(self, held: Held, name: str) -> Place:
@@ -245,7 +249,7 @@ class ModelFlow:
 
     def inherits(self, owner: ClassInfo, base: Place) -> None:
         """Say that a class inherits from what is at the place."""
-        self.graph.when(base, lambda held: self._inherit(owner, held))
+        self.graph.when(base, lambda held: self._inherit(owner, held), ("inherit", owner))
 
     def _inherit(self, owner: ClassInfo, held: Held) -> None:
         if held.sort is Sort.SDK and str(held.of).rpartition(".")[2] == "Model":
@@ -263,7 +267,7 @@ class ModelFlow:
     def store(self, owner: Place, name: str, given: Place) -> None:
         """Say that this attribute of what is at the place is set."""
         self.graph.flows(given, self.graph.named(("any", name)))
-        self.graph.when(owner, lambda held: self._store(held, name, given))
+        self.graph.when(owner, lambda held: self._store(held, name, given), ("store", name, given))
 
     def _store(self, held: Held, name: str, given: Place) -> None:
         if held.sort in (Sort.INSTANCE, Sort.CLASS) and isinstance(held.of, ClassInfo):
@@ -279,7 +283,7 @@ class ModelFlow:
         """Return the place of the elements of what is there: of one, or of all that may be met in a loop."""
         result = self.graph.named(("items of", box, key))
         if key is None:
-            self.graph.when(box, lambda held: self._each(held, result))
+            self.graph.when(box, lambda held: self._each(held, result), ("each", result))
         else:
             self.load_item(box, key, result)
         return result
@@ -298,7 +302,7 @@ class ModelFlow:
 
     def load_item(self, box: Place, key: str | int | None, result: Place) -> None:
         """Say that the result is an element of what is at the place."""
-        self.graph.when(box, lambda held: self._load_item(held, key, result))
+        self.graph.when(box, lambda held: self._load_item(held, key, result), ("item", key, result))
 
     def _load_item(self, held: Held, key: str | int | None, result: Place) -> None:
         if held.sort is Sort.BOX:
@@ -318,7 +322,8 @@ class ModelFlow:
                 self._load(held, key, result)
             else:
                 self._each(held, result)
-                self.graph.when(self.graph.named(("any", None)), lambda other: self._doubtful(other, result))
+                anything = self.graph.named(("any", None))
+                self.graph.when(anything, lambda other: self._doubtful(other, result), ("doubtful", result))
         else:
             self.graph.put(OTHER, result)
 
@@ -326,21 +331,21 @@ class ModelFlow:
         for each in owner.family():
             if name in each.defined:
                 place = self.graph.named(("name", each.node, name))
-                self.graph.when(place, lambda value: self._given_by(value, name, result))
+                self.graph.when(place, lambda value: self._given_by(value, name, result), ("given", name, result))
 
     def _given_by(self, held: Held, name: str, result: Place) -> None:
         if isinstance(held.of, FunctionInfo):
             self.graph.flows(self.returns(held.of), result)
             if name == "__iter__":
                 self.graph.flows(self.item(held.of.node, None), result)
-                self.graph.when(self.returns(held.of), lambda value: self._each(value, result))
+                self.graph.when(self.returns(held.of), lambda value: self._each(value, result), ("each", result))
 
     def store_item(self, box: Place, key: str | int | None, given: Place) -> None:
         """Say that an element is put into what is at the place."""
         if isinstance(key, str):
             self.graph.flows(given, self.graph.named(("any", key)))
         self.graph.flows(given, self.graph.named(("any", None)))
-        self.graph.when(box, lambda held: self._store_item(held, key, given))
+        self.graph.when(box, lambda held: self._store_item(held, key, given), ("store item", key, given))
 
     def _store_item(self, held: Held, key: str | int | None, given: Place) -> None:
         if held.sort is Sort.BOX:
@@ -352,7 +357,7 @@ class ModelFlow:
 
     def pours(self, start: Place, box: object) -> None:
         """Say that the elements of what is at the place come into a container, with their keys."""
-        self.graph.when(start, lambda held: self._pour(held, box))
+        self.graph.when(start, lambda held: self._pour(held, box), ("pour", box))
 
     def _pour(self, held: Held, box: object) -> None:
         if held.sort is Sort.BOX:
@@ -364,7 +369,7 @@ class ModelFlow:
 
     def entered(self, manager: Place, result: Place) -> None:
         """Say that the result is what a `with` binds: what a generator yields, or the manager's method gives."""
-        self.graph.when(manager, lambda held: self._enter(held, result))
+        self.graph.when(manager, lambda held: self._enter(held, result), ("enter", result))
 
     def _enter(self, held: Held, result: Place) -> None:
         if held.sort is Sort.BOX:
@@ -378,7 +383,9 @@ class ModelFlow:
     def awaited(self, start: Place, result: Place) -> None:
         """Say that the result is what awaiting gives. What an async function gives stands for its coroutine too."""
         self.graph.flows(start, result)
-        self.graph.when(start, lambda held: self._each(held, result) if held.sort is Sort.BOX else None)
+        self.graph.when(
+            start, lambda held: self._each(held, result) if held.sort is Sort.BOX else None, ("await", result)
+        )
 
     # Functions.
 
@@ -392,7 +399,7 @@ class ModelFlow:
         result = self.graph.named(("decorated", node))
         if ast.unparse(node).partition("(")[0].rpartition(".")[2] == "fixture":
             self._fixtures.setdefault(getattr(info.node, "name", ""), []).append(info)
-        self.graph.when(decorator, lambda held: self._decorate(held, place, shape, result))
+        self.graph.when(decorator, lambda held: self._decorate(held, place, shape, result), ("decorate", node))
         return result
 
     def _decorate(self, held: Held, place: Place, shape: CallShape, result: Place) -> None:
@@ -425,7 +432,7 @@ class ModelFlow:
             self.graph.flows(file.value(node, scope), place)
             return OTHER
         if isinstance(node, ast.Name | ast.Attribute):
-            self.graph.when(file.value(node, scope), lambda held: self._instance(held, place))
+            self.graph.when(file.value(node, scope), lambda held: self._instance(held, place), ("annotate", place))
             last = node.id if isinstance(node, ast.Name) else node.attr
             return TOP if last in _ANYTHING else OTHER
         parts = list(_parts(node))

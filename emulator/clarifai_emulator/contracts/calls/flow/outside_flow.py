@@ -121,7 +121,9 @@ class OutsideFlow:
             (*first.stars, *shape.stars),
             (*first.double_stars, *shape.double_stars),
         )
-        self._graph.when(first.args[0], lambda held: self._calls.arrives(held, merged, result))
+        self._graph.when(
+            first.args[0], lambda held: self._calls.arrives(held, merged, result), ("partial", call, result)
+        )
 
     def _call_getattr(self, shape: CallShape, result: Place) -> None:
         node = shape.node.args
@@ -173,6 +175,7 @@ class OutsideFlow:
                 lambda held: (
                     self._graph.put(Held(Sort.CLASS, held.of), result) if held.sort is Sort.INSTANCE else None
                 ),
+                ("type", result),
             )
 
     def _call_field(self, shape: CallShape, result: Place) -> None:
@@ -256,7 +259,7 @@ class OutsideFlow:
     def _collect(self, shape: CallShape, result: Place) -> None:
         for each in (*shape.args, *shape.stars):
             self._graph.flows(self._flow.items(each, shape.node), self._flow.item(shape.node, None))
-            self._graph.when(each, lambda held: self._keyed(held, shape.node))
+            self._graph.when(each, lambda held: self._keyed(held, shape.node), ("keyed", shape.node))
         self._graph.put(Held(Sort.BOX, shape.node), result)
 
     def _keyed(self, held: Held, node: ast.Call) -> None:
@@ -271,7 +274,7 @@ class OutsideFlow:
             self._graph.flows(place, self._graph.named(("field", shape.node, name)))
         for each in (*shape.args, *shape.double_stars):
             self._flow.pours(each, shape.node)
-            self._graph.when(each, lambda held: self._factory(held, shape))
+            self._graph.when(each, lambda held: self._factory(held, shape), ("factory", shape.node))
         self._graph.put(Held(Sort.BOX, shape.node), result)
 
     def _factory(self, held: Held, shape: CallShape) -> None:

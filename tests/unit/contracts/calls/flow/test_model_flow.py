@@ -68,6 +68,29 @@ def test_no_chain_of_ways_is_silent(ways: list[tuple[str, list[str]]]) -> None:
     assert silent == []
 
 
+def test_values_that_hold_themselves_come_to_an_end() -> None:
+    text = """
+import elsewhere
+box = []
+box.append(box)
+table = {"self": box}
+table["table"] = table
+box.append(table)
+model = elsewhere.wrapped(box, table)
+for each in box:
+    box = elsewhere.more(each, box)
+    table[each] = box
+def again(x):
+    return again(elsewhere.more(x, again(box)))
+again(Model(url="https://clarifai.com/me/main/models/llm")).chat(1)
+box.values().items().values().chat_other()
+"""
+
+    held, calls = held_in(text)
+
+    assert held.may(calls["chat"]) is not May.NO_MODEL
+
+
 @settings(max_examples=200, derandomize=True, deadline=None)
 @given(builders, steps, steps)
 def test_a_model_is_never_taken_for_another(builder: str, way: list[str], other: list[str]) -> None:
@@ -79,3 +102,19 @@ def test_a_model_is_never_taken_for_another(builder: str, way: list[str], other:
     for name, index in (("chat_llm", 0), ("chat_other", 1)):
         sure = held.sure(calls[name])
         assert sure is None or sure.of == index
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "way",
+    [
+        "held = [model]\nheld.append(held)\n",
+        "held = {'m': model}\nheld['held'] = held\n",
+        "held, other = [model], []\nheld.append(other)\nother.append(held)\n",
+    ],
+)
+def test_what_holds_itself_is_looked_into_once(way: str) -> None:
+    source = f"model = Model(url={LLM!r})\n{way}from elsewhere import unknown\nunknown(held).chat()\n"
+    held, calls = held_in(source)
+
+    assert held.may(calls["chat"]) is not May.NO_MODEL
