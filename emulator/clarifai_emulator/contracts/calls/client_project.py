@@ -353,8 +353,8 @@ class _Groups:
 
 def files_below(paths: Iterable[Path], unlisted: Callable[[OSError], None] = lambda _: None) -> Iterator[Path]:
     """Yield what is named, and whatever is called like a Python file, a notebook, a client in another language or a
-    definition in the folders that are. ``unlisted`` is told of folders that cannot be read. Links to folders are not
-    followed."""
+    definition in the folders that are. ``unlisted`` is told of folders that cannot be read. Links to folders are
+    not followed."""
     for path in paths:
         if not path.is_dir():
             yield path

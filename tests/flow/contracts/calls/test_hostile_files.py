@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from clarifai_emulator.cli.check import check
-from clarifai_emulator.contracts.calls.client_check import CallReport, check_known
+from clarifai_emulator.contracts.calls.client_check import CallReport, check_known, result_of
 from clarifai_emulator.contracts.calls.given_models import KnownModel
-from clarifai_emulator.contracts.calls.judged import report_of
 from clarifai_emulator.contracts.reports import FORMATS, render
+from clarifai_emulator.contracts.reports.judged_report import report_of
 from clarifai_emulator.contracts.rules.policy import Policy
 from clarifai_emulator.errors import ConfigError
 from flow.contracts.calls.conftest import FIXTURES
@@ -120,7 +120,7 @@ def test_the_other_files_are_checked(report: CallReport):
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_report_can_be_written(report: CallReport, folder: Path, form: str):
-    text = render(report_of(report, Policy(root=folder)), form)
+    text = render(report_of(result_of(report), Policy(root=folder)), form)
 
     assert text.encode().decode() == text
     assert r"b\udcffyte.py" in text.replace(r"\\", "\\").replace("%5C", "\\")
