@@ -48,6 +48,10 @@ FAILS_LATER = {
         ),
         "its image cannot be built",
     ),
+    **dict.fromkeys(
+        ("tree-editable-package", "tree-extra-txt", "tree-lib-beside", "tree-root-model"),
+        "its image lacks what lies beside the folder `1`",
+    ),
 }
 # One of each kind of refusal, and of what is taken.
 FEW = (
