@@ -123,6 +123,19 @@ def test_a_directory_of_each_kind_is_judged_as_the_upload_judges_it(
     assert differences(FEW, emulator, tmp_path) == {}
 
 
+def test_what_no_rule_has_found_is_told_in_the_words_of_the_upload(tmp_path: Path) -> None:
+    odd = next(each for each in odd_directories() if each.name == "code-numpy-annotation")
+    [contract] = read_many([odd.write(tmp_path)], upload=True)
+    [finding] = contract.findings
+    assert finding.rule == "upload-refused"
+    assert finding.message == (
+        "The upload of clarifai 12.5.0 refuses the model: TypeError: Unsupported type: ndarray (a mock)."
+    )
+    assert finding.hint.startswith("The upload imports model.py with every module mocked")
+    assert finding.location is not None
+    assert finding.location.path == tmp_path / "code-numpy-annotation" / "1" / "model.py"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_three_hundred_odd_directories_are_judged_as_the_upload_judges_them(
