@@ -33,7 +33,8 @@ from clarifai_emulator.contracts.calls.given_models import (
     read_models,
 )
 from clarifai_emulator.contracts.calls.type_checker import checker_command
-from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.reports.judged_report import Result
+from clarifai_emulator.contracts.rules import RULES, SUBJECTS, found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface, surface_for
 
@@ -81,6 +82,21 @@ class CallReport:
             if (file := self.project.file(path)) is not None and b"clarifai:" in file.content
             for cell in _cells(file)
         ]
+
+
+def result_of(found: CallReport) -> Result:
+    """Return what was found as the result of ``check``, to be judged by the project's rules."""
+    return Result(
+        findings=found.findings,
+        command="check",
+        lines_of=found.lines,
+        places=found.places,
+        rules=RULES.keys() - {rule.id for name in ("model.py", "changes of a model") for rule in SUBJECTS[name]},
+        files=len(found.files),
+        calls=found.calls,
+        models=found.models,
+        seconds=found.seconds,
+    )
 
 
 def check_calls(
