@@ -111,7 +111,9 @@ def _read(
 
 def _contract(files: ModelFiles, reading: Reading | None) -> ModelContract:
     reading = reading or Reading("failed")
-    findings = as_uploaded((*files.findings, *files.about_classes(reading.bases), *reading.findings), reading)
+    findings = as_uploaded(
+        (*files.findings, *files.about_classes(reading.bases), *reading.findings), reading, files.path
+    )
     return ModelContract(
         files.path,
         files.model_id,
