@@ -17,6 +17,7 @@ import click
 from clarifai_emulator.cli.contract_options import report_options
 from clarifai_emulator.cli.output import USAGE, Failure, json_option, port_option, unusable
 from clarifai_emulator.cli.settings_here import read_settings
+from clarifai_emulator.left_out import of_the_whole
 
 if TYPE_CHECKING:
     from clarifai_emulator.contracts.calls.client_check import CallReport, GivenModel
@@ -90,6 +91,8 @@ def check(
     ctx.call_on_close(gc.enable)
     reporting = Reporting(options, as_json=as_json)
     found = _check(paths, models, options)
+    if not options["static"]:
+        say_if_without_sdk([each.directory for each in found.known if each.way == "static"])
     if options["fuzz"]:
         found = _with_fuzzed(found, options)
     reporting.end(ctx, result_of(found))
@@ -129,8 +132,17 @@ def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]
         raise Failure(str(error), code=USAGE) from None
 
 
+def say_if_without_sdk(directories: Sequence[Path]) -> None:
+    """Say on stderr that these models were read from their source alone, because no SDK is installed."""
+    if directories:
+        names = ", ".join(str(each) for each in directories)
+        read = f"{names} {'was' if len(directories) == 1 else 'were'} read from the source, without running it"
+        click.echo(f"Note: no clarifai SDK is installed here, so {read}.", err=True)
+
+
 def _with_fuzzed(found: CallReport, options: dict[str, Any]) -> CallReport:
-    from clarifai_emulator.cli.contract_fuzz import fuzz_known
+    with of_the_whole("`check --fuzz`"):
+        from clarifai_emulator.cli.contract_fuzz import fuzz_known
 
     fuzzed = fuzz_known(
         found.known, options["port"], options["fuzz_seconds"], lambda line: click.echo(f"  · {line}", err=True)

@@ -11,6 +11,7 @@ from clarifai_emulator.cli import completing
 from clarifai_emulator.cli.contract_options import report_options
 from clarifai_emulator.cli.hints import HintingGroup
 from clarifai_emulator.cli.output import FAILED, Failure, json_option, port_option
+from clarifai_emulator.left_out import of_the_whole
 
 _LOCK = "clarifai.contract.yaml"
 
@@ -226,7 +227,8 @@ def fuzz(ctx: click.Context, models: tuple[str, ...], as_json: bool, **options: 
       clarifai-emulator contract fuzz hello
       clarifai-emulator contract fuzz hello --method predict --examples 200 --json
     """
-    from clarifai_emulator.cli.contract_fuzz import fuzz_models
+    with of_the_whole("`contract fuzz`"):
+        from clarifai_emulator.cli.contract_fuzz import fuzz_models
 
     fuzz_models(ctx, models, as_json, options)
 

@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 from clarifai_emulator.cli.output import unusable
 from clarifai_emulator.contracts.changes.origins import ControlPlane, Origin, resolve
 from clarifai_emulator.errors import ConfigError, ControlError
+from clarifai_emulator.left_out import of_the_whole
 
 _Arguments = ParamSpec("_Arguments")
 _Answer = TypeVar("_Answer")
@@ -39,9 +40,9 @@ def _control_plane(text: str, base_url: str | None, port: int | None) -> Control
     pat = os.environ.get("CLARIFAI_PAT", "")
     if base_url:
         return ControlPlane(base_url, pat or "none")
-    try:
+    with of_the_whole("asking a control plane for a model URL"):
         from clarifai_emulator.cli.connection import find_emulator
-
+    try:
         return ControlPlane(find_emulator(port).url, pat or "none")
     except ControlError:
         return ControlPlane("https://api.clarifai.com", pat) if pat else None

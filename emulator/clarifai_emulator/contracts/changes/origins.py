@@ -15,6 +15,7 @@ from clarifai_emulator.contracts.changes import revisions
 from clarifai_emulator.contracts.changes.lock import LOCK_FILE, Promise, parse_lock, read_lock
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.left_out import of_the_whole
 from clarifai_emulator.messages.address import ModelAddress, parse_address
 
 _SECONDS = 20.0
@@ -133,7 +134,8 @@ def _remote(text: str, address: ModelAddress, control_plane: ControlPlane | None
 
 
 def _ask(text: str, address: ModelAddress, control_plane: ControlPlane) -> Any:
-    import grpc
+    with of_the_whole("asking a control plane for a model URL"):
+        import grpc
     from clarifai_grpc.grpc.api import service_pb2
     from clarifai_grpc.grpc.api.resources_pb2 import UserAppIDSet
     from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -161,7 +163,8 @@ def _ask(text: str, address: ModelAddress, control_plane: ControlPlane) -> Any:
 
 
 def _channel(base_url: str) -> Any:
-    import grpc
+    with of_the_whole("asking a control plane for a model URL"):
+        import grpc
 
     scheme, _, address = base_url.rstrip("/").rpartition("://")
     if scheme == "http":

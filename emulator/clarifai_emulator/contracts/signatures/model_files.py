@@ -104,7 +104,7 @@ def _config(file: Path, config: ConfigFile, offers: Sequence[Offer], upload: boo
         yield found("config-doubtful", f"{warning}.", hint="", location=_location(file, nodes, warning))
     for refused in config.refused:
         rule = UPLOAD_REFUSED if upload else "config-doubtful"
-        yield found(rule, f"{refused}.", hint="", location=_location(file, nodes, refused))
+        yield found(rule, f"{refused}.", hint=None if upload else "", location=_location(file, nodes, refused))
     if not nodes or config.problems:
         return
     if not config.names_compute:

@@ -17,6 +17,7 @@ from clarifai_emulator.contracts.signatures.upload_verdict import as_uploaded
 from clarifai_emulator.messages.address import ModelAddress
 from clarifai_emulator.models.image_content import model_file_of
 from clarifai_emulator.models.progress import Progress, aloud
+from clarifai_emulator.models.sdk_environment import installed_sdk
 
 __all__ = ["Method", "ModelContract", "read_many", "read_signatures"]
 
@@ -101,12 +102,18 @@ def _read(
         from clarifai_emulator.contracts.signatures.static import read_by_source
 
         return [read_by_source(each) for each in directories]
+    if not installed_sdk():
+        from clarifai_emulator.contracts.signatures.without_sdk import read_without_sdk
+
+        return read_without_sdk(directories, seconds=seconds, cache_dir=cache_dir, progress=progress, upload=upload)
     return read_by_import(directories, seconds=seconds, cache_dir=cache_dir, progress=progress, upload=upload)
 
 
 def _contract(files: ModelFiles, reading: Reading | None) -> ModelContract:
     reading = reading or Reading("failed")
-    findings = as_uploaded((*files.findings, *files.about_classes(reading.bases), *reading.findings), reading)
+    findings = as_uploaded(
+        (*files.findings, *files.about_classes(reading.bases), *reading.findings), reading, files.path
+    )
     return ModelContract(
         files.path,
         files.model_id,
