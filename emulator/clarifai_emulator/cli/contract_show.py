@@ -112,7 +112,7 @@ def method_lines(contract: ModelContract, width: int | None) -> list[str]:
     return [
         line
         for signature, place in rows
-        for line in (*paragraph(f"  {signature}", hanging="    ", width=width).split("\n"), f"    {place}".rstrip())
+        for line in (*paragraph(f"  {signature}", width=width).split("\n"), f"    {place}".rstrip())
         if line
     ]
 
