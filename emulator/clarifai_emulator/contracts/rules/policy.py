@@ -17,6 +17,7 @@ from pathlib import Path
 from clarifai_emulator.contracts.rules import RULES, found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.rule import Severity
+from clarifai_emulator.contracts.rules.shown_text import printable
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.spelling import did_you_mean
 
@@ -140,10 +141,10 @@ def fingerprint(finding: Finding, root: Path, lines_of: LinesOf) -> str:
 
 
 def relative(path: Path, root: Path) -> str:
-    """Return the path from ``root``, with slashes; as it is where the two have no folder in common."""
-    if not path.is_absolute() or (len(path.parts) > 1 and path.parts[:2] != root.parts[:2]):
-        return path.as_posix()
-    return Path(os.path.relpath(path, root)).as_posix()
+    """Return the path from ``root``, with slashes; as it is where the two have no folder in common. What no text
+    file can show of a name is escaped."""
+    is_far = not path.is_absolute() or (len(path.parts) > 1 and path.parts[:2] != root.parts[:2])
+    return printable((path if is_far else Path(os.path.relpath(path, root))).as_posix())
 
 
 def read_baseline(path: Path) -> dict[str, int]:
