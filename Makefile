@@ -73,6 +73,7 @@ docs: $(READY) ## write the generated pages of docs/, and the schema of topology
 	@$(BIN)/python docs/generate_sdk_in_models.py
 	@$(BIN)/python docs/generate_topology_schema.py
 	@$(BIN)/python docs/generate_fidelity.py
+	@$(BIN)/python docs/generate_sdk_outline.py
 
 conformance-answers: $(READY) ## write what the emulator answers to each probe; ARGS="routing.priority ids" for some
 	@$(BIN)/python -m clarifai_emulator.conformance.answer_writer $(ARGS)
@@ -80,8 +81,9 @@ conformance-answers: $(READY) ## write what the emulator answers to each probe; 
 mutations: $(READY) ## change the emulator in 30 places, one at a time, and see that `conform` finds each; ARGS="--seed 2"
 	@$(BIN)/python -m benchmarks.mutations $(ARGS)
 
-build: $(READY) ## build the wheel and the source distribution into dist/
+build: $(READY) ## build the wheels and the source distributions into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist
+	@$(BIN)/python -m build --no-isolation --outdir dist light
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) dist .pytest_cache .ruff_cache .hypothesis

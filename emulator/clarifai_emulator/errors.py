@@ -220,5 +220,15 @@ class ControlError(EmulatorError):
         self.data = dict(data or {})
 
 
+class LeftOut(EmulatorError):
+    """A part of the emulator that the distribution which runs does not have. ``message``: what is missing;
+    ``hint``: what to install."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(f"{message} {hint}")
+        self.message = message
+        self.hint = hint
+
+
 class UnforeseenError(EmulatorError):
     """An error that the emulator did not raise on purpose, as another process is told of it."""

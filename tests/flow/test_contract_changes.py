@@ -278,7 +278,7 @@ def test_a_model_that_is_gone_breaks_both_kinds_of_clients_and_one_that_is_new_b
     client.call("DeleteModel", user_app_id={"user_id": "me", "app_id": "demo"}, model_id="gone")
     emulator.deploy(new)
 
-    found = {each.rule: each for each in diff(before, Origin("after", promises_of(kept, new)))}
+    found = {each.rule: each for each in diff(before, Origin("after", promises_of(kept, new))).findings}
     assert sorted(found) == ["model-added", "model-removed"]
     assert found["model-removed"].message == "Model me/demo/models/gone is gone."
     assert found["model-added"].message == "Model me/demo/models/new is new."

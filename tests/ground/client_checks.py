@@ -1,10 +1,10 @@
 """Runs ``check`` over the client files and says of each counted call what became of it.
 
 Most clients call models that Clarifai hosts, whose code is not public. So each file is checked twice: without its
-models (each call must be named), and with a public directory standing at every address that the file names: its own
-where ``pairs.yaml`` names it, else one of the old kind for clients that send protobuf inputs, and one of a language
-model for the others. A copy of each file, in which every counted call is wrong (``call_edits.probe``), shows which
-calls are looked at.
+models (each call must be named), and with a public directory standing at every address that the file names: its
+own where ``pairs.yaml`` names it, else one of the old kind for clients that send protobuf inputs, an MCP server for
+those of MCP, and one of a language model for the others. A copy of each file, in which every counted call is wrong
+(``call_edits.probe``), shows which calls are looked at.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from ground.text_calls import counted_text
 # The directories that stand at the addresses of hosted models.
 LANGUAGE_MODEL = "Clarifai/runners-examples@1ece936442a9:llm/agentic-gpt-5_1"
 OLD_KIND = "Clarifai/clarifai-python@8dbe72bb8013:tests/runners/dummy_runner_proto_model"
+MCP_SERVER = "Clarifai/clarifai-python@8dbe72bb8013:tests/runners/dummy_mcp_model"
+# What is wrong with an address is wrong with each call of a client that is built from it.
+_OF_ADDRESSES = ("openai", "mcp", "rest")
 
 _PAIRS: Mapping[str, str] = yaml.safe_load((HERE / "pairs.yaml").read_text())
 _ADDRESS = re.compile(r"[\w.-]+/[\w.-]+/models/[\w.-]*\w")
@@ -53,7 +56,8 @@ class Client:
         """Return the directory that stands at the addresses which it names."""
         if self.name in _PAIRS:
             return _PAIRS[self.name]
-        return OLD_KIND if any(each.kind == "legacy" for each in self.calls) else LANGUAGE_MODEL
+        kinds = {each.kind for each in self.calls}
+        return OLD_KIND if "legacy" in kinds else MCP_SERVER if kinds == {"mcp"} else LANGUAGE_MODEL
 
     def addresses(self) -> Iterator[str]:
         """Yield the addresses of models that it names, as ``USER/APP/models/ID``."""
@@ -117,7 +121,7 @@ def findings(paths: Sequence[Path], models: Sequence[str]) -> list[dict[str, Any
     """Return what ``check`` finds in these files and folders with these models."""
     options = [option for model in models for option in ("--model", model)]
     done = emulator("check", "--format", "json", *map(str, paths), *options)
-    if done.returncode not in (0, 1):
+    if not done.stdout.startswith("{"):
         raise RuntimeError(f"check ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
     return [{**each, "file": str(Path(each["file"]).absolute())} for each in json.loads(done.stdout)["findings"]]
 
@@ -153,9 +157,10 @@ def _overlap(one: Edit, other: Edit) -> bool:
 
 
 def outcome(client: Client, call: CountedCall, *, given: bool) -> tuple[str, str]:
-    """Return what became of a call, and by which rule: ``error``, ``named``, ``checked`` or ``silent``."""
+    """Return what became of a call, and by which rule: ``error``, ``warning``, ``named``, ``checked``, ``silent``;
+    or ``unprobed``, where nothing was said and nothing literal can be made wrong to see if it is looked at."""
     said = client.given if given else client.without
-    at_call = list(_at(said, call, with_origins=False))
+    at_call = list(_at(said, call, with_origins=call.kind in _OF_ADDRESSES))
     for severity in ("error", "warning"):
         if rules := sorted({each["rule"] for each in at_call if each["severity"] == severity}):
             return severity, rules[0]
@@ -164,8 +169,10 @@ def outcome(client: Client, call: CountedCall, *, given: bool) -> tuple[str, str
         return "named", named[0]["rule"]
     if given:
         looked_at = list(_at(client.probed, call, with_origins=False))
-        if any(each["severity"] == "error" for each in looked_at):
+        if looked_at:  # nothing was said of the call as it was
             return "checked", ""
+        if probe(call.node, call.kind) is None:
+            return "unprobed", ""
     return "silent", ""
 
 

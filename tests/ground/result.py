@@ -119,8 +119,8 @@ def _counted(words: Iterator[str]) -> dict[str, int]:
 def table(result: Mapping[str, Any]) -> str:
     """Return the result as a table for people: what, and what was found."""
     rows = [("what", "found"), ("---", "---")]
-    models, clients = result["models"], result["clients"]
-    for how in _HOWS:
+    models, clients = result.get("models", {}), result["clients"]
+    for how in _HOWS if models else ():
         methods, verdict = models[how]["methods"], models[how]["verdict"]
         true = sum(methods.get(each, 0) for each in ("exact", "differs", "only-sdk"))
         rows.append((f"models read {_BY[how]}", f"{methods.get('exact', 0)} of {true} exact; {_said(methods)}"))

@@ -35,6 +35,8 @@ def test_the_list_is_long_and_has_each_file_once() -> None:
 def test_the_base_can_be_shown_and_compared() -> None:
     base = json.loads((HERE / "base.json").read_text())
     assert "| all calls, with a model |" in table(base)
+    without_models = {name: each for name, each in base.items() if name != "models"}
+    assert "| all calls, with a model |" in table(without_models)
     assert compared(base, base) == []
     other = {**base, "silent mutants": ["somewhere"]}
     assert "+ silent mutants: somewhere" in compared(base, other)
@@ -107,6 +109,13 @@ def test_a_call_of_a_server_is_named_where_its_address_is_written(tmp_path: Path
     assert outcome(client, client.calls[0], given=False) == ("named", "model-not-given")
 
 
+def test_a_call_in_which_nothing_literal_can_be_made_wrong_is_unprobed(tmp_path: Path) -> None:
+    file = tmp_path / "client.py"
+    file.write_text("URL = 'https://api.clarifai.com/v2/ext/mcp/v1'\nclient.list_tools()\n")
+    client = Client("c", file, counted(file))
+    assert outcome(client, client.calls[0], given=True) == ("unprobed", "")
+
+
 def test_a_probe_makes_a_call_wrong_and_moves_no_line() -> None:
     source = "x = 1\nmodel.predict(\n    prompt='é',\n    top_p=x,\n)\ndone()"
     call = ast.parse(source).body[1].value  # pyright: ignore[reportAttributeAccessIssue]
@@ -136,6 +145,7 @@ def test_a_call_is_named_where_its_model_is_built_and_silent_where_nothing_is_sa
     assert outcome(client, call, given=False) == ("silent", "")
     client.without.append({"rule": "model-not-given", "severity": "unchecked", "line": 2})
     assert outcome(client, call, given=False) == ("named", "model-not-given")
+    assert outcome(Client("c", file, [call]), call, given=True) == ("silent", "")
     client.probed.append({"rule": "unknown-argument", "severity": "error", "line": 4})
     assert outcome(client, call, given=True) == ("checked", "")
     client.given.append({"rule": "wrong-type", "severity": "error", "line": 4})

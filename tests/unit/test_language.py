@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("emulator", "pytest_plugin", "tests", "fixtures", "benchmarks", "docs")
+SOURCES = ("emulator", "pytest_plugin", "light", "tests", "fixtures", "benchmarks", "docs")
 
 # A docstring that begins so leaves its subject to be guessed.
 SUBJECTLESS = (

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clarifai_emulator.cli.contract_options import report_options
 from clarifai_emulator.cli.output import USAGE, Failure, json_option, port_option, unusable
-from clarifai_emulator.contracts.reports import FORMATS
+from clarifai_emulator.cli.settings_here import read_settings
+from clarifai_emulator.left_out import of_the_whole
 
 if TYPE_CHECKING:
     from clarifai_emulator.contracts.calls.client_check import CallReport, GivenModel
-    from clarifai_emulator.contracts.reports.report import Report
-    from clarifai_emulator.contracts.rules.policy import Policy
-
-_LEVELS = ("error", "warning", "unchecked")
 
 
 @click.command(short_help="Find the calls in clients that fail or go wrong.")
@@ -32,17 +30,7 @@ _LEVELS = ("error", "warning", "unchecked")
     help="A model directory, and the address that clients use where that is not what its config.yaml says: a URL, "
     "USER/APP/models/ID, localhost:PORT, or * for what is only known at run time. As often as needed.",
 )  # fmt: skip
-@click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="text", help="How to report.")
-@click.option("--output", metavar="FORMAT:FILE", multiple=True, help="Write a report to a file too.")
-@click.option(
-    "--fail-on", type=click.Choice(_LEVELS), default="error", show_default=True, help="From what on to fail."
-)
-@click.option("--severity", "--rule", "levels", multiple=True, metavar="RULE=LEVEL",
-              help="error, warning, unchecked, note, or off.")  # fmt: skip
-@click.option(
-    "--baseline", type=click.Path(path_type=Path), help="Findings in this file are known and do not count."
-)
-@click.option("--write-baseline", "update_baseline", is_flag=True, help="Write what is found to the --baseline.")
+@report_options()
 @click.option("--static", is_flag=True, help="Read the models without running their code; less exact.")
 @click.option("--packages", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="The site-packages folder of the clients' environment, where it is another one.")  # fmt: skip
@@ -62,10 +50,12 @@ def check(
 
     Python files, notebooks, JavaScript, TypeScript and shell scripts are read, not run; model.py is imported in a
     process of its own (see --static). What could not be checked is reported too. A comment ignores a rule on its
-    line: `# clarifai: ignore[wrong-type] the reason`.
+    line: `# clarifai: ignore[wrong-type] the reason`. Without CLIENT_PATHS or --model, the
+    clients or models of [tool.clarifai-emulator] in the nearest pyproject.toml are taken.
 
     \b
     Examples:
+      clarifai-emulator check
       clarifai-emulator check clients/ --model my-model
       clarifai-emulator check app.py notebook.ipynb --model my-model=me/main/models/greeter
       clarifai-emulator check . --model models/a --model "models/b=*" --fail-on unchecked
@@ -80,34 +70,32 @@ def check(
       2  it could not be checked: the command line, a path, a model directory, or the type checker
       4  with --fuzz: no emulator is running
     """
+    from clarifai_emulator.cli.finding_output import Reporting
+    from clarifai_emulator.contracts.calls.client_check import result_of
+
+    settings = read_settings()
+    paths = paths or settings.clients
+    models = models or settings.models
     if not paths and not options["fuzz"]:
-        raise click.UsageError("Say what to check: files or folders. Try `clarifai-emulator check . --model DIR`.")
+        raise click.UsageError(
+            "Say what to check: files or folders. Try `clarifai-emulator check . --model DIR`, or name them as "
+            "clients in [tool.clarifai-emulator] of pyproject.toml."
+        )
     if not models:
-        raise click.UsageError("Give at least one --model DIR: the calls are checked against its methods.")
-    if options["update_baseline"] and options["baseline"] is None:
-        raise click.UsageError("--write-baseline needs --baseline FILE.")
+        raise click.UsageError(
+            "Give at least one --model DIR: the calls are checked against its methods. Or name them as models in "
+            "[tool.clarifai-emulator] of pyproject.toml."
+        )
     # The syntax trees of 500 files are millions of objects: the garbage collector would visit them for nothing.
     gc.disable()
     ctx.call_on_close(gc.enable)
-    outputs = [_output(each) for each in options["output"]]
-    policy = _policy(options)
+    reporting = Reporting(options, as_json=as_json)
     found = _check(paths, models, options)
+    if not options["static"]:
+        say_if_without_sdk([each.directory for each in found.known if each.way == "static"])
     if options["fuzz"]:
         found = _with_fuzzed(found, options)
-    if options["update_baseline"]:
-        policy = _new_baseline(found, policy, options["baseline"])
-    report = _report(found, policy, options["fail_on"])
-    _write(report, "json" if as_json else options["format_"], outputs)
-    ctx.exit(1 if report.failed else 0)
-
-
-def _output(text: str) -> tuple[str, Path]:
-    name, _, file = text.partition(":")
-    if name not in FORMATS or not file:
-        raise click.UsageError(
-            f"--output '{text}': write FORMAT:FILE, where FORMAT is one of {', '.join(FORMATS)}."
-        )
-    return name, Path(file)
+    reporting.end(ctx, result_of(found))
 
 
 def given_models(texts: Sequence[str]) -> list[GivenModel]:
@@ -120,19 +108,6 @@ def given_models(texts: Sequence[str]) -> list[GivenModel]:
         directory, _, address = (text, "", "") if Path(text).is_dir() else text.rpartition("=")
         models.append(GivenModel(Path(directory or address), address if directory else ""))
     return models
-
-
-def _policy(options: dict[str, Any]) -> Policy:
-    from clarifai_emulator.contracts.rules import RULES
-    from clarifai_emulator.contracts.rules.policy import Policy, project_levels, read_baseline, read_levels
-    from clarifai_emulator.errors import ConfigError
-
-    try:
-        levels = read_levels([*project_levels(Path.cwd()), *options["levels"]], RULES)
-        known = {} if options["update_baseline"] or not options["baseline"] else read_baseline(options["baseline"])
-    except ConfigError as error:
-        raise unusable(error) from None
-    return Policy(levels=levels, baseline=known)
 
 
 def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]) -> CallReport:
@@ -157,35 +132,19 @@ def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]
         raise Failure(str(error), code=USAGE) from None
 
 
+def say_if_without_sdk(directories: Sequence[Path]) -> None:
+    """Say on stderr that these models were read from their source alone, because no SDK is installed."""
+    if directories:
+        names = ", ".join(str(each) for each in directories)
+        read = f"{names} {'was' if len(directories) == 1 else 'were'} read from the source, without running it"
+        click.echo(f"Note: no clarifai SDK is installed here, so {read}.", err=True)
+
+
 def _with_fuzzed(found: CallReport, options: dict[str, Any]) -> CallReport:
-    from clarifai_emulator.cli.contract_fuzz import fuzz_known
+    with of_the_whole("`check --fuzz`"):
+        from clarifai_emulator.cli.contract_fuzz import fuzz_known
 
     fuzzed = fuzz_known(
         found.known, options["port"], options["fuzz_seconds"], lambda line: click.echo(f"  · {line}", err=True)
     )
     return replace(found, findings=(*found.findings, *fuzzed))
-
-
-def _new_baseline(found: CallReport, policy: Policy, file: Path) -> Policy:
-    from clarifai_emulator.contracts.calls.judged import judged
-    from clarifai_emulator.contracts.rules.policy import read_baseline, write_baseline
-
-    number = write_baseline(file, judged(found, policy).findings, policy.root, found.lines)
-    click.echo(f"Wrote {number} finding{'s' if number != 1 else ''} to {file}.", err=True)
-    return replace(policy, baseline=read_baseline(file))
-
-
-def _report(found: CallReport, policy: Policy, fail_on: str) -> Report:
-    from clarifai_emulator.contracts.calls.judged import report_of
-    from clarifai_emulator.contracts.rules.rule import Severity
-
-    return report_of(found, policy, Severity(fail_on))
-
-
-def _write(report: Report, name: str, outputs: Sequence[tuple[str, Path]]) -> None:
-    from clarifai_emulator.contracts.reports import render
-
-    for each, file in outputs:
-        text = render(report, each)
-        file.write_text(click.unstyle(text) if each == "text" else text)
-    click.echo(render(report, name), nl=False)

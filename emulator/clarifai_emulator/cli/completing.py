@@ -13,6 +13,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from clarifai_emulator.left_out import of_the_whole
+
 _PATIENCE_SECONDS = 2.0
 
 
@@ -57,7 +59,8 @@ def clusters(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 
 def fidelity_rows(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete areas and rows of the fidelity table."""
-    from clarifai_emulator.conformance.fidelity_rows import all_rows, areas
+    with of_the_whole("the fidelity table"):
+        from clarifai_emulator.conformance.fidelity_rows import all_rows, areas
 
     named = {area.name: area.title for area in areas()}
     return _beginning(named | {row.id: row.what for row in all_rows() if "." in incomplete}, incomplete)
@@ -80,9 +83,9 @@ def faults(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 def ports(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the ports of the emulators that run."""
-    from clarifai_emulator.control.running import run_dir, running_emulators
-
     try:
+        with of_the_whole("what a running emulator knows"):
+            from clarifai_emulator.control.running import run_dir, running_emulators
         return _beginning({str(each.port): each.url for each in running_emulators(run_dir())}, incomplete)
     except Exception:  # a completion prints no error
         return []
@@ -111,9 +114,9 @@ def call_words(
 
 
 def _names(ctx: click.Context, **request: Any) -> dict[str, Any]:
-    from clarifai_emulator.cli.connection import connect
-
     try:
+        with of_the_whole("what a running emulator knows"):
+            from clarifai_emulator.cli.connection import connect
         with ctx.scope(cleanup=False), connect(ctx.params.get("port")) as client:
             answers = client.answers_to("Names", request, seconds=_PATIENCE_SECONDS)
             return client.result_of(answers, lambda answer: None)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from clarifai_emulator.cli import completing
-from clarifai_emulator.cli.contract_options import policy_options
+from clarifai_emulator.cli.contract_options import report_options
 from clarifai_emulator.cli.hints import HintingGroup
-from clarifai_emulator.cli.output import FAILED, USAGE, Failure, json_option, port_option, unusable
-from clarifai_emulator.errors import ControlError
+from clarifai_emulator.cli.output import FAILED, Failure, json_option, port_option
+from clarifai_emulator.left_out import of_the_whole
 
 _LOCK = "clarifai.contract.yaml"
 
@@ -39,7 +38,7 @@ def contract() -> None:
 
 
 @contract.command(short_help="Show the methods, and what the SDK would refuse.")
-@click.argument("directories", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
+@click.argument("directories", nargs=-1, type=click.Path(path_type=Path), metavar="DIR...")
 @click.option("--static", is_flag=True, help="Read the source without running it; less exact.")
 @click.option(
     "--topology",
@@ -47,16 +46,16 @@ def contract() -> None:
     type=click.Path(path_type=Path),
     help="Nodepools the models are for; may be repeated.",
 )
-@json_option()
+@report_options()
+@json_option("Print the methods and the findings of each directory as JSON; --format json has the findings alone.")
 @click.pass_context
-def show(
-    ctx: click.Context, directories: tuple[Path, ...], static: bool, topology: tuple[Path, ...], as_json: bool
-) -> None:
+def show(ctx: click.Context, directories: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Show the methods of model directories, and everything the SDK would refuse at upload.
 
     model.py is imported in a child process: without the network, without writing outside a scratch folder, for 30
     seconds at most. Modules that are not installed are stood in for. A directory that fails does not keep the next
-    from being shown; the exit code is then 1.
+    from being shown; the exit code is then 1. Without DIR, the models of [tool.clarifai-emulator] in the nearest
+    pyproject.toml are taken.
 
     \b
     Examples:
@@ -66,8 +65,7 @@ def show(
     """
     from clarifai_emulator.cli.contract_show import show_contracts
 
-    if _usable(show_contracts, directories, static=static, as_json=as_json, topology=topology):
-        ctx.exit(FAILED)
+    show_contracts(ctx, directories or [Path(each) for each in _models_here()], as_json, options)
 
 
 @contract.command(short_help="Write down the methods of models.")
@@ -98,17 +96,20 @@ def lock(
       clarifai-emulator contract lock https://clarifai.com/me/main/models/hello -o client/clarifai.contract.yaml
       clarifai-emulator contract lock models --check
     """
+    from clarifai_emulator.cli.contract_origins import read_origins, usable
     from clarifai_emulator.contracts.changes.lock import read_lock, write_lock
 
-    found = _resolve(origins, static, base_url, port)
-    promises = {each.name: each for each in _usable(read_lock, output)} if output.is_file() else {}
+    found = read_origins(origins, static, base_url, port)
+    promises = {each.name: each for each in usable(read_lock, output)} if output.is_file() else {}
     promises.update({each.name: each for origin in found for each in origin.promises})
     errors = [each for origin in found for each in origin.findings if each.severity == "error"]
     if errors:
-        from clarifai_emulator.cli.finding_output import show as show_finding
+        from clarifai_emulator.contracts.reports import render
+        from clarifai_emulator.contracts.reports.judged_report import Result, report_of
+        from clarifai_emulator.contracts.rules.policy import Policy
 
-        for each in errors:
-            show_finding(each)
+        refused = Result(errors, "contract lock", scope=f"{_count(len(found), 'origin')} read")
+        click.echo(render(report_of(refused, Policy()), "text"), nl=False)
         raise Failure("Nothing was locked: the SDK would refuse a model.", hint="Mend what is named above.")
     text = write_lock(promises.values())
     is_same = output.is_file() and output.read_text(encoding="utf-8") == text
@@ -132,9 +133,17 @@ def _diff_options(function: Any) -> Any:
         show_default=True,
         help="Whom to look after: those that fetch signatures, as the SDK does, or those that keep old ones.",
     )
+    used_by = click.option(
+        "--used-by",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help="Files or folders of clients: also tell which of their calls were right before and are wrong now.",
+    )
     static = click.option("--static", is_flag=True, help="Read sources without running them; less exact.")
     base = click.option("--base-url", envvar="CLARIFAI_API_BASE", help="The API that model URLs are asked of.")
-    for option in (json_option(), port_option(), base, static, clients, policy_options()):
+    as_json = json_option("Print JSON; the same as --format json.")
+    for option in (as_json, port_option(), base, static, used_by, clients, report_options()):
         function = option(function)
     return function
 
@@ -154,18 +163,16 @@ def diff(ctx: click.Context, old: str, new: str, as_json: bool, **options: Any) 
     Examples:
       clarifai-emulator contract diff clarifai.contract.yaml my-model
       clarifai-emulator contract diff main:my-model my-model --fail-on warning
+      clarifai-emulator contract diff main:my-model my-model --used-by src/ --format markdown
       clarifai-emulator contract diff https://clarifai.com/me/main/models/hello my-model --clients pinning
     """
-    from clarifai_emulator.cli.finding_output import report
-    from clarifai_emulator.contracts.changes.gate import diff as diff_origins
-    from clarifai_emulator.contracts.changes.gate import those_that_break
+    from clarifai_emulator.cli.contract_compare import show_changes
 
-    was, now = _resolve([old, new], options["static"], options["base_url"], options["port"])
-    report(ctx, those_that_break(diff_origins(was, now), options["clients"]), as_json, options)
+    show_changes(ctx, old, new, as_json, options)
 
 
 @contract.command(short_help="Say whether deploying would break clients.")
-@click.argument("models", nargs=-1, required=True, metavar="DIR...")
+@click.argument("models", nargs=-1, metavar="DIR...")
 @click.option("--lock", "locks", multiple=True, metavar="FILE", help="May be repeated.  [default: all below here]")
 @_diff_options
 @click.pass_context
@@ -174,38 +181,16 @@ def verify(
 ) -> None:
     """Say whether deploying these models would break the clients whose lock files are here.
 
+    Without DIR, the models of [tool.clarifai-emulator] in the nearest pyproject.toml are taken.
+
     \b
     Examples:
       clarifai-emulator contract verify my-model
       clarifai-emulator contract verify models --lock ../client/clarifai.contract.yaml --clients fetching
     """
-    from clarifai_emulator.cli.finding_output import report
-    from clarifai_emulator.contracts.changes.gate import those_that_break
-    from clarifai_emulator.contracts.changes.gate import verify as verify_models
-    from clarifai_emulator.contracts.changes.origins import Origin
+    from clarifai_emulator.cli.contract_compare import guard_deploy
 
-    files = list(locks) or [str(each) for each in sorted(Path().rglob(_LOCK))]
-    if not files:
-        raise Failure(
-            f"There is no {_LOCK} below this folder.",
-            hint="Write one with `clarifai-emulator contract lock`, or name it with --lock.",
-            code=USAGE,
-        )
-    resolved = _resolve(models, options["static"], options["base_url"], options["port"])
-    together = Origin(
-        " ".join(models),
-        tuple(each for origin in resolved for each in origin.promises),
-        tuple(each for origin in resolved for each in origin.findings),
-    )
-    verdict = verify_models(together, _resolve(files, False, options["base_url"], options["port"]))
-    if not verdict.compared and not verdict.findings:
-        names = ", ".join(each.name for each in together.promises)
-        raise Failure(
-            f"No lock file names {names}: nothing was verified.",
-            hint=f"Looked at: {', '.join(files)}.",
-            code=FAILED,
-        )
-    report(ctx, those_that_break(verdict.findings, options["clients"]), as_json, options)
+    guard_deploy(ctx, models or _models_here(), locks, as_json, options)
 
 
 def _fuzz_options(function: Any) -> Any:
@@ -220,7 +205,8 @@ def _fuzz_options(function: Any) -> Any:
         help="A method is called no more after so long; what was found by then is told.",
     )  # fmt: skip
     seed = click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same calls.")
-    for option in (json_option(), port_option(), seed, limit, seconds, examples, method, policy_options()):
+    as_json = json_option("Print JSON; the same as --format json.")
+    for option in (as_json, port_option(), seed, limit, seconds, examples, method, report_options()):
         function = option(function)
     return function
 
@@ -241,7 +227,8 @@ def fuzz(ctx: click.Context, models: tuple[str, ...], as_json: bool, **options: 
       clarifai-emulator contract fuzz hello
       clarifai-emulator contract fuzz hello --method predict --examples 200 --json
     """
-    from clarifai_emulator.cli.contract_fuzz import fuzz_models
+    with of_the_whole("`contract fuzz`"):
+        from clarifai_emulator.cli.contract_fuzz import fuzz_models
 
     fuzz_models(ctx, models, as_json, options)
 
@@ -262,38 +249,14 @@ def rules(rule: str | None, as_json: bool) -> None:
     show_rules(rule, as_json=as_json)
 
 
-def _resolve(texts: Sequence[str], static: bool, base_url: str | None, port: int | None) -> list[Any]:
-    from clarifai_emulator.contracts.changes.origins import resolve
+def _models_here() -> tuple[str, ...]:
+    """Return the model directories that pyproject.toml names. Raises ``UsageError`` if there are none."""
+    from clarifai_emulator.cli.settings_here import model_directory, read_settings
 
-    return [
-        _usable(resolve, text, static=static, control_plane=_control_plane(text, base_url, port)) for text in texts
-    ]
-
-
-def _usable(function: Any, *arguments: Any, **more: Any) -> Any:
-    """Call the function; end the command with exit code 2 if a file or revision cannot be used."""
-    from clarifai_emulator.errors import ConfigError
-
-    try:
-        return function(*arguments, **more)
-    except ConfigError as error:
-        raise unusable(error) from None
-
-
-def _control_plane(text: str, base_url: str | None, port: int | None) -> Any:
-    """Return the control plane to ask for a model URL: the given address, the running emulator, or the platform."""
-    import os
-
-    from clarifai_emulator.contracts.changes.origins import ControlPlane
-
-    if "/models/" not in text or Path(text).exists():
-        return None
-    pat = os.environ.get("CLARIFAI_PAT", "")
-    if base_url:
-        return ControlPlane(base_url, pat or "none")
-    try:
-        from clarifai_emulator.cli.connection import find_emulator
-
-        return ControlPlane(find_emulator(port).url, pat or "none")
-    except ControlError:
-        return ControlPlane("https://api.clarifai.com", pat) if pat else None
+    models = read_settings().models
+    if not models:
+        raise click.UsageError(
+            "Give at least one model directory, or name them as models in [tool.clarifai-emulator] of "
+            "pyproject.toml."
+        )
+    return tuple(str(model_directory(each)) for each in models)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.connection import connect
-from clarifai_emulator.cli.finding_output import report
+from clarifai_emulator.cli.finding_output import Reporting
 from clarifai_emulator.cli.model_names import read_model_name
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, step, unusable
 from clarifai_emulator.contracts.calls.call_targets import Address
 from clarifai_emulator.contracts.calls.given_models import KnownModel
+from clarifai_emulator.contracts.reports.judged_report import Result
+from clarifai_emulator.contracts.reports.report import counted
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.values.fuzz import Fuzzed, fuzz
 from clarifai_emulator.errors import ConfigError
@@ -24,6 +27,9 @@ def fuzz_models(ctx: click.Context, models: tuple[str, ...], as_json: bool, opti
     """Fuzz each model and report the findings."""
     from clarifai_emulator.cli.sdk import sdk_for
 
+    began = time.perf_counter()
+    reporting = Reporting(options, as_json=as_json)
+    calls = 0
     limits = {name: options[name] for name in ("examples", "seconds", "method_seconds", "seed")}
     findings: list[Finding] = []
     with connect(options["port"]) as client:
@@ -33,8 +39,10 @@ def fuzz_models(ctx: click.Context, models: tuple[str, ...], as_json: bool, opti
             for name in names:
                 for each in _fuzzed(sdk, name, options["methods"], limits):
                     step(_told(each))
+                    calls += each.calls
                     findings += [each.finding] if each.finding is not None else []
-    report(ctx, findings, as_json, options)
+    result = Result(findings, "contract fuzz", scope=f"{counted(calls, 'call')} made")
+    reporting.end(ctx, replace(result, seconds=time.perf_counter() - began))
 
 
 def fuzz_known(

@@ -8,29 +8,37 @@ from typing import Any, TypeVar
 
 import click
 
+from clarifai_emulator.contracts.reports import FORMATS
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def policy_options() -> Callable[[_Function], _Function]:
-    """Add ``--rule``, ``--baseline``, ``--write-baseline`` and ``--fail-on`` to a command."""
+def report_options() -> Callable[[_Function], _Function]:
+    """Add the options of a report to a command: which findings count, and how they are written."""
     options = [
+        click.option(
+            "--format", "format_", type=click.Choice(list(FORMATS)), default="text", help="How to report."
+        ),
+        click.option("--output", metavar="FORMAT:FILE", multiple=True, help="Write a report to a file too."),
+        click.option(
+            "--fail-on",
+            type=click.Choice(["error", "warning", "unchecked", "note"]),
+            default="error",
+            show_default=True,
+            help="The least severity that makes the exit code 1; notes < unchecked < warnings < errors.",
+        ),
         click.option(
             "--severity",
             "--rule",
             "rules",
             multiple=True,
-            metavar="ID=SEVERITY",
+            metavar="RULE=LEVEL",
             help="error, warning, unchecked, note or off.",
         ),
-        click.option("--baseline", type=click.Path(path_type=Path), help="Findings that are known already."),
-        click.option("--write-baseline", is_flag=True, help="Write what is found to the --baseline file."),
         click.option(
-            "--fail-on",
-            type=click.Choice(["error", "unchecked", "warning", "note"]),
-            default="error",
-            show_default=True,
-            help="The least severity that makes the exit code 1; notes < unchecked < warnings < errors.",
+            "--baseline", type=click.Path(path_type=Path), help="Findings in this file are known and do not count."
         ),
+        click.option("--write-baseline", is_flag=True, help="Write what is found to the --baseline."),
     ]
 
     def add(function: _Function) -> _Function:

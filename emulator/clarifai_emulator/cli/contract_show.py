@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from clarifai_emulator.cli.columns import columns
-from clarifai_emulator.cli.finding_output import finding_json, place
-from clarifai_emulator.cli.finding_output import show as show_finding
-from clarifai_emulator.cli.output import USAGE, Failure, heading, print_json
+from clarifai_emulator.cli.columns import columns, output_width, paragraph
+from clarifai_emulator.cli.contract_origins import usable
+from clarifai_emulator.cli.finding_output import Reporting
+from clarifai_emulator.cli.output import FAILED, USAGE, Failure, heading, print_json
+from clarifai_emulator.contracts.reports.json_report import document
+from clarifai_emulator.contracts.reports.judged_report import Result
+from clarifai_emulator.contracts.reports.report import Report, counted
 from clarifai_emulator.contracts.rules import RULES, SUBJECTS
+from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.policy import relative
 from clarifai_emulator.contracts.rules.rule import Rule, Severity
 from clarifai_emulator.contracts.signatures.read_signatures import ModelContract, read_many
 from clarifai_emulator.contracts.signatures.shapes import method_shape
@@ -20,6 +27,7 @@ from clarifai_emulator.messages.json import as_dict
 from clarifai_emulator.models.sdk_environment import installed_sdk
 from clarifai_emulator.spelling import did_you_mean
 
+_RULES = frozenset(rule.id for name in ("model.py", "config.yaml and requirements.txt") for rule in SUBJECTS[name])
 _WAYS = {
     "import": "read by importing model.py",
     "stubbed": "read by importing model.py, with stand-ins for modules that are not installed",
@@ -30,16 +38,43 @@ _WAYS = {
 
 
 def show_contracts(
-    directories: Sequence[Path], *, static: bool, as_json: bool, topology: Sequence[Path] = ()
-) -> bool:
-    """Print the contracts of these directories; return whether any of them has an error."""
-    contracts = read_many(directories, static=static, topology=topology, progress=_tell, upload=True)
+    ctx: click.Context, directories: Sequence[Path], as_json: bool, options: Mapping[str, Any]
+) -> None:
+    """Print the contracts of these directories and report what is wrong with them."""
+    began = time.perf_counter()
+    reporting = Reporting(options)
+    contracts = usable(
+        read_many,
+        directories,
+        static=options["static"],
+        topology=options["topology"],
+        progress=_tell,
+        upload=True,
+    )
+    result = Result(
+        [finding for each in contracts for finding in each.findings],
+        "contract show",
+        scope=f"{counted(len(contracts), 'model')} read",
+        rules=_RULES,
+        models=[(each.name, each.way) for each in contracts],
+    )
+    report = reporting.report(replace(result, seconds=time.perf_counter() - began))
     if as_json:
-        print_json([_json(each) for each in contracts])
+        reporting.write_files(report)
+        print_json([_json(each, replace(report, findings=_own(each, report))) for each in contracts])
     else:
-        for each in contracts:
-            _show(each)
-    return any(finding.severity is Severity.ERROR for each in contracts for finding in each.findings)
+        if reporting.is_text:
+            for each in contracts:
+                _show(each)
+        reporting.write(report)
+    if report.failed:
+        ctx.exit(FAILED)
+
+
+def _own(contract: ModelContract, report: Report) -> list[Finding]:
+    """Return the findings of the report about this model: a policy may have changed their severity."""
+    own = {replace(each, severity=Severity.ERROR) for each in contract.findings}
+    return [each for each in report.findings if replace(each, severity=Severity.ERROR) in own]
 
 
 def _tell(line: str) -> None:
@@ -48,27 +83,44 @@ def _tell(line: str) -> None:
         click.echo(line, err=True)
 
 
-def _json(contract: ModelContract) -> dict[str, Any]:
+def _json(contract: ModelContract, report: Report) -> dict[str, Any]:
     return {
         "directory": str(contract.directory),
         "model": contract.name,
         "way": contract.way,
         "sdk": contract.sdk,
         "methods": [as_dict(each.signature) for each in contract.methods],
-        "findings": [finding_json(each) for each in contract.findings],
+        "findings": document(report)["findings"],
     }
 
 
 def _show(contract: ModelContract) -> None:
-    heading(f"{contract.name}  ({contract.directory})")
+    heading(f"{contract.name}  ({relative(contract.directory, Path.cwd())})")
     with_sdk = f", with clarifai {contract.sdk}" if contract.sdk and contract.sdk != installed_sdk() else ""
     click.echo(f"  {_WAYS[contract.way]}{with_sdk}")
-    rows = [[str(method_shape(each.signature)), place(each.location)] for each in contract.methods]
-    for line in columns(rows):
+    for line in _method_lines(contract, output_width()):
         click.echo(line)
-    for finding in contract.findings:
-        show_finding(finding)
     click.echo()
+
+
+def _method_lines(contract: ModelContract, width: int | None) -> list[str]:
+    """Write each method with its place beside it, or below it where the terminal is too narrow for both."""
+    rows = [(str(method_shape(each.signature)), _place(each.location)) for each in contract.methods]
+    longest = [max((len(row[n]) for row in rows), default=0) for n in (0, 1)]
+    if width is None or sum(longest) + 4 <= width:
+        return columns(rows, width=width)
+    return [
+        line
+        for signature, place in rows
+        for line in (*paragraph(f"  {signature}", hanging="    ", width=width).split("\n"), f"    {place}".rstrip())
+        if line
+    ]
+
+
+def _place(location: Location | None) -> str:
+    if location is None:
+        return ""
+    return f"{relative(location.path, Path.cwd())}:{location.line}:{location.column}"
 
 
 def show_rules(rule_id: str | None, *, as_json: bool) -> None:

@@ -89,17 +89,18 @@ class Clients:
     def _check(self) -> None:
         if not self._paths:
             return
-        from clarifai_emulator.contracts.calls.client_check import GivenModel, check_calls
-        from clarifai_emulator.contracts.calls.judged import report_of
+        from clarifai_emulator.contracts.calls.client_check import GivenModel, check_calls, result_of
+        from clarifai_emulator.contracts.reports.judged_report import report_of
         from clarifai_emulator.contracts.rules import RULES
-        from clarifai_emulator.contracts.rules.policy import Policy, project_levels, read_levels
+        from clarifai_emulator.contracts.rules.policy import Policy, read_levels
+        from clarifai_emulator.contracts.rules.project_settings import project_settings
 
         found = check_calls(self._paths, [GivenModel(each) for each in self._directories], cache=self._cache)
         imported = frozenset(each.path for each in found.project.with_imported(found.project.files))
         if imported != self._imported:
             self._imported = imported
             self._looks.accept()
-        report = report_of(found, Policy(levels=read_levels(project_levels(Path.cwd()), RULES)))
+        report = report_of(result_of(found), Policy(levels=read_levels(project_settings(Path.cwd()).levels, RULES)))
         self._tell(
             "dev.checked",
             message=report.summary(),

@@ -1,105 +1,84 @@
-"""Shows findings on the terminal and as JSON, and ends with the exit code they ask for."""
+"""Reports findings in the format that was asked for, and ends the command with the exit code they ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from clarifai_emulator.cli.output import FAILED, print_json, unusable
+from clarifai_emulator.cli.output import FAILED, unusable
+from clarifai_emulator.contracts.reports import FORMATS, render
+from clarifai_emulator.contracts.reports.judged_report import Result, judged, report_of
+from clarifai_emulator.contracts.reports.report import Report
 from clarifai_emulator.contracts.rules import RULES
-from clarifai_emulator.contracts.rules.finding import Finding, Location
-from clarifai_emulator.contracts.rules.policy import (
-    Judged,
-    Policy,
-    file_lines,
-    judge,
-    project_levels,
-    read_baseline,
-    read_levels,
-    write_baseline,
-)
+from clarifai_emulator.contracts.rules.policy import Policy, read_baseline, read_levels, write_baseline
+from clarifai_emulator.contracts.rules.project_settings import project_settings
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.errors import ConfigError
 
-_COLOURS = {
-    Severity.ERROR: "red",
-    Severity.WARNING: "yellow",
-    Severity.UNCHECKED: "magenta",
-    Severity.NOTE: "cyan",
-}
+
+class Reporting:
+    """The options ``contract_options.report_options`` of a command, read before the command does anything. Raises
+    ``Failure`` or ``UsageError`` for those that cannot be used."""
+
+    def __init__(self, options: Mapping[str, Any], *, as_json: bool = False) -> None:
+        self._baseline: Path | None = options["baseline"]
+        self._is_new = bool(options["write_baseline"])
+        if self._is_new and self._baseline is None:
+            raise click.UsageError("--write-baseline needs --baseline FILE.")
+        self._format = "json" if as_json else str(options["format_"])
+        self._outputs = [_output(each) for each in options["output"]]
+        self._fail_on = Severity(options["fail_on"])
+        self._policy = self._read_policy(options["rules"])
+
+    def _read_policy(self, levels: tuple[str, ...]) -> Policy:
+        try:
+            chosen = read_levels([*project_settings(Path.cwd()).levels, *levels], RULES)
+            is_read = self._baseline is not None and not self._is_new
+            return Policy(chosen, read_baseline(self._baseline) if is_read and self._baseline else {})
+        except ConfigError as error:
+            raise unusable(error) from None
+
+    @property
+    def is_text(self) -> bool:
+        """Tell whether people read the report."""
+        return self._format == "text"
+
+    def report(self, result: Result) -> Report:
+        """Return the report; write the baseline first if that was asked for."""
+        if self._is_new and self._baseline is not None:
+            left = judged(result, self._policy).findings
+            number = write_baseline(self._baseline, left, self._policy.root, result.lines_of)
+            click.echo(f"Wrote {number} finding{'s' if number != 1 else ''} to {self._baseline}.", err=True)
+            self._policy = replace(self._policy, baseline=read_baseline(self._baseline))
+        return report_of(result, self._policy, self._fail_on)
+
+    def write(self, report: Report) -> None:
+        """Write the report to the files that were named, and print it."""
+        self.write_files(report)
+        click.echo(render(report, self._format), nl=False)
+
+    def write_files(self, report: Report) -> None:
+        """Write the report to the files that were named."""
+        for name, file in self._outputs:
+            text = render(report, name)
+            file.write_text(click.unstyle(text) if name == "text" else text, encoding="utf-8")
+
+    def end(self, ctx: click.Context, result: Result) -> None:
+        """Report the result, and end the command with exit code 1 if the report has failed."""
+        report = self.report(result)
+        self.write(report)
+        if report.failed:
+            ctx.exit(FAILED)
 
 
-def report(ctx: click.Context, findings: Sequence[Finding], as_json: bool, options: dict[str, Any]) -> None:
-    """Print the findings that are not silenced and end with their exit code."""
-    judged = _judged(findings, options)
-    if as_json:
-        print_json({"findings": [finding_json(each) for each in judged.findings], "silenced": judged.silenced})
-    else:
-        for each in judged.findings:
-            show(each)
-        click.echo(summary(judged))
-    if judged.fails(Severity(options["fail_on"])):
-        ctx.exit(FAILED)
-
-
-def _judged(findings: Sequence[Finding], options: dict[str, Any]) -> Judged:
-    root, baseline = Path.cwd(), options["baseline"]
-    if options["write_baseline"] and baseline is None:
-        raise click.UsageError("--write-baseline needs --baseline FILE.")
-    try:
-        levels = read_levels([*project_levels(root), *options["rules"]], RULES)
-        if options["write_baseline"]:
-            judged = judge(findings, Policy(levels, {}, root), file_lines)
-            write_baseline(baseline, judged.findings, root, file_lines)
-        known = read_baseline(baseline) if baseline is not None else {}
-        return judge(findings, Policy(levels, known, root), file_lines)
-    except ConfigError as error:
-        raise unusable(error) from None
-
-
-def summary(judged: Judged) -> str:
-    """Count the findings of each severity."""
-    counts = [(level, sum(each.severity is level for each in judged.findings)) for level in _COLOURS]
-    told = [f"{count} {level}{'s' if count != 1 else ''}" for level, count in counts if count]
-    silenced = f" ({judged.silenced} silenced)" if judged.silenced else ""
-    return (", ".join(told) or "nothing found") + silenced
-
-
-def show(finding: Finding) -> None:
-    """Print one finding for people."""
-    head = click.style(str(finding.severity), fg=_COLOURS[finding.severity], bold=True)
-    click.echo(f"{head} {click.style(finding.rule, bold=True)} {place(finding.location)}")
-    click.echo(f"    {finding.message}")
-    if finding.hint:
-        click.echo(click.style("    Next: ", bold=True) + finding.hint)
-
-
-def place(location: Location | None) -> str:
-    """Return ``path:line:column``, as far as known, relative to the current folder."""
-    if location is None:
-        return ""
-    path = location.path
-    if path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    return ":".join(str(each) for each in (path, location.line, location.column) if each)
-
-
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """Return one finding for programs."""
-    location = finding.location
-    return {
-        "rule": finding.rule,
-        "severity": str(finding.severity),
-        "breaks": str(RULES[finding.rule].breaks),
-        "message": finding.message,
-        "hint": finding.hint,
-        "model": finding.model,
-        "method": finding.method,
-        "file": str(location.path) if location is not None else "",
-        "line": location.line if location is not None else 0,
-        "column": location.column if location is not None else 0,
-        "declared": place(finding.declared),
-    }
+def _output(text: str) -> tuple[str, Path]:
+    name, _, file = text.partition(":")
+    if name not in FORMATS or not file:
+        raise click.UsageError(
+            f"--output '{text}': write FORMAT:FILE, where FORMAT is one of {', '.join(FORMATS)}."
+        )
+    return name, Path(file)

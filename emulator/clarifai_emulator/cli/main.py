@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 import click
 
-from clarifai_emulator.cli.hints import HintingGroup
+from clarifai_emulator.cli.command_table import CommandTable, heed_no_color, run_program
 
 PROGRAM = "clarifai-emulator"
 
@@ -43,36 +39,11 @@ _COMMANDS = {
 }
 
 
-class _Commands(HintingGroup):
-    """Subcommands by name, in the order in which a newcomer meets them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = _COMMANDS.get(cmd_name)
-        if module is None:
-            return None
-        name = "import_" if cmd_name == "import" else cmd_name  # `import` is a keyword of Python
-        return getattr(importlib.import_module(f"clarifai_emulator.cli.{module}"), name)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        from clarifai_emulator.cli.interruption import Interrupted, was_interrupted
-
-        try:
-            return super().invoke(ctx)
-        except Interrupted:
-            raise
-        except (KeyboardInterrupt, click.Abort):
-            raise Interrupted from None
-        except Exception:
-            # Python wraps an interruption that comes while a class is made, and libraries do so elsewhere.
-            if was_interrupted():
-                raise Interrupted from None
-            raise
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=CommandTable,
+    modules={name: f"clarifai_emulator.cli.{module}" for name, module in _COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -96,24 +67,9 @@ def cli(ctx: click.Context) -> None:
       4  no emulator is running
       130, 143  Ctrl-C or SIGTERM came before it was done
     """
-    if os.environ.get("NO_COLOR"):
-        ctx.color = False
+    heed_no_color(ctx)
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process."""
-    from clarifai_emulator.cli.interruption import run_interruptible
-
-    run_interruptible(lambda: _run(args))
-
-
-def _run(args: Sequence[str] | None) -> NoReturn:
-    """Run as click does by itself, except for interruptions, for which click would say "Aborted!"."""
-    try:
-        code: Any = cli.main(list(args) if args is not None else None, PROGRAM, standalone_mode=False)
-    except click.ClickException as failure:
-        failure.show()
-        code = failure.exit_code
-    except click.Abort:
-        raise KeyboardInterrupt from None
-    sys.exit(code if isinstance(code, int) else 0)
+    run_program(cli, PROGRAM, args)

@@ -17,6 +17,7 @@ from clarifai_emulator.errors import (
     ConfigError,
     ControlError,
     EmulatorError,
+    LeftOut,
     ModelError,
     UnforeseenError,
 )
@@ -80,6 +81,8 @@ def failure_of(error: EmulatorError | Failure) -> Failure:
     if isinstance(error, ModelError):
         data = {"kind": "model", "message": error.summary, "hint": error.hint, "log": error.log}
         return Failure(error.summary, hint=error.hint, log=error.log, data=data)
+    if isinstance(error, LeftOut):
+        return Failure(error.message, hint=error.hint, code=USAGE, data={"kind": "left out"})
     if isinstance(error, UnforeseenError):
         return Failure(
             f"The emulator failed inside: {error}",

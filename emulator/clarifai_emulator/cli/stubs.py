@@ -33,7 +33,7 @@ def stubs(models: tuple[str, ...], out: Path, static: bool, as_json: bool) -> No
       1  the methods of a model could not be read; the others are written
       2  the command line, or a directory, cannot be used
     """
-    from clarifai_emulator.cli.check import given_models
+    from clarifai_emulator.cli.check import given_models, say_if_without_sdk
     from clarifai_emulator.config import default_cache_dir
     from clarifai_emulator.contracts.stubs.stub_files import write_stubs
     from clarifai_emulator.errors import ConfigError
@@ -44,6 +44,8 @@ def stubs(models: tuple[str, ...], out: Path, static: bool, as_json: bool) -> No
         written = write_stubs(given_models(models), out, cache=default_cache_dir() / "contracts", static=static)
     except ConfigError as error:
         raise unusable(error) from None
+    if not static:
+        say_if_without_sdk(written.from_source)
     if as_json:
         print_json(
             {

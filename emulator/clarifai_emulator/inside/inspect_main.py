@@ -288,6 +288,8 @@ def _refusals(function, error):
             continue
         try:
             build_variable_signature(each.name, each.annotation, each.default)
+        except UnicodeEncodeError as said:  # of its default: half of a surrogate pair
+            found.append({**told, "parameter": "", "kind": "method", "error": str(said), "type": ""})
         except Exception as said:
             found.append({**told, "parameter": each.name, **_refused_type(each.annotation, said, is_future)})
     if signature.return_annotation is inspect.Parameter.empty:

@@ -65,8 +65,8 @@ def _said(read, seconds):
     with open(read, "rb", buffering=0) as pipe:
         while select.select([pipe], [], [], max(0.0, until - time.monotonic()))[0]:
             data = pipe.read(65536)
-            if not data:
-                return said
+            if not data or data.endswith(b"\n"):
+                return said + data  # what the model started may keep the pipe open
             said += data
     return None
 
@@ -82,7 +82,7 @@ def _answer(write, model_path, scratch, compute):
         answer = _tried(_copied(model_path, scratch), compute)
     except BaseException as error:
         answer = {"error": f"{type(error).__name__}: {error}", "kind": "unknown"}
-    os.write(write, json.dumps(answer).encode())
+    os.write(write, json.dumps(answer).encode() + b"\n")
     os._exit(0)
 
 

@@ -18,6 +18,7 @@ import traceback
 
 _PACKET = 1 << 20
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _LOOK_AFTER_PARENT_SECONDS = 0.5
 # The SDK decides when these are imported where its user's settings are, tokens among them: below HOME.
 _SDK_SETTINGS = ("clarifai.utils.constants", "clarifai.utils.misc")
@@ -153,9 +154,12 @@ class ZygoteLoop:
     def __init__(self, control):
         self.control = control
         self.children = {}  # pid -> job id
+        self.looks = set()  # of these, the ids of jobs that only look at a model
         self.pid = os.getpid()
 
     def serve(self):
+        with contextlib.suppress(Exception):  # what a model starts and lets go of is left to this process
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         wake_read, wake_write = os.pipe()
         os.set_blocking(wake_read, False)
         os.set_blocking(wake_write, False)
@@ -191,6 +195,8 @@ class ZygoteLoop:
         if pid == 0:
             self.become(job, fds)
         self.children[pid] = job["id"]
+        if job["op"] == "inspect":
+            self.looks.add(job["id"])
         for fd in fds:
             os.close(fd)
         self.send({"event": "started", "id": job["id"], "pid": pid})
@@ -213,16 +219,22 @@ class ZygoteLoop:
         do(job, fds)
 
     def reap(self):
-        while self.children:
+        while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
+            if pid not in self.children:
+                continue  # left by a model
             signal_group(pid, signal.SIGKILL)  # what the replica itself had started
             code = os.waitstatus_to_exitcode(status)
-            job_id = self.children.pop(pid, None)
+            job_id = self.children.pop(pid)
+            if job_id in self.looks:
+                self.looks.discard(job_id)
+                if len(self.looks) == len(self.children):  # else it may be what a replica has started
+                    self.end_left()
             ended = {"code": code} if code >= 0 else {"signal": -code}
             self.send({"event": "exited", "id": job_id, **ended})
 
@@ -236,7 +248,30 @@ class ZygoteLoop:
         """The emulator is gone: so is everything it started."""
         for pid in self.children:
             deliver(pid, signal.SIGKILL, whole_group=True)
+        self.children.clear()
+        self.end_left()
         os._exit(0)
+
+    def end_left(self):
+        """End what models started in sessions of its own and let go of."""
+        for _ in range(8):  # each may have let go of more
+            left = [pid for pid in children_of(self.pid) if pid not in self.children]
+            for pid in left:
+                deliver(pid, signal.SIGKILL, whole_group=True)
+            if not left:
+                return
+            time.sleep(0.005)
+            for pid in left:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+
+
+def children_of(pid):
+    """The processes whose parent this is, where the system tells."""
+    with contextlib.suppress(OSError, ValueError):
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(each) for each in file.read().split()]
+    return []
 
 
 def deliver(pid, number, whole_group):

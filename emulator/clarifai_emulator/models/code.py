@@ -22,10 +22,8 @@ from clarifai_emulator.models.directory import (
     digest_of,
     is_part_of_model,
 )
-from clarifai_emulator.models.image_content import DOCKERFILE, content_by
+from clarifai_emulator.models.image_content import DOCKERFILE, MODEL_FILES, content_by
 
-# As the SDK's loader looks for it: the first one there is.
-MODEL_FILES = ("model.py", "1/model.py")
 # What a model directory is not one without; these count whatever the globs say.
 ALWAYS_WATCHED = frozenset({CONFIG_FILE, REQUIREMENTS_FILE, DOCKERFILE, *MODEL_FILES})
 _IGNORE_FILE = ".gitignore"

@@ -31,6 +31,9 @@ CONCEPT_MODEL_TYPES = (
 
 _TEXT_FIELDS = ("id", "user_id", "app_id", "model_type_id")
 _ID = re.compile(r"[A-Za-z0-9_-]+")
+# More than anybody writes, and than a classifier has concepts.
+_MOST_VALUES = 200_000
+_DEEPEST = 50
 # Of every id on the platform (docs/fidelity.md, "Resources: ids").
 MAX_ID_LENGTH = 48
 # ``num_threads`` of a model version is an unsigned number of 32 bits.
@@ -60,6 +63,14 @@ def _load(file: Path, config: ConfigFile) -> dict[str, Any] | None:
     except yaml.YAMLError as error:
         config.problems.append(_yaml_problem(text, error))
         return None
+    except RecursionError:
+        config.problem("is nested too deeply to be read; write it with fewer brackets")
+        return None
+    if _unfolded(values, _MOST_VALUES) > _MOST_VALUES:
+        config.problem(
+            f"refers to itself, or unfolds to more than {_MOST_VALUES} values; write them out without anchors"
+        )
+        return None
     if values is None:
         config.problem('is empty; it needs at least a "model:" section with an "id:"')
         return None
@@ -67,6 +78,23 @@ def _load(file: Path, config: ConfigFile) -> dict[str, Any] | None:
         config.problem(f'must be sections such as "model:", got {shown(values)}')
         return None
     return cast("dict[str, Any]", values)
+
+
+def _unfolded(value: object, most: int, depth: int = 0) -> int:
+    """Count the values that a file has with its references written out, up to one more than ``most``."""
+    if depth > _DEEPEST:
+        return most + 1
+    inner: list[object] = []
+    if isinstance(value, dict):
+        inner = list(cast("dict[object, object]", value).values())
+    elif isinstance(value, list):
+        inner = cast("list[object]", value)
+    count = 1
+    for each in inner:
+        count += _unfolded(each, most - count, depth + 1)
+        if count > most:
+            return most + 1
+    return count
 
 
 def _yaml_problem(text: str, error: yaml.YAMLError) -> str:

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.models.code import MODEL_FILES
 from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
 from clarifai_emulator.models.environment_build import EnvironmentOrder, ensure_built, is_complete, python_of
+from clarifai_emulator.models.image_content import MODEL_FILES
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk, sdk_for_models
 from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import (

@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 DOCKERFILE = "Dockerfile"
+# As the SDK's loader looks for it: the first one there is.
+MODEL_FILES = ("model.py", "1/model.py")
 # What the SDK's own Dockerfiles copy.
 ALWAYS = frozenset({"1", "config.yaml", "requirements.txt"})
 # Nobody's code reads these; a folder of these alone beside `1/` is nothing to speak of.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -65,9 +66,10 @@ def read_lines(file: Path, *, constraint: bool = False, _seen: frozenset[Path] =
 
     Raises ``UnreadableRequirements``.
     """
-    if file.resolve() in _seen:
+    place = Path(os.path.realpath(file))
+    if place in _seen:
         return
-    seen = _seen | {file.resolve()}
+    seen = _seen | {place}
     for text in _logical_lines(_text(file)):
         limits = _CONSTRAINT.match(text)
         include = _INCLUDE.match(text) or limits
@@ -109,13 +111,14 @@ def unpin_unknown_sdk(file: Path) -> bool:
 def included_files(file: Path, _seen: frozenset[Path] = frozenset()) -> list[Path]:
     """Return a requirements file and every file that it, or one of those, includes. Raises
     ``UnreadableRequirements``."""
-    if file.resolve() in _seen:
+    place = Path(os.path.realpath(file))
+    if place in _seen:
         return []
     found = [file]
     for text in _logical_lines(_text(file)):
         include = _INCLUDE.match(text) or _CONSTRAINT.match(text)
         if include:
-            found += included_files(file.parent / include["file"].strip(), _seen | {file.resolve()})
+            found += included_files(file.parent / include["file"].strip(), _seen | {place})
     return list(dict.fromkeys(found))
 
 

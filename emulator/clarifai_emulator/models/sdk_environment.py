@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.environment_build import EnvironmentOrder, ensure_built, is_complete, python_of
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk, sdk_for_models
 from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import Line
 from clarifai_emulator.models.sdk_needs import SdkNeeds, require_runnable, sdk_is, sdk_needs
 
+# Set to 0, it keeps whoever reads models from installing the SDK that they name.
+MAY_INSTALL = "CLARIFAI_EMULATOR_INSTALL"
 _OWN = ".".join(str(each) for each in sys.version_info[:2])
 
 
@@ -54,10 +57,16 @@ async def prepare_sdk_environment(
         packages=needs.lines,
         needs=needs,
     )
+    target = _target(needs, python_version, cache_dir)
+    if environ.get(MAY_INSTALL, "1").lower() in ("0", "no", "false", "off") and not is_complete(target):
+        raise ModelError(
+            f"{needs.named}, which requirements.txt names, is not installed, and {MAY_INSTALL} forbids it.",
+            hint=f"Unset {MAY_INSTALL}, or deploy the model once: its environment is used then.",
+        )
     # Whoever looks at a model waits for it, with a network or without.
     patient = {"UV_HTTP_RETRIES": "1", **environ}
     said = [f"building a Python environment with {needs.named}, to read the model's methods with"]
-    return await ensure_built(order, _target(needs, python_version, cache_dir), progress, patient, said)
+    return await ensure_built(order, target, progress, patient, said)
 
 
 def find_sdk_environment(lines: Sequence[Line], cache_dir: Path, python_version: str = "") -> Path | None:

@@ -7,12 +7,11 @@ import contextlib
 import os
 import platform
 import re
+import shutil
 import signal
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from uv import find_uv_bin
 
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.progress import Progress
@@ -55,13 +54,28 @@ def _pyenv_folders(environ: Mapping[str, str]) -> list[str]:
     return sorted(str(folder) for folder in root.glob("versions/*/bin"))
 
 
+def uv_program() -> str:
+    """Return uv's program: that of its package, else the one on the path. Raises ``ModelError``."""
+    try:
+        from uv import find_uv_bin
+    except ModuleNotFoundError:  # the light distribution comes without
+        found = shutil.which("uv")
+        if found is None:
+            raise ModelError(
+                "A Python environment has to be built for the model, and uv, which builds it, is not installed.",
+                hint="pip install uv",
+            ) from None
+        return found
+    return find_uv_bin()
+
+
 async def run_uv(
     arguments: Sequence[str], cwd: Path, progress: Progress, environ: Mapping[str, str]
 ) -> tuple[int, list[str]]:
     """Run uv; return its exit code and last lines. What is large is said at once. A cancelled call leaves no
     process behind."""
     process = await asyncio.create_subprocess_exec(
-        find_uv_bin(),
+        uv_program(),
         *arguments,
         cwd=cwd,
         env=dict(environ),

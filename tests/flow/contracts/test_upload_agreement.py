@@ -48,6 +48,10 @@ FAILS_LATER = {
         ),
         "its image cannot be built",
     ),
+    **dict.fromkeys(
+        ("tree-editable-package", "tree-extra-txt", "tree-lib-beside", "tree-root-model"),
+        "its image lacks what lies beside the folder `1`",
+    ),
 }
 # One of each kind of refusal, and of what is taken.
 FEW = (
@@ -117,6 +121,19 @@ def test_a_directory_of_each_kind_is_judged_as_the_upload_judges_it(
     emulator: EmulatorThread, tmp_path: Path
 ) -> None:
     assert differences(FEW, emulator, tmp_path) == {}
+
+
+def test_what_no_rule_has_found_is_told_in_the_words_of_the_upload(tmp_path: Path) -> None:
+    odd = next(each for each in odd_directories() if each.name == "code-numpy-annotation")
+    [contract] = read_many([odd.write(tmp_path)], upload=True)
+    [finding] = contract.findings
+    assert finding.rule == "upload-refused"
+    assert finding.message == (
+        "The upload of clarifai 12.5.0 refuses the model: TypeError: Unsupported type: ndarray (a mock)."
+    )
+    assert finding.hint.startswith("The upload imports model.py with every module mocked")
+    assert finding.location is not None
+    assert finding.location.path == tmp_path / "code-numpy-annotation" / "1" / "model.py"
 
 
 @pytest.mark.slow

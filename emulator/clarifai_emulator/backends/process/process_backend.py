@@ -36,6 +36,8 @@ from clarifai_emulator.models.environment import describe_environment, prepare_e
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk
 from clarifai_emulator.models.progress import Progress
 
+_LINES_KEPT = 500
+
 
 class ProcessBackend:
     """Replicas as processes of this machine. ``parent``: of those in its own environment, started already.
@@ -131,7 +133,7 @@ class ProcessBackend:
         environ = {**self._inherited(python, view), "CLARIFAI_API_BASE": self._api_base()}
         job = {"op": "inspect", "model_path": str(view), "environ": environ, "how": dict(how or {})}
         with tempfile.TemporaryFile() as result:
-            process = await self._begin(python, job, lines.append, result.fileno())
+            process = await self._begin(python, job, _keeping_the_last(lines), result.fileno())
             exit_ = await end_of(process, lines, seconds)
             result.seek(0)
             answer = self._views.as_written_in_json(result.read().decode())
@@ -265,6 +267,17 @@ class SpawnedProcess:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
+
+
+def _keeping_the_last(lines: list[str]) -> Callable[[str], None]:
+    """Note lines, the last of them only: a model may print without end."""
+
+    def keep(line: str) -> None:
+        lines.append(line)
+        if len(lines) > 2 * _LINES_KEPT:
+            del lines[:_LINES_KEPT]
+
+    return keep
 
 
 def _on_line_as_written(on_line: Callable[[str], None], views: ImageViews) -> Callable[[str], None]:

@@ -291,9 +291,8 @@ def kind_of(signature: Any) -> str:
 def data_types_stub() -> str:
     """Return the SDK's data types, read from its source: names as they are there, types where they are Python's
     own."""
-    folder = sdk_surface.sdk_folder()
-    path = folder / "runners/utils/data_types/data_types.py" if folder is not None else None
-    tree = ast.parse(path.read_text()) if path is not None and path.is_file() else ast.Module([], [])
+    path = sdk_surface.sdk_file("runners/utils/data_types/data_types.py")
+    tree = ast.parse(path.read_text()) if path.is_file() else ast.Module([], [])
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     names = {node.name for node in classes}
     lines = ["from typing import Any, Iterable, List, Tuple, Union", "def cast(*args: Any) -> Any: ..."]

@@ -33,7 +33,9 @@ from clarifai_emulator.contracts.calls.given_models import (
     read_models,
 )
 from clarifai_emulator.contracts.calls.type_checker import checker_command
-from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.calls.unread_clients import unread_files
+from clarifai_emulator.contracts.reports.judged_report import Result
+from clarifai_emulator.contracts.rules import RULES, SUBJECTS, found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface, surface_for
 
@@ -81,6 +83,21 @@ class CallReport:
             if (file := self.project.file(path)) is not None and b"clarifai:" in file.content
             for cell in _cells(file)
         ]
+
+
+def result_of(found: CallReport) -> Result:
+    """Return what was found as the result of ``check``, to be judged by the project's rules."""
+    return Result(
+        findings=found.findings,
+        command="check",
+        lines_of=found.lines,
+        places=found.places,
+        rules=RULES.keys() - {rule.id for name in ("model.py", "changes of a model") for rule in SUBJECTS[name]},
+        files=len(found.files),
+        calls=found.calls,
+        models=found.models,
+        seconds=found.seconds,
+    )
 
 
 def check_calls(
@@ -145,8 +162,8 @@ def _checked(
         folder = _own_folder(cache, project, [each.directory for each in known])
         done = _Check(project, known, folder, packages, progress).run()
     return CallReport(
-        findings=(*_unreadable(known), *done.findings),
-        files=tuple(file.path for file in (*project.files, *project.foreign_with(_MARKS))),
+        findings=(*_unreadable(known), *unread_files(project), *done.findings),
+        files=tuple(file.path for file in (*project.files, *project.foreign_with(_MARKS)) if not file.is_written),
         calls=done.calls,
         cached=done.cached,
         known=tuple(known),
@@ -263,7 +280,7 @@ def _programs() -> list[str]:
 def _own_folder(cache: Path, project: ClientProject, models: Sequence[Path]) -> Path:
     """Return a folder of this question's own: the same paths and the same models, whatever is in them."""
     names = [*map(str, project.given), *(str(each.resolve()) for each in models)]
-    folder = cache / "calls" / hashlib.sha256("\n".join(names).encode()).hexdigest()[:20]
+    folder = cache / "calls" / hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()[:20]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -6,11 +6,19 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from clarifai_emulator.contracts.calls.client_reading import (
+    UnreadableClient,
+    decode_client,
+    read_client,
+)
 from clarifai_emulator.contracts.calls.client_source import Source
+from clarifai_emulator.contracts.calls.notebook_code import Cells
+from clarifai_emulator.contracts.calls.notebooks import read_cells
+from clarifai_emulator.contracts.rules.shown_text import printable
 from clarifai_emulator.errors import ConfigError
 
 PYTHON_SUFFIXES = (".py", ".ipynb")
@@ -34,11 +42,17 @@ _READ = (*PYTHON_SUFFIXES, *FOREIGN_SUFFIXES, *DEFINITION_SUFFIXES)
 
 
 class File:
-    """A file on the disk, read once."""
+    """A file on the disk, read once; or one that a cell of a notebook writes (``notebook``, ``cells``)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, content: bytes, notebook: Path | None = None, cells: Cells | None = None
+    ) -> None:
         self.path = path
-        self.content = path.read_bytes()
+        self.content = content
+        self.is_written = notebook is not None
+        self._notebook = notebook
+        self._cells = cells
+        self._source: Source | UnreadableClient | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -48,7 +62,8 @@ class File:
     def imports(self) -> frozenset[str]:
         """Module names that it may import, as they are written: relative ones with their dots. Too many is fine."""
         found: set[str] = set()
-        for match in _IMPORT.finditer(self.content):
+        content = self._code
+        for match in _IMPORT.finditer(content):
             if match["mods"]:
                 found.update(part.split()[0].decode() for part in match["mods"].split(b",") if part.split())
                 continue
@@ -57,16 +72,39 @@ class File:
             # In brackets over several lines: the names are then taken from the whole bracket.
             names = match["names"]
             if b"(" in match[0] and b")" not in names:
-                names += self.content[match.end() : self.content.find(b")", match.end())]
+                names += content[match.end() : content.find(b")", match.end())]
             found.update(
                 f"{base}{'' if base.endswith('.') else '.'}{name.decode()}" for name in _NAME.findall(names)
             )
         return frozenset(found)
 
-    @cached_property
+    @property
+    def _code(self) -> bytes:
+        """Return what may import: of a notebook its code, whose lines are no lines of the file."""
+        if self.path.suffix != ".ipynb" or b"import" not in self.content:
+            return self.content
+        try:
+            cells = read_cells(decode_client(self.content))
+        except UnreadableClient:
+            return b""
+        return "\n".join(each.code for each in cells).encode(errors="replace")
+
+    @property
     def source(self) -> Source:
-        """Raises ``ValueError`` where it is neither text nor a notebook."""
-        return Source(self.path, self.content)
+        """Raises ``UnreadableClient`` where it is neither text nor a notebook."""
+        if self._source is None:
+            try:
+                self._source = Source(self._notebook or self.path, self.content, self._cells)
+            except UnreadableClient as problem:
+                self._source = problem
+        if isinstance(self._source, UnreadableClient):
+            raise self._source.with_traceback(None)
+        return self._source
+
+    def require_text(self) -> None:
+        """Raise ``UnreadableClient`` for a Python file that is not text: who it concerns, cannot be seen."""
+        if self.path.suffix == ".py" and not (self.content.isascii() and b"\0" not in self.content):
+            decode_client(self.content)
 
 
 class ClientProject:
@@ -74,9 +112,9 @@ class ClientProject:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.given = [Path(os.path.abspath(path)) for path in paths]
-        missing = [path for path in self.given if not path.exists()]
+        missing = [path for path in self.given if not os.path.lexists(path)]
         if missing:
-            problems = [f"there is no {path}" for path in missing]
+            problems = [f"there is no {printable(str(path))}" for path in missing]
             raise ConfigError("These paths cannot be checked:", problems, hint="Name files or folders.")
         self.tops = [path if path.is_dir() else path.parent for path in self.given]
         self._files: dict[str, File | None] = {}
@@ -84,21 +122,70 @@ class ClientProject:
         self._located: dict[tuple[str, str], File | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._searched: dict[str, list[Path]] = {}
-        read = [file for path in sorted(set(files_below(self.given))) if (file := self.file(path)) is not None]
+        self._problems: dict[Path, UnreadableClient] = {}
+        self._written_names: dict[str, list[str]] = {}
+        read = [
+            file
+            for path in sorted(set(files_below(self.given, self._unlisted)))
+            if (file := self._readable(path)) is not None
+        ]
         others = (*FOREIGN_SUFFIXES, *DEFINITION_SUFFIXES)
-        self.files = [file for file in read if file.path.suffix not in others]
+        python = [file for file in read if file.path.suffix not in others]
+        self.files = [*python, *(written for file in python for written in self._written(file))]
         self.definitions = [file for file in read if file.path.suffix in DEFINITION_SUFFIXES]
         self.foreign = [file for file in read if file.path.suffix in FOREIGN_SUFFIXES]
+
+    @property
+    def unread(self) -> Mapping[Path, UnreadableClient]:
+        """Return the files and folders that were to be checked and cannot be read, with the reason."""
+        return self._problems
 
     def file(self, path: Path) -> File | None:
         """Return the file; ``None`` where there is none that can be read."""
         key = str(path)
         if key not in self._files:
             try:
-                self._files[key] = File(path) if path.is_file() else None
-            except OSError:
+                self._files[key] = File(path, read_client(path)) if path.is_file() else None
+            except (OSError, UnreadableClient):
                 self._files[key] = None
         return self._files[key]
+
+    def _readable(self, path: Path) -> File | None:
+        """Return a file that is to be checked; ``None`` where it cannot be read, with the reason kept."""
+        if path.suffix in DEFINITION_SUFFIXES:
+            return self.file(path)  # most of them are about something else
+        try:
+            file = self._files[str(path)] = File(path, read_client(path))
+            file.require_text()
+            return file
+        except UnreadableClient as problem:
+            self._problems[path] = problem
+            self._files[str(path)] = None
+            return None
+
+    def _unlisted(self, error: OSError) -> None:
+        self._problems[Path(error.filename)] = UnreadableClient(
+            f"is a folder that cannot be listed: {error.strerror}",
+            "Make it readable, or leave it out of the paths.",
+        )
+
+    def _written(self, notebook: File) -> Iterator[File]:
+        """Yield the Python files that the cells of a notebook write: each has its place in the notebook's folder
+        where no other file is there."""
+        if notebook.path.suffix != ".ipynb" or b"%%" not in notebook.content:
+            return
+        try:
+            written = list(notebook.source.written())
+        except UnreadableClient:
+            return
+        for number, (each, cells) in enumerate(written, 1):
+            content = cells.text.encode(errors="replace")
+            path = Path(os.path.normpath(notebook.path.parent / each.name)) if each.name else None
+            if path is None or os.path.lexists(path) or self._files.get(str(path)) is not None:
+                path = notebook.path.parent / f"{notebook.path.stem}.written" / f"{number}.py"
+            self._written_names.setdefault(str(path.parent), []).append(path.name)
+            file = self._files[str(path)] = File(path, content, notebook.path, cells)
+            yield file
 
     @cached_property
     def roots(self) -> list[Path]:
@@ -144,9 +231,10 @@ class ClientProject:
         key = str(folder)
         if key not in self._listings:
             try:
-                self._listings[key] = frozenset(os.listdir(folder))
+                names = os.listdir(folder)
             except OSError:
-                self._listings[key] = frozenset()
+                names = []
+            self._listings[key] = frozenset([*names, *self._written_names.get(key, ())])
         return self._listings[key]
 
     def _folders(self, start: Path) -> list[Path]:
@@ -176,8 +264,11 @@ class ClientProject:
         """Find a module for ``constants.Modules``."""
         file = self.locate("." * level + module, source.path)
         try:
-            return file.source if file is not None else None
-        except ValueError:
+            if file is None:
+                return None
+            _ = file.source.nodes
+            return file.source
+        except UnreadableClient:
             return None
 
     def concerned(self, marks: Sequence[bytes]) -> set[Path]:
@@ -206,7 +297,7 @@ class ClientProject:
         """Parse the files that are likely to be asked for."""
         for file in self.files:
             if mark in file.content:
-                with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+                with contextlib.suppress(UnreadableClient):
                     _ = file.source.nodes
 
     def keys(self, salt: str) -> Mapping[Path, str]:
@@ -225,7 +316,7 @@ class ClientProject:
         for first, files in members.items():
             digest = hashlib.sha256(salt.encode())
             for each in sorted(self.with_imported(files), key=lambda one: str(one.path)):
-                digest.update(f"{each.path}\0{each.digest}\n".encode())
+                digest.update(f"{each.path}\0{each.digest}\n".encode(errors="surrogateescape"))
             hashes[first] = digest.hexdigest()
         result = {file.path: hashes[groups.first(str(file.path))] for file in self.files}
         for file in self.foreign:
@@ -260,14 +351,15 @@ class _Groups:
         self._parent[self.first(name)] = self.first(other)
 
 
-def files_below(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files that are named, and every Python file, notebook, client in another language and definition in
-    the folders that are."""
+def files_below(paths: Iterable[Path], unlisted: Callable[[OSError], None] = lambda _: None) -> Iterator[Path]:
+    """Yield what is named, and whatever is called like a Python file, a notebook, a client in another language or a
+    definition in the folders that are. ``unlisted`` is told of folders that cannot be read. Links to folders are
+    not followed."""
     for path in paths:
-        if path.is_file():
+        if not path.is_dir():
             yield path
             continue
-        for folder, names, files in os.walk(path):
+        for folder, names, files in os.walk(path, onerror=unlisted):
             names[:] = [name for name in names if name not in _SKIPPED and not name.startswith(".")]
             yield from (Path(folder, name) for name in files if name.endswith(_READ))
 

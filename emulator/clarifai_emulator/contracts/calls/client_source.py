@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from clarifai_emulator.contracts.calls.notebooks import Cells, read_notebook
+from clarifai_emulator.contracts.calls.client_reading import (
+    MOST_LEVELS,
+    UnreadableClient,
+    decode_client,
+    parse_client,
+    too_deep,
+)
+from clarifai_emulator.contracts.calls.notebook_code import Cells, UnreadCell, WrittenFile, join_cells
+from clarifai_emulator.contracts.calls.notebooks import has_cells, read_cells, script_cells
 from clarifai_emulator.contracts.rules.finding import Location
 
 Position = tuple[int, int]  # line and column in characters, both from 1
@@ -31,22 +39,44 @@ class Insertion:
 class Source:
     """A client file. ``text`` is what is parsed; of a notebook, its code cells as one text."""
 
-    def __init__(self, path: Path, content: bytes) -> None:
+    def __init__(self, path: Path, content: bytes, cells: Cells | None = None) -> None:
+        """Read the text. ``cells``: the text, where it is no file of its own but stands in cells of the notebook
+        ``path``.
+
+        Raises ``UnreadableClient`` where it is neither text nor a notebook."""
         self.path = path
-        self._cells: Cells | None = None
-        # utf-8-sig: a byte order mark is no part of the code.
-        text = content.decode("utf-8-sig")
-        if path.suffix == ".ipynb":
-            self._cells = read_notebook(text)
-            text = self._cells.text
-        self.text = text.replace("\r\n", "\n")
+        self._is_written = cells is not None
+        self._cells = cells
+        self._parsed: ast.Module | UnreadableClient | None = None
+        self.text = cells.text if cells is not None else self._read(content)
         self._insertions: dict[int, list[Insertion]] = {}
         self._lines_before = 0
+        # Line → where its characters of several bytes are, and how many bytes they have more than one.
+        self._wide: dict[int, tuple[list[int], list[int]]] = {}
 
-    @cached_property
+    def _read(self, content: bytes) -> str:
+        text = decode_client(content)
+        if self.path.suffix == ".ipynb":
+            self._cells = join_cells(read_cells(text))
+        elif has_cells(text):
+            try:
+                self._parsed = parse_client(text)
+            except UnreadableClient:
+                # Editors run such a file cell by cell, with magics in it.
+                self._cells = join_cells(script_cells(text))
+        return self._cells.text if self._cells is not None else text
+
+    @property
     def tree(self) -> ast.Module:
-        """Return the syntax tree of ``text``. Raises ``SyntaxError``."""
-        return ast.parse(self.text)
+        """Return the syntax tree of ``text``. Raises ``UnreadableClient``."""
+        if self._parsed is None:
+            try:
+                self._parsed = parse_client(self.text)
+            except UnreadableClient as problem:
+                self._parsed = problem
+        if isinstance(self._parsed, UnreadableClient):
+            raise self._parsed.with_traceback(None)
+        return self._parsed
 
     @cached_property
     def lines(self) -> list[str]:
@@ -87,7 +117,13 @@ class Source:
         inside: dict[ast.AST, list[ast.AST]] = {self.tree: []}
         # Node → the nodes of the scope that its children belong to.
         siblings: dict[ast.AST, list[ast.AST]] = {self.tree: inside[self.tree]}
-        for node in nodes:  # grows while it is walked
+        level, level_end = 0, 1
+        for number, node in enumerate(nodes):  # grows while it is walked, by one level of the tree after the other
+            if number == level_end:
+                level, level_end = level + 1, len(nodes)
+                if level > MOST_LEVELS:
+                    self._parsed = too_deep(getattr(node, "lineno", 0))
+                    raise self._parsed
             among = siblings[node]
             for name in node._fields:
                 value = getattr(node, name, None)
@@ -100,9 +136,26 @@ class Source:
                         siblings[child] = inside.setdefault(child, []) if isinstance(child, SCOPES) else among
         return parents, nodes, inside
 
-    @property
+    @cached_property
     def is_notebook(self) -> bool:
-        return self._cells is not None
+        """Tell whether it runs in a notebook's event loop: in cells of a notebook, or of a Python file that awaits
+        outside of functions."""
+        if self._is_written:
+            return False
+        awaits = ast.Await | ast.AsyncFor | ast.AsyncWith
+        return self._cells is not None or (
+            has_cells(self.text) and any(isinstance(node, awaits) for node in self.inside[self.tree])
+        )
+
+    @property
+    def unread_cells(self) -> Sequence[UnreadCell]:
+        """Return the cells that are not Python, and left out of ``text``."""
+        return self._cells.unread if self._cells is not None else ()
+
+    def written(self) -> Iterator[tuple[WrittenFile, Cells]]:
+        """Yield the Python files that cells write, and the programs that cells are, with their text."""
+        for each in self._cells.written if self._cells is not None and not self._is_written else ():
+            yield each, Cells.of_written(each, self._cells.originals if self._cells is not None else {})
 
     def start(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg) -> Position:
         """Return where the node begins in ``text``."""
@@ -122,9 +175,8 @@ class Source:
         if self._cells is None:
             return Location(self.path, *start, *end)
         places = self._cells.places
-        cell, line = places[min(start[0], len(places)) - 1]
-        _, end_line = places[min(end[0], len(places)) - 1]
-        return Location(self.path, line, start[1], end_line, end[1], cell)
+        first, last = places[min(start[0], len(places)) - 1], places[min(end[0], len(places)) - 1]
+        return Location(self.path, first.line, start[1] + first.shift, last.line, end[1] + last.shift, first.cell)
 
     def insert(self, insertions: Iterable[Insertion], header: str = "") -> str:
         """Return ``text`` with the insertions, which keep every line where it is; ``header``: a line before it."""
@@ -135,10 +187,11 @@ class Source:
         lines = list(self.lines)
         for number, several in self._insertions.items():
             several.sort(key=lambda each: each.column)
-            line = lines[number - 1]
-            for each in reversed(several):
-                line = line[: each.column - 1] + each.text + line[each.column - 1 + each.replaced :]
-            lines[number - 1] = line
+            line, parts, done = lines[number - 1], list[str](), 0
+            for each in several:
+                parts += (line[done : each.column - 1], each.text)
+                done = max(done, each.column - 1 + each.replaced)
+            lines[number - 1] = "".join([*parts, line[done:]])
         return "\n".join([header, *lines] if header else lines)
 
     def original(self, position: Position) -> Position:
@@ -152,23 +205,39 @@ class Source:
         return (line, column - shift)
 
     def cell_lines(self, cell: int) -> Sequence[str]:
-        """Return the lines of one cell, or of the file."""
-        if self._cells is None:
+        """Return the lines of one cell as they are shown, or of the file."""
+        if self._cells is None or not cell:
             return self.lines
-        return [line for line, place in zip(self.lines, self._cells.places, strict=False) if place[0] == cell]
+        return [each.encode(errors="replace").decode() for each in self._cells.originals.get(cell, ())]
 
     @property
     def cells(self) -> tuple[int, ...]:
         """Return the numbers of the code cells; 0 for a file that is no notebook."""
-        if self._cells is None:
-            return (0,)
-        return tuple(dict.fromkeys(cell for cell, _ in self._cells.places))
+        return tuple(self._cells.originals) or (0,) if self._cells is not None else (0,)
 
     def _column(self, line: int, byte_column: int) -> int:
         text = self.lines[line - 1]
         if text.isascii():
             return byte_column + 1
-        return len(text.encode()[:byte_column].decode(errors="ignore")) + 1
+        if line not in self._wide:
+            self._wide[line] = _wide_characters(text)
+        ends, surplus = self._wide[line]
+        return byte_column - surplus[bisect_right(ends, byte_column)] + 1
+
+
+def _wide_characters(text: str) -> tuple[list[int], list[int]]:
+    """Return where the characters of several bytes end, in bytes, and up to each how many bytes too many there
+    are."""
+    ends: list[int] = []
+    surplus = [0]
+    position = 0
+    for each in text:
+        size = 1 if each < "\x80" else len(each.encode(errors="replace"))
+        position += size
+        if size > 1:
+            ends.append(position)
+            surplus.append(surplus[-1] + size - 1)
+    return ends, surplus
 
 
 class Spans:

@@ -94,7 +94,8 @@ def _known(given: GivenModel, record: Mapping[str, Any]) -> KnownModel:
     if not given.address and own.user_id == "me":
         address = Address("", own.app_id, own.model_id)
     return KnownModel(
-        name=str(record["model_id"]) or given.directory.name,
+        # Clients know it by the id that stands behind "=".
+        name=(address.model_id if given.address else "") or str(record["model_id"]) or given.directory.name,
         directory=given.directory,
         address=address,
         methods=tuple(_method(each) for each in record["methods"]),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import re
 import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from clarifai_emulator.contracts.calls.call_sites import CallSite, Understood, n
 from clarifai_emulator.contracts.calls.call_targets import Built, GivenAddresses
 from clarifai_emulator.contracts.calls.checking_stubs import StubModel, checking_stubs, kind_of
 from clarifai_emulator.contracts.calls.client_project import ClientProject, File
+from clarifai_emulator.contracts.calls.client_reading import UnreadableClient
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
 from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
@@ -23,6 +26,7 @@ from clarifai_emulator.contracts.calls.sdk_calls import SdkCalls, is_used_as_val
 from clarifai_emulator.contracts.calls.translate import Translator
 from clarifai_emulator.contracts.calls.type_checker import CheckerRun, Diagnostic
 from clarifai_emulator.contracts.calls.typed_copy import typed_copy
+from clarifai_emulator.contracts.calls.unread_clients import unread_cells, unread_file
 from clarifai_emulator.contracts.calls.unresolved import Unresolved
 from clarifai_emulator.contracts.calls.uses import Uses
 from clarifai_emulator.contracts.rules import found
@@ -31,6 +35,9 @@ from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface
 
 Judged = tuple[list[Finding], int]
+# Patterns of the type checker's command line, control characters, bytes that are not UTF-8.
+_NOT_PLAIN = re.compile(r"[*?\[\]{}!\\%\x00-\x1f\x7f\ud800-\udfff]")
+_LONGEST_NAME = 255  # bytes, on every file system in use
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +75,9 @@ def judge_files(
     for each in project.with_imported(files):
         try:
             clients[each.path] = _read(project, each, targets, typing.folder)
-        except (SyntaxError, ValueError, RecursionError) as error:
+        except UnreadableClient as problem:
             if each in files:
-                result[each.path] = ([_unreadable(each.path, error)], 0)
+                result[each.path] = ([unread_file(each, problem)], 0)
     every = list(clients.values())
     flow = ModelFlow(
         [each.source for each in every],
@@ -95,23 +102,36 @@ def judge_files(
 
 def _read(project: ClientProject, file: File, targets: GivenAddresses, folder: Path) -> _Client:
     source = file.source
+    _ = source.nodes
     evaluator = Evaluator(source, project)
     built = list(targets.built(source, project, evaluator))
     return _Client(file, source, evaluator, built, _copy_of(folder, file.path))
 
 
 def _copy_of(folder: Path, path: Path) -> Path:
-    whole = folder / "tree" / str(path).lstrip("/")
-    return whole.with_name(f"{whole.stem}_ipynb.py") if whole.suffix == ".ipynb" else whole
+    """Return the path of a file's copy. Names of folders and modules stay as they are, so that imports work; what
+    means something to the type checker's command line, or is not text, is written otherwise."""
+    parts = [_plain(part) for part in path.parts[1:]]
+    if path.suffix == ".ipynb":
+        parts[-1] = _plain(f"{path.stem}.ipynb.py")
+    return Path(folder, "tree", *parts)
+
+
+def _plain(name: str) -> str:
+    plain = _NOT_PLAIN.sub(lambda each: f"%{ord(each[0]):x}", name)
+    if len(plain.encode()) <= _LONGEST_NAME:
+        return plain
+    return f"{hashlib.sha256(plain.encode()).hexdigest()[:40]}{Path(plain).suffix[:8]}"
 
 
 def _write(path: Path, text: str) -> None:
+    content = text.encode()
     try:
-        if path.read_text() == text:
+        if path.read_bytes() == content:
             return
     except OSError:
         path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_bytes(content)
 
 
 def _runs(project: ClientProject, stubs: Sequence[StubModel], typing: Typing) -> tuple[CheckerRun, CheckerRun]:
@@ -176,7 +196,7 @@ class _Judge:
         source, evaluator = client.source, client.evaluator
         seen = understood(source, diagnostics, self._kind)
         passed = named(source, self._model_of, self._kind, seen)
-        findings = _unknown_models(source, client.built, seen)
+        findings = [*unread_cells(source), *_unknown_models(source, client.built, seen)]
         arguments, uses = Arguments(source, evaluator), Uses(source, evaluator)
         own = SdkCalls(source, evaluator, self._surface, self._models)
         findings += _all(own.check(each) for each in seen.sdk)
@@ -272,11 +292,3 @@ def _unknown_models(source: Source, built: Sequence[Built], seen: Understood) ->
             message = "Which model this is, cannot be seen: calls of it are not checked."
             findings.append(found("unknown-model", message, source.location(call)))
     return findings
-
-
-def _unreadable(path: Path, error: Exception) -> Finding:
-    line = error.lineno or 0 if isinstance(error, SyntaxError) else 0
-    reason = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
-    return found(
-        "unreadable-client", f"{path.name} cannot be read: {reason}.", Location(path, line, 1 if line else 0)
-    )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from clarifai_emulator.errors import EmulatorError
 
 _SECONDS = 300
+_MOST_ARGUMENTS = 1024 * 1024  # bytes; Linux takes 2 MiB, the environment included
 _CANARY = """\
 from clarifai.client.model import {made}, {client}
 def canary(model: {made}) -> None:
@@ -62,41 +64,73 @@ class CheckerRun:
     def diagnostics(self, files: Sequence[Path]) -> list[Diagnostic]:
         """Run the type checker over these copies and return what it says. Raises ``CheckerError``."""
         config = self.folder / f"{self.stubs.name}.toml"
-        config.write_text(self._configuration())
+        config.write_text(self._configuration(), encoding="utf-8")
         canary = self.folder / "clarifai_canary.py"
         canary.write_text(_CANARY.format(made="CanaryModel", client="ModelClient", method="canary"))
-        found = self._run(config, [*files, canary])
-        _require_canary([each for each in found if each.path == str(canary)])
-        return [each for each in found if each.path != str(canary)]
+        found: list[Diagnostic] = []
+        for several in _portions([self._shortest(each) for each in files]):
+            said = self._run(config, [*several, canary.name])
+            _require_canary([each for each in said if each.path == str(canary)])
+            found += (each for each in said if each.path != str(canary))
+        return found
+
+    def _shortest(self, path: Path) -> str:
+        return str(path.relative_to(self.folder) if path.is_relative_to(self.folder) else path)
 
     def _configuration(self) -> str:
-        search = json.dumps([str(each) for each in (self.stubs, *self.search)])
-        packages = json.dumps([str(each) for each in self.packages])
+        search = _toml_list([self.stubs, *self.search])
+        packages = _toml_list(self.packages)
         return (
             'preset = "default"\npython-version = "3.11"\nskip-interpreter-query = true\nuse-ignore-files = false\n'
             f"search-path = {search}\nsite-package-path = {packages}\nproject-excludes = []\n"
             'enable-fallback-search-path = true\nenabled-ignores = []\n[errors]\ndeprecated = "error"\n'
         )
 
-    def _run(self, config: Path, files: Sequence[Path]) -> list[Diagnostic]:
+    def _run(self, config: Path, files: Sequence[str]) -> list[Diagnostic]:
         command = [
             str(checker_command()), "check", "--config", str(config), "--output-format", "json", "--summary=none",
-            "--progress-bar", "no", "--relative-to", "/", *map(str, files),
+            "--progress-bar", "no", "--relative-to", "/", *files,
         ]  # fmt: skip
         try:
             done = subprocess.run(command, capture_output=True, cwd=self.folder, timeout=_SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise CheckerError(f"The type checker could not be run: {error}") from None
         try:
-            return [_diagnostic(each) for each in json.loads(done.stdout)["errors"]]
+            real = os.path.realpath(self.folder)
+            return [_diagnostic(each, real, self.folder) for each in json.loads(done.stdout)["errors"]]
         except (ValueError, KeyError) as error:
             said = done.stderr.decode(errors="replace").strip()[-2000:] or type(error).__name__
             raise CheckerError(f"The type checker ended with {done.returncode} and no answer: {said}") from None
 
 
-def _diagnostic(row: dict[str, Any]) -> Diagnostic:
+def _portions(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Divide the files into runs whose command lines the system takes."""
+    several: list[str] = []
+    size = 0
+    for each in names:
+        if several and size + len(each.encode()) > _MOST_ARGUMENTS:
+            yield several
+            several, size = [], 0
+        several.append(each)
+        size += len(each.encode()) + 9  # its end, and the pointer to it
+    yield several
+
+
+def _toml_list(paths: Sequence[Path]) -> str:
+    """Write folders as TOML does, without those whose names are not text: no import can name them."""
+    texts = [str(each) for each in paths]
+    return json.dumps([each for each in texts if _is_text(each)], ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _is_text(name: str) -> bool:
+    return name.encode(errors="replace").decode() == name
+
+
+def _diagnostic(row: dict[str, Any], real: str, folder: Path) -> Diagnostic:
+    """Read a row of the answer. ``real``: the folder of the copies without links, as the type checker names it."""
+    path = Path("/", row["path"])
     return Diagnostic(
-        path=str(Path("/", row["path"])),
+        path=str(folder / path.relative_to(real) if path.is_relative_to(real) else path),
         start=(int(row["line"]), int(row["column"])),
         end=(int(row["stop_line"]), int(row["stop_column"])),
         kind=str(row["name"]),

@@ -38,7 +38,8 @@ class _Pair:
         where: Location | None = self.now.parameters.get(parameter, self.now.location)
         declared = self.was.parameters.get(parameter, self.was.location)
         said = f"{self.new.name}(): {message}"
-        return found(rule, said, location=where, declared=declared, method=self.new.name)
+        was, now = str(self.old), str(self.new)
+        return found(rule, said, location=where, declared=declared, method=self.new.name, old=was, new=now)
 
 
 def changes(old: Sequence[Method], new: Sequence[Method], *, model: str = "") -> list[Finding]:
@@ -57,11 +58,21 @@ def _changes(before: Mapping[str, Method], after: Mapping[str, Method]) -> Itera
         near = nearest(name, [each for each in after if each not in before])
         guess = f" Is it '{near}' now?" if near else ""
         said = f"Method '{name}' is gone; there are {', '.join(after) or 'none'}.{guess}"
-        yield found("method-removed", said, declared=was.location, method=name)
+        signature = str(method_shape(was.signature))
+        yield found(
+            "method-removed", said, location=_file_of(after), declared=was.location, method=name, old=signature
+        )
     for name, now in after.items():
         if name not in before:
             said = f"Method '{name}' is new."
-            yield found("method-added", said, location=now.location, method=name)
+            signature = str(method_shape(now.signature))
+            yield found("method-added", said, location=now.location, method=name, new=signature)
+
+
+def _file_of(methods: Mapping[str, Method]) -> Location | None:
+    """Return the file that declares these methods, as a place without a line."""
+    places = (each.location for each in methods.values() if each.location is not None)
+    return next((Location(each.path, revision=each.revision) for each in places), None)
 
 
 def _method(pair: _Pair) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from clarifai_emulator.contracts.changes.compare import changes
 from clarifai_emulator.contracts.changes.lock import Promise
@@ -15,14 +15,27 @@ from clarifai_emulator.contracts.rules.rule import Breaks, Severity
 CLIENTS = {"fetching": Breaks.FETCHING, "pinning": Breaks.PINNING}
 
 
-def diff(old: Origin, new: Origin) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of a comparison. ``findings``: what changed, and what could not be read. ``compared``: each model
+    that was compared, as it was and as it is; ``gone``: those that are no more."""
+
+    findings: tuple[Finding, ...]
+    compared: tuple[tuple[Promise, Promise], ...]
+    gone: tuple[Promise, ...] = ()
+
+
+def diff(old: Origin, new: Origin) -> Verdict:
     """Return every change from the old models to the new ones. Models that could not be read are told first."""
     unread = [each for each in (*old.findings, *new.findings) if each.severity is Severity.ERROR]
-    return [*dict.fromkeys(unread), *_diff(old, new)]
+    both = list(pairs(old, new))
+    compared = tuple((was, now) for was, now in both if was is not None and now is not None)
+    gone = tuple(was for was, now in both if was is not None and now is None)
+    return Verdict((*dict.fromkeys(unread), *_changes(both)), compared, gone)
 
 
-def _diff(old: Origin, new: Origin) -> Iterator[Finding]:
-    for was, now in pairs(old, new):
+def _changes(both: Iterable[tuple[Promise | None, Promise | None]]) -> Iterator[Finding]:
+    for was, now in both:
         if was is not None and now is not None:
             yield from changes(was.methods, now.methods, model=now.name)
         elif was is not None:
@@ -31,28 +44,18 @@ def _diff(old: Origin, new: Origin) -> Iterator[Finding]:
             yield found("model-added", f"Model {now.name} is new.", model=now.name)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The result of a comparison. ``findings``: what would break. ``compared``: how many models of the locks were
-    compared with new ones."""
-
-    findings: tuple[Finding, ...]
-    compared: int
-
-
 def verify(models: Origin, locks: Iterable[Origin]) -> Verdict:
     """Hold the models against every lock that names them."""
     findings = [each for each in models.findings if each.severity is Severity.ERROR]
-    compared = 0
+    compared: list[tuple[Promise, Promise]] = []
     for lock in locks:
         for promise in lock.promises:
             now = counterpart(promise, models.promises)
             if now is None:
                 continue
-            compared += 1
-            told = changes(promise.methods, now.methods, model=now.name)
-            findings += [replace(each, message=f"{each.message} ({lock.text})") for each in told]
-    return Verdict(tuple(dict.fromkeys(findings)), compared)
+            compared.append((promise, now))
+            findings += changes(promise.methods, now.methods, model=now.name)
+    return Verdict(tuple(dict.fromkeys(findings)), tuple(compared))
 
 
 def counterpart(promise: Promise, models: Sequence[Promise]) -> Promise | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +25,8 @@ _HEAD = (
     "writes\n"
     "# it, `contract diff` and `contract verify` hold models against it.\n"
 )
+# The name of a model (two spaces before it) or of a method (four), as ``write_lock`` writes them.
+_NAMED = re.compile(r"(  |    )([^\s:'\"]+):")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -76,12 +79,13 @@ def read_lock(file: Path) -> list[Promise]:
     return parse_lock(text, file)
 
 
-def parse_lock(text: str, file: Path) -> list[Promise]:
-    """Read the text of a lock file; ``file`` names it in errors and locations."""
+def parse_lock(text: str, file: Path, revision: str = "") -> list[Promise]:
+    """Read the text of a lock file; ``file`` names it in errors and locations, ``revision`` in locations."""
     content = _content(text, file)
     problems: list[str] = []
+    places = _places(text, file, revision)
     promises = [
-        Promise(name, tuple(_methods(name, methods, file, problems)))
+        Promise(name, tuple(_methods(name, methods, places, problems)))
         for name, methods in cast("Mapping[str, Any]", content.get("models") or {}).items()
     ]
     if problems:
@@ -105,7 +109,22 @@ def _content(text: str, file: Path) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", content)
 
 
-def _methods(model: str, methods: Any, file: Path, problems: list[str]) -> Iterable[Method]:
+def _places(text: str, file: Path, revision: str) -> Callable[[str, str], Location]:
+    """Return where each method of each model stands in the lock file."""
+    lines: dict[tuple[str, str], int] = {}
+    model = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        name = _NAMED.fullmatch(line)
+        if name is not None and len(name[1]) == 2:
+            model = name[2]
+        elif name is not None:
+            lines[model, name[2]] = number
+    return lambda model, method: Location(file, lines.get((model, method), 0), revision=revision)
+
+
+def _methods(
+    model: str, methods: Any, place: Callable[[str, str], Location], problems: list[str]
+) -> Iterable[Method]:
     if not isinstance(methods, dict):
         problems.append(f"models.{model} must be methods by name")
         return
@@ -115,4 +134,4 @@ def _methods(model: str, methods: Any, file: Path, problems: list[str]) -> Itera
         except (KeyError, TypeError, ParseError) as error:
             problems.append(f"models.{model}.{name}.signature is no method signature: {error}")
         else:
-            yield Method(signature, Location(file))
+            yield Method(signature, place(model, name))

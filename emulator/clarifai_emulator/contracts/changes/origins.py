@@ -6,18 +6,16 @@ HEAD~1:clarifai.contract.yaml https://clarifai.com/USER/APP/models/ID[/versions/
 
 from __future__ import annotations
 
-import io
-import subprocess
-import tarfile
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from clarifai_emulator.contracts.changes import revisions
 from clarifai_emulator.contracts.changes.lock import LOCK_FILE, Promise, parse_lock, read_lock
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.left_out import of_the_whole
 from clarifai_emulator.messages.address import ModelAddress, parse_address
 
 _SECONDS = 20.0
@@ -34,12 +32,14 @@ class ControlPlane:
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The contracts of one origin. ``findings``: why a model directory of it could not be read, and what is
-    doubtful. ``is_one``: the origin names one model, and says nothing of others."""
+    doubtful. ``is_one``: the origin names one model, and says nothing of others. ``texts``: the lines of its
+    files, where they are those of a revision."""
 
     text: str
     promises: tuple[Promise, ...]
     findings: tuple[Finding, ...] = ()
     is_one: bool = False
+    texts: Mapping[Path, Sequence[str]] = field(default_factory=dict[Path, Sequence[str]])
 
 
 def resolve(text: str, *, static: bool = False, control_plane: ControlPlane | None = None) -> Origin:
@@ -95,29 +95,22 @@ def _directories(text: str, path: Path, static: bool) -> Origin:
 def _revision(text: str, revision: str, inside: str, static: bool) -> Origin:
     """Read a path as it was in a git revision; nothing is checked out."""
     inside = inside.rstrip("/") or "."
-    kind = _git(text, "cat-file", "-t", f"{revision}:./{inside}").decode().strip()
-    if kind == "blob":
-        content = _git(text, "show", f"{revision}:./{inside}").decode()
-        return Origin(text, tuple(parse_lock(content, Path(inside))))
-    tree = _git(text, "archive", "--format=tar", f"{revision}:./{inside}")
-    with tempfile.TemporaryDirectory(prefix="clarifai-contract-") as folder:
-        # Its name is the model's where config.yaml gives none.
-        target = Path(folder) / (Path(inside).resolve().name or "model")
-        with tarfile.open(fileobj=io.BytesIO(tree)) as archive:
-            archive.extractall(target, filter="data")
-        return _directories(text, target, static)
-
-
-def _git(text: str, *arguments: str) -> bytes:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, check=False, timeout=_SECONDS)  # noqa: S607
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ConfigError(f"'{text}' cannot be taken from git:", [str(error)]) from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
-        hint = "Write REVISION:PATH, with a path that is relative to this folder."
-        raise ConfigError(f"'{text}' cannot be taken from git:", [said[0]], hint=hint)
-    return done.stdout
+    if revisions.is_file(text, revision, inside):
+        content = revisions.file_text(text, revision, inside)
+        file = Path(f"{revision}:{inside}")
+        return Origin(text, tuple(parse_lock(content, file, revision)), texts={file: content.split("\n")})
+    with revisions.laid_out(text, revision, inside) as folder:
+        found = _directories(text, folder.folder, static)
+        places = [
+            *(method.location for promise in found.promises for method in promise.methods),
+            *(each.location for each in found.findings),
+        ]
+        return replace(
+            found,
+            promises=tuple(Promise(each.name, tuple(map(folder.method, each.methods))) for each in found.promises),
+            findings=tuple(map(folder.finding, found.findings)),
+            texts=dict(named for place in dict.fromkeys(places) for named in folder.text(place)),
+        )
 
 
 def _remote(text: str, address: ModelAddress, control_plane: ControlPlane | None) -> Promise:
@@ -141,7 +134,8 @@ def _remote(text: str, address: ModelAddress, control_plane: ControlPlane | None
 
 
 def _ask(text: str, address: ModelAddress, control_plane: ControlPlane) -> Any:
-    import grpc
+    with of_the_whole("asking a control plane for a model URL"):
+        import grpc
     from clarifai_grpc.grpc.api import service_pb2
     from clarifai_grpc.grpc.api.resources_pb2 import UserAppIDSet
     from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -169,7 +163,8 @@ def _ask(text: str, address: ModelAddress, control_plane: ControlPlane) -> Any:
 
 
 def _channel(base_url: str) -> Any:
-    import grpc
+    with of_the_whole("asking a control plane for a model URL"):
+        import grpc
 
     scheme, _, address = base_url.rstrip("/").rpartition("://")
     if scheme == "http":

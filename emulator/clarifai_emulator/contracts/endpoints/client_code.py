@@ -34,6 +34,7 @@ class ClientCode:
         # Texts of expressions, while and after they are found; see ``written_python.py``.
         self.texts: dict[ast.expr, list[str]] = {}
         self._others: dict[int, ClientCode] = {}
+        self._attributes: dict[ast.ClassDef, dict[str, list[tuple[ClientCode, ast.expr]]]] = {}
 
     @cached_property
     def called_names(self) -> Mapping[str, list[ast.Call]]:
@@ -233,33 +234,41 @@ class ClientCode:
 
     def attribute_values(self, holder: ast.ClassDef, name: str) -> list[tuple[ClientCode, ast.expr]]:
         """Return what a class, or its instances, have under this name, also by a property or a base class."""
-        found: list[tuple[ClientCode, ast.expr]] = []
-        for node in ast.walk(holder):
-            if isinstance(node, ast.Assign | ast.AnnAssign):
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                flat = [
-                    part for each in targets for part in (each.elts if isinstance(each, ast.Tuple) else (each,))
-                ]
-                if node.value is not None and any(self._is_own(each, holder, name) for each in flat):
-                    found.append((self, node.value))
-            elif isinstance(node, ast.withitem):
-                if node.optional_vars is not None and self._is_own(node.optional_vars, holder, name):
-                    found.append((self, node.context_expr))
-            elif isinstance(node, Function) and node.name == name and self.source.parents.get(node) is holder:
-                found += self.returned(node)
+        if holder not in self._attributes:
+            self._attributes[holder] = self._read_attributes(holder)
+        found = list(self._attributes[holder].get(name, ()))
         for base in holder.bases if not found else ():
             inherited = self.definition(base)
             if inherited is not None and isinstance(inherited.node, ast.ClassDef) and inherited.node is not holder:
                 found += inherited.code.attribute_values(inherited.node, name)
         return found
 
-    def _is_own(self, target: ast.expr, holder: ast.ClassDef, name: str) -> bool:
+    def _read_attributes(self, holder: ast.ClassDef) -> dict[str, list[tuple[ClientCode, ast.expr]]]:
+        found: dict[str, list[tuple[ClientCode, ast.expr]]] = {}
+        for node in ast.walk(holder):
+            targets: list[ast.expr] = []
+            value: ast.expr | None = None
+            if isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                value = node.value
+            elif isinstance(node, ast.withitem):
+                targets, value = [node.optional_vars] if node.optional_vars is not None else [], node.context_expr
+            elif isinstance(node, Function) and self.source.parents.get(node) is holder:
+                found.setdefault(node.name, []).extend(self.returned(node))
+            flat = [part for each in targets for part in (each.elts if isinstance(each, ast.Tuple) else (each,))]
+            for target in flat if value is not None else ():
+                name = self._own_name(target, holder)
+                if name and value is not None:
+                    found.setdefault(name, []).append((self, value))
+        return found
+
+    def _own_name(self, target: ast.expr, holder: ast.ClassDef) -> str:
+        """Return the attribute of the class, or of its instances, that an assignment fills."""
         if isinstance(target, ast.Attribute):
             owner = target.value.id if isinstance(target.value, ast.Name) else ""
-            return target.attr == name and owner in ("self", "cls", holder.name)
-        if not isinstance(target, ast.Name) or target.id != name:
-            return False
-        return self.source.parents.get(self.source.parents.get(target, target)) is holder
+            return target.attr if owner in ("self", "cls", holder.name) else ""
+        is_own = self.source.parents.get(self.source.parents.get(target, target)) is holder
+        return target.id if isinstance(target, ast.Name) and is_own else ""
 
     def followed(self, node: ast.expr, depth: int = 0) -> list[tuple[ClientCode, ast.expr]]:
         """Return the expressions that the expression may stand for, as far as names and attributes lead to them."""

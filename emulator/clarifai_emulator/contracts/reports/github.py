@@ -17,14 +17,14 @@ _COMMANDS = {
 def render(report: Report) -> str:
     """Write one command in each line, and the summary as a notice."""
     lines = [_annotation(report, each) for each in report.findings]
-    return "\n".join([*lines, f"::notice title=clarifai-emulator check::{_message(report.summary())}", ""])
+    return "\n".join([*lines, f"::notice title={report.title}::{_message(report.summary())}", ""])
 
 
 def _annotation(report: Report, finding: Finding) -> str:
     where = finding.location
     facts: dict[str, str] = {}
     if where is not None:
-        facts["file"] = report.path(where)
+        facts["file"] = report.file(where)
         # A line of a cell is no line of the file.
         if where.line and not where.cell:
             facts["line"] = str(where.line)

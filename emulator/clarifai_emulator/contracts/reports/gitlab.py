@@ -33,7 +33,7 @@ def render(report: Report) -> str:
                 "fingerprint": hashlib.sha256(f"{key}{seen[key]}".encode()).hexdigest(),
                 "severity": _SEVERITIES[each.severity],
                 "location": {
-                    "path": report.path(where) or ".",
+                    "path": report.file(where) or ".",
                     "lines": {"begin": max(1, where.line) if where is not None and not where.cell else 1},
                 },
             }

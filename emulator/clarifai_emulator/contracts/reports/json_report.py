@@ -20,6 +20,7 @@ def document(report: Report) -> dict[str, Any]:
     """Return the report as JSON values."""
     return {
         "version": VERSION,
+        "command": report.command,
         "failed": report.failed,
         "findings": [_finding(report, each) for each in report.findings],
         "ignored": [{**_finding(report, each.finding), "reason": each.reason} for each in report.ignored],
@@ -43,7 +44,11 @@ def _finding(report: Report, finding: Finding) -> dict[str, Any]:
         "hint": finding.hint,
         "model": finding.model,
         "method": finding.method,
+        "breaks": str(rule.breaks) if (rule := report.rule_of(finding.rule)) is not None else "",
         "declared": _place(report, finding.declared) if finding.declared is not None else None,
+        "old": finding.old,
+        "new": finding.new,
+        "used_by": [_place(report, each) for each in finding.used_by],
         "fingerprint": report.fingerprint(finding),
     }
 
@@ -52,10 +57,11 @@ def _place(report: Report, where: Location | None) -> dict[str, Any]:
     if where is None:
         return {"file": "", "line": 0, "column": 0}
     place: dict[str, Any] = {
-        "file": report.path(where),
+        "file": report.file(where),
         "line": where.line,
         "column": where.column,
         "end_line": where.end_line,
         "end_column": where.end_column,
     }
-    return {**place, "cell": where.cell} if where.cell else place
+    more = {"cell": where.cell} if where.cell else {}
+    return {**place, **more, **({"revision": where.revision} if where.revision else {})}

@@ -11,8 +11,6 @@ from clarifai_emulator.contracts.reports.report import Report, full_text
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.rules.rule import Severity
 
-_SUITE = "clarifai-emulator check"
-
 
 def render(report: Report) -> str:
     """Return the document. Without a finding it has one case, which passes: an empty suite counts as no run."""
@@ -26,12 +24,13 @@ def render(report: Report) -> str:
         "skipped": str(skipped),
         "time": f"{report.seconds:.3f}",
     }
-    root = ET.Element("testsuites", {"name": _SUITE, **{k: v for k, v in shape.items() if k != "skipped"}})
-    suite = ET.SubElement(root, "testsuite", {"name": _SUITE, **shape})
+    root = ET.Element("testsuites", {"name": report.title, **{k: v for k, v in shape.items() if k != "skipped"}})
+    suite = ET.SubElement(root, "testsuite", {"name": report.title, **shape})
     for each in report.findings:
         _case(suite, report, each)
     if not report.findings:
-        ET.SubElement(suite, "testcase", {"name": "client calls", "classname": _SUITE, "time": "0"})
+        whole = {"name": report.summary().split("; ")[-1], "classname": report.title, "time": "0"}
+        ET.SubElement(suite, "testcase", whole)
     ET.indent(root, " ")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
@@ -39,7 +38,11 @@ def render(report: Report) -> str:
 def _case(suite: ET.Element, report: Report, finding: Finding) -> None:
     # The place is in the name: some readers refuse every attribute that is not one of these.
     name = f"{report.place(finding.location)} {finding.rule}".strip()
-    attributes = {"name": _clean(name), "classname": _clean(report.path(finding.location) or _SUITE), "time": "0"}
+    attributes = {
+        "name": _clean(name),
+        "classname": _clean(report.path(finding.location) or report.title),
+        "time": "0",
+    }
     case = ET.SubElement(suite, "testcase", attributes)
     text = _clean(full_text(report, finding))
     if finding.severity in (Severity.ERROR, Severity.WARNING):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clarifai_emulator.contracts.reports.report import Report, declared_text
+from clarifai_emulator.contracts.reports.report import Report, change_text, declared_text, used_by_text
 from clarifai_emulator.contracts.rules.finding import Finding
 
 _HEAD = "| severity | place | what is wrong | what to do |\n|---|---|---|---|"
@@ -11,7 +11,7 @@ _HEAD = "| severity | place | what is wrong | what to do |\n|---|---|---|---|"
 def render(report: Report) -> str:
     """Return a heading with the result, the table, and the summary."""
     result = "failed" if report.failed else "passed"
-    parts = [f"### clarifai-emulator check: {result}"]
+    parts = [f"### {report.title}: {result}"]
     if report.findings:
         parts.append("\n".join([_HEAD, *(_row(report, each) for each in report.findings)]))
     parts.append(_escaped(report.summary()) + ".")
@@ -19,8 +19,8 @@ def render(report: Report) -> str:
 
 
 def _row(report: Report, finding: Finding) -> str:
-    declared = declared_text(report, finding)
-    what = f"{_escaped(finding.message)} <br> {_escaped(declared)}" if declared else _escaped(finding.message)
+    more = (change_text(finding), used_by_text(report, finding), declared_text(report, finding))
+    what = " <br> ".join(_escaped(each) for each in (finding.message, *more) if each)
     place = report.place(finding.location)
     cells = (
         f"{finding.severity.value} `{finding.rule}`",

@@ -17,8 +17,8 @@ SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.UNCHECKED, Severity.NOT
 @dataclass(frozen=True, slots=True)
 class Report:
     """The content of a report. ``root``: the folder that paths are shown relative to. ``rule_of``: a rule by its
-    id, if there is one. ``files``, ``calls``: how many were checked. ``failed``: whether the threshold is reached.
-    """
+    id, if there is one. ``files``, ``calls``: how many clients were checked. ``failed``: whether the threshold is
+    reached. ``command``: the command that made it. ``scope``: what it looked at, in words, empty for clients."""
 
     findings: Sequence[Finding]
     root: Path
@@ -31,10 +31,23 @@ class Report:
     models: Sequence[tuple[str, str]] = ()
     seconds: float = 0.0
     failed: bool = False
+    command: str = "check"
+    scope: str = ""
+
+    @property
+    def title(self) -> str:
+        """Return the name of the program and the command that made the report."""
+        return f"clarifai-emulator {self.command}"
 
     def path(self, location: Location | None) -> str:
         """Return the path as it is shown; empty where there is none."""
         return relative(location.path, self.root) if location is not None else ""
+
+    def file(self, location: Location | None) -> str:
+        """Return the path for programs: that of the file today, where the place is in a revision of it."""
+        if location is None or not location.revision:
+            return self.path(location)
+        return location.path.as_posix().removeprefix(f"{location.revision}:")
 
     def place(self, location: Location | None) -> str:
         """Return ``client.py:3:5``, and the cell of a notebook."""
@@ -65,19 +78,37 @@ class Report:
         more = [f"{len(self.ignored)} ignored"] if self.ignored else []
         more += [f"{self.known} in the baseline"] if self.known else []
         found = ", ".join([*shown, *more]) or "nothing found"
-        checked = f"{_count(self.files, 'file')} and {_count(self.calls, 'call')}"
-        return f"{found}; {checked} checked in {self.seconds:.1f} s"
+        checked = self.scope or f"{counted(self.files, 'file')} and {counted(self.calls, 'call')} checked"
+        return f"{found}; {checked} in {self.seconds:.1f} s"
 
 
 def declared_text(report: Report, finding: Finding) -> str:
     """Say where the model declares what the finding disagrees with."""
-    return f"declared in {report.place(finding.declared)}" if finding.declared is not None else ""
+    if finding.declared is None:
+        return ""
+    return f"{'it was declared' if finding.old else 'declared'} in {report.place(finding.declared)}"
+
+
+def change_text(finding: Finding) -> str:
+    """Return a change of a method as its signature before and after; empty where there is none."""
+    if finding.old and finding.new:
+        return f"Before: {finding.old}; now: {finding.new}"
+    return f"Before: {finding.old}" if finding.old else ""
+
+
+def used_by_text(report: Report, finding: Finding) -> str:
+    """Say which calls a change breaks; empty where none is known."""
+    if not finding.used_by:
+        return ""
+    shown = ", ".join(report.place(each) for each in finding.used_by)
+    return f"Breaks {counted(len(finding.used_by), 'call')}: {shown}"
 
 
 def full_text(report: Report, finding: Finding) -> str:
-    """Message, declaration and way out, as one text."""
+    """Join message, signatures, calls that break, declaration and way out to one text."""
     declared = declared_text(report, finding)
-    parts = [finding.message, declared[:1].upper() + declared[1:], finding.hint]
+    declared = declared[:1].upper() + declared[1:]
+    parts = [finding.message, change_text(finding), used_by_text(report, finding), declared, finding.hint]
     return " ".join(part if part.endswith((".", "?", "!", "`")) else f"{part}." for part in parts if part)
 
 
@@ -85,5 +116,6 @@ def _noun(severity: Severity, number: int) -> str:
     return severity.value if severity is Severity.UNCHECKED or number == 1 else f"{severity.value}s"
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return ``1 file``, ``2 files``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

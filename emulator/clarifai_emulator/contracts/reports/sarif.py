@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from importlib.metadata import version
+from importlib.metadata import metadata, version
 from typing import Any
 from urllib.parse import quote
 
-from clarifai_emulator.contracts.reports.report import Report
+from clarifai_emulator.contracts.reports.report import Report, change_text, used_by_text
 from clarifai_emulator.contracts.rules.finding import Finding, Location
-from clarifai_emulator.contracts.rules.rule import Severity
+from clarifai_emulator.contracts.rules.rule import Rule, Severity
 
 _LEVELS = {
     Severity.ERROR: "error",
@@ -45,13 +46,31 @@ def _rule(report: Report, rule_id: str) -> dict[str, Any]:
         "id": rule.id,
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.explanation or rule.title},
-        "help": {"text": rule.fix or rule.title},
+        "helpUri": f"{_documentation()}#{rule.id}",
+        "help": {"text": rule.fix or rule.title, "markdown": _help(rule)},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
     }
 
 
+@functools.cache
+def _documentation() -> str:
+    """Return the address of the page of rules: of the documentation that the distribution names, else its path in
+    the repository."""
+    named = (each.partition(",") for each in metadata("clarifai-emulator").get_all("Project-URL") or ())
+    base = next((url.strip() for label, _, url in named if label.strip().lower() == "documentation"), "docs")
+    return f"{base.rstrip('/')}/rules.md"
+
+
+def _help(rule: Rule) -> str:
+    """Return what to do about the rule in Markdown, with code that breaks it."""
+    kind = "diff" if rule.example.startswith(("-", "+")) else "python"
+    example = f"\n\nFound in:\n\n```{kind}\n{rule.example}\n```" if rule.example else ""
+    return f"{rule.fix or rule.title}{example}"
+
+
 def _result(report: Report, finding: Finding, index: int) -> dict[str, Any]:
-    text = f"{finding.message} {finding.hint}".strip()
+    told = (finding.message, change_text(finding), used_by_text(report, finding), finding.hint)
+    text = " ".join(each if each.endswith((".", "?", "!", "`")) else f"{each}." for each in told if each)
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": index,
@@ -62,19 +81,29 @@ def _result(report: Report, finding: Finding, index: int) -> dict[str, Any]:
     }
     if finding.location is not None:
         result["locations"] = [_location(report, finding.location)]
+    related = [(each, "breaks") for each in finding.used_by]
     if finding.declared is not None:
-        declared = {"id": 1, **_location(report, finding.declared), "message": {"text": "declared here"}}
-        result["relatedLocations"] = [declared]
+        related.insert(0, (finding.declared, "declared here"))
+    if related:
+        result["relatedLocations"] = [
+            {"id": number, **_location(report, where), "message": {"text": _said(where, text)}}
+            for number, (where, text) in enumerate(related, 1)
+        ]
     return result
 
 
+def _said(where: Location, text: str) -> str:
+    """Add the revision: a URI can name the file of today only."""
+    return f"{text}, in revision {where.revision}" if where.revision else text
+
+
 def _location(report: Report, where: Location) -> dict[str, Any]:
-    path = report.path(where)
-    inside = not path.startswith("/")
+    path = report.file(where)
+    inside = not path.startswith(("/", "../"))
     artifact = {"uri": quote(path), "uriBaseId": "ROOT"} if inside else {"uri": where.path.as_uri()}
     physical: dict[str, Any] = {"artifactLocation": artifact}
     # A line of a cell is no line of the file: the notebook as a whole is named then.
-    if where.line and not where.cell:
+    if where.line and not where.cell and not where.revision:
         region = {"startLine": where.line}
         if where.column:
             region["startColumn"] = where.column

@@ -37,13 +37,27 @@ def _finding(report: Report, finding: Finding) -> Iterator[str]:
     if where is not None:
         yield f"  {click.style('-->', fg='blue')} {report.place(where)}"
         yield from _frame(report, finding, colour)
-    if finding.declared is not None:
+    if finding.old or finding.new:
+        yield from _signatures(report, finding)
+    elif finding.declared is not None:
         yield f"  {click.style('declared:', fg='blue')} {report.place(finding.declared)}"
         line = report.line(finding.declared).strip()
         if line:
             yield f"      {click.style(line, dim=True)}"
+    for number, call in enumerate(finding.used_by):
+        label = click.style("breaks:", fg="blue") if number == 0 else "       "
+        yield f"  {label} {report.place(call)}  {click.style(report.line(call).strip(), dim=True)}".rstrip()
     if finding.hint:
         yield f"  {click.style('next:', fg='green')} {finding.hint}"
+
+
+def _signatures(report: Report, finding: Finding) -> Iterator[str]:
+    """Show a method's signature before and after, one below the other, and where the old one stands."""
+    if finding.old:
+        place = f"  ({report.place(finding.declared)})" if finding.declared is not None else ""
+        yield f"  {click.style('was:', fg='blue')} {finding.old}{place}"
+    if finding.new:
+        yield f"  {click.style('now:', fg='blue')} {finding.new}"
 
 
 def _frame(report: Report, finding: Finding, colour: str) -> Iterator[str]:

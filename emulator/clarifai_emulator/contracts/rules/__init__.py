@@ -39,8 +39,11 @@ def found(
     model: str = "",
     method: str = "",
     declared: Location | None = None,
+    old: str = "",
+    new: str = "",
 ) -> Finding:
     """Return a finding of this rule; severity and hint are the rule's own unless others are given."""
     rule = RULES[rule_id]
     chosen = rule.severity if severity is None else severity
-    return Finding(rule_id, chosen, message, rule.fix if hint is None else hint, location, declared, model, method)
+    fix = rule.fix if hint is None else hint
+    return Finding(rule_id, chosen, message, fix, location, declared, model, method, old, new)

@@ -10,7 +10,8 @@ from clarifai_emulator.contracts.rules.rule import Severity
 
 @dataclass(frozen=True, slots=True, order=True)
 class Location:
-    """A place in a file. Lines and columns count from 1; 0 where there is none. ``cell``: a notebook's, from 1."""
+    """A place in a file. Lines and columns count from 1; 0 where there is none. ``cell``: a notebook's, from 1.
+    ``revision``: of git, where the file is read as it was then; ``path`` is ``REVISION:PATH`` in that case."""
 
     path: Path
     line: int = 0
@@ -18,12 +19,14 @@ class Location:
     end_line: int = 0
     end_column: int = 0
     cell: int = 0
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A finding. ``message`` says what was given and what was expected, ``hint`` what to do next. ``location`` is
-    where to mend it, ``declared`` where the model declares what it disagrees with."""
+    where to mend it, ``declared`` where the model declares what it disagrees with. Of a change: ``old`` and ``new``
+    are the method's signature before and after, ``used_by`` the calls that it breaks, as far as they are known."""
 
     rule: str
     severity: Severity
@@ -33,3 +36,6 @@ class Finding:
     declared: Location | None = None
     model: str = ""
     method: str = ""
+    old: str = ""
+    new: str = ""
+    used_by: tuple[Location, ...] = ()

@@ -175,6 +175,16 @@ RULES = (
         "clarifai==11.5.6",
     ),
     Rule(
+        "sdk-not-installed",
+        Severity.NOTE,
+        Breaks.NOBODY,
+        "No SDK is installed here, so the methods were read from the source",
+        "clarifai-emulator-check comes without the clarifai SDK. It takes the methods from the source of model.py, "
+        "as --static does: what only running the code can tell is named as not checked.",
+        "Install clarifai beside it, or the whole clarifai-emulator, where that is not exact enough.",
+        "pip install clarifai-emulator-check clarifai",
+    ),
+    Rule(
         "mocked-import",
         Severity.WARNING,
         Breaks.NOBODY,

@@ -9,22 +9,20 @@ import hashlib
 import json
 import os
 import re
-import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
 
-from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.rules import RULES, found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.rule import Severity
+from clarifai_emulator.contracts.rules.shown_text import printable
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.spelling import did_you_mean
 
 _COMMENT = re.compile(r"(?:#|//)\s*clarifai:\s*ignore(?:\[(?P<rules>[^\]]*)\])?(?P<reason>[^#]*)")
 _OFF = "off"
-_KEYS = ("rules",)  # of [tool.clarifai-emulator]
 _BASELINE_VERSION = 1
 # From the gravest: a threshold takes what stands before it too.
 _GRAVITY = (Severity.ERROR, Severity.WARNING, Severity.UNCHECKED, Severity.NOTE)
@@ -98,34 +96,6 @@ def read_levels(texts: Iterable[str], known: Iterable[str]) -> dict[str, Severit
     return levels
 
 
-def project_levels(start: Path) -> list[str]:
-    """Read ``[tool.clarifai-emulator.rules]`` of the nearest pyproject.toml, as ``rule=level`` texts. Raises
-    ``ConfigError``."""
-    for folder in (start, *start.parents):
-        file = folder / "pyproject.toml"
-        if file.is_file():
-            try:
-                content: Any = tomllib.loads(file.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise ConfigError(f"{file} cannot be read:", [str(error)]) from None
-            table = content.get("tool", {}).get("clarifai-emulator", {})
-            _require_known(table, file)
-            rules = table.get("rules", {})
-            return [f"{name}={level}" for name, level in rules.items()]
-    return []
-
-
-def _require_known(table: Any, file: Path) -> None:
-    """Raise ``ConfigError`` for keys of ``[tool.clarifai-emulator]`` that mean nothing."""
-    if not isinstance(table, dict):
-        raise ConfigError(f"{file}: tool.clarifai-emulator must be a table.", [])
-    unknown = [str(each) for each in cast("dict[object, object]", table) if each not in _KEYS]
-    problems = [f"Unknown key '{key}'.{did_you_mean(key, _KEYS, lead=' ')}" for key in unknown]
-    if problems:
-        hint = f"Known is {', '.join(_KEYS)}; settings of the pytest plugin are pytest's own (clarifai_…)."
-        raise ConfigError(f"{file}: [tool.clarifai-emulator] cannot be used:", problems, hint=hint)
-
-
 def file_lines(path: Path, cell: int) -> Sequence[str]:
     """Return the lines of a file, where there is no better way to get them; of a notebook's cells, none."""
     try:
@@ -134,15 +104,26 @@ def file_lines(path: Path, cell: int) -> Sequence[str]:
         return ()
 
 
-def judge(findings: Iterable[Finding], policy: Policy, lines_of: LinesOf, places: Iterable[Place] = ()) -> Judged:
+def judge(
+    findings: Iterable[Finding],
+    policy: Policy,
+    lines_of: LinesOf,
+    places: Iterable[Place] = (),
+    rules: Collection[str] = (),
+) -> Judged:
     """Apply the policy. ``lines_of`` gives the lines of a file, or of a notebook's cell; ``places`` are looked
-    through for useless comments."""
+    through for useless comments. ``rules``: those that were looked for, all if it is empty; a comment about another
+    one is not useless."""
     levelled = [each for each in (_levelled(finding, policy) for finding in findings) if each is not None]
     comments = {place: _comments(lines_of(*place)) for place in {*places, *_places(levelled)}}
     left, ignored = _heed(levelled, comments)
     used = {(_place(i.finding.location), i.finding.location.line) for i in ignored if i.finding.location}
     for place in sorted(comments):
-        useless = (_useless(place, each) for each in comments[place] if (place, each.line) not in used)
+        useless = (
+            _useless(place, each)
+            for each in comments[place]
+            if (place, each.line) not in used and _is_about(each, rules)
+        )
         left += [each for each in (_levelled(finding, policy) for finding in useless) if each is not None]
     left, known = _without_known(left, policy, lines_of)
     return Judged(tuple(sorted(left, key=_order)), tuple(ignored), known)
@@ -160,8 +141,10 @@ def fingerprint(finding: Finding, root: Path, lines_of: LinesOf) -> str:
 
 
 def relative(path: Path, root: Path) -> str:
-    """Return the path from ``root``, with slashes; as it is where it lies elsewhere."""
-    return Path(os.path.relpath(path, root)).as_posix() if path.is_relative_to(root) else path.as_posix()
+    """Return the path from ``root``, with slashes; as it is where the two have no folder in common. What no text
+    file can show of a name is escaped."""
+    is_far = not path.is_absolute() or (len(path.parts) > 1 and path.parts[:2] != root.parts[:2])
+    return printable((path if is_far else Path(os.path.relpath(path, root))).as_posix())
 
 
 def read_baseline(path: Path) -> dict[str, int]:
@@ -251,6 +234,11 @@ def _heed(
         else:
             left.append(finding)
     return left, ignored
+
+
+def _is_about(comment: _Comment, rules: Collection[str]) -> bool:
+    """Tell whether the comment names one of these rules, or no rule that there is."""
+    return not rules or not (comment.rules & RULES.keys()) or bool(comment.rules & set(rules))
 
 
 def _useless(place: Place, comment: _Comment) -> Finding:

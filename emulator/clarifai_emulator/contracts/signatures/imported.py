@@ -22,6 +22,7 @@ from clarifai_emulator.backends.process.process_backend import ProcessBackend
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.signatures.answer_cache import Answers, is_own
 from clarifai_emulator.contracts.signatures.beside_files import imported_names
 from clarifai_emulator.contracts.signatures.client_names import HIDDEN_METHOD_NAMES
@@ -154,6 +155,10 @@ async def _read(
         return reading_of(answer, directory)
     if answer.get("kind") == OTHER_SDK:  # of which it has not the one that the code is written for
         return Reading(FAILED, findings=(reader.problem,))
+    if "error" in answer:  # what fails with another SDK than the model's says nothing about the model
+        said = str(answer["error"]).splitlines()[-1].rstrip(".")
+        message = f"{reader.problem.message} With that one model.py cannot be read: {said}."
+        return Reading(FAILED, findings=(replace(reader.problem, message=message, severity=Severity.UNCHECKED),))
     reading = reading_of(answer, directory)
     return replace(reading, findings=(*reading.findings, reader.problem))
 

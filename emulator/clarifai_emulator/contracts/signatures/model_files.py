@@ -97,14 +97,14 @@ def _missing(path: Path, name: str) -> Finding:
 
 
 def _config(file: Path, config: ConfigFile, offers: Sequence[Offer], upload: bool) -> Iterator[Finding]:
-    nodes = _nodes(file)
+    nodes = _nodes(file) if config.values or not config.problems else {}
     for problem in config.problems:
         yield found("config-invalid", _said(problem), hint="", location=_location(file, nodes, problem))
     for warning in config.warnings:
         yield found("config-doubtful", f"{warning}.", hint="", location=_location(file, nodes, warning))
     for refused in config.refused:
         rule = UPLOAD_REFUSED if upload else "config-doubtful"
-        yield found(rule, f"{refused}.", hint="", location=_location(file, nodes, refused))
+        yield found(rule, f"{refused}.", hint=None if upload else "", location=_location(file, nodes, refused))
     if not nodes or config.problems:
         return
     if not config.names_compute:
@@ -140,7 +140,7 @@ def _nodes(file: Path) -> dict[str, Node]:
     nodes: dict[str, Node] = {}
     try:
         root: Any = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError):
         return nodes
     _walk(root, "", nodes)
     return nodes

@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from clarifai_emulator.contracts.signatures.model_files import ModelFiles, read_
 from clarifai_emulator.contracts.signatures.upload_verdict import as_uploaded
 from clarifai_emulator.messages.address import ModelAddress
 from clarifai_emulator.models.image_content import model_file_of
-from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.progress import Progress, aloud
+from clarifai_emulator.models.sdk_environment import installed_sdk
 
 __all__ = ["Method", "ModelContract", "read_many", "read_signatures"]
 
@@ -70,16 +72,16 @@ def read_many(
     seconds: float = SECONDS,
     topology: Sequence[Path] = (),
     cache_dir: Path | None = None,
-    progress: Progress = lambda line: None,
+    progress: Progress = aloud,
     upload: bool = False,
 ) -> list[ModelContract]:
     """Read the contracts of several, in order; one Python is started for all of them. ``seconds`` is for each;
     ``topology``: files with the nodepools that the models are for. Raises ``ConfigError`` for these alone.
     ``cache_dir``: where to keep what was read, so that an unchanged model is not run again. ``progress`` hears of
-    an SDK that is installed, as a model names another one than is here. ``upload``: whatever the SDK's upload of
-    these directories refuses is an error."""
+    an SDK that is installed, as a model names another one than is here: stderr, where nothing else is given.
+    ``upload``: whatever the SDK's upload of these directories refuses is an error."""
     offers = offers_of(topology)
-    paths = [Path(directory).expanduser().resolve() for directory in directories]
+    paths = [Path(os.path.realpath(Path(directory).expanduser())) for directory in directories]
     files = [read_model_files(path, offers, upload=upload) for path in paths]
     readable = [path for path in dict.fromkeys(paths) if model_file_of(path).is_file()]
     readings = dict(zip(readable, _read(readable, static, seconds, cache_dir, progress, upload), strict=True))
@@ -100,12 +102,18 @@ def _read(
         from clarifai_emulator.contracts.signatures.static import read_by_source
 
         return [read_by_source(each) for each in directories]
+    if not installed_sdk():
+        from clarifai_emulator.contracts.signatures.without_sdk import read_without_sdk
+
+        return read_without_sdk(directories, seconds=seconds, cache_dir=cache_dir, progress=progress, upload=upload)
     return read_by_import(directories, seconds=seconds, cache_dir=cache_dir, progress=progress, upload=upload)
 
 
 def _contract(files: ModelFiles, reading: Reading | None) -> ModelContract:
     reading = reading or Reading("failed")
-    findings = as_uploaded((*files.findings, *files.about_classes(reading.bases), *reading.findings), reading)
+    findings = as_uploaded(
+        (*files.findings, *files.about_classes(reading.bases), *reading.findings), reading, files.path
+    )
     return ModelContract(
         files.path,
         files.model_id,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature, ModelTypeField, RunnerMethodType
 
@@ -113,7 +113,7 @@ def _label(shape: Shape | None) -> str:
 
 def method_shape(signature: MethodSignature) -> MethodShape:
     """Return the shape of a method."""
-    inputs = {each.name: shape_of(each) for each in signature.input_fields}
+    inputs = {each.name: _input_shape(each) for each in signature.input_fields}
     return MethodShape(
         signature.name,
         signature.method_type,
@@ -122,6 +122,13 @@ def method_shape(signature: MethodSignature) -> MethodShape:
         next((name for name, each in inputs.items() if each.iterator), ""),
         tuple(name for name, each in inputs.items() if each.required),
     )
+
+
+def _input_shape(field_: ModelTypeField) -> Shape:
+    """Return the shape of a parameter. An empty default is none on the wire, but makes the parameter optional."""
+    shape = shape_of(field_)
+    is_empty_text = field_.type == Type.STR and not field_.required and not field_.iterator
+    return replace(shape, default="") if is_empty_text and shape.default is UNSET else shape
 
 
 def shape_of(field_: ModelTypeField) -> Shape:

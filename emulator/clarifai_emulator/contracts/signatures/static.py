@@ -52,7 +52,7 @@ def read_by_source(directory: Path) -> Reading:
         return Reading(FAILED, findings=(found("syntax-error", message, location=where),))
     except TooLarge as error:
         return _unread(model_file, f"{error}, which is not read without running it")
-    except RecursionError:
+    except (RecursionError, MemoryError):
         return _unread(model_file, "model.py is nested too deeply to be read without running it")
     except (OSError, ValueError) as error:
         message = f"model.py cannot be used: {type(error).__name__}: {error}"
@@ -154,7 +154,10 @@ class _Reader:
             known = [self.modules.is_method_decorator(each.value, base.module) for each in member.decorators]
             strange = unknown_decorator(member, self.modules)
             if True in known:
-                self._read(name, member)
+                try:
+                    self._read(name, member)
+                except UnicodeEncodeError as error:  # half of a surrogate pair, which no message can hold
+                    self._refuse(member, "", Refused("method", "", str(error)))
             elif strange and (name in self.methods or None in known or makes_method(member, self.modules)):
                 self._unknown(f"{name}() is decorated with {strange[:60]}, which is not found", member, name)
                 continue

@@ -11,9 +11,9 @@ from typing import Any
 import griffe
 
 from clarifai_emulator.contracts.signatures.static_flow import Flow, flow_of, installed
+from clarifai_emulator.contracts.stubs.sdk_surface import OUTLINE, outlines, sdk_root
 from clarifai_emulator.models.image_content import image_content
 
-_SDK = "clarifai"
 _MODEL_CLASS = "clarifai.runners.models.model_class.ModelClass"
 _DEEPEST = 20
 # A file larger than this was generated, and takes a parser more than it tells.
@@ -26,7 +26,8 @@ class TooLarge(Exception):
 
 class Modules:
     """The modules that can be found without an import. ``directory``: of the model; ``named``: the modules that its
-    requirements name; ``sdk``: the folder that has the SDK's package, None for the one beside the emulator."""
+    requirements name; ``sdk``: the folder that has the SDK's package, None for the one beside the emulator, or
+    its outline."""
 
     def __init__(self, directory: Path, model_file: Path, named: frozenset[str], sdk: Path | None) -> None:
         self.own_roots = [directory, model_file.parent]
@@ -35,11 +36,7 @@ class Modules:
         self._loaded: dict[Path, Any] = {}
         self._flows: dict[str, Flow] = {}
         self._roots = list(self.own_roots)
-        spec = importlib.util.find_spec(_SDK)
-        if sdk is None and spec is not None and spec.origin:
-            sdk = Path(spec.origin).parents[1]
-        if sdk is not None:
-            self._roots.append(sdk)
+        self._roots.append(sdk if sdk is not None else sdk_root())
 
     def load(self, file: Path, name: str) -> Any:
         """Return the module in a file. Raises ``SyntaxError``, ``OSError``, ``ValueError``, ``TooLarge``."""
@@ -71,7 +68,8 @@ class Modules:
     def has_module(self, path: str) -> bool:
         """Tell whether there is a module of this name; true where its package is nowhere to be looked at."""
         parts = path.split(".")
-        homes = [root for root in self._roots if (root / parts[0]).is_dir()]
+        # An outline has not all modules.
+        homes = [root for root in self._roots if root != OUTLINE and (root / parts[0]).is_dir()]
         bases = [root.joinpath(*parts) for root in homes]
         return not homes or any(each.is_dir() or each.with_suffix(".py").is_file() for each in bases)
 
@@ -106,7 +104,7 @@ class Modules:
                 continue
             for end in range(len(parts) - 1, 0, -1):
                 base = root.joinpath(*parts[:end])
-                for file in (base.with_suffix(".py"), base / "__init__.py"):
+                for file in (base.with_suffix(".py"), base / "__init__.py", *outlines(base)):
                     if file.is_file():
                         return self._member(file, parts[:end], parts[end:], depth)
         return None

@@ -20,6 +20,9 @@ ASYNC_FORWARDED = tuple(f"async_{name}" for name in FORWARDED)
 # What puts one input of an older client into a message and calls predict, generate or stream with it.
 OF_ONE_INPUT = tuple(f"{method}_by_{way}" for method in FORWARDED for way in ("url", "bytes", "filepath"))
 
+# Where no SDK is installed: its classes, without their code. Written by ``docs/generate_sdk_outline.py``.
+OUTLINE = Path(__file__).with_name("sdk_outline")
+
 _MODEL_FILES = ("client/model.py", "client/lister.py", "client/base.py")
 _CLIENT_FILES = ("client/model_client.py",)
 _CLASSES = frozenset({"Model", "Lister", "BaseClient", "ModelClient"})
@@ -95,15 +98,13 @@ def surface_for(packages: Sequence[Path]) -> SdkSurface:
 @cache
 def client_exports() -> tuple[tuple[str, str], ...]:
     """List what ``clarifai.client`` exports, as (module, name)."""
-    folder = sdk_folder()
-    tree = _tree(folder / "client/__init__.py") if folder is not None else None
-    found = tuple(
+    tree = _tree(sdk_file("client/__init__.py"))
+    return tuple(
         (node.module, alias.asname or alias.name)
         for node in (tree.body if tree else ())
         if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
     )
-    return found or (("clarifai.client.model", "Model"),)
 
 
 @cache
@@ -112,6 +113,29 @@ def sdk_folder() -> Path | None:
     spec = importlib.util.find_spec("clarifai")
     places = list(spec.submodule_search_locations or ()) if spec is not None else []
     return Path(places[0]) if places else None
+
+
+def sdk_root() -> Path:
+    """Return the folder that holds the SDK's package: the installed one, else the outline of one."""
+    folder = sdk_folder()
+    return folder.parent if folder is not None else OUTLINE
+
+
+def outline_version() -> str:
+    """Return the version of the SDK that the outline is of."""
+    return re.findall(r"clarifai ([\w.]+),", (OUTLINE / "clarifai/client/__init__.pyi").read_text())[0]
+
+
+def outlines(module: Path) -> tuple[Path, Path]:
+    """Return the files of the outline that may hold a module; ``module``: its file, without a suffix."""
+    return module.with_suffix(".pyi"), module / "__init__.pyi"
+
+
+def sdk_file(name: str) -> Path:
+    """Return a source file of the SDK, which may not be there: the installed one, else its outline. ``name``: such
+    as ``client/__init__.py``."""
+    folder = sdk_folder()
+    return folder / name if folder is not None else (OUTLINE / "clarifai" / name).with_suffix(".pyi")
 
 
 @cache

@@ -34,11 +34,12 @@ class _NoSuchMethod: ...
 @dataclass(frozen=True, slots=True)
 class Written:
     """The written stubs. ``classes``: the name of the class by the model's URL. ``unreadable``: models without
-    types, and why."""
+    types, and why. ``from_source``: the directories whose source alone was read."""
 
     files: tuple[Path, ...]
     classes: Mapping[str, str]
     unreadable: tuple[tuple[str, str], ...]
+    from_source: tuple[Path, ...] = ()
 
 
 def write_stubs(
@@ -59,7 +60,9 @@ def write_stubs(
         if not each.methods
     )
     names = _class_names(readable)
-    return Written(tuple(files), {_url(each): name for each, name in zip(readable, names, strict=True)}, reasons)
+    classes = {_url(each): name for each, name in zip(readable, names, strict=True)}
+    from_source = tuple(each.directory for each in known if each.way == "static")
+    return Written(tuple(files), classes, reasons, from_source)
 
 
 def stub_files(models: Sequence[KnownModel]) -> dict[str, str]:

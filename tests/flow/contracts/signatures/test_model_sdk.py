@@ -50,7 +50,8 @@ def test_code_of_another_version_is_an_error_with_the_line_and_the_way_out(tmp_p
     shown = show(model)
     assert shown.exit_code == 1
     line = 1 + METHODS.split("\n").index("    @ModelClass.method")
-    assert f"error other-sdk {model}/1/model.py:{line}" in shown.stdout
+    assert "error[other-sdk] " in shown.stdout
+    assert f"{model.name}/1/model.py:{line}\n" in shown.stdout
     assert "clarifai 10.11.1 has no @ModelClass.method: that came with 11.3.0." in shown.stdout
     assert "Next: Name `clarifai>=11.3.0` in requirements.txt" in shown.stdout
 

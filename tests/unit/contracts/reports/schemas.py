@@ -28,7 +28,7 @@ def _object(required: dict[str, Any], **optional: Any) -> dict[str, Any]:
 
 _SEVERITY = {"enum": ["error", "warning", "unchecked", "note"]}
 _PLACE: dict[str, Any] = {"file": {"type": "string"}, "line": _COUNT, "column": _COUNT}
-_MORE: dict[str, Any] = {"end_line": _COUNT, "end_column": _COUNT, "cell": _NUMBER}
+_MORE: dict[str, Any] = {"end_line": _COUNT, "end_column": _COUNT, "cell": _NUMBER, "revision": _TEXT}
 _FINDING = _object(
     {
         "rule": _TEXT,
@@ -39,6 +39,10 @@ _FINDING = _object(
         "model": {"type": "string"},
         "method": {"type": "string"},
         "declared": {"anyOf": [{"type": "null"}, _object(_PLACE, **_MORE)]},
+        "breaks": {"type": "string"},
+        "old": {"type": "string"},
+        "new": {"type": "string"},
+        "used_by": {"type": "array", "items": _object(_PLACE, **_MORE)},
         "fingerprint": _TEXT,
     },
     **_MORE,
@@ -47,6 +51,7 @@ _FINDING = _object(
 JSON_REPORT = _object(
     {
         "version": {"const": 1},
+        "command": _TEXT,
         "failed": {"type": "boolean"},
         "findings": {"type": "array", "items": _FINDING},
         "ignored": {"type": "array", "items": _FINDING},

@@ -23,6 +23,7 @@ from clarifai_emulator.contracts.rules.rule import Severity
 from unit.contracts.reports import schemas
 
 ROOT = Path("/repo")
+REPOSITORY = Path(__file__).parents[4]
 LINES = {
     "client.py": ["import x", "", "    model.predict(n='3')"],
     "model.py": ["class M:", "    def predict(self, n: int) -> str:"],
@@ -45,8 +46,21 @@ UNCHECKED = Finding(
     location=Location(ROOT / "try.ipynb", 1, 1, 1, 5, cell=4),
 )
 NOTE = Finding(rule="ignore-comment", severity=Severity.NOTE, message="Of nothing in particular.")
+RENAMED = Finding(
+    rule="parameter-renamed",
+    severity=Severity.ERROR,
+    message="predict(): argument 'm' (int) is gone, and 'n' of the same type is new.",
+    hint="Keep the old name.",
+    location=Location(ROOT / "model.py", 2, 23, 2, 29),
+    declared=Location(Path("main:old/model.py"), 1, 5, revision="main"),
+    model="hello",
+    method="predict",
+    old="predict(m: int) -> str",
+    new="predict(n: int) -> str",
+    used_by=(Location(ROOT / "client.py", 3, 5, 3, 24), Location(ROOT / "client.py", 1, 1)),
+)
 WARNING = replace(WRONG, rule="stream-read-twice", severity=Severity.WARNING, declared=None, hint="")
-ALL = (WRONG, WARNING, UNCHECKED, NOTE)
+ALL = (WRONG, WARNING, UNCHECKED, NOTE, RENAMED)
 
 
 def lines_of(path: Path, cell: int) -> Sequence[str]:
@@ -81,6 +95,53 @@ def test_people_see_the_line_what_is_wrong_with_it_and_where_it_is_declared():
         "",
         "1 error; 3 files and 14 calls checked in 0.4 s.",
     ]
+
+
+def test_people_see_both_signatures_of_a_change_and_the_calls_that_it_breaks():
+    text = click.unstyle(render(report(RENAMED, command="contract diff", scope="1 model compared"), "text"))
+
+    assert text.splitlines() == [
+        "error[parameter-renamed] predict(): argument 'm' (int) is gone, and 'n' of the same type is new.",
+        "  --> model.py:2:23",
+        "    2 |     def predict(self, n: int) -> str:",
+        "      |                       ^^^^^^",
+        "  was: predict(m: int) -> str  (main:old/model.py:1:5)",
+        "  now: predict(n: int) -> str",
+        "  breaks: client.py:3:5  model.predict(n='3')",
+        "          client.py:1:1  import x",
+        "  next: Keep the old name.",
+        "",
+        "1 error; 1 model compared in 0.4 s.",
+    ]
+
+
+def test_other_programs_get_the_signatures_and_the_calls_too():
+    told = (
+        "Before: predict(m: int) -> str; now: predict(n: int) -> str. Breaks 2 calls: client.py:3:5, client.py:1:1."
+    )
+    for name in ("junit", "github", "gitlab"):
+        text = render(report(RENAMED, command="contract diff"), name)
+        assert told in text.replace("&gt;", ">"), name
+    assert "::notice title=clarifai-emulator contract diff::" in render(report(command="contract diff"), "github")
+
+    row = json.loads(render(report(RENAMED), "json"))["findings"][0]
+    assert (row["old"], row["new"]) == ("predict(m: int) -> str", "predict(n: int) -> str")
+    assert [each["line"] for each in row["used_by"]] == [3, 1]
+    assert (row["declared"]["file"], row["declared"]["revision"]) == ("old/model.py", "main")
+
+    result = json.loads(render(report(RENAMED), "sarif"))["runs"][0]["results"][0]
+    old, *calls = result["relatedLocations"]
+    assert old["message"]["text"] == "declared here, in revision main"
+    assert old["physicalLocation"] == {"artifactLocation": {"uri": "old/model.py", "uriBaseId": "ROOT"}}
+    assert [each["physicalLocation"]["region"]["startLine"] for each in calls] == [3, 1]
+
+
+def test_a_rule_in_sarif_has_its_page_and_an_example():
+    (rule,) = json.loads(render(report(RENAMED), "sarif"))["runs"][0]["tool"]["driver"]["rules"]
+
+    assert rule["helpUri"] == "docs/rules.md#parameter-renamed"
+    assert "### parameter-renamed\n" in (REPOSITORY / "docs" / "rules.md").read_text(encoding="utf-8")
+    assert "```diff\n-def " in rule["help"]["markdown"]
 
 
 def test_the_summary_counts_what_was_ignored_and_what_was_known():
@@ -145,7 +206,7 @@ def test_junit_follows_its_schema_and_counts_its_cases(findings: tuple[Finding, 
     suite = ET.fromstring(text)[0]
     assert suite.get("tests") == str(max(1, len(findings))) == str(len(suite))
     if findings:
-        assert (suite.get("failures"), suite.get("skipped")) == ("2", "1")
+        assert (suite.get("failures"), suite.get("skipped")) == ("3", "1")
         failure = suite[0].find("failure")
         assert failure is not None
         assert failure.text == (
@@ -167,7 +228,9 @@ def test_github_gets_one_command_a_line_with_everything_escaped():
         "<b>these</b>,%0Aand: more are not checked."
     )
     assert all(re.fullmatch(r"::(error|warning|notice) ([a-zA-Z]+=[^,:]*,?)+::.*", line) for line in lines)
-    assert lines[-1].startswith("::notice title=clarifai-emulator check::1 error, 1 warning, 1 unchecked, 1 note; ")
+    assert lines[-1].startswith(
+        "::notice title=clarifai-emulator check::2 errors, 1 warning, 1 unchecked, 1 note; "
+    )
 
 
 def test_markdown_is_one_table_whose_rows_stay_on_their_line():
@@ -175,7 +238,7 @@ def test_markdown_is_one_table_whose_rows_stay_on_their_line():
 
     assert text.startswith("### clarifai-emulator check: failed\n\n| severity |")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
-    assert len(rows) == 5
+    assert len(rows) == 6
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {5}
     assert "<b>" not in text.replace("\\<b\\>", "")
 

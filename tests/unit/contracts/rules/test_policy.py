@@ -12,9 +12,9 @@ from clarifai_emulator.contracts.rules.policy import (
     Policy,
     fingerprint,
     judge,
-    project_levels,
     read_baseline,
     read_levels,
+    relative,
     write_baseline,
 )
 from clarifai_emulator.contracts.rules.rule import Severity
@@ -41,22 +41,6 @@ def test_a_level_changes_the_severity_and_off_drops_the_finding():
     assert [(each.rule, each.severity) for each in judged.findings] == [("unknown-method", Severity.WARNING)]
 
 
-def test_levels_are_read_from_the_nearest_pyproject(tmp_path: Path):
-    (tmp_path / "pyproject.toml").write_text('[tool.clarifai-emulator.rules]\nlarge-integer = "error"\n')
-    (tmp_path / "below").mkdir()
-
-    assert project_levels(tmp_path / "below") == ["large-integer=error"]
-
-
-def test_a_key_of_the_project_that_means_nothing_is_told_with_the_nearest(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text("[tool.clarifai-emulator.rulez]\nlarge-integer = 'error'\n")
-    with pytest.raises(ConfigError, match=r"Unknown key 'rulez'\. Did you mean 'rules'\?"):
-        project_levels(tmp_path)
-    (tmp_path / "pyproject.toml").write_text("[tool]\nclarifai-emulator = 1\n")
-    with pytest.raises(ConfigError, match="must be a table"):
-        project_levels(tmp_path)
-
-
 def test_levels_that_cannot_be_understood_are_all_named():
     with pytest.raises(ConfigError) as caught:
         read_levels(["unknown-metod=off", "unknown-method=loud"], ["unknown-method"])
@@ -67,6 +51,24 @@ def test_levels_that_cannot_be_understood_are_all_named():
         "  - 'unknown-method=loud': the level is one of error, warning, unchecked, note, off.",
         "Write RULE=LEVEL.",
     ]
+
+
+def test_a_comment_about_a_rule_that_was_not_looked_for_is_not_useless():
+    code = lines("x = 1  # clarifai: ignore[wrong-type] the model takes it", "y = 2")
+
+    def rules(*looked_for: str) -> list[str]:
+        return [each.rule for each in judge([finding(2)], Policy(), code, rules=looked_for).findings]
+
+    assert rules("unknown-method") == ["unknown-method"]
+    assert rules("unknown-method", "wrong-type") == ["ignore-comment", "unknown-method"]
+
+
+def test_paths_are_shown_from_where_one_stands():
+    here = Path("/repo/app")
+    assert relative(Path("/repo/app/client.py"), here) == "client.py"
+    assert relative(Path("/repo/models/hello"), here) == "../models/hello"
+    assert relative(Path("/elsewhere/hello"), here) == "/elsewhere/hello"
+    assert relative(Path("main:models/hello"), here) == "main:models/hello"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,28 @@
+"""Reads the project's settings for commands, as they are read before anything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clarifai_emulator.cli.output import unusable
+
+if TYPE_CHECKING:
+    from clarifai_emulator.contracts.rules.project_settings import ProjectSettings
+
+
+def read_settings() -> ProjectSettings:
+    """Return the settings of the nearest pyproject.toml. Raises ``Failure`` if they cannot be used."""
+    from clarifai_emulator.contracts.rules.project_settings import project_settings
+    from clarifai_emulator.errors import ConfigError
+
+    try:
+        return project_settings(Path.cwd())
+    except ConfigError as error:
+        raise unusable(error) from None
+
+
+def model_directory(text: str) -> Path:
+    """Return the directory of a model that is given as ``DIR`` or ``DIR=ADDRESS``."""
+    # A directory may have "=" in its name; an address has none.
+    return Path(text) if Path(text).is_dir() else Path(text.rpartition("=")[0] or text)

@@ -1,0 +1,62 @@
+"""Writes the package ``clarifai_emulator_check``: the emulator's modules that ``check``, ``contract`` and ``stubs``
+need, under a name of their own, and the message types of clarifai-grpc.
+
+    the program ─► module_graph.py ─► copies, with other names in them ─► message_modules.py
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from message_modules import with_messages_of, write_messages
+from module_graph import PACKAGE, ModuleGraph, Needs
+
+LIGHT = "clarifai_emulator_check"
+# The program is another one than the whole emulator's: the module on the left is written from the one on the right.
+PROGRAM = {f"{PACKAGE}.cli.main": f"{PACKAGE}.cli.light_main"}
+ROOTS = (f"{PACKAGE}.__main__", *PROGRAM)
+# What modules read beside themselves.
+DATA = ("contracts/stubs/sdk_outline", "contracts/stubs/sdk_versions.json")
+
+_COMMAND = re.compile(r"\bclarifai-emulator (?=(?:check|contract|stubs)\b)")
+_OWN = re.compile(rf"\b{PACKAGE}\b")
+
+
+def needs_of_light(checkout: Path) -> Needs:
+    """Return what the light distribution needs, of the emulator and of other packages. ``checkout``: the folder of
+    the project."""
+    return ModuleGraph(checkout / "emulator", instead=PROGRAM).needs_of(ROOTS)
+
+
+def write_package(checkout: Path, target: Path) -> Path:
+    """Write the package into the folder ``target``; return its own folder."""
+    graph = ModuleGraph(checkout / "emulator", instead=PROGRAM)
+    needs, folder = graph.needs_of(ROOTS), target / LIGHT
+    for module in sorted(needs.modules):
+        source = graph.file(module)
+        file = _place(folder, module, source.name == "__init__.py")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(rewritten(source.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in DATA:
+        source = checkout / "emulator" / PACKAGE / name
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        copy(source, folder / name)
+    (folder / "__init__.py").write_text('"""Checks clients against Clarifai model directories; see ``cli``."""\n')
+    shutil.copyfile(checkout / "LICENSE", folder / "LICENSE")
+    write_messages(needs.outside, folder, LIGHT, checkout / "light" / "message_package.py")
+    return folder
+
+
+def rewritten(text: str) -> str:
+    """Return a module's text with the names that the light distribution has: its package, its command, and the
+    messages in it."""
+    text = _OWN.sub(LIGHT, text)
+    text = with_messages_of(LIGHT, text)
+    return _COMMAND.sub("clarifai-emulator-check ", text)
+
+
+def _place(folder: Path, module: str, is_package: bool) -> Path:
+    file = folder.joinpath(*module.split(".")[1:])
+    return file / "__init__.py" if is_package else file.with_suffix(".py")

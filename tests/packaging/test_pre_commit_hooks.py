@@ -1,0 +1,111 @@
+"""The hooks of this repository work in pre-commit, as in a project that names them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+ROOT = Path(__file__).parents[2]
+# What pre-commit installs from.
+SOURCES = (
+    "emulator",
+    "pytest_plugin",
+    "light",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    ".pre-commit-hooks.yaml",
+)
+CONFIG = """\
+repos:
+  - repo: {repository}
+    rev: {revision}
+    hooks:
+      - id: clarifai-check
+        args: [clients, --model, models/hello]
+      - id: clarifai-contract
+        args: [models/hello]
+"""
+CLIENT = """\
+from clarifai.client import Model
+
+print(Model(url="https://clarifai.com/me/demo/models/hello").predict({argument}="you"))
+"""
+
+
+@pytest.mark.slow
+def test_hooks_refuse_what_would_fail_with_the_model(tmp_path: Path) -> None:
+    hooks = _repository(tmp_path / "hooks")
+    for name in SOURCES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+        copy(ROOT / name, hooks / name)
+    revision = _commit(hooks)
+    project = _repository(tmp_path / "project")
+    shutil.copytree(ROOT / "fixtures/models/hello", project / "models/hello")
+    (project / "clients").mkdir()
+    (project / "clients/right.py").write_text(CLIENT.format(argument="prompt"))
+    (project / ".pre-commit-config.yaml").write_text(CONFIG.format(repository=hooks, revision=revision))
+    _run(find_uv_bin(), "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
+    python = tmp_path / "venv/bin/python"
+    _run(find_uv_bin(), "pip", "install", "--quiet", "--python", python, "pre-commit>=4")
+    pre_commit = (tmp_path / "venv/bin/pre-commit", "run", "--all-files", "--color", "never")
+    home = {"PRE_COMMIT_HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    _commit(project)
+
+    code, said = _exit(*pre_commit, "clarifai-check", folder=project, **home)
+    assert (code, "Passed" in said) == (0, True), said
+    packages = {
+        each.name.partition("-")[0] for each in tmp_path.glob("home/*/py_env*/lib/*/site-packages/*.dist-info")
+    }
+    assert {"clarifai_emulator_check", "clarifai_emulator", "pyrefly"} <= packages
+    assert packages & {"clarifai", "clarifai_grpc", "grpcio", "docker", "uv"} == set()
+
+    (project / "clients/wrong.py").write_text(CLIENT.format(argument="promt"))
+    _commit(project)
+    code, said = _exit(*pre_commit, "clarifai-check", folder=project, **home)
+    assert code == 1
+    assert "error[unknown-argument] predict(): there is no argument 'promt'" in said
+    code, said = _exit(*pre_commit, "clarifai-contract", folder=project, **home)
+    assert (code, "There is no clarifai.contract.yaml below this folder." in said) == (1, True), said
+
+
+def _repository(folder: Path) -> Path:
+    folder.mkdir()
+    _run("git", "init", "--quiet", folder)
+    return folder
+
+
+def _commit(folder: Path) -> str:
+    _run("git", "add", "--all", folder=folder)
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false")
+    _run("git", *who, "commit", "--quiet", "--message", "All of it", folder=folder)
+    return _run("git", "rev-parse", "HEAD", folder=folder).strip()
+
+
+def _run(*command: object, folder: Path | None = None) -> str:
+    code, said = _exit(*command, folder=folder)
+    assert code == 0, f"{command}\n{said}"
+    return said
+
+
+def _exit(*command: object, folder: Path | None = None, **more: str) -> tuple[int, str]:
+    """Run a command; return its exit code and what it said."""
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CLARIFAI_", "PYTEST_", "GIT_"))
+    }
+    done = subprocess.run(
+        [str(each) for each in command],
+        cwd=folder,
+        env={**environ, **more},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
