@@ -131,6 +131,7 @@ def test_stubs_are_written(scripts: Path, project: Path) -> None:
     [
         (["contract", "fuzz", "hello"], "`contract fuzz`"),
         (["check", "client.py", "--model", "hello", "--fuzz"], "`check --fuzz`"),
+        (["contract", "show", "hello", "--topology", "topology.yaml"], "`contract show --topology`"),
         (["contract", "lock", "https://clarifai.com/a/b/models/c"], "Asking a control plane for a model URL"),
     ],
 )

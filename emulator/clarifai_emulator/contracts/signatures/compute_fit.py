@@ -8,7 +8,7 @@ from pathlib import Path
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, InstanceType
 
 from clarifai_emulator.catalogue import Catalogue, fits
-from clarifai_emulator.topology.files import load_topology
+from clarifai_emulator.left_out import of_the_whole
 
 Offer = tuple[str, InstanceType]
 
@@ -19,6 +19,9 @@ def offers_of(topology: Sequence[Path]) -> list[Offer]:
 
 
 def _offers(topology: Sequence[Path]) -> Iterator[Offer]:
+    with of_the_whole("`contract show --topology`"):
+        from clarifai_emulator.topology.files import load_topology
+
     catalogue = Catalogue()
     for entry in load_topology(topology).nodepools:
         for instance in entry.message.instance_types:
