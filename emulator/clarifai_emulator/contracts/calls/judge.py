@@ -22,7 +22,7 @@ from clarifai_emulator.contracts.calls.constants import Evaluator
 from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
 from clarifai_emulator.contracts.calls.flow.model_flow import ModelFlow
 from clarifai_emulator.contracts.calls.given_models import KnownModel
-from clarifai_emulator.contracts.calls.older_calls import SdkCalls, is_used_as_value
+from clarifai_emulator.contracts.calls.sdk_function_calls import SdkCalls, is_used_as_value
 from clarifai_emulator.contracts.calls.translate import Translator
 from clarifai_emulator.contracts.calls.type_checker import CheckerRun, Diagnostic
 from clarifai_emulator.contracts.calls.typed_copy import typed_copy
