@@ -98,12 +98,12 @@ def _show(contract: ModelContract) -> None:
     heading(f"{contract.name}  ({relative(contract.directory, Path.cwd())})")
     with_sdk = f", with clarifai {contract.sdk}" if contract.sdk and contract.sdk != installed_sdk() else ""
     click.echo(f"  {_WAYS[contract.way]}{with_sdk}")
-    for line in _method_lines(contract, output_width()):
+    for line in method_lines(contract, output_width()):
         click.echo(line)
     click.echo()
 
 
-def _method_lines(contract: ModelContract, width: int | None) -> list[str]:
+def method_lines(contract: ModelContract, width: int | None) -> list[str]:
     """Write each method with its place beside it, or below it where the terminal is too narrow for both."""
     rows = [(str(method_shape(each.signature)), _place(each.location)) for each in contract.methods]
     longest = [max((len(row[n]) for row in rows), default=0) for n in (0, 1)]
@@ -112,7 +112,7 @@ def _method_lines(contract: ModelContract, width: int | None) -> list[str]:
     return [
         line
         for signature, place in rows
-        for line in (*paragraph(f"  {signature}", hanging="    ", width=width).split("\n"), f"    {place}".rstrip())
+        for line in (*paragraph(f"  {signature}", width=width).split("\n"), f"    {place}".rstrip())
         if line
     ]
 

@@ -18,6 +18,7 @@ UNKNOWN = -1
 # Functions that the checked copies call with what is known to be a model, whatever the type checker takes it for.
 IN_NOTEBOOKS = "notebook"
 CAST_MODULE = "clarifai_emulator_casts"
+ANYTHING = "anything"  # of what a file puts something else in the place of
 CASTS = {"Model": "model", "Client": "client", "AsyncClient": "async_client"}
 
 _KINDS = {"UNARY_UNARY": "unary", "UNARY_STREAMING": "generate", "STREAMING_STREAMING": "stream"}
@@ -104,6 +105,7 @@ def checking_stubs(
 def _casts(number: int) -> Iterator[str]:
     yield "from typing import Any"
     yield "from clarifai.client import model"
+    yield f"def {ANYTHING}(value: Any, /) -> Any: ..."
     for index in range(number):
         for made, name in CASTS.items():
             yield f"def {name}_{index}(value: Any, /) -> model.{made}_{index}: ..."

@@ -22,12 +22,12 @@ from clarifai_emulator.contracts.calls.constants import Evaluator
 from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
 from clarifai_emulator.contracts.calls.flow.model_flow import ModelFlow
 from clarifai_emulator.contracts.calls.given_models import KnownModel
-from clarifai_emulator.contracts.calls.sdk_calls import SdkCalls, is_used_as_value
+from clarifai_emulator.contracts.calls.sdk_function_calls import SdkCalls, is_used_as_value
 from clarifai_emulator.contracts.calls.translate import Translator
 from clarifai_emulator.contracts.calls.type_checker import CheckerRun, Diagnostic
 from clarifai_emulator.contracts.calls.typed_copy import typed_copy
 from clarifai_emulator.contracts.calls.unread_clients import unread_cells, unread_file
-from clarifai_emulator.contracts.calls.unresolved import Unresolved, replaced_methods
+from clarifai_emulator.contracts.calls.unresolved import Unresolved
 from clarifai_emulator.contracts.calls.uses import Uses
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
@@ -203,7 +203,6 @@ class _Judge:
         building = BuiltModels(source, evaluator, self._surface)
         findings += _all(building.check(each) for each in client.built)
         unresolved = Unresolved(source, self._held, self._methods, self._surface.model_attributes)
-        replaced = replaced_methods(source)
         sites: dict[ast.expr, tuple[CallSite, Checked]] = {}
         for site in (*seen.sites, *passed):
             method, name = self._method(site.model, site.method), self._names[site.model]
@@ -213,9 +212,6 @@ class _Judge:
             if site.way.endswith("protos"):
                 sites[site.node] = (site, Checked((), whole=True))
                 findings += own.messages(site, method, name)
-                continue
-            if isinstance(site.node, ast.Attribute) and site.node.attr in replaced:
-                findings.append(unresolved.replaced(site.node, name))
                 continue
             checked = arguments.check(site, method, name)
             sites[site.node] = (site, checked)

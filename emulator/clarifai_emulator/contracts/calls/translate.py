@@ -11,6 +11,7 @@ from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source, Spans
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD, suspects
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
+from clarifai_emulator.contracts.calls.unresolved import guarded_names
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
@@ -55,15 +56,7 @@ class Translator:
             if site.call is not None
         )
         self._ends = {source.end(node): node for node in sites}
-        # Looked for before they are used: `if hasattr(model, "rank")`.
-        self._guarded = {
-            each.args[1].value
-            for each in source.calls
-            if isinstance(each.func, ast.Name)
-            and each.func.id == "hasattr"
-            and len(each.args) == 2
-            and isinstance(each.args[1], ast.Constant)
-        }
+        self._guarded = guarded_names(source)
         self._attributes = {source.end(node): node for node in source.attributes}
 
     def findings(

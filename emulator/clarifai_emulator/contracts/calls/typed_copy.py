@@ -7,10 +7,17 @@ from collections.abc import Collection, Iterator, Sequence
 
 from clarifai_emulator.contracts.calls.call_sites import PASSING
 from clarifai_emulator.contracts.calls.call_targets import Built
-from clarifai_emulator.contracts.calls.checking_stubs import CAST_MODULE, CASTS, CONTRACT_ARGUMENT, IN_NOTEBOOKS
+from clarifai_emulator.contracts.calls.checking_stubs import (
+    ANYTHING,
+    CAST_MODULE,
+    CASTS,
+    CONTRACT_ARGUMENT,
+    IN_NOTEBOOKS,
+)
 from clarifai_emulator.contracts.calls.client_source import Insertion, Position, Source
 from clarifai_emulator.contracts.calls.flow.flow_graph import Held, Sort
 from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
+from clarifai_emulator.contracts.calls.unresolved import replaced_methods
 from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED
 
 _CASTS_OF = {Sort.MODEL: "Model", Sort.CLIENT: "Client", Sort.ASYNC_CLIENT: "AsyncClient"}
@@ -34,13 +41,18 @@ def _casts(
     source: Source, made: Collection[ast.Call], held: HeldModels, taken: Collection[Position]
 ) -> Iterator[Insertion]:
     """Say of each object of a method call which model it is, where that is known: `cast(held.model).predict(…)`."""
-    places = set(taken)
+    places, replaced = set(taken), replaced_methods(source)
     for node in source.attributes:
         owner = node.value
         if owner in made or node.attr in ("client", "async_client") or not isinstance(node.ctx, ast.Load):
             continue
         model = held.sure(owner)
         start, end = source.start(owner), source.end(owner)
+        if node.attr in replaced and held.may(owner) is May.MODEL and start not in places:
+            places.add(start)
+            yield Insertion(*start, f"{CAST_MODULE}.{ANYTHING}(")
+            yield Insertion(*end, ")")
+            continue
         if model is None or start in places or not _stands_there(source, owner):
             continue
         places.add(start)

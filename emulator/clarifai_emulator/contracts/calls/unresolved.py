@@ -31,6 +31,8 @@ class Unresolved:
         self._held = held
         self._methods = {*methods, *_USUAL}
         self._own = {*own} - _USUAL
+        self._replaced = replaced_methods(source)
+        self._guarded = guarded_names(source) - self._methods
 
     def calls(self, understood: Collection[ast.expr], said: Collection[tuple[int, int]]) -> Iterator[Finding]:
         """Calls that a model may be behind, and that are neither understood nor spoken of. ``said``: where lines
@@ -56,7 +58,12 @@ class Unresolved:
     def _method(self, function: ast.Attribute) -> Iterator[Finding]:
         name, what = function.attr, ast.unparse(function.value)
         may = self._held.may(function.value)
-        if may is May.MODEL and name not in self._own and not name.startswith("_"):
+        if name in self._guarded:
+            return
+        if may is May.MODEL and name in self._replaced:
+            reason = f"{name}() is replaced in this file, by a mock for instance"
+            yield self._unresolved(reason, function, name)
+        elif may is May.MODEL and name not in self._own and not name.startswith("_"):
             yield self._unresolved(f"'{what}' may be more than one model, or something else", function, name)
         elif name not in self._methods:
             return
@@ -86,16 +93,6 @@ class Unresolved:
                     f"The model is handed to {name}(): what calls it there, and with what, is not checked.",
                     self._source.location(each),
                 )
-
-    def replaced(self, node: ast.Attribute, model: str) -> Finding:
-        """Report a call of a method that the file puts something else in the place of."""
-        return found(
-            "unresolved-call",
-            f"{node.attr}() is replaced in this file, by a mock for instance, so its calls are not checked.",
-            self._source.location(node),
-            model=model,
-            method=node.attr,
-        )
 
     def passed(self, site: CallSite, model: str) -> Iterator[Finding]:
         """Report a method that is named and not called."""
@@ -145,6 +142,15 @@ def replaced_methods(source: Source) -> frozenset[str]:
                 if isinstance(each, ast.Constant) and isinstance(each.value, str)
             )
     return frozenset(names)
+
+
+def guarded_names(source: Source) -> frozenset[str]:
+    """Return the names of attributes that a file looks for before it uses them: `if hasattr(model, "rank")`."""
+    return frozenset(
+        str(each.args[1].value)
+        for each in source.calls
+        if _name(each.func) == "hasattr" and len(each.args) == 2 and isinstance(each.args[1], ast.Constant)
+    )
 
 
 def _name(node: ast.expr | None) -> str:

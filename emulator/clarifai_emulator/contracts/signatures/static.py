@@ -27,7 +27,7 @@ from clarifai_emulator.contracts.signatures.model_source import MethodPlace, doc
 from clarifai_emulator.contracts.signatures.refusals import model_class_count, refusal
 from clarifai_emulator.contracts.signatures.static_decorators import hides_method, makes_method, unknown_decorator
 from clarifai_emulator.contracts.signatures.static_failures import failing_statements
-from clarifai_emulator.contracts.signatures.static_modules import Modules, TooLarge
+from clarifai_emulator.contracts.signatures.static_modules import ParsedModules, TooLarge
 from clarifai_emulator.contracts.signatures.static_sdk import sdk_source
 from clarifai_emulator.contracts.signatures.static_types import Refused, UnknownType, fill_default, fill_type
 from clarifai_emulator.models.directory import REQUIREMENTS_FILE
@@ -43,7 +43,7 @@ def read_by_source(directory: Path) -> Reading:
     """Read the source of one model."""
     model_file, sdk = model_file_of(directory), sdk_source(directory)
     named = frozenset(required_names(directory / REQUIREMENTS_FILE))
-    modules = Modules(directory, model_file, named, sdk.folder)
+    modules = ParsedModules(directory, model_file, named, sdk.folder)
     try:
         module = modules.load(model_file, "model")
     except SyntaxError as error:
@@ -72,7 +72,7 @@ def _unread(model_file: Path, why: str) -> Reading:
     return Reading(STATIC, findings=(found("unread-method", f"{why}.", location=Location(model_file, 1, 1)),))
 
 
-def _of_module(module: Any, modules: Modules, model_file: Path) -> Reading:
+def _of_module(module: Any, modules: ParsedModules, model_file: Path) -> Reading:
     flow = modules.flow(module)
     classes = [each for each in module.classes.values() if not each.is_alias and modules.is_model(each)]
     doubts = [flow.doubtful[each] for each in module.classes if each in flow.doubtful]
@@ -85,7 +85,7 @@ def _of_module(module: Any, modules: Modules, model_file: Path) -> Reading:
     return _Reader(modules).read(classes[0], model_file)
 
 
-def _unclear_bases(module: Any, modules: Modules) -> str:
+def _unclear_bases(module: Any, modules: ParsedModules) -> str:
     """Say which class could be the model, if what it inherits from were known; or which value could be one."""
     for each in module.classes.values():
         if each.is_alias or modules.is_model(each):
@@ -108,7 +108,7 @@ def _is_class_name(name: str) -> bool:
 class _Reader:
     """Makes methods of one model class."""
 
-    modules: Modules
+    modules: ParsedModules
     findings: list[Finding] = field(default_factory=list[Finding])
     methods: dict[str, Method] = field(default_factory=dict[str, Method])
 

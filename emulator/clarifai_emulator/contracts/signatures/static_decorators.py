@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from clarifai_emulator.contracts.signatures.model_source import parsed
-from clarifai_emulator.contracts.signatures.static_modules import Modules
+from clarifai_emulator.contracts.signatures.static_modules import ParsedModules
 
 # They give back the function, or one that says of itself what that says.
 _TRANSPARENT = frozenset(
@@ -34,7 +34,7 @@ def hides_method(function: Any) -> bool:
     return any(_path(each.value) in _BOUND for each in function.decorators)
 
 
-def unknown_decorator(function: Any, modules: Modules) -> str:
+def unknown_decorator(function: Any, modules: ParsedModules) -> str:
     """Return the first decorator that may make another function of it, as it is written; empty where there is
     none."""
     for each in function.decorators:
@@ -45,7 +45,7 @@ def unknown_decorator(function: Any, modules: Modules) -> str:
     return ""
 
 
-def makes_method(function: Any, modules: Modules) -> bool:
+def makes_method(function: Any, modules: ParsedModules) -> bool:
     """Tell whether a decorator of the model's own may make a method of it."""
     for each in function.decorators:
         target = modules.decorator_target(each.value, function.module)
@@ -57,7 +57,7 @@ def makes_method(function: Any, modules: Modules) -> bool:
     return False
 
 
-def _is_transparent(decorator: Any, function: Any, modules: Modules) -> bool:
+def _is_transparent(decorator: Any, function: Any, modules: ParsedModules) -> bool:
     path = _path(decorator)
     if path in _TRANSPARENT or path.partition(".")[0] in _TRANSPARENT_PACKAGES:
         return True

@@ -9,10 +9,10 @@ from pathlib import Path
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.model_source import parsed
-from clarifai_emulator.contracts.signatures.static_modules import Modules
+from clarifai_emulator.contracts.signatures.static_modules import ParsedModules
 
 
-def failing_statements(file: Path, modules: Modules) -> Iterator[Finding]:
+def failing_statements(file: Path, modules: ParsedModules) -> Iterator[Finding]:
     """Yield the first statement at the top level of model.py that fails whatever was before it."""
     tree = parsed(file)
     for node in tree.body if tree is not None else ():
@@ -49,7 +49,7 @@ def _end(node: ast.stmt) -> str:
     return ""
 
 
-def _problem(node: ast.stmt, modules: Modules) -> str:
+def _problem(node: ast.stmt, modules: ParsedModules) -> str:
     if isinstance(node, ast.Import):
         names = [each.name for each in node.names if each.name.startswith("clarifai.")]
         gone = next((each for each in names if not modules.has_module(each)), "")

@@ -24,7 +24,7 @@ class TooLarge(Exception):
     """A file that is not parsed."""
 
 
-class Modules:
+class ParsedModules:
     """The modules that can be found without an import. ``directory``: of the model; ``named``: the modules that its
     requirements name; ``sdk``: the folder that has the SDK's package, None for the one beside the emulator, or
     its outline."""

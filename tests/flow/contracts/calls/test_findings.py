@@ -161,7 +161,8 @@ NOT_CHECKED = [
     ("hello.predict(**os.environ)", "unpacked-arguments: predict() is given **os.environ, which is not known before "
      "it runs: its arguments are not checked."),
     ("async def f(mock):\n    hello.async_predict = mock\n    print(await hello.async_predict('x'))",
-     "unresolved-call: async_predict() is replaced in this file, by a mock for instance, so its calls are not checked."),
+     "unresolved-call: async_predict() is replaced in this file, by a mock for instance, so async_predict() is not "
+     "checked."),
     ("getattr(hello, os.environ['M'])('x')",
      "dynamic-method: The method is named by os.environ['M']: the call is not checked."),
     ("def retry(f): f('x')\nretry(hello.predict)",

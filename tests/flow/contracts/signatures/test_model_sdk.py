@@ -53,7 +53,7 @@ def test_code_of_another_version_is_an_error_with_the_line_and_the_way_out(tmp_p
     assert "error[other-sdk] " in shown.stdout
     assert f"{model.name}/1/model.py:{line}\n" in shown.stdout
     assert "clarifai 10.11.1 has no @ModelClass.method: that came with 11.3.0." in shown.stdout
-    assert "Next: Name `clarifai>=11.3.0` in requirements.txt" in shown.stdout
+    assert "next: Name `clarifai>=11.3.0` in requirements.txt" in shown.stdout
 
 
 def test_check_says_so_too(tmp_path: Path) -> None:
