@@ -18,7 +18,7 @@ from sdks.conftest import versions
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "fixtures" / "clients" / "any_sdk"
 VERSIONS = versions(
-    "9.11.0", "11.7.5", "newest", more=("10.8.9", "10.11.1", "11.1.7", "11.4.1", "12.1.7", "12.2.2")
+    "9.11.0", "10.11.1", "11.1.7", "11.7.5", "12.2.2", "newest", more=("10.8.9", "11.4.1", "12.1.7")
 )
 
 

@@ -14,6 +14,7 @@ OTHERS = {
     "api/handlers/test_round_trip.py": "every field of every kind of resource comes back",
     "cli/test_predict_of_messages.py": "what `predict` says of models that answer messages",
     "cli/test_missed_lines.py": "what `events` and `logs` say of lines they could not show",
+    "contracts/endpoints/test_documented_clients.py": "the snippets of the documentation, as clients",
     "nodepools/test_official_sizes.py": "the sizes of Clarifai's own examples, on small machines",
     "resources/test_every_kind.py": "every kind of resource, row by row",
     "routing/test_properties.py": "what holds for every request over every topology",
