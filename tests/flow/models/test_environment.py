@@ -70,7 +70,7 @@ class Uv:
 @pytest.fixture
 def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uv:
     fake = Uv(tmp_path)
-    monkeypatch.setattr(uv_runs, "find_uv_bin", lambda: str(fake.binary))
+    monkeypatch.setattr(uv_runs, "uv_program", lambda: str(fake.binary))
     return fake
 
 
