@@ -36,7 +36,7 @@ def main() -> int:
     extras = [word for name in EXTRAS for word in ("--extra", name)]
     lowest = (str(ROOT / "pyproject.toml"), *extras, "--resolution", "lowest-direct")
     tools = [f"{name}=={metadata.version(name)}" for name in TOOLS]
-    python = cached_environment(*tools, options=lowest, apart="lowest")
+    python = cached_environment(*tools, options=lowest, name="lowest")
     asked = "import importlib.metadata as m; print(*(f'{n} {m.version(n)}' for n in ('clarifai', 'clarifai-grpc', "
     asked += "'protobuf', 'grpcio', 'click', 'rich', 'packaging')), sep=', ', flush=True)"
     with alone(python.parents[1]):
