@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from clarifai_emulator.conformance.scenes import MadeModel, MadeNodepool
 
 _READY_SECONDS = 20.0
 _RETRY_SECONDS = 0.05
+_HEARD_SECONDS = 0.02
 _CONTROL = "control-"
 
 
@@ -77,6 +79,7 @@ class ScriptedRunner:
         self._ended = threading.Event()
         self._calls: set[Any] = set()
         self._lock = threading.Lock()
+        self._idle = 0
         self._running: list[threading.Thread] = []
 
     @property
@@ -90,6 +93,13 @@ class ScriptedRunner:
             thread = threading.Thread(target=self._repeat, args=(work,), daemon=True)
             thread.start()
             self._running.append(thread)
+
+    def wait_until_idle(self) -> None:
+        """Wait until each of its streams can take an item, and the platform has had a moment to hear of it."""
+        until = time.monotonic() + _READY_SECONDS
+        while self._idle < self._threads and time.monotonic() < until:
+            time.sleep(_HEARD_SECONDS)
+        time.sleep(_HEARD_SECONDS)
 
     def break_off(self) -> None:
         """Close its streams at once, as those of a runner are that is killed. Its scripts may go on."""
@@ -164,15 +174,28 @@ class ScriptedRunner:
     def _work(self) -> None:
         call, sent = self._stream(self.id)
         try:
-            for response in call:
-                if response.runner_items:
-                    self._serve(response.runner_items[0], call, sent)
-                    return
-                if response.status.code != StatusCode.SUCCESS:
-                    self._ended.wait(_RETRY_SECONDS)
-                    return
+            response = self._first(call)
+            if response is None:
+                return
+            if response.runner_items:
+                self._serve(response.runner_items[0], call, sent)
+            else:
+                self._ended.wait(_RETRY_SECONDS)
         finally:
             self._drop(call, sent)
+
+    def _first(self, call: Any) -> Any | None:
+        """Return the first answer that is an item, or a refusal; None at the end of the stream."""
+        with self._lock:
+            self._idle += 1
+        try:
+            for response in call:
+                if response.runner_items or response.status.code != StatusCode.SUCCESS:
+                    return response
+            return None
+        finally:
+            with self._lock:
+                self._idle -= 1
 
     def _serve(self, message: Any, call: Any, sent: queue.Queue[Any]) -> None:
         item = ScriptedItem(message, call)
