@@ -17,9 +17,15 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall, Handler, UnaryHandler
 from clarifai_emulator.api.content_links import ContentLinks
-from clarifai_emulator.api.handlers.received_parts import ReceivedParts, check_version, first_message
+from clarifai_emulator.api.handlers.received_parts import (
+    ReceivedParts,
+    check_size,
+    check_version,
+    first_message,
+    say_progress,
+)
 from clarifai_emulator.api.handlers.resource_verbs import require_owner, target
-from clarifai_emulator.errors import CallerError, describe
+from clarifai_emulator.errors import describe
 from clarifai_emulator.models.artifact_files import ArtifactFiles
 from clarifai_emulator.resources.identifiers import fresh_id
 from clarifai_emulator.resources.resource import Resources
@@ -77,12 +83,13 @@ class Artifacts:
         """Return the artifact, and the version as it will be; refuse before a byte of the file is taken."""
         require_owner(self.resources, call, config, Kind.ARTIFACT_VERSION)
         artifact = target(self.resources, self.resources.row(Kind.ARTIFACT), call, config)
-        if not 0 < config.total_size <= self.max_bytes:
-            raise CallerError(
-                StatusCode.ARTIFACT_VERSION_INVALID_ARGUMENT,
-                f"upload_config.total_size: {config.total_size} bytes; a file may have 1 to {self.max_bytes}.",
-                hint="Say the file's real size; `clarifai-emulator up --max-upload-bytes` sets the limit.",
-            )
+        check_size(
+            config.total_size,
+            self.max_bytes,
+            StatusCode.ARTIFACT_VERSION_INVALID_ARGUMENT,
+            what="a file",
+            hint="Say the file's real size; `clarifai-emulator up --max-upload-bytes` sets the limit.",
+        )
         version = ArtifactVersion()
         version.CopyFrom(config.artifact_version)
         version.id = version.id or fresh_id()
@@ -127,8 +134,4 @@ class Artifacts:
 
 
 def _answer(call: ApiCall, version: ArtifactVersion, part: ReceivedParts, code: int) -> Any:
-    response = call.rpc.response_type(artifact_version_id=version.id, bytes_remaining=part.left)
-    response.status.code = code
-    response.status.description = describe(code)
-    response.status.percent_completed = part.received * 100 // part.total
-    return response
+    return say_progress(call.rpc.response_type(artifact_version_id=version.id), part, code)

@@ -80,12 +80,12 @@ class Inference:
 
     async def predict(self, call: ApiCall, request: Any) -> Any:
         """Answer one request with one answer: the one that is kept of an equal request, where it asks for that."""
-        decision, lane = self._routed(call, request)
+        ask, decision, lane = self._routed(call, request)
         key = self._cache.key(request, decision.model, decision.version_id)
         if key is not None and (kept := self._cache.find(key)) is not None:
             call.notes["cached"] = True
             return kept
-        work, watched = self._submit(call, request, UNARY_UNARY, None, decision, lane)
+        work, watched = self._submit(call, request, UNARY_UNARY, None, ask, decision, lane)
         try:
             with self._deadline(call, work):
                 output = await work.next_output()
@@ -132,8 +132,8 @@ class Inference:
             for step in work.steps:
                 step.leave(work)
 
-    def _routed(self, call: ApiCall, request: Any) -> tuple[Decision, Lane]:
-        """Decide where a request goes, and say so in events and trailers."""
+    def _routed(self, call: ApiCall, request: Any) -> tuple[Ask, Decision, Lane]:
+        """Decide where a request goes, and say so in events and trailers; what it asked for, and the decision."""
         if len(request.inputs) > _MOST_INPUTS:
             raise CallerError(
                 StatusCode.MODEL_INVALID_REQUEST,
@@ -141,15 +141,16 @@ class Inference:
                 hint="Send them in several requests.",
                 row="requests.batch-size",
             )
+        ask = ask_of(call, request)
         try:
-            decision, lane = self._route(ask_of(call, request))
+            decision, lane = self._route(ask)
         except RoutingError as error:
             self._events.emit("route.refused", request_id=call.request_id, **error.as_dict())
             raise
         call.notes["rule"] = decision.rule.value
         call.trailers["x-clarifai-emulator-rule"] = decision.rule.value
         self._events.emit("route.decided", request_id=call.request_id, **decision.as_dict())
-        return decision, lane
+        return ask, decision, lane
 
     def _submit(
         self,
@@ -157,6 +158,7 @@ class Inference:
         request: Any,
         method_type: int,
         more: AsyncIterator[Any] | None,
+        ask: Ask,
         decision: Decision,
         lane: Lane,
     ) -> tuple[Work, WatchedCall | None]:
@@ -170,8 +172,8 @@ class Inference:
             request_id=call.request_id,
             nodepools=decision.nodepools,
             runner_id=decision.runner_id,
-            is_pinned=bool(request.version_id or request.model.model_version.id),
-            is_placed=request.runner_selector.HasField("nodepool") or bool(request.runner_selector.runner.id),
+            is_pinned=bool(ask.version_id),
+            is_placed=bool(ask.nodepool or ask.runner_id),
             more=more,
             model=None if request.model.model_version.id else self._model_of(decision),
             steps=self._steps_of(call, decision),

@@ -20,7 +20,13 @@ from clarifai_grpc.grpc.api.resources_pb2 import PipelineStepVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall, Handler, UnaryHandler
-from clarifai_emulator.api.handlers.received_parts import ReceivedParts, check_version, first_message
+from clarifai_emulator.api.handlers.received_parts import (
+    ReceivedParts,
+    check_size,
+    check_version,
+    first_message,
+    say_progress,
+)
 from clarifai_emulator.api.handlers.resource_verbs import require_owner, target
 from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.logbook import BUILDER, PIPELINE_RUN, LogBook
@@ -139,12 +145,13 @@ class Pipelines:
         """Return the step, and the version as it will be; refuse before a byte of the archive is taken."""
         require_owner(self.resources, call, config, Kind.PIPELINE_STEP_VERSION)
         step = target(self.resources, self.resources.row(Kind.PIPELINE_STEP), call, config)
-        if not 0 < config.total_size <= self.max_bytes:
-            raise CallerError(
-                StatusCode.PIPELINE_STEP_INVALID_ARGUMENT,
-                f"upload_config.total_size: {config.total_size} bytes; an archive may have 1 to {self.max_bytes}.",
-                hint="Say the archive's real size; `clarifai-emulator up --max-upload-bytes` sets the limit.",
-            )
+        check_size(
+            config.total_size,
+            self.max_bytes,
+            StatusCode.PIPELINE_STEP_INVALID_ARGUMENT,
+            what="an archive",
+            hint="Say the archive's real size; `clarifai-emulator up --max-upload-bytes` sets the limit.",
+        )
         version = PipelineStepVersion()
         version.CopyFrom(config.pipeline_step_version)
         version.id = version.id or fresh_id()
@@ -171,7 +178,4 @@ class Pipelines:
 
 
 def _answer(call: ApiCall, version: PipelineStepVersion, part: ReceivedParts, code: int) -> Any:
-    response = call.rpc.response_type(pipeline_step_version_id=version.id, bytes_remaining=part.left)
-    response.status.code, response.status.description = code, describe(code)
-    response.status.percent_completed = part.received * 100 // part.total
-    return response
+    return say_progress(call.rpc.response_type(pipeline_step_version_id=version.id), part, code)

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.upload_parts import LongPart
-from clarifai_emulator.errors import CallerError
+from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
 
@@ -42,6 +42,20 @@ def check_version(resources: Resources, kind: Kind, parent: Key, version: Any, *
     except CallerError as error:
         where = error.details.replace(f"{field}s[0]", f"upload_config.{field}")
         raise CallerError(error.code, where, hint=error.hint) from None
+
+
+def check_size(total: int, most: int, code: int, *, what: str, hint: str) -> None:
+    """Check the size that an upload is said to have. ``what`` is uploaded, as "a file". Raises ``CallerError``."""
+    if not 0 < total <= most:
+        raise CallerError(code, f"upload_config.total_size: {total} bytes; {what} may have 1 to {most}.", hint=hint)
+
+
+def say_progress(response: Any, parts: ReceivedParts, code: int) -> Any:
+    """Say in an answer how much of the file has come, and return it."""
+    response.bytes_remaining = parts.left
+    response.status.code, response.status.description = code, describe(code)
+    response.status.percent_completed = parts.received * 100 // parts.total
+    return response
 
 
 def part_number(request: Any) -> int:

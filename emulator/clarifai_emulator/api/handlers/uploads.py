@@ -23,6 +23,7 @@ from clarifai_grpc.grpc.api.status.status_pb2 import Status
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.received_parts import (
     ReceivedParts,
+    check_size,
     check_version,
     first_message,
     part_number,
@@ -81,12 +82,13 @@ class _Uploads:
         """The model, and the version as it will be; refused before a byte of the archive is taken."""
         require_owner(self.resources, call, config, Kind.MODEL_VERSION)
         model = target(self.resources, self.resources.row(Kind.MODEL), call, config)
-        if not 0 < config.total_size <= self.max_bytes:
-            raise CallerError(
-                StatusCode.MODEL_INVALID_ARGUMENT,
-                f"upload_config.total_size: {config.total_size} bytes; an archive may have 1 to {self.max_bytes}.",
-                hint="Leave checkpoints out of the archive: `checkpoints.when: runtime` in config.yaml.",
-            )
+        check_size(
+            config.total_size,
+            self.max_bytes,
+            StatusCode.MODEL_INVALID_ARGUMENT,
+            what="an archive",
+            hint="Leave checkpoints out of the archive: `checkpoints.when: runtime` in config.yaml.",
+        )
         version = ModelVersion()
         version.CopyFrom(config.model_version)
         version.ClearField("completed_at")
