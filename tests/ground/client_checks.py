@@ -22,7 +22,7 @@ import yaml
 
 from ground.call_counting import CountedCall, counted
 from ground.call_edits import Edit, edited, probe
-from ground.client_code import PYTHON, cell_source, unparsed
+from ground.client_code import PYTHON, cell_source
 from ground.ground_list import HERE, Entry
 from ground.programs import emulator
 from ground.text_calls import counted_text
@@ -46,7 +46,6 @@ class Client:
     name: str
     path: Path
     calls: list[CountedCall]
-    unparsed: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     without: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     given: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     probed: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -73,7 +72,7 @@ def clients(entries: Iterable[Entry], root: Path) -> list[Client]:
     for entry in entries:
         path = entry.place(root)
         if path.suffix in PYTHON:
-            found.append(Client(entry.name, path, counted(path), list(unparsed(path))))
+            found.append(Client(entry.name, path, counted(path)))
     return found
 
 

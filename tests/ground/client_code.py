@@ -30,16 +30,6 @@ def pieces(path: Path) -> Iterator[Piece]:
             continue
 
 
-def unparsed(path: Path) -> Iterator[tuple[int, int]]:
-    """Yield the cell and line of each piece that no parser of this Python takes, and that may call a model."""
-    for cell, text in sources(path):
-        try:
-            ast.parse(text)
-        except SyntaxError as error:
-            if "predict" in text or "clarifai" in text.lower():
-                yield cell, error.lineno or 1
-
-
 def sources(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the number and the source of each piece."""
     if path.suffix == ".py":

@@ -73,7 +73,6 @@ def _said(read, seconds):
 
 def _answer(write, model_path, scratch, compute):
     """Say it, and leave this process."""
-    answer = {}
     try:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         silent = os.open(os.devnull, os.O_WRONLY)

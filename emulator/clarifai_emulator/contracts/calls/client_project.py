@@ -22,11 +22,9 @@ from clarifai_emulator.contracts.rules.shown_text import printable
 from clarifai_emulator.errors import ConfigError
 
 PYTHON_SUFFIXES = (".py", ".ipynb")
+JAVASCRIPT_SUFFIXES = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
 # Clients in other languages: they are parsed by tree-sitter, and import nothing that is looked at.
-FOREIGN_SUFFIXES = (
-    *(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"),
-    *(".sh", ".bash", ".zsh"),
-)
+FOREIGN_SUFFIXES = (*JAVASCRIPT_SUFFIXES, ".sh", ".bash", ".zsh")
 _SKIPPED = frozenset(
     [".git", ".venv", "venv", "env", "node_modules", "__pycache__", "site-packages", "build", "dist", ".tox"]
 )

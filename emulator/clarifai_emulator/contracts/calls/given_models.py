@@ -22,7 +22,7 @@ from clarifai_emulator.contracts.stubs.sdk_surface import sdk_folder
 from clarifai_emulator.errors import ConfigError
 
 _READ_SUFFIXES = (".py", ".yaml", ".yml", ".txt", ".toml")
-_NOT_READ = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
+NOT_READ = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
 _FORMAT = 1
 
 
@@ -204,7 +204,7 @@ def _files(directory: Path) -> Iterator[Path]:
     import os
 
     for folder, names, files in os.walk(directory):
-        names[:] = sorted(name for name in names if name not in _NOT_READ)
+        names[:] = sorted(name for name in names if name not in NOT_READ)
         yield from (Path(folder, name) for name in sorted(files) if name.endswith(_READ_SUFFIXES))
 
 

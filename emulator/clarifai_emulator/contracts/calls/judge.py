@@ -6,7 +6,7 @@ import ast
 import hashlib
 import re
 import sysconfig
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def judge_files(
     wanted = [clients[each.path] for each in files if each.path in clients]
     if wanted:
         stubs = [StubModel(each.name, [one.signature for one in each.methods], each.address) for each in models]
-        judge = _Judge(models, _runs(project, stubs, typing), held, typing.surface)
+        judge = _Judge(models, methods, _runs(project, stubs, typing), held, typing.surface)
         result.update(judge.judge(wanted))
     return result
 
@@ -155,6 +155,7 @@ class _Judge:
     def __init__(
         self,
         models: Sequence[KnownModel],
+        methods: Collection[str],
         runs: tuple[CheckerRun, CheckerRun],
         held: HeldModels,
         surface: SdkSurface,
@@ -164,7 +165,7 @@ class _Judge:
         self._surface = surface
         self._typed, self._neutral = runs
         self._names = [each.name for each in models]
-        self._methods = {str(one.signature.name) for each in models for one in each.methods}
+        self._methods = methods
 
     def judge(self, clients: Sequence[_Client]) -> dict[Path, Judged]:
         said = _by_path(self._typed.diagnostics([each.copy for each in clients]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from clarifai_emulator.contracts.endpoints.written_value import (
     MOST_TEXTS,
     UNSEEN,
     WrittenValue,
+    joined_texts,
     known_value,
     unknown_value,
 )
@@ -316,7 +316,7 @@ class JavaScriptCode:
                 else [_unescaped(self.source.text(each))]
                 for each in node.named_children
             ]
-            return _joined(parts)
+            return joined_texts(parts)
         if node.type == "binary_expression":
             return self._binary(node, depth)
         if node.type in ("new_expression", "call_expression"):
@@ -337,17 +337,10 @@ class JavaScriptCode:
         sides = [self._texts(left, depth), self._texts(right, depth)]
         sign = self.source.text(operator)
         if sign == "+":
-            return _joined(sides)
+            return joined_texts(sides)
         if sign in ("||", "??"):
             return [text for side in sides for text in side if text != UNSEEN] or [UNSEEN]
         return [UNSEEN]
-
-
-def _joined(parts: Sequence[Sequence[str]]) -> list[str]:
-    texts = [""]
-    for each in parts:
-        texts = [f"{before}{after}" for before in texts for after in each][:MOST_TEXTS]
-    return texts
 
 
 def _unescaped(text: str) -> str:

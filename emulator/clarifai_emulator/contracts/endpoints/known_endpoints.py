@@ -13,10 +13,10 @@ from clarifai_emulator.contracts.endpoints.client_code import ClientCode
 from clarifai_emulator.contracts.endpoints.mcp_tools import McpTools, read_mcp_tools
 from clarifai_emulator.contracts.endpoints.openai_surface import CLIENTS
 from clarifai_emulator.contracts.endpoints.workflow_files import WorkflowFile
-from clarifai_emulator.contracts.signatures.imported import model_file_of
 from clarifai_emulator.messages.address import ModelAddress
 from clarifai_emulator.messages.mcp_paths import TRANSPORT as MCP_TRANSPORT
 from clarifai_emulator.messages.openai_paths import STREAM_TRANSPORT, TRANSPORT
+from clarifai_emulator.models.image_content import model_file_of
 
 _SDK_CLASS = "openai_class.py"
 # A class that has one of these of its own decides itself what it takes.
@@ -116,7 +116,7 @@ class EndpointModels:
         index = self._addresses.find(address)
         return self.models[index] if index is not None else self.any
 
-    @property
+    @cached_property
     def names(self) -> Mapping[str, EndpointModel]:
         """Return the models by ``USER/APP/models/ID``."""
         return {shown_address(each.known.address): each for each in self.models if each.known.address.model_id}

@@ -14,13 +14,13 @@ from pathlib import Path
 import yaml
 
 from clarifai_emulator.contracts.calls.client_source import Source
+from clarifai_emulator.contracts.calls.given_models import NOT_READ
 from clarifai_emulator.contracts.endpoints.client_code import ClientCode
 from clarifai_emulator.contracts.endpoints.given_arguments import Function
 from clarifai_emulator.contracts.endpoints.written_python import arguments
 from clarifai_emulator.contracts.rules.finding import Location
-from clarifai_emulator.contracts.signatures.imported import model_file_of
+from clarifai_emulator.models.image_content import model_file_of
 
-_SKIPPED = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
 _MOST_FILES = 50
 # They bring tools that the source does not show.
 _BRINGING = frozenset(
@@ -67,6 +67,7 @@ def read_mcp_tools(directory: Path) -> McpTools:
     """Read the tools that the code in a model directory registers."""
     found = McpTools()
     files = _files(directory)
+    beside = _Beside(files)
     for path in files:
         try:
             source = Source(path, path.read_bytes())
@@ -74,7 +75,7 @@ def read_mcp_tools(directory: Path) -> McpTools:
         except (OSError, SyntaxError, ValueError, RecursionError):
             found.is_whole = False
             continue
-        _File(ClientCode(source, _Beside(files)), found).read()
+        _File(ClientCode(source, beside), found).read()
     command = _stdio_command(directory)
     if not found.tools or (command and not any(path.name in command for path in files)):
         found.is_whole = False
@@ -106,10 +107,12 @@ class _Beside:
         path = self._files.get(module.rpartition(".")[2])
         if path is None:
             return None
-        try:
-            return self._sources.setdefault(path, Source(path, path.read_bytes()))
-        except (OSError, ValueError):
-            return None
+        if path not in self._sources:
+            try:
+                self._sources[path] = Source(path, path.read_bytes())
+            except (OSError, ValueError):
+                return None
+        return self._sources[path]
 
 
 class _File:
@@ -240,7 +243,7 @@ def _has_default(annotation: ast.expr | None) -> bool:
 def _files(directory: Path) -> list[Path]:
     found = [model_file_of(directory)]
     for path in sorted(directory.rglob("*.py")):
-        if path not in found and not _SKIPPED & set(path.parts) and len(found) < _MOST_FILES:
+        if path not in found and not NOT_READ & set(path.parts) and len(found) < _MOST_FILES:
             found.append(path)
     return [path for path in found if path.is_file()]
 

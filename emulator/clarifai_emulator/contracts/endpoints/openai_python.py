@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from clarifai_emulator.contracts.endpoints.client_code import ClientCode
 from clarifai_emulator.contracts.endpoints.client_makers import Maker, Makers, makers_of
@@ -105,12 +106,12 @@ class OpenAiCalls:
             if maker is not None:
                 base = maker.given_values().first("base_url", "api_base")
             else:
-                base = self._module_base() if is_module else None
+                base = self._module_base if is_module else None
             yield OpenAiRequest(
                 self._code.source.location(node),
                 f"{'.'.join(seen.path)}()",
                 CALLS[seen.path],
-                base or self._environment_base(),
+                base or self._environment_base,
                 body.first("model", "engine"),
                 body,
                 extra,
@@ -119,6 +120,7 @@ class OpenAiCalls:
                 sends_all=maker is not None and not maker.is_wrapped,
             )
 
+    @cached_property
     def _module_base(self) -> WrittenValue | None:
         """Return what the file sets as the base URL of the module: ``openai.base_url = …``."""
         for target, value in self._assigned:
@@ -126,6 +128,7 @@ class OpenAiCalls:
                 return written(self._code, value)
         return None
 
+    @cached_property
     def _environment_base(self) -> WrittenValue | None:
         """Return what the file sets in its environment: ``os.environ["OPENAI_BASE_URL"] = …``."""
         for target, value in self._assigned:

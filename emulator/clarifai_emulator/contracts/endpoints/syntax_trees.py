@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clarifai_emulator.contracts.calls.client_project import JAVASCRIPT_SUFFIXES
 from clarifai_emulator.contracts.rules.finding import Location
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
 _TYPESCRIPT = (".ts", ".mts", ".cts")
-_JAVASCRIPT = (".js", ".mjs", ".cjs", ".jsx", ".tsx", *_TYPESCRIPT)
 
 
 class NoParser(Exception):
@@ -58,7 +58,7 @@ class ForeignSource:
 
 def is_javascript(path: Path) -> bool:
     """Tell whether the file is JavaScript or TypeScript, by its name."""
-    return path.suffix in _JAVASCRIPT
+    return path.suffix in JAVASCRIPT_SUFFIXES
 
 
 def above(node: Node) -> Iterator[Node]:
@@ -73,7 +73,7 @@ def _language(path: Path) -> str:
     if path.suffix in _TYPESCRIPT:
         return "typescript"
     # JavaScript is read as TypeScript with elements: what both have means the same.
-    return "tsx" if path.suffix in _JAVASCRIPT else "bash"
+    return "tsx" if path.suffix in JAVASCRIPT_SUFFIXES else "bash"
 
 
 @functools.cache

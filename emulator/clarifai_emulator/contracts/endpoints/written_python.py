@@ -14,6 +14,7 @@ from clarifai_emulator.contracts.endpoints.written_value import (
     UNSEEN,
     GivenValues,
     WrittenValue,
+    joined_texts,
     known_value,
     unknown_value,
 )
@@ -116,11 +117,11 @@ def _end_texts(code: ClientCode, node: ast.expr, depth: int) -> list[str]:
     if isinstance(node, ast.Constant):
         return [node.value if isinstance(node.value, str) else str(node.value)]
     if isinstance(node, ast.JoinedStr):
-        return _joined([texts_of(code, each, depth) for each in node.values])
+        return joined_texts([texts_of(code, each, depth) for each in node.values])
     if isinstance(node, ast.FormattedValue):
         return texts_of(code, node.value, depth)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _joined([texts_of(code, node.left, depth), texts_of(code, node.right, depth)])
+        return joined_texts([texts_of(code, node.left, depth), texts_of(code, node.right, depth)])
     if isinstance(node, ast.BoolOp):
         texts = [text for each in node.values for text in texts_of(code, each, depth) if text != UNSEEN]
         return texts or [UNSEEN]
@@ -165,13 +166,6 @@ def _formatted(code: ClientCode, text: str, node: ast.Call, depth: int) -> str:
         return text.format(*given, **named)
     except (LookupError, ValueError, AttributeError):
         return UNSEEN
-
-
-def _joined(parts: Sequence[Sequence[str]]) -> list[str]:
-    texts = [""]
-    for each in parts:
-        texts = [f"{before}{after}" for before in texts for after in each][:MOST_TEXTS]
-    return texts
 
 
 def shown_source(node: ast.AST) -> str:

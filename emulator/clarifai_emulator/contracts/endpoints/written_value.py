@@ -92,3 +92,11 @@ class GivenValues:
     def first(self, *names: str) -> WrittenValue | None:
         """Return the first of these that is given."""
         return next((self.values[name] for name in names if name in self.values), None)
+
+
+def joined_texts(parts: Sequence[Sequence[str]]) -> list[str]:
+    """Return what the parts, of which each may be one of several texts, make together."""
+    texts = [""]
+    for each in parts:
+        texts = [f"{before}{after}" for before in texts for after in each][:MOST_TEXTS]
+    return texts

@@ -16,12 +16,13 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 @dataclass(frozen=True, slots=True)
 class MethodPlace:
     """The place of one method. ``parameters`` and ``annotations`` are by name; the result is ``return``. ``texts``:
-    those whose annotation is text."""
+    those whose annotation is text. ``docstring`` is as it is written."""
 
     location: Location
     parameters: Mapping[str, Location] = field(default_factory=dict[str, Location])
     annotations: Mapping[str, Location] = field(default_factory=dict[str, Location])
     texts: frozenset[str] = frozenset()
+    docstring: str = ""
 
     def of(self, parameter: str) -> Location:
         """Return the annotation of a parameter, or the parameter, or the method."""
@@ -35,14 +36,6 @@ def place_of(file: Path, line: int, name: str) -> MethodPlace:
         if line in (_first_line(function), function.lineno) and function.name == name:
             return _place(file, function)
     return MethodPlace(Location(file, line))
-
-
-def docstring_of(file: Path, line: int, name: str) -> str:
-    """Return the docstring of a method as it is written; empty where it has none."""
-    for function in _functions(file):
-        if line in (_first_line(function), function.lineno) and function.name == name:
-            return ast.get_docstring(function, clean=False) or ""
-    return ""
 
 
 def class_location(file: Path, name: str) -> Location | None:
@@ -102,7 +95,9 @@ def _place(file: Path, function: Function) -> MethodPlace:
     types = {each.arg: each.annotation for each in arguments} | {"return": function.returns}
     annotations = {name: _location(file, each) for name, each in types.items() if each is not None}
     texts = frozenset(name for name, each in types.items() if _is_text(each))
-    return MethodPlace(location, {each.arg: _location(file, each) for each in arguments}, annotations, texts)
+    parameters = {each.arg: _location(file, each) for each in arguments}
+    docstring = ast.get_docstring(function, clean=False) or ""
+    return MethodPlace(location, parameters, annotations, texts, docstring)
 
 
 def _is_text(node: ast.expr | None) -> bool:

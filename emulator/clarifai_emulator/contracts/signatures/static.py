@@ -23,7 +23,7 @@ from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.signatures.imported import FAILED, Reading, about_method, proto_method
 from clarifai_emulator.contracts.signatures.method import Method
-from clarifai_emulator.contracts.signatures.model_source import MethodPlace, docstring_of, place_of
+from clarifai_emulator.contracts.signatures.model_source import MethodPlace, place_of
 from clarifai_emulator.contracts.signatures.refusals import model_class_count, refusal
 from clarifai_emulator.contracts.signatures.static_decorators import hides_method, makes_method, unknown_decorator
 from clarifai_emulator.contracts.signatures.static_failures import failing_statements
@@ -199,7 +199,7 @@ class _Reader:
         file = Path(function.filepath)
         place = place_of(file, function.lineno, name)
         signature = MethodSignature(name=name)
-        signature.description = inspect.cleandoc(docstring_of(file, function.lineno, name))
+        signature.description = inspect.cleandoc(place.docstring)
         before = len(self.findings)
         self._parameters(signature, function, place)
         result = signature.output_fields.add(name="return")

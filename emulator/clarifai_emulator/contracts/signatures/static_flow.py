@@ -90,10 +90,8 @@ class _Walk:
         handled = [each for handler in node.handlers for each in handler.body]
         runs = self._runs(node)
         if runs is None:
-            both = (
-                set(_bound(node.body)) & set(_bound(handled)) | set(_bound(handled)) | set(_definitions(node.body))
-            )
-            self._name(both, scope, f"in the try of line {node.lineno}")
+            names = {*_bound(handled), *_definitions(node.body)}
+            self._name(names, scope, f"in the try of line {node.lineno}")
         elif runs:
             self._blank(handled)
             self.body([*node.body, *node.orelse], scope)

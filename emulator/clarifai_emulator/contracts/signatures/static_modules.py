@@ -14,7 +14,6 @@ from clarifai_emulator.contracts.signatures.static_flow import Flow, flow_of, in
 from clarifai_emulator.contracts.stubs.sdk_surface import OUTLINE, outlines, sdk_root
 from clarifai_emulator.models.image_content import image_content
 
-_MODEL_CLASS = "clarifai.runners.models.model_class.ModelClass"
 _DEEPEST = 20
 # A file larger than this was generated, and takes a parser more than it tells.
 LARGEST = 2 * 1024 * 1024
@@ -215,7 +214,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _is_model_class(class_: Any) -> bool:
-    return (class_.name == "ModelClass" and str(class_.path).startswith("clarifai.")) or class_.path == _MODEL_CLASS
+    return class_.name == "ModelClass" and str(class_.path).startswith("clarifai.")
 
 
 def _merged(orders: list[list[Any]]) -> Iterator[Any]:
