@@ -98,6 +98,7 @@ def lock(
     """
     from clarifai_emulator.cli.contract_origins import read_origins, usable
     from clarifai_emulator.contracts.changes.lock import read_lock, write_lock
+    from clarifai_emulator.contracts.reports.report import counted
 
     found = read_origins(origins, static, base_url, port)
     promises = {each.name: each for each in usable(read_lock, output)} if output.is_file() else {}
@@ -108,7 +109,7 @@ def lock(
         from clarifai_emulator.contracts.reports.judged_report import Result, report_of
         from clarifai_emulator.contracts.rules.policy import Policy
 
-        refused = Result(errors, "contract lock", scope=f"{_count(len(found), 'origin')} read")
+        refused = Result(errors, "contract lock", scope=f"{counted(len(found), 'origin')} read")
         click.echo(render(report_of(refused, Policy()), "text"), nl=False)
         raise Failure("Nothing was locked: the SDK would refuse a model.", hint="Mend what is named above.")
     text = write_lock(promises.values())
@@ -118,11 +119,7 @@ def lock(
         ctx.exit(0 if is_same else FAILED)
     output.write_text(text, encoding="utf-8")
     methods = sum(len(each.methods) for each in promises.values())
-    click.echo(f"{output}: {_count(len(promises), 'model')}, {_count(methods, 'method')}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    click.echo(f"{output}: {counted(len(promises), 'model')}, {counted(methods, 'method')}")
 
 
 def _diff_options(function: Any) -> Any:

@@ -12,7 +12,7 @@ import click
 from clarifai_emulator.cli.output import FAILED, unusable
 from clarifai_emulator.contracts.reports import FORMATS, render
 from clarifai_emulator.contracts.reports.judged_report import Result, judged, report_of
-from clarifai_emulator.contracts.reports.report import Report
+from clarifai_emulator.contracts.reports.report import Report, counted
 from clarifai_emulator.contracts.rules import RULES
 from clarifai_emulator.contracts.rules.policy import Policy, read_baseline, read_levels, write_baseline
 from clarifai_emulator.contracts.rules.project_settings import project_settings
@@ -52,7 +52,7 @@ class Reporting:
         if self._is_new and self._baseline is not None:
             left = judged(result, self._policy).findings
             number = write_baseline(self._baseline, left, self._policy.root, result.lines_of)
-            click.echo(f"Wrote {number} finding{'s' if number != 1 else ''} to {self._baseline}.", err=True)
+            click.echo(f"Wrote {counted(number, 'finding')} to {self._baseline}.", err=True)
             self._policy = replace(self._policy, baseline=read_baseline(self._baseline))
         return report_of(result, self._policy, self._fail_on)
 

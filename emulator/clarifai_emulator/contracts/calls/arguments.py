@@ -10,6 +10,7 @@ from typing import Any
 from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
+from clarifai_emulator.contracts.reports.report import counted
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.name_findings import missing_argument, unknown_argument
@@ -103,7 +104,7 @@ class _Call:
         if len(self._call.args) > len(names) and not self._unpacked:
             self._say(
                 "extra-argument",
-                f"{self._name}() takes {_count(len(names), 'argument')}, {len(self._call.args)} are given.",
+                f"{self._name}() takes {counted(len(names), 'argument')}, {len(self._call.args)} are given.",
                 self._call.args[len(names)],
             )
         for keyword in self._call.keywords:
@@ -434,7 +435,3 @@ def _keys(node: ast.expr) -> Iterator[str]:
 def _is_chat(batch: ast.List) -> bool:
     """Messages of a chat, which the SDK does not take for a batch."""
     return bool(batch.elts) and all({"role", "content"} <= set(_keys(each)) for each in batch.elts)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

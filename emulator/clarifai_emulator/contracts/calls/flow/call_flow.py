@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clarifai_emulator.contracts.calls.call_targets import CLIENT, CONTEXT, LOCAL, MODEL
 from clarifai_emulator.contracts.calls.flow.file_flow import CallShape, ClassInfo, FunctionInfo
 from clarifai_emulator.contracts.calls.flow.flow_graph import (
+    MODELS,
     OTHER,
     REPORTED,
     TAINT,
@@ -23,7 +24,6 @@ from clarifai_emulator.contracts.calls.flow.outside_flow import OutsideFlow
 if TYPE_CHECKING:
     from clarifai_emulator.contracts.calls.flow.model_flow import ModelFlow
 
-_MODELS = (Sort.MODEL, Sort.CLIENT, Sort.ASYNC_CLIENT)
 _BUILDERS = (CONTEXT, LOCAL, MODEL, CLIENT)
 _SDK_OBJECTS = ("App", "User")
 # Functions of App, User and Model that give a model.
@@ -194,7 +194,7 @@ class CallFlow:
             if held in looked_into:
                 return
             looked_into.add(held)
-            if held.sort in _MODELS or held.sort is Sort.TAINT:
+            if held.sort in MODELS or held.sort is Sort.TAINT:
                 self._graph.put(TAINT, result)
             elif held.sort is Sort.BOX:
                 self._graph.when(self._graph.named(("items", held.of)), act, ("taint", result))

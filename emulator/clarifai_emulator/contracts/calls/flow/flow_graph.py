@@ -42,6 +42,7 @@ class Sort(Enum):
     PARTIAL = auto()  # of: the call of functools.partial
 
 
+MODELS = (Sort.MODEL, Sort.CLIENT, Sort.ASYNC_CLIENT)
 # Models whose number is not known. Of those of the first kind it was said where they are built.
 REPORTED, UNREPORTED = -1, -2
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from enum import Enum, auto
 
-from clarifai_emulator.contracts.calls.flow.flow_graph import NONE, REPORTED, Held, Sort
-from clarifai_emulator.contracts.calls.flow.model_flow import MODELS, ModelFlow
+from clarifai_emulator.contracts.calls.flow.flow_graph import MODELS, NONE, REPORTED, Held, Sort
+from clarifai_emulator.contracts.calls.flow.model_flow import ModelFlow
 
 
 class May(Enum):

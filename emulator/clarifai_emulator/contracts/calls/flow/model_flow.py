@@ -20,6 +20,7 @@ from clarifai_emulator.contracts.calls.constants import Evaluator, Modules
 from clarifai_emulator.contracts.calls.flow.call_flow import CallFlow
 from clarifai_emulator.contracts.calls.flow.file_flow import CallShape, ClassInfo, FileFlow, FunctionInfo
 from clarifai_emulator.contracts.calls.flow.flow_graph import (
+    MODELS,
     NONE,
     OTHER,
     TAINT,
@@ -31,7 +32,6 @@ from clarifai_emulator.contracts.calls.flow.flow_graph import (
     Sort,
 )
 
-MODELS = (Sort.MODEL, Sort.CLIENT, Sort.ASYNC_CLIENT)
 _ANYTHING = ("Any", "object")
 # Of what annotations say, what comes last.
 _LAST = {Sort.OUTSIDE: 1, Sort.TOP: 2, Sort.OTHER: 3}
