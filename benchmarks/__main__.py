@@ -86,8 +86,8 @@ def _slower(base: Results, results: Results, *, quick: bool) -> list[str]:
             results.take_better(_measure(name, quick=quick))
     return [
         f"slower: {figure.name} is {figure.worth:.3g}{figure.measure}, {factor:.2f} times what it was in the "
-        f"base; at most {SLOWER:g} times is allowed. Profile what changed, or write a new base with --results if it "
-        "must be so."
+        f"base; at most {SLOWER:g} times is allowed. Profile what changed, or write a new base with --results if "
+        "it must be so."
         for figure, factor in slower(base, results)
     ]
 
