@@ -318,4 +318,5 @@ def test_mocks_do_not_hide_what_is_wrong_with_the_model_itself(tmp_path: Path) -
     # The first failure is the server's; with mocks the second shows.
     assert (contract.way, told(contract)[0].rule) == ("failed", "import-failed")
     missing = read_signatures(write(tmp_path / "own", "", head=broken + LOCAL_LLM))
-    assert (missing.way, told(missing)[0].location and told(missing)[0].location.line) == ("failed", 2)
+    location = told(missing)[0].location
+    assert (missing.way, location and location.line) == ("failed", 2)
