@@ -10,6 +10,7 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Data, Part
 
 from clarifai_emulator.contracts.rules.example import examples
+from clarifai_emulator.contracts.signatures.shapes import method_shape
 from clarifai_emulator.contracts.values.fuzz import fuzz
 from clarifai_emulator.contracts.values.wire import WireMethod
 from clarifai_emulator.control.thread import EmulatorThread
@@ -137,7 +138,7 @@ def test_a_method_that_gives_nothing_fails_or_its_output_has_no_result(
     with pytest.raises(Exception, match=r"Incompatible type for string_value: <class .*NoneType"):
         wrong.answer(text="Hello")
     # Runners of other versions answer with an output without the result.
-    judge = WireMethod(wrong.client._method_signatures["answer"])
+    judge = WireMethod(method_shape(wrong.client._method_signatures["answer"]))
     assert [each.rule for each in judge.output_problems(Data())] == ["result-missing"]
     answered = Data(parts=[Part(id="return", data=Data(string_value="You said Hello."))])
     assert judge.output_problems(answered) == ()
