@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from clarifai_emulator.contracts.reports.report import Report
-from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
 
 VERSION = 1
 
@@ -48,9 +48,14 @@ def _finding(report: Report, finding: Finding) -> dict[str, Any]:
         "declared": _place(report, finding.declared) if finding.declared is not None else None,
         "old": finding.old,
         "new": finding.new,
+        "edit": _edit(report, finding.edit) if finding.edit is not None else None,
         "used_by": [_place(report, each) for each in finding.used_by],
         "fingerprint": report.fingerprint(finding),
     }
+
+
+def _edit(report: Report, edit: Edit) -> dict[str, Any]:
+    return {**_place(report, edit.location), "text": edit.text}
 
 
 def _place(report: Report, where: Location | None) -> dict[str, Any]:

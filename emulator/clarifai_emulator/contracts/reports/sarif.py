@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from clarifai_emulator.contracts.reports.report import Report, change_text, used_by_text
 from clarifai_emulator.contracts.rules.example import example_of, in_markdown
-from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
 from clarifai_emulator.contracts.rules.rule import Rule, Severity
 
 _LEVELS = {
@@ -80,6 +80,8 @@ def _result(report: Report, finding: Finding, index: int) -> dict[str, Any]:
     }
     if finding.location is not None:
         result["locations"] = [_location(report, finding.location)]
+    if finding.edit is not None and not finding.edit.location.cell:
+        result["fixes"] = [_fix(report, finding, finding.edit)]
     related = [(each, "breaks") for each in finding.used_by]
     if finding.declared is not None:
         related.insert(0, (finding.declared, "declared here"))
@@ -91,25 +93,39 @@ def _result(report: Report, finding: Finding, index: int) -> dict[str, Any]:
     return result
 
 
+def _fix(report: Report, finding: Finding, edit: Edit) -> dict[str, Any]:
+    """Return the change of a file; of a notebook there is none, since its lines are not those of the file."""
+    replacement = {"deletedRegion": _region(edit.location), "insertedContent": {"text": edit.text}}
+    change = {"artifactLocation": _artifact(report, edit.location), "replacements": [replacement]}
+    return {"description": {"text": finding.hint or finding.message}, "artifactChanges": [change]}
+
+
 def _said(where: Location, text: str) -> str:
     """Add the revision: a URI can name the file of today only."""
     return f"{text}, in revision {where.revision}" if where.revision else text
 
 
 def _location(report: Report, where: Location) -> dict[str, Any]:
-    path = report.file(where)
-    inside = not path.startswith(("/", "../"))
-    artifact = {"uri": quote(path), "uriBaseId": "ROOT"} if inside else {"uri": where.path.as_uri()}
-    physical: dict[str, Any] = {"artifactLocation": artifact}
+    physical: dict[str, Any] = {"artifactLocation": _artifact(report, where)}
     # A line of a cell is no line of the file: the notebook as a whole is named then.
     if where.line and not where.cell and not where.revision:
-        region = {"startLine": where.line}
-        if where.column:
-            region["startColumn"] = where.column
-        if where.end_line >= where.line and where.end_column:
-            region |= {"endLine": where.end_line, "endColumn": where.end_column}
-        physical["region"] = region
+        physical["region"] = _region(where)
     location: dict[str, Any] = {"physicalLocation": physical}
     if where.cell:
         location["message"] = {"text": f"cell {where.cell}, line {where.line}"}
     return location
+
+
+def _artifact(report: Report, where: Location) -> dict[str, str]:
+    path = report.file(where)
+    inside = not path.startswith(("/", "../"))
+    return {"uri": quote(path), "uriBaseId": "ROOT"} if inside else {"uri": where.path.as_uri()}
+
+
+def _region(where: Location) -> dict[str, int]:
+    region = {"startLine": where.line}
+    if where.column:
+        region["startColumn"] = where.column
+    if where.end_line >= where.line and where.end_column:
+        region |= {"endLine": where.end_line, "endColumn": where.end_column}
+    return region

@@ -39,6 +39,7 @@ _FINDING = _object(
         "model": {"type": "string"},
         "method": {"type": "string"},
         "declared": {"anyOf": [{"type": "null"}, _object(_PLACE, **_MORE)]},
+        "edit": {"anyOf": [{"type": "null"}, _object({**_PLACE, "text": {"type": "string"}}, **_MORE)]},
         "breaks": {"type": "string"},
         "old": {"type": "string"},
         "new": {"type": "string"},

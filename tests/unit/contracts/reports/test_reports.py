@@ -17,7 +17,7 @@ import pytest
 from clarifai_emulator.contracts.reports import FORMATS, render
 from clarifai_emulator.contracts.reports.report import Report
 from clarifai_emulator.contracts.rules import RULES
-from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
 from clarifai_emulator.contracts.rules.policy import Ignored
 from clarifai_emulator.contracts.rules.rule import Severity
 from unit.contracts.reports import schemas
@@ -38,6 +38,7 @@ WRONG = Finding(
     declared=Location(ROOT / "model.py", 2, 23, 2, 29),
     model="hello",
     method="predict",
+    edit=Edit(Location(ROOT / "client.py", 3, 21, 3, 24), "3"),
 )
 UNCHECKED = Finding(
     rule="unresolved-call",
