@@ -19,6 +19,8 @@ _LEVELS = {
     Severity.UNCHECKED: "note",
     Severity.NOTE: "note",
 }
+# The light distribution has these modules under another name.
+_DISTRIBUTION = __name__.partition(".")[0].replace("_", "-")
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -26,8 +28,8 @@ def render(report: Report) -> str:
     """Return the document, with a line break at its end."""
     ids = list(dict.fromkeys(each.rule for each in report.findings))
     driver = {
-        "name": "clarifai-emulator",
-        "semanticVersion": version("clarifai-emulator"),
+        "name": _DISTRIBUTION,
+        "semanticVersion": version(_DISTRIBUTION),
         "rules": [_rule(report, each) for each in ids],
     }
     run = {
@@ -43,28 +45,31 @@ def _rule(report: Report, rule_id: str) -> dict[str, Any]:
     rule = report.rule_of(rule_id)
     if rule is None:
         return {"id": rule_id}
+    page = rules_page()
     return {
         "id": rule.id,
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.explanation or rule.title},
-        "helpUri": f"{_documentation()}#{rule.id}",
+        # SARIF takes a whole address only: without one, the help says where to read.
+        **({"helpUri": f"{page}#{rule.id}"} if page else {}),
         "help": {"text": rule.fix or rule.title, "markdown": _help(rule)},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
     }
 
 
 @functools.cache
-def _documentation() -> str:
-    """Return the address of the page of rules: of the documentation that the distribution names, else its path in
-    the repository."""
-    named = (each.partition(",") for each in metadata("clarifai-emulator").get_all("Project-URL") or ())
-    base = next((url.strip() for label, _, url in named if label.strip().lower() == "documentation"), "docs")
-    return f"{base.rstrip('/')}/rules.md"
+def rules_page() -> str:
+    """Return the address of the page of rules in the documentation that the distribution names in its
+    `[project.urls]`; an empty text where it names none."""
+    named = (each.partition(",") for each in metadata(_DISTRIBUTION).get_all("Project-URL") or ())
+    base = next((url.strip() for label, _, url in named if label.strip().lower() == "documentation"), "")
+    return f"{base.rstrip('/')}/rules.md" if base else ""
 
 
 def _help(rule: Rule) -> str:
     """Return what to do about the rule in Markdown, with code that breaks it and the same mended."""
-    return f"{rule.fix or rule.title}\n\n{in_markdown(example_of(rule.id))}"
+    more = f"`{_DISTRIBUTION} contract rules {rule.id}` explains it."
+    return f"{rule.fix or rule.title}\n\n{in_markdown(example_of(rule.id))}\n\n{more}"
 
 
 def _result(report: Report, finding: Finding, index: int) -> dict[str, Any]:
