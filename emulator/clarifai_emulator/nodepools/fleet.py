@@ -73,6 +73,7 @@ class ReplicaRecord:
     holds_place: bool = True
     has_ended: bool = False
     killed_because: str = ""  # why the emulator itself killed it
+    genuine_because: str = ""  # why the genuine runner serves where the lean one was asked for
     printed: Printed = field(default_factory=Printed)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
     task: asyncio.Task[None] | None = None
@@ -90,6 +91,12 @@ class ReplicaRecord:
     def busy(self) -> int:
         """Count the items it works on."""
         return len(self.replica.busy) if self.replica is not None else 0
+
+    @property
+    def runner_kind(self) -> str:
+        """Name the runner that takes its items through the model."""
+        is_fed = self.process is not None and self.process.connection is not None
+        return "lean" if is_fed and not self.genuine_because else "genuine"
 
     def was_healthy(self, now: float) -> bool:
         """Tell whether it completed a request, or was ready for long: so a crash now starts a new failure count."""
