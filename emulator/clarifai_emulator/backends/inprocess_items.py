@@ -20,7 +20,7 @@ _UNREAD = 64
 
 
 class LeanThreads:
-    """What feeds a replica in this process. ``begin``: called in each of its threads before the first item."""
+    """Feeds a replica in this process. ``begin``: called in each of its threads before the first item."""
 
     def __init__(self, begin: Callable[[], None]) -> None:
         self._begin = begin

@@ -182,7 +182,7 @@ class LeanReplica:
     # What it tells.
 
     def ready(self, threads: int) -> None:
-        """Its model is loaded, and it takes so many items at once."""
+        """Register it: its model is loaded, and it takes so many items at once."""
         self._replica = self._dispatcher.connect(self._link, self._replica_id)
         self._replica.cancel_item = self._cancel
         self._replica.stream_began()

@@ -233,7 +233,8 @@ async def test_the_last_output_answers_and_frees_the_slot(scene: Scene) -> None:
 
 async def test_the_thread_that_worked_last_takes_the_next_item(scene: Scene) -> None:
     await scene.ready(threads=3)
-    scene.submit(), scene.submit()
+    for _ in range(2):
+        scene.submit()
     first, second = await scene.thread(), await scene.thread()
     first.say(LAST, await first.item(), answer("one"))
     while scene.idle < 2:
@@ -438,7 +439,7 @@ async def test_a_request_for_which_no_socket_can_be_made_fails_with_the_way_out(
     with pytest.raises(CallerError) as raised:
         await texts(work)
     assert raised.value.message == (
-        "The emulator could not hand this request to replica replica: Too many open files. Raise the number of files "
-        "that the emulator may have open (`ulimit -n`), and start it again."
+        "The emulator could not hand this request to replica replica: Too many open files. Raise the number of "
+        "files that the emulator may have open (`ulimit -n`), and start it again."
     )
     assert scene.idle == 1
