@@ -21,7 +21,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
-from clarifai_emulator.dispatch.work import STREAMING_STREAMING, Work
+from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_UNARY, Work
 from clarifai_emulator.errors import CallerError
 
 log = logging.getLogger(__name__)
@@ -91,12 +91,13 @@ class LeanSlot(Slot):
 class _Item:
     """Work that the replica has: its number there, its channel, and what is done for it meanwhile."""
 
-    __slots__ = ("channel", "held", "number", "pump", "work")
+    __slots__ = ("channel", "held", "is_answered", "number", "pump", "work")
 
     def __init__(self, number: int, work: Work, channel: Channel) -> None:
         self.number = number
         self.work = work
         self.channel = channel
+        self.is_answered = False
         self.pump: asyncio.Task[None] | None = None
         self.held: asyncio.Task[None] | None = None
 
@@ -197,6 +198,7 @@ class LeanReplica:
     def output(self, number: int, response: Any, size: int) -> None:
         """Take an output, of ``size`` bytes."""
         item = self._items[number]
+        item.is_answered = True
         item.work.accept(response, size)
         if item.held is None and item.work.is_ahead:
             item.channel.hold()
@@ -213,6 +215,8 @@ class LeanReplica:
         assert self._replica is not None
         item = self._items.pop(number)
         del self._numbers[item.work.id]
+        if item.work.is_open and item.work.method_type == UNARY_UNARY and not item.is_answered:
+            item.work.fail(runner_lost(self._replica_id, "it ended its stream without an output"))
         self._replica.finish(item.work)
         self._end_input(item)
         if item.held is not None:

@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import struct
+import sys
 import threading
 import traceback
 
@@ -25,6 +26,7 @@ READY, OUTPUT, LAST, DONE, GENUINE = 10, 11, 12, 13, 14
 SOCKET_BUFFER = 4 * 1024 * 1024
 _LARGE = 64 * 1024
 _CANCEL_CHECK_EVERY = 10  # chunks, as the genuine runner does
+_INTERRUPTED = 130  # the exit code of the genuine runner after SIGINT
 # What stands in the way of the lean runner, as messages say it.
 _PARTS = ("runner_item_predict", "runner_item_generate", "runner_item_stream", "get_runner_item_output_for_status")
 
@@ -52,9 +54,13 @@ def decline(fd, reason):
 def run(job, fd, sdk, reloads=None):
     """Load the model, then serve items until the emulator closes the socket or SIGTERM comes. ``sdk``: see
     ``sdk_main.py``."""
+    sys.argv = ["clarifai.runners.server", "--model_path", job["model_path"]]  # as the genuine runner has it
     runner, threads = make_runner(job["model_path"], job["base_url"], os.environ, job["num_threads"], sdk, reloads)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    LeanRunner(runner, threads, socket.socket(fileno=fd)).serve()
+    try:
+        LeanRunner(runner, threads, socket.socket(fileno=fd)).serve()
+    except KeyboardInterrupt:
+        os._exit(_INTERRUPTED)
     os._exit(0)
 
 
@@ -174,8 +180,14 @@ class ItemRunner:
         self.set_context(req_id=runner_item.description)
         try:
             last = self.run_item(item, channel)
-        except BaseException as error:
+        except Exception as error:
             last = channel.pack(self.failure(error).multi_output_response)
+        except SystemExit as stop:
+            self.leave(stop)
+            last = channel.pack(self.failure(stop).multi_output_response)
+        except BaseException:
+            traceback.print_exc()
+            last = None  # the genuine runner ends such an item without an output
         finally:
             if self.current:
                 self.current.reset(token)
@@ -200,6 +212,9 @@ class ItemRunner:
             if not stopped:
                 channel.answer(item.number, OUTPUT, channel.pack(self.limited(output)))
         return None
+
+    def leave(self, stop):
+        """A method has called ``sys.exit``, which is not a replica's to do where it shares its process."""
 
     def limited(self, output):
         """The response of an output; of one that is larger than the platform takes, as the SDK cuts it."""
@@ -228,6 +243,14 @@ class LeanRunner(ItemRunner):
     def __init__(self, runner, threads, control):
         super().__init__(runner, threads)
         self.control = control
+        self.names = itertools.count()
+
+    def leave(self, stop):
+        """End the process, as ``sys.exit`` in a method does in the genuine runner."""
+        if isinstance(stop.code, int) or stop.code is None:
+            os._exit(stop.code or 0)
+        print(stop.code, file=sys.stderr)
+        os._exit(1)
 
     def serve(self):
         """Tell that the model is loaded; then do what the emulator says, until it closes the socket."""
@@ -243,7 +266,9 @@ class LeanRunner(ItemRunner):
             received += data
             if fds:
                 sock = socket.socket(fileno=fds[0])
-                threading.Thread(target=self.work, args=(SocketOfThread(sock),), daemon=True).start()
+                # As the genuine runner names them. What a model starts in a thread is a daemon where that is one.
+                name = f"ThreadPoolExecutor-2_{next(self.names)}"
+                threading.Thread(target=self.work, args=(SocketOfThread(sock),), name=name).start()
             if len(received) == HEADER.size:
                 _, kind, number = HEADER.unpack(received)
                 received = b""

@@ -73,7 +73,7 @@ class ReplicaRecord:
     holds_place: bool = True
     has_ended: bool = False
     killed_because: str = ""  # why the emulator itself killed it
-    genuine_because: str = ""  # why the genuine runner serves where the lean one was asked for
+    genuine_because: str = ""  # why it fetches its work itself; empty where that is handed to it
     printed: Printed = field(default_factory=Printed)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
     task: asyncio.Task[None] | None = None
@@ -95,8 +95,7 @@ class ReplicaRecord:
     @property
     def runner_kind(self) -> str:
         """Name the runner that takes its items through the model."""
-        is_fed = self.process is not None and self.process.connection is not None
-        return "lean" if is_fed and not self.genuine_because else "genuine"
+        return "genuine" if self.genuine_because else "lean"
 
     def was_healthy(self, now: float) -> bool:
         """Tell whether it completed a request, or was ready for long: so a crash now starts a new failure count."""

@@ -129,9 +129,9 @@ class Replicas:
             record.replica = replica
             replica.tells_code = record.reload is not None
             record.ready = self._clock.monotonic()
-            self._report.replica(
-                fleet, record, "replica.live", f"ready after {record.ready - record.started:.2f} s"
-            )
+            after = f"ready after {record.ready - record.started:.2f} s"
+            runner = f", with the genuine runner: {record.genuine_because}" if record.genuine_because else ""
+            self._report.replica(fleet, record, "replica.live", f"{after}{runner}")
 
     def drain(self, fleet: Fleet, record: ReplicaRecord, reason: str, *, at_once: bool = False) -> None:
         """Give it nothing new, let it finish, then end it: SIGTERM alone would lose what it works on."""
@@ -287,6 +287,7 @@ class Replicas:
             debugged = (fleet.lane.key.user_id, fleet.lane.key.deployment_id)
             await self._debuggers.prepare(debugged, backend.name)
             spec = self._launch_specs.make(fleet, record, source, tell, self._debuggers.of(debugged))
+            record.genuine_because = self._launch_specs.why_genuine(source.backend)
             record.process = await backend.start(spec, tell)
             if record.process.debugger is not None:
                 debugging = asyncio.create_task(self._debuggers.attach(debugged, record.replica_id, record.process))
