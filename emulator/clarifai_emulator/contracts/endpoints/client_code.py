@@ -34,7 +34,7 @@ class ClientCode:
         self.evaluator = Evaluator(source, modules)
         # Texts of expressions, while and after they are found; see ``written_python.py``.
         self.texts: dict[ast.expr, list[str]] = {}
-        # What is being looked at: names may be bound to what they are read from, and classes be bases of each other.
+        # What is looked at now: a name may be bound to what is read from it, and two classes be each other's base.
         self._open: set[ast.AST] = set()
         self._others: dict[int, ClientCode] = {}
         self._attributes: dict[ast.ClassDef, dict[str, list[tuple[ClientCode, ast.expr]]]] = {}
