@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -222,7 +222,7 @@ class ClientCode:
         return []
 
     @contextmanager
-    def _once(self, node: ast.AST) -> Iterator[bool]:
+    def _once(self, node: ast.AST) -> Generator[bool]:
         """Give False where the node is looked at already, by what asks for it now."""
         if node in self._open:
             yield False
