@@ -155,21 +155,13 @@ class EmulatorConfig:
             raise ConfigError("The emulator's configuration cannot be used:", problems)
 
     def _problems(self) -> list[str]:
-        return [*self._account_problems(), *self._limit_problems()]
+        return [*self._address_problems(), *self._account_problems(), *self._limit_problems()]
 
-    def _account_problems(self) -> Iterator[str]:
+    def _address_problems(self) -> Iterator[str]:
         if not 0 <= self.port <= 65535:
             yield f"port must be between 0 and 65535, got {self.port}"
-        if not self.user_id:
-            yield "user_id must not be empty"
         if ":" in self.host:
             yield f"host must be an IPv4 address or a name, got {self.host!r}"
-        if not all(pat and user for pat, user in self.pats.items()):
-            yield "pats must map non-empty tokens to non-empty user ids"
-        if self.pats_file is not None and not self.pats_file.is_file():
-            yield f"pats file {self.pats_file} does not exist"
-        if self.data_dir is not None and self.data_dir.exists() and not self.data_dir.is_dir():
-            yield f"state must be a directory, {self.data_dir} is a file"
         for origin in self.cors:
             if origin not in ("*", "localhost", "null") and not _ORIGIN.fullmatch(origin):
                 yield (
@@ -179,6 +171,16 @@ class EmulatorConfig:
         for name in self.allow_hosts:
             if not _HOST_NAME.fullmatch(name):
                 yield f"allow_hosts must hold names like models.example.com, without scheme and port, got {name!r}"
+
+    def _account_problems(self) -> Iterator[str]:
+        if not self.user_id:
+            yield "user_id must not be empty"
+        if not all(pat and user for pat, user in self.pats.items()):
+            yield "pats must map non-empty tokens to non-empty user ids"
+        if self.pats_file is not None and not self.pats_file.is_file():
+            yield f"pats file {self.pats_file} does not exist"
+        if self.data_dir is not None and self.data_dir.exists() and not self.data_dir.is_dir():
+            yield f"state must be a directory, {self.data_dir} is a file"
         for path in self.topology:
             if not path.is_file():
                 yield f"topology file {path} does not exist"
