@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, IN_NOTEBOOKS, MODEL_MARK, SDK_MARK
@@ -146,7 +146,9 @@ def _passing(source: Source, node: ast.expr) -> ast.Call | None:
     return ast.copy_location(call, outer)
 
 
-def _ends(source: Source, lines: Collection[int]) -> tuple[dict[Position, ast.Call], dict[Position, ast.expr]]:
+def _ends(
+    source: Source, lines: Collection[int]
+) -> tuple[Mapping[Position, ast.Call], Mapping[Position, ast.expr]]:
     """Return calls by where the called expression ends, and names by where they end, those that end in these
     lines."""
     calls = {source.end(node.func): node for node in source.calls if node.func.end_lineno in lines}
