@@ -125,7 +125,8 @@ def test_every_format_of_a_report_is_there_and_rules_have_their_examples(scripts
     shown = _do(scripts, project, "contract", "rules", "unknown-argument").stdout
     assert '      model.predict(promt="Hello")' in shown.splitlines()
     for name in ("json", "junit", "github", "gitlab", "markdown"):
-        assert _do(scripts, project, "check", "client.py", "--model", "hello", "--format", name).returncode == 1, name
+        done = _do(scripts, project, "check", "client.py", "--model", "hello", "--format", name)
+        assert (done.returncode, name) == (1, name), done.stderr
 
 
 def test_a_client_in_javascript_is_named_with_what_would_read_it(scripts: Path, project: Path) -> None:
