@@ -63,7 +63,7 @@ EDITED = frozenset(
 def test_a_change_that_is_proposed_makes_of_what_is_wrong_what_is_right(
     tmp_path: Path, known: list[KnownModel]
 ) -> None:
-    """What is right is checked, and run, by other tests."""
+    """Other tests check, and run, what is right."""
     for rule in CLIENTS:
         write_client(tmp_path / rule, examples()[rule], examples()[rule].wrong)
     edits = {each.rule: each.edit for each in check_known([tmp_path], known).findings if each.edit is not None}
