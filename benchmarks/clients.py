@@ -31,7 +31,7 @@ class Clients:
     """Runs a number of clients, spread over processes, that call ``predict`` of one target at a time."""
 
     def __init__(self, processes: Sequence[subprocess.Popen[str]], threads: int) -> None:
-        self._processes = processes
+        self.processes = processes
         self._threads = threads
 
     def calls_per_second(self, target: int, seconds: float) -> float:
@@ -41,11 +41,11 @@ class Clients:
     def run(self, target: int, *, seconds: float) -> list[int]:
         """Return how many calls each process completed."""
         order = {"target": target, "threads": self._threads, "seconds": seconds}
-        for each in self._processes:
+        for each in self.processes:
             assert each.stdin is not None
             each.stdin.write(json.dumps(order) + "\n")
             each.stdin.flush()
-        return [int(_line(each)) for each in self._processes]
+        return [int(_line(each)) for each in self.processes]
 
 
 @contextmanager

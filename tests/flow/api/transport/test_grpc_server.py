@@ -183,7 +183,7 @@ async def test_the_first_chunk_is_sent_at_once_and_those_that_follow_together(sc
         def send_headers(self, stream_id: int, headers: Any, *, end: bool) -> None:
             said.append("end" if end else "begin")
 
-        async def send_data(self, stream_id: int, data: bytes) -> None:
+        async def send_data(self, stream_id: int, *pieces: bytes) -> None:
             said.append("chunk")
 
         def flush(self) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from hyperframe.frame import DataFrame
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.errors import TransportError
@@ -377,25 +376,10 @@ class Silence:
 
     def send_headers(self, stream_id: int, headers: Any, *, end: bool) -> None: ...
 
-    async def send_data(self, stream_id: int, data: bytes) -> None: ...
+    async def send_data(self, stream_id: int, *pieces: bytes) -> None: ...
 
     def flush(self) -> None: ...
 
     def acknowledge(self, stream_id: int, size: int) -> None: ...
 
     def reset(self, stream_id: int) -> None: ...
-
-
-async def test_a_large_frame_is_not_described_byte_by_byte(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The h2 library asks for this text of every frame that comes."""
-    described: list[DataFrame] = []
-    monkeypatch.setattr(DataFrame, "_body_repr", lambda frame: described.append(frame) or "")
-    repr(DataFrame(1, b"x"))
-    assert len(described) == 1
-    async with serving(echo) as channel:
-        assert await unary(channel, b"x" * MIB) == b"x" * MIB
-    assert len(described) == 1
-
-
-def test_other_users_of_the_library_see_what_it_describes() -> None:
-    assert repr(DataFrame(1, b"x")).endswith(": <hex:78>")
