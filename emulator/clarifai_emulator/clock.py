@@ -28,14 +28,11 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clock."""
 
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def now(self) -> float:
-        return time.time()
+    monotonic = staticmethod(time.monotonic)
+    now = staticmethod(time.time)
 
 
-class TurnableClock(SystemClock):
+class TurnableClock:
     """The machine's clock, which can be turned forward."""
 
     def __init__(self) -> None:
@@ -56,34 +53,34 @@ class PausableClock:
         self._clock = clock
         self._lock = threading.Lock()
         self._holders = 0
-        self._held_since = 0.0
-        self._behind = 0.0
+        # Since when it stands still, if it does, and by how much it is behind: replaced as one, so that who reads
+        # the time needs no lock.
+        self._state: tuple[float | None, float] = (None, 0.0)
+        self.now = clock.now
 
     @property
     def is_held(self) -> bool:
         """Tell whether the clock stands still."""
-        return self._holders > 0
+        return self._state[0] is not None
 
     def monotonic(self) -> float:
-        with self._lock:
-            return (self._held_since if self._holders else self._clock.monotonic()) - self._behind
-
-    def now(self) -> float:
-        return self._clock.now()
+        held_since, behind = self._state
+        return (self._clock.monotonic() if held_since is None else held_since) - behind
 
     def hold(self) -> None:
         """Stand still until ``release``."""
         with self._lock:
             if not self._holders:
-                self._held_since = self._clock.monotonic()
+                self._state = self._clock.monotonic(), self._state[1]
             self._holders += 1
 
     def release(self) -> None:
         """Go on, once every holder has released it."""
         with self._lock:
             self._holders -= 1
-            if not self._holders:
-                self._behind += self._clock.monotonic() - self._held_since
+            held_since, behind = self._state
+            if not self._holders and held_since is not None:
+                self._state = None, behind + self._clock.monotonic() - held_since
 
     @contextlib.contextmanager
     def held(self) -> Generator[None]:

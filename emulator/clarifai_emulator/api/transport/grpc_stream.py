@@ -325,7 +325,7 @@ def _too_large(what: str, size: int, limit: int) -> str:
 
 def _seconds(timeout: str) -> float | None:
     """Read ``grpc-timeout`` as seconds; None without one, and for one that cannot be read."""
-    match = _TIMEOUT.fullmatch(timeout)
+    match = _TIMEOUT.fullmatch(timeout) if timeout else None
     return int(match[1]) * _UNITS[match[2]] if match else None
 
 

@@ -321,7 +321,8 @@ class Connection(asyncio.Protocol):
     def acknowledge(self, stream_id: int, size: int) -> None:
         if size:
             self._session.acknowledge(stream_id, size)
-            self._flush_soon()
+            if self._session.has_news:
+                self._flush_soon()
 
     def reset(self, stream_id: int, code: ErrorCode = ErrorCode.NO_ERROR) -> None:
         self._session.reset(stream_id, code)
@@ -332,7 +333,11 @@ def first_of(services: Sequence[Find]) -> Find:
     """Make one service of several: the first that has a method serves it."""
 
     def find(path: str) -> Serve | None:
-        return next((serve for service in services if (serve := service(path)) is not None), None)
+        for service in services:
+            serve = service(path)
+            if serve is not None:
+                return serve
+        return None
 
     return find
 

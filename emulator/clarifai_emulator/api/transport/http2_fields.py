@@ -25,7 +25,11 @@ _KEPT_BYTES = 2048
 # The first byte of a block after which no table is used (a size update to 0).
 NO_TABLE = b"\x20"
 
-_STATUSES = {status: bytes([0x88 + at]) for at, status in enumerate(("200", "204", "206", "304", "400", "404", "500"))}
+# What most answers have, written once: the first byte of a field says that no table remembers it.
+_KNOWN: dict[tuple[str, str], bytes] = {
+    (":status", status): bytes([0x88 + at])
+    for at, status in enumerate(("200", "204", "206", "304", "400", "404", "500"))
+}
 
 
 class _NotingTable(HeaderTable):
@@ -80,14 +84,16 @@ class FieldReader:
 
 def write_fields(fields: Iterable[tuple[str, str]]) -> bytes:
     """Return the block of an answer's fields, in their order."""
-    return b"".join([_field(name, value) for name, value in fields])
-
-
-def _field(name: str, value: str) -> bytes:
-    if name == ":status" and value in _STATUSES:
-        return _STATUSES[value]
-    data = value.encode()
-    return _name(name) + _length(len(data)) + data
+    written: list[bytes] = []
+    for field in fields:
+        known = _KNOWN.get(field)
+        if known is None:
+            name, value = field
+            data = value.encode()
+            written += (_name(name), _LENGTHS[len(data)] if len(data) < 0x7F else _length(len(data)), data)
+        else:
+            written.append(known)
+    return b"".join(written)
 
 
 @lru_cache(maxsize=256)
@@ -108,3 +114,14 @@ def _length(size: int) -> bytes:
         size >>= 7
     written.append(size)
     return bytes(written)
+
+
+_LENGTHS = [_length(size) for size in range(0x7F)]
+_KNOWN |= {
+    field: write_fields([field])
+    for field in (
+        ("content-type", "application/grpc"),
+        ("grpc-accept-encoding", "identity,deflate,gzip"),
+        ("grpc-status", "0"),
+    )
+}

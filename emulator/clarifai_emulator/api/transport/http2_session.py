@@ -139,6 +139,11 @@ class Session:
         self._put(_SETTINGS, 0, 0, settings)
         self._put(_WINDOW_UPDATE, 0, 0, _NUMBER.pack(CONNECTION_WINDOW))
 
+    @property
+    def has_news(self) -> bool:
+        """Tell whether something is to be sent."""
+        return bool(self._out)
+
     def take(self) -> list[bytes | memoryview]:
         """Return what is to be sent, and forget it."""
         out, self._out = self._out, []
