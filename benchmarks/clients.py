@@ -16,22 +16,22 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.peers import direct_client, environ, process, routed_client
+from benchmarks.peers import environ, process, routed_client
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Names a model to call: at the emulator on ``port`` by ``url``, or without one at the SDK's own server."""
+    """Names a model to call: at the emulator, or the SDK's own server, on ``port``."""
 
     port: int
-    url: str = ""
+    url: str
 
 
 class Clients:
     """Runs a number of clients, spread over processes, that call ``predict`` of one target at a time."""
 
     def __init__(self, processes: Sequence[subprocess.Popen[str]], threads: int) -> None:
-        self.processes = processes
+        self._processes = processes
         self._threads = threads
 
     def calls_per_second(self, target: int, seconds: float) -> float:
@@ -41,11 +41,11 @@ class Clients:
     def run(self, target: int, *, seconds: float) -> list[int]:
         """Return how many calls each process completed."""
         order = {"target": target, "threads": self._threads, "seconds": seconds}
-        for each in self.processes:
+        for each in self._processes:
             assert each.stdin is not None
             each.stdin.write(json.dumps(order) + "\n")
             each.stdin.flush()
-        return [int(_line(each)) for each in self.processes]
+        return [int(_line(each)) for each in self._processes]
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def _main(targets: Sequence[str]) -> None:
     predicts: list[Callable[[], Any]] = []
     for target in targets:
         port, _, url = target.partition(" ")
-        client = routed_client(url, int(port)) if url else direct_client(int(port))
+        client = routed_client(url, int(port))
         client.predict(prompt="x")
         predicts.append(lambda client=client: client.predict(prompt="x"))
     print("ready", flush=True)

@@ -1,69 +1,82 @@
-"""Measures what a predict costs in processor time: the emulator, its replica and the client, beside the SDK's server.
+"""Measures the processor time of a predict in each process it goes through, against that of the SDK's whole server.
 
-Time on the clock depends on how many processors are free; the processor time of a call does not, and it is what a
-loaded machine runs out of. The kernel counts it for each process, all its threads together.
+User and system time, from ``/proc``, while one client in a process of its own asks. It hardly moves
+with what else the machine does, other than the time on a clock.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from benchmarks.clients import Target, clients
+from benchmarks.clients import Clients, Target, clients
 from benchmarks.figures import Figure, compared
-from benchmarks.peers import deploy, emulator, free_port, sdk_server
-
-# The most that the emulator and the replica may take, as shares of what the SDK's whole server takes.
-_EMULATOR = 0.6
-_REPLICA = 0.6
+from benchmarks.peers import SERVICE_URL, deploy, emulator, free_port, sdk_service
+from benchmarks.ways import WAYS, Way
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
-    """Return the figures, in milliseconds of a predict; each is compared with the SDK's whole server."""
-    port, direct = free_port(), free_port()
-    rounds, seconds = (4, 0.5) if quick else (20, 1.0)
-    with emulator(port, "--runner", "lean") as ours, sdk_server("hello", direct) as theirs:
-        url = deploy("hello", port)["model_url"]
-        with clients([Target(port, url)], processes=1, threads=1) as routed:
-            with clients([Target(direct)], processes=1, threads=1) as straight:
-                spent: dict[str, list[float]] = {}
-                for number in range(rounds + 1):
-                    sides = [("ours", routed, ours), ("theirs", straight, theirs)]
-                    for side, client, server in sides if number % 2 else reversed(sides):
-                        watched = {
-                            f"{side} server": [server.pid],
-                            f"{side} replica": list(_descendants(server.pid)),
-                            f"{side} client": [each.pid for each in client.processes],
-                        }
-                        before = {name: _milliseconds(pids) for name, pids in watched.items()}
-                        calls = sum(client.run(0, seconds=seconds))
-                        if number:  # the first round warms up
-                            for name, pids in watched.items():
-                                spent.setdefault(name, []).append((_milliseconds(pids) - before[name]) / calls)
-    server = spent["theirs server"]
-    return [
-        compared("processor time of a predict: emulator", spent["ours server"], server, unit="ms", target=_EMULATOR),
-        compared("processor time of a predict: replica", spent["ours replica"], server, unit="ms", target=_REPLICA),
-        compared(
-            "processor time of a predict: client", spent["ours client"], spent["theirs client"], unit="ms", target=None
-        ),
+    """Return the figures; times are milliseconds of processor time per call."""
+    return [figure for way in WAYS for figure in _measure(way, quick=quick)]
+
+
+def _measure(way: Way, *, quick: bool) -> list[Figure]:
+    ours, theirs = free_port(), free_port()
+    emulators: list[float] = []
+    replicas: list[float] = []
+    servers: list[float] = []
+    with emulator(ours, *way.options) as up, sdk_service("hello", theirs) as server:
+        targets = (
+            Target(ours, deploy("hello", ours)["model_url"]),
+            Target(theirs, SERVICE_URL),
+        )
+        with clients(targets, processes=1, threads=1) as client:
+            for number in range(-1, 4 if quick else 10):
+                seconds = 0.5 if quick or number < 0 else 1.0
+                below = _descendants(up.pid)
+                emulated = _per_call(client, 0, [[up.pid], below], seconds)
+                (served,) = _per_call(client, 1, [[server.pid]], seconds)
+                if number >= 0:  # the first round warms up
+                    emulators.append(emulated[0])
+                    replicas.append(emulated[1])
+                    servers.append(served)
+    figures = [
+        compared(f"{way.name}: emulator, processor time", emulators, servers, unit="ms", target=way.emulator_time)
     ]
+    if any(replicas):
+        figures.append(
+            compared(f"{way.name}: replica, processor time", replicas, servers, unit="ms", target=way.replica_time)
+        )
+    return figures
 
 
-def _milliseconds(pids: list[int]) -> float:
-    """Return the time that these processes have been on a processor, in user mode and in the kernel."""
-    return sum(_ticks(pid) for pid in pids) * 1000 / os.sysconf("SC_CLK_TCK")
+def _per_call(client: Clients, target: int, processes: list[list[int]], seconds: float) -> list[float]:
+    """Return the milliseconds of processor time that each group of processes took for one call."""
+    before = [_spent(group) for group in processes]
+    calls = sum(client.run(target, seconds=seconds))
+    return [(_spent(group) - earlier) / calls for group, earlier in zip(processes, before, strict=True)]
 
 
-def _ticks(pid: int) -> int:
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return int(user) + int(system)
+def _spent(processes: list[int]) -> float:
+    """Return the milliseconds that these processes have been on a processor, threads that have ended included."""
+    return sum(sum(map(int, _stat(process)[11:13])) for process in processes) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
-def _descendants(pid: int) -> Iterator[int]:
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
-    for child in map(int, found.stdout.split()):
-        yield child
-        yield from _descendants(child)
+def _descendants(process: int) -> list[int]:
+    """Return the processes that this one has started, and those that they have."""
+    parents: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            parents.setdefault(int(_stat(int(folder.name))[1]), []).append(int(folder.name))
+    found, left = [], [process]
+    while left:
+        children = parents.get(left.pop(), [])
+        found += children
+        left += children
+    return found
+
+
+def _stat(process: int) -> list[str]:
+    """Return the fields of the process from the third on: its state, its parent …; 12 and 13 are times in ticks."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()

@@ -12,7 +12,7 @@ transition emits one event; nothing else does.
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
 from functools import partial
@@ -51,6 +51,9 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+_EVENTS = {state: f"work.{state}" for state in State}
+
+
 class Work:
     """A runner item: a client's request, its further messages, and the outputs that come back.
 
@@ -64,15 +67,16 @@ class Work:
     """
 
     __slots__ = (
-        "_chunk_came",
         "_chunk_taken",
         "_chunks",
         "_error",
         "_events",
         "_hold",
         "_late",
+        "_reader",
         "code",
         "id",
+        "is_open",
         "is_pinned",
         "is_placed",
         "method_type",
@@ -106,7 +110,7 @@ class Work:
         model: Model | None = None,
         steps: tuple[WorkStep, ...] = (),
     ) -> None:
-        self.id = secrets.token_hex(16)
+        self.id = os.urandom(16).hex()
         self.request = request
         self.request_id = request_id
         self.method_type = method_type
@@ -115,6 +119,7 @@ class Work:
         self.more = more
         self.model = model
         self.state = State.QUEUED
+        self.is_open = True  # until the outcome is settled
         self.replica_id = ""
         self.nodepool: NodepoolKey | None = None
         self.sent_at = 0.0
@@ -126,16 +131,11 @@ class Work:
         self.code = ""
         self._events = events
         self._chunks = Backlog()
-        self._chunk_came = asyncio.Event()
-        self._chunk_taken = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None  # who waits for the next output
+        self._chunk_taken: asyncio.Event | None = None  # made when the client is far behind
         self._hold: ClockTimer | None = None
         self._late = 0.0  # for so many seconds its next output is kept back
         self._error: CallerError | TransportError | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """True until the outcome is settled."""
-        return self.state is State.QUEUED or self.state is State.SENT
 
     def allows(self, nodepool: NodepoolKey, runner_id: str) -> bool:
         """Tell whether the routing decision lets this runner take the work."""
@@ -176,6 +176,7 @@ class Work:
         """While its client is far behind: wait until it has taken half of what came, or wants no more."""
         if not self.is_ahead:
             return
+        self._chunk_taken = self._chunk_taken or asyncio.Event()
         while self.is_open and self._is_beyond(_OUTPUTS_AHEAD // 2, _BYTES_AHEAD // 2):
             self._chunk_taken.clear()
             await self._chunk_taken.wait()
@@ -192,7 +193,7 @@ class Work:
             if self.tells_code:
                 self.code = take_mark(response) or self.code
             self._chunks.append(response, size)
-            self._chunk_came.set()
+            self._tell_reader()
             for step in self.steps:
                 step.answer(self)
 
@@ -204,22 +205,22 @@ class Work:
         """The runner is through with it: no more outputs."""
         if self.is_open:
             self._move(State.DONE)
-            self._chunk_came.set()
+            self._tell_reader()
 
     def fail(self, error: CallerError | TransportError) -> None:
         """Fail work that cannot be completed; outputs that already came are still delivered, then ``error``."""
         if self.is_open:
             self._error = error
             self._move(State.FAILED, error=error.message)
-            self._chunk_came.set()
-            self._chunk_taken.set()
+            self._tell_reader()
+            self._tell_writer()
 
     def cancel(self) -> None:
         """The client went away, or its time is up: outputs that came are dropped, whatever the state."""
         self._chunks.clear()
         if self.is_open:
             self._move(State.CANCELLED)
-            self._chunk_taken.set()
+            self._tell_writer()
             if self.on_cancel is not None:
                 self.on_cancel(self)
 
@@ -239,12 +240,12 @@ class Work:
                 seconds, self._late = self._late, 0.0
                 await asyncio.sleep(seconds)
             if self._chunks:
-                self._chunk_taken.set()
+                self._tell_writer()
                 return self._chunks.popleft()
             if not self.is_open:
                 break
-            self._chunk_came.clear()
-            await self._chunk_came.wait()
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
         if self._error is not None:
             raise self._error
         return None
@@ -254,11 +255,20 @@ class Work:
         while (output := await self.next_output()) is not None:
             yield output
 
+    def _tell_reader(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def _tell_writer(self) -> None:
+        if self._chunk_taken is not None:
+            self._chunk_taken.set()
+
     def _move(self, state: State, **fields: Any) -> None:
         self.state = state
+        self.is_open = state is State.SENT
         if self._hold is not None and not self.is_open:
             self._hold.cancel()
             self._hold = None
         self._events.emit(
-            f"work.{state}", work_id=self.id, request_id=self.request_id, replica_id=self.replica_id, **fields
+            _EVENTS[state], work_id=self.id, request_id=self.request_id, replica_id=self.replica_id, **fields
         )

@@ -66,7 +66,7 @@ async def test_a_replica_is_told_who_it_is_and_sees_no_accelerator_it_did_not_as
     assert (process.spec.base_url, process.spec.num_threads) == ("http://runners", 1)
     credential = stage.dispatcher.credential(token)
     assert credential is not None
-    assert (credential.runner_id, credential.replica_id) == (runner.id, process.spec.replica_id)
+    assert (credential.runner[3], credential.replica_id) == (runner.id, process.spec.replica_id)
 
 
 async def test_without_min_replicas_nothing_runs_before_the_first_request(stage: Stage) -> None:
@@ -291,7 +291,7 @@ async def test_one_that_a_fault_loses_fails_its_work_at_once_and_starts_again_li
 async def test_a_users_own_runner_that_a_fault_loses_is_cut_off_and_asks_anew(stage: Stage) -> None:
     stage.prepare()
     await stage.deploy(0)
-    link = stage.dispatcher.add_runner("own", keys(["pool"])[0], stage.lane)
+    link = stage.dispatcher.add_runner((*keys(["pool"])[0], "own"), stage.lane)
     replica = stage.dispatcher.connect(link, "own-replica")
     stage.dispatcher.hear(replica)
     busy, idle = Slot(replica), Slot(replica)
