@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Generator
 from typing import Protocol
 
@@ -110,3 +112,38 @@ class ClockTimer:
             self._handle = asyncio.get_running_loop().call_later(left, self._look)
         else:
             self._function()
+
+
+class Deadlines:
+    """Calls functions once ``seconds`` have passed by the clock since each was added, with one timer for all: a
+    timer for each request costs more than all else that a deadline needs."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._due: OrderedDict[int, tuple[float, Callable[[], None]]] = OrderedDict()
+        self._numbers = itertools.count(1)
+        self._timer: ClockTimer | None = None
+
+    def add(self, function: Callable[[], None]) -> int:
+        """Call ``function`` in time, unless what this returns is removed before."""
+        number = next(self._numbers)
+        self._due[number] = self._clock.monotonic() + self.seconds, function
+        if self._timer is None:
+            self._timer = ClockTimer(self._clock, self.seconds, self._look)
+        return number
+
+    def remove(self, number: int) -> None:
+        """Forget a deadline; nothing if it has passed."""
+        self._due.pop(number, None)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._clock.monotonic() + _TICK_SECONDS
+        while self._due:
+            number, (due, function) = next(iter(self._due.items()))
+            if due > now:
+                self._timer = ClockTimer(self._clock, due - now, self._look)
+                return
+            del self._due[number]
+            function()

@@ -9,11 +9,11 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
-from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse, RunnerItem
-from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
 
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
+from clarifai_emulator.dispatch.runner_item import item_bytes
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, Work
 from clarifai_emulator.inside.lean_main import CANCEL, DONE, END, GO, HEADER, HOLD, ITEM, LAST, MORE, OUTPUT, READY
 
@@ -107,7 +107,7 @@ class LeanConnection(asyncio.Protocol):
         number = next(self._next_number)
         self._works[number] = work
         self._numbers[work.id] = number
-        self._send(ITEM, number, _item(work, work.request))
+        self._send(ITEM, number, item_bytes(work, work.request, description=work.request_id))
         if work.method_type == STREAMING_STREAMING and work.more is not None:
             self._pumps[number] = asyncio.create_task(self._pump(number, work, work.more))
 
@@ -115,7 +115,7 @@ class LeanConnection(asyncio.Protocol):
         """Send the client's further messages of a bidirectional call, then that there are no more."""
         try:
             async for request in more:
-                self._send(MORE, number, _item(work, request))
+                self._send(MORE, number, item_bytes(work, request, description=work.request_id))
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -153,11 +153,3 @@ class LeanConnection(asyncio.Protocol):
             else:
                 self._transport.write(header)
                 self._transport.write(payload)
-
-
-def _item(work: Work, request: Any) -> bytes:
-    item = RunnerItem(id=work.id, description=work.request_id, post_model_outputs_request=request)
-    work.complete(item.post_model_outputs_request)
-    item.processing_info.runner_method_type = work.method_type  # pyright: ignore[reportAttributeAccessIssue]
-    item.processing_info.status.code = StatusCode.SUCCESS
-    return item.SerializeToString()

@@ -61,7 +61,10 @@ class Work:
     ``is_pinned`` says that the client asked for this very model version, ``is_placed`` that it asked for this very
     nodepool or runner. ``replica_id`` took it, in ``nodepool`` (empty and None before that). ``code`` is the
     content hash of the code that answers, as a replica that ``tells_code`` tells with its first output. ``more``
-    are the client's further messages of a bidirectional call. ``model`` is told to the runner with each message.
+    are the client's further messages of a bidirectional call. ``model`` is told to the runner with each message,
+    with its version: a model of Clarifai's own tests (dummy_runner_proto_model) fails without, and its client does
+    not send it; the platform fills it in. ``came``: the bytes of ``request`` as the client sent them, if they are
+    there. ``size``: the bytes of the output that was given last; 0 where that is not known.
 
     ``steps`` are what it meets on its way to the replica and back; mostly there are none.
     """
@@ -74,6 +77,7 @@ class Work:
         "_hold",
         "_late",
         "_reader",
+        "came",
         "code",
         "id",
         "is_open",
@@ -90,6 +94,7 @@ class Work:
         "request_id",
         "runner_id",
         "sent_at",
+        "size",
         "state",
         "steps",
         "tells_code",
@@ -109,9 +114,12 @@ class Work:
         more: AsyncIterator[Any] | None = None,
         model: Model | None = None,
         steps: tuple[WorkStep, ...] = (),
+        came: bytes = b"",
     ) -> None:
         self.id = os.urandom(16).hex()
         self.request = request
+        self.came = came
+        self.size = 0
         self.request_id = request_id
         self.method_type = method_type
         self.nodepools = nodepools
@@ -149,15 +157,6 @@ class Work:
         """A replica takes the work."""
         self.replica_id, self.nodepool = replica_id, nodepool
         self._move(State.SENT)
-
-    def complete(self, request: Any) -> None:
-        """Fill the model, with its version, into a message on its way to a runner. The platform does: a model of
-        Clarifai's own tests (dummy_runner_proto_model) fails without, and its client does not send it."""
-        if self.model is not None:
-            given = Model()
-            given.CopyFrom(request.model)
-            request.model.CopyFrom(self.model)
-            request.model.MergeFrom(given)
 
     def requeue(self) -> None:
         """The replica vanished before a byte of the work was written to it: someone else may have it."""
@@ -241,7 +240,8 @@ class Work:
                 await asyncio.sleep(seconds)
             if self._chunks:
                 self._tell_writer()
-                return self._chunks.popleft()
+                output, self.size = self._chunks.popleft()
+                return output
             if not self.is_open:
                 break
             self._reader = asyncio.get_running_loop().create_future()

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream, Headers
-from clarifai_emulator.api.transport.http2_session import MOST_STREAMS, ConnectionFault, ErrorCode, Session
+from clarifai_emulator.api.transport.http2_frames import ConnectionFault, ErrorCode
+from clarifai_emulator.api.transport.http2_session import MOST_STREAMS, Session
 from clarifai_emulator.errors import TransportError
 
 log = logging.getLogger(__name__)
@@ -129,7 +130,10 @@ class Connection(asyncio.Protocol):
             self._on_odd("http2", f"no proper HTTP/2: {str(error)[:200]}")
             self._session.goodbye(error.code)
             self.flush()
-            self._close()
+            if self._may_write.is_set():
+                self._close()
+            else:
+                self.abort()  # it reads nothing: not the goodbye either
         else:
             self.flush()
 

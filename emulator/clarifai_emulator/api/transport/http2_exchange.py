@@ -15,7 +15,7 @@ from typing import Protocol
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.grpc_stream import Headers
-from clarifai_emulator.api.transport.http2_session import ErrorCode
+from clarifai_emulator.api.transport.http2_frames import ErrorCode
 from clarifai_emulator.api.transport.http_exchange import (
     PROGRESS_BYTES,
     Exchange,
@@ -39,7 +39,7 @@ class StreamWire(Protocol):
 
     def send_headers(self, stream_id: int, headers: Headers, *, end: bool) -> None: ...
 
-    async def send_data(self, stream_id: int, data: bytes, *, end: bool = False) -> None: ...
+    async def send_data(self, stream_id: int, *pieces: bytes, end: bool = False) -> None: ...
 
     def acknowledge(self, stream_id: int, size: int) -> None: ...
 

@@ -24,12 +24,7 @@ _KEPT = 64
 _KEPT_BYTES = 2048
 # The first byte of a block after which no table is used (a size update to 0).
 NO_TABLE = b"\x20"
-
-# What most answers have, written once: the first byte of a field says that no table remembers it.
-_KNOWN: dict[tuple[str, str], bytes] = {
-    (":status", status): bytes([0x88 + at])
-    for at, status in enumerate(("200", "204", "206", "304", "400", "404", "500"))
-}
+DEFAULT_TABLE = 4096
 
 
 class _NotingTable(HeaderTable):
@@ -117,11 +112,18 @@ def _length(size: int) -> bytes:
 
 
 _LENGTHS = [_length(size) for size in range(0x7F)]
-_KNOWN |= {
-    field: write_fields([field])
-    for field in (
-        ("content-type", "application/grpc"),
-        ("grpc-accept-encoding", "identity,deflate,gzip"),
-        ("grpc-status", "0"),
-    )
+# What most answers have, written once.
+_KNOWN: dict[tuple[str, str], bytes] = {
+    **{
+        (":status", status): bytes([0x88 + at])
+        for at, status in enumerate(("200", "204", "206", "304", "400", "404", "500"))
+    },
+    **{
+        (name, value): _name(name) + _length(len(value)) + value.encode()
+        for name, value in (
+            ("content-type", "application/grpc"),
+            ("grpc-accept-encoding", "identity,deflate,gzip"),
+            ("grpc-status", "0"),
+        )
+    },
 }

@@ -10,61 +10,63 @@ streams, a block of fields, its pieces, what is not read yet (by the windows), a
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Mapping
-from enum import IntEnum
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Protocol
 
 from hpack import HPACKError, OversizedHeaderListError
 
-from clarifai_emulator.api.transport.http2_fields import MOST_BYTES, NO_TABLE, FieldReader, write_fields
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+from clarifai_emulator.api.transport.http2_fields import (
+    DEFAULT_TABLE,
+    MOST_BYTES,
+    NO_TABLE,
+    FieldReader,
+    write_fields,
+)
+from clarifai_emulator.api.transport.http2_frames import (
+    ACK,
+    CONTINUATION,
+    DATA,
+    ENABLE_PUSH,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HAS_PRIORITY,
+    HEAD,
+    HEADERS,
+    INITIAL_WINDOW,
+    MAX_FIELDS,
+    MAX_FRAME,
+    MAX_STREAMS,
+    MOST_FRAME,
+    NUMBER,
+    PING,
+    PRIORITY,
+    PUSH_PROMISE,
+    RST_STREAM,
+    SETTING,
+    SETTINGS,
+    TABLE_SIZE,
+    WINDOW_UPDATE,
+    ConnectionFault,
+    ErrorCode,
+    FrameReader,
+    check,
+    check_size,
+    without_padding,
+)
 
 # Windows large enough that a payload of many MiB is not metered out 64 KiB at a time. What one stream may have
 # under way is bounded by its own window; the connection's is never the one that is short.
 STREAM_WINDOW = 4 * 1024 * 1024
 CONNECTION_WINDOW = 1 << 30
-MOST_FRAME = 1024 * 1024
 MOST_STREAMS = 10_000
 _MOST_PIECES = 64  # of a block of fields
 _FIRST_WINDOW = 65_535  # of both sides, until the settings say something else
 _LARGEST_WINDOW = (1 << 31) - 1
 _REMEMBERED = 1_000
 
-_HEAD = struct.Struct(">HBBBI")
-_NUMBER = struct.Struct(">I")
-_SETTING = struct.Struct(">HI")
 
-_DATA, _HEADERS, _PRIORITY, _RST_STREAM, _SETTINGS, _PUSH_PROMISE, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = (
-    range(10)
-)
-_END_STREAM, _ACK, _END_HEADERS, _PADDED, _HAS_PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
-_TABLE_SIZE, _ENABLE_PUSH, _MAX_STREAMS, _INITIAL_WINDOW, _MAX_FRAME, _MAX_FIELDS = range(1, 7)
-_DEFAULT_TABLE = 4096
-
-
-class ErrorCode(IntEnum):
-    """The codes with which a stream or a connection ends."""
-
-    NO_ERROR = 0x0
-    PROTOCOL_ERROR = 0x1
-    INTERNAL_ERROR = 0x2
-    FLOW_CONTROL_ERROR = 0x3
-    STREAM_CLOSED = 0x5
-    FRAME_SIZE_ERROR = 0x6
-    REFUSED_STREAM = 0x7
-    CANCEL = 0x8
-    COMPRESSION_ERROR = 0x9
-    ENHANCE_YOUR_CALM = 0xB
-
-
-class ConnectionFault(Exception):
-    """A peer does not speak HTTP/2 as it should: the connection ends, with ``code``."""
-
-    def __init__(self, code: ErrorCode, what: str) -> None:
-        super().__init__(what)
-        self.code = code
+Taker = Callable[[Any, int, int, bytes], None]
 
 
 class Listener(Protocol):
@@ -100,10 +102,11 @@ class _Stream:
         self.server_ended = False
 
 
-class Session:
+class Session(FrameReader):
     """The state of one connection. ``listener`` hears what the client says."""
 
     def __init__(self, listener: Listener) -> None:
+        super().__init__()
         self._listener = listener
         self._fields = FieldReader()
         self._streams: dict[int, _Stream] = {}
@@ -112,14 +115,7 @@ class Session:
         self._given_up: dict[int, None] = {}
         self._out: list[bytes | memoryview] = []
         self.unasked = 0
-        # Of the frames that come.
-        self._preface = PREFACE
         self._has_settings = False
-        self._rest = bytearray()
-        self._needed = 9
-        self._open_data: int = 0  # the stream of a frame of data that is still coming
-        self._open_data_left = 0
-        self._open_data_ends = False
         self._block: bytearray | None = None
         self._block_stream = 0
         self._block_pieces = 0
@@ -134,10 +130,10 @@ class Session:
         self._begin()
 
     def _begin(self) -> None:
-        ours = ((_INITIAL_WINDOW, STREAM_WINDOW), (_MAX_FRAME, MOST_FRAME), (_MAX_STREAMS, MOST_STREAMS))
-        settings = b"".join(_SETTING.pack(*each) for each in (*ours, (_MAX_FIELDS, MOST_BYTES)))
-        self._put(_SETTINGS, 0, 0, settings)
-        self._put(_WINDOW_UPDATE, 0, 0, _NUMBER.pack(CONNECTION_WINDOW))
+        ours = ((INITIAL_WINDOW, STREAM_WINDOW), (MAX_FRAME, MOST_FRAME), (MAX_STREAMS, MOST_STREAMS))
+        settings = b"".join(SETTING.pack(*each) for each in (*ours, (MAX_FIELDS, MOST_BYTES)))
+        self._put(SETTINGS, 0, 0, settings)
+        self._put(WINDOW_UPDATE, 0, 0, NUMBER.pack(CONNECTION_WINDOW))
 
     @property
     def has_news(self) -> bool:
@@ -151,51 +147,10 @@ class Session:
 
     # What comes.
 
-    def receive(self, data: bytes) -> None:
-        """Take what the client has sent. Raises ``ConnectionFault``: say ``goodbye``, and close."""
-        if self._preface:
-            data = self._without_preface(data)
-        if self._rest:
-            self._rest += data
-            if len(self._rest) < self._needed:
-                return
-            data = bytes(self._rest)
-            self._rest.clear()
-        at, end = 0, len(data)
-        if self._open_data_left:
-            at = self._go_on_with_data(data, 0)
-        while end - at >= 9:
-            high, low, kind, flags, stream_id = _HEAD.unpack_from(data, at)
-            length, stream_id = high << 8 | low, stream_id & 0x7FFFFFFF
-            if length > MOST_FRAME:
-                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
-            if kind == _DATA and not flags & _PADDED and self._block is None and self._has_settings:
-                self._begin_data(stream_id, length, bool(flags & _END_STREAM), length)
-                at = self._go_on_with_data(data, at + 9)
-                continue
-            if end - at - 9 < length:
-                self._needed = 9 + length
-                break
-            at += 9 + length
-            self._take_frame(kind, flags, stream_id, data[at - length : at])
-        else:
-            self._needed = 9
-        if at < end:
-            self._rest += data[at:]
-
-    def _without_preface(self, data: bytes) -> bytes:
-        came = data[: len(self._preface)]
-        if not self._preface.startswith(came):
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a connection that does not begin as HTTP/2 does")
-        self._preface = self._preface[len(came) :]
-        return data[len(came) :]
-
     def _begin_data(self, stream_id: int, length: int, ends: bool, size: int) -> None:
-        """Note that a frame of data comes. ``length``: of the data, ``size`` with its padding."""
         self._room -= size
         if self._room < 0:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more data than the connection's window has room for")
-        self._open_data, self._open_data_left, self._open_data_ends = stream_id, length, ends
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more data than the window has room for")
         stream = self._streams.get(stream_id)
         if stream is None:
             self._check_begun(stream_id, "data")
@@ -213,32 +168,14 @@ class Session:
                     raise _wrong_length()
         if size > length:
             self.acknowledge(stream_id, size - length)
-        if not length:
-            self._end_data()
 
-    def _go_on_with_data(self, data: bytes, at: int) -> int:
-        """Pass on what has come of the frame of data that is open; return where it ends."""
-        left = self._open_data_left
-        if not left:
-            return at
-        piece = data[at : at + left]
-        if not piece:
-            return at
-        self._open_data_left = left - len(piece)
-        stream_id = self._open_data
+    def _take_data(self, stream_id: int, piece: bytes) -> None:
         if stream_id in self._streams:
             self._listener.data_came(stream_id, piece, len(piece))
         else:
             self.acknowledge(stream_id, len(piece))
-        if not self._open_data_left:
-            self._end_data()
-        return at + len(piece)
 
-    def _end_data(self) -> None:
-        if self._open_data_ends:
-            self._end_of_request(self._open_data)
-
-    def _end_of_request(self, stream_id: int) -> None:
+    def _end_data(self, stream_id: int) -> None:
         stream = self._streams.get(stream_id)
         if stream is None:
             return
@@ -251,50 +188,47 @@ class Session:
 
     def _take_frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         if not self._has_settings:
-            if kind != _SETTINGS or flags & _ACK:
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a connection that does not begin with its settings")
-            self._has_settings = True
-        if self._block is not None and (kind != _CONTINUATION or stream_id != self._block_stream):
+            if kind != SETTINGS or flags & ACK:
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a connection that begins without settings")
+            self._has_settings = self._takes_data = True
+        if self._block is not None and (kind != CONTINUATION or stream_id != self._block_stream):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "another frame in the middle of a block of fields")
-        if kind == _HEADERS:
-            self._take_headers(flags, stream_id, payload)
-        elif kind == _DATA:
-            data = _without_padding(payload, flags)
-            self._begin_data(stream_id, len(data), bool(flags & _END_STREAM), len(payload))
-            self._go_on_with_data(data, 0)
-        elif kind == _WINDOW_UPDATE:
-            self._take_window(stream_id, payload)
-        elif kind == _PING:
-            self._take_ping(flags, stream_id, payload)
-        elif kind == _SETTINGS:
-            self._take_settings(flags, stream_id, payload)
-        elif kind == _RST_STREAM:
-            self._take_reset(stream_id, payload)
-        elif kind == _CONTINUATION:
-            self._take_continuation(flags, payload)
-        elif kind == _PRIORITY:
-            self._take_priority(stream_id, payload)
-        elif kind == _GOAWAY:
-            _check(stream_id == 0, "a goodbye on a stream")
-        elif kind == _PUSH_PROMISE:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a push from a client")
+        take = self._takers.get(kind)
+        if take is not None:  # what is not known is to be ignored
+            take(self, flags, stream_id, payload)
+
+    def _take_padded_data(self, flags: int, stream_id: int, payload: bytes) -> None:
+        data = without_padding(payload, flags)
+        ends = bool(flags & END_STREAM)
+        self._begin_data(stream_id, len(data), ends, len(payload))
+        if data:
+            self._take_data(stream_id, data)
+        if ends:
+            self._end_data(stream_id)
+
+    def _take_push(self, _flags: int, _stream_id: int, _payload: bytes) -> None:
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a push from a client")
+
+    def _take_goodbye(self, _flags: int, stream_id: int, _payload: bytes) -> None:
+        check(stream_id == 0, "a goodbye on a stream")
 
     def _take_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
-        payload = _without_padding(payload, flags)
-        if flags & _HAS_PRIORITY:
-            _check_size(len(payload) >= 5, "a frame of headers that is too short for its priority")
-            if _NUMBER.unpack_from(payload)[0] & 0x7FFFFFFF == stream_id:
+        payload = without_padding(payload, flags)
+        if flags & HAS_PRIORITY:
+            check_size(len(payload) >= 5, "a frame of headers that is too short for its priority")
+            if NUMBER.unpack_from(payload)[0] & 0x7FFFFFFF == stream_id:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a stream that depends on itself")
             payload = payload[5:]
-        _check(stream_id % 2 == 1, f"headers on stream {stream_id}, which no client begins")
-        ends = bool(flags & _END_STREAM)
-        if flags & _END_HEADERS:
+        check(stream_id % 2 == 1, f"headers on stream {stream_id}, which no client begins")
+        ends = bool(flags & END_STREAM)
+        if flags & END_HEADERS:
             self._take_block(stream_id, payload, ends)
         else:
             self._block, self._block_stream, self._block_ends_stream = bytearray(payload), stream_id, ends
+            self._takes_data = False
             self._block_pieces = 0
 
-    def _take_continuation(self, flags: int, payload: bytes) -> None:
+    def _take_continuation(self, flags: int, _stream_id: int, payload: bytes) -> None:
         block = self._block
         if block is None:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a continuation of no block of fields")
@@ -302,8 +236,8 @@ class Session:
         self._block_pieces += 1
         if len(block) > MOST_BYTES or self._block_pieces > _MOST_PIECES:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "a block of fields that does not end")
-        if flags & _END_HEADERS:
-            self._block = None
+        if flags & END_HEADERS:
+            self._block, self._takes_data = None, True
             self._take_block(self._block_stream, bytes(block), self._block_ends_stream)
 
     def _take_block(self, stream_id: int, block: bytes, ends: bool) -> None:
@@ -327,7 +261,7 @@ class Session:
             self._streams[stream_id] = _Stream(self._first_send_window, _announced(fields, ends))
             self._listener.request_came(stream_id, fields)
             if ends:
-                self._end_of_request(stream_id)
+                self._end_data(stream_id)
 
     def _take_trailers(self, stream_id: int, stream: _Stream, ends: bool) -> None:
         if stream.client_ended:
@@ -335,13 +269,13 @@ class Session:
         elif not ends:
             self._break(stream_id, ErrorCode.PROTOCOL_ERROR)
         else:
-            self._end_of_request(stream_id)
+            self._end_data(stream_id)
 
-    def _take_window(self, stream_id: int, payload: bytes) -> None:
-        _check_size(len(payload) == 4, "a window update that has not four bytes")
-        more = _NUMBER.unpack(payload)[0] & _LARGEST_WINDOW
+    def _take_window(self, _flags: int, stream_id: int, payload: bytes) -> None:
+        check_size(len(payload) == 4, "a window update that has not four bytes")
+        more = NUMBER.unpack(payload)[0] & _LARGEST_WINDOW
         if stream_id == 0:
-            _check(more > 0, "a window that grows by nothing")
+            check(more > 0, "a window that grows by nothing")
             self._send_window += more
             if self._send_window > _LARGEST_WINDOW:
                 raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window that is too large")
@@ -360,26 +294,26 @@ class Session:
         self._listener.window_grew(stream_id)
 
     def _take_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
-        _check(stream_id == 0, "a ping on a stream")
-        _check_size(len(payload) == 8, "a ping that has not eight bytes")
-        if not flags & _ACK:
+        check(stream_id == 0, "a ping on a stream")
+        check_size(len(payload) == 8, "a ping that has not eight bytes")
+        if not flags & ACK:
             self.unasked += 1
-            self._put(_PING, _ACK, 0, payload)
+            self._put(PING, ACK, 0, payload)
 
     def _take_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
-        _check(stream_id == 0, "settings on a stream")
-        if flags & _ACK:
-            _check_size(not payload, "a confirmation of settings that says more")
+        check(stream_id == 0, "settings on a stream")
+        if flags & ACK:
+            check_size(not payload, "a confirmation of settings that says more")
             return
-        _check_size(len(payload) % 6 == 0, "settings that are not six bytes each")
-        for name, value in _SETTING.iter_unpack(payload):
+        check_size(len(payload) % 6 == 0, "settings that are not six bytes each")
+        for name, value in SETTING.iter_unpack(payload):
             self._take_setting(name, value)
         self.unasked += 1
-        self._put(_SETTINGS, _ACK, 0, b"")
+        self._put(SETTINGS, ACK, 0, b"")
         self._listener.window_grew(0)
 
     def _take_setting(self, name: int, value: int) -> None:
-        if name == _INITIAL_WINDOW:
+        if name == INITIAL_WINDOW:
             if value > _LARGEST_WINDOW:
                 raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window that is too large")
             more, self._first_send_window = value - self._first_send_window, value
@@ -387,34 +321,47 @@ class Session:
                 stream.send_window += more
                 if stream.send_window > _LARGEST_WINDOW:
                     raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window that is too large")
-        elif name == _MAX_FRAME:
-            _check(16_384 <= value < 1 << 24, f"frames of up to {value} bytes")
+        elif name == MAX_FRAME:
+            check(16_384 <= value < 1 << 24, f"frames of up to {value} bytes")
             self._largest_frame = min(value, MOST_FRAME)
-        elif name == _TABLE_SIZE:
+        elif name == TABLE_SIZE:
             # Blocks are written without the table. Where the client has less room than it starts with, it is told.
-            self._says_no_table = self._says_no_table or value < _DEFAULT_TABLE
-        elif name == _ENABLE_PUSH:
-            _check(value <= 1, "a setting for pushes that is neither 0 nor 1")
+            self._says_no_table = self._says_no_table or value < DEFAULT_TABLE
+        elif name == ENABLE_PUSH:
+            check(value <= 1, "a setting for pushes that is neither 0 nor 1")
 
-    def _take_reset(self, stream_id: int, payload: bytes) -> None:
-        _check_size(len(payload) == 4, "a reset that has not four bytes")
+    def _take_reset(self, _flags: int, stream_id: int, payload: bytes) -> None:
+        check_size(len(payload) == 4, "a reset that has not four bytes")
         if self._streams.pop(stream_id, None) is not None:
             self._listener.stream_was_reset(stream_id)
         else:
             self._check_begun(stream_id, "a reset")
 
-    def _take_priority(self, stream_id: int, payload: bytes) -> None:
-        _check(stream_id > 0, "a priority of no stream")
-        _check_size(len(payload) == 5, "a priority that has not five bytes")
-        _check(_NUMBER.unpack_from(payload)[0] & 0x7FFFFFFF != stream_id, "a stream that depends on itself")
+    def _take_priority(self, _flags: int, stream_id: int, payload: bytes) -> None:
+        check(stream_id > 0, "a priority of no stream")
+        check_size(len(payload) == 5, "a priority that has not five bytes")
+        check(NUMBER.unpack_from(payload)[0] & 0x7FFFFFFF != stream_id, "a stream that depends on itself")
 
     def _check_begun(self, stream_id: int, what: str) -> None:
-        _check(0 < stream_id <= self._highest, f"{what} on stream {stream_id}, which has not begun")
+        check(0 < stream_id <= self._highest, f"{what} on stream {stream_id}, which has not begun")
 
     def _break(self, stream_id: int, code: ErrorCode) -> None:
         """End a stream whose client does not keep to the protocol; the connection stays."""
         self.reset(stream_id, code)
         self._listener.stream_was_reset(stream_id)
+
+    _takers: ClassVar[Mapping[int, Taker]] = {
+        DATA: _take_padded_data,
+        HEADERS: _take_headers,
+        PRIORITY: _take_priority,
+        RST_STREAM: _take_reset,
+        SETTINGS: _take_settings,
+        PUSH_PROMISE: _take_push,
+        PING: _take_ping,
+        GOAWAY: _take_goodbye,
+        WINDOW_UPDATE: _take_window,
+        CONTINUATION: _take_continuation,
+    }
 
     # What is sent.
 
@@ -435,11 +382,11 @@ class Session:
             self._says_no_table = False
             block = NO_TABLE + block
         first, rest = block[: self._largest_frame], block[self._largest_frame :]
-        flags = _END_STREAM if end else 0
-        self._put(_HEADERS, flags if rest else flags | _END_HEADERS, stream_id, first)
+        flags = END_STREAM if end else 0
+        self._put(HEADERS, flags if rest else flags | END_HEADERS, stream_id, first)
         while rest:
             first, rest = rest[: self._largest_frame], rest[self._largest_frame :]
-            self._put(_CONTINUATION, 0 if rest else _END_HEADERS, stream_id, first)
+            self._put(CONTINUATION, 0 if rest else END_HEADERS, stream_id, first)
         if end:
             self._end_answer(stream_id)
 
@@ -448,7 +395,7 @@ class Session:
         size = sum(map(len, pieces))
         self._streams[stream_id].send_window -= size
         self._send_window -= size
-        self._out.append(_HEAD.pack(size >> 8, size & 0xFF, _DATA, _END_STREAM if end else 0, stream_id))
+        self._out.append(HEAD.pack(size >> 8, size & 0xFF, DATA, END_STREAM if end else 0, stream_id))
         self._out.extend(pieces)
         if end:
             self._end_answer(stream_id)
@@ -464,7 +411,7 @@ class Session:
         self._unreturned += size
         if self._unreturned >= CONNECTION_WINDOW // 2:
             self._room += self._unreturned
-            self._put(_WINDOW_UPDATE, 0, 0, _NUMBER.pack(self._unreturned))
+            self._put(WINDOW_UPDATE, 0, 0, NUMBER.pack(self._unreturned))
             self._unreturned = 0
         stream = self._streams.get(stream_id)
         if stream is None or stream.client_ended:
@@ -472,7 +419,7 @@ class Session:
         stream.unreturned += size
         if stream.unreturned >= STREAM_WINDOW // 2:
             stream.room += stream.unreturned
-            self._put(_WINDOW_UPDATE, 0, stream_id, _NUMBER.pack(stream.unreturned))
+            self._put(WINDOW_UPDATE, 0, stream_id, NUMBER.pack(stream.unreturned))
             stream.unreturned = 0
 
     def reset(self, stream_id: int, code: ErrorCode) -> None:
@@ -485,24 +432,15 @@ class Session:
 
     def goodbye(self, code: ErrorCode = ErrorCode.NO_ERROR) -> None:
         """Say that the connection ends, and why."""
-        self._put(_GOAWAY, 0, 0, _NUMBER.pack(self._highest) + _NUMBER.pack(code))
+        self._put(GOAWAY, 0, 0, NUMBER.pack(self._highest) + NUMBER.pack(code))
 
     def _put_reset(self, stream_id: int, code: ErrorCode) -> None:
         self.unasked += 1
-        self._put(_RST_STREAM, 0, stream_id, _NUMBER.pack(code))
+        self._put(RST_STREAM, 0, stream_id, NUMBER.pack(code))
 
     def _put(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         size = len(payload)
-        self._out.append(_HEAD.pack(size >> 8, size & 0xFF, kind, flags, stream_id) + payload)
-
-
-def _without_padding(payload: bytes, flags: int) -> bytes:
-    if not flags & _PADDED:
-        return payload
-    _check_size(len(payload) > 0, "a padded frame without its length")
-    padding = payload[0]
-    _check(padding < len(payload), "more padding than the frame has bytes")
-    return payload[1 : len(payload) - padding]
+        self._out.append(HEAD.pack(size >> 8, size & 0xFF, kind, flags, stream_id) + payload)
 
 
 def _announced(fields: Mapping[str, str], ends: bool) -> int | None:
@@ -517,13 +455,3 @@ def _announced(fields: Mapping[str, str], ends: bool) -> int | None:
 
 def _wrong_length() -> ConnectionFault:
     return ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a body of another length than its content-length says")
-
-
-def _check(holds: bool, what: str) -> None:
-    if not holds:
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, what)
-
-
-def _check_size(holds: bool, what: str) -> None:
-    if not holds:
-        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, what)

@@ -51,14 +51,14 @@ class Scene:
 
     def method(self, name: str, *, raw: bool = False) -> Any:
         rpc = rpc_table()[name]
-        make = {
+        make: Any = {
             (False, False): self.channel.unary_unary,
             (False, True): self.channel.unary_stream,
             (True, True): self.channel.stream_stream,
         }[rpc.client_streaming, rpc.server_streaming]
         return make(
             rpc.path,
-            request_serializer=(lambda data: data) if raw else rpc.request_type.SerializeToString,
+            request_serializer=bytes if raw else rpc.request_type.SerializeToString,
             response_deserializer=rpc.response_type.FromString,
         )
 
