@@ -17,6 +17,7 @@ from clarifai_emulator.contracts.endpoints.workflow_call import judge_workflow
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
+_PARSER = "pip install 'clarifai-emulator-check[javascript]'"
 Judged = tuple[list[Finding], int]
 
 
@@ -26,7 +27,7 @@ def check_foreign(file: File, models: EndpointModels) -> Judged:
         source = ForeignSource(file.path, file.content)
     except NoParser as error:
         message = f"{file.path.name} was not read: {error}."
-        return [found("unreadable-client", message, Location(file.path), hint="Install it, and check again.")], 0
+        return [found("unreadable-client", message, Location(file.path), hint=_PARSER)], 0
     judged = _javascript(source, models) if is_javascript(file.path) else _shell(source, models)
     findings = [each for said, _ in judged for each in said]
     return findings, sum(calls for _, calls in judged)
