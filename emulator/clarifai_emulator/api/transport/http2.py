@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
         if self._session.unasked > _MOST_UNASKED:
             if not self._may_write.is_set():
                 raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "more and more to answer, and no answer is read")
-            self._session.unasked = 0
+            self._session.count_anew()
 
     def eof_received(self) -> bool:
         return False

@@ -103,7 +103,8 @@ class _Stream:
 
 
 class Session(FrameReader):
-    """The state of one connection. ``listener`` hears what the client says."""
+    """The state of one connection. ``listener`` hears what the client says. ``unasked`` counts the frames that were
+    sent without waiting for a client that reads slowly."""
 
     def __init__(self, listener: Listener) -> None:
         super().__init__()
@@ -134,6 +135,10 @@ class Session(FrameReader):
         settings = b"".join(SETTING.pack(*each) for each in (*ours, (MAX_FIELDS, MOST_BYTES)))
         self._put(SETTINGS, 0, 0, settings)
         self._put(WINDOW_UPDATE, 0, 0, NUMBER.pack(CONNECTION_WINDOW))
+
+    def count_anew(self) -> None:
+        """Begin to count ``unasked`` again: the client has read what was sent."""
+        self.unasked = 0
 
     @property
     def has_news(self) -> bool:
