@@ -1,7 +1,7 @@
 """Writes a request as the item that a runner takes, from the bytes in which it came where those are still there.
 
 An item is written by hand, not as a message: that would copy the request twice. Parts of a message may follow each
-other in protobuf; what comes later adds to what came before, field by field.
+other in protobuf; what comes later is merged with what came before.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from clarifai_emulator.dispatch.work import Work
 from clarifai_emulator.errors import describe
 
 
-def item_bytes(work: Work, request: Any, *, description: str = "") -> bytes:
-    """Return a ``RunnerItem``, serialized: ``request`` is the one that the work began with, or a further message of
-    its client. The model that the work knows comes before what the request itself says of it."""
-    pieces = [_field(_ID, work.id.encode()), _processing(work.method_type)]
+def item_parts(work: Work, request: Any, *, description: str = "") -> tuple[bytes, bytes]:
+    """Return a ``RunnerItem``, serialized, in two parts: all but the request, and the request, which is not copied.
+    ``request`` is the one that the work began with, or a further message of its client. What ``Work.complete`` fills
+    in stands before it."""
+    head = _field(_ID, work.id.encode()) + _processing(work.method_type)
     if description:
-        pieces.append(_field(_DESCRIPTION, description.encode()))
-    if work.model is not None:
-        pieces.append(_field(_REQUEST, PostModelOutputsRequest(model=work.model).SerializeToString()))
+        head += _field(_DESCRIPTION, description.encode())
+    known = b"" if work.model is None else PostModelOutputsRequest(model=work.model).SerializeToString()
     came = work.came if request is work.request else b""
-    pieces.append(_field(_REQUEST, came or request.SerializeToString()))
-    return b"".join(pieces)
+    body = came or request.SerializeToString()
+    return head + _head(_REQUEST, len(known) + len(body)) + known, body
 
 
 def response_bytes(work: Work, request: Any) -> bytes:
     """Return a ``MultiRunnerItemResponse`` of this one item, serialized."""
-    return _SUCCEEDED + _field(_ITEMS, item_bytes(work, request))
+    head, body = item_parts(work, request)
+    return b"".join((_SUCCEEDED, _head(_ITEMS, len(head) + len(body)), head, body))
 
 
 def _tag(message: Any, name: str) -> int:
@@ -48,15 +49,20 @@ _SUCCEEDED = MultiRunnerItemResponse(
 
 
 def _field(tag: int, data: bytes) -> bytes:
-    size = len(data)
+    return _head(tag, len(data)) + data
+
+
+def _head(tag: int, size: int) -> bytes:
+    """Return what stands before the bytes of a field: its tag, and their number, seven bits a byte, the lowest
+    first."""
     if size < 0x80:
-        return bytes((tag, size)) + data
+        return bytes((tag, size))
     head = bytearray((tag,))
     while size >= 0x80:
         head.append(size & 0x7F | 0x80)
         size >>= 7
     head.append(size)
-    return bytes(head) + data
+    return bytes(head)
 
 
 @lru_cache(maxsize=16)

@@ -158,6 +158,14 @@ class Work:
         self.replica_id, self.nodepool = replica_id, nodepool
         self._move(State.SENT)
 
+    def complete(self, request: Any) -> None:
+        """Fill the model, with its version, into a message on its way to a runner."""
+        if self.model is not None:
+            given = Model()
+            given.CopyFrom(request.model)
+            request.model.CopyFrom(self.model)
+            request.model.MergeFrom(given)
+
     def requeue(self) -> None:
         """The replica vanished before a byte of the work was written to it: someone else may have it."""
         self.replica_id, self.nodepool = "", None

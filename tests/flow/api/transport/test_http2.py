@@ -427,7 +427,7 @@ async def test_a_client_that_asks_for_answers_and_reads_none_is_let_go() -> None
 
 
 async def test_ten_thousand_streams_are_as_quick_as_one() -> None:
-    """What a stream costs does not grow with those that are open beside it."""
+    """A stream costs the same however many are open beside it."""
     go_on = asyncio.Event()
 
     async def handler(stream: GrpcStream) -> None:
