@@ -19,8 +19,8 @@ from clarifai_emulator.errors import describe
 
 def item_parts(work: Work, request: Any, *, description: str = "") -> tuple[bytes, bytes]:
     """Return a ``RunnerItem``, serialized, in two parts: all but the request, and the request, which is not copied.
-    ``request`` is the one that the work began with, or a further message of its client. What ``Work.complete`` fills
-    in stands before it."""
+    ``request`` is the one that the work began with, or a further message of its client. What ``Work.complete``
+    fills in stands before it."""
     head = _field(_ID, work.id.encode()) + _processing(work.method_type)
     if description:
         head += _field(_DESCRIPTION, description.encode())
