@@ -40,7 +40,7 @@ _URL = re.compile(r"clarifai\.com/(?:ext/mcp/v1/users/)?([\w.-]+/[\w.-]+/models/
 
 @dataclass(slots=True)
 class Said:
-    """What ``check`` says of a file: findings, and calls with what became of them."""
+    """The words of ``check`` about a file: findings, and calls with what became of them."""
 
     findings: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
