@@ -16,7 +16,7 @@ from clarifai_emulator.backends.reload_link import ReloadLink
 from clarifai_emulator.dispatch.dispatcher import Credential
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.messages.address import NodepoolKey
+from clarifai_emulator.messages.address import NodepoolKey, RunnerKey
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.capacity import Placement
 from clarifai_emulator.nodepools.scaling import Demand
@@ -85,6 +85,11 @@ class ReplicaRecord:
     @property
     def nodepool(self) -> NodepoolKey:
         return self.placement.nodepool
+
+    @property
+    def runner_key(self) -> RunnerKey:
+        """Return the key of the runner whose replica it is."""
+        return self.credential.runner
 
     @property
     def busy(self) -> int:

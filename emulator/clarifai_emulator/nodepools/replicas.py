@@ -20,7 +20,7 @@ from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Replica
 from clarifai_emulator.dispatch.lean import LeanConnection
 from clarifai_emulator.errors import ModelError, NoRoom
-from clarifai_emulator.messages.address import NodepoolKey
+from clarifai_emulator.messages.address import NodepoolKey, RunnerKey
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.capacity import Placement
 from clarifai_emulator.nodepools.debuggers import Debuggers
@@ -67,7 +67,7 @@ class Replicas:
         self._debuggers = debuggers
         self._loaded_code = LoadedCode(written)
         self._drains: set[asyncio.Task[None]] = set()
-        self._fleets: dict[str, Fleet] = {}  # by the id of a runner that was made for it
+        self._fleets: dict[RunnerKey, Fleet] = {}  # by a runner that was made for it
         self.warm_pool = warm_pool
         self._launch_specs = launch_specs
         self._places = places
@@ -107,7 +107,7 @@ class Replicas:
         self, fleet: Fleet, placement: Placement, devices: tuple[str, ...], standby: Standby | None = None
     ) -> ReplicaRecord:
         runner = self._runner(fleet, placement.nodepool)
-        credential = self._dispatcher.issue_credential(runner.id)
+        credential = self._dispatcher.issue_credential((*placement.nodepool, runner.id))
         record = ReplicaRecord(credential, runner, placement, self._clock.monotonic(), devices=devices, fleet=fleet)
         if standby is not None:
             record.state, record.standby = ReplicaState.STANDBY, standby
@@ -148,7 +148,7 @@ class Replicas:
         """End it at once, as a crash would: what it works on fails, and the supervisor starts another."""
         record.killed_because = why
         self._dispatcher.revoke(record.credential)
-        link = self._dispatcher.runner(record.runner.id)
+        link = self._dispatcher.runner(record.runner_key)
         if link is not None:
             self._dispatcher.lose(link, record.replica_id, why)
         if record.process is not None:
@@ -167,15 +167,15 @@ class Replicas:
         if record.state is not ReplicaState.DRAINING:
             self.drain(fleet, record, "it hangs; another replica takes its place")
 
-    def fleet_of_runner(self, runner_id: str) -> Fleet | None:
+    def fleet_of_runner(self, key: RunnerKey) -> Fleet | None:
         """The fleet that this runner was made for."""
-        return self._fleets.get(runner_id)
+        return self._fleets.get(key)
 
     def forget_runners(self, fleet: Fleet) -> None:
         """The fleet is no more: nor are the runners that were made for it."""
         for nodepool, runner in fleet.runners.items():
             self._store.delete(Kind.RUNNER, (*nodepool, runner.id))
-            self._fleets.pop(runner.id, None)
+            self._fleets.pop((*nodepool, runner.id), None)
         fleet.runners.clear()
 
     async def end_all(self, records: Iterable[ReplicaRecord], *, grace: float) -> None:
@@ -224,10 +224,10 @@ class Replicas:
             return True
         return False
 
-    def _is_free(self, fleet: Fleet, nodepool: NodepoolKey, runner_id: str) -> bool:
+    def _is_free(self, fleet: Fleet, nodepool: NodepoolKey, runner: RunnerKey) -> bool:
         """Tell whether a warm replica of this runner may serve the fleet: as its only runner there."""
         mine = fleet.runners.get(nodepool)
-        return self._fleets.get(runner_id) in (None, fleet) and (mine is None or mine.id == runner_id)
+        return self._fleets.get(runner) in (None, fleet) and (mine is None or mine.id == runner[3])
 
     def _move_in(self, fleet: Fleet, record: ReplicaRecord) -> None:
         """A warm replica serves this fleet from now on."""
@@ -254,11 +254,12 @@ class Replicas:
         if known is not None and self._store.get(Kind.RUNNER, (*nodepool, known.id)) is not None:
             return known
         if known is not None:
-            self._fleets.pop(known.id, None)
+            self._fleets.pop((*nodepool, known.id), None)
         runner = fleet.runners[nodepool] = Runner(
             id=runner_id or uuid.uuid4().hex, description=f"Runs {fleet.target.name}"
         )
-        self._fleets[runner.id] = fleet
+        key = (*nodepool, runner.id)
+        self._fleets[key] = fleet
         runner.created_at.GetCurrentTime()
         runner.modified_at.CopyFrom(runner.created_at)
         runner.worker.model.CopyFrom(fleet.target.model)
@@ -266,8 +267,8 @@ class Replicas:
         runner.nodepool.CopyFrom(dict(fleet.target.nodepools)[nodepool])
         runner.compute_info.CopyFrom(fleet.target.version.inference_compute_info)
         runner.min_replicas = fleet.target.autoscale.min_replicas
-        self._store.put(Kind.RUNNER, (*nodepool, runner.id), runner)
-        link = self._dispatcher.add_runner(runner.id, nodepool, fleet.lane)
+        self._store.put(Kind.RUNNER, key, runner)
+        link = self._dispatcher.add_runner(key, fleet.lane)
         link.threads = fleet.slots_per_replica
         return runner
 
@@ -317,7 +318,7 @@ class Replicas:
 
     async def _attach(self, record: ReplicaRecord, connection: socket.socket) -> None:
         """Feed a lean runner over its socket."""
-        link = self._dispatcher.runner(record.runner.id)
+        link = self._dispatcher.runner(record.runner_key)
         if link is None:
             connection.close()
             return
@@ -343,7 +344,7 @@ class Replicas:
         self._places.give_back(record)
         self._dispatcher.revoke(record.credential)
         fleet.records.pop(record.replica_id, None)
-        link = self._dispatcher.runner(record.runner.id)
+        link = self._dispatcher.runner(record.runner_key)
         if link is not None:
             self._dispatcher.lose(link, record.replica_id, why)
 

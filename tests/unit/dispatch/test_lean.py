@@ -48,7 +48,7 @@ class Scene:
         self.events = EventBus(clock)
         self.dispatcher = Dispatcher(events=self.events, clock=clock, queue_size=10)
         self.lane = self.dispatcher.lane(LaneKey("me", "deployment", "version"))
-        self.link = self.dispatcher.add_runner("runner", NODEPOOL, self.lane)
+        self.link = self.dispatcher.add_runner((*NODEPOOL, "runner"), self.lane)
 
     async def connect(self) -> None:
         ours, theirs = socket.socketpair()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -166,7 +167,7 @@ def _checked(
         folder = _own_folder(cache, project, [each.directory for each in known])
         done = _Check(project, known, folder, packages, progress).run()
     return CallReport(
-        findings=(*_unreadable(known), *unread_files(project), *done.findings),
+        findings=_once([*_unreadable(known), *unread_files(project), *done.findings]),
         files=tuple(file.path for file in (*project.files, *project.foreign_with(_MARKS)) if not file.is_written),
         calls=done.calls,
         cached=done.cached,
@@ -240,7 +241,7 @@ class _Check:
         findings = [read_finding(each) for record in records for each in record["findings"]]
         # The reason why a call is not checked may stand in a file that was not asked about.
         reasons = [finding for call in calls for finding in call.findings]
-        return _Done(tuple(_once([*findings, *reasons])), calls, len(every) - len(fresh))
+        return _Done((*findings, *reasons), calls, len(every) - len(fresh))
 
     def _urls(self) -> dict[str, int]:
         """Return every address of a given model as it is written in the clients."""
@@ -257,7 +258,7 @@ class _Check:
 
     def _salt(self, urls: Mapping[str, int], surface: SdkSurface) -> str:
         models = [*(each.fingerprint() for each in self._models), *_served_by_code(self._models)]
-        parts = [*_programs(), *map(str, self._packages), json.dumps(urls), repr(surface), *models]
+        parts = [*_programs(), *map(str, self._packages), json.dumps(urls), surface.fingerprint(), *models]
         parts += [f"{each.path} {each.digest}" for each in self._project.definitions]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -268,8 +269,8 @@ class _Check:
             return {}
 
 
-def _once(findings: Sequence[Finding]) -> list[Finding]:
-    return list({(each.rule, each.location, each.message): each for each in findings}.values())
+def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple({(each.rule, each.location, each.message): each for each in findings}.values())
 
 
 def _served_by_code(models: Sequence[KnownModel]) -> list[str]:
@@ -289,7 +290,11 @@ def _programs() -> list[str]:
 def _own_folder(cache: Path, project: ClientProject, models: Sequence[Path]) -> Path:
     """Return a folder of this question's own: the same paths and the same models, whatever is in them."""
     names = [*map(str, project.given), *(str(each.resolve()) for each in models)]
-    folder = cache / "calls" / hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()[:20]
+    folder = Path(
+        os.path.abspath(cache),
+        "calls",
+        hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()[:20],
+    )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -44,9 +44,11 @@ class JudgedFile:
     def finish(self, translator: Translator, without: Sequence[Diagnostic]) -> Judged:
         """Return what was found. ``without``: what the type checker says where it does not know the models."""
         own = {(each.kind, each.start) for each in without}
+        awaited = [each.location for each in self.findings if each.rule == "awaited-twice" and each.location]
         for each in self.misuses:
             said = translator.misuse(each) if (each.kind, each.start) not in own else None
-            if said is not None:
+            # That what was awaited cannot be awaited again, the type checker sees too.
+            if said is not None and not any(_holds(said[1].location, where) for where in awaited):
                 self.say(said[1], said[0])
         findings = distinct(self.findings)
         kept = set(findings)
@@ -76,3 +78,11 @@ def distinct(findings: Iterable[Finding]) -> list[Finding]:
             lines.add(place)
         result.append(each)
     return sorted(result, key=lambda each: (each.location or Location(Path()), each.rule))
+
+
+def _holds(outer: Location | None, inner: Location) -> bool:
+    """Tell whether one place in a file is within the other."""
+    if outer is None or (outer.path, outer.cell) != (inner.path, inner.cell):
+        return False
+    starts = (outer.line, outer.column) <= (inner.line, inner.column)
+    return starts and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)

@@ -18,6 +18,8 @@ from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
+_PARSER = "pip install 'clarifai-emulator-check[javascript]'"
+
 
 def check_foreign(file: File, models: EndpointModels) -> tuple[list[Finding], list[ClientCall]]:
     """Return what is said of a file as a whole, and its calls."""
@@ -25,7 +27,7 @@ def check_foreign(file: File, models: EndpointModels) -> tuple[list[Finding], li
         source = ForeignSource(file.path, file.content)
     except NoParser as error:
         message = f"{file.path.name} was not read: {error}."
-        return [found("unreadable-client", message, Location(file.path), hint="Install it, and check again.")], []
+        return [found("unreadable-client", message, Location(file.path), hint=_PARSER)], []
     judged = _javascript(source, models) if is_javascript(file.path) else _shell(source, models)
     return [], [each for each in judged if each is not None]
 

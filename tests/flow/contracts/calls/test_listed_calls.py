@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from clarifai_emulator.contracts.calls.call_targets import Address
 from clarifai_emulator.contracts.calls.client_check import CallReport, check_known
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from flow.contracts.calls.conftest import HEAD, CheckClient
@@ -105,6 +106,19 @@ def test_the_model_may_be_built_in_a_file_that_is_not_checked(tmp_path: Path, mo
     assert [each.location.path.name for each in report.findings if each.location] == ["setup.py"]
     assert len(both.findings) == 1
     assert listed(both) == [("predict()", "", ["unknown-model"])]
+
+
+def test_a_model_that_cannot_be_read_is_told_once(tmp_path: Path):
+    nothing = KnownModel("none", tmp_path / "none", Address("me", "demo", "none"), (), "import", ())
+    name = "https://clarifai.com/me/demo/models/none"
+    (tmp_path / "client.py").write_text(
+        "import openai\nopenai.OpenAI(base_url='https://api.clarifai.com/v2/ext/openai/v1')"
+        f".chat.completions.create(model='{name}', messages=[])\n"
+    )
+    report = check_known([tmp_path / "client.py"], [nothing])
+
+    assert [each.rule for each in report.findings] == ["unreadable-model"]
+    assert listed(report) == [("chat.completions.create()", "none", ["unreadable-model"])]
 
 
 def test_models_that_are_unknown_for_different_reasons_are_told_apart(check_client: CheckClient):

@@ -62,7 +62,7 @@ def test_the_level_of_the_rule_decides(level: Severity | None, expected: str):
 
 
 def test_what_the_baseline_knows_is_ignored():
-    known = fingerprint(WRONG, Path("/repo"), lambda *_: [])
+    known = fingerprint(WRONG, Path("/repo"), lambda path, cell: [])
 
     assert verdict(WRONG, policy=Policy(baseline={known: 1}, root=Path("/repo"))) == (
         "ignored",
