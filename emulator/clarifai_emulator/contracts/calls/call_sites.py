@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, IN_NOTEBOOKS, MODEL_MARK, SDK_MARK
+from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, IN_NOTEBOOKS, MODEL_MARK, OPEN, SDK_MARK
 from clarifai_emulator.contracts.calls.client_source import Position, Source
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
@@ -24,6 +24,7 @@ class CallSite:
 
     ``way``: empty for an ordinary call, ``batch``, ``protos`` (a list of messages), ``async`` and ``async-protos``
     (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, or ``passed`` to what calls it.
+    ``is_open``: of what it is given, no type is known, so that it may be one input, a batch, or messages.
     """
 
     node: ast.expr
@@ -32,6 +33,7 @@ class CallSite:
     method: str
     kind: str
     way: str
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class Understood:
 def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindOf) -> Understood:
     """Return the marks among the diagnostics, at their nodes. ``kind_of`` is asked for calls that fit no form of
     their method: those bear no mark."""
-    calls, names = _ends(source)
+    diagnostics = list(diagnostics)
+    calls, names = _ends(source, {source.original(at)[0] for each in diagnostics for at in (each.start, each.end)})
     sites: dict[ast.expr, CallSite] = {}
     sdk: dict[ast.expr, SdkSite] = {}
     built: dict[ast.Call, int] = {}
@@ -93,20 +96,10 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
                 sdk[node] = SdkSite(node, call, int(mark[1]), mark[2])
         elif node is not None and int(mark[1]) >= 0:
             passing = _passing(source, node) if call is None else None
-            way = "passed" if passing is not None else _way(call, " ".join(mark[4:]))
-            sites[node] = CallSite(node, call or passing, int(mark[1]), mark[2], mark[3], way)
+            way = "passed" if passing is not None else "".join(each for each in mark[4:] if each != OPEN)
+            is_open = OPEN in mark[4:]
+            sites[node] = CallSite(node, call or passing, int(mark[1]), mark[2], mark[3], way, is_open)
     return Understood(tuple(sites.values()), tuple(sdk.values()), tuple(built.items()))
-
-
-def _way(call: ast.Call | None, way: str) -> str:
-    """Return the way of a call. Arguments that are only unpacked fit the form with messages as well as any other:
-    that they are messages, `inputs` has to say."""
-    if call is None or not way.endswith("protos"):
-        return way
-    given = [each for each in call.args if not isinstance(each, ast.Starred)]
-    if given or any(each.arg == "inputs" for each in call.keywords):
-        return way
-    return way.removesuffix("protos").removesuffix("-")
 
 
 def _asynchronous(name: str) -> tuple[str, str]:
@@ -145,15 +138,17 @@ def _passing(source: Source, node: ast.expr) -> ast.Call | None:
     return ast.copy_location(call, outer)
 
 
-def _ends(source: Source) -> tuple[dict[Position, ast.Call], dict[Position, ast.expr]]:
-    """Calls by where the called expression ends, and names by where they end."""
-    calls: dict[Position, ast.Call] = {}
-    names: dict[Position, ast.expr] = {}
-    for node in source.nodes:
-        if isinstance(node, ast.Call):
-            calls[source.end(node.func)] = node
-        elif isinstance(node, ast.Attribute | ast.Name):
-            names[source.end(node)] = node
+def _ends(
+    source: Source, lines: Collection[int]
+) -> tuple[Mapping[Position, ast.Call], Mapping[Position, ast.expr]]:
+    """Return calls by where the called expression ends, and names by where they end, those that end in these
+    lines."""
+    calls = {source.end(node.func): node for node in source.calls if node.func.end_lineno in lines}
+    names = {
+        source.end(node): node
+        for node in source.nodes
+        if isinstance(node, ast.Attribute | ast.Name) and node.end_lineno in lines
+    }
     return calls, names
 
 
