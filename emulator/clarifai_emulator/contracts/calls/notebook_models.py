@@ -6,7 +6,7 @@ cells ─► files by name ─► the folder of model.py ─► a directory to r
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -33,7 +33,7 @@ class WrittenModel:
     files: Mapping[PurePosixPath, WrittenFile]
 
     @contextmanager
-    def directory(self) -> Iterator[Path]:
+    def directory(self) -> Generator[Path]:
         """Write the directory, to be read; it is gone afterwards."""
         with tempfile.TemporaryDirectory(prefix="clarifai-notebook-") as folder:
             root = Path(folder).resolve() / self.notebook.stem

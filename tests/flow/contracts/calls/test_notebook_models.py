@@ -137,8 +137,8 @@ def test_the_tools_of_a_server_that_a_notebook_writes(tmp_path: Path) -> None:
         (["x = 1"], "try.ipynb has no cell that writes a model: `%%writefile my-model/1/model.py`"),
         (
             [file("a/1/model.py", CODE), file("b/1/model.py", CODE)],
-            "try.ipynb writes several models: a/1/model.py, b/1/model.py; write one of them into a folder, and give "
-            "that",
+            "try.ipynb writes several models: a/1/model.py, b/1/model.py; write one of them into a folder, and "
+            "give that",
         ),
     ],
 )
