@@ -15,6 +15,7 @@ from clarifai_emulator.contracts.calls.built_models import BuiltModels
 from clarifai_emulator.contracts.calls.call_sites import CallSite, Understood, named, understood
 from clarifai_emulator.contracts.calls.call_targets import Built, GivenAddresses
 from clarifai_emulator.contracts.calls.checking_stubs import StubModel, checking_stubs, kind_of
+from clarifai_emulator.contracts.calls.client_kinds import ClientKind, client_kind
 from clarifai_emulator.contracts.calls.client_project import ClientProject, File
 from clarifai_emulator.contracts.calls.client_reading import UnreadableClient
 from clarifai_emulator.contracts.calls.client_source import Source
@@ -112,8 +113,8 @@ def _copy_of(folder: Path, path: Path) -> Path:
     """Return the path of a file's copy. Names of folders and modules stay as they are, so that imports work; what
     means something to the type checker's command line, or is not text, is written otherwise."""
     parts = [_plain(part) for part in path.parts[1:]]
-    if path.suffix == ".ipynb":
-        parts[-1] = _plain(f"{path.stem}.ipynb.py")
+    if client_kind(path) is not ClientKind.PYTHON:
+        parts[-1] = _plain(f"{path.name}.py")
     return Path(folder, "tree", *parts)
 
 

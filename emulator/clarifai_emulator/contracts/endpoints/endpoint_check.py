@@ -1,7 +1,7 @@
 """Checks one client file for requests to the platform's endpoints, each held against the given models.
 
 Python file ─► its requests: OpenAI's client, libraries on it, MCP, HTTP, messages ─► judged ─► findings
-other files ─► foreign_check.py: JavaScript, TypeScript, shell scripts               ───┘
+other files ─► foreign_check.py: JavaScript, TypeScript, shell scripts, commands     ───┘
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from clarifai_emulator.contracts.calls.client_project import FOREIGN_SUFFIXES, File
+from clarifai_emulator.contracts.calls.client_kinds import FOREIGN_KINDS, ClientKind
+from clarifai_emulator.contracts.calls.client_project import File
 from clarifai_emulator.contracts.calls.constants import Modules
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.endpoints.client_code import ClientCode
@@ -40,7 +41,7 @@ class EndpointCheck:
     def check(self, file: File) -> tuple[list[Finding], int]:
         """Return the findings about a file, and the number of requests that were held against a model. Nothing is
         said of a file that cannot be parsed: that it cannot be, is told of its calls."""
-        if file.path.suffix in FOREIGN_SUFFIXES:
+        if file.kind in FOREIGN_KINDS:
             findings, calls = check_foreign(file, self._models)
             return _distinct(findings), calls
         try:
@@ -49,6 +50,9 @@ class EndpointCheck:
         except (SyntaxError, ValueError, RecursionError):
             return [], 0
         findings, calls = self._python(ClientCode(source, self._modules))
+        if file.kind is ClientKind.MARKDOWN:
+            others, more = check_foreign(file, self._models)
+            findings, calls = [*findings, *others], calls + more
         return _distinct(findings), calls
 
     def _python(self, code: ClientCode) -> tuple[list[Finding], int]:
