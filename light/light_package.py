@@ -18,7 +18,7 @@ LIGHT = "clarifai_emulator_check"
 PROGRAM = {f"{PACKAGE}.cli.main": f"{PACKAGE}.cli.light_main"}
 ROOTS = (f"{PACKAGE}.__main__", *PROGRAM)
 # What modules read beside themselves.
-DATA = ("contracts/stubs/sdk_outline", "contracts/stubs/sdk_versions.json")
+DATA = ("contracts/rules/examples", "contracts/stubs/sdk_outline", "contracts/stubs/sdk_versions.json")
 
 _COMMAND = re.compile(r"\bclarifai-emulator (?=(?:check|contract|stubs)\b)")
 _OWN = re.compile(rf"\b{PACKAGE}\b")

@@ -632,7 +632,7 @@ async def test_a_replica_sees_the_accelerators_it_was_given_and_no_two_the_same(
     stage.prepare(needs=ONE_GPU, **GPU_POOL)
     await stage.deploy(2)
     seen = [process.spec.variables["CUDA_VISIBLE_DEVICES"] for process in stage.backend.running]
-    assert sorted(seen) == ["GPU-0", "GPU-1"]
+    assert sorted(seen) == ["0", "1"]
     assert stage.said("replica.substituted") == []
     await stage.delete()
     assert stage.accelerators.holders == {}
@@ -643,7 +643,7 @@ async def test_other_accelerators_stand_in_for_those_asked_for_and_that_is_said(
     stage = Stage(gpus=["NVIDIA-H200"])
     stage.prepare(needs=ONE_GPU, **GPU_POOL)
     await stage.deploy()
-    assert stage.backend.running[0].spec.variables["CUDA_VISIBLE_DEVICES"] == "GPU-0"
+    assert stage.backend.running[0].spec.variables["CUDA_VISIBLE_DEVICES"] == "0"
     assert stage.said("replica.substituted") == ["runs on GPU-0, not on NVIDIA-A10G"]
     await stage.close()
 

@@ -93,9 +93,20 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
                 sdk[node] = SdkSite(node, call, int(mark[1]), mark[2])
         elif node is not None and int(mark[1]) >= 0:
             passing = _passing(source, node) if call is None else None
-            way = "passed" if passing is not None else " ".join(mark[4:])
+            way = "passed" if passing is not None else _way(call, " ".join(mark[4:]))
             sites[node] = CallSite(node, call or passing, int(mark[1]), mark[2], mark[3], way)
     return Understood(tuple(sites.values()), tuple(sdk.values()), tuple(built.items()))
+
+
+def _way(call: ast.Call | None, way: str) -> str:
+    """Return the way of a call. Arguments that are only unpacked fit the form with messages as well as any other:
+    that they are messages, `inputs` has to say."""
+    if call is None or not way.endswith("protos"):
+        return way
+    given = [each for each in call.args if not isinstance(each, ast.Starred)]
+    if given or any(each.arg == "inputs" for each in call.keywords):
+        return way
+    return way.removesuffix("protos").removesuffix("-")
 
 
 def _asynchronous(name: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ IN_NOTEBOOKS = "notebook"
 CAST_MODULE = "clarifai_emulator_casts"
 ANYTHING = "anything"  # of what a file puts something else in the place of
 CASTS = {"Model": "model", "Client": "client", "AsyncClient": "async_client"}
+MAKES = {"Model": "made_model", "Client": "made_client"}  # of what the SDK makes a model with
 
 _KINDS = {"UNARY_UNARY": "unary", "UNARY_STREAMING": "generate", "STREAMING_STREAMING": "stream"}
 _PRELUDE = """\
@@ -109,6 +110,8 @@ def _casts(number: int) -> Iterator[str]:
     for index in range(number):
         for made, name in CASTS.items():
             yield f"def {name}_{index}(value: Any, /) -> model.{made}_{index}: ..."
+        for made, name in MAKES.items():
+            yield f"def {name}_{index}(*args: Any, **kwargs: Any) -> model.{made}_{index}: ..."
 
 
 class _Writer:

@@ -243,7 +243,11 @@ class _Part:
     def finish(self, without: Sequence[Diagnostic]) -> Judged:
         own = {(each.kind, each.start) for each in without}
         more = [self.translator.misuse(each) for each in self.misuses if (each.kind, each.start) not in own]
-        every = [*self.findings, *(each for each in more if each is not None)]
+        # That what was awaited cannot be awaited again, the type checker sees too.
+        awaited = [each.location for each in self.findings if each.rule == "awaited-twice" and each.location]
+        said = (each for each in more if each is not None)
+        news = [each for each in said if not any(_holds(each.location, where) for where in awaited)]
+        every = [*self.findings, *news]
         return _distinct(every), self.calls
 
 
@@ -266,6 +270,14 @@ def _distinct(findings: Sequence[Finding]) -> list[Finding]:
             lines.add(place)
         result.append(each)
     return sorted(result, key=lambda each: (each.location or Location(Path()), each.rule))
+
+
+def _holds(outer: Location | None, inner: Location) -> bool:
+    """Tell whether one place in a file is within the other."""
+    if outer is None or (outer.path, outer.cell) != (inner.path, inner.cell):
+        return False
+    starts = (outer.line, outer.column) <= (inner.line, inner.column)
+    return starts and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
 
 
 def _by_path(diagnostics: Sequence[Diagnostic]) -> dict[str, list[Diagnostic]]:
