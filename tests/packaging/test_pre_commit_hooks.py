@@ -70,7 +70,7 @@ def test_a_hook_runs_when_anything_changed_that_check_reads(hook: str) -> None:
     other = "requirements.txt pyproject.toml"
     assert [each for each in f"{read} {other}".split() if not files.search(each)] == []
     assert [each for each in read.split() if client_kind(Path(each)) is ClientKind.PYTHON] == ["a.py"]
-    assert [each for each in "a.txt a.json a.pyc logo.png a.css".split() if files.search(each)] == []
+    assert [each for each in ["a.txt", "a.json", "a.pyc", "logo.png", "a.css"] if files.search(each)] == []
 
 
 @pytest.mark.slow
