@@ -129,6 +129,14 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     help="Let pages of this origin use the HTTP endpoints; localhost: any port of this machine; *: all pages.",
 )
 @click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Answer HTTP requests to this name, too, where --host lets other machines connect. Addresses, names "
+    "without a dot and those of local networks are always answered.",
+)
+@click.option(
     "--behaviour",
     multiple=True,
     metavar="NAME=VALUE",
