@@ -157,7 +157,9 @@ def test_reports_go_to_files_beside_what_is_shown(repository: Path):
         ([], "Say what to check: files or folders."),
         (["app"], "Give at least one --model DIR"),
         (["nowhere", "--model", "models/greeter"], "there is no "),
-        (["app", "--model", "models/none"], "models/none is no directory"),
+        (["app", "--model", "models/none"], "there is no directory models/none\n"),
+        (["app", "--model", "models/greter"], "no directory models/greter; did you mean models/greeter?"),
+        (["app", "--model", "app/client.py"], "app/client.py is a file, not a model directory"),
         (["app", "--model", "models/greeter=me/greeter"], "'me/greeter' is no address of a model"),
         (
             ["app", "--model", "models/greeter", "--severity", "unknown-argumnt=off"],

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Find the calls in clients that fail or go wrong.")
-@click.argument("paths", nargs=-1, metavar="CLIENT_PATHS...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[CLIENT_PATHS]...", type=click.Path(path_type=Path))
 @click.option(
     "--model", "models", multiple=True, metavar="DIR[=URL]",
     help="A model directory, and the address that clients use where that is not what its config.yaml says: a URL, "
@@ -87,9 +87,13 @@ def check(
             "clients in [tool.clarifai-emulator] of pyproject.toml."
         )
     if not models:
+        from clarifai_emulator.cli.places import models_nearby
+
+        nearby = models_nearby()
+        here = f" Here, that may be {nearby}." if nearby else ""
         raise click.UsageError(
-            "Give at least one --model DIR: the calls are checked against its methods. Or name them as models in "
-            "[tool.clarifai-emulator] of pyproject.toml."
+            f"Give at least one --model DIR: the calls are checked against its methods.{here} "
+            "Or name them as models in [tool.clarifai-emulator] of pyproject.toml."
         )
     # The syntax trees of 500 files are millions of objects: the garbage collector would visit them for nothing.
     gc.disable()
@@ -113,7 +117,7 @@ def given_models(texts: Sequence[str]) -> list[GivenModel]:
 
 
 def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]) -> CallReport:
-    from clarifai_emulator.config import default_cache_dir
+    from clarifai_emulator.cli.places import results_cache
     from clarifai_emulator.contracts.calls.client_check import check_calls
     from clarifai_emulator.contracts.calls.type_checker import CheckerError
     from clarifai_emulator.errors import ConfigError
@@ -123,7 +127,7 @@ def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]
         return check_calls(
             paths,
             given_models(models),
-            cache=None if options["no_cache"] else default_cache_dir() / "contracts",
+            cache=None if options["no_cache"] else results_cache(),
             static=options["static"],
             packages=options["packages"],
             docs=options["docs"],

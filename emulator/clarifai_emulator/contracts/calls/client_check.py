@@ -256,7 +256,7 @@ class _Check:
         models = [*(each.fingerprint() for each in self._models), *_served_by_code(self._models)]
         parts = [*_programs(), *map(str, self._packages), json.dumps(urls), surface.fingerprint(), *models]
         parts += [f"{each.path} {each.digest}" for each in self._project.definitions]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
 
     def _kept(self) -> dict[str, Any]:
         try:

@@ -21,7 +21,7 @@ _DOCKERFILES = ("dockerfile", "containerfile")
 
 
 class ClientKind(Enum):
-    """What a file is. All but Python, notebooks and Markdown is read by parsers of other languages."""
+    """Kinds of files. All but Python, notebooks and Markdown is read by parsers of other languages."""
 
     PYTHON = "Python"
     NOTEBOOK = "a notebook"

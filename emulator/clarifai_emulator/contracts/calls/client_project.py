@@ -323,7 +323,9 @@ class ClientProject:
             hashes[first] = digest.hexdigest()
         result = {file.path: hashes[groups.first(str(file.path))] for file in self.files}
         for file in self.foreign:
-            result[file.path] = hashlib.sha256(f"{salt}{file.path}\0{file.digest}".encode()).hexdigest()
+            result[file.path] = hashlib.sha256(
+                f"{salt}{file.path}\0{file.digest}".encode(errors="surrogateescape")
+            ).hexdigest()
         return result
 
 
@@ -331,7 +333,7 @@ def _takes_values(file: File, importer: File) -> bool:
     """Tell whether what imports a file can put a model into it: call a function of it, or set a name in it."""
     if b"def " in file.content or b"class " in file.content or b"lambda" in file.content:
         return True
-    name = re.escape(file.path.stem).encode()
+    name = re.escape(file.path.stem).encode(errors="surrogateescape")
     return re.search(rb"\b%s(\.\w+\s*=[^=]|\[|\.\w+[.\[])" % name, importer.content) is not None
 
 

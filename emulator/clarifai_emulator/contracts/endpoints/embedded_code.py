@@ -28,7 +28,7 @@ class EmbeddedCode:
     """Code, put together piece by piece. ``language``: as ``syntax_trees.py`` calls it."""
 
     def __init__(self, language: str, first_row: int = 0) -> None:
-        """``first_row``: where it begins itself, behind assignments."""
+        """Begin without any. ``first_row``: the row behind assignments that come first."""
         self.language = language
         self.first_row = first_row
         self._texts: list[str] = [""]

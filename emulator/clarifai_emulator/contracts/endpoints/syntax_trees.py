@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,8 @@ class ForeignSource:
 
     def __init__(self, path: Path, content: bytes, embedded: EmbeddedCode | None = None) -> None:
         self.path = path
-        self.content = embedded.text.encode(errors="replace") if embedded is not None else content
+        code = embedded.text.encode(errors="replace") if embedded is not None else content
+        self.content = code.removeprefix(codecs.BOM_UTF8)
         self.language = embedded.language if embedded is not None else _language(path)
         self.root = _parser(self.language).parse(self.content).root_node
         self._embedded = embedded
