@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from clarifai_emulator.backend_table import BACKENDS, DEFAULT_BACKEND, abilities_of, listed
+from clarifai_emulator.backend_table import BACKENDS, DEFAULT_BACKEND, listed
 from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.errors import ConfigError
 
@@ -101,7 +101,9 @@ class EmulatorConfig:
     may say otherwise. ``docker``: for containers. ``accelerators``: simulated ones instead of this machine's
     (``simulated:2xNVIDIA-A10G``). ``strict_capacity``: this machine's own nodepools place no more than its CPUs
     and memory; without it a model runs on the machine at hand, and it is said by how much that is smaller.
-    ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
+    ``runner``: ``lean`` hands each request straight to a thread of its replica, wherever the SDK in the model's
+    environment has what that stands on; ``genuine`` lets replicas fetch their work as on the platform. Containers
+    always do.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
     ``data_dir``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
@@ -135,7 +137,7 @@ class EmulatorConfig:
     docker: DockerSettings = field(default_factory=DockerSettings)
     accelerators: str = ""
     strict_capacity: bool = False
-    runner: Literal["genuine", "lean"] = "genuine"
+    runner: Literal["lean", "genuine"] = "lean"
     debug: int | None = None
     debug_wait: bool = False
     data_dir: Path | None = None
@@ -204,9 +206,7 @@ class EmulatorConfig:
         yield from self.docker.problems()
         yield from self.behaviour.problems()
         if self.runner not in ("genuine", "lean"):
-            yield f"runner must be 'genuine' or 'lean', got {self.runner!r}"
-        if self.runner == "lean" and self.backend in BACKENDS and not abilities_of(self.backend).lean:
-            yield "the lean runner is not for containers, which run what the platform runs; use the genuine one"
+            yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
 
     @property
     def is_loopback(self) -> bool:

@@ -73,6 +73,7 @@ class ReplicaRecord:
     holds_place: bool = True
     has_ended: bool = False
     killed_because: str = ""  # why the emulator itself killed it
+    genuine_because: str = ""  # why it fetches its work itself; empty where that is handed to it
     printed: Printed = field(default_factory=Printed)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
     task: asyncio.Task[None] | None = None
@@ -95,6 +96,11 @@ class ReplicaRecord:
     def busy(self) -> int:
         """Count the items it works on."""
         return len(self.replica.busy) if self.replica is not None else 0
+
+    @property
+    def runner_kind(self) -> str:
+        """Name the runner that takes its items through the model."""
+        return "genuine" if self.genuine_because else "lean"
 
     def was_healthy(self, now: float) -> bool:
         """Tell whether it completed a request, or was ready for long: so a crash now starts a new failure count."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -18,7 +17,7 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Replica
-from clarifai_emulator.dispatch.lean import LeanConnection
+from clarifai_emulator.dispatch.lean import LeanEnd, LeanReplica
 from clarifai_emulator.errors import ModelError, NoRoom
 from clarifai_emulator.messages.address import NodepoolKey, RunnerKey
 from clarifai_emulator.models.written import WrittenFiles
@@ -130,9 +129,9 @@ class Replicas:
             record.replica = replica
             replica.tells_code = record.reload is not None
             record.ready = self._clock.monotonic()
-            self._report.replica(
-                fleet, record, "replica.live", f"ready after {record.ready - record.started:.2f} s"
-            )
+            after = f"ready after {record.ready - record.started:.2f} s"
+            runner = f", with the genuine runner: {record.genuine_because}" if record.genuine_because else ""
+            self._report.replica(fleet, record, "replica.live", f"{after}{runner}")
 
     def drain(self, fleet: Fleet, record: ReplicaRecord, reason: str, *, at_once: bool = False) -> None:
         """Give it nothing new, let it finish, then end it: SIGTERM alone would lose what it works on."""
@@ -279,6 +278,7 @@ class Replicas:
         why = "the emulator stopped it"
         holding: asyncio.Task[None] | None = None
         debugging: asyncio.Task[None] | None = None
+        lean: LeanReplica | None = None
         tell = partial(self._printed, record)
         try:
             fleet = _fleet_of(record)
@@ -288,6 +288,7 @@ class Replicas:
             debugged = (fleet.lane.key.user_id, fleet.lane.key.deployment_id)
             await self._debuggers.prepare(debugged, backend.name)
             spec = self._launch_specs.make(fleet, record, source, tell, self._debuggers.of(debugged))
+            record.genuine_because = self._launch_specs.why_genuine(source.backend)
             record.process = await backend.start(spec, tell)
             if record.process.debugger is not None:
                 debugging = asyncio.create_task(self._debuggers.attach(debugged, record.replica_id, record.process))
@@ -297,7 +298,7 @@ class Replicas:
             elif record.standby is not None and not record.standby.loaded.done():
                 record.standby.loaded.set_result(code.digest)  # whether it loads shows when it is live, or is not
             if record.process.connection is not None:
-                await self._attach(record, record.process.connection)
+                lean = self._attach(record, record.process.connection)
             ended = str(await asyncio.shield(record.process.exited))
             why = record.killed_because or ended
         except ModelError as error:
@@ -312,18 +313,23 @@ class Replicas:
             self._debuggers.detach(_fleet_of(record).lane.key[:2], record.replica_id)
             if record.reload is not None:
                 record.reload.close()
+            if lean is not None:
+                lean.lost()
             self.warm_pool.discard(record)
             self._give_back(_fleet_of(record), record, why)
             self._ended(_fleet_of(record), record, why)
 
-    async def _attach(self, record: ReplicaRecord, connection: socket.socket) -> None:
-        """Feed a lean runner over its socket."""
+    def _attach(self, record: ReplicaRecord, end: LeanEnd) -> LeanReplica | None:
+        """Feed a lean runner."""
         link = self._dispatcher.runner(record.runner_key)
         if link is None:
-            connection.close()
-            return
-        lean = LeanConnection(self._dispatcher, link, record.replica_id)
-        await asyncio.get_running_loop().create_unix_connection(lambda: lean, sock=connection)
+            end.close()
+            return None
+        return LeanReplica(self._dispatcher, link, record.replica_id, end, partial(self._serves_genuinely, record))
+
+    def _serves_genuinely(self, record: ReplicaRecord, reason: str) -> None:
+        record.genuine_because = reason
+        self._printed(record, f"[emulator] the genuine runner serves: {reason}")
 
     def _printed(self, record: ReplicaRecord, line: str) -> None:
         if record in self.warm_pool:

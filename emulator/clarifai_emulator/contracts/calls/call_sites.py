@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, IN_NOTEBOOKS, MODEL_MARK, SDK_MARK
@@ -58,7 +58,8 @@ class Understood:
 def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindOf) -> Understood:
     """Return the marks among the diagnostics, at their nodes. ``kind_of`` is asked for calls that fit no form of
     their method: those bear no mark."""
-    calls, names = _ends(source)
+    diagnostics = list(diagnostics)
+    calls, names = _ends(source, {source.original(at)[0] for each in diagnostics for at in (each.start, each.end)})
     sites: dict[ast.expr, CallSite] = {}
     sdk: dict[ast.expr, SdkSite] = {}
     built: dict[ast.Call, int] = {}
@@ -145,15 +146,17 @@ def _passing(source: Source, node: ast.expr) -> ast.Call | None:
     return ast.copy_location(call, outer)
 
 
-def _ends(source: Source) -> tuple[dict[Position, ast.Call], dict[Position, ast.expr]]:
-    """Calls by where the called expression ends, and names by where they end."""
-    calls: dict[Position, ast.Call] = {}
-    names: dict[Position, ast.expr] = {}
-    for node in source.nodes:
-        if isinstance(node, ast.Call):
-            calls[source.end(node.func)] = node
-        elif isinstance(node, ast.Attribute | ast.Name):
-            names[source.end(node)] = node
+def _ends(
+    source: Source, lines: Collection[int]
+) -> tuple[Mapping[Position, ast.Call], Mapping[Position, ast.expr]]:
+    """Return calls by where the called expression ends, and names by where they end, those that end in these
+    lines."""
+    calls = {source.end(node.func): node for node in source.calls if node.func.end_lineno in lines}
+    names = {
+        source.end(node): node
+        for node in source.nodes
+        if isinstance(node, ast.Attribute | ast.Name) and node.end_lineno in lines
+    }
     return calls, names
 
 

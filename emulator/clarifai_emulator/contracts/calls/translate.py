@@ -11,7 +11,6 @@ from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source, Spans
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD, suspects
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
-from clarifai_emulator.contracts.calls.unresolved import guarded_names
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
@@ -56,7 +55,7 @@ class Translator:
             if site.call is not None
         )
         self._ends = {source.end(node): node for node in sites}
-        self._guarded = guarded_names(source)
+        self._guarded = source.guarded_names
         self._attributes = {source.end(node): node for node in source.attributes}
 
     def findings(

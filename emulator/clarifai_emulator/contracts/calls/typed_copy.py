@@ -19,7 +19,6 @@ from clarifai_emulator.contracts.calls.checking_stubs import (
 from clarifai_emulator.contracts.calls.client_source import Insertion, Position, Source
 from clarifai_emulator.contracts.calls.flow.flow_graph import Held, Sort
 from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
-from clarifai_emulator.contracts.calls.unresolved import replaced_methods
 from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED
 
 _CASTS_OF = {Sort.MODEL: "Model", Sort.CLIENT: "Client", Sort.ASYNC_CLIENT: "AsyncClient"}
@@ -54,12 +53,14 @@ def _casts(
     source: Source, made: Collection[ast.Call], held: HeldModels, taken: Collection[Position]
 ) -> Iterator[Insertion]:
     """Say of each object of a method call which model it is, where that is known: `cast(held.model).predict(…)`."""
-    places, replaced = set(taken), replaced_methods(source)
+    places, replaced = set(taken), source.replaced_methods
     for node in source.attributes:
         owner = node.value
         if owner in made or node.attr in ("client", "async_client") or not isinstance(node.ctx, ast.Load):
             continue
         model = held.sure(owner)
+        if model is None and node.attr not in replaced:
+            continue
         start, end = source.start(owner), source.end(owner)
         if node.attr in replaced and held.may(owner) is May.MODEL and start not in places:
             places.add(start)
@@ -126,9 +127,7 @@ def _calls_written_out(source: Source, methods: Collection[str]) -> Iterator[Ins
     """Write ``to_thread(model.predict, text)`` as ``to_thread(lambda: model.predict(text))``: type checkers do not
     see which form of a method they are given the arguments of."""
     for outer in source.calls:
-        name = (
-            ast.unparse(outer.func).rpartition(".")[2] if isinstance(outer.func, ast.Name | ast.Attribute) else ""
-        )
+        name = outer.func.attr if isinstance(outer.func, ast.Attribute) else getattr(outer.func, "id", "")
         skipped = PASSING.get(name)
         if skipped is None or name == "partial" or len(outer.args) <= skipped:
             continue

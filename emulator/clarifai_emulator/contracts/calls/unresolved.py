@@ -31,8 +31,8 @@ class Unresolved:
         self._held = held
         self._methods = {*methods, *_USUAL}
         self._own = {*own} - _USUAL
-        self._replaced = replaced_methods(source)
-        self._guarded = guarded_names(source) - self._methods
+        self._replaced = source.replaced_methods
+        self._guarded = source.guarded_names - self._methods
 
     def calls(self, understood: Collection[ast.expr], said: Collection[tuple[int, int]]) -> Iterator[Finding]:
         """Calls that a model may be behind, and that are neither understood nor spoken of. ``said``: where lines
@@ -122,35 +122,6 @@ class Unresolved:
                 f"The method is named by {ast.unparse(name)}: the call is not checked.",
                 self._source.location(node.func),
             )
-
-
-def replaced_methods(source: Source) -> frozenset[str]:
-    """Return the names of attributes that a file sets on objects, or patches: `setattr(model, "predict", …)`,
-    `patch.object(Model, "predict")`, `patch("….Model.predict")`, `model.predict = …`."""
-    names = {
-        node.attr
-        for node in source.attributes
-        if isinstance(node.ctx, ast.Store) and not (isinstance(node.value, ast.Name) and node.value.id == "self")
-    }
-    for call in source.calls:
-        name = _name(call.func)
-        if name in ("setattr", "object", "patch"):
-            given = call.args[0 if name == "patch" else 1 : 2]
-            names.update(
-                each.value.rpartition(".")[2]
-                for each in given[:1] or call.args[:1]
-                if isinstance(each, ast.Constant) and isinstance(each.value, str)
-            )
-    return frozenset(names)
-
-
-def guarded_names(source: Source) -> frozenset[str]:
-    """Return the names of attributes that a file looks for before it uses them: `if hasattr(model, "rank")`."""
-    return frozenset(
-        str(each.args[1].value)
-        for each in source.calls
-        if _name(each.func) == "hasattr" and len(each.args) == 2 and isinstance(each.args[1], ast.Constant)
-    )
 
 
 def _name(node: ast.expr | None) -> str:

@@ -83,8 +83,8 @@ class ModelFlow:
 
     def at(self, node: ast.expr) -> frozenset[Held]:
         """Return what the expression may be; nothing where that was not looked at."""
-        name = ("value", node)
-        return self.graph.at(self.graph.named(name)) if self.graph.has(name) else frozenset()
+        place = self.graph.known(node)
+        return self.graph.at(place) if place is not None else frozenset()
 
     def built_at(self, shape: CallShape, builder: str) -> Built:
         """Return which model is built by a call, which may name the SDK's ``Model`` by any name."""
@@ -97,8 +97,7 @@ class ModelFlow:
 
     def is_parameter(self, node: ast.Name) -> bool:
         """Tell whether the name is that of a parameter where it stands."""
-        name = ("value", node)
-        return self.graph.has(name) and self.graph.named(name) in self._parameters
+        return self.graph.known(node) in self._parameters
 
     def parameter(self, place: Place) -> None:
         """Say that the place is that of a parameter."""
