@@ -108,7 +108,7 @@ def test_check_finds_a_wrong_call_and_says_how_the_model_was_read(scripts: Path,
     done = _do(scripts, project, "check", "client.py", "--model", "hello")
     assert done.returncode == 1
     assert "error[unknown-argument] predict(): there is no argument 'promt'" in done.stdout
-    assert "1 error; 1 file and 2 calls checked" in done.stdout
+    assert "1 error; 1 file, 2 calls (1 checked, 1 wrong)" in done.stdout
     note = "no clarifai SDK is installed here, so hello was read from the source, without running it"
     assert f"Note: {note}." in done.stderr
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     "USER/APP/models/ID, localhost:PORT, or * for what is only known at run time. As often as needed.",
 )  # fmt: skip
 @report_options()
+@click.option("--show-calls", is_flag=True,
+              help="List every call, too: checked, wrong, not checked (and why), or ignored.")  # fmt: skip
 @click.option("--static", is_flag=True, help="Read the models without running their code; less exact.")
 @click.option("--packages", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="The site-packages folder of the clients' environment, where it is another one.")  # fmt: skip
@@ -64,6 +66,7 @@ def check(
       clarifai-emulator check app.py --model my-model=me/main/models/greeter
       clarifai-emulator check . --model a --model "b=*" --fail-on unchecked
       clarifai-emulator check . --model my-model --output sarif:found.sarif
+      clarifai-emulator check . --model my-model --show-calls
       clarifai-emulator check . --model my-model --baseline known.json
       clarifai-emulator check clients/ --model my-model --fuzz
 

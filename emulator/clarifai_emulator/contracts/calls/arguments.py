@@ -77,11 +77,17 @@ class _Call:
         whole = bool(self._findings)
         if not self._unpacked:
             for name, each in self._fields.items():
-                if each.required and name not in given and name not in self._meant and not self._is_partial:
+                is_missing = each.required and name not in given and name not in self._meant
+                if is_missing and not self._is_partial and not self._may_be_batch:
                     self._missing(name, self._call)
                     whole = True
         wrong = {name for name, node in given.items() if name in self._fields and self._value(name, node)}
         return Checked(tuple(self._findings), given, frozenset(wrong), whole)
+
+    @property
+    def _may_be_batch(self) -> bool:
+        """Tell whether the only argument may be a list of inputs, for all that is known of it."""
+        return self._site.is_open and len(self._call.args) == 1 and not self._call.keywords
 
     @property
     def _is_partial(self) -> bool:

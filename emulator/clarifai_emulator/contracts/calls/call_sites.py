@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, IN_NOTEBOOKS, MODEL_MARK, SDK_MARK
+from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, IN_NOTEBOOKS, MODEL_MARK, OPEN, SDK_MARK
 from clarifai_emulator.contracts.calls.client_source import Position, Source
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
@@ -24,6 +24,7 @@ class CallSite:
 
     ``way``: empty for an ordinary call, ``batch``, ``protos`` (a list of messages), ``async`` and ``async-protos``
     (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, or ``passed`` to what calls it.
+    ``is_open``: of what it is given, no type is known, so that it may be one input, a batch, or messages.
     """
 
     node: ast.expr
@@ -32,6 +33,7 @@ class CallSite:
     method: str
     kind: str
     way: str
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +96,10 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
                 sdk[node] = SdkSite(node, call, int(mark[1]), mark[2])
         elif node is not None and int(mark[1]) >= 0:
             passing = _passing(source, node) if call is None else None
-            way = "passed" if passing is not None else _way(call, " ".join(mark[4:]))
-            sites[node] = CallSite(node, call or passing, int(mark[1]), mark[2], mark[3], way)
+            way = "passed" if passing is not None else "".join(each for each in mark[4:] if each != OPEN)
+            is_open = OPEN in mark[4:]
+            sites[node] = CallSite(node, call or passing, int(mark[1]), mark[2], mark[3], way, is_open)
     return Understood(tuple(sites.values()), tuple(sdk.values()), tuple(built.items()))
-
-
-def _way(call: ast.Call | None, way: str) -> str:
-    """Return the way of a call. Arguments that are only unpacked fit the form with messages as well as any other:
-    that they are messages, `inputs` has to say."""
-    if call is None or not way.endswith("protos"):
-        return way
-    given = [each for each in call.args if not isinstance(each, ast.Starred)]
-    if given or any(each.arg == "inputs" for each in call.keywords):
-        return way
-    return way.removesuffix("protos").removesuffix("-")
 
 
 def _asynchronous(name: str) -> tuple[str, str]:

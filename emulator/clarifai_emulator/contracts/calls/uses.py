@@ -51,7 +51,7 @@ class Uses:
                 self._source.location(call),
                 **about,
             )
-        elif site.kind == "unary" and site.way != "batch":
+        elif site.kind == "unary" and site.way != "batch" and not site.is_open:
             yield from self._letters(site, call, method, about)
         elif site.kind != "unary" and not _is_proto(call):
             yield from self._stream(site, call, about)

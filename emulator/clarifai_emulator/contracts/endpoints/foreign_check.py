@@ -28,6 +28,7 @@ from clarifai_emulator.contracts.endpoints.syntax_trees import ForeignSource, No
 from clarifai_emulator.contracts.endpoints.workflow_call import judge_workflow
 from clarifai_emulator.contracts.endpoints.yaml_commands import yaml_commands
 from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.shown_text import printable
 
@@ -40,71 +41,75 @@ _EMBEDDING: Mapping[ClientKind, Callable[[str], Iterator[EmbeddedCode]]] = {
 _LANGUAGES = {"bash": "shell commands", "tsx": "JavaScript", "typescript": "TypeScript"}
 _MEND = "Mend it, or leave it out: in Markdown, by naming another language behind the fence."
 _PARSER = "pip install 'clarifai-emulator-check[javascript]'"
-Judged = tuple[list[Finding], int]
 
 
-def check_foreign(file: File, models: EndpointModels) -> Judged:
-    """Return the findings about code in a file that is no Python, and the number of requests that were held against
-    a model."""
+def check_foreign(file: File, models: EndpointModels) -> tuple[list[Finding], list[ClientCall]]:
+    """Return what is said of a file, and of code in it, as a whole, and its calls."""
     try:
         codes = list(_embedded(file))
         sources = [ForeignSource(file.path, file.content, each) for each in codes]
     except NoParser as error:
         message = f"{printable(file.path.name)} was not read: {error}."
-        return [found("unreadable-client", message, Location(file.path), hint=_PARSER)], 0
+        return [found("unreadable-client", message, Location(file.path), hint=_PARSER)], []
     except UnreadableClient as error:
         message = f"{printable(file.path.name)} {printable(error.reason)}. The commands in it are not checked."
         where = Location(file.path, error.line, error.column)
-        return [found("unreadable-client", message, where, hint=error.hint)], 0
-    judged = [each for source in sources for each in _judged(source, models)]
-    findings = [each for said, _ in judged for each in said]
-    return findings, sum(calls for _, calls in judged)
+        return [found("unreadable-client", message, where, hint=error.hint)], []
+    findings: list[Finding] = []
+    calls: list[ClientCall] = []
+    for source in sources:
+        judged = _shell(source, models) if source.language == "bash" else _javascript(source, models)
+        calls += [each for each in judged if each is not None]
+        if source.is_cut_off and not any(judged):
+            findings.append(_cut_off(source))
+    return findings, calls
 
 
 def _embedded(file: File) -> Iterator[EmbeddedCode | None]:
-    """Yield the code that stands in a file; None for the file itself, where all of it is code."""
+    """Yield the code that stands in a file; None for the file itself, where all of it is code. Code that has
+    nothing to do with the platform is left out, so that nobody needs a parser for it."""
     read = _EMBEDDING.get(file.kind)
     if read is None:
         yield None
         return
     try:
-        yield from read(decode_client(file.content).removeprefix("\ufeff"))
+        for code in read(decode_client(file.content).removeprefix("\ufeff")):
+            marks = ("curl",) if code.language == "bash" else ("clarifai", "/v2/")
+            if any(each in code.text.lower() for each in marks):
+                yield code
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
+        place = error.problem_mark or error.context_mark
+        line, column = (place.line + 1, place.column + 1) if place is not None else (0, 0)
         raise UnreadableClient(f"is no YAML: {error.problem or error.context}", line=line, column=column) from None
     except yaml.YAMLError as error:
         raise UnreadableClient(f"is no YAML: {error}") from None
 
 
-def _judged(source: ForeignSource, models: EndpointModels) -> list[Judged]:
-    judged = _shell(source, models) if source.language == "bash" else _javascript(source, models)
-    if not source.is_cut_off or any(findings or calls for findings, calls in judged):
-        return judged
+def _cut_off(source: ForeignSource) -> Finding:
     message = (
         f"The code in line {source.first.line} of {printable(source.path.name)} cannot be parsed as "
         f"{_LANGUAGES[source.language]}. Nothing in it is checked; the rest of the file is."
     )
-    return [([found("unreadable-cell", message, source.first, hint=_MEND)], 0)]
+    return found("unreadable-cell", message, source.first, hint=_MEND)
 
 
-def _javascript(source: ForeignSource, models: EndpointModels) -> list[Judged]:
+def _javascript(source: ForeignSource, models: EndpointModels) -> list[ClientCall | None]:
     calls = JavaScriptCalls(JavaScriptCode(source))
     return [
         *(judge_openai(each, models) for each in calls.openai_requests()),
         *(judge_model_call(each, models) for each in calls.model_calls()),
-        *(judge_http(each, models) for each in calls.http_requests()),
+        *(judged for each in calls.http_requests() for judged in judge_http(each, models)),
         *(judge_address(each, models) for each in calls.addresses()),
         *(judge_tool_call(each, models) for each in calls.tool_calls()),
         *(judge_workflow(each, models) for each in calls.workflows()),
-        (list(calls.unresolved()), 0),
+        *calls.unresolved(),
     ]
 
 
-def _shell(source: ForeignSource, models: EndpointModels) -> list[Judged]:
+def _shell(source: ForeignSource, models: EndpointModels) -> list[ClientCall | None]:
     requests = list(ShellCommands(source).requests())
     urls = [each.url for each in requests]
     return [
-        *(judge_http(each, models) for each in requests),
+        *(judged for each in requests for judged in judge_http(each, models)),
         *(judge_address(each, models) for each in urls if any(MCP_MARK in text for text in each.texts)),
     ]

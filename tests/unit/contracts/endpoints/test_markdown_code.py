@@ -60,7 +60,7 @@ def test_what_readers_fill_into_a_body_is_no_mistake(check_requests: CheckReques
 @pytest.mark.parametrize(
     ("language", "code", "name"),
     [
-        ("sh", "if clarifai; then (((", "shell commands"),
+        ("sh", "if curl clarifai; then (((", "shell commands"),
         ("js", "const clarifai = (((", "JavaScript"),
         ("ts", "const clarifai = (((", "TypeScript"),
     ],

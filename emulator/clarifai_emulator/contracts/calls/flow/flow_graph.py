@@ -44,8 +44,8 @@ class Sort(Enum):
 
 
 MODELS = (Sort.MODEL, Sort.CLIENT, Sort.ASYNC_CLIENT)
-# Models whose number is not known. Of those of the first kind it was said where they are built.
-REPORTED, UNREPORTED = -1, -2
+# A model that nobody knows the number of. Numbers below stand for those of which it was said where they are built.
+UNKNOWN_MODEL = -1
 
 
 class Held(NamedTuple):
