@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clarifai_emulator.cli.contract_completing import model_places
 from clarifai_emulator.cli.contract_options import report_options
 from clarifai_emulator.cli.output import USAGE, Failure, json_option, port_option, unusable
 from clarifai_emulator.cli.settings_here import read_settings
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Find the calls in clients that fail or go wrong.")
 @click.argument("paths", nargs=-1, metavar="[CLIENT_PATHS]...", type=click.Path(path_type=Path))
 @click.option(
-    "--model", "models", multiple=True, metavar="DIR[=URL]",
+    "--model", "models", multiple=True, metavar="DIR[=URL]", shell_complete=model_places,
     help="A model directory, and the address that clients use where that is not what its config.yaml says: a URL, "
     "USER/APP/models/ID, localhost:PORT, or * for what is only known at run time. As often as needed.",
 )  # fmt: skip
@@ -90,7 +91,7 @@ def check(
             "clients in [tool.clarifai-emulator] of pyproject.toml."
         )
     if not models:
-        from clarifai_emulator.cli.places import models_nearby
+        from clarifai_emulator.cli.writable_places import models_nearby
 
         nearby = models_nearby()
         here = f" Here, that may be {nearby}." if nearby else ""
@@ -120,7 +121,7 @@ def given_models(texts: Sequence[str]) -> list[GivenModel]:
 
 
 def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]) -> CallReport:
-    from clarifai_emulator.cli.places import results_cache
+    from clarifai_emulator.cli.writable_places import results_cache
     from clarifai_emulator.contracts.calls.client_check import check_calls
     from clarifai_emulator.contracts.calls.type_checker import CheckerError
     from clarifai_emulator.errors import ConfigError

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli import completing
+from clarifai_emulator.cli.contract_completing import model_places, origin_places, rule_names
 from clarifai_emulator.cli.contract_options import report_options
 from clarifai_emulator.cli.hints import HintingGroup
 from clarifai_emulator.cli.output import FAILED, Failure, json_option, port_option
@@ -69,7 +70,7 @@ def show(ctx: click.Context, directories: tuple[Path, ...], as_json: bool, **opt
 
 
 @contract.command(short_help="Write down the methods of models.")
-@click.argument("origins", nargs=-1, required=True, metavar="ORIGIN...")
+@click.argument("origins", nargs=-1, required=True, metavar="ORIGIN...", shell_complete=origin_places)
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path(_LOCK), show_default=True)
 @click.option("--static", is_flag=True, help="Read the source without running it; less exact.")
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 when the file would change.")
@@ -98,7 +99,7 @@ def lock(
       clarifai-emulator contract lock models --check
     """
     from clarifai_emulator.cli.contract_origins import read_origins, usable
-    from clarifai_emulator.cli.places import written_to
+    from clarifai_emulator.cli.writable_places import written_to
     from clarifai_emulator.contracts.changes.lock import read_lock, write_lock
     from clarifai_emulator.contracts.reports.report import counted
     from clarifai_emulator.whole_file import write_whole
@@ -150,8 +151,8 @@ def _diff_options(function: Any) -> Any:
 
 
 @contract.command()
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", shell_complete=origin_places)
+@click.argument("new", shell_complete=origin_places)
 @_diff_options
 @click.pass_context
 def diff(ctx: click.Context, old: str, new: str, as_json: bool, **options: Any) -> None:
@@ -174,8 +175,9 @@ def diff(ctx: click.Context, old: str, new: str, as_json: bool, **options: Any) 
 
 
 @contract.command(short_help="Say whether deploying would break clients.")
-@click.argument("models", nargs=-1, metavar="[DIR]...")
-@click.option("--lock", "locks", multiple=True, metavar="FILE", help="May be repeated.  [default: all below here]")
+@click.argument("models", nargs=-1, metavar="[DIR]...", shell_complete=model_places)
+@click.option("--lock", "locks", multiple=True, metavar="FILE", shell_complete=origin_places,
+              help="May be repeated.  [default: all below here]")  # fmt: skip
 @_diff_options
 @click.pass_context
 def verify(
@@ -237,7 +239,7 @@ def fuzz(ctx: click.Context, models: tuple[str, ...], as_json: bool, **options: 
 
 
 @contract.command()
-@click.argument("rule", required=False)
+@click.argument("rule", required=False, shell_complete=rule_names)
 @json_option()
 def rules(rule: str | None, as_json: bool) -> None:
     """List every rule, or explain one.

@@ -13,7 +13,7 @@ import click
 from clarifai_emulator.cli.contract_origins import read_origins
 from clarifai_emulator.cli.finding_output import Reporting
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, unusable
-from clarifai_emulator.cli.places import results_cache
+from clarifai_emulator.cli.writable_places import results_cache
 from clarifai_emulator.contracts.changes.gate import Verdict, diff, those_that_break, verify
 from clarifai_emulator.contracts.changes.lock import LOCK_FILE
 from clarifai_emulator.contracts.changes.origins import Origin, lock_files

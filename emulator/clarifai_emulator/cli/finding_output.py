@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.output import FAILED, unusable
-from clarifai_emulator.cli.places import written_to
+from clarifai_emulator.cli.writable_places import written_to
 from clarifai_emulator.contracts.reports import FORMATS, render
 from clarifai_emulator.contracts.reports.judged_report import Result, judged, report_of
 from clarifai_emulator.contracts.reports.report import Report, counted

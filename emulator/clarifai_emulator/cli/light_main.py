@@ -14,6 +14,7 @@ _COMMANDS = {
     "check": "clarifai_emulator.cli.check",
     "contract": "clarifai_emulator.cli.contract",
     "stubs": "clarifai_emulator.cli.stubs",
+    "completion": "clarifai_emulator.cli.completion",
 }
 
 

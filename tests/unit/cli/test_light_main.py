@@ -13,7 +13,7 @@ from clarifai_emulator.cli.light_main import cli
     [
         (["lint"], "No such command 'lint'. Did you mean 'check' or 'contract'?"),
         (["types"], "No such command 'types'. Did you mean 'stubs'?"),
-        (["up"], "No such command 'up'. There are: check, contract, stubs."),
+        (["up"], "No such command 'up'. There are: check, contract, stubs, completion."),
         (["contract", "verfy"], "No such command 'verfy'. Did you mean 'verify'?"),
         (["check", "app.py"], "Give at least one --model DIR"),
     ],

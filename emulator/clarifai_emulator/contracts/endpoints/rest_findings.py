@@ -21,8 +21,8 @@ from clarifai_emulator.contracts.endpoints.platform_urls import read_platform_ur
 from clarifai_emulator.contracts.endpoints.workflow_call import WorkflowCall, judge_workflow
 from clarifai_emulator.contracts.endpoints.written_value import (
     UNSEEN,
-    GivenValues,
     WrittenValue,
+    given_in,
     known_value,
 )
 from clarifai_emulator.contracts.rules import found
@@ -84,15 +84,13 @@ def _judge_path(request: HttpRequest, path: str, models: EndpointModels) -> Clie
 
 
 def _openai(request: HttpRequest, endpoint: str) -> OpenAiRequest:
-    body = request.body
-    items = (body.items or {}) if body is not None else {}
-    is_whole = body is not None and body.items is not None and body.is_whole
+    given = given_in(request.body)
     return OpenAiRequest(
         request.location,
         request.shown,
         endpoint,
-        model=items.get("model"),
-        arguments=GivenValues(items, is_whole),
+        model=given.values.get("model"),
+        arguments=given,
         hint="clarifai",
         sends_all=True,
     )

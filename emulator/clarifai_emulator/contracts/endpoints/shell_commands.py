@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from clarifai_emulator.contracts.endpoints.http_python import json_value
 from clarifai_emulator.contracts.endpoints.http_request import HttpRequest
 from clarifai_emulator.contracts.endpoints.syntax_trees import ForeignSource, shortened
 from clarifai_emulator.contracts.endpoints.written_value import (
     MOST_TEXTS,
     UNSEEN,
     WrittenValue,
+    json_content,
     known_value,
     unknown_value,
 )
@@ -130,7 +130,7 @@ class ShellCommands:
             return unknown_value(word.location, "it is read from a file", word.shown)
         # A variable that stands for a number or an object: "max_tokens": $N
         text = _BARE.sub(f' "{UNSEEN}"', texts[0])
-        return json_value(known_value(text, word.location, word.shown))
+        return json_content(known_value(text, word.location, word.shown))
 
     def _here(self, command: Node) -> list[str]:
         """Return the here-document that is sent."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.cli.output import Failure
-from clarifai_emulator.cli.places import models_nearby, results_cache, written_to
+from clarifai_emulator.cli.writable_places import models_nearby, results_cache, written_to
 
 
 def test_results_are_kept_below_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
