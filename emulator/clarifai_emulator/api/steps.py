@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import secrets
 import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -22,11 +21,13 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError, TransportError, describe
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
+from clarifai_emulator.unique_ids import unique_id
 
 log = logging.getLogger(__name__)
 
 # Looked up once: of the enumeration, each look-up is a search by name.
 _ZERO, _SUCCESS = StatusCode.ZERO, StatusCode.SUCCESS
+_OK = describe(_SUCCESS)
 _PREFIX_CHARACTERS = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -68,8 +69,9 @@ class RequestIds(Step):
     prefix."""
 
     def enter(self, call: ApiCall) -> None:
-        prefix = _PREFIX_CHARACTERS.sub("", call.metadata.get("x-clarifai-request-id-prefix", ""))[:64]
-        request_id = secrets.token_hex(16)
+        asked = call.metadata.get("x-clarifai-request-id-prefix")
+        prefix = _PREFIX_CHARACTERS.sub("", asked)[:64] if asked else ""
+        request_id = unique_id()
         call.request_id = f"{prefix}-{request_id}" if prefix else request_id
         call.trailers["x-clarifai-request-id"] = call.request_id
 
@@ -79,7 +81,7 @@ class RequestIds(Step):
         code = status.code
         if code == _ZERO:
             code = status.code = _SUCCESS
-            status.description = describe(_SUCCESS)
+            status.description = _OK
         status.req_id = call.request_id
         call.notes["status"] = code
         if code != _SUCCESS and hasattr(response, "outputs"):  # of a model
