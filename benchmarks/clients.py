@@ -16,15 +16,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.peers import direct_client, environ, process, routed_client
+from benchmarks.peers import environ, process, routed_client
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Names a model to call: at the emulator on ``port`` by ``url``, or without one at the SDK's own server."""
+    """Names a model to call: at the emulator, or the SDK's own server, on ``port``."""
 
     port: int
-    url: str = ""
+    url: str
 
 
 class Clients:
@@ -82,7 +82,7 @@ def _main(targets: Sequence[str]) -> None:
     predicts: list[Callable[[], Any]] = []
     for target in targets:
         port, _, url = target.partition(" ")
-        client = routed_client(url, int(port)) if url else direct_client(int(port))
+        client = routed_client(url, int(port))
         client.predict(prompt="x")
         predicts.append(lambda client=client: client.predict(prompt="x"))
     print("ready", flush=True)

@@ -12,7 +12,8 @@ from typing import Any
 class Figure:
     """A measured number. ``baseline`` is the thing it is compared with, in the same unit; ``target`` bounds
     ``ratio`` (value / baseline), or ``value`` itself where there is no baseline: from above, or from below where
-    more is better (``at_least``)."""
+    more is better (``at_least``). ``floor`` is the best that ``value`` could be on this machine, in the same
+    unit; ``script`` the module that measured it."""
 
     name: str
     value: float
@@ -23,18 +24,35 @@ class Figure:
     met: bool | None
     repeats: int
     at_least: bool = False
+    floor: float | None = None
+    script: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def of_floor(self) -> float | None:
+        """Return how far the value is from its floor, as a factor that is 1 at best."""
+        if self.floor is None:
+            return None
+        return self.floor / self.value if self.at_least else self.value / self.floor
+
+    @property
+    def worth(self) -> float:
+        """Return what is compared between two runs: the ratio, or the value where there is none."""
+        return self.value if self.ratio is None else self.ratio
+
+    @property
+    def measure(self) -> str:
+        """Return what ``worth`` is counted in: ``×``, or the unit."""
+        return f" {self.unit}" if self.ratio is None else "×"
 
     @property
     def bound(self) -> str:
         """Return the target for people, ``≤ 1.6×``; empty where there is none."""
         if self.target is None:
             return ""
-        return (
-            f"{'≥' if self.at_least else '≤'} {self.target:g}{'×' if self.ratio is not None else ' ' + self.unit}"
-        )
+        return f"{'≥' if self.at_least else '≤'} {self.target:g}{self.measure}"
 
 
 def compared(
@@ -46,13 +64,15 @@ def compared(
     target: float | None,
     quantile: float = 0.5,
     at_least: bool = False,
+    floor: Callable[[float], float] | None = None,
 ) -> Figure:
-    """Return the figure of a quantile of both series and their ratio."""
+    """Return the figure of a quantile of both series and their ratio. ``floor`` makes one of the baseline."""
     value, baseline = quantile_of(values, quantile), quantile_of(baselines, quantile)
     ratio = value / baseline
     met = _is_met(ratio, target, at_least)
+    lowest = round(floor(baseline), 3) if floor else None
     return Figure(
-        name, round(value, 3), unit, round(baseline, 3), round(ratio, 2), target, met, len(values), at_least
+        name, round(value, 3), unit, round(baseline, 3), round(ratio, 2), target, met, len(values), at_least, lowest
     )
 
 

@@ -32,7 +32,7 @@ def measure(*, quick: bool = False) -> list[Figure]:
         asked = _alternate([partial(_template, template), partial(_template, sized)], repeats)
     return [
         compared("deploy → first answer, emulator up and warm", *warm, unit="s", target=0.6),
-        compared("`up`, deploy → first answer, from nothing", *cold, unit="s", target=1.2),
+        compared("`up`, deploy → first answer, from nothing", *cold, unit="s", target=1.15),
         compared("deploy → first answer, the official template as it is", *asked, unit="s", target=1.3),
     ]
 

@@ -19,6 +19,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "fixtures" / "models"
+# Any address does for it: it serves one model.
+SERVICE_URL = "https://clarifai.com/me/app/models/any"
 PAT = "0123456789abcdef0123456789abcdef"
 _CACHES = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
 # The base image of containers stays where .ci/docker-base has put it, also where HOME is another in this process.
@@ -62,7 +64,20 @@ def emulator(port: int, *options: str) -> Generator[subprocess.Popen[bytes]]:
 @contextmanager
 def sdk_server(model: str, port: int) -> Generator[subprocess.Popen[bytes]]:
     """Run the SDK's own server for one model: no control plane, no routing."""
-    command = [sys.executable, "-m", "clarifai.runners.server", "--grpc", "--port", str(port)]
+    with _server("clarifai.runners.server", model, port) as started:
+        yield started
+
+
+@contextmanager
+def sdk_service(model: str, port: int) -> Generator[subprocess.Popen[bytes]]:
+    """Run the same for the SDK's ``Model``, that of ``SERVICE_URL``: see ``benchmarks.sdk_service``."""
+    with _server("benchmarks.sdk_service", model, port) as started:
+        yield started
+
+
+@contextmanager
+def _server(module: str, model: str, port: int) -> Generator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", module, "--grpc", "--port", str(port)]
     with process([*command, "--model_path", str(MODELS / model)], environ(port)) as started:
         wait_until_listening(port)
         yield started

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from benchmarks.figures import Figure
 
-_COLUMNS = ("figure", "value", "compared with", "ratio", "target", "met", "repeats")
+_COLUMNS = ("figure", "value", "compared with", "ratio", "target", "met", "of floor", "repeats")
 _ANY_WIDTH = 10_000
 
 
@@ -49,6 +49,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         "" if figure.ratio is None else f"{figure.ratio:.2f}×",
         figure.bound,
         {True: "yes", False: "no", None: ""}[figure.met],
+        "" if figure.of_floor is None else f"{figure.of_floor:.2f}×",
         str(figure.repeats),
     )
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import grpc
 
-from benchmarks.figures import Figure, alone
-from benchmarks.peers import PAT, emulator, free_port
+from benchmarks.figures import Figure, alone, compared
+from benchmarks.peers import PAT, emulator, environ, free_port
 
 _RESOURCES = 1000
 
@@ -19,10 +21,19 @@ def measure(*, quick: bool = False) -> list[Figure]:
     """Return the figures."""
     repeats = 3 if quick else 20
     _first_rpc()  # compiles what is not compiled yet
-    ups = [_first_rpc() for _ in range(repeats)]
+    ups, imports = [], []
+    for _ in range(repeats):
+        ups.append(_first_rpc())
+        imports.append(_import_of_the_sdk())
     starts, resets = asyncio.run(_in_this_process(repeats))
     return [
-        alone("`up` → first answered RPC", [seconds for seconds, _, _ in ups], unit="s", target=0.40),
+        compared(
+            "`up` → first answered RPC, beside `import clarifai.client`",
+            [seconds for seconds, _, _ in ups],
+            imports,
+            unit="s",
+            target=0.6,
+        ),
         alone("idle emulator: resident memory", [rss for _, rss, _ in ups], unit="MiB", target=60),
         alone("idle emulator: its share of it (PSS)", [pss for _, _, pss in ups], unit="MiB", target=None),
         alone("`Emulator.start`, imports done", starts, unit="ms", target=15),
@@ -40,6 +51,13 @@ def _first_rpc() -> tuple[float, float, float]:
         took = time.perf_counter() - began
         time.sleep(0.2)
         return took, *memory(process.pid)
+
+
+def _import_of_the_sdk() -> float:
+    """Return the seconds of a process that imports the SDK's client."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import clarifai.client"], env=environ(0), check=True)
+    return time.perf_counter() - began
 
 
 def memory(pid: int) -> tuple[float, float]:

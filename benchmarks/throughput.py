@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from benchmarks.clients import Target, clients
 from benchmarks.figures import Figure, compared, interleave
-from benchmarks.peers import deploy, emulator, free_port, sdk_server
+from benchmarks.machine import measure as measured_machine
+from benchmarks.peers import SERVICE_URL, deploy, emulator, free_port, sdk_service
 from benchmarks.ways import WAYS, Way
 
 # One process of clients would be as slow as its interpreter lock.
@@ -18,8 +19,9 @@ def measure(*, quick: bool = False) -> list[Figure]:
 
 def _measure(way: Way, *, quick: bool) -> Figure:
     ours, theirs = free_port(), free_port()
-    with emulator(ours, *way.options), sdk_server("hello", theirs):
-        targets = (Target(ours, deploy("hello", ours)["model_url"]), Target(theirs))
+    machine = measured_machine()
+    with emulator(ours, *way.options), sdk_service("hello", theirs):
+        targets = (Target(ours, deploy("hello", ours)["model_url"]), Target(theirs, SERVICE_URL))
         with clients(targets, processes=_PROCESSES, threads=_THREADS) as load:
             seconds = 0.3 if quick else 1.0
             rates = interleave(
@@ -36,4 +38,6 @@ def _measure(way: Way, *, quick: bool) -> Figure:
         unit="requests/s",
         target=way.throughput,
         at_least=True,
+        # Each call costs this much more of all cores together.
+        floor=lambda theirs: 1000 / (1000 / theirs + machine.way(way.processes, way.threads) / machine.cores),
     )

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import io
 import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from benchmarks.__main__ import main
 from benchmarks.figures import Figure, alone, compared, interleave, quantile_of
+from benchmarks.machine import Machine
+from benchmarks.machine import measure as measured_machine
 from benchmarks.own_share import own_shares
 from benchmarks.report import markdown, show
+from benchmarks.results import Results, read, slower
 from benchmarks.watched_loop import Mark, Marks, WatchedLoop
 from rich.console import Console
 
@@ -50,19 +56,19 @@ def test_both_are_called_equally_often_in_alternating_rounds() -> None:
 
 def test_the_markdown_table_has_a_row_for_each_figure() -> None:
     figures = [
-        Figure("throughput", 1234.5, "requests/s", 1000.0, 1.23, 0.9, True, 20, at_least=True),
+        Figure("throughput", 1234.5, "requests/s", 1000.0, 1.23, 0.9, True, 20, at_least=True, floor=1310.0),
         Figure("reset", 0.7891, "ms", None, None, 1, True, 20),
     ]
     assert markdown(figures).splitlines()[2:] == [
-        "| throughput | 1234 requests/s | 1000 requests/s | 1.23× | ≥ 0.9× | yes | 20 |",
-        "| reset | 0.789 ms |  |  | ≤ 1 ms | yes | 20 |",
+        "| throughput | 1234 requests/s | 1000 requests/s | 1.23× | ≥ 0.9× | yes | 1.06× | 20 |",
+        "| reset | 0.789 ms |  |  | ≤ 1 ms | yes |  | 20 |",
     ]
 
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_the_table_on_the_terminal_shows_names_and_numbers_whole(width: int) -> None:
     name = "shared port: connect and first GetUser, against a bare gRPC port [cold]"
-    figures = [Figure(name, 0.813, "requests/s", 0.809, 1.0, 1.1, True, 2000)]
+    figures = [Figure(name, 0.813, "requests/s", 0.809, 1.0, 1.1, True, 2000, floor=0.8)]
     said = io.StringIO()
     show(figures, Console(width=width, file=said))
     for whole in (name, "0.813 requests/s", "compared with", "≤ 1.1×", "2000"):
@@ -73,7 +79,81 @@ def test_the_table_on_the_terminal_shows_names_and_numbers_whole(width: int) -> 
 def test_a_script_that_is_not_there_is_named_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["nope"])
-    assert "there is no script nope; there are: routed_predict, throughput" in capsys.readouterr().err
+    assert "there is no script nope; there are: routed_predict, processor_time" in capsys.readouterr().err
+
+
+def test_a_floor_is_made_of_the_baseline_and_says_how_far_from_it_a_value_is() -> None:
+    figure = compared("predict", [3.0], [1.0], unit="ms", target=None, floor=lambda theirs: theirs + 0.5)
+    assert (figure.floor, figure.of_floor) == (1.5, 2.0)
+    assert compared("reset", [3.0], [1.0], unit="ms", target=None).of_floor is None
+
+
+@pytest.fixture
+def two_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[float, list[float]], Path]:
+    """Return a function that writes a base with a ratio, and lets each measurement answer with one of others."""
+    machine = Machine(python=2.0, round_trip=0.1, hand_over=0.1, copy=10.0, cores=2)
+    monkeypatch.setattr("benchmarks.__main__.measured_machine", lambda: machine)
+
+    def write(before: float, now: list[float]) -> Path:
+        ratios = iter(now)
+
+        def measure(*, quick: bool) -> list[Figure]:
+            return [compared("predict", [next(ratios)], [1.0], unit="ms", target=None)]
+
+        monkeypatch.setattr("benchmarks.start.measure", measure)
+        base = tmp_path / "base.json"
+        base.write_text(Results(machine, [compared("predict", [before], [1.0], unit="ms", target=None)]).as_json())
+        return base
+
+    return write
+
+
+def test_a_figure_that_is_slower_than_the_base_three_times_is_named_and_fails(
+    two_runs: Callable[[float, list[float]], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = two_runs(1.0, [1.9, 1.5, 1.6])
+    with pytest.raises(SystemExit) as failure:
+        main(["start", "--check", str(base), "--results", str(tmp_path / "now.json")])
+    assert failure.value.code == 1
+    assert (
+        "slower: predict is 1.5×, 1.50 times what it was in the base; at most 1.3 times is allowed. Profile what "
+        "changed, or write a new base with --results if it must be so." in capsys.readouterr().err
+    )
+    assert read(tmp_path / "now.json").machine.python == 2.0
+
+
+def test_noise_that_is_gone_when_it_is_measured_again_does_not_fail(
+    two_runs: Callable[[float, list[float]], Path], tmp_path: Path
+) -> None:
+    base = two_runs(1.0, [1.9, 1.2])
+    main(["start", "--check", str(base), "--results", str(tmp_path / "now.json")])
+
+
+@pytest.mark.parametrize(("seconds", "is_slower"), [(2.0, False), (3.0, True)])
+def test_a_time_without_a_ratio_is_compared_as_if_both_machines_were_equally_fast(
+    seconds: float, is_slower: bool
+) -> None:
+    machine = Machine(python=2.0, round_trip=0.1, hand_over=0.1, copy=10.0, cores=2)
+    base = Results(machine, [alone("up", [1.0], unit="s", target=None)])
+    now = Results(replace(machine, python=4.0), [alone("up", [seconds], unit="s", target=None)])
+    assert [figure.name for figure, _ in slower(base, now)] == (["up"] if is_slower else [])
+
+
+def test_a_rate_is_slower_when_it_is_less() -> None:
+    machine = Machine(python=2.0, round_trip=0.1, hand_over=0.1, copy=10.0, cores=2)
+
+    def run(rate: float) -> Results:
+        return Results(machine, [compared("rate", [rate], [1.0], unit="1/s", target=None, at_least=True)])
+
+    assert [round(factor, 2) for _, factor in slower(run(1.0), run(0.5))] == [2.0]
+    assert not list(slower(run(0.5), run(1.0)))
+
+
+def test_what_this_machine_is_worth_is_measured() -> None:
+    machine = measured_machine(repeats=10)
+    assert all(value > 0 for value in machine.as_dict().values())
+    assert machine.way(2, 1) == 2 * machine.round_trip + machine.hand_over
+    assert machine.way(1, 0, copies=True) == machine.copy
 
 
 def test_own_share_is_what_is_left_of_a_request_without_its_runner_and_its_client() -> None:

@@ -29,9 +29,14 @@ def _error(trace: list[str]) -> str:
 def _place(trace: list[str]) -> str:
     """The last frame of the model's own code: not of a library that it called."""
     frames = [(number, found) for number, line in enumerate(trace) if (found := _FRAME.search(line))]
-    own = [each for each in frames if not any(part in each[1]["file"] for part in _LIBRARIES)]
+    own = [each for each in frames if not _is_of_library(each[1]["file"])]
     if not own:
         return ""
     number, found = own[-1]
     code = trace[number + 1].strip() if number + 1 < len(trace) and _FRAME.search(trace[number + 1]) is None else ""
     return f"{found['file']}:{found['line']} in {found['function']}" + (f": {code}" if code else "")
+
+
+def _is_of_library(file: str) -> bool:
+    """Tell whether a file is one of a library. The folder `1` of a model directory is none, wherever that lies."""
+    return max(file.rfind(part) for part in _LIBRARIES) > file.rfind("/1/")

@@ -25,7 +25,7 @@ from clarifai_emulator.backends.image_view import ImageViews
 from clarifai_emulator.backends.model_errors import unusable_model
 from clarifai_emulator.backends.poller import Rounds
 from clarifai_emulator.backends.signature_answers import Signatures, mocked_warning
-from clarifai_emulator.inside import lean_main, reload_main, sdk_main
+from clarifai_emulator.inside import item_steps_main, lean_main, reload_main, sdk_main
 from clarifai_emulator.inside.inspect_main import is_network_trouble, model_traceback, read_signatures
 from clarifai_emulator.inside.zygote_main import environ_with, import_sdk
 from clarifai_emulator.machine.machine import Machine
@@ -127,6 +127,7 @@ class InProcessReplica:
                 _listen(self._tell)
                 path = str(spec.source.path)
                 edits = _Edits(self._edits, path, model_traceback, sdk_main) if self._edits else None
+                item_steps_main.spare()
                 runner = lean_main.make_runner(
                     path, spec.base_url, spec.variables, spec.num_threads, sdk_main, edits
                 )

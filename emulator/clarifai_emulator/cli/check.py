@@ -101,13 +101,10 @@ def check(
 def given_models(texts: Sequence[str]) -> list[GivenModel]:
     """Parse the models given as ``DIR`` or ``DIR=URL``."""
     from clarifai_emulator.contracts.calls.client_check import GivenModel
+    from clarifai_emulator.contracts.rules.project_settings import split_model
 
-    models: list[GivenModel] = []
-    for text in texts:
-        # A directory may have "=" in its name; an address has none.
-        directory, _, address = (text, "", "") if Path(text).is_dir() else text.rpartition("=")
-        models.append(GivenModel(Path(directory or address), address if directory else ""))
-    return models
+    split = (split_model(text) for text in texts)
+    return [GivenModel(Path(directory), address) for directory, address in split]
 
 
 def _check(paths: Sequence[Path], models: Sequence[str], options: dict[str, Any]) -> CallReport:

@@ -15,7 +15,7 @@ from clarifai_emulator.cli.finding_output import Reporting
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, unusable
 from clarifai_emulator.contracts.changes.gate import Verdict, diff, those_that_break, verify
 from clarifai_emulator.contracts.changes.lock import LOCK_FILE
-from clarifai_emulator.contracts.changes.origins import Origin
+from clarifai_emulator.contracts.changes.origins import Origin, lock_files
 from clarifai_emulator.contracts.reports.judged_report import Result
 from clarifai_emulator.contracts.reports.report import counted
 from clarifai_emulator.contracts.rules import SUBJECTS
@@ -39,7 +39,7 @@ def guard_deploy(
     """Report what would break the clients of these lock files, or of all below the current folder."""
     began = time.perf_counter()
     reporting = Reporting(options, as_json=as_json)
-    files = list(locks) or [str(each) for each in sorted(Path().rglob(LOCK_FILE))]
+    files = list(locks) or [str(each) for each in lock_files(Path())]
     if not files:
         raise Failure(
             f"There is no {LOCK_FILE} below this folder.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib
 import os
 import platform
 import shutil
@@ -22,9 +21,10 @@ from clarifai_emulator.backends.process.parent import NOWHERE
 from clarifai_emulator.cli.env import is_behind_proxy
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.control.running import Running, run_dir, running_emulators
-from clarifai_emulator.errors import EmulatorError
+from clarifai_emulator.errors import EmulatorError, ModelError
 from clarifai_emulator.machine.inventory import take_inventory
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk
+from clarifai_emulator.models.uv_runs import uv_program
 
 Level = Literal["ok", "warn", "fail"]
 _SLOW_IMPORT_SECONDS = 5.0
@@ -99,9 +99,12 @@ def check_runner(environ: Mapping[str, str]) -> Check:
 
 def check_uv() -> Check:
     try:
-        path = importlib.import_module("uv").find_uv_bin()
-        version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    except (ImportError, OSError, subprocess.CalledProcessError) as error:
+        command = [uv_program(), "--version"]
+        version = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except ModelError:
+        advice = "pip install uv; it builds the environments of models with requirements of their own."
+        return Check("uv", "fail", "neither the package uv nor a program uv on the PATH is here", advice)
+    except (OSError, subprocess.CalledProcessError) as error:
         advice = "pip install uv; it builds the environments of models with requirements of their own."
         return Check("uv", "fail", f"cannot be run: {error}", advice)
     return Check("uv", "ok", version)

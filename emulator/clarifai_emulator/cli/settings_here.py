@@ -24,5 +24,6 @@ def read_settings() -> ProjectSettings:
 
 def model_directory(text: str) -> Path:
     """Return the directory of a model that is given as ``DIR`` or ``DIR=ADDRESS``."""
-    # A directory may have "=" in its name; an address has none.
-    return Path(text) if Path(text).is_dir() else Path(text.rpartition("=")[0] or text)
+    from clarifai_emulator.contracts.rules.project_settings import split_model
+
+    return Path(split_model(text)[0])

@@ -203,10 +203,11 @@ def _called(name, args, kwargs):
 
 def _importer():
     """The frame of the code that imports, below the import system's own."""
+    own = os.path.join(os.path.dirname(importlib.__file__), "")
     frame = sys._getframe(2)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith("<frozen importlib") and os.sep + "importlib" + os.sep not in name:
+        if not name.startswith(("<frozen importlib", own)):
             return frame
         frame = frame.f_back
     return None

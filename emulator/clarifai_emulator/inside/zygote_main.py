@@ -132,6 +132,7 @@ def do(job, fds):
         if job["op"] == "inspect":
             inspect(job, fds[1])
         elif job.get("lean") and beside("lean_main").is_available():
+            beside("item_steps_main").spare()
             beside("lean_main").run(job, fds[1], beside("sdk_main"), reloads_of(job, fds))
         else:
             beside("sdk_main").serve(job, reloads_of(job, fds))
@@ -326,6 +327,8 @@ def main():
         control.send(json.dumps(told).encode())
         os._exit(1)
     beside("inspect_main").warm()
+    for name in ("lean_main", "item_steps_main"):
+        beside(name)
     ZygoteLoop(control).serve()
 
 

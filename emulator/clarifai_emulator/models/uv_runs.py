@@ -58,15 +58,16 @@ def uv_program() -> str:
     """Return uv's program: that of its package, else the one on the path. Raises ``ModelError``."""
     try:
         from uv import find_uv_bin
-    except ModuleNotFoundError:  # the light distribution comes without
+
+        return find_uv_bin()
+    except (ModuleNotFoundError, FileNotFoundError):  # the light distribution comes without
         found = shutil.which("uv")
-        if found is None:
-            raise ModelError(
-                "A Python environment has to be built for the model, and uv, which builds it, is not installed.",
-                hint="pip install uv",
-            ) from None
-        return found
-    return find_uv_bin()
+    if found is None:
+        raise ModelError(
+            "A Python environment has to be built for the model, and uv, which builds it, is not installed.",
+            hint="pip install uv",
+        )
+    return found
 
 
 async def run_uv(

@@ -46,3 +46,15 @@ def test_a_status_without_a_traceback_has_its_details_else_its_description() -> 
     assert failure_reason(status("the item was refused")) == "the item was refused"
     assert failure_reason(status()) == "Failure"
     assert failure_reason(status("gone", "no traceback at all: really")) == "gone"
+
+
+def test_a_model_that_lies_below_a_folder_of_packages_has_its_line_told() -> None:
+    among = TRACE.format(message="", said="").replace("/home/ada/", "/venv/lib/python3.11/site-packages/samples/")
+    inside = among.replace(
+        "AssertionError",
+        '  File "/venv/lib/python3.11/site-packages/torch/nn.py", line 7, in forward\n    raise x\nValueError: x',
+    )
+    for trace, error in ((among, "AssertionError"), (inside, "ValueError: x")):
+        assert failure_reason(status("x", trace)) == (
+            f"{error}\n/venv/lib/python3.11/site-packages/samples/ranker/1/model.py:19 in predict: assert top > 5"
+        )

@@ -12,6 +12,7 @@ import pytest
 from clarifai_emulator.cli import connection
 from clarifai_emulator.cli import doctor_checks as checks
 from clarifai_emulator.control.running import Running
+from clarifai_emulator.errors import ModelError
 
 
 def running(port: int = 7878, **changes: Any) -> Running:
@@ -66,3 +67,16 @@ def test_refusals_that_stood_on_our_choice_are_named(monkeypatch: pytest.MonkeyP
     [check] = checks.check_fidelity([running()])
     assert check.found == "1 refusal at http://127.0.0.1:7878 stood on row dispatch.load-fails: our choice"
     assert "`clarifai-emulator conform --only dispatch.load-fails --target …` asks the platform." in check.advice
+
+
+def test_uv_that_is_nowhere_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise ModelError("uv, which builds it, is not installed.")
+
+    monkeypatch.setattr(checks, "uv_program", nowhere)
+    assert checks.check_uv() == checks.Check(
+        "uv",
+        "fail",
+        "neither the package uv nor a program uv on the PATH is here",
+        "pip install uv; it builds the environments of models with requirements of their own.",
+    )

@@ -32,3 +32,12 @@ def test_where_there_is_none_it_is_said_what_to_install(monkeypatch: pytest.Monk
         "A Python environment has to be built for the model, and uv, which builds it, is not installed."
     )
     assert raised.value.hint == "pip install uv"
+
+
+def test_without_the_program_of_the_package_it_is_taken_from_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> str:
+        raise FileNotFoundError("uv")
+
+    monkeypatch.setattr("uv.find_uv_bin", missing)
+    monkeypatch.setattr(shutil, "which", "/elsewhere/{}".format)
+    assert uv_program() == "/elsewhere/uv"

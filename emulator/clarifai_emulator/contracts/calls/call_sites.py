@@ -152,12 +152,8 @@ def is_awaited(source: Source, node: ast.AST) -> bool:
 
 def function_of(source: Source, node: ast.AST) -> ast.AST | None:
     """Return the innermost function that the node runs in."""
-    current = source.parents.get(node)
-    while current is not None:
-        if isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            return current
-        current = source.parents.get(current)
-    return None
+    functions = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    return next((each for each in source.above(node) if isinstance(each, functions)), None)
 
 
 def loads(scope: ast.AST, name: str) -> Sequence[ast.Name]:

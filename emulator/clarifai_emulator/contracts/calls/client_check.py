@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -252,7 +253,7 @@ class _Check:
 
     def _salt(self, urls: Mapping[str, int], surface: SdkSurface) -> str:
         models = [*(each.fingerprint() for each in self._models), *_served_by_code(self._models)]
-        parts = [*_programs(), *map(str, self._packages), json.dumps(urls), repr(surface), *models]
+        parts = [*_programs(), *map(str, self._packages), json.dumps(urls), surface.fingerprint(), *models]
         parts += [f"{each.path} {each.digest}" for each in self._project.definitions]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -280,7 +281,11 @@ def _programs() -> list[str]:
 def _own_folder(cache: Path, project: ClientProject, models: Sequence[Path]) -> Path:
     """Return a folder of this question's own: the same paths and the same models, whatever is in them."""
     names = [*map(str, project.given), *(str(each.resolve()) for each in models)]
-    folder = cache / "calls" / hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()[:20]
+    folder = Path(
+        os.path.abspath(cache),
+        "calls",
+        hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()[:20],
+    )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

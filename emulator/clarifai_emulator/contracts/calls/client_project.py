@@ -195,7 +195,7 @@ class ClientProject:
         """Return the files of the repository that this one imports."""
         key = str(file.path)
         if key not in self._imported:
-            found = [self.locate(name, file.path) for name in file.imports]
+            found = [self.locate(name, file.path) for name in sorted(file.imports)]
             # pytest gives tests the fixtures of these.
             if file.path.name.startswith("test_") or file.path.name.endswith("_test.py"):
                 found += [self.file(folder / "conftest.py") for folder in self._folders(file.path.parent)]

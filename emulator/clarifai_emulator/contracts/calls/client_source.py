@@ -87,6 +87,14 @@ class Source:
         """Return the node that holds each node."""
         return self._walked[0]
 
+    def above(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Yield the nodes that hold a node, from the inside out; nothing for one that is no node of the tree."""
+        parents = self.parents
+        current = parents.get(node)
+        while current is not None:
+            yield current
+            current = parents.get(current)
+
     @cached_property
     def nodes(self) -> Sequence[ast.AST]:
         """Return every node of the tree: walking it again for each question would take most of the time."""

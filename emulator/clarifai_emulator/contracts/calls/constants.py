@@ -129,14 +129,12 @@ class Evaluator:
 
     def scopes(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield the scopes that a name at this node is looked up in, from the inside."""
-        parents, inner = self._source.parents, True  # a class counts for its own body only
-        current: ast.AST | None = parents.get(node)
-        while current is not None:
-            if isinstance(current, SCOPES):
-                if inner or not isinstance(current, ast.ClassDef):
-                    yield current
+        inner = True  # a class counts for its own body only
+        for each in self._source.above(node):
+            if isinstance(each, SCOPES):
+                if inner or not isinstance(each, ast.ClassDef):
+                    yield each
                 inner = False
-            current = parents.get(current)
 
     def once(self, node: ast.Name) -> ast.expr | None:
         """Return the one expression that the name is bound to; ``None`` where there is not exactly one."""

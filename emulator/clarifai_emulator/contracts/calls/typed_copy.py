@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 
 from clarifai_emulator.contracts.calls.call_sites import PASSING
@@ -79,15 +80,9 @@ def _stands_there(source: Source, node: ast.expr) -> bool:
     places are others."""
     start, end = source.start(node), source.end(node)
     if start[0] != end[0] or not isinstance(node, ast.Name | ast.Attribute):
-        return not any(isinstance(each, ast.JoinedStr) for each in _around(source, node))
+        around = itertools.takewhile(lambda each: not isinstance(each, ast.stmt), source.above(node))
+        return not any(isinstance(each, ast.JoinedStr) for each in around)
     return source.lines[start[0] - 1][start[1] - 1 : end[1] - 1] == ast.unparse(node)
-
-
-def _around(source: Source, node: ast.AST) -> Iterator[ast.AST]:
-    current = source.parents.get(node)
-    while current is not None and not isinstance(current, ast.stmt):
-        yield current
-        current = source.parents.get(current)
 
 
 def _contract(source: Source, built: Built) -> Insertion:

@@ -162,19 +162,14 @@ class Uses:
 
     def _loop_between(self, node: ast.AST, name: ast.Name) -> ast.For | ast.AsyncFor | ast.While | None:
         """Return a loop that a stream is read in, and not made in, and that goes on when it was read."""
-        current, below = self._source.parents.get(node), node
-        made = set(self._ancestors(name))
-        while current is not None and current not in made:
+        below, made = node, set(self._source.above(name))
+        for current in self._source.above(node):
+            if current in made:
+                break
             if isinstance(current, ast.For | ast.AsyncFor | ast.While) and below in current.body:
                 return None if _ends_loop(current) else current
-            current, below = self._source.parents.get(current), current
+            below = current
         return None
-
-    def _ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
-        current = self._source.parents.get(node)
-        while current is not None:
-            yield current
-            current = self._source.parents.get(current)
 
     def _as_json(self, node: ast.expr) -> str:
         """Describe how a container that holds the node is made into JSON; empty where it is not."""
@@ -217,10 +212,7 @@ class Uses:
         return False
 
     def _statement(self, node: ast.AST) -> ast.stmt:
-        current = node
-        while not isinstance(current, ast.stmt):
-            current = self._source.parents[current]
-        return current
+        return next(each for each in (node, *self._source.above(node)) if isinstance(each, ast.stmt))
 
     def _names(self, call: ast.Call) -> list[ast.Name]:
         name = _assigned(self._source.parents.get(call))

@@ -70,6 +70,11 @@ def model_directories(path: Path) -> list[Path]:
     return [each for each in found if (each / "1").is_dir() and not _is_hidden(each.relative_to(path))]
 
 
+def lock_files(folder: Path) -> list[Path]:
+    """Return the lock files in a folder and below it; none of installed packages, or of hidden folders."""
+    return [each for each in sorted(folder.rglob(LOCK_FILE)) if not _is_hidden(each.relative_to(folder))]
+
+
 def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") or part in ("node_modules", "venv") for part in path.parts)
 

@@ -227,10 +227,7 @@ class ClientCode:
 
     def class_of(self, node: ast.AST) -> ast.ClassDef | None:
         """Return the class in whose body the node stands."""
-        current = self.source.parents.get(node)
-        while current is not None and not isinstance(current, ast.ClassDef):
-            current = self.source.parents.get(current)
-        return current
+        return next((each for each in self.source.above(node) if isinstance(each, ast.ClassDef)), None)
 
     def attribute_values(self, holder: ast.ClassDef, name: str) -> list[tuple[ClientCode, ast.expr]]:
         """Return what a class, or its instances, have under this name, also by a property or a base class."""

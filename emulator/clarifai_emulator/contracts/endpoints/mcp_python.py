@@ -73,16 +73,15 @@ class McpCalls:
 
     def _whole(self, node: ast.expr) -> ast.expr:
         """Return the expression that puts the text together."""
-        parents = self._code.source.parents
-        current: ast.expr = node
-        while True:
-            parent = parents.get(current)
-            if isinstance(parent, ast.JoinedStr | ast.FormattedValue) or (
-                isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add)
+        whole: ast.expr = node
+        for each in self._code.source.above(node):
+            if isinstance(each, ast.JoinedStr | ast.FormattedValue) or (
+                isinstance(each, ast.BinOp) and isinstance(each.op, ast.Add)
             ):
-                current = parent
+                whole = each
             else:
-                return current
+                break
+        return whole
 
     def tool_calls(self) -> Iterator[ToolCall]:
         """Yield every call of a tool on something that may be an MCP session."""

@@ -243,7 +243,8 @@ def _has_default(annotation: ast.expr | None) -> bool:
 def _files(directory: Path) -> list[Path]:
     found = [model_file_of(directory)]
     for path in sorted(directory.rglob("*.py")):
-        if path not in found and not NOT_READ & set(path.parts) and len(found) < _MOST_FILES:
+        inside = path.relative_to(directory).parts
+        if path not in found and NOT_READ.isdisjoint(inside) and len(found) < _MOST_FILES:
             found.append(path)
     return [path for path in found if path.is_file()]
 

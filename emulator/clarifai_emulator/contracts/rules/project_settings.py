@@ -33,6 +33,14 @@ class ProjectSettings:
     file: Path | None = None
 
 
+def split_model(text: str, folder: Path = Path()) -> tuple[str, str]:
+    """Return the directory and the address of a model that is given as ``DIR`` or ``DIR=ADDRESS``; the address is
+    empty where none is given. ``folder``: what the directory is relative to."""
+    # A directory may have "=" in its name; an address has none.
+    directory, _, address = (text, "", "") if (folder / text).is_dir() else text.rpartition("=")
+    return (directory, address) if directory else (address, "")
+
+
 def project_settings(start: Path) -> ProjectSettings:
     """Read the settings in the nearest pyproject.toml, of ``start`` or a folder above it. Raises ``ConfigError``
     with every problem found."""
@@ -95,10 +103,8 @@ class _Reader:
         return [f"{name}={level}" for name, level in cast("dict[str, Any]", rules).items()]
 
     def _model(self, text: str) -> str:
-        # A directory may have "=" in its name; an address has none.
-        whole = self.file.parent / text
-        directory, equals, address = (text, "", "") if whole.is_dir() else text.rpartition("=")
-        return f"{self._path(directory)}{equals}{address}" if directory else str(self._path(address))
+        directory, address = split_model(text, self.file.parent)
+        return f"{self._path(directory)}={address}" if address else str(self._path(directory))
 
     def _path(self, text: str) -> Path:
         """Return the path from the current folder: what is written is relative to pyproject.toml."""

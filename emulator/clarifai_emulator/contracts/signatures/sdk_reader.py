@@ -52,7 +52,9 @@ async def built_reader(directory: Path, default: Path, progress: Progress) -> Re
         python = await prepare_sdk_environment(_lines(directory), wanted, default_cache_dir(), progress)
     except ModelError as error:
         message = f"Read with clarifai {installed_sdk()}: {error.summary}"
-        return Reader(default, is_own_sdk=False, problem=found("sdk-not-read", message, _place(directory)))
+        return Reader(
+            default, is_own_sdk=False, problem=found("sdk-not-read", message, _place(directory), hint=error.hint)
+        )
     return Reader(python)
 
 

@@ -65,6 +65,11 @@ class SdkSurface:
         own = {*self.client, *self.client_values}
         return tuple(sorted(own - {"from_local_grpc", "__init__", *FORWARDED}))
 
+    def fingerprint(self) -> str:
+        """Write all of it as one text, which is the same in every process: the order of a set is not."""
+        values = sorted(self.model_values), sorted(self.client_values)
+        return repr((self.version, dict(self.model), dict(self.client), *values))
+
     def of_version(self, version: str) -> SdkSurface:
         """Return the same, of this version."""
         return replace(self, version=version)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +42,25 @@ def test_a_second_run_says_the_same_without_checking(
 
     assert second.findings == first.findings
     assert (len(first.findings), first.cached, second.cached, second.calls) == (1, 0, 3, 1)
+
+
+def test_another_process_finds_what_was_kept(repository: Path):
+    """Each process hashes texts in its own way, and so has its sets in an order of its own."""
+    hello = Path(__file__).parents[4] / "fixtures" / "models" / "hello"
+    code = f"""if True:
+        from pathlib import Path
+        from clarifai_emulator import GivenModel, check_calls
+        print(check_calls([Path('.')], [GivenModel(Path({str(hello)!r}))], cache=Path('../cache')).cached)
+    """
+    counts: list[str] = []
+    for seed in ("1", "2", "3"):
+        environ = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=repository, env=environ, stdout=subprocess.PIPE, text=True, check=True
+        )
+        counts.append(done.stdout.strip())
+
+    assert counts == ["0", "3", "3"]
 
 
 def test_one_changed_file_alone_is_checked_again(repository: Path, models: list[KnownModel]):

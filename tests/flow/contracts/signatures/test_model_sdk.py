@@ -92,8 +92,22 @@ def test_where_its_sdk_cannot_be_had_it_is_read_with_the_one_here_and_that_is_sa
     assert finding.rule == "sdk-not-read"
     assert finding.location is not None
     assert finding.location.line == 2
+    assert "index" in str(finding.hint)
     assert "The Python environment for clarifai==11.5.6 cannot be built: the package index cannot be reached" in (
         finding.message
     )
     [old] = read_many([write_old(tmp_path, "clarifai==10.11.1\n", OWN_RUNNER, model_id="older")])
     assert (old.way, [each.rule for each in old.findings]) == ("failed", ["sdk-not-read"])
+
+
+def test_nothing_is_installed_for_whoever_forbids_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("CLARIFAI_EMULATOR_INSTALL", "0")
+    shown = show(write_old(tmp_path, "clarifai==11.5.6\n", METHODS))
+    assert "warning[sdk-not-read] Read with clarifai " in shown.stdout
+    assert (
+        "clarifai==11.5.6, which requirements.txt names, is not installed, "
+        "and CLARIFAI_EMULATOR_INSTALL forbids it."
+    ) in shown.stdout
+    assert "Unset CLARIFAI_EMULATOR_INSTALL, or deploy the model once" in shown.stdout
+    assert not (tmp_path / "cache/clarifai-emulator/environments").exists()

@@ -166,6 +166,13 @@ def test_modules_that_are_not_installed_are_stood_in_for_and_said(tmp_path: Path
     assert contract.findings[1].message == "Module 'absent_torch' is not installed here and was stood in for."
 
 
+def test_a_model_below_a_folder_that_is_called_like_a_module_is_read_as_elsewhere(tmp_path: Path) -> None:
+    code = "@ModelClass.method\ndef predict(self, a: str) -> str: ...\n"
+    (tmp_path / "importlib").mkdir()
+    model = write(tmp_path / "importlib" / "model", code, head="import absent_torch\n" + HEAD)
+    assert read_signatures(model).way == "stubbed"
+
+
 def test_an_import_that_may_fail_fails_unless_requirements_name_it(tmp_path: Path) -> None:
     head = "try:\n    import absent_fast as f\n    FAST = 'yes'\nexcept ImportError:\n    FAST = 'no'\n" + HEAD
     code = "@ModelClass.method\ndef predict(self, a: str = FAST) -> str: ...\n"
@@ -311,4 +318,5 @@ def test_mocks_do_not_hide_what_is_wrong_with_the_model_itself(tmp_path: Path) -
     # The first failure is the server's; with mocks the second shows.
     assert (contract.way, told(contract)[0].rule) == ("failed", "import-failed")
     missing = read_signatures(write(tmp_path / "own", "", head=broken + LOCAL_LLM))
-    assert (missing.way, told(missing)[0].location and told(missing)[0].location.line) == ("failed", 2)
+    location = told(missing)[0].location
+    assert (missing.way, location and location.line) == ("failed", 2)

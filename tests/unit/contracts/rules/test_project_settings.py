@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clarifai_emulator.contracts.rules.project_settings import ProjectSettings, project_settings
+from clarifai_emulator.contracts.rules.project_settings import ProjectSettings, project_settings, split_model
 from clarifai_emulator.errors import ConfigError
 
 GOOD = """
@@ -68,3 +68,13 @@ def test_a_file_that_is_no_toml_and_a_table_that_is_none_are_told(tmp_path: Path
         project_settings(project(tmp_path, "["))
     with pytest.raises(ConfigError, match=r"tool\.clarifai-emulator must be a table"):
         project_settings(project(tmp_path, "[tool]\nclarifai-emulator = 1\n"))
+
+
+def test_a_model_is_a_directory_with_or_without_an_address(tmp_path: Path):
+    (tmp_path / "a=b").mkdir()
+
+    assert split_model("models/greeter", tmp_path) == ("models/greeter", "")
+    assert split_model("models/greeter=", tmp_path) == ("models/greeter", "")
+    assert split_model("models/greeter=*", tmp_path) == ("models/greeter", "*")
+    assert split_model("a=b", tmp_path) == ("a=b", "")
+    assert split_model("a=b=me/main/models/b", tmp_path) == ("a=b", "me/main/models/b")

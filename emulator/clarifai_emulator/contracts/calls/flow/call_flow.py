@@ -98,7 +98,7 @@ class CallFlow:
         """Pass arguments that are unpacked; ``rest``: the parameters that have none by position."""
         node = function.node
         for star in shape.stars:
-            inner = self._flow.items(star, node)
+            inner = self._flow.items(star)
             for name in rest:
                 self._graph.flows(inner, self._parameter(function, name))
             if node.args.vararg is not None:

@@ -26,7 +26,6 @@ class FunctionInfo:
     empty for one that stands in none."""
 
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-    source: Source
     way: str = ""
     generates: bool = False
 
@@ -44,7 +43,6 @@ class ClassInfo:
     """A class of the project. ``is_model``: it inherits from the SDK's ``Model``."""
 
     node: ast.ClassDef
-    source: Source
     above: set[ClassInfo] = field(default_factory=set["ClassInfo"])
     below: set[ClassInfo] = field(default_factory=set["ClassInfo"])
     asked: dict[str, Place] = field(default_factory=dict[str, Place])
@@ -162,11 +160,9 @@ class FileFlow:
     def _scopes(self, scope: ast.AST) -> Iterator[ast.AST]:
         """Yield the scopes in which a name is looked up; a class counts for its own body only."""
         yield scope
-        current = self.source.parents.get(scope)
-        while current is not None:
-            if isinstance(current, SCOPES) and not isinstance(current, ast.ClassDef):
-                yield current
-            current = self.source.parents.get(current)
+        for each in self.source.above(scope):
+            if isinstance(each, SCOPES) and not isinstance(each, ast.ClassDef):
+                yield each
 
     # Statements.
 
@@ -183,7 +179,7 @@ class FileFlow:
         elif isinstance(node, ast.NamedExpr):
             self.value(node, scope)
         elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
-            self._assign(node.target, self._flow.items(self.value(node.iter, scope), node), scope)
+            self._assign(node.target, self._flow.items(self.value(node.iter, scope)), scope)
         elif isinstance(node, ast.With | ast.AsyncWith):
             for item in node.items:
                 if item.optional_vars is not None:
@@ -204,7 +200,7 @@ class FileFlow:
             self._graph.flows(self.value(node.value, scope), self._flow.returns(self._functions[scope]))
         elif isinstance(node, ast.Yield | ast.YieldFrom) and node.value is not None and scope in self._functions:
             given = self.value(node.value, scope)
-            given = self._flow.items(given, node) if isinstance(node, ast.YieldFrom) else given
+            given = self._flow.items(given) if isinstance(node, ast.YieldFrom) else given
             self._graph.flows(given, self._flow.item(self._functions[scope].node, None))
         elif isinstance(node, ast.Match):
             subject = self.value(node.subject, scope)
@@ -212,7 +208,7 @@ class FileFlow:
                 if isinstance(each, ast.MatchAs | ast.MatchStar) and each.name:
                     target = self._graph.named(("name", scope, each.name))
                     self._graph.flows(subject, target)
-                    self._graph.flows(self._flow.items(subject, each), target)
+                    self._graph.flows(self._flow.items(subject), target)
                     self._graph.flows(self._flow.attributes(subject), target)
 
     def _annotated(self, node: ast.AnnAssign, scope: ast.AST) -> None:
@@ -234,10 +230,10 @@ class FileFlow:
             starred = any(isinstance(each, ast.Starred) for each in target.elts)
             for position, each in enumerate(target.elts):
                 if isinstance(each, ast.Starred):
-                    self._graph.flows(self._flow.items(given, each), self._flow.item(each, None))
+                    self._graph.flows(self._flow.items(given), self._flow.item(each, None))
                     self._assign(each.value, self._graph.of(Held(Sort.BOX, each)), scope)
                 else:
-                    self._assign(each, self._flow.items(given, each, None if starred else position), scope)
+                    self._assign(each, self._flow.items(given, None if starred else position), scope)
 
     def _import(self, node: ast.Import | ast.ImportFrom, scope: ast.AST) -> None:
         for alias in node.names:
@@ -255,7 +251,7 @@ class FileFlow:
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: ast.AST) -> Place:
         names = [_last(each) for each in node.decorator_list]
-        info = FunctionInfo(node, self.source, generates=_generates(self.source.inside[node]))
+        info = FunctionInfo(node, generates=_generates(self.source.inside[node]))
         if isinstance(scope, ast.ClassDef):
             info.way = "method"
             if "staticmethod" in names:
@@ -296,7 +292,7 @@ class FileFlow:
 
     def _class(self, node: ast.ClassDef, scope: ast.AST) -> Place:
         defined = frozenset(each.name for each in node.body if isinstance(each, _DEFINITIONS))
-        info = ClassInfo(node, self.source, defined=defined)
+        info = ClassInfo(node, defined=defined)
         self._classes[node] = info
         self._graph.put(Held(Sort.CLASS, info), self._graph.named(("owner", node)))
         for base in node.bases:
@@ -305,10 +301,8 @@ class FileFlow:
 
     def class_at(self, node: ast.AST) -> ClassInfo | None:
         """Return the innermost class around the node."""
-        current = self.source.parents.get(node)
-        while current is not None and not isinstance(current, ast.ClassDef):
-            current = self.source.parents.get(current)
-        return self._classes.get(current) if current is not None else None
+        holder = next((each for each in self.source.above(node) if isinstance(each, ast.ClassDef)), None)
+        return self._classes.get(holder) if holder is not None else None
 
     # Expressions.
 
@@ -339,7 +333,7 @@ class FileFlow:
         elif isinstance(node, ast.Await):
             self._flow.awaited(self.value(node.value, scope), place)
         elif isinstance(node, ast.Lambda):
-            info = FunctionInfo(node, self.source)
+            info = FunctionInfo(node)
             self._functions[node] = info
             self._parameters(info, scope)
             self._graph.flows(self.value(node.body, node), self._flow.returns(info))
@@ -379,7 +373,7 @@ class FileFlow:
             starred = any(isinstance(each, ast.Starred) for each in node.elts)
             for position, each in enumerate(node.elts):
                 if isinstance(each, ast.Starred):
-                    inner = self._flow.items(self.value(each.value, scope), each)
+                    inner = self._flow.items(self.value(each.value, scope))
                     self._graph.flows(inner, self._flow.item(node, None))
                 else:
                     key = None if starred or isinstance(node, ast.Set) else position

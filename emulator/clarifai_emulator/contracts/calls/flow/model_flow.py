@@ -279,7 +279,7 @@ class ModelFlow:
 
     # Elements.
 
-    def items(self, box: Place, node: ast.AST, key: str | int | None = None) -> Place:
+    def items(self, box: Place, key: str | int | None = None) -> Place:
         """Return the place of the elements of what is there: of one, or of all that may be met in a loop."""
         result = self.graph.named(("items of", box, key))
         if key is None:

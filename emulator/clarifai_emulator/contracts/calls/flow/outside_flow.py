@@ -212,7 +212,7 @@ class OutsideFlow:
 
     def _call_map(self, shape: CallShape, result: Place) -> None:
         if shape.args:
-            given = tuple(self._flow.items(each, shape.node) for each in shape.args[1:])
+            given = tuple(self._flow.items(each) for each in shape.args[1:])
             self._flow.call(
                 shape.args[0], replace(self._bare(shape), args=given), self._flow.item(shape.node, None)
             )
@@ -224,7 +224,7 @@ class OutsideFlow:
         for position, each in enumerate(shape.args):
             self._graph.flows(each, self._flow.item(shape.node, position))
         for each in shape.stars:
-            self._graph.flows(self._flow.items(each, shape.node), self._flow.item(shape.node, None))
+            self._graph.flows(self._flow.items(each), self._flow.item(shape.node, None))
         self._graph.put(Held(Sort.BOX, shape.node), result)
 
     def _call_enumerate(self, shape: CallShape, result: Place) -> None:
@@ -236,7 +236,7 @@ class OutsideFlow:
     def _pairs(self, shape: CallShape, result: Place, parts: dict[int, Place]) -> None:
         pair = ("pair", shape.node)
         for position, each in parts.items():
-            self._graph.flows(self._flow.items(each, shape.node), self._flow.item(pair, position))
+            self._graph.flows(self._flow.items(each), self._flow.item(pair, position))
         self._graph.put(Held(Sort.BOX, pair), self._flow.item(shape.node, None))
         self._graph.put(Held(Sort.BOX, shape.node), result)
 
@@ -258,7 +258,7 @@ class OutsideFlow:
 
     def _collect(self, shape: CallShape, result: Place) -> None:
         for each in (*shape.args, *shape.stars):
-            self._graph.flows(self._flow.items(each, shape.node), self._flow.item(shape.node, None))
+            self._graph.flows(self._flow.items(each), self._flow.item(shape.node, None))
             self._graph.when(each, lambda held: self._keyed(held, shape.node), ("keyed", shape.node))
         self._graph.put(Held(Sort.BOX, shape.node), result)
 
@@ -283,7 +283,7 @@ class OutsideFlow:
 
     def _one_of(self, shape: CallShape, result: Place) -> None:
         if shape.args:
-            self._graph.flows(self._flow.items(shape.args[0], shape.node), result)
+            self._graph.flows(self._flow.items(shape.args[0]), result)
         for each in shape.args[1:]:
             self._graph.flows(each, result)
 
@@ -292,7 +292,7 @@ class OutsideFlow:
     def box_method(self, box: object, name: str, shape: CallShape, result: Place) -> None:
         """Say that a method of a container is called."""
         for star in shape.stars:
-            inner = self._flow.items(star, shape.node)
+            inner = self._flow.items(star)
             shape = replace(shape, args=(*shape.args, inner), stars=())
         if name in _PUTTING and shape.args:
             key = shape.node.args[0] if name == "setdefault" else None
