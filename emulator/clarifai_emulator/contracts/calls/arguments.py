@@ -10,6 +10,7 @@ from typing import Any
 from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
+from clarifai_emulator.contracts.calls.written_arguments import batch_items, positions, unpacked
 from clarifai_emulator.contracts.reports.report import counted
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
@@ -73,21 +74,30 @@ class _Call:
         batch = self._batch()
         if batch is not None:
             return self._check_batch(batch)
+        if self._site.way == "batch":
+            self._unpack(self._call.args[0], "the batch ")
+            return Checked(tuple(self._findings), whole=True)
         given = self._bound()
-        whole = bool(self._findings)
-        if not self._unpacked:
-            for name, each in self._fields.items():
-                if each.required and name not in given and name not in self._meant and not self._is_partial:
+        # Of elements of a list, the type checker knows one type for all of them.
+        listed = any(isinstance(each, ast.Starred) and not isinstance(each.value, ast.Tuple) for each in self._call.args)
+        whole = bool(self._findings) or listed
+        left = [name for name, each in self._fields.items() if each.required and name not in given]
+        if left and self._site.is_partial:
+            self._partly_given()
+        elif not self._unpacked:
+            for name in left:
+                if name not in self._meant:
                     self._missing(name, self._call)
                     whole = True
         wrong = {name for name, node in given.items() if name in self._fields and self._value(name, node)}
         return Checked(tuple(self._findings), given, frozenset(wrong), whole)
 
-    @property
-    def _is_partial(self) -> bool:
-        """Tell whether more arguments may follow: `partial(model.predict, …)`."""
-        outer = self._source.parents.get(self._site.node)
-        return isinstance(outer, ast.Call) and ast.unparse(outer.func).rpartition(".")[2] == "partial"
+    def _partly_given(self) -> None:
+        self._say(
+            "passed-method",
+            f"{self._name}() is passed on with some of its arguments: whether the others follow, is not checked.",
+            self._site.node,
+        )
 
     # The form of the call.
 
@@ -95,17 +105,18 @@ class _Call:
         """Return the arguments by the names of the parameters; what has no name is a finding."""
         names = list(self._fields)
         given: dict[str, ast.expr] = {}
-        for position, node in enumerate(self._call.args):
+        args = positions(self._call.args, self._evaluator)
+        for position, node in enumerate(args):
             if isinstance(node, ast.Starred):
                 self._unpack(node, "*")
                 break
             if position < len(names):
                 given[names[position]] = node
-        if len(self._call.args) > len(names) and not self._unpacked:
+        if len(args) > len(names) and not self._unpacked:
             self._say(
                 "extra-argument",
-                f"{self._name}() takes {counted(len(names), 'argument')}, {len(self._call.args)} are given.",
-                self._call.args[len(names)],
+                f"{self._name}() takes {counted(len(names), 'argument')}, {len(args)} are given.",
+                args[len(names)],
             )
         for keyword in self._call.keywords:
             self._keyword(keyword, given)
@@ -113,7 +124,10 @@ class _Call:
 
     def _keyword(self, keyword: ast.keyword, given: dict[str, ast.expr]) -> None:
         if keyword.arg is None:
-            for name, node in self._unpacked_names(keyword):
+            names = unpacked(keyword.value, self._evaluator)
+            if names is None:
+                self._unpack(keyword, "**")
+            for name, node in (names or {}).items():
                 self._named(name, node, keyword, given)
         elif keyword.arg != WITH_PROTO:
             self._named(keyword.arg, keyword.value, keyword, given)
@@ -128,41 +142,12 @@ class _Call:
         else:
             given[name] = node
 
-    def _unpacked_names(self, keyword: ast.keyword) -> Iterator[tuple[str, ast.expr]]:
-        """Return the names that `**value` gives, if it is a dict that can be seen."""
-        node: ast.expr | None = keyword.value
-        if isinstance(node, ast.Name):
-            node = self._evaluator.once(node) if not self._is_changed(node) else None
-        if isinstance(node, ast.Dict) and all(isinstance(key, ast.Constant) for key in node.keys):
-            for key, value in zip(node.keys, node.values, strict=True):
-                yield str(key.value if isinstance(key, ast.Constant) else ""), value
-        elif (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id == "dict"
-            and not node.args
-            and all(each.arg for each in node.keywords)
-        ):
-            for each in node.keywords:
-                yield str(each.arg), each.value
-        else:
-            self._unpack(keyword, "**")
-
-    def _is_changed(self, name: ast.Name) -> bool:
-        """Tell whether something is put into the dict after it was written."""
-        scope = self._evaluator.bound(name)
-        for node in ast.walk(scope[0]) if scope else ():
-            target = node.value if isinstance(node, ast.Subscript | ast.Attribute) else None
-            if isinstance(target, ast.Name) and target.id == name.id:
-                return True
-        return False
-
-    def _unpack(self, at: ast.keyword | ast.expr, stars: str) -> None:
+    def _unpack(self, at: ast.keyword | ast.expr, what: str) -> None:
         self._unpacked = True
         value = at.value if isinstance(at, ast.keyword | ast.Starred) else at
         self._say(
             "unpacked-arguments",
-            f"{self._name}() is given {stars}{ast.unparse(value)}, which is not known before it runs: its "
+            f"{self._name}() is given {what}{ast.unparse(value)}, which is not known before it runs: its "
             "arguments are not checked.",
             at,
         )
@@ -181,25 +166,23 @@ class _Call:
 
     # Batches.
 
-    def _batch(self) -> ast.List | None:
-        """Return the list that the SDK takes for a batch: the only argument, by position, with nothing but
-        dicts."""
+    def _batch(self) -> Sequence[ast.expr] | None:
+        """Return the items of what the SDK takes for a batch: the only argument, by position, a list with nothing
+        but dicts."""
         others = [each for each in self._call.keywords if each.arg != WITH_PROTO]
         if len(self._call.args) != 1 or others:
             return None
-        node: ast.expr | None = self._call.args[0]
-        if isinstance(node, ast.Name):
-            node = self._evaluator.once(node)
-        return node if isinstance(node, ast.List) and all(_is_dict(each) for each in node.elts) else None
+        items = batch_items(self._call.args[0], self._evaluator)
+        return items if items is not None and all(_is_dict(each) for each in items) else None
 
-    def _check_batch(self, batch: ast.List) -> Checked:
+    def _check_batch(self, batch: Sequence[ast.expr]) -> Checked:
         first = next(iter(self._fields.values()), None)
         takes_list = first is not None and not first.iterator and stub_types.kind(first) in _SEQUENCES
-        keys = {key for each in batch.elts for key in _keys(each)}
+        keys = {key for each in batch for key in _keys(each)}
         if first is not None and takes_list and not (keys and keys <= set(self._fields)):
             if _is_chat(batch):
                 return Checked((), {str(first.name): self._call.args[0]})
-            what = "An empty list" if not batch.elts else "A list of dicts"
+            what = "An empty list" if not batch else "A list of dicts"
             self._say(
                 "taken-as-batch",
                 f"{what} as the only positional argument of {self._name}() is taken for a batch, not for "
@@ -208,7 +191,7 @@ class _Call:
                 parameter=first.name,
                 hint=f"Write {first.name}=….",
             )
-        elif not batch.elts and first is not None:
+        elif not batch and first is not None:
             self._value(first.name, self._call.args[0])
         elif self._site.kind != "unary":
             self._say(
@@ -217,13 +200,15 @@ class _Call:
                 self._call.args[0],
             )
         else:
-            for each in batch.elts:
+            for each in batch:
                 self._batched(each)
         return Checked(tuple(self._findings), {}, frozenset(), bool(self._findings))
 
     def _batched(self, item: ast.expr) -> None:
-        given = dict(_pairs(item))
-        known = all(key is not None for key in (item.keys if isinstance(item, ast.Dict) else ()))
+        written = unpacked(item, self._evaluator)
+        if written is None:
+            self._unpack(item, "the input ")
+        given = dict(_pairs(item)) if written is None else written
         for name, node in given.items():
             if name in self._fields:
                 self._value(name, node)
@@ -238,7 +223,7 @@ class _Call:
                     parameter=near,
                 )
         for name, field_ in self._fields.items():
-            if field_.required and name not in given and name not in self._meant and known:
+            if field_.required and name not in given and name not in self._meant and written is not None:
                 self._missing(name, item)
 
     # Values.
@@ -432,6 +417,6 @@ def _keys(node: ast.expr) -> Iterator[str]:
     yield from (name for name, _ in _pairs(node))
 
 
-def _is_chat(batch: ast.List) -> bool:
+def _is_chat(batch: Sequence[ast.expr]) -> bool:
     """Messages of a chat, which the SDK does not take for a batch."""
-    return bool(batch.elts) and all({"role", "content"} <= set(_keys(each)) for each in batch.elts)
+    return bool(batch) and all({"role", "content"} <= set(_keys(each)) for each in batch)

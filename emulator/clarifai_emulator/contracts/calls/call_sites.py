@@ -24,6 +24,7 @@ class CallSite:
 
     ``way``: empty for an ordinary call, ``batch``, ``protos`` (a list of messages), ``async`` and ``async-protos``
     (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, or ``passed`` to what calls it.
+    ``answer``: where a method that is passed on is called in the end, and its answer is.
     """
 
     node: ast.expr
@@ -32,6 +33,16 @@ class CallSite:
     method: str
     kind: str
     way: str
+    answer: ast.Call | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        """Tell whether more arguments may follow: ``partial(model.predict, …)`` that is handed on."""
+        return self.way == "passed" and isinstance(self.call, _PartialCall)
+
+
+class _PartialCall(ast.Call):
+    """A call of which not all arguments may be given yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +79,13 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
             end = source.original(each.start)
             call = calls.get(end)
             node = call.func if call is not None else names.get(end)
-            passing = _passing(source, node) if call is None and node is not None else None
-            if node is not None:
+            passed = passing(source, node) if call is None and node is not None else None
+            # Of `partial(…)(…)`, it is said where the method is.
+            if node is not None and not (isinstance(node, ast.Call) and _passing_name(node) == "partial"):
                 index, (way, name) = int(refused["index"]), _asynchronous(refused["name"])
                 way = "async-client" if refused["owner"].startswith("Async") else way
-                way = "passed" if passing is not None else way
-                sites[node] = CallSite(node, call or passing, index, name, kind_of(index, name), way)
+                way = "passed" if passed is not None else way
+                sites[node] = _site(node, call, passed, (index, name, kind_of(index, name), way))
         if each.kind != "deprecated":
             continue
         mark = each.detail.rpartition("\n")[2].split()
@@ -92,10 +104,21 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
             if node is not None:
                 sdk[node] = SdkSite(node, call, int(mark[1]), mark[2])
         elif node is not None and int(mark[1]) >= 0:
-            passing = _passing(source, node) if call is None else None
-            way = "passed" if passing is not None else " ".join(mark[4:])
-            sites[node] = CallSite(node, call or passing, int(mark[1]), mark[2], mark[3], way)
+            passed = passing(source, node) if call is None else None
+            way = "passed" if passed is not None else " ".join(mark[4:])
+            sites[node] = _site(node, call, passed, (int(mark[1]), mark[2], mark[3], way))
     return Understood(tuple(sites.values()), tuple(sdk.values()), tuple(built.items()))
+
+
+def _site(
+    node: ast.expr,
+    call: ast.Call | None,
+    passed: tuple[ast.Call, ast.Call | None] | None,
+    meant: tuple[int, str, str, str],
+) -> CallSite:
+    """Return the place of a call, or of a method that is passed on. ``meant``: its model, method, kind and way."""
+    made, answer = passed or (None, None)
+    return CallSite(node, call or made, *meant, answer)
 
 
 def _asynchronous(name: str) -> tuple[str, str]:
@@ -118,20 +141,52 @@ def named(
             index = None if called else model_of(node.value)
             kind = kind_of(index, node.attr) if index is not None else ""
             if index is not None and kind:
-                found.append(CallSite(node, _passing(source, node), index, node.attr, kind, "passed"))
+                found.append(_site(node, None, passing(source, node), (index, node.attr, kind, "passed")))
     return found
 
 
-def _passing(source: Source, node: ast.expr) -> ast.Call | None:
-    """Return the call that a function makes of its arguments: ``to_thread(f, x)`` is ``f(x)``."""
+def passing(source: Source, node: ast.expr) -> tuple[ast.Call, ast.Call | None] | None:
+    """Return the call that a function makes of its arguments, ``f(x)`` of ``to_thread(f, x)``, and where its answer
+    is, if that is known: of ``partial(f, x)()``."""
     outer = source.parents.get(node)
     if not isinstance(outer, ast.Call):
         return None
-    skipped = PASSING.get(ast.unparse(outer.func).rpartition(".")[2])
+    name = ast.unparse(outer.func).rpartition(".")[2]
+    skipped = PASSING.get(name)
     if skipped is None or outer.args[skipped : skipped + 1] != [node]:
         return None
-    call = ast.Call(node, outer.args[skipped + 1 :], outer.keywords)
-    return ast.copy_location(call, outer)
+    args, keywords = outer.args[skipped + 1 :], outer.keywords
+    if name != "partial":
+        return ast.copy_location(ast.Call(node, args, keywords), outer), None
+    last = last_call(source, outer)
+    if last is None:
+        return ast.copy_location(_PartialCall(node, args, keywords), outer), None
+    more = last.args[PASSING[_passing_name(last)] + 1 :] if outer in last.args else last.args
+    call = ast.Call(node, [*args, *more], [*keywords, *last.keywords])
+    return ast.copy_location(call, outer), None if outer in last.args else last
+
+
+def last_call(source: Source, partial: ast.Call) -> ast.Call | None:
+    """Return what calls a ``partial(…)`` in the end, with the rest of the arguments: ``partial(…)(…)``, one call of
+    the name that it is bound to, ``run_in_executor(None, partial(…))``."""
+    parent = source.parents.get(partial)
+    if isinstance(parent, ast.Call):
+        if parent.func is partial:
+            return parent
+        skipped = PASSING.get(_passing_name(parent))
+        return parent if skipped is not None and parent.args[skipped : skipped + 1] == [partial] else None
+    if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and isinstance(parent.targets[0], ast.Name):
+        name = parent.targets[0].id
+        scope = function_of(source, parent) or source.tree
+        uses = [each for each in ast.walk(scope) if isinstance(each, ast.Name) and each.id == name]
+        called = [source.parents.get(each) for each in uses if isinstance(each.ctx, ast.Load)]
+        if len(uses) == 2 and len(called) == 1 and isinstance(called[0], ast.Call) and called[0].func in uses:
+            return called[0]
+    return None
+
+
+def _passing_name(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
 
 
 def _ends(source: Source) -> tuple[dict[Position, ast.Call], dict[Position, ast.expr]]:

@@ -29,6 +29,7 @@ from clarifai_emulator.contracts.calls.typed_copy import typed_copy
 from clarifai_emulator.contracts.calls.unread_clients import unread_cells, unread_file
 from clarifai_emulator.contracts.calls.unresolved import Unresolved
 from clarifai_emulator.contracts.calls.uses import Uses
+from clarifai_emulator.contracts.calls.written_arguments import gives_messages
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.method import Method
@@ -210,14 +211,14 @@ class _Judge:
             if site.call is None or method is None:
                 sites[site.node] = (site, Checked(()))
                 continue
-            if site.way.endswith("protos"):
+            if site.way.endswith("protos") and gives_messages(site.call, evaluator):
                 sites[site.node] = (site, Checked((), whole=True))
                 findings += own.messages(site, method, name)
                 continue
             checked = arguments.check(site, method, name)
             sites[site.node] = (site, checked)
             findings += checked.findings
-            if site.way != "passed":
+            if site.way != "passed" or site.answer is not None:
                 findings += uses.check(site, method, name)
         translator = Translator(source, sites, self._names, self._method, self._is_reported)
         findings += translator.findings([each for each in diagnostics if each.kind != "deprecated"], self._names_of)

@@ -6,7 +6,7 @@ import ast
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 
-from clarifai_emulator.contracts.calls.call_sites import PASSING
+from clarifai_emulator.contracts.calls.call_sites import PASSING, last_call
 from clarifai_emulator.contracts.calls.call_targets import Built
 from clarifai_emulator.contracts.calls.checking_stubs import (
     ANYTHING,
@@ -112,11 +112,19 @@ def _calls_written_out(source: Source, methods: Collection[str]) -> Iterator[Ins
             ast.unparse(outer.func).rpartition(".")[2] if isinstance(outer.func, ast.Name | ast.Attribute) else ""
         )
         skipped = PASSING.get(name)
-        if skipped is None or name == "partial" or len(outer.args) <= skipped:
+        if skipped is None or len(outer.args) <= skipped or (name == "partial" and _takes_more(source, outer)):
             continue
         node = outer.args[skipped]
         if isinstance(node, ast.Attribute) and node.attr in methods:
             yield from _written_out(source, outer, node, more=len(outer.args) > skipped + 1 or bool(outer.keywords))
+
+
+def _takes_more(source: Source, partial: ast.Call) -> bool:
+    """Tell whether more arguments may be given to a ``partial(…)`` where it is called."""
+    last = last_call(source, partial)
+    if last is None:
+        return True
+    return len(last.args) > (last.args.index(partial) + 1 if partial in last.args else 0) or bool(last.keywords)
 
 
 def _written_out(source: Source, outer: ast.Call, node: ast.Attribute, *, more: bool) -> Iterator[Insertion]:

@@ -34,8 +34,8 @@ class Uses:
 
     def check(self, site: CallSite, method: Method, model: str) -> Iterator[Finding]:
         """Yield what is wrong with how the result of this call is used."""
-        call = site.call
-        assert call is not None
+        call = site.answer or site.call
+        assert call is not None and site.call is not None
         about: dict[str, Any] = {"model": model, "method": site.method, "declared": method.location}
         if site.way == "async":
             yield from self._async(site, call, about)
@@ -53,7 +53,7 @@ class Uses:
             )
         elif site.kind == "unary" and site.way != "batch":
             yield from self._letters(site, call, method, about)
-        elif site.kind != "unary" and not _is_proto(call):
+        elif site.kind != "unary" and not _is_proto(site.call):
             yield from self._stream(site, call, about)
 
     def _runs_in_loop(self, call: ast.Call) -> bool:
