@@ -103,8 +103,6 @@ FRAMEWORKS: dict[str, Step] = {
     "Streamlit's cache with options": _way("import streamlit as st\n@st.cache_resource(ttl=60)\ndef load_N():\n    return GIVEN", "load_N()"),
     "Gradio": _way("import gradio as gr\ndef load_N():\n    return GIVEN\nstate_N = gr.State(load_N())", "state_N.value"),
     "Chainlit": _way("import chainlit as cl\ncl.user_session.set('model_N', GIVEN)", "cl.user_session.get('model_N')"),
-    "pytest's fixture": _way("import pytest\n@pytest.fixture\ndef model_N():\n    return GIVEN\ndef held_N(model_N):\n    return model_N", "held_N(model_N)"),
-    "pytest's fixture that ends": _way("import pytest\n@pytest.fixture(scope='session')\ndef model_N():\n    m = GIVEN\n    yield m\ndef held_N(model_N):\n    return model_N", "held_N(model_N)"),
     "unittest's setUp": _way("import unittest\nclass Case_N(unittest.TestCase):\n    def setUp(self):\n        self.m = GIVEN\n    def held(self):\n        return self.m", "Case_N().held()"),
     "unittest's setUpClass": _way("import unittest\nclass Case_N(unittest.TestCase):\n    @classmethod\n    def setUpClass(cls):\n        cls.m = GIVEN\n    def held(self):\n        return self.m", "Case_N().held()"),
     "Celery's task": _way("from celery import Task\nclass Task_N(Task):\n    _m = None\n    @property\n    def m(self):\n        if self._m is None:\n            self._m = GIVEN\n        return self._m", "Task_N().m"),
@@ -121,7 +119,23 @@ FRAMEWORKS: dict[str, Step] = {
     "LangGraph's state": _way("from langgraph.graph import StateGraph\ndef node_N(state):\n    return {'m': GIVEN}\ngraph_N = StateGraph(dict)\ngraph_N.add_node('a', node_N)", "graph_N.compile().invoke({})['m']"),
     "handed to others": _way("import elsewhere\nv_N = elsewhere.prepared(GIVEN)", "v_N"),
 }  # fmt: skip
-HOLDERS: dict[str, Step] = {**STEPS, **HABITS, **FRAMEWORKS}
+# Those in which the call stands in a function that others call: its head, at the end of the statements.
+INSIDE: dict[str, Step] = {
+    "pytest's fixture": _way("import pytest\n@pytest.fixture\ndef model_N():\n    return GIVEN\ndef test_N(model_N):", "model_N"),
+    "pytest's fixture that ends": _way("import pytest\n@pytest.fixture(scope='session')\ndef model_N():\n    m = GIVEN\n    yield m\ndef test_N(model_N):", "model_N"),
+    "pytest's fixture of another": _way("import pytest\n@pytest.fixture\ndef model_N():\n    return GIVEN\n@pytest.fixture\ndef client_N(model_N):\n    return model_N.client\ndef test_N(client_N):", "client_N"),
+    "FastAPI's route": _way("from fastapi import Depends, FastAPI\napp_N = FastAPI()\ndef load_N():\n    return GIVEN\n@app_N.get('/a')\ndef route_N(m=Depends(load_N)):", "m"),
+    "Flask's route": _way("from flask import Flask\napp_N = Flask(__name__)\nmodel_N = GIVEN\n@app_N.route('/a')\ndef route_N():", "model_N"),
+    "click's command": _way("import click\n@click.command()\n@click.option('--n', default=1)\ndef main_N(n):\n    m_N = GIVEN", "m_N"),
+    "Celery's function": _way("from celery import Celery\napp_N = Celery('x')\nmodel_N = GIVEN\n@app_N.task\ndef task_N():", "model_N"),
+    "LangChain's tool": _way("from langchain_core.tools import tool\nmodel_N = GIVEN\n@tool\ndef ask_N(question: str) -> str:\n    'Ask.'", "model_N"),
+    "an agent's tool": _way("from agents import function_tool\nmodel_N = GIVEN\n@function_tool\ndef ask_N(question: str) -> str:\n    'Ask.'", "model_N"),
+    "Gradio's function": _way("import gradio as gr\nmodel_N = GIVEN\ndef answer_N(message, history):", "model_N"),
+    "main": _way("def main_N():\n    m_N = GIVEN", "m_N"),
+    "main's guard": _way("if __name__ == '__main__':\n    m_N = GIVEN", "m_N"),
+    "a method of a class": _way("class Bot_N:\n    m = GIVEN\nclass Own_N(Bot_N):\n    pass\nbot_N = Own_N()\nif bot_N:", "bot_N.m"),
+}  # fmt: skip
+HOLDERS: dict[str, Step] = {**STEPS, **HABITS, **FRAMEWORKS, **INSIDE}
 # The object, not its source, decides: what the SDK builds a model of.
 BUILT: dict[str, str] = {
     "Model(url=…)": "Model(url=URL)",

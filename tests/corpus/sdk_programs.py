@@ -25,7 +25,7 @@ from corpus.call_forms import (
     written,
 )
 from corpus.every_method import kind_of, misspelt, right, wrong
-from corpus.holders import BUILT, FRAMEWORKS, HABITS, HOLDERS
+from corpus.holders import BUILT, FRAMEWORKS, HABITS, HOLDERS, INSIDE
 from corpus.program import Program
 from corpus.sample_models import url_of
 from unit.contracts.calls.flow.holding_ways import STEPS
@@ -47,6 +47,14 @@ _ELSEWHERE = {
     "deployment by another name": "deployment='blue'",
     "nodepool without its cluster": "nodepool_id='cpu'",
     "deployment and nodepool": "deployment_id='blue', nodepool_id='cpu', compute_cluster_id='local'",
+}
+
+
+_HELD = {
+    "ways to hold a model": STEPS,
+    "habits of holding one": HABITS,
+    "held by a framework": FRAMEWORKS,
+    "called in a framework": INSIDE,
 }
 
 
@@ -102,7 +110,10 @@ class Parts:
         use = self.use.replace("ANSWER", answer)
         if self.form.is_async:
             use = "async def main():\n" + "".join(f"    {each}\n" for each in use.split("\n")) + "asyncio.run(main())"
-        body = f"{statements}{before}{form}{use}\n"
+        body = f"{before}{form}{use}\n"
+        if any(name in INSIDE for name in self.holders):
+            body = "".join(f"    {each}\n" if each else "\n" for each in body.split("\n"))
+        body = statements + body
         url = self.address or url_of(self.model)
         address = {"URL": repr(url), "ID": self.model}
         body = re.sub(r"\b(URL|ID)\b", lambda found: address[found[0]], body)
@@ -146,10 +157,9 @@ class SdkPrograms:
         return random.Random(f"{self._seed} {name}")
 
     def _shapes(self) -> Iterator[tuple[str, str, Parts, SampleMethod]]:
-        for dimension, table in (("chained", STEPS), ("habits", HABITS), ("frameworks", FRAMEWORKS)):
-            titles = {"chained": "ways to hold a model", "habits": "habits of holding one", "frameworks": "held by a framework"}
+        for dimension, table in _HELD.items():
             for name in table:
-                yield self._drawn(titles[dimension], name, holders=[name])
+                yield self._drawn(dimension, name, holders=[name])
         for name, built in BUILT.items():
             yield self._drawn("ways to build a model", name, built=built)
         for name, form in UNARY.items():

@@ -10,7 +10,7 @@ from typing import Any
 from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
-from clarifai_emulator.contracts.calls.written_arguments import batch_items, positions, unpacked
+from clarifai_emulator.contracts.calls.written_arguments import batch_items, is_known, is_merged, positions, unpacked
 from clarifai_emulator.contracts.reports.report import counted
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
@@ -68,9 +68,12 @@ class _Call:
         self._fields = {each.name: each for each in method.signature.input_fields}
         self._findings: list[Finding] = []
         self._unpacked = False
+        self._merged = False
         self._meant: set[str] = set()
 
     def check(self) -> Checked:
+        if self._site.way == "mapped":
+            return self._check_mapped()
         batch = self._batch()
         if batch is not None:
             return self._check_batch(batch)
@@ -78,9 +81,9 @@ class _Call:
             self._unpack(self._call.args[0], "the batch ")
             return Checked(tuple(self._findings), whole=True)
         given = self._bound()
-        # Of elements of a list, the type checker knows one type for all of them.
+        # Of the elements of a list, and the values of a dict, the type checker may know one type for all of them.
         listed = any(isinstance(each, ast.Starred) and not isinstance(each.value, ast.Tuple) for each in self._call.args)
-        whole = bool(self._findings) or listed
+        whole = bool(self._findings) or listed or self._merged
         left = [name for name, each in self._fields.items() if each.required and name not in given]
         if left and self._site.is_partial:
             self._partly_given()
@@ -90,6 +93,21 @@ class _Call:
                     self._missing(name, self._call)
                     whole = True
         wrong = {name for name, node in given.items() if name in self._fields and self._value(name, node)}
+        return Checked(tuple(self._findings), given, frozenset(wrong), whole)
+
+    def _check_mapped(self) -> Checked:
+        """Check the values that are written in what is mapped; of others the type checker knows the types."""
+        given = self._bound()
+        whole = bool(self._findings)
+        for name, each in self._fields.items():
+            if each.required and name not in given:
+                self._missing(name, self._call)
+                whole = True
+        wrong: set[str] = set()
+        for name, node in given.items():
+            items = batch_items(node, self._evaluator) or ()
+            if any([self._value(name, each) for each in items]):
+                wrong.add(name)
         return Checked(tuple(self._findings), given, frozenset(wrong), whole)
 
     def _partly_given(self) -> None:
@@ -127,6 +145,10 @@ class _Call:
             names = unpacked(keyword.value, self._evaluator)
             if names is None:
                 self._unpack(keyword, "**")
+            elif is_merged(keyword.value, self._evaluator):
+                self._merged = True
+                if not all(is_known(each, self._evaluator) for each in names.values()):
+                    self._unpack(keyword, "**", "values")
             for name, node in (names or {}).items():
                 self._named(name, node, keyword, given)
         elif keyword.arg != WITH_PROTO:
@@ -142,13 +164,13 @@ class _Call:
         else:
             given[name] = node
 
-    def _unpack(self, at: ast.keyword | ast.expr, what: str) -> None:
-        self._unpacked = True
+    def _unpack(self, at: ast.keyword | ast.expr, what: str, unknown: str = "arguments") -> None:
+        self._unpacked = self._unpacked or unknown == "arguments"
         value = at.value if isinstance(at, ast.keyword | ast.Starred) else at
         self._say(
             "unpacked-arguments",
             f"{self._name}() is given {what}{ast.unparse(value)}, which is not known before it runs: its "
-            "arguments are not checked.",
+            f"{unknown} are not checked.",
             at,
         )
 

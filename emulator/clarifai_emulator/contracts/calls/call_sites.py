@@ -23,7 +23,8 @@ class CallSite:
     """A place that names a method of a given model. ``call`` is ``None`` where it is named and not called.
 
     ``way``: empty for an ordinary call, ``batch``, ``protos`` (a list of messages), ``async`` and ``async-protos``
-    (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, or ``passed`` to what calls it.
+    (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, ``passed`` to what calls it, or ``mapped``:
+    called with each value of what is given.
     ``answer``: where a method that is passed on is called in the end, and its answer is.
     """
 
@@ -43,6 +44,10 @@ class CallSite:
 
 class _PartialCall(ast.Call):
     """A call of which not all arguments may be given yet."""
+
+
+class _MappedCall(ast.Call):
+    """Calls with the values of each argument, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,9 @@ def _site(
 ) -> CallSite:
     """Return the place of a call, or of a method that is passed on. ``meant``: its model, method, kind and way."""
     made, answer = passed or (None, None)
-    return CallSite(node, call or made, *meant, answer)
+    index, method, kind, way = meant
+    way = "mapped" if call is None and isinstance(made, _MappedCall) else way
+    return CallSite(node, call or made, index, method, kind, way, answer)
 
 
 def _asynchronous(name: str) -> tuple[str, str]:
@@ -151,7 +158,9 @@ def passing(source: Source, node: ast.expr) -> tuple[ast.Call, ast.Call | None] 
     outer = source.parents.get(node)
     if not isinstance(outer, ast.Call):
         return None
-    name = ast.unparse(outer.func).rpartition(".")[2]
+    name = _passing_name(outer)
+    if is_mapped(outer) and outer.args[0] is node:
+        return ast.copy_location(_MappedCall(node, outer.args[1:], []), outer), None
     skipped = PASSING.get(name)
     if skipped is None or outer.args[skipped : skipped + 1] != [node]:
         return None
@@ -164,6 +173,17 @@ def passing(source: Source, node: ast.expr) -> tuple[ast.Call, ast.Call | None] 
     more = last.args[PASSING[_passing_name(last)] + 1 :] if outer in last.args else last.args
     call = ast.Call(node, [*args, *more], [*keywords, *last.keywords])
     return ast.copy_location(call, outer), None if outer in last.args else last
+
+
+def is_mapped(call: ast.Call) -> bool:
+    """Tell whether a call is ``map(f, …)``, or ``pool.map(f, …)`` with one collection."""
+    if len(call.args) < 2 or any(isinstance(each, ast.Starred) for each in call.args):
+        return False
+    return _is_builtin_map(call.func) or (isinstance(call.func, ast.Attribute) and call.func.attr == "map" and len(call.args) == 2)
+
+
+def _is_builtin_map(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "map"
 
 
 def last_call(source: Source, partial: ast.Call) -> ast.Call | None:

@@ -218,12 +218,13 @@ class _Judge:
             checked = arguments.check(site, method, name)
             sites[site.node] = (site, checked)
             findings += checked.findings
-            if site.way != "passed" or site.answer is not None:
+            if site.way not in ("passed", "mapped") or site.answer is not None:
                 findings += uses.check(site, method, name)
         translator = Translator(source, sites, self._names, self._method, self._is_reported)
         findings += translator.findings([each for each in diagnostics if each.kind != "deprecated"], self._names_of)
         places = {(each.location.end_line, each.location.end_column) for each in findings if each.location}
-        findings += unresolved.calls({*sites, *(each.node for each in seen.sdk)}, places)
+        known = {*sites, *(each.node for each in seen.sdk)}
+        findings += [*unresolved.calls(known, places), *unresolved.named(known, places)]
         for site in (*seen.sites, *passed):
             if site.call is None and is_used_as_value(source, site.node):
                 findings.append(own.not_called(site.node, site.method))

@@ -6,13 +6,14 @@ import ast
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 
-from clarifai_emulator.contracts.calls.call_sites import PASSING, last_call
+from clarifai_emulator.contracts.calls.call_sites import PASSING, is_mapped, last_call
 from clarifai_emulator.contracts.calls.call_targets import Built
 from clarifai_emulator.contracts.calls.checking_stubs import (
     ANYTHING,
     CAST_MODULE,
     CASTS,
     CONTRACT_ARGUMENT,
+    EACH,
     IN_NOTEBOOKS,
 )
 from clarifai_emulator.contracts.calls.client_source import Insertion, Position, Source
@@ -35,7 +36,8 @@ def typed_copy(source: Source, built: Sequence[Built], held: HeldModels, methods
     if source.is_notebook:
         insertions += _of_notebook(source, held)
     casts = list(_casts(source, made, held, {(each.line, each.column) for each in insertions}))
-    return source.insert([*insertions, *casts], _HEADER if casts else "")
+    is_used = bool(casts) or any(CAST_MODULE in each.text for each in insertions)
+    return source.insert([*insertions, *casts], _HEADER if is_used else "")
 
 
 def _casts(
@@ -112,11 +114,26 @@ def _calls_written_out(source: Source, methods: Collection[str]) -> Iterator[Ins
             ast.unparse(outer.func).rpartition(".")[2] if isinstance(outer.func, ast.Name | ast.Attribute) else ""
         )
         skipped = PASSING.get(name)
+        if is_mapped(outer) and isinstance(outer.args[0], ast.Attribute) and outer.args[0].attr in methods:
+            yield from _mapped(source, outer, outer.args[0])
         if skipped is None or len(outer.args) <= skipped or (name == "partial" and _takes_more(source, outer)):
             continue
         node = outer.args[skipped]
         if isinstance(node, ast.Attribute) and node.attr in methods:
             yield from _written_out(source, outer, node, more=len(outer.args) > skipped + 1 or bool(outer.keywords))
+
+
+def _mapped(source: Source, outer: ast.Call, node: ast.Attribute) -> Iterator[Insertion]:
+    """Write ``map(model.predict, texts)`` as ``map(*each(model.predict(a) for a in texts))``."""
+    line, column = source.end(node)
+    if not source.lines[line - 1][column - 1 :].startswith(","):
+        return
+    names = [f"clarifai_{number}" for number in range(len(outer.args) - 1)]
+    several = len(names) > 1
+    given = ", ".join(names)
+    yield Insertion(*source.start(node), f"*{CAST_MODULE}.{EACH}(")
+    yield Insertion(line, column, f"({given}) for {given} in{' zip(' if several else ''}", 1)
+    yield Insertion(*source.end(outer.args[-1]), "))" if several else ")")
 
 
 def _takes_more(source: Source, partial: ast.Call) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Collection, Iterator
 
 from clarifai_emulator.contracts.calls.call_sites import PASSING, CallSite
@@ -12,12 +13,16 @@ from clarifai_emulator.contracts.calls.flow.outside_flow import FOLLOWED
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED, OF_ONE_INPUT
+from clarifai_emulator.spelling import nearest
 
-# The first two call it with one value of a collection, which the type checker knows the type of; the others do not.
+# Functions that look at what they are given, and do not call it.
 _NOT_CALLING = frozenset(
-    {"map", "filter", "callable", "isinstance", "type", "id", "signature", "help", "iscoroutinefunction"}
+    {"callable", "isinstance", "type", "id", "signature", "help", "iscoroutinefunction"}
 )
 _USUAL = frozenset({*FORWARDED, *ASYNC_FORWARDED, *OF_ONE_INPUT})
+_HANDING_ON = (ast.Call, ast.keyword, ast.Dict, ast.List, ast.Tuple, ast.Set, ast.Return, ast.Lambda)
+# A model is kept under a name that others use for texts, lists and dicts.
+_KEPT_BESIDE = (str, list, dict, set)
 # Of code that a model is handed to, what shows it or looks at it only.
 _LOOKING = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "write"})
 
@@ -50,7 +55,28 @@ class Unresolved:
                     yield self._unresolved(f"'{ast.unparse(function)}' may be a method of a model", function, "")
             elif isinstance(function, ast.Attribute):
                 yield from self._method(function)
+            yield from self._by_name(node)
             yield from self._handed_on(node)
+
+    def named(self, understood: Collection[ast.expr], said: Collection[tuple[int, int]]) -> Iterator[Finding]:
+        """Methods that a model may have, and that are named and not called, neither understood nor spoken of."""
+        for node in self._source.attributes:
+            parent = self._source.parents.get(node)
+            is_handed_on = isinstance(parent, _HANDING_ON) and not (isinstance(parent, ast.Call) and parent.func is node)
+            if not is_handed_on or not isinstance(node.ctx, ast.Load) or node in understood:
+                continue
+            may, called = self._held.may(node.value), isinstance(parent, ast.Call) and _name(parent.func) in PASSING
+            if may in (May.MODEL, May.KEPT) or called or node.attr in self._methods or self._may_be_misspelt(may, node.attr):
+                if self._source.end(node) not in said and not self._is_no_method(node.attr):
+                    yield from self._method(node)
+
+    def _by_name(self, node: ast.Call) -> Iterator[Finding]:
+        """Report `methodcaller("predict", …)(model)`."""
+        maker = node.func
+        if isinstance(maker, ast.Call) and _name(maker.func) == "methodcaller" and node.args and maker.args:
+            if self._held.may(node.args[0]) in (May.KEPT, May.TAINTED):
+                named = ast.unparse(maker.args[0])
+                yield self._unresolved(f"{named} is called by its name, on what may be a model", maker, "")
 
     def _is_model_method(self, function: ast.expr) -> bool:
         return isinstance(function, ast.Attribute) and self._held.may(function.value) is May.MODEL
@@ -65,12 +91,22 @@ class Unresolved:
             yield self._unresolved(reason, function, name)
         elif may is May.MODEL and name not in self._own and not name.startswith("_"):
             yield self._unresolved(f"'{what}' may be more than one model, or something else", function, name)
-        elif name not in self._methods:
+        elif name not in self._methods and not self._may_be_misspelt(may, name):
             return
-        elif may is May.TAINTED:
+        elif may in (May.TAINTED, May.KEPT):
             yield self._unresolved(f"'{what}' may be a model that other code has handed on", function, name)
         elif may is May.UNKNOWN and (name in _USUAL or _sounds_like_model(what)):
             yield self._unresolved(f"It is not known what '{what}' is", function, name)
+
+    def _may_be_misspelt(self, may: May, name: str) -> bool:
+        """Tell whether a method that no model has may be meant for one of a model."""
+        if may is May.KEPT:
+            return not self._is_no_method(name)
+        return may is May.TAINTED and not self._is_no_method(name) and bool(nearest(name, self._methods))
+
+    def _is_no_method(self, name: str) -> bool:
+        """Tell whether no method of a model has this name: one of the SDK's own, or of what is kept beside models."""
+        return name in self._own or name.startswith("_") or any(hasattr(each, name) for each in _KEPT_BESIDE)
 
     def _unresolved(self, reason: str, function: ast.expr, name: str) -> Finding:
         shown = f"{name}()" if name else "it"
@@ -84,7 +120,9 @@ class Unresolved:
             return
         name = ast.unparse(node.func)
         last = name.rpartition(".")[2]
-        if last in _LOOKING or last in FOLLOWED or last in PASSING or last.startswith("assert"):
+        # A method that has the name of a builtin keeps what it is given, where nobody sees: `session.set("m", model)`.
+        is_followed = last in FOLLOWED and not ("." in name and hasattr(builtins, last))
+        if last in _LOOKING or is_followed or last in PASSING or last.startswith("assert"):
             return
         for each in (*node.args, *(keyword.value for keyword in node.keywords)):
             if self._held.may(each) is May.MODEL:
@@ -116,7 +154,7 @@ class Unresolved:
         assert isinstance(node.func, ast.Call)
         owner, name = node.func.args[:2]
         may = self._held.may(owner)
-        if may in (May.MODEL, May.TAINTED) or (may is May.UNKNOWN and _sounds_like_model(ast.unparse(owner))):
+        if may in (May.MODEL, May.KEPT, May.TAINTED) or (may is May.UNKNOWN and _sounds_like_model(ast.unparse(owner))):
             yield found(
                 "dynamic-method",
                 f"The method is named by {ast.unparse(name)}: the call is not checked.",

@@ -19,6 +19,8 @@ _READING_FUNCTIONS = frozenset(
     {"list", "tuple", "set", "sorted", "sum", "max", "min", "any", "all", "frozenset", "dict", "deque"}
 )
 _JSON = frozenset({"json.dumps", "json.dump", "dumps", "jsonify", "JSONResponse"})
+# Functions that return what other functions return.
+_DEEPEST = 5
 _SCALARS = frozenset(
     {"STR", "INT", "FLOAT", "BOOL", "BYTES", "TEXT", "IMAGE", "CONCEPT", "REGION", "AUDIO", "VIDEO"}
 )
@@ -54,7 +56,8 @@ class Uses:
         elif site.kind == "unary" and site.way != "batch":
             yield from self._letters(site, call, method, about)
         elif site.kind != "unary" and not _is_proto(site.call):
-            yield from self._stream(site, call, about)
+            for each in (call, *self._calls_that_give(call)):
+                yield from self._stream(site, each, about)
 
     def _runs_in_loop(self, call: ast.Call) -> bool:
         # In a notebook the SDK knows that the loop is not the client's.
@@ -126,6 +129,30 @@ class Uses:
                     self._source.location(node),
                     **about,
                 )
+
+    def _calls_that_give(self, call: ast.Call, depth: int = 0) -> Iterator[ast.Call]:
+        """Yield the calls of functions of this file that return what the call gives."""
+        parent = self._source.parents.get(call)
+        function = function_of(self._source, call)
+        returned = isinstance(parent, ast.Return) or (isinstance(parent, ast.Lambda) and parent.body is call)
+        if not returned or depth > _DEEPEST:
+            return
+        for each in self._source.calls:
+            if isinstance(each.func, ast.Name) and self._defines(each.func) is function:
+                yield each
+                yield from self._calls_that_give(each, depth + 1)
+
+    def _defines(self, name: ast.Name) -> ast.AST | None:
+        """Return the one function that the name is bound to."""
+        scope = self._evaluator.bound(name)
+        if scope is None or len(scope[1]) != 1:
+            return None
+        if isinstance(scope[1][0], ast.Lambda):
+            return scope[1][0]
+        for each in self._source.inside[scope[0]]:
+            if isinstance(each, ast.FunctionDef) and each.name == name.id and not each.decorator_list:
+                return each
+        return None
 
     def _stream(self, site: CallSite, call: ast.Call, about: dict[str, Any]) -> Iterator[Finding]:
         parent = self._source.parents.get(call)

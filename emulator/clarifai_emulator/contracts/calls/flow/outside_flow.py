@@ -101,6 +101,17 @@ class OutsideFlow:
         self._graph.put(Held(Sort.PARTIAL, shape.node), result)
 
     _call_partialmethod = _call_partial
+    _call_Singleton = _call_partial
+    _call_ThreadSafeSingleton = _call_partial
+
+    def _call_replace(self, shape: CallShape, result: Place) -> None:
+        """Say that an object is copied, with other attributes."""
+        if shape.args:
+            self._graph.flows(shape.args[0], result)
+            for name, place in shape.keywords:
+                self._flow.store(shape.args[0], name, place)
+
+    _call_evolve = _call_replace
 
     def partial(self, made: ast.Call, shape: CallShape, result: Place) -> None:
         """Say that what ``functools.partial`` made is called."""
@@ -239,6 +250,13 @@ class OutsideFlow:
             self._graph.flows(self._flow.items(each), self._flow.item(pair, position))
         self._graph.put(Held(Sort.BOX, pair), self._flow.item(shape.node, None))
         self._graph.put(Held(Sort.BOX, shape.node), result)
+
+    def _call_ref(self, shape: CallShape, result: Place) -> None:
+        """Say that a weak reference, or its like, is made: it gives what it refers to when it is called."""
+        if shape.args:
+            self._graph.flows(shape.args[0], result)
+            self._graph.flows(shape.args[0], self._flow.item(shape.node, None))
+            self._graph.put(Held(Sort.BOX_METHOD, (shape.node, "pop")), result)
 
     def _bare(self, shape: CallShape) -> CallShape:
         return CallShape(shape.node, shape.file, (), ())
