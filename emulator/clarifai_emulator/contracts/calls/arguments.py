@@ -33,12 +33,13 @@ _SEQUENCES = ("LIST", "JSON_DATA")
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A checked call: what is wrong with it, and the arguments by name. ``whole``: its form is wrong, so that the
-    type checker only repeats what is said of it here."""
+    type checker only repeats what is said of it here; ``untyped``: the type checker takes the answer for another."""
 
     findings: tuple[Finding, ...]
     given: Mapping[str, ast.expr] = field(default_factory=dict[str, ast.expr])
     wrong: frozenset[str] = frozenset()
     whole: bool = False
+    untyped: bool = False
 
 
 class Arguments:
@@ -224,7 +225,7 @@ class _Call:
         else:
             for each in batch:
                 self._batched(each)
-        return Checked(tuple(self._findings), {}, frozenset(), bool(self._findings))
+        return Checked(tuple(self._findings), whole=bool(self._findings), untyped=self._site.way != "batch")
 
     def _batched(self, item: ast.expr) -> None:
         written = unpacked(item, self._evaluator)
@@ -252,6 +253,8 @@ class _Call:
 
     def _value(self, name: str, node: ast.expr) -> bool:
         """Check one argument; whether something is wrong with it."""
+        if isinstance(node, ast.IfExp):
+            return any([self._value(name, each) for each in (node.body, node.orelse)])
         before = len(self._findings)
         field_ = self._fields[name]
         if field_.iterator:
@@ -351,7 +354,12 @@ class _Call:
             return all(self._is_truth(each) for each in node.values)
         if isinstance(node, ast.Constant):
             return isinstance(node.value, bool)
+        if isinstance(node, ast.IfExp):
+            return self._is_truth(node.body) or self._is_truth(node.orelse)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            given = self._evaluator.returned(node)
+            if given is not None:
+                return self._is_truth(given)
             return node.func.id in ("bool", "isinstance", "any", "all", "callable", "hasattr")
         if isinstance(node, ast.Name):
             return self._annotated_bool(node) or bool((once := self._evaluator.once(node)) and self._is_truth(once))

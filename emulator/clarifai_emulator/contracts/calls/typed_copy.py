@@ -35,16 +35,14 @@ def typed_copy(source: Source, built: Sequence[Built], held: HeldModels, methods
     ]
     if source.is_notebook:
         insertions += _of_notebook(source, held)
-    casts = list(_casts(source, made, held, {(each.line, each.column) for each in insertions}))
+    casts = list(_casts(source, made, held))
     is_used = bool(casts) or any(CAST_MODULE in each.text for each in insertions)
     return source.insert([*insertions, *casts], _HEADER if is_used else "")
 
 
-def _casts(
-    source: Source, made: Collection[ast.Call], held: HeldModels, taken: Collection[Position]
-) -> Iterator[Insertion]:
+def _casts(source: Source, made: Collection[ast.Call], held: HeldModels) -> Iterator[Insertion]:
     """Say of each object of a method call which model it is, where that is known: `cast(held.model).predict(…)`."""
-    places, replaced = set(taken), replaced_methods(source)
+    places, replaced = set[Position](), replaced_methods(source)
     for node in source.attributes:
         owner = node.value
         if owner in made or node.attr in ("client", "async_client") or not isinstance(node.ctx, ast.Load):

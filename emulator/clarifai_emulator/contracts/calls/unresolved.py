@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 
 from clarifai_emulator.contracts.calls.call_sites import PASSING, CallSite
 from clarifai_emulator.contracts.calls.client_source import Source
+from clarifai_emulator.contracts.calls.coroutines import SHOWING
 from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
 from clarifai_emulator.contracts.calls.flow.outside_flow import FOLLOWED
 from clarifai_emulator.contracts.rules import found
@@ -23,8 +24,6 @@ _USUAL = frozenset({*FORWARDED, *ASYNC_FORWARDED, *OF_ONE_INPUT})
 _HANDING_ON = (ast.Call, ast.keyword, ast.Dict, ast.List, ast.Tuple, ast.Set, ast.Return, ast.Lambda)
 # A model is kept under a name that others use for texts, lists and dicts.
 _KEPT_BESIDE = (str, list, dict, set)
-# Of code that a model is handed to, what shows it or looks at it only.
-_LOOKING = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "write"})
 
 
 class Unresolved:
@@ -62,13 +61,20 @@ class Unresolved:
         """Methods that a model may have, and that are named and not called, neither understood nor spoken of."""
         for node in self._source.attributes:
             parent = self._source.parents.get(node)
-            is_handed_on = isinstance(parent, _HANDING_ON) and not (isinstance(parent, ast.Call) and parent.func is node)
-            if not is_handed_on or not isinstance(node.ctx, ast.Load) or node in understood:
+            if not isinstance(node.ctx, ast.Load) or node in understood or self._source.end(node) in said:
                 continue
-            may, called = self._held.may(node.value), isinstance(parent, ast.Call) and _name(parent.func) in PASSING
-            if may in (May.MODEL, May.KEPT) or called or node.attr in self._methods or self._may_be_misspelt(may, node.attr):
-                if self._source.end(node) not in said and not self._is_no_method(node.attr):
-                    yield from self._method(node)
+            if self._is_handed_on(node, parent) and not self._is_no_method(node.attr):
+                yield from self._method(node)
+
+    def _is_handed_on(self, node: ast.Attribute, parent: ast.AST | None) -> bool:
+        """Tell whether what is named may be a method that is called elsewhere."""
+        may = self._held.may(node.value)
+        is_known = node.attr in self._methods or self._may_be_misspelt(may, node.attr)
+        if isinstance(parent, ast.Assign | ast.AnnAssign):
+            return is_known and (node.attr in self._methods or bool(nearest(node.attr, self._methods)))
+        if not isinstance(parent, _HANDING_ON) or (isinstance(parent, ast.Call) and parent.func is node):
+            return False
+        return is_known or may is May.MODEL or (isinstance(parent, ast.Call) and _name(parent.func) in PASSING)
 
     def _by_name(self, node: ast.Call) -> Iterator[Finding]:
         """Report `methodcaller("predict", …)(model)`."""
@@ -122,7 +128,7 @@ class Unresolved:
         last = name.rpartition(".")[2]
         # A method that has the name of a builtin keeps what it is given, where nobody sees: `session.set("m", model)`.
         is_followed = last in FOLLOWED and not ("." in name and hasattr(builtins, last))
-        if last in _LOOKING or is_followed or last in PASSING or last.startswith("assert"):
+        if last in SHOWING or is_followed or last in PASSING or last.startswith("assert"):
             return
         for each in (*node.args, *(keyword.value for keyword in node.keywords)):
             if self._held.may(each) is May.MODEL:

@@ -9,7 +9,7 @@ from typing import Any
 from clarifai_emulator.contracts.calls.call_sites import CallSite, function_of, is_awaited, loads
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
-from clarifai_emulator.contracts.calls.coroutines import VALUE_FUNCTIONS, Coroutines
+from clarifai_emulator.contracts.calls.coroutines import SHOWING, VALUE_FUNCTIONS, Coroutines
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
@@ -252,7 +252,8 @@ class Uses:
         parent = self._source.parents.get(node)
         if isinstance(parent, ast.Call) and node in parent.args:
             name = ast.unparse(parent.func)
-            return f"{name}(…)" if name in VALUE_FUNCTIONS else ""
+            shows = isinstance(parent.func, ast.Attribute) and parent.func.attr in SHOWING
+            return f"{name}(…)" if shows or name in VALUE_FUNCTIONS else ""
         if isinstance(parent, ast.FormattedValue):
             return "text"
         if isinstance(parent, ast.Subscript) and parent.value is node:

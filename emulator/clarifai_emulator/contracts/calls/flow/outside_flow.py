@@ -34,7 +34,7 @@ _COLLECTING = frozenset(
 _MAPPING = frozenset({"dict", "defaultdict", "OrderedDict", "ChainMap", "SimpleNamespace", "Namespace", "UserDict"})
 _ONE_OF = frozenset({"next", "max", "min", "choice", "anext"})
 _THE_SAME = frozenset(
-    {"copy", "deepcopy", "nullcontext", "closing", "aclosing", "replace", "run", "wait_for", "shield", "ref",
+    {"copy", "deepcopy", "nullcontext", "closing", "aclosing", "replace", "run", "wait_for", "shield", "staticmethod",
      "create_task", "ensure_future", "run_until_complete", "vars", "cast", "run_coroutine_threadsafe", "proxy"}
 )  # fmt: skip
 _TAKING = frozenset(
@@ -44,7 +44,7 @@ _PUTTING = frozenset({"append", "appendleft", "add", "put", "put_nowait", "push"
 _POURING = frozenset({"extend", "update", "union"})
 # Functions of other packages that keep what they are given, or give it back: what becomes of it is followed.
 FOLLOWED = frozenset(
-    {*_COLLECTING, *_MAPPING, *_ONE_OF, *_THE_SAME, "gather", "partial", "Depends", "field", "enumerate"}
+    {*_COLLECTING, *_MAPPING, *_ONE_OF, *_THE_SAME, "gather", "partial", "Depends", "field", "enumerate", "ref"}
 )
 
 
@@ -135,6 +135,20 @@ class OutsideFlow:
         self._graph.when(
             first.args[0], lambda held: self._calls.arrives(held, merged, result), ("partial", call, result)
         )
+
+    def _call_classmethod(self, shape: CallShape, result: Place) -> None:
+        def act(held: Held) -> None:
+            self._graph.put(Held(Sort.BOUND, held.of) if held.sort is Sort.FUNCTION else held, result)
+
+        if shape.args:
+            self._graph.when(shape.args[0], act, ("class method", shape.node))
+
+    def _call_property(self, shape: CallShape, result: Place) -> None:
+        getter = shape.first("fget")
+        if getter is not None:
+            self._flow.call(getter, self._bare(shape), result)
+
+    _call_cached_property = _call_property
 
     def _call_getattr(self, shape: CallShape, result: Place) -> None:
         node = shape.node.args
