@@ -4,6 +4,8 @@ In a form, ``HELD`` is the expression that is the model, ``METHOD`` the method, 
 arguments as a dictionary; in a use, ``ANSWER`` is the call.
 """
 
+# ruff: noqa: E501 - a program on one line reads better
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

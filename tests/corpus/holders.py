@@ -3,6 +3,8 @@
 ``GIVEN`` stands for what builds the model, ``_N`` for a number that no other way has.
 """
 
+# ruff: noqa: E501 - a program on one line reads better
+
 from __future__ import annotations
 
 import textwrap

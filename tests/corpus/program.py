@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program. ``dimension`` and ``shape``: of which shape it is; ``wrong``: what was made wrong, empty for a right
-    one; ``suffix``: of its file; ``beside``: other files that it needs, by name."""
+    """A program. ``dimension`` and ``shape``: of which shape it is; ``wrong``: what was made wrong, empty for a
+    right one; ``suffix``: of its file; ``beside``: other files that it needs, by name."""
 
     dimension: str
     shape: str

@@ -1,5 +1,7 @@
 """Models whose methods have each shape that a method may have, written in each way that a class may be written."""
 
+# ruff: noqa: E501 - a program on one line reads better
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -91,6 +93,7 @@ def _methods(lines: list[str], decorator: str = "@ModelClass.method") -> str:
     return "\n".join(f"    {decorator}\n    def {each}" for each in lines) + "\n"
 
 
+_TIMED = "@ModelClass.method\n    @timed"
 SOURCES: dict[str, str] = {
     "plain": f"{_HEAD}class Plain(ModelClass):\n{_methods(_PLAIN)}",
     "kinds": f"{_HEAD}class Kinds(ModelClass):\n{_methods(_KINDS)}",
@@ -112,7 +115,7 @@ def timed(function):
         return function(*args, **kwargs)
     return wrapper
 class Decorated(ModelClass):
-{_methods(["predict(self, prompt: str, n: int = 1) -> str: return prompt"], "@ModelClass.method" + chr(10) + "    @timed")}""",
+{_methods(["predict(self, prompt: str, n: int = 1) -> str: return prompt"], _TIMED)}""",
     "loaded": f"""{_HEAD}LIMIT = 5
 class Loaded(ModelClass):
     def load_model(self):

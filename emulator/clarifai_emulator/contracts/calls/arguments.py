@@ -10,7 +10,18 @@ from typing import Any
 from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
-from clarifai_emulator.contracts.calls.written_arguments import batch_items, is_known, is_merged, positions, unpacked
+from clarifai_emulator.contracts.calls.written_arguments import (
+    batch_items,
+    dict_keys,
+    dict_pairs,
+    is_chat,
+    is_dict,
+    is_known,
+    is_merged,
+    iterated,
+    positions,
+    unpacked,
+)
 from clarifai_emulator.contracts.reports.report import counted
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
@@ -33,7 +44,7 @@ _SEQUENCES = ("LIST", "JSON_DATA")
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A checked call: what is wrong with it, and the arguments by name. ``whole``: its form is wrong, so that the
-    type checker only repeats what is said of it here; ``untyped``: the type checker takes the answer for another."""
+    type checker only repeats what is said here. ``untyped``: the type checker takes the answer for another."""
 
     findings: tuple[Finding, ...]
     given: Mapping[str, ast.expr] = field(default_factory=dict[str, ast.expr])
@@ -83,11 +94,14 @@ class _Call:
             return Checked(tuple(self._findings), whole=True)
         given = self._bound()
         # Of the elements of a list, and the values of a dict, the type checker may know one type for all of them.
-        listed = any(isinstance(each, ast.Starred) and not isinstance(each.value, ast.Tuple) for each in self._call.args)
+        listed = any(
+            isinstance(each, ast.Starred) and not isinstance(each.value, ast.Tuple) for each in self._call.args
+        )
         whole = bool(self._findings) or listed or self._merged
         left = [name for name, each in self._fields.items() if each.required and name not in given]
         if left and self._site.is_partial:
-            self._partly_given()
+            if self._site.is_handed_on:
+                self._partly_given()
         elif not self._unpacked:
             for name in left:
                 if name not in self._meant:
@@ -106,9 +120,9 @@ class _Call:
                 whole = True
         wrong: set[str] = set()
         for name, node in given.items():
-            items = batch_items(node, self._evaluator) or ()
-            if any([self._value(name, each) for each in items]):
-                wrong.add(name)
+            for each in batch_items(node, self._evaluator) or ():
+                if self._value(name, each):
+                    wrong.add(name)
         return Checked(tuple(self._findings), given, frozenset(wrong), whole)
 
     def _partly_given(self) -> None:
@@ -196,14 +210,14 @@ class _Call:
         if len(self._call.args) != 1 or others:
             return None
         items = batch_items(self._call.args[0], self._evaluator)
-        return items if items is not None and all(_is_dict(each) for each in items) else None
+        return items if items is not None and all(is_dict(each) for each in items) else None
 
     def _check_batch(self, batch: Sequence[ast.expr]) -> Checked:
         first = next(iter(self._fields.values()), None)
         takes_list = first is not None and not first.iterator and stub_types.kind(first) in _SEQUENCES
-        keys = {key for each in batch for key in _keys(each)}
+        keys = {key for each in batch for key in dict_keys(each)}
         if first is not None and takes_list and not (keys and keys <= set(self._fields)):
-            if _is_chat(batch):
+            if is_chat(batch):
                 return Checked((), {str(first.name): self._call.args[0]})
             what = "An empty list" if not batch else "A list of dicts"
             self._say(
@@ -231,7 +245,7 @@ class _Call:
         written = unpacked(item, self._evaluator)
         if written is None:
             self._unpack(item, "the input ")
-        given = dict(_pairs(item)) if written is None else written
+        given = dict(dict_pairs(item)) if written is None else written
         for name, node in given.items():
             if name in self._fields:
                 self._value(name, node)
@@ -254,7 +268,8 @@ class _Call:
     def _value(self, name: str, node: ast.expr) -> bool:
         """Check one argument; whether something is wrong with it."""
         if isinstance(node, ast.IfExp):
-            return any([self._value(name, each) for each in (node.body, node.orelse)])
+            body, other = self._value(name, node.body), self._value(name, node.orelse)
+            return body or other
         before = len(self._findings)
         field_ = self._fields[name]
         if field_.iterator:
@@ -280,7 +295,7 @@ class _Call:
                 parameter=name,
             )
             return
-        inside = _items(value)
+        inside = iterated(value)
         for each in inside:
             for finding in self._about(name, each):
                 self._findings.append(finding)
@@ -312,10 +327,12 @@ class _Call:
     def _parts(self, name: str, node: ast.expr) -> Iterator[Finding]:
         """Check at least the names of a NamedFields value of which only some parts are known."""
         field_ = self._fields[name]
+        if isinstance(node, ast.Name) and not self._evaluator.is_changed(node):
+            node = self._evaluator.once(node) or node
         is_named = isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "NamedFields"
         if stub_types.kind(field_) != "NAMED_FIELDS" or not (is_named or isinstance(node, ast.Dict)):
             return
-        pairs = dict(_pairs(node))
+        pairs = dict(dict_pairs(node))
         wanted = {each.name: each for each in field_.type_args}
         if any(each is None for each in (node.keys if isinstance(node, ast.Dict) else ())) or any(
             each.arg is None for each in (node.keywords if isinstance(node, ast.Call) else ())
@@ -413,40 +430,3 @@ def _alone(signature: Any, name: str) -> Any:
             alone.input_fields.add().CopyFrom(field_)
             alone.input_fields[0].iterator = False
     return alone
-
-
-def _items(node: ast.expr | None) -> Sequence[ast.expr]:
-    """Return the items of `iter([…])`, where they are written out."""
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "iter"
-        and len(node.args) == 1
-        and isinstance(node.args[0], ast.List | ast.Tuple)
-    ):
-        return node.args[0].elts
-    return ()
-
-
-def _is_dict(node: ast.expr) -> bool:
-    return isinstance(node, ast.Dict) or (
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict"
-    )
-
-
-def _pairs(node: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    if isinstance(node, ast.Dict):
-        for key, value in zip(node.keys, node.values, strict=True):
-            if isinstance(key, ast.Constant):
-                yield str(key.value), value
-    elif isinstance(node, ast.Call):
-        yield from ((each.arg, each.value) for each in node.keywords if each.arg)
-
-
-def _keys(node: ast.expr) -> Iterator[str]:
-    yield from (name for name, _ in _pairs(node))
-
-
-def _is_chat(batch: Sequence[ast.expr]) -> bool:
-    """Messages of a chat, which the SDK does not take for a batch."""
-    return bool(batch) and all({"role", "content"} <= set(_keys(each)) for each in batch)

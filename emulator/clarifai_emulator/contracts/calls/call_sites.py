@@ -23,9 +23,8 @@ class CallSite:
     """A place that names a method of a given model. ``call`` is ``None`` where it is named and not called.
 
     ``way``: empty for an ordinary call, ``batch``, ``protos`` (a list of messages), ``async`` and ``async-protos``
-    (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, ``passed`` to what calls it, or ``mapped``:
-    called with each value of what is given.
-    ``answer``: where a method that is passed on is called in the end, and its answer is.
+    (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, ``passed`` to what calls it, or
+    ``mapped``: called with each value of what is given. ``answer``: where a method that is passed on is called in the end, and its answer is.
     """
 
     node: ast.expr
@@ -38,12 +37,21 @@ class CallSite:
 
     @property
     def is_partial(self) -> bool:
-        """Tell whether more arguments may follow: ``partial(model.predict, …)`` that is handed on."""
+        """Tell whether more arguments may follow: those of ``partial(model.predict, …)`` are not all."""
         return self.way == "passed" and isinstance(self.call, _PartialCall)
+
+    @property
+    def is_handed_on(self) -> bool:
+        """Tell whether the rest of the arguments is out of sight."""
+        return isinstance(self.call, _HandedOnCall)
 
 
 class _PartialCall(ast.Call):
     """A call of which not all arguments may be given yet."""
+
+
+class _HandedOnCall(_PartialCall):
+    """One of which nobody sees where the rest of them is given."""
 
 
 class _MappedCall(ast.Call):
@@ -169,7 +177,8 @@ def passing(source: Source, node: ast.expr) -> tuple[ast.Call, ast.Call | None] 
         return ast.copy_location(ast.Call(node, args, keywords), outer), None
     last = last_call(source, outer)
     if last is None:
-        return ast.copy_location(_PartialCall(node, args, keywords), outer), None
+        made = _PartialCall if _is_called_by_name(source, outer) else _HandedOnCall
+        return ast.copy_location(made(node, args, keywords), outer), None
     more = last.args[PASSING[_passing_name(last)] + 1 :] if outer in last.args else last.args
     call = ast.Call(node, [*args, *more], [*keywords, *last.keywords])
     return ast.copy_location(call, outer), None if outer in last.args else last
@@ -179,7 +188,9 @@ def is_mapped(call: ast.Call) -> bool:
     """Tell whether a call is ``map(f, …)``, or ``pool.map(f, …)`` with one collection."""
     if len(call.args) < 2 or any(isinstance(each, ast.Starred) for each in call.args):
         return False
-    return _is_builtin_map(call.func) or (isinstance(call.func, ast.Attribute) and call.func.attr == "map" and len(call.args) == 2)
+    return _is_builtin_map(call.func) or (
+        isinstance(call.func, ast.Attribute) and call.func.attr == "map" and len(call.args) == 2
+    )
 
 
 def _is_builtin_map(node: ast.expr) -> bool:
@@ -195,14 +206,31 @@ def last_call(source: Source, partial: ast.Call) -> ast.Call | None:
             return parent
         skipped = PASSING.get(_passing_name(parent))
         return parent if skipped is not None and parent.args[skipped : skipped + 1] == [partial] else None
-    if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and isinstance(parent.targets[0], ast.Name):
-        name = parent.targets[0].id
-        scope = function_of(source, parent) or source.tree
-        uses = [each for each in ast.walk(scope) if isinstance(each, ast.Name) and each.id == name]
-        called = [source.parents.get(each) for each in uses if isinstance(each.ctx, ast.Load)]
-        if len(uses) == 2 and len(called) == 1 and isinstance(called[0], ast.Call) and called[0].func in uses:
-            return called[0]
-    return None
+    called = _calls_by_name(source, partial)
+    return called[0] if called is not None and len(called) == 1 else None
+
+
+def _is_called_by_name(source: Source, partial: ast.Call) -> bool:
+    """Tell whether all that becomes of a ``partial(…)`` is calls of the name that it is bound to."""
+    return bool(_calls_by_name(source, partial))
+
+
+def _calls_by_name(source: Source, partial: ast.Call) -> list[ast.Call] | None:
+    """Return the calls of the name that a ``partial(…)`` is bound to; ``None`` where it has other uses, too."""
+    parent = source.parents.get(partial)
+    if (
+        not isinstance(parent, ast.Assign)
+        or len(parent.targets) != 1
+        or not isinstance(parent.targets[0], ast.Name)
+    ):
+        return None
+    scope, name = function_of(source, parent) or source.tree, parent.targets[0].id
+    names = [each for each in ast.walk(scope) if isinstance(each, ast.Name) and each.id == name]
+    loaded = [each for each in names if isinstance(each.ctx, ast.Load)]
+    calls = [
+        outer for each in loaded if isinstance(outer := source.parents.get(each), ast.Call) and outer.func is each
+    ]
+    return calls if len(calls) == len(loaded) == len(names) - 1 else None
 
 
 def _passing_name(call: ast.Call) -> str:

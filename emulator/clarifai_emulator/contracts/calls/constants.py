@@ -24,8 +24,8 @@ _DEEPEST = 40
 
 # Methods that change the container that they are called on.
 _CHANGING = frozenset(
-    {"append", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear", "sort",
-     "reverse"}
+    {"append", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear",
+     "sort", "reverse"}
 )  # fmt: skip
 
 _Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -166,7 +166,9 @@ class Evaluator:
         """Return what is appended to the list that the name is bound to; ``None`` where it is changed otherwise."""
         items: list[ast.expr] = []
         for each in self._changes_of(node):
-            is_one = isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr == "append"
+            is_one = (
+                isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr == "append"
+            )
             if not is_one or not isinstance(each, ast.Call) or len(each.args) != 1:
                 return None
             items += each.args
@@ -254,8 +256,8 @@ class Evaluator:
         raise UnknownValue("it is what a call returns")
 
     def returned(self, node: ast.Call) -> ast.expr | None:
-        """Return the one expression that a call gives, of a function of this file that takes nothing and does nothing
-        else."""
+        """Return the one expression that a call gives, of a function of this file that takes nothing, and does
+        nothing else."""
         if not isinstance(node.func, ast.Name) or node.args or node.keywords:
             return None
         found = self.bound(node.func)
@@ -328,8 +330,8 @@ class Evaluator:
 
 
 def _changes_in(scope: ast.AST) -> dict[str, list[ast.AST]]:
-    """Return the places in a scope that change what a name is bound to, and do not bind it anew: `x[0] = …`, `del x.y`,
-    `x.append(…)`."""
+    """Return the places in a scope that change what a name is bound to, and do not bind it anew: `x[0] = …`,
+    `del x.y`, `x.append(…)`."""
     found: dict[str, list[ast.AST]] = {}
     for node in ast.walk(scope):
         owner: ast.expr | None = None

@@ -51,7 +51,9 @@ class Coroutines:
                 return True
             outer = self._source.parents.get(parent)
             names = outer.targets if isinstance(outer, ast.Assign) else []
-        elif isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr == "append":
+        elif (
+            isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr == "append"
+        ):
             names = [parent.func.value]
         else:
             return False

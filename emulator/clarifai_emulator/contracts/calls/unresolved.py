@@ -17,9 +17,7 @@ from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWA
 from clarifai_emulator.spelling import nearest
 
 # Functions that look at what they are given, and do not call it.
-_NOT_CALLING = frozenset(
-    {"callable", "isinstance", "type", "id", "signature", "help", "iscoroutinefunction"}
-)
+_NOT_CALLING = frozenset({"callable", "isinstance", "type", "id", "signature", "help", "iscoroutinefunction"})
 _USUAL = frozenset({*FORWARDED, *ASYNC_FORWARDED, *OF_ONE_INPUT})
 _HANDING_ON = (ast.Call, ast.keyword, ast.Dict, ast.List, ast.Tuple, ast.Set, ast.Return, ast.Lambda)
 # A model is kept under a name that others use for texts, lists and dicts.
@@ -79,10 +77,16 @@ class Unresolved:
     def _by_name(self, node: ast.Call) -> Iterator[Finding]:
         """Report `methodcaller("predict", …)(model)`."""
         maker = node.func
-        if isinstance(maker, ast.Call) and _name(maker.func) == "methodcaller" and node.args and maker.args:
-            if self._held.may(node.args[0]) in (May.KEPT, May.TAINTED):
-                named = ast.unparse(maker.args[0])
-                yield self._unresolved(f"{named} is called by its name, on what may be a model", maker, "")
+        if (
+            not isinstance(maker, ast.Call)
+            or _name(maker.func) != "methodcaller"
+            or not node.args
+            or not maker.args
+        ):
+            return
+        if self._held.may(node.args[0]) in (May.KEPT, May.TAINTED):
+            named = ast.unparse(maker.args[0])
+            yield self._unresolved(f"{named} is called by its name, on what may be a model", maker, "")
 
     def _is_model_method(self, function: ast.expr) -> bool:
         return isinstance(function, ast.Attribute) and self._held.may(function.value) is May.MODEL
@@ -111,7 +115,7 @@ class Unresolved:
         return may is May.TAINTED and not self._is_no_method(name) and bool(nearest(name, self._methods))
 
     def _is_no_method(self, name: str) -> bool:
-        """Tell whether no method of a model has this name: one of the SDK's own, or of what is kept beside models."""
+        """Tell whether no method of a model has this name: one of the SDK's own, or of what else is kept."""
         return name in self._own or name.startswith("_") or any(hasattr(each, name) for each in _KEPT_BESIDE)
 
     def _unresolved(self, reason: str, function: ast.expr, name: str) -> Finding:
@@ -126,7 +130,7 @@ class Unresolved:
             return
         name = ast.unparse(node.func)
         last = name.rpartition(".")[2]
-        # A method that has the name of a builtin keeps what it is given, where nobody sees: `session.set("m", model)`.
+        # A method that has the name of a builtin keeps what it is given out of sight: `session.set("m", model)`.
         is_followed = last in FOLLOWED and not ("." in name and hasattr(builtins, last))
         if last in SHOWING or is_followed or last in PASSING or last.startswith("assert"):
             return
@@ -160,7 +164,9 @@ class Unresolved:
         assert isinstance(node.func, ast.Call)
         owner, name = node.func.args[:2]
         may = self._held.may(owner)
-        if may in (May.MODEL, May.KEPT, May.TAINTED) or (may is May.UNKNOWN and _sounds_like_model(ast.unparse(owner))):
+        if may in (May.MODEL, May.KEPT, May.TAINTED) or (
+            may is May.UNKNOWN and _sounds_like_model(ast.unparse(owner))
+        ):
             yield found(
                 "dynamic-method",
                 f"The method is named by {ast.unparse(name)}: the call is not checked.",

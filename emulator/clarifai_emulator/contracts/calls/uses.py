@@ -37,7 +37,8 @@ class Uses:
     def check(self, site: CallSite, method: Method, model: str) -> Iterator[Finding]:
         """Yield what is wrong with how the result of this call is used."""
         call = site.answer or site.call
-        assert call is not None and site.call is not None
+        assert call is not None
+        assert site.call is not None
         about: dict[str, Any] = {"model": model, "method": site.method, "declared": method.location}
         if site.way == "async":
             yield from self._async(site, call, about)
@@ -252,7 +253,8 @@ class Uses:
         parent = self._source.parents.get(node)
         if isinstance(parent, ast.Call) and node in parent.args:
             name = ast.unparse(parent.func)
-            shows = isinstance(parent.func, ast.Attribute) and parent.func.attr in SHOWING
+            # Streamlit's `write` reads a stream.
+            shows = isinstance(parent.func, ast.Attribute) and parent.func.attr in SHOWING - {"write"}
             return f"{name}(…)" if shows or name in VALUE_FUNCTIONS else ""
         if isinstance(parent, ast.FormattedValue):
             return "text"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
 
@@ -29,7 +29,7 @@ def unpacked(node: ast.expr, evaluator: Evaluator, depth: int = 0) -> dict[str, 
 
 
 def is_merged(node: ast.expr, evaluator: Evaluator) -> bool:
-    """Tell whether a dict that is unpacked is put together of others: the type checker knows one type for all values."""
+    """Tell whether a dict that is unpacked is put together of others, of whose values the type checker knows one type."""
     if isinstance(node, ast.Name):
         once = evaluator.once(node)
         return once is not None and not isinstance(once, ast.Name) and is_merged(once, evaluator)
@@ -85,14 +85,10 @@ def _together(
 
 
 def gives_messages(call: ast.Call, evaluator: Evaluator) -> bool:
-    """Tell whether a call may give the SDK messages, `inputs=[…]`, and not the arguments of a method."""
-    if call.args:
-        return True
-    for each in call.keywords:
-        names: Mapping[str, ast.expr] | None = {each.arg: each.value} if each.arg else unpacked(each.value, evaluator)
-        if names is None or "inputs" in names:
-            return True
-    return False
+    """Tell whether a call gives the SDK messages, `inputs=[…]`, and not the arguments of a method."""
+    names = {each.arg for each in call.keywords if each.arg}
+    more = (unpacked(each.value, evaluator) for each in call.keywords if each.arg is None)
+    return bool(call.args) or "inputs" in names.union(*(each for each in more if each))
 
 
 def batch_items(node: ast.expr, evaluator: Evaluator) -> Sequence[ast.expr] | None:
@@ -107,3 +103,43 @@ def batch_items(node: ast.expr, evaluator: Evaluator) -> Sequence[ast.expr] | No
     if isinstance(node, ast.ListComp):
         return [node.elt]
     return node.elts if isinstance(node, ast.List) else None
+
+
+def iterated(node: ast.expr | None) -> Sequence[ast.expr]:
+    """Return the items of `iter([…])`, where they are written out."""
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "iter"
+        and len(node.args) == 1
+        and isinstance(node.args[0], ast.List | ast.Tuple)
+    ):
+        return node.args[0].elts
+    return ()
+
+
+def is_dict(node: ast.expr) -> bool:
+    """Tell whether a dict is written here."""
+    return isinstance(node, ast.Dict) or (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict"
+    )
+
+
+def dict_pairs(node: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the keys and values of a dict that are written; of no other ones."""
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant):
+                yield str(key.value), value
+    elif isinstance(node, ast.Call):
+        yield from ((each.arg, each.value) for each in node.keywords if each.arg)
+
+
+def dict_keys(node: ast.expr) -> Iterator[str]:
+    """Yield the keys of a dict that are written."""
+    yield from (name for name, _ in dict_pairs(node))
+
+
+def is_chat(batch: Sequence[ast.expr]) -> bool:
+    """Tell whether these are messages of a chat, which the SDK does not take for a batch."""
+    return bool(batch) and all({"role", "content"} <= set(dict_keys(each)) for each in batch)

@@ -11,8 +11,8 @@ from clarifai_emulator.contracts.calls.flow.model_flow import ModelFlow
 
 class May(Enum):
     """Judgement of what an expression may be. ``REPORTED``: a model of which it was said, where it is built, that
-    nobody knows which it is. ``KEPT``: what stands where a model was kept, out of sight. ``TAINTED``: something that
-    unknown code made of a model. ``UNKNOWN``: anything."""
+    nobody knows which it is. ``KEPT``: what stands where a model was kept, out of sight. ``TAINTED``: something
+    that unknown code made of a model. ``UNKNOWN``: anything."""
 
     MODEL = auto()
     REPORTED = auto()

@@ -24,7 +24,6 @@ from clarifai_emulator.contracts.calls.flow.flow_graph import (
     MODELS,
     NONE,
     OTHER,
-    TAINT,
     TOP,
     UNREPORTED,
     FlowGraph,
@@ -190,9 +189,7 @@ class ModelFlow:
     def _doubtful(self, held: Held, result: Place) -> None:
         if held.sort in MODELS:
             self.graph.put(KEPT, result)
-        elif held.sort is Sort.TAINT:
-            self.graph.put(held, result)
-        elif held.sort in (Sort.BOX, Sort.FUNCTION, Sort.BOUND, Sort.INSTANCE):
+        elif held.sort is Sort.TAINT or held.sort in (Sort.BOX, Sort.FUNCTION, Sort.BOUND, Sort.INSTANCE):
             self.graph.put(held, result)
 
     def _of_model(self, held: Held, name: str, result: Place) -> None:
@@ -478,7 +475,11 @@ def _parts(node: ast.expr) -> Iterable[ast.expr]:
 
 def _attributes_of(node: ast.ClassDef) -> set[str]:
     """Return the attributes that a class declares, or that its methods set."""
-    declared = {each.target.id for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)}
+    declared = {
+        each.target.id
+        for each in node.body
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+    }
     own = (each for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store))
     return declared | {each.attr for each in own if isinstance(each.value, ast.Name) and each.value.id == "self"}
 
