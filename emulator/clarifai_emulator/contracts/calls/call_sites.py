@@ -24,7 +24,8 @@ class CallSite:
 
     ``way``: empty for an ordinary call, ``batch``, ``protos`` (a list of messages), ``async`` and ``async-protos``
     (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, ``passed`` to what calls it, or
-    ``mapped``: called with each value of what is given. ``answer``: where a method that is passed on is called in the end, and its answer is.
+    ``mapped``: called with each value of what is given. ``answer``: where a method that is passed
+    on is called in the end, and its answer is.
     """
 
     node: ast.expr

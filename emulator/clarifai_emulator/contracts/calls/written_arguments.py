@@ -29,7 +29,8 @@ def unpacked(node: ast.expr, evaluator: Evaluator, depth: int = 0) -> dict[str, 
 
 
 def is_merged(node: ast.expr, evaluator: Evaluator) -> bool:
-    """Tell whether a dict that is unpacked is put together of others, of whose values the type checker knows one type."""
+    """Tell whether a dict that is unpacked is put together of others: the type checker knows one type for all of its
+    values."""
     if isinstance(node, ast.Name):
         once = evaluator.once(node)
         return once is not None and not isinstance(once, ast.Name) and is_merged(once, evaluator)

@@ -16,7 +16,7 @@ SHOWN = 5
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """Return what is said of the whole corpus. Its seed is printed; ``CLARIFAI_TEST_SEED`` gives another."""
-    print(f"\nCLARIFAI_TEST_SEED={seed()}")
+    print(f"\nCLARIFAI_TEST_SEED={seed()}", flush=True)
     found = run(tmp_path_factory.mktemp("corpus"), seed())
     print(tables.tables(found))
     return found

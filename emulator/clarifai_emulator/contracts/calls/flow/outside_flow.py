@@ -35,7 +35,8 @@ _MAPPING = frozenset({"dict", "defaultdict", "OrderedDict", "ChainMap", "SimpleN
 _ONE_OF = frozenset({"next", "max", "min", "choice", "anext"})
 _THE_SAME = frozenset(
     {"copy", "deepcopy", "nullcontext", "closing", "aclosing", "replace", "run", "wait_for", "shield",
-     "staticmethod", "create_task", "ensure_future", "run_until_complete", "vars", "cast", "run_coroutine_threadsafe", "proxy"}
+     "staticmethod", "create_task", "ensure_future", "run_until_complete", "vars", "cast",
+     "run_coroutine_threadsafe", "proxy"}
 )  # fmt: skip
 _TAKING = frozenset(
     {"get", "pop", "popleft", "get_nowait", "result", "setdefault", "__getitem__", "send", "popitem"}
