@@ -1,5 +1,5 @@
 # The stages of CI. Each is a test session of its own, with its own ports, homes and folders, so that those which wait
-# for containers run beside those which compute. One alone: `make -f .ci/stages.mk lean`
+# for containers run beside those which compute. One alone: `make -f .ci/stages.mk genuine`
 
 # A machine without an engine or a browser is a failure, not a skipped test.
 export CLARIFAI_TEST_DOCKER := required
@@ -13,17 +13,17 @@ FLOW = $(1:%=tests/flow/test_%.py)
 SHORT_CONTAINERS = predict first_hour replicas broken_models restart left_behind topology uploads
 IN_CONTAINERS = $(SHORT_CONTAINERS) routing faults slow_clients vanished_client bad_input state warm_replicas cycles \
   load model_secrets stand_ins recorded_stand_ins rollouts
-SHORT_LEAN = predict broken_models
-LEAN = $(SHORT_LEAN) replicas rollouts faults slow_clients bad_input
+SHORT_GENUINE = predict broken_models
+GENUINE = $(SHORT_GENUINE) replicas rollouts faults slow_clients bad_input
 # The unit tests that come nearest to other people's packages.
 ON_PACKAGES = api cli messages models topology
 PYTHONS = 3.12 3.13 3.14
 NEWEST = 3.13
 
 .PHONY: ci all containers containers-all check tests slow clients clients-all sdks sdks-all lowest lowest-all newest \
-  lean lean-all in-process old-sdks-all
-ci: containers check tests slow clients python-$(NEWEST) lean in-process sdks lowest # in the order in which they begin
-all: containers-all check tests slow clients-all old-sdks-all $(PYTHONS:%=python-%) lean-all in-process sdks-all lowest-all newest
+  genuine genuine-all in-process old-sdks-all
+ci: containers check tests slow clients python-$(NEWEST) genuine in-process sdks lowest # in the order in which they begin
+all: containers-all check tests slow clients-all old-sdks-all $(PYTHONS:%=python-%) genuine-all in-process sdks-all lowest-all newest
 
 # One after the other, as one session at a time has the engine. The last is about everything that a replica serves or
 # does, in one session, which shares its emulator; what is about processes only says so, and is skipped.
@@ -65,10 +65,10 @@ old-sdks-all:
 	@echo "== models with every SDK that they may name"
 	@CLARIFAI_TEST_SDKS=all $(MAKE) test ARGS="-q tests/flow/models/test_old_sdks.py tests/flow/models/test_sdk_versions.py"
 
-lean lean-all:
-	@echo "== the lean runner: the same flow tests"
-	@CLARIFAI_TEST_RUNNER=lean $(MAKE) test \
-	  ARGS="-q $(call FLOW,$(if $(filter %-all,$@),$(LEAN),$(SHORT_LEAN)))"
+genuine genuine-all:
+	@echo "== the genuine runner: the same flow tests"
+	@CLARIFAI_TEST_RUNNER=genuine $(MAKE) test \
+	  ARGS="-q $(call FLOW,$(if $(filter %-all,$@),$(GENUINE),$(SHORT_GENUINE)))"
 
 in-process:
 	@echo "== in process: predictions, routing, the platform's address"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clarifai_emulator.contracts.rules import RULES, SUBJECTS
+from clarifai_emulator.contracts.rules.example import example_of, in_markdown
 from clarifai_emulator.contracts.rules.rule import Rule
 
 PAGE = Path(__file__).with_name("rules.md")
@@ -18,6 +19,12 @@ used, and how to change a severity, keep a baseline, or silence a line. Generate
 *Breaks* says whose calls go wrong: those of clients that **fetch** signatures when they start, as the SDK does,
 of clients that **pin** the signatures they were written against (a lock file, a replayed request, another
 language), or of **all** clients.
+
+Each rule has an example that it finds, and the same mended; both are run by the tests. Imports are left out, and
+methods are shown without their class. `model` is `Model("https://clarifai.com/me/main/models/assistant")`; where
+nothing else is said, it has `predict(prompt: str, n: int = 1) -> str`, `generate(prompt: str) -> Iterator[str]` and
+`stream(prompts: Iterator[str]) -> Iterator[str]`. `client` is OpenAI's, with the platform's base URL, and speaks to
+`me/main/models/chat`.
 
 """
 
@@ -48,9 +55,7 @@ def _rule(rule: Rule) -> Iterator[str]:
     yield f"{rule.explanation}\n"
     if rule.fix:
         yield f"**Next:** {rule.fix}\n"
-    if rule.example:
-        kind = "diff" if rule.example.startswith(("-", "+")) else "python"
-        yield f"```{kind}\n{rule.example}\n```\n"
+    yield f"{in_markdown(example_of(rule.id))}\n"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """Writes the package ``clarifai_emulator_check``: the emulator's modules that ``check``, ``contract`` and ``stubs``
-need, under a name of their own, and the message types of clarifai-grpc.
+need, under a name of their own, and the message types of clarifai-grpc that they use.
 
     the program ─► module_graph.py ─► copies, with other names in them ─► message_modules.py
 """
@@ -10,15 +10,15 @@ import re
 import shutil
 from pathlib import Path
 
-from message_modules import with_messages_of, write_messages
-from module_graph import PACKAGE, ModuleGraph, Needs
+from message_modules import used_messages, with_messages_of, write_messages
+from module_graph import PACKAGE, SCRIPTS, ModuleGraph, Needs
 
 LIGHT = "clarifai_emulator_check"
 # The program is another one than the whole emulator's: the module on the left is written from the one on the right.
 PROGRAM = {f"{PACKAGE}.cli.main": f"{PACKAGE}.cli.light_main"}
 ROOTS = (f"{PACKAGE}.__main__", *PROGRAM)
 # What modules read beside themselves.
-DATA = ("contracts/stubs/sdk_outline", "contracts/stubs/sdk_versions.json")
+DATA = ("contracts/rules/examples", "contracts/stubs/sdk_outline", "contracts/stubs/sdk_versions.json")
 
 _COMMAND = re.compile(r"\bclarifai-emulator (?=(?:check|contract|stubs)\b)")
 _OWN = re.compile(rf"\b{PACKAGE}\b")
@@ -38,15 +38,23 @@ def write_package(checkout: Path, target: Path) -> Path:
         source = graph.file(module)
         file = _place(folder, module, source.name == "__init__.py")
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(rewritten(source.read_text(encoding="utf-8")), encoding="utf-8")
+        text = source.read_text(encoding="utf-8")
+        file.write_text(text if _is_script(module) else rewritten(text), encoding="utf-8")
     for name in DATA:
         source = checkout / "emulator" / PACKAGE / name
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
         copy(source, folder / name)
     (folder / "__init__.py").write_text('"""Checks clients against Clarifai model directories; see ``cli``."""\n')
     shutil.copyfile(checkout / "LICENSE", folder / "LICENSE")
-    write_messages(needs.outside, folder, LIGHT, checkout / "light" / "message_package.py")
+    write_messages(messages_of_light(checkout), folder, LIGHT, checkout / "light" / "message_package.py")
     return folder
+
+
+def messages_of_light(checkout: Path) -> dict[str, set[str]]:
+    """Return the message types that the light distribution uses, by module of clarifai-grpc."""
+    graph = ModuleGraph(checkout / "emulator", instead=PROGRAM)
+    modules = [each for each in graph.needs_of(ROOTS).modules if not _is_script(each)]
+    return used_messages(graph.file(each).read_text(encoding="utf-8") for each in sorted(modules))
 
 
 def rewritten(text: str) -> str:
@@ -55,6 +63,11 @@ def rewritten(text: str) -> str:
     text = _OWN.sub(LIGHT, text)
     text = with_messages_of(LIGHT, text)
     return _COMMAND.sub("clarifai-emulator-check ", text)
+
+
+def _is_script(module: str) -> bool:
+    """Tell whether a model's interpreter runs the module, with the packages of the model."""
+    return module.startswith(f"{SCRIPTS}.")
 
 
 def _place(folder: Path, module: str, is_package: bool) -> Path:

@@ -1,6 +1,6 @@
-"""Holds message types of DISTRIBUTION, generated code under the licence beside it.
+"""Holds message types of clarifai-grpc, under the licence beside it.
 
-Where DISTRIBUTION itself is installed, its modules are taken instead, so that no process has a type twice.
+Where clarifai-grpc itself is installed, its modules are taken instead, so that no process has a type twice.
 """
 
 from importlib import util
@@ -8,7 +8,7 @@ from importlib import util
 
 def _installed() -> list[str]:
     try:
-        spec = util.find_spec("PACKAGE_NAME")
+        spec = util.find_spec("clarifai_grpc")
     except ModuleNotFoundError:
         return []
     return list(spec.submodule_search_locations or ()) if spec is not None else []

@@ -13,7 +13,7 @@ PACKAGE = "clarifai_emulator"
 # A context manager around imports that the light distribution does without.
 LEFT_OUT = "of_the_whole"
 # A script that a model's interpreter runs is named by its file, and names others so.
-_SCRIPTS = f"{PACKAGE}.inside"
+SCRIPTS = f"{PACKAGE}.inside"
 _SCRIPT = re.compile(r"(\w+_main)(\.py)?")
 
 
@@ -60,7 +60,7 @@ class ModuleGraph:
 
     def _named(self, module: str) -> Iterator[str]:
         """Yield the modules that a module imports, those that it names in texts among them."""
-        is_script = module.startswith(f"{_SCRIPTS}.")
+        is_script = module.startswith(f"{SCRIPTS}.")
         for node in _nodes(ast.parse(self._files[module].read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 # A script runs with the packages of the model.
@@ -71,7 +71,7 @@ class ModuleGraph:
                 script = _SCRIPT.fullmatch(node.value)
                 yield from [node.value] if node.value in self._files else ()
                 yield from (
-                    [f"{_SCRIPTS}.{script[1]}"] if script and f"{_SCRIPTS}.{script[1]}" in self._files else ()
+                    [f"{SCRIPTS}.{script[1]}"] if script and f"{SCRIPTS}.{script[1]}" in self._files else ()
                 )
 
     def _imported(self, node: ast.Import | ast.ImportFrom) -> Iterator[str]:

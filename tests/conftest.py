@@ -63,7 +63,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if left_out:
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items()))
         terminalreporter.write_line(
-            f"Left out: {counts}, the flow tests with the lean runner, in process and in containers, and other "
+            f"Left out: {counts}, the flow tests with the genuine runner, in process and in containers, and other "
             "versions of Python. `make test-all` runs everything; it installs a container engine where it may."
         )
 

@@ -206,7 +206,7 @@ class Stage:
     async def ready(self, process: ScriptedProcess | None = None, slots: int = 1) -> Replica:
         """Let the replica (the newest, if none is named) load its model and open its streams."""
         process = process or self.backend.processes[-1]
-        link = self.dispatcher.runner(process.spec.environ["CLARIFAI_RUNNER_ID"])
+        link = self.dispatcher.runner(self.record(process).runner_key)
         assert link is not None
         replica = self.dispatcher.connect(link, process.spec.replica_id)
         for _ in range(slots):

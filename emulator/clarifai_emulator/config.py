@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from clarifai_emulator.backend_table import BACKENDS, DEFAULT_BACKEND, abilities_of, listed
+from clarifai_emulator.backend_table import BACKENDS, DEFAULT_BACKEND, listed
 from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.errors import ConfigError
 
 DEFAULT_PORT = 7878
 DEFAULT_HOLD_SECONDS = 120.0
 MEBIBYTE = 1024 * 1024
+_HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s]+/?")
 
 
@@ -100,14 +101,17 @@ class EmulatorConfig:
     may say otherwise. ``docker``: for containers. ``accelerators``: simulated ones instead of this machine's
     (``simulated:2xNVIDIA-A10G``). ``strict_capacity``: this machine's own nodepools place no more than its CPUs
     and memory; without it a model runs on the machine at hand, and it is said by how much that is smaller.
-    ``runner``: Clarifai's own, or the lean one, which serves faster and is not what the platform runs.
+    ``runner``: ``lean`` hands each request straight to a thread of its replica, wherever the SDK in the model's
+    environment has what that stands on; ``genuine`` lets replicas fetch their work as on the platform. Containers
+    always do.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
     ``data_dir``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
     nothing.
     ``behaviour``: what was chosen where the platform's way is unknown or hinders.
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``localhost`` for those of this machine, ``*``
-    for all.
+    for all. ``allow_hosts``: further names by which HTTP clients call the emulator, where it is reached from other
+    machines.
     ``max_upload_bytes``: the largest archive of an uploaded model version.
     ``debug``: let an editor's debugger attach to every deployment, at this port and those after it (0: any free
     ones); ``debug_wait``: replicas load their model once one has.
@@ -133,12 +137,13 @@ class EmulatorConfig:
     docker: DockerSettings = field(default_factory=DockerSettings)
     accelerators: str = ""
     strict_capacity: bool = False
-    runner: Literal["genuine", "lean"] = "genuine"
+    runner: Literal["lean", "genuine"] = "lean"
     debug: int | None = None
     debug_wait: bool = False
     data_dir: Path | None = None
     behaviour: Behaviour = field(default_factory=Behaviour)
     cors: tuple[str, ...] = ()
+    allow_hosts: tuple[str, ...] = ()
     max_message_bytes: int = 128 * MEBIBYTE
     max_upload_bytes: int = 16 * 1024 * MEBIBYTE
     stop_seconds: float = 5.0
@@ -152,27 +157,32 @@ class EmulatorConfig:
             raise ConfigError("The emulator's configuration cannot be used:", problems)
 
     def _problems(self) -> list[str]:
-        return [*self._account_problems(), *self._limit_problems()]
+        return [*self._address_problems(), *self._account_problems(), *self._limit_problems()]
 
-    def _account_problems(self) -> Iterator[str]:
+    def _address_problems(self) -> Iterator[str]:
         if not 0 <= self.port <= 65535:
             yield f"port must be between 0 and 65535, got {self.port}"
-        if not self.user_id:
-            yield "user_id must not be empty"
         if ":" in self.host:
             yield f"host must be an IPv4 address or a name, got {self.host!r}"
-        if not all(pat and user for pat, user in self.pats.items()):
-            yield "pats must map non-empty tokens to non-empty user ids"
-        if self.pats_file is not None and not self.pats_file.is_file():
-            yield f"pats file {self.pats_file} does not exist"
-        if self.data_dir is not None and self.data_dir.exists() and not self.data_dir.is_dir():
-            yield f"state must be a directory, {self.data_dir} is a file"
         for origin in self.cors:
             if origin not in ("*", "localhost", "null") and not _ORIGIN.fullmatch(origin):
                 yield (
                     "cors must hold origins like http://localhost:3000, localhost for every port of this machine, "
                     f"null for pages opened from files, or *, got {origin!r}"
                 )
+        for name in self.allow_hosts:
+            if not _HOST_NAME.fullmatch(name):
+                yield f"allow_hosts must hold names like models.example.com, without scheme and port, got {name!r}"
+
+    def _account_problems(self) -> Iterator[str]:
+        if not self.user_id:
+            yield "user_id must not be empty"
+        if not all(pat and user for pat, user in self.pats.items()):
+            yield "pats must map non-empty tokens to non-empty user ids"
+        if self.pats_file is not None and not self.pats_file.is_file():
+            yield f"pats file {self.pats_file} does not exist"
+        if self.data_dir is not None and self.data_dir.exists() and not self.data_dir.is_dir():
+            yield f"state must be a directory, {self.data_dir} is a file"
         for path in self.topology:
             if not path.is_file():
                 yield f"topology file {path} does not exist"
@@ -196,9 +206,7 @@ class EmulatorConfig:
         yield from self.docker.problems()
         yield from self.behaviour.problems()
         if self.runner not in ("genuine", "lean"):
-            yield f"runner must be 'genuine' or 'lean', got {self.runner!r}"
-        if self.runner == "lean" and self.backend in BACKENDS and not abilities_of(self.backend).lean:
-            yield "the lean runner is not for containers, which run what the platform runs; use the genuine one"
+            yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
 
     @property
     def is_loopback(self) -> bool:

@@ -127,7 +127,7 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     settings = config.stash[SETTINGS]
-    runner = f", runner {settings.runner}" if settings.runner != "genuine" else ""
+    runner = f", runner {settings.runner}" if settings.runner != "lean" else ""
     gpus = f", {settings.gpus} simulated GPUs" if settings.gpus is not None else ""
     real = "allowed" if settings.allow_real else "refused"
     scope = ", shared by all workers" if settings.scope == "shared" else ""

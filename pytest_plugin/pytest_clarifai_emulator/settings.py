@@ -21,7 +21,7 @@ from pytest_clarifai_emulator.up_settings import (
 
 _PREFIX = "clarifai_"
 _BACKENDS = ("process", "docker", "inprocess")
-_RUNNERS = ("genuine", "lean")
+_RUNNERS = ("lean", "genuine")
 _CASSETTE_MODES = ("none", "once", "new", "all")
 _CONTRACT = ("strict", "warn", "off")
 _GPU_MISSING = ("fail", "skip")
@@ -68,7 +68,9 @@ def add_options(parser: pytest.Parser) -> None:
         "--clarifai-backend", choices=_BACKENDS, help="where models run (ini: clarifai_backend; process)"
     )
     group.addoption(
-        "--clarifai-runner", choices=_RUNNERS, help="Clarifai's own runner or the lean one (ini: clarifai_runner)"
+        "--clarifai-runner",
+        choices=_RUNNERS,
+        help="hand requests to replicas, or let them fetch as on the platform (ini: clarifai_runner)",
     )
     group.addoption(
         "--clarifai-allow-real",
@@ -138,7 +140,7 @@ def add_options(parser: pytest.Parser) -> None:
 def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("clarifai_scope", "an emulator for each xdist worker, or one: worker, shared", default="worker")
     parser.addini("clarifai_backend", "where models run: process, docker, inprocess", default="process")
-    parser.addini("clarifai_runner", "genuine (Clarifai's own) or lean", default="genuine")
+    parser.addini("clarifai_runner", "lean, or genuine: replicas fetch work as on the platform", default="lean")
     parser.addini("clarifai_hold_seconds", "how long a request waits for a replica to start", default="60")
     parser.addini(
         "clarifai_topology", "topology files for every test, relative to rootdir", type="paths", default=[]

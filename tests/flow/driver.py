@@ -153,14 +153,14 @@ def inference_request(
     return request
 
 
-# `make test` runs the flow tests with the genuine runner; the same tests hold for the other ways to run a model.
+# `make test` runs the flow tests with the lean runner; the same tests hold for the other ways to run a model.
 RUNNERS: dict[str, dict[str, Any]] = {
-    "genuine": {"runner": "genuine"},
     "lean": {"runner": "lean"},
+    "genuine": {"runner": "genuine"},
     "inprocess": {"backend": "inprocess"},
     "docker": {"backend": "docker", "docker": docker_engine.SETTINGS},
 }
-_NAME = os.environ.get("CLARIFAI_TEST_RUNNER", "genuine")
+_NAME = os.environ.get("CLARIFAI_TEST_RUNNER", "lean")
 # Another name is that of a backend that a plugin adds (test_a_new_backend.py).
 RUNNER: dict[str, Any] = RUNNERS.get(_NAME, {"backend": _NAME})
 # The same for `clarifai-emulator up`.

@@ -268,7 +268,8 @@ def test_a_replicas_credential_opens_its_own_items_and_nothing_else(shared: Emul
 
 
 def test_a_replicas_credential_is_nobodys_token_where_every_token_is_accepted(emulator: EmulatorThread) -> None:
-    credential = emulator.run(lambda each: each.dispatcher.issue_credential("runner"))
+    runner = ("me", "local", "cpu", "runner")
+    credential = emulator.run(lambda each: each.dispatcher.issue_credential(runner))
     for _ in range(2):
         assert as_(emulator, credential.token, "GetUser").status.code == StatusCode.CONN_INSUFFICIENT_SCOPES
         emulator.run(lambda each: each.dispatcher.revoke(credential))

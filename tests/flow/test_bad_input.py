@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import urllib.error
@@ -17,7 +18,7 @@ from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
-from flow.driver import IN_CONTAINERS, MODELS, Client, inference_request, running, sdk_model, wait_for
+from flow.driver import IN_CONTAINERS, MODELS, Client, inference_request, running, sdk_model, wait_for, write_model
 
 # Model directories ------------------------------------------------------------------------------------------
 
@@ -46,6 +47,14 @@ def test_broken_yaml_is_shown_with_its_line(emulator: EmulatorThread, tmp_path: 
     (directory / "config.yaml").write_text("model:\n  id: [hello\n  app_id: demo\n")
     with pytest.raises(ModelError, match=r"config\.yaml.*line 3"):
         emulator.deploy(directory)
+
+
+def test_a_pipe_and_a_device_in_a_model_directory_are_left_out(emulator: EmulatorThread, tmp_path: Path) -> None:
+    directory = write_model(tmp_path, "piped", (MODELS / "hello" / "1" / "model.py").read_text())
+    os.mkfifo(directory / "1" / "pipe")
+    (directory / "1" / "zero").symlink_to("/dev/zero")
+    emulator.deploy(directory)
+    assert sdk_model("piped").predict(prompt="x") == "Hello, x!"
 
 
 @pytest.mark.parametrize(

@@ -312,6 +312,31 @@ def test_an_edit_that_asks_for_a_gpu_gets_one_of_its_own_where_there_is_one(tmp_
         assert replica["devices"] == ["GPU-simulated-0"]
 
 
+READS_ITS_DEVICE = """
+import os
+from clarifai.runners.models.model_class import ModelClass
+
+class Reads(ModelClass):
+    def load_model(self):
+        self.device = int(os.environ["CUDA_VISIBLE_DEVICES"].split(",")[0])  # as vLLM does
+
+    @ModelClass.method
+    def predict(self, prompt: str) -> str:
+        return f"{prompt} on {self.device}"
+"""
+
+
+def test_a_model_that_reads_the_number_of_its_device_as_vllm_does_loads(tmp_path: Path) -> None:
+    directory = model_of(tmp_path, A10G)
+    (directory / "1" / "model.py").write_text(READS_ITS_DEVICE)
+    with running(accelerators="simulated:2xNVIDIA-A10G") as emulator:
+        emulator.deploy(directory)
+        client = Client(emulator.url)
+        answer = client.call("PostModelOutputs", inference_request("sized", prompt="x"), timeout=60)
+        client.close()
+        assert re.fullmatch(r"x on 100[01]", text_of(answer))
+
+
 def test_a_kept_state_has_the_accelerators_that_it_is_started_with(tmp_path: Path) -> None:
     """The command that the refusal names helps, too, where the nodepools were kept."""
     directory = model_of(tmp_path / "models", A10G)

@@ -398,6 +398,16 @@ class TestGivenUpHalfWay:
         wait_for(lambda: uploaded_files() == [])
         expect_nothing(uploader)
 
+    def test_one_that_is_deleted_while_it_is_unpacked_stops_no_other(self, uploader: Uploader) -> None:
+        many = {f"1__data__{number}.txt": b"x" for number in range(20_000)}
+        deleted = uploader.send(whole(archive_of(**many)))[-1].model_version_id
+        wait_for(lambda: "unpacking the archive" in uploader.build_log(deleted))
+        kept = uploader.send(whole(archive_of()))[-1].model_version_id
+        uploader.client.call("DeleteModelVersion", **uploader.app, model_id="hello", version_id=deleted)
+        assert uploader.built(kept).status.code == StatusCode.MODEL_TRAINED
+        later = uploader.send(whole(archive_of()))[-1].model_version_id
+        assert uploader.built(later).status.code == StatusCode.MODEL_TRAINED
+
 
 def test_other_requests_are_answered_while_a_large_archive_comes(
     emulator: EmulatorThread, uploader: Uploader

@@ -19,7 +19,7 @@ from ground.client_checks import check_all, clients, other_languages
 from ground.given_cases import cases_table
 from ground.ground_list import CLIENT, MODEL, Entry, files_folder, found_digest, read_list
 from ground.model_readings import contracts, readings
-from ground.result import clients_result, compared, models_result, table
+from ground.result import clients_result, compared, models_result, read_judgements, table
 
 
 def filled(folders: list[Path]) -> int:
@@ -53,7 +53,7 @@ def checked(only: str = "") -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="ground-") as work:
         elsewhere = check_all(found, models, root, Path(work))
         result["clients"] = clients_result(found)
-        result["other languages"] = other_languages(those, root, elsewhere)
+        result["other languages"] = other_languages(those, root, elsewhere, read_judgements())
         stand_ins = contracts([models[name] for name in sorted({each.stand_in for each in found})], "import")
         counts, silent = mutated(found, models, stand_ins, root, Path(work))
     return {**result, "mutants": counts, "silent mutants": silent}

@@ -50,8 +50,6 @@ _ABOUT = {
     "pop", "append", "get", "items", "keys", "values", "update", "copy", "format", "join", "lower", "split",
     "get_eval_by_dataset", "get_raw_eval_by_dataset", "to_dict", "get_info", "set_event_loop", "extend",
 }  # fmt: skip
-# What is said of the address counts for the calls of clients that are built from it.
-_ADDRESSES = {"openai": "ext/openai", "mcp": "ext/mcp", "rest": "api.clarifai.com"}
 _HINT = re.compile(r"model|workflow|client|llm|clarifai", re.IGNORECASE)
 
 
@@ -66,29 +64,15 @@ def _parts(value: ast.expr) -> list[ast.expr]:
 
 @dataclass(frozen=True, slots=True)
 class CountedCall:
-    """A place where a person sees a call of a model. Lines count from 1, in the cell for a notebook."""
+    """A place where a person sees a call of a model. ``line`` and ``end_column``: where the name of what is called
+    ends. Both count from 1, lines in the cell for a notebook."""
 
     kind: str
     method: str
     cell: int
     line: int
-    end_line: int
+    end_column: int
     node: ast.Call
-    origins: frozenset[tuple[int, int, int]] = frozenset()  # where its model is built: cell, line, last line
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """The kind of thing that an expression gives, and where that was built. False where it is of no interest."""
-
-    kind: str = ""
-    origins: frozenset[tuple[int, int, int]] = frozenset()
-
-    def __bool__(self) -> bool:
-        return bool(self.kind)
-
-
-_NOTHING = _Held()
 
 
 def counted(path: Path) -> list[CountedCall]:
@@ -105,8 +89,8 @@ class _Counting:
         self._text = "\n".join(piece.text for piece in code)
         self._nodes = [(piece.cell, node) for piece in code for node in ast.walk(piece.tree)]
         self._names: dict[str, str] = {}  # the name of a class in this file → the class
-        self._held: dict[str, _Held] = {}  # a name, attribute or function that holds something
-        self._cells = {id(node): cell for cell, node in self._nodes}
+        self._held: dict[str, str] = {}  # a name, attribute or function that holds something → its kind
+        self._lines = {piece.cell: piece.text.split("\n") for piece in code}
         self._is_rest_sdk = bool(re.search(r"clarifai\.rest|import clarifai_basic", self._text))
         self._imports()
         self._spread()
@@ -116,21 +100,10 @@ class _Counting:
         for cell, node in self._nodes:
             if isinstance(node, ast.Call) and (kind := self._kind(node)):
                 method = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
-                line = node.func.end_lineno if isinstance(node.func, ast.Attribute) else node.lineno
-                origins = self._of(node.func.value).origins if isinstance(node.func, ast.Attribute) else frozenset()
-                origins |= self._addresses(_ADDRESSES.get(kind, ""))
-                last = node.end_lineno or node.lineno
-                found.append(CountedCall(kind, method, cell, line or node.lineno, last, node, origins))
+                line, end = node.func.end_lineno or node.lineno, node.func.end_col_offset or 0
+                before = self._lines[cell][line - 1].encode()[:end].decode()
+                found.append(CountedCall(kind, method, cell, line, len(before) + 1, node))
         return sorted(found, key=lambda each: (each.cell, each.line, each.node.col_offset))
-
-    def _addresses(self, part: str) -> frozenset[tuple[int, int, int]]:
-        """Return where a text with this part of an address is written."""
-        if not part:
-            return frozenset()
-        texts = (
-            (cell, each) for cell, each in self._nodes if isinstance(each, ast.Constant) and part in str(each.value)
-        )
-        return frozenset((cell, each.lineno, each.end_lineno or each.lineno) for cell, each in texts)
 
     def _imports(self) -> None:
         for _, node in self._nodes:
@@ -147,6 +120,8 @@ class _Counting:
             return "model" if name in _MODELS else "workflow" if name in _WORKFLOWS else "maker"
         if name in _OPENAI and "clarifai" in self._text.lower():
             return "openai"
+        if "vectorstore" in module:
+            return ""  # it searches inputs, and calls no model
         return "framework" if name in _FRAMEWORKS else ""
 
     def _spread(self) -> None:
@@ -175,7 +150,7 @@ class _Counting:
         elif isinstance(node, ast.For):
             self._hold(node.target, self._of(node.iter))
 
-    def _hold(self, target: ast.expr, held: _Held) -> None:
+    def _hold(self, target: ast.expr, held: str) -> None:
         if isinstance(target, ast.Name):
             self._note(target.id, held)
         elif isinstance(target, ast.Attribute):
@@ -183,43 +158,41 @@ class _Counting:
         elif isinstance(target, ast.Subscript):
             self._hold(target.value, held)
 
-    def _note(self, name: str, held: _Held) -> None:
+    def _note(self, name: str, held: str) -> None:
         if held:
-            known = self._held.get(name, held)
-            self._held[name] = _Held(known.kind, known.origins | held.origins)
+            self._held.setdefault(name, held)
 
-    def _annotated(self, annotation: ast.expr) -> _Held:
+    def _annotated(self, annotation: ast.expr) -> str:
         names = re.findall(r"\w+", ast.unparse(annotation))
         kinds = (self._names.get(name, "") for name in names)
-        return _Held(next((kind for kind in kinds if kind in ("model", "workflow")), ""))
+        return next((kind for kind in kinds if kind in ("model", "workflow")), "")
 
-    def _of(self, value: ast.expr) -> _Held:
+    def _of(self, value: ast.expr) -> str:
         """Return what an expression gives, as far as a person would say."""
         if isinstance(value, ast.Name):
-            return self._held.get(value.id, _NOTHING)
+            return self._held.get(value.id, "")
         if isinstance(value, ast.Attribute):
-            return self._held.get(f".{value.attr}", _NOTHING)
+            return self._held.get(f".{value.attr}", "")
         if isinstance(value, ast.Await | ast.Starred | ast.Subscript):
             return self._of(value.value)
         if isinstance(value, ast.Call):
             return self._of_call(value)
-        return next(filter(None, map(self._of, _parts(value))), _NOTHING)
+        return next(filter(None, map(self._of, _parts(value))), "")
 
-    def _of_call(self, call: ast.Call) -> _Held:
-        here = frozenset({(self._cells.get(id(call), 0), call.lineno, call.end_lineno or call.lineno)})
+    def _of_call(self, call: ast.Call) -> str:
         if isinstance(call.func, ast.Name):
             name = call.func.id
-            return _Held(self._names[name], here) if name in self._names else self._held.get(name, _NOTHING)
+            return self._names[name] if name in self._names else self._held.get(name, "")
         if not isinstance(call.func, ast.Attribute):
-            return _NOTHING
+            return ""
         attribute, receiver = call.func.attr, call.func.value
         held = self._of(receiver)
         if attribute in {"Model", "Workflow", *_OPENAI} and not held:
-            return _Held({"Model": "model", "Workflow": "workflow"}.get(attribute, "openai"), here)
-        if held.kind == "maker":
+            return {"Model": "model", "Workflow": "workflow"}.get(attribute, "openai")
+        if held == "maker":
             is_model = "model" in attribute and "list" not in attribute
-            return _Held("model" if is_model else "workflow" if attribute == "workflow" else "maker", here)
-        return self._held.get(f".{attribute}", _NOTHING) or self._held.get(attribute, _NOTHING)
+            return "model" if is_model else "workflow" if attribute == "workflow" else "maker"
+        return self._held.get(f".{attribute}", "") or self._held.get(attribute, "")
 
     def _kind(self, call: ast.Call) -> str:
         if isinstance(call.func, ast.Name):
@@ -244,7 +217,7 @@ class _Counting:
         return self._sdk_kind(call, method, receiver)
 
     def _sdk_kind(self, call: ast.Call, method: str, receiver: ast.expr) -> str:
-        held = self._of(receiver).kind
+        held = self._of(receiver)
         calling = bool(_CALLING.match(method))
         if self._is_rest_sdk:
             return "rest-sdk" if method.startswith("predict") else ""

@@ -60,7 +60,7 @@ def probe(call: ast.Call, kind: str) -> Edit | None:
 def _another_model(call: ast.Call) -> None:
     for keyword in call.keywords:
         if keyword.arg in ("model", "id", "model_name", "model_url") and _is_text(keyword.value):
-            keyword.value = ast.Constant(f"{keyword.value.value}-{UNKNOWN}")  # pyright: ignore[reportAttributeAccessIssue]
+            keyword.value = ast.Constant(f"{keyword.value.value}/{UNKNOWN}")  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _another_tool(call: ast.Call) -> None:

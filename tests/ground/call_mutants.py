@@ -11,7 +11,7 @@ from typing import Any
 
 from ground.call_counting import CountedCall
 from ground.call_edits import mutants
-from ground.client_checks import Client, findings, outcome, write_copy
+from ground.client_checks import Client, Said, outcome, said_of, write_copy
 
 SEED = 18
 Outcomes = dict[str, dict[str, int]]
@@ -43,14 +43,12 @@ def mutated(
         if not made:
             continue
         options = [f"{models[stand_in]}=*", *(f"{models[stand_in]}={each}" for each in sorted(_addresses(made)))]
-        known = {each.client.name: {_place(finding) for finding in each.client.given} for each in made}
-        said: dict[str, list[dict[str, Any]]] = {}
-        for finding in findings([each.copy for each in made], options):
-            said.setdefault(finding["file"], []).append(finding)
+        known = {each.client.name: {_place(finding) for finding in each.client.given.findings} for each in made}
+        said = said_of([each.copy for each in made], options)
         for each in made:
             new = [
                 finding
-                for finding in said.get(str(each.copy), [])
+                for finding in said.get(str(each.copy), Said()).findings
                 if _place(finding) not in known[each.client.name]
             ]
             became = _became(new, each.call)
@@ -89,6 +87,6 @@ def _became(said: Sequence[Mapping[str, Any]], call: CountedCall) -> str:
     near = [
         each
         for each in said
-        if each.get("cell", 0) == call.cell and call.node.lineno <= each["line"] <= call.end_line
+        if each.get("cell", 0) == call.cell and call.node.lineno <= each["line"] <= (call.node.end_lineno or 0)
     ]
     return "named" if near else "silent"

@@ -3,8 +3,9 @@
 Most clients call models that Clarifai hosts, whose code is not public. So each file is checked twice: without its
 models (each call must be named), and with a public directory standing at every address that the file names: its
 own where ``pairs.yaml`` names it, else one of the old kind for clients that send protobuf inputs, an MCP server for
-those of MCP, and one of a language model for the others. A copy of each file, in which every counted call is wrong
-(``call_edits.probe``), shows which calls are looked at.
+those of MCP, and one of a language model for the others. What became of a call is what ``check`` lists of it; one
+that it does not list is silent. Whether the list is true, a copy of each file shows, in which every counted call is
+wrong (``call_edits.probe``): what was called checked must be an error there, or named.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import yaml
 from ground.call_counting import CountedCall, counted
 from ground.call_edits import Edit, edited, probe
 from ground.client_code import PYTHON, cell_source
-from ground.ground_list import HERE, Entry
+from ground.ground_list import HERE, Entry, digest
 from ground.programs import emulator
 from ground.text_calls import counted_text
 
@@ -31,24 +32,31 @@ from ground.text_calls import counted_text
 LANGUAGE_MODEL = "Clarifai/runners-examples@1ece936442a9:llm/agentic-gpt-5_1"
 OLD_KIND = "Clarifai/clarifai-python@8dbe72bb8013:tests/runners/dummy_runner_proto_model"
 MCP_SERVER = "Clarifai/clarifai-python@8dbe72bb8013:tests/runners/dummy_mcp_model"
-# What is wrong with an address is wrong with each call of a client that is built from it.
-_OF_ADDRESSES = ("openai", "mcp", "rest")
-
+SILENT = "silent"
 _PAIRS: Mapping[str, str] = yaml.safe_load((HERE / "pairs.yaml").read_text())
 _ADDRESS = re.compile(r"[\w.-]+/[\w.-]+/models/[\w.-]*\w")
 _URL = re.compile(r"clarifai\.com/(?:ext/mcp/v1/users/)?([\w.-]+/[\w.-]+/models/[\w.-]*\w)")
 
 
 @dataclass(slots=True)
+class Said:
+    """The words of ``check`` about a file: findings, and calls with what became of them."""
+
+    findings: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+
+@dataclass(slots=True)
 class Client:
-    """A client file, the calls counted in it, and what ``check`` said of it, with and without its models."""
+    """A client file, the calls counted in it, and what ``check`` said of it: without its models, with them, and
+    where every call is made wrong."""
 
     name: str
     path: Path
     calls: list[CountedCall]
-    without: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    given: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    probed: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    without: Said = field(default_factory=Said)
+    given: Said = field(default_factory=Said)
+    probed: Said = field(default_factory=Said)
 
     @property
     def stand_in(self) -> str:
@@ -60,7 +68,7 @@ class Client:
 
     def addresses(self) -> Iterator[str]:
         """Yield the addresses of models that it names, as ``USER/APP/models/ID``."""
-        for finding in self.without:
+        for finding in self.without.findings:
             if finding["rule"] == "model-not-given":
                 yield from _ADDRESS.findall(finding["message"])
         yield from _URL.findall(self.path.read_text(errors="replace"))
@@ -77,52 +85,60 @@ def clients(entries: Iterable[Entry], root: Path) -> list[Client]:
 
 
 def other_languages(
-    entries: Iterable[Entry], root: Path, said: Sequence[Mapping[str, Any]]
-) -> dict[str, dict[str, int]]:
-    """Count what became of the calls in files that are no Python, by kind. ``said``: what was found there."""
+    entries: Iterable[Entry], root: Path, said: Mapping[str, Said], judged: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, int] | list[str]]:
+    """Count what became of the calls in files that are no Python, by kind, and list the silent ones. ``said``: what
+    was said of each file; ``judged``: silent calls that were judged to be none of a model of the platform."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for path in (each.place(root) for each in entries):
+    silent: list[str] = []
+    for entry in entries:
+        path = entry.place(root)
         if path.suffix not in PYTHON:
-            here = [each for each in said if each["file"] == str(path)]
-            for kind, line, _ in counted_text(path):
-                near = [each for each in here if each["line"] <= line <= max(each["line"], each["end_line"])]
-                counts[kind][f"{_WORDS[near[0]['severity']]} {near[0]['rule']}" if near else "silent"] += 1
-    return {kind: dict(sorted(count.items())) for kind, count in sorted(counts.items())}
+            known = {each["end_line"]: each for each in said[str(path)].calls} if str(path) in said else {}
+            for kind, line, method in counted_text(path):
+                became = " ".join(_outcome(known[line])) if line in known else SILENT
+                key = f"{digest(path.read_bytes())[:12]}:{line} {SILENT}"
+                became = judged[key]["judged"] if became == SILENT and key in judged else became
+                counts[kind][became.strip()] += 1
+                if became == SILENT:
+                    silent.append(f"{entry.name}:{line} {method}")
+    return {**{kind: dict(sorted(count.items())) for kind, count in sorted(counts.items())}, "silent": silent}
 
 
-_WORDS = {"error": "error", "warning": "warning", "unchecked": "named", "note": "named"}
+_WORDS = {"error": "error", "warning": "warning", "unchecked": "named", "checked": "checked", "ignored": "ignored"}
 
 
-def check_all(those: Sequence[Client], models: Mapping[str, Path], root: Path, work: Path) -> list[dict[str, Any]]:
-    """Check every client, and note what is said of it; return what is said of files that are no Python."""
-    by_file = {str(each.path): each for each in those}
-    elsewhere: list[dict[str, Any]] = []
-    for finding in findings([root / "clients"], [str(models[LANGUAGE_MODEL])]):
-        if finding["file"] in by_file:
-            by_file[finding["file"]].without.append(finding)
-        else:
-            elsewhere.append(finding)
-    copies = {str(_probe_copy(each, root, work / "probe")): each for each in those}
+def check_all(those: Sequence[Client], models: Mapping[str, Path], root: Path, work: Path) -> dict[str, Said]:
+    """Check every client, and note what is said of it; return what is said of every file without its models."""
+    without = said_of([root / "clients"], [str(models[LANGUAGE_MODEL])])
+    for each in those:
+        each.without = without.get(str(each.path), Said())
+    copies = {each.name: _probe_copy(each, root, work / "probe") for each in those}
     for stand_in in sorted({each.stand_in for each in those}):
         part = [each for each in those if each.stand_in == stand_in]
         given = sorted({address for each in part for address in each.addresses()})
-        paths = [each.path for each in part] + [Path(copy) for copy, each in copies.items() if each in part]
+        paths = [path for each in part for path in (each.path, copies[each.name])]
         options = [f"{models[stand_in]}=*", *(f"{models[stand_in]}={address}" for address in given)]
-        for finding in findings(paths, options):
-            if finding["file"] in by_file:
-                by_file[finding["file"]].given.append(finding)
-            elif finding["file"] in copies:
-                copies[finding["file"]].probed.append(finding)
-    return elsewhere
+        said = said_of(paths, options)
+        for each in part:
+            each.given = said.get(str(each.path), Said())
+            each.probed = said.get(str(copies[each.name]), Said())
+    return without
 
 
-def findings(paths: Sequence[Path], models: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what ``check`` finds in these files and folders with these models."""
+def said_of(paths: Sequence[Path], models: Sequence[str]) -> dict[str, Said]:
+    """Return what ``check`` says of these files and folders with these models, by the path of the file."""
     options = [option for model in models for option in ("--model", model)]
     done = emulator("check", "--format", "json", *map(str, paths), *options)
     if not done.stdout.startswith("{"):
         raise RuntimeError(f"check ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
-    return [{**each, "file": str(Path(each["file"]).absolute())} for each in json.loads(done.stdout)["findings"]]
+    found: dict[str, Said] = defaultdict(Said)
+    document = json.loads(done.stdout)
+    for each in document["findings"]:
+        found[str(Path(each["file"]).absolute())].findings.append(each)
+    for each in document["calls"]:
+        found[str(Path(each["file"]).absolute())].calls.append(each)
+    return dict(found)
 
 
 def _probe_copy(client: Client, root: Path, work: Path) -> Path:
@@ -156,32 +172,41 @@ def _overlap(one: Edit, other: Edit) -> bool:
 
 
 def outcome(client: Client, call: CountedCall, *, given: bool) -> tuple[str, str]:
-    """Return what became of a call, and by which rule: ``error``, ``warning``, ``named``, ``checked``, ``silent``;
-    or ``unprobed``, where nothing was said and nothing literal can be made wrong to see if it is looked at."""
+    """Return what became of a call, and by which rule: ``error``, ``warning``, ``named``, ``checked``, ``ignored``,
+    or ``silent``."""
     said = client.given if given else client.without
-    at_call = list(_at(said, call, with_origins=call.kind in _OF_ADDRESSES))
-    for severity in ("error", "warning"):
-        if rules := sorted({each["rule"] for each in at_call if each["severity"] == severity}):
-            return severity, rules[0]
-    named = [each for each in _at(said, call, with_origins=True) if each["severity"] == "unchecked"]
-    if named:
-        return "named", named[0]["rule"]
-    if given:
-        looked_at = list(_at(client.probed, call, with_origins=False))
-        if looked_at:  # nothing was said of the call as it was
-            return "checked", ""
-        if probe(call.node, call.kind) is None:
-            return "unprobed", ""
-    return "silent", ""
+    listed = next((each for each in said.calls if _is_at(each, call)), None)
+    if listed is not None:
+        return _outcome(listed)
+    unread = next((each for each in said.findings if each["rule"] in _UNREAD and _is_of_cell(each, call)), None)
+    return ("named", unread["rule"]) if unread is not None else (SILENT, "")
 
 
-def _at(said: Iterable[dict[str, Any]], call: CountedCall, *, with_origins: bool) -> Iterator[dict[str, Any]]:
-    places = [(call.cell, call.node.lineno, call.end_line), *(call.origins if with_origins else ())]
-    for finding in said:
-        if finding["rule"] == "unreadable-client":
-            if finding.get("cell", 0) in (0, call.cell):
-                yield finding
-        elif any(
-            finding.get("cell", 0) == cell and first <= finding["line"] <= last for cell, first, last in places
-        ):
-            yield finding
+# Of a file or a cell that cannot be read, no call is known.
+_UNREAD = ("unreadable-client", "unreadable-cell")
+
+
+def is_proved(client: Client, call: CountedCall) -> bool | None:
+    """Tell whether a call is told as wrong, or as not checked, where it is made wrong; None where nothing literal
+    of it can be."""
+    if probe(call.node, call.kind) is None:
+        return None
+    found = next((each for each in client.probed.calls if _is_at(each, call, ends_there=False)), None)
+    return found is not None and found["verdict"] != "checked"
+
+
+def _outcome(listed: Mapping[str, Any]) -> tuple[str, str]:
+    return _WORDS[listed["verdict"]], listed["rule"]
+
+
+def _is_at(listed: Mapping[str, Any], call: CountedCall, *, ends_there: bool = True) -> bool:
+    """Tell whether a listed call is this one: what is called ends there. In a copy, a call may begin elsewhere."""
+    if listed.get("cell", 0) != call.cell:
+        return False
+    if ends_there:
+        return (listed["end_line"], listed["end_column"]) == (call.line, call.end_column)
+    return listed["end_line"] == call.line
+
+
+def _is_of_cell(finding: Mapping[str, Any], call: CountedCall) -> bool:
+    return finding.get("cell", 0) in (0, call.cell)

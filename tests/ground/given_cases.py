@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ground.client_checks import findings
+from ground.client_checks import said_of
 
 _LOUD = ("error", "warning")
 
@@ -21,9 +21,8 @@ _LOUD = ("error", "warning")
 def cases_table(folder: Path) -> str:
     """Return a line for each kind of answer, and one for each case that is answered otherwise than it should be."""
     models = [str(each) for each in sorted((folder / "models").iterdir()) if (each / "config.yaml").is_file()]
-    said: dict[Path, list[dict[str, Any]]] = {}
-    for finding in findings([folder / name for name in ("calls", "holding", "notebooks")], models):
-        said.setdefault(Path(finding["file"]), []).append(finding)
+    found = said_of([folder / name for name in ("calls", "holding", "notebooks")], models)
+    said = {Path(file): each.findings for file, each in found.items()}
     truth = json.loads((folder / "calls" / "truth.json").read_text())
     return "\n".join([*_calls(folder, truth, said), *_holding(folder, said), *_notebooks(folder, said)])
 

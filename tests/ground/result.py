@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ground.client_checks import Client, outcome
+from ground.client_checks import SILENT, Client, is_proved, outcome
 from ground.ground_list import HERE, digest
 
 JUDGEMENTS = HERE / "judgements.yaml"
@@ -46,26 +46,38 @@ def models_result(readings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def clients_result(those: Sequence[Client], judgements: Path = JUDGEMENTS) -> dict[str, Any]:
-    """Count what became of the calls, and list the silent ones and the errors with their judgement."""
-    known = _judgements(judgements)
+    """Count what became of the calls, and list the silent ones and the errors with their judgement. A silent call
+    that was judged to be none of a model of the platform is counted as such. Calls that were checked are proved
+    where they are found once they are made wrong."""
+    known = read_judgements(judgements)
     without: dict[str, Counter[str]] = defaultdict(Counter)
     given: dict[str, Counter[str]] = defaultdict(Counter)
-    silent: dict[str, list[str]] = defaultdict(list)
+    silent: dict[str, set[str]] = defaultdict(set)
+    unproved: list[str] = []
+    proved = 0
     for client in those:
         for call in client.calls:
-            where = f"{client.name}:{f'cell {call.cell}:' if call.cell else ''}{call.line} {call.method}"
-            without[call.kind][_became(*outcome(client, call, given=False))] += 1
-            became = outcome(client, call, given=True)
-            given[call.kind][_became(*became)] += 1
-            if became[0] == "silent":
-                silent[call.kind].append(where)
+            cell = f"cell {call.cell}:" if call.cell else ""
+            where = f"{client.name}:{cell}{call.line} {call.method}"
+            key = f"{digest(client.path.read_bytes())[:12]}:{cell}{call.line} {SILENT}"
+            for counts, is_given in ((without, False), (given, True)):
+                became = outcome(client, call, given=is_given)
+                if became[0] == SILENT and key in known:
+                    became = (known[key]["judged"], "")
+                counts[call.kind][_became(*became)] += 1
+                if became[0] == SILENT:
+                    silent[call.kind].add(where)
+            is_shown = is_proved(client, call) if became[0] == "checked" else None
+            proved += bool(is_shown)
+            if is_shown is False:
+                unproved.append(where)
     errors = [_error(client, each, known) for client in those for each in _errors(client)]
     return {
         "files": len(those),
         "files dropped whole": sorted(
             f"{client.name}: {each['message']}"
             for client in those
-            for each in client.without
+            for each in client.without.findings
             if each["rule"] == "unreadable-client"
         ),
         "calls": {
@@ -78,6 +90,8 @@ def clients_result(those: Sequence[Client], judgements: Path = JUDGEMENTS) -> di
         },
         "errors": _counted(each["judged"] for each in errors),
         "false errors": [each for each in errors if each["judged"] in ("false", _UNJUDGED)],
+        "checked and proved": proved,
+        "checked and not proved": sorted(unproved),
         "silent": {kind: sorted(places) for kind, places in sorted(silent.items())},
     }
 
@@ -93,7 +107,7 @@ def _became(kind: str, rule: str) -> str:
 
 def _errors(client: Client) -> Iterator[dict[str, Any]]:
     seen: set[tuple[int, int, str, str]] = set()
-    for each in (*client.without, *client.given):
+    for each in (*client.without.findings, *client.given.findings):
         key = (each.get("cell", 0), each["line"], each["rule"], each["message"])
         if each["severity"] in ("error", "warning") and key not in seen:
             seen.add(key)
@@ -108,7 +122,7 @@ def _error(client: Client, finding: Mapping[str, Any], known: Mapping[str, Mappi
     return {"key": key, "client": client.name, "message": finding["message"], **judged}
 
 
-def _judgements(file: Path) -> Mapping[str, Mapping[str, str]]:
+def read_judgements(file: Path = JUDGEMENTS) -> Mapping[str, Mapping[str, str]]:
     return (yaml.safe_load(file.read_text()) or {}) if file.is_file() else {}
 
 
@@ -133,10 +147,14 @@ def table(result: Mapping[str, Any]) -> str:
         for became, number in each["with models"].items():
             counts[became.partition(" ")[0]] += number
     rows.append(("all calls, with a model", f"{counts.total()}: {_said(counts)}"))
+    if "checked and proved" in clients:
+        proved, unproved = clients["checked and proved"], len(clients["checked and not proved"])
+        rows.append(("checked calls, once they are made wrong", f"{proved} found, {unproved} not"))
     rows.append(("errors and warnings", _said(clients["errors"]) or "none"))
     rows.append(("files dropped whole", f"{len(clients['files dropped whole'])} of {clients['files']}"))
     for what, each in result["other languages"].items():
-        rows.append((f"{what} calls in JavaScript, TypeScript, shell", f"{sum(each.values())}: {_said(each)}"))
+        if what != "silent":
+            rows.append((f"{what} calls in JavaScript, TypeScript, shell", f"{sum(each.values())}: {_said(each)}"))
     mutants = Counter[str]()
     for what, each in result["mutants"].items():
         rows.append((f"mutants: {what}", _said(each)))

@@ -15,6 +15,7 @@ from uv import find_uv_bin
 
 ROOT = Path(__file__).parents[2]
 MEBIBYTE = 1024 * 1024
+BLOCK = 4096
 
 CLIENT = """\
 from clarifai.client import Model
@@ -77,33 +78,54 @@ def test_the_wheel_has_one_package_under_a_name_of_its_own(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {each.split("/")[0] for each in names if ".dist-info" not in each} == {"clarifai_emulator_check"}
     assert "clarifai_emulator_check/contracts/stubs/sdk_outline/clarifai/client/__init__.pyi" in names
-    assert {f"clarifai_emulator_check/{each}LICENSE" for each in ("", "clarifai_grpc/", "google_api/")} <= names
+    assert {f"clarifai_emulator_check/{each}LICENSE" for each in ("", "clarifai_grpc/")} <= names
 
 
-def test_it_is_small_and_brings_no_sdk_no_containers_and_no_grpc(scripts: Path) -> None:
-    packages = next(scripts.parent.glob("lib/*/site-packages"))
-    there = {each.name.partition("-")[0] for each in packages.glob("*.dist-info")}
+def test_it_brings_no_sdk_no_containers_and_no_grpc(scripts: Path) -> None:
+    there = {each.name.partition("-")[0] for each in _packages(scripts).glob("*.dist-info")}
     assert there & {"clarifai", "clarifai_grpc", "grpcio", "docker", "nvidia_ml_py", "uv", "numpy"} == set()
-    counted = [
-        each.stat().st_size
-        for each in packages.rglob("*")
-        if each.is_file() and not each.relative_to(packages).parts[0].startswith(("pyrefly", "_virtualenv"))
-    ]
+
+
+def test_it_takes_less_than_fifteen_mebibytes_of_a_disk(scripts: Path) -> None:
+    """A hook is installed anew for each of its versions, on each machine: what it takes is felt."""
+    packages = _packages(scripts)
     assert any(packages.rglob("*.pyc")), "pip compiles what it installs: that counts"
-    assert sum(counted) / MEBIBYTE <= 15
+    sizes: dict[str, int] = {}
+    for each in packages.rglob("*"):
+        top = each.relative_to(packages).parts[0].partition("-")[0]
+        if not top.startswith(("pyrefly", "_virtualenv")):
+            size = each.stat().st_size if each.is_file() else BLOCK
+            sizes[top] = sizes.get(top, 0) + -(-size // BLOCK) * BLOCK
+    table = "\n".join(f"{size / MEBIBYTE:6.2f} MiB {name}" for name, size in sorted(sizes.items()))
+    total = sum(sizes.values()) / MEBIBYTE
+    assert total <= 15, (
+        f"Beside Python and the type checker, `pip install clarifai-emulator-check` takes {total:.2f} MiB of a "
+        f"disk with blocks of 4 KiB, as `du` counts. docs/hooks.md promises 15 MiB. Which of these grew?\n{table}"
+    )
 
 
 def test_check_finds_a_wrong_call_and_says_how_the_model_was_read(scripts: Path, project: Path) -> None:
     done = _do(scripts, project, "check", "client.py", "--model", "hello")
     assert done.returncode == 1
     assert "error[unknown-argument] predict(): there is no argument 'promt'" in done.stdout
-    assert "1 error; 1 file and 2 calls checked" in done.stdout
+    assert "1 error; 1 file, 2 calls (1 checked, 1 wrong)" in done.stdout
     note = "no clarifai SDK is installed here, so hello was read from the source, without running it"
     assert f"Note: {note}." in done.stderr
 
 
 def test_check_says_nothing_of_that_where_it_was_asked_for(scripts: Path, project: Path) -> None:
     assert "Note:" not in _do(scripts, project, "check", "client.py", "--model", "hello", "--static").stderr
+
+
+def test_a_client_in_javascript_is_named_with_what_would_read_it(scripts: Path, project: Path) -> None:
+    (project / "client.js").write_text('fetch("https://api.clarifai.com/v2/models/hello/outputs")\n')
+    done = _do(scripts, project, "check", "client.js", "--model", "hello", "--fail-on", "unchecked")
+    assert done.returncode == 1
+    assert (
+        "unchecked[unreadable-client] client.js was not read: "
+        "what reads JavaScript, TypeScript and shell scripts is not installed."
+    ) in done.stdout
+    assert "next: pip install 'clarifai-emulator-check[javascript]'\n" in done.stdout
 
 
 def test_contracts_are_shown_locked_compared_and_verified(scripts: Path, project: Path) -> None:
@@ -153,7 +175,7 @@ def test_the_messages_are_the_same_in_both_implementations_of_protobuf(scripts: 
     ]
     assert [each[0] for each in said] == ["upb", "python"]
     assert said[0][1:] == said[1][1:]
-    assert int(said[0][2]) > 100
+    assert int(said[0][2]) > 20
 
 
 @pytest.mark.slow
@@ -164,10 +186,23 @@ def test_with_an_sdk_beside_it_models_are_imported(wheel: Path, project: Path) -
     assert "sdk-not-installed" not in {each["rule"] for each in shown["findings"]}
 
 
+@pytest.fixture(scope="module")
+def whole_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("whole")
+    _run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", target, ROOT)
+    return next(target.glob("*.whl"))
+
+
 @pytest.mark.slow
-def test_both_can_be_installed_together_and_either_removed(wheel: Path, project: Path) -> None:
-    _run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", project / "whole", ROOT)
-    scripts = _environment(project / "environment", wheel, next((project / "whole").glob("*.whl")), *_pins())
+@pytest.mark.parametrize("first", ["clarifai-emulator", "clarifai-emulator-check"])
+def test_both_can_be_installed_in_either_order_and_either_removed(
+    first: str, wheel: Path, whole_wheel: Path, project: Path
+) -> None:
+    wheels = {"clarifai-emulator": whole_wheel, "clarifai-emulator-check": wheel}
+    (second,) = wheels.keys() - {first}
+    scripts = _environment(project / "environment", wheels[first], *_pins())
+    alone = _installed(scripts)
+    _pip(scripts, "install", wheels[second], *_pins())
     for pair in (
         ["clarifai_emulator", "clarifai_emulator_check"],
         ["clarifai_emulator_check", "clarifai_emulator"],
@@ -176,27 +211,40 @@ def test_both_can_be_installed_together_and_either_removed(wheel: Path, project:
     words = ["contract", "show", "hello", "--json"]
     shown = {
         json.dumps(json.loads(_do(scripts, project, *words, program=each).stdout)[0]["methods"])
-        for each in ("clarifai-emulator", "clarifai-emulator-check")
+        for each in (first, second)
     }
     assert len(shown) == 1
-    for removed, left in (
-        ("clarifai-emulator", "clarifai-emulator-check"),
-        ("clarifai-emulator-check", "clarifai-emulator"),
-    ):
-        _run(find_uv_bin(), "pip", "uninstall", "--quiet", "--python", scripts / "python", removed)
-        assert not (scripts / removed).exists()
-        assert _do(scripts, project, *words, program=left).returncode == 0
-        both = [wheel, next((project / "whole").glob("*.whl"))]
-        _run(find_uv_bin(), "pip", "install", "--quiet", "--python", scripts / "python", *both, *_pins())
+    _pip(scripts, "uninstall", second)
+    assert not (scripts / second).exists()
+    assert [each for each in _installed(scripts) - alone if each.startswith(second.replace("-", "_"))] == []
+    assert _do(scripts, project, *words, program=first).returncode == 0
+    _pip(scripts, "install", wheels[second], *_pins())
+    _pip(scripts, "uninstall", first)
+    assert not (scripts / first).exists()
+    assert _do(scripts, project, *words, program=second).returncode == 0
+
+
+def _packages(scripts: Path) -> Path:
+    return next(scripts.parent.glob("lib/*/site-packages"))
 
 
 def _environment(folder: Path, *packages: object) -> Path:
     """Make an environment with these packages; return the folder of its programs."""
     _run(find_uv_bin(), "venv", "--quiet", "--python", sys.executable, folder / "venv")
     scripts = folder / "venv" / "bin"
-    install = ("pip", "install", "--quiet", "--compile-bytecode", "--python", scripts / "python")
-    _run(find_uv_bin(), *install, *packages)
+    _pip(scripts, "install", "--compile-bytecode", *packages)
     return scripts
+
+
+def _pip(scripts: Path, verb: str, *words: object) -> None:
+    _run(find_uv_bin(), "pip", verb, "--quiet", "--python", scripts / "python", *words)
+
+
+def _installed(scripts: Path) -> set[str]:
+    """Return the files of an environment's packages, but for those that running them leaves."""
+    packages = _packages(scripts)
+    files = (each for each in packages.rglob("*") if each.suffix != ".pyc" and each.name != "__pycache__")
+    return {each.relative_to(packages).as_posix() for each in files}
 
 
 def _pins() -> list[str]:

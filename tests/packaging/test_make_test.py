@@ -16,7 +16,9 @@ def test_its_last_lines_say_what_was_left_out_and_how_to_have_it() -> None:
         [sys.executable, "-m", "pytest", *options, *FILES], cwd=ROOT, capture_output=True, text=True, timeout=100
     )
     *_, left_out, passed = done.stdout.splitlines()
-    assert left_out.startswith("Left out: 1 slow tests, 3 tests in containers, the flow tests with the lean runner")
+    assert left_out.startswith(
+        "Left out: 1 slow tests, 3 tests in containers, the flow tests with the genuine runner"
+    )
     assert "`make test-all` runs everything" in left_out
     assert " passed in " in passed
     assert done.stderr == ""

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from uv import find_uv_bin
 
 ROOT = Path(__file__).parents[2]
@@ -31,12 +32,31 @@ repos:
         args: [clients, --model, models/hello]
       - id: clarifai-contract
         args: [models/hello]
+      - id: clarifai-check-with-sdk
+        args: [clients, --model, models/hello]
 """
 CLIENT = """\
 from clarifai.client import Model
 
 print(Model(url="https://clarifai.com/me/demo/models/hello").predict({argument}="you"))
 """
+
+
+# A client in another language, of which one light hook brings the parser.
+SCRIPT = """\
+curl https://api.clarifai.com/v2/users/me/apps/demo/models/hello/outputs -d '{"inputs": [{"data": {"txt": 1}}]}'
+"""
+
+
+def test_the_documented_configuration_names_hooks_that_are_there() -> None:
+    page = (ROOT / "docs/hooks.md").read_text(encoding="utf-8")
+    hooks = {each["id"]: each for each in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
+    blocks = [yaml.safe_load(each.partition("```")[0]) for each in page.split("```yaml\n")[1:]]
+    named = [hook["id"] for repo in blocks[0]["repos"] for hook in repo["hooks"]]
+    assert set(named) <= set(hooks)
+    assert all(f"| `{each}` |" in page for each in hooks)
+    [local] = blocks[1]
+    assert local["hooks"][0]["entry"].startswith(hooks["clarifai-check"]["entry"])
 
 
 @pytest.mark.slow
@@ -63,7 +83,7 @@ def test_hooks_refuse_what_would_fail_with_the_model(tmp_path: Path) -> None:
     packages = {
         each.name.partition("-")[0] for each in tmp_path.glob("home/*/py_env*/lib/*/site-packages/*.dist-info")
     }
-    assert {"clarifai_emulator_check", "clarifai_emulator", "pyrefly"} <= packages
+    assert {"clarifai_emulator_check", "clarifai_emulator", "pyrefly", "tree_sitter"} <= packages
     assert packages & {"clarifai", "clarifai_grpc", "grpcio", "docker", "uv"} == set()
 
     (project / "clients/wrong.py").write_text(CLIENT.format(argument="promt"))
@@ -73,6 +93,35 @@ def test_hooks_refuse_what_would_fail_with_the_model(tmp_path: Path) -> None:
     assert "error[unknown-argument] predict(): there is no argument 'promt'" in said
     code, said = _exit(*pre_commit, "clarifai-contract", folder=project, **home)
     assert (code, "There is no clarifai.contract.yaml below this folder." in said) == (1, True), said
+
+    code, said = _exit(*pre_commit, "clarifai-check-with-sdk", folder=project, **home)
+    assert (code, "there is no argument 'promt'" in said) == (1, True), said
+    (project / "clients/wrong.py").unlink()
+    _commit(project)
+    code, said = _exit(*pre_commit, "clarifai-check-with-sdk", folder=project, **home)
+    assert (code, "Passed" in said) == (0, True), said
+
+    (project / "clients/call.sh").write_text(SCRIPT)
+    _commit(project)
+    for hook in ("clarifai-check", "clarifai-check-with-sdk"):
+        code, said = _exit(*pre_commit, hook, folder=project, **home)
+        assert (code, "error[wrong-body]" in said) == (1, True), said
+
+    lock = (
+        tmp_path.glob("home/*/py_env*/bin/clarifai-emulator-check").__next__(),
+        "contract",
+        "lock",
+        "models/hello",
+    )
+    assert _exit(*lock, folder=project, **home)[0] == 0
+    _commit(project)
+    code, said = _exit(*pre_commit, "clarifai-contract", folder=project, **home)
+    assert (code, "Passed" in said) == (0, True), said
+    model = project / "models/hello/1/model.py"
+    model.write_text(model.read_text().replace("prompt: str, n", "text: str, n"))
+    _commit(project)
+    code, said = _exit(*pre_commit, "clarifai-contract", folder=project, **home)
+    assert (code, "prompt" in said) == (1, True), said
 
 
 def _repository(folder: Path) -> Path:

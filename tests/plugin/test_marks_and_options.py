@@ -185,17 +185,17 @@ def test_a_wrong_option_is_refused_with_what_it_may_be(wrong: Run, ini: str) -> 
 def test_options_of_pyproject_toml(nested: Any) -> None:
     files = {
         "pytest.ini": "",
-        "pyproject.toml": '[tool.pytest.ini_options]\nclarifai_runner = "lean"\n'
+        "pyproject.toml": '[tool.pytest.ini_options]\nclarifai_runner = "genuine"\n'
         'asyncio_default_fixture_loop_scope = "function"\n',
         "test_a.py": """
             def test_a(clarifai):
-                assert clarifai.emulator.config.runner == "lean"
+                assert clarifai.emulator.config.runner == "genuine"
                 assert clarifai.deploy("{models}/hello").model.predict(prompt="x") == "Hello, x!"
             """,
     }
     run = nested(files, "-c", "pyproject.toml")
     assert run.outcome("test_a") == "PASSED", run.failure("test_a")
-    assert "runner lean" in run.text
+    assert "runner genuine" in run.text
 
 
 def test_options_of_up_are_settings_here_too_and_its_variables_count(

@@ -76,7 +76,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-WAYS = {**SCOPES, "lean": ("--clarifai-runner", "lean"), "inprocess": ("--clarifai-backend", "inprocess")}
+WAYS = {**SCOPES, "genuine": ("--clarifai-runner", "genuine"), "inprocess": ("--clarifai-backend", "inprocess")}
 
 
 @pytest.mark.parametrize("options", WAYS.values(), ids=list(WAYS))

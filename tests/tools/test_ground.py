@@ -9,16 +9,17 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
 from ground.call_counting import counted
 from ground.call_edits import edited, mutants, probe
 from ground.checkouts import Checkouts, fetch
-from ground.client_checks import Client, other_languages, outcome
+from ground.client_checks import Client, Said, is_proved, other_languages, outcome
 from ground.ground_list import CLIENT, MODEL, Entry, digest, directory_digest, found_digest, read_list
 from ground.model_readings import sdk_line
-from ground.result import compared, table
+from ground.result import clients_result, compared, table
 from ground.text_calls import counted_text
 
 HERE = Path(__file__).parents[1] / "ground"
@@ -97,23 +98,32 @@ def test_calls_that_are_no_python_are_named_or_silent(tmp_path: Path) -> None:
     file = entry.place(tmp_path)
     file.parent.mkdir(parents=True)
     file.write_text('import { Model } from "clarifai-nodejs";\nawait model.predict(\n  {});\nmodel.generate();\n')
-    said = [{"file": str(file), "rule": "unresolved-call", "severity": "unchecked", "line": 2, "end_line": 3}]
-    assert other_languages([entry], tmp_path, said) == {"sdk": {"named unresolved-call": 1, "silent": 1}}
+    said = {str(file): Said(calls=[listed("unchecked", "unresolved-call", 2, 15)])}
+    became = other_languages([entry], tmp_path, said, {})
+    assert became == {"sdk": {"named unresolved-call": 1, "silent": 1}, "silent": [f"{entry.name}:4 generate"]}
+
+    key = f"{digest(file.read_bytes())[:12]}:4 silent"
+    became = other_languages([entry], tmp_path, said, {key: {"judged": "elsewhere", "why": "…"}})
+    assert became == {"sdk": {"elsewhere": 1, "named unresolved-call": 1}, "silent": []}
 
 
-def test_a_call_of_a_server_is_named_where_its_address_is_written(tmp_path: Path) -> None:
+def listed(verdict: str, rule: str, line: int, column: int, cell: int = 0) -> dict[str, Any]:
+    """Return a call as `check` lists it; line and column are where what is called ends."""
+    return {"verdict": verdict, "rule": rule, "end_line": line, "end_column": column, "cell": cell}
+
+
+def test_a_checked_call_is_proved_where_it_is_found_once_it_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "client.py"
-    file.write_text("URL = 'https://api.clarifai.com/v2/ext/mcp/v1'\n\nclient.call_tool('add', {})\n")
+    file.write_text("URL = 'https://api.clarifai.com/v2/ext/mcp/v1'\nx.list_tools()\nx.call_tool('add', {})\n")
     client = Client("c", file, counted(file))
-    client.without.append({"rule": "model-not-given", "severity": "unchecked", "line": 1})
-    assert outcome(client, client.calls[0], given=False) == ("named", "model-not-given")
+    lists, calls = client.calls
 
-
-def test_a_call_in_which_nothing_literal_can_be_made_wrong_is_unprobed(tmp_path: Path) -> None:
-    file = tmp_path / "client.py"
-    file.write_text("URL = 'https://api.clarifai.com/v2/ext/mcp/v1'\nclient.list_tools()\n")
-    client = Client("c", file, counted(file))
-    assert outcome(client, client.calls[0], given=True) == ("unprobed", "")
+    assert is_proved(client, lists) is None, "nothing literal of it can be made wrong"
+    assert is_proved(client, calls) is False
+    client.probed.calls.append(listed("checked", "", 3, 12))
+    assert is_proved(client, calls) is False
+    client.probed.calls[0] = listed("error", "unknown-tool", 3, 12)
+    assert is_proved(client, calls) is True
 
 
 def test_a_probe_makes_a_call_wrong_and_moves_no_line() -> None:
@@ -137,19 +147,41 @@ def test_mutants_of_a_call_are_the_same_each_time() -> None:
     assert made == mutants(call, {"input_fields": fields}, random.Random(1))
 
 
-def test_a_call_is_named_where_its_model_is_built_and_silent_where_nothing_is_said(tmp_path: Path) -> None:
+def test_a_call_is_what_is_listed_at_its_place_and_silent_where_nothing_is(tmp_path: Path) -> None:
     file = tmp_path / "client.py"
-    file.write_text("from clarifai.client import Model\nm = Model(url='u')\n\nm.predict()\n")
+    file.write_text("from clarifai.client import Model\nm = Model(url='u')\nx = 'é', m.predict()\n")
     client = Client("c", file, counted(file))
     (call,) = client.calls
+    assert (call.line, call.end_column) == (3, 19)
     assert outcome(client, call, given=False) == ("silent", "")
-    client.without.append({"rule": "model-not-given", "severity": "unchecked", "line": 2})
+    client.without.calls.append(listed("unchecked", "model-not-given", 3, 19))
     assert outcome(client, call, given=False) == ("named", "model-not-given")
-    assert outcome(Client("c", file, [call]), call, given=True) == ("silent", "")
-    client.probed.append({"rule": "unknown-argument", "severity": "error", "line": 4})
+    client.given.calls.append(listed("error", "wrong-type", 3, 5))
+    assert outcome(client, call, given=True) == ("silent", ""), "it is another call of this line"
+    client.given.calls[0] = listed("checked", "", 3, 19)
     assert outcome(client, call, given=True) == ("checked", "")
-    client.given.append({"rule": "wrong-type", "severity": "error", "line": 4})
-    assert outcome(client, call, given=True) == ("error", "wrong-type")
+
+
+def test_a_call_in_a_cell_or_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "client.ipynb"
+    source = "from clarifai.client import Model\nModel(url='u').predict()"
+    file.write_text(json.dumps({"cells": [{"cell_type": "code", "source": source}]}))
+    client = Client("c", file, counted(file))
+    (call,) = client.calls
+    client.without.findings.append({"rule": "unreadable-cell", "cell": 2})
+    assert outcome(client, call, given=False) == ("silent", "")
+    client.without.findings.append({"rule": "unreadable-cell", "cell": 1})
+    assert outcome(client, call, given=False) == ("named", "unreadable-cell")
+
+
+def test_a_silent_call_that_was_judged_to_go_elsewhere_is_counted_as_that(tmp_path: Path) -> None:
+    file, judgements = tmp_path / "client.py", tmp_path / "judgements.yaml"
+    file.write_text("from clarifai.client import Model\nm = Model(url='u')\nm.predict()\nm.generate()\n")
+    key = f"{digest(file.read_bytes())[:12]}:3 silent"
+    judgements.write_text(f'"{key}": {{judged: elsewhere, why: "…"}}')
+    became = clients_result([Client("c", file, counted(file))], judgements)
+    assert became["calls"]["sdk"]["with models"] == {"elsewhere": 1, "silent": 1}
+    assert became["silent"] == {"sdk": ["c:4 generate"]}
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from light_package import needs_of_light, rewritten
-from message_modules import message_modules, with_messages_of, without_repeated_options
+from light_package import messages_of_light, needs_of_light, rewritten
+from message_modules import kept_files, used_messages, with_messages_of
 from module_graph import ModuleGraph, Needs
 
 ROOT = Path(__file__).parents[2]
@@ -96,30 +96,45 @@ def test_names_of_the_package_and_of_its_commands_are_those_of_the_light_one(bef
     assert rewritten(before) == after
 
 
-def test_messages_come_with_all_that_they_import_and_without_services() -> None:
-    found = message_modules(["clarifai_grpc.grpc.api.service_pb2", "click"])
-    assert {"clarifai_grpc.grpc.api.resources_pb2", "google.api.annotations_pb2", "google.api.http_pb2"} <= set(
-        found
-    )
-    assert not [each for each in found if each.endswith("_grpc")]
-    assert (
-        with_messages_of("light", "from google.api import http_pb2 as x")
-        == "from light.google_api import http_pb2 as x"
-    )
+def test_messages_come_with_what_is_in_them_and_without_the_rest() -> None:
+    found = kept_files({"clarifai_grpc.grpc.api.service_pb2": ["PostModelOutputsRequest"]})
+    service = found["clarifai_grpc.grpc.api.service_pb2"]
+    assert [each.name for each in service.message_type] == ["PostModelOutputsRequest"]
+    assert (len(service.service), "google/api/annotations.proto" in service.dependency) == (0, False)
+    resources = {each.name for each in found["clarifai_grpc.grpc.api.resources_pb2"].message_type}
+    assert {"UserAppIDSet", "Input", "Data", "Image", "Model", "ModelVersion"} <= resources
+    assert {"Installation", "Pipeline"} & resources == set()
+    with pytest.raises(ValueError, match=r"service_pb2 has no message, enum or extension Nothing\."):
+        kept_files({"clarifai_grpc.grpc.api.service_pb2": ["Nothing"]})
+
+
+def test_the_messages_that_the_modules_use_are_seen_in_their_source() -> None:
+    used = messages_of_light(ROOT)
+    assert "PostModelOutputsRequest" in used["clarifai_grpc.grpc.api.service_pb2"]
+    assert used["clarifai_grpc.grpc.api.utils.extensions_pb2"] == {"cl_show_if_empty"}
+    assert used["clarifai_grpc.grpc.api.status.status_code_pb2"] == {"StatusCode"}
+    sizes = {name: content.ByteSize() for name, content in kept_files(used).items()}
+    assert sum(sizes.values()) < 60_000, sizes
+
+
+def test_what_uses_a_message_module_as_a_whole_is_refused() -> None:
+    start = "from clarifai_grpc.grpc.api import resources_pb2 as messages\n"
+    assert used_messages([f"{start}messages.Model(id=messages.Input.x)"]) == {
+        "clarifai_grpc.grpc.api.resources_pb2": {"Model", "Input"}
+    }
+    with pytest.raises(ValueError, match=r"cannot be seen which messages of clarifai_grpc.grpc.api.resources_pb2"):
+        used_messages([f"{start}getattr(messages, name)"])
+
+
+def test_only_imports_of_messages_are_imports_of_the_copies() -> None:
+    line = "from clarifai_grpc.grpc.api import resources_pb2"
+    assert with_messages_of("light", line) == f"from light.{line.removeprefix('from ')}"
     assert with_messages_of("light", "from google.protobuf import x") == "from google.protobuf import x"
-
-
-def test_a_generated_module_keeps_its_extensions() -> None:
-    text = "A = 1\nif _descriptor._USE_C_DESCRIPTORS == False:\n  x.RegisterExtension(y)\n  A._options = None\n"
-    assert without_repeated_options(text) == (
-        "A = 1\nif _descriptor._USE_C_DESCRIPTORS == False:\n  x.RegisterExtension(y)\n"
-    )
-    assert without_repeated_options("A = 1\n") == "A = 1\n"
 
 
 def test_hooks_of_the_light_distribution_install_what_it_asks_for() -> None:
     hooks = {each["id"]: each for each in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
-    asked = [str(each) for each in _requirements("light/pyproject.toml")]
+    asked = [str(each) for each in [*_requirements("light/pyproject.toml"), *_javascript()]]
     for name in ("clarifai-check", "clarifai-contract"):
         first, second, *others = hooks[name]["additional_dependencies"]
         assert (first, second) == ("--no-deps", "./light")

@@ -34,6 +34,11 @@ def test_the_defaults_can_be_used_and_are_for_this_machine_only() -> None:
         ({"queue_size": 0}, "queue_size must be at least 1, got 0"),
         ({"num_threads": 0}, "num_threads must be at least 1, got 0"),
         (
+            {"allow_hosts": ("http://models.example.com",)},
+            "allow_hosts must hold names like models.example.com, without scheme and port, got "
+            "'http://models.example.com'",
+        ),
+        (
             {"cors": ("localhost:3000",)},
             "cors must hold origins like http://localhost:3000, localhost for every port of this machine, "
             "null for pages opened from files, or *, got 'localhost:3000'",

@@ -17,7 +17,7 @@ from typing import Any
 
 from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.call import ApiCall, Interceptor, Step, StreamHandler, UnaryHandler, only
-from clarifai_emulator.api.rpc import Rpc
+from clarifai_emulator.api.rpc import Auth, Rpc
 from clarifai_emulator.api.steps import (
     ArrivalFaults,
     Arrivals,
@@ -52,6 +52,7 @@ class RequestChain:
         steps: Sequence[Step] = (),
     ) -> None:
         self._clock = clock
+        self._authenticator = authenticator
         self._interceptors = Interceptors(interceptors, self._refuse)
         self._report = ReportToEvents(events, clock)
         self.steps: tuple[Step, ...] = (
@@ -83,6 +84,16 @@ class RequestChain:
         """Begin a call, which has not taken any step yet."""
         started = self._clock.monotonic()
         return ApiCall(rpc, metadata, started, peer=peer, seconds_left=seconds_left, is_heard=is_heard)
+
+    def knows(self, rpc: Rpc, metadata: Mapping[str, str]) -> bool:
+        """Tell whether the credential of a request is good: else its body need not be read, as ``unary`` refuses
+        it before its handler sees it."""
+        try:
+            if rpc.auth is not Auth.NONE:
+                self._authenticator.authenticate(metadata)
+        except CallerError:
+            return False
+        return True
 
     def unary(self, call: ApiCall, handler: UnaryHandler, request: Any) -> Awaitable[Any]:
         """Answer one request with one response. Raises nothing but cancellation and, where a fault or a cassette

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from clarifai_emulator.backends.process.parent import NOWHERE, Parent
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.dispatch.lean import LeanEnd
 from clarifai_emulator.machine.devices import NO_DEVICES, Devices
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
@@ -112,8 +113,8 @@ class ReplicaProcess(Protocol):
         ...
 
     @property
-    def connection(self) -> socket.socket | None:
-        """The emulator's end of a lean runner's socket; None for a runner that pulls its work."""
+    def connection(self) -> LeanEnd | None:
+        """The emulator's end of what feeds a lean runner; None for a runner that pulls its work."""
         ...
 
     @property

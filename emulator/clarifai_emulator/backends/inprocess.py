@@ -22,6 +22,7 @@ from clarifai_emulator.backends import own_output
 from clarifai_emulator.backends.backend import Exit, ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.debugging import breakpoints
 from clarifai_emulator.backends.image_view import ImageViews
+from clarifai_emulator.backends.inprocess_items import LeanThreads
 from clarifai_emulator.backends.model_errors import unusable_model
 from clarifai_emulator.backends.poller import Rounds
 from clarifai_emulator.backends.signature_answers import Signatures, mocked_warning
@@ -99,7 +100,7 @@ class InProcessReplica:
     def __init__(self, spec: ReplicaSpec, on_line: Callable[[str], None], api_base: str) -> None:
         self._api_base = api_base
         self.pid = os.getpid()
-        self.connection, self._theirs = socket.socketpair()
+        self.connection = LeanThreads(self._listen)
         self.reloads, self._edits = socket.socketpair() if spec.source.watched is not None else (None, None)
         self.debugger = None  # it is debugged where the emulator is
         self._loop = asyncio.get_running_loop()
@@ -110,9 +111,10 @@ class InProcessReplica:
 
     def terminate(self) -> None:
         """Take nothing more. What it works on goes on until it is done, and is not heard."""
-        for each in filter(None, (self._theirs, self._edits)):
+        self.connection.close()
+        if self._edits is not None:
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+                self._edits.shutdown(socket.SHUT_RDWR)
         self._end(Exit(why="the emulator stopped it"))
 
     def kill(self) -> None:
@@ -128,25 +130,30 @@ class InProcessReplica:
                 path = str(spec.source.path)
                 edits = _Edits(self._edits, path, model_traceback, sdk_main) if self._edits else None
                 item_steps_main.spare()
-                runner = lean_main.make_runner(
+                runner, threads = lean_main.make_runner(
                     path, spec.base_url, spec.variables, spec.num_threads, sdk_main, edits
                 )
                 # Else the runner, and its model, stays until this process ends, and says then that it stops.
-                atexit.unregister(runner[0].stop)
+                atexit.unregister(runner.stop)
             if not own_output.is_heard():
                 self._tell("in the emulator's process: what the model prints goes where the emulator prints")
-            _Runner(self._tell, *runner, self._theirs).serve()
+            self.connection.serve(lean_main.ItemRunner(runner, threads))
         except BaseException as error:
             why = "it ended while it was being loaded"
             trace = model_traceback(error, str(spec.source.path))
             self._tell(trace if "Traceback" in trace else traceback.format_exc().rstrip())
         finally:
-            for each in filter(None, (self._theirs, self._edits)):
-                each.close()
+            if self._edits is not None:
+                self._edits.close()
             self._in_loop(self._end, Exit(why=why))
 
     def _tell(self, text: str) -> None:
         self._lines.put(text)
+
+    def _listen(self) -> None:
+        """Hear what this thread says, from now on."""
+        with _loading:
+            _listen(self._tell)
 
     def _warn_of_another_platform(self) -> None:
         """The SDK of this process may have been imported before there was an emulator, and keeps what it found."""
@@ -205,19 +212,6 @@ class _Lines:
         if self.tell():  # said in this instant, by a thread that thought that somebody looks
             self._awake = True
             self._rounds.begin()
-
-
-class _Runner(lean_main.LeanRunner):
-    """A lean runner whose log lines are told to its replica."""
-
-    def __init__(self, tell: Callable[[str], None], *parts: Any) -> None:
-        super().__init__(*parts)
-        self._tell = tell
-
-    def work(self) -> None:
-        with _loading:
-            _listen(self._tell)
-        super().work()
 
 
 class _Edits(reload_main.Reloads):

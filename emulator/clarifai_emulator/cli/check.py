@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     "USER/APP/models/ID, localhost:PORT, or * for what is only known at run time. As often as needed.",
 )  # fmt: skip
 @report_options()
+@click.option("--show-calls", is_flag=True,
+              help="List every call, too: checked, wrong, not checked (and why), or ignored.")  # fmt: skip
 @click.option("--static", is_flag=True, help="Read the models without running their code; less exact.")
 @click.option("--packages", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="The site-packages folder of the clients' environment, where it is another one.")  # fmt: skip
@@ -60,6 +62,7 @@ def check(
       clarifai-emulator check app.py notebook.ipynb --model my-model=me/main/models/greeter
       clarifai-emulator check . --model models/a --model "models/b=*" --fail-on unchecked
       clarifai-emulator check . --model my-model --format github --output sarif:contracts.sarif
+      clarifai-emulator check . --model my-model --show-calls
       clarifai-emulator check . --model my-model --baseline known.json --write-baseline
       clarifai-emulator check clients/ --model my-model --fuzz
 

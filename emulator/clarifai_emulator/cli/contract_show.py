@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from clarifai_emulator.contracts.reports.json_report import document
 from clarifai_emulator.contracts.reports.judged_report import Result
 from clarifai_emulator.contracts.reports.report import Report, counted
 from clarifai_emulator.contracts.rules import RULES, SUBJECTS
+from clarifai_emulator.contracts.rules.example import blocks, example_of
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.policy import relative
 from clarifai_emulator.contracts.rules.rule import Rule, Severity
@@ -146,11 +147,16 @@ def _show_rule(rule: Rule) -> None:
     click.echo(f"  severity  {rule.severity}\n  breaks    {rule.breaks}\n\n  {rule.explanation}")
     if rule.fix:
         click.echo(f"\n  Next: {rule.fix}")
-    for line in rule.example.splitlines():
-        click.echo(f"      {line}")
+    example = example_of(rule.id)
+    if example.model:
+        click.echo(f"\n  The model has {example.model}.")
+    for block in blocks(example):
+        click.echo(f"\n  {block.title}:\n")
+        for line in block.text.splitlines():
+            click.echo(f"      {line}".rstrip())
 
 
-def _rule_json(rule: Rule) -> dict[str, str]:
+def _rule_json(rule: Rule) -> dict[str, Any]:
     return {
         "id": rule.id,
         "severity": str(rule.severity),
@@ -158,5 +164,5 @@ def _rule_json(rule: Rule) -> dict[str, str]:
         "title": rule.title,
         "explanation": rule.explanation,
         "fix": rule.fix,
-        "example": rule.example,
+        "example": asdict(example_of(rule.id)),
     }

@@ -57,7 +57,7 @@ _READY_SECONDS = 1800.0
     help="As for `up`, which starts if none is running. A save of the file is applied to what runs.",
 )
 @click.option("--backend", type=click.Choice(list(BACKENDS)), help="As for `up`.")
-@click.option("--runner", type=click.Choice(["genuine", "lean"]), help="As for `up`.")
+@click.option("--runner", type=click.Choice(["lean", "genuine"]), help="As for `up`.")
 @debug_options("the replica of each directory")
 @click.option("--accelerators", metavar="SPEC", help="As for `up`: simulated:1xNVIDIA-A10G pretends to have one.")
 @click.option("--strict-capacity/--no-strict-capacity", default=None, help="As for `up`.")
@@ -77,7 +77,7 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
       clarifai-emulator dev my-model
       clarifai-emulator dev model-a model-b --exclude '*.md' --strict
       clarifai-emulator dev my-model --client app.py --client clients/ --stubs typings
-      clarifai-emulator dev my-model --always fork --runner lean
+      clarifai-emulator dev my-model --always fork --runner genuine
       clarifai-emulator dev my-model --debug                 (stop at breakpoints in your editor)
       clarifai-emulator dev my-model --backend inprocess     (breakpoint() asks in this terminal)
     """

@@ -32,6 +32,7 @@ class Reporting:
         self._format = "json" if as_json else str(options["format_"])
         self._outputs = [_output(each) for each in options["output"]]
         self._fail_on = Severity(options["fail_on"])
+        self._shows_calls = bool(options.get("show_calls"))
         self._policy = self._read_policy(options["rules"])
 
     def _read_policy(self, levels: tuple[str, ...]) -> Policy:
@@ -54,7 +55,7 @@ class Reporting:
             number = write_baseline(self._baseline, left, self._policy.root, result.lines_of)
             click.echo(f"Wrote {counted(number, 'finding')} to {self._baseline}.", err=True)
             self._policy = replace(self._policy, baseline=read_baseline(self._baseline))
-        return report_of(result, self._policy, self._fail_on)
+        return report_of(result, self._policy, self._fail_on, shows_calls=self._shows_calls)
 
     def write(self, report: Report) -> None:
         """Write the report to the files that were named, and print it."""

@@ -135,10 +135,16 @@ def _process(replica: dict[str, Any]) -> str:
     return "started by its user" if replica["state"] == "live" else "no process yet"
 
 
+def _runner(replica: dict[str, Any]) -> str:
+    """Say why a replica fetches its work itself, where it does not go without saying."""
+    because = replica.get("runner_because", "") if replica["pid"] else ""
+    return f", with the genuine runner: {because}" if because else ""
+
+
 def _notes(name: str, version: dict[str, Any]) -> list[str]:
     lines = [
         f"  {name}: replica {each['replica_id'][:8]} is {each['state']} in {each['nodepool']}"
-        f" ({_process(each)}{', on ' + ', '.join(each['devices']) if each['devices'] else ''})"
+        f" ({_process(each)}{', on ' + ', '.join(each['devices']) if each['devices'] else ''}{_runner(each)})"
         for each in version["replicas"]
     ]
     if version["pending"]:

@@ -91,10 +91,11 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
 @docker_options
 @click.option(
     "--runner",
-    type=click.Choice(["genuine", "lean"]),
-    default="genuine",
+    type=click.Choice(["lean", "genuine"]),
+    default="lean",
     show_default=True,
-    help="Clarifai's own runner, or one that does the same over a local socket, faster.",
+    help="Hand requests straight to replicas, or let them fetch their work as on the platform, which takes longer; "
+    "containers always do.",
 )
 @click.option(
     "--strict-capacity/--no-strict-capacity",
@@ -127,6 +128,14 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     multiple=True,
     metavar="ORIGIN",
     help="Let pages of this origin use the HTTP endpoints; localhost: any port of this machine; *: all pages.",
+)
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Answer HTTP requests to this name, too, where --host lets other machines connect. Addresses, names "
+    "without a dot and those of local networks are always answered.",
 )
 @click.option(
     "--behaviour",

@@ -129,6 +129,8 @@ def _fleet(fleet: Fleet) -> dict[str, Any]:
                     "pid": record.process.pid if record.process is not None else 0,
                     "nodepool": "/".join(record.nodepool),
                     "devices": list(record.devices),
+                    "runner": record.runner_kind,
+                    "runner_because": record.genuine_because,
                 }
                 for record in fleet.records.values()
             ),
@@ -139,7 +141,15 @@ def _fleet(fleet: Fleet) -> dict[str, Any]:
 
 def _adopted(nodepool: NodepoolKey, replica_id: str) -> dict[str, Any]:
     """Describe a replica that its user started; nobody said which process it is."""
-    return {"replica_id": replica_id, "state": "live", "pid": 0, "nodepool": "/".join(nodepool), "devices": []}
+    return {
+        "replica_id": replica_id,
+        "state": "live",
+        "pid": 0,
+        "nodepool": "/".join(nodepool),
+        "devices": [],
+        "runner": "genuine",
+        "runner_because": "its user started it",
+    }
 
 
 def _last_crash(fleet: Fleet) -> dict[str, Any] | None:

@@ -66,7 +66,6 @@ class UploadBuilds:
         self._limits = limits
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._removals: set[asyncio.Task[None]] = set()
-        self._stop = threading.Event()
         # Held by builds that did not end before: what they do to the emulator befalls none of the others.
         self._suspect = asyncio.Lock()
         self._store.watch(self._store_changed)
@@ -116,12 +115,10 @@ class UploadBuilds:
 
     async def stop(self) -> None:
         """End every build; their versions stay as they are."""
-        self._stop.set()
         tasks = [*self._tasks.values(), *self._removals]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._stop = threading.Event()
 
     async def _run(self, version: Key) -> None:
         async with self._suspect if self.files.starts(version) else contextlib.nullcontext():
@@ -151,7 +148,7 @@ class UploadBuilds:
             say(f"version {version[-1][:8]} is built: {', '.join(each.name for each in signatures)}")
 
     async def _build(self, version: Key, say: Progress) -> tuple[ModelDirectory, ModelSource, Sequence[Any]]:
-        archive, path, stop = self.files.archive(version), self.files.model(version), self._stop
+        archive, path, stop = self.files.archive(version), self.files.model(version), threading.Event()
         self.files.note_start(version)
         say("unpacking the archive")
         await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)  # of a build that was broken off

@@ -15,7 +15,7 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
-from clarifai_emulator.messages.address import NodepoolKey
+from clarifai_emulator.messages.address import RunnerKey
 
 _PREFIX = "replica-"
 _NOWHERE = LaneKey("", "", "")  # of runners that serve nothing for now
@@ -31,7 +31,7 @@ class Credential:
     """The rights of one replica: to be that replica of that runner, and nothing else."""
 
     token: str
-    runner_id: str
+    runner: RunnerKey
     replica_id: str
 
 
@@ -52,7 +52,7 @@ class Dispatcher:
         self._clock = clock
         self._queue_size = queue_size
         self._lanes: dict[LaneKey, Lane] = {}
-        self._runners: dict[str, RunnerLink] = {}
+        self._runners: dict[RunnerKey, RunnerLink] = {}
         self._credentials: dict[str, Credential] = {}
         self._on_demand = on_demand
         self._on_replica = on_replica
@@ -80,54 +80,54 @@ class Dispatcher:
             for replica in link.replicas.values():
                 for work in tuple(replica.busy):
                     work.fail(error)
-            self.remove_runner(link.runner_id)
+            self.remove_runner(link.key)
 
-    def abandon(self, key: LaneKey, error: CallerError, *, keep: Collection[str]) -> None:
+    def abandon(self, key: LaneKey, error: CallerError, *, keep: Collection[RunnerKey]) -> None:
         """Close a lane, except that the replicas of the runners ``keep`` stay connected and serve nothing, until
         ``add_runner`` gives them a lane."""
         lane = self._lanes.get(key)
         if lane is None:
             return
-        for runner_id in [each for each in lane.runners if each in keep]:
-            lane.runners.pop(runner_id).lane = self._nowhere()
+        for runner in [each for each in lane.runners if each in keep]:
+            lane.runners.pop(runner).lane = self._nowhere()
         self.close_lane(key, error)
 
     def _nowhere(self) -> Lane:
         return Lane(_NOWHERE, queue_size=self._queue_size, clock=self._clock, on_demand=lambda lane: None)
 
-    def add_runner(self, runner_id: str, nodepool: NodepoolKey, lane: Lane) -> RunnerLink:
+    def add_runner(self, key: RunnerKey, lane: Lane) -> RunnerLink:
         """Let replicas of this runner serve the lane; those that are there since before a reset, too."""
-        link = self._runners.get(runner_id)
+        link = self._runners.get(key)
         if link is None:
-            link = RunnerLink(runner_id, nodepool, lane)
+            link = RunnerLink(key, lane)
         link.lane = lane
-        self._runners[runner_id] = lane.runners[runner_id] = link
+        self._runners[key] = lane.runners[key] = link
         return link
 
     def move_runner(self, link: RunnerLink, lane: Lane) -> None:
         """Let the replicas of a runner serve another lane from now on; what they work on goes on."""
-        link.lane.runners.pop(link.runner_id, None)
-        self.add_runner(link.runner_id, link.nodepool, lane)
+        link.lane.runners.pop(link.key, None)
+        self.add_runner(link.key, lane)
         for replica in link.replicas.values():
             replica.offer_idle()
 
-    def remove_runner(self, runner_id: str) -> None:
+    def remove_runner(self, key: RunnerKey) -> None:
         """Send a runner's replicas no more work. A replica that lives on (a user's own) asks anew."""
-        link = self._runners.pop(runner_id, None)
+        link = self._runners.pop(key, None)
         if link is None:
             return
-        link.lane.runners.pop(runner_id, None)
+        link.lane.runners.pop(key, None)
         for replica in link.replicas.values():
             replica.dismiss()
 
-    def runner(self, runner_id: str) -> RunnerLink | None:
-        """The runner with this id, if it is registered."""
-        return self._runners.get(runner_id)
+    def runner(self, key: RunnerKey) -> RunnerLink | None:
+        """The runner with this key, if it is registered."""
+        return self._runners.get(key)
 
-    def issue_credential(self, runner_id: str) -> Credential:
+    def issue_credential(self, runner: RunnerKey) -> Credential:
         """A fresh token for a replica that is about to start."""
         replica_id = secrets.token_hex(16)
-        credential = Credential(_PREFIX + secrets.token_hex(24), runner_id, replica_id)
+        credential = Credential(_PREFIX + secrets.token_hex(24), runner, replica_id)
         self._credentials[credential.token] = credential
         return credential
 
@@ -163,13 +163,13 @@ class Dispatcher:
         replica.lose(runner_lost(replica_id, why))
         self._on_replica(replica)
 
-    def reset(self, *, keep: Collection[str] = ()) -> None:
+    def reset(self, *, keep: Collection[RunnerKey] = ()) -> None:
         """Forget every lane, runner and credential, except the runners ``keep``: their replicas stay connected and
         serve nothing, until ``add_runner`` gives them a lane."""
         self._lanes.clear()
-        self._runners = {runner_id: link for runner_id, link in self._runners.items() if runner_id in keep}
+        self._runners = {key: link for key, link in self._runners.items() if key in keep}
         self._credentials = {
-            token: credential for token, credential in self._credentials.items() if credential.runner_id in keep
+            token: credential for token, credential in self._credentials.items() if credential.runner in keep
         }
         for link in self._runners.values():
             link.lane = self._nowhere()

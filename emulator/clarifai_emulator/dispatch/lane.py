@@ -14,7 +14,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.dispatch.work import State, Work
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.messages.address import NodepoolKey
+from clarifai_emulator.messages.address import NodepoolKey, RunnerKey
 
 _turns = itertools.count(1)
 
@@ -267,12 +267,21 @@ class Replica:
 class RunnerLink:
     """A runner (one deployment in one nodepool) and its connected replicas."""
 
-    runner_id: str
-    nodepool: NodepoolKey
+    key: RunnerKey
     lane: Lane
     replicas: dict[str, Replica] = field(default_factory=dict[str, Replica])
     threads: int = 0  # how many items a replica takes at once; 0 where that is not known
     latency_ms: float = 0.0  # moving average, from sent to finished
+
+    @property
+    def runner_id(self) -> str:
+        """Return the id that the runner has in its nodepool."""
+        return self.key[3]
+
+    @property
+    def nodepool(self) -> NodepoolKey:
+        """Return the nodepool it is in."""
+        return self.key[:3]
 
     def note_end(self, work: Work) -> None:
         """This work has ended now: note when, and how long it took."""
@@ -296,7 +305,7 @@ class Lane:
 
     def __init__(self, key: LaneKey, *, queue_size: int, clock: Clock, on_demand: Callable[[Lane], None]) -> None:
         self.key = key
-        self.runners: dict[str, RunnerLink] = {}
+        self.runners: dict[RunnerKey, RunnerLink] = {}
         self.waiting: deque[Work] = deque()
         self.refusal: CallerError | None = None  # set while no replica can be started
         self.bounced = False  # a request was sent away because no replica was there

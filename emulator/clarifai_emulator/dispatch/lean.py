@@ -1,97 +1,189 @@
-"""Speaks the emulator's half of the lean runner's socket: items out, outputs in, many at once over one
-connection."""
+"""Feeds a lean replica: items out, outputs in, each item on a channel of its own to one thread of the replica.
+
+    Lane ──deliver()──► LeanSlot ──begin()──► LeanReplica ──give()──► Channel ──► a thread of the replica
+                                                  ▲                                      │
+                              Work.accept() ◄──output()──────────────────────────────────┘
+
+How items travel is a ``LeanEnd``'s matter: over sockets to a process (``lean_sockets.py``), by hand-over to a
+thread of this one (``backends/inprocess_items.py``).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
 
-from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse, RunnerItem
+from clarifai_grpc.grpc.api.service_pb2 import RunnerItem
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
-from clarifai_emulator.dispatch.work import STREAMING_STREAMING, Work
-from clarifai_emulator.inside.lean_main import CANCEL, DONE, END, GO, HEADER, HOLD, ITEM, LAST, MORE, OUTPUT, READY
+from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_UNARY, Work
+from clarifai_emulator.errors import CallerError
 
 log = logging.getLogger(__name__)
 
-# From here on it is cheaper to write a payload by itself than to copy it behind its header.
-_LARGE = 64 * 1024
+
+class Channel(Protocol):
+    """Carries items to one thread of a replica, one after the other, and what it answers back."""
+
+    def give(self, number: int, work: Work) -> None:
+        """Send the item of this work."""
+        ...
+
+    async def more(self, number: int, work: Work, request: Any) -> None:
+        """Send a further message of the client; returns once the replica is not too far behind."""
+        ...
+
+    def end(self, number: int) -> None:
+        """Say that the client sends no more."""
+        ...
+
+    def hold(self) -> None:
+        """Take nothing more from the thread until ``go``: it waits with its next output."""
+        ...
+
+    def go(self) -> None:
+        """Take from the thread again."""
+        ...
+
+
+class LeanEnd(Protocol):
+    """The emulator's end of what leads to a lean replica."""
+
+    def listen(self, replica: LeanReplica) -> None:
+        """Tell ``replica`` from now on what comes."""
+        ...
+
+    def open_channel(self) -> Channel:
+        """Open a channel to a thread that has none yet."""
+        ...
+
+    def cancel(self, number: int) -> None:
+        """Tell the model that the client of an item went away."""
+        ...
+
+    def take_rest(self) -> None:
+        """Tell what has come already and was not told yet."""
+        ...
+
+    def close(self) -> None:
+        """Take nothing and send nothing any more."""
+        ...
 
 
 class LeanSlot(Slot):
     """An item that a lean replica could take now."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_lean",)
 
-    def __init__(self, replica: Replica, connection: LeanConnection) -> None:
+    def __init__(self, replica: Replica, lean: LeanReplica) -> None:
         super().__init__(replica)
-        self._connection = connection
+        self._lean = lean
 
     def deliver(self, work: Work) -> None:
-        self._connection.begin(work)
+        self._lean.begin(work)
 
 
-class LeanConnection(asyncio.Protocol):
-    """The socket of one lean replica. Registers the replica when its model is loaded."""
+class _Item:
+    """Work that the replica has: its number there, its channel, and what is done for it meanwhile."""
 
-    def __init__(self, dispatcher: Dispatcher, link: RunnerLink, replica_id: str) -> None:
+    __slots__ = ("channel", "held", "is_answered", "number", "pump", "work")
+
+    def __init__(self, number: int, work: Work, channel: Channel) -> None:
+        self.number = number
+        self.work = work
+        self.channel = channel
+        self.is_answered = False
+        self.pump: asyncio.Task[None] | None = None
+        self.held: asyncio.Task[None] | None = None
+
+
+class LeanReplica:
+    """Registers a lean replica when its model is loaded, and hands it work. ``on_genuine`` is called with the
+    reason when it tells that the genuine runner serves instead, which fetches its work itself."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        link: RunnerLink,
+        replica_id: str,
+        end: LeanEnd,
+        on_genuine: Callable[[str], None] = lambda reason: None,
+    ) -> None:
         self._dispatcher = dispatcher
         self._link = link
         self._replica_id = replica_id
+        self._end = end
+        self._on_genuine = on_genuine
         self._replica: Replica | None = None
-        self._transport: asyncio.Transport | None = None
-        self._received = bytearray()
-        self._works: dict[int, Work] = {}
+        self._is_lost = False
+        self._items: dict[int, _Item] = {}
         self._numbers: dict[str, int] = {}
-        self._pumps: dict[int, asyncio.Task[None]] = {}
-        self._held: dict[int, asyncio.Task[None]] = {}
         self._next_number = itertools.count(1)
+        # The thread that worked last takes the next item: what it needs is still at hand.
+        self._idle: list[Channel] = []
+        end.listen(self)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+    # What the emulator wants of it.
 
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        start = 0
-        while len(self._received) - start >= HEADER.size:
-            length, kind, number = HEADER.unpack_from(self._received, start)
-            end = start + HEADER.size + length
-            if len(self._received) < end:
-                break
-            self._handle(kind, number, bytes(memoryview(self._received)[start + HEADER.size : end]))
-            start = end
-        del self._received[:start]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        for task in (*self._pumps.values(), *self._held.values()):
-            task.cancel()
-        if self._replica is not None:
-            self._replica.cancel_item = None
-            self._replica.idle.clear()
-            for work in self._works.values():
-                self._replica.break_off(work, runner_lost(self._replica_id, "its connection was closed"))
-            self._replica.stream_ended(broke_off=True)
-
-    def _handle(self, kind: int, number: int, payload: bytes) -> None:
-        if kind == READY:
-            self._become_ready(number)
+    def begin(self, work: Work) -> None:
+        """A slot was given this work."""
+        try:
+            channel = self._idle.pop() if self._idle else self._end.open_channel()
+        except OSError as error:
+            self._turn_away(work, error)
             return
-        work = self._works[number]
-        if kind in (OUTPUT, LAST):
-            work.accept(MultiOutputResponse.FromString(payload), len(payload))
-            if kind == LAST:
-                self._end(number, work)
-            elif work.is_ahead and number not in self._held:
-                self._held[number] = asyncio.create_task(self._hold_back(number, work))
-        elif kind == DONE:
-            self._end(number, work)
+        number = next(self._next_number)
+        item = self._items[number] = _Item(number, work, channel)
+        self._numbers[work.id] = number
+        channel.give(number, work)
+        if work.method_type == STREAMING_STREAMING and work.more is not None:
+            item.pump = asyncio.create_task(self._pump(item, work.more))
 
-    def _become_ready(self, threads: int) -> None:
+    def _turn_away(self, work: Work, error: OSError) -> None:
+        assert self._replica is not None
+        work.fail(
+            CallerError(
+                StatusCode.RUNNER_PROCESSING_FAILED,
+                f"The emulator could not hand this request to replica {self._replica_id[:8]}: {error.strerror}.",
+                hint="Raise the number of files that the emulator may have open (`ulimit -n`), and start it again.",
+            )
+        )
+        self._replica.release(work)
+        self._offer(self._replica)
+
+    async def _pump(self, item: _Item, more: AsyncIterator[Any]) -> None:
+        """Send the client's further messages of a bidirectional call, then that there are no more."""
+        try:
+            async for request in more:
+                await item.channel.more(item.number, item.work, request)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.debug("client stream of runner item %s ended: %s", item.work.id, error)
+        item.channel.end(item.number)
+        item.pump = None
+
+    def _cancel(self, item_id: str) -> None:
+        number = self._numbers.get(item_id)
+        if number is not None:
+            self._end_input(self._items[number])
+            self._end.cancel(number)
+
+    def _end_input(self, item: _Item) -> None:
+        if item.pump is not None:
+            item.pump.cancel()
+            item.pump = None
+            item.channel.end(item.number)
+
+    # What it tells.
+
+    def ready(self, threads: int) -> None:
+        """Register it: its model is loaded, and it takes so many items at once."""
         self._replica = self._dispatcher.connect(self._link, self._replica_id)
         self._replica.cancel_item = self._cancel
         self._replica.stream_began()
@@ -99,65 +191,67 @@ class LeanConnection(asyncio.Protocol):
         for _ in range(threads):
             self._offer(self._replica)
 
-    def _offer(self, replica: Replica) -> None:
-        replica.runner_link.lane.offer(LeanSlot(replica, self))
+    def serves_genuinely(self, reason: str) -> None:
+        """The genuine runner serves in its place."""
+        self._on_genuine(reason)
 
-    def begin(self, work: Work) -> None:
-        """A slot was given this work."""
-        number = next(self._next_number)
-        self._works[number] = work
-        self._numbers[work.id] = number
-        self._send(ITEM, number, _item(work, work.request))
-        if work.method_type == STREAMING_STREAMING and work.more is not None:
-            self._pumps[number] = asyncio.create_task(self._pump(number, work, work.more))
+    def output(self, number: int, response: Any, size: int) -> None:
+        """Take an output, of ``size`` bytes."""
+        item = self._items[number]
+        item.is_answered = True
+        item.work.accept(response, size)
+        if item.held is None and item.work.is_ahead:
+            item.channel.hold()
+            item.held = asyncio.create_task(self._hold_back(item))
 
-    async def _pump(self, number: int, work: Work, more: AsyncIterator[Any]) -> None:
-        """Send the client's further messages of a bidirectional call, then that there are no more."""
-        try:
-            async for request in more:
-                self._send(MORE, number, _item(work, request))
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
-            log.debug("client stream of runner item %s ended: %s", work.id, error)
-        self._send(END, number)
+    async def _hold_back(self, item: _Item) -> None:
+        """A client reads slower than its model writes: that item waits until it has caught up, no other does."""
+        await item.work.caught_up()
+        item.held = None
+        item.channel.go()
 
-    def _cancel(self, item_id: str) -> None:
-        number = self._numbers.get(item_id)
-        if number is not None:
-            self._send(CANCEL, number)
-
-    def _end(self, number: int, work: Work) -> None:
+    def done(self, number: int) -> None:
         """The runner is through with an item: its slot is free."""
         assert self._replica is not None
-        self._replica.finish(work)
-        del self._works[number], self._numbers[work.id]
-        pump = self._pumps.pop(number, None)
-        if pump is not None:
-            pump.cancel()
-        self._replica.release(work)
+        item = self._items.pop(number)
+        del self._numbers[item.work.id]
+        if item.work.is_open and item.work.method_type == UNARY_UNARY and not item.is_answered:
+            item.work.fail(runner_lost(self._replica_id, "it ended its stream without an output"))
+        self._replica.finish(item.work)
+        self._end_input(item)
+        if item.held is not None:
+            item.held.cancel()
+            item.channel.go()
+        self._idle.append(item.channel)
+        self._replica.release(item.work)
         self._offer(self._replica)
 
-    async def _hold_back(self, number: int, work: Work) -> None:
-        """A client reads slower than its model writes: that item waits until it has caught up, no other does."""
-        self._send(HOLD, number)
-        await work.caught_up()
-        del self._held[number]
-        self._send(GO, number)
+    def lost(self) -> None:
+        """Nothing more comes from it than what is here already."""
+        if self._is_lost:
+            return
+        self._is_lost = True
+        self._end.take_rest()
+        self._end.close()
+        for item in self._items.values():
+            for task in filter(None, (item.pump, item.held)):
+                task.cancel()
+        replica = self._replica
+        if replica is not None:
+            replica.cancel_item = None
+            replica.idle.clear()
+            for item in self._items.values():
+                replica.break_off(item.work, runner_lost(self._replica_id, "its connection was closed"))
+            replica.stream_ended(broke_off=True)
 
-    def _send(self, kind: int, number: int, payload: bytes = b"") -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            header = HEADER.pack(len(payload), kind, number)
-            if len(payload) < _LARGE:
-                self._transport.write(header + payload)
-            else:
-                self._transport.write(header)
-                self._transport.write(payload)
+    def _offer(self, replica: Replica) -> None:
+        if not self._is_lost:
+            replica.runner_link.lane.offer(LeanSlot(replica, self))
 
 
-def _item(work: Work, request: Any) -> bytes:
-    item = RunnerItem(id=work.id, description=work.request_id, post_model_outputs_request=request)
-    work.complete(item.post_model_outputs_request)
-    item.processing_info.runner_method_type = work.method_type  # pyright: ignore[reportAttributeAccessIssue]
-    item.processing_info.status.code = StatusCode.SUCCESS
-    return item.SerializeToString()
+def item_head(work: Work) -> RunnerItem:
+    """Return the item of this work, all but its request."""
+    head = RunnerItem(id=work.id, description=work.request_id)
+    head.processing_info.runner_method_type = work.method_type  # pyright: ignore[reportAttributeAccessIssue]
+    head.processing_info.status.code = StatusCode.SUCCESS
+    return head

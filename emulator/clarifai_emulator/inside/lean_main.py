@@ -1,38 +1,66 @@
-"""Runs the lean runner: the SDK's own runner class does the work, fed over one socket, not a stream per item."""
+"""Runs the lean runner: the SDK's own runner class does the work, handed to it over sockets, not a stream per item.
 
-import contextlib
+    emulator ──CHANNEL with a socket──► the main thread ──► a thread, which serves this socket
+             ──ITEM, MORE …, END──────► that thread ──OUTPUT …, LAST or DONE──► emulator
+             ──CANCEL─────────────────► the main thread
+
+A frame is a header (length of the payload, kind, number of the item) and the payload. A thread waits for its own
+socket only, so nothing is queued for and no lock is waited for on an item's way.
+"""
+
+import collections
 import importlib
 import inspect
 import itertools
 import os
-import queue
 import signal
 import socket
 import struct
+import sys
 import threading
 import traceback
 
 HEADER = struct.Struct("<IBQ")
-ITEM, MORE, END, CANCEL, HOLD, GO = 1, 2, 3, 4, 5, 6
-READY, OUTPUT, LAST, DONE = 10, 11, 12, 13
-_READ_AHEAD = 64 * 1024
-_SOCKET_BUFFER = 4 * 1024 * 1024
+ITEM, MORE, END, CANCEL, CHANNEL = 1, 2, 3, 4, 5
+READY, OUTPUT, LAST, DONE, GENUINE = 10, 11, 12, 13, 14
+SOCKET_BUFFER = 4 * 1024 * 1024
+_LARGE = 64 * 1024
 _CANCEL_CHECK_EVERY = 10  # chunks, as the genuine runner does
+_INTERRUPTED = 130  # the exit code of the genuine runner after SIGINT
+# What stands in the way of the lean runner, as messages say it.
+_PARTS = ("runner_item_predict", "runner_item_generate", "runner_item_stream", "get_runner_item_output_for_status")
 
 
-def is_available():
-    """Tell whether this SDK has everything that the lean runner needs; without, the genuine runner serves."""
-    from clarifai.runners.models.model_runner import ModelRunner
+def why_not():
+    """Say what this SDK lacks that the lean runner stands on; empty where it has everything."""
+    try:
+        from clarifai.runners.models.model_runner import ModelRunner
+        from clarifai.utils.logging import clear_logger_context, set_logger_context  # noqa: F401
+    except ImportError as error:
+        return f"the SDK in the model's environment cannot be fed: {error}"
+    missing = [name for name in _PARTS if not hasattr(ModelRunner, name)]
+    if missing:
+        return f"the SDK in the model's environment has no ModelRunner.{missing[0]}"
+    return ""
 
-    return all(hasattr(ModelRunner, f"runner_item_{name}") for name in ("predict", "generate", "stream"))
+
+def decline(fd, reason):
+    """Tell the emulator that the genuine runner serves instead, and why."""
+    with socket.socket(fileno=fd) as control:
+        said = reason.encode()
+        control.sendall(HEADER.pack(len(said), GENUINE, 0) + said)
 
 
 def run(job, fd, sdk, reloads=None):
     """Load the model, then serve items until the emulator closes the socket or SIGTERM comes. ``sdk``: see
     ``sdk_main.py``."""
+    sys.argv = ["clarifai.runners.server", "--model_path", job["model_path"]]  # as the genuine runner has it
     runner, threads = make_runner(job["model_path"], job["base_url"], os.environ, job["num_threads"], sdk, reloads)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    LeanRunner(runner, threads, socket.socket(fileno=fd)).serve()
+    try:
+        LeanRunner(runner, threads, socket.socket(fileno=fd)).serve()
+    except KeyboardInterrupt:
+        os._exit(_INTERRUPTED)
     os._exit(0)
 
 
@@ -111,122 +139,90 @@ class ModelThreads:
 
 
 class Item:
-    """An item in this process: its further inputs, and whether its client went away."""
+    """An item in this process, and whether its client went away."""
 
     def __init__(self, number, runner_item):
         self.number = number
         self.runner_item = runner_item
-        self.more = queue.SimpleQueue()  # noqa: TID251 - it is waited for without a timeout, and made for each item
         self.cancelled = False
-        self.may_answer = threading.Event()  # cleared while its client is far behind
-        self.may_answer.set()
+        self.ended = False
 
 
-class LeanRunner:
-    """Serves items from one socket with a fixed number of workers."""
+class ItemRunner:
+    """Takes items through the SDK's runner class. Where they come from is a channel's matter: it can ``pack`` a
+    response and ``answer`` with it, and ``further`` gives the client's further messages."""
 
-    def __init__(self, runner, threads, sock):
-        self.runner = runner
-        self.sock = sock
-        self.threads = threads
-        self.items = {}
-        self.reading = threading.Lock()
-        self.writing = threading.Lock()
-        self.closed = threading.Event()
-        self.received = bytearray()  # beyond the frame that was read last
-        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER)
-
-    def serve(self):
-        from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
-        from clarifai_grpc.grpc.api.service_pb2 import RunnerItem
-
-        self.parse = RunnerItem.FromString
-        self.unary, self.generate = RunnerMethodType.UNARY_UNARY, RunnerMethodType.UNARY_STREAMING
-        self.send(self.threads, READY)
-        for _ in range(self.threads + 1):
-            threading.Thread(target=self.work, daemon=True).start()
-        # Not for what the workers still do: nobody could be told of it.
-        self.closed.wait()
-
-    def work(self):
-        while True:
-            with self.reading:
-                frame = self.read()
-                if frame is None:
-                    self.closed.set()
-                    return
-                item = self.take(*frame)
-            if item is not None:
-                self.execute(item)
-
-    def take(self, kind, number, payload):
-        """Act on a frame; return an item that is to be run now, or None."""
-        if kind == ITEM:
-            item = self.items[number] = Item(number, self.parse(payload))
-            return item
-        item = self.items.get(number)
-        if item is None:
-            return None
-        if kind == MORE:
-            item.more.put(self.parse(payload))
-        elif kind == END:
-            item.more.put(None)
-        elif kind == HOLD:
-            item.may_answer.clear()
-        elif kind == GO:
-            item.may_answer.set()
-        elif kind == CANCEL:
-            item.cancelled = True
-            item.more.put(None)
-            from clarifai_protocol import base_runner
-
-            if hasattr(base_runner, "_trigger_abort"):
-                base_runner._trigger_abort(self.runner, item.runner_item.id)
-        return None
-
-    def execute(self, item):
+    def __init__(self, runner, threads):
         from clarifai.utils.logging import clear_logger_context, set_logger_context
+        from clarifai_grpc.grpc.api.resources_pb2 import RunnerMethodType
         from clarifai_protocol import base_runner
 
-        current = getattr(base_runner, "_item_id_context", None)
-        token = current.set(item.runner_item.id) if current else None
-        set_logger_context(req_id=item.runner_item.description)
-        try:
-            end = self.run_item(item)
-        except BaseException as error:
-            end = LAST, self.encode(self.failure(error))
-        finally:
-            if current:
-                current.reset(token)
-            clear_logger_context()
-            del self.items[item.number]
-        self.send(item.number, *end)
+        self.runner = runner
+        self.threads = threads
+        self.items = {}
+        self.unary, self.generate = RunnerMethodType.UNARY_UNARY, RunnerMethodType.UNARY_STREAMING
+        self.set_context, self.clear_context = set_logger_context, clear_logger_context
+        self.current = getattr(base_runner, "_item_id_context", None)
+        self.abort = getattr(base_runner, "_trigger_abort", None)
 
-    def run_item(self, item):
-        """Answer the item, all but its end, which is returned: kind and payload of the frame."""
+    def cancel(self, number):
+        """The client of an item went away: tell the model."""
+        item = self.items.get(number)
+        if item is not None:
+            item.cancelled = True
+            if self.abort is not None:
+                self.abort(self.runner, item.runner_item.id)
+
+    def execute(self, number, runner_item, channel):
+        """Answer an item, to its end."""
+        item = self.items[number] = Item(number, runner_item)
+        token = self.current.set(runner_item.id) if self.current else None
+        self.set_context(req_id=runner_item.description)
+        try:
+            last = self.run_item(item, channel)
+        except Exception as error:
+            last = channel.pack(self.failure(error).multi_output_response)
+        except SystemExit as stop:
+            self.leave(stop)
+            last = channel.pack(self.failure(stop).multi_output_response)
+        except BaseException:
+            traceback.print_exc()
+            last = None  # the genuine runner ends such an item without an output
+        finally:
+            if self.current:
+                self.current.reset(token)
+            self.clear_context()
+            item.ended = True
+            del self.items[number]
+        channel.answer(number, LAST if last is not None else DONE, last)
+
+    def run_item(self, item, channel):
+        """Answer the item, all but its last output, which is returned; None where there is none left."""
         method_type = item.runner_item.processing_info.runner_method_type
         if method_type == self.unary:
-            return LAST, self.encode(self.runner.runner_item_predict(item.runner_item))
+            return channel.pack(self.limited(self.runner.runner_item_predict(item.runner_item)))
         if method_type == self.generate:
             outputs = self.runner.runner_item_generate(item.runner_item)
         else:
-            inputs = itertools.chain((item.runner_item,), iter(item.more.get, None))
+            inputs = itertools.chain((item.runner_item,), channel.further(item))
             outputs = self.runner.runner_item_stream(inputs)
         stopped = False
         for number, output in enumerate(outputs, 1):
             stopped = stopped or (item.cancelled and number % _CANCEL_CHECK_EVERY == 0)
             if not stopped:
-                item.may_answer.wait()
-                self.send(item.number, OUTPUT, self.encode(output))
-        return DONE, b""
+                channel.answer(item.number, OUTPUT, channel.pack(self.limited(output)))
+        return None
 
-    def encode(self, output):
-        data = output.multi_output_response.SerializeToString()
-        if len(data) > 100 * 1024 * 1024 and hasattr(self.runner, "_truncate_runner_item_output"):
+    def leave(self, stop):
+        """A method has called ``sys.exit``, which is not a replica's to do where it shares its process."""
+
+    def limited(self, output):
+        """The response of an output; of one that is larger than the platform takes, as the SDK cuts it."""
+        response = output.multi_output_response
+        if response.ByteSize() > 100 * 1024 * 1024 and hasattr(self.runner, "_truncate_runner_item_output"):
             output, _ = self.runner._truncate_runner_item_output(output)
-            data = output.multi_output_response.SerializeToString()
-        return data
+            response = output.multi_output_response
+        return response
 
     def failure(self, error):
         from clarifai_grpc.grpc.api.status import status_code_pb2, status_pb2
@@ -240,45 +236,141 @@ class LeanRunner:
         )
         return self.runner.get_runner_item_output_for_status(status)
 
-    def send(self, number, kind, data=b""):
+
+class LeanRunner(ItemRunner):
+    """Serves items from sockets, each with a thread of its own."""
+
+    def __init__(self, runner, threads, control):
+        super().__init__(runner, threads)
+        self.control = control
+        self.names = itertools.count()
+
+    def leave(self, stop):
+        """End the process, as ``sys.exit`` in a method does in the genuine runner."""
+        if isinstance(stop.code, int) or stop.code is None:
+            os._exit(stop.code or 0)
+        print(stop.code, file=sys.stderr)
+        os._exit(1)
+
+    def serve(self):
+        """Tell that the model is loaded; then do what the emulator says, until it closes the socket."""
+        self.control.sendall(HEADER.pack(0, READY, self.threads))
+        received = b""
+        while True:
+            try:
+                data, fds, _, _ = socket.recv_fds(self.control, HEADER.size - len(received), 1)
+            except OSError:
+                return
+            if not data:
+                return  # not waiting for what the threads still do: nobody could be told of it
+            received += data
+            if fds:
+                sock = socket.socket(fileno=fds[0])
+                # As the genuine runner names them. What a model starts in a thread is a daemon where that is one.
+                name = f"ThreadPoolExecutor-2_{next(self.names)}"
+                threading.Thread(target=self.work, args=(SocketOfThread(sock),), name=name).start()
+            if len(received) == HEADER.size:
+                _, kind, number = HEADER.unpack(received)
+                received = b""
+                if kind == CANCEL:
+                    self.cancel(number)
+
+    def work(self, channel):
+        while (item := channel.next_item()) is not None:
+            self.execute(*item, channel)
+            del item  # it may be large, and the next one may be long in coming
+
+
+def parser_of(message_class):
+    """Return what parses bytes that may still be changed; an older protobuf wants others."""
+    try:
+        message_class.FromString(bytearray())
+    except TypeError:
+        return lambda data: message_class.FromString(bytes(data))
+    return message_class.FromString
+
+
+class SocketOfThread:
+    """Reads the frames for one thread, and writes what it answers."""
+
+    def __init__(self, sock):
+        from clarifai_grpc.grpc.api.service_pb2 import RunnerItem
+
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
+        self.sock = sock
+        self.parse = parser_of(RunnerItem)
+        self.buffer = memoryview(bytearray(_LARGE))
+        self.received = b""  # beyond the frame that was read last
+        # A model may read its inputs in a thread of its own, which may still do so when the item has ended.
+        self.reading = threading.Lock()
+        self.kept = collections.deque()  # frames that such a thread has read, and that are not for it
+
+    def further(self, item):
+        """The client's further messages, until it sends no more, went away, or has its whole answer."""
+        while True:
+            with self.reading:
+                frame = self.kept.popleft() if self.kept else self.read()
+                if frame is None:
+                    return
+                kind, number, payload = frame
+                if item.ended or number != item.number:
+                    self.kept.append(frame)
+                    return
+            if kind != MORE:
+                return
+            yield self.parse(payload)
+
+    def next_item(self):
+        """The next item and its number; None when the emulator has closed the socket."""
+        while True:
+            with self.reading:
+                frame = self.kept.popleft() if self.kept else self.read()
+            if frame is None:
+                return None
+            kind, number, payload = frame
+            if kind == ITEM:  # all else is left of an item that has ended
+                return number, self.parse(payload)
+
+    def pack(self, response):
+        return response.SerializeToString()
+
+    def answer(self, number, kind, data):
+        """Send an output of an item, or that there are no more. Waits while the client is far behind."""
+        data = data or b""
         header = HEADER.pack(len(data), kind, number)
-        with self.writing, contextlib.suppress(OSError):
-            if len(data) < 65536:
+        try:
+            if len(data) < _LARGE:
                 self.sock.sendall(header + data)
             else:
                 self.sock.sendall(header)
                 self.sock.sendall(data)
+        except OSError:
+            pass  # the emulator is gone, which ends this process
 
     def read(self):
-        """The next frame, or None when the emulator has closed the socket."""
-        header = self.read_exactly(HEADER.size)
-        if header is None:
-            return None
-        length, kind, number = HEADER.unpack(header)
-        payload = self.read_exactly(length) if length else b""
-        return None if payload is None else (kind, number, payload)
-
-    def read_exactly(self, size):
         try:
-            if size <= _READ_AHEAD:
-                while len(self.received) < size:
-                    data = self.sock.recv(_READ_AHEAD)
-                    if not data:
-                        return None
-                    self.received += data
-                data = bytes(self.received[:size])
-                del self.received[:size]
-                return data
-            data = bytearray(size)
-            got = len(self.received)
-            data[:got] = self.received
-            self.received.clear()
-            view = memoryview(data)
-            while got < size:
-                count = self.sock.recv_into(view[got:])
+            while len(self.received) < HEADER.size:
+                count = self.sock.recv_into(self.buffer)
                 if not count:
                     return None
-                got += count
-            return bytes(data)
+                self.received += self.buffer[:count]
+            length, kind, number = HEADER.unpack_from(self.received)
+            end = HEADER.size + length
+            if len(self.received) >= end:
+                payload, self.received = self.received[HEADER.size : end], self.received[end:]
+                return kind, number, payload
+            payload = bytearray(length)
+            there = len(self.received) - HEADER.size
+            payload[:there] = memoryview(self.received)[HEADER.size :]
+            self.received = b""
+            view = memoryview(payload)
+            while there < length:
+                count = self.sock.recv_into(view[there:])
+                if not count:
+                    return None
+                there += count
+            view.release()
+            return kind, number, payload
         except OSError:
             return None

@@ -101,6 +101,20 @@ def beside(name):
     return module
 
 
+def serve(job, fds):
+    """Be a replica: with the lean runner if that is asked for and this SDK has what it stands on, else with the
+    genuine one."""
+    reloads = reloads_of(job, fds)
+    if job.get("lean"):
+        lean = beside("lean_main")
+        reason = lean.why_not()
+        if not reason:
+            beside("item_steps_main").spare()
+            lean.run(job, fds[1], beside("sdk_main"), reloads)
+        lean.decline(fds[1], reason)
+    beside("sdk_main").serve(job, reloads)
+
+
 def reloads_of(job, fds):
     """The replica's end of the reloads, where it is reloadable: over its last socket."""
     if not job.get("reloadable"):
@@ -131,11 +145,8 @@ def do(job, fds):
             beside("debug_main").pass_breakpoints()
         if job["op"] == "inspect":
             inspect(job, fds[1])
-        elif job.get("lean") and beside("lean_main").is_available():
-            beside("item_steps_main").spare()
-            beside("lean_main").run(job, fds[1], beside("sdk_main"), reloads_of(job, fds))
         else:
-            beside("sdk_main").serve(job, reloads_of(job, fds))
+            serve(job, fds)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException as error:

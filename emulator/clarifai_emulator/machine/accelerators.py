@@ -126,7 +126,7 @@ class AcceleratorPool:
         return {uuid: ", ".join(holders) for uuid, holders in self._holders.items()}
 
     def allocate_for(self, required: ComputeInfo, *, holder: str, shared: bool = False) -> tuple[str, ...]:
-        """UUIDs of what ``required`` asks for: joined with commas they are ``CUDA_VISIBLE_DEVICES``.
+        """UUIDs of what ``required`` asks for.
 
         Raises ``NoRoom`` as ``allocate`` does, and ``ValueError`` for an amount of memory that is none.
         """
@@ -180,6 +180,7 @@ class AcceleratorPool:
         found = [each for each in self._all if each.uuid in wanted]
         return Devices(
             ids=tuple(each.uuid for each in found),
+            indexes=tuple(each.index for each in found),
             nodes=tuple(dict.fromkeys(node for each in found for node in each.nodes)),
             simulated=any(each.simulated for each in found),
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 ModelKey = tuple[str, str, str]  # user, app, model
 NodepoolKey = tuple[str, str, str]  # user, compute cluster, nodepool
+RunnerKey = tuple[str, str, str, str]  # user, compute cluster, nodepool, runner: an id is one of its nodepool
 DeploymentKey = tuple[str, str]  # user, deployment
 
 SITE = "https://clarifai.com/"

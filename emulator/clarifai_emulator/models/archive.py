@@ -30,10 +30,12 @@ _HINT = "Upload the model directory with `clarifai model upload`, or make the ar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveLimits:
-    """The limits of an unpacked archive. ``spare_bytes`` stay free on the disk."""
+    """The limits of an unpacked archive. ``max_files`` counts folders, too; ``max_depth`` is how deep they may lie.
+    ``spare_bytes`` stay free on the disk."""
 
     max_bytes: int = 64 * _GIBIBYTE
     max_files: int = 50_000
+    max_depth: int = 64
     max_path: int = 1024
     max_name: int = 255
     spare_bytes: int = _GIBIBYTE // 2
@@ -134,9 +136,8 @@ class _Unpacking:
         return Unpacked(self.files, self.written)
 
     def _add(self, member: tarfile.TarInfo, reader: _Forward) -> None:
-        self.files += 1
-        if self.files > self.limits.max_files:
-            raise _refusal(f"it holds more than {self.limits.max_files} files and folders")
+        if self.stop.is_set():
+            raise _refusal("its unpacking was stopped")
         path = self.target.joinpath(*self._parts(member.name))
         if member.issym() or member.islnk():
             raise _refusal(f"{_shown(member.name)} is a link; links are not followed, put the file itself there")
@@ -146,7 +147,13 @@ class _Unpacking:
             raise _refusal(f"{_shown(member.name)} is {_kind(member)}; only files and folders are unpacked")
         else:
             self._make_folder(path.parent, member.name)
+            self._count()
             self._write(member, path, reader)
+
+    def _count(self) -> None:
+        self.files += 1
+        if self.files > self.limits.max_files:
+            raise _refusal(f"it holds more than {self.limits.max_files} files and folders")
 
     def _parts(self, name: str) -> list[str]:
         """Return the parts of a member's path below the target. Raises for a name that leads elsewhere, or that
@@ -163,13 +170,18 @@ class _Unpacking:
                 f"the name {_shown(name)} is too long; {self.limits.max_path} characters, and "
                 f"{self.limits.max_name} bytes for each part of it, are the most"
             )
+        if len(parts) > self.limits.max_depth:
+            raise _refusal(f"{_shown(name)} lies more than {self.limits.max_depth} folders deep")
         return parts
 
     def _make_folder(self, path: Path, name: str) -> None:
+        """Make a folder, and those that it lies in: a short archive can name very many."""
         if path in self.folders or path == self.target:
             return
+        self._make_folder(path.parent, name)
+        self._count()
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise _refusal(f"{_shown(name)} needs a folder where the archive also has a file") from None
         self.folders.add(path)
@@ -182,7 +194,7 @@ class _Unpacking:
         with path.open("wb") as file:
             while left:
                 if self.stop.is_set():
-                    raise _refusal("the emulator stopped")
+                    raise _refusal("its unpacking was stopped")
                 data = reader.read(min(_CHUNK, left))
                 if not data:
                     raise _refusal(f"it ends in the middle of {_shown(member.name)}")

@@ -21,6 +21,7 @@ from clarifai_emulator.models.directory import (
     Watched,
     digest_of,
     is_part_of_model,
+    is_special,
 )
 from clarifai_emulator.models.image_content import DOCKERFILE, MODEL_FILES, content_by
 
@@ -100,7 +101,8 @@ class CodeReader:
             folders[:] = [each for each in folders if not self._skips_folder(base / each, ignored)]
             for name in names:
                 path = (base / name).as_posix()
-                if path not in self._left_out and self.counts(path, ignored):
+                is_code = path not in self._left_out and self.counts(path, ignored)
+                if is_code and not is_special(self._directory / path):
                     files[path] = _read(self._directory / path, path, last)
         self._last = Code(files, _digest(files), now)
         return self._last

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 from clarifai_grpc.grpc.api import resources_pb2
@@ -192,6 +193,16 @@ def _content(file: Path) -> str:
         return "unreadable"
 
 
+def is_special(file: Path) -> bool:
+    """Tell whether a file is a pipe, a socket or a device, or a link to one: it may be read for ever, and is never
+    part of a model."""
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return False
+    return not (S_ISREG(mode) or S_ISDIR(mode))
+
+
 def is_part_of_model(relative: PurePath) -> bool:
     """Tell whether a file (path relative to the model directory) belongs to the model: code, config, data."""
     *folders, name = relative.parts
@@ -203,11 +214,12 @@ def is_part_of_model(relative: PurePath) -> bool:
 
 
 def part_files(directory: Path) -> Iterator[PurePath]:
-    """Files that belong to the model, relative to its directory."""
+    """Files that belong to the model, relative to its directory; links are followed to files, not to folders."""
     for folder, folders, names in os.walk(directory):
         folders[:] = [name for name in folders if name not in NOT_CODE_DIRS and not name.startswith(".")]
         base = PurePath(folder).relative_to(directory)
-        yield from (base / name for name in names if is_part_of_model(base / name))
+        files = (base / name for name in names if is_part_of_model(base / name))
+        yield from (each for each in files if not is_special(directory / each))
 
 
 def require_directory(directory: Path) -> None:

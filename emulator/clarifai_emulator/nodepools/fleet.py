@@ -16,7 +16,7 @@ from clarifai_emulator.backends.reload_link import ReloadLink
 from clarifai_emulator.dispatch.dispatcher import Credential
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.messages.address import NodepoolKey
+from clarifai_emulator.messages.address import NodepoolKey, RunnerKey
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.capacity import Placement
 from clarifai_emulator.nodepools.scaling import Demand
@@ -73,6 +73,7 @@ class ReplicaRecord:
     holds_place: bool = True
     has_ended: bool = False
     killed_because: str = ""  # why the emulator itself killed it
+    genuine_because: str = ""  # why it fetches its work itself; empty where that is handed to it
     printed: Printed = field(default_factory=Printed)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
     task: asyncio.Task[None] | None = None
@@ -87,9 +88,19 @@ class ReplicaRecord:
         return self.placement.nodepool
 
     @property
+    def runner_key(self) -> RunnerKey:
+        """Return the key of the runner whose replica it is."""
+        return self.credential.runner
+
+    @property
     def busy(self) -> int:
         """Count the items it works on."""
         return len(self.replica.busy) if self.replica is not None else 0
+
+    @property
+    def runner_kind(self) -> str:
+        """Name the runner that takes its items through the model."""
+        return "genuine" if self.genuine_because else "lean"
 
     def was_healthy(self, now: float) -> bool:
         """Tell whether it completed a request, or was ready for long: so a crash now starts a new failure count."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from clarifai_grpc.grpc.api.resources_pb2 import Secret
 
+from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends.backend import Backend, Debugging, ReplicaSpec
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.machine.pools import Pools
@@ -65,6 +66,12 @@ class LaunchSpecs:
                 progress(f"{missing}has no such secret, and the variable is not set")
         return found
 
+    def why_genuine(self, backend: str) -> str:
+        """Say why replicas on this backend are to fetch their work themselves; empty where it is handed to them."""
+        if not abilities_of(backend).lean:
+            return f"it is on the {backend} backend, which runs what the platform runs"
+        return "" if self._config.runner == "lean" else "the settings ask for it (--runner genuine)"
+
     def make(
         self,
         fleet: Fleet,
@@ -86,7 +93,7 @@ class LaunchSpecs:
             source=source,
             base_url=self._addresses.runner_url(),
             num_threads=self._config.num_threads or fleet.target.version.num_threads,
-            lean=self._config.runner == "lean",
+            lean=not self.why_genuine(source.backend),
             devices=devices,
             secrets=record.secrets,
             cpu=required.cpu_limit or required.cpu_requests,

@@ -43,8 +43,10 @@ class FleetMetrics:
 
     def runner_metrics(self, runner: Runner) -> RunnerMetrics:
         """Pods of the runner: those that exist, and those that serve."""
-        fleet = self._supervisor.fleet_of_runner(runner.id)
-        records = [each for each in fleet.records.values() if each.runner.id == runner.id] if fleet else []
+        cluster = runner.nodepool.compute_cluster
+        key = (cluster.user_id, cluster.id, runner.nodepool.id, runner.id)
+        fleet = self._supervisor.fleet_of_runner(key)
+        records = [each for each in fleet.records.values() if each.runner_key == key] if fleet else []
         return RunnerMetrics(
             pods_total=len(records),
             pods_running=sum(record.state is ReplicaState.LIVE for record in records),

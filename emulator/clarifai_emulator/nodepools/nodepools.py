@@ -22,6 +22,7 @@ from clarifai_emulator.dispatch.lane import Lane, Replica
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.machine.pools import Pools
+from clarifai_emulator.messages.address import RunnerKey
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.debuggers import Debuggers
@@ -122,7 +123,7 @@ class Nodepools:
         deployment of the same code. ``forget`` is called once the replicas have ended: it empties the store."""
         await self.supervisor.reset(keep_warm=keep_warm)
         forget()
-        self.dispatcher.reset(keep={record.runner.id for record in self.replicas.warm_pool})
+        self.dispatcher.reset(keep={record.runner_key for record in self.replicas.warm_pool})
         self.capacity.reset()
         await self.debuggers.close()
 
@@ -158,8 +159,8 @@ class Nodepools:
 
     # The parts know each other in a circle; these close it.
 
-    def _is_made(self, runner_id: str) -> bool:
-        return self.replicas.fleet_of_runner(runner_id) is not None
+    def _is_made(self, runner: RunnerKey) -> bool:
+        return self.replicas.fleet_of_runner(runner) is not None
 
     def _demanded(self, lane: Lane) -> None:
         self.supervisor.demanded(lane)

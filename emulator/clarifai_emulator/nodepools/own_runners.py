@@ -19,16 +19,16 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, RunnerLink
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.messages.address import ModelKey, NodepoolKey
+from clarifai_emulator.messages.address import ModelKey, NodepoolKey, RunnerKey
 from clarifai_emulator.nodepools.fleet import Fleet, Target
 from clarifai_emulator.store import Key, Kind, Store
 
 
 class OwnRunners:
     """Finds the runners of users, and the lane of each. ``is_made``: whether the emulator made the runner with this
-    id, for replicas of its own."""
+    key, for replicas of its own."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, is_made: Callable[[str], bool]) -> None:
+    def __init__(self, store: Store, dispatcher: Dispatcher, is_made: Callable[[RunnerKey], bool]) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._is_made = is_made
@@ -36,17 +36,17 @@ class OwnRunners:
 
     def registered(self, nodepool: NodepoolKey) -> Sequence[Runner]:
         """Return the runners that users registered in a nodepool, newest first."""
-        return [each for each in self._store.list(Kind.RUNNER, nodepool) if not self._is_made(each.id)]
+        return [each for each in self._store.list(Kind.RUNNER, nodepool) if not self._is_made((*nodepool, each.id))]
 
     def adopt(self, nodepool: NodepoolKey, runner: Runner) -> RunnerLink:
         """Let a runner that has connected serve who names its nodepool."""
         lane = self._dispatcher.lane(_lane_key(nodepool, runner))
         lane.pend("")
-        return self._dispatcher.add_runner(runner.id, nodepool, lane)
+        return self._dispatcher.add_runner((*nodepool, runner.id), lane)
 
     def lane(self, nodepool: NodepoolKey, model: ModelKey, version_id: str, runner_id: str = "") -> Lane:
         """Return the lane of the runners that serve this version in this nodepool, or of the one named."""
-        link = self._dispatcher.runner(runner_id)
+        link = self._dispatcher.runner((*nodepool, runner_id))
         if link is not None:
             return link.lane
         fit = [
@@ -67,7 +67,7 @@ class OwnRunners:
         target, lanes = fleet.target, set[Lane]()
         for nodepool in target.nodepool_keys:
             for runner in self.registered(nodepool):
-                link = self._dispatcher.runner(runner.id)
+                link = self._dispatcher.runner((*nodepool, runner.id))
                 if link is not None and link.lane.key.model and is_of(runner, target):
                     lanes.add(link.lane)
                     self._dispatcher.move_runner(link, fleet.lane)
@@ -78,20 +78,21 @@ class OwnRunners:
     def take_back(self, fleet: Fleet) -> None:
         """Let the runners that a fleet has no use for serve who names their nodepool; what they work on goes on."""
         for link in tuple(fleet.lane.runners.values()):
-            runner: Runner | None = self._store.get(Kind.RUNNER, (*link.nodepool, link.runner_id))
-            if runner is not None and not self._is_made(link.runner_id):
+            runner: Runner | None = self._store.get(Kind.RUNNER, link.key)
+            if runner is not None and not self._is_made(link.key):
                 lane = self._dispatcher.lane(_lane_key(link.nodepool, runner))
                 lane.pend("")
                 self._dispatcher.move_runner(link, lane)
 
     def _store_changed(self, kind: Kind, key: Key) -> None:
         """Send a runner away that its user deleted: it asks anew, and is told that it is no more."""
-        if kind != Kind.RUNNER or self._is_made(key[3]) or self._store.get(kind, key) is not None:
+        if kind != Kind.RUNNER or self._store.get(kind, key) is not None:
             return
-        link = self._dispatcher.runner(key[3])
+        runner = (key[0], key[1], key[2], key[3])
+        link = None if self._is_made(runner) else self._dispatcher.runner(runner)
         if link is None:
             return
-        self._dispatcher.remove_runner(key[3])
+        self._dispatcher.remove_runner(runner)
         if link.lane.key.model and not link.lane.runners:
             self._dispatcher.close_lane(link.lane.key, _deleted(key))
 

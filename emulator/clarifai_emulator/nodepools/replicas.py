@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -18,9 +17,9 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Replica
-from clarifai_emulator.dispatch.lean import LeanConnection
+from clarifai_emulator.dispatch.lean import LeanEnd, LeanReplica
 from clarifai_emulator.errors import ModelError, NoRoom
-from clarifai_emulator.messages.address import NodepoolKey
+from clarifai_emulator.messages.address import NodepoolKey, RunnerKey
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.capacity import Placement
 from clarifai_emulator.nodepools.debuggers import Debuggers
@@ -67,7 +66,7 @@ class Replicas:
         self._debuggers = debuggers
         self._loaded_code = LoadedCode(written)
         self._drains: set[asyncio.Task[None]] = set()
-        self._fleets: dict[str, Fleet] = {}  # by the id of a runner that was made for it
+        self._fleets: dict[RunnerKey, Fleet] = {}  # by a runner that was made for it
         self.warm_pool = warm_pool
         self._launch_specs = launch_specs
         self._places = places
@@ -107,7 +106,7 @@ class Replicas:
         self, fleet: Fleet, placement: Placement, devices: tuple[str, ...], standby: Standby | None = None
     ) -> ReplicaRecord:
         runner = self._runner(fleet, placement.nodepool)
-        credential = self._dispatcher.issue_credential(runner.id)
+        credential = self._dispatcher.issue_credential((*placement.nodepool, runner.id))
         record = ReplicaRecord(credential, runner, placement, self._clock.monotonic(), devices=devices, fleet=fleet)
         if standby is not None:
             record.state, record.standby = ReplicaState.STANDBY, standby
@@ -130,9 +129,9 @@ class Replicas:
             record.replica = replica
             replica.tells_code = record.reload is not None
             record.ready = self._clock.monotonic()
-            self._report.replica(
-                fleet, record, "replica.live", f"ready after {record.ready - record.started:.2f} s"
-            )
+            after = f"ready after {record.ready - record.started:.2f} s"
+            runner = f", with the genuine runner: {record.genuine_because}" if record.genuine_because else ""
+            self._report.replica(fleet, record, "replica.live", f"{after}{runner}")
 
     def drain(self, fleet: Fleet, record: ReplicaRecord, reason: str, *, at_once: bool = False) -> None:
         """Give it nothing new, let it finish, then end it: SIGTERM alone would lose what it works on."""
@@ -148,7 +147,7 @@ class Replicas:
         """End it at once, as a crash would: what it works on fails, and the supervisor starts another."""
         record.killed_because = why
         self._dispatcher.revoke(record.credential)
-        link = self._dispatcher.runner(record.runner.id)
+        link = self._dispatcher.runner(record.runner_key)
         if link is not None:
             self._dispatcher.lose(link, record.replica_id, why)
         if record.process is not None:
@@ -167,15 +166,15 @@ class Replicas:
         if record.state is not ReplicaState.DRAINING:
             self.drain(fleet, record, "it hangs; another replica takes its place")
 
-    def fleet_of_runner(self, runner_id: str) -> Fleet | None:
+    def fleet_of_runner(self, key: RunnerKey) -> Fleet | None:
         """The fleet that this runner was made for."""
-        return self._fleets.get(runner_id)
+        return self._fleets.get(key)
 
     def forget_runners(self, fleet: Fleet) -> None:
         """The fleet is no more: nor are the runners that were made for it."""
         for nodepool, runner in fleet.runners.items():
             self._store.delete(Kind.RUNNER, (*nodepool, runner.id))
-            self._fleets.pop(runner.id, None)
+            self._fleets.pop((*nodepool, runner.id), None)
         fleet.runners.clear()
 
     async def end_all(self, records: Iterable[ReplicaRecord], *, grace: float) -> None:
@@ -224,10 +223,10 @@ class Replicas:
             return True
         return False
 
-    def _is_free(self, fleet: Fleet, nodepool: NodepoolKey, runner_id: str) -> bool:
+    def _is_free(self, fleet: Fleet, nodepool: NodepoolKey, runner: RunnerKey) -> bool:
         """Tell whether a warm replica of this runner may serve the fleet: as its only runner there."""
         mine = fleet.runners.get(nodepool)
-        return self._fleets.get(runner_id) in (None, fleet) and (mine is None or mine.id == runner_id)
+        return self._fleets.get(runner) in (None, fleet) and (mine is None or mine.id == runner[3])
 
     def _move_in(self, fleet: Fleet, record: ReplicaRecord) -> None:
         """A warm replica serves this fleet from now on."""
@@ -254,11 +253,12 @@ class Replicas:
         if known is not None and self._store.get(Kind.RUNNER, (*nodepool, known.id)) is not None:
             return known
         if known is not None:
-            self._fleets.pop(known.id, None)
+            self._fleets.pop((*nodepool, known.id), None)
         runner = fleet.runners[nodepool] = Runner(
             id=runner_id or uuid.uuid4().hex, description=f"Runs {fleet.target.name}"
         )
-        self._fleets[runner.id] = fleet
+        key = (*nodepool, runner.id)
+        self._fleets[key] = fleet
         runner.created_at.GetCurrentTime()
         runner.modified_at.CopyFrom(runner.created_at)
         runner.worker.model.CopyFrom(fleet.target.model)
@@ -266,8 +266,8 @@ class Replicas:
         runner.nodepool.CopyFrom(dict(fleet.target.nodepools)[nodepool])
         runner.compute_info.CopyFrom(fleet.target.version.inference_compute_info)
         runner.min_replicas = fleet.target.autoscale.min_replicas
-        self._store.put(Kind.RUNNER, (*nodepool, runner.id), runner)
-        link = self._dispatcher.add_runner(runner.id, nodepool, fleet.lane)
+        self._store.put(Kind.RUNNER, key, runner)
+        link = self._dispatcher.add_runner(key, fleet.lane)
         link.threads = fleet.slots_per_replica
         return runner
 
@@ -278,6 +278,7 @@ class Replicas:
         why = "the emulator stopped it"
         holding: asyncio.Task[None] | None = None
         debugging: asyncio.Task[None] | None = None
+        lean: LeanReplica | None = None
         tell = partial(self._printed, record)
         try:
             fleet = _fleet_of(record)
@@ -287,6 +288,7 @@ class Replicas:
             debugged = (fleet.lane.key.user_id, fleet.lane.key.deployment_id)
             await self._debuggers.prepare(debugged, backend.name)
             spec = self._launch_specs.make(fleet, record, source, tell, self._debuggers.of(debugged))
+            record.genuine_because = self._launch_specs.why_genuine(source.backend)
             record.process = await backend.start(spec, tell)
             if record.process.debugger is not None:
                 debugging = asyncio.create_task(self._debuggers.attach(debugged, record.replica_id, record.process))
@@ -296,7 +298,7 @@ class Replicas:
             elif record.standby is not None and not record.standby.loaded.done():
                 record.standby.loaded.set_result(code.digest)  # whether it loads shows when it is live, or is not
             if record.process.connection is not None:
-                await self._attach(record, record.process.connection)
+                lean = self._attach(record, record.process.connection)
             ended = str(await asyncio.shield(record.process.exited))
             why = record.killed_because or ended
         except ModelError as error:
@@ -311,18 +313,23 @@ class Replicas:
             self._debuggers.detach(_fleet_of(record).lane.key[:2], record.replica_id)
             if record.reload is not None:
                 record.reload.close()
+            if lean is not None:
+                lean.lost()
             self.warm_pool.discard(record)
             self._give_back(_fleet_of(record), record, why)
             self._ended(_fleet_of(record), record, why)
 
-    async def _attach(self, record: ReplicaRecord, connection: socket.socket) -> None:
-        """Feed a lean runner over its socket."""
-        link = self._dispatcher.runner(record.runner.id)
+    def _attach(self, record: ReplicaRecord, end: LeanEnd) -> LeanReplica | None:
+        """Feed a lean runner."""
+        link = self._dispatcher.runner(record.runner_key)
         if link is None:
-            connection.close()
-            return
-        lean = LeanConnection(self._dispatcher, link, record.replica_id)
-        await asyncio.get_running_loop().create_unix_connection(lambda: lean, sock=connection)
+            end.close()
+            return None
+        return LeanReplica(self._dispatcher, link, record.replica_id, end, partial(self._serves_genuinely, record))
+
+    def _serves_genuinely(self, record: ReplicaRecord, reason: str) -> None:
+        record.genuine_because = reason
+        self._printed(record, f"[emulator] the genuine runner serves: {reason}")
 
     def _printed(self, record: ReplicaRecord, line: str) -> None:
         if record in self.warm_pool:
@@ -343,7 +350,7 @@ class Replicas:
         self._places.give_back(record)
         self._dispatcher.revoke(record.credential)
         fleet.records.pop(record.replica_id, None)
-        link = self._dispatcher.runner(record.runner.id)
+        link = self._dispatcher.runner(record.runner_key)
         if link is not None:
             self._dispatcher.lose(link, record.replica_id, why)
 

@@ -23,7 +23,7 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.messages.address import NodepoolKey
+from clarifai_emulator.messages.address import NodepoolKey, RunnerKey
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.versions import TRAINED, is_on_trial
 from clarifai_emulator.nodepools.deployment_targets import Targets
@@ -134,7 +134,7 @@ class Supervisor:
 
     async def _release(self, mine: Sequence[Fleet]) -> list[ReplicaRecord]:
         await self._replicas.park_idle(mine)
-        kept = {record.runner.id for record in self._replicas.warm_pool}
+        kept = {record.runner_key for record in self._replicas.warm_pool}
         for fleet in mine:
             key = fleet.lane.key
             fleet.retired = True
@@ -354,17 +354,17 @@ class Supervisor:
         for key in self.fleets:
             self._worklist.mark(key)
 
-    def fleet_of_runner(self, runner_id: str) -> Fleet | None:
+    def fleet_of_runner(self, key: RunnerKey) -> Fleet | None:
         """The fleet that this runner was made for."""
-        return self._replicas.fleet_of_runner(runner_id)
+        return self._replicas.fleet_of_runner(key)
 
-    def adopt(self, key: Key, runner: Runner) -> RunnerLink:
+    def adopt(self, key: RunnerKey, runner: Runner) -> RunnerLink:
         """Let a runner that its user started serve the deployment of its version in its nodepool; without one, who
         names its nodepool."""
-        nodepool = (key[0], key[1], key[2])
+        nodepool = key[:3]
         for fleet in self.fleets.values():
             if not fleet.retired and nodepool in fleet.target.nodepool_keys and is_of(runner, fleet.target):
-                return self._dispatcher.add_runner(runner.id, nodepool, fleet.lane)
+                return self._dispatcher.add_runner(key, fleet.lane)
         return self._own_runners.adopt(nodepool, runner)
 
     # ── what faults ask for ────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from clarifai_emulator.messages.address import NodepoolKey
+from clarifai_emulator.messages.address import NodepoolKey, RunnerKey
 from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.nodepools.fleet import ReplicaRecord
 
@@ -47,10 +47,10 @@ class WarmPool:
         nodepool: NodepoolKey,
         threads: int,
         secrets: Mapping[str, str],
-        is_free: Callable[[str], bool],
+        is_free: Callable[[RunnerKey], bool],
     ) -> ReplicaRecord | None:
-        """Take a replica that runs this code with these secrets in a nodepool of this name, and whose runner (by
-        its id) is free; it is kept no longer. Replicas of the same directory in another state are of no more use.
+        """Take a replica that runs this code with these secrets in a nodepool of this name, and whose runner is
+        free; it is kept no longer. Replicas of the same directory in another state are of no more use.
         """
         for place in list(self._places.values()):
             if place.source.path == source.path and place.source != source:
@@ -60,7 +60,7 @@ class WarmPool:
                 and place.threads == threads
                 and place.record.secrets == secrets
                 and place.record.nodepool == nodepool
-                and is_free(place.record.runner.id)
+                and is_free(place.record.runner_key)
             ):
                 del self._places[place.record.replica_id]
                 return place.record

@@ -45,7 +45,7 @@ class Scene:
         self.demands: list[Lane] = []
         self.dispatcher = Dispatcher(events=self.events, clock=clock, queue_size=9, on_demand=self.demands.append)
         self.lane = self.dispatcher.lane(LaneKey("ada", "deploy-x", "v1"))
-        self.link = self.dispatcher.add_runner("runner", POOL, self.lane)
+        self.link = self.dispatcher.add_runner((*POOL, "runner"), self.lane)
         self.lost: list[str] = []
         self.zeroed: list[str] = []
         settings = EmulatorConfig(**config)

@@ -95,7 +95,7 @@ class Scene:
         self.events = EventBus(StillClock())
         self.dispatcher = Dispatcher(events=self.events, clock=StillClock(), queue_size=10)
         self.lane = self.dispatcher.lane(LaneKey("ada", "deploy-x", "v1"))
-        self.link: RunnerLink = self.dispatcher.add_runner("runner", POOL, self.lane)
+        self.link: RunnerLink = self.dispatcher.add_runner((*POOL, "runner"), self.lane)
         self.answer: Admission | int = Admission(self.link, "r1")
         self.asked: list[tuple[Mapping[str, str], str]] = []
         self.items = RunnerItems(self.dispatcher, self._admit)

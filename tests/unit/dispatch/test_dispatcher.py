@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, Slot
 from clarifai_emulator.dispatch.work import UNARY_UNARY, State, Work
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.messages.address import RunnerKey
 from resource_api import StillClock
 
 POOL = ("ada", "cluster", "pool")
+RUNNER = (*POOL, "runner")
 KEY = LaneKey("ada", "deploy-x", "v1")
 GONE = CallerError(StatusCode.DEPLOYMENT_DOES_NOT_EXIST, "It was deleted.")
 
@@ -30,7 +34,7 @@ class Scene:
             on_replica=self.changes.append,
         )
         self.lane = self.dispatcher.lane(KEY)
-        self.link = self.dispatcher.add_runner("runner", POOL, self.lane)
+        self.link = self.dispatcher.add_runner(RUNNER, self.lane)
 
     def busy_replica(self, replica_id: str) -> tuple[Replica, Work]:
         """Return a replica that works on one request."""
@@ -100,9 +104,9 @@ async def test_another_replica_does_not_notice(scene: Scene) -> None:
 async def test_a_runner_that_is_removed_is_sent_no_more_work(scene: Scene) -> None:
     replica = scene.dispatcher.connect(scene.link, "r1")
     scene.lane.offer(Slot(replica))
-    scene.dispatcher.remove_runner("runner")
-    scene.dispatcher.remove_runner("runner")
-    assert scene.dispatcher.runner("runner") is None
+    scene.dispatcher.remove_runner(RUNNER)
+    scene.dispatcher.remove_runner(RUNNER)
+    assert scene.dispatcher.runner(RUNNER) is None
     assert scene.submit().state is State.QUEUED
 
 
@@ -114,14 +118,14 @@ async def test_closing_a_lane_answers_who_waits_and_who_is_served(scene: Scene) 
     assert (served.state, waiting.state) == (State.FAILED, State.FAILED)
     assert [event.fields["error"] for event in scene.events.recent("work.failed")] == ["It was deleted."] * 2
     assert scene.dispatcher.find_lane(KEY) is None
-    assert scene.dispatcher.runner("runner") is None
+    assert scene.dispatcher.runner(RUNNER) is None
     with pytest.raises(CallerError, match="It was deleted"):
         scene.submit()
 
 
 async def test_a_credential_is_for_one_replica_until_it_is_revoked(scene: Scene) -> None:
-    first = scene.dispatcher.issue_credential("runner")
-    second = scene.dispatcher.issue_credential("runner")
+    first = scene.dispatcher.issue_credential(RUNNER)
+    second = scene.dispatcher.issue_credential(RUNNER)
     assert first.token != second.token
     assert first.replica_id != second.replica_id
     assert scene.dispatcher.credential(first.token) == first
@@ -132,10 +136,10 @@ async def test_a_credential_is_for_one_replica_until_it_is_revoked(scene: Scene)
 
 
 async def test_reset_forgets_lanes_runners_and_credentials(scene: Scene) -> None:
-    credential = scene.dispatcher.issue_credential("runner")
+    credential = scene.dispatcher.issue_credential(RUNNER)
     scene.dispatcher.reset()
     assert scene.dispatcher.find_lane(KEY) is None
-    assert scene.dispatcher.runner("runner") is None
+    assert scene.dispatcher.runner(RUNNER) is None
     assert scene.dispatcher.credential(credential.token) is None
 
 
@@ -143,6 +147,22 @@ async def test_the_idle_streams_of_a_removed_runner_are_dismissed_so_that_it_can
     replica = scene.dispatcher.connect(scene.link, "r1")
     slot = Slot(replica)
     scene.lane.offer(slot)
-    scene.dispatcher.remove_runner("runner")
+    scene.dispatcher.remove_runner(RUNNER)
     assert slot.work.cancelled()
     assert list(replica.idle) == []
+
+
+@given(keys=st.lists(st.tuples(*[st.sampled_from("ab")] * 4), unique=True))
+def test_runners_that_share_any_part_of_their_key_are_told_apart(keys: list[RunnerKey]) -> None:
+    dispatcher = Dispatcher(events=EventBus(StillClock()), clock=StillClock(), queue_size=1)
+    links = {key: dispatcher.add_runner(key, dispatcher.lane(LaneKey(*key[:3]))) for key in keys}
+    credentials = {key: dispatcher.issue_credential(key) for key in keys}
+    assert {key: dispatcher.runner(key) for key in keys} == links
+    for key, link in links.items():
+        assert (*link.nodepool, link.runner_id) == key
+        assert link.lane.runners[key] is link
+    for key in keys[::2]:
+        dispatcher.remove_runner(key)
+    assert [key for key in keys if dispatcher.runner(key)] == keys[1::2]
+    dispatcher.reset(keep=keys[:1])
+    assert [key for key in keys if dispatcher.credential(credentials[key].token)] == keys[:1]

@@ -38,7 +38,8 @@ class Scene:
         self.demands += 1
 
     def runner(self, runner_id: str = "runner", nodepool: tuple[str, str, str] = POOL) -> RunnerLink:
-        link = self.lane.runners[runner_id] = RunnerLink(runner_id, nodepool, self.lane)
+        key = (*nodepool, runner_id)
+        link = self.lane.runners[key] = RunnerLink(key, self.lane)
         return link
 
     def replica(self, link: RunnerLink, replica_id: str = "replica", idle: int = 0) -> Replica:

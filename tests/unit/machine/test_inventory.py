@@ -134,8 +134,17 @@ def test_amd_gpus_are_read_from_the_kernel_with_their_device_nodes(tmp_path: Pat
 
 
 def test_an_amd_process_is_told_its_devices_in_rocms_words() -> None:
-    assert Devices(("1",), ("/dev/kfd",)).environ == {"ROCR_VISIBLE_DEVICES": "1", "CUDA_VISIBLE_DEVICES": ""}
-    assert Devices(("GPU-a", "GPU-b")).environ == {"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"}
+    assert Devices(("1",), (1,), ("/dev/kfd",)).environ == {"ROCR_VISIBLE_DEVICES": "1", "CUDA_VISIBLE_DEVICES": ""}
+    nvidia = Devices(("GPU-a", "GPU-b"), (1, 3))
+    assert nvidia.environ == {"CUDA_VISIBLE_DEVICES": "1,3", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    slices = Devices(("GPU-a", "MIG-b"), (1, 3))
+    assert slices.environ == {"CUDA_VISIBLE_DEVICES": "GPU-a,MIG-b"}, "CUDA takes no list of numbers and UUIDs"
+
+
+def test_simulated_accelerators_have_numbers_that_no_real_one_has() -> None:
+    pool = AcceleratorPool(simulated("simulated:2xNVIDIA-A10G").accelerators)
+    variables = pool.devices(["GPU-simulated-1"]).environ
+    assert variables == {"CUDA_VISIBLE_DEVICES": "1001", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def without_library() -> Discovery:

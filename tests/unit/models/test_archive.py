@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clarifai_emulator.errors import ModelError
+from clarifai_emulator.errors import ModelError, shortened
 from clarifai_emulator.models.archive import ArchiveLimits, Unpacked, unpack
 
 CONFIG = b"model: {id: m}\n"
@@ -69,7 +69,7 @@ class TestWhatIsWritten:
         ]
         found = unpacked(folder, packed(*entries, zipped=zipped))
 
-        assert found == Unpacked(files=5, bytes=8 + 10 + len(CONFIG))
+        assert found == Unpacked(files=4, bytes=8 + 10 + len(CONFIG))
         assert (folder / "model" / "1" / "model.py").read_bytes() == b"print()\n"
         assert (folder / "model" / "config.yaml").read_bytes() == CONFIG
 
@@ -168,6 +168,20 @@ class TestSizes:
         entries = [(member(f"{number}"), b"") for number in range(4)]
         assert refused(folder, packed(*entries), max_files=3) == "it holds more than 3 files and folders."
 
+    def test_folders_that_are_only_in_names_count_too(self, folder: Path) -> None:
+        entries = [(member(f"{number}/a/b/c/x"), b"") for number in range(4)]
+        assert refused(folder, packed(*entries), max_files=12) == "it holds more than 12 files and folders."
+        assert refused(folder, packed(*entries), max_files=19) == "it holds more than 19 files and folders."
+        assert unpacked(folder, packed(*entries), max_files=20).files == 20
+
+    def test_folders_that_lie_too_deep(self, folder: Path) -> None:
+        deep = "a/" * 64 + "x"
+        assert (
+            refused(folder, packed((member(deep), b"")))
+            == f"{shortened(repr(deep))} lies more than 64 folders deep."
+        )
+        assert not (folder / "model").exists()
+
     def test_more_than_the_disk_has(self, folder: Path) -> None:
         text = refused(folder, packed((member("big"), b"x" * 2048)), spare_bytes=2**62)
         assert text == "'big' has 2.0 KiB, and only 0 bytes of the disk are left."
@@ -200,11 +214,11 @@ class TestDamage:
             ("it is damaged, or no tar archive: ", "it ends in the middle of 'data'")
         )
 
-    def test_an_emulator_that_stops(self, folder: Path) -> None:
+    def test_a_build_that_is_stopped(self, folder: Path) -> None:
         (folder / "archive").write_bytes(packed((member("data"), b"x")))
         stop = threading.Event()
         stop.set()
-        with pytest.raises(ModelError, match="the emulator stopped"):
+        with pytest.raises(ModelError, match="its unpacking was stopped"):
             unpack(folder / "archive", folder / "model", stop=stop)
         assert not (folder / "model").exists()
 

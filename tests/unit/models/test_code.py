@@ -25,6 +25,13 @@ def test_the_digest_is_the_content_hash_of_the_directory(directory: Path) -> Non
     assert CodeReader(directory, Watched()).read().digest == content_hash(directory)
 
 
+def test_pipes_and_devices_are_no_part_of_it_and_are_never_read(directory: Path) -> None:
+    before = CodeReader(directory, Watched()).read()
+    os.mkfifo(directory / "1" / "pipe.py")
+    (directory / "1" / "zero").symlink_to("/dev/zero")  # would be read for ever
+    assert CodeReader(directory, Watched()).read().digest == before.digest == content_hash(directory)
+
+
 def test_a_change_is_found_by_content_and_named(directory: Path) -> None:
     reader = CodeReader(directory, Watched())
     before = reader.read()

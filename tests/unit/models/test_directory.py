@@ -341,3 +341,9 @@ class TestContentHash:
     def test_survives_a_broken_link(self, directory: Path) -> None:
         (directory / "1" / "gone").symlink_to("nowhere")
         assert read_model_directory(directory).content_hash
+
+    def test_pipes_and_devices_are_no_part_of_it_and_are_never_read(self, directory: Path) -> None:
+        before = read_model_directory(directory).content_hash
+        os.mkfifo(directory / "1" / "pipe")
+        (directory / "1" / "zero").symlink_to("/dev/zero")  # would be read for ever
+        assert read_model_directory(directory).content_hash == before

@@ -43,7 +43,7 @@ class Laptop(Stage):
 
     def connect(self, runner: Runner) -> Replica:
         """Let the runner connect, as its user starts it, with one idle stream."""
-        link = self.dispatcher.runner(runner.id) or self.supervisor.adopt((*POOL, runner.id), runner)
+        link = self.dispatcher.runner((*POOL, runner.id)) or self.supervisor.adopt((*POOL, runner.id), runner)
         replica = self.dispatcher.connect(link, runner.id)
         self.dispatcher.hear(replica)
         link.lane.offer(Slot(replica))
@@ -162,7 +162,7 @@ async def test_a_runner_that_is_deleted_is_sent_away_and_what_waits_for_it_is_to
         "Runner 'mine' of nodepool 'ada/cluster/pool' was deleted while this request waited for it. Register a "
         "runner there with PostRunners, and start it."
     )
-    assert laptop.dispatcher.runner("mine") is None
+    assert laptop.dispatcher.runner((*POOL, "mine")) is None
     await laptop.answer(replica, busy)
     assert busy.state is State.DONE
 

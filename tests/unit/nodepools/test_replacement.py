@@ -131,7 +131,7 @@ async def test_it_shares_room_and_devices_with_the_one_it_replaces_which_are_giv
     for _ in range(3):
         await renewed(stage, stage.supervisor.replacement(stage.lane.key))
     (process,) = stage.backend.running
-    assert process.spec.variables["CUDA_VISIBLE_DEVICES"] == "GPU-0"
+    assert process.spec.variables["CUDA_VISIBLE_DEVICES"] == "0"
     assert stage.capacity.nodes_in_use(keys(["pool"])[0]) == in_use == 1
     await stage.delete()
     assert stage.capacity.nodes_in_use(keys(["pool"])[0]) == 0

@@ -22,10 +22,11 @@ from clarifai_emulator.api.runner_items import CONTROL_PREFIX, Admission
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import RunnerLink
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.address import RunnerKey
 from clarifai_emulator.resources.permissions import Organisations
 from clarifai_emulator.store import Key, Kind, Store
 
-Adopt = Callable[[Key, Runner], RunnerLink]
+Adopt = Callable[[RunnerKey, Runner], RunnerLink]
 
 _DELETED_REMEMBERED = 1000
 
@@ -53,9 +54,9 @@ class Admissions:
     def admit_replica(self, metadata: Mapping[str, str], first: Any) -> Admission | int:
         """The replica whose credential this is; else the status to refuse it with."""
         credential = self._dispatcher.credential(token_of(metadata))
-        if credential is None or credential.runner_id != first.runner_id.removeprefix(CONTROL_PREFIX):
+        if credential is None or credential.runner[3] != first.runner_id.removeprefix(CONTROL_PREFIX):
             return StatusCode.RUNNER_PERMISSION_DENIED
-        link = self._dispatcher.runner(credential.runner_id)
+        link = self._dispatcher.runner(credential.runner)
         if link is None:
             return StatusCode.RUNNER_DOES_NOT_EXIST
         return Admission(link, credential.replica_id)
@@ -69,12 +70,11 @@ class Admissions:
             caller.require(rpc_table()["ProcessRunnerItems"])
         except CallerError as error:
             return error.code
-        runner_id = first.runner_id.removeprefix(CONTROL_PREFIX)
         key = (
             caller.resolve(first.user_app_id.user_id),
             first.compute_cluster_id,
             first.nodepool_id,
-            runner_id,
+            first.runner_id.removeprefix(CONTROL_PREFIX),
         )
         if not self._organisations.may_change(caller.user_id, key[0]):
             return StatusCode.CONN_DOES_NOT_EXIST
@@ -82,7 +82,7 @@ class Admissions:
         if runner is None:
             # Its log then: "Runner got a CONN_DOES_NOT_EXIST status … Waiting for pod to terminate".
             return StatusCode.CONN_DOES_NOT_EXIST if key in self._deleted else StatusCode.RUNNER_DOES_NOT_EXIST
-        return Admission(self._dispatcher.runner(runner_id) or self._adopt(key, runner))
+        return Admission(self._dispatcher.runner(key) or self._adopt(key, runner))
 
     def _store_changed(self, kind: Kind, key: Key) -> None:
         """Remember the runners that were deleted last, until they are registered again."""

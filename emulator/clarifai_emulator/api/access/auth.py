@@ -51,6 +51,22 @@ class Caller:
         self.require_app(user_id, user_app_id.app_id)
         return user_id
 
+    def covers(self, other: Caller) -> bool:
+        """Tell whether another credential may do no more than this one, and no longer."""
+        if self == Caller(self.user_id):
+            return True
+        return (
+            self.user_id == other.user_id
+            and _is_within(other.scopes, self.scopes)
+            and _is_within(other.endpoints, self.endpoints)
+            and self.app_id in (None, other.app_id)
+            and self.outlives(other.expires_at)
+        )
+
+    def outlives(self, expires_at: float | None) -> bool:
+        """Tell whether the credential is good for at least as long as one that expires then; None is never."""
+        return self.expires_at is None or (expires_at is not None and expires_at <= self.expires_at)
+
     def may_add(self, stem: str) -> bool:
         """Tell whether the credential may create resources of this kind (``App``) beside what an RPC is for."""
         return self.scopes is None or f"{stem}s_Add" in self.scopes
@@ -180,6 +196,10 @@ class Authenticator:
                 row="requests.credential-malformed",
             )
         return caller
+
+
+def _is_within(some: frozenset[str] | None, limit: frozenset[str] | None) -> bool:
+    return limit is None or (some is not None and some <= limit)
 
 
 def _insufficient(details: str, hint: str) -> CallerError:

@@ -20,12 +20,16 @@ class IssuedKeys:
     def find(self, token: str) -> Caller | None:
         """Return the caller whose key this is; None when there is no such key."""
         for owner, key_id in self._store.find_keys(Kind.KEY, token):
-            key: Any = self._store.get(Kind.KEY, (owner, key_id))
-            return Caller(
-                key.organization_id or owner,
-                scopes=granted(key.scopes),
-                expires_at=key.expires_at.seconds if key.HasField("expires_at") else None,
-                endpoints=frozenset(key.endpoints) or None,
-                app_id=None if key.type == PAT else next((app.id for app in key.apps), ""),
-            )
+            return caller_of(self._store.get(Kind.KEY, (owner, key_id)), owner)
         return None
+
+
+def caller_of(key: Any, owner: str) -> Caller:
+    """Return who shows up with this key of ``owner``, and what it may do."""
+    return Caller(
+        key.organization_id or owner,
+        scopes=granted(key.scopes),
+        expires_at=key.expires_at.seconds if key.HasField("expires_at") else None,
+        endpoints=frozenset(key.endpoints) or None,
+        app_id=None if key.type == PAT else next((app.id for app in key.apps), ""),
+    )

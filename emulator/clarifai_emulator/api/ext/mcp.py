@@ -15,7 +15,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.ext.method_calls import ModelTransport, Refusal, refusal_of
 from clarifai_emulator.api.rest.json_errors import kind_of
-from clarifai_emulator.api.rest.transcoding import read_json
+from clarifai_emulator.api.rest.transcoding import read_aside, read_json
 from clarifai_emulator.api.transport.http_exchange import Exchange
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.address import ModelAddress
@@ -55,6 +55,7 @@ class McpApi:
                 self._sessions.pop(exchange.headers.get(_SESSION, ""), None)
                 await exchange.answer(200, b"{}", _JSON)
             elif exchange.method == "POST":
+                await self._transport.require_known(exchange)
                 message = await _read(exchange)
                 await self._serve_message(exchange, address, message)
             else:
@@ -115,7 +116,8 @@ def _address(path: str) -> ModelAddress:
 
 
 async def _read(exchange: Exchange) -> dict[str, Any]:
-    content = read_json("the MCP message", await exchange.body())
+    body = await exchange.body()
+    content = await read_aside(len(body), read_json, "the MCP message", body)
     if not isinstance(content, dict):
         raise _invalid(f"An MCP message must be a JSON object, got {kind_of(content)}.")
     if content.get("jsonrpc") != "2.0":

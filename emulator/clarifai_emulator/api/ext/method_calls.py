@@ -58,6 +58,12 @@ class ModelTransport:
         call, response = await self.unary(exchange, "PostModelOutputs", request)
         return Text(_text_of(response), call.trailers)
 
+    async def require_known(self, exchange: Exchange) -> None:
+        """Refuse a request whose credential is no good, before its body is read. Raises ``Refusal``."""
+        rpc = rpc_table()["PostModelOutputs"]
+        if not self._chain.knows(rpc, exchange.headers):
+            await self.unary(exchange, rpc.name, rpc.request_type())
+
     async def generate(
         self, exchange: Exchange, address: ModelAddress, method: str, text: str
     ) -> AsyncGenerator[Text]:

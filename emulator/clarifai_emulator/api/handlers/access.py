@@ -1,4 +1,7 @@
-"""Lists the keys of an app, and keeps a limited credential from making a wider one."""
+"""Lists the keys of an app, and keeps a limited credential from making or reading a wider one.
+
+The id of a key is the credential itself: whoever reads it has all its rights.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.api.access.issued_keys import caller_of
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.listing import page_of
 from clarifai_emulator.api.handlers.resource_verbs import require_owner
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.resources.compute_rows import HIDDEN
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Kind
 
@@ -32,9 +37,25 @@ def handlers(resources: Resources, served: dict[str, Handler]) -> dict[str, Hand
 
     return {
         "PostKeys": _no_more_than_the_caller(served["PostKeys"]),
-        "PatchKeys": _no_more_than_the_caller(served["PatchKeys"]),
-        "ListAppKeys": list_app_keys,
+        "PatchKeys": _hides_wider_keys(_no_more_than_the_caller(served["PatchKeys"])),
+        "GetKey": _hides_wider_keys(served["GetKey"]),
+        "ListKeys": _hides_wider_keys(served["ListKeys"]),
+        "ListAppKeys": _hides_wider_keys(list_app_keys),
     }
+
+
+def _hides_wider_keys(handler: Any) -> Handler:
+    """Return the handler with the ids left out of keys that may do more than the caller's."""
+
+    def hiding(call: ApiCall, request: Any) -> Any:
+        response = handler(call, request)
+        owner = call.caller.resolve(request.user_app_id.user_id)
+        for key in response.keys if hasattr(response, "keys") else [response.key]:
+            if not call.caller.covers(caller_of(key, owner)):
+                key.id = HIDDEN
+        return response
+
+    return hiding
 
 
 def _no_more_than_the_caller(handler: Any) -> Handler:
@@ -50,11 +71,20 @@ def _no_more_than_the_caller(handler: Any) -> Handler:
                     continue
                 more = sorted(given - own) if given else ["all (none is listed)"]
                 if more:
-                    raise CallerError(
-                        StatusCode.CONN_INSUFFICIENT_SCOPES,
+                    raise _wider(
                         f"keys[{index}].{name}: your own key does not have {', '.join(more)}.",
-                        hint="List only what it has, or use a key that has more.",
+                        "List only what it has, or use a key that has more.",
                     )
+            expires_at = key.expires_at.seconds if key.HasField("expires_at") else None
+            if not has.outlives(expires_at) and (is_new or expires_at is not None):
+                raise _wider(
+                    f"keys[{index}].expires_at: your own key expires before that.",
+                    "Give it an end that is no later than your key's, or use a key that lasts longer.",
+                )
         return handler(call, request)
 
     return checked
+
+
+def _wider(details: str, hint: str) -> CallerError:
+    return CallerError(StatusCode.CONN_INSUFFICIENT_SCOPES, details, hint=hint, row="requests.no-wider-key")

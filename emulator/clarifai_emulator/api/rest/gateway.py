@@ -13,7 +13,7 @@ from clarifai_emulator.api.call import ApiCall, Handler, only
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rest.paths import Bound, Match, Paths
 from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
-from clarifai_emulator.api.rest.transcoding import as_json, read_message, read_request
+from clarifai_emulator.api.rest.transcoding import as_json, read_aside, read_message, read_request
 from clarifai_emulator.api.rpc import Auth, Rpc, rpc_table
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.errors import CallerError, TransportError
@@ -66,7 +66,8 @@ class RestApi:
         handler = self._handlers.get(bound.rpc.name) or _not_implemented
         request: Any = None
         try:
-            request = await self._read(exchange, bound, values)
+            if self._chain.knows(bound.rpc, exchange.headers):
+                request = await self._read(exchange, bound, values)
         except CallerError as error:
             handler = _raiser(error)
         call = self._begin(exchange, bound.rpc, is_heard=request is not None)
@@ -84,7 +85,8 @@ class RestApi:
             requests = self._messages(exchange, rpc)
         else:
             try:
-                requests = only(await self._read(exchange, bound, values))
+                is_known = self._chain.knows(rpc, exchange.headers)
+                requests = only(await self._read(exchange, bound, values) if is_known else None)
             except CallerError as error:
                 requests = _failing(error)
         call = self._begin(exchange, rpc)
@@ -111,7 +113,7 @@ class RestApi:
 
     async def _read(self, exchange: Exchange, bound: Bound, values: tuple[str, ...]) -> Any:
         body = await exchange.body()
-        request = read_request(bound, values, exchange.query, body)
+        request = await read_aside(len(body), read_request, bound, values, exchange.query, body)
         if len(body) > self._max_bytes and request.ByteSize() > self._max_bytes:
             raise CallerError(
                 StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED,

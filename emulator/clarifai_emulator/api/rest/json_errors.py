@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -29,9 +30,10 @@ _LOOKED_AT = 200
 _DEEPEST = 100
 
 
-def find_misfits(descriptor: Any, content: Any) -> list[str]:
-    """Return one phrase for each misfit, in the order of the document; empty where no usual kind is found."""
-    return list(_of_message(descriptor, content, "", 0))
+def find_misfits(descriptor: Any, content: Any, *, most: int) -> list[str]:
+    """Return one phrase for each misfit, in the order of the document, for ``most`` of them; empty where no usual
+    kind is found."""
+    return list(islice(_of_message(descriptor, content, "", 0), most))
 
 
 def kind_of(value: Any) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import isinf
-from typing import Any
+from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.descriptor import FieldDescriptor
@@ -20,8 +21,10 @@ from clarifai_emulator.spelling import did_you_mean
 
 _TRUE_FALSE = {"true": True, "1": True, "false": False, "0": False}
 _MOST_MISFITS = 5
+_READ_AT_ONCE = 256 * 1024  # some milliseconds
 _OF_THE_DOCUMENTATION = {("ListNodepools", "min_runner_replicas"): ("1", "active_usage", "true")}
 _FIELDS_OF_BYTES = (b'"base64"', b'"bytes_value"', b'"bytesValue"', b'"buffer"')
+_LONGEST_NAME = 100
 _MOST_DIGITS = 400  # the largest double has 309
 
 
@@ -41,6 +44,14 @@ def read_request(bound: Bound, values: Iterable[str], query: Iterable[tuple[str,
     for path, value in zip(bound.variables, values, strict=True):
         _set(request, path, value)
     return request
+
+
+_Read = TypeVar("_Read")
+
+
+async def read_aside(size: int, read: Callable[..., _Read], *arguments: Any) -> _Read:
+    """Return what ``read`` makes of a body of this many bytes; of a large one, while the loop serves others."""
+    return await asyncio.to_thread(read, *arguments) if size > _READ_AT_ONCE else read(*arguments)
 
 
 def read_message(name: str, message_type: Any, line: bytes) -> Any:
@@ -92,7 +103,7 @@ def _merge(name: str, message: Any, content: Any, what: str, *, look_closer: boo
         unread = str(error).splitlines()[0].rstrip(".")
     if not unread and not look_closer:
         return
-    misfits = find_misfits(message.DESCRIPTOR, content)[: _MOST_MISFITS + 1]
+    misfits = find_misfits(message.DESCRIPTOR, content, most=_MOST_MISFITS + 1)
     text = "; ".join(misfits[:_MOST_MISFITS]) or unread
     more = "; and more" if len(misfits) > _MOST_MISFITS else ""
     if text:
@@ -162,11 +173,11 @@ def _set(message: Any, path: str, value: str) -> None:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name '{twice}' stands twice in one object")
+    content = dict[str, Any]()
+    for name, value in pairs:
+        if name in content:
+            raise ValueError(f"the name '{name[:_LONGEST_NAME]}' stands twice in one object")
+        content[name] = value
     return content
 
 

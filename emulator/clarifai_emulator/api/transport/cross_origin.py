@@ -12,6 +12,8 @@ THIS_MACHINE = "localhost"
 # Pages that browsers name no origin for: of files, and in sandboxed frames.
 NO_ORIGIN = "null"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+# Domains that no registry gives away.
+_LOCAL_NAMES = (".localhost", ".local", ".internal", ".test", ".home.arpa", ".lan")
 _PREFLIGHT_SECONDS = "600"
 # Besides these, `*`: it means every header, but not to a page that sends its request with credentials.
 _EXPOSED = (
@@ -81,6 +83,19 @@ def names_this_machine(host: str) -> bool:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def names_a_neighbour(host: str) -> bool:
+    """Tell whether a host is an address, or a name that only a local network or a container engine can give: no
+    page can make such a name its own and point it here (DNS rebinding)."""
+    name = without_port(host).lower().rstrip(".")
+    if "." not in name or name.endswith(_LOCAL_NAMES):
+        return True
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def without_port(host: str) -> str:

@@ -17,6 +17,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.transport.cross_origin import (
     Origins,
     answer_fields,
+    names_a_neighbour,
     names_this_machine,
     preflight_fields,
     refusal,
@@ -49,6 +50,7 @@ class HttpSites:
         self._config = config
         self._on_odd = on_odd
         self._is_for_containers = is_for_containers
+        self._allowed_hosts = frozenset(map(str.lower, config.allow_hosts))
         self._origins = Origins(config.cors)
         self._made: dict[HttpMount, Site] = {}
         self._connections: set[HttpConnection] = set()
@@ -117,6 +119,12 @@ class HttpSites:
             raise _refused(
                 f"The host {exchange.headers['host'][:100]!r} is not this machine's loopback address. "
                 "Use http://127.0.0.1 or http://localhost, or start the emulator with --host."
+            )
+        elif not names_a_neighbour(host) and without_port(host).lower() not in self._allowed_hosts:
+            name = without_port(host)[:100]
+            raise _refused(
+                f"The emulator does not know the name '{name}' as its own, and a page of that name could be "
+                f"anybody's. Use this machine's address, or start the emulator with --allow-host {name}."
             )
 
     def _check_origin(self, exchange: Exchange, origin: str) -> None:

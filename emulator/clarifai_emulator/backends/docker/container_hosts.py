@@ -27,6 +27,7 @@ from clarifai_emulator.backends.signature_answers import (
     end_of,
     signatures_in,
 )
+from clarifai_emulator.dispatch.lean import LeanEnd
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.messages.quantities import parse_memory
 from clarifai_emulator.models.directory import ModelSource
@@ -227,7 +228,7 @@ class HostedReplica:
     """A replica in such a container: a ``ReplicaProcess``."""
 
     def __init__(self, child: Child, host: ContainerHost) -> None:
-        self.connection: socket.socket | None = None
+        self.connection: LeanEnd | None = None
         self.reloads: socket.socket | None = None
         self.debugger: asyncio.Future[int] | None = None
         self.host = host

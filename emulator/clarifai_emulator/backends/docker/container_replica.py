@@ -22,6 +22,7 @@ from clarifai_emulator.backends.docker.attachment import Attachment
 from clarifai_emulator.backends.docker.dockerfile import HEALTH_PORT
 from clarifai_emulator.backends.docker.engine import Engine, why_silent
 from clarifai_emulator.backends.docker.leftovers import remove_container
+from clarifai_emulator.dispatch.lean import LeanEnd
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -53,7 +54,7 @@ class ContainerProcess:
     ) -> None:
         self.id = ""
         self.pid = 0
-        self.connection: socket.socket | None = None
+        self.connection: LeanEnd | None = None
         self.reloads: socket.socket | None = None  # edited code comes with a new image
         self.debugger: asyncio.Future[int] | None = None
         self.answer = b""

@@ -29,6 +29,7 @@ from clarifai_emulator.backends.signature_answers import (
     signatures_in,
 )
 from clarifai_emulator.config import default_cache_dir, own_environ
+from clarifai_emulator.dispatch.lean_sockets import LeanSockets
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
@@ -114,7 +115,7 @@ class ProcessBackend:
                 theirs.close()
         ends = [ours for ours, _ in pairs]
         process.reloads = ends.pop() if job["reloadable"] else None
-        process.connection = ends.pop() if job["lean"] else None
+        process.connection = LeanSockets(ends.pop()) if job["lean"] else None
         process.debugger = debugger
         return process
 
@@ -208,7 +209,7 @@ class SpawnedProcess:
         self._output = output
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
-        self.connection: socket.socket | None = None
+        self.connection: LeanSockets | None = None
         self.reloads: socket.socket | None = None
         self.debugger: asyncio.Future[int] | None = None
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()

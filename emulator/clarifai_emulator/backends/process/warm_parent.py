@@ -16,6 +16,7 @@ from typing import Any
 from clarifai_emulator.backends.backend import Exit
 from clarifai_emulator.backends.model_errors import broken_sdk
 from clarifai_emulator.backends.replica_output import OutputPipe
+from clarifai_emulator.dispatch.lean_sockets import LeanSockets
 from clarifai_emulator.errors import ModelError
 
 _PACKET = 1 << 20
@@ -31,7 +32,7 @@ class Child:
     exited: asyncio.Future[Exit]
     started: asyncio.Future[int]
     pid: int = 0
-    connection: socket.socket | None = None
+    connection: LeanSockets | None = None
     reloads: socket.socket | None = None
     debugger: asyncio.Future[int] | None = None
 

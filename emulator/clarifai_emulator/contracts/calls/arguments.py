@@ -104,7 +104,7 @@ class _Call:
                 self._partly_given()
         elif not self._unpacked:
             for name in left:
-                if name not in self._meant:
+                if name not in self._meant and not self._may_be_batch:
                     self._missing(name, self._call)
                     whole = True
         wrong = {name for name, node in given.items() if name in self._fields and self._value(name, node)}
@@ -131,6 +131,11 @@ class _Call:
             f"{self._name}() is passed on with some of its arguments: whether the others follow, is not checked.",
             self._site.node,
         )
+
+    @property
+    def _may_be_batch(self) -> bool:
+        """Tell whether the only argument may be a list of inputs, for all that is known of it."""
+        return self._site.is_open and len(self._call.args) == 1 and not self._call.keywords
 
     # The form of the call.
 

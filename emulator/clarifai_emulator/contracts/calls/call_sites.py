@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, IN_NOTEBOOKS, MODEL_MARK, SDK_MARK
+from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, IN_NOTEBOOKS, MODEL_MARK, OPEN, SDK_MARK
 from clarifai_emulator.contracts.calls.client_source import Position, Source
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
@@ -26,6 +26,7 @@ class CallSite:
     (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, ``passed`` to what calls it, or
     ``mapped``: called with each value of what is given. ``answer``: where a method that is passed
     on is called in the end, and its answer is.
+    ``is_open``: of what it is given, no type is known, so that it may be one input, a batch, or messages.
     """
 
     node: ast.expr
@@ -34,6 +35,7 @@ class CallSite:
     method: str
     kind: str
     way: str
+    is_open: bool = False
     answer: ast.Call | None = None
 
     @property
@@ -83,7 +85,8 @@ class Understood:
 def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindOf) -> Understood:
     """Return the marks among the diagnostics, at their nodes. ``kind_of`` is asked for calls that fit no form of
     their method: those bear no mark."""
-    calls, names = _ends(source)
+    diagnostics = list(diagnostics)
+    calls, names = _ends(source, {source.original(at)[0] for each in diagnostics for at in (each.start, each.end)})
     sites: dict[ast.expr, CallSite] = {}
     sdk: dict[ast.expr, SdkSite] = {}
     built: dict[ast.Call, int] = {}
@@ -119,8 +122,9 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
                 sdk[node] = SdkSite(node, call, int(mark[1]), mark[2])
         elif node is not None and int(mark[1]) >= 0:
             passed = passing(source, node) if call is None else None
-            way = "passed" if passed is not None else " ".join(mark[4:])
-            sites[node] = _site(node, call, passed, (int(mark[1]), mark[2], mark[3], way))
+            way = "passed" if passed is not None else "".join(each for each in mark[4:] if each != OPEN)
+            meant = (int(mark[1]), mark[2], mark[3], way)
+            sites[node] = _site(node, call, passed, meant, is_open=OPEN in mark[4:])
     return Understood(tuple(sites.values()), tuple(sdk.values()), tuple(built.items()))
 
 
@@ -129,12 +133,14 @@ def _site(
     call: ast.Call | None,
     passed: tuple[ast.Call, ast.Call | None] | None,
     meant: tuple[int, str, str, str],
+    *,
+    is_open: bool = False,
 ) -> CallSite:
     """Return the place of a call, or of a method that is passed on. ``meant``: its model, method, kind and way."""
     made, answer = passed or (None, None)
     index, method, kind, way = meant
     way = "mapped" if call is None and isinstance(made, _MappedCall) else way
-    return CallSite(node, call or made, index, method, kind, way, answer)
+    return CallSite(node, call or made, index, method, kind, way, is_open, answer)
 
 
 def _asynchronous(name: str) -> tuple[str, str]:
@@ -238,15 +244,17 @@ def _passing_name(call: ast.Call) -> str:
     return ast.unparse(call.func).rpartition(".")[2]
 
 
-def _ends(source: Source) -> tuple[dict[Position, ast.Call], dict[Position, ast.expr]]:
-    """Calls by where the called expression ends, and names by where they end."""
-    calls: dict[Position, ast.Call] = {}
-    names: dict[Position, ast.expr] = {}
-    for node in source.nodes:
-        if isinstance(node, ast.Call):
-            calls[source.end(node.func)] = node
-        elif isinstance(node, ast.Attribute | ast.Name):
-            names[source.end(node)] = node
+def _ends(
+    source: Source, lines: Collection[int]
+) -> tuple[Mapping[Position, ast.Call], Mapping[Position, ast.expr]]:
+    """Return calls by where the called expression ends, and names by where they end, those that end in these
+    lines."""
+    calls = {source.end(node.func): node for node in source.calls if node.func.end_lineno in lines}
+    names = {
+        source.end(node): node
+        for node in source.nodes
+        if isinstance(node, ast.Attribute | ast.Name) and node.end_lineno in lines
+    }
     return calls, names
 
 

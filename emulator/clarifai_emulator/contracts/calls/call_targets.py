@@ -176,6 +176,11 @@ def _address(call: ast.Call, evaluator: Evaluator) -> Address:
     raise NotAnAddress("Model() needs a url or a model_id")
 
 
+def is_of_sdk(module: str) -> bool:
+    """Tell whether a module is one of the SDK. Before version 9 it had classes of the same names in another one."""
+    return module.split(".")[0] == "clarifai" and module.split(".")[:2] != ["clarifai", "rest"]
+
+
 def sdk_name(node: ast.expr, evaluator: Evaluator, modules: Modules, source: Source, depth: int = 0) -> str:
     """Name what the expression is in the SDK: ``Model``, ``Model.from_current_context``, …; empty for anything
     else."""
@@ -196,9 +201,9 @@ def _sdk_binding(name: str, found: Any, evaluator: Evaluator, modules: Modules, 
     statement = evaluator.bindings(found[0]).froms[aliases[0]]
     if isinstance(statement, ast.Import):
         whole = aliases[0].name if aliases[0].asname else name
-        return whole if whole.split(".")[0] == "clarifai" else ""
+        return whole if is_of_sdk(whole) else ""
     module = statement.module or ""
-    if statement.level == 0 and module.split(".")[0] == "clarifai":
+    if statement.level == 0 and is_of_sdk(module):
         return aliases[0].name if aliases[0].name in (MODEL, CLIENT) else f"{module}.{aliases[0].name}"
     other = modules.find(module, statement.level, source)
     if other is None:

@@ -15,12 +15,17 @@ from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface
 CONTRACT_ARGUMENT = "_clarifai_contract_"
 CALL_MARK, MODEL_MARK, SDK_MARK = "clarifai-call", "clarifai-model", "clarifai-sdk"
 UNKNOWN = -1
+# Marks the form of a call that only arguments without a known type fit. It stands before the form for messages,
+# which they fit, too.
+OPEN = "open"
+_NO_VALUE = "NoValue"
 # Functions that the checked copies call with what is known to be a model, whatever the type checker takes it for.
 IN_NOTEBOOKS = "notebook"
 CAST_MODULE = "clarifai_emulator_casts"
 ANYTHING = "anything"  # of what a file puts something else in the place of
 EACH = "each"  # of what a method gives for each value of a collection
 CASTS = {"Model": "model", "Client": "client", "AsyncClient": "async_client"}
+MAKES = {"Model": "made_model", "Client": "made_client"}  # of what the SDK makes a model with
 
 _KINDS = {"UNARY_UNARY": "unary", "UNARY_STREAMING": "generate", "STREAMING_STREAMING": "stream"}
 _PRELUDE = """\
@@ -47,6 +52,8 @@ class PILImage(Protocol):
     @property
     def size(self) -> Any: ...
     def getbands(self) -> Any: ...
+class NoValue:
+    def __init__(self, value: "NoValue") -> None: ...
 class CanaryModel:
     @deprecated("clarifai-call -1 canary unary")
     def canary(self, prompt: str) -> str: ...
@@ -113,6 +120,8 @@ def _casts(number: int) -> Iterator[str]:
     for index in range(number):
         for made, name in CASTS.items():
             yield f"def {name}_{index}(value: Any, /) -> model.{made}_{index}: ..."
+        for made, name in MAKES.items():
+            yield f"def {name}_{index}(*args: Any, **kwargs: Any) -> model.{made}_{index}: ..."
 
 
 class _Writer:
@@ -217,6 +226,7 @@ class _Writer:
             inputs = "Protos" if kind != "stream" else "Iterator[Protos]"
             # With messages, the SDK looks at these two and drops all others.
             more = "*, inference_params: Any = ..., output_config: Any = ..., **kwargs: Any"
+            forms.append((f", inputs: {_NO_VALUE}, {more}", "Any", f" {OPEN}"))
             forms.append((f", inputs: {inputs}, {more}", "Any", " protos"))
         for form, answer, more in forms:
             yield "    @overload"
@@ -246,16 +256,16 @@ class _Writer:
         forms = [(parameters, once), (f"{parameters}, *, with_proto: Literal[True]", f"tuple[{once}, Any]")]
         if kind == "unary":
             forms.append((", batch: list[dict[str, Any]], /", f"list[{once}]"))
-        forms.append((", inputs: Protos, **kwargs: Any", "Any"))
+        forms += [(f", inputs: {_NO_VALUE}, **kwargs: Any", "Any"), (", inputs: Protos, **kwargs: Any", "Any")]
         for prefix, way in (("async", "async"), (IN_NOTEBOOKS, "notebook")):
             for number, (form, answer) in enumerate(forms):
                 given = answers[kind].format(answer) if way == "async" else answer
                 if way == "notebook" and kind != "unary":
                     given = f"Iterator[{answer}]"
-                is_protos = number == len(forms) - 1
-                result = "Any" if self._neutral or is_protos else given
+                more = {len(forms) - 1: "-protos", len(forms) - 2: f" {OPEN}"}.get(number, "")
+                result = "Any" if self._neutral or more else given
                 yield "    @overload"
-                mark = f"{CALL_MARK} {index} {signature.name} {kind} {way}{'-protos' if is_protos else ''}"
+                mark = f"{CALL_MARK} {index} {signature.name} {kind} {way}{more}"
                 yield f'    @deprecated("{mark}")'
                 form_of = "def" if self._neutral else "async def"
                 yield f"    {form_of} {prefix}_{signature.name}(self{form}) -> {result}: ..."

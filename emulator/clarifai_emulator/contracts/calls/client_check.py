@@ -28,16 +28,20 @@ from clarifai_emulator.contracts.calls.call_targets import GivenAddresses, Given
 from clarifai_emulator.contracts.calls.client_project import ClientProject, File
 from clarifai_emulator.contracts.calls.given_models import (
     KnownModel,
+    call_record,
     content_digest,
     finding_record,
+    read_call,
     read_finding,
     read_models,
+    unreadable_model,
 )
 from clarifai_emulator.contracts.calls.type_checker import checker_command
 from clarifai_emulator.contracts.calls.unread_clients import unread_files
 from clarifai_emulator.contracts.reports.judged_report import Result
-from clarifai_emulator.contracts.rules import RULES, SUBJECTS, found
-from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules import RULES, SUBJECTS
+from clarifai_emulator.contracts.rules.client_call import ClientCall, merged_calls
+from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface, surface_for
 
 __all__ = ["CallReport", "GivenModel", "check_calls"]
@@ -51,12 +55,12 @@ _RESULTS = "results.json"
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """The result of a check. ``calls``: places that were understood as a call of a given model. ``cached``: files
-    whose findings were kept from the last time. ``known``: the models, as they were read."""
+    """The result of a check. ``calls``: every place that was understood as a call, with what was found of it.
+    ``cached``: files whose findings were kept from the last time. ``known``: the models, as they were read."""
 
     findings: tuple[Finding, ...]
     files: tuple[Path, ...]
-    calls: int
+    calls: tuple[ClientCall, ...]
     cached: int
     known: tuple[KnownModel, ...]
     seconds: float
@@ -163,7 +167,7 @@ def _checked(
         folder = _own_folder(cache, project, [each.directory for each in known])
         done = _Check(project, known, folder, packages, progress).run()
     return CallReport(
-        findings=(*_unreadable(known), *unread_files(project), *done.findings),
+        findings=_once([*_unreadable(known), *unread_files(project), *done.findings]),
         files=tuple(file.path for file in (*project.files, *project.foreign_with(_MARKS)) if not file.is_written),
         calls=done.calls,
         cached=done.cached,
@@ -176,7 +180,7 @@ def _checked(
 @dataclass(frozen=True, slots=True)
 class _Done:
     findings: tuple[Finding, ...]
-    calls: int
+    calls: tuple[ClientCall, ...]
     cached: int
 
 
@@ -224,19 +228,20 @@ class _Check:
             )
             endpoints = EndpointCheck(self._models, self._project, self._project.definitions)
             for file in fresh:
-                findings, calls = judged.get(file.path, ([], 0))
+                findings, calls = judged.get(file.path, ([], []))
                 asked, requests = endpoints.check(file)
                 results[str(file.path)] = {
                     "key": keys[file.path],
                     "findings": [finding_record(each) for each in (*findings, *asked)],
-                    "calls": calls + requests,
+                    "calls": [call_record(each) for each in merged_calls([*calls, *requests])],
                 }
             (self._folder / _RESULTS).write_text(json.dumps(results))
-        return _Done(
-            tuple(read_finding(each) for file in every for each in results[str(file.path)]["findings"]),
-            sum(int(results[str(file.path)]["calls"]) for file in every),
-            len(every) - len(fresh),
-        )
+        records = [results[str(file.path)] for file in every]
+        calls = tuple(read_call(each) for record in records for each in record["calls"])
+        findings = [read_finding(each) for record in records for each in record["findings"]]
+        # The reason why a call is not checked may stand in a file that was not asked about.
+        reasons = [finding for call in calls for finding in call.findings]
+        return _Done((*findings, *reasons), calls, len(every) - len(fresh))
 
     def _urls(self) -> dict[str, int]:
         """Return every address of a given model as it is written in the clients."""
@@ -262,6 +267,10 @@ class _Check:
             return json.loads((self._folder / _RESULTS).read_text())
         except (OSError, ValueError):
             return {}
+
+
+def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple({(each.rule, each.location, each.message): each for each in findings}.values())
 
 
 def _served_by_code(models: Sequence[KnownModel]) -> list[str]:
@@ -294,15 +303,7 @@ def _unreadable(models: Sequence[KnownModel]) -> list[Finding]:
     findings: list[Finding] = []
     for each in models:
         if not each.methods:
-            findings.extend(each.errors)
-            findings.append(
-                found(
-                    "unreadable-model",
-                    f"No method of model '{each.name}' could be read, so calls of it are not checked.",
-                    Location(each.directory),
-                    model=each.name,
-                )
-            )
+            findings += [*each.errors, unreadable_model(each)]
     return findings
 
 

@@ -9,20 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from clarifai_emulator.contracts.calls.bindings import Bindings
 from clarifai_emulator.contracts.calls.client_reading import (
-    MOST_LEVELS,
     UnreadableClient,
     decode_client,
     parse_client,
-    too_deep,
 )
 from clarifai_emulator.contracts.calls.notebook_code import Cells, UnreadCell, WrittenFile, join_cells
 from clarifai_emulator.contracts.calls.notebooks import has_cells, read_cells, script_cells
+from clarifai_emulator.contracts.calls.syntax_walk import WalkedTree
 from clarifai_emulator.contracts.rules.finding import Location
 
 Position = tuple[int, int]  # line and column in characters, both from 1
-# What has names of its own.
-SCOPES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,7 @@ class Source:
         self.text = cells.text if cells is not None else self._read(content)
         self._insertions: dict[int, list[Insertion]] = {}
         self._lines_before = 0
+        self._bindings: dict[ast.AST, Bindings] = {}
         # Line → where its characters of several bytes are, and how many bytes they have more than one.
         self._wide: dict[int, tuple[list[int], list[int]]] = {}
 
@@ -83,27 +82,40 @@ class Source:
         return self.text.split("\n")
 
     @cached_property
+    def walked(self) -> WalkedTree:
+        """Return the tree as it was walked. Raises ``UnreadableClient``."""
+        tree = self.tree
+        try:
+            return WalkedTree(tree)
+        except UnreadableClient as problem:
+            self._parsed = problem
+            raise
+
+    @cached_property
     def parents(self) -> Mapping[ast.AST, ast.AST]:
         """Return the node that holds each node."""
-        return self._walked[0]
+        return self.walked.parents
 
     def above(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield the nodes that hold a node, from the inside out; nothing for one that is no node of the tree."""
-        parents = self.parents
-        current = parents.get(node)
-        while current is not None:
-            yield current
-            current = parents.get(current)
+        return self.walked.above(node)
 
     @cached_property
     def nodes(self) -> Sequence[ast.AST]:
-        """Return every node of the tree: walking it again for each question would take most of the time."""
-        return self._walked[1]
+        """Return every node of the tree."""
+        return self.walked.nodes
 
-    @property
+    @cached_property
     def inside(self) -> Mapping[ast.AST, Sequence[ast.AST]]:
         """Return the nodes of each scope, from the outside in; of scopes within it only their own node."""
-        return self._walked[2]
+        return self.walked.inside
+
+    def bindings(self, scope: ast.AST) -> Bindings:
+        """Return the names of one scope, and what each is bound to."""
+        found = self._bindings.get(scope)
+        if found is None:
+            found = self._bindings[scope] = Bindings(scope, self.walked.binding[scope])
+        return found
 
     @cached_property
     def calls(self) -> Sequence[ast.Call]:
@@ -116,33 +128,39 @@ class Source:
     @cached_property
     def global_names(self) -> frozenset[str]:
         """Names that a function binds outside of itself."""
-        return frozenset(name for node in self.nodes if isinstance(node, ast.Global) for name in node.names)
+        binding = (node for several in self.walked.binding.values() for node in several)
+        return frozenset(name for node in binding if isinstance(node, ast.Global) for name in node.names)
 
     @cached_property
-    def _walked(self) -> tuple[dict[ast.AST, ast.AST], list[ast.AST], dict[ast.AST, list[ast.AST]]]:
-        parents: dict[ast.AST, ast.AST] = {}
-        nodes: list[ast.AST] = [self.tree]
-        inside: dict[ast.AST, list[ast.AST]] = {self.tree: []}
-        # Node → the nodes of the scope that its children belong to.
-        siblings: dict[ast.AST, list[ast.AST]] = {self.tree: inside[self.tree]}
-        level, level_end = 0, 1
-        for number, node in enumerate(nodes):  # grows while it is walked, by one level of the tree after the other
-            if number == level_end:
-                level, level_end = level + 1, len(nodes)
-                if level > MOST_LEVELS:
-                    self._parsed = too_deep(getattr(node, "lineno", 0))
-                    raise self._parsed
-            among = siblings[node]
-            for name in node._fields:
-                value = getattr(node, name, None)
-                for child in value if isinstance(value, list) else (value,):  # pyright: ignore[reportUnknownVariableType]
-                    # Contexts and operators are shared between nodes, and nobody asks for them.
-                    if isinstance(child, ast.AST) and not isinstance(child, ast.expr_context):
-                        parents[child] = node
-                        nodes.append(child)
-                        among.append(child)
-                        siblings[child] = inside.setdefault(child, []) if isinstance(child, SCOPES) else among
-        return parents, nodes, inside
+    def replaced_methods(self) -> frozenset[str]:
+        """Return the names of attributes that the file sets on objects, or patches: `setattr(model, "predict", …)`,
+        `patch.object(Model, "predict")`, `patch("….Model.predict")`, `model.predict = …`."""
+        names = {
+            node.attr
+            for node in self.attributes
+            if isinstance(node.ctx, ast.Store)
+            and not (isinstance(node.value, ast.Name) and node.value.id == "self")
+        }
+        for call in self.calls:
+            name = _last_name(call.func)
+            if name in ("setattr", "object", "patch"):
+                given = call.args[0 if name == "patch" else 1 : 2]
+                names.update(
+                    each.value.rpartition(".")[2]
+                    for each in given[:1] or call.args[:1]
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str)
+                )
+        return frozenset(names)
+
+    @cached_property
+    def guarded_names(self) -> frozenset[str]:
+        """Return the names of attributes that the file looks for before it uses them:
+        `if hasattr(model, "rank")`."""
+        return frozenset(
+            str(each.args[1].value)
+            for each in self.calls
+            if _last_name(each.func) == "hasattr" and len(each.args) == 2 and isinstance(each.args[1], ast.Constant)
+        )
 
     @cached_property
     def is_notebook(self) -> bool:
@@ -231,6 +249,10 @@ class Source:
             self._wide[line] = _wide_characters(text)
         ends, surplus = self._wide[line]
         return byte_column - surplus[bisect_right(ends, byte_column)] + 1
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else str(getattr(node, "id", ""))
 
 
 def _wide_characters(text: str) -> tuple[list[int], list[int]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from clarifai_emulator.contracts.calls.client_source import SCOPES, Source
+from clarifai_emulator.contracts.calls.bindings import Bindings, Bound
+from clarifai_emulator.contracts.calls.client_source import Source
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -28,8 +29,6 @@ _CHANGING = frozenset(
      "sort", "reverse"}
 )  # fmt: skip
 
-_Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-
 
 class UnknownValue(Exception):
     """The value is only known when the program runs. The text says why."""
@@ -41,73 +40,12 @@ class Modules(Protocol):
     def find(self, module: str, level: int, source: Source) -> Source | None: ...
 
 
-class Bindings:
-    """The names of one scope and what each is bound to: an expression, or ``None`` for anything else."""
-
-    def __init__(self, scope: ast.AST, inside: Iterable[ast.AST]) -> None:
-        self.names: dict[str, list[ast.expr | ast.alias | None]] = {}
-        self.froms: dict[ast.alias, ast.ImportFrom | ast.Import] = {}
-        self.classes: dict[str, ast.ClassDef] = {}
-        self.changed: set[str] = set()
-        if isinstance(scope, _Function):
-            given = scope.args
-            for each in (*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg):
-                if each is not None:
-                    self._bind(each.arg, None)
-        for node in inside:
-            self._read(node)
-
-    def _bind(self, name: str, value: ast.expr | ast.alias | None) -> None:
-        self.names.setdefault(name, []).append(value)
-
-    def _read(self, node: ast.AST) -> None:
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                self._target(target, node.value)
-        elif isinstance(node, ast.AnnAssign | ast.NamedExpr):
-            if node.value is not None:
-                self._target(node.target, node.value)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                self.froms[alias] = node
-                self._bind(alias.asname or alias.name.partition(".")[0], alias)
-        elif isinstance(node, ast.Name):
-            if isinstance(node.ctx, ast.Store | ast.Del):
-                # Loops, with, augmented assignments; plain ones are bound above.
-                self.names.setdefault(node.id, [])
-        else:
-            self._define(node)
-
-    def _define(self, node: ast.AST) -> None:
-        if isinstance(node, ast.AugAssign | ast.For | ast.AsyncFor):
-            self.changed.update(each.id for each in ast.walk(node.target) if isinstance(each, ast.Name))
-        elif isinstance(node, ast.ClassDef):
-            self.classes[node.name] = node
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            self._bind(node.name, None)
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            for name in node.names:
-                self._bind(name, None)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            self._bind(node.name, None)
-
-    def _target(self, target: ast.expr, value: ast.expr) -> None:
-        if isinstance(target, ast.Name):
-            self._bind(target.id, value)
-        elif isinstance(target, ast.Tuple | ast.List):
-            same = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts)
-            for index, each in enumerate(target.elts):
-                if isinstance(each, ast.Name):
-                    self._bind(each.id, value.elts[index] if same else None)  # pyright: ignore[reportAttributeAccessIssue]
-
-
 class Evaluator:
     """Evaluates expressions of one source."""
 
     def __init__(self, source: Source, modules: Modules) -> None:
         self._source = source
         self._modules = modules
-        self._bindings: dict[ast.AST, Bindings] = {}
         self._changes: dict[ast.AST, dict[str, list[ast.AST]]] = {}
 
     def value(self, node: ast.expr, depth: int = 0) -> Any:
@@ -121,27 +59,22 @@ class Evaluator:
         except Exception as error:  # what the program itself would raise there
             raise UnknownValue(f"it raises {type(error).__name__}") from None
 
-    def bound(self, node: ast.Name) -> tuple[ast.AST, list[ast.expr | ast.alias | None]] | None:
+    def bound(self, node: ast.Name) -> tuple[ast.AST, list[Bound]] | None:
         """Return the scope that binds the name where it stands, and everything it binds it to."""
-        for scope in self.scopes(node):
-            names = self.bindings(scope).names
-            if node.id in names:
-                return scope, names[node.id]
+        name, bindings = node.id, self._source.bindings
+        for scope in self._source.walked.scopes_of(node):
+            values = bindings(scope).names.get(name)
+            if values is not None:
+                return scope, values
         return None
 
     def bindings(self, scope: ast.AST) -> Bindings:
-        if scope not in self._bindings:
-            self._bindings[scope] = Bindings(scope, self._source.inside[scope])
-        return self._bindings[scope]
+        """Return the names of one scope, and what each is bound to."""
+        return self._source.bindings(scope)
 
     def scopes(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield the scopes that a name at this node is looked up in, from the inside."""
-        inner = True  # a class counts for its own body only
-        for each in self._source.above(node):
-            if isinstance(each, SCOPES):
-                if inner or not isinstance(each, ast.ClassDef):
-                    yield each
-                inner = False
+        return self._source.walked.scopes_of(node)
 
     def once(self, node: ast.Name) -> ast.expr | None:
         """Return the one expression that the name is bound to; ``None`` where there is not exactly one."""

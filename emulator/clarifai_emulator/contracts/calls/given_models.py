@@ -15,6 +15,8 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 
 from clarifai_emulator.contracts.calls.call_targets import Address, GivenModel, NotAnAddress, read_address
+from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.signatures.method import Method
@@ -46,6 +48,12 @@ class KnownModel:
         return "\n".join(
             [*parts, *(each.signature.SerializeToString(deterministic=True).hex() for each in self.methods)]
         )
+
+
+def unreadable_model(model: KnownModel) -> Finding:
+    """Report a model of which nothing could be read, so that its calls are not checked."""
+    message = f"No method of model '{model.name}' could be read, so calls of it are not checked."
+    return found("unreadable-model", message, Location(model.directory), model=model.name)
 
 
 def read_models(given: Sequence[GivenModel], cache: Path | None, *, static: bool = False) -> list[KnownModel]:
@@ -174,6 +182,19 @@ def _finding(record: Mapping[str, Any]) -> Finding:
 
 
 read_finding = _finding
+
+
+def call_record(call: ClientCall) -> dict[str, Any]:
+    """Return a call as JSON, to be kept."""
+    findings = [finding_record(each) for each in call.findings]
+    return {"location": place(call.location), "called": call.called, "model": call.model, "findings": findings}
+
+
+def read_call(record: Mapping[str, Any]) -> ClientCall:
+    """Undo ``call_record``."""
+    where = location(record["location"])
+    assert where is not None
+    return ClientCall(where, record["called"], record["model"], tuple(map(_finding, record["findings"])))
 
 
 def _digest(directory: Path, static: bool) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from clarifai_emulator.contracts.calls.arguments import Arguments, Checked
 from clarifai_emulator.contracts.calls.built_models import BuiltModels
-from clarifai_emulator.contracts.calls.call_sites import CallSite, Understood, named, understood
+from clarifai_emulator.contracts.calls.call_sites import CallSite, SdkSite, Understood, named, understood
 from clarifai_emulator.contracts.calls.call_targets import Built, GivenAddresses
 from clarifai_emulator.contracts.calls.checking_stubs import StubModel, checking_stubs, kind_of
 from clarifai_emulator.contracts.calls.client_project import ClientProject, File
@@ -22,20 +22,21 @@ from clarifai_emulator.contracts.calls.constants import Evaluator
 from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
 from clarifai_emulator.contracts.calls.flow.model_flow import ModelFlow
 from clarifai_emulator.contracts.calls.given_models import KnownModel
-from clarifai_emulator.contracts.calls.sdk_function_calls import SdkCalls, is_used_as_value
+from clarifai_emulator.contracts.calls.judged_file import Judged, JudgedFile
+from clarifai_emulator.contracts.calls.sdk_function_calls import SdkCalls, gives_messages, is_used_as_value
 from clarifai_emulator.contracts.calls.translate import Translator
 from clarifai_emulator.contracts.calls.type_checker import CheckerRun, Diagnostic
 from clarifai_emulator.contracts.calls.typed_copy import typed_copy
 from clarifai_emulator.contracts.calls.unread_clients import unread_cells, unread_file
-from clarifai_emulator.contracts.calls.unresolved import Unresolved
+from clarifai_emulator.contracts.calls.unresolved import Unresolved, unknown_model
 from clarifai_emulator.contracts.calls.uses import Uses
-from clarifai_emulator.contracts.calls.written_arguments import gives_messages
+from clarifai_emulator.contracts.calls.written_arguments import may_give_messages
 from clarifai_emulator.contracts.rules import found
-from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.client_call import ClientCall
+from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
-from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface
+from clarifai_emulator.contracts.stubs.sdk_surface import OF_ONE_INPUT, SdkSurface
 
-Judged = tuple[list[Finding], int]
 # Patterns of the type checker's command line, control characters, bytes that are not UTF-8.
 _NOT_PLAIN = re.compile(r"[*?\[\]{}!\\%\x00-\x1f\x7f\ud800-\udfff]")
 _LONGEST_NAME = 255  # bytes, on every file system in use
@@ -70,7 +71,7 @@ def judge_files(
     targets: GivenAddresses,
     typing: Typing,
 ) -> dict[Path, Judged]:
-    """Judge each file: find what is wrong, and count the calls that were understood."""
+    """Judge each file: find what is wrong, and the calls that were understood."""
     result: dict[Path, Judged] = {}
     clients: dict[Path, _Client] = {}
     for each in project.with_imported(files):
@@ -78,7 +79,7 @@ def judge_files(
             clients[each.path] = _read(project, each, targets, typing.folder)
         except UnreadableClient as problem:
             if each in files:
-                result[each.path] = ([unread_file(each, problem)], 0)
+                result[each.path] = ([unread_file(each, problem)], [])
     every = list(clients.values())
     flow = ModelFlow(
         [each.source for each in every],
@@ -171,10 +172,14 @@ class _Judge:
     def judge(self, clients: Sequence[_Client]) -> dict[Path, Judged]:
         said = _by_path(self._typed.diagnostics([each.copy for each in clients]))
         parts = {each.file.path: self._file(each, said.get(str(each.copy), [])) for each in clients}
-        doubtful = [each for each in clients if parts[each.file.path].misuses]
+        doubtful = [each for each in clients if parts[each.file.path][0].misuses]
         # What is said without knowing the models too, is the clients' own affair.
         without = _by_path(self._neutral.diagnostics([each.copy for each in doubtful])) if doubtful else {}
-        return {each.file.path: parts[each.file.path].finish(without.get(str(each.copy), [])) for each in clients}
+        result: dict[Path, Judged] = {}
+        for each in clients:
+            file, translator = parts[each.file.path]
+            result[each.file.path] = file.finish(translator, without.get(str(each.copy), []))
+        return result
 
     def _method(self, model: int, name: str) -> Method | None:
         return self._models[model].method(name)
@@ -194,79 +199,72 @@ class _Judge:
     def _names_of(self, model: int) -> list[str]:
         return [str(each.signature.name) for each in self._models[model].methods]
 
-    def _file(self, client: _Client, diagnostics: Sequence[Diagnostic]) -> _Part:
+    def _file(self, client: _Client, diagnostics: Sequence[Diagnostic]) -> tuple[JudgedFile, Translator]:
         source, evaluator = client.source, client.evaluator
         seen = understood(source, diagnostics, self._kind)
-        passed = named(source, self._model_of, self._kind, seen)
-        findings = [*unread_cells(source), *_unknown_models(source, client.built, seen)]
-        arguments, uses = Arguments(source, evaluator), Uses(source, evaluator)
-        own = SdkCalls(source, evaluator, self._surface, self._models)
-        findings += _all(own.check(each) for each in seen.sdk)
+        sites = (*seen.sites, *named(source, self._model_of, self._kind, seen))
+        file = JudgedFile(source, [*unread_cells(source), *_unknown_models(source, client.built, seen)])
         building = BuiltModels(source, evaluator, self._surface)
-        findings += _all(building.check(each) for each in client.built)
+        file.findings += _all(building.check(each) for each in client.built)
+        own = SdkCalls(source, evaluator, self._surface, self._models)
         unresolved = Unresolved(source, self._held, self._methods, self._surface.model_attributes)
-        sites: dict[ast.expr, tuple[CallSite, Checked]] = {}
-        for site in (*seen.sites, *passed):
-            method, name = self._method(site.model, site.method), self._names[site.model]
-            if site.call is None or method is None:
-                sites[site.node] = (site, Checked(()))
-                continue
-            if site.way.endswith("protos") and gives_messages(site.call, evaluator):
-                sites[site.node] = (site, Checked((), whole=True))
-                findings += own.messages(site, method, name)
-                continue
-            checked = arguments.check(site, method, name)
-            sites[site.node] = (site, checked)
-            findings += checked.findings
-            if site.way not in ("passed", "mapped") or site.answer is not None:
-                findings += uses.check(site, method, name)
-        translator = Translator(source, sites, self._names, self._method, self._is_reported)
-        findings += translator.findings([each for each in diagnostics if each.kind != "deprecated"], self._names_of)
-        places = {(each.location.end_line, each.location.end_column) for each in findings if each.location}
-        known = {*sites, *(each.node for each in seen.sdk)}
-        findings += [*unresolved.calls(known, places), *unresolved.named(known, places)]
-        for site in (*seen.sites, *passed):
+        for each in seen.sdk:
+            self._sdk_function(file, each, own, unresolved)
+        checked = self._sites(file, sites, own, evaluator)
+        translator = Translator(source, checked, self._names, self._method, self._is_reported)
+        said = [each for each in diagnostics if each.kind != "deprecated"]
+        for node, finding in translator.findings(said, self._names_of):
+            file.say(finding, node)
+        places = {(each.location.end_line, each.location.end_column) for each in file.findings if each.location}
+        known = {*checked, *(each.node for each in seen.sdk)}
+        file.note([*unresolved.calls(known, places), *unresolved.named(known, places)])
+        for site in sites:
             if site.call is None and is_used_as_value(source, site.node):
-                findings.append(own.not_called(site.node, site.method))
+                file.say(own.not_called(site.node, site.method))
             elif site.call is None:
-                findings += unresolved.passed(site, self._names[site.model])
-        calls = sum(site.call is not None for site in (*seen.sites, *passed))
-        return _Part(findings, calls, translator, translator.misuses(diagnostics))
+                file.note(unresolved.passed(site, self._names[site.model]))
+        file.misuses += translator.misuses(diagnostics)
+        return file, translator
 
+    def _sdk_function(self, file: JudgedFile, site: SdkSite, own: SdkCalls, unresolved: Unresolved) -> None:
+        """Judge a call of the SDK's own function; of those, some call a model."""
+        findings = tuple(own.check(site))
+        if site.call is None or site.name not in OF_ONE_INPUT:
+            file.findings += findings
+            return
+        name = self._names[site.model] if site.model >= 0 else ""
+        file.note([ClientCall(file.source.location(site.node), f"{site.name}()", name, findings)])
+        if site.model < 0:
+            file.note([unresolved.of_unknown(site.node, site.name)])
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    findings: list[Finding]
-    calls: int
-    translator: Translator
-    misuses: list[Diagnostic]
-
-    def finish(self, without: Sequence[Diagnostic]) -> Judged:
-        own = {(each.kind, each.start) for each in without}
-        more = [self.translator.misuse(each) for each in self.misuses if (each.kind, each.start) not in own]
-        every = [*self.findings, *(each for each in more if each is not None)]
-        return _distinct(every), self.calls
+    def _sites(
+        self, file: JudgedFile, sites: Sequence[CallSite], own: SdkCalls, evaluator: Evaluator
+    ) -> dict[ast.expr, tuple[CallSite, Checked]]:
+        """Judge each call of a model's own method, as far as that needs no types."""
+        arguments, uses = Arguments(file.source, evaluator), Uses(file.source, evaluator)
+        result: dict[ast.expr, tuple[CallSite, Checked]] = {}
+        for site in sites:
+            method, name = self._method(site.model, site.method), self._names[site.model]
+            checked, findings = Checked(()), list[Finding]()
+            if site.call is not None and method is not None:
+                with_messages = site.way.endswith("protos") and may_give_messages(site.call, evaluator)
+                if with_messages or gives_messages(site, method):
+                    checked = Checked((), whole=True)
+                    findings += own.messages(site, method, name)
+                else:
+                    checked = arguments.check(site, method, name)
+                    findings += checked.findings
+                    if site.way not in ("passed", "mapped") or site.answer is not None:
+                        findings += uses.check(site, method, name)
+            if site.call is not None:
+                where = file.source.location(site.node)
+                file.note([ClientCall(where, f"{site.method}()", name, tuple(findings))])
+            result[site.node] = (site, checked)
+        return result
 
 
 def _all(several: Iterable[Iterable[Finding]]) -> list[Finding]:
     return [each for findings in several for each in findings]
-
-
-def _distinct(findings: Sequence[Finding]) -> list[Finding]:
-    """Keep one finding for each place: of several, the one that was found first; it knows more of the reason."""
-    seen: set[tuple[Location | None, str]] = set()
-    lines: set[tuple[Path, int, int, int]] = set()
-    result: list[Finding] = []
-    for each in findings:
-        where = each.location
-        place = (where.path, where.cell, where.line, where.column) if where else None
-        if (where, each.message) in seen or (each.rule in ("wrong-result", "not-awaited") and place in lines):
-            continue
-        seen.add((where, each.message))
-        if place:
-            lines.add(place)
-        result.append(each)
-    return sorted(result, key=lambda each: (each.location or Location(Path()), each.rule))
 
 
 def _by_path(diagnostics: Sequence[Diagnostic]) -> dict[str, list[Diagnostic]]:
@@ -277,18 +275,7 @@ def _by_path(diagnostics: Sequence[Diagnostic]) -> dict[str, list[Diagnostic]]:
 
 
 def _unknown_models(source: Source, built: Sequence[Built], seen: Understood) -> list[Finding]:
-    findings: list[Finding] = []
-    for each in built:
-        if each.index is not None:
-            continue
-        where = source.location(each.call)
-        if each.address == "-":
-            findings.append(found("wrong-url", f"{each.reason}.", where))
-        elif each.address:
-            message = f"No --model was given for {each.address}: calls of it are not checked."
-            findings.append(found("model-not-given", message, where, hint=f"Add --model DIR={each.address}."))
-        else:
-            findings.append(found("unknown-model", f"{each.builder}(…): {each.reason}.", where))
+    findings = [unknown_model(source, each) for each in built if each.index is None]
     known = {each.call for each in built}
     for call, index in seen.built:
         if index < 0 and call not in known:

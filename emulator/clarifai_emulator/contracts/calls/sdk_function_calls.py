@@ -227,7 +227,15 @@ class SdkCalls:
         return found(rule, message, self._source.location(at), hint=hint, **about)
 
 
+_OF_MESSAGES = frozenset({"inputs", "inference_params", "output_config"})
 _PLACES = frozenset({"deployment_id", "nodepool_id", "compute_cluster_id", "deployment_user_id", "runner_selector"})
+
+
+def gives_messages(site: CallSite, method: Method) -> bool:
+    """Tell whether a call of whose arguments no type is known has one that only a call with messages takes."""
+    names = {each.name for each in method.signature.input_fields}
+    given = {each.arg for each in site.call.keywords} if site.call is not None else set[str | None]()
+    return site.is_open and bool((given & _OF_MESSAGES) - names)
 
 
 def is_used_as_value(source: Source, node: ast.expr) -> bool:

@@ -11,7 +11,6 @@ from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source, Spans
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD, suspects
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
-from clarifai_emulator.contracts.calls.unresolved import guarded_names
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.method import Method
@@ -19,6 +18,8 @@ from clarifai_emulator.contracts.stubs import stub_types
 from clarifai_emulator.spelling import did_you_mean, nearest
 
 MethodOf = Callable[[int, str], Method | None]
+# A finding, and what names the method in the call that it is about; None where that is not in sight.
+Said = tuple[ast.expr | None, Finding]
 
 _NOT_ASSIGNABLE = re.compile(r"Argument `(?P<given>.*?)` is not assignable to parameter `(?P<name>\w+)`")
 _ATTRIBUTE = re.compile(r"Object of class `(?P<owner>\w+)` has no attribute `(?P<name>\w+)`")
@@ -56,22 +57,25 @@ class Translator:
             if site.call is not None
         )
         self._ends = {source.end(node): node for node in sites}
-        self._guarded = guarded_names(source)
+        self._guarded = source.guarded_names
         self._attributes = {source.end(node): node for node in source.attributes}
 
     def findings(
         self, diagnostics: Iterable[Diagnostic], names_of: Callable[[int], Sequence[str]]
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Said]:
         """Yield findings about the calls themselves. ``names_of``: the methods of a model."""
         for each in diagnostics:
             attribute = _ATTRIBUTE.match(each.text)
             owner = _OWNER.match(attribute["owner"]) if attribute else None
             if attribute and owner:
-                yield from self._missing_method(each, attribute["name"], owner["index"], names_of)
+                node = self._attributes.get(self._source.original(each.end))
+                for said in self._missing_method(each, attribute["name"], owner["index"], names_of):
+                    yield node, said
                 continue
             node = self._call_at(each)
             if node is not None:
-                yield from self._argument(each, *self._sites[node])
+                for said in self._argument(each, *self._sites[node]):
+                    yield node, said
 
     def misuses(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
         """Return diagnostics possibly caused by a call's result; the untyped run confirms them."""
@@ -81,7 +85,7 @@ class Translator:
             if each.kind in _MISUSES and self._call_at(each) is None and not _of_model(each)
         ]
 
-    def misuse(self, diagnostic: Diagnostic) -> Finding | None:
+    def misuse(self, diagnostic: Diagnostic) -> Said | None:
         """Report a result that is used as what it is not; ``None`` where only an inferred type disagrees."""
         start, end = self._source.original(diagnostic.start), self._source.original(diagnostic.end)
         if diagnostic.kind == "bad-assignment" and not self._is_annotated(start):
@@ -90,17 +94,19 @@ class Translator:
         if origin is not None and (origin[1].untyped or (origin[1].whole and origin[1].findings)):
             return None
         site = origin[0] if origin else None
+        node = site.node if site else None
         method = self._method_of(site.model, site.method) if site else None
         said = _plain(diagnostic.text)
         if "Coroutine" in said:
-            return found("not-awaited", "A coroutine is used as the answer.", self._source.located(start, end))
+            message = "A coroutine is used as the answer."
+            return node, found("not-awaited", message, self._source.located(start, end))
         if site is not None and method is not None:
             outputs = method.signature.output_fields
             answer = stub_types.in_words(outputs[0]) if outputs else "nothing"
             message = f"{site.method}() gives {answer}: {said}."
         else:
             message = f"What the model gives is used as something else: {said}."
-        return found(
+        return node, found(
             "wrong-result",
             message,
             self._source.located(start, end),

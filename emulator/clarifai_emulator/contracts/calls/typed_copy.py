@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Collection, Iterator, Sequence
 
 from clarifai_emulator.contracts.calls.call_sites import PASSING, is_mapped, last_call
-from clarifai_emulator.contracts.calls.call_targets import Built
+from clarifai_emulator.contracts.calls.call_targets import CONTEXT, MODEL, Built
 from clarifai_emulator.contracts.calls.checking_stubs import (
     ANYTHING,
     CAST_MODULE,
@@ -15,39 +15,51 @@ from clarifai_emulator.contracts.calls.checking_stubs import (
     CONTRACT_ARGUMENT,
     EACH,
     IN_NOTEBOOKS,
+    MAKES,
 )
 from clarifai_emulator.contracts.calls.client_source import Insertion, Position, Source
 from clarifai_emulator.contracts.calls.flow.flow_graph import Held, Sort
 from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
-from clarifai_emulator.contracts.calls.unresolved import replaced_methods
 from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED
 
 _CASTS_OF = {Sort.MODEL: "Model", Sort.CLIENT: "Client", Sort.ASYNC_CLIENT: "AsyncClient"}
-_HEADER = f"import {CAST_MODULE}"
+_IMPORT = f"import {CAST_MODULE}"
 
 
 def typed_copy(source: Source, built: Sequence[Built], held: HeldModels, methods: Collection[str]) -> str:
     """Return the text of the copy. ``methods``: the names that a method of a given model has."""
     made = {each.call for each in built}
     insertions = [
-        *(_contract(source, each) for each in built if each.index is not None),
+        *(_made(source, each) for each in built if each.index is not None),
         *_calls_written_out(source, methods),
     ]
     if source.is_notebook:
         insertions += _of_notebook(source, held)
-    casts = list(_casts(source, made, held))
-    is_used = bool(casts) or any(CAST_MODULE in each.text for each in insertions)
-    return source.insert([*insertions, *casts], _HEADER if is_used else "")
+    insertions += _casts(source, made, held)
+    if not any(CAST_MODULE in each.text for each in insertions):
+        return source.insert(insertions)
+    future = _last_future_import(source)
+    if future is None:
+        return source.insert(insertions, _IMPORT)
+    return source.insert([*insertions, Insertion(*source.end(future), f"; {_IMPORT}")])
+
+
+def _last_future_import(source: Source) -> ast.ImportFrom | None:
+    """Return the last import that nothing but a docstring may stand before."""
+    imports = [each for each in source.tree.body[:20] if isinstance(each, ast.ImportFrom)]
+    return next((each for each in reversed(imports) if each.module == "__future__"), None)
 
 
 def _casts(source: Source, made: Collection[ast.Call], held: HeldModels) -> Iterator[Insertion]:
     """Say of each object of a method call which model it is, where that is known: `cast(held.model).predict(…)`."""
-    places, replaced = set[Position](), replaced_methods(source)
+    places, replaced = set[Position](), source.replaced_methods
     for node in source.attributes:
         owner = node.value
         if owner in made or node.attr in ("client", "async_client") or not isinstance(node.ctx, ast.Load):
             continue
         model = held.sure(owner)
+        if model is None and node.attr not in replaced:
+            continue
         start, end = source.start(owner), source.end(owner)
         if node.attr in replaced and held.may(owner) is May.MODEL and start not in places:
             places.add(start)
@@ -85,8 +97,14 @@ def _stands_there(source: Source, node: ast.expr) -> bool:
     return source.lines[start[0] - 1][start[1] - 1 : end[1] - 1] == ast.unparse(node)
 
 
-def _contract(source: Source, built: Built) -> Insertion:
-    """Return the argument that says which model it is, before the closing bracket."""
+def _made(source: Source, built: Built) -> Insertion:
+    """Say which model is built: by a function that makes no other, in the place of the SDK's name; where that
+    cannot be replaced, by an argument before the closing bracket, for which the type checker goes through all
+    models."""
+    start, end = source.start(built.call.func), source.end(built.call.func)
+    if start[0] == end[0] and _stands_there(source, built.call.func):
+        sort = "Model" if built.builder in (MODEL, CONTEXT) else "Client"
+        return Insertion(*start, f"{CAST_MODULE}.{MAKES[sort]}_{built.index}", end[1] - start[1])
     line, column = source.end(built.call)
     arguments = [*built.call.args, *(each.value for each in built.call.keywords)]
     comma = ""
@@ -108,9 +126,7 @@ def _calls_written_out(source: Source, methods: Collection[str]) -> Iterator[Ins
     """Write ``to_thread(model.predict, text)`` as ``to_thread(lambda: model.predict(text))``: type checkers do not
     see which form of a method they are given the arguments of."""
     for outer in source.calls:
-        name = (
-            ast.unparse(outer.func).rpartition(".")[2] if isinstance(outer.func, ast.Name | ast.Attribute) else ""
-        )
+        name = outer.func.attr if isinstance(outer.func, ast.Attribute) else getattr(outer.func, "id", "")
         skipped = PASSING.get(name)
         if is_mapped(outer) and isinstance(outer.args[0], ast.Attribute) and outer.args[0].attr in methods:
             yield from _mapped(source, outer, outer.args[0])

@@ -7,11 +7,13 @@ import builtins
 from collections.abc import Collection, Iterator
 
 from clarifai_emulator.contracts.calls.call_sites import PASSING, CallSite
+from clarifai_emulator.contracts.calls.call_targets import Built
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.coroutines import SHOWING
 from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
 from clarifai_emulator.contracts.calls.flow.outside_flow import FOLLOWED
 from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED, OF_ONE_INPUT
 from clarifai_emulator.spelling import nearest
@@ -19,6 +21,7 @@ from clarifai_emulator.spelling import nearest
 # Functions that look at what they are given, and do not call it.
 _NOT_CALLING = frozenset({"callable", "isinstance", "type", "id", "signature", "help", "iscoroutinefunction"})
 _USUAL = frozenset({*FORWARDED, *ASYNC_FORWARDED, *OF_ONE_INPUT})
+_LIKELY = (May.MODEL, May.KEPT, May.TAINTED)
 _HANDING_ON = (ast.Call, ast.keyword, ast.Dict, ast.List, ast.Tuple, ast.Set, ast.Return, ast.Lambda)
 # A model is kept under a name that others use for texts, lists and dicts.
 _KEPT_BESIDE = (str, list, dict, set)
@@ -33,12 +36,12 @@ class Unresolved:
         self._held = held
         self._methods = {*methods, *_USUAL}
         self._own = {*own} - _USUAL
-        self._replaced = replaced_methods(source)
-        self._guarded = guarded_names(source) - self._methods
+        self._replaced = source.replaced_methods
+        self._guarded = source.guarded_names - self._methods
 
-    def calls(self, understood: Collection[ast.expr], said: Collection[tuple[int, int]]) -> Iterator[Finding]:
-        """Calls that a model may be behind, and that are neither understood nor spoken of. ``said``: where lines
-        and columns of findings end."""
+    def calls(self, understood: Collection[ast.expr], said: Collection[tuple[int, int]]) -> Iterator[ClientCall]:
+        """Yield, as not checked, calls that a model may be behind, and that are neither understood nor spoken of.
+        ``said``: where lines and columns of findings end."""
         for node in self._source.calls:
             if self._is_getattr(node):
                 yield from self._dynamic(node)
@@ -52,10 +55,12 @@ class Unresolved:
                     yield self._unresolved(f"'{ast.unparse(function)}' may be a method of a model", function, "")
             elif isinstance(function, ast.Attribute):
                 yield from self._method(function)
+            elif self._held.origins(self._source, function):
+                yield self.of_unknown(function, ast.unparse(function))
             yield from self._by_name(node)
             yield from self._handed_on(node)
 
-    def named(self, understood: Collection[ast.expr], said: Collection[tuple[int, int]]) -> Iterator[Finding]:
+    def named(self, understood: Collection[ast.expr], said: Collection[tuple[int, int]]) -> Iterator[ClientCall]:
         """Methods that a model may have, and that are named and not called, neither understood nor spoken of."""
         for node in self._source.attributes:
             parent = self._source.parents.get(node)
@@ -74,7 +79,7 @@ class Unresolved:
             return False
         return is_known or may is May.MODEL or (isinstance(parent, ast.Call) and _name(parent.func) in PASSING)
 
-    def _by_name(self, node: ast.Call) -> Iterator[Finding]:
+    def _by_name(self, node: ast.Call) -> Iterator[ClientCall]:
         """Report `methodcaller("predict", …)(model)`."""
         maker = node.func
         if (
@@ -91,15 +96,20 @@ class Unresolved:
     def _is_model_method(self, function: ast.expr) -> bool:
         return isinstance(function, ast.Attribute) and self._held.may(function.value) is May.MODEL
 
-    def _method(self, function: ast.Attribute) -> Iterator[Finding]:
+    def _method(self, function: ast.Attribute) -> Iterator[ClientCall]:
         name, what = function.attr, ast.unparse(function.value)
         may = self._held.may(function.value)
-        if name in self._guarded:
-            return
-        if may is May.MODEL and name in self._replaced:
+        is_own = name in self._own or name.startswith("_")
+        if may is May.REPORTED and not is_own:
+            yield self.of_unknown(function, name)
+        elif name in self._guarded:
+            # Where the model has no such method, the call is not reached.
+            if may is May.MODEL and not is_own:
+                yield ClientCall(self._source.location(function), f"{name}()")
+        elif may is May.MODEL and name in self._replaced:
             reason = f"{name}() is replaced in this file, by a mock for instance"
             yield self._unresolved(reason, function, name)
-        elif may is May.MODEL and name not in self._own and not name.startswith("_"):
+        elif may is May.MODEL and not is_own:
             yield self._unresolved(f"'{what}' may be more than one model, or something else", function, name)
         elif name not in self._methods and not self._may_be_misspelt(may, name):
             return
@@ -118,13 +128,23 @@ class Unresolved:
         """Tell whether no method of a model has this name: one of the SDK's own, or of what else is kept."""
         return name in self._own or name.startswith("_") or any(hasattr(each, name) for each in _KEPT_BESIDE)
 
-    def _unresolved(self, reason: str, function: ast.expr, name: str) -> Finding:
-        shown = f"{name}()" if name else "it"
-        return found(
-            "unresolved-call", f"{reason}, so {shown} is not checked.", self._source.location(function), method=name
-        )
+    def of_unknown(self, function: ast.expr, name: str) -> ClientCall:
+        """Return, as not checked, a call of a model of which nobody knows which it is. Where it was said of the
+        place that builds it, that is the reason."""
+        owner = function.value if isinstance(function, ast.Attribute) else function
+        origins = self._held.origins(self._source, owner)
+        if not origins:
+            return self._unresolved(f"It is not known which model '{ast.unparse(owner)}' is", function, name)
+        names = ", ".join(dict.fromkeys(built.address for _, built in origins if built.address.strip("-")))
+        findings = tuple(unknown_model(source, built) for source, built in origins)
+        return ClientCall(self._source.location(function), f"{name}()", names, findings)
 
-    def _handed_on(self, node: ast.Call) -> Iterator[Finding]:
+    def _unresolved(self, reason: str, function: ast.expr, name: str) -> ClientCall:
+        shown, where = f"{name}()" if name else "it", self._source.location(function)
+        finding = found("unresolved-call", f"{reason}, so {shown} is not checked.", where, method=name)
+        return ClientCall(where, shown if name else f"{ast.unparse(function)}()", findings=(finding,))
+
+    def _handed_on(self, node: ast.Call) -> Iterator[ClientCall]:
         """Report a model that is given to code of another package, which may call it."""
         if not self._held.is_outside(node.func):
             return
@@ -136,71 +156,45 @@ class Unresolved:
             return
         for each in (*node.args, *(keyword.value for keyword in node.keywords)):
             if self._held.may(each) is May.MODEL:
-                yield found(
-                    "passed-model",
-                    f"The model is handed to {name}(): what calls it there, and with what, is not checked.",
-                    self._source.location(each),
-                )
+                message = f"The model is handed to {name}(): what calls it there, and with what, is not checked."
+                finding = found("passed-model", message, self._source.location(each))
+                yield ClientCall(self._source.location(node.func), f"{name}()", findings=(finding,))
 
-    def passed(self, site: CallSite, model: str) -> Iterator[Finding]:
-        """Report a method that is named and not called."""
+    def passed(self, site: CallSite, model: str) -> Iterator[ClientCall]:
+        """Yield, as not checked, a method that is named and not called."""
         parent = self._source.parents.get(site.node)
         if isinstance(parent, ast.Call) and ast.unparse(parent.func).rpartition(".")[2] in _NOT_CALLING:
             return
         if isinstance(parent, ast.Assign | ast.Expr | ast.Attribute | ast.Compare | ast.AnnAssign):
             return
-        yield found(
-            "passed-method",
-            f"{site.method}() is passed on: what calls it, and with what, is not checked.",
-            self._source.location(site.node),
-            model=model,
-            method=site.method,
-        )
+        message = f"{site.method}() is passed on: what calls it, and with what, is not checked."
+        where = self._source.location(site.node)
+        finding = found("passed-method", message, where, model=model, method=site.method)
+        yield ClientCall(where, f"{site.method}()", model, (finding,))
 
     def _is_getattr(self, node: ast.Call) -> bool:
         return isinstance(node.func, ast.Call) and _name(node.func.func) == "getattr" and len(node.func.args) >= 2
 
-    def _dynamic(self, node: ast.Call) -> Iterator[Finding]:
+    def _dynamic(self, node: ast.Call) -> Iterator[ClientCall]:
         assert isinstance(node.func, ast.Call)
         owner, name = node.func.args[:2]
         may = self._held.may(owner)
-        if may in (May.MODEL, May.KEPT, May.TAINTED) or (
-            may is May.UNKNOWN and _sounds_like_model(ast.unparse(owner))
-        ):
-            yield found(
-                "dynamic-method",
-                f"The method is named by {ast.unparse(name)}: the call is not checked.",
-                self._source.location(node.func),
-            )
+        if may in _LIKELY or (may is May.UNKNOWN and _sounds_like_model(ast.unparse(owner))):
+            message = f"The method is named by {ast.unparse(name)}: the call is not checked."
+            where = self._source.location(node.func)
+            shown = ast.unparse(node.func)
+            yield ClientCall(where, f"{shown}()", findings=(found("dynamic-method", message, where),))
 
 
-def replaced_methods(source: Source) -> frozenset[str]:
-    """Return the names of attributes that a file sets on objects, or patches: `setattr(model, "predict", …)`,
-    `patch.object(Model, "predict")`, `patch("….Model.predict")`, `model.predict = …`."""
-    names = {
-        node.attr
-        for node in source.attributes
-        if isinstance(node.ctx, ast.Store) and not (isinstance(node.value, ast.Name) and node.value.id == "self")
-    }
-    for call in source.calls:
-        name = _name(call.func)
-        if name in ("setattr", "object", "patch"):
-            given = call.args[0 if name == "patch" else 1 : 2]
-            names.update(
-                each.value.rpartition(".")[2]
-                for each in given[:1] or call.args[:1]
-                if isinstance(each, ast.Constant) and isinstance(each.value, str)
-            )
-    return frozenset(names)
-
-
-def guarded_names(source: Source) -> frozenset[str]:
-    """Return the names of attributes that a file looks for before it uses them: `if hasattr(model, "rank")`."""
-    return frozenset(
-        str(each.args[1].value)
-        for each in source.calls
-        if _name(each.func) == "hasattr" and len(each.args) == 2 and isinstance(each.args[1], ast.Constant)
-    )
+def unknown_model(source: Source, built: Built) -> Finding:
+    """Report a place that builds a model of which nobody knows which it is."""
+    where = source.location(built.call)
+    if built.address == "-":
+        return found("wrong-url", f"{built.reason}.", where)
+    if built.address:
+        message = f"No --model was given for {built.address}: calls of it are not checked."
+        return found("model-not-given", message, where, hint=f"Add --model DIR={built.address}.")
+    return found("unknown-model", f"{built.builder}(…): {built.reason}.", where)
 
 
 def _name(node: ast.expr | None) -> str:

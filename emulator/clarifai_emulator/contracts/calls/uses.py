@@ -54,7 +54,7 @@ class Uses:
                 self._source.location(call),
                 **about,
             )
-        elif site.kind == "unary" and site.way != "batch":
+        elif site.kind == "unary" and site.way != "batch" and not site.is_open:
             yield from self._letters(site, call, method, about)
         elif site.kind != "unary" and not _is_proto(site.call):
             for each in (call, *self._calls_that_give(call)):

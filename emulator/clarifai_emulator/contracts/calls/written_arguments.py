@@ -29,8 +29,8 @@ def unpacked(node: ast.expr, evaluator: Evaluator, depth: int = 0) -> dict[str, 
 
 
 def is_merged(node: ast.expr, evaluator: Evaluator) -> bool:
-    """Tell whether a dict that is unpacked is put together of others: the type checker knows one type for all of its
-    values."""
+    """Tell whether a dict that is unpacked is put together of others: the type checker knows one type for all
+    its values."""
     if isinstance(node, ast.Name):
         once = evaluator.once(node)
         return once is not None and not isinstance(once, ast.Name) and is_merged(once, evaluator)
@@ -85,7 +85,7 @@ def _together(
     return result
 
 
-def gives_messages(call: ast.Call, evaluator: Evaluator) -> bool:
+def may_give_messages(call: ast.Call, evaluator: Evaluator) -> bool:
     """Tell whether a call gives the SDK messages, `inputs=[…]`, and not the arguments of a method."""
     names = {each.arg for each in call.keywords if each.arg}
     more = (unpacked(each.value, evaluator) for each in call.keywords if each.arg is None)

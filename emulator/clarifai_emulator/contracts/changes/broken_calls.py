@@ -52,7 +52,12 @@ def with_broken_calls(result: Result, broken: BrokenCalls) -> Result:
     """Add the calls that break to a comparison: to each change that breaks them, and as findings of their own."""
     changed = [_with_calls(each, broken.findings) for each in result.findings]
     report = broken.report
-    scope = f"{result.scope}, {counted(len(report.files), 'file')} and {counted(report.calls, 'call')} checked"
+    calls = [
+        replace(each, findings=tuple(one for one in each.findings if one in broken.findings))
+        for each in report.calls
+        if each.is_checked
+    ]
+    scope = f"{result.scope}, {counted(len(report.files), 'file')} and {counted(len(calls), 'call')} checked"
     if broken.unchecked:
         scope += f" ({counted(broken.unchecked, 'more call')} could not be)"
     own = set(report.files)
@@ -66,7 +71,7 @@ def with_broken_calls(result: Result, broken: BrokenCalls) -> Result:
         scope=scope,
         lines_of=lines_of,
         files=len(report.files),
-        calls=report.calls,
+        calls=calls,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,6 +34,8 @@ class ClientCode:
         self.evaluator = Evaluator(source, modules)
         # Texts of expressions, while and after they are found; see ``written_python.py``.
         self.texts: dict[ast.expr, list[str]] = {}
+        # What is looked at now: a name may be bound to what is read from it, and two classes be each other's base.
+        self._open: set[ast.AST] = set()
         self._others: dict[int, ClientCode] = {}
         self._attributes: dict[ast.ClassDef, dict[str, list[tuple[ClientCode, ast.expr]]]] = {}
 
@@ -212,10 +215,23 @@ class ClientCode:
         return found
 
     def _elements(self, node: ast.expr) -> list[ast.expr]:
-        for code, value in self.followed(node):
-            if isinstance(value, ast.List | ast.Tuple | ast.Set) and code is self:
-                return [each for each in value.elts if not isinstance(each, ast.Starred)]
+        with self._once(node) as is_first:
+            for code, value in self.followed(node) if is_first else ():
+                if isinstance(value, ast.List | ast.Tuple | ast.Set) and code is self:
+                    return [each for each in value.elts if not isinstance(each, ast.Starred)]
         return []
+
+    @contextmanager
+    def _once(self, node: ast.AST) -> Generator[bool]:
+        """Give False where the node is looked at already, by what asks for it now."""
+        if node in self._open:
+            yield False
+            return
+        self._open.add(node)
+        try:
+            yield True
+        finally:
+            self._open.discard(node)
 
     def returned(self, function: ast.ClassDef | Function) -> list[tuple[ClientCode, ast.expr]]:
         """Return what a function of this file returns or yields."""
@@ -234,10 +250,11 @@ class ClientCode:
         if holder not in self._attributes:
             self._attributes[holder] = self._read_attributes(holder)
         found = list(self._attributes[holder].get(name, ()))
-        for base in holder.bases if not found else ():
-            inherited = self.definition(base)
-            if inherited is not None and isinstance(inherited.node, ast.ClassDef) and inherited.node is not holder:
-                found += inherited.code.attribute_values(inherited.node, name)
+        with self._once(holder) as is_first:
+            for base in holder.bases if is_first and not found else ():
+                inherited = self.definition(base)
+                if inherited is not None and isinstance(inherited.node, ast.ClassDef):
+                    found += inherited.code.attribute_values(inherited.node, name)
         return found
 
     def _read_attributes(self, holder: ast.ClassDef) -> dict[str, list[tuple[ClientCode, ast.expr]]]:
@@ -310,10 +327,11 @@ class ClientCode:
         direct = self.definition(node)
         if direct is not None:
             return direct if isinstance(direct.node, ast.ClassDef) else None
-        for code, value in self.followed(node, DEEPEST - 3):
-            made = code.definition(value.func) if isinstance(value, ast.Call) else None
-            if made is not None and isinstance(made.node, ast.ClassDef):
-                return made
+        with self._once(node) as is_first:
+            for code, value in self.followed(node, DEEPEST - 3) if is_first else ():
+                made = code.definition(value.func) if isinstance(value, ast.Call) else None
+                if made is not None and isinstance(made.node, ast.ClassDef):
+                    return made
         return None
 
 

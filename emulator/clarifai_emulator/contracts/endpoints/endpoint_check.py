@@ -26,6 +26,7 @@ from clarifai_emulator.contracts.endpoints.sdk_python import SdkRequests
 from clarifai_emulator.contracts.endpoints.unclaimed_python import unclaimed
 from clarifai_emulator.contracts.endpoints.workflow_call import judge_workflow
 from clarifai_emulator.contracts.endpoints.workflow_files import read_workflows
+from clarifai_emulator.contracts.rules.client_call import ClientCall, merged_calls
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
 
@@ -37,21 +38,19 @@ class EndpointCheck:
         self._models = EndpointModels(models, read_workflows(definitions))
         self._modules = modules
 
-    def check(self, file: File) -> tuple[list[Finding], int]:
-        """Return the findings about a file, and the number of requests that were held against a model. Nothing is
-        said of a file that cannot be parsed: that it cannot be, is told of its calls."""
+    def check(self, file: File) -> tuple[list[Finding], list[ClientCall]]:
+        """Return the findings about a file, and its calls. Nothing is said of a file that cannot be parsed: that it
+        cannot be, is told with the calls of the SDK."""
         if file.path.suffix in FOREIGN_SUFFIXES:
-            findings, calls = check_foreign(file, self._models)
-            return _distinct(findings), calls
+            return _result(*check_foreign(file, self._models))
         try:
             source = file.source
             _ = source.nodes
         except (SyntaxError, ValueError, RecursionError):
-            return [], 0
-        findings, calls = self._python(ClientCode(source, self._modules))
-        return _distinct(findings), calls
+            return [], []
+        return _result([], self._python(ClientCode(source, self._modules)))
 
-    def _python(self, code: ClientCode) -> tuple[list[Finding], int]:
+    def _python(self, code: ClientCode) -> list[ClientCall]:
         models = self._models
         openai, frameworks, mcp, http, sdk = (
             OpenAiCalls(code),
@@ -64,16 +63,18 @@ class EndpointCheck:
             *(judge_openai(each, models) for each in (*openai.requests(), *frameworks.requests())),
             *(judge_address(each, models) for each in mcp.addresses()),
             *(judge_tool_call(each, models) for each in mcp.tool_calls()),
-            *(judge_http(each, models) for each in http.requests()),
+            *(call for each in http.requests() for call in judge_http(each, models)),
             *(judge_workflow(each, models) for each in sdk.workflows()),
+            *openai.passed(),
+            *sdk.judge(models),
         ]
-        findings = [each for said, _ in judged for each in said]
-        findings += [*openai.passed(), *sdk.judge(models)]
         claimed = {*openai.claimed, *frameworks.claimed, *mcp.claimed, *http.claimed, *sdk.claimed}
-        findings += unclaimed(code, claimed)
-        return findings, sum(calls for _, calls in judged)
+        return [*(each for each in judged if each is not None), *unclaimed(code, claimed)]
 
 
-def _distinct(findings: Sequence[Finding]) -> list[Finding]:
-    unique = {(each.rule, each.location, each.message): each for each in findings}
-    return sorted(unique.values(), key=lambda each: (each.location or Location(Path()), each.rule))
+def _result(findings: Sequence[Finding], calls: Sequence[ClientCall]) -> tuple[list[Finding], list[ClientCall]]:
+    """Return everything that was found, once, and a call for each place."""
+    every = [*findings, *(finding for call in calls for finding in call.findings)]
+    unique = {(each.rule, each.location, each.message): each for each in every}
+    ordered = sorted(unique.values(), key=lambda each: (each.location or Location(Path()), each.rule))
+    return ordered, merged_calls(calls)

@@ -15,40 +15,40 @@ from clarifai_emulator.contracts.endpoints.shell_commands import ShellCommands
 from clarifai_emulator.contracts.endpoints.syntax_trees import ForeignSource, NoParser, is_javascript
 from clarifai_emulator.contracts.endpoints.workflow_call import judge_workflow
 from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
-Judged = tuple[list[Finding], int]
+_PARSER = "pip install 'clarifai-emulator-check[javascript]'"
 
 
-def check_foreign(file: File, models: EndpointModels) -> Judged:
-    """Return the findings about a file, and the number of requests that were held against a model."""
+def check_foreign(file: File, models: EndpointModels) -> tuple[list[Finding], list[ClientCall]]:
+    """Return what is said of a file as a whole, and its calls."""
     try:
         source = ForeignSource(file.path, file.content)
     except NoParser as error:
         message = f"{file.path.name} was not read: {error}."
-        return [found("unreadable-client", message, Location(file.path), hint="Install it, and check again.")], 0
+        return [found("unreadable-client", message, Location(file.path), hint=_PARSER)], []
     judged = _javascript(source, models) if is_javascript(file.path) else _shell(source, models)
-    findings = [each for said, _ in judged for each in said]
-    return findings, sum(calls for _, calls in judged)
+    return [], [each for each in judged if each is not None]
 
 
-def _javascript(source: ForeignSource, models: EndpointModels) -> list[Judged]:
+def _javascript(source: ForeignSource, models: EndpointModels) -> list[ClientCall | None]:
     calls = JavaScriptCalls(JavaScriptCode(source))
     return [
         *(judge_openai(each, models) for each in calls.openai_requests()),
         *(judge_model_call(each, models) for each in calls.model_calls()),
-        *(judge_http(each, models) for each in calls.http_requests()),
+        *(judged for each in calls.http_requests() for judged in judge_http(each, models)),
         *(judge_address(each, models) for each in calls.addresses()),
         *(judge_tool_call(each, models) for each in calls.tool_calls()),
         *(judge_workflow(each, models) for each in calls.workflows()),
-        (list(calls.unresolved()), 0),
+        *calls.unresolved(),
     ]
 
 
-def _shell(source: ForeignSource, models: EndpointModels) -> list[Judged]:
+def _shell(source: ForeignSource, models: EndpointModels) -> list[ClientCall | None]:
     requests = list(ShellCommands(source).requests())
     urls = [each.url for each in requests]
     return [
-        *(judge_http(each, models) for each in requests),
+        *(judged for each in requests for judged in judge_http(each, models)),
         *(judge_address(each, models) for each in urls if any(MCP_MARK in text for text in each.texts)),
     ]

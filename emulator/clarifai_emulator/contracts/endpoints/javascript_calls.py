@@ -24,7 +24,7 @@ from clarifai_emulator.contracts.endpoints.written_value import (
     unknown_value,
 )
 from clarifai_emulator.contracts.rules import found
-from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.messages.address import ModelAddress
 from clarifai_emulator.messages.openai_paths import CHAT, EMBEDDINGS
 
@@ -257,18 +257,20 @@ class JavaScriptCalls:
                 "callTool()",
             )
 
-    def _servers(self, client: str) -> tuple[list[str], bool]:
+    def _servers(self, client: str) -> tuple[list[WrittenValue], bool]:
         """Return the addresses that a client is connected to: ``client.connect(transport)``."""
-        servers: list[str] = []
+        servers: list[WrittenValue] = []
         is_known = False
         for call in self._calls:
             holder = call.members[-2] if len(call.members) > 1 else call.owner
             if call.path[-1:] != ("connect",) or holder is None or self._code.source.text(holder) != client:
                 continue
             for made in made_objects(self._code, call.arguments[0])[0] if call.arguments else ():
-                texts = self._code.texts(made.arguments[0]) if made.arguments else []
-                servers += [each for each in texts if each != UNSEEN]
-                is_known = UNSEEN not in texts
+                node = made.arguments[0] if made.arguments else None
+                ends = self._code.followed(node) if node is not None else []
+                found_here = [self._code.written(each) for each in ends]
+                servers += found_here
+                is_known = bool(found_here) and all(each.texts and UNSEEN not in each.texts for each in found_here)
         return servers, is_known
 
     def workflows(self) -> Iterator[WorkflowCall]:
@@ -284,8 +286,8 @@ class JavaScriptCalls:
                     where, shown = self._code.source.location(call.function), self._code.source.shown(each.node)
                     yield WorkflowCall(where, f"{call.path[-1]}()", named, shown)
 
-    def unresolved(self) -> Iterator[Finding]:
-        """Report calls of the client that was there before clarifai-nodejs."""
+    def unresolved(self) -> Iterator[ClientCall]:
+        """Yield, as not checked, calls of the client that was there before clarifai-nodejs."""
         old = {name for name, each in self._code.imports.items() if each.module == "clarifai"}
         for call in self._calls if old else ():
             if (call.path and call.path[-1] in _OLD_CALLS and "models" in call.path) or call.path[-1:] == (
@@ -293,7 +295,8 @@ class JavaScriptCalls:
             ):
                 where = self._code.source.location(call.function)
                 message = f"{call.path[-1]}() is a call of the client before clarifai-nodejs, which is not checked."
-                yield found("unresolved-request", message, where)
+                finding = found("unresolved-request", message, where)
+                yield ClientCall(where, f"{call.path[-1]}()", findings=(finding,))
 
 
 def _model_name(options: WrittenValue) -> WrittenValue:

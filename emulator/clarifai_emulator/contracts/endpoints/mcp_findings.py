@@ -3,55 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from clarifai_emulator.contracts.calls.given_models import unreadable_model
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModel, EndpointModels, shown_address
 from clarifai_emulator.contracts.endpoints.mcp_python import ToolCall
 from clarifai_emulator.contracts.endpoints.mcp_tools import McpTool, misfit
 from clarifai_emulator.contracts.endpoints.platform_urls import MCP_MARK, mcp_address, read_platform_url
-from clarifai_emulator.contracts.endpoints.written_value import UNSEEN, WrittenValue
+from clarifai_emulator.contracts.endpoints.written_value import WrittenValue, shown_texts
 from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.messages.mcp_paths import TRANSPORT, no_such_path
 from clarifai_emulator.messages.openai_paths import NEEDS_METHOD
 from clarifai_emulator.spelling import did_you_mean, nearest
 
 
-def judge_address(value: WrittenValue, models: EndpointModels) -> tuple[list[Finding], int]:
-    """Return what is wrong with the address of a server, and 1 where it was held against a model."""
-    findings: list[Finding] = []
-    calls = 0
-    for text in value.texts:
-        said = _judge_text(text, value, models)
-        findings += said
-        calls = calls or int(not said and _model_of(text, models) is not None)
-        calls = calls or int(any(each.severity == "error" for each in said))
-    return findings, calls
+def judge_address(value: WrittenValue, models: EndpointModels) -> ClientCall | None:
+    """Return the server that the address names as a call, with what is wrong with it; None where no text of it is
+    the whole address of a server of the platform."""
+    servers = [each for text in value.texts if (each := _server(text, value, models)) is not None]
+    if not servers:
+        return None
+    names = ", ".join(dict.fromkeys(each.name for each in servers))
+    findings = tuple(each.finding for each in servers if each.finding is not None)
+    return ClientCall(value.location, "MCP server", names, findings)
 
 
-def _judge_text(text: str, value: WrittenValue, models: EndpointModels) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """A server that a text names. ``model``: the given one that it is, where that can be asked; otherwise
+    ``finding`` says why not."""
+
+    name: str
+    model: EndpointModel | None = None
+    finding: Finding | None = None
+
+
+def _server(text: str, value: WrittenValue, models: EndpointModels) -> _Server | None:
     url = read_platform_url(text)
     if url is None or MCP_MARK not in url.path or _is_beginning(url.path):
-        return []
-    address = mcp_address(url.path)
+        return None
+    address, shown = mcp_address(url.path), shown_texts([text])
     if address is None:
-        return [found("wrong-url", no_such_path(url.path.replace(UNSEEN, "…")), value.location)]
-    if not address.model_id:
-        shown = text.replace(UNSEEN, "…")
-        if models.any is not None:
-            return []
+        return _Server(shown, finding=found("wrong-url", no_such_path(shown_texts([url.path])), value.location))
+    if not address.model_id and models.any is None:
         message = f"Which model serves '{shown}', is only known when it runs."
-        return [found("unknown-model", message, value.location)]
-    model = models.find(address)
+        return _Server(shown, finding=found("unknown-model", message, value.location))
+    model = models.find(address) if address.model_id else models.any
     if model is None:
         name = shown_address(address)
         near = did_you_mean(name, models.names, lead=" ")
         message = f"No --model was given for the MCP server {name}, so it is not checked.{near}"
-        return [found("model-not-given", message, value.location, hint=f"Add --model DIR={name}.")]
-    if model.is_readable and not model.speaks_mcp:
+        hint = f"Add --model DIR={name}."
+        return _Server(name, finding=found("model-not-given", message, value.location, hint=hint))
+    if not model.is_readable:
+        return _Server(model.name, finding=unreadable_model(model.known))
+    if not model.speaks_mcp:
         names = ", ".join(each.signature.name for each in model.known.methods)
         message = f"Model '{model.name}' has no method {TRANSPORT}; it has {names}. {NEEDS_METHOD}"
-        return [found("no-mcp", message, value.location, model=model.name)]
-    return []
+        return _Server(model.name, finding=found("no-mcp", message, value.location, model=model.name))
+    return _Server(model.name, model)
 
 
 def _is_beginning(path: str) -> bool:
@@ -63,26 +75,27 @@ def _is_beginning(path: str) -> bool:
     )
 
 
-def _model_of(text: str, models: EndpointModels) -> EndpointModel | None:
-    url = read_platform_url(text)
-    address = mcp_address(url.path) if url is not None else None
-    if address is None:
-        return None
-    return models.find(address) if address.model_id else models.any
-
-
-def judge_tool_call(call: ToolCall, models: EndpointModels) -> tuple[list[Finding], int]:
-    """Return what is wrong with the call of a tool, and 1 where it was held against a server."""
-    platform = [each for each in call.servers if read_platform_url(each) is not None]
-    if not platform:
+def judge_tool_call(call: ToolCall, models: EndpointModels) -> ClientCall | None:
+    """Return the call with what is wrong with it; None where it asks a server that is not the platform's. What is
+    wrong with a server is said where its address stands."""
+    servers = [
+        server
+        for value in call.servers
+        for text in value.texts
+        if (server := _server(text, value, models)) is not None
+    ]
+    shown = f"{call.shown} of {call.tool.text}" if call.tool is not None and call.tool.text else call.shown
+    if not servers:
         if call.is_server_known:
-            return [], 0
+            return None
         message = f"It is not known which server {call.shown} asks, so it is not checked."
-        return [found("unresolved-request", message, call.location)], 0
-    # A server that is not given was told of at its address.
-    known = [model for each in platform if (model := _model_of(each, models)) is not None and model.speaks_mcp]
-    findings = [each for model in known for each in _tool(call, model)]
-    return findings, int(bool(known))
+        return ClientCall(call.location, shown, findings=(found("unresolved-request", message, call.location),))
+    findings = [each.finding for each in servers if each.finding is not None]
+    if call.is_of_tool:
+        findings += [finding for each in servers if each.model is not None for finding in _tool(call, each.model)]
+    return ClientCall(
+        call.location, shown, ", ".join(dict.fromkeys(each.name for each in servers)), tuple(findings)
+    )
 
 
 def _tool(call: ToolCall, model: EndpointModel) -> Iterator[Finding]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from clarifai_emulator.contracts.calls.given_models import unreadable_model
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModel, EndpointModels
 from clarifai_emulator.contracts.endpoints.named_model import NamedModel, named_models
-from clarifai_emulator.contracts.endpoints.written_value import GivenValues, WrittenValue
+from clarifai_emulator.contracts.endpoints.written_value import GivenValues, WrittenValue, shown_texts
 from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.name_findings import unknown_method
 from clarifai_emulator.contracts.signatures.shapes import method_shape
@@ -28,20 +30,23 @@ class ModelCall:
     arguments: GivenValues
 
 
-def judge_model_call(call: ModelCall, models: EndpointModels) -> tuple[list[Finding], int]:
-    """Return what is wrong with a call, and 1 where it was held against a model."""
+def judge_model_call(call: ModelCall, models: EndpointModels) -> ClientCall:
+    """Return the call with what is wrong with it."""
     findings: list[Finding] = []
-    calls = 0
+    name = shown_texts(call.model.texts)
     for named in named_models(NamedModel(call.shown, call.model, call.model.texts, _HOW_TO_NAME), models):
         if isinstance(named, Finding):
             findings.append(named)
-        elif named.is_readable:
-            calls = 1
+        else:
+            name = named.name
             findings += _held(call, named)
-    return findings, calls
+    return ClientCall(call.location, call.shown, name, tuple(findings))
 
 
 def _held(call: ModelCall, model: EndpointModel) -> Iterator[Finding]:
+    if not model.is_readable:
+        yield unreadable_model(model.known)
+        return
     if call.method is None:
         message = f"{call.shown}: the input is in the form of older clients, without parts."
         yield found("unchecked-request", message, call.location, model=model.name)

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from clarifai_emulator.contracts.calls.given_models import unreadable_model
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModel, EndpointModels
 from clarifai_emulator.contracts.endpoints.named_model import NamedModel, named_models
 from clarifai_emulator.contracts.endpoints.openai_request import Destination, OpenAiRequest
@@ -16,8 +17,9 @@ from clarifai_emulator.contracts.endpoints.platform_urls import (
     model_address,
     read_platform_url,
 )
-from clarifai_emulator.contracts.endpoints.written_value import WrittenValue
+from clarifai_emulator.contracts.endpoints.written_value import WrittenValue, shown_texts
 from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.messages.openai_paths import (
     COMPLETIONS,
@@ -39,21 +41,21 @@ _SLIP = 0.85
 _SDK_TAKES = frozenset({"top_k"})
 
 
-def judge_openai(request: OpenAiRequest, models: EndpointModels) -> tuple[list[Finding], int]:
-    """Return what is wrong with a request, and 1 where it was held against a model; nothing where it goes
-    elsewhere."""
+def judge_openai(request: OpenAiRequest, models: EndpointModels) -> ClientCall | None:
+    """Return the call with what is wrong with it; None where it goes elsewhere."""
     if request.destination is Destination.ELSEWHERE or request.endpoint == MODELS:
-        return [], 0
+        return None
     if request.destination is Destination.UNKNOWN:
-        return list(_unknown(request)), 0
+        return _unknown(request)
     return _Judge(request, models).judge()
 
 
-def _unknown(request: OpenAiRequest) -> Iterator[Finding]:
+def _unknown(request: OpenAiRequest) -> ClientCall | None:
     if request.endpoint not in (*ENDPOINTS, COMPLETIONS):
-        return
+        return None
     message = f"It is not known where {request.shown} is sent to, so it is not checked."
-    yield found("unresolved-request", message, request.location, method=request.shown)
+    finding = found("unresolved-request", message, request.location, method=request.shown)
+    return ClientCall(request.location, request.shown, findings=(finding,))
 
 
 class _Judge:
@@ -62,21 +64,20 @@ class _Judge:
         self._models = models
         self._findings: list[Finding] = []
 
-    def judge(self) -> tuple[list[Finding], int]:
+    def judge(self) -> ClientCall:
         request = self._request
         self._base()
+        name = shown_texts(request.model_texts)
         if request.endpoint not in ENDPOINTS:
             self._say("unknown-endpoint", no_such_path(request.endpoint))
-            return self._findings, 1
-        calls = 0
-        for named in self._named():
-            if isinstance(named, Finding):
-                self._findings.append(named)
-            else:
-                calls = 1
-                self._model(named)
-        calls = max(calls, int(any(each.severity == "error" for each in self._findings)))
-        return self._findings, calls
+        else:
+            for named in self._named():
+                if isinstance(named, Finding):
+                    self._findings.append(named)
+                else:
+                    name = named.name
+                    self._model(named)
+        return ClientCall(request.location, request.shown, name, tuple(self._findings))
 
     def _say(
         self, rule: str, message: str, at: WrittenValue | None = None, model: str = "", hint: str | None = None
@@ -120,6 +121,7 @@ class _Judge:
         streams = request.arguments.values.get("stream")
         wants_stream = request.shown.endswith(".stream()") or (streams is not None and streams.value is True)
         if not model.is_readable:
+            self._findings.append(unreadable_model(model.known))
             return
         if not model.speaks_openai or (wants_stream and not model.streams_openai):
             missing = STREAM_TRANSPORT if model.speaks_openai else TRANSPORT

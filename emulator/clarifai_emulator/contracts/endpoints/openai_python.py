@@ -14,7 +14,7 @@ from clarifai_emulator.contracts.endpoints.openai_surface import BETWEEN, CALLS,
 from clarifai_emulator.contracts.endpoints.written_python import arguments, written
 from clarifai_emulator.contracts.endpoints.written_value import GivenValues, WrittenValue
 from clarifai_emulator.contracts.rules import found
-from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 
 _LONGEST = max(map(len, CALLS))
 _LAST = frozenset(path[-1] for path in CALLS)
@@ -52,8 +52,8 @@ class OpenAiCalls:
                     rest = ast.copy_location(ast.Call(call.args[0], call.args[1:], call.keywords), call)
                     yield from self._requests(rest, inner, is_partial=True)
 
-    def passed(self) -> Iterator[Finding]:
-        """Report methods of the platform's clients that are handed on without being called."""
+    def passed(self) -> Iterator[ClientCall]:
+        """Yield, as not checked, methods of the platform's clients that are handed on without being called."""
         for node in self._code.source.attributes:
             parent = self._code.source.parents.get(node)
             is_argument = isinstance(parent, ast.keyword) or (
@@ -69,7 +69,8 @@ class OpenAiCalls:
             for request in self._made(node, seen, GivenValues(is_whole=False), GivenValues()):
                 if request.destination is Destination.PLATFORM:
                     message = f"{request.shown} is passed on: what calls it, and with what, is not checked."
-                    yield found("passed-method", message, request.location, method=seen.path[-1])
+                    finding = found("passed-method", message, request.location, method=seen.path[-1])
+                    yield ClientCall(request.location, request.shown, findings=(finding,))
                     break
 
     def _method(self, node: ast.expr) -> _Seen | None:

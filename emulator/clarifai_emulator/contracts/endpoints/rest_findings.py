@@ -12,14 +12,21 @@ from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from google.protobuf import json_format
 
 from clarifai_emulator.contracts.calls.call_targets import Address
+from clarifai_emulator.contracts.calls.given_models import unreadable_model
 from clarifai_emulator.contracts.endpoints.http_request import HttpRequest
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModel, EndpointModels, shown_address
 from clarifai_emulator.contracts.endpoints.openai_findings import judge_openai
 from clarifai_emulator.contracts.endpoints.openai_request import OpenAiRequest
 from clarifai_emulator.contracts.endpoints.platform_urls import read_platform_url
 from clarifai_emulator.contracts.endpoints.workflow_call import WorkflowCall, judge_workflow
-from clarifai_emulator.contracts.endpoints.written_value import UNSEEN, GivenValues, WrittenValue, known_value
+from clarifai_emulator.contracts.endpoints.written_value import (
+    UNSEEN,
+    GivenValues,
+    WrittenValue,
+    known_value,
+)
 from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.name_findings import missing_argument, unknown_argument, unknown_method
 from clarifai_emulator.contracts.signatures.method import Method
@@ -39,29 +46,25 @@ _METHOD_NAME = "_method_name"
 _DEFAULTS = {None: "predict", "/generate": "generate", "/stream": "stream"}
 
 
-def judge_http(request: HttpRequest, models: EndpointModels) -> tuple[list[Finding], int]:
-    """Return what is wrong with a request, and 1 where it was held against a model; nothing where it goes
-    elsewhere, or asks something else of the platform."""
-    findings: list[Finding] = []
-    calls = 0
+def judge_http(request: HttpRequest, models: EndpointModels) -> Iterator[ClientCall]:
+    """Yield the call of each URL that it may go to, with what is wrong with it; none where it goes elsewhere, or
+    asks something else of the platform."""
     for text in request.url.texts:
         url = read_platform_url(text)
-        if url is None:
-            continue
-        said, checked = _judge_path(request, url.path, models)
-        findings += said
-        calls = max(calls, checked)
+        call = _judge_path(request, url.path, models) if url is not None else None
+        if call is not None:
+            yield call
     if not any(each.strip(UNSEEN) for each in request.url.texts) and _names_platform(request):
         message = f"It is not known where {request.shown} is sent to, so it is not checked."
-        findings.append(found("unresolved-request", message, request.location))
-    return findings, calls
+        finding = found("unresolved-request", message, request.location)
+        yield ClientCall(request.location, request.shown, findings=(finding,))
 
 
 def _names_platform(request: HttpRequest) -> bool:
     return "clarifai" in request.hint.lower() and not request.url.is_known and request.method != "GET"
 
 
-def _judge_path(request: HttpRequest, path: str, models: EndpointModels) -> tuple[list[Finding], int]:
+def _judge_path(request: HttpRequest, path: str, models: EndpointModels) -> ClientCall | None:
     if path.startswith(f"{PREFIX}/"):
         return judge_openai(_openai(request, path.removeprefix(PREFIX).rstrip("/")), models)
     outputs, results = _OUTPUTS.match(path), _RESULTS.match(path)
@@ -69,14 +72,15 @@ def _judge_path(request: HttpRequest, path: str, models: EndpointModels) -> tupl
         name = results["workflow"]
         named = f"workflow '{name.replace(UNSEEN, '…')}'"
         workflow = known_value(name, request.url.location)
-        return judge_workflow(WorkflowCall(request.url.location, request.shown, workflow, named), models)
+        return judge_workflow(WorkflowCall(request.location, request.shown, workflow, named), models)
     if outputs is not None:
         return _judge_outputs(request, outputs, models)
     is_of_model = path.rstrip("/").endswith("/outputs") and "model" in path and UNSEEN not in path
     if is_of_model and not re.search(r"/(deployments|nodepools|runners|workflows)/", path):
         message = f"There is no path {path}. The outputs of a model are at {_MODEL_OUTPUTS}."
-        return [found("wrong-url", message, request.url.location, hint=f"Write {_MODEL_OUTPUTS}.")], 1
-    return [], 0
+        finding = found("wrong-url", message, request.url.location, hint=f"Write {_MODEL_OUTPUTS}.")
+        return ClientCall(request.location, request.shown, findings=(finding,))
+    return None
 
 
 def _openai(request: HttpRequest, endpoint: str) -> OpenAiRequest:
@@ -94,13 +98,19 @@ def _openai(request: HttpRequest, endpoint: str) -> OpenAiRequest:
     )
 
 
-def _judge_outputs(request: HttpRequest, match: re.Match[str], models: EndpointModels) -> tuple[list[Finding], int]:
+def _judge_outputs(request: HttpRequest, match: re.Match[str], models: EndpointModels) -> ClientCall:
+    """Return a prediction with what is wrong with it."""
+    name, findings = _outputs(request, match, models)
+    return ClientCall(request.location, request.shown, name, tuple(findings))
+
+
+def _outputs(request: HttpRequest, match: re.Match[str], models: EndpointModels) -> tuple[str, list[Finding]]:
     address = _address(request, match)
-    shown = (match["model"] or "").replace(UNSEEN, "…")
+    shown = match["model"].replace(UNSEEN, "…")
     if not address.model_id:
         if models.any is None:
             message = f"{request.shown}: which model '{shown}' is, is only known when it runs."
-            return [found("unknown-model", message, request.url.location)], 0
+            return shown, [found("unknown-model", message, request.url.location)]
         model = models.any
     else:
         model = models.find(address)
@@ -108,10 +118,10 @@ def _judge_outputs(request: HttpRequest, match: re.Match[str], models: EndpointM
         name = shown_address(address)
         near = did_you_mean(name, models.names, lead=" ")
         message = f"{request.shown}: no --model was given for {name}, so it is not checked.{near}"
-        return [found("model-not-given", message, request.url.location, hint=f"Add --model DIR={name}.")], 0
+        return name, [found("model-not-given", message, request.url.location, hint=f"Add --model DIR={name}.")]
     if not model.is_readable:
-        return [], 0
-    return list(_body(request, model, _DEFAULTS[match["way"]])), 1
+        return model.name, [unreadable_model(model.known)]
+    return model.name, list(_body(request, model, _DEFAULTS[match["way"]]))
 
 
 def _address(request: HttpRequest, match: re.Match[str]) -> Address:

@@ -20,9 +20,11 @@ from clarifai_emulator.contracts.endpoints.written_value import (
     GivenValues,
     WrittenValue,
     known_value,
+    shown_texts,
     unknown_value,
 )
 from clarifai_emulator.contracts.rules import found
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.messages.address import ModelAddress
 
@@ -34,7 +36,9 @@ _OWNERS = frozenset({f"{_MESSAGES}.resources_pb2.UserAppIDSet"})
 _WORKFLOWS = frozenset({"clarifai.client.workflow.Workflow", "clarifai.client.Workflow"})
 _PREDICTS = frozenset({"predict", "predict_by_url", "predict_by_bytes", "predict_by_filepath", "predict_by_base64",
                        "predict_by_file", "predict_by_filename"})  # fmt: skip
-_OLD = frozenset({"clarifai.rest.ClarifaiApp", "clarifai.rest.client.ClarifaiApp"})
+_OLD = frozenset(
+    f"clarifai.rest.{module}{name}" for module in ("", "client.") for name in ("ClarifaiApp", "Model", "Workflow")
+)
 # Classes of other packages that call a model with the SDK, by the first part of their names and the last.
 _HOLDERS = frozenset(
     {
@@ -66,16 +70,17 @@ class SdkRequests:
         self._code = code
         self.claimed: set[ast.AST] = set()
 
-    def judge(self, models: EndpointModels) -> Iterator[Finding]:
-        """Yield a finding for every call: its model is held against the given ones, its inputs are not."""
+    def judge(self, models: EndpointModels) -> Iterator[ClientCall]:
+        """Yield every call: its model is held against the given ones, its inputs are not."""
         for named in (*self._rpcs(), *self._holders()):
             texts = named.model.texts
             for each in named_models(NamedModel(named.shown, named.model, texts, _HOW_TO_NAME), models):
                 if isinstance(each, Finding):
-                    yield each
+                    finding, name = each, shown_texts(texts)
                 else:
                     message = f"{named.shown} sends inputs in the form of older clients, which are not checked."
-                    yield found("unchecked-request", message, named.location, model=each.name)
+                    finding, name = found("unchecked-request", message, named.location, model=each.name), each.name
+                yield ClientCall(named.location, named.shown, name, (finding,))
         yield from self._old_client()
 
     def _rpcs(self) -> Iterator[_Named]:
@@ -137,15 +142,16 @@ class SdkRequests:
                 where = self._code.source.location(call.func)
                 yield WorkflowCall(where, f"{_WORKFLOW_RPC}()", named, "the workflow")
 
-    def _old_client(self) -> Iterator[Finding]:
+    def _old_client(self) -> Iterator[ClientCall]:
         for name in sorted(_PREDICTS):
             for call in self._code.called_names.get(name, ()):
                 if isinstance(call.func, ast.Attribute) and self._is_old(call.func.value):
                     message = f"{name}() is a call of the SDK before version 9, which is not checked."
-                    yield found("unresolved-request", message, self._code.source.location(call.func))
+                    where = self._code.source.location(call.func)
+                    yield ClientCall(where, f"{name}()", findings=(found("unresolved-request", message, where),))
 
     def _is_old(self, node: ast.expr, depth: int = 0) -> bool:
-        """Tell whether an object comes from ``ClarifaiApp``: ``app.models.get(…)``, ``app.public_models…``."""
+        """Tell whether an object comes from one of its classes: ``ClarifaiApp().models.get(…)``."""
         for code, end in self._code.followed(node) if depth < 6 else ():
             if isinstance(end, ast.Call):
                 if code.name_of(end.func) in _OLD:

@@ -17,7 +17,7 @@ _TYPESCRIPT = (".ts", ".mts", ".cts")
 
 
 class NoParser(Exception):
-    """The parser is not installed. The text says what to install."""
+    """The parser is not installed: the light distribution asks for it in an extra only."""
 
 
 class ForeignSource:
@@ -82,10 +82,8 @@ def _parser(language: str) -> Parser:
         import tree_sitter_bash
         import tree_sitter_typescript
         from tree_sitter import Language, Parser
-    except ImportError as error:
-        raise NoParser(
-            f"{error.name} is not installed: pip install tree-sitter tree-sitter-bash tree-sitter-typescript"
-        ) from None
+    except ImportError:
+        raise NoParser("what reads JavaScript, TypeScript and shell scripts is not installed") from None
     grammars = {
         "bash": tree_sitter_bash.language,
         "tsx": tree_sitter_typescript.language_tsx,

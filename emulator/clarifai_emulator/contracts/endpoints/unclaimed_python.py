@@ -12,7 +12,7 @@ from clarifai_emulator.contracts.endpoints.openai_surface import CLIENTS
 from clarifai_emulator.contracts.endpoints.platform_urls import litellm_name, model_address, read_platform_url
 from clarifai_emulator.contracts.endpoints.written_python import texts_of
 from clarifai_emulator.contracts.rules import found
-from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.messages.openai_paths import PREFIX
 
 # Their calls are looked at elsewhere, or ask nothing of a model: the SDK and its messages, MCP, HTTP, settings,
@@ -28,9 +28,9 @@ _OTHERS = frozenset(
 )
 
 
-def unclaimed(code: ClientCode, claimed: Collection[ast.AST]) -> Iterator[Finding]:
-    """Yield a finding for each call of another package that is given the platform's address, or a model's, and that
-    nothing else has understood. ``claimed``: the calls that were."""
+def unclaimed(code: ClientCode, claimed: Collection[ast.AST]) -> Iterator[ClientCall]:
+    """Yield, as not checked, each call of another package that is given the platform's address, or a model's, and
+    that nothing else has understood. ``claimed``: the calls that were."""
     for call in code.source.calls:
         if call in claimed:
             continue
@@ -42,7 +42,8 @@ def unclaimed(code: ClientCode, claimed: Collection[ast.AST]) -> Iterator[Findin
         if text:
             shown = f"{name.rpartition('.')[2]}()"
             message = f"What {shown} asks of '{text}' is not known, so it is not checked."
-            yield found("unresolved-request", message, code.source.location(call.func), method=shown)
+            where = code.source.location(call.func)
+            yield ClientCall(where, shown, findings=(found("unresolved-request", message, where, method=shown),))
 
 
 def _given(call: ast.Call) -> Iterator[ast.expr]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -92,6 +92,11 @@ class GivenValues:
     def first(self, *names: str) -> WrittenValue | None:
         """Return the first of these that is given."""
         return next((self.values[name] for name in names if name in self.values), None)
+
+
+def shown_texts(texts: Iterable[str]) -> str:
+    """Return the texts as people read them, with ``…`` for parts that are not known; empty where nothing is."""
+    return ", ".join(each.replace(UNSEEN, "…") for each in texts if each.strip(UNSEEN))
 
 
 def joined_texts(parts: Sequence[Sequence[str]]) -> list[str]:

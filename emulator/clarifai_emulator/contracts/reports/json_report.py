@@ -1,10 +1,13 @@
-"""Writes a report as one JSON document: every finding with rule, severity, place and message, and a summary."""
+"""Writes a report as one JSON document: every finding with rule, severity, place and message, every call with what
+became of it, and a summary.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from clarifai_emulator.contracts.reports.judged_call import JudgedCall
 from clarifai_emulator.contracts.reports.report import Report
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 
@@ -24,11 +27,13 @@ def document(report: Report) -> dict[str, Any]:
         "failed": report.failed,
         "findings": [_finding(report, each) for each in report.findings],
         "ignored": [{**_finding(report, each.finding), "reason": each.reason} for each in report.ignored],
+        "calls": [_call(report, each) for each in report.calls],
         "summary": {
             **{severity.value: number for severity, number in report.counts().items()},
             "in_baseline": report.known,
             "files": report.files,
-            "calls": report.calls,
+            "calls": len(report.calls),
+            "calls_by_verdict": {verdict.value: number for verdict, number in report.call_counts().items()},
             "seconds": round(report.seconds, 3),
         },
         "models": [{"model": name, "read_by": way} for name, way in report.models],
@@ -50,6 +55,17 @@ def _finding(report: Report, finding: Finding) -> dict[str, Any]:
         "new": finding.new,
         "used_by": [_place(report, each) for each in finding.used_by],
         "fingerprint": report.fingerprint(finding),
+    }
+
+
+def _call(report: Report, judged: JudgedCall) -> dict[str, Any]:
+    return {
+        "verdict": judged.verdict.value,
+        **_place(report, judged.call.location),
+        "called": judged.call.called,
+        "model": judged.call.model,
+        "rule": judged.rule,
+        "reason": judged.reason,
     }
 
 

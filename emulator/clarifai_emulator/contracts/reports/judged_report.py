@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from clarifai_emulator.contracts.reports.judged_call import judged_calls
 from clarifai_emulator.contracts.reports.report import Report
 from clarifai_emulator.contracts.rules import RULES
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.rules.policy import Judged, LinesOf, Place, Policy, file_lines, judge
 from clarifai_emulator.contracts.rules.rule import Severity
@@ -25,7 +27,7 @@ class Result:
     places: Sequence[Place] = ()
     rules: Collection[str] = ()
     files: int = 0
-    calls: int = 0
+    calls: Sequence[ClientCall] = ()
     models: Sequence[tuple[str, str]] = ()
     seconds: float = 0.0
 
@@ -35,7 +37,9 @@ def judged(result: Result, policy: Policy) -> Judged:
     return judge(result.findings, policy, result.lines_of, result.places, result.rules)
 
 
-def report_of(result: Result, policy: Policy, fail_on: Severity = Severity.ERROR) -> Report:
+def report_of(
+    result: Result, policy: Policy, fail_on: Severity = Severity.ERROR, *, shows_calls: bool = False
+) -> Report:
     """Return the report; it has failed where something is at least as grave as ``fail_on``."""
     left = judged(result, policy)
     return Report(
@@ -44,7 +48,7 @@ def report_of(result: Result, policy: Policy, fail_on: Severity = Severity.ERROR
         lines_of=result.lines_of,
         rule_of=RULES.get,
         files=result.files,
-        calls=result.calls,
+        calls=judged_calls(result.calls, left),
         ignored=left.ignored,
         known=left.known,
         models=result.models,
@@ -52,4 +56,5 @@ def report_of(result: Result, policy: Policy, fail_on: Severity = Severity.ERROR
         failed=left.fails(fail_on),
         command=result.command,
         scope=result.scope,
+        shows_calls=shows_calls,
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clarifai_emulator.contracts.reports.judged_call import JudgedCall, Verdict
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.policy import Ignored, LinesOf, fingerprint, relative
 from clarifai_emulator.contracts.rules.rule import Rule, Severity
@@ -17,15 +18,16 @@ SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.UNCHECKED, Severity.NOT
 @dataclass(frozen=True, slots=True)
 class Report:
     """The content of a report. ``root``: the folder that paths are shown relative to. ``rule_of``: a rule by its
-    id, if there is one. ``files``, ``calls``: how many clients were checked. ``failed``: whether the threshold is
-    reached. ``command``: the command that made it. ``scope``: what it looked at, in words, empty for clients."""
+    id, if there is one. ``files``: how many clients were checked; ``calls``: what became of each call in them.
+    ``failed``: whether the threshold is reached. ``command``: the command that made it. ``scope``: what it looked
+    at, in words, empty for clients. ``shows_calls``: people want to see the calls, too."""
 
     findings: Sequence[Finding]
     root: Path
     lines_of: LinesOf
     rule_of: Callable[[str], Rule | None]
     files: int = 0
-    calls: int = 0
+    calls: Sequence[JudgedCall] = ()
     ignored: Sequence[Ignored] = ()
     known: int = 0
     models: Sequence[tuple[str, str]] = ()
@@ -33,6 +35,7 @@ class Report:
     failed: bool = False
     command: str = "check"
     scope: str = ""
+    shows_calls: bool = False
 
     @property
     def title(self) -> str:
@@ -72,14 +75,32 @@ class Report:
         counted = Counter(each.severity for each in self.findings)
         return {severity: counted[severity] for severity in SEVERITIES}
 
+    def call_counts(self) -> dict[Verdict, int]:
+        """Count the calls of each verdict."""
+        numbers = Counter(each.verdict for each in self.calls)
+        return {verdict: numbers[verdict] for verdict in Verdict}
+
     def summary(self) -> str:
-        """Return one sentence: ``1 error, 2 unchecked; 3 files and 14 calls checked in 0.4 s``."""
+        """Return one sentence: ``nothing found; 3 files and 14 calls checked in 0.4 s``. Where not every call was
+        checked and right: ``1 error; 3 files, 14 calls (13 checked, 1 wrong) in 0.4 s``."""
         shown = [f"{number} {_noun(severity, number)}" for severity, number in self.counts().items() if number]
         more = [f"{len(self.ignored)} ignored"] if self.ignored else []
         more += [f"{self.known} in the baseline"] if self.known else []
         found = ", ".join([*shown, *more]) or "nothing found"
-        checked = self.scope or f"{counted(self.files, 'file')} and {counted(self.calls, 'call')} checked"
-        return f"{found}; {checked} in {self.seconds:.1f} s"
+        return f"{found}; {self.scope or self._looked_at()} in {self.seconds:.1f} s"
+
+    def _looked_at(self) -> str:
+        files, calls = counted(self.files, "file"), counted(len(self.calls), "call")
+        numbers = self.call_counts()
+        if numbers[Verdict.CHECKED] == len(self.calls):
+            return f"{files} and {calls} checked"
+        words = {
+            "checked": numbers[Verdict.CHECKED],
+            "unchecked": numbers[Verdict.UNCHECKED],
+            "wrong": numbers[Verdict.ERROR] + numbers[Verdict.WARNING],
+            "ignored": numbers[Verdict.IGNORED],
+        }
+        return f"{files}, {calls} ({', '.join(f'{number} {word}' for word, number in words.items() if number)})"
 
 
 def declared_text(report: Report, finding: Finding) -> str:

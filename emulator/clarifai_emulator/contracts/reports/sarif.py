@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from clarifai_emulator.contracts.reports.report import Report, change_text, used_by_text
+from clarifai_emulator.contracts.rules.example import example_of, in_markdown
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.rule import Rule, Severity
 
@@ -62,10 +63,8 @@ def _documentation() -> str:
 
 
 def _help(rule: Rule) -> str:
-    """Return what to do about the rule in Markdown, with code that breaks it."""
-    kind = "diff" if rule.example.startswith(("-", "+")) else "python"
-    example = f"\n\nFound in:\n\n```{kind}\n{rule.example}\n```" if rule.example else ""
-    return f"{rule.fix or rule.title}{example}"
+    """Return what to do about the rule in Markdown, with code that breaks it and the same mended."""
+    return f"{rule.fix or rule.title}\n\n{in_markdown(example_of(rule.id))}"
 
 
 def _result(report: Report, finding: Finding, index: int) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Writes a report for people: each finding with its line of code, what is wrong under it, and a summary.
+"""Writes a report for people: each finding with its line of code, what is wrong under it, and a summary; the calls,
+where they are asked for.
 
 Colours are plain ANSI.
 """
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 
 import click
 
+from clarifai_emulator.contracts.reports.judged_call import JudgedCall, Verdict
 from clarifai_emulator.contracts.reports.report import Report
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.rules.rule import Severity
@@ -19,14 +21,31 @@ _COLOURS = {
     Severity.UNCHECKED: "magenta",
     Severity.NOTE: "cyan",
 }
-_TAB = "    "
+_VERDICT_COLOURS = {
+    Verdict.CHECKED: "green",
+    Verdict.UNCHECKED: "magenta",
+    Verdict.WARNING: "yellow",
+    Verdict.ERROR: "red",
+    Verdict.IGNORED: "cyan",
+}
 
 
 def render(report: Report) -> str:
     """Return the whole report."""
     blocks = ["\n".join(_finding(report, each)) for each in report.findings]
     summary = click.style(report.summary() + ".", fg="red" if report.failed else "green", bold=True)
+    if report.shows_calls and report.calls:
+        blocks.append("\n".join(_call(report, each) for each in report.calls))
     return "\n\n".join([*blocks, summary]) + "\n"
+
+
+def _call(report: Report, judged: JudgedCall) -> str:
+    call = judged.call
+    model = f" of {call.model}" if call.model else ""
+    reason = f": {judged.reason}" if judged.verdict is Verdict.IGNORED else ""
+    rule = f" [{judged.rule}{reason}]" if judged.rule else ""
+    verdict = click.style(judged.verdict.value, fg=_VERDICT_COLOURS[judged.verdict])
+    return f"{report.place(call.location)}: {verdict}: {call.called}{model}{rule}"
 
 
 def _finding(report: Report, finding: Finding) -> Iterator[str]:

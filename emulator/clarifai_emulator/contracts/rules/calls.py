@@ -14,7 +14,6 @@ CALLS = (
         "More arguments are given than the method has parameters",
         "The SDK raises TypeError before anything is sent.",
         "Leave out what is too much.",
-        'model.predict("Hello", 3, "more")  # predict(prompt, n)',
     ),
     Rule(
         "repeated-argument",
@@ -23,7 +22,6 @@ CALLS = (
         "An argument is given twice, by position and by name",
         "The SDK raises `Multiple values for argument`.",
         "Give it once.",
-        'model.predict("Hello", prompt="Hello")',
     ),
     Rule(
         "no-batch",
@@ -33,7 +31,6 @@ CALLS = (
         "Only methods with one input and one output take a list of dicts: a generate refuses more than one input, "
         "a stream raises AssertionError.",
         "Call the method once for each input.",
-        'model.generate([{"prompt": "a"}, {"prompt": "b"}])',
     ),
     Rule(
         "taken-as-batch",
@@ -43,7 +40,6 @@ CALLS = (
         "A list of dicts, or an empty list, as the only positional argument is a batch to the SDK: one call for "
         "each dict, whose keys are the arguments.",
         "Give it by its name.",
-        'model.predict([{"role": "user"}])  # predict(messages: list)',
     ),
     Rule(
         "wrong-result",
@@ -52,7 +48,6 @@ CALLS = (
         "What a call gives back is used as something else",
         "The program fails when it gets there, after the request was paid for.",
         "Use it as what the method declares.",
-        'model.count(text="Hello").upper()  # count() -> int',
     ),
     Rule(
         "wrong-url",
@@ -61,7 +56,6 @@ CALLS = (
         "A model is built from something that is no address of a model",
         "The SDK raises before anything is sent.",
         "Write https://clarifai.com/USER/APP/models/ID, or give model_id, user_id and app_id.",
-        'Model("https://clarifai.com/me/hello")',
     ),
 )
 STREAMS = (
@@ -73,7 +67,6 @@ STREAMS = (
         "The SDK sends the request when the first answer is asked for: without a loop nothing is sent, and wrong "
         "arguments do not show.",
         "Loop over the result.",
-        'model.generate(prompt="Hello")',
     ),
     Rule(
         "stream-as-value",
@@ -82,7 +75,6 @@ STREAMS = (
         "A stream of answers is used as one value",
         "It shows as `<generator object …>`, or raises TypeError.",
         "Loop over it, or join what it gives.",
-        'print(model.generate(prompt="Hello"))',
     ),
     Rule(
         "stream-read-twice",
@@ -91,7 +83,6 @@ STREAMS = (
         "A stream of answers is read a second time",
         "The second time it is empty.",
         "Keep the answers in a list.",
-        'chunks = model.generate(prompt="Hello")\nprint(list(chunks))\nprint(list(chunks))',
     ),
     Rule(
         "letters-of-text",
@@ -100,7 +91,6 @@ STREAMS = (
         "A loop goes over the one answer of a method that does not stream",
         "A str is iterated letter by letter, silently; a number raises TypeError.",
         "Use the answer as it is, or call a method that streams.",
-        'for chunk in model.predict(prompt="Hello"): print(chunk)',
     ),
 )
 ASYNC = (
@@ -111,7 +101,6 @@ ASYNC = (
         "A method is called in an `async def` as if it was a plain function",
         "While an event loop runs, the SDK's methods return a coroutine; the connection that it uses is not there.",
         "Write `await (await model.async_predict(…))`, or `await asyncio.to_thread(model.predict, …)`.",
-        'async def main(): print(model.predict(prompt="Hello"))',
     ),
     Rule(
         "awaited-once",
@@ -120,7 +109,6 @@ ASYNC = (
         "The result of an asynchronous call is awaited once",
         "What async_predict() and async_generate() give is a coroutine: the answer comes when that is awaited too.",
         "Write `await (await model.async_predict(…))`.",
-        'text = await model.async_predict(prompt="Hello")',
     ),
     Rule(
         "not-awaited",
@@ -129,7 +117,6 @@ ASYNC = (
         "The result of an asynchronous call is never awaited",
         "It is a coroutine: nothing is sent, and what is shown is `<coroutine object …>`.",
         "Write `await (await model.async_predict(…))`.",
-        'print(model.async_predict(prompt="Hello"))',
     ),
     Rule(
         "awaited-twice",
@@ -139,7 +126,6 @@ ASYNC = (
         "There, the SDK calls the method as a plain one, and the first await gives the answer: the second one "
         "raises TypeError.",
         "Write `await model.async_predict(…)`.",
-        'text = await (await model.async_predict(prompt="Hello"))',
     ),
     Rule(
         "async-stream",
@@ -148,7 +134,6 @@ ASYNC = (
         "async_stream() is called",
         "The SDK's async_stream() returns None, or raises AttributeError.",
         "Write `await asyncio.to_thread(…)` around a function that calls stream().",
-        "await model.async_stream(prompts=prompts)",
     ),
 )
 NOT_CHECKED = (
@@ -159,7 +144,6 @@ NOT_CHECKED = (
         "Which model a client uses is not known before it runs",
         "Its calls are not checked.",
         "Use a constant address, or say with `--model DIR=*` which model all such places use.",
-        'Model(os.environ["MODEL_URL"])',
     ),
     Rule(
         "model-not-given",
@@ -168,7 +152,6 @@ NOT_CHECKED = (
         "A client uses a model whose directory was not given",
         "Its calls are not checked.",
         "Add --model DIR=URL.",
-        'Model("https://clarifai.com/somebody/main/models/else")',
     ),
     Rule(
         "unresolved-call",
@@ -177,7 +160,6 @@ NOT_CHECKED = (
         "A client's source does not say what a method is called on",
         "It may be a model. The call is not checked before it runs; the emulator checks the request that it sends.",
         "Annotate the variable: `def ask(model: Model)` says that it is one; a generated stub says which.",
-        "def ask(model): return model.predict(promt='Hello')",
     ),
     Rule(
         "unpacked-arguments",
@@ -186,7 +168,6 @@ NOT_CHECKED = (
         "Arguments are unpacked from something that is not known before it runs",
         "Which arguments are given, and whether one is missing, is not checked.",
         "Write the arguments out, or unpack a dict that is written where it can be seen.",
-        "model.predict(**options)",
     ),
     Rule(
         "dynamic-method",
@@ -195,7 +176,6 @@ NOT_CHECKED = (
         "The method is named by a value",
         "The call is not checked.",
         "Write the method's name.",
-        "getattr(model, name)(prompt='Hello')",
     ),
     Rule(
         "passed-method",
@@ -204,7 +184,6 @@ NOT_CHECKED = (
         "A method is passed on without being called",
         "What calls it, and with what, is not checked.",
         "Call it where it is passed on: `lambda text: model.predict(prompt=text)`.",
-        "retry(model.predict)",
     ),
     Rule(
         "passed-model",
@@ -213,7 +192,6 @@ NOT_CHECKED = (
         "A model is handed to code of another package",
         "What calls it there, and with what, is not checked.",
         "Hand on a function of your own that calls the model.",
-        "Agent(llm=model)",
     ),
     Rule(
         "unreadable-client",
@@ -222,7 +200,6 @@ NOT_CHECKED = (
         "A client file cannot be read",
         "Nothing in it is checked: it is not Python, not a notebook, or cannot be opened.",
         "Mend it, or leave it out of the paths.",
-        "def main(:",
     ),
     Rule(
         "unreadable-cell",
@@ -231,7 +208,6 @@ NOT_CHECKED = (
         "A cell of a notebook is not Python",
         "Nothing in this cell is checked; the other cells are.",
         "Mend it, or say what it is in its first line: `%%bash`.",
-        "git clone https://github.com/Clarifai/examples.git",
     ),
     Rule(
         "unreadable-model",
@@ -240,7 +216,6 @@ NOT_CHECKED = (
         "The methods of a model could not be read",
         "Calls of it are not checked.",
         "`clarifai-emulator contract show DIR` says what is wrong with it.",
-        "",
     ),
 )
 RULES = (*CALLS, *STREAMS, *ASYNC, *NOT_CHECKED)

@@ -12,7 +12,6 @@ RULES = (
         "A model directory lacks a file",
         "The SDK refuses it at upload.",
         "Create config.yaml, requirements.txt and 1/model.py; `clarifai-emulator init DIR` writes all three.",
-        "my-model/model.py",
     ),
     Rule(
         "config-invalid",
@@ -21,7 +20,6 @@ RULES = (
         "config.yaml has what the platform does not take",
         "The SDK refuses it at upload, or the platform when it builds the model.",
         "Mend the line as the message says.",
-        'model:\n  id: "my model"',
     ),
     Rule(
         "config-doubtful",
@@ -30,7 +28,6 @@ RULES = (
         "config.yaml has what works here and not on the platform",
         "The model runs in the emulator, and is refused or changed by the platform.",
         "Mend the line as the message says.",
-        'build_info:\n  python_version: "3.9"',
     ),
     Rule(
         "not-in-image",
@@ -41,7 +38,6 @@ RULES = (
         "beside them is sent and left out, unless a Dockerfile of yours copies it; a replica here does not see it "
         "either.",
         "Move it into the folder 1, or write a Dockerfile that copies it.",
-        "from lib import answer  # lib/ beside 1/",
     ),
     Rule(
         "upload-refused",
@@ -51,7 +47,6 @@ RULES = (
         "`clarifai model upload`, of the SDK that the model names, ends before it sends anything. The emulator "
         "runs the model all the same. `contract show` asks that upload; `--static` goes by rules.",
         "Mend what the message says.",
-        'build_info:\n  python_version: "3.13"',
     ),
     Rule(
         "compute-missing",
@@ -61,7 +56,6 @@ RULES = (
         "The SDK refuses to upload it: for `contract show` that is an error. The emulator runs it with what is "
         "there.",
         "Add `compute:` with an `instance:`, or `inference_compute_info:`.",
-        "model:\n  id: my-model",
     ),
     Rule(
         "compute-unmet",
@@ -70,7 +64,6 @@ RULES = (
         "No nodepool of the topology has the compute that the model needs",
         "It cannot be deployed to any of them.",
         "Ask for less, or give a nodepool an instance type that has it.",
-        "inference_compute_info:\n  num_accelerators: 8",
     ),
     Rule(
         "concepts-missing",
@@ -79,7 +72,6 @@ RULES = (
         "A model of this type needs concepts",
         "The SDK refuses it at upload: neither config.yaml has concepts, nor a checkpoint to take them from.",
         "Add `concepts:` with an id and a name each.",
-        "model:\n  model_type_id: visual-classifier",
     ),
     Rule(
         "requirements-invalid",
@@ -88,7 +80,6 @@ RULES = (
         "requirements.txt cannot be read",
         "The platform cannot build the model's environment.",
         "Mend the line as the message says.",
-        "-r missing.txt",
     ),
     Rule(
         "clarifai-missing",
@@ -97,7 +88,6 @@ RULES = (
         "requirements.txt does not name clarifai",
         "The model's environment has no runner to start.",
         "Add a line with the version you test with: `clarifai==12.5.0`.",
-        "torch==2.4.0",
     ),
     Rule(
         "clarifai-unpinned",
@@ -106,7 +96,6 @@ RULES = (
         "requirements.txt does not say which clarifai",
         "A new version of the SDK can change the model's signatures, or refuse it, with the next build.",
         "Pin the version you test with: `clarifai==12.5.0`.",
-        "clarifai",
     ),
     Rule(
         "agentic-requirements",
@@ -115,6 +104,5 @@ RULES = (
         "An agentic model needs fastmcp and mcp",
         "The SDK refuses an AgenticModelClass whose requirements.txt does not name both.",
         "Add `fastmcp` and `mcp` to requirements.txt.",
-        "class MyModel(AgenticModelClass): ...",
     ),
 )

@@ -9,10 +9,8 @@ _ALL, _FETCHING, _PINNING, _NOBODY = Breaks.ALL, Breaks.FETCHING, Breaks.PINNING
 _KEEP = "Keep what clients rely on, or add a method with a new name beside the old one."
 
 
-def _rule(
-    id_: str, severity: Severity, breaks: Breaks, title: str, explanation: str, example: str, fix: str = _KEEP
-) -> Rule:
-    return Rule(id_, severity, breaks, title, explanation, fix, example)
+def _rule(id_: str, severity: Severity, breaks: Breaks, title: str, explanation: str, fix: str = _KEEP) -> Rule:
+    return Rule(id_, severity, breaks, title, explanation, fix)
 
 
 METHODS = (
@@ -22,16 +20,14 @@ METHODS = (
         _ALL,
         "A model is gone",
         "Every call of it fails.",
-        "",
     ),
-    _rule("model-added", _NOTE, _NOBODY, "A model is new", "No client knows it yet.", ""),
+    _rule("model-added", _NOTE, _NOBODY, "A model is new", "No client knows it yet."),
     _rule(
         "method-removed",
         _ERROR,
         _ALL,
         "A method is gone",
         "Fetching: AttributeError. Pinning: a failure from the runner, `Method … not found in model class`.",
-        "-def summarise(self, text: str) -> str: ...",
     ),
     _rule(
         "method-added",
@@ -39,7 +35,6 @@ METHODS = (
         _NOBODY,
         "A method is new",
         "No client calls it yet.",
-        "+def summarise(self, text: str) -> str: ...",
         "",
     ),
     _rule(
@@ -49,7 +44,6 @@ METHODS = (
         "A method that gave one result gives a stream",
         "Fetching: the call gives a generator, and nothing runs until it is read. Pinning: a failure from the "
         "runner.",
-        "-def predict(self, a: str) -> str: ...\n+def predict(self, a: str) -> Iterator[str]: ...",
     ),
     _rule(
         "method-stops-streaming",
@@ -57,7 +51,6 @@ METHODS = (
         _ALL,
         "A method that gave a stream gives one result",
         "A loop over a str gets its letters, silently, from both kinds of clients.",
-        "-def generate(self, a: str) -> Iterator[str]: ...\n+def generate(self, a: str) -> str: ...",
     ),
     _rule(
         "stream-input-changed",
@@ -65,8 +58,6 @@ METHODS = (
         _ALL,
         "A method reads a stream where it took one value, or the other way, or streams another parameter",
         "Clients send in one way what is read in another: the call fails.",
-        "-def generate(self, a: str) -> Iterator[str]: ...\n"
-        "+def generate(self, a: Iterator[str]) -> Iterator[str]: ...",
     ),
 )
 
@@ -77,7 +68,6 @@ PARAMETERS = (
         _ALL,
         "A parameter without a default is new",
         "Fetching: `Missing required argument`. Pinning: a failure from the runner, `Missing required field`.",
-        "-def predict(self, a: str) -> str: ...\n+def predict(self, a: str, n: int) -> str: ...",
         "Give it a default.",
     ),
     _rule(
@@ -86,7 +76,6 @@ PARAMETERS = (
         _NOBODY,
         "A parameter with a default is new",
         "Clients that do not give it get the default.",
-        "-def predict(self, a: str) -> str: ...\n+def predict(self, a: str, n: int = 1) -> str: ...",
         "",
     ),
     _rule(
@@ -95,7 +84,6 @@ PARAMETERS = (
         _ALL,
         "A parameter is gone",
         "Fetching: TypeError or `Got unexpected key`. Pinning: the argument is dropped, silently.",
-        "-def predict(self, a: str, n: int = 1) -> str: ...\n+def predict(self, a: str) -> str: ...",
         "Keep it with a default, and ignore it.",
     ),
     _rule(
@@ -104,7 +92,6 @@ PARAMETERS = (
         _ALL,
         "A parameter seems to have another name",
         "Fetching: `Got unexpected key`. Pinning: a required one fails, one with a default is dropped, silently.",
-        "-def predict(self, prompt: str) -> str: ...\n+def predict(self, text: str) -> str: ...",
         "Keep the old name.",
     ),
     _rule(
@@ -115,7 +102,6 @@ PARAMETERS = (
         "Fetching: `Missing required argument`. Pinning: a failure from the runner; where it is the first "
         "parameter, "
         "a TypeError of Python from inside it.",
-        "-def predict(self, a: str, n: int = 1) -> str: ...\n+def predict(self, a: str, n: int) -> str: ...",
         "Keep the default.",
     ),
     _rule(
@@ -124,7 +110,6 @@ PARAMETERS = (
         _NOBODY,
         "A parameter has got a default",
         "Clients that give it see no difference.",
-        "-def predict(self, a: str, n: int) -> str: ...\n+def predict(self, a: str, n: int = 1) -> str: ...",
         "",
     ),
     _rule(
@@ -133,7 +118,6 @@ PARAMETERS = (
         _PINNING,
         "An int parameter is a float",
         "Fetching: the number arrives as a float. Pinning: the model gets 0.0, silently.",
-        "-def predict(self, n: int) -> str: ...\n+def predict(self, n: float) -> str: ...",
     ),
     _rule(
         "type-reinterpreted",
@@ -143,7 +127,6 @@ PARAMETERS = (
         "bytes → str, int → bool, bool → float, str → Text, str → List[str]. Fetching: accepted, and what the "
         "model "
         "gets may mean something else: a str becomes a list of letters. Pinning: an empty value, silently.",
-        "-def predict(self, a: str) -> str: ...\n+def predict(self, a: List[str]) -> str: ...",
     ),
     _rule(
         "type-changed",
@@ -151,7 +134,6 @@ PARAMETERS = (
         _ALL,
         "A parameter has another type",
         "Fetching: TypeError, `Incompatible type`. Pinning: an empty value, silently.",
-        "-def predict(self, a: str) -> str: ...\n+def predict(self, a: int) -> str: ...",
     ),
     _rule(
         "items-changed",
@@ -159,7 +141,6 @@ PARAMETERS = (
         _ALL,
         "A list, a tuple or a named field holds another type",
         "As for a parameter of that type; pinning clients get a list of empty values, silently.",
-        "-def predict(self, a: List[str]) -> str: ...\n+def predict(self, a: List[int]) -> str: ...",
     ),
     _rule(
         "json-default-changed",
@@ -169,7 +150,6 @@ PARAMETERS = (
         "A signature has one type for both: a dict and a list both arrive as they are, and the model may expect "
         "the "
         "other one.",
-        "-def predict(self, a: dict = {}) -> str: ...\n+def predict(self, a: list = []) -> str: ...",
     ),
     _rule(
         "json-container-changed",
@@ -177,7 +157,6 @@ PARAMETERS = (
         _PINNING,
         "A parameter is JSON where it was a container, or the other way",
         "list ↔ List[…], NamedFields → dict. Fetching: accepted. Pinning: None or an empty list, silently.",
-        "-def predict(self, a: list) -> str: ...\n+def predict(self, a: List[dict]) -> str: ...",
     ),
     _rule(
         "array-list-changed",
@@ -185,7 +164,6 @@ PARAMETERS = (
         _PINNING,
         "A parameter is a list where it was an array, or the other way",
         "Fetching: accepted. Pinning: an empty list or None, silently.",
-        "-def predict(self, a: np.ndarray) -> str: ...\n+def predict(self, a: List[float]) -> str: ...",
     ),
     _rule(
         "tuple-length-changed",
@@ -193,8 +171,6 @@ PARAMETERS = (
         _ALL,
         "A tuple has another length",
         "Fetching: ValueError in the client. Pinning: ValueError in the runner.",
-        "-def predict(self, a: Tuple[str, int]) -> str: ...\n"
-        "+def predict(self, a: Tuple[str, int, int]) -> str: ...",
     ),
     _rule(
         "field-added",
@@ -202,8 +178,6 @@ PARAMETERS = (
         _ALL,
         "A NamedFields parameter has a new field",
         "Fetching: `Missing field`. Pinning: `Missing part` from the runner.",
-        "-def predict(self, a: NamedFields(x=int)) -> str: ...\n"
-        "+def predict(self, a: NamedFields(x=int, y=int)) -> str: ...",
     ),
     _rule(
         "field-removed",
@@ -211,8 +185,6 @@ PARAMETERS = (
         _ALL,
         "A NamedFields parameter has lost a field",
         "It is dropped silently.",
-        "-def predict(self, a: NamedFields(x=int, y=int)) -> str: ...\n"
-        "+def predict(self, a: NamedFields(x=int)) -> str: ...",
     ),
     _rule(
         "concept-list-changed",
@@ -220,7 +192,6 @@ PARAMETERS = (
         _FETCHING,
         "A Concept, Region or Frame parameter is a list of them, or the other way",
         "Fetching: the client raises. Pinning: it arrives, for both travel alike.",
-        "-def predict(self, a: Concept) -> str: ...\n+def predict(self, a: List[Concept]) -> str: ...",
     ),
     _rule(
         "default-changed",
@@ -228,7 +199,6 @@ PARAMETERS = (
         _ALL,
         "A default is another",
         "Clients that do not give the argument get another behaviour, silently.",
-        "-def predict(self, n: int = 1) -> str: ...\n+def predict(self, n: int = 5) -> str: ...",
         "Say it in the notes of the release.",
     ),
     _rule(
@@ -238,7 +208,6 @@ PARAMETERS = (
         "A default was None and is something else",
         "Fetching: a client that gives None gets TypeError. Pinning: None is not sent, and the new default "
         "holds, silently.",
-        "-def predict(self, n: int = None) -> str: ...\n+def predict(self, n: int = 3) -> str: ...",
         "Keep None, and set the value inside the method.",
     ),
     _rule(
@@ -247,7 +216,6 @@ PARAMETERS = (
         _ALL,
         "A default is None and was something else",
         "Clients that do not give the argument get None in the model, silently.",
-        "-def predict(self, n: int = 3) -> str: ...\n+def predict(self, n: int = None) -> str: ...",
         "Keep the default.",
     ),
     _rule(
@@ -258,7 +226,6 @@ PARAMETERS = (
         "Nothing enforces it: the model gets values that it no longer declares. The emulator records a finding, "
         "and "
         "refuses them with `--contract strict`.",
-        '-style: str = Param("a", choices=["a", "b"])\n+style: str = Param("a", choices=["a"])',
         "Keep what clients may give.",
     ),
     _rule(
@@ -268,7 +235,6 @@ PARAMETERS = (
         "The parameters have another order",
         "Fetching: arguments without a name go to other parameters. Pinning: they have their names from the old "
         "order.",
-        "-def predict(self, a: str, b: str) -> str: ...\n+def predict(self, b: str, a: str) -> str: ...",
         "Keep the order, and add new parameters at the end.",
     ),
 )
@@ -280,7 +246,6 @@ RESULTS = (
         _ALL,
         "A method gives another type",
         "Fetching: the client's code gets the new type. Pinning: '', 0 or None, silently.",
-        "-def predict(self, a: str) -> str: ...\n+def predict(self, a: str) -> int: ...",
     ),
     _rule(
         "result-items-changed",
@@ -288,7 +253,6 @@ RESULTS = (
         _ALL,
         "A list, tuple or named field of the result holds another type",
         "Fetching: the client's code gets the new type. Pinning: empty values, silently.",
-        "-def predict(self, a: str) -> List[str]: ...\n+def predict(self, a: str) -> List[int]: ...",
     ),
     _rule(
         "result-field-added",
@@ -296,8 +260,6 @@ RESULTS = (
         _NOBODY,
         "A NamedFields result has a new field",
         "Clients that do not know it do not see it.",
-        "-def predict(self, a: str) -> NamedFields(x=int): ...\n"
-        "+def predict(self, a: str) -> NamedFields(x=int, y=int): ...",
         "",
     ),
     _rule(
@@ -306,8 +268,6 @@ RESULTS = (
         _ALL,
         "A NamedFields result has lost a field",
         "Fetching: AttributeError where the client reads it. Pinning: `Missing part with key`.",
-        "-def predict(self, a: str) -> NamedFields(x=int, y=int): ...\n"
-        "+def predict(self, a: str) -> NamedFields(x=int): ...",
     ),
     _rule(
         "result-tuple-length-changed",
@@ -315,8 +275,6 @@ RESULTS = (
         _ALL,
         "A tuple result has another length",
         "Fetching: the client's code gets more or fewer values. Pinning: ValueError.",
-        "-def predict(self, a: str) -> Tuple[str, int]: ...\n"
-        "+def predict(self, a: str) -> Tuple[str, int, int]: ...",
     ),
 )
 

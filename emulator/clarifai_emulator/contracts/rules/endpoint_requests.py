@@ -15,7 +15,6 @@ OPENAI = (
         "The platform hands such a request to the model's method `openai_transport`, or `openai_stream_transport` "
         "for a stream; the call ends with status MODEL_PREDICTION_FAILED.",
         "Derive the model's class from OpenAIModelClass, or call it with `Model(url=…)`.",
-        'client.chat.completions.create(model="me/main/models/greeter", messages=[])  # has predict() only',
     ),
     Rule(
         "unknown-endpoint",
@@ -24,7 +23,6 @@ OPENAI = (
         "A client asks for an endpoint that the OpenAI-compatible API does not have",
         "The request is answered with 404.",
         "Use one of /chat/completions, /responses, /embeddings, /images/generations.",
-        'client.completions.create(model="me/main/models/chat", prompt="Hello")',
     ),
     Rule(
         "no-stream",
@@ -33,7 +31,6 @@ OPENAI = (
         "A stream is asked of an endpoint that has none",
         "The request is refused.",
         "Leave out `stream`.",
-        'client.embeddings.create(model="me/main/models/chat", input="Hello", stream=True)',
     ),
     Rule(
         "wrong-base-url",
@@ -42,7 +39,6 @@ OPENAI = (
         "A client has a base URL that ends elsewhere than at the OpenAI-compatible API",
         "The client puts the endpoint behind it, and each request is answered with 404.",
         "Write https://api.clarifai.com/v2/ext/openai/v1.",
-        'OpenAI(base_url="https://api.clarifai.com/v2/ext/openai")',
     ),
 )
 MCP = (
@@ -53,7 +49,6 @@ MCP = (
         "An MCP client is given a model that is no MCP server",
         "The platform hands each message to the model's method `mcp_transport`; without it, no session begins.",
         "Derive the model's class from MCPModelClass, or call it with `Model(url=…)`.",
-        'Client("https://api.clarifai.com/v2/ext/mcp/v1/users/me/apps/main/models/greeter")  # has predict() only',
     ),
     Rule(
         "unknown-tool",
@@ -62,7 +57,6 @@ MCP = (
         "A client calls a tool that the MCP server does not have",
         "The server answers with an error.",
         "Write the name of a tool that model.py registers.",
-        'await session.call_tool("ad", {"left": 2, "right": 3})  # registers add',
     ),
 )
 REST = (
@@ -73,7 +67,6 @@ REST = (
         "The body of a REST request is none that the platform reads",
         "The request is refused: a field is not there, or its value is of another kind.",
         "Write the field as the platform has it; `/docs` of the emulator shows every one.",
-        'requests.post(f"{MODEL}/outputs", json={"input": []})  # inputs',
     ),
 )
 NOT_CHECKED = (
@@ -84,7 +77,6 @@ NOT_CHECKED = (
         "A client calls a workflow whose definition is not at hand",
         "Which models it asks, and with what, is not checked.",
         "Keep its definition, the YAML file that made it, among the paths.",
-        'Workflow("https://clarifai.com/me/main/workflows/else").predict_by_url(URL)',
     ),
     Rule(
         "unresolved-request",
@@ -93,7 +85,6 @@ NOT_CHECKED = (
         "A client's source does not say where a request goes, or what it asks",
         "The request is not checked before it runs; the emulator checks it when it comes.",
         "Make the client where it is used, from constants.",
-        "def ask(client): return client.chat.completions.create(model=NAME, messages=[])",
     ),
     Rule(
         "unread-tools",
@@ -102,7 +93,6 @@ NOT_CHECKED = (
         "The source of an MCP server does not say which tools it has",
         "Calls of them are not checked.",
         "Register tools in the model directory: `@server.tool` on a function.",
-        'server.mount("weather", other)',
     ),
     Rule(
         "unknown-parameter",
@@ -111,7 +101,6 @@ NOT_CHECKED = (
         "Whether a model takes a parameter is not known",
         "The model's own code decides, and it cannot be read from it.",
         "Try it: the emulator answers as the model does.",
-        'client.chat.completions.create(model=MODEL, messages=[], extra_body={"my_own": 1})',
     ),
 )
 RULES = (*OPENAI, *MCP, *REST, *NOT_CHECKED)

@@ -13,6 +13,5 @@ RULES = (
         explanation="A comment without a rule and a reason ignores nothing: nobody could tell later why it is "
         "there. One on a line without a finding hides the next mistake that is made there.",
         fix="Write `# clarifai: ignore[rule] reason`, or delete the comment.",
-        example='model.predict(prompt="Hello")  # clarifai: ignore',
     ),
 )

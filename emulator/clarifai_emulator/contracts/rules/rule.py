@@ -28,7 +28,7 @@ class Breaks(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A rule. ``id`` is kebab-case and never reused. ``explanation`` says what happens when it is ignored, ``fix``
-    what to do; ``example`` is code that breaks it."""
+    what to do; its example stands in ``examples/``."""
 
     id: str
     severity: Severity
@@ -36,4 +36,3 @@ class Rule:
     title: str
     explanation: str
     fix: str
-    example: str

@@ -15,7 +15,6 @@ RULES = (
         "Python raises TypeError before anything is sent. Functions of the SDK have other parameters in other "
         "versions: `predict_by_url` took a deployment_id from 10.8.9 to 11.2.3.",
         "Give what the message names.",
-        'model.predict_by_url("https://…/cat.jpg", deployment_id="blue")',
     ),
     Rule(
         "sdk-value",
@@ -24,7 +23,6 @@ RULES = (
         "A function of the SDK gets a value that it refuses",
         "The SDK raises UserError before anything is sent.",
         "Give one that the message names.",
-        'model.predict_by_bytes(b"Hello", input_type="txt")',
     ),
     Rule(
         "ignored-argument",
@@ -34,7 +32,6 @@ RULES = (
         "The call goes elsewhere than meant, or is made with other parameters, silently: next to a url, `Model` "
         "drops all arguments that it does not have, and always a nodepool without its cluster.",
         "Write the name that the message suggests, give what belongs to it, or leave it out.",
-        'Model("https://clarifai.com/me/main/models/hello", deployment="blue")',
     ),
     Rule(
         "input-kind",
@@ -43,7 +40,6 @@ RULES = (
         "An input of an older client has a kind that the model's method does not take",
         "The runner answers `Field … is required but not set`, or the method is called without the input.",
         "Call the method with its own arguments.",
-        'model.predict_by_url("https://…/cat.jpg", input_type="image")  # predict(prompt: str)',
     ),
     Rule(
         "method-not-called",
@@ -52,6 +48,5 @@ RULES = (
         "A method is used as if it was what it gives",
         "It shows as `<bound method …>`, is true always, and raises TypeError where a list or a text is needed.",
         "Call it: write the brackets.",
-        'if "predict" in model.available_methods: …',
     ),
 )

@@ -14,7 +14,6 @@ ARGUMENTS = (
         "The model has no such method",
         "The SDK raises AttributeError; a client with signatures of its own gets a failure from the runner.",
         "Call one of the methods that the message names.",
-        'model.perdict(prompt="Hello")',
     ),
     Rule(
         "unknown-argument",
@@ -23,7 +22,6 @@ ARGUMENTS = (
         "The method has no such parameter",
         "The SDK raises `Got unexpected key`. From a client with older signatures the runner drops it silently.",
         "Use the name that the message suggests, or leave the argument out.",
-        'model.predict(promt="Hello")',
     ),
     Rule(
         "missing-argument",
@@ -32,7 +30,6 @@ ARGUMENTS = (
         "A required argument is not given",
         "The SDK raises `Missing required argument`; the runner answers a failure.",
         "Give the argument.",
-        "model.predict()",
     ),
     Rule(
         "wrong-type",
@@ -42,7 +39,6 @@ ARGUMENTS = (
         "The SDK raises `Incompatible type`, without the name of the argument. From a client with older signatures "
         "the model gets an empty value, silently.",
         "Give a value of the type that the message names.",
-        "model.predict(prompt=42)  # prompt: str",
     ),
     Rule(
         "none-argument",
@@ -51,7 +47,6 @@ ARGUMENTS = (
         "None is given where the parameter's default is not None",
         "The SDK raises `Incompatible type`. None stands for `not given` only where the default is None.",
         "Leave the argument out.",
-        "model.predict(prompt='a', n=None)  # n: int = 1",
     ),
     Rule(
         "out-of-range",
@@ -60,7 +55,6 @@ ARGUMENTS = (
         "A number is outside the range that the parameter declares",
         "Neither the SDK nor the runner looks at the range: the model gets the value.",
         "Keep to the range that the message names.",
-        "model.predict(temperature=99.0)  # Param(0.5, min_value=0, max_value=1)",
     ),
     Rule(
         "not-a-choice",
@@ -69,7 +63,6 @@ ARGUMENTS = (
         "A value is none of the choices that the parameter declares",
         "Neither the SDK nor the runner looks at the choices: the model gets the value.",
         "Give one of the choices that the message names.",
-        'model.predict(style="fnacy")  # Param("plain", choices=["plain", "fancy"])',
     ),
     Rule(
         "bool-for-number",
@@ -79,7 +72,6 @@ ARGUMENTS = (
         "For an int the SDK raises `Incompatible type`; for a float the model gets 0.0 or 1.0, silently (a "
         "warning). Type checkers let it pass: a bool is an int to Python.",
         "Give a number.",
-        "model.predict(n=True)  # n: int",
     ),
     Rule(
         "int-for-bool",
@@ -88,7 +80,6 @@ ARGUMENTS = (
         "A number is given for a bool",
         "The model gets True for every number but 0, silently.",
         "Give True or False.",
-        "model.predict(loud=2)  # loud: bool",
     ),
     Rule(
         "bytes-for-text",
@@ -97,7 +88,6 @@ ARGUMENTS = (
         "bytes are given for a str",
         "They are decoded silently; bytes that are no UTF-8 raise UnicodeDecodeError.",
         "Give a str: decode them yourself.",
-        'model.predict(prompt=b"Hello")  # prompt: str',
     ),
     Rule(
         "text-for-list",
@@ -106,7 +96,6 @@ ARGUMENTS = (
         "A str is given for a list",
         "The model gets a list of its letters, silently.",
         "Put it in a list.",
-        'model.predict(texts="abc")  # texts: List[str]',
     ),
     Rule(
         "dict-for-list",
@@ -115,7 +104,6 @@ ARGUMENTS = (
         "A dict is given for a list",
         "The model gets a list of its keys, silently.",
         "Give a list.",
-        'model.predict(texts={"k": 1})  # texts: List[str]',
     ),
     Rule(
         "unknown-field",
@@ -124,7 +112,6 @@ ARGUMENTS = (
         "A NamedFields value has a field that is not declared",
         "It is dropped silently.",
         "Use the declared name, or leave it out.",
-        "model.predict(point={'x': 1, 'y': 2, 'z': 3})  # NamedFields(x=int, y=int)",
     ),
     Rule(
         "missing-field",
@@ -133,7 +120,6 @@ ARGUMENTS = (
         "A NamedFields value lacks a declared field",
         "The SDK raises `Missing field`; the runner answers a failure.",
         "Give the field.",
-        "model.predict(point={'x': 1})  # NamedFields(x=int, y=int)",
     ),
     Rule(
         "tuple-length",
@@ -142,7 +128,6 @@ ARGUMENTS = (
         "A tuple has another length than declared",
         "The SDK, or the runner, raises ValueError.",
         "Give as many values as are declared.",
-        "model.predict(pair=('a', 1, 2))  # Tuple[str, int]",
     ),
     Rule(
         "large-integer",
@@ -151,7 +136,6 @@ ARGUMENTS = (
         "An integer in JSON is larger than 2**53",
         "Numbers in a dict or list travel as floats: its last digits are lost silently.",
         "Send it as text, or as an `int` parameter of its own.",
-        "model.predict(options={'id': 9007199254740993})  # options: dict",
     ),
     Rule(
         "integer-range",
@@ -160,7 +144,6 @@ ARGUMENTS = (
         "An integer does not fit in 64 bits",
         "The SDK raises `Value out of range`.",
         "Send it as text.",
-        "model.predict(n=2**63)  # n: int",
     ),
     Rule(
         "json-value",
@@ -169,7 +152,6 @@ ARGUMENTS = (
         "A dict or list holds what JSON does not know",
         "The SDK raises `Incompatible type for struct_value`.",
         "Use text, numbers, truth values, None, lists, and dicts with text as keys.",
-        "model.predict(options={'when': datetime.now()})  # options: dict",
     ),
     Rule(
         "json-shape",
@@ -178,7 +160,6 @@ ARGUMENTS = (
         "A list is given for a dict, or a dict for a list",
         "The signature has one type for both, so it arrives silently as what it is.",
         "Give what model.py declares.",
-        "model.predict(options=[1, 2])  # options: dict",
     ),
     Rule(
         "empty-array",
@@ -187,7 +168,6 @@ ARGUMENTS = (
         "An array is empty",
         "The model gets None.",
         "Do not call the method with nothing.",
-        "model.predict(values=numpy.array([]))",
     ),
     Rule(
         "stream-not-iterator",
@@ -196,7 +176,6 @@ ARGUMENTS = (
         "Something that is no iterator is given where the method reads a stream",
         "The SDK calls next() on it in the midst of the call, which fails with `Exception iterating requests!`.",
         "Give an iterator: a generator, or iter([…]). A list, a tuple or a text is none.",
-        'model.stream(prompts="Hello")  # prompts: Iterator[str]',
     ),
 )
 
@@ -208,7 +187,6 @@ REQUESTS = (
         "A method that streams is called as one that does not, or the other way",
         "The runner answers a failure, or one answer where a stream is read.",
         "Call it with the signatures it has now; the SDK does so by itself.",
-        "GenerateModelOutputs for a method that returns one str",
     ),
 )
 
@@ -220,7 +198,6 @@ RESULTS = (
         "A method gave something else than it declares",
         "The client gets an empty value or an error, depending on what it expects.",
         "Return what the annotation says, or change the annotation.",
-        "def predict(self) -> List[str]:\n    return 'abc'",
     ),
     Rule(
         "result-missing",
@@ -229,7 +206,6 @@ RESULTS = (
         "A method gave nothing where it declares a result",
         "The client gets None or an error, depending on the type.",
         "Return a value in every branch.",
-        "def predict(self, text: str) -> str:\n    if text: return text",
     ),
     Rule(
         "unchecked-request",
@@ -238,7 +214,6 @@ RESULTS = (
         "A request that the emulator routes could not be held against the method's signature",
         "It is in the form of older clients, which the runner converts, or its version has no signatures.",
         "Call the method through the SDK.",
-        "",
     ),
     Rule(
         "crashing-method",
@@ -247,7 +222,6 @@ RESULTS = (
         "A method fails on values that its signature allows",
         "Clients get a failure for arguments that are right.",
         "Mend the method, or declare the range or the choices it can take.",
-        "def predict(self, n: int) -> float:\n    return 1 / n",
     ),
     Rule(
         "hanging-method",
@@ -256,7 +230,6 @@ RESULTS = (
         "A method does not answer in time for values that its signature allows",
         "Clients wait until their time is up.",
         "Mend the method, or declare the range it can take.",
-        "def predict(self, n: int) -> str:\n    return 'a' * n",
     ),
 )
 

@@ -78,7 +78,7 @@ async def control_plane() -> AsyncIterator[tuple[str, Dispatcher, EventBus]]:
     """Yield the address that a replica connects back to, and the dispatcher behind it."""
     events = EventBus(StillClock())
     dispatcher = Dispatcher(events=events, clock=StillClock(), queue_size=5)
-    link = dispatcher.add_runner("runner", POOL, dispatcher.lane(LaneKey("ada", "deploy-hello", "v1")))
+    link = dispatcher.add_runner((*POOL, "runner"), dispatcher.lane(LaneKey("ada", "deploy-hello", "v1")))
     items = RunnerItems(dispatcher, lambda metadata, first: Admission(link, "r1"))
     async with grpc_port(items.find) as address:
         yield f"http://{address}", dispatcher, events

@@ -204,6 +204,12 @@ NOT_CHECKED = [
      "unresolved-call: It is not known which model 'predict' is called on: the call is not checked."),
     ("hello.predict(**os.environ)", "unpacked-arguments: predict() is given **os.environ, which is not known before "
      "it runs: its arguments are not checked."),
+    ("def ask(options): return hello.predict(**options)", "unpacked-arguments: predict() is given **options, which is "
+     "not known before it runs: its arguments are not checked."),
+    ("def ask(given): return hello.predict(*given)", "unpacked-arguments: predict() is given *given, which is not known "
+     "before it runs: its arguments are not checked."),
+    ("async def ask(options): return await (await hello.async_predict(**options))", "unpacked-arguments: predict() is "
+     "given **options, which is not known before it runs: its arguments are not checked."),
     ("async def f(mock):\n    hello.async_predict = mock\n    print(await hello.async_predict('x'))",
      "unresolved-call: async_predict() is replaced in this file, by a mock for instance, so async_predict() is not "
      "checked."),

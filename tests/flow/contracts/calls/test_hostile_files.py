@@ -111,7 +111,7 @@ def test_the_other_files_are_checked(report: CallReport):
     expected = {name: (line, column) for name, (_, line, column) in CHECKED.items()}
     more = {os.fsdecode(b"b\xffyte.py"): (3, 15), "inner.py": (3, 15), "half.ipynb": (3, 15)}
     assert found == {**expected, **more}
-    assert report.calls == len(found)
+    assert len(report.calls) == len(found)
     assert [each.message for each in report.findings if each.rule == "unreadable-cell"] == [
         "Cell 1 of half.ipynb holds half of a surrogate pair, which is no character. "
         "Nothing in this cell is checked; the others are."

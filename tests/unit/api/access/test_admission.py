@@ -27,8 +27,8 @@ class Scene:
     def __init__(self) -> None:
         self.dispatcher = Dispatcher(events=EventBus(StillClock()), clock=StillClock(), queue_size=1)
         self.lane = self.dispatcher.lane(LaneKey("ada", "deploy-x", "v1"))
-        self.ours = self.dispatcher.add_runner("ours", POOL, self.lane)
-        self.credential = self.dispatcher.issue_credential("ours")
+        self.ours = self.dispatcher.add_runner((*POOL, "ours"), self.lane)
+        self.credential = self.dispatcher.issue_credential((*POOL, "ours"))
         self.store = Store()
         self.store.put(Kind.RUNNER, (*POOL, "mine"), Runner(id="mine"))
         self.admissions = Admissions(
@@ -41,7 +41,7 @@ class Scene:
         )
 
     def _adopt(self, key: Any, runner: Runner) -> RunnerLink:
-        return self.dispatcher.add_runner(runner.id, key[:3], self.lane)
+        return self.dispatcher.add_runner(key, self.lane)
 
     def replica(self, runner_id: str, token: str) -> Admission | int:
         return self.admissions.admit_replica(*_first(runner_id, token))
@@ -86,7 +86,7 @@ def test_where_only_replicas_pull_their_work_no_users_token_is_good(scene: Scene
 
 
 def test_a_replica_whose_runner_was_removed_is_told_so(scene: Scene) -> None:
-    scene.dispatcher.remove_runner("ours")
+    scene.dispatcher.remove_runner((*POOL, "ours"))
     assert scene.replica("ours", scene.credential.token) == StatusCode.RUNNER_DOES_NOT_EXIST
 
 

@@ -198,7 +198,7 @@ async def test_what_never_reaches_a_model_has_an_http_status(
 ) -> None:
     answer = await client.ask("POST", path, PING, key=key)
     assert answer.status == status
-    assert answer.json["id"] == "p"
+    assert answer.json["id"] == ("p" if status == 404 else None), "without a credential, its message is not read"
     assert answer.json["error"]["data"] == {"clarifai_status_code": clarifai_code}
 
 

@@ -6,12 +6,18 @@ from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.resources.permissions import Organisations
 from clarifai_emulator.store import Kind
 from resource_api import ResourceApi, refusal
+
+_SCOPES = st.lists(st.sampled_from(["Keys_Get", "Predict", "Apps_Get"]), unique=True)
+_ENDPOINTS = st.lists(st.sampled_from(["/a", "/b"]), unique=True)
+_ENDS = st.sampled_from([0, 50, 100])  # 0: it does not expire
 
 
 class TestSecrets:
@@ -143,6 +149,50 @@ class TestKeys:
                 "List only what it has, or use a key that has more."
             )
         assert api("PostKeys", limited, keys=[{"scopes": ["Keys_Get"]}]).keys[0].id
+
+    def test_a_key_that_expires_makes_none_that_outlives_it(self, api: ResourceApi) -> None:
+        short = Caller("ada", expires_at=50)
+        api("PostKeys", short, keys=[{"id": "k", "expires_at": {"seconds": 50}}])
+        later: dict[str, Any] = {"expires_at": {"seconds": 51}}
+        for rpc, fields in (
+            ("PostKeys", {"keys": [{}]}),
+            ("PostKeys", {"keys": [later]}),
+            ("PatchKeys", {"keys": [{"id": "k", **later}], "action": "overwrite"}),
+        ):
+            code, text = refusal(api, rpc, short, **fields)
+            assert (code, text) == (
+                StatusCode.CONN_INSUFFICIENT_SCOPES,
+                "keys[0].expires_at: your own key expires before that. Give it an end that is no later than your "
+                "key's, or use a key that lasts longer.",
+            )
+        patched = api("PatchKeys", short, keys=[{"id": "k", "description": "mine"}], action="overwrite").keys[0]
+        assert (patched.id, patched.description) == ("k", "mine")
+
+    @given(
+        keys=st.lists(st.tuples(_SCOPES, _ENDPOINTS, _ENDS, st.sampled_from(["", "one", "two"])), max_size=6),
+        has=st.tuples(_SCOPES, _ENDPOINTS, _ENDS),
+    )
+    def test_no_credential_reads_the_id_of_a_key_that_may_do_more(
+        self, keys: list[tuple[list[str], list[str], int, str]], has: tuple[list[str], list[str], int]
+    ) -> None:
+        api = ResourceApi()
+        for number, (scopes, endpoints, end, app) in enumerate(keys):
+            fields: dict[str, Any] = {
+                "scopes": scopes,
+                "endpoints": endpoints,
+                "apps": [{"id": app}] if app else [],
+            }
+            fields |= {} if app else {"type": "personal_access_token"}
+            fields |= {"expires_at": {"seconds": end}} if end else {}
+            api("PostKeys", keys=[{"id": f"key-{number}", **fields}])
+        mine = Caller("ada", frozenset(has[0]) or None, has[2] or None, frozenset(has[1]) or None)
+        answers = [api("ListKeys", mine), *(api("ListAppKeys", mine, app_id=app) for app in ("one", "two"))]
+        for read in {key.id for answer in answers for key in answer.keys} - {"****"}:
+            caller = api.issued_keys.find(read)
+            assert caller is not None
+            for own, its in ((mine.scopes, caller.scopes), (mine.endpoints, caller.endpoints)):
+                assert own is None or (its is not None and its <= own)
+            assert mine.expires_at is None or (caller.expires_at or 1e9) <= mine.expires_at
 
     def test_an_id_that_is_another_users_credential_is_taken(self, api: ResourceApi) -> None:
         api("PostKeys", keys=[{"id": "credential"}])

@@ -39,7 +39,7 @@ class Scene:
         self.events = EventBus(StillClock())
         self.dispatcher = Dispatcher(events=self.events, clock=StillClock(), queue_size=9)
         self.lane = self.dispatcher.lane(LaneKey("ada", "deploy-x", "v1"))
-        self.link = self.dispatcher.add_runner("runner", POOL, self.lane)
+        self.link = self.dispatcher.add_runner((*POOL, "runner"), self.lane)
         self.inference = Inference(route=self.route, events=self.events, config=EmulatorConfig(**config))
         self.call = ApiCall(rpc_table()["PostModelOutputs"], {}, 0.0, request_id="r1", caller=Caller("ada"))
 

@@ -142,6 +142,20 @@ async def test_a_request_reaches_its_handler_and_the_answer_carries_its_id(
     assert [(event.fields["rpc"], event.fields["user_id"]) for event in finished] == [("PostModelOutputs", "ada")]
 
 
+@pytest.mark.parametrize(
+    "path", [OUTPUTS, "/v2/ext/openai/v1/chat/completions", "/v2/ext/mcp/v1/users/me/apps/a/models/m"]
+)
+async def test_the_body_of_a_request_without_a_good_credential_is_not_waited_for(
+    client: HttpClient, path: str
+) -> None:
+    reader, writer = await client.connect()
+    fields = "host: localhost\r\nauthorization: Key a b\r\ncontent-length: 90000"
+    writer.write(f"POST {path} HTTP/1.1\r\n{fields}\r\n\r\n".encode())
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    assert head.startswith(b"HTTP/1.1 401 ")
+    writer.close()
+
+
 @pytest.mark.parametrize("key", ["Key abc", "Bearer abc"])
 async def test_both_kinds_of_authorization_are_taken(client: HttpClient, key: str) -> None:
     assert (await client.ask("GET", "/v2/models/m", key=key)).status == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 import google.protobuf
@@ -132,6 +133,26 @@ def test_an_answer_has_snake_case_numeric_enums_and_the_empty_fields_of_the_plat
 )
 def test_malformed_json_is_said_with_its_place(body: bytes, says: str) -> None:
     assert says in refusal("POST", OUTPUTS, body)
+
+
+def test_a_name_that_stands_twice_among_many_is_found_in_one_go() -> None:
+    body = ("{" + ",".join(f'"name{number}": 1' for number in range(40_000)) + ', "name39999": 2}').encode()
+    began = time.process_time()
+    json.loads(body)
+    plain = time.process_time() - began
+    assert "the name 'name39999' stands twice in one object" in refusal("POST", OUTPUTS, body)
+    assert time.process_time() - began < 50 * max(plain, 0.002), "it looks at each name once"
+
+
+def test_of_many_fields_that_do_not_exist_only_the_first_are_looked_at() -> None:
+    body = json.dumps({f"name{number}": 1 for number in range(40_000)}).encode()
+    began = time.process_time()
+    json.loads(body)
+    plain = time.process_time() - began
+    text = refusal("POST", OUTPUTS, body)
+    assert "has no field 'name4'" in text
+    assert text.endswith("; and more.")
+    assert time.process_time() - began < 50 * max(plain, 0.002)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,22 @@ async def test_at_a_loopback_address_other_names_are_refused(host: str) -> None:
         )
 
 
-async def test_at_another_address_every_name_is_answered() -> None:
+@pytest.mark.parametrize(
+    "host",
+    ["10.0.0.1:7878", "clarifai:7878", "[fe80::1]:7878", "me.local", "host.docker.internal", "Models.Example.com"],
+)
+async def test_at_another_address_names_that_no_page_can_have_are_answered(host: str) -> None:
+    async with http_client({"GetModel": get_model}, host="0.0.0.0", allow_hosts=("models.example.com",)) as client:
+        assert (await client.ask("GET", PATH, headers={"host": host})).status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:7878", "10.0.0.1.evil.example", "evil.example."])
+async def test_at_another_address_the_name_of_a_page_that_points_here_is_refused(host: str) -> None:
     async with http_client({"GetModel": get_model}, host="0.0.0.0") as client:
-        assert (await client.ask("GET", PATH, headers={"host": "emulator.example:7878"})).status == 200
+        answer = await client.ask("GET", PATH, headers={"host": host})
+        assert answer.status == 403
+        name = host.removesuffix(":7878")
+        assert answer.json["status"]["details"] == (
+            f"The emulator does not know the name '{name}' as its own, and a page of that name could be anybody's. "
+            f"Use this machine's address, or start the emulator with --allow-host {name}."
+        )

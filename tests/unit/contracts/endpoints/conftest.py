@@ -40,8 +40,8 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> list[KnownModel]:
 
 @pytest.fixture
 def check_requests(tmp_path: Path, known: list[KnownModel]) -> CheckRequests:
-    """Return a function that checks one file; more files by keyword,
-    ``settings="URL = …"``."""
+    """Return a function that gives the findings in one file, and how many of its calls were checked; more files by
+    keyword, ``settings="URL = …"``."""
 
     def check(code: str, name: str = "client.py", **others: str) -> tuple[list[Finding], int]:
         (tmp_path / name).write_text(code)
@@ -50,7 +50,8 @@ def check_requests(tmp_path: Path, known: list[KnownModel]) -> CheckRequests:
         project = ClientProject([tmp_path])
         file = project.file(tmp_path / name)
         assert file is not None
-        return EndpointCheck(known, project, project.definitions).check(file)
+        findings, calls = EndpointCheck(known, project, project.definitions).check(file)
+        return findings, sum(each.is_checked for each in calls)
 
     return check
 

@@ -73,6 +73,20 @@ OTHERS = [
     ("requests.post('https://example.com/v2/models/hello/infer', json={})", None),
     ("{'a': 1}.get('https://api.clarifai.com')", None),
 ]  # fmt: skip
+# Names that are bound to what they are read from, and classes that are bases of each other.
+CIRCLES = [
+    "def walk(op):\n    for op in op.children:\n        op.get('/')",
+    "def last(node):\n    while node:\n        node = node.next\n        node.get('/')",
+    "class A(B):\n    pass\nclass B(A):\n    pass\nA().session.get('/')",
+    "a = b\nb = a\nfor a in b.x:\n    a.y.get('/')",
+]
+
+
+@pytest.mark.parametrize("code", CIRCLES)
+def test_code_that_goes_in_circles_comes_to_an_end(check_requests: CheckRequests, code: str):
+    (wrong,) = said(check_requests(f"{HEAD}{code}\nrequests.post(OUTPUTS, json={WRONG})"))
+
+    assert wrong.startswith("unknown-argument: predict(): there is no argument 'promt'")
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -79,5 +79,5 @@ def test_the_models_of_a_workflow_are_held_against_the_given_ones(check_requests
         "model-not-given: Workflow 'both': no --model was given for me/demo/models/helo, so it is not checked. Did you mean 'me/demo/models/hello'?"
     ]
     assert findings[0].location is not None
-    assert (findings[0].location.path.name, findings[0].location.line, calls) == ("flow.yml", 8, 1)
+    assert (findings[0].location.path.name, findings[0].location.line, calls) == ("flow.yml", 8, 0)
     assert check_requests(code, **{"flow.yml": FLOW.replace("NAME", "openai")}) == ([], 1)

@@ -48,6 +48,18 @@ _FINDING = _object(
     **_MORE,
     reason=_TEXT,
 )
+_VERDICTS = ("checked", "unchecked", "warning", "error", "ignored")
+_CALL = _object(
+    {
+        "verdict": {"enum": list(_VERDICTS)},
+        **_PLACE,
+        "called": _TEXT,
+        "model": {"type": "string"},
+        "rule": {"type": "string"},
+        "reason": {"type": "string"},
+    },
+    **_MORE,
+)
 JSON_REPORT = _object(
     {
         "version": {"const": 1},
@@ -55,9 +67,11 @@ JSON_REPORT = _object(
         "failed": {"type": "boolean"},
         "findings": {"type": "array", "items": _FINDING},
         "ignored": {"type": "array", "items": _FINDING},
+        "calls": {"type": "array", "items": _CALL},
         "summary": _object(
             {
                 **dict.fromkeys(("error", "warning", "unchecked", "note", "in_baseline", "files", "calls"), _COUNT),
+                "calls_by_verdict": _object(dict.fromkeys(_VERDICTS, _COUNT)),
                 "seconds": {"type": "number"},
             }
         ),

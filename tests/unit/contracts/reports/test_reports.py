@@ -15,8 +15,10 @@ import jsonschema
 import pytest
 
 from clarifai_emulator.contracts.reports import FORMATS, render
+from clarifai_emulator.contracts.reports.judged_call import JudgedCall, Verdict
 from clarifai_emulator.contracts.reports.report import Report
 from clarifai_emulator.contracts.rules import RULES
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.policy import Ignored
 from clarifai_emulator.contracts.rules.rule import Severity
@@ -61,6 +63,15 @@ RENAMED = Finding(
 )
 WARNING = replace(WRONG, rule="stream-read-twice", severity=Severity.WARNING, declared=None, hint="")
 ALL = (WRONG, WARNING, UNCHECKED, NOTE, RENAMED)
+CALL = ClientCall(Location(ROOT / "client.py", 3, 5, 3, 18), "predict()", "hello")
+CALLS = (JudgedCall(CALL, Verdict.CHECKED),) * 14
+WRONG_CALL = JudgedCall(CALL, Verdict.ERROR, WRONG.rule, WRONG.message)
+IN_CELL = ClientCall(Location(ROOT / "try.ipynb", 1, 1, 1, 8, cell=4), "chat.completions.create()")
+OTHER_CALLS = (
+    JudgedCall(IN_CELL, Verdict.UNCHECKED, "unresolved-request", "It is not known."),
+    JudgedCall(CALL, Verdict.WARNING, "stream-read-twice", "Twice."),
+    JudgedCall(CALL, Verdict.IGNORED, "wrong-type", "the next version takes it"),
+)
 
 
 def lines_of(path: Path, cell: int) -> Sequence[str]:
@@ -74,7 +85,7 @@ def report(*findings: Finding, **more: Any) -> Report:
         lines_of=lines_of,
         rule_of=RULES.get,
         files=3,
-        calls=14,
+        calls=more.pop("calls", CALLS),
         seconds=0.42,
         failed=bool(findings),
         **more,
@@ -95,6 +106,49 @@ def test_people_see_the_line_what_is_wrong_with_it_and_where_it_is_declared():
         "",
         "1 error; 3 files and 14 calls checked in 0.4 s.",
     ]
+
+
+def test_people_may_see_every_call_with_what_became_of_it():
+    calls = (CALLS[0], WRONG_CALL, *OTHER_CALLS)
+    text = click.unstyle(render(report(calls=calls, shows_calls=True), "text"))
+
+    assert text.splitlines() == [
+        "client.py:3:5: checked: predict() of hello",
+        "client.py:3:5: error: predict() of hello [wrong-type]",
+        "try.ipynb#cell4:1:1: unchecked: chat.completions.create() [unresolved-request]",
+        "client.py:3:5: warning: predict() of hello [stream-read-twice]",
+        "client.py:3:5: ignored: predict() of hello [wrong-type: the next version takes it]",
+        "",
+        "nothing found; 3 files, 5 calls (1 checked, 1 unchecked, 2 wrong, 1 ignored) in 0.4 s.",
+    ]
+    assert click.unstyle(render(report(calls=calls), "text")).splitlines() == text.splitlines()[-1:]
+
+
+def test_other_programs_see_every_call_too():
+    document = json.loads(render(report(calls=(CALLS[0], WRONG_CALL, *OTHER_CALLS)), "json"))
+
+    jsonschema.validate(document, schemas.JSON_REPORT)
+    assert document["calls"][1] == {
+        "verdict": "error",
+        "file": "client.py",
+        "line": 3,
+        "column": 5,
+        "end_line": 3,
+        "end_column": 18,
+        "called": "predict()",
+        "model": "hello",
+        "rule": "wrong-type",
+        "reason": WRONG.message,
+    }
+    assert document["calls"][2]["cell"] == 4
+    assert document["summary"]["calls"] == 5
+    assert document["summary"]["calls_by_verdict"] == {
+        "checked": 1,
+        "unchecked": 1,
+        "warning": 1,
+        "error": 1,
+        "ignored": 1,
+    }
 
 
 def test_people_see_both_signatures_of_a_change_and_the_calls_that_it_breaks():

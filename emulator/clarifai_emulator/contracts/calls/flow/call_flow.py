@@ -11,10 +11,9 @@ from clarifai_emulator.contracts.calls.flow.file_flow import CallShape, ClassInf
 from clarifai_emulator.contracts.calls.flow.flow_graph import (
     MODELS,
     OTHER,
-    REPORTED,
     TAINT,
     TOP,
-    UNREPORTED,
+    UNKNOWN_MODEL,
     Held,
     Place,
     Sort,
@@ -160,7 +159,7 @@ class CallFlow:
         elif last in _SDK_OBJECTS:
             self._graph.put(Held(Sort.SDK_OBJECT, (last, shape.node)), result)
         elif last in _GIVING:
-            self._graph.put(Held(Sort.MODEL, UNREPORTED), result)
+            self._graph.put(Held(Sort.MODEL, UNKNOWN_MODEL), result)
         elif last in _LISTING:
             self._graph.put(TAINT, result)
         else:
@@ -170,7 +169,10 @@ class CallFlow:
         """Say which model is built here."""
         found = self._flow.built_at(shape, builder)
         sort = Sort.MODEL if builder in (MODEL, CONTEXT) else Sort.CLIENT
-        self._graph.put(Held(sort, REPORTED if found.index is None else found.index), result)
+        number = found.index
+        if number is None:
+            number = self._flow.unknown.number(found, shape.file.source)
+        self._graph.put(Held(sort, number), result)
 
     def _sdk_method(self, owner: tuple[str, ast.Call], name: str, shape: CallShape, result: Place) -> None:
         if name == "app" and owner[0] == "User":
@@ -180,7 +182,7 @@ class CallFlow:
             call = self._written.setdefault((owner[1], shape.node), _of_app(owner[1], shape.node))
             self.built(MODEL, CallShape(call, shape.file, (), ()), result)
         elif name in _GIVING:
-            self._graph.put(Held(Sort.MODEL, UNREPORTED), result)
+            self._graph.put(Held(Sort.MODEL, UNKNOWN_MODEL), result)
         elif name in _LISTING:
             self._graph.put(TAINT, result)
         else:

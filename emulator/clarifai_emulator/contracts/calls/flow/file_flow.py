@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from clarifai_emulator.contracts.calls.client_source import SCOPES, Source
+from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.flow.flow_graph import NONE, OTHER, TOP, Held, Place, Sort
 
 if TYPE_CHECKING:
@@ -98,16 +98,19 @@ class FileFlow:
         self._functions: dict[ast.AST, FunctionInfo] = {}
         self._classes: dict[ast.AST, ClassInfo] = {}
         self._looking: set[str] = set()
-        for scope, nodes in source.inside.items():
+        for scope, nodes in source.walked.binding.items():
             self._collect(scope, nodes)
         everywhere = (name for outer in self._outer.values() for name, kind in outer.items() if kind == "Global")
         self._top = {*self._bound[source.tree], *everywhere}
 
     def read(self) -> None:
         """Put everything that the file says into the graph."""
+        readers = self._readers
         for scope, nodes in self.source.inside.items():
             for node in nodes:
-                self._statement(node, scope)
+                reader = readers.get(type(node))
+                if reader is not None:
+                    reader(self, node, scope)
 
     # Names.
 
@@ -160,56 +163,54 @@ class FileFlow:
     def _scopes(self, scope: ast.AST) -> Iterator[ast.AST]:
         """Yield the scopes in which a name is looked up; a class counts for its own body only."""
         yield scope
-        for each in self.source.above(scope):
-            if isinstance(each, SCOPES) and not isinstance(each, ast.ClassDef):
+        for each in self.source.walked.scopes_of(scope):
+            if not isinstance(each, ast.ClassDef):
                 yield each
 
     # Statements.
 
-    def _statement(self, node: ast.AST, scope: ast.AST) -> None:
-        if isinstance(node, ast.Call):
-            self.value(node, scope)
-        elif isinstance(node, ast.Assign):
-            for target in node.targets:
-                self._assign(target, self.value(node.value, scope), scope)
-        elif isinstance(node, ast.AnnAssign):
-            self._annotated(node, scope)
-        elif isinstance(node, ast.AugAssign):
-            self._assign(node.target, self.value(node.value, scope), scope)
-        elif isinstance(node, ast.NamedExpr):
-            self.value(node, scope)
-        elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
-            self._assign(node.target, self._flow.items(self.value(node.iter, scope)), scope)
-        elif isinstance(node, ast.With | ast.AsyncWith):
-            for item in node.items:
-                if item.optional_vars is not None:
-                    entered = self._graph.named(("entered", item))
-                    self._flow.entered(self.value(item.context_expr, scope), entered)
-                    self._assign(item.optional_vars, entered, scope)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            self._import(node, scope)
-        else:
-            self._define(node, scope)
+    def _call(self, node: ast.Call | ast.NamedExpr, scope: ast.AST) -> None:
+        self.value(node, scope)
 
-    def _define(self, node: ast.AST, scope: ast.AST) -> None:
-        if isinstance(node, _DEFINITIONS):
-            self._graph.flows(self._function(node, scope), self._graph.named(("name", scope, node.name)))
-        elif isinstance(node, ast.ClassDef):
-            self._graph.flows(self._class(node, scope), self._graph.named(("name", scope, node.name)))
-        elif isinstance(node, ast.Return) and node.value is not None and scope in self._functions:
+    def _assigned(self, node: ast.Assign, scope: ast.AST) -> None:
+        for target in node.targets:
+            self._assign(target, self.value(node.value, scope), scope)
+
+    def _added(self, node: ast.AugAssign, scope: ast.AST) -> None:
+        self._assign(node.target, self.value(node.value, scope), scope)
+
+    def _loop(self, node: ast.For | ast.AsyncFor | ast.comprehension, scope: ast.AST) -> None:
+        self._assign(node.target, self._flow.items(self.value(node.iter, scope)), scope)
+
+    def _with(self, node: ast.With | ast.AsyncWith, scope: ast.AST) -> None:
+        for item in node.items:
+            if item.optional_vars is not None:
+                entered = self._graph.named(("entered", item))
+                self._flow.entered(self.value(item.context_expr, scope), entered)
+                self._assign(item.optional_vars, entered, scope)
+
+    def _defined(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, scope: ast.AST) -> None:
+        made = self._class(node, scope) if isinstance(node, ast.ClassDef) else self._function(node, scope)
+        self._graph.flows(made, self._graph.named(("name", scope, node.name)))
+
+    def _return(self, node: ast.Return, scope: ast.AST) -> None:
+        if node.value is not None and scope in self._functions:
             self._graph.flows(self.value(node.value, scope), self._flow.returns(self._functions[scope]))
-        elif isinstance(node, ast.Yield | ast.YieldFrom) and node.value is not None and scope in self._functions:
+
+    def _yield(self, node: ast.Yield | ast.YieldFrom, scope: ast.AST) -> None:
+        if node.value is not None and scope in self._functions:
             given = self.value(node.value, scope)
             given = self._flow.items(given) if isinstance(node, ast.YieldFrom) else given
             self._graph.flows(given, self._flow.item(self._functions[scope].node, None))
-        elif isinstance(node, ast.Match):
-            subject = self.value(node.subject, scope)
-            for each in (pattern for case in node.cases for pattern in ast.walk(case.pattern)):
-                if isinstance(each, ast.MatchAs | ast.MatchStar) and each.name:
-                    target = self._graph.named(("name", scope, each.name))
-                    self._graph.flows(subject, target)
-                    self._graph.flows(self._flow.items(subject), target)
-                    self._graph.flows(self._flow.attributes(subject), target)
+
+    def _match(self, node: ast.Match, scope: ast.AST) -> None:
+        subject = self.value(node.subject, scope)
+        for each in (pattern for case in node.cases for pattern in ast.walk(case.pattern)):
+            if isinstance(each, ast.MatchAs | ast.MatchStar) and each.name:
+                target = self._graph.named(("name", scope, each.name))
+                self._graph.flows(subject, target)
+                self._graph.flows(self._flow.items(subject), target)
+                self._graph.flows(self._flow.attributes(subject), target)
 
     def _annotated(self, node: ast.AnnAssign, scope: ast.AST) -> None:
         if node.value is not None:
@@ -246,6 +247,28 @@ class FileFlow:
                 whole = alias.name if alias.asname else alias.name.split(".")[0]
                 found = self._flow.module(self.source, whole)
             self._graph.flows(found if found is not None else self._graph.of(TOP), target)
+
+    _readers: ClassVar[dict[type[ast.AST], Callable[[FileFlow, Any, ast.AST], None]]] = {
+        ast.Call: _call,
+        ast.NamedExpr: _call,
+        ast.Assign: _assigned,
+        ast.AnnAssign: _annotated,
+        ast.AugAssign: _added,
+        ast.For: _loop,
+        ast.AsyncFor: _loop,
+        ast.comprehension: _loop,
+        ast.With: _with,
+        ast.AsyncWith: _with,
+        ast.Import: _import,
+        ast.ImportFrom: _import,
+        ast.FunctionDef: _defined,
+        ast.AsyncFunctionDef: _defined,
+        ast.ClassDef: _defined,
+        ast.Return: _return,
+        ast.Yield: _yield,
+        ast.YieldFrom: _yield,
+        ast.Match: _match,
+    }
 
     # Functions and classes.
 
@@ -308,16 +331,16 @@ class FileFlow:
 
     def value(self, node: ast.expr, scope: ast.AST) -> Place:
         """Return the place of what the expression gives."""
-        name = ("value", node)
-        if self._graph.has(name):
-            return self._graph.named(name)
+        known = self._graph.known(node)
+        if known is not None:
+            return known
         if isinstance(node, ast.Constant):
             return self._graph.of(NONE if node.value is None else OTHER)
         if isinstance(node, ast.Name):
             place = self.variable(node.id, scope)
-            self._graph.call_it(name, place)
+            self._graph.call_it(node, place)
             return place
-        place = self._graph.named(name)
+        place = self._graph.named(node)
         self._expression(node, place, scope)
         return place
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 Place = int
 
@@ -41,14 +40,15 @@ class Sort(Enum):
     BOX_METHOD = auto()  # of: (the container, the name of its method)
     PARTIAL = auto()  # of: the call of functools.partial
 
+    __hash__ = object.__hash__  # there is one of each: the hash of its name takes much longer
+
 
 MODELS = (Sort.MODEL, Sort.CLIENT, Sort.ASYNC_CLIENT)
-# Models whose number is not known. Of those of the first kind it was said where they are built.
-REPORTED, UNREPORTED = -1, -2
+# A model that nobody knows the number of. Numbers below stand for those of which it was said where they are built.
+UNKNOWN_MODEL = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A value that may be at a place. ``of`` says more, depending on the sort."""
 
     sort: Sort
@@ -83,14 +83,15 @@ class FlowGraph:
         return len(self._held) - 1
 
     def named(self, name: Hashable) -> Place:
-        """Return the place of this name, which is made when it is first asked for."""
-        if name not in self._named:
-            self._named[name] = self.place()
-        return self._named[name]
+        """Return the place of this name, which is made when it is first asked for. A node names what it gives."""
+        place = self._named.get(name)
+        if place is None:
+            place = self._named[name] = self.place()
+        return place
 
-    def has(self, name: Hashable) -> bool:
-        """Tell whether there is a place of this name."""
-        return name in self._named
+    def known(self, name: Hashable) -> Place | None:
+        """Return the place of this name, if it was asked for before."""
+        return self._named.get(name)
 
     def call_it(self, name: Hashable, place: Place) -> None:
         """Give a place one more name."""
@@ -112,7 +113,8 @@ class FlowGraph:
             if held in there:
                 return
         there.add(held)
-        self._waiting.append((place, held, None))
+        if self._onward[place] or self._acts[place]:
+            self._waiting.append((place, held, None))
 
     def flows(self, start: Place, end: Place) -> None:
         """Say that what may be at one place may be at the other."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from enum import Enum, auto
 
-from clarifai_emulator.contracts.calls.flow.flow_graph import KEPT, MODELS, NONE, REPORTED, Held, Sort
+from clarifai_emulator.contracts.calls.call_targets import Built
+from clarifai_emulator.contracts.calls.client_source import Source
+from clarifai_emulator.contracts.calls.flow.flow_graph import KEPT, MODELS, NONE, UNKNOWN_MODEL, Held, Sort
 from clarifai_emulator.contracts.calls.flow.model_flow import ModelFlow
 
 
@@ -42,7 +44,7 @@ class HeldModels:
         found = self._flow.at(node)
         models = [each for each in found if each.sort in MODELS]
         if models:
-            return May.REPORTED if all(each.of == REPORTED for each in models) else May.MODEL
+            return May.REPORTED if all(_is_reported(each.of) for each in models) else May.MODEL
         if KEPT in found:
             return May.KEPT
         sorts = {each.sort for each in found}
@@ -55,9 +57,23 @@ class HeldModels:
     def may_be_method(self, node: ast.expr) -> bool:
         """Tell whether the expression may be a method of a model, of which it was not said that nobody knows it."""
         return any(
-            each.sort is Sort.METHOD and isinstance(each.of, tuple) and each.of[1] != REPORTED
+            each.sort is Sort.METHOD and isinstance(each.of, tuple) and not _is_reported(each.of[1])
             for each in self._flow.at(node)
         )
+
+    def origins(self, source: Source, node: ast.expr) -> list[tuple[Source, Built]]:
+        """Return where the unknown models are built that the expression, in this source, may be, or be a method of:
+        one place for each reason why they are not known."""
+        numbers = {
+            each.of[1] if isinstance(each.of, tuple) else each.of
+            for each in self._flow.at(node)
+            if each.sort in (*MODELS, Sort.METHOD)
+        }
+        return [
+            nearest
+            for number in sorted(each for each in numbers if isinstance(each, int) and _is_reported(each))
+            if (nearest := self._flow.unknown.nearest(number, source)) is not None
+        ]
 
     def is_parameter(self, node: ast.expr) -> bool:
         """Tell whether the expression is a parameter of the function that it stands in."""
@@ -70,3 +86,7 @@ class HeldModels:
             each.sort is Sort.TOP or (each.sort is Sort.OUTSIDE and not str(each.of).startswith("builtins."))
             for each in found
         )
+
+
+def _is_reported(number: object) -> bool:
+    return isinstance(number, int) and number < UNKNOWN_MODEL

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 
-from clarifai_emulator.contracts.calls.call_targets import Built, GivenAddresses
+from clarifai_emulator.contracts.calls.call_targets import Built, GivenAddresses, is_of_sdk
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, Modules
 from clarifai_emulator.contracts.calls.flow.call_flow import CallFlow
@@ -25,12 +25,13 @@ from clarifai_emulator.contracts.calls.flow.flow_graph import (
     NONE,
     OTHER,
     TOP,
-    UNREPORTED,
+    UNKNOWN_MODEL,
     FlowGraph,
     Held,
     Place,
     Sort,
 )
+from clarifai_emulator.contracts.calls.flow.unknown_models import UnknownModels
 
 _ANYTHING = ("Any", "object")
 # Of what annotations say, what comes last.
@@ -53,6 +54,7 @@ class ModelFlow:
         self.modules = modules
         self.targets = targets
         self.built = dict(built)
+        self.unknown = UnknownModels()
         # Places that build a model by another name than the SDK's, which only the flow shows.
         self.more_built: dict[Source, list[Built]] = {}
         self.evaluators = evaluators
@@ -83,8 +85,8 @@ class ModelFlow:
 
     def at(self, node: ast.expr) -> frozenset[Held]:
         """Return what the expression may be; nothing where that was not looked at."""
-        name = ("value", node)
-        return self.graph.at(self.graph.named(name)) if self.graph.has(name) else frozenset()
+        place = self.graph.known(node)
+        return self.graph.at(place) if place is not None else frozenset()
 
     def built_at(self, shape: CallShape, builder: str) -> Built:
         """Return which model is built by a call, which may name the SDK's ``Model`` by any name."""
@@ -97,8 +99,7 @@ class ModelFlow:
 
     def is_parameter(self, node: ast.Name) -> bool:
         """Tell whether the name is that of a parameter where it stands."""
-        name = ("value", node)
-        return self.graph.has(name) and self.graph.named(name) in self._parameters
+        return self.graph.known(node) in self._parameters
 
     def parameter(self, place: Place) -> None:
         """Say that the place is that of a parameter."""
@@ -111,7 +112,7 @@ class ModelFlow:
         found = self.modules.find(name, 0, source)
         if found is not None and found in self._files:
             return self.graph.of(Held(Sort.FILE, found))
-        sort = Sort.SDK if name.split(".")[0] == "clarifai" else Sort.OUTSIDE
+        sort = Sort.SDK if is_of_sdk(name) else Sort.OUTSIDE
         return self.graph.of(Held(sort, name))
 
     def member(self, source: Source, node: ast.ImportFrom, name: str) -> Place | None:
@@ -128,7 +129,7 @@ class ModelFlow:
             return self.graph.of(Held(Sort.FILE, inner))
         if found is not None or node.level:
             return None
-        if module.split(".")[0] == "clarifai":
+        if is_of_sdk(module):
             return self.graph.of(Held(Sort.SDK, f"{module}.{name}"))
         return self.graph.of(Held(Sort.OUTSIDE, f"{module}.{name}"))
 
@@ -210,7 +211,7 @@ class ModelFlow:
         place = self.asked(owner, name)
         self.graph.when(place, lambda value: self._member_of(held, value, result), ("member", held.sort, result))
         if owner.is_model and not any(name in each.defined for each in owner.family()):
-            self._of_model(Held(Sort.MODEL, UNREPORTED), name, result)
+            self._of_model(Held(Sort.MODEL, UNKNOWN_MODEL), name, result)
 
     def _member_of(self, held: Held, value: Held, result: Place) -> None:
         function = value.of
@@ -457,7 +458,7 @@ class ModelFlow:
         if held.sort is Sort.CLASS:
             self.graph.put(Held(Sort.INSTANCE, held.of), place)
         elif held.sort is Sort.SDK and str(held.of).rpartition(".")[2] in ("Model", "ModelClient"):
-            self._typed.append((place, Held(Sort.MODEL, UNREPORTED)))
+            self._typed.append((place, Held(Sort.MODEL, UNKNOWN_MODEL)))
         elif held.sort is Sort.OUTSIDE and not str(held.of).startswith(("builtins.", "typing.")):
             self._typed.append((place, _outside(held, "()")))
 

@@ -89,7 +89,7 @@ class OutsideFlow:
         """Say that unknown code gets the arguments: what it gives may be one of them, or hold one, and so may the
         object whose method it is."""
         function = shape.node.func
-        owner = self._graph.named(("value", function.value)) if isinstance(function, ast.Attribute) else result
+        owner = self._graph.named(function.value) if isinstance(function, ast.Attribute) else result
         for each in shape.every:
             self._calls.escapes(each)
             self._calls.taints(each, result)

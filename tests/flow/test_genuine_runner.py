@@ -1,4 +1,4 @@
-"""The lean runner works in a nutshell; with CLARIFAI_TEST_RUNNER=lean every flow test runs on it."""
+"""The genuine runner works in a nutshell; with CLARIFAI_TEST_RUNNER=genuine every flow test runs on it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from flow.driver import MODELS, Client, inference_request, running, wait_for
 
 
 @pytest.fixture(scope="module")
-def _lean() -> Iterator[EmulatorThread]:
-    with running(runner="lean") as emulator:
+def _genuine() -> Iterator[EmulatorThread]:
+    with running(runner="genuine") as emulator:
         yield emulator
 
 
 @pytest.fixture
-def lean(_lean: EmulatorThread) -> EmulatorThread:
-    _lean.reset()
-    return _lean
+def genuine(_genuine: EmulatorThread) -> EmulatorThread:
+    _genuine.reset()
+    return _genuine
 
 
 @pytest.fixture
-def client(lean: EmulatorThread) -> Iterator[Client]:
-    client = Client(lean.url)
+def client(genuine: EmulatorThread) -> Iterator[Client]:
+    client = Client(genuine.url)
     yield client
     client.close()
 
@@ -36,11 +36,11 @@ def text(response: Any) -> str:
     return response.outputs[0].data.parts[0].data.string_value
 
 
-def test_it_answers_as_the_genuine_runner_does(lean: EmulatorThread, client: Client) -> None:
-    with running(runner="genuine") as other:
-        genuine = Client(other.url)
+def test_it_answers_as_the_lean_runner_does(genuine: EmulatorThread, client: Client) -> None:
+    with running(runner="lean") as other:
+        lean = Client(other.url)
         answers: list[list[Any]] = []
-        for emulator, caller in ((lean, client), (other, genuine)):
+        for emulator, caller in ((genuine, client), (other, lean)):
             emulator.deploy(MODELS / "hello")
             emulator.deploy(MODELS / "crash_method")
             answers.append(
@@ -53,15 +53,15 @@ def test_it_answers_as_the_genuine_runner_does(lean: EmulatorThread, client: Cli
                     *caller.stream(iter([inference_request("hello", "stream", prompts="a")])),
                 ]
             )
-        genuine.close()
+        lean.close()
     for mine, theirs in zip(*answers, strict=True):
         for response in (mine, theirs):
             response.status.req_id = ""
         assert mine == theirs
 
 
-def test_a_stream_is_answered_while_it_is_still_being_sent(lean: EmulatorThread, client: Client) -> None:
-    lean.deploy(MODELS / "hello")
+def test_a_stream_is_answered_while_it_is_still_being_sent(genuine: EmulatorThread, client: Client) -> None:
+    genuine.deploy(MODELS / "hello")
     answered = threading.Event()
 
     def requests() -> Iterator[Any]:
@@ -75,12 +75,12 @@ def test_a_stream_is_answered_while_it_is_still_being_sent(lean: EmulatorThread,
     assert [text(answer) for answer in answers] == ["Hello, second!"]
 
 
-def test_a_client_that_goes_away_is_told_to_the_model(lean: EmulatorThread, client: Client) -> None:
-    lean.deploy(MODELS / "aborting")
+def test_a_client_that_goes_away_is_told_to_the_model(genuine: EmulatorThread, client: Client) -> None:
+    genuine.deploy(MODELS / "aborting")
     answers = client.generate(inference_request("aborting", "generate", chunks=200))
     next(answers)
     answers.cancel()
-    wait_for(lambda: lean.events("work.cancelled"))
+    wait_for(lambda: genuine.events("work.cancelled"))
 
     def finished() -> int:
         response = client.call("PostModelOutputs", inference_request("aborting", "finished_items"))
@@ -89,16 +89,16 @@ def test_a_client_that_goes_away_is_told_to_the_model(lean: EmulatorThread, clie
     wait_for(lambda: finished() == 1)
 
 
-def test_a_replica_that_dies_fails_its_request_and_comes_back(lean: EmulatorThread, client: Client) -> None:
-    lean.deploy(MODELS / "crash_method")
+def test_a_replica_that_dies_fails_its_request_and_comes_back(genuine: EmulatorThread, client: Client) -> None:
+    genuine.deploy(MODELS / "crash_method")
     answers = list(client.generate(inference_request("crash_method", "generate_then_exit", chunks=3)))
     assert answers[-1].status.code == StatusCode.RUNNER_PROCESSING_FAILED
     response = client.call("PostModelOutputs", inference_request("crash_method", "echo", prompt="again"))
     assert text(response) == "again"
 
 
-def test_a_model_takes_as_many_requests_at_once_as_its_config_says(lean: EmulatorThread, client: Client) -> None:
-    lean.deploy(MODELS / "slow")
+def test_a_model_takes_as_many_requests_at_once_as_its_config_says(genuine: EmulatorThread, client: Client) -> None:
+    genuine.deploy(MODELS / "slow")
     request = inference_request("slow", seconds=0.5)
     threads = [threading.Thread(target=client.call, args=("PostModelOutputs", request)) for _ in range(8)]
     for thread in threads:
@@ -109,7 +109,7 @@ def test_a_model_takes_as_many_requests_at_once_as_its_config_says(lean: Emulato
     assert counts.outputs[0].data.struct_value["most_running"] == 8
 
 
-def test_a_reader_that_is_slower_than_its_model_gets_every_chunk(lean: EmulatorThread, client: Client) -> None:
-    lean.deploy(MODELS / "large")
+def test_a_reader_that_is_slower_than_its_model_gets_every_chunk(genuine: EmulatorThread, client: Client) -> None:
+    genuine.deploy(MODELS / "large")
     answers = client.generate(inference_request("large", "generate", size=1000, chunks=2000))
     assert sum(1 for _ in answers) == 2000
