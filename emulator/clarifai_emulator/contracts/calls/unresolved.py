@@ -72,6 +72,8 @@ class Unresolved:
     def _is_handed_on(self, node: ast.Attribute, parent: ast.AST | None) -> bool:
         """Tell whether what is named may be a method that is called elsewhere."""
         may = self._held.may(node.value)
+        if may is May.REPORTED:
+            return False
         is_known = node.attr in self._methods or self._may_be_misspelt(may, node.attr)
         if isinstance(parent, ast.Assign | ast.AnnAssign):
             return is_known and (node.attr in self._methods or bool(nearest(node.attr, self._methods)))
