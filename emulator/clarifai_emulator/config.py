@@ -38,6 +38,7 @@ def own_environ() -> Mapping[str, str]:
     return os.environ
 
 
+DURABILITIES = ("machine", "process")
 # The public image that the SDK's own Dockerfile begins with.
 DEFAULT_BASE_IMAGE = (
     "public.ecr.aws/clarifai-models/python-base:{python_version}-77e4ad7daeb7a3b175702a1dc5778f22f35ff7a8"
@@ -107,7 +108,8 @@ class EmulatorConfig:
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
     ``data_dir``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
-    nothing.
+    nothing. ``durability``: whether what was answered survives a crash of the ``machine``, or of the ``process``
+    alone, which writes faster.
     ``behaviour``: what was chosen where the platform's way is unknown or hinders.
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``localhost`` for those of this machine, ``*``
     for all. ``allow_hosts``: further names by which HTTP clients call the emulator, where it is reached from other
@@ -140,6 +142,7 @@ class EmulatorConfig:
     runner: Literal["lean", "genuine"] = "lean"
     debug: int | None = None
     debug_wait: bool = False
+    durability: str = "machine"
     data_dir: Path | None = None
     behaviour: Behaviour = field(default_factory=Behaviour)
     cors: tuple[str, ...] = ()
@@ -205,6 +208,8 @@ class EmulatorConfig:
             yield f"contract must be 'record', 'strict' or 'off', got {self.contract!r}"
         yield from self.docker.problems()
         yield from self.behaviour.problems()
+        if self.durability not in DURABILITIES:
+            yield f"durability must be {' or '.join(DURABILITIES)}, got {self.durability!r}"
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
 

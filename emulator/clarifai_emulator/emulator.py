@@ -238,7 +238,13 @@ class Emulator:
         from clarifai_emulator.deploy.topology_kept import KeptTopology
         from clarifai_emulator.state.kept_state import KeptState
 
-        state = KeptState(self.config.data_dir, self.store, self.resources.table, self.logbook)
+        state = KeptState(
+            self.config.data_dir,
+            self.store,
+            self.resources.table,
+            self.logbook,
+            is_synced=self.config.durability == "machine",
+        )
         return state, KeptTopology(state)
 
     def _authenticator(self) -> Authenticator:
@@ -371,7 +377,8 @@ class Emulator:
             self._state.close()
 
     def commit(self) -> None:
-        """Write what has changed to the state directory, if one was given. Raises ``sqlite3.Error``."""
+        """Write what has changed to the state directory, if one was given. Raises ``CallerError``
+        where that cannot be, and has undone it."""
         if self._state is not None:
             self._state.commit()
 

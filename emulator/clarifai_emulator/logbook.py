@@ -36,7 +36,31 @@ _SOURCE_FIELDS = (
     "pipeline_step_id",
     "pipeline_step_version_id",
 )
-_Source = tuple[str, ...]
+LogSource = tuple[str, ...]
+
+
+def log_source(
+    *,
+    user_id: str,
+    app_id: str = "",
+    model_id: str = "",
+    model_version_id: str = "",
+    compute_cluster_id: str = "",
+    nodepool_id: str = "",
+    runner_id: str = "",
+    pipeline_id: str = "",
+    pipeline_version_id: str = "",
+    pipeline_version_run_id: str = "",
+    pipeline_step_id: str = "",
+    pipeline_step_version_id: str = "",
+) -> LogSource:
+    """Return the ids of what writes a log. ``user_id`` is who may read it: the owner of the runner or of the model
+    that is built."""
+    return (
+        *(user_id, app_id, model_id, model_version_id, compute_cluster_id, nodepool_id, runner_id),
+        *(pipeline_id, pipeline_version_id, pipeline_version_run_id),
+        *(pipeline_step_id, pipeline_step_version_id),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +72,7 @@ class LogLine:
     seq: int
     time: float
     log_type: str
-    source: _Source
+    source: LogSource
     message: str
     deployment_id: str = ""
     replica_id: str = ""
@@ -56,7 +80,7 @@ class LogLine:
 
     @property
     def ids(self) -> dict[str, str]:
-        """Return the ids of what it is from, by the names that ``LogBook.append`` takes."""
+        """Return the ids of what it is from, by the names that ``log_source`` takes."""
         return dict(zip(_SOURCE_FIELDS, self.source, strict=True))
 
     def is_from(self, match: Mapping[str, str]) -> bool:
@@ -72,7 +96,7 @@ class LogBook:
         self._keep = keep
         self._max_streams = streams
         self._now = now
-        self._streams: OrderedDict[tuple[str, _Source], deque[LogLine]] = OrderedDict()
+        self._streams: OrderedDict[tuple[str, LogSource], deque[LogLine]] = OrderedDict()
         self._listeners: Listeners[LogLine] = Listeners("log lines")
         self._seq = 0
         # Clients show an entry once per url, so urls of two emulators on the same port must differ too.
@@ -83,30 +107,36 @@ class LogBook:
         log_type: str,
         message: str,
         *,
-        user_id: str,
-        app_id: str = "",
-        model_id: str = "",
-        model_version_id: str = "",
-        compute_cluster_id: str = "",
-        nodepool_id: str = "",
-        runner_id: str = "",
-        pipeline_id: str = "",
-        pipeline_version_id: str = "",
-        pipeline_version_run_id: str = "",
-        pipeline_step_id: str = "",
-        pipeline_step_version_id: str = "",
+        deployment_id: str = "",
+        replica_id: str = "",
+        origin: str = "",
+        time: float = 0.0,
+        **ids: str,
+    ) -> None:
+        """Add one line, and tell the subscribers. ``ids``: of its source, as ``log_source`` takes them. ``time``:
+        when it was written, if that was not now."""
+        self.add(
+            log_type,
+            message,
+            log_source(**ids),
+            deployment_id=deployment_id,
+            replica_id=replica_id,
+            origin=origin,
+            time=time,
+        )
+
+    def add(
+        self,
+        log_type: str,
+        message: str,
+        source: LogSource,
+        *,
         deployment_id: str = "",
         replica_id: str = "",
         origin: str = "",
         time: float = 0.0,
     ) -> None:
-        """Add one line, and tell the subscribers. ``user_id`` is who may read it: the owner of the runner or of the
-        model that is built. ``time``: when it was written, if that was not now."""
-        source = (
-            *(user_id, app_id, model_id, model_version_id, compute_cluster_id, nodepool_id, runner_id),
-            *(pipeline_id, pipeline_version_id, pipeline_version_run_id),
-            *(pipeline_step_id, pipeline_step_version_id),
-        )
+        """Add one line of a source that is known, as ``append`` does."""
         self._seq += 1
         line = LogLine(self._seq, time or self._now(), log_type, source, message, deployment_id, replica_id, origin)
         self._stream(log_type, source).append(line)
@@ -149,7 +179,7 @@ class LogBook:
         url = f"/v2/log_entries/{self._run}-{line.seq}"
         return LogEntry(message=line.message, log_type=line.log_type, url=url, meta=_meta(line.source))
 
-    def _stream(self, log_type: str, source: _Source) -> deque[LogLine]:
+    def _stream(self, log_type: str, source: LogSource) -> deque[LogLine]:
         key = (log_type, source)
         if key in self._streams:
             self._streams.move_to_end(key)
@@ -160,7 +190,7 @@ class LogBook:
         return self._streams[key]
 
 
-def _meta(source: _Source) -> ComputeSourceMetadata:
+def _meta(source: LogSource) -> ComputeSourceMetadata:
     ids = dict(zip(_SOURCE_FIELDS, source, strict=True))
     owner = UserAppIDSet(user_id=ids.pop("user_id"), app_id=ids.pop("app_id"))
     cluster_owner = owner.user_id if ids["compute_cluster_id"] else ""

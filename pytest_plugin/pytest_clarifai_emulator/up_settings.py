@@ -66,6 +66,7 @@ OLDER = ("backend", "runner", "hold_seconds", "topology", "strict_capacity")
 NOT_FOR_TESTS = {
     "port": "the plugin takes a free port, before anything imports the SDK",
     "allow_hosts": "tests call the emulator by this machine's address",
+    "durability": "each session begins with nothing, and keeps nothing",
     "host": "tests call the emulator from this machine",
     "user_id": "the user of a test is `me`, or its worker's own; `clarifai.user(…)` makes others",
     "pats": "tokens are those of the test's users",

@@ -76,7 +76,7 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_answered(tmp_path: Path, se
         killer.join()
         emulator.process.wait(timeout=15)
         client.close()
-    assert len(made) > 10
+    assert len(made) > 2
     with emulator_process(tmp_path, port=port, options=options) as emulator:
         client = emulator.client()
         found = {app.id for app in client.call("ListApps", user_app_id={"user_id": "me"}, per_page=1000).apps}

@@ -34,7 +34,6 @@ HANDED_ON = {
 }
 # Hooks of Python and of libraries, which there is no other way to set.
 OF_LIBRARIES = {
-    "api/transport/http2.py": {"frame._body_repr"},
     "backends/debugging/breakpoints.py": {"pdb.set_trace"},
     "cli/interruption.py": {"sys.unraisablehook"},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from clarifai_emulator.clock import ClockTimer, PausableClock
+from clarifai_emulator.clock import ClockTimer, Deadlines, PausableClock
 
 
 class HandClock:
@@ -57,3 +57,36 @@ async def test_a_timer_that_is_cancelled_does_not_ring() -> None:
     hand.time += 1
     await asyncio.sleep(0.05)
     assert not rang.is_set()
+
+
+async def test_deadlines_pass_in_their_order_and_those_that_were_removed_do_not() -> None:
+    hand, rang = HandClock(), list[str]()
+    deadlines = Deadlines(hand, 5)
+    deadlines.add(lambda: rang.append("first"))
+    removed = deadlines.add(lambda: rang.append("removed"))
+    hand.time += 3
+    deadlines.add(lambda: rang.append("second"))
+    deadlines.remove(removed)
+    await asyncio.sleep(4)
+    assert rang == []
+    hand.time += 3
+    await asyncio.sleep(6)
+    assert rang == ["first"]
+    hand.time += 3
+    await asyncio.sleep(6)
+    assert rang == ["first", "second"]
+    deadlines.remove(removed)  # once more: nothing happens
+
+
+async def test_deadlines_do_not_pass_while_the_clock_stands_still() -> None:
+    hand, rang = HandClock(), list[str]()
+    clock = PausableClock(hand)
+    deadlines = Deadlines(clock, 0.05)
+    deadlines.add(lambda: rang.append("rang"))
+    with clock.held():
+        hand.time += 50
+        await asyncio.sleep(0.2)
+        assert rang == []
+    hand.time += 1
+    await asyncio.sleep(0.2)
+    assert rang == ["rang"]

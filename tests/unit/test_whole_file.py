@@ -28,3 +28,4 @@ def test_what_cannot_be_written_leaves_the_old_text(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_whole(file, "\udc00")
     assert file.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [file]

@@ -24,8 +24,9 @@ Interceptor = Callable[["ApiCall", StreamHandler], StreamHandler]
 class ApiCall:
     """Holds one request on its way: who, what, and what has been learnt so far.
 
-    ``failure``: the text of the error that it was answered with. ``is_heard``: interceptors have it; they have not
-    what is no RPC of the platform, or cannot be read as one."""
+    ``came``: the message of a unary request, and the bytes that it was read from. ``failure``: the text of the
+    error that it was answered with. ``is_heard``: interceptors have it; they have not what is no RPC of the
+    platform, or cannot be read as one."""
 
     rpc: Rpc
     metadata: Mapping[str, str]
@@ -38,6 +39,7 @@ class ApiCall:
     notes: dict[str, Any] = field(default_factory=dict[str, Any])
     failure: str | None = None
     is_heard: bool = True
+    came: tuple[Any, bytes] = (None, b"")
 
 
 class Step:

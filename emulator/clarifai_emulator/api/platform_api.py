@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clarifai_grpc.grpc.api.resources_pb2 import Model, ModelVersion
-
 from clarifai_emulator.api.access.accounts import Accounts
 from clarifai_emulator.api.access.admission import Admissions
 from clarifai_emulator.api.access.auth import Authenticator
@@ -30,6 +28,7 @@ from clarifai_emulator.api.handlers.artifacts import Artifacts
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.handlers.pipelines import Pipelines
 from clarifai_emulator.api.handlers.prediction_cache import PredictionCache
+from clarifai_emulator.api.handlers.told_models import ToldModels
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.runner_items import RunnerItems
 from clarifai_emulator.api.sites import PlatformSites
@@ -50,7 +49,6 @@ from clarifai_emulator.models.artifact_files import ArtifactFiles
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.nodepools.nodepools import Nodepools
 from clarifai_emulator.resources.resource import Resources
-from clarifai_emulator.routing import Decision
 from clarifai_emulator.store import Key, Kind, Store
 
 if TYPE_CHECKING:
@@ -241,7 +239,7 @@ class PlatformApi:
                 events=parts.events,
             ),
             text_of_call=CallTexts(parts.store).of,
-            model_of=self._model_of,
+            model_of=ToldModels(parts.store).of,
             cache=PredictionCache(parts.store.watch),
         )
 
@@ -253,19 +251,6 @@ class PlatformApi:
             return self._parts.artifacts.content(version) if there else None
 
         return ArtifactContents(self._links, content)
-
-    def _model_of(self, decision: Decision) -> Model:
-        """Return the model that a request goes to, as its runner is told: with its version and that one's output
-        info."""
-        user_id, app_id, model_id = decision.model
-        model = Model(id=model_id, user_id=user_id, app_id=app_id)
-        model.model_version.id = decision.version_id
-        version: ModelVersion | None = self._parts.store.get(
-            Kind.MODEL_VERSION, (*decision.model, decision.version_id)
-        )
-        if version is not None and version.HasField("output_info"):
-            model.model_version.output_info.CopyFrom(version.output_info)
-        return model
 
     def _hosted(self) -> list[ModelKey]:
         """Return the models that Clarifai is taken to host, those of stand-ins among them."""

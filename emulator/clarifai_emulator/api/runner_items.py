@@ -16,6 +16,7 @@ from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
+from clarifai_emulator.dispatch.runner_item import response_bytes
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_UNARY, Work
 from clarifai_emulator.errors import describe
 
@@ -136,17 +137,18 @@ class RunnerItems:
     async def _carry(self, stream: GrpcStream, replica: Replica, work: Work) -> None:
         # The runner logs it, so that what a model prints can be found by its request.
         stream.begin({"req_id": work.request_id})
-        await stream.write(_item(work, work.request))
+        await stream.write(response_bytes(work, work.request))
         stream.flush()
         pump = None
         if work.method_type == STREAMING_STREAMING and work.more is not None:
             pump = asyncio.create_task(_pump(stream, work, work.more))
         try:
             while True:
-                message = await _read(stream)
-                if message is None:
+                data = await stream.read()
+                if data is None:
                     break
-                size = message.ByteSize() if work.method_type != UNARY_UNARY else 0
+                message = service_pb2.PostRunnerItemOutputsRequest.FromString(data)
+                size = len(data) if work.method_type != UNARY_UNARY else 0
                 for output in message.runner_item_outputs:
                     work.accept(output.multi_output_response, size)
                 if work.method_type == UNARY_UNARY and message.runner_item_outputs:
@@ -190,7 +192,7 @@ async def _pump(stream: GrpcStream, work: Work, more: AsyncIterator[Any]) -> Non
     """Send the client's further messages of a bidirectional call down the item's stream, then its end."""
     try:
         async for request in more:
-            await stream.write(_item(work, request))
+            await stream.write(response_bytes(work, request))
         await stream.write(_status(StatusCode.RUNNER_STREAM_END))
     except asyncio.CancelledError:
         raise
@@ -207,15 +209,6 @@ def _response(code: int) -> service_pb2.MultiRunnerItemResponse:
     response.status.code = code  # pyright: ignore[reportAttributeAccessIssue]
     response.status.description = describe(code)
     return response
-
-
-def _item(work: Work, request: Any) -> bytes:
-    response = _response(StatusCode.SUCCESS)
-    item = response.runner_items.add(id=work.id, post_model_outputs_request=request)
-    work.complete(item.post_model_outputs_request)
-    item.processing_info.runner_method_type = work.method_type  # pyright: ignore[reportAttributeAccessIssue]
-    item.processing_info.status.code = StatusCode.SUCCESS
-    return response.SerializeToString()
 
 
 def _cancellation(item_id: str) -> bytes:

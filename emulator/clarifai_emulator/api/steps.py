@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
-import secrets
 import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 # Looked up once: of the enumeration, each look-up is a search by name.
 _ZERO, _SUCCESS = StatusCode.ZERO, StatusCode.SUCCESS
+_OK = describe(_SUCCESS)
 _PREFIX_CHARACTERS = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -68,8 +69,9 @@ class RequestIds(Step):
     prefix."""
 
     def enter(self, call: ApiCall) -> None:
-        prefix = _PREFIX_CHARACTERS.sub("", call.metadata.get("x-clarifai-request-id-prefix", ""))[:64]
-        request_id = secrets.token_hex(16)
+        asked = call.metadata.get("x-clarifai-request-id-prefix")
+        prefix = _PREFIX_CHARACTERS.sub("", asked)[:64] if asked else ""
+        request_id = os.urandom(16).hex()
         call.request_id = f"{prefix}-{request_id}" if prefix else request_id
         call.trailers["x-clarifai-request-id"] = call.request_id
 
@@ -79,7 +81,7 @@ class RequestIds(Step):
         code = status.code
         if code == _ZERO:
             code = status.code = _SUCCESS
-            status.description = describe(_SUCCESS)
+            status.description = _OK
         status.req_id = call.request_id
         call.notes["status"] = code
         if code != _SUCCESS and hasattr(response, "outputs"):  # of a model

@@ -119,7 +119,8 @@ class Printed:
         """The next line, and with it those that had to wait for it."""
         said = sdk_line(line)
         if said is not None:
-            yield from self.flush()
+            if self._held:
+                yield from self.flush()
             self._ended = False
             yield line, self._whose(said.message)
         elif line.startswith("[emulator] "):
@@ -144,6 +145,9 @@ class Printed:
         if _RUNNER_SAYS.match(message) is None:
             self._in_noise = False
             return LogOrigin.MODEL
+        if message.startswith("model_"):  # about a request, as most are
+            self._in_noise = False
+            return LogOrigin.RUNNER
         self._in_noise = _CONNECTION_LOST.match(message) is not None
         is_word = _STOPPING.match(message) is not None or " | " in message
         self._is_stopping = self._is_stopping or _STOPPING.match(message) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import click
@@ -48,6 +49,10 @@ class EventLines:
     def __init__(self, *, details: bool = False) -> None:
         self._details = details
         self._decided: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+
+    def wants(self, kind: str) -> bool:
+        """Tell whether events of a kind become lines, or belong to one; ``line`` need not be asked of others."""
+        return self._details or kind == "route.decided" or not kind.startswith(_DETAILS)
 
     def line(self, event: Mapping[str, Any]) -> str | None:
         """Return the line for an event (``Event.as_dict``); None when the event is part of another line."""
@@ -169,7 +174,12 @@ def _fault(kind: str, event: Mapping[str, Any]) -> str:
 
 
 def _clock(seconds: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}"
+    return f"{_to_the_second(int(seconds))}.{int(seconds * 1000) % 1000:03d}"
+
+
+@lru_cache(maxsize=64)
+def _to_the_second(seconds: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
 
 
 def _short(value: Any) -> str:

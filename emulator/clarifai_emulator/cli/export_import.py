@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 
 from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json, warn
+from clarifai_emulator.whole_file import write_whole
 
 
 @click.command(short_help="Write every resource to one readable file.")
@@ -83,7 +83,9 @@ def _read(file: Path) -> Any:
 
 
 def _write_privately(file: Path, text: str) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        os.fchmod(descriptor, 0o600)
-        stream.write(text)
+    """Write a file for its user only, whole or not at all: an earlier export is not lost to a full disk. What is no
+    file (a pipe, a device) is written to, and left as it is."""
+    if file.exists() and not file.is_file():
+        file.write_text(text, encoding="utf-8")
+    else:
+        write_whole(file.resolve(), text, is_private=True)

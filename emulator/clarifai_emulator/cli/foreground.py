@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -38,7 +39,12 @@ from clarifai_emulator.control.service import Control
 from clarifai_emulator.control.snapshot import snapshot
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
+from clarifai_emulator.events import Event
 from clarifai_emulator.machine.processes import is_there
+
+# Events are printed this often, and so many at once.
+_EVERY_SECONDS = 0.03
+_EVENTS_AT_ONCE = 200
 
 
 def serve(
@@ -57,30 +63,51 @@ def serve(
 
 
 class _Output:
-    """The output of ``up``: readable lines, or one JSON object a line."""
+    """The output of ``up``: readable lines, or one JSON object a line.
+
+    Events are put into words some at a time, and some hundredths of a second later: then a request has not waited
+    for it, and the thread that writes wakes once for all of them.
+    """
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self._writer = LineWriter(colour=False if as_json else None)
         self._lines = EventLines()
+        self._waiting: deque[Event] = deque()
+        self._timer: asyncio.TimerHandle | None = None
 
-    def event(self, event: Any) -> None:
-        """Print an event, but not before the client it is about has its answer."""
-        asyncio.get_running_loop().call_soon(self._print, event)
+    def event(self, event: Event) -> None:
+        """Print an event soon: not before the client it is about has its answer."""
+        self._waiting.append(event)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_EVERY_SECONDS, self._print_some)
 
-    def _print(self, event: Any) -> None:
+    def _print_some(self) -> None:
+        """Print the oldest of the events that wait; a request that has come meanwhile need not wait for all."""
+        self._print(_EVENTS_AT_ONCE)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(0, self._print_some) if self._waiting else None
+
+    def _print(self, most: int) -> None:
+        lines = (self._line(self._waiting.popleft()) for _ in range(min(most, len(self._waiting))))
+        self._writer.write(*filter(None, lines))
+
+    def _line(self, event: Event) -> str | None:
         if self.as_json:
-            self._writer.write(json.dumps(event.as_dict()))
-            return
-        line = self._lines.line(event.as_dict())
-        if line is not None:
-            self._writer.write(line)
+            return json.dumps(event.as_dict())
+        return self._lines.line(event.as_dict()) if self._lines.wants(event.kind) else None
+
+    def flush(self) -> None:
+        """Print every event that waits."""
+        self._print(len(self._waiting))
 
     def say(self, text: str) -> None:
+        self.flush()
         if not self.as_json:
             self._writer.write(text)
 
     def tell(self, kind: str, **fields: Any) -> None:
+        self.flush()
         if self.as_json:
             self._writer.write(json.dumps({"kind": kind, "time": round(time.time(), 6), **fields}))
 
@@ -88,6 +115,7 @@ class _Output:
         return self._writer.held()
 
     def close(self) -> None:
+        self.flush()
         self._writer.close()
 
 
@@ -149,7 +177,6 @@ async def _serve(
             await _until_stopped(emulator, stop.wanted, control.stop_requested)
         finally:
             await _stop(emulator, output)
-            await asyncio.sleep(0)  # print the last events, too
             remove_state(folder, running.port, running.pid)
             output.close()
 

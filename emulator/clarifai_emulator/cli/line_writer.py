@@ -12,13 +12,11 @@ from collections.abc import Generator
 import click
 
 _LINES_AHEAD = 5_000
-# Lines are written together this often: a thread that wakes for each would take the emulator's time.
-_EVERY_SECONDS = 0.03
 
 
 class LineWriter:
-    """Writes lines from a thread; lines that cannot be written in time are dropped, and counted. Colours are for
-    terminals only.
+    """Writes lines from a thread, which wakes for each ``write``: give it many lines at once where many come. Lines
+    that cannot be written in time are dropped, and counted. Colours are for terminals only.
 
     The thread writes to the file descriptor itself: a daemon thread that holds the lock of ``sys.stdout`` while the
     interpreter ends would crash it.
@@ -37,12 +35,13 @@ class LineWriter:
         self._thread = threading.Thread(target=self._run, name="line writer", daemon=True)
         self._thread.start()
 
-    def write(self, text: str) -> None:
-        """Take one or more lines. Never waits, never raises."""
-        if len(self._lines) >= _LINES_AHEAD:
-            self._dropped += 1
-            return
-        self._lines.append(text if self._colour else click.unstyle(text))
+    def write(self, *texts: str) -> None:
+        """Take texts of one or more lines each. Never waits, never raises."""
+        for text in texts:
+            if len(self._lines) >= _LINES_AHEAD:
+                self._dropped += 1
+            else:
+                self._lines.append(text if self._colour else click.unstyle(text))
         if not self._some.is_set():
             self._some.set()
 
@@ -66,7 +65,6 @@ class LineWriter:
         try:
             while not self._closing.is_set():
                 self._some.wait()
-                self._closing.wait(_EVERY_SECONDS)
                 self._some.clear()
                 self._free.wait()
                 self._put(self._taken())

@@ -116,6 +116,14 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     help="Keep resources, uploaded versions and logs in this directory over restarts.  [default: in memory only]",
 )
 @click.option(
+    "--durability",
+    type=click.Choice(["machine", "process"]),
+    default="machine",
+    show_default=True,
+    help="With --state: what was answered survives a crash of the machine, or of the process alone, which is "
+    "faster.",
+)
+@click.option(
     "--max-upload-bytes",
     default="16Gi",
     show_default=True,

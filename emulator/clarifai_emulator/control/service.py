@@ -22,7 +22,7 @@ from clarifai_emulator.control.progress_answers import Answers, with_progress
 from clarifai_emulator.control.verb_table import VERBS, Verb, codec
 from clarifai_emulator.control.verbs import Verbs
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.errors import EmulatorError, TransportError
+from clarifai_emulator.errors import CallerError, EmulatorError, TransportError
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,10 @@ class Control:
             # Closed with the stream: what a client has left half-way ends now, not when it is collected.
             async with aclosing(answers_to(request, stream, verbs)) as answers:
                 async for answer in answers:
-                    self._emulator.commit()
+                    try:
+                        self._emulator.commit()
+                    except CallerError as error:
+                        answer = {"error": self._codec.error_written(error)}
                     await stream.write(json.dumps(answer).encode())
 
         return serve

@@ -46,20 +46,20 @@ class Backlog:
         self._in_memory += size
         self._entries.append((response, size))
 
-    def popleft(self) -> Any:
-        """Take the oldest."""
+    def popleft(self) -> tuple[Any, int]:
+        """Take the oldest, with its size."""
         entry, size = self._entries.popleft()
         self.bytes -= size
         if not isinstance(entry, _Stored):
             self._in_memory -= size
-            return entry
+            return entry, size
         assert self._file is not None
         self._file.seek(entry.offset)
         response = entry.kind.FromString(self._file.read(entry.size))
         self._stored -= 1
         if not self._stored:
             self._close()
-        return response
+        return response, size
 
     def clear(self) -> None:
         """Drop everything."""

@@ -12,9 +12,10 @@ import socket
 from collections import deque
 from typing import Any
 
-from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse, PostModelOutputsRequest, RunnerItem
+from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
 
-from clarifai_emulator.dispatch.lean import LeanReplica, item_head
+from clarifai_emulator.dispatch.lean import LeanReplica
+from clarifai_emulator.dispatch.runner_item import item_parts
 from clarifai_emulator.dispatch.work import Work
 from clarifai_emulator.inside.lean_main import (
     CANCEL,
@@ -35,7 +36,6 @@ from clarifai_emulator.inside.lean_main import (
 _LARGE = 64 * 1024
 # So much of a client's further messages may wait for its model to read on.
 _UNREAD_BYTES = 1024 * 1024
-_REQUEST_TAG = RunnerItem.DESCRIPTOR.fields_by_name["post_model_outputs_request"].number << 3 | 2
 _parse: Any = MultiOutputResponse.FromString  # takes a bytearray, too, and does not copy it
 # What comes is read into this; nothing of it is kept when the event loop goes on.
 _BUFFER = memoryview(bytearray(256 * 1024))
@@ -153,11 +153,11 @@ class SocketChannel:
 
     def give(self, number: int, work: Work) -> None:
         """Send the item of this work."""
-        self._send(ITEM, number, *_packed(work, work.request))
+        self._send(ITEM, number, *item_parts(work, work.request, description=work.request_id))
 
     async def more(self, number: int, work: Work, request: Any) -> None:
         """Send a further message of the client; returns once the replica is not too far behind."""
-        self._send(MORE, number, *_packed(work, request))
+        self._send(MORE, number, *item_parts(work, request, description=work.request_id))
         while self._unsent_bytes > _UNREAD_BYTES:
             self._sent.clear()
             await self._sent.wait()
@@ -287,24 +287,3 @@ def _frames(data: memoryview) -> tuple[list[tuple[int, int, memoryview]], bytes]
         frames.append((kind, number, data[start + HEADER.size : end]))
         start = end
     return frames, bytes(data[start:])
-
-
-def _packed(work: Work, request: Any) -> tuple[bytes, bytes]:
-    """Return the runner item of a message, serialized: all but the request, and the request, which is not copied.
-
-    What ``Work.complete`` fills in stands before the request: what is there twice is merged when it is read.
-    """
-    head = item_head(work).SerializeToString()
-    body = request.SerializeToString()
-    filled_in = PostModelOutputsRequest(model=work.model).SerializeToString() if work.model is not None else b""
-    return head + bytes([_REQUEST_TAG]) + _varint(len(filled_in) + len(body)) + filled_in, body
-
-
-def _varint(number: int) -> bytes:
-    """Return a number as protocol buffers write it: seven bits a byte, the lowest first."""
-    packed = bytearray()
-    while number > 0x7F:
-        packed.append(number & 0x7F | 0x80)
-        number >>= 7
-    packed.append(number)
-    return bytes(packed)

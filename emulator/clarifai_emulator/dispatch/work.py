@@ -12,7 +12,7 @@ transition emits one event; nothing else does.
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
 from functools import partial
@@ -51,6 +51,9 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+_EVENTS = {state: f"work.{state}" for state in State}
+
+
 class Work:
     """A runner item: a client's request, its further messages, and the outputs that come back.
 
@@ -58,21 +61,26 @@ class Work:
     ``is_pinned`` says that the client asked for this very model version, ``is_placed`` that it asked for this very
     nodepool or runner. ``replica_id`` took it, in ``nodepool`` (empty and None before that). ``code`` is the
     content hash of the code that answers, as a replica that ``tells_code`` tells with its first output. ``more``
-    are the client's further messages of a bidirectional call. ``model`` is told to the runner with each message.
+    are the client's further messages of a bidirectional call. ``model`` is told to the runner with each message,
+    with its version: a model of Clarifai's own tests (dummy_runner_proto_model) fails without, and its client does
+    not send it; the platform fills it in. ``came``: the bytes of ``request`` as the client sent them, if they are
+    there. ``size``: the bytes of the output that was given last; 0 where that is not known.
 
     ``steps`` are what it meets on its way to the replica and back; mostly there are none.
     """
 
     __slots__ = (
-        "_chunk_came",
         "_chunk_taken",
         "_chunks",
         "_error",
         "_events",
         "_hold",
         "_late",
+        "_reader",
+        "came",
         "code",
         "id",
+        "is_open",
         "is_pinned",
         "is_placed",
         "method_type",
@@ -86,6 +94,7 @@ class Work:
         "request_id",
         "runner_id",
         "sent_at",
+        "size",
         "state",
         "steps",
         "tells_code",
@@ -105,9 +114,12 @@ class Work:
         more: AsyncIterator[Any] | None = None,
         model: Model | None = None,
         steps: tuple[WorkStep, ...] = (),
+        came: bytes = b"",
     ) -> None:
-        self.id = secrets.token_hex(16)
+        self.id = os.urandom(16).hex()
         self.request = request
+        self.came = came
+        self.size = 0
         self.request_id = request_id
         self.method_type = method_type
         self.nodepools = nodepools
@@ -115,6 +127,7 @@ class Work:
         self.more = more
         self.model = model
         self.state = State.QUEUED
+        self.is_open = True  # until the outcome is settled
         self.replica_id = ""
         self.nodepool: NodepoolKey | None = None
         self.sent_at = 0.0
@@ -126,16 +139,11 @@ class Work:
         self.code = ""
         self._events = events
         self._chunks = Backlog()
-        self._chunk_came = asyncio.Event()
-        self._chunk_taken = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None  # who waits for the next output
+        self._chunk_taken: asyncio.Event | None = None  # made when the client is far behind
         self._hold: ClockTimer | None = None
         self._late = 0.0  # for so many seconds its next output is kept back
         self._error: CallerError | TransportError | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """True until the outcome is settled."""
-        return self.state is State.QUEUED or self.state is State.SENT
 
     def allows(self, nodepool: NodepoolKey, runner_id: str) -> bool:
         """Tell whether the routing decision lets this runner take the work."""
@@ -151,8 +159,7 @@ class Work:
         self._move(State.SENT)
 
     def complete(self, request: Any) -> None:
-        """Fill the model, with its version, into a message on its way to a runner. The platform does: a model of
-        Clarifai's own tests (dummy_runner_proto_model) fails without, and its client does not send it."""
+        """Fill the model, with its version, into a message on its way to a runner."""
         if self.model is not None:
             given = Model()
             given.CopyFrom(request.model)
@@ -176,6 +183,7 @@ class Work:
         """While its client is far behind: wait until it has taken half of what came, or wants no more."""
         if not self.is_ahead:
             return
+        self._chunk_taken = self._chunk_taken or asyncio.Event()
         while self.is_open and self._is_beyond(_OUTPUTS_AHEAD // 2, _BYTES_AHEAD // 2):
             self._chunk_taken.clear()
             await self._chunk_taken.wait()
@@ -192,7 +200,7 @@ class Work:
             if self.tells_code:
                 self.code = take_mark(response) or self.code
             self._chunks.append(response, size)
-            self._chunk_came.set()
+            self._tell_reader()
             for step in self.steps:
                 step.answer(self)
 
@@ -204,22 +212,22 @@ class Work:
         """The runner is through with it: no more outputs."""
         if self.is_open:
             self._move(State.DONE)
-            self._chunk_came.set()
+            self._tell_reader()
 
     def fail(self, error: CallerError | TransportError) -> None:
         """Fail work that cannot be completed; outputs that already came are still delivered, then ``error``."""
         if self.is_open:
             self._error = error
             self._move(State.FAILED, error=error.message)
-            self._chunk_came.set()
-            self._chunk_taken.set()
+            self._tell_reader()
+            self._tell_writer()
 
     def cancel(self) -> None:
         """The client went away, or its time is up: outputs that came are dropped, whatever the state."""
         self._chunks.clear()
         if self.is_open:
             self._move(State.CANCELLED)
-            self._chunk_taken.set()
+            self._tell_writer()
             if self.on_cancel is not None:
                 self.on_cancel(self)
 
@@ -239,12 +247,13 @@ class Work:
                 seconds, self._late = self._late, 0.0
                 await asyncio.sleep(seconds)
             if self._chunks:
-                self._chunk_taken.set()
-                return self._chunks.popleft()
+                self._tell_writer()
+                output, self.size = self._chunks.popleft()
+                return output
             if not self.is_open:
                 break
-            self._chunk_came.clear()
-            await self._chunk_came.wait()
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
         if self._error is not None:
             raise self._error
         return None
@@ -254,11 +263,20 @@ class Work:
         while (output := await self.next_output()) is not None:
             yield output
 
+    def _tell_reader(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def _tell_writer(self) -> None:
+        if self._chunk_taken is not None:
+            self._chunk_taken.set()
+
     def _move(self, state: State, **fields: Any) -> None:
         self.state = state
+        self.is_open = state is State.SENT
         if self._hold is not None and not self.is_open:
             self._hold.cancel()
             self._hold = None
         self._events.emit(
-            f"work.{state}", work_id=self.id, request_id=self.request_id, replica_id=self.replica_id, **fields
+            _EVENTS[state], work_id=self.id, request_id=self.request_id, replica_id=self.replica_id, **fields
         )

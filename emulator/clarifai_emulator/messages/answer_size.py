@@ -24,17 +24,18 @@ _TEXT = frozenset({"raw", "string_value"})
 ROOM_FOR_STATUS = 512
 
 
-def fit_answer(response: Any, most_bytes: int) -> None:
+def fit_answer(response: Any, most_bytes: int, *, came: int = 0) -> None:
     """Make a ``MultiOutputResponse`` no larger than ``most_bytes``, in place, with the status that it gets yet.
+    ``came``: the bytes that it had when it came, if that is known; to measure it takes as long as to write it.
 
     The longest texts are cut first, by no more than is too much. An output whose texts are not enough loses its
     data and fails, the largest first. The answer fails with it, also where its runner has cleared the data and
     calls that a success (MIXED_STATUS, if others are left).
     """
     most_bytes = max(most_bytes - ROOM_FOR_STATUS, 0)
-    if response.ByteSize() > most_bytes:
+    if not 0 < came <= most_bytes and response.ByteSize() > most_bytes:
         _shrink(response, most_bytes)
-    if any(each.status.description == CLEARED for each in response.outputs):
+    if CLEARED in [each.status.description for each in response.outputs]:
         all_failed = all(each.status.code == StatusCode.FAILURE for each in response.outputs)
         response.status.code = StatusCode.FAILURE if all_failed else StatusCode.MIXED_STATUS
         response.status.description = describe(response.status.code)

@@ -7,7 +7,7 @@ make holds until a resource changes; the others are made anew for every request.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Any
 
 from clarifai_emulator.catalogue import CLARIFAI_USER, SHARED_CLUSTER
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
@@ -41,12 +41,12 @@ class Router:
         self._dispatcher = dispatcher
         self._use_shared = use_shared
         self._own_runners = own_runners
-        self._settled: dict[Ask, Decision] = {}
+        self._settled: dict[tuple[Any, ...], Decision] = {}
         store.watch(self._store_changed)
 
     def decide(self, ask: Ask) -> Decision:
         """Decide where a request goes. Raises ``RoutingError``."""
-        unseeded = replace(ask, seed="") if ask.seed else ask
+        unseeded = ask.unseeded
         decision = self._settled.get(unseeded)
         if decision is not None:
             return decision
@@ -71,7 +71,7 @@ class Router:
 
     def is_settled(self, ask: Ask) -> bool:
         """Tell whether the last decision for this ask holds until a resource changes, whatever is busy."""
-        return replace(ask, seed="") in self._settled
+        return ask.unseeded in self._settled
 
     def forget(self) -> None:
         """Decide anew: requests may go elsewhere than before."""

@@ -9,14 +9,17 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.errors import CallerError, NoRoom
 from clarifai_emulator.events import EventBus
-from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.logbook import LogBook, LogSource, log_source
 from clarifai_emulator.messages.address import ModelAddress
 from clarifai_emulator.models.load_failures import way_out
 from clarifai_emulator.models.versions import build_failed
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, Target
 from clarifai_emulator.nodepools.ways_out import ways_out
+
+_SOURCES_KEPT = 1_000
 
 
 class Reporter:
@@ -25,6 +28,7 @@ class Reporter:
     def __init__(self, *, events: EventBus, logbook: LogBook) -> None:
         self._events = events
         self._logbook = logbook
+        self._sources: dict[tuple[LaneKey, str], tuple[Target, Runner | None, LogSource]] = {}
 
     def replica(self, fleet: Fleet, record: ReplicaRecord, kind: str, message: str, **fields: Any) -> None:
         """Something happened to one replica."""
@@ -56,13 +60,26 @@ class Reporter:
         origin: str = "",
     ) -> None:
         """Write one line of a log that clients can list. ``origin``: who wrote it, where a replica printed it."""
+        self._logbook.add(
+            log_type,
+            line,
+            self._source(fleet, runner),
+            deployment_id=fleet.lane.key.deployment_id,
+            replica_id=replica_id,
+            origin=origin,
+        )
+
+    def _source(self, fleet: Fleet, runner: Runner | None) -> LogSource:
+        """Return where a line is from; a replica prints one for each request, so it is kept."""
+        key = fleet.lane.key, "" if runner is None else runner.id
+        known = self._sources.get(key)
+        if known is not None and known[0] is fleet.target and known[1] is runner:
+            return known[2]
         version, model, nodepools = fleet.target.version, fleet.target.model, fleet.target.nodepools
         _, cluster_id, nodepool_id = nodepools[0][0] if nodepools else ("", "", "")
         if runner is not None:
             cluster_id, nodepool_id = runner.nodepool.compute_cluster.id, runner.nodepool.id
-        self._logbook.append(
-            log_type,
-            line,
+        source = log_source(
             user_id=fleet.lane.key.user_id or model.user_id,
             app_id=model.app_id,
             model_id=model.id,
@@ -70,10 +87,11 @@ class Reporter:
             compute_cluster_id=cluster_id,
             nodepool_id=nodepool_id,
             runner_id="" if runner is None else runner.id,
-            deployment_id=fleet.lane.key.deployment_id,
-            replica_id=replica_id,
-            origin=origin,
         )
+        if len(self._sources) >= _SOURCES_KEPT:
+            self._sources.clear()
+        self._sources[key] = fleet.target, runner, source
+        return source
 
 
 def _names(fleet: Fleet) -> dict[str, str]:

@@ -49,6 +49,14 @@ class Ask:
     seed: str = ""
 
     @property
+    def unseeded(self) -> tuple[Any, ...]:
+        """Return all that is asked but the seed."""
+        return (
+            *(self.caller, self.model_user, self.model_app, self.model_id, self.version_id),
+            *(self.deployment, self.nodepool, self.runner_id),
+        )
+
+    @property
     def model(self) -> ModelKey:
         """Return the key of the model the request names."""
         return (self.model_user, self.model_app, self.model_id)

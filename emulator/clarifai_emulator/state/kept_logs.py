@@ -13,7 +13,6 @@ from clarifai_emulator.state.state_file import StateFile
 log = logging.getLogger(__name__)
 
 _COLLECT_SECONDS = 0.2
-_MOST_LINES = 50_000
 
 
 class KeptLogs:
@@ -27,7 +26,7 @@ class KeptLogs:
 
     def start(self) -> None:
         """Put the kept lines into the log book, and keep those that come."""
-        for log_type, source, message in list(self._file.lines(_MOST_LINES)):
+        for log_type, source, message in list(self._file.lines()):
             self._logbook.append(log_type, message, **json.loads(source))
         self._logbook.subscribe(self._note)
 

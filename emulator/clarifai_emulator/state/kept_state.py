@@ -17,9 +17,11 @@ log = logging.getLogger(__name__)
 class KeptState:
     """The state directory of one emulator."""
 
-    def __init__(self, directory: Path, store: Store, table: Table, logbook: LogBook) -> None:
+    def __init__(
+        self, directory: Path, store: Store, table: Table, logbook: LogBook, *, is_synced: bool = True
+    ) -> None:
         self._directory = directory
-        self._file = StateFile(directory, store, table)
+        self._file = StateFile(directory, store, table, is_synced=is_synced)
         self._logs = KeptLogs(self._file, logbook)
 
     def open(self) -> int:
@@ -32,7 +34,7 @@ class KeptState:
         return count
 
     def commit(self) -> None:
-        """Make lasting what has changed. Raises ``sqlite3.Error``."""
+        """Make lasting what has changed. Raises ``CallerError`` where that cannot be, and has undone it."""
         self._file.commit()
 
     def keep_logs(self) -> None:

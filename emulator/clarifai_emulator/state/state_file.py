@@ -3,8 +3,11 @@
     store changes ─► the keys that changed ─► commit(): one transaction ─► the answer
 
 The chain commits before each answer, the controls before theirs; what changes in between is committed in the next
-turn of the event loop. The write-ahead log survives the end of the process at any moment, kill -9 included; only a
-crash of the machine itself may lose the last moments.
+turn of the event loop. The write-ahead log survives the end of the process at any moment, kill -9 included, and of
+the machine, since each commit is synced; without ``is_synced`` a crash of the machine may lose the last moments.
+
+What cannot be written, because the disk is full, is undone in the store, and its request is refused: others are
+answered as before. What changed without a request is kept, and tried again until it is written.
 """
 
 from __future__ import annotations
@@ -12,13 +15,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.errors import ConfigError
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.errors import CallerError, ConfigError
 from clarifai_emulator.state.records import BadRecord, Table, from_bytes, is_kept, kept, to_bytes
 from clarifai_emulator.store import Key, Kind, Store
 
@@ -44,7 +51,18 @@ CREATE TABLE log_lines (
 """
 # Came later: added to a file of the same format that has none; a release that does not know it passes it over.
 _NOTES = "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, content TEXT NOT NULL)"
+_RETRY_SECONDS = 1.0
+_LINES_BETWEEN_REMOVALS = 1000
 _BETWEEN_IDS = "\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How many log lines are kept, of how many characters together, and for how many seconds."""
+
+    lines: int = 50_000
+    bytes: int = 64 * 1024 * 1024
+    seconds: float = 30 * 24 * 3600.0
 
 
 class StateFile:
@@ -53,12 +71,26 @@ class StateFile:
     Used from the emulator's event loop only.
     """
 
-    def __init__(self, directory: Path, store: Store, table: Table) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        store: Store,
+        table: Table,
+        *,
+        is_synced: bool = True,
+        log_limits: LogLimits | None = None,
+    ) -> None:
         self._directory = directory
+        self._is_synced = is_synced
+        self._log_limits = log_limits or LogLimits()
         self._store = store
         self._table = table
         self._changed: dict[tuple[Kind, Key], None] = {}
+        self._owed: dict[tuple[Kind, Key], None] = {}  # could not be written yet, and will be
+        self._undoing: tuple[Kind, Key] | None = None
         self._scheduled = False
+        self._retry: asyncio.TimerHandle | None = None
+        self._lines_kept = 0
         self._database: sqlite3.Connection | None = None
 
     def open(self) -> int:
@@ -71,7 +103,7 @@ class StateFile:
             self._database = database = sqlite3.connect(path, isolation_level=None, timeout=1.0)
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
             database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(f"PRAGMA synchronous = {'FULL' if self._is_synced else 'NORMAL'}")
             database.execute("BEGIN IMMEDIATE")
             self._require_format(database)
             database.execute(_NOTES)
@@ -87,14 +119,40 @@ class StateFile:
         return count
 
     def commit(self) -> None:
-        """Write what has changed since the last time, in one transaction. Raises ``sqlite3.Error``; what was not
-        written is tried again with the next commit."""
+        """Write what has changed since the last time, in one transaction. Raises ``CallerError`` where that cannot
+        be, and has undone it."""
         if not self._changed or self._database is None:
             return
-        with _transaction(self._database) as database:
-            for kind, key in self._changed:
+        changed, self._changed = self._changed, {}
+        try:
+            self._write_all(self._database, {**self._owed, **changed})
+        except sqlite3.Error as error:
+            self._undo(self._database, changed)
+            raise _not_kept(self._directory, error) from None
+        self._owed.clear()
+
+    def _write_all(self, database: sqlite3.Connection, changed: Iterable[tuple[Kind, Key]]) -> None:
+        with _transaction(database):
+            for kind, key in changed:
                 self._write(database, kind, key)
-        self._changed.clear()
+
+    def _undo(self, database: sqlite3.Connection, changed: Iterable[tuple[Kind, Key]]) -> None:
+        """Put back into the store what the file has of these, unless something newer is still to be written."""
+        for kind, key in reversed([each for each in changed if each not in self._owed]):
+            before = self._read(database, kind, key)
+            self._undoing = (kind, key)
+            try:
+                if before is not None:
+                    self._store.put(kind, key, before)
+                elif is_kept(self._store, self._table, kind, key):
+                    self._store.delete(kind, key)
+            finally:
+                self._undoing = None
+
+    def _read(self, database: sqlite3.Connection, kind: Kind, key: Key) -> Any:
+        asked = (kind, _BETWEEN_IDS.join(key))
+        found = database.execute("SELECT content FROM resources WHERE kind = ? AND key = ?", asked).fetchone()
+        return from_bytes(self._table.get(kind), found[0]) if found is not None else None
 
     def note(self, name: str, content: str) -> None:
         """Keep a text that is no resource, in place of what was kept under this name. Raises ``sqlite3.Error``."""
@@ -113,6 +171,7 @@ class StateFile:
         """Write the whole store, in one transaction, over what was there: after a reset."""
         if self._database is None:
             return
+        self._owed.clear()
         with _transaction(self._database) as database:
             database.execute("DELETE FROM resources")
             database.execute("DELETE FROM log_lines")
@@ -123,39 +182,64 @@ class StateFile:
 
     def close(self) -> None:
         """Write what is left, and let the directory go. May be called twice."""
+        if self._retry is not None:
+            self._retry.cancel()
         if self._database is not None:
-            try:
-                self.commit()
-            finally:
-                self._database.close()
-                self._database = None
+            self._commit_soon()
+            self._database.close()
+            self._database = None
 
     def keep_lines(self, lines: list[tuple[str, str, str]]) -> None:
-        """Add log lines (log type, source, message). Raises ``sqlite3.Error``."""
+        """Add log lines (log type, source, message), and remove those that are too many, too long or too old from
+        time to time. Raises ``sqlite3.Error``."""
         if self._database is not None:
             with _transaction(self._database) as database:
                 database.executemany("INSERT INTO log_lines (log_type, source, message) VALUES (?, ?, ?)", lines)
+            self._lines_kept += len(lines)
+            if self._lines_kept >= _LINES_BETWEEN_REMOVALS:
+                self._lines_kept = 0
+                _remove_lines(self._database, self._log_limits)
 
-    def lines(self, most: int) -> Iterator[tuple[str, str, str]]:
-        """The newest log lines, oldest first; older ones are removed."""
+    def lines(self) -> Iterator[tuple[str, str, str]]:
+        """The log lines that are kept, oldest first."""
         if self._database is None:
             return
-        newest = "SELECT max(place) FROM log_lines"
-        self._database.execute(f"DELETE FROM log_lines WHERE place <= ({newest}) - ?", (most,))  # noqa: S608
+        _remove_lines(self._database, self._log_limits)
         yield from self._database.execute("SELECT log_type, source, message FROM log_lines ORDER BY place")
 
     def _note(self, kind: Kind, key: Key) -> None:
+        if self._undoing == (kind, key):
+            return
         self._changed[kind, key] = None
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._commit_soon)
 
     def _commit_soon(self) -> None:
+        """Write what changed without a request; what cannot be written now is tried again."""
         self._scheduled = False
+        was_owed = bool(self._owed)
+        self._owed |= self._changed
+        self._changed = {}
+        if not self._owed or self._database is None:
+            return
         try:
-            self.commit()
+            self._write_all(self._database, self._owed)
         except sqlite3.Error as error:
-            log.error("what has changed could not be written to %s: %s", self._directory, error)
+            if not was_owed:
+                log.error(
+                    "What has changed could not be written to %s: %s. It is tried again until it is written; make "
+                    "room on that disk.",
+                    self._directory,
+                    error,
+                )
+            if self._retry is not None:
+                self._retry.cancel()
+            self._retry = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._commit_soon)
+            return
+        self._owed.clear()
+        if was_owed:
+            log.warning("What has changed is written to %s again.", self._directory)
 
     def _write(self, database: sqlite3.Connection, kind: Kind, key: Key) -> None:
         item = self._store.get(kind, key)
@@ -232,6 +316,29 @@ def _transaction(database: sqlite3.Connection) -> Generator[sqlite3.Connection]:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
+
+
+def _remove_lines(database: sqlite3.Connection, limits: LogLimits) -> None:
+    oldest = time.time() - limits.seconds
+    database.execute(
+        "DELETE FROM log_lines WHERE place <= (SELECT max(place) FROM log_lines) - ? "
+        "OR json_extract(source, '$.time') < ?",
+        (limits.lines, oldest),
+    )
+    database.execute(
+        "DELETE FROM log_lines WHERE place <= (SELECT max(place) FROM (SELECT place, "
+        "sum(length(message) + length(source)) OVER (ORDER BY place DESC) AS size FROM log_lines) WHERE size > ?)",
+        (limits.bytes,),
+    )
+
+
+def _not_kept(directory: Path, error: sqlite3.Error) -> CallerError:
+    return CallerError(
+        StatusCode.INTERNAL_DATABASE_ISSUE,
+        f"What this request changes could not be written to {directory}: {error}. Nothing was changed.",
+        hint="Make room on that disk, and send it again.",
+        row="requests.not-written",
+    )
 
 
 def _other_format(file: Path, found: int) -> ConfigError:

@@ -39,7 +39,7 @@ def test_what_goes_in_comes_out_in_order_wherever_it_was_kept(steps: list[int | 
             expected.append(response(f"{number}" * size))
             backlog.append(expected[-1], expected[-1].ByteSize())
         elif expected:
-            assert backlog.popleft() == expected.pop(0)
+            assert backlog.popleft() == (expected[0], expected.pop(0).ByteSize())
         assert len(backlog) == len(expected)
         assert backlog.bytes == sum(each.ByteSize() for each in expected)
     backlog.clear()
@@ -56,7 +56,7 @@ def test_beyond_its_memory_it_is_one_file_without_a_name_that_is_closed_when_it_
         backlog.append(response("x" * 90), 94)
     assert descriptors() == before + 1
     assert list(tmp_path.iterdir()) == []
-    assert [backlog.popleft().status.description for _ in range(3)] == ["x" * 90] * 3
+    assert [backlog.popleft()[0].status.description for _ in range(3)] == ["x" * 90] * 3
     assert descriptors() == before
 
 
@@ -67,7 +67,7 @@ def test_one_that_is_large_stays_in_memory_as_it_is_taken_next() -> None:
     assert descriptors() == before
     backlog.append(response("y" * 50), 54)
     assert descriptors() == before + 1
-    assert [backlog.popleft().status.description[0] for _ in range(2)] == ["x", "y"]
+    assert [backlog.popleft()[0].status.description[0] for _ in range(2)] == ["x", "y"]
     backlog.append(response("z" * 200), 204)
     assert descriptors() == before
 
@@ -89,4 +89,4 @@ def test_without_room_on_disk_it_stays_in_memory(monkeypatch: pytest.MonkeyPatch
     backlog = Backlog()
     for number in range(3):
         backlog.append(response(f"{number}" * 90), 94)
-    assert [backlog.popleft().status.description[0] for _ in range(3)] == ["0", "1", "2"]
+    assert [backlog.popleft()[0].status.description[0] for _ in range(3)] == ["0", "1", "2"]

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sqlite3
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import App, ComputeCluster, Nodepool, Runner
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.errors import CallerError, ConfigError
 from clarifai_emulator.logbook import RUNNER, LogBook
 from clarifai_emulator.models.directory import ModelSource, WantedSecret, Watched
 from clarifai_emulator.resources.kind_table import TABLE
 from clarifai_emulator.resources.rows import Record
 from clarifai_emulator.state.kept_logs import KeptLogs
-from clarifai_emulator.state.state_file import FILE, StateFile
+from clarifai_emulator.state.state_file import FILE, LogLimits, StateFile
 from clarifai_emulator.state.transfer import export_state, import_state
 from clarifai_emulator.store import Kind, Store
 
@@ -106,24 +107,84 @@ async def test_what_changes_without_a_request_is_committed_in_the_next_turn(tmp_
     other.close()
 
 
-async def test_a_commit_that_fails_is_tried_again_with_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store, file = opened(tmp_path)
-    store.put(Kind.APP, ("me", "a"), App(id="a"))
-    with monkeypatch.context() as patch:
-        patch.setattr("clarifai_emulator.state.state_file.to_bytes", _no_space)
-        with pytest.raises(sqlite3.OperationalError, match="disk is full"):
-            file.commit()
+def fill_disk(file: StateFile) -> None:
+    """Let the file grow no further, as on a full disk."""
+    database = file._database  # pyright: ignore[reportPrivateUsage]
+    assert database is not None
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+    database.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def make_room(file: StateFile) -> None:
+    database = file._database  # pyright: ignore[reportPrivateUsage]
+    assert database is not None
+    database.execute("PRAGMA max_page_count = 1000000")
+
+
+LARGE = "x" * 100_000  # needs pages of its own
+
+
+async def test_a_request_that_cannot_be_written_is_refused_and_undone_and_others_go_on(tmp_path: Path) -> None:
+    store, file = opened(tmp_path / "state")
+    for name in ("kept", "changed", "gone"):
+        store.put(Kind.APP, ("me", name), App(id=name))
+    file.commit()
+    fill_disk(file)
+    store.put(Kind.APP, ("me", "changed"), App(id="changed", description=LARGE))
+    store.put(Kind.APP, ("me", "new"), App(id="new", description=LARGE))
+    store.delete(Kind.APP, ("me", "gone"))
+    with pytest.raises(CallerError) as refused:
+        file.commit()
+    assert refused.value.code == StatusCode.INTERNAL_DATABASE_ISSUE
+    assert refused.value.message == (
+        f"What this request changes could not be written to {tmp_path / 'state'}: database or disk is full. "
+        "Nothing was changed. Make room on that disk, and send it again."
+    )
+    assert sorted(app.id for app in store.list(Kind.APP)) == ["changed", "gone", "kept"]
+    assert store.get(Kind.APP, ("me", "changed")) == App(id="changed")
+    file.commit()  # of a request that only reads
+    make_room(file)
+    store.put(Kind.APP, ("me", "later"), App(id="later", description=LARGE))
     file.commit()
     file.close()
-    found, other = opened(tmp_path)
+    found, other = opened(tmp_path / "state")
+    assert sorted(app.id for app in found.list(Kind.APP)) == ["changed", "gone", "kept", "later"]
+    other.close()
+
+
+async def test_what_changed_without_a_request_is_written_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("clarifai_emulator.state.state_file._RETRY_SECONDS", 0)
+    store, file = opened(tmp_path / "state")
+    fill_disk(file)
+    store.put(Kind.APP, ("me", "built"), App(id="built", description=LARGE))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    file.commit()  # of a request that only reads
+    assert store.get(Kind.APP, ("me", "built")) is not None
+    make_room(file)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"What has changed could not be written to {tmp_path / 'state'}: database or disk is full. It is tried "
+        "again until it is written; make room on that disk.",
+        f"What has changed is written to {tmp_path / 'state'} again.",
+    ]
+    file.close()
+    found, other = opened(tmp_path / "state")
     assert found.count(Kind.APP) == 1
     other.close()
 
 
-def _no_space(item: Any) -> bytes:
-    raise sqlite3.OperationalError("database or disk is full")
+async def test_a_commit_is_synced_unless_that_is_not_wanted(tmp_path: Path) -> None:
+    for is_synced, level in ((True, 2), (False, 1)):
+        file = StateFile(tmp_path / str(is_synced), Store(), TABLE, is_synced=is_synced)
+        file.open()
+        database = file._database  # pyright: ignore[reportPrivateUsage]
+        assert database is not None
+        assert database.execute("PRAGMA synchronous").fetchone() == (level,)
+        file.close()
 
 
 async def test_runners_are_kept_only_where_their_user_starts_them_and_shared_compute_is_not(tmp_path: Path) -> None:
@@ -164,11 +225,10 @@ async def test_the_file_is_readable_for_its_user_only(tmp_path: Path) -> None:
     file.close()  # may be called twice
 
 
-async def test_log_lines_are_there_again_and_the_oldest_of_too_many_are_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("clarifai_emulator.state.kept_logs._MOST_LINES", 2)
-    _, file = opened(tmp_path)
+async def test_log_lines_are_there_again_and_the_oldest_of_too_many_are_not(tmp_path: Path) -> None:
+    limits = LogLimits(lines=2, seconds=math.inf)
+    file = StateFile(tmp_path, Store(), TABLE, log_limits=limits)
+    file.open()
     book = LogBook()
     logs = KeptLogs(file, book)
     logs.start()
@@ -176,7 +236,8 @@ async def test_log_lines_are_there_again_and_the_oldest_of_too_many_are_not(
         book.append(RUNNER, f"line {number}", user_id="me", runner_id="r", replica_id="x", origin="model", time=7.5)
     logs.write()
     file.close()
-    _, file = opened(tmp_path)
+    file = StateFile(tmp_path, Store(), TABLE, log_limits=limits)
+    file.open()
     book = LogBook()
     logs = KeptLogs(file, book)
     logs.start()
@@ -187,6 +248,28 @@ async def test_log_lines_are_there_again_and_the_oldest_of_too_many_are_not(
     assert {(line.time, line.replica_id, line.origin) for line in lines} == {(7.5, "x", "model")}
     logs.write()
     file.close()
+
+
+async def test_log_lines_are_bounded_by_number_size_and_age_while_they_come(tmp_path: Path) -> None:
+    def kept(limits: LogLimits, messages: list[str], *, time: float = 1e12) -> list[str]:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        file = StateFile(folder, Store(), TABLE, log_limits=limits)
+        file.open()
+        for start in range(0, len(messages), 100):
+            lines = [("runner", json.dumps({"time": time}), each) for each in messages[start : start + 100]]
+            file.keep_lines(lines)
+        database = file._database  # pyright: ignore[reportPrivateUsage]
+        assert database is not None
+        found = [each for (each,) in database.execute("SELECT message FROM log_lines ORDER BY place")]
+        file.close()
+        return found
+
+    many = [f"{number:04d}" for number in range(2000)]
+    assert kept(LogLimits(lines=10), many) == many[-10:]
+    source = len(json.dumps({"time": 1e12}))
+    assert kept(LogLimits(bytes=5 * (4 + source)), many) == many[-5:]
+    assert kept(LogLimits(), many, time=7.5) == []
+    assert kept(LogLimits(), many) == many
 
 
 # What a newer version has written

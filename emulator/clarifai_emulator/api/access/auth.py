@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -175,7 +176,7 @@ class Authenticator:
                 "Empty or malformed authorization header. Please provide an API key or session token.",
                 row="requests.credential-malformed",
             )
-        if not TOKEN_CHARACTERS.issuperset(token):
+        if not _is_well_formed(token):
             raise CallerError(
                 StatusCode.CONN_KEY_INVALID, "Invalid format of key.", row="requests.credential-malformed"
             )
@@ -196,6 +197,11 @@ class Authenticator:
                 row="requests.credential-malformed",
             )
         return caller
+
+
+@lru_cache(maxsize=256)
+def _is_well_formed(token: str) -> bool:
+    return TOKEN_CHARACTERS.issuperset(token)
 
 
 def _is_within(some: frozenset[str] | None, limit: frozenset[str] | None) -> bool:

@@ -12,7 +12,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.hold_refusals import still_deploying, too_busy
 from clarifai_emulator.api.handlers.prediction_cache import PredictionCache
-from clarifai_emulator.clock import Clock, ClockTimer, SystemClock
+from clarifai_emulator.clock import Clock, ClockTimer, Deadlines, SystemClock
 from clarifai_emulator.config import DEFAULT_HOLD_SECONDS, EmulatorConfig
 from clarifai_emulator.contracts.values.runtime import Watch, WatchedCall
 from clarifai_emulator.dispatch.lane import Lane
@@ -70,6 +70,7 @@ class Inference:
         self._text_of_call = text_of_call
         self._model_of = model_of
         self._cache = cache or PredictionCache()
+        self._deadlines = Deadlines(self._clock, config.request_seconds)
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -95,7 +96,7 @@ class Inference:
             raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
         if watched is not None:
             watched.output(output)
-        fit_answer(output, self._config.max_message_bytes)
+        fit_answer(output, self._config.max_message_bytes, came=work.size)
         if key is not None and not work.code:  # code in the dev loop changes, and its version does not
             self._cache.keep(key, output)
         return output
@@ -125,7 +126,7 @@ class Inference:
                 async for output in work.outputs():
                     if watched is not None:
                         watched.output(output)
-                    fit_answer(output, self._config.max_message_bytes)
+                    fit_answer(output, self._config.max_message_bytes, came=work.size)
                     yield output
         finally:
             work.cancel()
@@ -177,6 +178,7 @@ class Inference:
             more=more,
             model=None if request.model.model_version.id else self._model_of(decision),
             steps=self._steps_of(call, decision),
+            came=call.came[1] if call.came[0] is request else b"",
         )
         if lane.edit_problem is not None:
             call.notes["edit_problem"] = lane.edit_problem.summary
@@ -222,25 +224,23 @@ class Inference:
         work.hold(ClockTimer(self._clock, seconds, give_up))
 
     def _deadline(self, call: ApiCall, work: Work) -> _Deadline:
-        return _Deadline(call, work, self._config.request_seconds, self._clock)
+        return _Deadline(call, work, self._deadlines)
 
 
 class _Deadline:
     """Fails the work when its time is up, and tells the client which replica answered, and in which nodepool."""
 
-    def __init__(self, call: ApiCall, work: Work, seconds: float, clock: Clock) -> None:
+    def __init__(self, call: ApiCall, work: Work, deadlines: Deadlines) -> None:
         self._call = call
         self._work = work
-        self._seconds = seconds
-        self._clock = clock
-        self._timer: ClockTimer | None = None
+        self._deadlines = deadlines
+        self._number = 0
 
     def __enter__(self) -> None:
-        self._timer = ClockTimer(self._clock, self._seconds, self._expire)
+        self._number = self._deadlines.add(self._expire)
 
     def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadlines.remove(self._number)
         if self._work.replica_id:
             self._call.notes["replica_id"] = self._work.replica_id
             self._call.trailers["x-clarifai-emulator-replica"] = self._work.replica_id
@@ -254,7 +254,7 @@ class _Deadline:
         self._work.expire(
             CallerError(
                 StatusCode.RPC_REQUEST_TIMEOUT,
-                f"The model had not answered after {self._seconds:g} s, the longest a request may take.",
+                f"The model had not answered after {self._deadlines.seconds:g} s, the longest a request may take.",
                 hint="Start the emulator with a larger --request-seconds if that is not enough.",
                 row="dispatch.request-timeout",
             )

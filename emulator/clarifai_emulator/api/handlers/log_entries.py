@@ -55,13 +55,13 @@ class _Logs:
         refuse_unknown_filters(request, known=known, ignored=())
         _require_log_type(request.log_type, "log_type")
         self.keep()
-        found = list(self._found(call, request))
+        found = self._found(call, request)
         response = call.rpc.response_type()
         size = min(request.per_page or DEFAULT_PER_PAGE, MAX_PER_PAGE)
         page = request.page or max(1, -(-len(found) // size))
         entries = found[(page - 1) * size : page * size]
         if entries:
-            response.log_entries.extend(entries)
+            response.log_entries.extend(map(self.logbook.entry, entries))
             response.page, response.per_page = page, size
         return response
 
@@ -78,9 +78,10 @@ class _Logs:
 
         with following(self.logbook.subscribe, wants, most=_MOST_BEHIND) as follower:
             self.keep()
-            kept: list[LogEntry] = list(self._found(call, request))
+            kept = self._found(call, request)
             for start in range(0, len(kept), MAX_PER_PAGE):
-                yield call.rpc.response_type(log_entries=kept[start : start + MAX_PER_PAGE])
+                page = kept[start : start + MAX_PER_PAGE]
+                yield call.rpc.response_type(log_entries=map(self.logbook.entry, page))
             while True:
                 missed, lines = await follower.next(MAX_PER_PAGE)
                 if missed:
@@ -109,10 +110,10 @@ class _Logs:
         self.keep()
         return call.rpc.response_type()
 
-    def _found(self, call: ApiCall, request: Any) -> Any:
-        """The entries that a request asks for, as far as they are the caller's to read."""
+    def _found(self, call: ApiCall, request: Any) -> list[LogLine]:
+        """The lines that a request asks for, as far as they are the caller's to read."""
         match = self._match(call, request)
-        return [] if match is None else self.logbook.entries(request.log_type, **match)
+        return [] if match is None else list(self.logbook.lines(request.log_type, **match))
 
     def _match(self, call: ApiCall, request: Any) -> dict[str, str] | None:
         """Return what an entry's source must have. Entries are one user's: the caller's, or those of an

@@ -49,6 +49,7 @@ class ApiHandlers:
             request = parse(data)
             is_readable = not isinstance(request, Unreadable)
             call = self._begin(rpc, stream, is_heard=is_readable)
+            call.came = request, data
             response = await self._chain.unary(call, handler if is_readable else _refuse, request)
             await stream.write(response.SerializeToString())
 

@@ -19,14 +19,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 from urllib.parse import quote
 
-from hpack import NeverIndexedHeaderTuple
-
 from clarifai_emulator.errors import TransportError
 from clarifai_emulator.messages.header_text import sendable
 
 log = logging.getLogger(__name__)
 
-Headers = list[tuple[str, str] | NeverIndexedHeaderTuple]
+Headers = list[tuple[str, str]]
 
 _PREFIX = struct.Struct(">BI")
 # Complete messages that may wait for a handler; further ones stay with the sender.
@@ -53,7 +51,7 @@ class Wire(Protocol):
 
     def send_headers(self, stream_id: int, headers: Headers, *, end: bool) -> None: ...
 
-    async def send_data(self, stream_id: int, data: bytes) -> None: ...
+    async def send_data(self, stream_id: int, *pieces: bytes) -> None: ...
 
     def flush(self) -> None: ...
 
@@ -171,7 +169,7 @@ class GrpcStream:
             raise TransportError("RESOURCE_EXHAUSTED", _too_large("The answer", len(message), self._max_bytes))
         self.begin()
         if not self.closed:
-            await self._wire.send_data(self._id, _PREFIX.pack(0, len(message)) + message)
+            await self._wire.send_data(self._id, _PREFIX.pack(0, len(message)), message)
 
     def flush(self) -> None:
         """Send what was written now, not with what else is written in this turn of the event loop."""
@@ -327,11 +325,10 @@ def _too_large(what: str, size: int, limit: int) -> str:
 
 def _seconds(timeout: str) -> float | None:
     """Read ``grpc-timeout`` as seconds; None without one, and for one that cannot be read."""
-    match = _TIMEOUT.fullmatch(timeout)
+    match = _TIMEOUT.fullmatch(timeout) if timeout else None
     return int(match[1]) * _UNITS[match[2]] if match else None
 
 
 def _ascii(metadata: Mapping[str, str]) -> Headers:
-    """Return metadata as header fields, which carry printable ASCII only. The header compression does not remember
-    them: most differ from call to call."""
-    return [NeverIndexedHeaderTuple(name, sendable(value)) for name, value in metadata.items()]
+    """Return metadata as header fields, which carry printable ASCII only."""
+    return [(name, sendable(value)) for name, value in metadata.items()]

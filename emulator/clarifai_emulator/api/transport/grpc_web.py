@@ -81,7 +81,8 @@ class _WebWire:
         if end:
             self._trailers = fields[status_at:]
 
-    async def send_data(self, stream_id: int, data: bytes) -> None:
+    async def send_data(self, stream_id: int, *pieces: bytes) -> None:
+        data = b"".join(pieces)
         if not self._exchange.started:
             await self._exchange.begin(200, f"{self._kind}+proto", self._initial)
         await self._exchange.write(base64.b64encode(data) if self._kind == _TEXT else data)

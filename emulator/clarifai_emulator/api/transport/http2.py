@@ -1,4 +1,4 @@
-"""Speaks HTTP/2: one connection, its streams, its flow control. The protocol itself is the ``h2`` library's.
+"""Serves one HTTP/2 connection: its calls, their tasks and deadlines. The protocol itself is ``http2_session``'s.
 
     ┌─ content-type application/grpc ─► a GrpcStream, served by a method of the RPCs
     └─ any other ─► an HttpStream (http2_exchange.py), served by the sites; a port without HTTP says so
@@ -15,30 +15,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.errors import ErrorCodes
-from h2.events import (
-    DataReceived,
-    Event,
-    RemoteSettingsChanged,
-    RequestReceived,
-    StreamEnded,
-    StreamReset,
-    WindowUpdated,
-)
-from h2.exceptions import ProtocolError
-from h2.frame_buffer import FrameBuffer
-from h2.settings import SettingCodes
-from hpack import Encoder
-from hyperframe.frame import DataFrame, Frame
-
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream, Headers
+from clarifai_emulator.api.transport.http2_frames import ConnectionFault, ErrorCode
+from clarifai_emulator.api.transport.http2_session import MOST_STREAMS, Session
 from clarifai_emulator.errors import TransportError
 
 log = logging.getLogger(__name__)
-# It would write every header at DEBUG, credentials among them.
-logging.getLogger("hpack").setLevel(logging.INFO)
 
 Serve = Callable[[GrpcStream], Awaitable[None]]
 Find = Callable[[str], Serve | None]
@@ -48,55 +30,13 @@ _GRPC = "application/grpc"
 _GRPC_WEB = "application/grpc-web"
 _NO_HTTP = b"Only gRPC is spoken at this address: content-type must be application/grpc.\n"
 
-# Windows large enough that a payload of many MiB is not metered out 64 KiB at a time. What one stream may have
-# under way is bounded by its own window; the connection's is never the one that is short.
-_STREAM_WINDOW = 4 * 1024 * 1024
-_CONNECTION_WINDOW = 1 << 30
-_FRAME = 1024 * 1024
-
 # A peer whose machine has vanished says no goodbye. When nothing was heard for so long, the system asks, and after
 # a few questions without an answer the connection ends. Seconds.
 _SILENT_SECONDS = 20
 _ASK_EVERY_SECONDS = 5
 _QUESTIONS = 3
-_SETTINGS: dict[SettingCodes | int, int] = {
-    SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
-    SettingCodes.MAX_FRAME_SIZE: _FRAME,
-    SettingCodes.MAX_CONCURRENT_STREAMS: 10_000,
-    SettingCodes.MAX_HEADER_LIST_SIZE: 64 * 1024,
-}
-
-# Headers are taken as they come: a credential with a blank at its end is refused by name, not with the connection.
-_CONFIG = H2Configuration(
-    client_side=False,
-    header_encoding=None,
-    validate_inbound_headers=False,
-    normalize_inbound_headers=False,
-    validate_outbound_headers=False,
-    normalize_outbound_headers=False,
-)
-
-
-class _PlainEncoder(Encoder):
-    """Compresses headers without the Huffman code, which costs more time here than its bytes would."""
-
-    def encode(self, headers: Any, huffman: bool = False) -> bytes:
-        return super().encode(headers, huffman=False)
-
-
-def _data() -> str:
-    return "data"
-
-
-class _Frames(FrameBuffer):
-    """Reads frames whose data is not described. h2 describes every frame that it receives, for a trace that is off;
-    of data it would write all in hexadecimal: 2.7 ms for each MiB."""
-
-    def __next__(self) -> Frame:
-        frame = super().__next__()
-        if isinstance(frame, DataFrame):
-            frame._body_repr = _data  # pyright: ignore[reportPrivateUsage]
-        return frame
+# The frames that may wait for a client that reads nothing, and has not to be waited for when they are sent.
+_MOST_UNASKED = 50_000
 
 
 class ServedStream(Protocol):
@@ -159,17 +99,16 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._on_odd = on_odd
         self._take_request = take_request
-        self._h2 = H2Connection(_CONFIG)
-        self._h2.encoder = _PlainEncoder()
-        self._h2.incoming_buffer = _Frames(server=True)
+        self._session = Session(self)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._peer = ""
         self._calls: dict[int, _Call] = {}
+        self._leaving: set[asyncio.Task[None]] = set()  # cancelled, and not over yet
         self._flushing = False
         self._may_write = asyncio.Event()
         self._may_write.set()
-        self._windows = asyncio.Event()
+        self._short: dict[int, asyncio.Future[None]] = {}  # streams whose windows have no room
 
     # asyncio's side.
 
@@ -179,25 +118,33 @@ class Connection(asyncio.Protocol):
         self._peer = _peer(transport.get_extra_info("peername"))
         _notice_if_it_vanishes(transport.get_extra_info("socket"))
         self._connections.add(self)
-        self._h2.initiate_connection()
-        self._h2.update_settings(_SETTINGS)
-        # From now on, not from the client's confirmation on: it may come in one piece with the first large frame.
-        self._h2.max_inbound_frame_size = _FRAME
-        self._h2.increment_flow_control_window(_CONNECTION_WINDOW)
         self.flush()
 
     def data_received(self, data: bytes) -> None:
         self._flushing = True  # what is said meanwhile goes out below
         try:
-            for event in self._h2.receive_data(data):
-                self._handle(event)
-        except ProtocolError as error:
+            self._session.receive(data)
+            self._check_pace()
+        except ConnectionFault as error:
             log.debug("%s does not speak HTTP/2 as it should: %s", self._peer, error)
             self._on_odd("http2", f"no proper HTTP/2: {str(error)[:200]}")
+            self._session.goodbye(error.code)
             self.flush()
-            self._close()
+            if self._may_write.is_set():
+                self._close()
+            else:
+                self.abort()  # it reads nothing: not the goodbye either
         else:
             self.flush()
+
+    def _check_pace(self) -> None:
+        """Refuse a client that asks for more and more, and reads no answer, or gives up whatever it asks for."""
+        if len(self._leaving) > MOST_STREAMS:
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "more resets than can be followed")
+        if self._session.unasked > _MOST_UNASKED:
+            if not self._may_write.is_set():
+                raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "more and more to answer, and no answer is read")
+            self._session.count_anew()
 
     def eof_received(self) -> bool:
         return False
@@ -219,7 +166,7 @@ class Connection(asyncio.Protocol):
         for stream_id in tuple(self._calls):
             self._drop(stream_id)
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._h2.close_connection()
+        self._session.goodbye()
         self.flush()
         self._close()
 
@@ -235,9 +182,9 @@ class Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Send what has been said so far."""
         self._flushing = False
-        data = self._h2.data_to_send()
-        if data and self._transport is not None:
-            self._transport.write(data)
+        pieces = self._session.take()
+        if pieces and self._transport is not None:
+            self._transport.writelines(pieces)
 
     def _flush_soon(self) -> None:
         """Send with what else is said in this turn of the event loop: a stream's chunks often come together."""
@@ -247,29 +194,8 @@ class Connection(asyncio.Protocol):
 
     # What arrives.
 
-    def _handle(self, event: Event) -> None:
-        if isinstance(event, DataReceived):
-            call = self._calls.get(event.stream_id)
-            if call is not None:
-                call.stream.receive(event.data, event.flow_controlled_length)
-            else:
-                self.acknowledge(event.stream_id, event.flow_controlled_length)
-        elif isinstance(event, RequestReceived):
-            self._begin(event.stream_id, event.headers)
-        elif isinstance(event, StreamEnded):
-            call = self._calls.get(event.stream_id)
-            if call is not None:
-                call.stream.receive_end()
-        elif isinstance(event, StreamReset):
-            self._drop(event.stream_id)
-        elif isinstance(event, WindowUpdated | RemoteSettingsChanged):
-            self._windows.set()
-            self._windows = asyncio.Event()
-
-    def _begin(self, stream_id: int, fields: Any) -> None:
-        headers: dict[str, str] = {}
-        for name, value in fields:
-            headers[name.decode("ascii", "replace")] = value.decode("utf-8", "replace")
+    def request_came(self, stream_id: int, fields: Mapping[str, str]) -> None:
+        headers = fields
         kind = headers.get("content-type", "")
         if kind.startswith(_GRPC) and not kind.startswith(_GRPC_WEB):
             self._begin_call(stream_id, headers)
@@ -280,6 +206,27 @@ class Connection(asyncio.Protocol):
         else:
             self._refuse_request(stream_id)
 
+    def data_came(self, stream_id: int, data: bytes, size: int) -> None:
+        call = self._calls.get(stream_id)
+        if call is not None:
+            call.stream.receive(data, size)
+        else:
+            self._session.acknowledge(stream_id, size)
+
+    def request_ended(self, stream_id: int) -> None:
+        call = self._calls.get(stream_id)
+        if call is not None:
+            call.stream.receive_end()
+
+    def stream_was_reset(self, stream_id: int) -> None:
+        self._drop(stream_id)
+
+    def window_grew(self, stream_id: int) -> None:
+        for each in (stream_id,) if stream_id else tuple(self._short):
+            waiting = self._short.pop(each, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
+
     def _begin_call(self, stream_id: int, headers: Mapping[str, str]) -> None:
         stream = GrpcStream(self, stream_id, headers, peer=self._peer, max_bytes=self._max_bytes)
         task = self._loop.create_task(self._serve(stream_id, stream))
@@ -289,11 +236,11 @@ class Connection(asyncio.Protocol):
         self._calls[stream_id] = _Call(stream, task, timer)
 
     def _refuse_request(self, stream_id: int) -> None:
-        try:
-            self._h2.send_headers(stream_id, [(":status", "415"), ("content-type", "text/plain")])
-            self._h2.send_data(stream_id, _NO_HTTP, end_stream=True)
-        except ProtocolError:
-            return  # a client that takes no body, or has gone
+        self._session.send_headers(stream_id, [(":status", "415"), ("content-type", "text/plain")])
+        if self._session.window(stream_id) >= len(_NO_HTTP):
+            self._session.send_data(stream_id, _NO_HTTP, end=True)
+        else:
+            self._session.reset(stream_id, ErrorCode.REFUSED_STREAM)
         self._flush_soon()
 
     async def _serve(self, stream_id: int, stream: GrpcStream) -> None:
@@ -313,13 +260,15 @@ class Connection(asyncio.Protocol):
     def _expire(self, stream_id: int) -> None:
         """Give a call up because its client's deadline has passed: nobody waits for it any longer."""
         self._drop(stream_id)
-        self.reset(stream_id, ErrorCodes.CANCEL)
+        self.reset(stream_id, ErrorCode.CANCEL)
 
     def _drop(self, stream_id: int) -> None:
         call = self._forget(stream_id)
         if call is not None:
             call.stream.abandon()
-            call.task.cancel()
+            if call.task.cancel():
+                self._leaving.add(call.task)
+                call.task.add_done_callback(self._leaving.discard)
 
     def _forget(self, stream_id: int) -> _Call | None:
         call = self._calls.pop(stream_id, None)
@@ -332,50 +281,55 @@ class Connection(asyncio.Protocol):
     # What a stream says.
 
     def send_headers(self, stream_id: int, headers: Headers, *, end: bool) -> None:
-        try:
-            self._h2.send_headers(stream_id, headers, end_stream=end)
-        except ProtocolError:
+        if not self._session.is_open(stream_id):
             return  # the stream or the connection ended in this instant
+        self._session.send_headers(stream_id, headers, end=end)
         if end:
             self.flush()
         else:
             self._flush_soon()
 
-    async def send_data(self, stream_id: int, data: bytes, *, end: bool = False) -> None:
-        rest = memoryview(data)
-        try:
-            while True:
-                size = min(self._h2.local_flow_control_window(stream_id), self._h2.max_outbound_frame_size)
-                if len(rest) <= size:
-                    self._h2.send_data(stream_id, rest, end_stream=end)
-                    self._flush_soon()
-                    break
-                if size > 0:
-                    self._h2.send_data(stream_id, rest[:size])
-                    rest = rest[size:]
-                else:
-                    self.flush()
-                    await self._windows.wait()
-                if not self._may_write.is_set():
-                    await self._may_write.wait()
-        except ProtocolError:
+    async def send_data(self, stream_id: int, *pieces: bytes, end: bool = False) -> None:
+        session = self._session
+        left = sum(map(len, pieces))
+        if session.is_open(stream_id) and left <= session.window(stream_id) and self._may_write.is_set():
+            session.send_data(stream_id, *pieces, end=end)  # as a whole, as most are
+            self._flush_soon()
             return
+        for piece in pieces:
+            left -= len(piece)
+            await self._send_piece(stream_id, memoryview(piece), end=end and not left)
         if not self._may_write.is_set():
             await self._may_write.wait()
 
+    async def _send_piece(self, stream_id: int, rest: memoryview, *, end: bool) -> None:
+        session = self._session
+        while session.is_open(stream_id):
+            if not self._may_write.is_set():
+                await self._may_write.wait()
+                continue
+            size = session.window(stream_id)
+            if len(rest) <= size:
+                session.send_data(stream_id, rest, end=end)
+                self._flush_soon()
+                return
+            if size > 0:
+                session.send_data(stream_id, rest[:size])
+                rest = rest[size:]
+                self.flush()
+            else:
+                self.flush()
+                self._short[stream_id] = self._loop.create_future()
+                await self._short[stream_id]
+
     def acknowledge(self, stream_id: int, size: int) -> None:
         if size:
-            try:
-                self._h2.acknowledge_received_data(size, stream_id)
-            except ProtocolError:
-                return
-            self._flush_soon()
+            self._session.acknowledge(stream_id, size)
+            if self._session.has_news:
+                self._flush_soon()
 
-    def reset(self, stream_id: int, code: ErrorCodes = ErrorCodes.NO_ERROR) -> None:
-        try:
-            self._h2.reset_stream(stream_id, code)
-        except ProtocolError:
-            return
+    def reset(self, stream_id: int, code: ErrorCode = ErrorCode.NO_ERROR) -> None:
+        self._session.reset(stream_id, code)
         self.flush()
 
 
@@ -383,7 +337,11 @@ def first_of(services: Sequence[Find]) -> Find:
     """Make one service of several: the first that has a method serves it."""
 
     def find(path: str) -> Serve | None:
-        return next((serve for service in services if (serve := service(path)) is not None), None)
+        for service in services:
+            serve = service(path)
+            if serve is not None:
+                return serve
+        return None
 
     return find
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
-from h2.errors import ErrorCodes
 
 from clarifai_emulator.api.transport.grpc_stream import Headers
+from clarifai_emulator.api.transport.http2_frames import ErrorCode
 from clarifai_emulator.api.transport.http_exchange import (
     PROGRESS_BYTES,
     Exchange,
@@ -39,11 +39,11 @@ class StreamWire(Protocol):
 
     def send_headers(self, stream_id: int, headers: Headers, *, end: bool) -> None: ...
 
-    async def send_data(self, stream_id: int, data: bytes, *, end: bool = False) -> None: ...
+    async def send_data(self, stream_id: int, *pieces: bytes, end: bool = False) -> None: ...
 
     def acknowledge(self, stream_id: int, size: int) -> None: ...
 
-    def reset(self, stream_id: int, code: ErrorCodes = ...) -> None: ...
+    def reset(self, stream_id: int, code: ErrorCode = ...) -> None: ...
 
 
 class HttpStream:
@@ -84,10 +84,10 @@ class HttpStream:
             if await serve_exchange(self._check_and_serve, self._exchange):
                 await self._end()
             else:
-                self._wire.reset(self._id, ErrorCodes.INTERNAL_ERROR)
+                self._wire.reset(self._id, ErrorCode.INTERNAL_ERROR)
         except asyncio.CancelledError:
             if not self._is_gone:
-                self._wire.reset(self._id, ErrorCodes.CANCEL)
+                self._wire.reset(self._id, ErrorCode.CANCEL)
             raise
 
     async def _check_and_serve(self, exchange: Exchange) -> None:
@@ -104,7 +104,7 @@ class HttpStream:
         if not self._has_ended and not self._is_gone:
             # Nobody reads the rest of the body; but a client that is told so at once may lose the answer to it.
             loop = asyncio.get_running_loop()
-            loop.call_later(_LINGER_SECONDS, self._wire.reset, self._id, ErrorCodes.NO_ERROR)
+            loop.call_later(_LINGER_SECONDS, self._wire.reset, self._id, ErrorCode.NO_ERROR)
 
     # The connection's side.
 

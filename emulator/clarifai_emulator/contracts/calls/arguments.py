@@ -10,6 +10,7 @@ from typing import Any
 from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
+from clarifai_emulator.contracts.calls.edits import Edits
 from clarifai_emulator.contracts.calls.written_arguments import (
     batch_items,
     dict_keys,
@@ -24,7 +25,7 @@ from clarifai_emulator.contracts.calls.written_arguments import (
 )
 from clarifai_emulator.contracts.reports.report import counted
 from clarifai_emulator.contracts.rules import found
-from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
 from clarifai_emulator.contracts.rules.name_findings import missing_argument, unknown_argument
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
@@ -78,6 +79,7 @@ class _Call:
         self._model = model
         self._name = str(method.signature.name)
         self._fields = {each.name: each for each in method.signature.input_fields}
+        self._edits = Edits(source)
         self._findings: list[Finding] = []
         self._unpacked = False
         self._merged = False
@@ -155,6 +157,9 @@ class _Call:
                 "extra-argument",
                 f"{self._name}() takes {counted(len(names), 'argument')}, {len(args)} are given.",
                 args[len(names)],
+                edit=self._edits.without(self._call, args[len(names)], args[-1])
+                if list(args) == self._call.args and self._site.way not in ("passed", "mapped")
+                else None,
             )
         for keyword in self._call.keywords:
             self._keyword(keyword, given)
@@ -178,7 +183,10 @@ class _Call:
         if name == WITH_PROTO:
             return
         if name in given:
-            self._say("repeated-argument", f"{self._name}() is given '{name}' twice.", at, parameter=name)
+            edit = self._edits.without(self._call, at, at) if at.arg else None
+            self._say(
+                "repeated-argument", f"{self._name}() is given '{name}' twice.", at, parameter=name, edit=edit
+            )
         elif name not in self._fields:
             self._unknown(name, at)
         else:
@@ -198,13 +206,16 @@ class _Call:
         near = nearest(name, self._fields)
         self._meant.add(near)
         hint = f"Write '{near}'." if near else None
-        self._say_of_name(unknown_argument(name, self._fields), at, near, hint)
+        edit = self._edits.renamed(at, near) if at.arg == name else None
+        self._say_of_name(unknown_argument(name, self._fields), at, near, hint, edit)
 
     def _missing(self, name: str, at: ast.expr) -> None:
         self._say_of_name(missing_argument(name, stub_types.in_words(self._fields[name])), at, name)
 
-    def _say_of_name(self, finding: Finding, at: ast.AST, parameter: str, hint: str | None = None) -> None:
-        self._say(finding.rule, f"{self._name}(): {finding.message}", at, parameter=parameter, hint=hint)
+    def _say_of_name(
+        self, finding: Finding, at: ast.AST, parameter: str, hint: str | None = None, edit: Edit | None = None
+    ) -> None:
+        self._say(finding.rule, f"{self._name}(): {finding.message}", at, parameter=parameter, hint=hint, edit=edit)
 
     # Batches.
 
@@ -232,6 +243,7 @@ class _Call:
                 self._call.args[0],
                 parameter=first.name,
                 hint=f"Write {first.name}=….",
+                edit=self._edits.named(self._call.args[0], first.name),
             )
         elif not batch and first is not None:
             self._value(first.name, self._call.args[0])
@@ -285,6 +297,7 @@ class _Call:
                 f"{self._name}(): argument '{name}' is a bool, and int is expected.",
                 node,
                 parameter=name,
+                edit=self._edits.wrapped(node, "int(", ")"),
             )
         return len(self._findings) > before
 
@@ -298,6 +311,7 @@ class _Call:
                 f"{stub_types.in_words(self._fields[name])} is expected.",
                 node,
                 parameter=name,
+                edit=self._edits.wrapped(node, "iter(", ")") if shown != "one value" else None,
             )
             return
         inside = iterated(value)
@@ -398,18 +412,19 @@ class _Call:
 
     # Findings.
 
-    def _say(self, rule: str, message: str, at: Any, *, parameter: str = "", hint: str | None = None) -> None:
-        self._findings.append(self._found(rule, message, at, parameter, hint))
+    def _say(self, rule: str, message: str, at: Any, *, parameter: str = "", **advice: Any) -> None:
+        """Report what is wrong. ``advice``: ``hint`` and ``edit`` of the finding, where they are not the rule's."""
+        self._findings.append(self._found(rule, message, at, parameter, **advice))
 
-    def _found(self, rule: str, message: str, at: Any, parameter: str = "", hint: str | None = None) -> Finding:
+    def _found(self, rule: str, message: str, at: Any, parameter: str = "", **advice: Any) -> Finding:
         return found(
             rule,
             message,
             self._source.location(at),
-            hint=hint,
             model=self._model,
             method=self._name,
             declared=declared(self._method, parameter),
+            **advice,
         )
 
     def _placed(self, finding: Finding, node: ast.expr, parameter: str) -> Finding:
@@ -419,6 +434,7 @@ class _Call:
             declared=declared(self._method, parameter),
             model=self._model,
             method=self._name,
+            edit=self._edits.of_value(finding.rule, self._call, node, self._fields[parameter]),
         )
 
 

@@ -216,6 +216,7 @@ class _Check:
         if fresh:
             from clarifai_emulator.contracts.calls.judge import Typing, judge_files
             from clarifai_emulator.contracts.endpoints.endpoint_check import EndpointCheck
+            from clarifai_emulator.contracts.endpoints.endpoint_words import may_ask
 
             self._progress(f"checking {len(fresh)} of {len(every)} files that use the platform")
             python = [file for file in fresh if file not in foreign]
@@ -227,9 +228,12 @@ class _Check:
                 Typing(urls, salt, self._folder, self._packages, surface),
             )
             endpoints = EndpointCheck(self._models, self._project, self._project.definitions)
+            every_python = self._project.with_imported(python)
+            asking = self._project.with_importers(each for each in every_python if may_ask(each, self._project))
             for file in fresh:
                 findings, calls = judged.get(file.path, ([], []))
-                asked, requests = endpoints.check(file)
+                is_asking = file.path in asking or file in foreign
+                asked, requests = endpoints.check(file) if is_asking else ([], [])
                 results[str(file.path)] = {
                     "key": keys[file.path],
                     "findings": [finding_record(each) for each in (*findings, *asked)],

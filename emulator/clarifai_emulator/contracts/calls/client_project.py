@@ -272,20 +272,29 @@ class ClientProject:
     def concerned(self, marks: Sequence[bytes]) -> set[Path]:
         """Files that have to do with the SDK: they name it, or import one that does."""
         everything = self.with_imported(self.files)
-        direct = {file.path for file in everything if any(mark in file.content for mark in marks)}
-        importers: dict[Path, list[Path]] = {}
-        for file in everything:
-            for other in self.imported(file):
-                importers.setdefault(other.path, []).append(file.path)
-        waiting = list(direct)
-        while waiting:
-            for path in importers.get(waiting.pop(), ()):
-                if path not in direct:
-                    direct.add(path)
-                    waiting.append(path)
+        direct = self.with_importers(file for file in everything if any(mark in file.content for mark in marks))
         # What they import may be handed a model.
         files = [file for path in direct if (file := self.file(path)) is not None]
         return {*direct, *(each.path for file in files for each in self.imported(file))}
+
+    def with_importers(self, files: Iterable[File]) -> set[Path]:
+        """Return these files and all that import them, themselves or through others."""
+        found = {file.path for file in files}
+        waiting = list(found)
+        while waiting:
+            for path in self._importers.get(waiting.pop(), ()):
+                if path not in found:
+                    found.add(path)
+                    waiting.append(path)
+        return found
+
+    @cached_property
+    def _importers(self) -> Mapping[Path, Sequence[Path]]:
+        importers: dict[Path, list[Path]] = {}
+        for file in self.with_imported(self.files):
+            for other in self.imported(file):
+                importers.setdefault(other.path, []).append(file.path)
+        return importers
 
     def foreign_with(self, marks: Sequence[bytes]) -> list[File]:
         """Return the clients in other languages that have to do with the platform: they name it."""

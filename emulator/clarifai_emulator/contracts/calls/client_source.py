@@ -204,6 +204,12 @@ class Source:
         first, last = places[min(start[0], len(places)) - 1], places[min(end[0], len(places)) - 1]
         return Location(self.path, first.line, start[1] + first.shift, last.line, end[1] + last.shift, first.cell)
 
+    def between(self, start: Position, end: Position) -> str:
+        """Return what ``text`` has between two places."""
+        lines = self.lines[start[0] - 1 : end[0]]
+        lines[-1] = lines[-1][: end[1] - 1]
+        return "\n".join([lines[0][start[1] - 1 :], *lines[1:]])
+
     def insert(self, insertions: Iterable[Insertion], header: str = "") -> str:
         """Return ``text`` with the insertions, which keep every line where it is; ``header``: a line before it."""
         self._insertions = {}

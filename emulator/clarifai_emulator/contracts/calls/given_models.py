@@ -17,7 +17,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 from clarifai_emulator.contracts.calls.call_targets import Address, GivenModel, NotAnAddress, read_address
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.client_call import ClientCall
-from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs.sdk_surface import sdk_folder
@@ -25,7 +25,7 @@ from clarifai_emulator.errors import ConfigError
 
 _READ_SUFFIXES = (".py", ".yaml", ".yml", ".txt", ".toml")
 NOT_READ = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +165,7 @@ def finding_record(finding: Finding) -> dict[str, Any]:
         "declared": place(finding.declared),
         "model": finding.model,
         "method": finding.method,
+        "edit": [place(finding.edit.location), finding.edit.text] if finding.edit is not None else None,
     }
 
 
@@ -178,7 +179,13 @@ def _finding(record: Mapping[str, Any]) -> Finding:
         declared=location(record["declared"]),
         model=record["model"],
         method=record["method"],
+        edit=_edit(record["edit"]),
     )
+
+
+def _edit(record: Sequence[Any] | None) -> Edit | None:
+    where = location(record[0]) if record is not None else None
+    return Edit(where, str(record[1])) if record is not None and where is not None else None
 
 
 read_finding = _finding

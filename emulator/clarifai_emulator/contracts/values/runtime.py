@@ -30,6 +30,8 @@ _DEFAULTS = {1: "predict", 2: "generate", 4: "stream"}
 _TRAILER = "x-clarifai-emulator-finding"
 _LONGEST_TRAILER = 1000
 _VERSIONS = 256
+# A runner may leave the status of its answer out. Looked up once: of the enumeration, each look-up is a search.
+_SUCCESS = (StatusCode.SUCCESS, StatusCode.ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,10 @@ class Watch:
         if version is None:
             return None
         metadata = request.inputs[0].data.metadata
-        name = metadata[_NAME] if _NAME in metadata else _DEFAULTS.get(kind, "")
-        if not isinstance(name, str):
-            name = str(name)  # a request can hold anything
+        fields = metadata.fields  # the message itself: what stands for it as a mapping takes longer
+        name = _DEFAULTS.get(kind, "")
+        if _NAME in fields:
+            name = fields[_NAME].string_value or str(metadata[_NAME])  # a request can hold anything
         if name == _SIGNATURES:
             return None
         if not version.methods:
@@ -166,7 +169,7 @@ class WatchedCall:
 
     def output(self, response: Any) -> None:
         """Check one answer of the model. Raises ``CallerError`` if strict."""
-        if self._is_old or response.status.code not in (StatusCode.SUCCESS, StatusCode.ZERO):
+        if self._is_old or response.status.code not in _SUCCESS:
             return
         assert self.method is not None
         for each in response.outputs:

@@ -51,14 +51,14 @@ class Scene:
 
     def method(self, name: str, *, raw: bool = False) -> Any:
         rpc = rpc_table()[name]
-        make = {
+        make: Any = {
             (False, False): self.channel.unary_unary,
             (False, True): self.channel.unary_stream,
             (True, True): self.channel.stream_stream,
         }[rpc.client_streaming, rpc.server_streaming]
         return make(
             rpc.path,
-            request_serializer=(lambda data: data) if raw else rpc.request_type.SerializeToString,
+            request_serializer=bytes if raw else rpc.request_type.SerializeToString,
             response_deserializer=rpc.response_type.FromString,
         )
 
@@ -183,7 +183,7 @@ async def test_the_first_chunk_is_sent_at_once_and_those_that_follow_together(sc
         def send_headers(self, stream_id: int, headers: Any, *, end: bool) -> None:
             said.append("end" if end else "begin")
 
-        async def send_data(self, stream_id: int, data: bytes) -> None:
+        async def send_data(self, stream_id: int, *pieces: bytes) -> None:
             said.append("chunk")
 
         def flush(self) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
+import socket
+import struct
+import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
-from hyperframe.frame import DataFrame
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
+from clarifai_emulator.api.transport.http2_frames import PREFACE
+from clarifai_emulator.api.transport.port import Port
 from clarifai_emulator.errors import TransportError
 from grpc_port import grpc_port
 
@@ -23,7 +28,7 @@ Handler = Callable[[GrpcStream], Awaitable[None]]
 
 
 @asynccontextmanager
-async def serving(handler: Handler, *, max_bytes: int = 32 * MIB) -> AsyncIterator[grpc.aio.Channel]:
+async def serving(handler: Handler, *, max_bytes: int = 32 * MIB) -> AsyncGenerator[grpc.aio.Channel]:
     """Yield a client of a server on which ``handler`` answers every method."""
     unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     async with (
@@ -360,6 +365,10 @@ async def test_what_is_not_grpc_is_told_by_its_http_status() -> None:
         assert output == b"415"
 
 
+def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
+    return struct.pack(">I", len(payload))[1:] + bytes((kind, flags)) + struct.pack(">I", stream_id) + payload
+
+
 def waits_for_ever(outcome: asyncio.Future[str]) -> Handler:
     async def handler(stream: GrpcStream) -> None:
         await stream.write(b"begun")
@@ -377,7 +386,7 @@ class Silence:
 
     def send_headers(self, stream_id: int, headers: Any, *, end: bool) -> None: ...
 
-    async def send_data(self, stream_id: int, data: bytes) -> None: ...
+    async def send_data(self, stream_id: int, *pieces: bytes) -> None: ...
 
     def flush(self) -> None: ...
 
@@ -386,16 +395,59 @@ class Silence:
     def reset(self, stream_id: int) -> None: ...
 
 
-async def test_a_large_frame_is_not_described_byte_by_byte(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The h2 library asks for this text of every frame that comes."""
-    described: list[DataFrame] = []
-    monkeypatch.setattr(DataFrame, "_body_repr", lambda frame: described.append(frame) or "")
-    repr(DataFrame(1, b"x"))
-    assert len(described) == 1
-    async with serving(echo) as channel:
-        assert await unary(channel, b"x" * MIB) == b"x" * MIB
-    assert len(described) == 1
+async def flood(said: bytes, *, times: int) -> list[str]:
+    """Say something again and again on a connection of which nothing is read; return what the server thinks of it,
+    once it has ended the connection."""
+    odd: list[str] = []
+
+    port = Port(lambda path: echo, max_bytes=MIB, on_odd=lambda kind, what: odd.append(f"{kind}: {what}"))
+    number = await port.listen("127.0.0.1", 0)
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(20)
+
+    def talk() -> None:
+        with contextlib.suppress(ConnectionError):
+            client.sendall(PREFACE + frame(4, 0, 0))
+            for _ in range(times):
+                client.sendall(said)
+
+    try:
+        client.connect(("127.0.0.1", number))
+        await asyncio.to_thread(talk)
+    finally:
+        client.close()
+        await port.close()
+    return odd
 
 
-def test_other_users_of_the_library_see_what_it_describes() -> None:
-    assert repr(DataFrame(1, b"x")).endswith(": <hex:78>")
+async def test_a_client_that_asks_for_answers_and_reads_none_is_let_go() -> None:
+    told = await flood(frame(6, 0, 0, bytes(8)) * 1_000, times=2_000)
+    assert told[:1] == ["http2: no proper HTTP/2: more and more to answer, and no answer is read"]
+
+
+async def test_ten_thousand_streams_are_as_quick_as_one() -> None:
+    """A stream costs the same however many are open beside it."""
+    go_on = asyncio.Event()
+
+    async def handler(stream: GrpcStream) -> None:
+        if await stream.read() == b"wait":
+            await go_on.wait()
+        await stream.write(b"")
+
+    async with serving(handler) as channel:
+        await unary_started(channel)
+
+        async def hundred() -> float:
+            began = time.perf_counter()
+            for _ in range(100):
+                await unary(channel, b"")
+            return time.perf_counter() - began
+
+        alone = min([await hundred() for _ in range(3)])
+        waiting = [asyncio.ensure_future(unary(channel, b"wait")) for _ in range(9_000)]
+        await asyncio.sleep(2)
+        beside = min([await hundred() for _ in range(3)])
+        go_on.set()
+        await asyncio.gather(*waiting)
+    assert beside < 5 * alone + 0.2

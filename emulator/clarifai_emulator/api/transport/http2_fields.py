@@ -1,0 +1,129 @@
+"""Reads and writes the header blocks of HTTP/2: HPACK, of which the ``hpack`` library reads what is new.
+
+A client sends most of its blocks again and again, byte for byte. One that changed nothing of the table when it was
+read means the same until the table changes: it is read once. Answers are written without the table, and without the
+Huffman code: both cost more time than their bytes do between two programs of one machine.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from hpack import Decoder
+from hpack.table import HeaderTable
+
+# It would write every header at DEBUG, credentials among them.
+logging.getLogger("hpack").setLevel(logging.INFO)
+
+# The most that the fields of one request may have, each with 32 bytes for itself, as HPACK counts.
+MOST_BYTES = 64 * 1024
+# Blocks that are kept, and how large such a block may be.
+_KEPT = 64
+_KEPT_BYTES = 2048
+# The first byte of a block after which no table is used (a size update to 0).
+NO_TABLE = b"\x20"
+DEFAULT_TABLE = 4096
+
+
+class _NotingTable(HeaderTable):
+    """Counts its changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changes = 0
+
+    def add(self, name: bytes, value: bytes) -> None:
+        self.changes += 1
+        super().add(name, value)
+
+    @property
+    def maxsize(self) -> int:
+        return self._maxsize
+
+    @maxsize.setter
+    def maxsize(self, newmax: int) -> None:
+        self.changes += 1
+        HeaderTable.maxsize.fset(self, newmax)  # pyright: ignore[reportOptionalCall, reportFunctionMemberAccess]
+
+
+class FieldReader:
+    """Reads the blocks of one connection, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self._table = _NotingTable()
+        self._decoder = Decoder(MOST_BYTES)
+        self._decoder.header_table = self._table
+        self._kept: dict[bytes, Mapping[str, str]] = {}
+
+    def read(self, block: bytes) -> Mapping[str, str]:
+        """Return the fields of a block; of several of one name, the last. Raises ``hpack.HPACKError``, after which
+        nothing that this connection sends can be read."""
+        known = self._kept.get(block)
+        if known is not None:
+            return known
+        before = self._table.changes
+        fields = {
+            bytes(name).decode("ascii", "replace"): bytes(value).decode("utf-8", "replace")
+            for name, value in self._decoder.decode(block, raw=True)
+        }
+        if self._table.changes != before:
+            self._kept.clear()  # what the others mean has changed
+        elif len(block) <= _KEPT_BYTES:
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[block] = fields
+        return fields
+
+
+def write_fields(fields: Iterable[tuple[str, str]]) -> bytes:
+    """Return the block of an answer's fields, in their order."""
+    written: list[bytes] = []
+    for field in fields:
+        known = _KNOWN.get(field)
+        if known is None:
+            name, value = field
+            data = value.encode()
+            written += (_name(name), _LENGTHS[len(data)] if len(data) < 0x7F else _length(len(data)), data)
+        else:
+            written.append(known)
+    return b"".join(written)
+
+
+@lru_cache(maxsize=256)
+def _name(name: str) -> bytes:
+    """Return the beginning of a field that no table remembers: a byte that says so, and the name."""
+    data = name.encode()
+    return b"\x10" + _length(len(data)) + data
+
+
+def _length(size: int) -> bytes:
+    """Write the length of a string that is not compressed: an integer with a prefix of seven bits."""
+    if size < 0x7F:
+        return bytes((size,))
+    written = bytearray(b"\x7f")
+    size -= 0x7F
+    while size >= 0x80:
+        written.append(size & 0x7F | 0x80)
+        size >>= 7
+    written.append(size)
+    return bytes(written)
+
+
+_LENGTHS = [_length(size) for size in range(0x7F)]
+# What most answers have, written once.
+_KNOWN: dict[tuple[str, str], bytes] = {
+    **{
+        (":status", status): bytes([0x88 + at])
+        for at, status in enumerate(("200", "204", "206", "304", "400", "404", "500"))
+    },
+    **{
+        (name, value): _name(name) + _length(len(value)) + value.encode()
+        for name, value in (
+            ("content-type", "application/grpc"),
+            ("grpc-accept-encoding", "identity,deflate,gzip"),
+            ("grpc-status", "0"),
+        )
+    },
+}
