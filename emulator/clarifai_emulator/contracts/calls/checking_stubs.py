@@ -23,6 +23,7 @@ _NO_VALUE = "NoValue"
 IN_NOTEBOOKS = "notebook"
 CAST_MODULE = "clarifai_emulator_casts"
 ANYTHING = "anything"  # of what a file puts something else in the place of
+EACH = "each"  # of what a method gives for each value of a collection
 CASTS = {"Model": "model", "Client": "client", "AsyncClient": "async_client"}
 MAKES = {"Model": "made_model", "Client": "made_client"}  # of what the SDK makes a model with
 
@@ -110,8 +111,11 @@ def checking_stubs(
 
 
 def _casts(number: int) -> Iterator[str]:
-    yield "from typing import Any"
+    yield "from collections.abc import Callable, Iterable"
+    yield "from typing import Any, TypeVar"
     yield "from clarifai.client import model"
+    yield "T = TypeVar('T')"
+    yield f"def {EACH}(values: Iterable[T], /) -> tuple[Callable[..., T], Iterable[T]]: ..."
     yield f"def {ANYTHING}(value: Any, /) -> Any: ..."
     for index in range(number):
         for made, name in CASTS.items():

@@ -31,6 +31,7 @@ from clarifai_emulator.contracts.calls.typed_copy import typed_copy
 from clarifai_emulator.contracts.calls.unread_clients import unread_cells, unread_file
 from clarifai_emulator.contracts.calls.unresolved import Unresolved, unknown_model
 from clarifai_emulator.contracts.calls.uses import Uses
+from clarifai_emulator.contracts.calls.written_arguments import may_give_messages
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding
@@ -216,7 +217,8 @@ class _Judge:
         for node, finding in translator.findings(said, self._names_of):
             file.say(finding, node)
         places = {(each.location.end_line, each.location.end_column) for each in file.findings if each.location}
-        file.note(unresolved.calls({*checked, *(each.node for each in seen.sdk)}, places))
+        known = {*checked, *(each.node for each in seen.sdk)}
+        file.note([*unresolved.calls(known, places), *unresolved.named(known, places)])
         for site in sites:
             if site.call is None and is_used_as_value(source, site.node):
                 file.say(own.not_called(site.node, site.method))
@@ -246,13 +248,14 @@ class _Judge:
             method, name = self._method(site.model, site.method), self._names[site.model]
             checked, findings = Checked(()), list[Finding]()
             if site.call is not None and method is not None:
-                if site.way.endswith("protos") or gives_messages(site, method):
+                with_messages = site.way.endswith("protos") and may_give_messages(site.call, evaluator)
+                if with_messages or gives_messages(site, method):
                     checked = Checked((), whole=True)
                     findings += own.messages(site, method, name)
                 else:
                     checked = arguments.check(site, method, name)
                     findings += checked.findings
-                    if site.way != "passed":
+                    if site.way not in ("passed", "mapped") or site.answer is not None:
                         findings += uses.check(site, method, name)
             if site.call is not None:
                 where = file.source.location(site.node)
