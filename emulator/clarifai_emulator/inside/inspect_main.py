@@ -65,8 +65,10 @@ def beside(name):
 
 def warm():
     """Load what every child needs, once, in the parent that forks them."""
-    for name in ("confine_main", "stub_main", "sdk_main"):
+    for name in ("confine_main", "stub_main", "sdk_main", "other_sdk_main", "sdk_versions_main"):
         beside(name)
+    beside("sdk_main").version()
+    beside("sdk_main").server_options()
 
 
 def examine(model_path, *, strict=True, scratch="", requirements=(), upload=None):

@@ -24,6 +24,7 @@ class OldMethod:
     signature = None
 
 
+@functools.cache
 def version():
     """The version of the SDK; empty where it is not installed."""
     try:
@@ -214,6 +215,7 @@ def complete_config():
     builder._load_config = staticmethod(load) if is_static else load
 
 
+@functools.cache
 def server_options():
     """The options of the SDK's server that not every version has, and that an image may be given."""
     with contextlib.suppress(Exception):  # of an SDK that cannot be imported, which is told as the error

@@ -112,15 +112,16 @@ def check_calls(
     cache: Path | None = None,
     static: bool = False,
     packages: Sequence[Path] = (),
+    docs: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> CallReport:
-    """Check every Python file and notebook below ``paths``. ``cache``: a folder to keep results in. ``packages``:
-    where the clients' own packages are installed, besides those of this Python.
+    """Check every client file below ``paths``. ``cache``: a folder to keep results in. ``packages``: where the
+    clients' own packages are installed, besides those of this Python. ``docs``: the code in Markdown, too.
 
     Raises ``ConfigError`` for paths and models that cannot be used, ``CheckerError`` where the type checker fails.
     """
     began = time.perf_counter()
-    project = ClientProject(paths)
+    project = ClientProject(paths, docs)
     progress(f"reading {len(models)} model{'s' if len(models) != 1 else ''}")
     pool = ThreadPoolExecutor(1)
     try:
@@ -216,6 +217,7 @@ class _Check:
         if fresh:
             from clarifai_emulator.contracts.calls.judge import Typing, judge_files
             from clarifai_emulator.contracts.endpoints.endpoint_check import EndpointCheck
+            from clarifai_emulator.contracts.endpoints.endpoint_words import may_ask
 
             self._progress(f"checking {len(fresh)} of {len(every)} files that use the platform")
             python = [file for file in fresh if file not in foreign]
@@ -227,9 +229,12 @@ class _Check:
                 Typing(urls, salt, self._folder, self._packages, surface),
             )
             endpoints = EndpointCheck(self._models, self._project, self._project.definitions)
+            every_python = self._project.with_imported(python)
+            asking = self._project.with_importers(each for each in every_python if may_ask(each, self._project))
             for file in fresh:
                 findings, calls = judged.get(file.path, ([], []))
-                asked, requests = endpoints.check(file)
+                is_asking = file.path in asking or file in foreign
+                asked, requests = endpoints.check(file) if is_asking else ([], [])
                 results[str(file.path)] = {
                     "key": keys[file.path],
                     "findings": [finding_record(each) for each in (*findings, *asked)],
@@ -260,7 +265,7 @@ class _Check:
         models = [*(each.fingerprint() for each in self._models), *_served_by_code(self._models)]
         parts = [*_programs(), *map(str, self._packages), json.dumps(urls), surface.fingerprint(), *models]
         parts += [f"{each.path} {each.digest}" for each in self._project.definitions]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
 
     def _kept(self) -> dict[str, Any]:
         try:

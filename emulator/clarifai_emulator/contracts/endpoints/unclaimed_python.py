@@ -17,7 +17,7 @@ from clarifai_emulator.messages.openai_paths import PREFIX
 
 # Their calls are looked at elsewhere, or ask nothing of a model: the SDK and its messages, MCP, HTTP, settings,
 # tests, and what shows a text.
-_OTHERS = frozenset(
+LOOKED_AT_ELSEWHERE = frozenset(
     {
         *sys.stdlib_module_names,
         *("clarifai", "clarifai_grpc", "clarifai_utils", "clarifai_protocol", "google", "grpc"),
@@ -36,7 +36,7 @@ def unclaimed(code: ClientCode, claimed: Collection[ast.AST]) -> Iterator[Client
             continue
         name = code.name_of(call.func)
         # A client that another module uses is looked at there.
-        if not name or name in CLIENTS | PROVIDERS or name.partition(".")[0] in _OTHERS:
+        if not name or name in CLIENTS | PROVIDERS or name.partition(".")[0] in LOOKED_AT_ELSEWHERE:
             continue
         text = next((each for node in _given(call) for each in texts_of(code, node) if _is_platform(each)), "")
         if text:
