@@ -171,7 +171,7 @@ def _turn_into_folder(path: Path) -> None:
     path.mkdir()
 
 
-SPOILT: dict[str, Callable[[Path], None]] = {
+SPOILT: dict[str, Callable[[Path], object]] = {
     "removed": Path.unlink,
     "emptied": lambda path: path.write_bytes(b""),
     "cut": _cut,
@@ -212,8 +212,11 @@ def test_two_checks_at_once_say_what_each_says_alone(repository: Path, models: l
     given = [models, without] * 3
     alone = [answer(check_known([repository], each)) for each in (models, without)] * 3
 
+    def checked(each: list[KnownModel]) -> tuple[object, ...]:
+        return answer(check(repository, each))
+
     with ThreadPoolExecutor(3) as pool:
-        assert [answer(each) for each in pool.map(lambda each: check(repository, each), given)] == alone
+        assert list(pool.map(checked, given)) == alone
 
 
 def test_a_module_that_was_removed_is_not_found_among_the_copies(repository: Path, models: list[KnownModel]):
