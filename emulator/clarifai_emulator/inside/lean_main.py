@@ -18,6 +18,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 import traceback
 
 HEADER = struct.Struct("<IBQ")
@@ -26,6 +27,9 @@ READY, OUTPUT, LAST, DONE, GENUINE = 10, 11, 12, 13, 14
 SOCKET_BUFFER = 4 * 1024 * 1024
 _LARGE = 64 * 1024
 _CANCEL_CHECK_EVERY = 10  # chunks, as the genuine runner does
+# So long the first output of a stream is under way alone: on a machine with few cores, a model that writes on at
+# full speed would keep the emulator and the client from taking it.
+HEAD_START = 0.0005
 _INTERRUPTED = 130  # the exit code of the genuine runner after SIGINT
 # What stands in the way of the lean runner, as messages say it.
 _PARTS = ("runner_item_predict", "runner_item_generate", "runner_item_stream", "get_runner_item_output_for_status")
@@ -206,11 +210,15 @@ class ItemRunner:
         else:
             inputs = itertools.chain((item.runner_item,), channel.further(item))
             outputs = self.runner.runner_item_stream(inputs)
-        stopped = False
+        stopped, began = False, 0.0
         for number, output in enumerate(outputs, 1):
             stopped = stopped or (item.cancelled and number % _CANCEL_CHECK_EVERY == 0)
             if not stopped:
+                if number == 2:
+                    time.sleep(max(0.0, began + HEAD_START - time.monotonic()))
                 channel.answer(item.number, OUTPUT, channel.pack(self.limited(output)))
+                if number == 1:
+                    began = time.monotonic()
         return None
 
     def leave(self, stop):
@@ -276,9 +284,10 @@ class LeanRunner(ItemRunner):
                     self.cancel(number)
 
     def work(self, channel):
-        while (item := channel.next_item()) is not None:
-            self.execute(*item, channel)
-            del item  # it may be large, and the next one may be long in coming
+        with channel.sock:
+            while (item := channel.next_item()) is not None:
+                self.execute(*item, channel)
+                del item  # it may be large, and the next one may be long in coming
 
 
 def parser_of(message_class):

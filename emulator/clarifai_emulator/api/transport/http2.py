@@ -186,6 +186,10 @@ class Connection(asyncio.Protocol):
         if pieces and self._transport is not None:
             self._transport.writelines(pieces)
 
+    def cork(self) -> None:
+        """Let what is said from now on wait for what ends it, which sends all of it in one piece."""
+        self._flushing = True
+
     def _flush_soon(self) -> None:
         """Send with what else is said in this turn of the event loop: a stream's chunks often come together."""
         if not self._flushing:
@@ -247,8 +251,8 @@ class Connection(asyncio.Protocol):
         try:
             await stream.run(self._find(stream.path) or _unknown)
         finally:
-            # Cancelled, but not by the client, who is still there to be told.
-            stream.end(TransportError("CANCELLED", "The emulator gave this request up."))
+            if not stream.closed:  # cancelled, but not by the client, who is still there to be told
+                stream.end(TransportError("CANCELLED", "The emulator gave this request up."))
             self._forget(stream_id)
 
     async def _serve_request(self, stream_id: int, request: RequestStream) -> None:
