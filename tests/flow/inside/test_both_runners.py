@@ -1,5 +1,5 @@
-"""What a client, a model and a reader of logs see is the same with the lean and with the genuine runner: one model
-is run with each, and what both tell is compared. docs/runners.md lists what is."""
+"""A client, a model and a reader of logs see the same with the lean and with the genuine runner: one model is run
+with each, and what both tell is compared. docs/runners.md lists what is."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ OF_CONNECTIONS = re.compile(r"process cleanup|[Cc]ontrol connection|Starting \d+
 
 @dataclass
 class Side:
-    """One emulator with one runner."""
+    """An emulator with one of the runners."""
 
     emulator: EmulatorThread
     client: Client
@@ -171,7 +171,7 @@ def _side(runner: str, model: Path) -> Generator[Side]:
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Side]]:
-    """The same model with the lean runner and with the genuine one."""
+    """Run the same model with the lean runner and with the genuine one."""
     model = write_model(tmp_path_factory.mktemp("models"), "seen", MODEL)
     with _side("lean", model) as lean, _side("genuine", model) as genuine:
         yield [lean, genuine]

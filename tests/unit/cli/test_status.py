@@ -1,4 +1,4 @@
-"""What `status` says of replicas."""
+"""`status` tells of replicas what concerns their users."""
 
 from __future__ import annotations
 
